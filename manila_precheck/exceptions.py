@@ -1,0 +1,59 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The exceptions of the package; every one derives from PrecheckError."""
+
+from typing import Optional
+
+
+class PrecheckError(Exception):
+    """Something the package can say in one line to an operator."""
+
+
+class UsageError(PrecheckError):
+    """The command line or an option asks for what does not exist."""
+
+
+class ConfigFileError(PrecheckError):
+    """A configuration file is missing, unreadable or malformed."""
+
+
+class CatalogError(PrecheckError):
+    """The catalog has no facts, or unusable ones, for what was asked."""
+
+
+class PluginError(PrecheckError):
+    """A check or reporter of an entry point breaks the plugin contract."""
+
+
+class SourceNotGiven(PrecheckError):
+    """An input was never given: the checks that need it are SKIPPED."""
+
+
+class SourceUnusable(PrecheckError):
+    """An input was given but cannot be used: the outcome is ERROR."""
+
+
+class SourceNotApplicable(PrecheckError):
+    """An input has nothing to judge yet, such as an empty database."""
+
+
+class SchemaMismatch(SourceUnusable):
+    """The database lacks a table or a column that a check has to read."""
+
+    def __init__(self, table: str, column: Optional[str] = None) -> None:
+        #: The table that was asked for.
+        self.table = table
+        #: The column that it lacks; None when the table itself is missing.
+        self.column = column
+        what = f'column {column!r} of table' if column else 'table'
+        super().__init__(f'the database has no {what} {table!r}')
