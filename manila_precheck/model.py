@@ -1,0 +1,276 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What a run says: findings, results and the report, all immutable.
+
+Nothing here reads a file, a clock or a database; whatever changes from run
+to run comes in as a value, so the same input gives the same report.
+"""
+
+import dataclasses
+import enum
+from typing import Mapping
+from typing import Optional
+from typing import Union
+
+#: What a value in :attr:`Finding.data` may be: JSON, one level deep.
+Scalar = Union[None, bool, int, float, str]
+
+
+class Severity(enum.IntEnum):
+    """How much a finding weighs, equal by value to oslo's Code."""
+
+    # Worth knowing; changes no exit code.
+    INFO = 0
+    # The services start, but a setting loses its effect, a default changes
+    # under it, or the release after this one breaks.
+    WARNING = 1
+    # A service does not start, the upgrade stops half way, data or work in
+    # flight is lost, or access opens.
+    FAILURE = 2
+
+
+class Stage(str, enum.Enum):
+    """Where in the procedure the operator stands."""
+
+    # The services of the source release run.
+    PLAN = 'plan'
+    # All services are down; ``manila-manage db sync`` has not run.
+    STOPPED = 'stopped'
+    # After ``manila-manage db sync``, the services were started.
+    UPGRADED = 'upgraded'
+
+
+ALL_STAGES = frozenset(Stage)
+
+
+class Outcome(str, enum.Enum):
+    """What became of a check."""
+
+    # It looked at everything and found nothing.
+    PASSED = 'passed'
+    # It looked, and has findings; the highest severity counts.
+    FOUND = 'found'
+    # An input that it needs was never given: nothing was looked at.
+    SKIPPED = 'skipped'
+    # It crashed, did not load, ran too long, or an input is unusable.
+    ERROR = 'error'
+    # The stage or the release window is not its own, or there is nothing
+    # to judge yet.
+    NOT_APPLICABLE = 'not_applicable'
+
+
+class Source(str, enum.Enum):
+    """An input that a check may require."""
+
+    # manila.conf and every other file that oslo.config reads.
+    CONFIG = 'config'
+    # The policy files that manila's API reads.
+    POLICY = 'policy'
+    # manila's database, read only.
+    DATABASE = 'database'
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Subject:
+    """The object that a finding speaks of."""
+
+    kind: str
+    """Its kind, one word: 'option', 'policy', 'table', 'share', 'service'."""
+
+    name: str
+    """Its stable name: 'DEFAULT/foo', 'shares', a share's id, a host."""
+
+    file: Optional[str] = None
+    """The file it stands in; None when it stands in no file."""
+
+    line: Optional[int] = None
+    """The line in that file, counted from 1; None when there is none."""
+
+    uuid: Optional[str] = None
+    """Its id in the database; None when it has none."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Remediation:
+    """What to do about a finding."""
+
+    kind: str
+    """'command' (to type), 'config' or 'policy' (lines of a file), 'text'."""
+
+    text: str
+    """The command, the lines, or the sentence, without a trailing newline."""
+
+
+def command(text: str) -> Remediation:
+    """Return a command that an operator can type as it stands."""
+    return Remediation('command', text)
+
+
+def config(text: str) -> Remediation:
+    """Return lines for a configuration file."""
+    return Remediation('config', text)
+
+
+def policy(text: str) -> Remediation:
+    """Return lines for a policy file."""
+    return Remediation('policy', text)
+
+
+def advice(text: str) -> Remediation:
+    """Return a sentence, for what cannot be typed."""
+    return Remediation('text', text)
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """One thing that one check has to say of one object."""
+
+    check_id: str
+    """The id of the check that says it."""
+
+    severity: Severity
+    """How much it weighs."""
+
+    subject: Subject
+    """What it is about."""
+
+    message: str
+    """One sentence: the object, the value found, what will happen."""
+
+    remediation: tuple[Remediation, ...] = ()
+    """What to do, in order; empty when nothing has to be done."""
+
+    references: tuple[str, ...] = ()
+    """Where the facts come from: a release and file, a bug, a page."""
+
+    data: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
+    """The figures behind the message, flat, for programs."""
+
+    aspect: str = ''
+    """Tells apart two findings of one check on one subject; mostly ''."""
+
+    @property
+    def key(self) -> str:
+        """Return the stable name of the finding.
+
+        It holds no count, time or translated text, so that waivers and
+        baselines match on it: 'config-options[DEFAULT/foo]', and
+        'config-options[DEFAULT/foo#value]' where there is an aspect.
+        """
+        aspect = f'#{self.aspect}' if self.aspect else ''
+        return f'{self.check_id}[{self.subject.name}{aspect}]'
+
+
+@dataclasses.dataclass(frozen=True)
+class CheckResult:
+    """What became of one check, with its findings."""
+
+    id: str
+    """The check's id; the entry point's name when it did not load."""
+
+    title: str
+    """What the check is called in a table."""
+
+    outcome: Outcome
+    """What became of it."""
+
+    reason: str = ''
+    """Why it was not run, or what went wrong; '' when it ran."""
+
+    findings: tuple[Finding, ...] = ()
+    """Sorted: highest severity first, then by key."""
+
+    seconds: float = 0.0
+    """How long it took."""
+
+    @property
+    def severity(self) -> Severity:
+        """Return what the result counts for in the exit code."""
+        if self.outcome is Outcome.ERROR:
+            return Severity.FAILURE
+        if self.outcome is Outcome.SKIPPED:
+            return Severity.WARNING
+        return max((f.severity for f in self.findings), default=Severity.INFO)
+
+
+@dataclasses.dataclass(frozen=True)
+class FileRead:
+    """A file that the run read."""
+
+    path: str
+    """The path as it was opened."""
+
+    sha256: str
+    """The digest of what was read, in hexadecimal."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DatabaseRead:
+    """The database that the run read."""
+
+    dialect: str
+    """'mysql', 'postgresql' or 'sqlite'."""
+
+    revision: Optional[str]
+    """The alembic revision; None when the database is empty."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Tool:
+    """What made the report."""
+
+    name: str
+    version: str
+    catalog: str
+    """The manila packages behind the catalog: '18.3.0 20.0.3 22.0.2'."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """Everything a reporter needs; two equal runs give two equal reports."""
+
+    tool: Tool
+    source_release: str
+    """The release that runs now: '2025.1'."""
+
+    source_origin: str
+    """How it is known: 'database', 'option', 'package' or 'assumed'."""
+
+    target_release: str
+    """The release that the operator is going to: '2026.1'."""
+
+    target_assumed: bool
+    """True when no option and no package named the target."""
+
+    stage: Stage
+    files: tuple[FileRead, ...]
+    """Every file that was read, in the order of reading."""
+
+    database: Optional[DatabaseRead]
+    """None when no check needed one, or it could not be read."""
+
+    checks: tuple[CheckResult, ...]
+    """In the order of their ids."""
+
+    excluded: tuple[str, ...] = ()
+    """The ids that the operator left out, sorted."""
+
+    @property
+    def severity(self) -> Severity:
+        """Return the highest severity in it."""
+        return max((c.severity for c in self.checks), default=Severity.INFO)
+
+    @property
+    def code(self) -> int:
+        """Return the exit code before any threshold: 0, 1 or 2."""
+        return int(self.severity)
