@@ -13,6 +13,7 @@
 """The command ``manila-precheck``."""
 
 import argparse
+from collections.abc import Sequence
 import contextlib
 import datetime
 import importlib.metadata
@@ -26,7 +27,6 @@ import textwrap
 from typing import Any
 from typing import NoReturn
 from typing import Optional
-from typing import Sequence
 from typing import TextIO
 
 from oslo_config import cfg
@@ -39,8 +39,8 @@ from manila_precheck import model
 from manila_precheck import opts
 from manila_precheck import redaction
 from manila_precheck import registry
-from manila_precheck.reporters import base
 from manila_precheck import runner
+from manila_precheck.reporters import base
 from manila_precheck.sources import config
 
 PROG = 'manila-precheck'
@@ -317,9 +317,7 @@ def _upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
     return code
 
 
-def _needs_database(
-    chosen: Sequence[registry.Entry], options: Any
-) -> bool:
+def _needs_database(chosen: Sequence[registry.Entry], options: Any) -> bool:
     """Say whether a run has to look at the database at all."""
     if not options.source_release:
         return True
@@ -414,7 +412,9 @@ def _check_list(args: argparse.Namespace, stdout: TextIO) -> int:
 
 
 def _check_explain(args: argparse.Namespace, stdout: TextIO) -> int:
-    (entry,) = registry.select(registry.checks(), [args.id], (), runner.aliases)
+    (entry,) = registry.select(
+        registry.checks(), [args.id], (), runner.aliases
+    )
     loaded = runner.load(entry)
     if not isinstance(loaded, check.Check):
         raise exceptions.UsageError(f'{entry.result_id}: {loaded}')
@@ -430,8 +430,10 @@ def page(one: check.Check) -> str:
         'Stages:  '
         + ', '.join(s.value for s in model.Stage if s in one.stages),
         'Sources: '
-        + (', '.join(s.value for s in model.Source if s in one.requires)
-           or 'none'),
+        + (
+            ', '.join(s.value for s in model.Source if s in one.requires)
+            or 'none'
+        ),
     ]
     if one.introduced:
         lines.append(f'Applies when the upgrade crosses {one.introduced}.')
@@ -441,9 +443,14 @@ def page(one: check.Check) -> str:
         lines.append(f'Options, in [{check.option_group(one.id)}]:')
         for opt in own:
             lines.append(f'  {opt.dest} (default {opt.default!r})')
-            lines.extend(textwrap.wrap(
-                str(opt.help), 76, initial_indent='    ',
-                subsequent_indent='    '))
+            lines.extend(
+                textwrap.wrap(
+                    str(opt.help),
+                    76,
+                    initial_indent='    ',
+                    subsequent_indent='    ',
+                )
+            )
         lines.append('')
     return '\n'.join(lines)
 
