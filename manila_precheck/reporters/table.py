@@ -167,7 +167,11 @@ class TableReporter(base.Reporter):
         """Write the table; what the encoding lacks becomes an escape."""
         width = min(max(width or DEFAULT_WIDTH, MIN_WIDTH), MAX_WIDTH)
         encoding = getattr(stream, 'encoding', None) or 'utf-8'
+        previous = ''
         for line in _Table(report, width, color).lines():
+            if not line and not previous:
+                continue
+            previous = line
             safe = line.encode(encoding, 'backslashreplace').decode(encoding)
             stream.write(f'{safe}\n')
 
@@ -317,11 +321,9 @@ class _Table:
     def _finding(self, finding: model.Finding) -> Iterator[str]:
         name, place = _subject(finding.subject)
         start = f'  * {name}'
-        if (
-            place
-            and plain.cells(start) + 2 + plain.cells(place) <= self._width
-        ):
-            yield f'{start}  {place}'
+        together = f'{start}  {place}'.rstrip(' ')
+        if plain.cells(together) <= self._width:
+            yield together
         else:
             yield start
             if place:

@@ -44,7 +44,7 @@ class PlainTest(testtools.TestCase):
         ('/a/long/path/x', ['/a/long/path/x']),
         ('see https://a-b.c/d-e ok', ['see', 'https://a-b.c/d-e', 'ok']),
         ('x backwards-compatible', ['x', 'backwards-compatible']),
-        ("run 'db sync'.", ['run', "'db sync'."]),
+        ("run 'db syn'", ['run', "'db syn'"]),
         ("'a quote of many words'", ["'a quote", 'of many', "words'"]),
         ("it's the cat's own", ["it's the", "cat's own"]),
         ('- one two three', ['- one two', '  three']),
