@@ -1,0 +1,353 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What a run knows: the upgrade, the stage, the options, the sources.
+
+Making a context reads nothing. A source is read when the first check asks
+for it, once; what it raised then is raised again for the next check.
+"""
+
+import collections
+import dataclasses
+import datetime
+import importlib.metadata
+import threading
+from typing import Any
+from typing import Callable
+from typing import Optional
+from typing import TYPE_CHECKING
+from typing import TypeVar
+
+from oslo_config import cfg
+
+from manila_precheck import check
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck import releases
+from manila_precheck.sources import config
+from manila_precheck.sources import database
+from manila_precheck.sources import policy
+
+if TYPE_CHECKING:
+    from manila_precheck.catalog import Catalog
+
+T = TypeVar('T')
+
+
+class _Lazy:
+    """Values that are made once, by whichever thread asks first."""
+
+    def __init__(self) -> None:
+        # One lock a value: a source that hangs must not block the others.
+        self._locks: dict[str, threading.RLock] = collections.defaultdict(
+            threading.RLock
+        )
+        self._values: dict[str, Any] = {}
+        self._errors: dict[str, exceptions.PrecheckError] = {}
+
+    def get(self, name: str, make: Callable[[], T]) -> T:
+        with self._locks[name]:
+            if name in self._errors:
+                raise self._errors[name]
+            if name not in self._values:
+                try:
+                    self._values[name] = make()
+                except exceptions.PrecheckError as exc:
+                    self._errors[name] = exc
+                    raise
+            value: T = self._values[name]
+            return value
+
+    def seen(self, name: str) -> Any:
+        """Return what was made under a name; None when nothing was."""
+        return self._values.get(name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Resolution:
+    """Which upgrade it is, and how that is known."""
+
+    upgrade: releases.Upgrade
+
+    source_origin: str
+    """'database', 'option', 'package' or 'assumed'."""
+
+    target_origin: str
+    """'option', 'package' or 'assumed'."""
+
+    stated_source: Optional[releases.Release] = None
+    """What the option source_release says; None when it is not set."""
+
+    @property
+    def target_assumed(self) -> bool:
+        """Say whether nobody named the target."""
+        return self.target_origin == 'assumed'
+
+
+def installed_release() -> Optional[releases.Release]:
+    """Return the release of the manila that is installed here.
+
+    From the metadata of the package; manila itself is never imported.
+    None when it is not installed, or of a release that is not known.
+    """
+    try:
+        return releases.parse(importlib.metadata.version('manila'))
+    except (importlib.metadata.PackageNotFoundError, exceptions.UsageError):
+        return None
+
+
+class Context:
+    """Everything that a check may look at.
+
+    :param conf: parsed, with the options of :mod:`manila_precheck.opts`
+        registered; the files it read are the configuration source.
+    :param catalog: the facts of every release.
+    :param now: the time of the run, in UTC, with a time zone.
+    :param read_database: False when no check of the run needs the database
+        and the releases are known without it.
+    :param installed: returns the release of the installed manila, or None.
+    :param locations: the configuration files and directories in the order
+        in which oslo.config read them; None to take them from conf.
+    """
+
+    def __init__(
+        self,
+        conf: cfg.ConfigOpts,
+        catalog: 'Catalog',
+        now: datetime.datetime,
+        read_database: bool = True,
+        installed: Callable[
+            [], Optional[releases.Release]
+        ] = installed_release,
+        locations: Optional[tuple[str, ...]] = None,
+    ) -> None:
+        self.conf = conf
+        self.catalog = catalog
+        self.now = now
+        #: Set by the runner when a check was given up and its thread lives.
+        self.abandoned = False
+        self._read_database = read_database
+        self._installed = installed
+        self._locations = locations
+        self._lazy = _Lazy()
+
+    @property
+    def options(self) -> Any:
+        """The options of ``[manila_precheck]``, as attributes."""
+        return self.conf.manila_precheck
+
+    def options_of(self, check_id: str) -> Any:
+        """Return the options of a check's own group, as attributes."""
+        return self.conf[check.option_group(check_id)]
+
+    def register(self, one: check.Check) -> None:
+        """Register the options of a check, so that it can read them."""
+        own = one.opts()
+        if own:
+            self.conf.register_opts(own, group=check.option_group(one.id))
+
+    @property
+    def stage(self) -> model.Stage:
+        """Where in the procedure the operator stands."""
+        return model.Stage(self.options.stage)
+
+    @property
+    def upgrade(self) -> releases.Upgrade:
+        """From which release to which."""
+        return self.resolution.upgrade
+
+    @property
+    def config(self) -> config.ConfigFiles:
+        """The configuration files, line by line.
+
+        :raises ConfigFileError: when one of them cannot be read.
+        """
+        return self._lazy.get('config', self._make_config)
+
+    def _make_config(self) -> config.ConfigFiles:
+        if self._locations is not None:
+            return config.read(self._locations)
+        return config.read(
+            [*(self.conf.config_file or ()), *(self.conf.config_dir or ())]
+        )
+
+    @property
+    def policy(self) -> policy.PolicyFiles:
+        """The policy files that manila's API reads.
+
+        :raises SourceUnusable: when one of them cannot be read.
+        """
+        return self._lazy.get('policy', lambda: policy.read(self.config))
+
+    @property
+    def database(self) -> database.Database:
+        """The database, when it holds manila's tables.
+
+        :raises SourceNotGiven: when no connection is configured.
+        :raises SourceUnusable: when the server cannot be used.
+        :raises SourceNotApplicable: when the database is empty.
+        """
+        found = self.database_as_found
+        if found.state is database.State.EMPTY:
+            raise exceptions.SourceNotApplicable(
+                'the database is empty: this is a first install'
+            )
+        return found
+
+    @property
+    def database_as_found(self) -> database.Database:
+        """The database in whatever state it is, empty included.
+
+        :raises SourceNotGiven: when no connection is configured.
+        :raises SourceUnusable: when the server cannot be used.
+        """
+        return self._lazy.get('database', self._make_database)
+
+    def _make_database(self) -> database.Database:
+        return database.connect(
+            self.conf,
+            statement_timeout_seconds=self.options.statement_timeout_seconds,
+            connect_timeout_seconds=self.options.connect_timeout_seconds,
+        )
+
+    @property
+    def files(self) -> tuple[model.FileRead, ...]:
+        """The files that were read so far."""
+        found: list[model.FileRead] = []
+        for name in ('config', 'policy'):
+            source = self._lazy.seen(name)
+            if source is not None:
+                found.extend(f for f in source.files if f not in found)
+        return tuple(found)
+
+    @property
+    def database_read(self) -> Optional[model.DatabaseRead]:
+        """The database that was read; None when none was."""
+        found = self._lazy.seen('database')
+        if found is None:
+            return None
+        return model.DatabaseRead(found.dialect, found.revision)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The values that no text may show, of the sources read so far."""
+        found: set[str] = set()
+        for name in ('config', 'database'):
+            source = self._lazy.seen(name)
+            if source is not None:
+                found.update(source.secrets)
+        return frozenset(found)
+
+    def close(self) -> None:
+        """Close the connections that the run opened."""
+        found = self._lazy.seen('database')
+        if found is not None:
+            found.close()
+
+    @property
+    def resolution(self) -> Resolution:
+        """Which upgrade it is, and how that is known.
+
+        :raises UsageError: when an option names an unknown release.
+        """
+        return self._lazy.get('resolution', self._resolve)
+
+    def _resolve(self) -> Resolution:
+        stated_source = _stated(self.options.source_release)
+        stated_target = _stated(self.options.target_release)
+        installed = self._installed()
+        at_revision = self._releases_of_database()
+        source, source_origin = _source(
+            self.stage, stated_source, stated_target, installed, at_revision
+        )
+        if stated_target is not None:
+            target, target_origin = stated_target, 'option'
+        elif self.stage is model.Stage.UPGRADED and at_revision:
+            target, target_origin = at_revision[-1], 'database'
+        elif installed is not None and (source is None or installed > source):
+            target, target_origin = installed, 'package'
+        else:
+            known = source or self.catalog.releases[-2]
+            target = releases.following(known) or known
+            target_origin = 'assumed'
+        if source is None:
+            source = self._assumed_source(target)
+            source_origin = 'assumed'
+        return Resolution(
+            releases.Upgrade(source, target),
+            source_origin,
+            target_origin,
+            stated_source,
+        )
+
+    def _assumed_source(self, target: releases.Release) -> releases.Release:
+        found = self._lazy.seen('database')
+        if found is not None and found.state is database.State.EMPTY:
+            return target
+        earlier = [
+            release
+            for release in self.catalog.releases
+            if target in releases.next_hops(release)
+        ]
+        return earlier[0] if earlier else target
+
+    def _releases_of_database(self) -> tuple[releases.Release, ...]:
+        """Return the releases that have the revision, oldest first."""
+        if not self._read_database:
+            return ()
+        try:
+            found = self.database_as_found
+        except (exceptions.SourceNotGiven, exceptions.SourceUnusable):
+            return ()
+        if found.revision is None:
+            return ()
+        return self.catalog.releases_at(found.revision)
+
+
+def _stated(text: Optional[str]) -> Optional[releases.Release]:
+    return releases.parse(text) if text else None
+
+
+def _source(
+    stage: model.Stage,
+    stated: Optional[releases.Release],
+    target: Optional[releases.Release],
+    installed: Optional[releases.Release],
+    at_revision: tuple[releases.Release, ...],
+) -> tuple[Optional[releases.Release], str]:
+    """Return the release that runs now and how that is known.
+
+    The revision of the database comes first, but it says where the upgrade
+    came from only until ``manila-manage db sync`` has run.
+    """
+    migrated = stage is model.Stage.UPGRADED or (
+        target is not None and target in at_revision
+    )
+    if at_revision and not migrated:
+        for known in (stated, installed):
+            if known in at_revision:
+                return known, 'database'
+        fitting = [
+            release
+            for release in at_revision
+            if target in releases.next_hops(release)
+        ]
+        return (fitting or list(at_revision))[-1], 'database'
+    if stated is not None:
+        return stated, 'option'
+    if migrated:
+        if stage is not model.Stage.UPGRADED and at_revision:
+            return at_revision[-1], 'database'
+        return None, 'assumed'
+    if installed is not None:
+        return installed, 'package'
+    return None, 'assumed'

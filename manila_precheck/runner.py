@@ -1,0 +1,343 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Run checks over a context; the only place that catches everything.
+
+Whatever a check does, the report stays whole: an exception, a ``sys.exit``,
+nonsense instead of findings, an import that fails and a check that never
+returns are each an ERROR result of that check, and the next one runs.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Sequence
+import logging
+import threading
+import time
+from typing import Any
+from typing import Callable
+from typing import Optional
+from typing import TypeVar
+from typing import Union
+
+from manila_precheck import check
+from manila_precheck import context
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck import redaction
+from manila_precheck import registry
+from manila_precheck import releases
+
+T = TypeVar('T')
+
+LOG = logging.getLogger(__name__)
+
+# More than any site has; a check that yields without end must stop before
+# memory does.
+MAX_FINDINGS_PER_CHECK = 200_000
+
+# For importing a plugin outside a run, where no option is at hand.
+LOAD_TIMEOUT_SECONDS = 10.0
+
+_SOURCES: dict[model.Source, Callable[[context.Context], Any]] = {
+    model.Source.CONFIG: lambda ctx: ctx.config,
+    model.Source.POLICY: lambda ctx: ctx.policy,
+    model.Source.DATABASE: lambda ctx: ctx.database,
+}
+
+
+class _TookTooLong(Exception):
+    """A call was given up."""
+
+
+def _call_within(seconds: Optional[float], call: Callable[[], Any]) -> Any:
+    """Return what a call returns, or raise what it raises.
+
+    The call runs in a thread of its own, since nothing else in Python gets
+    away from code that never returns. A thread that is given up goes on
+    until the process ends.
+
+    :param seconds: how long it may take; None is for ever.
+    :raises _TookTooLong: when it did not return in time.
+    """
+    done = threading.Event()
+    answer: list[Any] = []
+    failure: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            answer.append(call())
+        except BaseException as exc:
+            failure.append(exc)
+        finally:
+            done.set()
+
+    threading.Thread(target=body, name='check', daemon=True).start()
+    if not done.wait(seconds):
+        raise _TookTooLong
+    if failure:
+        raise failure[0]
+    return answer[0]
+
+
+def _describe(exc: BaseException) -> str:
+    if isinstance(exc, exceptions.PrecheckError):
+        return str(exc)
+    if isinstance(exc, SystemExit):
+        return f'it called sys.exit({exc.code!r})'
+    return f'{type(exc).__name__}: {exc}'
+
+
+def guarded(call: Callable[[], T], seconds: Optional[float] = None) -> T:
+    """Return what a plugin's code returns, whatever that code does.
+
+    :param seconds: how long it may take; None is for ever.
+    :raises PrecheckError: one that the call raised itself; a PluginError,
+        in words, for everything else, ``sys.exit`` included.
+    """
+    try:
+        result: T = _call_within(seconds, call)
+        return result
+    except (KeyboardInterrupt, exceptions.PrecheckError):
+        raise
+    except _TookTooLong:
+        raise exceptions.PluginError(
+            f'it did not end within {seconds:g} seconds'
+        ) from None
+    except BaseException as exc:
+        LOG.debug('a plugin failed', exc_info=True)
+        raise exceptions.PluginError(_describe(exc)) from exc
+
+
+def load(entry: registry.Entry) -> Union[check.Check, str]:
+    """Import a check, whatever its module does.
+
+    :returns: the check; when it does not load within ten seconds, why, in
+        words.
+    """
+    try:
+        return guarded(
+            lambda: registry.load_check(entry), LOAD_TIMEOUT_SECONDS
+        )
+    except exceptions.PrecheckError as exc:
+        return f'it does not load: {exc}'
+
+
+def _load_now(entry: registry.Entry) -> check.Check:
+    """Import a check in the thread that runs it.
+
+    :raises PluginError: when it does not load, saying why.
+    """
+    try:
+        return registry.load_check(entry)
+    except BaseException as exc:
+        LOG.debug('loading %s', entry.origin, exc_info=True)
+        raise exceptions.PluginError(
+            f'it does not load: {_describe(exc)}'
+        ) from exc
+
+
+def aliases(entry: registry.Entry) -> Sequence[str]:
+    """Return the earlier ids of a check; none when it does not load."""
+    loaded = load(entry)
+    return loaded.aliases if isinstance(loaded, check.Check) else ()
+
+
+def _findings(
+    one: check.Check, ctx: context.Context, found: list[model.Finding]
+) -> None:
+    """Add to a list what a check yields, so that a crash keeps the rest."""
+    yielded = one.run(ctx)
+    if isinstance(yielded, (str, bytes)) or not isinstance(yielded, Iterable):
+        raise exceptions.PluginError(
+            f'its run() returned {yielded!r}, not findings'
+        )
+    for item in yielded:
+        if not isinstance(item, model.Finding) or item.check_id != one.id:
+            raise exceptions.PluginError(
+                f'it yielded {item!r}, which is not a finding of its own'
+            )
+        found.append(item)
+        if len(found) >= MAX_FINDINGS_PER_CHECK:
+            raise exceptions.PluginError(
+                f'it yielded {MAX_FINDINGS_PER_CHECK} findings and more'
+            )
+
+
+def _not_applicable(one: check.Check, ctx: context.Context) -> str:
+    """Return why a check is not for this run, '' when it is."""
+    if ctx.stage not in one.stages:
+        stages = ', '.join(s.value for s in model.Stage if s in one.stages)
+        return f'it looks at stage {stages}, this is {ctx.stage.value}'
+    if one.introduced is not None:
+        upgrade = ctx.upgrade
+        if not upgrade.crosses(releases.parse(one.introduced)):
+            return (
+                f'it is about {one.introduced}, which an upgrade from '
+                f'{upgrade.source} to {upgrade.target} does not cross'
+            )
+    return ''
+
+
+def _scrubbed(
+    finding: model.Finding, secrets: frozenset[str]
+) -> model.Finding:
+    """Return a finding whose texts hold no password."""
+
+    def clean(text: str) -> str:
+        return redaction.scrub(text, secrets)
+
+    return model.Finding(
+        check_id=finding.check_id,
+        severity=finding.severity,
+        subject=finding.subject,
+        message=clean(finding.message),
+        remediation=tuple(
+            model.Remediation(item.kind, clean(item.text))
+            for item in finding.remediation
+        ),
+        references=finding.references,
+        data={
+            name: clean(value) if isinstance(value, str) else value
+            for name, value in finding.data.items()
+        },
+        aspect=finding.aspect,
+    )
+
+
+def run_one(
+    entry: registry.Entry,
+    ctx: context.Context,
+    clock: Callable[[], float] = time.monotonic,
+) -> model.CheckResult:
+    """Run one check and return what became of it; it never raises.
+
+    :param clock: returns seconds, for how long the check took.
+    :raises KeyboardInterrupt: only this, when the operator wants to stop.
+    """
+    started = clock()
+    found: list[model.Finding] = []
+    title = [entry.name]
+
+    def body() -> str:
+        loaded = _load_now(entry)
+        title[0] = str(loaded.title)
+        reason = _not_applicable(loaded, ctx)
+        if reason:
+            raise exceptions.SourceNotApplicable(reason)
+        ctx.register(loaded)
+        for source in model.Source:
+            if source in loaded.requires:
+                _SOURCES[source](ctx)
+        _findings(loaded, ctx, found)
+        return ''
+
+    limit = ctx.options.check_timeout_seconds
+    try:
+        reason = _call_within(limit, body)
+        outcome = model.Outcome.FOUND if found else model.Outcome.PASSED
+    except KeyboardInterrupt:
+        raise
+    except exceptions.SourceNotGiven as exc:
+        outcome, reason = model.Outcome.SKIPPED, str(exc)
+    except exceptions.SourceNotApplicable as exc:
+        outcome, reason = model.Outcome.NOT_APPLICABLE, str(exc)
+    except _TookTooLong:
+        ctx.abandoned = True
+        outcome = model.Outcome.ERROR
+        reason = (
+            f'it did not end within {limit:g} seconds '
+            '([manila_precheck] check_timeout_seconds)'
+        )
+    except exceptions.PrecheckError as exc:
+        outcome, reason = model.Outcome.ERROR, str(exc)
+    except BaseException as exc:
+        LOG.debug('check %s', entry.name, exc_info=exc)
+        outcome = model.Outcome.ERROR
+        reason = f'it crashed: {_describe(exc)}'
+    secrets = ctx.secrets
+    return model.CheckResult(
+        id=entry.result_id,
+        title=title[0],
+        outcome=outcome,
+        reason=redaction.scrub(reason, secrets),
+        findings=tuple(
+            sorted(
+                (_scrubbed(finding, secrets) for finding in list(found)),
+                key=_order,
+            )
+        ),
+        seconds=round(clock() - started, 3),
+    )
+
+
+def _order(finding: model.Finding) -> tuple[Any, ...]:
+    subject = finding.subject
+    return (
+        -finding.severity,
+        subject.file or '',
+        subject.line or 0,
+        finding.key,
+        finding.message,
+    )
+
+
+def run(
+    entries: Sequence[registry.Entry],
+    ctx: context.Context,
+    clock: Callable[[], float] = time.monotonic,
+    progress: Callable[[str], None] = lambda check_id: None,
+) -> tuple[model.CheckResult, ...]:
+    """Run checks one after another.
+
+    :param progress: called with the id of each check before it runs.
+    :returns: one result for each entry, in the order of the entries. When
+        the operator interrupts, the checks that did not end are ERRORs.
+    """
+    results: list[model.CheckResult] = []
+    try:
+        for entry in entries:
+            progress(entry.result_id)
+            results.append(run_one(entry, ctx, clock))
+    except KeyboardInterrupt:
+        ctx.abandoned = True
+        results.extend(
+            model.CheckResult(
+                id=entry.result_id,
+                title=entry.name,
+                outcome=model.Outcome.ERROR,
+                reason='interrupted before it ended',
+            )
+            for entry in entries[len(results) :]
+        )
+    return tuple(results)
+
+
+def report(
+    results: Sequence[model.CheckResult],
+    ctx: context.Context,
+    tool: model.Tool,
+    excluded: Iterable[str] = (),
+) -> model.Report:
+    """Put the results of a run together with what the run looked at."""
+    resolution = ctx.resolution
+    return model.Report(
+        tool=tool,
+        source_release=resolution.upgrade.source.name,
+        source_origin=resolution.source_origin,
+        target_release=resolution.upgrade.target.name,
+        target_assumed=resolution.target_assumed,
+        stage=ctx.stage,
+        files=ctx.files,
+        database=ctx.database_read,
+        checks=tuple(results),
+        excluded=tuple(sorted(excluded)),
+    )
