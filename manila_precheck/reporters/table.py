@@ -54,7 +54,7 @@ _STAGES = {
     model.Stage.UPGRADED: 'upgraded: after db sync and start',
 }
 
-# What the exit code means for the upgrade: a word, and what to do.
+# What the code means for the upgrade: a word, and what to do.
 _VERDICTS = {
     (model.Stage.PLAN, 0): (
         'READY',
@@ -368,11 +368,13 @@ class _Table:
             yield f'  - and {more} more (--format json lists all)'
 
     def _foot(self) -> Iterator[str]:
+        # The code before any threshold: --fail-on may make the exit code 0,
+        # which changes nothing about the upgrade.
         report = self._report
         yield from plain.wrap(_counts(report), self._width, rest='  ')
         _verdict_word, todo = self._verdict()
         first, *others = plain.wrap(
-            f'Exit code {report.code}: {todo}', self._width, rest='  '
+            f'Code {report.code}: {todo}', self._width, rest='  '
         )
         yield self._paint(first, _SEVERITY_SGR[report.code])
         for line in others:

@@ -102,7 +102,7 @@ HOSTILE = model.CheckResult(
             severity=model.Severity.FAILURE,
             subject=model.Subject(
                 'share',
-                'evil\x1b[2J\x1b]0;owned\x07\nExit code 0: READY',
+                'evil\x1b[2J\x1b]0;owned\x07\nCode 0: READY',
                 uuid=_OTHER_SHARE,
             ),
             message=(

@@ -160,7 +160,7 @@ class TableReporterTest(testtools.TestCase):
         word, todo = table._VERDICTS[stage, int(severity)]
         self.assertTrue(written.startswith(f'{word}: 2025.1 (Epoxy)'))
         closing = written.split('\n\n')[-1]
-        self.assertIn(f'Exit code {int(severity)}: ', closing)
+        self.assertIn(f'Code {int(severity)}: ', closing)
         self.assertIn(todo, ' '.join(closing.split()))
 
     @ddt.data(
@@ -181,7 +181,7 @@ class TableReporterTest(testtools.TestCase):
         )
         written = _write(report)
         self.assertTrue(written.startswith(f'{word}: '), written)
-        self.assertIn(f'\nExit code {code}: ', written)
+        self.assertIn(f'\nCode {code}: ', written)
 
     def test_unknown_releases_are_shown_as_they_stand(self):
         report = dataclasses.replace(
