@@ -13,11 +13,11 @@
 """The class that every check derives from."""
 
 import abc
+from collections.abc import Iterable
+from collections.abc import Mapping
 import re
 from typing import Any
 from typing import ClassVar
-from typing import Iterable
-from typing import Mapping
 from typing import Optional
 from typing import TYPE_CHECKING
 

@@ -16,9 +16,9 @@ Nothing here reads a file, a clock or a database; whatever changes from run
 to run comes in as a value, so the same input gives the same report.
 """
 
+from collections.abc import Mapping
 import dataclasses
 import enum
-from typing import Mapping
 from typing import Optional
 from typing import Union
 

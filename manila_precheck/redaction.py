@@ -12,8 +12,8 @@
 
 """Keep secrets out of whatever the program says."""
 
+from collections.abc import Iterable
 import re
-from typing import Iterable
 
 MASK = '***'
 

@@ -17,13 +17,13 @@ check is about to run (:func:`manila_precheck.runner.load`), so what a run
 does not use costs it nothing and cannot break it.
 """
 
+from collections.abc import Iterable
+from collections.abc import Sequence
 import dataclasses
 import importlib.metadata
 from typing import Any
 from typing import Callable
-from typing import Iterable
 from typing import Optional
-from typing import Sequence
 
 from stevedore import _cache
 from stevedore import named

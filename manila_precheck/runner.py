@@ -17,14 +17,14 @@ nonsense instead of findings, an import that fails and a check that never
 returns are each an ERROR result of that check, and the next one runs.
 """
 
+from collections.abc import Iterable
+from collections.abc import Sequence
 import logging
 import threading
 import time
 from typing import Any
 from typing import Callable
-from typing import Iterable
 from typing import Optional
-from typing import Sequence
 from typing import TypeVar
 from typing import Union
 

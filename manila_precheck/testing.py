@@ -22,10 +22,10 @@ runner, as the command does it::
 It needs the package ``fixtures``, which a run of the command does not.
 """
 
+from collections.abc import Mapping
 import datetime
 import os
 from typing import Any
-from typing import Mapping
 from typing import Optional
 from typing import Union
 

@@ -29,8 +29,8 @@ from manila_precheck import context
 from manila_precheck import model
 from manila_precheck import opts
 from manila_precheck import registry
-from manila_precheck.reporters import digest
 from manila_precheck import runner
+from manila_precheck.reporters import digest
 
 
 class Result(upgradecheck.Result):  # type: ignore[misc]

@@ -12,7 +12,7 @@
 
 """The check ``upgrade-path``."""
 
-from typing import Iterable
+from collections.abc import Iterable
 
 from manila_precheck import check
 from manila_precheck import context
@@ -56,8 +56,7 @@ class UpgradePath(check.Check):
             yield self.finding(
                 model.Severity.WARNING,
                 model.Subject('release', 'source'),
-                f'the release that runs now is not known; {source} is '
-                'assumed',
+                f'the release that runs now is not known; {source} is assumed',
                 [model.advice('Say it: --source-release RELEASE')],
                 aspect='assumed',
             )
@@ -98,7 +97,7 @@ class UpgradePath(check.Check):
                 model.Subject('release', 'target'),
                 f'{target} is older than {source}, which runs now; a '
                 'downgrade of the database is not supported',
-                [model.advice('Restore a backup made with ' f'{target}.')],
+                [model.advice(f'Restore a backup made with {target}.')],
                 data={'source': source.name, 'target': target.name},
             )
         hops = [hop for hop in releases.next_hops(source) if hop < target]
@@ -110,8 +109,7 @@ class UpgradePath(check.Check):
             f'farthest supported step towards it is {first}',
             [
                 model.command(
-                    'manila-precheck upgrade check '
-                    f'--target-release {first}'
+                    f'manila-precheck upgrade check --target-release {first}'
                 )
             ],
             [_CADENCE],

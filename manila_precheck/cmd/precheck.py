@@ -13,6 +13,7 @@
 """The command ``manila-precheck``."""
 
 import argparse
+from collections.abc import Sequence
 import contextlib
 import datetime
 import importlib.metadata
@@ -26,7 +27,6 @@ import textwrap
 from typing import Any
 from typing import NoReturn
 from typing import Optional
-from typing import Sequence
 from typing import TextIO
 
 from oslo_config import cfg
@@ -39,8 +39,8 @@ from manila_precheck import model
 from manila_precheck import opts
 from manila_precheck import redaction
 from manila_precheck import registry
-from manila_precheck.reporters import base
 from manila_precheck import runner
+from manila_precheck.reporters import base
 from manila_precheck.sources import config
 
 PROG = 'manila-precheck'
@@ -202,20 +202,30 @@ def _read_conf(args: argparse.Namespace) -> tuple[cfg.ConfigOpts, list[str]]:
         raise exceptions.ConfigFileError(
             redaction.scrub(' '.join(str(exc).split()))
         ) from exc
-    found = given or _locations(conf)
-    if not config.paths(found):
-        raise exceptions.ConfigFileError(
-            'no configuration file to read in ' + ', '.join(found)
-            if found
-            else 'no configuration file found: no manila.conf in '
-            '~/.manila, ~, /etc/manila or /etc; say --config-file FILE or '
-            '--config-dir DIR'
-        )
-    return conf, found
+    return conf, given or _locations(conf)
 
 
 def _locations(conf: cfg.ConfigOpts) -> list[str]:
     return [*(conf.config_file or ()), *(conf.config_dir or ())]
+
+
+def _require_files(
+    ctx: context.Context, locations: Sequence[str]
+) -> None:
+    """Make sure that there is something to judge.
+
+    :raises ConfigFileError: when no file was read, or one is unreadable.
+    """
+    if ctx.config.files:
+        return
+    if locations:
+        raise exceptions.ConfigFileError(
+            'no configuration file to read in ' + ', '.join(locations)
+        )
+    raise exceptions.ConfigFileError(
+        'no configuration file found: no manila.conf in ~/.manila, ~, '
+        '/etc/manila or /etc; say --config-file FILE or --config-dir DIR'
+    )
 
 
 def _apply_flags(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
@@ -301,6 +311,7 @@ def _upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
     def write(report: model.Report) -> None:
         _write(reporter, report, stdout)
 
+    _require_files(ctx, locations)
     try:
         # An unknown release is a usage error, before anything runs.
         ctx.resolution  # noqa: B018
@@ -317,9 +328,7 @@ def _upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
     return code
 
 
-def _needs_database(
-    chosen: Sequence[registry.Entry], options: Any
-) -> bool:
+def _needs_database(chosen: Sequence[registry.Entry], options: Any) -> bool:
     """Say whether a run has to look at the database at all."""
     if not options.source_release:
         return True
@@ -414,7 +423,9 @@ def _check_list(args: argparse.Namespace, stdout: TextIO) -> int:
 
 
 def _check_explain(args: argparse.Namespace, stdout: TextIO) -> int:
-    (entry,) = registry.select(registry.checks(), [args.id], (), runner.aliases)
+    (entry,) = registry.select(
+        registry.checks(), [args.id], (), runner.aliases
+    )
     loaded = runner.load(entry)
     if not isinstance(loaded, check.Check):
         raise exceptions.UsageError(f'{entry.result_id}: {loaded}')
@@ -430,8 +441,10 @@ def page(one: check.Check) -> str:
         'Stages:  '
         + ', '.join(s.value for s in model.Stage if s in one.stages),
         'Sources: '
-        + (', '.join(s.value for s in model.Source if s in one.requires)
-           or 'none'),
+        + (
+            ', '.join(s.value for s in model.Source if s in one.requires)
+            or 'none'
+        ),
     ]
     if one.introduced:
         lines.append(f'Applies when the upgrade crosses {one.introduced}.')
@@ -441,9 +454,14 @@ def page(one: check.Check) -> str:
         lines.append(f'Options, in [{check.option_group(one.id)}]:')
         for opt in own:
             lines.append(f'  {opt.dest} (default {opt.default!r})')
-            lines.extend(textwrap.wrap(
-                str(opt.help), 76, initial_indent='    ',
-                subsequent_indent='    '))
+            lines.extend(
+                textwrap.wrap(
+                    str(opt.help),
+                    76,
+                    initial_indent='    ',
+                    subsequent_indent='    ',
+                )
+            )
         lines.append('')
     return '\n'.join(lines)
 
