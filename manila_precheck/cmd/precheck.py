@@ -202,20 +202,30 @@ def _read_conf(args: argparse.Namespace) -> tuple[cfg.ConfigOpts, list[str]]:
         raise exceptions.ConfigFileError(
             redaction.scrub(' '.join(str(exc).split()))
         ) from exc
-    found = given or _locations(conf)
-    if not config.paths(found):
-        raise exceptions.ConfigFileError(
-            'no configuration file to read in ' + ', '.join(found)
-            if found
-            else 'no configuration file found: no manila.conf in '
-            '~/.manila, ~, /etc/manila or /etc; say --config-file FILE or '
-            '--config-dir DIR'
-        )
-    return conf, found
+    return conf, given or _locations(conf)
 
 
 def _locations(conf: cfg.ConfigOpts) -> list[str]:
     return [*(conf.config_file or ()), *(conf.config_dir or ())]
+
+
+def _require_files(
+    ctx: context.Context, locations: Sequence[str]
+) -> None:
+    """Make sure that there is something to judge.
+
+    :raises ConfigFileError: when no file was read, or one is unreadable.
+    """
+    if ctx.config.files:
+        return
+    if locations:
+        raise exceptions.ConfigFileError(
+            'no configuration file to read in ' + ', '.join(locations)
+        )
+    raise exceptions.ConfigFileError(
+        'no configuration file found: no manila.conf in ~/.manila, ~, '
+        '/etc/manila or /etc; say --config-file FILE or --config-dir DIR'
+    )
 
 
 def _apply_flags(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
@@ -301,6 +311,7 @@ def _upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
     def write(report: model.Report) -> None:
         _write(reporter, report, stdout)
 
+    _require_files(ctx, locations)
     try:
         # An unknown release is a usage error, before anything runs.
         ctx.resolution  # noqa: B018
