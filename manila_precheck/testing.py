@@ -113,7 +113,7 @@ class Site(fixtures.Fixture):  # type: ignore[misc]
         )
         for name, value in self._options.items():
             if value is not None:
-                conf.set_override(name, value, group='manila_precheck')
+                conf.set_override(name, value, group=opts.GROUP)
         for check_id, values in self._check_options.items():
             self._override(conf, check_id, values)
         installed = self._installed

@@ -240,7 +240,7 @@ def _apply_flags(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
                     part.strip() for item in value for part in item.split(',')
                 ]
             conf.set_override(
-                name[len('option_') :], value, group='manila_precheck'
+                name[len('option_') :], value, group=opts.GROUP
             )
     for opt in opts.precheck_opts:
         try:

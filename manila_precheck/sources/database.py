@@ -214,6 +214,11 @@ class Database:
         """Return which database it is, for a message, without secrets."""
         return self._location.words
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Return the values of the URL that no text may show."""
+        return self._location.secrets
+
     # Sessions
 
     def _open(self) -> 'sa_engine.Connection':
@@ -512,7 +517,7 @@ class Database:
         )
 
 
-def open_database(
+def connect(
     conf: 'cfg.ConfigOpts',
     statement_timeout_seconds: int = 60,
     connect_timeout_seconds: int = 10,
