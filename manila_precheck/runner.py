@@ -25,6 +25,7 @@ import time
 from typing import Any
 from typing import Callable
 from typing import Optional
+from typing import TYPE_CHECKING
 from typing import TypeVar
 from typing import Union
 
