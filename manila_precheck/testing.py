@@ -45,7 +45,7 @@ from manila_precheck import runner
 NOW = datetime.datetime(2026, 4, 1, 12, 0, 0, tzinfo=datetime.timezone.utc)
 
 
-class Site(fixtures.Fixture):  # type: ignore[misc]
+class Site(fixtures.Fixture):
     """A controller: files in a temporary directory and a database.
 
     :param config: the text of manila.conf.
@@ -113,7 +113,7 @@ class Site(fixtures.Fixture):  # type: ignore[misc]
         )
         for name, value in self._options.items():
             if value is not None:
-                conf.set_override(name, value, group='manila_precheck')
+                conf.set_override(name, value, group=opts.GROUP)
         for check_id, values in self._check_options.items():
             self._override(conf, check_id, values)
         installed = self._installed

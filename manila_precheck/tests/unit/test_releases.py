@@ -34,7 +34,9 @@ class ParseTest(testtools.TestCase):
     def test_parse(self, text, major):
         self.assertEqual(major, releases.parse(text).major)
 
-    @ddt.data('', '2025', '2025.3', '11', '24', 'juno', '-1', '20x', '２０')
+    @ddt.data(
+        '', '2025', '2025.3', '11', '24', 'juno', '-1', '20x', '\uff12\uff10'
+    )
     def test_parse_unknown(self, text):
         self.assertRaises(exceptions.UsageError, releases.parse, text)
 
@@ -50,9 +52,7 @@ class ParseTest(testtools.TestCase):
 @ddt.ddt
 class UpgradeTest(testtools.TestCase):
     def upgrade(self, source, target):
-        return releases.Upgrade(
-            releases.parse(source), releases.parse(target)
-        )
+        return releases.Upgrade(releases.parse(source), releases.parse(target))
 
     @ddt.data(
         ('2024.1', '2025.1', '2024.1', False),
