@@ -147,11 +147,7 @@ class RunningMigrations(check.Check):
                 f'and {more} more {kind}s in a migration, '
                 f'{sum(found.states.values())} in all '
                 '([manila_precheck] max_findings)',
-                [
-                    model.command(f'openstack {kind} list --detail')
-                    if kind == 'share server'
-                    else model.command('openstack share list --all-projects')
-                ],
+                [model.advice('Raise max_findings to see them one by one.')],
                 data={'more': more, **left},
                 aspect='more',
             )
@@ -174,13 +170,63 @@ class RunningMigrations(check.Check):
             [_REFERENCE],
             {
                 'task_state': one.state,
-                'since': one.since and one.since.isoformat(),
+                'since': one.since.isoformat() if one.since else None,
                 'source_id': one.source.id,
                 'source_host': one.source.host,
                 'destination_id': one.destination.id,
                 'destination_host': one.destination.host,
             },
         )
+
+
+def _remediation(
+    kind: str, one: migrations.Migration, stopped: bool
+) -> list[model.Remediation]:
+    """Return the commands for one migration, in the order to type them."""
+    phase = _PHASES[one.state]
+    migration = f'openstack {kind} migration'
+    todo = []
+    if stopped:
+        todo.append(model.advice('Once the services of the target run:'))
+    if phase is _WAITING:
+        todo.append(model.command(f'{migration} complete {one.id}'))
+    else:
+        todo.append(model.command(f'{migration} show {one.id}'))
+    if one.state in _CANCELLABLE and not (stopped and phase is _COPY):
+        todo.append(model.advice('Or give it up:'))
+        todo.append(model.command(f'{migration} cancel {one.id}'))
+    elif stopped or phase is _RPC:
+        todo.append(model.advice('If it does not move any more:'))
+        todo.extend(_reset(kind, one))
+    return todo
+
+
+def _reset(
+    kind: str, one: migrations.Migration
+) -> Iterator[model.Remediation]:
+    """Yield what takes a migration that nothing resumes out of its state."""
+    if kind == 'share':
+        yield model.command(
+            f'openstack share set --task-state migration_error {one.id}'
+        )
+        if one.source.id:
+            yield model.command(
+                'openstack share instance set --status available '
+                f'{one.source.id}'
+            )
+        if one.destination.id:
+            yield model.advice(
+                'Look which instance holds the data, then delete the other: '
+                f'{one.destination.id} is the destination.'
+            )
+        return
+    # Without --status the command sets it to active.
+    for end, status in ((one.source, 'active'), (one.destination, 'error')):
+        if end.id:
+            yield model.command(
+                f'openstack share server set --status {status} '
+                f'--task-state migration_error {end.id}'
+            )
 
 
 def _severity(stage: model.Stage, state: str) -> model.Severity:

@@ -13,6 +13,7 @@
 
 from collections.abc import Iterable
 import datetime
+from typing import Optional
 
 from oslo_config import cfg
 
@@ -144,8 +145,8 @@ class SoftDeletedRows(check.Check):
                 'purgeable': rows.purgeable,
                 'without_deleted_at': rows.undated,
                 'in_recycle_bin': rows.recycled,
-                'oldest': rows.oldest and rows.oldest.isoformat(),
-                'newest': rows.newest and rows.newest.isoformat(),
+                'oldest': _iso(rows.oldest),
+                'newest': _iso(rows.newest),
             },
         )
 
@@ -166,3 +167,7 @@ class SoftDeletedRows(check.Check):
             {'live': rows.live, 'live_but_purged': rows.live_but_purged},
             aspect='restored',
         )
+
+
+def _iso(time: Optional[datetime.datetime]) -> Optional[str]:
+    return time.isoformat() if time else None

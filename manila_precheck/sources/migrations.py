@@ -187,7 +187,5 @@ def share_servers(
         both = end, destinations.get(row.id, End())
         if row.status == 'server_migrating_to':
             both = End(), end
-        found.append(
-            Migration(row.id, row.task_state, row.updated_at, *both)
-        )
+        found.append(Migration(row.id, row.task_state, row.updated_at, *both))
     return Found(states, found)

@@ -110,7 +110,9 @@ def count(
         table=db.quoted(table),
     )
     row: Any = db.row(statement, about=f'table {table}')
-    found = Rows(table, *row[:7], _time(row[7]), _time(row[8]))
+    found = Rows(
+        table, *tuple(row)[:7], oldest=_time(row[7]), newest=_time(row[8])
+    )
     if release.major >= 23:
         found = found._replace(live_but_purged=0)
     return found
