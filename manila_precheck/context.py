@@ -186,7 +186,9 @@ class Context:
 
         :raises SourceUnusable: when one of them cannot be read.
         """
-        return self._lazy.get('policy', lambda: policy_source.read(self.config))
+        return self._lazy.get(
+            'policy', lambda: policy_source.read(self.config)
+        )
 
     @property
     def database(self) -> database_source.Database:

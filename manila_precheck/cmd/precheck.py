@@ -209,9 +209,7 @@ def _locations(conf: cfg.ConfigOpts) -> list[str]:
     return [*(conf.config_file or ()), *(conf.config_dir or ())]
 
 
-def _require_files(
-    ctx: context.Context, locations: Sequence[str]
-) -> None:
+def _require_files(ctx: context.Context, locations: Sequence[str]) -> None:
     """Make sure that there is something to judge.
 
     :raises ConfigFileError: when no file was read, or one is unreadable.
@@ -239,9 +237,7 @@ def _apply_flags(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
                 value = [
                     part.strip() for item in value for part in item.split(',')
                 ]
-            conf.set_override(
-                name[len('option_') :], value, group=opts.GROUP
-            )
+            conf.set_override(name[len('option_') :], value, group=opts.GROUP)
     for opt in opts.precheck_opts:
         try:
             conf.manila_precheck[opt.dest]

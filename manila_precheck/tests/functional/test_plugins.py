@@ -199,13 +199,10 @@ class PluginsTest(testtools.TestCase):
                     'error',
                     'it crashed: RuntimeError: mysql://manila:***@db/ is down',
                 ),
-                'acme-exits': (
-                    'error', 'it crashed: it called sys.exit(0)'
-                ),
+                'acme-exits': ('error', 'it crashed: it called sys.exit(0)'),
                 'acme-nonsense': (
                     'error',
-                    "it yielded 'nonsense', which is not a finding of its "
-                    'own',
+                    "it yielded 'nonsense', which is not a finding of its own",
                 ),
                 'acme-no-module': (
                     'error',
@@ -213,7 +210,8 @@ class PluginsTest(testtools.TestCase):
                     "'acme_missing'",
                 ),
                 'acme-exits-early': (
-                    'error', 'it does not load: it called sys.exit(0)'
+                    'error',
+                    'it does not load: it called sys.exit(0)',
                 ),
                 'acme-sleeps': ('error', late),
                 'acme-spins': ('error', late),

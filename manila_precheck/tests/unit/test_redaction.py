@@ -19,8 +19,10 @@ from manila_precheck import redaction
 @ddt.ddt
 class ScrubTest(testtools.TestCase):
     @ddt.data(
-        ('mysql+pymysql://manila:s3cret@db/manila',
-         'mysql+pymysql://manila:***@db/manila'),
+        (
+            'mysql+pymysql://manila:s3cret@db/manila',
+            'mysql+pymysql://manila:***@db/manila',
+        ),
         ('rabbit://u:p%40ss@h1:5672,u:other@h2//', 'rabbit://u:***@h2//'),
         ('amqp://u:a@b@host/', 'amqp://u:***@host/'),
         ('see http://example.org:80/a@b', 'see http://example.org:80/a@b'),

@@ -76,7 +76,9 @@ class EntriesTest(testtools.TestCase):
 @ddt.ddt
 class SelectTest(testtools.TestCase):
     available = (
-        entry('aaaa', 'x:A'), entry('bbbb', 'x:B'), entry('cccc', 'x:C')
+        entry('aaaa', 'x:A'),
+        entry('bbbb', 'x:B'),
+        entry('cccc', 'x:C'),
     )
 
     @ddt.data(
@@ -151,9 +153,7 @@ class LoadTest(testtools.TestCase):
         self.assertIn('no run() of its own', loaded)
 
     def test_good(self):
-        self.assertIsInstance(
-            runner.load(entry('good-check', 'x:G')), Good
-        )
+        self.assertIsInstance(runner.load(entry('good-check', 'x:G')), Good)
 
     def test_taken(self):
         taken = registry.Entry('good-check', 'x:G', lambda: Good, 'y:H')

@@ -50,9 +50,7 @@ class ParseTest(testtools.TestCase):
 @ddt.ddt
 class UpgradeTest(testtools.TestCase):
     def upgrade(self, source, target):
-        return releases.Upgrade(
-            releases.parse(source), releases.parse(target)
-        )
+        return releases.Upgrade(releases.parse(source), releases.parse(target))
 
     @ddt.data(
         ('2024.1', '2025.1', '2024.1', False),

@@ -125,14 +125,10 @@ class RunOneTest(testtools.TestCase):
         )
 
     def test_passed(self):
-        self.assertEqual(
-            self.result(model.Outcome.PASSED), self.run_it(Quiet)
-        )
+        self.assertEqual(self.result(model.Outcome.PASSED), self.run_it(Quiet))
 
     def test_found_is_sorted_and_scrubbed(self):
-        calm = model.Finding(
-            'sample-check', model.Severity.INFO, CALM, 'calm'
-        )
+        calm = model.Finding('sample-check', model.Severity.INFO, CALM, 'calm')
         loud = model.Finding(
             'sample-check',
             model.Severity.FAILURE,
@@ -147,9 +143,7 @@ class RunOneTest(testtools.TestCase):
         )
 
     def test_crash_keeps_what_was_found(self):
-        calm = model.Finding(
-            'sample-check', model.Severity.INFO, CALM, 'calm'
-        )
+        calm = model.Finding('sample-check', model.Severity.INFO, CALM, 'calm')
         result = self.run_it(Raises)
         self.assertEqual(
             self.result(
@@ -207,9 +201,7 @@ class RunOneTest(testtools.TestCase):
     def test_skipped(self):
         result = self.run_it(NotGiven)
         self.assertEqual(
-            self.result(
-                model.Outcome.SKIPPED, 'no inventory is configured'
-            ),
+            self.result(model.Outcome.SKIPPED, 'no inventory is configured'),
             result,
         )
         self.assertEqual(model.Severity.WARNING, result.severity)

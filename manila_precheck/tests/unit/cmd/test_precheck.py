@@ -17,8 +17,8 @@ import ddt
 import fixtures
 import testtools
 
-from manila_precheck.cmd import precheck
 from manila_precheck import registry
+from manila_precheck.cmd import precheck
 
 
 class Case(testtools.TestCase):
@@ -226,9 +226,7 @@ class OptionsTest(Case):
             'json',
         )
         report = json.loads(stdout)
-        self.assertEqual(
-            ['upgrade-path'], [c['id'] for c in report['checks']]
-        )
+        self.assertEqual(['upgrade-path'], [c['id'] for c in report['checks']])
         self.assertIn('schema-revision', report['excluded'])
 
     def test_default_files_are_left_out_when_one_is_given(self):
