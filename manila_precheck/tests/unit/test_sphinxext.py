@@ -10,10 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+from oslo_config import cfg
 import testtools
 
 from manila_precheck import check
 from manila_precheck import model
+from manila_precheck import sphinxext
 
 
 class SomeProblem(check.Check):
@@ -31,8 +33,6 @@ class SomeProblem(check.Check):
 
     @classmethod
     def opts(cls):
-        from oslo_config import cfg
-
         return (cfg.IntOpt('limit_rows', default=3, help='How many.'),)
 
     def run(self, ctx):
@@ -40,14 +40,6 @@ class SomeProblem(check.Check):
 
 
 class CheckPageTest(testtools.TestCase):
-    def setUp(self):
-        super().setUp()
-        try:
-            from manila_precheck import sphinxext
-        except ImportError:
-            self.skipTest('the documentation tools are not installed')
-        self.page = sphinxext.check_page(SomeProblem())
-
     def test_page(self):
         self.assertEqual(
             [
@@ -71,5 +63,5 @@ class CheckPageTest(testtools.TestCase):
                 '    How many.',
                 '',
             ],
-            self.page,
+            sphinxext.check_page(SomeProblem()),
         )
