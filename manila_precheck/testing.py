@@ -45,7 +45,7 @@ from manila_precheck import runner
 NOW = datetime.datetime(2026, 4, 1, 12, 0, 0, tzinfo=datetime.timezone.utc)
 
 
-class Site(fixtures.Fixture):  # type: ignore[misc]
+class Site(fixtures.Fixture):
     """A controller: files in a temporary directory and a database.
 
     :param config: the text of manila.conf.

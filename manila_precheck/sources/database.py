@@ -31,6 +31,7 @@ import time
 from typing import Any
 from typing import Optional
 from typing import TYPE_CHECKING
+from typing import Union
 
 from manila_precheck import exceptions
 from manila_precheck.sources import database_url
@@ -311,22 +312,35 @@ class Database:
     # Statements
 
     def rows(
-        self, statement: 'expression.Executable', about: str = ''
+        self, statement: 'Union[str, expression.Executable]', about: str = ''
     ) -> 'Sequence[sqlalchemy.Row[Any]]':
         """Return all rows of a statement; bound it where they are many.
 
+        :param statement: built on :meth:`table`; or, where one statement
+            goes to many tables and building each would cost more than
+            running it, SQL that every server knows. A name in it goes
+            through :meth:`quoted`, and no value from outside goes into it.
         :param about: what is read, for the message of an error: 'shares'.
         :raises StatementRefused: when the server refuses the statement; the
             next one may pass.
         :raises SourceUnusable: when the connection is lost, or the statement
             takes longer than statement_timeout_seconds.
         """
-        return self._fetch(
-            lambda connection: connection.execute(statement), about
-        )
+        if isinstance(statement, str):
+            text = statement
+            found = self._fetch(
+                lambda connection: connection.exec_driver_sql(text), about
+            )
+        else:
+            clause = statement
+            found = self._fetch(
+                lambda connection: connection.execute(clause), about
+            )
+        rows: Sequence[sqlalchemy.Row[Any]] = found
+        return rows
 
     def row(
-        self, statement: 'expression.Executable', about: str = ''
+        self, statement: 'Union[str, expression.Executable]', about: str = ''
     ) -> 'sqlalchemy.Row[Any]':
         """Return the one row of a statement such as a count.
 
@@ -334,6 +348,10 @@ class Database:
         :raises SourceUnusable: as :meth:`rows` does.
         """
         return self.rows(statement, about)[0]
+
+    def quoted(self, name: str) -> str:
+        """Return the name of a table or column as it stands in SQL."""
+        return str(self._engine.dialect.identifier_preparer.quote(name))
 
     def _fetch(self, execute: Any, about: str) -> Any:
         from sqlalchemy import exc
@@ -364,11 +382,11 @@ class Database:
     def now(self) -> datetime.datetime:
         """Return the time of the database server: naive, UTC."""
         if self.dialect == 'sqlite':
-            text = self._driver_sql(
-                "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"
-            )[0][0]
+            text = self.rows("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')")[0][
+                0
+            ]
             return datetime.datetime.fromisoformat(text)
-        found: datetime.datetime = self._driver_sql(
+        found: datetime.datetime = self.rows(
             'SELECT UTC_TIMESTAMP(6)'
             if self.dialect == 'mysql'
             else "SELECT clock_timestamp() AT TIME ZONE 'UTC'"
@@ -382,17 +400,12 @@ class Database:
             'mysql': 'SELECT VERSION()',
             'postgresql': 'SHOW server_version',
         }.get(self.dialect, 'SELECT sqlite_version()')
-        return str(self._driver_sql(statement)[0][0])
-
-    def _driver_sql(self, statement: str) -> Any:
-        return self._fetch(
-            lambda connection: connection.exec_driver_sql(statement), ''
-        )
+        return str(self.rows(statement)[0][0])
 
     # Shape
 
     def _read_shape(self) -> Shape:
-        found = self._driver_sql(
+        found: Any = self.rows(
             {'mysql': _MYSQL_SHAPE, 'postgresql': _POSTGRESQL_SHAPE}.get(
                 self.dialect, _SQLITE_SHAPE
             )
@@ -405,7 +418,7 @@ class Database:
                 kind = kinds[type_name] = column_type(_text(type_name))
             shape.setdefault(_text(table), {})[_text(column)] = kind
         if not shape and self.dialect == 'postgresql':
-            elsewhere = self._driver_sql(_POSTGRESQL_ELSEWHERE)
+            elsewhere = self.rows(_POSTGRESQL_ELSEWHERE)
             if elsewhere:
                 raise self._unusable(
                     'shows no table',
@@ -537,12 +550,17 @@ def connect(
     url, location = database_url.read(
         option, text, statement_timeout_seconds, connect_timeout_seconds
     )
-    return Database(
-        url,
-        location,
-        statement_timeout_seconds,
-        sql_mode=conf.database.mysql_sql_mode,
-    )
+    sql_mode = conf.database.mysql_sql_mode
+    plain = database_url.without_tls(url)
+    if plain is not None:
+        try:
+            return Database(
+                plain, location, statement_timeout_seconds, sql_mode
+            )
+        except exceptions.SourceUnusable:
+            # The server, or the account, may insist on TLS.
+            pass
+    return Database(url, location, statement_timeout_seconds, sql_mode)
 
 
 def _select(table: 'expression.TableClause') -> 'sqlalchemy.Select[Any]':

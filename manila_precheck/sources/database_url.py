@@ -156,6 +156,24 @@ def read(
     ), location
 
 
+def without_tls(url: 'URL') -> 'Optional[URL]':
+    """Return the URL for a first try without TLS; None where TLS is due.
+
+    Unless told otherwise PyMySQL (1.2) loads every certificate of the host
+    before it connects, and then checks none: a third of the time that a
+    small database takes. On the loopback interface that buys nothing.
+    """
+    host = url.host or ''
+    local = host in ('localhost', '127.0.0.1', '::1')
+    if (
+        url.drivername != 'mysql+pymysql'
+        or not (local or 'unix_socket' in url.query)
+        or any(key.startswith('ssl') for key in url.query)
+    ):
+        return None
+    return url.update_query_dict({'ssl_disabled': 'true'})
+
+
 def _location(option: str, backend: str, url: 'URL') -> Location:
     # A '@' in a password that was not quoted leaves the password's end in
     # the host.

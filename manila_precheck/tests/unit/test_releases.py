@@ -34,7 +34,9 @@ class ParseTest(testtools.TestCase):
     def test_parse(self, text, major):
         self.assertEqual(major, releases.parse(text).major)
 
-    @ddt.data('', '2025', '2025.3', '11', '24', 'juno', '-1', '20x', '２０')
+    @ddt.data(
+        '', '2025', '2025.3', '11', '24', 'juno', '-1', '20x', '\uff12\uff10'
+    )
     def test_parse_unknown(self, text):
         self.assertRaises(exceptions.UsageError, releases.parse, text)
 

@@ -194,7 +194,7 @@ class ExitCodeTest(Case):
 
 class OptionsTest(Case):
     def stage_of(self, *words, conf=None):
-        code, stdout, stderr = self.path_check(
+        _, stdout, stderr = self.path_check(
             '--format', 'json', *words, conf=conf
         )
         self.assertEqual('', stderr)
@@ -213,7 +213,7 @@ class OptionsTest(Case):
         self.assertEqual('plan', self.stage_of('--stage', 'plan', conf=conf))
 
     def test_ids_may_be_a_list(self):
-        code, stdout, _ = self.main(
+        _, stdout, _ = self.main(
             '--config-file',
             self.conf,
             'upgrade',
@@ -231,7 +231,7 @@ class OptionsTest(Case):
 
     def test_default_files_are_left_out_when_one_is_given(self):
         self.write('.manila/manila.conf', '[DEFAULT]\n')
-        code, stdout, _ = self.path_check('--format', 'json')
+        _, stdout, _ = self.path_check('--format', 'json')
         self.assertEqual(
             [self.conf], [f['path'] for f in json.loads(stdout)['files']]
         )
@@ -240,7 +240,7 @@ class OptionsTest(Case):
         found = self.write('.manila/manila.conf', '[DEFAULT]\n')
         drop = self.write('.manila/manila.conf.d/a.conf', '[DEFAULT]\n')
         own = self.write('.manila/manila-precheck.conf', '[DEFAULT]\n')
-        code, stdout, _ = self.main(
+        _, stdout, _ = self.main(
             'upgrade', 'check', '--check', 'upgrade-path', '--format', 'json'
         )
         self.assertEqual(
@@ -251,7 +251,7 @@ class OptionsTest(Case):
     def test_files_in_the_order_given(self):
         one = self.write('b/one.conf', '[manila_precheck]\nstage = stopped\n')
         two = self.write('a/two.conf', '[manila_precheck]\nstage = plan\n')
-        code, stdout, _ = self.main(
+        _, stdout, _ = self.main(
             '--config-dir',
             os.path.dirname(one),
             '--config-file',
