@@ -29,7 +29,7 @@ _ROOT = pathlib.Path(manila_precheck.__file__).parent
 # Within a layer the columns do not know each other; within a column it goes
 # to a later name. A name is a module or a package of modules.
 _LAYERS = (
-    (('cmd',), ('sphinxext',), ('testing',)),
+    (('sphinxext', 'cmd'), ('testing',)),
     (('upgradecheck', 'opts'),),
     (('runner', 'registry'), ('reporters',)),
     (('checks',),),
