@@ -93,7 +93,13 @@ class SoftDeletedRows(check.Check):
         """Yield a finding for each table with soft-deleted rows."""
         db, age = ctx.database, ctx.options_of(self.id).purge_age_days
         cutoff = db.now() - datetime.timedelta(days=age)
-        counted, refused = [], []
+        counted = []
+        refused = [
+            f'{db.words} shows no table {table}, which {ctx.upgrade.source} '
+            'has: the account may not read it, or it is missing'
+            for table in _expected(ctx)
+            if not db.has_table(table)
+        ]
         for table in purge.tables(db):
             try:
                 counted.append(
@@ -167,6 +173,17 @@ class SoftDeletedRows(check.Check):
             {'live': rows.live, 'live_but_purged': rows.live_but_purged},
             aspect='restored',
         )
+
+
+def _expected(ctx: context.Context) -> list[str]:
+    """Return the tables that there must be, as far as that is known.
+
+    MySQL does not show a table to an account that may not read it.
+    """
+    source = ctx.upgrade.source
+    if source not in ctx.catalog.releases_at(ctx.database.revision or ''):
+        return []
+    return sorted(ctx.catalog.tables(source))
 
 
 def _iso(time: Optional[datetime.datetime]) -> Optional[str]:

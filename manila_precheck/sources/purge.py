@@ -109,10 +109,9 @@ def count(
         recycled='is_soft_deleted' if bin_known else '1 = 0',
         table=db.quoted(table),
     )
-    row: Any = db.row(statement, about=f'table {table}')
-    found = Rows(
-        table, *tuple(row)[:7], oldest=_time(row[7]), newest=_time(row[8])
-    )
+    row = db.row(statement, about=f'table {table}')
+    numbers, (oldest, newest) = row[:7], row[7:]
+    found = Rows._make([table, *numbers, _time(oldest), _time(newest)])
     if release.major >= 23:
         found = found._replace(live_but_purged=0)
     return found
