@@ -74,7 +74,7 @@ class Package:
     """The Python that the package asks for: '>=3.9'."""
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def majors(text: str) -> frozenset[int]:
     """Return the majors that ranges name: '12-14,16' is 12, 13, 14 and 16."""
     found: set[int] = set()
@@ -197,8 +197,7 @@ def read(kind: str) -> str:
         )
     except OSError as exc:
         raise exceptions.CatalogError(
-            f'the catalog file of {kind} is missing; '
-            f'reinstall manila-precheck'
+            f'the catalog file of {kind} is missing; reinstall manila-precheck'
         ) from exc
     if data is None:
         raise exceptions.CatalogError(
