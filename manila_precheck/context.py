@@ -33,9 +33,9 @@ from manila_precheck import check
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import releases
-from manila_precheck.sources import config
-from manila_precheck.sources import database
-from manila_precheck.sources import policy
+from manila_precheck.sources import config as config_source
+from manila_precheck.sources import database as database_source
+from manila_precheck.sources import policy as policy_source
 
 if TYPE_CHECKING:
     from manila_precheck.catalog import Catalog
@@ -86,6 +86,9 @@ class Resolution:
 
     stated_source: Optional[releases.Release] = None
     """What the option source_release says; None when it is not set."""
+
+    first_install: bool = False
+    """True when the database is there and empty."""
 
     @property
     def target_assumed(self) -> bool:
@@ -166,30 +169,32 @@ class Context:
         return self.resolution.upgrade
 
     @property
-    def config(self) -> config.ConfigFiles:
+    def config(self) -> config_source.ConfigFiles:
         """The configuration files, line by line.
 
         :raises ConfigFileError: when one of them cannot be read.
         """
         return self._lazy.get('config', self._make_config)
 
-    def _make_config(self) -> config.ConfigFiles:
+    def _make_config(self) -> config_source.ConfigFiles:
         if self._locations is not None:
-            return config.read(self._locations)
-        return config.read(
+            return config_source.read(self._locations)
+        return config_source.read(
             [*(self.conf.config_file or ()), *(self.conf.config_dir or ())]
         )
 
     @property
-    def policy(self) -> policy.PolicyFiles:
+    def policy(self) -> policy_source.PolicyFiles:
         """The policy files that manila's API reads.
 
         :raises SourceUnusable: when one of them cannot be read.
         """
-        return self._lazy.get('policy', lambda: policy.read(self.config))
+        return self._lazy.get(
+            'policy', lambda: policy_source.read(self.config)
+        )
 
     @property
-    def database(self) -> database.Database:
+    def database(self) -> database_source.Database:
         """The database, when it holds manila's tables.
 
         :raises SourceNotGiven: when no connection is configured.
@@ -197,14 +202,14 @@ class Context:
         :raises SourceNotApplicable: when the database is empty.
         """
         found = self.database_as_found
-        if found.state is database.State.EMPTY:
+        if found.state is database_source.State.EMPTY:
             raise exceptions.SourceNotApplicable(
                 'the database is empty: this is a first install'
             )
         return found
 
     @property
-    def database_as_found(self) -> database.Database:
+    def database_as_found(self) -> database_source.Database:
         """The database in whatever state it is, empty included.
 
         :raises SourceNotGiven: when no connection is configured.
@@ -212,8 +217,8 @@ class Context:
         """
         return self._lazy.get('database', self._make_database)
 
-    def _make_database(self) -> database.Database:
-        return database.connect(
+    def _make_database(self) -> database_source.Database:
+        return database_source.connect(
             self.conf,
             statement_timeout_seconds=self.options.statement_timeout_seconds,
             connect_timeout_seconds=self.options.connect_timeout_seconds,
@@ -266,22 +271,34 @@ class Context:
         stated_target = _stated(self.options.target_release)
         installed = self._installed()
         at_revision = self._releases_of_database()
+        if self._first_install():
+            target, target_origin = _first_known(
+                (stated_target, 'option'),
+                (installed, 'package'),
+                (self.catalog.releases[-1], 'assumed'),
+            )
+            return Resolution(
+                releases.Upgrade(target, target),
+                target_origin,
+                target_origin,
+                first_install=True,
+            )
         source, source_origin = _source(
             self.stage, stated_source, stated_target, installed, at_revision
         )
-        if stated_target is not None:
-            target, target_origin = stated_target, 'option'
-        elif self.stage is model.Stage.UPGRADED and at_revision:
-            target, target_origin = at_revision[-1], 'database'
-        elif installed is not None and (source is None or installed > source):
-            target, target_origin = installed, 'package'
-        else:
-            known = source or self.catalog.releases[-2]
-            target = releases.following(known) or known
-            target_origin = 'assumed'
+        migrated = self.stage is model.Stage.UPGRADED and at_revision
+        newer = installed is not None and (
+            source is None or installed > source
+        )
+        base = source or self.catalog.releases[-2]
+        target, target_origin = _first_known(
+            (stated_target, 'option'),
+            (at_revision[-1] if migrated else None, 'database'),
+            (installed if newer else None, 'package'),
+            (releases.following(base) or base, 'assumed'),
+        )
         if source is None:
-            source = self._assumed_source(target)
-            source_origin = 'assumed'
+            source, source_origin = self._assumed_source(target), 'assumed'
         return Resolution(
             releases.Upgrade(source, target),
             source_origin,
@@ -289,10 +306,15 @@ class Context:
             stated_source,
         )
 
-    def _assumed_source(self, target: releases.Release) -> releases.Release:
+    def _first_install(self) -> bool:
         found = self._lazy.seen('database')
-        if found is not None and found.state is database.State.EMPTY:
-            return target
+        return found is not None and found.state is database_source.State.EMPTY
+
+    def _assumed_source(self, target: releases.Release) -> releases.Release:
+        """Return the earliest release from which one may go to a target.
+
+        It crosses the most, so that nothing is left out for want of a word.
+        """
         earlier = [
             release
             for release in self.catalog.releases
@@ -344,10 +366,18 @@ def _source(
         return (fitting or list(at_revision))[-1], 'database'
     if stated is not None:
         return stated, 'option'
-    if migrated:
-        if stage is not model.Stage.UPGRADED and at_revision:
-            return at_revision[-1], 'database'
-        return None, 'assumed'
-    if installed is not None:
+    if migrated and at_revision and stage is not model.Stage.UPGRADED:
+        return at_revision[-1], 'database'
+    if (
+        installed is not None
+        and stage is not model.Stage.UPGRADED
+        and (target is None or installed < target)
+    ):
         return installed, 'package'
     return None, 'assumed'
+
+
+def _first_known(
+    *candidates: tuple[Optional[releases.Release], str],
+) -> tuple[releases.Release, str]:
+    return next((r, origin) for r, origin in candidates if r is not None)
