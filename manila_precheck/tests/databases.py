@@ -34,6 +34,7 @@ import testtools
 from manila_precheck import releases
 from manila_precheck import testing
 from manila_precheck import testing_schema
+from manila_precheck.sources import database as source
 
 USER = 'openstack_citest'
 HOST = '127.0.0.1'
@@ -48,7 +49,7 @@ def url_of(server, name, user=USER, password=USER):
     return f'{driver[server]}://{user}:{password}@{HOST}/{name}'
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _why_not(server):
     """Return why a server cannot be used; '' when it can."""
     try:
@@ -76,6 +77,7 @@ class Database(fixtures.Fixture):
             folder = self.useFixture(fixtures.TempDir()).path
             self.path = os.path.join(folder, 'manila.sqlite')
             self.url = f'sqlite:///{self.path}'
+            open(self.path, 'w').close()
         else:
             self.url = url_of(self.server, self.name)
             self.admin(f'CREATE DATABASE {self.name}')
@@ -180,6 +182,17 @@ class DatabaseTest(testtools.TestCase):
         if release is not None:
             made.create_schema(release)
         return made
+
+    def connect(self, database, **limits):
+        """Return a connected source over a database, closed at the end.
+
+        :param limits: statement_timeout_seconds, connect_timeout_seconds.
+        """
+        url = database if isinstance(database, str) else database.url
+        made = self.useFixture(testing.Site(connection=url))
+        found = source.connect(made.context().conf, **limits)
+        self.addCleanup(found.close)
+        return found
 
     def run_check(self, check_id, database, **site):
         """Return the result of a check over a database.

@@ -17,5 +17,7 @@ class RunningMigrationsMySQLTest(unit.Scenarios, databases.MySQLTest):
     pass
 
 
-class RunningMigrationsPostgreSQLTest(unit.Scenarios, databases.PostgreSQLTest):
+class RunningMigrationsPostgreSQLTest(
+    unit.Scenarios, databases.PostgreSQLTest
+):
     pass

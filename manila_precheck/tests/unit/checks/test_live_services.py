@@ -154,9 +154,7 @@ class Scenarios:
                 'down',
                 beat['marked'],
             ),
-            found(
-                'never', warn, dead + '; it never did', START, 'up', None
-            ),
+            found('never', warn, dead + '; it never did', START, 'up', None),
             found(
                 'off',
                 warn,
@@ -278,9 +276,7 @@ class Scenarios:
                 'down',
                 beat['marked'],
             ),
-            found(
-                'never', fail, dead + '; it never did', RESTART, 'up', None
-            ),
+            found('never', fail, dead + '; it never did', RESTART, 'up', None),
             found(
                 'new',
                 warn,

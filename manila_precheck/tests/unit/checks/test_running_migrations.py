@@ -149,7 +149,8 @@ class Scenarios:
         todo = {
             one: [
                 model.command(
-                    f'openstack share migration {"complete" if one in "ab" else "show"} {one}'
+                    'openstack share migration '
+                    f'{"complete" if one in "ab" else "show"} {one}'
                 ),
                 *(cancel[one] if one in 'abcd' else ()),
                 *(reset_of_share(one) if one == 'f' else ()),
@@ -363,11 +364,7 @@ class Scenarios:
                 model.Subject('share', 'shares'),
                 'and 5 more shares in a migration, 7 in all '
                 '([manila_precheck] max_findings)',
-                (
-                    model.advice(
-                        'Raise max_findings to see them one by one.'
-                    ),
-                ),
+                (model.advice('Raise max_findings to see them one by one.'),),
                 data={
                     'more': 5,
                     'migration_starting': 1,

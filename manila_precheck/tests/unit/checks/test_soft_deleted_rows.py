@@ -80,9 +80,7 @@ class Scenarios:
             {'id': 'd', 'deleted': 'd', 'deleted_at': recent},
             {'id': 'e', 'deleted': 'e', 'deleted_at': None},
         )
-        database.insert(
-            'quota_usages', {'id': 1}, {'id': 2, 'deleted': 0}
-        )
+        database.insert('quota_usages', {'id': 1}, {'id': 2, 'deleted': 0})
         database.insert(
             'reservations', {'id': 7, 'deleted': 7, 'deleted_at': OLD}
         )
@@ -148,10 +146,7 @@ class Scenarios:
         database = self.database('2025.1')
         database.insert(
             'share_metadata',
-            *(
-                {'id': n, 'deleted': n, 'deleted_at': OLD}
-                for n in range(1, 4)
-            ),
+            *({'id': n, 'deleted': n, 'deleted_at': OLD} for n in range(1, 4)),
         )
         result = self.run_check(
             CHECK,
