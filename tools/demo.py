@@ -15,10 +15,9 @@
 
 Copies etc/manila-precheck/demo to a temporary directory, makes a SQLite
 database with the schema and the rows of a manila 2025.1 beside it, and runs
-the real command there. Without arguments it runs it twice: at stage plan, as
-on a controller, and on the files alone, as in a pipeline that has no
-database. Unknown arguments are for 'manila-precheck upgrade check', which
-then runs once.
+the real command there, twice: on a controller before the upgrade, and on the
+files alone after it. With arguments it runs once, and they are handed to
+'manila-precheck upgrade check'.
 
 The report goes to standard output, what the demo itself says to standard
 error. Exits with 0 whatever the report says, with 1 when there was none.
@@ -158,7 +157,7 @@ def _runs(args: argparse.Namespace, more: Sequence[str]) -> bool:
             _say(f'$ cd {shlex.quote(directory)}')
         codes = [_run(directory, args.files_only, more)]
         if not (more or args.files_only):
-            _say('\n# The same files where no database is configured:')
+            _say('\n# After the upgrade, where the database cannot be seen:')
             codes.append(_run(directory, True, _FILES_ONLY))
     return all(code in _CODES for code in codes)
 
