@@ -33,9 +33,9 @@ from manila_precheck import check
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import releases
-from manila_precheck.sources import config
-from manila_precheck.sources import database
-from manila_precheck.sources import policy
+from manila_precheck.sources import config as config_source
+from manila_precheck.sources import database as database_source
+from manila_precheck.sources import policy as policy_source
 
 if TYPE_CHECKING:
     from manila_precheck.catalog import Catalog
@@ -166,30 +166,32 @@ class Context:
         return self.resolution.upgrade
 
     @property
-    def config(self) -> config.ConfigFiles:
+    def config(self) -> config_source.ConfigFiles:
         """The configuration files, line by line.
 
         :raises ConfigFileError: when one of them cannot be read.
         """
         return self._lazy.get('config', self._make_config)
 
-    def _make_config(self) -> config.ConfigFiles:
+    def _make_config(self) -> config_source.ConfigFiles:
         if self._locations is not None:
-            return config.read(self._locations)
-        return config.read(
+            return config_source.read(self._locations)
+        return config_source.read(
             [*(self.conf.config_file or ()), *(self.conf.config_dir or ())]
         )
 
     @property
-    def policy(self) -> policy.PolicyFiles:
+    def policy(self) -> policy_source.PolicyFiles:
         """The policy files that manila's API reads.
 
         :raises SourceUnusable: when one of them cannot be read.
         """
-        return self._lazy.get('policy', lambda: policy.read(self.config))
+        return self._lazy.get(
+            'policy', lambda: policy_source.read(self.config)
+        )
 
     @property
-    def database(self) -> database.Database:
+    def database(self) -> database_source.Database:
         """The database, when it holds manila's tables.
 
         :raises SourceNotGiven: when no connection is configured.
@@ -197,14 +199,14 @@ class Context:
         :raises SourceNotApplicable: when the database is empty.
         """
         found = self.database_as_found
-        if found.state is database.State.EMPTY:
+        if found.state is database_source.State.EMPTY:
             raise exceptions.SourceNotApplicable(
                 'the database is empty: this is a first install'
             )
         return found
 
     @property
-    def database_as_found(self) -> database.Database:
+    def database_as_found(self) -> database_source.Database:
         """The database in whatever state it is, empty included.
 
         :raises SourceNotGiven: when no connection is configured.
@@ -212,8 +214,8 @@ class Context:
         """
         return self._lazy.get('database', self._make_database)
 
-    def _make_database(self) -> database.Database:
-        return database.connect(
+    def _make_database(self) -> database_source.Database:
+        return database_source.connect(
             self.conf,
             statement_timeout_seconds=self.options.statement_timeout_seconds,
             connect_timeout_seconds=self.options.connect_timeout_seconds,
@@ -291,7 +293,7 @@ class Context:
 
     def _assumed_source(self, target: releases.Release) -> releases.Release:
         found = self._lazy.seen('database')
-        if found is not None and found.state is database.State.EMPTY:
+        if found is not None and found.state is database_source.State.EMPTY:
             return target
         earlier = [
             release

@@ -43,6 +43,10 @@ class SourceUnusable(PrecheckError):
     """An input was given but cannot be used: the outcome is ERROR."""
 
 
+class StatementRefused(SourceUnusable):
+    """The server refuses one statement; another may still pass."""
+
+
 class SourceNotApplicable(PrecheckError):
     """An input has nothing to judge yet, such as an empty database."""
 

@@ -26,10 +26,7 @@ from manila_precheck import model
 from manila_precheck import registry
 from manila_precheck import runner
 
-GROUP = cfg.OptGroup(
-    'manila_precheck',
-    title='What manila-precheck looks at, and how it says it',
-)
+GROUP = 'manila_precheck'
 
 precheck_opts = [
     cfg.StrOpt(
@@ -122,7 +119,6 @@ precheck_opts = [
 
 def register(conf: cfg.ConfigOpts) -> None:
     """Register the options that every run needs; doing so twice is fine."""
-    conf.register_group(GROUP)
     conf.register_opts(precheck_opts, group=GROUP)
 
 
@@ -132,7 +128,7 @@ def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
     The entry point ``oslo.config.opts`` of the package, for the sample
     configuration file and the configuration reference.
     """
-    listed = [(GROUP.name, copy.deepcopy(precheck_opts))]
+    listed = [(GROUP, copy.deepcopy(precheck_opts))]
     for entry in registry.checks():
         loaded = runner.load(entry)
         if isinstance(loaded, check.Check):

@@ -14,6 +14,7 @@
 
 import dataclasses
 import functools
+import re
 from typing import Optional
 
 from manila_precheck import exceptions
@@ -62,6 +63,7 @@ RELEASES = (
     Release('2026.2', 23, 'Hibiscus', False),
 )
 
+_VERSION = re.compile(r'([0-9]+)(\.[0-9a-z]+)*')
 _BY_MAJOR = {release.major: release for release in RELEASES}
 _BY_WORD = {
     word.lower(): release
@@ -95,9 +97,9 @@ def parse(text: str) -> Release:
     word = text.strip().lower()
     if word in _BY_WORD:
         return _BY_WORD[word]
-    major = word.split('.')[0]
-    if major.isdecimal() and int(major) in _BY_MAJOR:
-        return _BY_MAJOR[int(major)]
+    version = _VERSION.fullmatch(word)
+    if version and int(version.group(1)) in _BY_MAJOR:
+        return _BY_MAJOR[int(version.group(1))]
     known = ', '.join(release.name for release in RELEASES)
     raise exceptions.UsageError(f'unknown release {text!r}; known: {known}')
 

@@ -25,16 +25,19 @@ import time
 from typing import Any
 from typing import Callable
 from typing import Optional
+from typing import TYPE_CHECKING
 from typing import TypeVar
 from typing import Union
 
 from manila_precheck import check
-from manila_precheck import context
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import redaction
 from manila_precheck import registry
 from manila_precheck import releases
+
+if TYPE_CHECKING:
+    from manila_precheck import context
 
 T = TypeVar('T')
 
@@ -47,7 +50,7 @@ MAX_FINDINGS_PER_CHECK = 200_000
 # For importing a plugin outside a run, where no option is at hand.
 LOAD_TIMEOUT_SECONDS = 10.0
 
-_SOURCES: dict[model.Source, Callable[[context.Context], Any]] = {
+_SOURCES: dict[model.Source, Callable[[Any], Any]] = {
     model.Source.CONFIG: lambda ctx: ctx.config,
     model.Source.POLICY: lambda ctx: ctx.policy,
     model.Source.DATABASE: lambda ctx: ctx.database,
@@ -152,7 +155,7 @@ def aliases(entry: registry.Entry) -> Sequence[str]:
 
 
 def _findings(
-    one: check.Check, ctx: context.Context, found: list[model.Finding]
+    one: check.Check, ctx: 'context.Context', found: list[model.Finding]
 ) -> None:
     """Add to a list what a check yields, so that a crash keeps the rest."""
     yielded = one.run(ctx)
@@ -172,7 +175,7 @@ def _findings(
             )
 
 
-def _not_applicable(one: check.Check, ctx: context.Context) -> str:
+def _not_applicable(one: check.Check, ctx: 'context.Context') -> str:
     """Return why a check is not for this run, '' when it is."""
     if ctx.stage not in one.stages:
         stages = ', '.join(s.value for s in model.Stage if s in one.stages)
@@ -215,7 +218,7 @@ def _scrubbed(
 
 def run_one(
     entry: registry.Entry,
-    ctx: context.Context,
+    ctx: 'context.Context',
     clock: Callable[[], float] = time.monotonic,
 ) -> model.CheckResult:
     """Run one check and return what became of it; it never raises.
@@ -292,7 +295,7 @@ def _order(finding: model.Finding) -> tuple[Any, ...]:
 
 def run(
     entries: Sequence[registry.Entry],
-    ctx: context.Context,
+    ctx: 'context.Context',
     clock: Callable[[], float] = time.monotonic,
     progress: Callable[[str], None] = lambda check_id: None,
 ) -> tuple[model.CheckResult, ...]:
@@ -323,7 +326,7 @@ def run(
 
 def report(
     results: Sequence[model.CheckResult],
-    ctx: context.Context,
+    ctx: 'context.Context',
     tool: model.Tool,
     excluded: Iterable[str] = (),
 ) -> model.Report:

@@ -34,7 +34,7 @@ from oslo_config import cfg
 
 from manila_precheck import catalog
 from manila_precheck import check
-from manila_precheck import context
+from manila_precheck import context as contexts
 from manila_precheck import model
 from manila_precheck import opts
 from manila_precheck import registry
@@ -45,7 +45,7 @@ from manila_precheck import runner
 NOW = datetime.datetime(2026, 4, 1, 12, 0, 0, tzinfo=datetime.timezone.utc)
 
 
-class Site(fixtures.Fixture):  # type: ignore[misc]
+class Site(fixtures.Fixture):
     """A controller: files in a temporary directory and a database.
 
     :param config: the text of manila.conf.
@@ -100,7 +100,7 @@ class Site(fixtures.Fixture):  # type: ignore[misc]
         """Return the path of one of the files."""
         return os.path.join(self.path, name)
 
-    def context(self) -> context.Context:
+    def context(self) -> contexts.Context:
         """Return a context over the site, which has read nothing."""
         conf = cfg.ConfigOpts()
         opts.register(conf)
@@ -113,11 +113,11 @@ class Site(fixtures.Fixture):  # type: ignore[misc]
         )
         for name, value in self._options.items():
             if value is not None:
-                conf.set_override(name, value, group='manila_precheck')
+                conf.set_override(name, value, group=opts.GROUP)
         for check_id, values in self._check_options.items():
             self._override(conf, check_id, values)
         installed = self._installed
-        made = context.Context(
+        made = contexts.Context(
             conf,
             catalog.Catalog(),
             NOW,
@@ -139,7 +139,7 @@ class Site(fixtures.Fixture):  # type: ignore[misc]
     def run(
         self,
         what: Union[str, type[check.Check]],
-        ctx: Optional[context.Context] = None,
+        ctx: Optional[contexts.Context] = None,
     ) -> model.CheckResult:
         """Run one check and return its result, with no time in it.
 

@@ -33,7 +33,7 @@ from manila_precheck import runner
 from manila_precheck.reporters import digest
 
 
-class Result(upgradecheck.Result):  # type: ignore[misc]
+class Result(upgradecheck.Result):
     """What oslo.upgradecheck shows of one check, and what is behind it."""
 
     def __init__(self, result: model.CheckResult) -> None:
@@ -99,7 +99,7 @@ def upgrade_checks(
     return tuple(found)
 
 
-class UpgradeCommands(upgradecheck.UpgradeCommands):  # type: ignore[misc]
+class UpgradeCommands(upgradecheck.UpgradeCommands):
     """The upgrade check of our own command.
 
     :param make_report: runs the checks and returns the report.

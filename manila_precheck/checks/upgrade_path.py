@@ -47,7 +47,7 @@ class UpgradePath(check.Check):
     title = 'Upgrade path'
     stages = model.ALL_STAGES
 
-    def run(self, ctx: context.Context) -> Iterable[model.Finding]:
+    def run(self, ctx: 'context.Context') -> Iterable[model.Finding]:
         """Yield what is wrong with the hop itself."""
         resolution = ctx.resolution
         upgrade = resolution.upgrade

@@ -9,42 +9,23 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-
-"""The command ``manila-precheck``."""
+"""The command ``manila-precheck``: its flags, its errors, its exit code."""
 
 import argparse
 from collections.abc import Sequence
 import contextlib
-import datetime
-import importlib.metadata
-import inspect
-import io
 import logging
 import os
-import shutil
 import sys
-import textwrap
 from typing import Any
 from typing import NoReturn
 from typing import Optional
 from typing import TextIO
 
-from oslo_config import cfg
-
-from manila_precheck import catalog
-from manila_precheck import check
-from manila_precheck import context
 from manila_precheck import exceptions
-from manila_precheck import model
-from manila_precheck import opts
 from manila_precheck import redaction
-from manila_precheck import registry
-from manila_precheck import runner
-from manila_precheck.reporters import base
-from manila_precheck.sources import config
 
 PROG = 'manila-precheck'
-PROJECT = 'manila'
 
 #: The exit code of a run that could not look.
 COULD_NOT_RUN = 255
@@ -92,40 +73,52 @@ def _add_location_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_option_flags(parser: argparse.ArgumentParser) -> None:
-    """Add a flag for each option that is one of a single run."""
-    for name in (
-        'target_release',
-        'source_release',
-        'stage',
-        'check',
-        'skip',
-        'format',
-        'fail_on',
-    ):
-        opt = next(o for o in opts.precheck_opts if o.dest == name)
-        several = isinstance(opt, cfg.ListOpt)
-        choices = list(getattr(opt.type, 'choices', None) or ()) or None
-        parser.add_argument(
-            f'--{name.replace("_", "-")}',
-            dest=f'option_{name}',
-            metavar=None if choices else opt.metavar,
-            choices=choices,
-            action='append' if several else 'store',
-            help=_help(opt, several),
-        )
-    parser.add_argument(
-        '--json',
-        dest='option_format',
-        action='store_const',
-        const='upgradecheck-json',
-        help='print the object that oslo.upgradecheck prints, with more keys',
-    )
+class _UpgradeCheckParser(_Parser):
+    """The parser of ``upgrade check``.
+
+    Its flags come from the options, and with them oslo.config, which no
+    other command needs: they are added when they are looked at.
+    """
+
+    _has_flags = False
+
+    def _add_flags(self) -> None:
+        if not self._has_flags:
+            from manila_precheck.cmd import upgrade
+
+            self._has_flags = True
+            upgrade.add_flags(self)
+
+    def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
+        self._add_flags()
+        return super().parse_known_args(*args, **kwargs)
 
 
-def _help(opt: cfg.Opt, several: bool) -> str:
-    text = str(opt.help).replace('%', '%%')
-    return f'{text} May be given several times.' if several else text
+class _Version(argparse.Action):
+    """Print the version; finding it reads the installed metadata."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *args: Any) -> None:
+        from manila_precheck.cmd import upgrade
+
+        parser.exit(message=f'{PROG} {upgrade.version()}\n')
+
+
+def _upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
+    from manila_precheck.cmd import upgrade
+
+    return upgrade.upgrade_check(args, stdout)
+
+
+def _check_list(args: argparse.Namespace, stdout: TextIO) -> int:
+    from manila_precheck.cmd import pages
+
+    return pages.check_list(args, stdout)
+
+
+def _check_explain(args: argparse.Namespace, stdout: TextIO) -> int:
+    from manila_precheck.cmd import pages
+
+    return pages.check_explain(args, stdout)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -141,17 +134,19 @@ def _parser() -> argparse.ArgumentParser:
         '--debug', action='store_true', help='log details to standard error'
     )
     parser.add_argument(
-        '--version', action='version', version=f'{PROG} {_version()}'
+        '--version', action=_Version, nargs=0, help='print the version'
     )
-    groups = parser.add_subparsers(
+    groups: Any = parser.add_subparsers(
         dest='group', metavar='COMMAND', required=True, parser_class=_Parser
     )
     upgrade = groups.add_parser('upgrade', help='judge an upgrade')
-    verbs = upgrade.add_subparsers(
-        dest='verb', metavar='VERB', required=True, parser_class=_Parser
+    verbs: Any = upgrade.add_subparsers(
+        dest='verb',
+        metavar='VERB',
+        required=True,
+        parser_class=_UpgradeCheckParser,
     )
     one = verbs.add_parser('check', help='run the checks')
-    _add_option_flags(one)
     one.set_defaults(run=_upgrade_check)
     checks = groups.add_parser('check', help='what the checks are')
     verbs = checks.add_subparsers(
@@ -163,296 +158,6 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument('id', metavar='ID')
     one.set_defaults(run=_check_explain)
     return parser
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version(PROG)
-    except importlib.metadata.PackageNotFoundError:
-        return 'unknown'
-
-
-def _read_conf(args: argparse.Namespace) -> tuple[cfg.ConfigOpts, list[str]]:
-    """Let oslo.config find and parse the files.
-
-    :returns: the configuration, and the files and directories in the order
-        in which they were read.
-    :raises PrecheckError: when there is none, or one cannot be used.
-    """
-    conf = cfg.ConfigOpts()
-    opts.register(conf)
-    given = [path for _, path in args.locations]
-    kwargs: dict[str, Any] = {}
-    if given:
-        kwargs = {'default_config_files': [], 'default_config_dirs': []}
-    try:
-        conf(
-            [word for pair in args.locations for word in pair],
-            project=PROJECT,
-            prog=PROG,
-            **kwargs,
-        )
-    except cfg.ConfigFileParseError:
-        # NOTE: oslo.config's own message shows the line, password or not.
-        config.read(given or _locations(conf))
-        raise exceptions.ConfigFileError(
-            'a configuration file cannot be parsed'
-        ) from None
-    except cfg.Error as exc:
-        raise exceptions.ConfigFileError(
-            redaction.scrub(' '.join(str(exc).split()))
-        ) from exc
-    found = given or _locations(conf)
-    if not config.paths(found):
-        raise exceptions.ConfigFileError(
-            'no configuration file to read in ' + ', '.join(found)
-            if found
-            else 'no configuration file found: no manila.conf in '
-            '~/.manila, ~, /etc/manila or /etc; say --config-file FILE or '
-            '--config-dir DIR'
-        )
-    return conf, found
-
-
-def _locations(conf: cfg.ConfigOpts) -> list[str]:
-    return [*(conf.config_file or ()), *(conf.config_dir or ())]
-
-
-def _apply_flags(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
-    """Let the flags win over the environment and the files.
-
-    :raises UsageError: when a value, wherever it is from, is no good.
-    """
-    for name, value in sorted(vars(args).items()):
-        if name.startswith('option_') and value is not None:
-            if isinstance(value, list):
-                value = [
-                    part.strip() for item in value for part in item.split(',')
-                ]
-            conf.set_override(
-                name[len('option_') :], value, group='manila_precheck'
-            )
-    for opt in opts.precheck_opts:
-        try:
-            conf.manila_precheck[opt.dest]
-        except (cfg.Error, ValueError) as exc:
-            raise exceptions.UsageError(
-                f'[manila_precheck] {opt.dest}: {" ".join(str(exc).split())}'
-            ) from exc
-
-
-def _reporter(name: str) -> base.Reporter:
-    """Return the reporter of a format.
-
-    :raises UsageError: when there is none, or it does not load.
-    """
-    available = {
-        entry.name: entry
-        for entry in registry.entries(registry.REPORTERS)
-        if not entry.conflict
-    }
-    if name not in available:
-        raise exceptions.UsageError(
-            f'unknown format {name!r}; known: {", ".join(sorted(available))}'
-        )
-    try:
-        loaded = runner.guarded(available[name].load)
-    except exceptions.PluginError as exc:
-        raise exceptions.UsageError(
-            f'format {name!r} does not load: {exc}'
-        ) from exc
-    if not (isinstance(loaded, type) and issubclass(loaded, base.Reporter)):
-        raise exceptions.UsageError(
-            f'format {name!r}: {loaded!r} is not a Reporter'
-        )
-    return loaded()
-
-
-def _upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
-    # Loaded here, since listing and explaining need none of it.
-    from manila_precheck import upgradecheck
-
-    conf, locations = _read_conf(args)
-    _apply_flags(conf, args)
-    options = conf.manila_precheck
-    reporter = _reporter(options.format)
-    available = registry.checks()
-    chosen = registry.select(
-        available, options.check, options.skip, runner.aliases
-    )
-    excluded = [e.result_id for e in available if e not in chosen]
-    ctx = context.Context(
-        conf,
-        catalog.Catalog(),
-        datetime.datetime.now(datetime.timezone.utc),
-        read_database=_needs_database(chosen, options),
-        locations=tuple(locations),
-    )
-
-    def make_report() -> model.Report:
-        results = runner.run(chosen, ctx, progress=_progress(sys.stderr))
-        return runner.report(
-            results,
-            ctx,
-            model.Tool(PROG, _version(), ctx.catalog.versions),
-            excluded if options.skip or options.check else (),
-        )
-
-    def write(report: model.Report) -> None:
-        _write(reporter, report, stdout)
-
-    try:
-        # An unknown release is a usage error, before anything runs.
-        ctx.resolution  # noqa: B018
-        code = upgradecheck.UpgradeCommands(make_report, write).check()
-    finally:
-        ctx.close()
-    code = _threshold(int(code), options.fail_on)
-    if ctx.abandoned:
-        # A check that was given up still runs in its thread, and nothing
-        # else ends it: the interpreter would wait for what it started.
-        logging.shutdown()
-        sys.stderr.flush()
-        os._exit(code)
-    return code
-
-
-def _needs_database(chosen: Sequence[registry.Entry], options: Any) -> bool:
-    """Say whether a run has to look at the database at all."""
-    if not options.source_release:
-        return True
-    for entry in chosen:
-        loaded = runner.load(entry)
-        if not isinstance(loaded, check.Check):
-            continue
-        if model.Source.DATABASE in loaded.requires:
-            return True
-    return False
-
-
-def _progress(stderr: TextIO) -> Any:
-    """Return what shows, on a terminal only, which check runs."""
-    if not stderr.isatty():
-        return lambda check_id: None
-
-    def show(check_id: str) -> None:
-        stderr.write(f'\r\x1b[K{check_id} ...')
-        stderr.flush()
-
-    return show
-
-
-def _write(
-    reporter: base.Reporter, report: model.Report, stdout: TextIO
-) -> None:
-    """Write a report in one piece.
-
-    :raises PluginError: when the reporter fails; nothing is written then.
-    """
-    if sys.stderr.isatty():
-        sys.stderr.write('\r\x1b[K')
-        sys.stderr.flush()
-    terminal = stdout.isatty()
-    text = _Text(getattr(stdout, 'encoding', None))
-    runner.guarded(
-        lambda: reporter.write(
-            report,
-            text,
-            width=shutil.get_terminal_size((80, 24)).columns,
-            color=terminal
-            and not os.environ.get('NO_COLOR')
-            and os.environ.get('TERM') != 'dumb',
-        )
-    )
-    stdout.write(text.getvalue())
-    stdout.flush()
-
-
-class _Text(io.StringIO):
-    """A buffer that says which characters its reader can take."""
-
-    def __init__(self, encoding: Optional[str]) -> None:
-        super().__init__()
-        self._encoding = encoding
-
-    @property
-    def encoding(self) -> Optional[str]:  # type: ignore[override]
-        return self._encoding
-
-
-def _threshold(code: int, fail_on: str) -> int:
-    """Return the exit code after ``fail_on``."""
-    lowest = {'warning': 1, 'failure': 2, 'never': 3}[fail_on]
-    return code if code >= lowest else 0
-
-
-def _check_list(args: argparse.Namespace, stdout: TextIO) -> int:
-    rows = []
-    for entry in registry.checks():
-        loaded = runner.load(entry)
-        if isinstance(loaded, check.Check):
-            stages = [s.value for s in model.Stage if s in loaded.stages]
-            sources = [s.value for s in model.Source if s in loaded.requires]
-            rows.append(
-                (
-                    entry.result_id,
-                    ', '.join(stages),
-                    ', '.join(sources) or '-',
-                    str(loaded.title),
-                )
-            )
-        else:
-            rows.append((entry.result_id, '-', '-', loaded))
-    head = ('ID', 'STAGES', 'SOURCES', 'TITLE')
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(3)]
-    for row in [head, *rows]:
-        cells = [row[i].ljust(widths[i]) for i in range(3)]
-        stdout.write('  '.join([*cells, row[3]]) + '\n')
-    return 0
-
-
-def _check_explain(args: argparse.Namespace, stdout: TextIO) -> int:
-    (entry,) = registry.select(
-        registry.checks(), [args.id], (), runner.aliases
-    )
-    loaded = runner.load(entry)
-    if not isinstance(loaded, check.Check):
-        raise exceptions.UsageError(f'{entry.result_id}: {loaded}')
-    stdout.write(page(loaded))
-    return 0
-
-
-def page(one: check.Check) -> str:
-    """Return the page of a check: what, when, from what, its options."""
-    lines = [
-        f'{one.id}: {one.title}',
-        '',
-        'Stages:  '
-        + ', '.join(s.value for s in model.Stage if s in one.stages),
-        'Sources: '
-        + (
-            ', '.join(s.value for s in model.Source if s in one.requires)
-            or 'none'
-        ),
-    ]
-    if one.introduced:
-        lines.append(f'Applies when the upgrade crosses {one.introduced}.')
-    lines += ['', inspect.getdoc(one) or 'It has no page.', '']
-    own = one.opts()
-    if own:
-        lines.append(f'Options, in [{check.option_group(one.id)}]:')
-        for opt in own:
-            lines.append(f'  {opt.dest} (default {opt.default!r})')
-            lines.extend(
-                textwrap.wrap(
-                    str(opt.help),
-                    76,
-                    initial_indent='    ',
-                    subsequent_indent='    ',
-                )
-            )
-        lines.append('')
-    return '\n'.join(lines)
 
 
 class _Scrubbed(logging.Formatter):

@@ -1,0 +1,245 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The history files: each fact once, with the releases in which it holds.
+
+A file of package data holds one kind of facts of every covered release::
+
+    {
+     "entries": {
+      "name": [
+       {"fact": 1, "releases": "12-17"},
+       {"fact": 2, "releases": "18-23"}
+      ]
+     },
+     "format": 1,
+     "kind": "options",
+     "releases": {
+      "12": {"count": 1, "package": "manila", ...}
+     }
+    }
+
+An entry lists rows; a row is one set of facts and the major versions of
+manila in which it holds, as ranges. One row is one line, so that a review of
+a new release reads exactly what changed. tools/build_catalog.py writes them.
+"""
+
+import dataclasses
+import functools
+import json
+import pkgutil
+from typing import Any
+from typing import Optional
+
+from manila_precheck import exceptions
+from manila_precheck import releases
+
+FORMAT = 1
+KINDS = (
+    'auth_plugins',
+    'drivers',
+    'options',
+    'policies',
+    'releases',
+    'revisions',
+    'schema',
+)
+
+Row = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Package:
+    """The package of manila that the facts of a release were read from."""
+
+    version: str
+    """The latest point release when the catalog was built: '20.0.3'."""
+
+    filename: str
+    """The file on PyPI: 'manila-20.0.3-py3-none-any.whl'."""
+
+    sha256: str
+    """The hash of that file, in hexadecimal digits."""
+
+    requires_python: str
+    """The Python that the package asks for: '>=3.9'."""
+
+
+@functools.lru_cache(maxsize=None)
+def majors(text: str) -> frozenset[int]:
+    """Return the majors that ranges name: '12-14,16' is 12, 13, 14 and 16."""
+    found: set[int] = set()
+    for part in text.split(','):
+        first, _, last = part.partition('-')
+        found.update(range(int(first), int(last or first) + 1))
+    return frozenset(found)
+
+
+def ranges(numbers: frozenset[int]) -> str:
+    """Return the shortest ranges that name exactly these majors, in order."""
+    parts: list[list[int]] = []
+    for number in sorted(numbers):
+        if parts and parts[-1][1] == number - 1:
+            parts[-1][1] = number
+        else:
+            parts.append([number, number])
+    return ','.join(
+        str(first) if first == last else f'{first}-{last}'
+        for first, last in parts
+    )
+
+
+class History:
+    """One decoded file: who is covered, and the rows of a release."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        """Decode a history file.
+
+        :param kind: one of KINDS.
+        :param text: the content of the file.
+        :raises CatalogError: when it is no history file of this format.
+        """
+        fix = 'reinstall manila-precheck'
+        try:
+            document = json.loads(text)
+            self._format = document['format']
+            self._entries: dict[str, list[Row]] = document['entries']
+            self._releases: dict[str, Row] = document['releases']
+            found = document['kind']
+        except (ValueError, KeyError, TypeError) as exc:
+            raise exceptions.CatalogError(
+                f'the catalog file of {kind} is damaged ({exc}); {fix}'
+            ) from exc
+        if self._format != FORMAT:
+            raise exceptions.CatalogError(
+                f'the catalog file of {kind} has format {self._format!r}, '
+                f'this version reads {FORMAT}; {fix}'
+            )
+        if found != kind:
+            raise exceptions.CatalogError(
+                f'the catalog file of {kind} holds {found!r}; {fix}'
+            )
+        self.kind = kind
+        self.covered = frozenset(int(major) for major in self._releases)
+
+    def package(self, release: releases.Release) -> Package:
+        """Return the package that the facts of a release were read from.
+
+        :raises CatalogError: when the release is not covered.
+        """
+        self.check(release)
+        facts = self._releases[str(release.major)]
+        return Package(
+            version=facts['version'],
+            filename=facts['filename'],
+            sha256=facts['sha256'],
+            requires_python=facts['requires_python'],
+        )
+
+    def count(self, release: releases.Release) -> int:
+        """Return how many rows the header promises for a release.
+
+        :raises CatalogError: when the release is not covered.
+        """
+        self.check(release)
+        return int(self._releases[str(release.major)]['count'])
+
+    def check(self, release: releases.Release) -> None:
+        """Raise CatalogError unless the release is covered."""
+        if release.major not in self.covered:
+            known = ', '.join(
+                item.name
+                for item in releases.RELEASES
+                if item.major in self.covered
+            )
+            raise exceptions.CatalogError(
+                f'the catalog has no {self.kind.replace("_", " ")} of '
+                f'manila {release.major} ({release.name}); it covers {known}'
+            )
+
+    def at(self, release: releases.Release) -> dict[str, list[Row]]:
+        """Return the rows that hold in a release, by entry, sorted by name.
+
+        :raises CatalogError: when the release is not covered.
+        """
+        self.check(release)
+        major = release.major
+        held: dict[str, list[Row]] = {}
+        for name, rows in self._entries.items():
+            now = [row for row in rows if major in majors(row['releases'])]
+            if now:
+                held[name] = now
+        return held
+
+    def rows(self, name: str) -> list[Row]:
+        """Return every row of one entry, of whatever release."""
+        return self._entries.get(name, [])
+
+
+def read(kind: str) -> str:
+    """Return the text of one file of the package data.
+
+    :param kind: one of KINDS.
+    :raises CatalogError: when the file is missing.
+    """
+    try:
+        data: Optional[bytes] = pkgutil.get_data(
+            'manila_precheck.catalog', f'data/{kind}.json'
+        )
+    except OSError as exc:
+        raise exceptions.CatalogError(
+            f'the catalog file of {kind} is missing; '
+            f'reinstall manila-precheck'
+        ) from exc
+    if data is None:
+        raise exceptions.CatalogError(
+            f'the catalog file of {kind} cannot be read from this kind of '
+            f'installation; install manila-precheck with pip'
+        )
+    return data.decode('utf-8')
+
+
+def load(kind: str) -> History:
+    """Read and decode one file of the package data.
+
+    :param kind: one of KINDS.
+    :raises CatalogError: when it is missing, damaged or of another format.
+    """
+    return History(kind, read(kind))
+
+
+def dumps(document: dict[str, Any]) -> str:
+    """Return the one text of a history document: sorted, a row a line.
+
+    :param document: {'entries': {name: [row]}, 'format', 'kind',
+        'releases': {major: header}}; rows keep their order.
+    """
+    lines = ['{', ' "entries": {']
+    names = sorted(document['entries'])
+    for name in names:
+        lines.append(f'  {json.dumps(name)}: [')
+        rows = document['entries'][name]
+        for row in rows:
+            comma = '' if row is rows[-1] else ','
+            lines.append(f'   {json.dumps(row, sort_keys=True)}{comma}')
+        lines.append('  ]' if name == names[-1] else '  ],')
+    lines.append(' },')
+    lines.append(f' "format": {json.dumps(document["format"])},')
+    lines.append(f' "kind": {json.dumps(document["kind"])},')
+    lines.append(' "releases": {')
+    covered = sorted(document['releases'], key=int)
+    for major in covered:
+        comma = '' if major == covered[-1] else ','
+        header = json.dumps(document['releases'][major], sort_keys=True)
+        lines.append(f'  {json.dumps(major)}: {header}{comma}')
+    lines.extend([' }', '}', ''])
+    return '\n'.join(lines)

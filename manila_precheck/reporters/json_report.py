@@ -1,0 +1,119 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The full report for programs, described by a JSON Schema.
+
+The schema is package data: ``reporters/schema/report-1.json``. Keys may be
+added within a schema version; none is renamed, removed or retyped.
+"""
+
+import json
+import math
+from typing import Any
+from typing import Optional
+from typing import TextIO
+
+from manila_precheck import model
+from manila_precheck.reporters import base
+
+SCHEMA_VERSION = 1
+
+
+class JsonReporter(base.Reporter):
+    """Every finding with all its figures, as one JSON object."""
+
+    name = 'json'
+
+    def write(
+        self,
+        report: model.Report,
+        stream: TextIO,
+        *,
+        width: Optional[int] = None,
+        color: bool = False,
+    ) -> None:
+        """Write the object in ASCII, so that no locale changes its bytes."""
+        json.dump(report_dict(report), stream, indent=2, allow_nan=False)
+        stream.write('\n')
+
+
+def report_dict(report: model.Report) -> dict[str, Any]:
+    """Return the whole report as JSON types."""
+    database = report.database
+    return {
+        'schema_version': SCHEMA_VERSION,
+        'tool': {
+            'name': report.tool.name,
+            'version': report.tool.version,
+            'catalog': report.tool.catalog,
+        },
+        'source_release': report.source_release,
+        'source_origin': report.source_origin,
+        'target_release': report.target_release,
+        'target_assumed': report.target_assumed,
+        'stage': report.stage.value,
+        'code': report.code,
+        'files': [
+            {'path': file.path, 'sha256': file.sha256} for file in report.files
+        ],
+        'database': None
+        if database is None
+        else {'dialect': database.dialect, 'revision': database.revision},
+        'checks': [check_dict(check) for check in report.checks],
+        'excluded': list(report.excluded),
+    }
+
+
+def check_dict(result: model.CheckResult) -> dict[str, Any]:
+    """Return the result of one check as JSON types."""
+    return {
+        'id': result.id,
+        'title': result.title,
+        'outcome': result.outcome.value,
+        'severity': result.severity.name.lower(),
+        'reason': result.reason,
+        'seconds': round(result.seconds, 3),
+        'findings': [finding_dict(finding) for finding in result.findings],
+    }
+
+
+def finding_dict(finding: model.Finding) -> dict[str, Any]:
+    """Return one finding as JSON types."""
+    subject = finding.subject
+    return {
+        'key': finding.key,
+        'severity': finding.severity.name.lower(),
+        'subject': {
+            'kind': subject.kind,
+            'name': subject.name,
+            'file': subject.file,
+            'line': subject.line,
+            'uuid': subject.uuid,
+        },
+        'message': finding.message,
+        'remediation': [
+            {'kind': step.kind, 'text': step.text}
+            for step in finding.remediation
+        ],
+        'references': list(finding.references),
+        'data': {
+            name: _finite(value)
+            for name, value in sorted(finding.data.items())
+        },
+    }
+
+
+def _finite(value: model.Scalar) -> model.Scalar:
+    # JSON has no word for a number that is none.
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value

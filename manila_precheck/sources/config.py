@@ -1,0 +1,354 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The configuration that manila's services read, as facts.
+
+Nothing is judged here and no catalog is asked: which option is set where,
+which assignment is the one that counts, and what each section is for.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+import dataclasses
+import enum
+import glob
+import os
+import re
+from typing import Optional
+
+from oslo_config import cfg
+
+from manila_precheck import model
+from manila_precheck.sources import ini
+
+# Passwords, keys and URLs that hold them, in manila's own options, its
+# drivers' and the libraries'; also of options that no catalog knows.
+_SECRET_NAME = re.compile(
+    r'(password|passwd|secret|transport_url|connection$|_pass$'
+    r'|_token$|^token$|api_key$|hmac_key|_auth_key$|passphrase)',
+    re.IGNORECASE,
+)
+
+Setting = ini.Setting
+normalize = ini.normalize
+
+#: A section and an option: ('DEFAULT', 'share_driver').
+Name = tuple[str, str]
+
+
+class Role(str, enum.Enum):
+    """What manila reads a section of a free name for."""
+
+    # Named in enabled_share_backends; DEFAULT when that is not set.
+    BACKEND = 'back end'
+    # Holds a share_driver, but no service is started for it. NetApp and
+    # ZFSonLinux open such sections by name for replicas and migrations.
+    PEER = 'back end that is not enabled'
+    # Named in network_config_group or admin_network_config_group, or a back
+    # end's own section when it names none.
+    NETWORK = 'network'
+    # Named in neutron_binding_profiles.
+    BINDING_PROFILE = 'binding profile'
+    # Named in netapp_enabled_backup_types.
+    BACKUP_TYPE = 'backup type'
+    # Named in auth_section: it holds the login of other sections.
+    AUTH = 'login'
+
+
+@dataclasses.dataclass(frozen=True)
+class Backend:
+    """One back end that manila-share is told to start."""
+
+    name: str
+    """As in enabled_share_backends; 'DEFAULT' when that is not set."""
+
+    section: Optional[str]
+    """Its section as it is written; None when no file has one."""
+
+    source: Optional[Setting]
+    """The enabled_share_backends that names it; None when not set."""
+
+
+class ConfigFiles:
+    """What a list of configuration files says, as oslo.config reads it."""
+
+    def __init__(
+        self,
+        parsed: Iterable[ini.ParsedFile],
+        search_path: Iterable[str] = (),
+    ) -> None:
+        """Keep the facts of the files.
+
+        :param parsed: the files in the order of reading.
+        :param search_path: the directories in which manila looks for other
+            files (policies, api-paste.ini), first match wins.
+        """
+        parsed = tuple(parsed)
+        #: Every file that was read, in the order of reading.
+        self.files: tuple[model.FileRead, ...] = tuple(
+            dict.fromkeys(item.read for item in parsed)
+        )
+        #: Every assignment, in the order of reading.
+        self.settings: tuple[Setting, ...] = tuple(
+            setting for item in parsed for setting in item.settings
+        )
+        #: Where manila looks for the files that its options name.
+        self.search_path = tuple(search_path)
+        self._by_name: dict[Name, list[Setting]] = {}
+        for setting in self.settings:
+            key = (setting.group, setting.name)
+            self._by_name.setdefault(key, []).append(setting)
+        self._sections: dict[str, str] = {}
+        for item in parsed:
+            for section, _line in item.sections:
+                self._sections.setdefault(ini.normalize(section), section)
+        self._roles = _Roles(self)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Return the values that no text may show, by their options' names.
+
+        An option that only the catalog knows to be secret is not among them:
+        a check never shows the value of such an option to begin with.
+        """
+        return frozenset(
+            setting.value
+            for setting in self.settings
+            if setting.value and _SECRET_NAME.search(setting.name)
+        )
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Return every section, normalized, in the order of reading."""
+        return tuple(self._sections)
+
+    def section(self, name: str) -> Optional[str]:
+        """Return how a section is first written; None when there is none."""
+        return self._sections.get(ini.normalize(name))
+
+    def find(self, group: str, name: str) -> tuple[Setting, ...]:
+        """Return every assignment of one option, in the order of reading."""
+        return tuple(self._by_name.get((ini.normalize(group), name), ()))
+
+    def effective(
+        self, names: Iterable[Name], multi: bool = False
+    ) -> tuple[Setting, ...]:
+        """Return the assignments that oslo.config takes the value from.
+
+        The last file wins, even when it has the option under a deprecated
+        name and an earlier file under the new one; in one file the names are
+        tried in order, and of several assignments the last one counts.
+
+        :param names: the option's name, then its deprecated ones.
+        :param multi: the option collects its values.
+        :returns: one assignment, several of a multi-valued option in the
+            order of their values, none when it is not set.
+        """
+        found: list[Setting] = []
+        wanted = [(ini.normalize(group), name) for group, name in names]
+        for rank in sorted(
+            {s.rank for key in wanted for s in self._by_name.get(key, ())},
+            reverse=True,
+        ):
+            for key in wanted:
+                here = [
+                    s for s in self._by_name.get(key, ()) if s.rank == rank
+                ]
+                if here and not multi:
+                    return (here[-1],)
+                found = here + found
+        return tuple(found)
+
+    def value(self, group: str, name: str) -> Optional[str]:
+        """Return the text that one name is set to, references replaced.
+
+        References are looked up in the files only, for the few options that
+        decide which sections are read; what is not set there stays as it is.
+
+        :returns: None when no file sets it.
+        """
+        settings = self.effective([(group, name)])
+        return self._plain(settings[0], frozenset()) if settings else None
+
+    def values(self, group: str, name: str) -> tuple[str, ...]:
+        """Return the items of a list option; empty when it is not set."""
+        text = self.value(group, name)
+        if text is None:
+            return ()
+        return tuple(item.strip() for item in text.split(',') if item.strip())
+
+    def _plain(self, setting: Setting, seen: frozenset[Name]) -> str:
+        seen |= {(setting.group, setting.name)}
+
+        def lookup(reference: str) -> str:
+            group, _dot, name = reference.rpartition('.')
+            for home in (group,) if group else (setting.group, 'DEFAULT'):
+                target = self.effective([(home, name)])
+                if target and (target[0].group, name) not in seen:
+                    return self._plain(target[0], seen)
+            raise KeyError(reference)
+
+        return substitute(setting.value, lookup)
+
+    @property
+    def backends(self) -> tuple[Backend, ...]:
+        """Return the back ends that manila-share starts, in order."""
+        return self._roles.backends
+
+    def roles(self, group: str) -> frozenset[Role]:
+        """Return what a section is read for; empty when nothing names it.
+
+        Sections of a fixed name ([database], [nova]) have no role here: the
+        catalog knows them.
+        """
+        return self._roles.of(group)
+
+    def auth_section(self, group: str) -> str:
+        """Return the section that holds a group's login, normalized."""
+        return ini.normalize(self.value(group, 'auth_section') or group)
+
+    def auth_users(self, group: str) -> tuple[str, ...]:
+        """Return the sections whose login stands in this one, sorted."""
+        group = ini.normalize(group)
+        return tuple(
+            sorted(
+                user
+                for user in self.groups
+                if user != group and self.auth_section(user) == group
+            )
+        )
+
+    def find_file(self, name: str) -> Optional[str]:
+        """Return the file or directory that manila finds for a name.
+
+        :param name: absolute, or relative to one of the search path.
+        """
+        for directory in self.search_path:
+            path = os.path.join(directory, os.path.expanduser(name))
+            if os.path.exists(path):
+                return path
+        return None
+
+
+class _Roles:
+    """Who reads which section."""
+
+    def __init__(self, config: ConfigFiles) -> None:
+        self._config = config
+        self._found: dict[str, set[Role]] = {}
+        self.backends = tuple(self._read_backends())
+        for backend in self.backends:
+            self._read_backend(backend.name)
+        for group in config.groups:
+            if config.auth_section(group) != group:
+                self._add(config.auth_section(group), Role.AUTH)
+            if config.find(group, 'share_driver') and Role.BACKEND not in (
+                self.of(group)
+            ):
+                self._add(group, Role.PEER)
+
+    def of(self, group: str) -> frozenset[Role]:
+        return frozenset(self._found.get(ini.normalize(group), ()))
+
+    def _add(self, group: str, role: Role) -> None:
+        self._found.setdefault(ini.normalize(group), set()).add(role)
+
+    def _read_backends(self) -> Iterator[Backend]:
+        config = self._config
+        names = config.values('DEFAULT', 'enabled_share_backends')
+        if not names:
+            yield Backend('DEFAULT', 'DEFAULT', None)
+            return
+        source = config.effective([('DEFAULT', 'enabled_share_backends')])[0]
+        for name in dict.fromkeys(names):
+            yield Backend(name, config.section(name), source)
+
+    def _read_backend(self, name: str) -> None:
+        config = self._config
+        self._add(name, Role.BACKEND)
+        networks = [config.value(name, 'network_config_group') or name]
+        admin = config.value(name, 'admin_network_config_group')
+        if admin:
+            networks.append(admin)
+        for network in networks:
+            self._add(network, Role.NETWORK)
+            for profile in config.values(network, 'neutron_binding_profiles'):
+                self._add(profile, Role.BINDING_PROFILE)
+        for kind in config.values(name, 'netapp_enabled_backup_types'):
+            self._add(kind, Role.BACKUP_TYPE)
+
+
+class _Lookup(Mapping[str, object]):
+    """Let string.Template ask a function."""
+
+    def __init__(self, lookup: Callable[[str], object]) -> None:
+        self._lookup = lookup
+
+    def __getitem__(self, key: str) -> object:
+        return self._lookup(key)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def substitute(text: str, lookup: Callable[[str], object]) -> str:
+    """Return a value with its references replaced, as oslo.config does.
+
+    :param text: the value; $name, ${name} and ${group.name} are references,
+        $$ and \\$ stand for a dollar.
+    :param lookup: the value of 'name' or 'group.name'; KeyError leaves the
+        reference as it stands.
+    """
+    if '$' not in text:
+        return text
+    template = cfg.ConfigOpts.Template(text.replace(r'\$', '$$'))
+    return template.safe_substitute(_Lookup(lookup))
+
+
+def read(
+    locations: Iterable[str], also_search: Iterable[str] = ()
+) -> ConfigFiles:
+    """Read configuration files in oslo.config's order.
+
+    :param locations: files and directories in the order of reading; of a
+        directory, each '*.conf' in the order of its name.
+    :param also_search: further directories in which manila would look for
+        the files that its options name, after those of the locations.
+    :raises ConfigFileError: when one of them is missing, unreadable or
+        malformed.
+    """
+    given = [os.path.expanduser(location) for location in locations]
+    directories = [path for path in given if os.path.isdir(path)]
+    paths: list[str] = []
+    for path in given:
+        paths.extend(_members(path) if path in directories else [path])
+    once = {path: ini.read_file(path) for path in dict.fromkeys(paths)}
+    # oslo.config searches the directories first, then beside the files from
+    # the last to the first (ConfigOpts.find_file).
+    beside = [
+        os.path.dirname(path)
+        for path in reversed(given)
+        if path not in directories
+    ]
+    return ConfigFiles(
+        [once[path].ranked(rank) for rank, path in enumerate(paths)],
+        dict.fromkeys([*directories, *beside, *also_search]),
+    )
+
+
+def _members(directory: str) -> list[str]:
+    return sorted(glob.glob(os.path.join(glob.escape(directory), '*.conf')))

@@ -1,0 +1,225 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What ``[database]`` says: where manila's database is, and how to say so.
+
+The connection string holds a password, and what a driver says of a failed
+login may repeat it: every text about the database goes through
+:meth:`Location.clean`.
+"""
+
+import dataclasses
+import os
+import re
+from typing import Any
+from typing import Optional
+from typing import TYPE_CHECKING
+from urllib import parse
+
+from manila_precheck import exceptions
+from manila_precheck import redaction
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
+    from sqlalchemy.engine import URL
+
+_SECRET_QUERY = ('password', 'passwd', 'sslpassword', 'ssl_key_password')
+
+_INSTALL = {
+    'MySQLdb': 'name PyMySQL in the URL (mysql+pymysql://) or install '
+    'mysqlclient',
+    'psycopg2': 'install psycopg2-binary',
+    'psycopg': 'name psycopg2 in the URL (postgresql+psycopg2://) or install '
+    'psycopg',
+    'pymysql': 'install PyMySQL',
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Location:
+    """Where a database is, in words that hold no secret."""
+
+    option: str
+    """The option that named it: '[database] connection'."""
+
+    words: str
+    """'the mysql database manila at 192.0.2.1:3306'."""
+
+    secrets: frozenset[str]
+    """What must not appear in a message."""
+
+    def clean(self, text: str) -> str:
+        """Return a driver's text on one line, without the secrets."""
+        line = ' '.join(text.split())
+        for secret in sorted(self.secrets, key=len, reverse=True):
+            # A secret of a few letters is masked where it stands alone, or
+            # it would eat the words around it.
+            line = re.sub(
+                rf'(?<!\w){re.escape(secret)}(?!\w)', redaction.MASK, line
+            )
+        return redaction.scrub(line, self.secrets)
+
+
+def configured(conf: 'cfg.ConfigOpts') -> tuple[str, str]:
+    """Return the option that names the database, and its value.
+
+    slave_connection comes first: the program only reads.
+
+    :param conf: options whose files were parsed; oslo.db's options are
+        registered on it.
+    :returns: ('[database] connection', the URL with its parameters).
+    :raises SourceNotGiven: when neither option is set.
+    :raises SourceUnusable: when an option cannot be read.
+    """
+    from oslo_config import cfg
+    from oslo_db import options
+
+    try:
+        conf.register_opts(options.database_opts, group='database')
+    except cfg.DuplicateOptError:
+        # Another version of the same options: the names below are in all.
+        pass
+    for name in ('slave_connection', 'connection'):
+        try:
+            value = conf.database[name]
+            more = conf.database.connection_parameters
+        except (cfg.Error, ValueError) as exc:
+            raise exceptions.SourceUnusable(
+                f'[database] {name} cannot be read: {type(exc).__name__}'
+            ) from None
+        if value:
+            if more:
+                value += ('&' if '?' in value else '?') + more
+            return f'[database] {name}', value
+    raise exceptions.SourceNotGiven(
+        'no database is configured: [database] connection is not set in the '
+        'files that were read'
+    )
+
+
+def read(
+    option: str, text: str, timeout_seconds: int, connect_timeout_seconds: int
+) -> 'tuple[URL, Location]':
+    """Return the URL to open read only, and how to speak of it.
+
+    :param option: the name of the option, for messages.
+    :param text: the connection string.
+    :param timeout_seconds: how long one statement may take.
+    :param connect_timeout_seconds: how long to wait for a server.
+    :raises SourceUnusable: when it is no URL of a database that manila
+        supports, or names a file that does not exist.
+    """
+    from sqlalchemy import engine
+    from sqlalchemy import exc
+
+    try:
+        url = engine.make_url(text)
+    except (exc.ArgumentError, ValueError):
+        raise exceptions.SourceUnusable(
+            f'{option} is not a database URL (dialect+driver://user:password'
+            '@host/database)'
+        ) from None
+    backend, _, driver = url.drivername.partition('+')
+    if backend == 'sqlite':
+        return _sqlite(option, url)
+    if backend not in ('mysql', 'mariadb', 'postgresql'):
+        raise exceptions.SourceUnusable(
+            f'{option} names {backend!r}, which is none of mysql, mariadb, '
+            'postgresql and sqlite'
+        )
+    location = _location(option, backend, url)
+    if backend == 'mariadb':
+        # oslo.db sets up a connection by the name of the dialect, and knows
+        # 'mysql' alone.
+        url = url.set(drivername='+'.join(filter(None, ('mysql', driver))))
+        backend = 'mysql'
+    defaults: dict[str, str] = {}
+    if driver in ('', 'pymysql', 'mysqldb') and backend == 'mysql':
+        defaults['connect_timeout'] = str(connect_timeout_seconds)
+        # The server ends a statement itself; this is for a server, or a
+        # network, that does not answer at all any more.
+        defaults['read_timeout'] = str(timeout_seconds + 10)
+    elif driver in ('', 'psycopg2', 'psycopg') and backend == 'postgresql':
+        defaults['connect_timeout'] = str(connect_timeout_seconds)
+        defaults['application_name'] = 'manila-precheck'
+    return url.update_query_dict(
+        {k: v for k, v in defaults.items() if k not in url.query}
+    ), location
+
+
+def without_tls(url: 'URL') -> 'Optional[URL]':
+    """Return the URL for a first try without TLS; None where TLS is due.
+
+    Unless told otherwise PyMySQL (1.2) loads every certificate of the host
+    before it connects, and then checks none: a third of the time that a
+    small database takes. On the loopback interface that buys nothing.
+    """
+    host = url.host or ''
+    local = host in ('localhost', '127.0.0.1', '::1')
+    if (
+        url.drivername != 'mysql+pymysql'
+        or not (local or 'unix_socket' in url.query)
+        or any(key.startswith('ssl') for key in url.query)
+    ):
+        return None
+    return url.update_query_dict({'ssl_disabled': 'true'})
+
+
+def _location(option: str, backend: str, url: 'URL') -> Location:
+    # A '@' in a password that was not quoted leaves the password's end in
+    # the host.
+    host = (url.host or '').rpartition('@')[2]
+    raw: list[Any] = [url.password, *(url.query.get(k) for k in _SECRET_QUERY)]
+    if url.host and url.host != host:
+        raw.append(url.host.rpartition('@')[0])
+    secrets = {str(value) for value in raw if value}
+    secrets |= {parse.quote(s, safe='') for s in secrets}
+    socket = url.query.get('unix_socket')
+    if host:
+        where = f' at {host}:{url.port}' if url.port else f' at {host}'
+    else:
+        where = f' at {socket}' if socket else ''
+    return Location(
+        option=option,
+        words=f'the {backend} database {url.database or ""}'.rstrip() + where,
+        secrets=frozenset(secrets),
+    )
+
+
+def _sqlite(option: str, url: 'URL') -> 'tuple[URL, Location]':
+    path: Optional[str] = url.database
+    if not path or path == ':memory:' or path.startswith('file:'):
+        raise exceptions.SourceUnusable(
+            f'{option} names no SQLite file: a database in memory is empty '
+            'for any other process'
+        )
+    # Opening a file that is not there would create it.
+    if not os.path.isfile(path):
+        raise exceptions.SourceUnusable(
+            f'the SQLite file {path} does not exist ({option})'
+        )
+    location = Location(
+        option=option,
+        words=f'the SQLite database {path}',
+        secrets=frozenset(),
+    )
+    query = {'mode': 'ro', 'uri': 'true', 'check_same_thread': 'false'}
+    return url.set(
+        database=f'file:{parse.quote(os.path.abspath(path))}', query=query
+    ), location
+
+
+def missing_driver(exc: ImportError) -> str:
+    """Return what to do when the URL names a driver that is not here."""
+    name = exc.name or str(exc)
+    todo = _INSTALL.get(name, f'install the package that has {name}')
+    return f'its driver {name} is not installed: {todo}'

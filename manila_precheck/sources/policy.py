@@ -1,0 +1,277 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The policy files that manila's API reads, as facts.
+
+Which files there are follows oslo.policy: ``[oslo_policy] policy_file``
+beside the configuration files, then the files of ``policy_dirs``; a later
+file overrides an earlier one, rule by rule. The meaning of a check string is
+the business of :mod:`manila_precheck.sources.check_strings`.
+"""
+
+from collections.abc import Iterator
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import re
+from typing import Any
+from typing import Optional
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck.sources import config
+
+#: oslo.policy's own names (oslo.policy 6.0.0 opts.py; manila sets the first).
+DEFAULT_FILE = 'policy.yaml'
+OLD_DEFAULT_FILE = 'policy.json'
+DEFAULT_DIRECTORY = 'policy.d'
+DEFAULT_RULE = 'default'
+
+# The two YAML parsers differ in these: the pure one, which oslo.policy uses,
+# refuses tabs and reads an unquoted "!" as nothing at all.
+_LEFT_TO_PURE_PARSER = re.compile(r'\t|[:,\[-]\s*!')
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """One override in a policy file."""
+
+    name: str
+    """The rule: 'share:create'."""
+
+    check: Any
+    """What stands behind it: a check string, a list in the old syntax, or
+    what an operator wrote by mistake (None, a number)."""
+
+    file: str
+    """The file it stands in."""
+
+    line: int
+    """The line of its name, counted from 1."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """Why a policy file cannot be parsed."""
+
+    line: Optional[int]
+    """Where the parser gave up; None when it cannot tell."""
+
+    text: str
+    """The parser's words, without the content of the file."""
+
+
+@dataclasses.dataclass(frozen=True)
+class PolicyFile:
+    """One policy file."""
+
+    read: model.FileRead
+    is_json: bool
+    """The text is JSON; what libraries before 2026.1 try first."""
+
+    rules: tuple[Rule, ...] = ()
+    """In the order of the file; of a repeated rule, the last."""
+
+    problem: Optional[Problem] = None
+    """Why it is not the YAML that it has to be; JSON may be YAML too."""
+
+    @property
+    def path(self) -> str:
+        """Return the path as it was opened."""
+        return self.read.path
+
+
+@dataclasses.dataclass(frozen=True)
+class PolicyFiles:
+    """Everything that overrides manila's policies."""
+
+    documents: tuple[PolicyFile, ...] = ()
+    """In the order of reading; the fall-back is not among them."""
+
+    old_default: Optional[PolicyFile] = None
+    """A policy.json that is read only because policy_file is not set and
+    there is no policy.yaml, by libraries that still do so."""
+
+    missing: Optional[config.Setting] = None
+    """The policy_file setting that names a file that does not exist."""
+
+    default_rule: str = DEFAULT_RULE
+    """The rule that stands in for one that is not defined."""
+
+    @property
+    def files(self) -> tuple[model.FileRead, ...]:
+        """Return every file that was read."""
+        read = [document.read for document in self.documents]
+        if self.old_default is not None:
+            read.insert(0, self.old_default.read)
+        return tuple(read)
+
+    def in_force(self, with_old_default: bool) -> tuple[PolicyFile, ...]:
+        """Return the files that a release reads, in order.
+
+        :param with_old_default: the release's oslo.policy falls back to
+            policy.json.
+        """
+        if with_old_default and self.old_default is not None:
+            return (self.old_default, *self.documents)
+        return self.documents
+
+
+def effective(documents: tuple[PolicyFile, ...]) -> dict[str, Rule]:
+    """Return the override of each rule that counts, in order of reading."""
+    return {rule.name: rule for item in documents for rule in item.rules}
+
+
+def read(conf: config.ConfigFiles) -> PolicyFiles:
+    """Read the policy files that go with some configuration files.
+
+    No file at all is normal: manila brings its policies in its code.
+
+    :raises SourceUnusable: when one of them cannot be read.
+    """
+    named = conf.effective(_names('policy_file'))
+    path = conf.find_file(named[0].value if named else DEFAULT_FILE)
+    old = conf.find_file(OLD_DEFAULT_FILE) if not (named or path) else None
+    documents = [read_file(path)] if path is not None else []
+    for directory in _directories(conf):
+        documents.extend(read_file(member) for member in _members(directory))
+    default_rule = conf.effective(_names('policy_default_rule'))
+    return PolicyFiles(
+        documents=tuple(documents),
+        old_default=read_file(old) if old is not None else None,
+        missing=named[0] if named and path is None else None,
+        default_rule=default_rule[0].value if default_rule else DEFAULT_RULE,
+    )
+
+
+def _names(option: str) -> list[config.Name]:
+    return [('oslo_policy', option), ('DEFAULT', option)]
+
+
+def _directories(conf: config.ConfigFiles) -> Iterator[str]:
+    given = conf.effective(_names('policy_dirs'), multi=True)
+    for name in [s.value for s in given] or [DEFAULT_DIRECTORY]:
+        path = conf.find_file(name)
+        if path is not None:
+            yield path
+
+
+def _members(directory: str) -> list[str]:
+    """Return the files of a policy directory as oslo.policy walks it."""
+    try:
+        names = sorted(os.listdir(directory))
+    except OSError as exc:
+        raise exceptions.SourceUnusable(
+            f'{directory}: {exc.strerror or "cannot be read"}'
+        ) from exc
+    paths = [os.path.join(directory, n) for n in names if n[0] != '.']
+    return [path for path in paths if not os.path.isdir(path)]
+
+
+def read_file(path: str) -> PolicyFile:
+    """Read one policy file.
+
+    :raises SourceUnusable: when it cannot be read; a file that is malformed
+        is a fact, since manila's API starts with it and fails every request.
+    """
+    try:
+        with open(path, 'rb') as stream:
+            content = stream.read()
+    except OSError as exc:
+        raise exceptions.SourceUnusable(
+            f'{path}: {exc.strerror or "cannot be read"}'
+        ) from exc
+    read = model.FileRead(path, hashlib.sha256(content).hexdigest())
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as exc:
+        line = content.count(b'\n', 0, exc.start) + 1
+        return PolicyFile(
+            read, False, problem=Problem(line, 'it is not UTF-8 text')
+        )
+    rules, problem = _parse_yaml(path, text)
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        return PolicyFile(read, False, rules, problem)
+    if rules or not isinstance(parsed, dict):
+        return PolicyFile(read, isinstance(parsed, dict), rules, problem)
+    return PolicyFile(read, True, _rules_of_json(path, text, parsed), problem)
+
+
+def _parse_yaml(
+    path: str, text: str
+) -> tuple[tuple[Rule, ...], Optional[Problem]]:
+    # Here, so that a deployment without policy files never loads it.
+    import yaml
+
+    try:
+        node, parsed = _load_yaml(text)
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark or exc.context_mark
+        return (), Problem(
+            mark.line + 1 if mark else None, str(exc.problem or exc.context)
+        )
+    except (yaml.YAMLError, ValueError) as exc:
+        # A character that YAML forbids, a date that is none.
+        return (), Problem(None, str(exc).splitlines()[0])
+    if not parsed:
+        return (), None
+    if not isinstance(parsed, dict):
+        return (), Problem(
+            node.start_mark.line + 1, 'it is not a mapping of rules'
+        )
+    lines = {
+        key.value: key.start_mark.line + 1
+        for key, _value in node.value
+        if isinstance(key.value, str)
+    }
+    return tuple(
+        Rule(str(name), check, path, lines.get(str(name), 1))
+        for name, check in parsed.items()
+    ), None
+
+
+def _load_yaml(text: str) -> tuple[Any, Any]:
+    """Return the node of a document and what it stands for."""
+    import yaml
+
+    fast = getattr(yaml, 'CSafeLoader', None)
+    if fast is not None and not _LEFT_TO_PURE_PARSER.search(text):
+        with contextlib.suppress(yaml.YAMLError, ValueError):
+            return _load_with(fast, text)
+    # NOTE: the errors too come from this one, so that a report does not
+    # depend on how PyYAML was built.
+    return _load_with(yaml.SafeLoader, text)
+
+
+def _load_with(kind: Any, text: str) -> tuple[Any, Any]:
+    loader = kind(text)
+    try:
+        node = loader.get_single_node()
+        return node, loader.construct_document(node) if node else None
+    finally:
+        loader.dispose()
+
+
+def _rules_of_json(
+    path: str, text: str, parsed: dict[str, Any]
+) -> tuple[Rule, ...]:
+    """Return the rules of JSON that is not YAML: indented by tabs, mostly."""
+    rules = []
+    for name, check in parsed.items():
+        found = list(re.finditer(rf'{re.escape(json.dumps(name))}\s*:', text))
+        start = found[-1].start() if found else 0
+        rules.append(Rule(name, check, path, text.count('\n', 0, start) + 1))
+    return tuple(rules)

@@ -1,0 +1,298 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+import io
+import json
+import os
+
+import ddt
+import fixtures
+import testtools
+
+from manila_precheck import registry
+from manila_precheck.cmd import precheck
+
+
+class Case(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.path = self.useFixture(fixtures.TempDir()).path
+        self.conf = self.write('manila.conf', '[DEFAULT]\n')
+        # No file of this machine is a part of a test.
+        self.useFixture(fixtures.EnvironmentVariable('HOME', self.path))
+        for name in list(os.environ):
+            if name.startswith('OS_MANILA_PRECHECK'):
+                self.useFixture(fixtures.EnvironmentVariable(name))
+
+    def write(self, name, text):
+        path = os.path.join(self.path, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, 'w') as stream:
+            stream.write(text)
+        return path
+
+    def main(self, *argv):
+        """Run the command: (exit code, standard output, standard error)."""
+        stdout, stderr = io.StringIO(), io.StringIO()
+        with fixtures.MonkeyPatch('sys.stdout', stdout):
+            with fixtures.MonkeyPatch('sys.stderr', stderr):
+                code = precheck.main(list(argv))
+        return code, stdout.getvalue(), stderr.getvalue()
+
+    def path_check(self, *words, conf=None):
+        """Run the check that needs no source."""
+        return self.main(
+            '--config-file',
+            conf or self.conf,
+            'upgrade',
+            'check',
+            '--check',
+            'upgrade-path',
+            *words,
+        )
+
+
+@ddt.ddt
+class CouldNotRunTest(Case):
+    def assert_refused(self, words, answer):
+        code, stdout, stderr = answer
+        self.assertEqual((255, ''), (code, stdout))
+        self.assertEqual(1, stderr.count('\n'), stderr)
+        self.assertTrue(stderr.startswith('manila-precheck: error: '), stderr)
+        self.assertIn(words, stderr)
+
+    @ddt.data(
+        ([], 'the following arguments are required: COMMAND'),
+        (['frobnicate'], 'invalid choice'),
+        (['upgrade'], 'required: VERB'),
+        (['upgrade', 'frobnicate'], 'invalid choice'),
+        (['upgrade', 'check', '--frob'], 'unrecognized arguments: --frob'),
+        (['upgrade', 'check', '--stage', 'later'], 'invalid choice'),
+        (['upgrade', 'check', '--check'], 'expected one argument'),
+        (['check', 'explain'], 'required: ID'),
+        (['check', 'explain', 'nope'], "unknown check 'nope'"),
+    )
+    @ddt.unpack
+    def test_usage(self, argv, words):
+        self.assert_refused(words, self.main(*argv))
+
+    @ddt.data(
+        (['--check', 'nope'], "unknown check 'nope'"),
+        (['--skip', 'nope'], "unknown check 'nope'"),
+        (['--skip', 'upgrade-path'], 'no check is left to run'),
+        (['--target-release', '2026.9'], "unknown release '2026.9'"),
+        (['--source-release', 'juno'], "unknown release 'juno'"),
+        (['--format', 'sarif9'], "unknown format 'sarif9'"),
+    )
+    @ddt.unpack
+    def test_unknown(self, words, message):
+        self.assert_refused(message, self.path_check(*words))
+
+    def test_no_file_found(self):
+        os.remove(self.conf)
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'oslo_config.cfg.find_config_files', lambda *args, **kwargs: []
+            )
+        )
+        self.assert_refused(
+            'no configuration file found', self.main('upgrade', 'check')
+        )
+
+    def test_missing_file(self):
+        missing = os.path.join(self.path, 'missing.conf')
+        self.assert_refused(missing, self.path_check(conf=missing))
+
+    def test_missing_directory(self):
+        self.assert_refused(
+            'missing.d',
+            self.main(
+                '--config-dir',
+                os.path.join(self.path, 'missing.d'),
+                'upgrade',
+                'check',
+            ),
+        )
+
+    def test_empty_directory(self):
+        empty = self.useFixture(fixtures.TempDir()).path
+        self.assert_refused(
+            f'no configuration file to read in {empty}',
+            self.main('--config-dir', empty, 'upgrade', 'check'),
+        )
+
+    def test_malformed_file_does_not_show_the_line(self):
+        bad = self.write(
+            'bad.conf', '[DEFAULT]\nfoo = 1\nhunter2x and no sign\n'
+        )
+        answer = self.path_check(conf=bad)
+        self.assert_refused(f'{bad}:3', answer)
+        self.assertNotIn('hunter2x', answer[2])
+
+    @ddt.data(
+        ('stage = later', 'stage'),
+        ('check_timeout_seconds = soon', 'check_timeout_seconds'),
+        ('max_findings = 0', 'max_findings'),
+        ('target_release = 2031.1', "unknown release '2031.1'"),
+    )
+    @ddt.unpack
+    def test_bad_value_in_a_file(self, line, words):
+        bad = self.write('bad.conf', f'[manila_precheck]\n{line}\n')
+        self.assert_refused(words, self.path_check(conf=bad))
+
+    def test_closed_standard_output(self):
+        class Closed(io.StringIO):
+            def write(self, text):
+                raise OSError(28, 'No space left on device')
+
+        stderr = io.StringIO()
+        with fixtures.MonkeyPatch('sys.stdout', Closed()):
+            with fixtures.MonkeyPatch('sys.stderr', stderr):
+                code = precheck.main(
+                    ['--config-file', self.conf, 'upgrade', 'check']
+                )
+        self.assertEqual(255, code)
+        self.assertIn('No space left on device', stderr.getvalue())
+
+
+@ddt.ddt
+class ExitCodeTest(Case):
+    good = ['--source-release', '2024.1', '--target-release', '2025.1']
+    warned = ['--target-release', '2025.1']
+    failed = ['--source-release', '2024.1', '--target-release', '2026.1']
+
+    @ddt.data(
+        (good, 'warning', 0),
+        (good, 'failure', 0),
+        (good, 'never', 0),
+        (warned, 'warning', 1),
+        (warned, 'failure', 0),
+        (warned, 'never', 0),
+        (failed, 'warning', 2),
+        (failed, 'failure', 2),
+        (failed, 'never', 0),
+    )
+    @ddt.unpack
+    def test_code(self, words, fail_on, expected):
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'manila_precheck.context.installed_release', lambda: None
+            )
+        )
+        code, stdout, stderr = self.path_check(*words, '--fail-on', fail_on)
+        self.assertEqual((expected, ''), (code, stderr))
+        self.assertNotEqual('', stdout)
+
+
+class OptionsTest(Case):
+    def stage_of(self, *words, conf=None):
+        _, stdout, stderr = self.path_check(
+            '--format', 'json', *words, conf=conf
+        )
+        self.assertEqual('', stderr)
+        return json.loads(stdout)['stage']
+
+    def test_flag_then_environment_then_file(self):
+        conf = self.write('s.conf', '[manila_precheck]\nstage = stopped\n')
+        self.assertEqual('plan', self.stage_of())
+        self.assertEqual('stopped', self.stage_of(conf=conf))
+        self.useFixture(
+            fixtures.EnvironmentVariable(
+                'OS_MANILA_PRECHECK__STAGE', 'upgraded'
+            )
+        )
+        self.assertEqual('upgraded', self.stage_of(conf=conf))
+        self.assertEqual('plan', self.stage_of('--stage', 'plan', conf=conf))
+
+    def test_ids_may_be_a_list(self):
+        _, stdout, _ = self.main(
+            '--config-file',
+            self.conf,
+            'upgrade',
+            'check',
+            '--check',
+            'upgrade-path,schema-revision',
+            '--skip',
+            'schema-revision',
+            '--format',
+            'json',
+        )
+        report = json.loads(stdout)
+        self.assertEqual(['upgrade-path'], [c['id'] for c in report['checks']])
+        self.assertIn('schema-revision', report['excluded'])
+
+    def test_default_files_are_left_out_when_one_is_given(self):
+        self.write('.manila/manila.conf', '[DEFAULT]\n')
+        _, stdout, _ = self.path_check('--format', 'json')
+        self.assertEqual(
+            [self.conf], [f['path'] for f in json.loads(stdout)['files']]
+        )
+
+    def test_default_files(self):
+        found = self.write('.manila/manila.conf', '[DEFAULT]\n')
+        drop = self.write('.manila/manila.conf.d/a.conf', '[DEFAULT]\n')
+        own = self.write('.manila/manila-precheck.conf', '[DEFAULT]\n')
+        _, stdout, _ = self.main(
+            'upgrade', 'check', '--check', 'upgrade-path', '--format', 'json'
+        )
+        self.assertEqual(
+            [found, own, drop],
+            [f['path'] for f in json.loads(stdout)['files']],
+        )
+
+    def test_files_in_the_order_given(self):
+        one = self.write('b/one.conf', '[manila_precheck]\nstage = stopped\n')
+        two = self.write('a/two.conf', '[manila_precheck]\nstage = plan\n')
+        _, stdout, _ = self.main(
+            '--config-dir',
+            os.path.dirname(one),
+            '--config-file',
+            two,
+            'upgrade',
+            'check',
+            '--check',
+            'upgrade-path',
+            '--format',
+            'json',
+        )
+        report = json.loads(stdout)
+        self.assertEqual([one, two], [f['path'] for f in report['files']])
+        self.assertEqual('plan', report['stage'])
+
+
+class PagesTest(Case):
+    def test_list_and_explain_know_every_check(self):
+        code, stdout, stderr = self.main('check', 'list')
+        self.assertEqual((0, ''), (code, stderr))
+        listed = [line.split()[0] for line in stdout.splitlines()[1:]]
+        self.assertEqual([e.result_id for e in registry.checks()], listed)
+        for check_id in listed:
+            code, stdout, stderr = self.main('check', 'explain', check_id)
+            self.assertEqual((0, ''), (code, stderr), check_id)
+            self.assertTrue(stdout.startswith(f'{check_id}: '), stdout)
+
+    def test_help_names_the_exit_codes(self):
+        stdout = io.StringIO()
+        with fixtures.MonkeyPatch('sys.stdout', stdout):
+            exc = self.assertRaises(SystemExit, precheck.main, ['--help'])
+        self.assertEqual(0, exc.code)
+        self.assertIn(
+            '255 it could not run', ' '.join(stdout.getvalue().split())
+        )
+
+    def test_every_flag_is_described(self):
+        stdout = io.StringIO()
+        with fixtures.MonkeyPatch('sys.stdout', stdout):
+            self.assertRaises(
+                SystemExit, precheck.main, ['upgrade', 'check', '--help']
+            )
+        for flag in ('--target-release', '--fail-on', '--skip', '--json'):
+            self.assertIn(flag, stdout.getvalue())

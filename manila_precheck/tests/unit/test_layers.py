@@ -1,0 +1,256 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The order of the modules, and what importing them may do."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+import textwrap
+
+import ddt
+import testtools
+
+import manila_precheck
+
+_ROOT = pathlib.Path(manila_precheck.__file__).parent
+
+# From the top down, as HACKING.rst has it. An import goes to a lower layer.
+# Within a layer the columns do not know each other; within a column it goes
+# to a later name. A name is a module or a package of modules.
+_LAYERS = (
+    (('cmd',), ('sphinxext',), ('testing',)),
+    (('upgradecheck', 'opts'),),
+    (('runner', 'registry'), ('reporters',)),
+    (('checks',),),
+    (('context', 'check'),),
+    (('catalog',), ('sources',)),
+    (('redaction',), ('model',), ('releases', 'exceptions')),
+)
+
+_PLACES = {
+    name: (level, column, index)
+    for level, columns in enumerate(_LAYERS)
+    for column, names in enumerate(columns)
+    for index, name in enumerate(names)
+}
+
+
+def _modules():
+    """Return (dotted name below the package, path), tests left out."""
+    found = []
+    for path in sorted(_ROOT.rglob('*.py')):
+        parts = path.relative_to(_ROOT).with_suffix('').parts
+        if parts[0] == 'tests' or parts == ('__init__',):
+            continue
+        found.append(('.'.join(p for p in parts if p != '__init__'), path))
+    return found
+
+
+_NAMES = dict(_modules())
+
+
+class _Imports(ast.NodeVisitor):
+    """Every module that is imported, but for annotations only."""
+
+    def __init__(self):
+        self.found = []
+
+    def visit_If(self, node):
+        if 'TYPE_CHECKING' not in ast.unparse(node.test):
+            self.generic_visit(node)
+
+    def visit_Import(self, node):
+        self.found += [(alias.name, node.lineno) for alias in node.names]
+
+    def visit_ImportFrom(self, node):
+        if node.level:
+            self.found.append(('a relative import', node.lineno))
+        for alias in node.names:
+            self.found.append((f'{node.module}.{alias.name}', node.lineno))
+
+
+def _tree(path):
+    return ast.parse(path.read_text(encoding='utf-8'), str(path))
+
+
+def _imports(path):
+    visitor = _Imports()
+    visitor.visit(_tree(path))
+    return visitor.found
+
+
+def _allowed(importer, imported):
+    """Say whether a module may import another of the package."""
+    here, there = importer.split('.')[0], imported.split('.')[0]
+    if here == there:
+        # A check knows no other check.
+        return here != 'checks'
+    level, column, index = _PLACES[here]
+    other_level, other_column, other_index = _PLACES[there]
+    if level != other_level:
+        return level < other_level
+    return column == other_column and index < other_index
+
+
+@ddt.ddt
+class LayersTest(testtools.TestCase):
+    def test_every_module_has_a_layer(self):
+        tops = {name.split('.')[0] for name in _NAMES}
+        self.assertEqual(set(), tops - set(_PLACES))
+
+    @ddt.data(*_NAMES)
+    def test_imports_go_down(self, name):
+        wrong = []
+        for imported, line in _imports(_NAMES[name]):
+            if not imported.startswith('manila_precheck.'):
+                continue
+            below = imported[len('manila_precheck.') :]
+            if not _allowed(name, below):
+                wrong.append(f'line {line}: {imported}')
+        self.assertEqual([], wrong)
+
+    @ddt.data(
+        ('checks.a', 'model', True),
+        ('checks.a', 'checks.b', False),
+        ('sources.a', 'sources.b', True),
+        ('sources.a', 'catalog.b', False),
+        ('runner', 'registry', True),
+        ('registry', 'runner', False),
+        ('runner', 'reporters.table', False),
+        ('model', 'check', False),
+    )
+    @ddt.unpack
+    def test_the_order_itself(self, importer, imported, expected):
+        self.assertEqual(expected, _allowed(importer, imported))
+
+    @ddt.data(*_NAMES)
+    def test_manila_is_never_imported(self, name):
+        wrong = [
+            imported
+            for imported, _line in _imports(_NAMES[name])
+            if imported.split('.')[0] == 'manila'
+        ]
+        self.assertEqual([], wrong)
+
+    def test_only_one_module_imports_oslo_upgradecheck(self):
+        users = [
+            name
+            for name, path in _NAMES.items()
+            if any(
+                imported.startswith('oslo_upgradecheck')
+                for imported, _line in _imports(path)
+            )
+        ]
+        self.assertEqual(['upgradecheck'], users)
+
+    @ddt.data(*_NAMES)
+    def test_only_the_runner_catches_everything(self, name):
+        if name == 'runner':
+            return
+        wrong = []
+        for node in ast.walk(_tree(_NAMES[name])):
+            if isinstance(node, ast.ExceptHandler):
+                caught = '' if node.type is None else ast.unparse(node.type)
+                words = caught.strip('()').split(', ')
+                last = node.body[-1]
+                passed_on = isinstance(last, ast.Raise) and last.exc is None
+                if passed_on:
+                    continue
+                if {'', 'Exception', 'BaseException'} & set(words):
+                    wrong.append(f'line {node.lineno}: except {caught}')
+        self.assertEqual([], wrong)
+
+    @ddt.data(*_NAMES)
+    def test_nothing_prints(self, name):
+        wrong = [
+            f'line {node.lineno}'
+            for node in ast.walk(_tree(_NAMES[name]))
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == 'print'
+        ]
+        self.assertEqual([], wrong)
+
+
+def _python(code, *args):
+    """Run code in a new interpreter and return what it prints."""
+    done = subprocess.run(
+        [sys.executable, '-c', textwrap.dedent(code), *args],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        cwd=_ROOT.parent,
+    )
+    return done.stdout + done.stderr
+
+
+class ImportTest(testtools.TestCase):
+    def test_importing_does_nothing_but_import(self):
+        # Everything is imported once, so that what other packages do then
+        # is over; then ours again, under watch.
+        printed = _python(
+            """
+            import importlib
+            import os
+            import sys
+
+            from oslo_config import cfg
+
+            names = ['manila_precheck.' + name for name in sys.argv[1:]]
+            for name in names:
+                importlib.import_module(name)
+            for name in [n for n in sys.modules if n in names]:
+                del sys.modules[name]
+            opts = set(cfg.CONF._opts), set(cfg.CONF._groups)
+
+            def watch(event, args):
+                if event in ('socket.connect', 'subprocess.Popen'):
+                    print(event, args)
+                if event == 'open' and not str(args[0]).endswith(
+                    ('.py', '.pyc', '.so')
+                ) and '.pyc.' not in str(args[0]):
+                    print('opens', args[0])
+
+            sys.addaudithook(watch)
+            for name in names:
+                importlib.import_module(name)
+            if opts != (set(cfg.CONF._opts), set(cfg.CONF._groups)):
+                print('an option was registered')
+            """,
+            # sphinxext needs Sphinx, which only the docs have.
+            *(name for name in _NAMES if name != 'sphinxext'),
+        )
+        self.assertEqual('', printed)
+
+    def test_importing_the_command_loads_no_check(self):
+        printed = _python(
+            """
+            import sys
+
+            import manila_precheck.cmd.precheck
+
+            heavy = (
+                'manila', 'sqlalchemy', 'alembic', 'oslo_db', 'oslo_policy',
+                'oslo_upgradecheck', 'prettytable', 'wcwidth', 'yaml',
+                'pymysql', 'psycopg2', 'fixtures', 'jinja2',
+            )
+            for name in sorted(sys.modules):
+                if name.split('.')[0] in heavy:
+                    print(name)
+                if name.startswith('manila_precheck.checks.'):
+                    print(name)
+            """
+        )
+        self.assertEqual('', printed)

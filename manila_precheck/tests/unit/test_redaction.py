@@ -1,0 +1,44 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import ddt
+import testtools
+
+from manila_precheck import redaction
+
+
+@ddt.ddt
+class ScrubTest(testtools.TestCase):
+    @ddt.data(
+        (
+            'mysql+pymysql://manila:s3cret@db/manila',
+            'mysql+pymysql://manila:***@db/manila',
+        ),
+        ('rabbit://u:p%40ss@h1:5672,u:other@h2//', 'rabbit://u:***@h2//'),
+        ('amqp://u:a@b@host/', 'amqp://u:***@host/'),
+        ('see http://example.org:80/a@b', 'see http://example.org:80/a@b'),
+        ('nothing here', 'nothing here'),
+    )
+    @ddt.unpack
+    def test_passwords_of_urls(self, text, shown):
+        self.assertEqual(shown, redaction.scrub(text))
+
+    def test_known_secrets(self):
+        self.assertEqual(
+            'Access denied: ***',
+            redaction.scrub('Access denied: hunter2x', ['hunter2x', 'he']),
+        )
+
+    def test_longer_secret_first(self):
+        self.assertEqual(
+            '***', redaction.scrub('abcdefgh', ['abcdef', 'abcdefgh'])
+        )

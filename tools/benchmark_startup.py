@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What starting costs: CPU time and peak memory, as ratios in one run.
+
+    python tools/benchmark_startup.py [--database URL] [--manila-python PATH]
+
+Each command runs several times, turn about with the others, in processes of
+its own; the smallest user plus system time of each counts, since everything
+else on the machine only ever adds to it. ``--database`` names a database
+with a manila schema (a small one: the run is to be measured, not the
+server); ``--manila-python`` the interpreter of an environment in which
+manila and this package are installed.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+
+MAIN = (
+    'import sys; from manila_precheck.cmd import precheck; '
+    'sys.exit(precheck.main())'
+)
+LIBRARIES = (
+    'import oslo_config.cfg, stevedore, oslo_upgradecheck.upgradecheck, '
+    'oslo_db.sqlalchemy.engines, pymysql'
+)
+
+
+def cost(command):
+    """Return (CPU seconds, peak MiB, exit code) of one run of a command."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reader)
+        done = subprocess.run(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        os.write(
+            writer,
+            f'{used.ru_utime + used.ru_stime} {used.ru_maxrss / 1024} '
+            f'{done.returncode}'.encode(),
+        )
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as stream:
+        cpu, peak, code = stream.read().split()
+    os.waitpid(child, 0)
+    return float(cpu), float(peak), int(code)
+
+
+def measure(commands, runs):
+    """Return name -> (least CPU seconds, highest peak MiB, exit code)."""
+    costs = {name: [] for name in commands}
+    for _ in range(runs):
+        for name, command in commands.items():
+            costs[name].append(cost(command))
+    return {
+        name: (
+            min(c[0] for c in found),
+            max(c[1] for c in found),
+            found[0][2],
+        )
+        for name, found in costs.items()
+    }
+
+
+def main():
+    """Measure, print a table and the ratios; 1 when a limit is passed."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
+    parser.add_argument('--database', help='URL of a small manila database')
+    parser.add_argument('--manila-python', help='interpreter with manila')
+    parser.add_argument('--runs', type=int, default=15)
+    args = parser.parse_args()
+    python = [sys.executable, '-c']
+    with tempfile.TemporaryDirectory() as folder:
+        conf = os.path.join(folder, 'manila.conf')
+        with open(conf, 'w') as stream:
+            stream.write('[DEFAULT]\n')
+            if args.database:
+                stream.write(f'[database]\nconnection = {args.database}\n')
+        run = [MAIN, '--config-file', conf, 'upgrade', 'check']
+        commands = {
+            'nothing': [*python, 'pass'],
+            'import sqlalchemy': [*python, 'import sqlalchemy'],
+            'import the libraries': [*python, LIBRARIES],
+            'check list': [*python, MAIN, 'check', 'list'],
+        }
+        limits = [('check list', 'import sqlalchemy', 0.75)]
+        if args.database:
+            commands['upgrade check'] = [*python, *run]
+            limits.append(('upgrade check', 'import the libraries', 1.25))
+        if args.database and args.manila_python:
+            there = [args.manila_python, '-c']
+            commands['upgrade check beside manila'] = [*there, *run]
+            commands['manila-status upgrade check'] = [
+                *there,
+                'import sys; from manila.cmd import status; '
+                'sys.exit(status.main())',
+                '--config-file',
+                conf,
+                'upgrade',
+                'check',
+            ]
+            limits.append(
+                (
+                    'upgrade check beside manila',
+                    'manila-status upgrade check',
+                    1.4,
+                )
+            )
+        costs = measure(commands, args.runs)
+    print(f'{"command":<32}{"CPU s":>8}{"peak MiB":>10}{"code":>6}')
+    for name, (cpu, peak, code) in costs.items():
+        print(f'{name:<32}{cpu:>8.3f}{peak:>10.1f}{code:>6}')
+    print()
+    passed = True
+    for name, base, limit in limits:
+        ratio = costs[name][0] / costs[base][0]
+        passed = passed and ratio <= limit
+        print(f'{name} / {base}: {ratio:.2f} (limit {limit})')
+    return 0 if passed else 1
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,474 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Build the catalog of one manila release from the release itself.
+
+    python tools/build_catalog.py RELEASE [--constraints FILE] [--check]
+
+RELEASE is a series ('2026.1'), a code name or a major version of manila. The
+latest point release is installed from PyPI in a virtual environment of its
+own (or --venv names one that has it already), tools/catalog_extract.py reads
+its facts inside, `manila-manage db sync` makes its schema on a MariaDB or
+MySQL and on a PostgreSQL server, and the facts are merged into the history
+files under manila_precheck/catalog/data. With --check nothing is written: a
+unified diff between the shipped files and what was read is printed, and the
+exit code is 1 when there is one.
+
+The servers are named by --mysql-url and --postgresql-url, without a database
+(MANILA_PRECHECK_MYSQL_URL and MANILA_PRECHECK_POSTGRESQL_URL in the
+environment); databases whose names start with cat_ are made and dropped.
+--without-schema leaves the schema as it is shipped.
+
+The upper constraints of the release (openstack/requirements, branch
+stable/RELEASE, upper-constraints.txt) keep the libraries, and so their
+options, at what the release was made with: --constraints, or a file
+MAJOR.txt in the directory that MANILA_PRECHECK_CONSTRAINTS names.
+"""
+
+import argparse
+import difflib
+import hashlib
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.parse
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from manila_precheck import exceptions  # noqa: E402
+from manila_precheck import releases  # noqa: E402
+from manila_precheck.catalog import history  # noqa: E402
+
+DATA = ROOT / 'manila_precheck' / 'catalog' / 'data'
+EXTRACT = ROOT / 'tools' / 'catalog_extract.py'
+
+# What each release was tested with (tox.ini and the project template of its
+# branch); an interpreter that is not at hand is named by --python.
+PYTHONS = {
+    12: '3.8', 13: '3.8', 14: '3.8', 15: '3.9', 16: '3.10', 17: '3.10',
+    18: '3.11', 19: '3.11', 20: '3.12', 21: '3.12', 22: '3.13', 23: '3.13',
+}
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def run(command, **kwargs):
+    environment = dict(os.environ, PYTHONHASHSEED='0', LC_ALL='C.UTF-8')
+    environment.pop('PYTHONPATH', None)
+    done = subprocess.run(
+        [str(part) for part in command], env=environment,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        check=False, **kwargs)
+    if done.returncode:
+        say(done.stdout[-3000:])
+        say(done.stderr[-6000:])
+        raise SystemExit(f'failed: {" ".join(map(str, command))}')
+    return done
+
+
+# -- the environment ---------------------------------------------------------
+
+def interpreter(major, wanted):
+    """Return a Python that the release runs with."""
+    if wanted:
+        return wanted
+    found = shutil.which(f'python{PYTHONS[major]}')
+    if found:
+        return found
+    pyenv = pathlib.Path(
+        os.environ.get('PYENV_ROOT', '~/.pyenv')).expanduser()
+    for path in sorted(pyenv.glob(f'versions/{PYTHONS[major]}.*/bin/python')):
+        return str(path)
+    raise SystemExit(
+        f'no Python {PYTHONS[major]} at hand for manila {major}; name one '
+        f'with --python')
+
+
+def pins(major, given, folder):
+    """Write the constraints without what must not be pinned."""
+    path = given
+    if not path and os.environ.get('MANILA_PRECHECK_CONSTRAINTS'):
+        path = os.path.join(
+            os.environ['MANILA_PRECHECK_CONSTRAINTS'], f'{major}.txt')
+    if not path:
+        say('no constraints: the newest libraries are taken')
+        return []
+    text = pathlib.Path(path).read_text(encoding='utf-8')
+    lines = [line for line in text.splitlines()
+             if not re.match(r'^(manila|setuptools|pip|wheel)\b[^-]', line)]
+    out = folder / 'constraints.txt'
+    out.write_text('\n'.join(lines) + '\n', encoding='utf-8')
+    return ['-c', out]
+
+
+def environment(args, major, folder):
+    """Return the Python of an environment that holds the release."""
+    if args.venv and (pathlib.Path(args.venv) / 'bin' / 'python').exists():
+        return pathlib.Path(args.venv) / 'bin' / 'python'
+    home = pathlib.Path(args.venv) if args.venv else folder / 'venv'
+    say(f'installing manila {major} in {home}')
+    run([interpreter(major, args.python), '-m', 'venv', home])
+    python = home / 'bin' / 'python'
+    # Paste needs pkg_resources at run time, and builds of old wheels more.
+    limit = 66 if major < 15 else 81
+    run([python, '-m', 'pip', 'install', '-q', *pins(
+        major, args.constraints, folder),
+        f'manila>={major}.0.0,<{major + 1}', 'pymysql', 'psycopg2-binary',
+        f'setuptools<{limit}'])
+    return python
+
+
+def package_facts(python, major, folder):
+    """Download the latest point release, and say what it is.
+
+    :raises SystemExit: when the environment holds another version.
+    """
+    where = folder / 'download'
+    run([python, '-m', 'pip', 'download', '-q', '--no-deps',
+         '--only-binary', ':all:', '-d', where,
+         f'manila>={major}.0.0,<{major + 1}'])
+    (wheel,) = list(where.iterdir())
+    version = wheel.name.split('-')[1]
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    installed = run([
+        python, '-c', 'import importlib.metadata as m;'
+        'print(m.version("manila"))']).stdout.strip()
+    if installed != version:
+        raise SystemExit(
+            f'the environment holds manila {installed}, PyPI has {version}')
+    return {'package': 'manila', 'version': version,
+            'filename': wheel.name, 'sha256': digest}
+
+
+# -- the schema --------------------------------------------------------------
+
+class Server:
+    """A database server that a schema is made on."""
+
+    def __init__(self, url, driver, parameters):
+        parts = urllib.parse.urlsplit(url)
+        self.base = f'{driver}://{parts.netloc}'
+        self.parameters = parameters
+
+    def url(self, database):
+        return f'{self.base}/{database}{self.parameters}'
+
+    def script(self, python, statement, database):
+        run([python, '-c',
+             'import sys, sqlalchemy as sa\n'
+             'e = sa.create_engine(sys.argv[1],'
+             ' isolation_level="AUTOCOMMIT")\n'
+             'c = e.connect()\n'
+             'c.execute(sa.text(sys.argv[2]))\n'
+             'c.close()\n',
+             self.url(database), statement])
+
+
+def reflected(python, server, first, create, name, folder):
+    """Run the migrations of the release on a server, and reflect."""
+    server.script(python, f'DROP DATABASE IF EXISTS {name}', first)
+    server.script(python, create, first)
+    try:
+        conf = folder / 'manila.conf'
+        url = server.url(name).replace('%', '%%').replace('$', '$$')
+        conf.write_text(
+            f'[DEFAULT]\nstate_path = {folder}\nlog_file = {folder}/log\n'
+            f'[database]\nconnection = {url}\n'
+            f'[oslo_concurrency]\nlock_path = {folder}\n', encoding='utf-8')
+        os.chmod(conf, 0o600)
+        manage = pathlib.Path(python).parent / 'manila-manage'
+        run([manage, '--config-file', conf, 'db', 'sync'])
+        out = folder / 'schema.json'
+        run([python, EXTRACT, '--schema', server.url(name), out])
+        return json.loads(out.read_text(encoding='utf-8'))
+    finally:
+        server.script(python, f'DROP DATABASE IF EXISTS {name}', first)
+
+
+def schema_rows(python, major, args, folder):
+    """Return the rows of every table, from the two servers together."""
+    name = f'cat_{major}_{os.getpid()}'
+    mysql = reflected(
+        python, Server(args.mysql_url, 'mysql+pymysql', '?charset=utf8'),
+        'information_schema', f'CREATE DATABASE {name} CHARACTER SET utf8',
+        name, folder)
+    postgresql = reflected(
+        python, Server(args.postgresql_url, 'postgresql+psycopg2', ''),
+        'postgres', f'CREATE DATABASE {name}', name, folder)
+    if set(mysql) != set(postgresql):
+        raise SystemExit(
+            f'tables of one server only: {set(mysql) ^ set(postgresql)}')
+    return {table: table_rows(table, mysql[table], postgresql[table])
+            for table in sorted(mysql)}
+
+
+def table_rows(table, mysql, postgresql):
+    """Join what two servers say of one table.
+
+    Types come from PostgreSQL, which tells a boolean from a small integer;
+    what holds on one of them alone says so in "dialects".
+    """
+    rows = []
+    other = {column['name']: column for column in postgresql['columns']}
+    if set(other) != {column['name'] for column in mysql['columns']}:
+        raise SystemExit(f'{table}: columns of one server only')
+    for position, column in enumerate(mysql['columns']):
+        rows.append({'kind': 'column', 'position': position, **joined_column(
+            table, column, other[column['name']])})
+    keys = mysql['primary'], postgresql['primary']
+    if keys[0] == keys[1]:
+        rows.append({'kind': 'primary', 'columns': keys[0]})
+    else:
+        for dialect, key in zip(('mysql', 'postgresql'), keys):
+            if key:
+                rows.append({'kind': 'primary', 'columns': key,
+                             'dialects': [dialect]})
+    rows.extend(joined_keys(table, mysql, postgresql))
+    return rows
+
+
+def joined_column(table, mysql, postgresql):
+    row = {'name': mysql['name'], 'type': postgresql['type']}
+    for name in ('length', 'values', 'autoincrement'):
+        if postgresql.get(name):
+            row[name] = postgresql[name]
+    for name in ('fsp', 'mysql'):
+        if mysql.get(name):
+            row[name] = mysql[name]
+    if mysql['type'] != postgresql['type']:
+        raise SystemExit(
+            f'{table}.{mysql["name"]}: {mysql["type"]} is not '
+            f'{postgresql["type"]}')
+    if mysql.get('length') != postgresql.get('length'):
+        row['mysql_length'] = mysql.get('length')
+    row['nullable'] = mysql['nullable']
+    if postgresql['nullable'] != mysql['nullable']:
+        row['nullable_postgresql'] = postgresql['nullable']
+    defaults = [server_default(item) for item in (mysql, postgresql)]
+    if defaults[0] != defaults[1]:
+        raise SystemExit(f'{table}.{mysql["name"]}: defaults {defaults}')
+    if defaults[0] is not None:
+        row['default'] = defaults[0]
+    return row
+
+
+def server_default(column):
+    """Return the default of a column as a value of JSON, or None."""
+    text = column.get('default')
+    if text is None or text == 'NULL':
+        return None
+    text = text.split('::')[0]
+    if text[:1] == "'":
+        text = text[1:-1]
+    if column['type'] == 'boolean':
+        return {'0': False, '1': True, 'false': False, 'true': True}[text]
+    if column['type'] in ('integer', 'biginteger', 'smallinteger'):
+        return int(text)
+    return text
+
+
+def joined_keys(table, mysql, postgresql):
+    """Return the rows of unique constraints, indexes and foreign keys.
+
+    A name that a server made up is left out; so are the indexes that InnoDB
+    adds under a foreign key, and those behind a unique constraint.
+    """
+    rows = []
+    named = {tuple(columns): name for name, columns in mysql['uniques']}
+    for name, columns in postgresql['uniques']:
+        mine = named.pop(tuple(columns), None)
+        rows.append({'kind': 'unique', 'name': name if name == mine else None,
+                     'columns': columns})
+    if named:
+        raise SystemExit(f'{table}: unique on one server only: {named}')
+    uniques = {name for name, _columns in postgresql['uniques']}
+    mine = {(name, tuple(columns)): unique
+            for name, columns, unique in mysql['indexes']}
+    for name, columns, unique in postgresql['indexes']:
+        if name in uniques:
+            continue
+        row = {'kind': 'index', 'name': name, 'columns': columns}
+        if unique:
+            row['unique'] = True
+        if mine.get((name, tuple(columns))) != unique:
+            raise SystemExit(f'{table}: index {name} on one server only')
+        rows.append(row)
+    known = {name for name, _columns in mysql['uniques']}
+    known |= {row['name'] for row in rows}
+    foreign = {tuple(item[1]) for item in mysql['foreign']}
+    for (name, columns), _unique in sorted(mine.items()):
+        if name not in known and not any(
+                key[:len(columns)] == columns for key in foreign):
+            rows.append({'kind': 'index', 'name': name,
+                         'columns': list(columns), 'dialects': ['mysql']})
+    named = {(tuple(columns), target, tuple(references)): (name, options)
+             for name, columns, target, references, options
+             in mysql['foreign']}
+    for name, columns, target, references, options in postgresql['foreign']:
+        other = named.pop((tuple(columns), target, tuple(references)), None)
+        if other is None or other[1] != options:
+            raise SystemExit(f'{table}: foreign key {name} differs')
+        row = {'kind': 'foreign', 'columns': columns, 'table': target,
+               'references': references,
+               'name': name if name == other[0] else None}
+        if options:
+            row['options'] = options
+        rows.append(row)
+    if named:
+        raise SystemExit(f'{table}: foreign key on one server only: {named}')
+    return [{key: value for key, value in row.items() if value is not None}
+            for row in rows]
+
+
+# -- the history -------------------------------------------------------------
+
+def entries_of(facts):
+    """Return {kind: {entry: [row]}} of what the extractor read."""
+    named = {kind: {} for kind in (
+        'auth_plugins', 'drivers', 'options', 'policies', 'releases',
+        'revisions')}
+
+    def add(kind, name, row):
+        named[kind].setdefault(name, []).append(row)
+
+    for row in facts['options']:
+        row = dict(row)
+        add('options', row.pop('name'), row)
+    for plugin in facts['auth_plugins']:
+        if plugin['options'] is None:
+            add('auth_plugins', plugin['plugin'], {'unloadable': True})
+        for row in plugin['options'] or ():
+            add('auth_plugins', plugin['plugin'], row)
+        if plugin['options'] == []:
+            add('auth_plugins', plugin['plugin'], {'no_options': True})
+    for row in facts['policies']:
+        row = dict(row)
+        add('policies', row.pop('name'), row)
+    for row in facts['drivers']:
+        row = dict(row)
+        add('drivers', row.pop('name'), row)
+    for row in facts['revisions']:
+        row = dict(row)
+        add('revisions', row.pop('revision'), row)
+    for name, spec in facts['release']['requires'].items():
+        add('releases', name, {'requires': spec})
+    return named
+
+
+def merged(document, major, header, entries):
+    """Return a history in which the rows of one release are replaced."""
+    text = str(major)
+    holds = {}
+    for name, rows in document['entries'].items():
+        for row in rows:
+            facts = json.dumps(
+                {key: value for key, value in row.items()
+                 if key != 'releases'}, sort_keys=True)
+            kept = history.majors(row['releases']) - {major}
+            if kept:
+                holds.setdefault(name, {})[facts] = kept
+    for name, rows in entries.items():
+        for row in rows:
+            facts = json.dumps(row, sort_keys=True)
+            known = holds.setdefault(name, {})
+            known[facts] = known.get(facts, frozenset()) | {major}
+    count = sum(len({json.dumps(row, sort_keys=True) for row in rows})
+                for rows in entries.values())
+    return {
+        'format': history.FORMAT,
+        'kind': document['kind'],
+        'releases': {**document['releases'],
+                     text: {**header, 'count': count}},
+        'entries': {name: ordered(rows) for name, rows in holds.items()},
+    }
+
+
+def ordered(holds):
+    rows = [{**json.loads(facts), 'releases': history.ranges(kept)}
+            for facts, kept in holds.items()]
+    return sorted(rows, key=lambda row: (
+        row.get('position', 0), min(history.majors(row['releases'])),
+        json.dumps(row, sort_keys=True)))
+
+
+def shipped(kind):
+    path = DATA / f'{kind}.json'
+    if not path.exists():
+        return '', {'format': history.FORMAT, 'kind': kind, 'releases': {},
+                    'entries': {}}
+    text = path.read_text(encoding='utf-8')
+    return text, json.loads(text)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0])
+    parser.add_argument('release')
+    parser.add_argument('--python', help='the interpreter to install with')
+    parser.add_argument('--venv', help='an environment, made when missing')
+    parser.add_argument('--constraints', help='upper constraints')
+    parser.add_argument('--check', action='store_true',
+                        help='write nothing, print the difference')
+    parser.add_argument('--without-schema', action='store_true',
+                        help='leave the schema as it is shipped')
+    parser.add_argument('--mysql-url', default=os.environ.get(
+        'MANILA_PRECHECK_MYSQL_URL', 'mysql://root@127.0.0.1'))
+    parser.add_argument('--postgresql-url', default=os.environ.get(
+        'MANILA_PRECHECK_POSTGRESQL_URL',
+        'postgresql://postgres:postgres@127.0.0.1'))
+    args = parser.parse_args()
+    try:
+        release = releases.parse(args.release)
+    except exceptions.UsageError as exc:
+        raise SystemExit(str(exc)) from exc
+    major = release.major
+    with tempfile.TemporaryDirectory(prefix='build-catalog-') as name:
+        folder = pathlib.Path(name)
+        python = environment(args, major, folder)
+        header = package_facts(python, major, folder)
+        out = folder / 'facts.json'
+        say(run([python, EXTRACT, out], cwd=folder).stderr)
+        facts = json.loads(out.read_text(encoding='utf-8'))
+        header['requires_python'] = facts['release']['requires_python']
+        named = entries_of(facts)
+        if not args.without_schema:
+            named['schema'] = schema_rows(python, major, args, folder)
+    changed = False
+    for kind, entries in sorted(named.items()):
+        before, document = shipped(kind)
+        after = history.dumps(merged(document, major, header, entries))
+        if before == after:
+            continue
+        changed = True
+        path = DATA / f'{kind}.json'
+        if args.check:
+            sys.stdout.writelines(difflib.unified_diff(
+                before.splitlines(True), after.splitlines(True),
+                f'shipped/{kind}.json', f'built/{kind}.json', n=0))
+        else:
+            path.write_text(after, encoding='utf-8')
+            say(f'wrote {path.relative_to(ROOT)}')
+    if not changed:
+        say(f'the catalog of manila {major} is as shipped')
+    return 1 if changed and args.check else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
