@@ -308,6 +308,7 @@ class Filler:
         return made['id'], made.instance['id']
 
     def exports(self, instance):
+        with_metadata = self.random.random() < 0.2
         db.export_locations_update(
             self.admin,
             instance,
@@ -315,9 +316,9 @@ class Filler:
                 {
                     'path': f'10.0.0.{number}:/{instance}',
                     'is_admin_only': number == 1,
-                    'metadata': {'preferred': 'True'},
+                    'metadata': {'preferred': 'True'} if with_metadata else {},
                 }
-                for number in self.several(1, 3)
+                for number in self.several(1, 2)
             ],
             True,
         )
@@ -382,7 +383,7 @@ class Filler:
         return made['id'], one['id']
 
     def plain_shares(self):
-        for _ in self.several(12, 30):
+        for _ in self.several(8, 16):
             self.at(self.some_day())
             share, instance = self.share(
                 status=self.random.choice(
@@ -410,7 +411,7 @@ class Filler:
         for _ in self.several(1, 4):
             self.share(share_network_id=network, share_server_id=server)
             self.note('shares')
-        for _ in self.several(5, 20):
+        for _ in self.several(4, 9):
             self.at(self.some_day() + 30)
             share, instance = self.share()
             for access in [self.allow(share) for _ in self.several(0, 2)]:
@@ -421,7 +422,7 @@ class Filler:
 
     def share_migrations(self):
         for state in TASK_STATES:
-            for _ in self.several(1, 3):
+            for _ in self.several(1, 2):
                 self.at(self.some_day())
                 over = state in (
                     'migration_success',
@@ -554,7 +555,7 @@ class Filler:
             usage = db.quota_usage_create(
                 self.admin, project, user, 'shares', 5, 0, None
             )
-            for _ in self.several(10, 60):
+            for _ in self.several(5, 30):
                 self.reserve(project, user, usage)
         self.at(0.5)
         db.reservation_expire(self.admin)
