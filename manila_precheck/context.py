@@ -87,6 +87,9 @@ class Resolution:
     stated_source: Optional[releases.Release] = None
     """What the option source_release says; None when it is not set."""
 
+    first_install: bool = False
+    """True when the database is there and empty."""
+
     @property
     def target_assumed(self) -> bool:
         """Say whether nobody named the target."""
@@ -268,22 +271,34 @@ class Context:
         stated_target = _stated(self.options.target_release)
         installed = self._installed()
         at_revision = self._releases_of_database()
+        if self._first_install():
+            target, target_origin = _first_known(
+                (stated_target, 'option'),
+                (installed, 'package'),
+                (self.catalog.releases[-1], 'assumed'),
+            )
+            return Resolution(
+                releases.Upgrade(target, target),
+                target_origin,
+                target_origin,
+                first_install=True,
+            )
         source, source_origin = _source(
             self.stage, stated_source, stated_target, installed, at_revision
         )
-        if stated_target is not None:
-            target, target_origin = stated_target, 'option'
-        elif self.stage is model.Stage.UPGRADED and at_revision:
-            target, target_origin = at_revision[-1], 'database'
-        elif installed is not None and (source is None or installed > source):
-            target, target_origin = installed, 'package'
-        else:
-            known = source or self.catalog.releases[-2]
-            target = releases.following(known) or known
-            target_origin = 'assumed'
+        migrated = self.stage is model.Stage.UPGRADED and at_revision
+        newer = installed is not None and (
+            source is None or installed > source
+        )
+        base = source or self.catalog.releases[-2]
+        target, target_origin = _first_known(
+            (stated_target, 'option'),
+            (at_revision[-1] if migrated else None, 'database'),
+            (installed if newer else None, 'package'),
+            (releases.following(base) or base, 'assumed'),
+        )
         if source is None:
-            source = self._assumed_source(target)
-            source_origin = 'assumed'
+            source, source_origin = self._assumed_source(target), 'assumed'
         return Resolution(
             releases.Upgrade(source, target),
             source_origin,
@@ -291,10 +306,15 @@ class Context:
             stated_source,
         )
 
-    def _assumed_source(self, target: releases.Release) -> releases.Release:
+    def _first_install(self) -> bool:
         found = self._lazy.seen('database')
-        if found is not None and found.state is database_source.State.EMPTY:
-            return target
+        return found is not None and found.state is database_source.State.EMPTY
+
+    def _assumed_source(self, target: releases.Release) -> releases.Release:
+        """Return the earliest release from which one may go to a target.
+
+        It crosses the most, so that nothing is left out for want of a word.
+        """
         earlier = [
             release
             for release in self.catalog.releases
@@ -346,10 +366,18 @@ def _source(
         return (fitting or list(at_revision))[-1], 'database'
     if stated is not None:
         return stated, 'option'
-    if migrated:
-        if stage is not model.Stage.UPGRADED and at_revision:
-            return at_revision[-1], 'database'
-        return None, 'assumed'
-    if installed is not None:
+    if migrated and at_revision and stage is not model.Stage.UPGRADED:
+        return at_revision[-1], 'database'
+    if (
+        installed is not None
+        and stage is not model.Stage.UPGRADED
+        and (target is None or installed < target)
+    ):
         return installed, 'package'
     return None, 'assumed'
+
+
+def _first_known(
+    *candidates: tuple[Optional[releases.Release], str],
+) -> tuple[releases.Release, str]:
+    return next((r, origin) for r, origin in candidates if r is not None)

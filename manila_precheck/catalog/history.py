@@ -197,8 +197,7 @@ def read(kind: str) -> str:
         )
     except OSError as exc:
         raise exceptions.CatalogError(
-            f'the catalog file of {kind} is missing; '
-            f'reinstall manila-precheck'
+            f'the catalog file of {kind} is missing; reinstall manila-precheck'
         ) from exc
     if data is None:
         raise exceptions.CatalogError(

@@ -40,7 +40,8 @@ class UpgradePath(check.Check):
 
     FAILURE: the hop is not supported; the finding names the release to go
     to first. WARNING: a release had to be assumed and is not the operator's
-    word. INFO: source and target are one release.
+    word. INFO: source and target are one release, or the
+    database is empty and there is nothing to upgrade from.
     """
 
     id = 'upgrade-path'
@@ -52,6 +53,14 @@ class UpgradePath(check.Check):
         resolution = ctx.resolution
         upgrade = resolution.upgrade
         source, target = upgrade.source, upgrade.target
+        if resolution.first_install:
+            yield self.finding(
+                model.Severity.INFO,
+                model.Subject('release', 'target'),
+                f'the database is empty: this is a first install of {target}',
+                aspect='first-install',
+            )
+            return
         if resolution.source_origin == 'assumed' and source != target:
             yield self.finding(
                 model.Severity.WARNING,

@@ -1,0 +1,189 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+import io
+import json
+import os
+
+import fixtures
+from oslo_config import cfg
+from oslo_upgradecheck import upgradecheck as oslo
+import testtools
+
+from manila_precheck import check
+from manila_precheck.cmd import precheck
+from manila_precheck import model
+from manila_precheck import registry
+from manila_precheck import runner
+from manila_precheck import testing
+from manila_precheck import upgradecheck
+
+
+class Base(check.Check):
+    """A page."""
+
+    title = 'Sample'
+
+    def run(self, ctx):
+        return ()
+
+
+class Fine(Base):
+    id = 'sample-fine'
+    title = 'Sample that passes'
+
+
+class Warns(Base):
+    id = 'sample-warns'
+    title = 'Sample that warns'
+
+    def run(self, ctx):
+        for number in range(7):
+            yield self.finding(
+                model.Severity.WARNING,
+                model.Subject('thing', str(number)),
+                f'thing {number} is loose\nand rattles',
+            )
+
+
+class Crashes(Base):
+    id = 'sample-crashes'
+
+    def run(self, ctx):
+        raise LookupError('rabbit://u:geheim@h/')
+
+
+class Skips(Base):
+    id = 'sample-skips'
+    requires = frozenset({model.Source.DATABASE})
+
+
+class UpgradeChecksTest(testtools.TestCase):
+    """oslo's own command and ours, over the same checks."""
+
+    def setUp(self):
+        super().setUp()
+        self.path = self.useFixture(fixtures.TempDir()).path
+        self.conf_file = os.path.join(self.path, 'manila.conf')
+        with open(self.conf_file, 'w') as stream:
+            stream.write(
+                '[DEFAULT]\n[manila_precheck]\nsource_release = 2024.1\n'
+            )
+        entries = tuple(
+            testing.entry_of(one) for one in (Crashes, Fine, Skips, Warns)
+        )
+        self.patch(registry, 'checks', lambda: entries)
+
+    def oslo_run(self, *words):
+        """Run oslo's command: (exit code, standard output)."""
+        conf = cfg.ConfigOpts()
+
+        class Commands(oslo.UpgradeCommands):
+            _upgrade_checks = upgradecheck.upgrade_checks(conf)
+
+        stdout = io.StringIO()
+        # oslo.upgradecheck keeps the configuration in a global.
+        self.patch(oslo, 'CONF', None)
+        with fixtures.MonkeyPatch('sys.stdout', stdout):
+            code = oslo.main(
+                conf,
+                'manila',
+                Commands(),
+                ['--config-file', self.conf_file, 'upgrade', 'check', *words],
+            )
+        return code, stdout.getvalue()
+
+    def our_run(self, *words):
+        stdout = io.StringIO()
+        with fixtures.MonkeyPatch('sys.stdout', stdout):
+            code = precheck.main(
+                ['--config-file', self.conf_file, 'upgrade', 'check', *words]
+            )
+        return code, stdout.getvalue()
+
+    def test_json_is_a_superset(self):
+        their_code, text = self.oslo_run('--json')
+        theirs = json.loads(text)
+        our_code, text = self.our_run('--json')
+        ours = json.loads(text)
+        self.assertEqual(2, their_code)
+        self.assertEqual(their_code, our_code)
+        self.assertEqual(
+            theirs,
+            {
+                'name': ours['name'],
+                'checks': [
+                    {key: one[key] for key in ('check', 'result', 'details')}
+                    for one in ours['checks']
+                ],
+            },
+        )
+        self.assertEqual(
+            [2, 0, 1, 1], [one['result'] for one in theirs['checks']]
+        )
+
+    def test_details(self):
+        _, text = self.oslo_run('--json')
+        details = {
+            one['check']: one['details'] for one in json.loads(text)['checks']
+        }
+        self.assertIsNone(details['Sample that passes'])
+        self.assertEqual(
+            'thing 0 is loose and rattles; thing 1 is loose and rattles; '
+            'thing 2 is loose and rattles; thing 3 is loose and rattles; '
+            'thing 4 is loose and rattles; and 2 more; see manila-precheck '
+            '--format json',
+            details['Sample that warns'],
+        )
+
+    def test_table_of_oslo(self):
+        code, text = self.oslo_run()
+        self.assertEqual(2, code)
+        self.assertIn('Check: Sample that warns', text)
+        self.assertNotIn('geheim', text)
+
+    def test_nothing_is_read_before_the_first_check_runs(self):
+        conf = cfg.ConfigOpts()
+        listed = upgradecheck.upgrade_checks(conf)
+        self.assertNotIn('manila_precheck', list(conf))
+        self.assertEqual(
+            ['Sample', 'Sample that passes', 'Sample', 'Sample that warns'],
+            [title for title, _ in listed],
+        )
+
+    def test_a_crash_stops_no_other(self):
+        conf = cfg.ConfigOpts()
+        conf(['--config-file', self.conf_file])
+        results = [call(None) for _, call in upgradecheck.upgrade_checks(conf)]
+        self.assertEqual(
+            [oslo.Code.FAILURE, oslo.Code.SUCCESS],
+            [result.code for result in results[:2]],
+        )
+        self.assertIs(model.Outcome.ERROR, results[0].result.outcome)
+
+    def test_a_plugin_that_does_not_load_keeps_its_name(self):
+        def broken():
+            raise ImportError('no acme')
+
+        self.patch(
+            registry,
+            'checks',
+            lambda: (registry.Entry('acme-check', 'acme:A', broken),),
+        )
+        conf = cfg.ConfigOpts()
+        conf(['--config-file', self.conf_file])
+        ((title, call),) = upgradecheck.upgrade_checks(conf)
+        self.assertEqual('acme-check', title)
+        self.assertEqual(
+            (oslo.Code.FAILURE, 'it does not load: ImportError: no acme'),
+            (call(None).code, call(None).details),
+        )
+        self.assertIsInstance(runner.load(registry.checks()[0]), str)
