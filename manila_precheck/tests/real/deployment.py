@@ -80,7 +80,7 @@ class Deployment(fixtures.Fixture):
             f'[DEFAULT]\nstate_path = {self.path}\n'
             f'log_file = {self.path}/manila.log\n'
             '[database]\nconnection = '
-            + self.server.url(self.database).replace('%', '%%')
+            + quoted(self.server.url(self.database))
             + '\n',
         )
         if self._migrate:
@@ -88,9 +88,7 @@ class Deployment(fixtures.Fixture):
         if self._fill:
             self.fill()
         self.server.create_reader(self.database, self.reader, PASSWORD)
-        self.addCleanup(
-            self.server.drop_account, self.database, self.reader
-        )
+        self.addCleanup(self.server.drop_account, self.database, self.reader)
 
     def fill(self):
         """Have the release make rows of every kind."""
@@ -98,13 +96,15 @@ class Deployment(fixtures.Fixture):
         done = self._run('python', _FILL, '--seed', str(seed))
         made = json.loads(done.stdout.splitlines()[-1])
         words = ', '.join(f'{count} {what}' for what, count in made.items())
-        text = (
-            f'manila {self.major} on {self.server.name}, {SEED}={seed}: '
-            f'{words}\n'
-        )
+        text = f'manila {self.major} on {self.server.name}, {SEED}={seed}'
         self.made = made
         self.addDetail('rows', content.text_content(text))
-        sys.stderr.write(text)
+        # Once for each database, pass or fail.
+        sys.stderr.write(f'{text}: {words}\n')
+
+    def grant(self):
+        """Let the reader read the tables that were made since."""
+        self.server.grant(self.database, self.reader)
 
     def manage(self, *words):
         """Run manila-manage of the release."""
@@ -169,14 +169,18 @@ class Deployment(fixtures.Fixture):
         """
         if url is None:
             url = self.url()
-        connection = url.replace('%', '%%').replace('$', '$$')
         return self.write(
             'precheck.conf',
             f'[DEFAULT]\nservice_down_time = {SERVICE_DOWN_TIME_SECONDS}\n'
-            + (f'[database]\nconnection = {connection}\n' if url else '')
+            + (f'[database]\nconnection = {quoted(url)}\n' if url else '')
             + '[manila_precheck]\nmax_findings = 100000\n'
             + more,
         )
+
+
+def quoted(value):
+    """Return a value as it stands in a file of oslo.config."""
+    return value.replace('$', '$$')
 
 
 def command(*words, timeout_seconds=120):

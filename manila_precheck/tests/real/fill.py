@@ -27,9 +27,9 @@ import json
 import random
 import uuid
 
+from manila import context as manila_context
 from manila.common import config  # noqa: F401  registers options
 from manila.common import constants
-from manila import context as manila_context
 from manila.db import api as db
 from manila.db.sqlalchemy import api
 from manila.db.sqlalchemy import models
@@ -401,9 +401,7 @@ class Filler:
                     db.share_snapshot_instance_delete(self.admin, one)
                     self.note('snapshots deleted')
             if self.random.random() < 0.2:
-                self.instance(
-                    share, 'available', replica_state='in_sync'
-                )
+                self.instance(share, 'available', replica_state='in_sync')
                 self.note('replicas')
             self.note('shares')
         network, _, _ = self.networks[0]
@@ -540,9 +538,7 @@ class Filler:
         user = 'user'
         for project in ('red', 'green', 'blue'):
             db.quota_create(self.admin, project, 'shares', 10)
-            db.quota_create(
-                self.admin, project, 'gigabytes', 10, user_id=user
-            )
+            db.quota_create(self.admin, project, 'gigabytes', 10, user_id=user)
             db.quota_create(
                 self.admin,
                 project,
@@ -624,9 +620,7 @@ class Filler:
             db.driver_private_data_update(
                 self.admin, share, {'volume': 'v', 'pool': 'p'}
             )
-            db.async_operation_data_update(
-                self.admin, share, {'step': 'copy'}
-            )
+            db.async_operation_data_update(self.admin, share, {'step': 'copy'})
             if number % 2:
                 self.at(self.some_day())
                 db.driver_private_data_delete(self.admin, share)
@@ -654,9 +648,7 @@ class Filler:
                 for _ in self.several(1, 2):
                     number += 1
                     topic = topics[number % 3]
-                    self.service(
-                        number, topic, state, limits, number % 4 == 0
-                    )
+                    self.service(number, topic, state, limits, number % 4 == 0)
                     self.note(f'services {state} {age}')
         for _ in self.several(1, 4):
             number += 1
@@ -664,9 +656,7 @@ class Filler:
             db.service_destroy(self.admin, made)
             self.note('services deleted')
 
-    def service(
-        self, number, topic, state, limits, disabled, zone='nova'
-    ):
+    def service(self, number, topic, state, limits, disabled, zone='nova'):
         seconds = 5 * 86400 if limits is None else self.random.randint(*limits)
         moment = self.now - datetime.timedelta(seconds=seconds)
         timeutils.set_time_override(moment - DAY if limits else moment)
@@ -692,7 +682,7 @@ class Filler:
 
     def update(self, model, count, live, **values):
         """Change rows of a model past the API, as a restore by hand does."""
-        column = getattr(model, 'id')
+        column = model.id
         text = str(model.__table__.c.deleted.type).startswith('VARCHAR')
         marker = 'False' if text else 0
         with api.context_manager.writer.using(self.admin) as session:

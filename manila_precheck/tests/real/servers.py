@@ -119,6 +119,13 @@ class MySQL(Server):
         self.run(f"CREATE USER '{user}'@'%' IDENTIFIED BY '{password}'")
         self.run(f"GRANT SELECT ON {database}.* TO '{user}'@'%'")
 
+    def grant(self, database, user):
+        """Let an account read the tables that were made since."""
+
+    def asks_for_passwords(self, user):
+        """Say whether a password is looked at."""
+        return True
+
     def drop_account(self, database, user):
         """Drop an account."""
         self.run(f"DROP USER IF EXISTS '{user}'@'%'")
@@ -175,8 +182,9 @@ class PostgreSQL(Server):
 
     def create(self, database):
         """Create an empty database."""
-        self.run(f'CREATE DATABASE {database} TEMPLATE template0 ENCODING '
-                 "'UTF8'")
+        self.run(
+            f'CREATE DATABASE {database} TEMPLATE template0 ENCODING \'UTF8\''
+        )
 
     def drop(self, database):
         """Drop a database, whoever still uses it."""
@@ -185,9 +193,27 @@ class PostgreSQL(Server):
     def create_reader(self, database, user, password):
         """Create an account that has SELECT on a database, no more."""
         self.run(f"CREATE ROLE {user} LOGIN PASSWORD '{password}'")
+        self.grant(database, user)
+
+    def grant(self, database, user):
+        """Let an account read the tables that were made since."""
         self.run(
             f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO {user}', database
         )
+
+    def asks_for_passwords(self, user):
+        """Say whether a password is looked at: not with method trust."""
+        try:
+            psycopg2.connect(
+                host=self.host,
+                port=self.port,
+                user=user,
+                password='of nobody',
+                dbname='postgres',
+            ).close()
+        except psycopg2.OperationalError:
+            return True
+        return False
 
     def drop_account(self, database, user):
         """Drop an account."""
@@ -229,5 +255,3 @@ class PostgreSQL(Server):
                 database,
             ),
         ]
-
-

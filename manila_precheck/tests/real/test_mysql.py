@@ -14,10 +14,19 @@
 
 from manila_precheck.tests.real import case
 from manila_precheck.tests.real import counts
+from manila_precheck.tests.real import read_only
 from manila_precheck.tests.real import servers
+from manila_precheck.tests.real import states
+from manila_precheck.tests.real import work
 
 
-class _OnMySQL(counts.CountsMixin, case.RealCase):
+class _OnMySQL(
+    counts.CountsMixin,
+    read_only.ReadOnlyMixin,
+    states.StatesMixin,
+    work.WorkMixin,
+    case.RealCase,
+):
     server_class = servers.MySQL
 
 
