@@ -74,8 +74,7 @@ def run(command, **kwargs):
     environment.pop('PYTHONPATH', None)
     done = subprocess.run(
         [str(part) for part in command], env=environment,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        check=False, **kwargs)
+        capture_output=True, text=True, check=False, **kwargs)
     if done.returncode:
         say(done.stdout[-3000:])
         say(done.stderr[-6000:])
@@ -246,7 +245,7 @@ def table_rows(table, mysql, postgresql):
 
 def joined_column(table, mysql, postgresql):
     row = {'name': mysql['name'], 'type': postgresql['type']}
-    for name in ('length', 'values', 'autoincrement'):
+    for name in ('length', 'values', 'enum', 'autoincrement'):
         if postgresql.get(name):
             row[name] = postgresql[name]
     for name in ('fsp', 'mysql'):

@@ -185,7 +185,7 @@ def type_facts(kind):
             return 'string'
         return {'kind': 'opaque', 'name': getattr(
             kind, '__name__', type(kind).__name__)}
-    for cls, word in names:
+    for cls, word in names:  # noqa: B007
         if isinstance(kind, cls):
             break
     else:
@@ -959,13 +959,12 @@ def revision_facts():
     """Return the alembic chain from its root to its head."""
     from alembic import config as alembic_config
     from alembic import script
-
     import manila.db.migrations.alembic as here
     cfg = alembic_config.Config()
     cfg.set_main_option('script_location', os.path.dirname(
         os.path.abspath(next(iter(here.__path__)))) + '/alembic')
     scripts = script.ScriptDirectory.from_config(cfg)
-    chain = [item for item in scripts.walk_revisions()]
+    chain = list(scripts.walk_revisions())
     chain.reverse()
     heads = scripts.get_heads()
     assert len(heads) == 1 and chain[-1].revision == heads[0], heads
@@ -1218,7 +1217,7 @@ def collect_options(modules, registrations, listed):
     return collector
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def password_options():
     from keystoneauth1 import loading
 
@@ -1398,6 +1397,7 @@ def column_type(kind):
         facts['fsp'] = kind.fsp
     if word == 'enum':
         facts['values'] = list(kind.enums)
+        facts['enum'] = kind.name
     return facts
 
 
@@ -1431,9 +1431,9 @@ def schema_facts(url):
         tables[table] = {
             'columns': columns,
             'primary': primary['constrained_columns'],
-            'uniques': sorted((
+            'uniques': sorted(
                 [item['name'], item['column_names']] for item in
-                inspector.get_unique_constraints(table))),
+                inspector.get_unique_constraints(table)),
             'indexes': sorted((
                 [item['name'], item['column_names'], bool(item['unique'])]
                 for item in inspector.get_indexes(table)),

@@ -1,0 +1,254 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The facts of every manila release, read from the releases themselves.
+
+    facts = catalog.Catalog()
+    facts.options(release).find('DEFAULT', 'quota_shares')
+
+Everything is package data that tools/build_catalog.py made from the latest
+point release of each manila; nothing is opened before it is asked for, and
+each kind of facts is one file. manila itself is never imported.
+"""
+
+from collections.abc import Mapping
+import functools
+from typing import Optional
+
+from manila_precheck import releases as releases_
+from manila_precheck.catalog import drivers as drivers_
+from manila_precheck.catalog import history
+from manila_precheck.catalog import options as options_
+from manila_precheck.catalog import policies as policies_
+from manila_precheck.catalog import schema
+
+
+class Catalog:
+    """Facts by release; every method raises CatalogError, and says so only
+    where it adds something: when the release is not covered, naming it, or
+    when the package data is missing or damaged, with the fix.
+    """
+
+    def __init__(self) -> None:
+        self._histories: dict[str, history.History] = {}
+        self._options: dict[int, options_.OptionSet] = {}
+        self._policies: dict[int, dict[str, policies_.Policy]] = {}
+        self._drivers: dict[int, dict[str, dict[str, drivers_.Driver]]] = {}
+        self._tables: dict[int, dict[str, schema.Table]] = {}
+        self._chains: dict[int, tuple[schema.Revision, ...]] = {}
+
+    def _history(self, kind: str) -> history.History:
+        if kind not in self._histories:
+            self._histories[kind] = history.load(kind)
+        return self._histories[kind]
+
+    # -- releases ------------------------------------------------------------
+
+    @functools.cached_property
+    def releases(self) -> tuple[releases_.Release, ...]:
+        """The releases that the catalog covers, oldest first."""
+        covered = self._history('releases').covered
+        return tuple(r for r in releases_.RELEASES if r.major in covered)
+
+    def covers(self, release: releases_.Release) -> bool:
+        """Say whether the catalog has the facts of a release."""
+        return release in self.releases
+
+    def package(self, release: releases_.Release) -> history.Package:
+        """Return the package on PyPI that the facts were read from.
+
+        Its version is the latest point release when the catalog was built.
+        """
+        return self._history('releases').package(release)
+
+    def requirements(self, release: releases_.Release) -> Mapping[str, str]:
+        """Return what the package of a release depends on.
+
+        :returns: {'sqlalchemy': '>=1.4.0'}: names in lower case with dashes,
+            sorted; specifiers as the package has them.
+        """
+        held = self._history('releases').at(release)
+        return {name: rows[0]['requires'] for name, rows in held.items()}
+
+    # -- options -------------------------------------------------------------
+
+    def options(self, release: releases_.Release) -> options_.OptionSet:
+        """Return every option of a release.
+
+        From the options that manila's modules, its libraries and the plugins
+        of keystoneauth register in a real installation of the release.
+        """
+        if release.major not in self._options:
+            self._options[release.major] = options_.OptionSet(
+                release,
+                self._history('options').at(release),
+                self._history('auth_plugins').at(release),
+            )
+        return self._options[release.major]
+
+    def option_releases(
+        self, name: str, place: str
+    ) -> tuple[releases_.Release, ...]:
+        """Return the covered releases that register a name in a place.
+
+        :param name: the dest of an option; old names are not followed.
+        :param place: a section ('DEFAULT', 'quota') or a kind of sections
+            (options.KINDS: 'backend', ...).
+        :returns: oldest first; none when the name was never registered there.
+        """
+        wanted = place
+        if place not in options_.KINDS:
+            wanted = options_.place_key(f'[{place}]')
+        found: set[int] = set()
+        for row in self._history('options').rows(name):
+            if wanted in (options_.place_key(p) for p in row.get('in', ())):
+                found |= history.majors(row['releases'])
+        return tuple(r for r in self.releases if r.major in found)
+
+    # -- policies ------------------------------------------------------------
+
+    def policies(
+        self, release: releases_.Release
+    ) -> Mapping[str, policies_.Policy]:
+        """Return every rule that a release registers, by name, sorted.
+
+        From manila.policies.list_rules() of the release.
+        """
+        if release.major not in self._policies:
+            self._policies[release.major] = policies_.read(
+                self._history('policies').at(release)
+            )
+        return self._policies[release.major]
+
+    def policy(
+        self, release: releases_.Release, name: str
+    ) -> Optional[policies_.Policy]:
+        """Return one rule of a release; None when it registers none such."""
+        return self.policies(release).get(name)
+
+    def policy_releases(self, name: str) -> tuple[releases_.Release, ...]:
+        """Return the covered releases that register a rule, oldest first."""
+        found: set[int] = set()
+        for row in self._history('policies').rows(name):
+            found |= history.majors(row['releases'])
+        return tuple(r for r in self.releases if r.major in found)
+
+    # -- drivers -------------------------------------------------------------
+
+    def plugins(
+        self, release: releases_.Release, kind: str
+    ) -> Mapping[str, drivers_.Driver]:
+        """Return what may be named where, by name, sorted.
+
+        From the classes and the entry points of the installed release.
+
+        :param kind: one of drivers.KINDS: 'share', 'emc_plugin', 'network',
+            'scheduler', 'filter', 'weigher', 'backup', 'console_script', ...
+        """
+        if release.major not in self._drivers:
+            self._drivers[release.major] = drivers_.read(
+                self._history('drivers').at(release)
+            )
+        return self._drivers[release.major][kind]
+
+    def drivers(
+        self, release: releases_.Release
+    ) -> Mapping[str, drivers_.Driver]:
+        """Return the share drivers of a release by class path, sorted."""
+        return self.plugins(release, drivers_.SHARE)
+
+    def driver(
+        self, release: releases_.Release, path: str
+    ) -> Optional[drivers_.Driver]:
+        """Return what a share_driver of this path loads.
+
+        :param path: a class path, as in a back end's section.
+        :returns: the driver; for a path that the share manager still maps to
+            a new one, a Driver of kind 'share_moved' whose target is the new
+            path; None when manila has no such class: it may be a driver of
+            someone else's.
+        """
+        return self.drivers(release).get(path) or self.plugins(
+            release, drivers_.SHARE_MOVED
+        ).get(path)
+
+    def driver_releases(
+        self, name: str, kind: str = drivers_.SHARE
+    ) -> tuple[releases_.Release, ...]:
+        """Return the covered releases that have a driver, oldest first.
+
+        :param name: a class path or a plugin's name.
+        :param kind: one of drivers.KINDS.
+        """
+        found: set[int] = set()
+        for row in self._history('drivers').rows(name):
+            if row['kind'] == kind:
+                found |= history.majors(row['releases'])
+        return tuple(r for r in self.releases if r.major in found)
+
+    def paste(
+        self, release: releases_.Release
+    ) -> Mapping[str, Mapping[str, str]]:
+        """Return the sections of the api-paste.ini that a release ships.
+
+        :returns: {'app:apiv2': {'paste.app_factory': 'module:factory'}}.
+        """
+        return drivers_.read_paste(self._history('drivers').at(release))
+
+    # -- the database --------------------------------------------------------
+
+    def revisions(
+        self, release: releases_.Release
+    ) -> tuple[schema.Revision, ...]:
+        """Return the migrations of a release, from the first to the head."""
+        if release.major not in self._chains:
+            self._chains[release.major] = schema.read_chain(
+                self._history('revisions').at(release)
+            )
+        return self._chains[release.major]
+
+    def chain(self, release: releases_.Release) -> tuple[str, ...]:
+        """Return the revision ids of a release, from the first to the head."""
+        return tuple(item.id for item in self.revisions(release))
+
+    def head(self, release: releases_.Release) -> str:
+        """Return the revision that a release migrates a database to."""
+        return self.revisions(release)[-1].id
+
+    def releases_at(self, revision: str) -> tuple[releases_.Release, ...]:
+        """Return the releases whose head a revision is, oldest first.
+
+        :returns: several when releases share it (12 and 13 do); none when it
+            is unknown, or in the middle of a release's migrations.
+        """
+        return tuple(r for r in self.releases if self.head(r) == revision)
+
+    def releases_with(self, revision: str) -> tuple[releases_.Release, ...]:
+        """Return the releases whose chain holds a revision, oldest first."""
+        found: set[int] = set()
+        for row in self._history('revisions').rows(revision):
+            found |= history.majors(row['releases'])
+        return tuple(r for r in self.releases if r.major in found)
+
+    def tables(self, release: releases_.Release) -> Mapping[str, schema.Table]:
+        """Return the tables that the migrations of a release make.
+
+        From `manila-manage db sync` of the release on MariaDB and on
+        PostgreSQL; alembic_version is among them.
+
+        :returns: the tables by name, sorted.
+        """
+        if release.major not in self._tables:
+            self._tables[release.major] = schema.read_tables(
+                self._history('schema').at(release)
+            )
+        return self._tables[release.major]

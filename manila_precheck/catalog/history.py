@@ -74,7 +74,7 @@ class Package:
     """The Python that the package asks for: '>=3.9'."""
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def majors(text: str) -> frozenset[int]:
     """Return the majors that ranges name: '12-14,16' is 12, 13, 14 and 16."""
     found: set[int] = set()

@@ -209,7 +209,7 @@ def upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
         return runner.report(
             results,
             ctx,
-            model.Tool(PROG, version(), ctx.catalog.versions),
+            model.Tool(PROG, version(), _catalog_versions(ctx.catalog)),
             excluded if options.skip or options.check else (),
         )
 
@@ -300,6 +300,10 @@ def _threshold(code: int, fail_on: str) -> int:
     """Return the exit code after ``fail_on``."""
     lowest = {'warning': 1, 'failure': 2, 'never': 3}[fail_on]
     return code if code >= lowest else 0
+
+
+def _catalog_versions(facts: catalog.Catalog) -> str:
+    return ' '.join(facts.package(r).version for r in facts.releases)
 
 
 def version() -> str:

@@ -353,7 +353,8 @@ class _Table:
             yield from gap
             for step in steps:
                 for line in step.text.split('\n'):
-                    yield f'{margin}{plain.neutralise(line)}'.rstrip(' ')
+                    text = plain.neutralise(line).rstrip(' ')
+                    yield f'{margin}{self._paint(text, "1")}' if text else ''
             yield from gap
 
     def _notes(self, found: list[model.Finding]) -> Iterator[str]:

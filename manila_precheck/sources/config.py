@@ -27,8 +27,6 @@ import os
 import re
 from typing import Optional
 
-from oslo_config import cfg
-
 from manila_precheck import model
 from manila_precheck.sources import ini
 
@@ -192,8 +190,10 @@ class ConfigFiles:
         seen |= {(setting.group, setting.name)}
 
         def lookup(reference: str) -> str:
-            group, _dot, name = reference.rpartition('.')
-            for home in (group,) if group else (setting.group, 'DEFAULT'):
+            group, dot, name = reference.partition('.')
+            homes = (group,) if dot else (setting.group, 'DEFAULT')
+            name = name if dot else reference
+            for home in homes:
                 target = self.effective([(home, name)])
                 if target and (target[0].group, name) not in seen:
                     return self._plain(target[0], seen)
@@ -315,6 +315,8 @@ def substitute(text: str, lookup: Callable[[str], object]) -> str:
     """
     if '$' not in text:
         return text
+    from oslo_config import cfg
+
     template = cfg.ConfigOpts.Template(text.replace(r'\$', '$$'))
     return template.safe_substitute(_Lookup(lookup))
 

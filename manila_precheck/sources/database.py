@@ -313,7 +313,7 @@ class Database:
 
     def rows(
         self, statement: 'Union[str, expression.Executable]', about: str = ''
-    ) -> 'Sequence[sqlalchemy.Row[Any]]':
+    ) -> Sequence[Any]:
         """Return all rows of a statement; bound it where they are many.
 
         :param statement: built on :meth:`table`; or, where one statement
@@ -336,12 +336,12 @@ class Database:
             found = self._fetch(
                 lambda connection: connection.execute(clause), about
             )
-        rows: Sequence[sqlalchemy.Row[Any]] = found
+        rows: Sequence[Any] = found
         return rows
 
     def row(
         self, statement: 'Union[str, expression.Executable]', about: str = ''
-    ) -> 'sqlalchemy.Row[Any]':
+    ) -> Any:
         """Return the one row of a statement such as a count.
 
         :raises StatementRefused: as :meth:`rows` does.

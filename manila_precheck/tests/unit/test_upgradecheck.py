@@ -19,12 +19,12 @@ from oslo_upgradecheck import upgradecheck as oslo
 import testtools
 
 from manila_precheck import check
-from manila_precheck.cmd import precheck
 from manila_precheck import model
 from manila_precheck import registry
 from manila_precheck import runner
 from manila_precheck import testing
 from manila_precheck import upgradecheck
+from manila_precheck.cmd import precheck
 
 
 class Base(check.Check):

@@ -67,7 +67,7 @@ class TableReporterTest(testtools.TestCase):
 
     def test_colour_changes_nothing_but_colour(self):
         painted = _write(color=True)
-        for sgr in ('0', '1;31', '1;32', '1;33', '33', '32', '36', '2'):
+        for sgr in ('0', '1', '1;31', '1;32', '1;33', '33', '32', '36', '2'):
             painted = painted.replace(f'\x1b[{sgr}m', '')
         self.assertEqual(_write(), painted)
 

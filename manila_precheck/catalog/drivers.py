@@ -1,0 +1,118 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What share_driver, scheduler_driver and the like may name."""
+
+from collections.abc import Mapping
+import dataclasses
+from typing import Optional
+
+from manila_precheck.catalog import history
+
+SHARE = 'share'
+SHARE_MOVED = 'share_moved'
+EMC_PLUGIN = 'emc_plugin'
+EMC_ALIAS = 'emc_alias'
+NETWORK = 'network'
+SCHEDULER = 'scheduler'
+SCHEDULER_MOVED = 'scheduler_moved'
+FILTER = 'filter'
+WEIGHER = 'weigher'
+BACKUP = 'backup'
+PRIVATE_DATA = 'private_data'
+HOOK = 'hook'
+CONSOLE_SCRIPT = 'console_script'
+WSGI_SCRIPT = 'wsgi_script'
+WSGI_MODULE = 'wsgi_module'
+API_MODULE = 'api_module'
+PASTE = 'paste'
+KINDS = (
+    SHARE,
+    SHARE_MOVED,
+    EMC_PLUGIN,
+    EMC_ALIAS,
+    NETWORK,
+    SCHEDULER,
+    SCHEDULER_MOVED,
+    FILTER,
+    WEIGHER,
+    BACKUP,
+    PRIVATE_DATA,
+    HOOK,
+    CONSOLE_SCRIPT,
+    WSGI_SCRIPT,
+    WSGI_MODULE,
+    API_MODULE,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Driver:
+    """A class, plugin or script that configuration may name."""
+
+    name: str
+    """The class path, the plugin's name, or the script's."""
+
+    kind: str
+    """One of KINDS."""
+
+    target: Optional[str] = None
+    """Where the name leads: the new path of a moved class, the class of a
+    plugin, the function of a script; None: it is the thing itself."""
+
+    modes: tuple[bool, ...] = ()
+    """The values of driver_handles_share_servers that it takes; empty:
+    not to be told from the code (an EMC driver: see its plugin)."""
+
+    deprecated: bool = False
+    """Its code logs that it is deprecated."""
+
+    internal: bool = False
+    """A base class, or one that only another driver can build."""
+
+
+def read(
+    held: dict[str, list[history.Row]],
+) -> dict[str, dict[str, Driver]]:
+    """Return the drivers that rows describe, by kind and name, sorted.
+
+    :param held: the rows of drivers.json of one release.
+    """
+    found: dict[str, dict[str, Driver]] = {kind: {} for kind in KINDS}
+    for name, rows in held.items():
+        for row in rows:
+            if row['kind'] != PASTE:
+                found.setdefault(row['kind'], {})[name] = Driver(
+                    name=name,
+                    kind=row['kind'],
+                    target=row.get('target'),
+                    modes=tuple(row.get('modes', ())),
+                    deprecated=row.get('deprecated', False),
+                    internal=row.get('internal', False),
+                )
+    return found
+
+
+def read_paste(
+    held: dict[str, list[history.Row]],
+) -> Mapping[str, Mapping[str, str]]:
+    """Return the sections of the api-paste.ini that a release ships.
+
+    :param held: the rows of drivers.json of one release.
+    :returns: {'app:apiv2': {'paste.app_factory': 'module:factory'}}.
+    """
+    return {
+        name: dict(row['keys'])
+        for name, rows in held.items()
+        for row in rows
+        if row['kind'] == PASTE
+    }

@@ -1,0 +1,235 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The check ``running-migrations``."""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from manila_precheck import check
+from manila_precheck import context
+from manila_precheck import model
+from manila_precheck.sources import migrations
+
+
+class _Phase(NamedTuple):
+    """What a restart of the services does to a migration."""
+
+    rank: int
+    at_stopped: model.Severity
+    plan: str
+    stopped: str
+
+
+_RPC = _Phase(
+    0,
+    model.Severity.FAILURE,
+    'is inside a call of manila-share: if the service stops before the call '
+    'ends, nothing resumes it',
+    'was cut off inside a call of manila-share, and nothing resumes it',
+)
+_COPY = _Phase(
+    1,
+    model.Severity.FAILURE,
+    'is being copied by manila-data: when any manila-data starts, whatever '
+    'its host, it becomes data_copying_error',
+    'was being copied by manila-data, and becomes data_copying_error when '
+    'any manila-data starts, whatever its host',
+)
+_DRIVER = _Phase(
+    2,
+    model.Severity.WARNING,
+    'is done by the storage; manila-share resumes it after a restart, if the '
+    "target release's driver can",
+    'is done by the storage; manila-share resumes it when it starts, if the '
+    "target release's driver can",
+)
+_WAITING = _Phase(
+    3,
+    model.Severity.WARNING,
+    'waits for an operator to complete it',
+    'waits for an operator to complete it, which needs the services; it '
+    'keeps through the upgrade',
+)
+
+# BUSY_TASK_STATES of manila 22.0.0 common/constants.py:129, the same since
+# 12, and the one more that share servers have. The others are final.
+_PHASES = {
+    'migration_starting': _RPC,
+    'migration_in_progress': _RPC,
+    'migration_completing': _RPC,
+    'migration_driver_starting': _RPC,
+    'migration_cancel_in_progress': _RPC,
+    'data_copying_starting': _COPY,
+    'data_copying_in_progress': _COPY,
+    'data_copying_completing': _COPY,
+    'migration_driver_in_progress': _DRIVER,
+    'migration_driver_phase1_done': _WAITING,
+    'data_copying_completed': _WAITING,
+}
+
+# What manila's API lets an operator cancel, while the services run
+# (manila 22.0.0 share/api.py:2306 and 3458).
+_CANCELLABLE = (
+    'data_copying_in_progress',
+    'data_copying_completed',
+    'migration_driver_in_progress',
+    'migration_driver_phase1_done',
+)
+
+_REFERENCE = (
+    'https://docs.openstack.org/manila/latest/admin/'
+    'shared-file-systems-upgrades.html'
+)
+
+
+class RunningMigrations(check.Check):
+    """A share or a share server is in the middle of a migration.
+
+    What a restart of the services does to it depends on its state
+    (``task_state``), the same ten states in every release from 12 on:
+
+    - waiting for ``migration complete`` (migration_driver_phase1_done,
+      data_copying_completed): it keeps, and can be completed after the
+      upgrade;
+    - done by the storage (migration_driver_in_progress): manila-share
+      resumes it, through a periodic task, when it starts;
+    - copied by manila-data (data_copying_starting, _in_progress,
+      _completing): every manila-data that starts, on whatever host, sets
+      all of them to data_copying_error, and the instances stay behind in
+      status migrating and migrating_to;
+    - inside a call of manila-share (migration_starting, _in_progress,
+      _completing, _driver_starting, and migration_cancel_in_progress of a
+      share server): nothing resumes it, nothing resets it.
+
+    Final states (success, error, cancelled) are passed over.
+
+    At stage plan all of them are WARNING: they can still end. At stage
+    stopped the last two are FAILURE, as they were cut off.
+    """
+
+    id = 'running-migrations'
+    title = 'Running migrations'
+    stages = frozenset({model.Stage.PLAN, model.Stage.STOPPED})
+    requires = frozenset({model.Source.DATABASE})
+
+    def run(self, ctx: context.Context) -> Iterable[model.Finding]:
+        """Yield a finding for each migration, up to max_findings a kind."""
+        ranks = {state: phase.rank for state, phase in _PHASES.items()}
+        limit = ctx.options.max_findings
+        shares = migrations.shares(ctx.database, ranks, limit)
+        yield from self._judge(ctx, 'share', shares)
+        servers = migrations.share_servers(ctx.database, ranks, limit)
+        yield from self._judge(ctx, 'share server', servers)
+
+    def _judge(
+        self, ctx: context.Context, kind: str, found: migrations.Found
+    ) -> Iterator[model.Finding]:
+        left = dict(found.states)
+        for one in found.first:
+            left[one.state] -= 1
+            yield self._finding(ctx, kind, one)
+        left = {state: number for state, number in left.items() if number}
+        if left:
+            more = sum(left.values())
+            yield self.finding(
+                max(_severity(ctx.stage, state) for state in left),
+                model.Subject(kind.replace(' ', '_'), f'{kind}s'),
+                f'and {more} more {kind}s in a migration, '
+                f'{sum(found.states.values())} in all '
+                '([manila_precheck] max_findings)',
+                [model.advice('Raise max_findings to see them one by one.')],
+                data={'more': more, **left},
+                aspect='more',
+            )
+
+    def _finding(
+        self, ctx: context.Context, kind: str, one: migrations.Migration
+    ) -> model.Finding:
+        phase = _PHASES[one.state]
+        stopped = ctx.stage is model.Stage.STOPPED
+        since = f' since {one.since:%Y-%m-%d %H:%M}' if one.since else ''
+        way = ''
+        if one.source.host or one.destination.host:
+            way = f', from {one.source.host} to {one.destination.host}'
+        return self.finding(
+            _severity(ctx.stage, one.state),
+            model.Subject(kind.replace(' ', '_'), one.id, uuid=one.id),
+            f'{kind} {one.id} is in {one.state}{since}{way}: the migration '
+            + (phase.stopped if stopped else phase.plan),
+            _remediation(kind, one, stopped),
+            [_REFERENCE],
+            {
+                'task_state': one.state,
+                'since': one.since.isoformat() if one.since else None,
+                'source_id': one.source.id,
+                'source_host': one.source.host,
+                'destination_id': one.destination.id,
+                'destination_host': one.destination.host,
+            },
+        )
+
+
+def _remediation(
+    kind: str, one: migrations.Migration, stopped: bool
+) -> list[model.Remediation]:
+    """Return the commands for one migration, in the order to type them."""
+    phase = _PHASES[one.state]
+    migration = f'openstack {kind} migration'
+    todo = []
+    if stopped:
+        todo.append(model.advice('Once the services of the target run:'))
+    if phase is _WAITING:
+        todo.append(model.command(f'{migration} complete {one.id}'))
+    else:
+        todo.append(model.command(f'{migration} show {one.id}'))
+    if one.state in _CANCELLABLE and not (stopped and phase is _COPY):
+        todo.append(model.advice('Or give it up:'))
+        todo.append(model.command(f'{migration} cancel {one.id}'))
+    elif stopped or phase is _RPC:
+        todo.append(model.advice('If it does not move any more:'))
+        todo.extend(_reset(kind, one))
+    return todo
+
+
+def _reset(
+    kind: str, one: migrations.Migration
+) -> Iterator[model.Remediation]:
+    """Yield what takes a migration that nothing resumes out of its state."""
+    if kind == 'share':
+        yield model.command(
+            f'openstack share set --task-state migration_error {one.id}'
+        )
+        if one.source.id:
+            yield model.command(
+                'openstack share instance set --status available '
+                f'{one.source.id}'
+            )
+        if one.destination.id:
+            yield model.advice(
+                'Look which instance holds the data, then delete the other: '
+                f'{one.destination.id} is the destination.'
+            )
+        return
+    # Without --status the command sets it to active.
+    for end, status in ((one.source, 'active'), (one.destination, 'error')):
+        if end.id:
+            yield model.command(
+                f'openstack share server set --status {status} '
+                f'--task-state migration_error {end.id}'
+            )
+
+
+def _severity(stage: model.Stage, state: str) -> model.Severity:
+    if stage is model.Stage.STOPPED:
+        return _PHASES[state].at_stopped
+    return model.Severity.WARNING

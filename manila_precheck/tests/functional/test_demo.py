@@ -1,0 +1,150 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The demo says what its page promises, and leaves nothing behind.
+
+The real command runs on the real site; nothing is replaced.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import fixtures
+import testtools
+
+ROOT = os.path.abspath(
+    os.path.join(os.path.dirname(__file__), '..', '..', '..')
+)
+DEMO = os.path.join(ROOT, 'tools', 'demo.py')
+SITE = os.path.join(ROOT, 'etc', 'manila-precheck', 'demo')
+
+FAILURES = {}
+
+WARNINGS = {}
+
+
+def _content(directory):
+    """Return what each file of a directory holds."""
+    found = {}
+    for path, _directories, names in os.walk(directory):
+        for name in names:
+            full = os.path.join(path, name)
+            with open(full, 'rb') as stream:
+                found[os.path.relpath(full, directory)] = stream.read()
+    return found
+
+
+class DemoTest(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        if not os.path.isfile(DEMO):
+            self.skipTest('the demo is in the source tree only')
+        self.temporary = self.useFixture(fixtures.TempDir()).path
+        self.site = _content(SITE)
+
+    def run_demo(self, *words, code=0):
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith('OS_MANILA')
+        }
+        environment.update(TMPDIR=self.temporary, COLUMNS='80')
+        done = subprocess.run(
+            [sys.executable, DEMO, *words],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        self.assertEqual(code, done.returncode, done.stderr)
+        self.assertEqual([], os.listdir(self.temporary))
+        self.assertEqual(self.site, _content(SITE))
+        return done
+
+    def report(self, *words):
+        done = self.run_demo(*words, '--format', 'json')
+        self.assertIn('# The command exits with 2 (failures).', done.stderr)
+        return json.loads(done.stdout)
+
+    def keys(self, report, severity):
+        return {
+            check['id']: sorted(
+                finding['key'].partition('[')[2][:-1]
+                for finding in check['findings']
+                if finding['severity'] == severity
+            )
+            for check in report['checks']
+            if any(f['severity'] == severity for f in check['findings'])
+        }
+
+    def test_the_planted_problems_are_found_and_no_others(self):
+        report = self.report()
+        self.assertEqual(
+            ('2025.1', '2026.1', False),
+            (
+                report['source_release'],
+                report['target_release'],
+                report['target_assumed'],
+            ),
+        )
+        self.assertEqual(FAILURES, self.keys(report, 'failure'))
+        self.assertEqual(WARNINGS, self.keys(report, 'warning'))
+
+    def test_every_outcome_but_error_is_there(self):
+        """Both runs of the demo, as it makes them without arguments."""
+        done = self.run_demo()
+        words = {line.split(' ')[0] for line in done.stdout.splitlines()}
+        wanted = {'PASSED', 'FAILURE', 'WARNING', 'INFO', 'SKIPPED', 'N/A'}
+        self.assertEqual(wanted, words & (wanted | {'ERROR'}))
+        self.assertIn('# The command exits with 2 (failures).', done.stderr)
+        self.assertIn('# The command exits with 1 (warnings).', done.stderr)
+        self.assertIn('upgrade check --target-release 2026.1', done.stderr)
+
+    def test_no_check_fails_at_any_stage(self):
+        for stage in ('plan', 'stopped', 'upgraded'):
+            report = self.report('--stage', stage)
+            for check in report['checks']:
+                self.assertNotEqual('error', check['outcome'], check)
+
+    def test_no_password_of_the_site_is_shown(self):
+        self.assertIn(b'not-a-password', self.site['manila.conf'])
+        for words in ([], ['--format', 'json']):
+            done = self.run_demo(*words)
+            self.assertNotIn('not-a-password', done.stdout + done.stderr)
+
+    def test_two_runs_find_the_same(self):
+        keys = [
+            [f['key'] for c in report['checks'] for f in c['findings']]
+            for report in (self.report(), self.report())
+        ]
+        self.assertEqual(keys[0], keys[1])
+
+    def test_the_directory_is_kept_when_asked_for(self):
+        place = self.useFixture(fixtures.TempDir()).join('site')
+        done = self.run_demo('--directory', place)
+        self.assertIn(f'$ cd {place}', done.stderr)
+        self.assertEqual(
+            sorted(
+                [*self.site, 'manila.sqlite', 'manila.conf.d/00-database.conf']
+            ),
+            sorted(_content(place)),
+        )
+        # It is not empty any more.
+        again = self.run_demo('--directory', place, code=1)
+        self.assertIn('is not empty', again.stderr)
+        self.assertEqual('', again.stdout)
+
+    def test_a_command_that_cannot_run_fails_the_demo(self):
+        done = self.run_demo('--stage', 'never', code=1)
+        self.assertIn('# The command exits with 255 (no report).', done.stderr)
