@@ -192,8 +192,10 @@ class ConfigFiles:
         seen |= {(setting.group, setting.name)}
 
         def lookup(reference: str) -> str:
-            group, _dot, name = reference.rpartition('.')
-            for home in (group,) if group else (setting.group, 'DEFAULT'):
+            group, dot, name = reference.partition('.')
+            homes = (group,) if dot else (setting.group, 'DEFAULT')
+            name = name if dot else reference
+            for home in homes:
                 target = self.effective([(home, name)])
                 if target and (target[0].group, name) not in seen:
                     return self._plain(target[0], seen)

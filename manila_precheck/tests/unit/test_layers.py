@@ -33,7 +33,7 @@ _LAYERS = (
     (('upgradecheck', 'opts'),),
     (('runner', 'registry'), ('reporters',)),
     (('checks',),),
-    (('context', 'check'),),
+    (('context', 'check'), ('standing',)),
     (('catalog',), ('sources',)),
     (('redaction',), ('model',), ('releases', 'exceptions')),
 )

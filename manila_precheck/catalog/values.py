@@ -17,44 +17,42 @@ same constructor is called here, so that what is accepted and what is refused
 is what oslo.config accepts and refuses.
 """
 
-from collections.abc import Mapping
 import functools
-import json
 import re
 from typing import Any
 from typing import Callable
-from typing import Union
+from typing import Optional
 
 from oslo_config import types
 
-#: 'integer', or {'kind': 'integer', 'min': 1}.
-TypeFacts = Union[str, Mapping[str, Any]]
+from manila_precheck.catalog import options
 
+ValueType = options.ValueType
 Parser = Callable[[str], Any]
 
 
-def _text(facts: Mapping[str, Any]) -> Parser:
-    regex = facts.get('regex')
-    if regex is not None and facts.get('ignore_case'):
+def _text(facts: ValueType) -> Parser:
+    regex: Any = facts.regex
+    if regex is not None and facts.ignore_case:
         regex = re.compile(regex, re.IGNORECASE)
     return types.String(
-        choices=facts.get('choices'),
-        quotes=facts.get('quotes', False),
+        choices=facts.choices,
+        quotes=facts.quotes,
         regex=regex,
-        ignore_case=facts.get('ignore_case', False),
-        max_length=facts.get('max_length'),
+        ignore_case=facts.ignore_case,
+        max_length=facts.max_length,
     )
 
 
-def _list(facts: Mapping[str, Any]) -> Parser:
-    item: Any = parser(facts['item']) if 'item' in facts else None
-    return types.List(item, bounds=facts.get('bounds', False))
+def _list(facts: ValueType) -> Parser:
+    item: Any = parser(facts.item) if facts.item else None
+    return types.List(item, bounds=facts.bounds)
 
 
-def _dict(facts: Mapping[str, Any]) -> Parser:
-    item: Any = parser(facts['item']) if 'item' in facts else None
-    bounds = facts.get('bounds', False)
-    separator = facts.get('separator', ':')
+def _dict(facts: ValueType) -> Parser:
+    item: Any = parser(facts.item) if facts.item else None
+    bounds = facts.bounds
+    separator = facts.separator
     if separator == ':':
         return types.Dict(item, bounds=bounds)
     try:
@@ -74,81 +72,75 @@ def _with_colons(text: str, separator: str) -> str:
     )
 
 
-def _host_domain(facts: Mapping[str, Any]) -> Parser:
+def _host_domain(facts: ValueType) -> Parser:
     # NOTE: new in oslo.config 8.5; without it nothing can be refused.
     made: Any = getattr(types, 'HostDomain', None)
-    return made(facts.get('version')) if made is not None else _anything
+    return made(facts.version) if made is not None else _anything
 
 
 def _anything(text: str) -> str:
     return text
 
 
-_MAKERS: dict[str, Callable[[Mapping[str, Any]], Parser]] = {
+_MAKERS: dict[str, Callable[[ValueType], Parser]] = {
     'boolean': lambda facts: types.Boolean(),
     'dict': _dict,
-    'float': lambda facts: types.Float(facts.get('min'), facts.get('max')),
-    'host_address': lambda facts: types.HostAddress(facts.get('version')),
+    'float': lambda facts: types.Float(facts.min, facts.max),
+    'host_address': lambda facts: types.HostAddress(facts.version),
     'host_domain': _host_domain,
     'hostname': lambda facts: types.Hostname(),
     'integer': lambda facts: types.Integer(
-        facts.get('min'), facts.get('max'), choices=facts.get('choices')
+        _whole(facts.min), _whole(facts.max), choices=facts.choices
     ),
-    'ip_address': lambda facts: types.IPAddress(facts.get('version')),
+    'ip_address': lambda facts: types.IPAddress(facts.version),
     'list': _list,
     'port': lambda facts: types.Port(
-        facts.get('min'), facts.get('max'), choices=facts.get('choices')
+        _whole(facts.min), _whole(facts.max), choices=facts.choices
     ),
     'range': lambda facts: types.Range(
-        facts.get('min'), facts.get('max'), facts.get('inclusive', False)
+        _whole(facts.min), _whole(facts.max), facts.inclusive
     ),
     'string': _text,
     'uri': lambda facts: types.URI(
-        max_length=facts.get('max_length'), schemes=facts.get('schemes')
+        max_length=facts.max_length, schemes=facts.schemes or None
     ),
 }
 
 
-def parser(facts: TypeFacts) -> Parser:
+def _whole(bound: Optional[float]) -> Optional[int]:
+    return None if bound is None else int(bound)
+
+
+@functools.lru_cache(maxsize=256)
+def parser(facts: ValueType) -> Parser:
     """Return what turns the text of an option into its value.
 
-    :param facts: the type, as the catalog describes it. What a type of some
-        library's own accepts is not known: any text will do.
+    :param facts: the type. What an opaque type accepts is not known: any
+        text will do.
     :returns: a function that raises ValueError for a text that is refused.
     """
-    if isinstance(facts, str):
-        facts = {'kind': facts}
-    return _parser(json.dumps(facts, sort_keys=True))
-
-
-@functools.cache
-def _parser(described: str) -> Parser:
-    facts = json.loads(described)
-    make = _MAKERS.get(facts['kind'])
+    make = _MAKERS.get(facts.kind)
     return make(facts) if make is not None else _anything
 
 
-def admits(facts: TypeFacts) -> str:
+def admits(facts: ValueType) -> str:
     """Return in words what a type accepts: 'an integer from 1 to 720'."""
-    if isinstance(facts, str):
-        facts = {'kind': facts}
-    kind = facts['kind']
-    if kind == 'list':
-        return f'a list, each item {admits(facts.get("item", "string"))}'
-    if kind == 'dict':
-        separator = facts.get('separator', ':')
-        return f'name{separator}value pairs, separated by commas'
-    words = _WORDS.get(kind, 'a value')
-    if 'choices' in facts:
-        return 'one of ' + ', '.join(str(item) for item in facts['choices'])
-    if 'min' in facts and 'max' in facts:
-        return f'{words} from {facts["min"]} to {facts["max"]}'
-    if 'min' in facts:
-        return f'{words} of {facts["min"]} at least'
-    if 'max' in facts:
-        return f'{words} of {facts["max"]} at most'
-    if 'regex' in facts:
-        return f'text that matches {facts["regex"]!r}'
+    if facts.kind == 'list':
+        item = admits(facts.item) if facts.item else 'text'
+        return f'a list, each item {item}'
+    if facts.kind == 'dict':
+        return f'name{facts.separator}value pairs, separated by commas'
+    if facts.choices is not None:
+        return 'one of ' + ', '.join(str(item) for item in facts.choices)
+    words = _WORDS.get(facts.kind, 'a value')
+    if facts.min is not None and facts.max is not None:
+        return f'{words} from {facts.min:g} to {facts.max:g}'
+    if facts.min is not None:
+        return f'{words} of {facts.min:g} at least'
+    if facts.max is not None:
+        return f'{words} of {facts.max:g} at most'
+    if facts.regex is not None:
+        return f'text that matches {facts.regex!r}'
     return words
 
 

@@ -16,7 +16,8 @@ from unittest import mock
 import ddt
 from oslo_config import types
 
-from manila_precheck.sources import values
+from manila_precheck.catalog import options
+from manila_precheck.catalog import values
 
 HELPERS = {'kind': 'dict', 'item': 'string', 'separator': '='}
 
@@ -46,7 +47,7 @@ class ParserTestCase(unittest.TestCase):
     )
     @ddt.unpack
     def test_accepted(self, facts, text, value):
-        self.assertEqual(value, values.parser(facts)(text))
+        self.assertEqual(value, values.parser(options.value_type(facts))(text))
 
     @ddt.named_data(
         ['boolean', 'boolean', 'maybe'],
@@ -70,7 +71,7 @@ class ParserTestCase(unittest.TestCase):
     @ddt.unpack
     def test_refused(self, facts, text):
         with self.assertRaises(ValueError):
-            values.parser(facts)(text)
+            values.parser(options.value_type(facts))(text)
 
     @ddt.data(('a=b.c, d=e', {'a': 'b.c', 'd': 'e'}), ('a:b', None))
     @ddt.unpack
@@ -81,10 +82,10 @@ class ParserTestCase(unittest.TestCase):
             def __init__(self, value_type=None, bounds=False):
                 super().__init__(value_type, bounds)
 
-        values._parser.cache_clear()
-        self.addCleanup(values._parser.cache_clear)
+        values.parser.cache_clear()
+        self.addCleanup(values.parser.cache_clear)
         with mock.patch.object(types, 'Dict', OldDict):
-            parse = values.parser(HELPERS)
+            parse = values.parser(options.value_type(HELPERS))
             if value is None:
                 self.assertRaises(ValueError, parse, text)
             else:
@@ -97,7 +98,7 @@ class ParserTestCase(unittest.TestCase):
             {'kind': 'integer', 'min': 1, 'max': 3},
             'an integer from 1 to 3',
         ],
-        ['min', {'kind': 'float', 'min': 1.0}, 'a number of 1.0 at least'],
+        ['min', {'kind': 'float', 'min': 1.0}, 'a number of 1 at least'],
         [
             'max',
             {'kind': 'port', 'max': 9},
@@ -115,4 +116,4 @@ class ParserTestCase(unittest.TestCase):
     )
     @ddt.unpack
     def test_in_words(self, facts, words):
-        self.assertEqual(words, values.admits(facts))
+        self.assertEqual(words, values.admits(options.value_type(facts)))

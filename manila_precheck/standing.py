@@ -1,0 +1,409 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""How one release reads some configuration files: what each line is to it.
+
+The catalog knows what a release registers in which kind of section, the
+configuration source knows which section is of which kind; a check compares
+the answers of two releases.
+"""
+
+import dataclasses
+import enum
+from typing import Any
+from typing import Optional
+
+from manila_precheck import catalog
+from manila_precheck import releases
+from manila_precheck.catalog import options
+from manila_precheck.catalog import values
+from manila_precheck.sources import config
+
+#: manila 22.0.0 share/manager.py share_manager_opts.
+DEFAULT_DRIVER = 'manila.share.drivers.generic.GenericShareDriver'
+
+# Drivers that open sections of other back ends by name: NetApp in
+# dataontap/cluster_mode/data_motion.py, ZFSonLinux in driver.py
+# get_backend_configuration() (manila 22.0.0).
+_OPENS_PEERS = ('.netapp.', '.zfsonlinux.')
+
+#: Plugin names that the EMC driver itself maps to another, and the major
+#: versions that do (dell_emc/driver.py of manila 17.4.0 and 22.0.2).
+EMC_RENAMED = {
+    'vmax': ('powermax', range(12, 18)),
+    'isilon': ('powerscale', range(21, 100)),
+}
+
+# The options of this program, in manila-precheck.conf or manila.conf.
+_OWN_GROUPS = 'manila_precheck'
+
+
+def emc_plugin(named: str, release: releases.Release) -> str:
+    """Return the plugin that a release loads for an emc_share_backend.
+
+    Case is kept: the driver compares the name with case.
+    """
+    new, mapped = EMC_RENAMED.get(named, (named, range(0)))
+    return new if release.major in mapped else named
+
+
+class Why(enum.Enum):
+    """Why a line is what it is to a release."""
+
+    # Something reads it.
+    READ = 'read'
+    # No option of that name is registered in that section.
+    UNKNOWN = 'unknown'
+    # Nothing reads the section at all.
+    SECTION = 'section'
+    # The option is of another driver than the section's, or of a driver in
+    # a section that no driver reads.
+    DRIVER = 'driver'
+    # The option is of another login plugin, or auth_section moved the login.
+    LOGIN = 'login'
+    # The section's driver or login plugin is not in the catalog.
+    FOREIGN = 'foreign'
+    # An option of this program.
+    OWN = 'own'
+
+
+@dataclasses.dataclass(frozen=True)
+class Standing:
+    """What one line is to one release."""
+
+    why: Why
+    option: Optional[options.Option] = None
+    """The option of that name; None when there is none."""
+
+    group: str = ''
+    """The section that it belongs in."""
+
+    old: bool = False
+    """The line uses a deprecated name or section."""
+
+    @property
+    def read(self) -> bool:
+        """Say whether the release reads the line."""
+        return self.why is Why.READ
+
+    @property
+    def names(self) -> tuple[config.Name, ...]:
+        """Return every name of the option, the one to use first."""
+        if self.option is None:
+            return ()
+        return (
+            (self.group, self.option.name),
+            *(
+                (old.group or self.group, old.name)
+                for old in self.option.deprecated_names
+            ),
+        )
+
+
+class Refused(ValueError):
+    """A value that a release does not take; the text holds no value."""
+
+
+class _NotJudged(Exception):
+    """A value depends on the machine, and cannot be told here."""
+
+
+class Reader:
+    """One release, reading some configuration files.
+
+    :param conf: the files.
+    :param facts: the catalog.
+    :param release: the release that reads them.
+    """
+
+    def __init__(
+        self,
+        conf: config.ConfigFiles,
+        facts: catalog.Catalog,
+        release: releases.Release,
+    ) -> None:
+        self.conf = conf
+        self.release = release
+        self.options = facts.options(release)
+        self._catalog = facts
+        self._known: dict[config.Name, Standing] = {}
+
+    # -- sections ------------------------------------------------------------
+
+    def driver(self, group: str) -> Optional[str]:
+        """Return the share driver that a section loads in this release.
+
+        The path that the share manager maps an old one to; None when the
+        release does not ship it.
+        """
+        path = self.conf.value(group, 'share_driver') or DEFAULT_DRIVER
+        found = self._catalog.driver(self.release, path)
+        if found is None:
+            return None
+        return found.target or found.name
+
+    def plugin(self, group: str) -> Optional[str]:
+        """Return the EMC plugin of a section; None when it names none."""
+        named = self.conf.value(group, 'emc_share_backend')
+        if named is None:
+            return None
+        return emc_plugin(named, self.release)
+
+    def reads_section(self, group: str) -> bool:
+        """Say whether anything in this release reads a section."""
+        roles = self.conf.roles(group)
+        if config.Role.PEER in roles and self._opens_peers(group):
+            return True
+        return bool(
+            roles - {config.Role.PEER}
+            or group == 'DEFAULT'
+            or group in self.options.groups
+        )
+
+    def _opens_peers(self, group: str) -> bool:
+        path = self.conf.value(group, 'share_driver') or ''
+        return any(mark in path for mark in _OPENS_PEERS)
+
+    # -- lines ---------------------------------------------------------------
+
+    def standing(self, group: str, name: str) -> Standing:
+        """Return what a name in a section is to the release."""
+        key = (config.normalize(group), name)
+        if key not in self._known:
+            self._known[key] = self._standing(*key)
+        return self._known[key]
+
+    def _standing(self, group: str, name: str) -> Standing:
+        if group.startswith(_OWN_GROUPS):
+            return Standing(Why.OWN)
+        match = self.options.find(group, name)
+        if match is not None:
+            return self._fixed(group, match)
+        found = self._in_login(group, name)
+        if found is not None:
+            return found
+        return self._in_roles(group, name)
+
+    def _fixed(self, group: str, match: options.Match) -> Standing:
+        option = match.option
+        why = Why.READ
+        if (
+            group == 'DEFAULT'
+            and not match.old
+            and (option.drivers or option.plugins)
+            and not option.read_in_default
+            and config.Role.BACKEND not in self.conf.roles(group)
+        ):
+            # Importing the driver registers it here, and nobody looks.
+            why = Why.DRIVER
+        return Standing(why, option, match.group or group, match.old)
+
+    def _in_roles(self, group: str, name: str) -> Standing:
+        roles = self.conf.roles(group)
+        backend = config.Role.BACKEND in roles or (
+            config.Role.PEER in roles and self._opens_peers(group)
+        )
+        matches = [
+            self._in_backend(group, name) if backend else None,
+            *(
+                self._match(group, look_up(name))
+                for role, look_up in (
+                    (config.Role.NETWORK, self.options.network),
+                    (
+                        config.Role.BINDING_PROFILE,
+                        self.options.binding_profile,
+                    ),
+                    (config.Role.BACKUP_TYPE, self.options.backup),
+                )
+                if role in roles
+            ),
+        ]
+        found = [match for match in matches if match is not None]
+        for match in found:
+            if match.read:
+                return match
+        if found:
+            return found[0]
+        if backend and self.driver(group) is None:
+            return Standing(Why.FOREIGN)
+        return Standing(
+            Why.UNKNOWN if self.reads_section(group) else Why.SECTION
+        )
+
+    def _match(
+        self, group: str, match: Optional[options.Match]
+    ) -> Optional[Standing]:
+        if match is None:
+            return None
+        return Standing(
+            Why.READ, match.option, match.group or group, match.old
+        )
+
+    def _in_backend(self, group: str, name: str) -> Optional[Standing]:
+        driver, plugin = self.driver(group), self.plugin(group)
+        found = self._match(group, self.options.backend(name, driver, plugin))
+        if found is None or found.option is None:
+            return None
+        option = found.option
+        if options.BACKEND not in option.kinds:
+            # A network plugin's, which the caller looks at by itself.
+            return None
+        if option.serves(driver, plugin):
+            return found
+        if driver is None or self._plugin_unknown(option, plugin):
+            return dataclasses.replace(found, why=Why.FOREIGN)
+        return dataclasses.replace(found, why=Why.DRIVER)
+
+    def _plugin_unknown(
+        self, option: options.Option, plugin: Optional[str]
+    ) -> bool:
+        if not option.plugins:
+            return False
+        known = self._catalog.plugins(self.release, 'emc_plugin')
+        return plugin is not None and plugin not in known
+
+    # -- logins --------------------------------------------------------------
+
+    def _in_login(self, group: str, name: str) -> Optional[Standing]:
+        """Return what a name is in a section that holds a login."""
+        users = self.conf.auth_users(group)
+        if group not in self.options.auth_groups and not users:
+            return None
+        if group not in self.options.groups and users:
+            # What keystoneauth registers in a section of a free name.
+            if name in ('auth_type', 'auth_plugin', 'auth_section'):
+                shared = self.options.find(users[0], name)
+                if shared is not None:
+                    return self._match(group, shared)
+        elsewhere = self._of_any_plugin(name)
+        if elsewhere is None:
+            return None
+        if self.conf.auth_section(group) != group and not users:
+            return Standing(Why.LOGIN, elsewhere.option, group, elsewhere.old)
+        named = self.login(group)
+        plugin = self.options.auth_plugin(named) if named else None
+        if plugin is None or not plugin.known:
+            # Any plugin may be behind it: a third party's, or one that the
+            # environment names.
+            return Standing(Why.READ, elsewhere.option, group, elsewhere.old)
+        match = plugin.find(name)
+        if match is None:
+            return Standing(Why.LOGIN, elsewhere.option, group, elsewhere.old)
+        return Standing(Why.READ, match.option, group, match.old)
+
+    def login(self, group: str) -> Optional[str]:
+        """Return the auth_type of a section; None when it has none."""
+        settings = self.conf.effective(
+            [(group, 'auth_type'), (group, 'auth_plugin')]
+        )
+        return settings[0].value if settings else None
+
+    def _of_any_plugin(self, name: str) -> Optional[options.Match]:
+        for plugin_name in self.options.auth_plugins:
+            plugin = self.options.auth_plugin(plugin_name)
+            match = plugin.find(name) if plugin is not None else None
+            if match is not None:
+                return match
+        return None
+
+    # -- values --------------------------------------------------------------
+
+    def effective(self, setting: config.Setting) -> tuple[config.Setting, ...]:
+        """Return the lines that the option of a line takes its value from.
+
+        The line is masked when it is not among them.
+        """
+        standing = self.standing(setting.group, setting.name)
+        option = standing.option
+        if option is None or not standing.read:
+            return self.conf.effective([(setting.group, setting.name)])
+        return self.conf.effective(standing.names, option.multi)
+
+    def accepts(self, setting: config.Setting) -> bool:
+        """Say whether the release takes the value of a line.
+
+        True as well when that cannot be told: a value that refers to what
+        depends on the machine, a type whose rules are code.
+
+        :param setting: a line that the release reads.
+        """
+        standing = self.standing(setting.group, setting.name)
+        assert standing.option is not None
+        try:
+            self._parse(
+                setting.group, standing.option, setting.value, frozenset()
+            )
+        except _NotJudged:
+            return True
+        except ValueError:
+            return False
+        return True
+
+    def get(self, group: str, name: str) -> Any:
+        """Return the value of an option, its default when it is not set.
+
+        :returns: as oslo.config would, None also when it cannot be told.
+        :raises Refused: when the release refuses the value.
+        """
+        try:
+            return self._get(group, name, frozenset())
+        except _NotJudged:
+            return None
+        except ValueError as exc:
+            raise Refused(f'[{group}] {name} has a bad value') from exc
+
+    def _get(self, group: str, name: str, seen: frozenset[config.Name]) -> Any:
+        standing = self.standing(group, name)
+        option = standing.option
+        if option is None or not standing.read:
+            raise Refused('it refers to an option that is not registered')
+        key = (standing.group, option.name)
+        if key in seen:
+            raise Refused('it refers to itself')
+        settings = self.conf.effective(standing.names, option.multi)
+        texts = [
+            self._parse(standing.group, option, setting.value, seen | {key})
+            for setting in settings
+        ]
+        if texts:
+            return texts if option.multi else texts[0]
+        if option.host_default:
+            raise _NotJudged
+        if isinstance(option.default, str):
+            return self._parse(
+                standing.group, option, option.default, seen | {key}
+            )
+        return option.default
+
+    def _parse(
+        self,
+        group: str,
+        option: options.Option,
+        text: str,
+        seen: frozenset[config.Name],
+    ) -> Any:
+        def lookup(reference: str) -> Any:
+            home, dot, name = reference.partition('.')
+            value = (
+                self._get(home, name, seen)
+                if dot
+                else self._get_near(group, reference, seen)
+            )
+            return '' if value is None else value
+
+        return values.parser(option.type)(config.substitute(text, lookup))
+
+    def _get_near(
+        self, group: str, name: str, seen: frozenset[config.Name]
+    ) -> Any:
+        home = group if self.standing(group, name).read else 'DEFAULT'
+        return self._get(home, name, seen)
