@@ -27,8 +27,6 @@ from typing import Optional
 from typing import TYPE_CHECKING
 from typing import TypeVar
 
-from oslo_config import cfg
-
 from manila_precheck import check
 from manila_precheck import exceptions
 from manila_precheck import model
@@ -38,6 +36,8 @@ from manila_precheck.sources import database as database_source
 from manila_precheck.sources import policy as policy_source
 
 if TYPE_CHECKING:
+    from oslo_config import cfg
+
     from manila_precheck.catalog import Catalog
 
 T = TypeVar('T')
@@ -124,7 +124,7 @@ class Context:
 
     def __init__(
         self,
-        conf: cfg.ConfigOpts,
+        conf: 'cfg.ConfigOpts',
         catalog: 'Catalog',
         now: datetime.datetime,
         read_database: bool = True,

@@ -23,19 +23,24 @@ from typing import Any
 from typing import Callable
 from typing import Optional
 
-from oslo_config import types
-
 from manila_precheck.catalog import options
 
 ValueType = options.ValueType
 Parser = Callable[[str], Any]
 
 
-def _text(facts: ValueType) -> Parser:
+def _types() -> Any:
+    # Loaded when a value is parsed: listing the checks parses none.
+    from oslo_config import types
+
+    return types
+
+
+def _text(facts: ValueType) -> Any:
     regex: Any = facts.regex
     if regex is not None and facts.ignore_case:
         regex = re.compile(regex, re.IGNORECASE)
-    return types.String(
+    return _types().String(
         choices=facts.choices,
         quotes=facts.quotes,
         regex=regex,
@@ -44,23 +49,25 @@ def _text(facts: ValueType) -> Parser:
     )
 
 
-def _list(facts: ValueType) -> Parser:
+def _list(facts: ValueType) -> Any:
     item: Any = parser(facts.item) if facts.item else None
-    return types.List(item, bounds=facts.bounds)
+    return _types().List(item, bounds=facts.bounds)
 
 
-def _dict(facts: ValueType) -> Parser:
+def _dict(facts: ValueType) -> Any:
     item: Any = parser(facts.item) if facts.item else None
     bounds = facts.bounds
     separator = facts.separator
     if separator == ':':
-        return types.Dict(item, bounds=bounds)
+        return _types().Dict(item, bounds=bounds)
     try:
-        return types.Dict(item, bounds=bounds, key_value_separator=separator)
+        return _types().Dict(
+            item, bounds=bounds, key_value_separator=separator
+        )
     except TypeError:
         # NOTE: oslo.config before 9.5 splits at colons only, and the values
         # in question are paths of classes, which hold none.
-        plain = types.Dict(item, bounds=bounds)
+        plain = _types().Dict(item, bounds=bounds)
         return lambda text: plain(_with_colons(text, separator))
 
 
@@ -74,7 +81,7 @@ def _with_colons(text: str, separator: str) -> str:
 
 def _host_domain(facts: ValueType) -> Parser:
     # NOTE: new in oslo.config 8.5; without it nothing can be refused.
-    made: Any = getattr(types, 'HostDomain', None)
+    made: Any = getattr(_types(), 'HostDomain', None)
     return made(facts.version) if made is not None else _anything
 
 
@@ -82,26 +89,26 @@ def _anything(text: str) -> str:
     return text
 
 
-_MAKERS: dict[str, Callable[[ValueType], Parser]] = {
-    'boolean': lambda facts: types.Boolean(),
+_MAKERS: dict[str, Callable[[ValueType], Any]] = {
+    'boolean': lambda facts: _types().Boolean(),
     'dict': _dict,
-    'float': lambda facts: types.Float(facts.min, facts.max),
-    'host_address': lambda facts: types.HostAddress(facts.version),
+    'float': lambda facts: _types().Float(facts.min, facts.max),
+    'host_address': lambda facts: _types().HostAddress(facts.version),
     'host_domain': _host_domain,
-    'hostname': lambda facts: types.Hostname(),
-    'integer': lambda facts: types.Integer(
+    'hostname': lambda facts: _types().Hostname(),
+    'integer': lambda facts: _types().Integer(
         _whole(facts.min), _whole(facts.max), choices=facts.choices
     ),
-    'ip_address': lambda facts: types.IPAddress(facts.version),
+    'ip_address': lambda facts: _types().IPAddress(facts.version),
     'list': _list,
-    'port': lambda facts: types.Port(
+    'port': lambda facts: _types().Port(
         _whole(facts.min), _whole(facts.max), choices=facts.choices
     ),
-    'range': lambda facts: types.Range(
+    'range': lambda facts: _types().Range(
         _whole(facts.min), _whole(facts.max), facts.inclusive
     ),
     'string': _text,
-    'uri': lambda facts: types.URI(
+    'uri': lambda facts: _types().URI(
         max_length=facts.max_length, schemes=facts.schemes or None
     ),
 }

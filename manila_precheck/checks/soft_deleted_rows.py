@@ -14,14 +14,16 @@
 from collections.abc import Iterable
 import datetime
 from typing import Optional
-
-from oslo_config import cfg
+from typing import TYPE_CHECKING
 
 from manila_precheck import check
 from manila_precheck import context
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.sources import purge
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
 
 # Below this many soft-deleted rows their share of a table says nothing.
 PERCENT_MIN_ROWS = 1000
@@ -61,8 +63,10 @@ class SoftDeletedRows(check.Check):
     requires = frozenset({model.Source.DATABASE})
 
     @classmethod
-    def opts(cls) -> tuple[cfg.Opt, ...]:
+    def opts(cls) -> 'tuple[cfg.Opt, ...]':
         """Return the thresholds and the age that is proposed."""
+        from oslo_config import cfg
+
         return (
             cfg.IntOpt(
                 'warning_rows',

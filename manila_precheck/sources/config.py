@@ -27,8 +27,6 @@ import os
 import re
 from typing import Optional
 
-from oslo_config import cfg
-
 from manila_precheck import model
 from manila_precheck.sources import ini
 
@@ -317,6 +315,8 @@ def substitute(text: str, lookup: Callable[[str], object]) -> str:
     """
     if '$' not in text:
         return text
+    from oslo_config import cfg
+
     template = cfg.ConfigOpts.Template(text.replace(r'\$', '$$'))
     return template.safe_substitute(_Lookup(lookup))
 
