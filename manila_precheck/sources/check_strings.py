@@ -18,18 +18,17 @@ policy file, and the import costs more than the rest of the run.
 
 from collections.abc import Iterator
 import contextlib
-import dataclasses
 import functools
 import json
 import logging
 import re
 from typing import Any
+from typing import NamedTuple
 
 _PARSER_LOG = 'oslo_policy._parser'
 
 
-@dataclasses.dataclass(frozen=True)
-class CheckString:
+class CheckString(NamedTuple):
     """A check string, taken apart."""
 
     canonical: str

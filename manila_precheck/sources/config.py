@@ -20,11 +20,11 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
-import dataclasses
 import enum
 import glob
 import os
 import re
+from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import model
@@ -64,8 +64,7 @@ class Role(str, enum.Enum):
     AUTH = 'login'
 
 
-@dataclasses.dataclass(frozen=True)
-class Backend:
+class Backend(NamedTuple):
     """One back end that manila-share is told to start."""
 
     name: str
