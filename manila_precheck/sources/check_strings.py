@@ -74,6 +74,9 @@ def _parse(check: Any) -> CheckString:
             tree = policy.RuleDefault('a-rule', check).check
         except (AttributeError, TypeError, ValueError):
             return CheckString('', (), understood=False, usable=False)
+    if not callable(tree):
+        # NOTE: a quoted word; oslo.policy before 4.6 returned it as it is.
+        return CheckString('!', (), understood=False)
     leaves = list(_leaves(tree))
     refused = sum(str(leaf) == '!' for leaf in leaves)
     return CheckString(
