@@ -62,8 +62,8 @@ _VERDICTS = {
     ),
     (model.Stage.PLAN, 1): (
         'READ FIRST',
-        'the services will start after the upgrade; read the warnings and '
-        'decide on each before it.',
+        'nothing that was looked at stops the upgrade; read the warnings and '
+        'what was skipped, and decide on each before it.',
     ),
     (model.Stage.PLAN, 2): (
         'DO NOT UPGRADE YET',
@@ -76,7 +76,8 @@ _VERDICTS = {
     ),
     (model.Stage.STOPPED, 1): (
         'READ FIRST',
-        "read the warnings and decide on each before 'manila-manage db sync'.",
+        'nothing that was looked at stops the upgrade; read the warnings and '
+        "what was skipped, and decide on each before 'manila-manage db sync'.",
     ),
     (model.Stage.STOPPED, 2): (
         'DO NOT SYNC YET',
@@ -89,7 +90,8 @@ _VERDICTS = {
     ),
     (model.Stage.UPGRADED, 1): (
         'READ FIRST',
-        'the services are back; read the warnings and decide on each.',
+        'nothing that was looked at is broken; read the warnings and what '
+        'was skipped, and decide on each.',
     ),
     (model.Stage.UPGRADED, 2): (
         'NOT DONE',
@@ -430,9 +432,7 @@ def _note(check: model.CheckResult) -> str:
         if number
     ]
     if check.outcome is _Outcome.ERROR:
-        parts.insert(0, 'could not look, counts as a failure')
-    elif check.outcome is _Outcome.SKIPPED:
-        parts.insert(0, f'{check.reason} (counts as a warning)')
+        parts.insert(0, 'could not look; see below')
     elif check.reason:
         parts.insert(0, check.reason)
     return ', '.join(parts)
@@ -443,9 +443,9 @@ def _counts(report: model.Report) -> str:
     words = [_word(check) for check in report.checks]
     order = (
         ('FAILURE', 'with failures'),
-        ('ERROR', 'could not look'),
+        ('ERROR', 'could not look (as a failure)'),
         ('WARNING', 'with warnings'),
-        ('SKIPPED', 'skipped'),
+        ('SKIPPED', 'skipped (as a warning)'),
         ('INFO', 'with notes only'),
         ('PASSED', 'passed'),
         ('N/A', 'not applicable'),
