@@ -155,10 +155,22 @@ class Demo:
         known = shutil.which(PROG)
         shown = PROG if known and os.path.samefile(known, program) else program
         self._say('$ ' + ' '.join(map(shlex.quote, [shown, *words])))
-        code = subprocess.run([program, *words], cwd=self._directory)
-        meaning = _CODES.get(code.returncode, 'no report')
-        self._say(f'# The command exits with {code.returncode} ({meaning}).')
-        return code.returncode in _CODES
+        # Standard output is the terminal's own, for its width and colours.
+        # The other one is not: tox would mix the progress into the report.
+        done = subprocess.run(
+            [program, *words],
+            cwd=self._directory,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        code = done.returncode
+        print(done.stderr, end='', file=sys.stderr, flush=True)
+        self._say(
+            f'# The command exits with {code} '
+            f'({_CODES.get(code, "no report")}).'
+        )
+        # Python gives 1 as well when a program crashes.
+        return code in _CODES and 'Traceback (most recent' not in done.stderr
 
 
 def _directory(stack: contextlib.ExitStack, given: Optional[str]) -> str:
