@@ -329,7 +329,10 @@ class Database:
         if isinstance(statement, str):
             text = statement
             found = self._fetch(
-                lambda connection: connection.exec_driver_sql(text), about
+                lambda connection: connection.exec_driver_sql(
+                    text, execution_options={'no_parameters': True}
+                ),
+                about,
             )
         else:
             clause = statement

@@ -1,0 +1,203 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Databases made and filled by a real manila release, and runs over them."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+
+import fixtures
+from testtools import content
+
+#: The directory that holds an environment for each release: m18, m20, m22.
+VENVS = 'MANILA_PRECHECK_VENVS'
+
+#: The seed of the rows; a new one in each run when it is not set.
+SEED = 'MANILA_PRECHECK_REAL_SEED'
+
+#: Needs quoting in a URL, and is looked for in everything that is printed.
+PASSWORD = 'S3cr/t:w@rd%'
+
+#: What the rows of services are judged by: see fill.py for their ages.
+SERVICE_DOWN_TIME_SECONDS = 1800
+
+_FILL = os.path.join(os.path.dirname(__file__), 'fill.py')
+
+
+def why_not(major):
+    """Return why a release cannot be used; None when it can."""
+    folder = os.environ.get(VENVS)
+    if not folder:
+        return (
+            f'{VENVS} is not set: "tox -e real" makes environments of the '
+            'real releases, and sets it'
+        )
+    if not os.path.exists(_program(major, 'manila-manage')):
+        return f'{VENVS} ({folder}) has no manila {major} in m{major}'
+    return None
+
+
+def _program(major, name):
+    return os.path.join(os.environ[VENVS], f'm{major}', 'bin', name)
+
+
+class Deployment(fixtures.Fixture):
+    """A database of one release on one server, with an account to read it.
+
+    :param server: where it is made.
+    :param major: manila's major version.
+    :param migrate: False leaves the database empty.
+    :param fill: False leaves the tables empty.
+    """
+
+    def __init__(self, server, major, migrate=True, fill=True):
+        super().__init__()
+        self.server = server
+        self.major = major
+        self._migrate = migrate
+        self._fill = fill and migrate
+
+    def _setUp(self):
+        self.path = self.useFixture(fixtures.TempDir()).path
+        self.database = self.server.new_name()
+        self.reader = self.server.new_name()
+        self.server.create(self.database)
+        self.addCleanup(self.server.drop, self.database)
+        self.write(
+            'manila.conf',
+            f'[DEFAULT]\nstate_path = {self.path}\n'
+            f'log_file = {self.path}/manila.log\n'
+            '[database]\nconnection = '
+            + quoted(self.server.url(self.database))
+            + '\n',
+        )
+        if self._migrate:
+            self.manage('db', 'sync')
+        if self._fill:
+            self.fill()
+        self.server.create_reader(self.database, self.reader, PASSWORD)
+        self.addCleanup(self.server.drop_account, self.database, self.reader)
+
+    def fill(self):
+        """Have the release make rows of every kind."""
+        seed = os.environ.get(SEED) or random.randrange(10**6)
+        done = self._run('python', _FILL, '--seed', str(seed))
+        made = json.loads(done.stdout.splitlines()[-1])
+        words = ', '.join(f'{count} {what}' for what, count in made.items())
+        text = f'manila {self.major} on {self.server.name}, {SEED}={seed}'
+        self.made = made
+        self.addDetail('rows', content.text_content(text))
+        # Once for each database, pass or fail.
+        sys.stderr.write(f'{text}: {words}\n')
+
+    def grant(self):
+        """Let the reader read the tables that were made since."""
+        self.server.grant(self.database, self.reader)
+
+    def manage(self, *words):
+        """Run manila-manage of the release."""
+        return self._run('manila-manage', *words)
+
+    def _run(self, program, *words):
+        conf = ['--config-file', self.file('manila.conf')]
+        first = list(words[:1]) if program == 'python' else []
+        done = subprocess.run(
+            [
+                _program(self.major, program),
+                *first,
+                *conf,
+                *words[len(first) :],
+            ],
+            env={
+                **os.environ,
+                'OS_MANILA_DISABLE_EVENTLET_PATCHING': '1',
+                'PYTHONPATH': '',
+            },
+            cwd=self.path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        if done.returncode:
+            raise RuntimeError(
+                f'manila {self.major}: {" ".join(words)} gave '
+                f'{done.returncode}\n{done.stdout[-2000:]}'
+                f'{done.stderr[-4000:]}'
+            )
+        return done
+
+    def file(self, name):
+        """Return the path of a file of the deployment."""
+        return os.path.join(self.path, name)
+
+    def write(self, name, text):
+        """Write a file and return its path."""
+        with open(self.file(name), 'w', encoding='utf-8') as stream:
+            stream.write(text)
+        return self.file(name)
+
+    def rows(self, sql):
+        """Return what the administrator sees."""
+        return self.server.run(sql, self.database)
+
+    def number(self, sql):
+        """Return the one number that a statement gives."""
+        return int(self.rows(sql)[0][0])
+
+    def url(self, **kwargs):
+        """Return the URL by which the reader reaches the database."""
+        kwargs = {'user': self.reader, 'password': PASSWORD, **kwargs}
+        return self.server.url(self.database, **kwargs)
+
+    def conf(self, url=None, more=''):
+        """Write the configuration of a run and return its path.
+
+        :param url: the connection; None for that of the reader, '' for none.
+        :param more: further lines.
+        """
+        if url is None:
+            url = self.url()
+        return self.write(
+            'precheck.conf',
+            f'[DEFAULT]\nservice_down_time = {SERVICE_DOWN_TIME_SECONDS}\n'
+            + (f'[database]\nconnection = {quoted(url)}\n' if url else '')
+            + '[manila_precheck]\nmax_findings = 100000\n'
+            + more,
+        )
+
+
+def quoted(value):
+    """Return a value as it stands in a file of oslo.config."""
+    return value.replace('$', '$$')
+
+
+def command(*words, timeout_seconds=120):
+    """Run manila-precheck as an operator does."""
+    script = os.path.join(os.path.dirname(sys.executable), 'manila-precheck')
+    if os.path.exists(script):
+        start = [script]
+    else:
+        start = [
+            sys.executable,
+            '-c',
+            'import sys; from manila_precheck.cmd import precheck; '
+            'sys.exit(precheck.main())',
+        ]
+    return subprocess.run(
+        [*start, *words],
+        capture_output=True,
+        text=True,
+        timeout=timeout_seconds,
+    )
