@@ -70,7 +70,7 @@ def found(kind, one, state, severity, words, todo, source, destination):
         severity,
         model.Subject(kind.replace(' ', '_'), one, uuid=one),
         f'{kind} {one} is in {state} since 2024-03-05 06:07, from '
-        f'{source[1]} to {destination[1]}: the migration {words}',
+        f'{source[1]}, to {destination[1]}: the migration {words}',
         tuple(todo),
         (GUIDE,),
         {
@@ -336,6 +336,44 @@ class Scenarios:
                 ),
             ),
             result.findings,
+        )
+
+    def test_a_destination_without_its_source(self):
+        database = self.database('2025.1')
+        database.insert(
+            'share_servers',
+            {'id': 'from', 'status': 'active', 'task_state': None},
+            {
+                'id': 'to',
+                'host': 'two@b',
+                'status': 'server_migrating_to',
+                'task_state': 'migration_in_progress',
+                'source_share_server_id': 'from',
+            },
+        )
+        (finding,) = self.run_check(CHECK, database, target='2026.1').findings
+        self.assertEqual(
+            (
+                model.advice('Its source is in no migration; give it up:'),
+                model.command(
+                    'openstack share server set --status error '
+                    '--task-state migration_error to'
+                ),
+            ),
+            finding.remediation,
+        )
+
+    def test_a_share_that_waits_without_instances(self):
+        database = self.database('2025.1')
+        database.insert('shares', share('a', 'data_copying_completed'))
+        (finding,) = self.run_check(CHECK, database, target='2026.1').findings
+        self.assertEqual(
+            [
+                'openstack share migration complete a',
+                'openstack share migration cancel a',
+                'openstack share set --task-state migration_error a',
+            ],
+            [r.text for r in finding.remediation if r.kind == 'command'],
         )
 
     def test_the_total_is_exact_where_not_all_are_listed(self):
