@@ -17,9 +17,9 @@ configuration source knows which section is of which kind; a check compares
 the answers of two releases.
 """
 
-import dataclasses
 import enum
 from typing import Any
+from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import catalog
@@ -76,8 +76,7 @@ class Why(enum.Enum):
     OWN = 'own'
 
 
-@dataclasses.dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """What one line is to one release."""
 
     why: Why
@@ -260,8 +259,8 @@ class Reader:
         if option.serves(driver, plugin):
             return found
         if driver is None or self._plugin_unknown(option, plugin):
-            return dataclasses.replace(found, why=Why.FOREIGN)
-        return dataclasses.replace(found, why=Why.DRIVER)
+            return found._replace(why=Why.FOREIGN)
+        return found._replace(why=Why.DRIVER)
 
     def _plugin_unknown(
         self, option: options.Option, plugin: Optional[str]

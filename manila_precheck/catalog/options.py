@@ -12,6 +12,7 @@
 
 """What an option of a release is, and in which sections it is registered."""
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 import dataclasses
 from typing import Any
@@ -361,6 +362,11 @@ class OptionSet:
 
     def __len__(self) -> int:
         return sum(len(rows) for rows in self._held.values())
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The dest of every option, but for keystoneauth's, unsorted."""
+        return self._held.keys()
 
     def named(self, name: str) -> tuple[Option, ...]:
         """Return the options of this dest, wherever they belong."""

@@ -386,7 +386,13 @@ class _Judge:
         # Here, since few runs look for a misspelling.
         import difflib
 
-        names = sorted({option.name for option in self._target.options})
+        # The head is mostly right, and the whole list takes milliseconds.
+        head = setting.name[:2].lower()
+        names = sorted(
+            name
+            for name in self._target.options.names
+            if name.startswith(head)
+        )
         for name in difflib.get_close_matches(setting.name, names, 3, 0.85):
             if self._target.standing(setting.group, name).read:
                 return name

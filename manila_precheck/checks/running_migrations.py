@@ -159,8 +159,10 @@ class RunningMigrations(check.Check):
         stopped = ctx.stage is model.Stage.STOPPED
         since = f' since {one.since:%Y-%m-%d %H:%M}' if one.since else ''
         way = ''
-        if one.source.host or one.destination.host:
-            way = f', from {one.source.host} to {one.destination.host}'
+        if one.source.host:
+            way += f', from {one.source.host}'
+        if one.destination.host:
+            way += f', to {one.destination.host}'
         return self.finding(
             _severity(ctx.stage, one.state),
             model.Subject(kind.replace(' ', '_'), one.id, uuid=one.id),
@@ -188,6 +190,10 @@ def _remediation(
     todo = []
     if stopped:
         todo.append(model.advice('Once the services of the target run:'))
+    if kind == 'share server' and not one.source.id:
+        todo.append(model.advice('Its source is in no migration; give it up:'))
+        todo.extend(_reset(kind, one))
+        return todo
     if phase is _WAITING:
         todo.append(model.command(f'{migration} complete {one.id}'))
     else:
@@ -197,6 +203,14 @@ def _remediation(
         todo.append(model.command(f'{migration} cancel {one.id}'))
     elif stopped or phase is _RPC:
         todo.append(model.advice('If it does not move any more:'))
+        todo.extend(_reset(kind, one))
+    if phase is _WAITING and not (one.source.id and one.destination.id):
+        todo.append(
+            model.advice(
+                'One end of it is missing: manila refuses both then. In that '
+                'case:'
+            )
+        )
         todo.extend(_reset(kind, one))
     return todo
 

@@ -104,7 +104,8 @@ class SchemaRevision(check.Check):
     def _unversioned(
         self, ctx: context.Context, db: database.Database
     ) -> model.Finding:
-        known = set(ctx.catalog.tables(ctx.upgrade.source)) & set(db.shape)
+        columns = ctx.catalog.columns(ctx.upgrade.source)
+        known = {table for table, _column in columns} & set(db.shape)
         if known - {database.VERSION_TABLE}:
             return self._failure(
                 f'{db.words} has tables of manila but no revision in '
@@ -187,7 +188,7 @@ class SchemaRevision(check.Check):
         pending: tuple[str, ...],
     ) -> Iterator[model.Finding]:
         """Yield what the tables lack, and what they have too early."""
-        expected = _columns(ctx, at)
+        expected = ctx.catalog.columns(at)
         present = {
             (table, column)
             for table, columns in db.shape.items()
@@ -204,9 +205,11 @@ class SchemaRevision(check.Check):
                 aspect='missing',
                 data={'columns': len(missing)},
             )
-        early = set()
+        early: frozenset[tuple[str, str]] = frozenset()
         if pending:
-            early = (_columns(ctx, ctx.upgrade.target) - expected) & present
+            early = (
+                ctx.catalog.columns(ctx.upgrade.target) - expected
+            ) & present
         if early:
             yield self._failure(
                 f'the database is at the revision of {at}, but has '
@@ -216,16 +219,6 @@ class SchemaRevision(check.Check):
                 aspect='half-applied',
                 data={'columns': len(early), 'next': pending[0]},
             )
-
-
-def _columns(
-    ctx: context.Context, release: releases.Release
-) -> set[tuple[str, str]]:
-    return {
-        (table.name, column.name)
-        for table in ctx.catalog.tables(release).values()
-        for column in table.columns
-    }
 
 
 def _listed(columns: list[tuple[str, str]], limit: int) -> str:

@@ -187,7 +187,7 @@ def _expected(ctx: context.Context) -> list[str]:
     source = ctx.upgrade.source
     if source not in ctx.catalog.releases_at(ctx.database.revision or ''):
         return []
-    return sorted(ctx.catalog.tables(source))
+    return sorted({table for table, _ in ctx.catalog.columns(source)})
 
 
 def _iso(time: Optional[datetime.datetime]) -> Optional[str]:

@@ -19,6 +19,7 @@ reads an indented line as the continuation of the one before it.
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 import itertools
 from typing import Optional
 from typing import TextIO
@@ -62,8 +63,8 @@ _VERDICTS = {
     ),
     (model.Stage.PLAN, 1): (
         'READ FIRST',
-        'the services will start after the upgrade; read the warnings and '
-        'decide on each before it.',
+        'nothing that was looked at stops the upgrade; read the warnings and '
+        'what was skipped, and decide on each before it.',
     ),
     (model.Stage.PLAN, 2): (
         'DO NOT UPGRADE YET',
@@ -76,7 +77,8 @@ _VERDICTS = {
     ),
     (model.Stage.STOPPED, 1): (
         'READ FIRST',
-        "read the warnings and decide on each before 'manila-manage db sync'.",
+        'nothing that was looked at stops the upgrade; read the warnings and '
+        "what was skipped, and decide on each before 'manila-manage db sync'.",
     ),
     (model.Stage.STOPPED, 2): (
         'DO NOT SYNC YET',
@@ -89,7 +91,8 @@ _VERDICTS = {
     ),
     (model.Stage.UPGRADED, 1): (
         'READ FIRST',
-        'the services are back; read the warnings and decide on each.',
+        'nothing that was looked at is broken; read the warnings and what '
+        'was skipped, and decide on each.',
     ),
     (model.Stage.UPGRADED, 2): (
         'NOT DONE',
@@ -305,14 +308,16 @@ class _Table:
 
     def _findings(self, found: Iterable[model.Finding]) -> Iterator[str]:
         """Yield findings; what is the same for neighbours comes once."""
-        for (remediation, references), group in itertools.groupby(
-            found,
-            key=lambda finding: (finding.remediation, finding.references),
+        for references, cited in itertools.groupby(
+            found, key=lambda finding: finding.references
         ):
-            findings = list(group)
-            for finding in findings:
-                yield from self._finding(finding)
-            yield from self._remedies(remediation, len(findings))
+            for remediation, group in itertools.groupby(
+                cited, key=lambda finding: finding.remediation
+            ):
+                findings = list(group)
+                for finding in findings:
+                    yield from self._finding(finding)
+                yield from self._remedies(remediation, len(findings))
             for reference in references:
                 yield from plain.wrap(
                     f'See: {reference}', self._width, '    ', '      '
@@ -331,31 +336,40 @@ class _Table:
         yield from plain.wrap(finding.message, self._width, '    ')
 
     def _remedies(
-        self, remediation: Iterable[model.Remediation], findings: int
+        self, remediation: Sequence[model.Remediation], findings: int
     ) -> Iterator[str]:
         """Yield what to do: prose wrapped, commands and lines as they are."""
-        for kind, steps in itertools.groupby(
+        above = f'For the {findings} above, ' if findings > 1 else ''
+        before = ''
+        for kind, group in itertools.groupby(
             remediation, key=lambda step: step.kind
         ):
+            texts = [step.text for step in group]
             label = _REMEDY_LABELS.get(kind, 'Do:')
-            if findings > 1:
-                label = (
-                    f'For the {findings} above, {label[0].lower()}{label[1:]}'
-                )
-            if kind not in _REMEDY_LABELS:
-                for step in steps:
+            if above:
+                label = f'{above}{label[0].lower()}{label[1:]}'
+            if kind in _REMEDY_LABELS:
+                # Prose that ends in a colon is the label itself.
+                if not before.endswith(':'):
+                    yield f'    {label}'
+                yield from self._verbatim(kind, texts)
+            else:
+                for text in texts:
+                    start = f'{label} ' if not before else ''
                     yield from plain.wrap(
-                        f'{label} {step.text}', self._width, '    '
+                        f'{start}{text}', self._width, '    '
                     )
-                continue
-            yield f'    {label}'
-            margin, gap = ('      ', []) if kind == 'command' else ('', [''])
-            yield from gap
-            for step in steps:
-                for line in step.text.split('\n'):
-                    text = plain.neutralise(line).rstrip(' ')
-                    yield f'{margin}{self._paint(text, "1")}' if text else ''
-            yield from gap
+                    before = text
+            above, before = '', texts[-1]
+
+    def _verbatim(self, kind: str, texts: Iterable[str]) -> Iterator[str]:
+        margin, gap = ('      ', []) if kind == 'command' else ('', [''])
+        yield from gap
+        for text in texts:
+            for line in text.split('\n'):
+                safe = plain.neutralise(line).rstrip(' ')
+                yield f'{margin}{self._paint(safe, "1")}' if safe else ''
+        yield from gap
 
     def _notes(self, found: list[model.Finding]) -> Iterator[str]:
         for finding in found[:MAX_NOTES]:
@@ -430,9 +444,7 @@ def _note(check: model.CheckResult) -> str:
         if number
     ]
     if check.outcome is _Outcome.ERROR:
-        parts.insert(0, 'could not look, counts as a failure')
-    elif check.outcome is _Outcome.SKIPPED:
-        parts.insert(0, f'{check.reason} (counts as a warning)')
+        parts.insert(0, 'could not look; see below')
     elif check.reason:
         parts.insert(0, check.reason)
     return ', '.join(parts)
@@ -443,9 +455,9 @@ def _counts(report: model.Report) -> str:
     words = [_word(check) for check in report.checks]
     order = (
         ('FAILURE', 'with failures'),
-        ('ERROR', 'could not look'),
+        ('ERROR', 'could not look (as a failure)'),
         ('WARNING', 'with warnings'),
-        ('SKIPPED', 'skipped'),
+        ('SKIPPED', 'skipped (as a warning)'),
         ('INFO', 'with notes only'),
         ('PASSED', 'passed'),
         ('N/A', 'not applicable'),

@@ -138,8 +138,8 @@ def read(
         )
     location = _location(option, backend, url)
     if backend == 'mariadb':
-        # oslo.db sets up a connection by the name of the dialect, and knows
-        # 'mysql' alone.
+        # SQLAlchemy's dialect of that name refuses a MySQL server, and has
+        # another name by which statements would have to be told apart.
         url = url.set(drivername='+'.join(filter(None, ('mysql', driver))))
         backend = 'mysql'
     defaults: dict[str, str] = {}

@@ -72,8 +72,6 @@ LOGINS = (
 VENDORS = (
     'ceph_argparse',
     'rados',
-    'storops',
-    'storops.exception',
     'purity_fb',
     'infinisdk',
     'infinisdk.core',
@@ -163,6 +161,8 @@ def build_drivers(conf):
     from manila.share import configuration
     from manila.share import manager
 
+    storage = importlib.import_module('manila.share.drivers_private_data')
+    base = importlib.import_module('manila.share.driver')
     attempt(importlib.import_module('manila.network.neutron.api').API)
     for backend in conf.enabled_share_backends or [None]:
         settings = configuration.Configuration(
@@ -174,22 +174,25 @@ def build_drivers(conf):
         module, _, name = path.rpartition('.')
         if attempt(importlib.import_module, module) is None:
             continue
-        storage = importlib.import_module('manila.share.drivers_private_data')
         attempt(
-            lambda b=backend: storage.DriverPrivateData(
-                context=mock.Mock(), backend_host='h@b', config_group=b
-            )
+            storage.DriverPrivateData,
+            context=mock.Mock(),
+            backend_host='h@b',
+            config_group=backend,
         )
         driver = getattr(sys.modules[module], name, None)
         attempt(driver, private_storage=mock.Mock(), configuration=settings)
-        for kind in (
-            attempt(lambda s=settings: s.netapp_enabled_backup_types) or ()
-        ):
+        # A driver that gives up early has not come to these.
+        attempt(settings.append_config_values, base.share_opts)
+        if '.netapp.' in path:
             motion = importlib.import_module(
                 'manila.share.drivers.netapp.dataontap.cluster_mode'
                 '.data_motion'
             )
-            attempt(motion.get_backup_configuration, kind)
+            peer = attempt(motion.get_backend_configuration, backend)
+            kinds = peer and peer.safe_get('netapp_enabled_backup_types')
+            for kind in kinds or ():
+                attempt(motion.get_backup_configuration, kind)
 
 
 def old_names(conf):

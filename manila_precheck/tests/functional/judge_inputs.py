@@ -12,6 +12,13 @@
 
 """Configuration files in the shape that deployment tools give them."""
 
+_STANDALONE = (
+    'manila.network.standalone_network_plugin.StandaloneNetworkPlugin'
+)
+_FLASHBLADE = (
+    'manila.share.drivers.purestorage.flashblade.FlashBladeShareDriver'
+)
+
 _COMMON = """\
 [DEFAULT]
 debug = False
@@ -71,7 +78,21 @@ enforce_scope = False
 policy_file = policy.yaml
 """
 
-CONFIGS = {
+# Lines on which the judge is no judge: it stops building the driver at the
+# plugin or the class that the release lacks.
+NOT_COMPARED = {
+    ('max1', 'powermax_server_container'),
+    ('max1', 'powermax_share_data_pools'),
+    ('max1', 'powermax_ethernet_ports'),
+    ('vast', 'vast_mgmt_host'),
+    ('vast', 'vast_mgmt_port'),
+    ('vast', 'vast_mgmt_user'),
+    ('vast', 'vast_mgmt_password'),
+    ('vast', 'vast_vippool_name'),
+    ('vast', 'vast_root_export'),
+}
+
+_TEXTS = {
     'kolla_cephfs': _COMMON
     + """
 [DEFAULT]
@@ -210,7 +231,7 @@ share-backend-name = nothing
 backend_url = etcd3+http://127.0.0.1:2379?api_version=v3
 
 [generic_network]
-network_api_class = manila.network.standalone_network_plugin.StandaloneNetworkPlugin
+network_api_class = {standalone}
 standalone_network_plugin_gateway = 10.0.0.1
 standalone_network_plugin_mask = 24
 standalone_network_plugin_network_type = flat
@@ -305,7 +326,7 @@ hmac_keys = secret13
 """,
     'dell': """
 [DEFAULT]
-enabled_share_backends = max1, iso1, unity1, vnx1
+enabled_share_backends = max1, iso1, unity1, unity2, vnx1
 
 [max1]
 share_driver = manila.share.drivers.dell_emc.driver.EMCShareDriver
@@ -337,6 +358,10 @@ emc_nas_password = secret16
 unity_server_meta_pool = pool_1
 unity_share_data_pools = pool_*
 unity_ethernet_ports = spa_eth2,spa_eth3
+
+[unity2]
+share_driver = manila.share.drivers.dell_emc.driver.EMCShareDriver
+emc_share_backend = unity
 emc_nas_server_port = 70000
 
 [vnx1]
@@ -375,7 +400,7 @@ netapp_vserver = nothing
 [docker]
 share_driver = manila.share.drivers.container.driver.ContainerShareDriver
 driver_handles_share_servers = True
-network_api_class = manila.network.standalone_network_plugin.StandaloneNetworkPlugin
+network_api_class = {standalone}
 standalone_network_plugin_gateway = 192.168.1.1
 standalone_network_plugin_mask = 24
 container_image_name = manila-docker-container
@@ -398,7 +423,7 @@ vast_vippool_name = pool1
 vast_root_export = manila
 
 [fb]
-share_driver = manila.share.drivers.purestorage.flashblade.FlashBladeShareDriver
+share_driver = {flashblade}
 driver_handles_share_servers = False
 flashblade_mgmt_vip = 10.3.0.2
 flashblade_data_vip = 10.3.0.3
@@ -443,4 +468,11 @@ infinidat_pool_name = pool1
 infinidat_nas_network_space_name = nas
 infinidat_thin_provision = true
 """,
+}
+
+CONFIGS = {
+    name: text.replace('{standalone}', _STANDALONE).replace(
+        '{flashblade}', _FLASHBLADE
+    )
+    for name, text in _TEXTS.items()
 }

@@ -29,9 +29,34 @@ ROOT = os.path.abspath(
 DEMO = os.path.join(ROOT, 'tools', 'demo.py')
 SITE = os.path.join(ROOT, 'etc', 'manila-precheck', 'demo')
 
-FAILURES = {}
+#: What every password of the site is.
+PASSWORD = 'not-a-password'
 
-WARNINGS = {}
+FAILURES = {
+    'backend-drivers': ['archive1#driver'],
+    'config-options': ['DEFAULT/auth_strategy#value'],
+    'policy-rules': ['service:index#reference-system-reader'],
+}
+
+WARNINGS = {
+    'backend-drivers': ['isilon1#plugin'],
+    'config-options': [
+        'oslo_messaging_rabbit/ssl_enforce_hostname_verification'
+    ],
+    'live-services': [
+        'manila-scheduler@ctl3',
+        'manila-share@ctl0@lvm1',
+        'manila-share@ctl1@generic1',
+        'manila-share@ctl1@isilon1',
+    ],
+    'running-migrations': [
+        # By the storage, by manila-data, waiting.
+        '847cef3e-2adb-454c-9c48-ea9804e0b452',
+        'd0fd4ab4-abd0-433d-804f-bcfc93f96541',
+        'f437247e-34a6-4cbb-9bca-483938e9d4a3',
+    ],
+    'soft-deleted-rows': ['reservations'],
+}
 
 
 def _content(directory):
@@ -70,12 +95,19 @@ class DemoTest(testtools.TestCase):
         self.assertEqual(code, done.returncode, done.stderr)
         self.assertEqual([], os.listdir(self.temporary))
         self.assertEqual(self.site, _content(SITE))
+        self.assertIn(PASSWORD.encode(), self.site['manila.conf'])
+        self.assertNotIn(PASSWORD, done.stdout + done.stderr)
         return done
 
     def report(self, *words):
         done = self.run_demo(*words, '--format', 'json')
         self.assertIn('# The command exits with 2 (failures).', done.stderr)
-        return json.loads(done.stdout)
+        report = json.loads(done.stdout)
+        outcomes = {
+            check['id']: check['outcome'] for check in report['checks']
+        }
+        self.assertNotIn('error', outcomes.values(), outcomes)
+        return report
 
     def keys(self, report, severity):
         return {
@@ -98,6 +130,7 @@ class DemoTest(testtools.TestCase):
                 report['target_assumed'],
             ),
         )
+        self.assertEqual('plan', report['stage'])
         self.assertEqual(FAILURES, self.keys(report, 'failure'))
         self.assertEqual(WARNINGS, self.keys(report, 'warning'))
 
@@ -107,33 +140,29 @@ class DemoTest(testtools.TestCase):
         words = {line.split(' ')[0] for line in done.stdout.splitlines()}
         wanted = {'PASSED', 'FAILURE', 'WARNING', 'INFO', 'SKIPPED', 'N/A'}
         self.assertEqual(wanted, words & (wanted | {'ERROR'}))
-        self.assertIn('# The command exits with 2 (failures).', done.stderr)
-        self.assertIn('# The command exits with 1 (warnings).', done.stderr)
-        self.assertIn('upgrade check --target-release 2026.1', done.stderr)
+        self.assertEqual('', done.stderr)
+        said = [s for s in done.stdout.splitlines() if s[:2] in ('# ', '$ ')]
+        self.assertEqual(
+            [
+                '# The command exits with 2 (failures).',
+                '# The command exits with 1 (warnings).',
+            ],
+            [line for line in said if 'exits' in line],
+        )
+        self.assertIn('upgrade check --target-release 2026.1', said[2])
 
-    def test_no_check_fails_at_any_stage(self):
-        for stage in ('plan', 'stopped', 'upgraded'):
-            report = self.report('--stage', stage)
-            for check in report['checks']:
-                self.assertNotEqual('error', check['outcome'], check)
+    def test_no_check_fails_after_the_services_were_stopped(self):
+        report = self.report('--stage', 'stopped')
+        self.assertEqual('stopped', report['stage'])
 
-    def test_no_password_of_the_site_is_shown(self):
-        self.assertIn(b'not-a-password', self.site['manila.conf'])
-        for words in ([], ['--format', 'json']):
-            done = self.run_demo(*words)
-            self.assertNotIn('not-a-password', done.stdout + done.stderr)
-
-    def test_two_runs_find_the_same(self):
-        keys = [
-            [f['key'] for c in report['checks'] for f in c['findings']]
-            for report in (self.report(), self.report())
-        ]
-        self.assertEqual(keys[0], keys[1])
+    def test_no_check_fails_after_the_upgrade(self):
+        report = self.report('--stage', 'upgraded')
+        self.assertEqual('upgraded', report['stage'])
 
     def test_the_directory_is_kept_when_asked_for(self):
         place = self.useFixture(fixtures.TempDir()).join('site')
         done = self.run_demo('--directory', place)
-        self.assertIn(f'$ cd {place}', done.stderr)
+        self.assertIn(f'$ cd {place}\n', done.stdout)
         self.assertEqual(
             sorted(
                 [*self.site, 'manila.sqlite', 'manila.conf.d/00-database.conf']
@@ -147,4 +176,4 @@ class DemoTest(testtools.TestCase):
 
     def test_a_command_that_cannot_run_fails_the_demo(self):
         done = self.run_demo('--stage', 'never', code=1)
-        self.assertIn('# The command exits with 255 (no report).', done.stderr)
+        self.assertIn('# The command exits with 255 (no report).', done.stdout)

@@ -29,7 +29,7 @@ _ROOT = pathlib.Path(manila_precheck.__file__).parent
 # Within a layer the columns do not know each other; within a column it goes
 # to a later name. A name is a module or a package of modules.
 _LAYERS = (
-    (('sphinxext', 'cmd'), ('testing',)),
+    (('sphinxext', 'cmd'), ('testing', 'testing_schema')),
     (('upgradecheck', 'opts'),),
     (('runner', 'registry'), ('reporters',)),
     (('checks',),),

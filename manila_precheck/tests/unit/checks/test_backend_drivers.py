@@ -1,0 +1,382 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import ddt
+import testtools
+
+from manila_precheck import model
+from manila_precheck import testing
+
+FAILURE = model.Severity.FAILURE
+WARNING = model.Severity.WARNING
+INFO = model.Severity.INFO
+
+DRIVERS = 'manila.share.drivers.'
+CEPHFS = DRIVERS + 'cephfs.driver.CephFSDriver'
+GENERIC = DRIVERS + 'generic.GenericShareDriver'
+EMC = DRIVERS + 'dell_emc.driver.EMCShareDriver'
+OLD_EMC = DRIVERS + 'emc.driver.EMCShareDriver'
+GLUSTER = DRIVERS + 'glusterfs.GlusterfsShareDriver'
+HPE = DRIVERS + 'hpe.alletra_mp_b10000.hpe_alletra_driver'
+HPE += '.HPEAlletraMPB10000ShareDriver'
+ENDS = '; manila-share exits with 1 and starts no back end ({} enabled)'
+
+
+def section(name, *lines):
+    return '\n'.join([f'[{name}]', *lines, ''])
+
+
+def enabled(*sections, names='a'):
+    """Return a file that enables back ends; section a starts on line 3."""
+    return f'[DEFAULT]\nenabled_share_backends = {names}\n' + ''.join(sections)
+
+
+@ddt.ddt
+class BackendDriversTest(testtools.TestCase):
+    def run_check(self, conf, source='2024.1', target='2025.1', **kwargs):
+        self.site = self.useFixture(
+            testing.Site(conf, source=source, target=target, **kwargs)
+        )
+        return self.site.run('backend-drivers')
+
+    def assert_found(self, result, *findings):
+        self.assertEqual(
+            model.CheckResult(
+                id='backend-drivers',
+                title='Back ends and their drivers',
+                outcome=(
+                    model.Outcome.FOUND if findings else model.Outcome.PASSED
+                ),
+                findings=findings,
+            ),
+            result,
+        )
+
+    def finding(
+        self,
+        severity,
+        line,
+        message,
+        remediation,
+        driver,
+        aspect,
+        name='a',
+        **data,
+    ):
+        kind = 'config' if remediation.startswith('[') else 'text'
+        return model.Finding(
+            'backend-drivers',
+            severity,
+            model.Subject(
+                'backend', name, self.site.file('manila.conf'), line
+            ),
+            message,
+            (model.Remediation(kind, remediation),),
+            data={'driver': driver, **data},
+            aspect=aspect,
+        )
+
+    def ends(self, line, message, *args, count=1, **kwargs):
+        return self.finding(
+            FAILURE,
+            line,
+            message + ENDS.format(count),
+            *args,
+            enabled_backends=count,
+            **kwargs,
+        )
+
+    @ddt.named_data(
+        [
+            'one',
+            enabled(
+                section(
+                    'a',
+                    f'share_driver = {CEPHFS}',
+                    'driver_handles_share_servers = no',
+                )
+            ),
+        ],
+        [
+            'case_of_the_section',
+            enabled(
+                section(
+                    'A',
+                    f'share_driver = {GENERIC}',
+                    'driver_handles_share_servers = $$x',
+                    'driver_handles_share_servers = True',
+                )
+            ),
+        ],
+        [
+            'default_driver',
+            enabled(section('a', 'driver_handles_share_servers = True')),
+        ],
+        [
+            'from_default',
+            section(
+                'DEFAULT',
+                f'share_driver = {CEPHFS}',
+                'driver_handles_share_servers = no',
+            ),
+        ],
+        [
+            'plugin',
+            enabled(
+                section(
+                    'a',
+                    f'share_driver = {EMC}',
+                    'driver_handles_share_servers = True',
+                    'emc_share_backend = powermax',
+                )
+            ),
+        ],
+    )
+    @ddt.unpack
+    def test_silent(self, conf):
+        self.assert_found(self.run_check(conf))
+
+    def test_no_back_end(self):
+        self.assert_found(
+            self.run_check('[DEFAULT]\n'),
+            model.Finding(
+                'backend-drivers',
+                INFO,
+                model.Subject('option', 'DEFAULT/enabled_share_backends'),
+                'no back end is configured: enabled_share_backends is not '
+                'set; if manila-share runs with these files, it loads '
+                f'{GENERIC} from [DEFAULT]',
+            ),
+        )
+
+    def test_section_is_missing(self):
+        result = self.run_check(
+            enabled(
+                section('b', 'driver_handles_share_servers = yes'),
+                names='a,b',
+            )
+        )
+        self.assert_found(
+            result,
+            self.ends(
+                2,
+                'enabled_share_backends names a, and no file has a section '
+                '[a]',
+                '[a]\nshare_driver = ...\ndriver_handles_share_servers = ...',
+                GENERIC,
+                'section',
+                count=2,
+            ),
+        )
+
+    @ddt.data(
+        (
+            None,
+            3,
+            'does not set driver_handles_share_servers, which has no default',
+        ),
+        (
+            'maybe',
+            5,
+            'driver_handles_share_servers = maybe is neither true nor false',
+        ),
+        (
+            'True',
+            5,
+            'driver_handles_share_servers = True is not a mode of '
+            f'{CEPHFS} in 2025.1, which takes False alone',
+        ),
+    )
+    @ddt.unpack
+    def test_mode(self, value, line, message):
+        lines = [f'share_driver = {CEPHFS}']
+        if value is not None:
+            lines.append(f'driver_handles_share_servers = {value}')
+        result = self.run_check(enabled(section('a', *lines)))
+        self.assert_found(
+            result,
+            self.ends(
+                4 if value is None else line,
+                f'[a] {message}',
+                '[a]\ndriver_handles_share_servers = False',
+                CEPHFS,
+                'mode',
+            ),
+        )
+
+    @ddt.data(
+        # before, at and after the release that brings the driver
+        ('2024.1', '2025.1', '2024.1 has none such either'),
+        ('2026.1', '2025.1', '2026.1 has it'),
+        ('2025.1', '2026.1', None),
+    )
+    @ddt.unpack
+    def test_driver_that_2026_1_brings(self, source, target, known):
+        result = self.run_check(
+            enabled(
+                section(
+                    'a',
+                    f'share_driver = {HPE}',
+                    'driver_handles_share_servers = False',
+                )
+            ),
+            source,
+            target,
+        )
+        if known is None:
+            self.assert_found(result)
+            return
+        self.assert_found(
+            result,
+            self.ends(
+                4,
+                f'[a] loads {HPE}, which 2025.1 does not have ({known})',
+                'Take a out of enabled_share_backends, or give it a driver '
+                'that the target has.',
+                HPE,
+                'driver',
+            ),
+        )
+
+    def test_driver_of_a_third_party(self):
+        result = self.run_check(
+            enabled(section('a', 'share_driver = acme.Driver'))
+        )
+        self.assert_found(
+            result,
+            self.finding(
+                WARNING,
+                4,
+                "[a] loads acme.Driver, a third party's driver: whether it "
+                'works with 2025.1 is not known here',
+                'Ask its vendor for the version that goes with 2025.1, and '
+                'install it with the upgrade. If the class cannot be '
+                'imported, manila-share does not start.',
+                'acme.Driver',
+                'driver',
+            ),
+        )
+
+    def test_deprecated_driver(self):
+        result = self.run_check(
+            enabled(
+                section(
+                    'a',
+                    f'share_driver = {GLUSTER}',
+                    'driver_handles_share_servers = no',
+                )
+            )
+        )
+        self.assert_found(
+            result,
+            self.finding(
+                WARNING,
+                4,
+                f'[a] uses {GLUSTER}, which is deprecated in 2025.1; a later '
+                'release comes without it',
+                'Plan the move of its shares to another back end.',
+                GLUSTER,
+                'deprecated',
+            ),
+        )
+
+    def test_old_path(self):
+        result = self.run_check(
+            enabled(
+                section(
+                    'a',
+                    f'share_driver = {OLD_EMC}',
+                    'driver_handles_share_servers = False',
+                    'emc_share_backend = powerflex',
+                )
+            )
+        )
+        self.assert_found(
+            result,
+            self.finding(
+                WARNING,
+                4,
+                f'[a] loads {OLD_EMC}, an old path that 2025.1 still maps to '
+                f'{EMC}',
+                f'[a]\nshare_driver = {EMC}',
+                OLD_EMC,
+                'moved',
+                moved_to=EMC,
+            ),
+        )
+
+    def emc(self, *lines):
+        return enabled(
+            section(
+                'a',
+                f'share_driver = {EMC}',
+                'driver_handles_share_servers = False',
+                *lines,
+            )
+        )
+
+    @ddt.data(('vmax', 'powermax'), ('PowerStore', 'powerstore'))
+    @ddt.unpack
+    def test_plugin_that_is_none(self, name, new):
+        result = self.run_check(self.emc(f'emc_share_backend = {name}'))
+        self.assert_found(
+            result,
+            self.ends(
+                6,
+                f'[a] emc_share_backend = {name} names no plugin of 2025.1',
+                f'[a]\nemc_share_backend = {new}',
+                EMC,
+                'plugin',
+            ),
+        )
+
+    def test_plugin_is_not_set(self):
+        result = self.run_check(self.emc())
+        self.assert_found(
+            result,
+            self.ends(
+                4,
+                '[a] does not say emc_share_backend, so that EMCShareDriver '
+                'has no plugin to load',
+                '[a]\nemc_share_backend = (isilon or powerflex or powermax '
+                'or powerstore or unity or vnx)',
+                EMC,
+                'plugin',
+            ),
+        )
+
+    @ddt.data(('2024.1', '2025.1', False), ('2025.1', '2026.1', True))
+    @ddt.unpack
+    def test_plugin_that_2025_2_renames(self, source, target, renamed):
+        result = self.run_check(
+            self.emc('emc_share_backend = isilon'), source, target
+        )
+        findings = []
+        if renamed:
+            findings.append(
+                self.finding(
+                    WARNING,
+                    6,
+                    '[a] emc_share_backend = isilon is an old name that '
+                    f'{target} still maps to powerscale',
+                    '[a]\nemc_share_backend = powerscale',
+                    EMC,
+                    'plugin',
+                    moved_to='powerscale',
+                )
+            )
+        self.assert_found(result, *findings)
+
+    @ddt.data('stopped', 'upgraded')
+    def test_other_stages(self, stage):
+        result = self.run_check('[DEFAULT]\n', stage=stage)
+        self.assertEqual(model.Outcome.NOT_APPLICABLE, result.outcome)

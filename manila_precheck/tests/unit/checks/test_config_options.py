@@ -1,0 +1,602 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import textwrap
+
+import ddt
+import testtools
+
+from manila_precheck import model
+from manila_precheck import testing
+
+FAILURE = model.Severity.FAILURE
+WARNING = model.Severity.WARNING
+INFO = model.Severity.INFO
+REMOVE = 'Remove line {} of {{conf}}'
+
+
+def sentence(text):
+    return [('text', text)]
+
+
+@ddt.ddt
+class ConfigOptionsTest(testtools.TestCase):
+    def run_check(self, conf, source='2024.1', target='2025.1', **kwargs):
+        self.site = self.useFixture(
+            testing.Site(
+                textwrap.dedent(conf), source=source, target=target, **kwargs
+            )
+        )
+        return self.site.run('config-options')
+
+    def assert_found(self, result, *rows, conf='manila.conf'):
+        """Compare whole findings, given as tuples of their parts."""
+        path = self.site.file(conf)
+        findings = tuple(
+            model.Finding(
+                'config-options',
+                severity,
+                model.Subject('option', name, path, line),
+                message.replace('{conf}', path),
+                tuple(
+                    model.Remediation(kind, text.replace('{conf}', path))
+                    for kind, text in remediation
+                ),
+                data={
+                    key: value.replace('{conf}', path)
+                    for key, value in data.items()
+                },
+                aspect=aspect,
+            )
+            for severity, name, line, message, remediation, data, aspect in (
+                rows
+            )
+        )
+        self.assertEqual(
+            model.CheckResult(
+                id='config-options',
+                title='Configuration options',
+                outcome=(
+                    model.Outcome.FOUND if findings else model.Outcome.PASSED
+                ),
+                findings=findings,
+            ),
+            result,
+        )
+
+    @ddt.named_data(
+        ['nothing', ''],
+        ['default_section', '[DEFAULT]\ndebug = true\n'],
+        ['section_in_capitals', '[DATABASE]\nmax_retries = -1\n'],
+        ['quoted', '[DEFAULT]\nenabled_share_protocols = "NFS,CIFS"\n'],
+        ['reference', '[DEFAULT]\nrootwrap_config = $state_path/rootwrap\n'],
+        ['host_default', '[DEFAULT]\nosapi_share_listen = $my_ip\n'],
+        ['coordination', '[coordination]\nbackend_url = file:///tmp\n'],
+        ['own', '[manila_precheck]\nwhatever = 1\n'],
+        [
+            'several_values',
+            '[oslo_messaging_notifications]\ndriver = log\ndriver = noop\n',
+        ],
+        [
+            'no_back_ends',
+            '[DEFAULT]\ncephfs_auth_id = manila\n'
+            'share_driver = manila.share.drivers.cephfs.driver.CephFSDriver\n',
+        ],
+        [
+            'back_end_and_what_it_names',
+            """\
+            [DEFAULT]
+            enabled_share_backends = B1
+            [b1]
+            share_driver = manila.share.drivers.netapp.common.NetAppDriver
+            netapp_vserver = vs1
+            network_config_group = net
+            admin_network_config_group = admin
+            netapp_enabled_backup_types = backup
+            [net]
+            neutron_binding_profiles = profile
+            [admin]
+            standalone_network_plugin_gateway = 10.0.0.1
+            [profile]
+            neutron_switch_id = a
+            [backup]
+            netapp_backup_vserver = b
+            [peer]
+            share_driver = manila.share.drivers.netapp.common.NetAppDriver
+            netapp_vserver = vs2
+            """,
+        ],
+        [
+            'network_options_in_the_back_end',
+            """\
+            [DEFAULT]
+            enabled_share_backends = b1
+            [b1]
+            share_driver = manila.share.drivers.generic.GenericShareDriver
+            standalone_network_plugin_gateway = 10.0.0.1
+            """,
+        ],
+        [
+            'login_of_another_plugin',
+            """\
+            [nova]
+            auth_type = v3applicationcredential
+            application_credential_id = a
+            application_credential_secret = b
+            """,
+        ],
+        [
+            'login_elsewhere',
+            """\
+            [nova]
+            auth_section = service_user
+            [service_user]
+            auth_type = password
+            username = a
+            password = b
+            """,
+        ],
+        ['login_of_an_unknown_plugin', '[nova]\nauth_type = x\nusername=a\n'],
+        ['login_without_a_plugin', '[nova]\nusername = a\n'],
+    )
+    @ddt.unpack
+    def test_silent(self, conf):
+        self.assert_found(self.run_check(conf))
+
+    @ddt.data(
+        # before, across and after the release that drops the option
+        ('2023.2', '2024.1', 0),
+        ('2024.1', '2025.1', 1),
+        ('2024.1', '2026.1', 1),
+        ('2025.1', '2026.1', 1),
+    )
+    @ddt.unpack
+    def test_option_gone_in_2025_1(self, source, target, findings):
+        conf = (
+            '[DEFAULT]\nenabled_share_backends = b1\n[b1]\n'
+            'share_driver = manila.share.drivers.netapp.common.NetAppDriver\n'
+            'netapp_snapmirror_last_transfer_size_limit = 2048\n'
+        )
+        if source == '2023.2':
+            source = target
+        result = self.run_check(conf, source, target)
+        name = 'netapp_snapmirror_last_transfer_size_limit'
+        if not findings:
+            self.assert_found(result)
+        elif source == '2024.1':
+            self.assert_found(
+                result,
+                (
+                    WARNING,
+                    f'b1/{name}',
+                    5,
+                    f'[b1] {name} is read by 2024.1 and gone in {target}, '
+                    'which ignores the line',
+                    sentence(REMOVE.format(5) + ' with the upgrade.'),
+                    {'verdict': 'removed'},
+                    '',
+                ),
+            )
+        else:
+            self.assert_found(
+                result,
+                (
+                    INFO,
+                    f'b1/{name}',
+                    5,
+                    f'[b1] {name} is ignored: neither 2025.1 nor 2026.1 '
+                    'knows it in this section',
+                    [],
+                    {'verdict': 'unknown'},
+                    '',
+                ),
+            )
+
+    def test_removed_line_that_is_masked(self):
+        result = self.run_check(
+            '[oslo_messaging_amqp]\nidle_timeout = 1\nidle_timeout = 2\n'
+        )
+        gone = (
+            '[oslo_messaging_amqp] idle_timeout is read by 2024.1 and gone '
+            'in 2025.1, which ignores the line'
+        )
+        self.assert_found(
+            result,
+            (
+                WARNING,
+                'oslo_messaging_amqp/idle_timeout',
+                3,
+                gone,
+                sentence(REMOVE.format(3) + ' with the upgrade.'),
+                {'verdict': 'removed'},
+                '',
+            ),
+            (
+                INFO,
+                'oslo_messaging_amqp/idle_timeout',
+                2,
+                gone + '; {conf}:3 masks it already',
+                sentence(REMOVE.format(2) + ' with the upgrade.'),
+                {'verdict': 'removed'},
+                '',
+            ),
+        )
+
+    @ddt.named_data(
+        ['fork', '[DEFAULT]\nsap_thing = 1\n', 'DEFAULT/sap_thing', ''],
+        [
+            'dashes',
+            '[DEFAULT]\nstate-path = /x\n',
+            'DEFAULT/state-path',
+            'The option is spelled state_path.',
+        ],
+        [
+            'case',
+            '[DEFAULT]\nDebug = true\n',
+            'DEFAULT/Debug',
+            'The option is spelled debug.',
+        ],
+        [
+            'misspelled',
+            '[DEFAULT]\nenabled_share_backend = b1\n',
+            'DEFAULT/enabled_share_backend',
+            'Did you mean enabled_share_backends?',
+        ],
+        [
+            'other_section',
+            '[DEFAULT]\nlock_path = /x\n',
+            'DEFAULT/lock_path',
+            'lock_path is read in [oslo_concurrency].',
+        ],
+        [
+            'listed_in_the_wrong_place',
+            '[DEFAULT]\nbackend_url = etcd3://x\n',
+            'DEFAULT/backend_url',
+            'backend_url is read in [coordination].',
+        ],
+    )
+    @ddt.unpack
+    def test_unknown(self, conf, name, hint):
+        section, option = name.split('/')
+        self.assert_found(
+            self.run_check(conf),
+            (
+                INFO,
+                name,
+                2,
+                f'[{section}] {option} is ignored: neither 2024.1 nor 2025.1 '
+                'knows it in this section',
+                sentence(hint) if hint else [],
+                {'verdict': 'unknown'},
+                '',
+            ),
+        )
+
+    @ddt.named_data(
+        ['stray', 'stray', 'debug', 'debug is read in [DEFAULT].'],
+        [
+            'default_in_lower_case',
+            'default',
+            'debug',
+            'debug is read in [DEFAULT].',
+        ],
+        [
+            'back_end_that_is_not_enabled',
+            'lvm1',
+            'share_driver',
+            'enabled_share_backends does not name lvm1.',
+        ],
+        [
+            'defaults_of_cinder',
+            'backend_defaults',
+            'share_mount_path',
+            'share_mount_path is read in [DEFAULT] and the section of a '
+            'back end.',
+        ],
+    )
+    @ddt.unpack
+    def test_section_that_nothing_reads(self, section, option, hint):
+        self.assert_found(
+            self.run_check(f'[{section}]\n{option} = x\n'),
+            (
+                INFO,
+                f'{section}/{option}',
+                2,
+                f'[{section}] {option} is ignored: nothing in 2024.1 or '
+                f'2025.1 reads section [{section}]',
+                sentence(hint),
+                {'verdict': 'unknown'},
+                '',
+            ),
+        )
+
+    def test_deprecated_name(self):
+        self.assert_found(
+            self.run_check('[DEFAULT]\nquota_shares = 100\n'),
+            (
+                INFO,
+                'DEFAULT/quota_shares',
+                2,
+                '[DEFAULT] quota_shares is a deprecated name of [quota] '
+                'shares',
+                [
+                    ('config', '[quota]\nshares = 100'),
+                    ('text', REMOVE.format(2) + '.'),
+                ],
+                {'verdict': 'renamed', 'option': 'quota/shares'},
+                '',
+            ),
+        )
+
+    def test_deprecated_name_of_a_login(self):
+        self.assert_found(
+            self.run_check(
+                '[nova]\nauth_plugin = password\ntenant_name = service\n'
+            ),
+            (
+                INFO,
+                'nova/auth_plugin',
+                2,
+                '[nova] auth_plugin is a deprecated name of [nova] auth_type',
+                [
+                    ('config', '[nova]\nauth_type = password'),
+                    ('text', REMOVE.format(2) + '.'),
+                ],
+                {'verdict': 'renamed', 'option': 'nova/auth_type'},
+                '',
+            ),
+            (
+                INFO,
+                'nova/tenant_name',
+                3,
+                '[nova] tenant_name is a deprecated name of [nova] '
+                'project_name',
+                [
+                    ('config', '[nova]\nproject_name = service'),
+                    ('text', REMOVE.format(3) + '.'),
+                ],
+                {'verdict': 'renamed', 'option': 'nova/project_name'},
+                '',
+            ),
+        )
+
+    def test_deprecated_name_beside_the_new_one(self):
+        self.assert_found(
+            self.run_check(
+                '[DEFAULT]\nquota_shares = 100\n[quota]\nshares = 50\n'
+            ),
+            (
+                INFO,
+                'DEFAULT/quota_shares',
+                2,
+                '[DEFAULT] quota_shares is a deprecated name of [quota] '
+                'shares; {conf}:4 masks it',
+                sentence(REMOVE.format(2) + '.'),
+                {'verdict': 'renamed', 'option': 'quota/shares'},
+                '',
+            ),
+        )
+
+    def test_fatal_deprecations(self):
+        result = self.run_check(
+            '[DEFAULT]\nfatal_deprecations = yes\nquota_shares = 1\n'
+        )
+        self.assertEqual(
+            [(FAILURE, 'renamed')],
+            [(f.severity, f.data['verdict']) for f in result.findings],
+        )
+
+    @ddt.data(
+        # Deprecated by the upgrade, in both releases.
+        ('2024.1', '2025.1', WARNING),
+        ('2025.1', '2026.1', INFO),
+    )
+    @ddt.unpack
+    def test_deprecated_for_removal(self, source, target, severity):
+        self.assert_found(
+            self.run_check(
+                '[DEFAULT]\nenabled_share_backends = c\n[c]\n'
+                'share_driver = manila.share.drivers.cephfs.driver'
+                '.CephFSDriver\ncephfs_ganesha_server_is_remote = true\n',
+                source,
+                target,
+            ),
+            (
+                severity,
+                'c/cephfs_ganesha_server_is_remote',
+                5,
+                '[c] cephfs_ganesha_server_is_remote is deprecated for '
+                f'removal in {target} (since 2025.1)',
+                sentence(
+                    REMOVE.format(5)
+                    + ' before an upgrade to a release that no longer reads '
+                    'it.'
+                ),
+                {'verdict': 'deprecated'},
+                'deprecated',
+            ),
+        )
+
+    @ddt.named_data(
+        [
+            'type',
+            '[DEFAULT]\nreport_interval = ten\n',
+            'DEFAULT/report_interval',
+            'ten',
+            'an integer',
+            'so does 2024.1',
+        ],
+        [
+            'bound',
+            '[DEFAULT]\ncleanup_interval = 60\n',
+            'DEFAULT/cleanup_interval',
+            '60',
+            'an integer of 300 at least',
+            'so does 2024.1',
+        ],
+        [
+            'new_choices',
+            '[nova]\nendpoint_type = internal_url\n',
+            'nova/endpoint_type',
+            'internal_url',
+            'one of admin, adminURL, internal, internalURL, public, publicURL',
+            '2024.1 takes it',
+        ],
+        [
+            'reference_to_nothing',
+            '[DEFAULT]\nstate_path = /x/$nothing\n',
+            'DEFAULT/state_path',
+            '/x/$nothing',
+            'text',
+            'so does 2024.1',
+        ],
+        [
+            'reference_to_itself',
+            '[DEFAULT]\nstate_path = $state_path\n',
+            'DEFAULT/state_path',
+            '$state_path',
+            'text',
+            'so does 2024.1',
+        ],
+    )
+    @ddt.unpack
+    def test_invalid(self, conf, name, value, admits, already):
+        section, option = name.split('/')
+        self.assert_found(
+            self.run_check(conf),
+            (
+                FAILURE,
+                name,
+                2,
+                f'[{section}] {option} = {value}: 2025.1 refuses the value '
+                f'and the service that reads it ends; {already}',
+                sentence(f'Give it {admits}.'),
+                {'verdict': 'invalid', 'admits': admits},
+                'value',
+            ),
+        )
+
+    def test_invalid_value_that_is_masked_is_not_read(self):
+        self.assert_found(
+            self.run_check(
+                '[DEFAULT]\nreport_interval = ten\nreport_interval = 10\n'
+            ),
+            (
+                INFO,
+                'DEFAULT/report_interval',
+                2,
+                '[DEFAULT] report_interval has no effect: {conf}:3 sets it '
+                'again',
+                [],
+                {'verdict': 'masked', 'masked_by': '{conf}:3'},
+                'masked',
+            ),
+        )
+
+    def test_secret_is_never_shown(self):
+        conf = (
+            '[DEFAULT]\n'
+            'transport_url = rabbit://u:hunter22@$host/$nothing\n'
+            'notification_transport_url = rabbit://u:hunter22@h/\n'
+            '[nova]\nauth_type = password\npassword = $hunter22\n'
+            '[database]\nsql_connection = mysql://u:hunter22@h/m\n'
+        )
+        result = self.run_check(conf)
+        self.assertTrue(result.findings)
+        self.assertNotIn('hunter22', repr(result))
+
+    def test_option_of_another_driver(self):
+        self.assert_found(
+            self.run_check(
+                '[DEFAULT]\nenabled_share_backends = z\n'
+                'lvm_share_volume_group = a\n'
+                '[z]\nshare_driver = manila.share.drivers.zfsonlinux.driver'
+                '.ZFSonLinuxShareDriver\nnetapp_vserver = vs1\n'
+            ),
+            (
+                INFO,
+                'DEFAULT/lvm_share_volume_group',
+                3,
+                '[DEFAULT] lvm_share_volume_group has no effect: it is an '
+                'option of a back end, and with enabled_share_backends no '
+                'back end reads [DEFAULT]',
+                [],
+                {'verdict': 'ineffective'},
+                '',
+            ),
+            (
+                INFO,
+                'z/netapp_vserver',
+                6,
+                '[z] netapp_vserver has no effect: it belongs to '
+                'NetAppDriver, not to the driver of section [z]',
+                [],
+                {'verdict': 'ineffective'},
+                '',
+            ),
+        )
+
+    def test_option_of_another_login(self):
+        self.assert_found(
+            self.run_check(
+                '[nova]\nauth_type = v3applicationcredential\n'
+                'tenant_id = a\n'
+                '[cinder]\nauth_section = nova\nusername = b\n'
+            ),
+            (
+                INFO,
+                'nova/tenant_id',
+                3,
+                '[nova] tenant_id has no effect: auth_type = '
+                'v3applicationcredential does not read it',
+                [],
+                {'verdict': 'ineffective'},
+                '',
+            ),
+            (
+                INFO,
+                'cinder/username',
+                6,
+                '[cinder] username has no effect: auth_section moves the '
+                'login to section [nova]',
+                [],
+                {'verdict': 'ineffective'},
+                '',
+            ),
+        )
+
+    def test_driver_of_a_third_party(self):
+        self.assert_found(
+            self.run_check(
+                '[DEFAULT]\nenabled_share_backends = a\n[a]\n'
+                'share_driver = acme.Driver\nacme_pool = 1\n'
+                'share_backend_name = x\n'
+            ),
+            (
+                INFO,
+                'a/acme_pool',
+                5,
+                '[a] acme_pool is in a section whose driver or plugin manila '
+                '2025.1 does not ship; whether that one reads it is not '
+                'known',
+                [],
+                {'verdict': 'unjudged'},
+                '',
+            ),
+        )
+
+    def test_stage_upgraded_is_too_late(self):
+        result = self.run_check('[DEFAULT]\n', stage='upgraded')
+        self.assertEqual(model.Outcome.NOT_APPLICABLE, result.outcome)
+
+    def test_stage_stopped(self):
+        self.assert_found(self.run_check('[DEFAULT]\n', stage='stopped'))

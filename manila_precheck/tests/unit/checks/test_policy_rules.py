@@ -1,0 +1,445 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import ddt
+import fixtures
+import testtools
+
+from manila_precheck import catalog
+from manila_precheck import model
+from manila_precheck import testing
+from manila_precheck.catalog import policies
+
+FAILURE = model.Severity.FAILURE
+WARNING = model.Severity.WARNING
+INFO = model.Severity.INFO
+
+CREATE = '(rule:context_is_admin) or (rule:project-member)'
+CONVERT = (
+    'oslopolicy-convert-json-to-yaml --namespace manila --policy-file '
+    '{dir}/policy.json --output-file {dir}/'
+)
+REMOVE = [('text', 'Remove the rule from the file.')]
+
+
+@ddt.ddt
+class PolicyRulesTest(testtools.TestCase):
+    def run_check(
+        self,
+        files,
+        source='2024.1',
+        target='2025.1',
+        conf='[DEFAULT]\n',
+        **kwargs,
+    ):
+        if isinstance(files, str):
+            files = {'policy.yaml': files}
+        self.site = self.useFixture(
+            testing.Site(
+                conf, files=files, source=source, target=target, **kwargs
+            )
+        )
+        return self.site.run('policy-rules')
+
+    def assert_found(self, result, *rows):
+        """Compare whole findings, given as tuples of their parts."""
+        findings = tuple(
+            model.Finding(
+                'policy-rules',
+                severity,
+                model.Subject(kind, name, self.site.file(file), line),
+                message.replace('{dir}', self.site.path),
+                tuple(
+                    model.Remediation(k, text.replace('{dir}', self.site.path))
+                    for k, text in remediation
+                ),
+                data=data,
+                aspect=aspect,
+            )
+            for (
+                severity,
+                kind,
+                name,
+                file,
+                line,
+                message,
+                remediation,
+                data,
+                aspect,
+            ) in rows
+        )
+        self.assertEqual(
+            model.CheckResult(
+                id='policy-rules',
+                title='Policy overrides',
+                outcome=(
+                    model.Outcome.FOUND if findings else model.Outcome.PASSED
+                ),
+                findings=findings,
+            ),
+            result,
+        )
+
+    def assert_rule(
+        self,
+        text,
+        severity,
+        message,
+        remediation=(),
+        data=None,
+        aspect='',
+        name='share:create',
+        line=1,
+        **kwargs,
+    ):
+        self.assert_found(
+            self.run_check(text, **kwargs),
+            (
+                severity,
+                'policy',
+                name,
+                'policy.yaml',
+                line,
+                message,
+                remediation,
+                data,
+                aspect,
+            ),
+        )
+
+    @ddt.named_data(
+        ['no_file', {}],
+        ['empty_file', ''],
+        ['override', '"share:create": "role:x"\n'],
+        ['forbidden', '"share:create": "!"\n'],
+        ['allowed_on_purpose', '"share:create": ""\n'],
+        [
+            'own_base_rule',
+            '"mine": "role:x"\n"yours": "not rule:mine"\n'
+            '"share:create": "rule:yours or rule:project-reader"\n',
+        ],
+        [
+            'directory_alone',
+            {'policy.d/mine.yaml': '"share:create": "role:x"\n'},
+        ],
+        [
+            'overridden_in_a_later_file',
+            {
+                'policy.yaml': '"share:create": "rule:gone"\n',
+                'policy.d/mine.yaml': '"share:create": "role:x"\n',
+            },
+        ],
+        [
+            'json_beside_yaml',
+            {'policy.yaml': '', 'policy.json': '{"share:create": "!"}'},
+        ],
+    )
+    @ddt.unpack
+    def test_silent(self, files):
+        self.assert_found(self.run_check(files, '2025.1', '2026.1'))
+
+    def test_own_default_rule(self):
+        self.assert_found(
+            self.run_check(
+                '"closed": "!"\n',
+                conf='[oslo_policy]\npolicy_default_rule = closed\n',
+            )
+        )
+
+    # -- files ---------------------------------------------------------------
+
+    @ddt.data(
+        # before, across and after the release that ignores it
+        (
+            '2024.1',
+            '2025.1',
+            WARNING,
+            'is read because there is no policy.yaml; 2026.1 ignores it',
+            [('command', CONVERT + 'policy.yaml')],
+            {},
+        ),
+        (
+            '2025.1',
+            '2026.1',
+            FAILURE,
+            'is enforced by 2025.1 and silently ignored by 2026.1: its '
+            'overrides are lost',
+            [('command', CONVERT + 'policy.yaml')],
+            {'rules': 1},
+        ),
+        (
+            '2026.1',
+            '2026.1',
+            INFO,
+            'is ignored: no option names it, and neither 2026.1 nor 2026.1 '
+            'looks for it',
+            [('text', 'Remove it.')],
+            {},
+        ),
+    )
+    @ddt.unpack
+    def test_json_that_nothing_names(
+        self, source, target, severity, message, remediation, data
+    ):
+        result = self.run_check(
+            {'policy.json': '{"share:create": "!"}'}, source, target
+        )
+        self.assert_found(
+            result,
+            (
+                severity,
+                'policy-file',
+                'policy.json',
+                'policy.json',
+                None,
+                '{dir}/policy.json ' + message,
+                remediation,
+                data,
+                '',
+            ),
+        )
+
+    def test_json_without_rules_loses_none(self):
+        result = self.run_check({'policy.json': '{}'}, '2025.1', '2026.1')
+        self.assertEqual([INFO], [f.severity for f in result.findings])
+
+    def test_json_that_is_named(self):
+        result = self.run_check(
+            {'policy.json': '{"share:create": "!"}'},
+            '2025.1',
+            '2026.1',
+            '[oslo_policy]\npolicy_file = policy.json\n',
+        )
+        self.assert_found(
+            result,
+            (
+                WARNING,
+                'policy-file',
+                'policy.json',
+                'policy.json',
+                None,
+                '{dir}/policy.json is JSON, which oslo.policy has deprecated',
+                [('command', CONVERT + 'policy.json.yaml')],
+                {},
+                '',
+            ),
+        )
+
+    @ddt.data(('2024.1', '2025.1', WARNING), ('2025.1', '2026.1', FAILURE))
+    @ddt.unpack
+    def test_json_with_tabs(self, source, target, severity):
+        result = self.run_check(
+            {'policy.json': '{\n\t"share:create": "!"\n}'},
+            source,
+            target,
+            '[oslo_policy]\npolicy_file = policy.json\n',
+        )
+        self.assertEqual(
+            [(severity, 2 if severity is FAILURE else None)],
+            [(f.severity, f.subject.line) for f in result.findings],
+        )
+
+    def test_malformed(self):
+        self.assert_found(
+            self.run_check('"share:create": "!"\n"share:get": @\n'),
+            (
+                FAILURE,
+                'policy-file',
+                'policy.yaml',
+                'policy.yaml',
+                2,
+                "{dir}/policy.yaml cannot be parsed (found character '@' "
+                'that cannot start any token): with 2025.1 every request '
+                'fails with 500',
+                [('text', 'Correct the file.')],
+                {},
+                '',
+            ),
+        )
+
+    def test_named_file_is_missing(self):
+        self.assert_found(
+            self.run_check(
+                {}, conf='[oslo_policy]\npolicy_file = gone.yaml\n'
+            ),
+            (
+                WARNING,
+                'option',
+                'oslo_policy/policy_file',
+                'manila.conf',
+                2,
+                'policy_file = gone.yaml does not exist: manila runs with '
+                'its own policies alone',
+                [('text', 'Write the file, or remove the line.')],
+                {},
+                '',
+            ),
+        )
+
+    # -- rules ---------------------------------------------------------------
+
+    def test_unknown_rule(self):
+        self.assert_rule(
+            '# x\n"share:craete": "!"\n',
+            INFO,
+            'share:craete is a rule of neither 2024.1 nor 2025.1, and no '
+            'rule refers to it: it has no effect',
+            [('text', 'Did you mean share:create?')],
+            {'verdict': 'unknown'},
+            name='share:craete',
+            line=2,
+        )
+
+    def test_rule_that_is_gone(self):
+        # No pair of releases in order takes a rule away since Zed.
+        self.assert_rule(
+            '"qos_type:create": "!"\n',
+            WARNING,
+            'qos_type:create is gone in 2024.1: the override has no effect '
+            'any more',
+            REMOVE,
+            {'verdict': 'removed'},
+            name='qos_type:create',
+            source='2026.1',
+            target='2024.1',
+        )
+
+    @ddt.named_data(
+        ['plain', 'rule:gone'],
+        ['behind_not', 'role:x and not rule:gone'],
+        ['within', 'role:x or (role:y and rule:gone)'],
+    )
+    @ddt.unpack
+    def test_dangling_reference(self, check):
+        self.assert_rule(
+            f'"share:create": "{check}"\n',
+            FAILURE,
+            "share:create refers to rule 'gone', which 2025.1 does not have "
+            "(2024.1 has none such either): rule 'default' decides instead, "
+            'and may let others in',
+            [('policy', f'"share:create": "{CREATE}"')],
+            {
+                'verdict': 'dangling',
+                'reference': 'gone',
+                'stands_in': 'default',
+            },
+            'reference-gone',
+        )
+
+    @ddt.data(
+        ('"default": "!"\n"share:create": "rule:gone"\n', ''),
+        (
+            '\n"share:create": "rule:gone"\n',
+            '[oslo_policy]\npolicy_default_rule = none_such\n',
+        ),
+    )
+    @ddt.unpack
+    def test_dangling_reference_that_denies(self, text, conf):
+        result = self.run_check(text, conf=conf or '[DEFAULT]\n')
+        self.assertEqual(
+            [(WARNING, 'share:create', 2)],
+            [
+                (f.severity, f.subject.name, f.subject.line)
+                for f in result.findings
+            ],
+        )
+
+    @ddt.data(
+        (
+            'admin',
+            WARNING,
+            "'admin' cannot be parsed; what is not understood allows nobody",
+        ),
+        (
+            'not admin',
+            FAILURE,
+            "'not admin' cannot be parsed; behind \"not\", what is not "
+            'understood allows everyone',
+        ),
+    )
+    @ddt.unpack
+    def test_syntax(self, check, severity, message):
+        self.assert_rule(
+            f'"share:create": "{check}"\n',
+            severity,
+            f'share:create: {message}',
+            data={'verdict': 'invalid'},
+            aspect='syntax',
+        )
+
+    def test_no_check_string(self):
+        self.assert_rule(
+            '"share:create": 5\n',
+            FAILURE,
+            'share:create: 5 is no check string; every request fails with 500',
+            data={'verdict': 'invalid'},
+            aspect='syntax',
+        )
+
+    def test_unquoted_exclamation_mark(self):
+        self.assert_rule(
+            '"share:create": !\n',
+            WARNING,
+            'share:create has nothing behind it: everyone is allowed (an '
+            'unquoted ! is nothing to YAML)',
+            [('policy', '"share:create": "!"')],
+            {'verdict': 'open'},
+            'empty',
+        )
+
+    def test_copy_of_the_default(self):
+        self.assert_rule(
+            f'"share:create": "{CREATE}"\n',
+            INFO,
+            'share:create is what 2025.1 has anyway',
+            REMOVE,
+            {'verdict': 'redundant'},
+            'copy',
+        )
+
+    def test_copy_that_shuts_out_the_older_default(self):
+        self.assert_found(
+            self.run_check(
+                f'"share:create": "{CREATE}"\n',
+                conf='[oslo_policy]\nenforce_new_defaults = False\n',
+            )
+        )
+
+    def test_copy_of_a_default_that_changes(self):
+        before = {'share:create': policies.Policy('share:create', 'role:old')}
+        real = catalog.Catalog.policies
+
+        def patched(facts, release):
+            return before if release.major == 18 else real(facts, release)
+
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'manila_precheck.catalog.Catalog.policies', patched
+            )
+        )
+        self.assert_rule(
+            '"share:create": "role:old"\n',
+            WARNING,
+            'share:create is a copy of the default of 2024.1, which 2025.1 '
+            f'changes to {CREATE!r}; the copy keeps the old one',
+            [('text', 'Remove the rule, unless it is meant.')],
+            {'verdict': 'changed', 'default': CREATE},
+            'copy',
+        )
+
+    @ddt.data('plan', 'stopped')
+    def test_stages(self, stage):
+        self.assert_found(self.run_check('', stage=stage))
+
+    def test_stage_upgraded_is_too_late(self):
+        result = self.run_check('', stage='upgraded')
+        self.assertEqual(model.Outcome.NOT_APPLICABLE, result.outcome)

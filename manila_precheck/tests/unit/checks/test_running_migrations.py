@@ -1,0 +1,418 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+import ddt
+
+from manila_precheck import model
+from manila_precheck.tests import databases
+
+CHECK = 'running-migrations'
+THEN = databases.LONG_AGO
+
+UPGRADES = (
+    ('2024.1', '2025.1'),
+    ('2025.1', '2026.1'),
+    ('2026.1', '2026.2'),
+)
+
+GUIDE = (
+    'https://docs.openstack.org/manila/latest/admin/'
+    'shared-file-systems-upgrades.html'
+)
+
+IN_PLAN = {
+    'waiting': 'waits for an operator to complete it',
+    'driver': 'is done by the storage; manila-share resumes it after a '
+    "restart, if the target release's driver can",
+    'copy': 'is being copied by manila-data: when any manila-data starts, '
+    'whatever its host, it becomes data_copying_error',
+    'rpc': 'is inside a call of manila-share: if the service stops before '
+    'the call ends, nothing resumes it',
+}
+
+AFTER = model.advice('Once the services of the target run:')
+STUCK = model.advice('If it does not move any more:')
+OR_CANCEL = model.advice('Or give it up:')
+
+
+def share(share_id, state):
+    return {'id': share_id, 'task_state': state, 'updated_at': THEN}
+
+
+def instance(share_id, status, host):
+    return {
+        'id': f'{share_id}-{status[-3:]}',
+        'share_id': share_id,
+        'status': status,
+        'host': host,
+    }
+
+
+def ends(share_id):
+    return (
+        instance(share_id, 'migrating', 'one@a#p'),
+        instance(share_id, 'migrating_to', 'two@b#p'),
+        instance(share_id, 'available', 'three@c#p'),
+    )
+
+
+def found(kind, one, state, severity, words, todo, source, destination):
+    return model.Finding(
+        CHECK,
+        severity,
+        model.Subject(kind.replace(' ', '_'), one, uuid=one),
+        f'{kind} {one} is in {state} since 2024-03-05 06:07, from '
+        f'{source[1]}, to {destination[1]}: the migration {words}',
+        tuple(todo),
+        (GUIDE,),
+        {
+            'task_state': state,
+            'since': THEN.isoformat(),
+            'source_id': source[0],
+            'source_host': source[1],
+            'destination_id': destination[0],
+            'destination_host': destination[1],
+        },
+    )
+
+
+def reset_of_share(one):
+    return (
+        STUCK,
+        model.command(
+            f'openstack share set --task-state migration_error {one}'
+        ),
+        model.command(
+            f'openstack share instance set --status available {one}-ing'
+        ),
+        model.advice(
+            'Look which instance holds the data, then delete the other: '
+            f'{one}-_to is the destination.'
+        ),
+    )
+
+
+@ddt.ddt
+class Scenarios:
+    @ddt.data(*UPGRADES)
+    @ddt.unpack
+    def test_nothing_is_on_its_way(self, release, target):
+        database = self.database(release)
+        database.insert(
+            'shares',
+            share('a', None),
+            share('b', 'migration_success'),
+            share('c', 'migration_error'),
+            share('d', 'migration_cancelled'),
+            share('e', 'data_copying_error'),
+            dict(share('f', 'migration_starting'), deleted='f'),
+        )
+        database.insert(
+            'share_servers', {'id': 's', 'task_state': 'migration_success'}
+        )
+        result = self.run_check(CHECK, database, target=target)
+        self.assertEqual(
+            (model.Outcome.PASSED, '', ()),
+            (result.outcome, result.reason, result.findings),
+        )
+
+    @ddt.data(*UPGRADES)
+    @ddt.unpack
+    def test_shares_at_plan(self, release, target):
+        database = self.database(release)
+        states = {
+            'a': ('migration_driver_phase1_done', 'waiting'),
+            'b': ('data_copying_completed', 'waiting'),
+            'c': ('migration_driver_in_progress', 'driver'),
+            'd': ('data_copying_in_progress', 'copy'),
+            'e': ('data_copying_starting', 'copy'),
+            'f': ('migration_completing', 'rpc'),
+        }
+        for one, (state, _phase) in states.items():
+            database.insert('shares', share(one, state))
+            database.insert('share_instances', *ends(one))
+        cancel = {
+            one: (
+                OR_CANCEL,
+                model.command(f'openstack share migration cancel {one}'),
+            )
+            for one in states
+        }
+        todo = {
+            one: [
+                model.command(
+                    'openstack share migration '
+                    f'{"complete" if one in "ab" else "show"} {one}'
+                ),
+                *(cancel[one] if one in 'abcd' else ()),
+                *(reset_of_share(one) if one == 'f' else ()),
+            ]
+            for one in states
+        }
+        self.assertEqual(
+            tuple(
+                found(
+                    'share',
+                    one,
+                    state,
+                    model.Severity.WARNING,
+                    IN_PLAN[phase],
+                    todo[one],
+                    (f'{one}-ing', 'one@a#p'),
+                    (f'{one}-_to', 'two@b#p'),
+                )
+                for one, (state, phase) in states.items()
+            ),
+            self.run_check(CHECK, database, target=target).findings,
+        )
+
+    def test_shares_at_stopped(self):
+        database = self.database('2025.1')
+        for one, state in (
+            ('a', 'migration_driver_phase1_done'),
+            ('d', 'data_copying_in_progress'),
+            ('f', 'migration_starting'),
+        ):
+            database.insert('shares', share(one, state))
+            database.insert('share_instances', *ends(one))
+        show = 'openstack share migration show'
+        expected = []
+        for one, state, severity, words, todo in (
+            (
+                'd',
+                'data_copying_in_progress',
+                model.Severity.FAILURE,
+                'was being copied by manila-data, and becomes '
+                'data_copying_error when any manila-data starts, whatever '
+                'its host',
+                [AFTER, model.command(f'{show} d'), *reset_of_share('d')],
+            ),
+            (
+                'f',
+                'migration_starting',
+                model.Severity.FAILURE,
+                'was cut off inside a call of manila-share, and nothing '
+                'resumes it',
+                [AFTER, model.command(f'{show} f'), *reset_of_share('f')],
+            ),
+            (
+                'a',
+                'migration_driver_phase1_done',
+                model.Severity.WARNING,
+                'waits for an operator to complete it, which needs the '
+                'services; it keeps through the upgrade',
+                [
+                    AFTER,
+                    model.command('openstack share migration complete a'),
+                    OR_CANCEL,
+                    model.command('openstack share migration cancel a'),
+                ],
+            ),
+        ):
+            expected.append(
+                found(
+                    'share',
+                    one,
+                    state,
+                    severity,
+                    words,
+                    todo,
+                    (f'{one}-ing', 'one@a#p'),
+                    (f'{one}-_to', 'two@b#p'),
+                )
+            )
+        result = self.run_check(
+            CHECK, database, target='2026.1', stage='stopped'
+        )
+        self.assertEqual(tuple(expected), result.findings)
+
+    @ddt.data(*UPGRADES)
+    @ddt.unpack
+    def test_a_share_server_is_found_once(self, release, target):
+        database = self.database(release)
+        database.insert(
+            'share_servers',
+            {
+                'id': 'from',
+                'host': 'one@a',
+                'status': 'server_migrating',
+                'task_state': 'migration_driver_phase1_done',
+                'updated_at': THEN,
+            },
+            {
+                'id': 'to',
+                'host': 'two@b',
+                'status': 'server_migrating_to',
+                'task_state': 'migration_driver_phase1_done',
+                'source_share_server_id': 'from',
+            },
+            {
+                'id': 'old',
+                'host': 'one@a',
+                'status': 'active',
+                'task_state': None,
+            },
+        )
+        self.assertEqual(
+            (
+                found(
+                    'share server',
+                    'from',
+                    'migration_driver_phase1_done',
+                    model.Severity.WARNING,
+                    IN_PLAN['waiting'],
+                    [
+                        model.command(
+                            'openstack share server migration complete from'
+                        ),
+                        OR_CANCEL,
+                        model.command(
+                            'openstack share server migration cancel from'
+                        ),
+                    ],
+                    ('from', 'one@a'),
+                    ('to', 'two@b'),
+                ),
+            ),
+            self.run_check(CHECK, database, target=target).findings,
+        )
+
+    def test_a_share_server_that_was_cut_off(self):
+        database = self.database('2026.1')
+        database.insert(
+            'share_servers',
+            {
+                'id': 'from',
+                'host': 'one@a',
+                'status': 'server_migrating',
+                'task_state': 'migration_cancel_in_progress',
+                'updated_at': THEN,
+            },
+            {
+                'id': 'to',
+                'host': 'two@b',
+                'status': 'server_migrating_to',
+                'task_state': 'migration_cancel_in_progress',
+                'source_share_server_id': 'from',
+            },
+        )
+        result = self.run_check(
+            CHECK, database, target='2026.2', stage='stopped'
+        )
+        self.assertEqual(
+            (
+                found(
+                    'share server',
+                    'from',
+                    'migration_cancel_in_progress',
+                    model.Severity.FAILURE,
+                    'was cut off inside a call of manila-share, and nothing '
+                    'resumes it',
+                    [
+                        AFTER,
+                        model.command(
+                            'openstack share server migration show from'
+                        ),
+                        STUCK,
+                        model.command(
+                            'openstack share server set --status active '
+                            '--task-state migration_error from'
+                        ),
+                        model.command(
+                            'openstack share server set --status error '
+                            '--task-state migration_error to'
+                        ),
+                    ],
+                    ('from', 'one@a'),
+                    ('to', 'two@b'),
+                ),
+            ),
+            result.findings,
+        )
+
+    def test_a_destination_without_its_source(self):
+        database = self.database('2025.1')
+        database.insert(
+            'share_servers',
+            {'id': 'from', 'status': 'active', 'task_state': None},
+            {
+                'id': 'to',
+                'host': 'two@b',
+                'status': 'server_migrating_to',
+                'task_state': 'migration_in_progress',
+                'source_share_server_id': 'from',
+            },
+        )
+        (finding,) = self.run_check(CHECK, database, target='2026.1').findings
+        self.assertEqual(
+            (
+                model.advice('Its source is in no migration; give it up:'),
+                model.command(
+                    'openstack share server set --status error '
+                    '--task-state migration_error to'
+                ),
+            ),
+            finding.remediation,
+        )
+
+    def test_a_share_that_waits_without_instances(self):
+        database = self.database('2025.1')
+        database.insert('shares', share('a', 'data_copying_completed'))
+        (finding,) = self.run_check(CHECK, database, target='2026.1').findings
+        self.assertEqual(
+            [
+                'openstack share migration complete a',
+                'openstack share migration cancel a',
+                'openstack share set --task-state migration_error a',
+            ],
+            [r.text for r in finding.remediation if r.kind == 'command'],
+        )
+
+    def test_the_total_is_exact_where_not_all_are_listed(self):
+        database = self.database('2025.1')
+        database.insert(
+            'shares',
+            *(share(f's{n}', 'migration_starting') for n in range(3)),
+            *(share(f't{n}', 'data_copying_completed') for n in range(4)),
+        )
+        result = self.run_check(
+            CHECK,
+            database,
+            target='2026.1',
+            stage='stopped',
+            options={'max_findings': 2},
+        )
+        self.assertEqual(
+            ['s0', 's1'],
+            [f.subject.uuid for f in result.findings if not f.aspect],
+        )
+        (more,) = (f for f in result.findings if f.aspect)
+        self.assertEqual(
+            model.Finding(
+                CHECK,
+                model.Severity.FAILURE,
+                model.Subject('share', 'shares'),
+                'and 5 more shares in a migration, 7 in all '
+                '([manila_precheck] max_findings)',
+                (model.advice('Raise max_findings to see them one by one.'),),
+                data={
+                    'more': 5,
+                    'migration_starting': 1,
+                    'data_copying_completed': 4,
+                },
+                aspect='more',
+            ),
+            more,
+        )
+
+
+class RunningMigrationsTest(Scenarios, databases.SQLiteTest):
+    pass

@@ -1,0 +1,259 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+import datetime
+
+import ddt
+
+from manila_precheck import model
+from manila_precheck.tests import databases
+
+CHECK = 'soft-deleted-rows'
+OLD = databases.LONG_AGO
+OLDER = OLD - datetime.timedelta(days=365)
+DAY = datetime.timedelta(days=1)
+
+# manila 18, 20 and 22, and where each of them goes.
+UPGRADES = (
+    ('2024.1', '2025.1'),
+    ('2025.1', '2026.1'),
+    ('2026.1', '2026.2'),
+)
+
+
+def found(table, severity, message, todo, **data):
+    facts = {
+        'live': 0,
+        'soft_deleted': 0,
+        'percent': 100,
+        'purge_age_days': 30,
+        'purgeable': 0,
+        'without_deleted_at': 0,
+        'in_recycle_bin': 0,
+        'oldest': None,
+        'newest': None,
+    }
+    facts.update(data)
+    return model.Finding(
+        CHECK,
+        severity,
+        model.Subject('table', table),
+        f'table {table}: {message}',
+        (todo,),
+        data=facts,
+    )
+
+
+PURGE = model.command('manila-manage db purge 30')
+NOTHING = model.advice('At 30 days there is nothing to purge.')
+
+
+@ddt.ddt
+class Scenarios:
+    @ddt.data(*UPGRADES)
+    @ddt.unpack
+    def test_no_row_at_all(self, release, target):
+        result = self.run_check(CHECK, self.database(release), target=target)
+        self.assertEqual(
+            (model.Outcome.PASSED, '', ()),
+            (result.outcome, result.reason, result.findings),
+        )
+
+    @ddt.data(*UPGRADES)
+    @ddt.unpack
+    def test_text_and_number_in_the_column_deleted(self, release, target):
+        database = self.database(release)
+        recent = database.now() - DAY
+        database.insert(
+            'shares',
+            {'id': 'a'},
+            {'id': 'b', 'deleted': 'b', 'deleted_at': OLD},
+            {'id': 'c', 'deleted': 'c', 'deleted_at': OLDER},
+            {'id': 'd', 'deleted': 'd', 'deleted_at': recent},
+            {'id': 'e', 'deleted': 'e', 'deleted_at': None},
+        )
+        database.insert('quota_usages', {'id': 1}, {'id': 2, 'deleted': 0})
+        database.insert(
+            'reservations', {'id': 7, 'deleted': 7, 'deleted_at': OLD}
+        )
+        result = self.run_check(CHECK, database, target=target)
+        self.assertEqual(
+            (
+                found(
+                    'reservations',
+                    model.Severity.INFO,
+                    '1 of 1 rows are soft-deleted (2024-03-05 to '
+                    '2024-03-05); a purge at 30 days takes up to 1',
+                    PURGE,
+                    soft_deleted=1,
+                    purgeable=1,
+                    oldest=OLD.isoformat(),
+                    newest=OLD.isoformat(),
+                ),
+                found(
+                    'shares',
+                    model.Severity.INFO,
+                    '4 of 5 rows are soft-deleted (2023-03-06 to '
+                    f'{recent:%Y-%m-%d}); a purge at 30 days takes up to 2, '
+                    'no purge takes the 1 without deleted_at',
+                    PURGE,
+                    live=1,
+                    soft_deleted=4,
+                    percent=80,
+                    purgeable=2,
+                    without_deleted_at=1,
+                    oldest=OLDER.isoformat(),
+                    newest=recent.isoformat(),
+                ),
+            ),
+            result.findings,
+        )
+
+    def test_the_recycle_bin_is_live(self):
+        database = self.database('2025.1')
+        database.insert(
+            'shares',
+            {'id': 'a', 'is_soft_deleted': True},
+            {'id': 'b', 'is_soft_deleted': True},
+            {
+                'id': 'c',
+                'is_soft_deleted': True,
+                'deleted': 'c',
+                'deleted_at': OLD,
+            },
+        )
+        (finding,) = self.run_check(CHECK, database, target='2026.1').findings
+        self.assertEqual(
+            (2, 1, 2),
+            (
+                finding.data['live'],
+                finding.data['soft_deleted'],
+                finding.data['in_recycle_bin'],
+            ),
+        )
+
+    @ddt.data((3, 3, 30), (4, 0, 30), (3, 3, 20000))
+    @ddt.unpack
+    def test_thresholds(self, warning_rows, warnings, age):
+        database = self.database('2025.1')
+        database.insert(
+            'share_metadata',
+            *({'id': n, 'deleted': n, 'deleted_at': OLD} for n in range(1, 4)),
+        )
+        result = self.run_check(
+            CHECK,
+            database,
+            target='2026.1',
+            check_options={
+                CHECK: {'warning_rows': warning_rows, 'purge_age_days': age}
+            },
+        )
+        severity = model.Severity.WARNING if warnings else model.Severity.INFO
+        reached = 3 if age == 30 else 0
+        self.assertEqual(
+            (
+                found(
+                    'share_metadata',
+                    severity,
+                    '3 of 3 rows are soft-deleted (2024-03-05 to '
+                    f'2024-03-05); a purge at {age} days takes up to '
+                    f'{reached}',
+                    PURGE
+                    if reached
+                    else model.advice(
+                        f'At {age} days there is nothing to purge.'
+                    ),
+                    soft_deleted=3,
+                    purgeable=reached,
+                    purge_age_days=age,
+                    oldest=OLD.isoformat(),
+                    newest=OLD.isoformat(),
+                ),
+            ),
+            result.findings,
+        )
+
+    @ddt.data((999, 100, 'INFO'), (1000, 112, 'INFO'), (1000, 111, 'WARNING'))
+    @ddt.unpack
+    def test_share_of_a_table(self, dead, live, severity):
+        database = self.database('2025.1')
+        table = database.metadata.tables['messages']
+        plain = {'action_id': '1', 'message_level': 'ERROR', 'project_id': 'p'}
+        rows = [
+            dict(plain, id=f'd{n}', deleted=f'd{n}', deleted_at=OLD)
+            for n in range(dead)
+        ] + [
+            dict(plain, id=f'l{n}', deleted='False', deleted_at=None)
+            for n in range(live)
+        ]
+        with database.engine.begin() as connection:
+            connection.execute(table.insert(), rows)
+        (finding,) = self.run_check(CHECK, database, target='2026.1').findings
+        self.assertEqual(severity, finding.severity.name)
+        self.assertEqual(dead, finding.data['purgeable'])
+
+    def test_a_purge_that_would_delete_live_rows_is_not_proposed(self):
+        database = self.database('2025.1')
+        database.insert(
+            'share_types',
+            {'id': 'a', 'name': 'a', 'deleted_at': OLD},
+            {'id': 'b', 'name': 'b', 'deleted_at': database.now()},
+        )
+        database.insert(
+            'messages', {'id': 'm', 'deleted': 'm', 'deleted_at': OLD}
+        )
+        restored = model.Finding(
+            CHECK,
+            model.Severity.WARNING,
+            model.Subject('table', 'share_types'),
+            'table share_types: a purge at 30 days would delete 1 live rows, '
+            'whose deleted_at is set',
+            (
+                model.advice(
+                    'Do not run "manila-manage db purge" before their '
+                    'deleted_at is NULL, or before 2026.2, whose purge '
+                    'leaves live rows alone.'
+                ),
+            ),
+            ('https://bugs.launchpad.net/manila/+bug/2081827',),
+            {'live': 2, 'live_but_purged': 1},
+            'restored',
+        )
+        messages = found(
+            'messages',
+            model.Severity.INFO,
+            '1 of 1 rows are soft-deleted (2024-03-05 to 2024-03-05); a '
+            'purge at 30 days takes up to 1',
+            model.advice('See the findings "#restored" first.'),
+            soft_deleted=1,
+            purgeable=1,
+            oldest=OLD.isoformat(),
+            newest=OLD.isoformat(),
+        )
+        result = self.run_check(CHECK, database, target='2026.1')
+        self.assertEqual((restored, messages), result.findings)
+
+    def test_a_missing_table_is_no_pass(self):
+        database = self.database('2025.1')
+        database.execute('DROP TABLE share_backups')
+        result = self.run_check(CHECK, database, target='2026.1')
+        self.assertEqual(model.Outcome.ERROR, result.outcome)
+        self.assertIn('shows no table share_backups', result.reason)
+
+    def test_not_at_stage_upgraded(self):
+        result = self.run_check(
+            CHECK, self.database('2025.1'), target='2026.1', stage='upgraded'
+        )
+        self.assertEqual(model.Outcome.NOT_APPLICABLE, result.outcome)
+
+
+class SoftDeletedRowsTest(Scenarios, databases.SQLiteTest):
+    pass

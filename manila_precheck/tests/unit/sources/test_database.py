@@ -1,0 +1,327 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+import datetime
+import os
+import stat
+import subprocess
+import sys
+import threading
+
+import ddt
+import sqlalchemy as sa
+import testtools
+
+from manila_precheck import exceptions
+from manila_precheck import testing
+from manila_precheck.sources import database
+from manila_precheck.tests import databases
+
+AT_20 = '0d8c8f6d54a4'
+
+TEXT = database.ColumnType.TEXT
+INTEGER = database.ColumnType.INTEGER
+
+
+@ddt.ddt
+class Scenarios:
+    def test_a_known_revision(self):
+        found = self.connect(self.database('2025.1'))
+        self.assertEqual(
+            (database.State.VERSIONED, AT_20, (AT_20,), self.server),
+            (found.state, found.revision, found.revisions, found.dialect),
+        )
+        self.assertRegex(found.server_version, r'^\d+\.\d+')
+
+    def test_no_table(self):
+        found = self.connect(self.database())
+        self.assertEqual(
+            (database.State.EMPTY, None, {}),
+            (found.state, found.revision, found.shape),
+        )
+
+    def test_nothing_but_a_version_table_without_a_row(self):
+        made = self.database()
+        made.execute('CREATE TABLE alembic_version (version_num VARCHAR(32))')
+        self.assertIs(database.State.EMPTY, self.connect(made).state)
+
+    @ddt.data('DELETE FROM alembic_version', 'DROP TABLE alembic_version')
+    def test_tables_without_a_revision(self, statement):
+        made = self.database('2025.1')
+        made.execute(statement)
+        found = self.connect(made)
+        self.assertEqual(
+            (database.State.UNVERSIONED, None), (found.state, found.revision)
+        )
+
+    def test_two_revisions(self):
+        made = self.database('2025.1')
+        made.execute("INSERT INTO alembic_version VALUES ('00')")
+        found = self.connect(made)
+        self.assertEqual(
+            (database.State.AMBIGUOUS, None, ('00', AT_20)),
+            (found.state, found.revision, found.revisions),
+        )
+
+    def test_the_shape(self):
+        found = self.connect(self.database('2025.1'))
+        self.assertEqual(49, len(found.shape))
+        self.assertEqual(
+            {
+                'version_num': TEXT,
+            },
+            found.shape['alembic_version'],
+        )
+        self.assertEqual(
+            {
+                'id': INTEGER,
+                'deleted': INTEGER,
+                'disabled': True,
+                'updated_at': database.ColumnType.DATETIME,
+                'host': TEXT,
+                'ensuring': True,
+            },
+            {
+                # SQLite, MySQL and PostgreSQL differ in what a boolean is.
+                name: kind
+                if name not in ('disabled', 'ensuring')
+                else kind in (database.ColumnType.BOOLEAN, INTEGER)
+                for name, kind in found.shape['services'].items()
+                if name
+                in (
+                    'id',
+                    'deleted',
+                    'disabled',
+                    'updated_at',
+                    'host',
+                    'ensuring',
+                )
+            },
+        )
+
+    def test_a_missing_table_or_column_is_told_before_any_sql(self):
+        found = self.connect(self.database('2025.1'))
+        self.assertEqual(
+            "the database has no table 'qos_types'",
+            str(
+                self.assertRaises(
+                    exceptions.SchemaMismatch, found.table, 'qos_types', 'id'
+                )
+            ),
+        )
+        self.assertEqual(
+            "the database has no column 'soul' of table 'shares'",
+            str(
+                self.assertRaises(
+                    exceptions.SchemaMismatch,
+                    found.table,
+                    'shares',
+                    'id',
+                    'soul',
+                )
+            ),
+        )
+        self.assertRaises(
+            exceptions.SchemaMismatch, found.live_value, 'alembic_version'
+        )
+        self.assertEqual(
+            (True, False, False),
+            (
+                found.has_column('services', 'ensuring'),
+                found.has_column('services', 'soul'),
+                found.has_column('nothing', 'id'),
+            ),
+        )
+
+    def test_live_and_soft_deleted_by_the_type_of_the_column(self):
+        made = self.database('2025.1')
+        made.insert(
+            'shares', {'id': 'a'}, {'id': 'b', 'deleted': 'b'}, {'id': 'c'}
+        )
+        made.insert('services', {'id': 1}, {'id': 2, 'deleted': 2})
+        found = self.connect(made)
+        shares = found.table('shares', 'id', 'deleted')
+        services = found.table('services', 'id', 'deleted')
+        self.assertEqual(
+            (['a', 'c'], ['b'], [1], [2]),
+            tuple(
+                sorted(
+                    row.id
+                    for row in found.rows(
+                        sa.select(table.c.id).where(which(table))
+                    )
+                )
+                for table in (shares, services)
+                for which in (found.live, found.soft_deleted)
+            ),
+        )
+
+    def test_the_time_of_the_server(self):
+        before = datetime.datetime.now(datetime.timezone.utc)
+        now = self.connect(self.database()).now()
+        self.assertIsNone(now.tzinfo)
+        away = now - before.replace(tzinfo=None)
+        self.assertLess(abs(away.total_seconds()), 30)
+
+    @ddt.data(
+        "INSERT INTO shares (id) VALUES ('x')",
+        "UPDATE shares SET deleted = 'x'",
+        'DELETE FROM shares',
+        'CREATE TABLE mine (id INTEGER)',
+        'DROP TABLE shares',
+        'ALTER TABLE shares ADD COLUMN mine INTEGER',
+    )
+    def test_the_server_refuses_to_write(self, statement):
+        made = self.database('2025.1')
+        made.insert('shares', {'id': 'a'})
+        found = self.connect(made)
+        raised = self.assertRaises(
+            exceptions.StatementRefused, found.rows, statement
+        )
+        self.assertRegex(str(raised), '(?i)read.?only')
+        # The next statement finds a new connection, read only as well.
+        self.assertRaises(exceptions.StatementRefused, found.rows, statement)
+        with made.engine.connect() as connection:
+            rows = connection.exec_driver_sql('SELECT id, deleted FROM shares')
+            self.assertEqual([('a', 'False')], [tuple(r) for r in rows])
+
+    def test_a_statement_that_takes_too_long(self):
+        slow = {
+            'mysql': 'SELECT COUNT(*) FROM information_schema.columns a, '
+            'information_schema.columns b, information_schema.columns c',
+            'postgresql': 'SELECT count(*) FROM generate_series(1, 999999999)',
+            'sqlite': 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT '
+            'i + 1 FROM n) SELECT COUNT(*) FROM n',
+        }[self.server]
+        found = self.connect(
+            self.database('2025.1'), statement_timeout_seconds=1
+        )
+        raised = self.assertRaises(
+            exceptions.SourceUnusable, found.rows, slow, about='table shares'
+        )
+        self.assertNotIsInstance(raised, exceptions.StatementRefused)
+        self.assertEqual(
+            f'a reading of table shares in {found.words} took more than 1 '
+            'seconds ([manila_precheck] statement_timeout_seconds) and was '
+            'ended',
+            str(raised),
+        )
+        self.assertEqual(1, found.row('SELECT 1')[0])
+
+    def test_threads_and_the_connections_they_leave(self):
+        found = self.connect(self.database('2025.1'))
+        held = found._take()
+        rows = []
+
+        def read():
+            rows.append(found.row('SELECT COUNT(*) FROM shares')[0])
+
+        threads = [threading.Thread(target=read) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual([0] * 4, rows)
+        found.close()
+        found._give_back(held)
+        self.assertTrue(held.closed)
+        self.assertRaises(exceptions.SourceUnusable, found.rows, 'SELECT 1')
+
+    def test_no_secret_in_what_it_says_of_itself(self):
+        found = self.connect(self.database())
+        self.assertNotIn('openstack_citest:', found.words)
+
+
+class DatabaseTest(Scenarios, databases.SQLiteTest):
+    def test_a_file_that_is_not_there_is_not_made(self):
+        made = self.database()
+        os.unlink(made.path)
+        raised = self.assertRaises(
+            exceptions.SourceUnusable, self.connect, made
+        )
+        self.assertEqual(
+            f'the SQLite file {made.path} does not exist ([database] '
+            'connection)',
+            str(raised),
+        )
+        self.assertFalse(os.path.exists(made.path))
+
+    def test_a_file_that_is_no_database(self):
+        made = self.database()
+        with open(made.path, 'w') as stream:
+            stream.write('[DEFAULT]\nthis is = no database\n' * 100)
+        raised = self.assertRaises(
+            exceptions.SourceUnusable, self.connect, made
+        )
+        self.assertIn('file is not a database', str(raised))
+
+    def test_a_name_that_means_something_in_a_url(self):
+        made = self.database('2025.1')
+        made.engine.dispose()
+        odd = os.path.join(os.path.dirname(made.path), 'a #1 é.sqlite')
+        os.rename(made.path, odd)
+        self.assertEqual(AT_20, self.connect(f'sqlite:///{odd}').revision)
+
+    def test_nothing_is_written_beside_the_file(self):
+        made = self.database('2025.1')
+        made.engine.dispose()
+        folder = os.path.dirname(made.path)
+        os.chmod(made.path, stat.S_IRUSR)
+        self.connect(made).row('SELECT COUNT(*) FROM shares')
+        self.assertEqual(['manila.sqlite'], os.listdir(folder))
+
+
+class ImportTest(testtools.TestCase):
+    def test_importing_loads_no_database_library(self):
+        code = (
+            'import sys\n'
+            'import manila_precheck.sources.database\n'
+            'import manila_precheck.sources.migrations\n'
+            'import manila_precheck.sources.purge\n'
+            'print([m for m in ("sqlalchemy", "oslo_db", "pymysql", '
+            '"psycopg2", "sqlite3") if m in sys.modules])\n'
+        )
+        found = subprocess.run(
+            [sys.executable, '-c', code],
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        )
+        self.assertEqual('[]\n', found.stdout)
+
+
+class NotGivenTest(testtools.TestCase):
+    def test_no_connection_is_configured(self):
+        site = self.useFixture(testing.Site())
+        raised = self.assertRaises(
+            exceptions.SourceNotGiven, database.connect, site.context().conf
+        )
+        self.assertEqual(
+            'no database is configured: [database] connection is not set in '
+            'the files that were read',
+            str(raised),
+        )
+
+    def test_the_slave_is_preferred(self):
+        site = self.useFixture(
+            testing.Site(
+                '[database]\nslave_connection = sqlite:////nope/slave\n'
+                'connection = sqlite:////nope/master\n'
+            )
+        )
+        raised = self.assertRaises(
+            exceptions.SourceUnusable, database.connect, site.context().conf
+        )
+        self.assertEqual(
+            'the SQLite file /nope/slave does not exist ([database] '
+            'slave_connection)',
+            str(raised),
+        )

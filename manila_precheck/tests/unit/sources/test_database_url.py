@@ -1,0 +1,144 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+import socket
+
+import ddt
+import testtools
+
+from manila_precheck import exceptions
+from manila_precheck import testing
+from manila_precheck.sources import database
+from manila_precheck.sources import database_url
+
+OPTION = '[database] connection'
+
+
+def read(text):
+    return database_url.read(OPTION, text, 60, 10)
+
+
+@ddt.ddt
+class ReadTest(testtools.TestCase):
+    @ddt.data(
+        'geheim-99',
+        'mysql+pymysql//u:geheim-99@h/x',
+        'mysql+pymysql://u:geheim-99@h:geheim-99/x',
+        'oracle://u:geheim-99@h/x',
+        'sqlite://',
+        'sqlite:///:memory:',
+        'sqlite:///file:x?uri=true',
+    )
+    def test_what_is_no_url_of_ours(self, text):
+        raised = self.assertRaises(exceptions.SourceUnusable, read, text)
+        self.assertTrue(str(raised).startswith(OPTION), str(raised))
+        self.assertNotIn('geheim', str(raised))
+
+    def test_mariadb_is_mysql_to_the_libraries(self):
+        url, location = read('mariadb+pymysql://u:geheim-99@h:3307/m?a=b')
+        self.assertEqual('mysql+pymysql', url.drivername)
+        self.assertEqual('b', url.query['a'])
+        self.assertEqual('the mariadb database m at h:3307', location.words)
+
+    def test_what_the_url_says_of_time_limits_stays(self):
+        url, _location = read('mysql+pymysql://h/m?connect_timeout=3')
+        self.assertEqual(
+            {'connect_timeout': '3', 'read_timeout': '70'}, dict(url.query)
+        )
+
+    @ddt.data(
+        ('mysql+pymysql://h/m', None),
+        ('mysql+mysqldb://localhost/m', None),
+        ('mysql+pymysql://localhost/m?ssl_ca=/ca', None),
+        ('postgresql+psycopg2://localhost/m', None),
+        ('mysql+pymysql://localhost/m', 'true'),
+        ('mysql+pymysql:///m?unix_socket=/run/s', 'true'),
+    )
+    @ddt.unpack
+    def test_tls_is_left_out_on_the_loopback_only(self, text, disabled):
+        url = database_url.without_tls(read(text)[0])
+        self.assertEqual(disabled, url and url.query['ssl_disabled'])
+
+    @ddt.data(
+        ('geheim-99', 'no geheim-99 here', 'no *** here'),
+        ('ge%40im', 'quoted ge%40im, plain ge@im', 'quoted ***, plain ***'),
+        ('a', 'a cat sat: a', '*** cat sat: ***'),
+        ('x', 'host\n\tis  gone', 'host is gone'),
+    )
+    @ddt.unpack
+    def test_secrets_leave_what_a_driver_says(self, password, text, clean):
+        _url, location = read(f'mysql+pymysql://u:{password}@h/m')
+        self.assertEqual(clean, location.clean(text))
+
+    def test_the_end_of_a_password_with_an_at_sign(self):
+        _url, location = read('mysql+pymysql://u:ge@heim@h/m')
+        self.assertEqual('the mysql database m at h', location.words)
+        self.assertEqual("host '***@h'", location.clean("host 'heim@h'"))
+
+
+@ddt.ddt
+class UnreachableTest(testtools.TestCase):
+    def connect(self, url):
+        site = self.useFixture(testing.Site(connection=url))
+        return str(
+            self.assertRaises(
+                exceptions.SourceUnusable,
+                database.connect,
+                site.context().conf,
+            )
+        )
+
+    @ddt.data('mysql+pymysql', 'mariadb+pymysql', 'postgresql+psycopg2')
+    def test_nobody_listens(self, driver):
+        with socket.socket() as taken:
+            # Bound and not listening: the port refuses.
+            taken.bind(('127.0.0.1', 0))
+            port = taken.getsockname()[1]
+            words = self.connect(
+                f'{driver}://manila:geheim-99@127.0.0.1:{port}/manila'
+            )
+        backend = driver.partition('+')[0]
+        self.assertTrue(
+            words.startswith(
+                f'the {backend} database manila at 127.0.0.1:{port} cannot '
+                f'be reached ({OPTION}): '
+            ),
+            words,
+        )
+        self.assertIn('refused', words)
+        self.assertNotIn('geheim', words)
+        self.assertNotIn('\n', words)
+
+    @ddt.data(
+        ('mysql://', 'MySQLdb', 'mysql+pymysql://'),
+        ('mysql+asyncmy://', 'asyncmy', 'install'),
+        ('postgresql+asyncpg://', 'asyncpg', 'install'),
+    )
+    @ddt.unpack
+    def test_a_driver_is_missing(self, scheme, driver, todo):
+        try:
+            __import__(driver)
+        except ImportError:
+            pass
+        else:
+            self.skipTest(f'{driver} is installed here')
+        words = self.connect(f'{scheme}manila:geheim-99@127.0.0.1/manila')
+        self.assertIn(f'its driver {driver} is not installed', words)
+        self.assertIn(todo, words)
+        self.assertNotIn('geheim', words)
+
+    @ddt.data('nonsense=1', 'ssl_ca=/nope/ca.pem')
+    def test_a_parameter_that_the_driver_does_not_take(self, query):
+        words = self.connect(
+            f'mysql+pymysql://manila:geheim-99@127.0.0.1:1/manila?{query}'
+        )
+        self.assertIn('cannot be reached', words)
+        self.assertNotIn('geheim', words)
