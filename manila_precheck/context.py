@@ -351,8 +351,10 @@ def _source(
     The revision of the database comes first, but it says where the upgrade
     came from only until ``manila-manage db sync`` has run.
     """
-    migrated = stage is model.Stage.UPGRADED or (
-        target is not None and target in at_revision
+    migrated = (
+        stage is model.Stage.UPGRADED
+        if target is None or not at_revision
+        else target in at_revision
     )
     if at_revision and not migrated:
         for known in (stated, installed):

@@ -99,17 +99,26 @@ def _describe(exc: BaseException) -> str:
     return f'{type(exc).__name__}: {exc}'
 
 
-def guarded(call: Callable[[], T], seconds: Optional[float] = None) -> T:
-    """Return what a plugin's code returns, whatever that code does.
+def guarded(
+    call: Callable[[], T],
+    seconds: Optional[float] = None,
+    passing: tuple[type[BaseException], ...] = (),
+) -> T:
+    """Return what code that is not trusted returns, whatever it does.
 
     :param seconds: how long it may take; None is for ever.
+    :param passing: further exceptions that the caller sees to.
     :raises PrecheckError: one that the call raised itself; a PluginError,
         in words, for everything else, ``sys.exit`` included.
     """
     try:
+        if seconds is None:
+            return call()
         result: T = _call_within(seconds, call)
         return result
     except (KeyboardInterrupt, exceptions.PrecheckError):
+        raise
+    except passing:
         raise
     except _TookTooLong:
         raise exceptions.PluginError(
@@ -178,8 +187,8 @@ def _findings(
 def _not_applicable(one: check.Check, ctx: 'context.Context') -> str:
     """Return why a check is not for this run, '' when it is."""
     if ctx.stage not in one.stages:
-        stages = ', '.join(s.value for s in model.Stage if s in one.stages)
-        return f'it looks at stage {stages}, this is {ctx.stage.value}'
+        stages = ' and '.join(s.value for s in model.Stage if s in one.stages)
+        return f'it is for stage {stages}; this is {ctx.stage.value}'
     if one.introduced is not None:
         upgrade = ctx.upgrade
         if not upgrade.crosses(releases.parse(one.introduced)):

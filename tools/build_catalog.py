@@ -60,8 +60,18 @@ EXTRACT = ROOT / 'tools' / 'catalog_extract.py'
 # What each release was tested with (tox.ini and the project template of its
 # branch); an interpreter that is not at hand is named by --python.
 PYTHONS = {
-    12: '3.8', 13: '3.8', 14: '3.8', 15: '3.9', 16: '3.10', 17: '3.10',
-    18: '3.11', 19: '3.11', 20: '3.12', 21: '3.12', 22: '3.13', 23: '3.13',
+    12: '3.8',
+    13: '3.8',
+    14: '3.8',
+    15: '3.9',
+    16: '3.10',
+    17: '3.10',
+    18: '3.11',
+    19: '3.11',
+    20: '3.12',
+    21: '3.12',
+    22: '3.13',
+    23: '3.13',
 }
 
 
@@ -73,8 +83,13 @@ def run(command, **kwargs):
     environment = dict(os.environ, PYTHONHASHSEED='0', LC_ALL='C.UTF-8')
     environment.pop('PYTHONPATH', None)
     done = subprocess.run(
-        [str(part) for part in command], env=environment,
-        capture_output=True, text=True, check=False, **kwargs)
+        [str(part) for part in command],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        **kwargs,
+    )
     if done.returncode:
         say(done.stdout[-3000:])
         say(done.stderr[-6000:])
@@ -84,6 +99,7 @@ def run(command, **kwargs):
 
 # -- the environment ---------------------------------------------------------
 
+
 def interpreter(major, wanted):
     """Return a Python that the release runs with."""
     if wanted:
@@ -91,13 +107,13 @@ def interpreter(major, wanted):
     found = shutil.which(f'python{PYTHONS[major]}')
     if found:
         return found
-    pyenv = pathlib.Path(
-        os.environ.get('PYENV_ROOT', '~/.pyenv')).expanduser()
+    pyenv = pathlib.Path(os.environ.get('PYENV_ROOT', '~/.pyenv')).expanduser()
     for path in sorted(pyenv.glob(f'versions/{PYTHONS[major]}.*/bin/python')):
         return str(path)
     raise SystemExit(
         f'no Python {PYTHONS[major]} at hand for manila {major}; name one '
-        f'with --python')
+        f'with --python'
+    )
 
 
 def pins(major, given, folder):
@@ -105,13 +121,17 @@ def pins(major, given, folder):
     path = given
     if not path and os.environ.get('MANILA_PRECHECK_CONSTRAINTS'):
         path = os.path.join(
-            os.environ['MANILA_PRECHECK_CONSTRAINTS'], f'{major}.txt')
+            os.environ['MANILA_PRECHECK_CONSTRAINTS'], f'{major}.txt'
+        )
     if not path:
         say('no constraints: the newest libraries are taken')
         return []
     text = pathlib.Path(path).read_text(encoding='utf-8')
-    lines = [line for line in text.splitlines()
-             if not re.match(r'^(manila|setuptools|pip|wheel)\b[^-]', line)]
+    lines = [
+        line
+        for line in text.splitlines()
+        if not re.match(r'^(manila|setuptools|pip|wheel)\b[^-]', line)
+    ]
     out = folder / 'constraints.txt'
     out.write_text('\n'.join(lines) + '\n', encoding='utf-8')
     return ['-c', out]
@@ -127,10 +147,20 @@ def environment(args, major, folder):
     python = home / 'bin' / 'python'
     # Paste needs pkg_resources at run time, and builds of old wheels more.
     limit = 66 if major < 15 else 81
-    run([python, '-m', 'pip', 'install', '-q', *pins(
-        major, args.constraints, folder),
-        f'manila>={major}.0.0,<{major + 1}', 'pymysql', 'psycopg2-binary',
-        f'setuptools<{limit}'])
+    run(
+        [
+            python,
+            '-m',
+            'pip',
+            'install',
+            '-q',
+            *pins(major, args.constraints, folder),
+            f'manila>={major}.0.0,<{major + 1}',
+            'pymysql',
+            'psycopg2-binary',
+            f'setuptools<{limit}',
+        ]
+    )
     return python
 
 
@@ -140,23 +170,45 @@ def package_facts(python, major, folder):
     :raises SystemExit: when the environment holds another version.
     """
     where = folder / 'download'
-    run([python, '-m', 'pip', 'download', '-q', '--no-deps',
-         '--only-binary', ':all:', '-d', where,
-         f'manila>={major}.0.0,<{major + 1}'])
+    run(
+        [
+            python,
+            '-m',
+            'pip',
+            'download',
+            '-q',
+            '--no-deps',
+            '--only-binary',
+            ':all:',
+            '-d',
+            where,
+            f'manila>={major}.0.0,<{major + 1}',
+        ]
+    )
     (wheel,) = list(where.iterdir())
     version = wheel.name.split('-')[1]
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    installed = run([
-        python, '-c', 'import importlib.metadata as m;'
-        'print(m.version("manila"))']).stdout.strip()
+    installed = run(
+        [
+            python,
+            '-c',
+            'import importlib.metadata as m;print(m.version("manila"))',
+        ]
+    ).stdout.strip()
     if installed != version:
         raise SystemExit(
-            f'the environment holds manila {installed}, PyPI has {version}')
-    return {'package': 'manila', 'version': version,
-            'filename': wheel.name, 'sha256': digest}
+            f'the environment holds manila {installed}, PyPI has {version}'
+        )
+    return {
+        'package': 'manila',
+        'version': version,
+        'filename': wheel.name,
+        'sha256': digest,
+    }
 
 
 # -- the schema --------------------------------------------------------------
+
 
 class Server:
     """A database server that a schema is made on."""
@@ -170,14 +222,20 @@ class Server:
         return f'{self.base}/{database}{self.parameters}'
 
     def script(self, python, statement, database):
-        run([python, '-c',
-             'import sys, sqlalchemy as sa\n'
-             'e = sa.create_engine(sys.argv[1],'
-             ' isolation_level="AUTOCOMMIT")\n'
-             'c = e.connect()\n'
-             'c.execute(sa.text(sys.argv[2]))\n'
-             'c.close()\n',
-             self.url(database), statement])
+        run(
+            [
+                python,
+                '-c',
+                'import sys, sqlalchemy as sa\n'
+                'e = sa.create_engine(sys.argv[1],'
+                ' isolation_level="AUTOCOMMIT")\n'
+                'c = e.connect()\n'
+                'c.execute(sa.text(sys.argv[2]))\n'
+                'c.close()\n',
+                self.url(database),
+                statement,
+            ]
+        )
 
 
 def reflected(python, server, first, create, name, folder):
@@ -190,7 +248,9 @@ def reflected(python, server, first, create, name, folder):
         conf.write_text(
             f'[DEFAULT]\nstate_path = {folder}\nlog_file = {folder}/log\n'
             f'[database]\nconnection = {url}\n'
-            f'[oslo_concurrency]\nlock_path = {folder}\n', encoding='utf-8')
+            f'[oslo_concurrency]\nlock_path = {folder}\n',
+            encoding='utf-8',
+        )
         os.chmod(conf, 0o600)
         manage = pathlib.Path(python).parent / 'manila-manage'
         run([manage, '--config-file', conf, 'db', 'sync'])
@@ -205,17 +265,29 @@ def schema_rows(python, major, args, folder):
     """Return the rows of every table, from the two servers together."""
     name = f'cat_{major}_{os.getpid()}'
     mysql = reflected(
-        python, Server(args.mysql_url, 'mysql+pymysql', '?charset=utf8'),
-        'information_schema', f'CREATE DATABASE {name} CHARACTER SET utf8',
-        name, folder)
+        python,
+        Server(args.mysql_url, 'mysql+pymysql', '?charset=utf8'),
+        'information_schema',
+        f'CREATE DATABASE {name} CHARACTER SET utf8',
+        name,
+        folder,
+    )
     postgresql = reflected(
-        python, Server(args.postgresql_url, 'postgresql+psycopg2', ''),
-        'postgres', f'CREATE DATABASE {name}', name, folder)
+        python,
+        Server(args.postgresql_url, 'postgresql+psycopg2', ''),
+        'postgres',
+        f'CREATE DATABASE {name}',
+        name,
+        folder,
+    )
     if set(mysql) != set(postgresql):
         raise SystemExit(
-            f'tables of one server only: {set(mysql) ^ set(postgresql)}')
-    return {table: table_rows(table, mysql[table], postgresql[table])
-            for table in sorted(mysql)}
+            f'tables of one server only: {set(mysql) ^ set(postgresql)}'
+        )
+    return {
+        table: table_rows(table, mysql[table], postgresql[table])
+        for table in sorted(mysql)
+    }
 
 
 def table_rows(table, mysql, postgresql):
@@ -229,16 +301,22 @@ def table_rows(table, mysql, postgresql):
     if set(other) != {column['name'] for column in mysql['columns']}:
         raise SystemExit(f'{table}: columns of one server only')
     for position, column in enumerate(mysql['columns']):
-        rows.append({'kind': 'column', 'position': position, **joined_column(
-            table, column, other[column['name']])})
+        rows.append(
+            {
+                'kind': 'column',
+                'position': position,
+                **joined_column(table, column, other[column['name']]),
+            }
+        )
     keys = mysql['primary'], postgresql['primary']
     if keys[0] == keys[1]:
         rows.append({'kind': 'primary', 'columns': keys[0]})
     else:
         for dialect, key in zip(('mysql', 'postgresql'), keys):
             if key:
-                rows.append({'kind': 'primary', 'columns': key,
-                             'dialects': [dialect]})
+                rows.append(
+                    {'kind': 'primary', 'columns': key, 'dialects': [dialect]}
+                )
     rows.extend(joined_keys(table, mysql, postgresql))
     return rows
 
@@ -254,7 +332,8 @@ def joined_column(table, mysql, postgresql):
     if mysql['type'] != postgresql['type']:
         raise SystemExit(
             f'{table}.{mysql["name"]}: {mysql["type"]} is not '
-            f'{postgresql["type"]}')
+            f'{postgresql["type"]}'
+        )
     if mysql.get('length') != postgresql.get('length'):
         row['mysql_length'] = mysql.get('length')
     row['nullable'] = mysql['nullable']
@@ -293,13 +372,20 @@ def joined_keys(table, mysql, postgresql):
     named = {tuple(columns): name for name, columns in mysql['uniques']}
     for name, columns in postgresql['uniques']:
         mine = named.pop(tuple(columns), None)
-        rows.append({'kind': 'unique', 'name': name if name == mine else None,
-                     'columns': columns})
+        rows.append(
+            {
+                'kind': 'unique',
+                'name': name if name == mine else None,
+                'columns': columns,
+            }
+        )
     if named:
         raise SystemExit(f'{table}: unique on one server only: {named}')
     uniques = {name for name, _columns in postgresql['uniques']}
-    mine = {(name, tuple(columns)): unique
-            for name, columns, unique in mysql['indexes']}
+    mine = {
+        (name, tuple(columns)): unique
+        for name, columns, unique in mysql['indexes']
+    }
     for name, columns, unique in postgresql['indexes']:
         if name in uniques:
             continue
@@ -314,35 +400,58 @@ def joined_keys(table, mysql, postgresql):
     foreign = {tuple(item[1]) for item in mysql['foreign']}
     for (name, columns), _unique in sorted(mine.items()):
         if name not in known and not any(
-                key[:len(columns)] == columns for key in foreign):
-            rows.append({'kind': 'index', 'name': name,
-                         'columns': list(columns), 'dialects': ['mysql']})
-    named = {(tuple(columns), target, tuple(references)): (name, options)
-             for name, columns, target, references, options
-             in mysql['foreign']}
+            key[: len(columns)] == columns for key in foreign
+        ):
+            rows.append(
+                {
+                    'kind': 'index',
+                    'name': name,
+                    'columns': list(columns),
+                    'dialects': ['mysql'],
+                }
+            )
+    named = {
+        (tuple(columns), target, tuple(references)): (name, options)
+        for name, columns, target, references, options in mysql['foreign']
+    }
     for name, columns, target, references, options in postgresql['foreign']:
         other = named.pop((tuple(columns), target, tuple(references)), None)
         if other is None or other[1] != options:
             raise SystemExit(f'{table}: foreign key {name} differs')
-        row = {'kind': 'foreign', 'columns': columns, 'table': target,
-               'references': references,
-               'name': name if name == other[0] else None}
+        row = {
+            'kind': 'foreign',
+            'columns': columns,
+            'table': target,
+            'references': references,
+            'name': name if name == other[0] else None,
+        }
         if options:
             row['options'] = options
         rows.append(row)
     if named:
         raise SystemExit(f'{table}: foreign key on one server only: {named}')
-    return [{key: value for key, value in row.items() if value is not None}
-            for row in rows]
+    return [
+        {key: value for key, value in row.items() if value is not None}
+        for row in rows
+    ]
 
 
 # -- the history -------------------------------------------------------------
 
+
 def entries_of(facts):
     """Return {kind: {entry: [row]}} of what the extractor read."""
-    named = {kind: {} for kind in (
-        'auth_plugins', 'drivers', 'options', 'policies', 'releases',
-        'revisions')}
+    named = {
+        kind: {}
+        for kind in (
+            'auth_plugins',
+            'drivers',
+            'options',
+            'policies',
+            'releases',
+            'revisions',
+        )
+    }
 
     def add(kind, name, row):
         named[kind].setdefault(name, []).append(row)
@@ -378,8 +487,13 @@ def merged(document, major, header, entries):
     for name, rows in document['entries'].items():
         for row in rows:
             facts = json.dumps(
-                {key: value for key, value in row.items()
-                 if key != 'releases'}, sort_keys=True)
+                {
+                    key: value
+                    for key, value in row.items()
+                    if key != 'releases'
+                },
+                sort_keys=True,
+            )
             kept = history.majors(row['releases']) - {major}
             if kept:
                 holds.setdefault(name, {})[facts] = kept
@@ -388,50 +502,75 @@ def merged(document, major, header, entries):
             facts = json.dumps(row, sort_keys=True)
             known = holds.setdefault(name, {})
             known[facts] = known.get(facts, frozenset()) | {major}
-    count = sum(len({json.dumps(row, sort_keys=True) for row in rows})
-                for rows in entries.values())
+    count = sum(
+        len({json.dumps(row, sort_keys=True) for row in rows})
+        for rows in entries.values()
+    )
     return {
         'format': history.FORMAT,
         'kind': document['kind'],
-        'releases': {**document['releases'],
-                     text: {**header, 'count': count}},
+        'releases': {**document['releases'], text: {**header, 'count': count}},
         'entries': {name: ordered(rows) for name, rows in holds.items()},
     }
 
 
 def ordered(holds):
-    rows = [{**json.loads(facts), 'releases': history.ranges(kept)}
-            for facts, kept in holds.items()]
-    return sorted(rows, key=lambda row: (
-        row.get('position', 0), min(history.majors(row['releases'])),
-        json.dumps(row, sort_keys=True)))
+    rows = [
+        {**json.loads(facts), 'releases': history.ranges(kept)}
+        for facts, kept in holds.items()
+    ]
+    return sorted(
+        rows,
+        key=lambda row: (
+            row.get('position', 0),
+            min(history.majors(row['releases'])),
+            json.dumps(row, sort_keys=True),
+        ),
+    )
 
 
 def shipped(kind):
     path = DATA / f'{kind}.json'
     if not path.exists():
-        return '', {'format': history.FORMAT, 'kind': kind, 'releases': {},
-                    'entries': {}}
+        return '', {
+            'format': history.FORMAT,
+            'kind': kind,
+            'releases': {},
+            'entries': {},
+        }
     text = path.read_text(encoding='utf-8')
     return text, json.loads(text)
 
 
 def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('release')
     parser.add_argument('--python', help='the interpreter to install with')
     parser.add_argument('--venv', help='an environment, made when missing')
     parser.add_argument('--constraints', help='upper constraints')
-    parser.add_argument('--check', action='store_true',
-                        help='write nothing, print the difference')
-    parser.add_argument('--without-schema', action='store_true',
-                        help='leave the schema as it is shipped')
-    parser.add_argument('--mysql-url', default=os.environ.get(
-        'MANILA_PRECHECK_MYSQL_URL', 'mysql://root@127.0.0.1'))
-    parser.add_argument('--postgresql-url', default=os.environ.get(
-        'MANILA_PRECHECK_POSTGRESQL_URL',
-        'postgresql://postgres:postgres@127.0.0.1'))
+    parser.add_argument(
+        '--check',
+        action='store_true',
+        help='write nothing, print the difference',
+    )
+    parser.add_argument(
+        '--without-schema',
+        action='store_true',
+        help='leave the schema as it is shipped',
+    )
+    parser.add_argument(
+        '--mysql-url',
+        default=os.environ.get(
+            'MANILA_PRECHECK_MYSQL_URL', 'mysql://root@127.0.0.1'
+        ),
+    )
+    parser.add_argument(
+        '--postgresql-url',
+        default=os.environ.get(
+            'MANILA_PRECHECK_POSTGRESQL_URL',
+            'postgresql://postgres:postgres@127.0.0.1',
+        ),
+    )
     args = parser.parse_args()
     try:
         release = releases.parse(args.release)
@@ -458,9 +597,15 @@ def main():
         changed = True
         path = DATA / f'{kind}.json'
         if args.check:
-            sys.stdout.writelines(difflib.unified_diff(
-                before.splitlines(True), after.splitlines(True),
-                f'shipped/{kind}.json', f'built/{kind}.json', n=0))
+            sys.stdout.writelines(
+                difflib.unified_diff(
+                    before.splitlines(True),
+                    after.splitlines(True),
+                    f'shipped/{kind}.json',
+                    f'built/{kind}.json',
+                    n=0,
+                )
+            )
         else:
             path.write_text(after, encoding='utf-8')
             say(f'wrote {path.relative_to(ROOT)}')

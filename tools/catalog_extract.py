@@ -52,6 +52,7 @@ ADDRESS6 = '2001:db8::77'
 PROCESSORS = 7919
 HOME = '/nonexistent/catalog-home-mark'
 TEMPORARY = '/nonexistent/catalog-tmp-mark'
+PROCESS = 'catalog-process-mark'
 
 # What etc/oslo-config-generator/manila.conf of the releases names, and the
 # libraries whose options manila's services register without naming them.
@@ -112,7 +113,7 @@ def stand_in_for_the_host():
     os.cpu_count = lambda: PROCESSORS
     real = os.uname()
     os.uname = lambda: _uname(real)
-    sys.argv = sys.argv[:1]
+    sys.argv = [PROCESS]
     try:
         from oslo_concurrency import processutils
     except ImportError:
@@ -155,7 +156,7 @@ def is_of_the_host(value):
         return value and value % PROCESSORS == 0
     if not isinstance(value, str):
         return False
-    marks = (HOST, ADDRESS, ADDRESS6, HOME, TEMPORARY, sys.prefix)
+    marks = (HOST, ADDRESS, ADDRESS6, HOME, TEMPORARY, PROCESS, sys.prefix)
     return any(mark in value for mark in marks)
 
 
@@ -793,6 +794,8 @@ def driver_facts(modules, owners):
         add('emc_plugin', name, target=target.replace(':', '.'),
             modes=plugin_modes(cls, modules),
             deprecated=plugin_deprecated(name, modules))
+    for old, new in emc_aliases(modules).items():
+        add('emc_alias', old, target=new, deprecated=True)
     network = importlib.import_module('manila.network').NetworkBaseAPI
     for path in subclasses_in(modules, NETWORK, network):
         add('network', path)
@@ -869,6 +872,26 @@ def plugin_deprecated(name, modules):
         if name in words and 'deprecated' in text:
             return True
     return False
+
+
+def emc_aliases(modules):
+    """Return the values of emc_share_backend that the driver replaces."""
+    found = {}
+    module = modules['manila.share.drivers.dell_emc.driver']
+    for part in ast.walk(module.tree):
+        if not (isinstance(part, ast.If)
+                and isinstance(part.test, ast.Compare)
+                and getattr(part.test.left, 'attr', '') == 'backend_name'):
+            continue
+        (old,) = [item.value for item in ast.walk(part.test)
+                  if isinstance(item, ast.Constant)]
+        for statement in part.body:
+            if (isinstance(statement, ast.Assign)
+                    and getattr(statement.targets[0], 'attr', '')
+                    == 'backend_name'
+                    and isinstance(statement.value, ast.Constant)):
+                found[old] = statement.value.value
+    return found
 
 
 def shipped_paste():
@@ -1094,7 +1117,7 @@ def source_names(modules):
     for module in modules.values():
         for call in ast.walk(module.tree):
             if (isinstance(call, ast.Call) and call.args
-                    and re.match(r'^(\w*Opt)$', getattr(
+                    and re.match(r'^(?!Deprecated)(\w*Opt)$', getattr(
                         call.func, 'attr', getattr(call.func, 'id', '')))
                     and isinstance(call.args[0], ast.Constant)
                     and isinstance(call.args[0].value, str)):
@@ -1217,7 +1240,7 @@ def collect_options(modules, registrations, listed):
     return collector
 
 
-@functools.cache
+@functools.lru_cache(maxsize=None)  # noqa: UP033: Python 3.8
 def password_options():
     from keystoneauth1 import loading
 
@@ -1247,8 +1270,11 @@ def import_closure(modules):
                 names = [part.module] + [
                     f'{part.module}.{alias.name}' for alias in part.names]
             elif isinstance(part, ast.Constant) and isinstance(
-                    part.value, str) and part.value.startswith(DRIVERS):
-                names = [part.value, part.value.rpartition('.')[0]]
+                    part.value, str) and re.match(
+                        r'^[\w.]+\.\w+$', part.value):
+                # A class to load, by its path or its path in the package.
+                package = module.globals.get('__package__') or ''
+                names = [part.value, f'{package}.{part.value}']
             for name in names:
                 while name.startswith(DRIVERS.rstrip('.')):
                     if name in modules:

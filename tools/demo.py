@@ -19,8 +19,9 @@ the real command there, twice: on a controller before the upgrade, and on the
 files alone after it. With arguments it runs once, and they are handed to
 'manila-precheck upgrade check'.
 
-The report goes to standard output, what the demo itself says to standard
-error. Exits with 0 whatever the report says, with 1 when there was none.
+With --format or --json standard output is the report alone, and what the demo
+says goes to standard error. Exits with 0 whatever the report says, with 1
+when there was none.
 """
 
 import argparse
@@ -47,6 +48,7 @@ SITE = os.path.join(
 SOURCE = '2025.1'
 TARGET = '2026.1'
 DATABASE = 'manila.sqlite'
+DATABASE_CONF = ('manila.conf.d', '00-database.conf')
 PROG = 'manila-precheck'
 
 _CODES = {
@@ -55,17 +57,9 @@ _CODES = {
     2: 'failures',
 }
 
-# On the files alone nothing says which release runs now.
-_FILES_ONLY = ['--stage', 'upgraded', '--source-release', SOURCE]
-
 
 class DemoError(Exception):
     """The demo cannot go on, and says why in one line."""
-
-
-def _say(text: str) -> None:
-    sys.stdout.flush()
-    print(text, file=sys.stderr, flush=True)
 
 
 def _command() -> str:
@@ -80,86 +74,118 @@ def _command() -> str:
     return found
 
 
-def _build(directory: str) -> None:
-    """Copy the site and make its database.
+class Demo:
+    """A site in a directory, and the runs of the command on it."""
 
-    :raises DemoError: when one of them cannot be made.
-    """
-    try:
-        import demo_rows
-        import sqlalchemy
+    def __init__(self, directory: str, more: Sequence[str]) -> None:
+        """Note where the site goes and what the command is handed.
 
-        from manila_precheck import releases
-        from manila_precheck import testing_schema
-    except ImportError as exc:
-        raise DemoError(f'{exc}; run: tox -e demo') from exc
-    url = f'sqlite:///{os.path.join(directory, DATABASE)}'
-    try:
-        shutil.copytree(SITE, directory, dirs_exist_ok=True)
-        with open(
-            os.path.join(directory, 'manila.conf.d', '00-database.conf'),
-            'w',
-            encoding='utf-8',
-        ) as stream:
-            # A dollar in a value of oslo.config is a reference.
-            stream.write(
-                f'[database]\nconnection = {url}\n'.replace('$', '$$')
+        :param directory: an empty one.
+        :param more: arguments of upgrade check.
+        """
+        self._directory = directory
+        self._more = list(more)
+        for_programs = any(w.startswith(('--format', '--json')) for w in more)
+        self._stream = sys.stderr if for_programs else sys.stdout
+
+    def _say(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+
+    def build(self) -> None:
+        """Copy the site and make its database.
+
+        :raises DemoError: when one of them cannot be made.
+        """
+        try:
+            import demo_rows
+            import sqlalchemy
+
+            from manila_precheck import releases
+            from manila_precheck import testing_schema
+        except ImportError as exc:
+            raise DemoError(f'{exc}; run: tox -e demo') from exc
+        url = f'sqlite:///{os.path.join(self._directory, DATABASE)}'
+        # A dollar in a value of oslo.config is a reference.
+        text = f'[database]\nconnection = {url}\n'.replace('$', '$$')
+        try:
+            shutil.copytree(SITE, self._directory, dirs_exist_ok=True)
+            path = os.path.join(self._directory, *DATABASE_CONF)
+            with open(path, 'w', encoding='utf-8') as stream:
+                stream.write(text)
+            engine = sqlalchemy.create_engine(url)
+            metadata = testing_schema.create_schema(
+                engine, releases.parse(SOURCE)
             )
-        engine = sqlalchemy.create_engine(url)
-        metadata = testing_schema.create_schema(engine, releases.parse(SOURCE))
-        now = datetime.datetime.now(datetime.timezone.utc)
-        region = demo_rows.Region(metadata, now.replace(tzinfo=None))
-        written = region.write(engine)
-        engine.dispose()
-    except (OSError, sqlalchemy.exc.SQLAlchemyError) as exc:
-        raise DemoError(f'the site cannot be made: {exc}') from exc
-    _say(
-        f'# A made-up region of manila {SOURCE}: {written["shares"]} shares, '
-        f'{sum(written.values())} rows in all.'
-    )
+            now = datetime.datetime.now(datetime.timezone.utc)
+            region = demo_rows.Region(metadata, now.replace(tzinfo=None))
+            written = region.write(engine)
+            engine.dispose()
+        except (OSError, sqlalchemy.exc.SQLAlchemyError) as exc:
+            raise DemoError(f'the site cannot be made: {exc}') from exc
+        self._say(
+            f'# A made-up region of manila {SOURCE}: {written["shares"]} '
+            f'shares, {sum(written.values())} rows in all.'
+        )
+        self._say(f'$ cd {shlex.quote(self._directory)}')
+
+    def run(self, files_only: bool) -> bool:
+        """Run the command with the arguments that it was handed.
+
+        :returns: whether there was a report.
+        """
+        return self._run(files_only, self._more)
+
+    def run_after_the_upgrade(self) -> bool:
+        """Run the command on the files alone.
+
+        :returns: whether there was a report.
+        """
+        self._say('\n# After the upgrade, where the database cannot be seen:')
+        # Nothing else says there which release the upgrade came from.
+        return self._run(
+            True, ['--source-release', SOURCE, '--stage', 'upgraded']
+        )
+
+    def _run(self, files_only: bool, more: Sequence[str]) -> bool:
+        program = _command()
+        words = ['--config-file', 'manila.conf']
+        if not files_only:
+            words += ['--config-dir', 'manila.conf.d']
+        words += ['upgrade', 'check', '--target-release', TARGET, *more]
+        known = shutil.which(PROG)
+        shown = PROG if known and os.path.samefile(known, program) else program
+        self._say('$ ' + ' '.join(map(shlex.quote, [shown, *words])))
+        # Standard output is the terminal's own, for its width and colours.
+        # The other one is not: tox would mix the progress into the report.
+        done = subprocess.run(
+            [program, *words],
+            cwd=self._directory,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        code = done.returncode
+        print(done.stderr, end='', file=sys.stderr, flush=True)
+        self._say(
+            f'# The command exits with {code} '
+            f'({_CODES.get(code, "no report")}).'
+        )
+        # Python gives 1 as well when a program crashes.
+        return code in _CODES and 'Traceback (most recent' not in done.stderr
 
 
-def _run(directory: str, files_only: bool, more: Sequence[str]) -> int:
-    """Run the command on the site, and say how it ended.
+def _directory(stack: contextlib.ExitStack, given: Optional[str]) -> str:
+    """Return an empty directory: the one given, or one that will go.
 
-    :returns: its exit code.
+    :raises DemoError: when the one given is not empty.
     """
-    program = _command()
-    words = ['--config-file', 'manila.conf']
-    if not files_only:
-        words += ['--config-dir', 'manila.conf.d']
-    words += ['upgrade', 'check', '--target-release', TARGET, *more]
-    known = shutil.which(PROG)
-    shown = PROG if known and os.path.samefile(known, program) else program
-    _say('$ ' + ' '.join(shlex.quote(word) for word in [shown, *words]))
-    code = subprocess.run([program, *words], cwd=directory).returncode
-    _say(f'# The command exits with {code} ({_CODES.get(code, "no report")}).')
-    return code
-
-
-def _runs(args: argparse.Namespace, more: Sequence[str]) -> bool:
-    """Make the site, run the command on it, say whether all went well.
-
-    :raises DemoError: when the site cannot be made.
-    """
-    with contextlib.ExitStack() as stack:
-        if args.directory is None:
-            directory = stack.enter_context(
-                tempfile.TemporaryDirectory(prefix='manila-precheck-demo-')
-            )
-        else:
-            directory = os.path.abspath(args.directory)
-            if os.path.isdir(directory) and os.listdir(directory):
-                raise DemoError(f'{directory} is not empty')
-            os.makedirs(directory, exist_ok=True)
-        _build(directory)
-        if args.directory is not None:
-            _say(f'$ cd {shlex.quote(directory)}')
-        codes = [_run(directory, args.files_only, more)]
-        if not (more or args.files_only):
-            _say('\n# After the upgrade, where the database cannot be seen:')
-            codes.append(_run(directory, True, _FILES_ONLY))
-    return all(code in _CODES for code in codes)
+    if given is None:
+        temporary = tempfile.TemporaryDirectory(prefix='manila-precheck-demo-')
+        return stack.enter_context(temporary)
+    directory = os.path.abspath(given)
+    os.makedirs(directory, exist_ok=True)
+    if os.listdir(directory):
+        raise DemoError(f'{directory} is not empty')
+    return directory
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -183,10 +209,16 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     )
     args, more = parser.parse_known_args(argv)
     try:
-        return 0 if _runs(args, more) else 1
+        with contextlib.ExitStack() as stack:
+            demo = Demo(_directory(stack, args.directory), more)
+            demo.build()
+            done = [demo.run(args.files_only)]
+            if not (more or args.files_only):
+                done.append(demo.run_after_the_upgrade())
     except (DemoError, OSError) as exc:
-        _say(f'demo: error: {exc}')
+        print(f'demo: error: {exc}', file=sys.stderr)
         return 1
+    return 0 if all(done) else 1
 
 
 if __name__ == '__main__':

@@ -12,6 +12,7 @@
 
 """What an option of a release is, and in which sections it is registered."""
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 import dataclasses
 from typing import Any
@@ -293,7 +294,6 @@ class OptionSet:
         self._old: dict[
             tuple[str, str], list[tuple[str, str, history.Row]]
         ] = {}
-        self._secrets: Optional[frozenset[str]] = None
         for name, rows in held.items():
             for row in rows:
                 self._index(name, row)
@@ -327,29 +327,6 @@ class OptionSet:
             )
         )
 
-    @property
-    def secrets(self) -> frozenset[str]:
-        """Every name, old ones too, whose value may be a secret."""
-        if self._secrets is None:
-            found = set()
-            for name, row in self._rows():
-                if row.get('secret'):
-                    found.add(name)
-                    found.update(
-                        old for _, old in row.get('deprecated_names', ())
-                    )
-            self._secrets = frozenset(found)
-        return self._secrets
-
-    def _rows(self) -> Iterator[tuple[str, history.Row]]:
-        for name, rows in self._held.items():
-            for row in rows:
-                yield name, row
-        for rows in self._plugins.values():
-            for row in rows:
-                if 'name' in row:
-                    yield row['name'], row
-
     def __iter__(self) -> Iterator[Option]:
         """Yield every option, by name; one in several shapes several times.
 
@@ -361,6 +338,11 @@ class OptionSet:
 
     def __len__(self) -> int:
         return sum(len(rows) for rows in self._held.values())
+
+    @property
+    def names(self) -> Iterable[str]:
+        """The dest of every option, but for keystoneauth's, unsorted."""
+        return self._held.keys()
 
     def named(self, name: str) -> tuple[Option, ...]:
         """Return the options of this dest, wherever they belong."""

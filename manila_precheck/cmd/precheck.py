@@ -24,6 +24,7 @@ from typing import TextIO
 
 from manila_precheck import exceptions
 from manila_precheck import redaction
+from manila_precheck import runner
 
 PROG = 'manila-precheck'
 
@@ -193,7 +194,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     try:
         args = _parser().parse_args(argv)
         _set_up_logging(args.debug)
-        code: int = args.run(args, sys.stdout)
+        code: int = runner.guarded(
+            lambda: args.run(args, sys.stdout), passing=(OSError,)
+        )
         sys.stdout.flush()
         return code
     except exceptions.PrecheckError as exc:

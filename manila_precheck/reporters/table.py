@@ -19,6 +19,7 @@ reads an indented line as the continuation of the one before it.
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 import itertools
 from typing import Optional
 from typing import TextIO
@@ -307,14 +308,16 @@ class _Table:
 
     def _findings(self, found: Iterable[model.Finding]) -> Iterator[str]:
         """Yield findings; what is the same for neighbours comes once."""
-        for (remediation, references), group in itertools.groupby(
-            found,
-            key=lambda finding: (finding.remediation, finding.references),
+        for references, cited in itertools.groupby(
+            found, key=lambda finding: finding.references
         ):
-            findings = list(group)
-            for finding in findings:
-                yield from self._finding(finding)
-            yield from self._remedies(remediation, len(findings))
+            for remediation, group in itertools.groupby(
+                cited, key=lambda finding: finding.remediation
+            ):
+                findings = list(group)
+                for finding in findings:
+                    yield from self._finding(finding)
+                yield from self._remedies(remediation, len(findings))
             for reference in references:
                 yield from plain.wrap(
                     f'See: {reference}', self._width, '    ', '      '
@@ -333,31 +336,40 @@ class _Table:
         yield from plain.wrap(finding.message, self._width, '    ')
 
     def _remedies(
-        self, remediation: Iterable[model.Remediation], findings: int
+        self, remediation: Sequence[model.Remediation], findings: int
     ) -> Iterator[str]:
         """Yield what to do: prose wrapped, commands and lines as they are."""
-        for kind, steps in itertools.groupby(
+        above = f'For the {findings} above, ' if findings > 1 else ''
+        before = ''
+        for kind, group in itertools.groupby(
             remediation, key=lambda step: step.kind
         ):
+            texts = [step.text for step in group]
             label = _REMEDY_LABELS.get(kind, 'Do:')
-            if findings > 1:
-                label = (
-                    f'For the {findings} above, {label[0].lower()}{label[1:]}'
-                )
-            if kind not in _REMEDY_LABELS:
-                for step in steps:
+            if above:
+                label = f'{above}{label[0].lower()}{label[1:]}'
+            if kind in _REMEDY_LABELS:
+                # Prose that ends in a colon is the label itself.
+                if not before.endswith(':'):
+                    yield f'    {label}'
+                yield from self._verbatim(kind, texts)
+            else:
+                for text in texts:
+                    start = f'{label} ' if not before else ''
                     yield from plain.wrap(
-                        f'{label} {step.text}', self._width, '    '
+                        f'{start}{text}', self._width, '    '
                     )
-                continue
-            yield f'    {label}'
-            margin, gap = ('      ', []) if kind == 'command' else ('', [''])
-            yield from gap
-            for step in steps:
-                for line in step.text.split('\n'):
-                    text = plain.neutralise(line).rstrip(' ')
-                    yield f'{margin}{self._paint(text, "1")}' if text else ''
-            yield from gap
+                    before = text
+            above, before = '', texts[-1]
+
+    def _verbatim(self, kind: str, texts: Iterable[str]) -> Iterator[str]:
+        margin, gap = ('      ', []) if kind == 'command' else ('', [''])
+        yield from gap
+        for text in texts:
+            for line in text.split('\n'):
+                safe = plain.neutralise(line).rstrip(' ')
+                yield f'{margin}{self._paint(safe, "1")}' if safe else ''
+        yield from gap
 
     def _notes(self, found: list[model.Finding]) -> Iterator[str]:
         for finding in found[:MAX_NOTES]:

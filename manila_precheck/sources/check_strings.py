@@ -18,18 +18,17 @@ policy file, and the import costs more than the rest of the run.
 
 from collections.abc import Iterator
 import contextlib
-import dataclasses
 import functools
 import json
 import logging
 import re
 from typing import Any
+from typing import NamedTuple
 
 _PARSER_LOG = 'oslo_policy._parser'
 
 
-@dataclasses.dataclass(frozen=True)
-class CheckString:
+class CheckString(NamedTuple):
     """A check string, taken apart."""
 
     canonical: str
@@ -75,6 +74,9 @@ def _parse(check: Any) -> CheckString:
             tree = policy.RuleDefault('a-rule', check).check
         except (AttributeError, TypeError, ValueError):
             return CheckString('', (), understood=False, usable=False)
+    if not callable(tree):
+        # NOTE: a quoted word; oslo.policy before 4.6 returned it as it is.
+        return CheckString('!', (), understood=False)
     leaves = list(_leaves(tree))
     refused = sum(str(leaf) == '!' for leaf in leaves)
     return CheckString(

@@ -20,11 +20,11 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
-import dataclasses
 import enum
 import glob
 import os
 import re
+from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import model
@@ -33,8 +33,11 @@ from manila_precheck.sources import ini
 # Passwords, keys and URLs that hold them, in manila's own options, its
 # drivers' and the libraries'; also of options that no catalog knows.
 _SECRET_NAME = re.compile(
-    r'(password|passwd|secret|transport_url|connection$|_pass$'
-    r'|_token$|^token$|api_key$|hmac_key|_auth_key$|passphrase)',
+    r'(password|passwd|passcode|passphrase|secret|_pass$|_pw$|_pwd$'
+    r'|transport_url|connection$|backend_url$|backend_argument$'
+    r'|_token$|^token$|root_token_id$|role_id$|authorization.code$|^code$'
+    r'|api_key$|access_key$|hmac_key|_auth_key$|flashblade_api$'
+    r'|hnas_ssh_private_key$|netapp_\w+_file$)',
     re.IGNORECASE,
 )
 
@@ -64,8 +67,7 @@ class Role(str, enum.Enum):
     AUTH = 'login'
 
 
-@dataclasses.dataclass(frozen=True)
-class Backend:
+class Backend(NamedTuple):
     """One back end that manila-share is told to start."""
 
     name: str

@@ -17,10 +17,10 @@ says anything of a value. This reader shares its parser, so that quotes,
 continuation lines and errors are those of the real service, and stops there.
 """
 
-import dataclasses
 import hashlib
 import io
 import os
+from typing import NamedTuple
 from typing import NoReturn
 from typing import Optional
 
@@ -39,8 +39,7 @@ def normalize(section: str) -> str:
     return section if section == 'DEFAULT' else section.lower()
 
 
-@dataclasses.dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One assignment in a file."""
 
     section: str
@@ -49,7 +48,7 @@ class Setting:
     name: str
     """The option as it is written: 'share_driver'."""
 
-    value: str = dataclasses.field(repr=False)
+    value: str
     """Unquoted, continuation lines joined; may be a secret: not in repr."""
 
     file: str
@@ -60,6 +59,9 @@ class Setting:
 
     rank: int
     """The place of the file in the order of reading; the highest wins."""
+
+    def __repr__(self) -> str:
+        return f'<{self.where} [{self.section}] {self.name}>'
 
     @property
     def group(self) -> str:
@@ -72,8 +74,7 @@ class Setting:
         return f'{self.file}:{self.line}'
 
 
-@dataclasses.dataclass(frozen=True)
-class ParsedFile:
+class ParsedFile(NamedTuple):
     """One configuration file."""
 
     read: model.FileRead
@@ -85,12 +86,10 @@ class ParsedFile:
 
     def ranked(self, rank: int) -> 'ParsedFile':
         """Return the same file at another place in the order of reading."""
-        return dataclasses.replace(
-            self,
+        return self._replace(
             settings=tuple(
-                dataclasses.replace(setting, rank=rank)
-                for setting in self.settings
-            ),
+                setting._replace(rank=rank) for setting in self.settings
+            )
         )
 
 

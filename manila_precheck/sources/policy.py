@@ -20,12 +20,12 @@ the business of :mod:`manila_precheck.sources.check_strings`.
 
 from collections.abc import Iterator
 import contextlib
-import dataclasses
 import hashlib
 import json
 import os
 import re
 from typing import Any
+from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import exceptions
@@ -43,8 +43,7 @@ DEFAULT_RULE = 'default'
 _LEFT_TO_PURE_PARSER = re.compile(r'\t|[:,\[-]\s*!')
 
 
-@dataclasses.dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """One override in a policy file."""
 
     name: str
@@ -61,8 +60,7 @@ class Rule:
     """The line of its name, counted from 1."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Problem:
+class Problem(NamedTuple):
     """Why a policy file cannot be parsed."""
 
     line: Optional[int]
@@ -72,8 +70,7 @@ class Problem:
     """The parser's words, without the content of the file."""
 
 
-@dataclasses.dataclass(frozen=True)
-class PolicyFile:
+class PolicyFile(NamedTuple):
     """One policy file."""
 
     read: model.FileRead
@@ -92,8 +89,7 @@ class PolicyFile:
         return self.read.path
 
 
-@dataclasses.dataclass(frozen=True)
-class PolicyFiles:
+class PolicyFiles(NamedTuple):
     """Everything that overrides manila's policies."""
 
     documents: tuple[PolicyFile, ...] = ()

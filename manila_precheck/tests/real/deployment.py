@@ -148,6 +148,10 @@ class Deployment(fixtures.Fixture):
             stream.write(text)
         return self.file(name)
 
+    def remove(self, name):
+        """Remove a file."""
+        os.remove(self.file(name))
+
     def rows(self, sql):
         """Return what the administrator sees."""
         return self.server.run(sql, self.database)

@@ -10,12 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The releases on MariaDB or MySQL."""
+"""The releases on MariaDB or MySQL, and copied from there to SQLite."""
 
 from manila_precheck.tests.real import case
 from manila_precheck.tests.real import counts
 from manila_precheck.tests.real import read_only
 from manila_precheck.tests.real import servers
+from manila_precheck.tests.real import sqlite
 from manila_precheck.tests.real import states
 from manila_precheck.tests.real import work
 
@@ -23,6 +24,7 @@ from manila_precheck.tests.real import work
 class _OnMySQL(
     counts.CountsMixin,
     read_only.ReadOnlyMixin,
+    sqlite.SQLiteMixin,
     states.StatesMixin,
     work.WorkMixin,
     case.RealCase,

@@ -52,7 +52,8 @@ class WorkMixin:
             "i.deleted = 'False' AND i.status = 'migrating'), "
             '(SELECT i.id FROM share_instances i WHERE i.share_id = s.id AND '
             "i.deleted = 'False' AND i.status = 'migrating_to') "
-            f"FROM shares s WHERE s.deleted = 'False' AND s.task_state IN {BUSY}"
+            "FROM shares s WHERE s.deleted = 'False' AND s.task_state IN "
+            + BUSY
         )
         return {row[0]: tuple(row[1:]) for row in rows}
 

@@ -88,6 +88,12 @@ class ResolutionTest(testtools.TestCase):
             {'stage': 'upgraded', 'source': '2024.2'},
             '2024.2 option 2025.1 database',
         ),
+        # manila-manage db sync was forgotten.
+        (
+            CARACAL,
+            {'stage': 'upgraded', 'target': '2025.1'},
+            '2024.1 database 2025.1 option',
+        ),
         # A revision that no release ends with says nothing.
         ('0123456789ab', {}, '2026.1 assumed 2026.2 assumed'),
         (

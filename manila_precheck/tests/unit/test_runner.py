@@ -211,7 +211,7 @@ class RunOneTest(testtools.TestCase):
         self.assertEqual(
             self.result(
                 model.Outcome.NOT_APPLICABLE,
-                'it looks at stage upgraded, this is plan',
+                'it is for stage upgraded; this is plan',
             ),
             result,
         )

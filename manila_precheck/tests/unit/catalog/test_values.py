@@ -10,6 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import inspect
 import unittest
 from unittest import mock
 
@@ -78,13 +79,14 @@ class ParserTestCase(unittest.TestCase):
     def test_separator_with_an_old_library(self, text, value):
         real = types.Dict
 
-        class OldDict(real):
-            def __init__(self, value_type=None, bounds=False):
-                super().__init__(value_type, bounds)
+        def old_dict(value_type=None, bounds=False):
+            return real(value_type, bounds)
 
         values.parser.cache_clear()
         self.addCleanup(values.parser.cache_clear)
-        with mock.patch.object(types, 'Dict', OldDict):
+        parameters = inspect.signature(real).parameters
+        is_new = 'key_value_separator' in parameters
+        with mock.patch.object(types, 'Dict', old_dict if is_new else real):
             parse = values.parser(options.value_type(HELPERS))
             if value is None:
                 self.assertRaises(ValueError, parse, text)

@@ -148,6 +148,15 @@ class CouldNotRunTest(Case):
         bad = self.write('bad.conf', f'[manila_precheck]\n{line}\n')
         self.assert_refused(words, self.path_check(conf=bad))
 
+    def test_a_bug_is_no_warning(self):
+        """Python's own exit code for a crash is 1, which reads as one."""
+
+        def crash(*args, **kwargs):
+            raise AttributeError('oops')
+
+        self.patch(registry, 'checks', crash)
+        self.assert_refused('AttributeError: oops', self.path_check())
+
     def test_closed_standard_output(self):
         class Closed(io.StringIO):
             def write(self, text):

@@ -127,6 +127,43 @@ class TableReporterTest(testtools.TestCase):
         self.assertIn('For the 2 above, type:\n      do-it\n', written)
         self.assertIn('    Type:\n      do-other\n', written)
 
+    def test_prose_before_a_command_is_its_label(self):
+        written = _write(
+            _report(
+                _finding(
+                    remediation=(
+                        model.command('complete it'),
+                        model.advice('Or give it up:'),
+                        model.command('cancel it'),
+                        model.advice('Either way, look again.'),
+                    )
+                )
+            )
+        )
+        self.assertIn(
+            '    Type:\n      complete it\n    Or give it up:\n'
+            '      cancel it\n    Either way, look again.\n',
+            written,
+        )
+
+    def test_a_reference_that_neighbours_share_is_printed_once(self):
+        written = _write(
+            _report(
+                _finding(
+                    1,
+                    remediation=(model.command('one'),),
+                    references=('a page',),
+                ),
+                _finding(
+                    2,
+                    remediation=(model.command('two'),),
+                    references=('a page',),
+                ),
+            )
+        )
+        self.assertEqual(1, written.count('See: a page'))
+        self.assertLess(written.index('two'), written.index('See:'))
+
     @ddt.data((5, None), (6, 'and 1 more'), (100005, 'and 100000 more'))
     @ddt.unpack
     def test_notes_are_capped_and_counted(self, count, more):

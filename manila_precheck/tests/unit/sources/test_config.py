@@ -21,6 +21,7 @@ import hypothesis
 from hypothesis import strategies
 from oslo_config import cfg
 
+from manila_precheck import catalog
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.sources import config
@@ -52,6 +53,15 @@ class Files(unittest.TestCase):
         return config.read(
             [self.write(t, f'{i}.conf') for i, t in enumerate(texts)]
         )
+
+
+class SecretsTestCase(Files):
+    def test_every_secret_of_the_catalog_is_one(self):
+        names = catalog.Catalog().secrets
+        found = self.read(
+            '[DEFAULT]\n' + ''.join(f'{n} = of-{n}\n' for n in sorted(names))
+        )
+        self.assertEqual({f'of-{name}' for name in names}, found.secrets)
 
 
 @ddt.ddt

@@ -1,0 +1,41 @@
+#!/bin/bash
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+# Run the tests on databases that real manila releases made: 2024.1, 2025.1
+# and 2026.1, each on MySQL or MariaDB and on PostgreSQL. What is said after
+# the name goes to stestr.
+#
+# MANILA_PRECHECK_VENVS is where the environments of the releases are, and
+# are made when they are not there (tools/manila_venv.py says with which
+# constraints); the default is a cache directory. The servers are those of
+# tools/test-setup.sh; with MANILA_PRECHECK_REQUIRE_DATABASES set, one that
+# is not there fails the run.
+
+set -o errexit
+set -o nounset
+set -o pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+CACHE=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}
+export MANILA_PRECHECK_VENVS=${MANILA_PRECHECK_VENVS:-$CACHE/manila-precheck/venvs}
+
+# Two at a time: pip waits for the network half of the time.
+printf '%s\n' 18 20 22 \
+    | xargs -P 2 -I RELEASE \
+        python3 tools/manila_venv.py RELEASE --dir "$MANILA_PRECHECK_VENVS"
+
+# The tests of a class share a database, so a class stays in one process.
+stestr --test-path ./manila_precheck/tests/real run --slowest \
+    --concurrency "${MANILA_PRECHECK_REAL_CONCURRENCY:-2}" \
+    --group-regex '([^\.]+\.)+' "$@"
