@@ -41,6 +41,7 @@ FAILURES = {
 WARNINGS = {
     'backend-drivers': ['isilon1#plugin'],
     'config-options': [
+        'cephnfs1/cephfs_volume_path_prefix#deprecated',
         'oslo_messaging_rabbit/ssl_enforce_hostname_verification'
     ],
     'live-services': [
