@@ -1246,7 +1246,8 @@ def collect_options(modules, registrations, listed):
     return collector
 
 
-@functools.lru_cache(maxsize=None)  # noqa: UP033: Python 3.8
+# Not functools.cache: releases up to 14 are read with Python 3.8.
+@functools.lru_cache(maxsize=None)  # noqa: UP033
 def password_options():
     from keystoneauth1 import loading
 
