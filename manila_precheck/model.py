@@ -252,7 +252,6 @@ class Report:
     target_origin: str
     """How it is known: 'option', 'package', 'database' or 'assumed'."""
 
-
     stage: Stage
     files: tuple[FileRead, ...]
     """Every file that was read, in the order of reading."""

@@ -136,8 +136,7 @@ def _look_again(limit: int) -> model.Remediation:
 
 def _enable(service: services.Service) -> model.Remediation:
     return model.command(
-        f'openstack share service set --enable {service.host} '
-        f'{service.binary}'
+        f'openstack share service set --enable {service.host} {service.binary}'
     )
 
 

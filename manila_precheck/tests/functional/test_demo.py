@@ -42,7 +42,7 @@ WARNINGS = {
     'backend-drivers': ['isilon1#plugin'],
     'config-options': [
         'cephnfs1/cephfs_volume_path_prefix#deprecated',
-        'oslo_messaging_rabbit/ssl_enforce_hostname_verification'
+        'oslo_messaging_rabbit/ssl_enforce_hostname_verification',
     ],
     'live-services': [
         'manila-scheduler@ctl3',
