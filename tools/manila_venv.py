@@ -107,7 +107,7 @@ def _run_python(path, *words):
         [path, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        universal_newlines=True,
+        text=True,
         check=False,
     )
 
@@ -151,7 +151,7 @@ def constraints(release, given=None):
     else:
         url = _CONSTRAINTS_URL.format(release.name)
         try:
-            with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310
+            with urllib.request.urlopen(url, timeout=20) as answer:
                 text = answer.read().decode('utf-8')
         except (urllib.error.URLError, OSError, ValueError) as exc:
             say(
@@ -259,7 +259,7 @@ def _run(command):
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        universal_newlines=True,
+        text=True,
         check=False,
     )
     if done.returncode:
