@@ -116,7 +116,9 @@ def guarded(
             return call()
         result: T = _call_within(seconds, call)
         return result
-    except (KeyboardInterrupt, exceptions.PrecheckError, *passing):
+    except (KeyboardInterrupt, exceptions.PrecheckError):
+        raise
+    except passing:
         raise
     except _TookTooLong:
         raise exceptions.PluginError(

@@ -24,6 +24,7 @@ from typing import Optional
 
 from manila_precheck import catalog
 from manila_precheck import releases
+from manila_precheck.catalog import drivers
 from manila_precheck.catalog import options
 from manila_precheck.catalog import values
 from manila_precheck.sources import config
@@ -36,24 +37,19 @@ DEFAULT_DRIVER = 'manila.share.drivers.generic.GenericShareDriver'
 # get_backend_configuration() (manila 22.0.0).
 _OPENS_PEERS = ('.netapp.', '.zfsonlinux.')
 
-#: Plugin names that the EMC driver itself maps to another, and the major
-#: versions that do (dell_emc/driver.py of manila 17.4.0 and 22.0.2).
-EMC_RENAMED = {
-    'vmax': ('powermax', range(12, 18)),
-    'isilon': ('powerscale', range(21, 100)),
-}
-
 # The options of this program, in manila-precheck.conf or manila.conf.
 _OWN_GROUPS = 'manila_precheck'
 
 
-def emc_plugin(named: str, release: releases.Release) -> str:
+def emc_plugin(
+    named: str, facts: catalog.Catalog, release: releases.Release
+) -> str:
     """Return the plugin that a release loads for an emc_share_backend.
 
     Case is kept: the driver compares the name with case.
     """
-    new, mapped = EMC_RENAMED.get(named, (named, range(0)))
-    return new if release.major in mapped else named
+    alias = facts.plugins(release, drivers.EMC_ALIAS).get(named)
+    return alias.target or named if alias is not None else named
 
 
 class Why(enum.Enum):
@@ -155,7 +151,7 @@ class Reader:
         named = self.conf.value(group, 'emc_share_backend')
         if named is None:
             return None
-        return emc_plugin(named, self.release)
+        return emc_plugin(named, self._catalog, self.release)
 
     def reads_section(self, group: str) -> bool:
         """Say whether anything in this release reads a section."""
@@ -267,7 +263,7 @@ class Reader:
     ) -> bool:
         if not option.plugins:
             return False
-        known = self._catalog.plugins(self.release, 'emc_plugin')
+        known = self._catalog.plugins(self.release, drivers.EMC_PLUGIN)
         return plugin is not None and plugin not in known
 
     # -- logins --------------------------------------------------------------

@@ -77,14 +77,23 @@ def last_run() -> _Outcomes:
     return outcomes
 
 
+def _server(test_id: str) -> str:
+    """Return the server that a test needs; '' when it needs none."""
+    if '.functional.' in test_id:
+        for server, word in SERVERS.items():
+            if word in test_id.lower():
+                return server
+    return ''
+
+
 def untried(outcomes: _Outcomes) -> dict[str, str]:
     """Return the servers on which not every test ran, and why."""
     missing = {}
-    for server, word in SERVERS.items():
+    for server in SERVERS:
         ours = {
             test_id: status
             for test_id, status in outcomes.status_of.items()
-            if '.functional.' in test_id and word in test_id.lower()
+            if _server(test_id) == server
         }
         skipped = [name for name, status in ours.items() if status == 'skip']
         if not ours:
@@ -96,6 +105,16 @@ def untried(outcomes: _Outcomes) -> dict[str, str]:
                 f'{" ".join(reason.split())}'
             )
     return missing
+
+
+def other_skips(outcomes: _Outcomes) -> dict[str, int]:
+    """Return why else tests were skipped, and how many each time."""
+    found: collections.Counter[str] = collections.Counter()
+    for test_id, status in outcomes.status_of.items():
+        if status == 'skip' and not _server(test_id):
+            reason = outcomes.reasons.get(test_id, 'no reason given')
+            found[' '.join(reason.split())] += 1
+    return dict(sorted(found.items()))
 
 
 def main(argv: list[str]) -> int:
@@ -125,6 +144,8 @@ def main(argv: list[str]) -> int:
     if missing:
         packages = ' '.join(_PACKAGES[server] for server in missing)
         print(_HOW.format(packages=packages))
+    for reason, number in other_skips(outcomes).items():
+        print(f'{number} more skipped: {reason}')
     failed = sum(counts[status] for status in _FAILED)
     passed = counts['success'] + counts['xfail']
     print(f'{passed} passed, {failed} failed, {counts["skip"]} skipped')

@@ -114,6 +114,23 @@ class Catalog:
                 found |= history.majors(row['releases'])
         return tuple(r for r in self.releases if r.major in found)
 
+    @functools.cached_property
+    def secrets(self) -> frozenset[str]:
+        """Every name, old ones too, whose value may be a secret.
+
+        Of the options that any covered release marks secret, auth plugins'
+        included: emc_nas_password was marked late, and was as secret before.
+        """
+        found: set[str] = set()
+        for kind in ('options', 'auth_plugins'):
+            for name, row in self._history(kind).every_row():
+                if row.get('secret'):
+                    found.add(row.get('name', name))
+                    found.update(
+                        old for _, old in row.get('deprecated_names', ())
+                    )
+        return frozenset(found)
+
     # -- policies ------------------------------------------------------------
 
     def policies(

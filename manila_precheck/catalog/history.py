@@ -33,6 +33,7 @@ manila in which it holds, as ranges. One row is one line, so that a review of
 a new release reads exactly what changed. tools/build_catalog.py writes them.
 """
 
+from collections.abc import Iterator
 import dataclasses
 import functools
 import json
@@ -179,6 +180,12 @@ class History:
             if now:
                 held[name] = now
         return held
+
+    def every_row(self) -> Iterator[tuple[str, Row]]:
+        """Yield each entry's name with each of its rows."""
+        for name, rows in self._entries.items():
+            for row in rows:
+                yield name, row
 
     def rows(self, name: str) -> list[Row]:
         """Return every row of one entry, of whatever release."""

@@ -294,7 +294,6 @@ class OptionSet:
         self._old: dict[
             tuple[str, str], list[tuple[str, str, history.Row]]
         ] = {}
-        self._secrets: Optional[frozenset[str]] = None
         for name, rows in held.items():
             for row in rows:
                 self._index(name, row)
@@ -327,29 +326,6 @@ class OptionSet:
                 and 'auth_section' in names
             )
         )
-
-    @property
-    def secrets(self) -> frozenset[str]:
-        """Every name, old ones too, whose value may be a secret."""
-        if self._secrets is None:
-            found = set()
-            for name, row in self._rows():
-                if row.get('secret'):
-                    found.add(name)
-                    found.update(
-                        old for _, old in row.get('deprecated_names', ())
-                    )
-            self._secrets = frozenset(found)
-        return self._secrets
-
-    def _rows(self) -> Iterator[tuple[str, history.Row]]:
-        for name, rows in self._held.items():
-            for row in rows:
-                yield name, row
-        for rows in self._plugins.values():
-            for row in rows:
-                if 'name' in row:
-                    yield row['name'], row
 
     def __iter__(self) -> Iterator[Option]:
         """Yield every option, by name; one in several shapes several times.

@@ -204,7 +204,7 @@ class _Backend:
                 'plugin',
             )
             return
-        new = standing.emc_plugin(line.value, self._target)
+        new = standing.emc_plugin(line.value, self._ctx.catalog, self._target)
         plugin = known.get(new)
         if new != line.value:
             yield self._finding(
@@ -217,7 +217,7 @@ class _Backend:
                 {'moved_to': new},
             )
         if plugin is None:
-            near = standing.EMC_RENAMED.get(line.value, (new.lower(),))[0]
+            near = self._name_since(line.value)
             usable = [near] if near in known else sorted(known)
             yield self._fails(
                 line,
@@ -234,6 +234,15 @@ class _Backend:
         if plugin.deprecated:
             yield self._deprecated(line, f'plugin {plugin.name}')
         yield from self._mode(plugin.modes, f'plugin {plugin.name}')
+
+    def _name_since(self, named: str) -> str:
+        """Return what a plugin of an older release is called now."""
+        facts = self._ctx.catalog
+        for release in reversed(facts.releases):
+            new = standing.emc_plugin(named, facts, release)
+            if new != named:
+                return new
+        return named.lower()
 
     # -- driver_handles_share_servers ----------------------------------------
 

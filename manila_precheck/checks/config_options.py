@@ -218,8 +218,7 @@ class _Judge:
         )
         lines = [
             model.config(
-                f'[{now.group}]\n{now.option.name} = '
-                f'{self._shown(setting, now)}'
+                f'[{now.group}]\n{now.option.name} = {self._shown(setting)}'
             )
         ]
         if masked_by is not None:
@@ -328,9 +327,16 @@ class _Judge:
             setting,
             'invalid',
             f'[{setting.section}] {setting.name} = '
-            f'{self._shown(setting, now)}: {self._target.release} refuses '
+            f'{self._shown(setting)}: {self._target.release} refuses '
             f'the value and the service that reads it ends; {already}',
-            [model.advice(f'Give it {admitted}.')],
+            [
+                model.advice(
+                    f'Give it {admitted}.'
+                    if '$' not in setting.value
+                    else f'Give it {admitted}; $$ stands for a dollar sign '
+                    'that begins no reference.'
+                )
+            ],
             {'admits': admitted},
             aspect='value',
         )
@@ -350,9 +356,9 @@ class _Judge:
 
     # -- words ---------------------------------------------------------------
 
-    def _shown(self, setting: config.Setting, now: standing.Standing) -> str:
+    def _shown(self, setting: config.Setting) -> str:
         """Return a value for a message, or what stands for a secret."""
-        if now.option is not None and now.option.secret:
+        if setting.name in self._ctx.catalog.secrets:
             return f'(the value in {setting.where}, not shown)'
         return setting.value.replace('\n', '\n    ')
 

@@ -25,8 +25,21 @@ from typing import Optional
 from manila_precheck import releases
 from manila_precheck.sources import database
 
-# One pass over a table for all of its figures.
+# One pass over a table for all of its figures, which compares ``deleted``
+# once a row: a comparison of texts costs more than all the rest. It is exact
+# where no live row has a deleted_at and no ``deleted`` is NULL.
 _COUNT = (
+    'SELECT COUNT(*), COUNT(deleted), '
+    'COUNT(CASE WHEN deleted_at IS NULL AND deleted = {live} THEN 1 END), '
+    'COUNT(CASE WHEN deleted_at IS NOT NULL AND deleted = {live} '
+    'THEN 1 END), COUNT(deleted_at), '
+    "COUNT(CASE WHEN deleted_at <= '{cutoff}'{own_id} THEN 1 END), "
+    'COUNT(CASE WHEN {recycled} AND deleted = {live} THEN 1 END), '
+    'MIN(deleted_at), MAX(deleted_at) FROM {table}'
+)
+
+# The same where it is not: rare, and twice as long.
+_COUNT_EACH = (
     'SELECT COUNT(*), COUNT(CASE WHEN deleted = {live} THEN 1 END), '
     'COUNT(CASE WHEN deleted <> {live} THEN 1 END), '
     'COUNT(CASE WHEN deleted <> {live} AND deleted_at IS NULL THEN 1 END), '
@@ -92,6 +105,8 @@ def count(
 ) -> Rows:
     """Count the rows of a table, in one statement that reads it once.
 
+    Where live rows have a deleted_at, which is rare, in two.
+
     :param cutoff: the purge takes what was deleted until then.
     :param release: the release whose purge it is.
     :raises StatementRefused: when the account may not read the table.
@@ -101,16 +116,26 @@ def count(
     own_id = ''
     if release.major >= 23:
         own_id = f' AND deleted = {_own_id(db, table, live)}'
-    bin_known = db.has_column(table, 'is_soft_deleted')
-    statement = _COUNT.format(
-        live=_literal(live),
-        cutoff=cutoff.isoformat(' ', 'microseconds'),
-        own_id=own_id,
-        recycled='is_soft_deleted' if bin_known else '1 = 0',
-        table=db.quoted(table),
+    values = {
+        'live': _literal(live),
+        'cutoff': cutoff.isoformat(' ', 'microseconds'),
+        'own_id': own_id,
+        'recycled': 'is_soft_deleted'
+        if db.has_column(table, 'is_soft_deleted')
+        else '1 = 0',
+        'table': db.quoted(table),
+    }
+    about = f'table {table}'
+    total, known, live_rows, dated_live, dated, old, recycled, *ends = db.row(
+        _COUNT.format(**values), about
     )
-    row = db.row(statement, about=f'table {table}')
-    numbers, (oldest, newest) = row[:7], row[7:]
+    if dated_live or known < total:
+        *numbers, oldest, newest = db.row(_COUNT_EACH.format(**values), about)
+    else:
+        deleted = total - live_rows
+        numbers = [total, live_rows, deleted, deleted - dated, old, 0]
+        numbers.append(recycled)
+        oldest, newest = ends
     found = Rows._make([table, *numbers, _time(oldest), _time(newest)])
     if release.major >= 23:
         found = found._replace(live_but_purged=0)

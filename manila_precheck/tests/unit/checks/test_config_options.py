@@ -21,6 +21,7 @@ from manila_precheck import testing
 FAILURE = model.Severity.FAILURE
 WARNING = model.Severity.WARNING
 INFO = model.Severity.INFO
+EMC = 'manila.share.drivers.dell_emc.driver.EMCShareDriver'
 REMOVE = 'Remove line {} of {{conf}}'
 
 
@@ -479,7 +480,12 @@ class ConfigOptionsTest(testtools.TestCase):
                 2,
                 f'[{section}] {option} = {value}: 2025.1 refuses the value '
                 f'and the service that reads it ends; {already}',
-                sentence(f'Give it {admits}.'),
+                sentence(
+                    f'Give it {admits}; $$ stands for a dollar sign that '
+                    'begins no reference.'
+                    if '$' in value
+                    else f'Give it {admits}.'
+                ),
                 {'verdict': 'invalid', 'admits': admits},
                 'value',
             ),
@@ -513,6 +519,21 @@ class ConfigOptionsTest(testtools.TestCase):
         result = self.run_check(conf)
         self.assertTrue(result.findings)
         self.assertNotIn('hunter22', repr(result))
+
+    def test_value_that_was_marked_secret_late(self):
+        # Wallaby and Xena do not mark emc_nas_password.
+        result = self.run_check(
+            '[DEFAULT]\nenabled_share_backends = e\n[e]\n'
+            f'share_driver = {EMC}\nemc_share_backend = vnx\n'
+            'emc_nas_password = abc$nothing\n',
+            'wallaby',
+            'xena',
+        )
+        self.assertEqual(
+            [(FAILURE, 'invalid')],
+            [(f.severity, f.data['verdict']) for f in result.findings],
+        )
+        self.assertNotIn('abc$', repr(result))
 
     def test_option_of_another_driver(self):
         self.assert_found(

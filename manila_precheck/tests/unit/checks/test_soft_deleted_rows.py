@@ -241,6 +241,30 @@ class Scenarios:
         result = self.run_check(CHECK, database, target='2026.1')
         self.assertEqual((restored, messages), result.findings)
 
+    def test_rows_whose_deleted_is_null_are_neither(self):
+        database = self.database('2025.1')
+        database.insert(
+            'shares',
+            {'id': 'a'},
+            {'id': 'b', 'deleted': None, 'deleted_at': OLD},
+            {'id': 'c', 'deleted': 'c', 'deleted_at': OLDER},
+            {'id': 'd', 'deleted': 'd'},
+        )
+        (finding,) = self.run_check(CHECK, database, target='2026.1').findings
+        self.assertEqual(
+            (1, 2, 1, 1, OLDER.isoformat()),
+            tuple(
+                finding.data[name]
+                for name in (
+                    'live',
+                    'soft_deleted',
+                    'purgeable',
+                    'without_deleted_at',
+                    'newest',
+                )
+            ),
+        )
+
     def test_a_missing_table_is_no_pass(self):
         database = self.database('2025.1')
         database.execute('DROP TABLE share_backups')

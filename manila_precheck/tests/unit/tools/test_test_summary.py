@@ -100,6 +100,19 @@ class TestSummaryTest(testtools.TestCase):
         self.assertEqual(1, code)
         self.assertIn('MySQL: NOT TRIED, no test of it', text)
 
+    def test_other_skips_are_told_apart(self):
+        code, text = self._main(
+            {
+                _UNIT: 'skip',
+                'setUpClass (manila_precheck.tests.real.test_mysql.A)': 'skip',
+                _MYSQL: 'success',
+                _POSTGRESQL: 'success',
+            },
+            variable='1',
+        )
+        self.assertEqual(0, code)
+        self.assertIn('PostgreSQL: tried\n2 more skipped: no way\n', text)
+
     def test_failures_are_counted(self):
         _code, text = self._main(
             {'a': 'fail', 'b': 'uxsuccess', 'c': 'xfail', 'd': 'success'}

@@ -1,0 +1,231 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the catalog says of drivers, against facts known from elsewhere."""
+
+import ddt
+import testtools
+
+from manila_precheck import catalog
+from manila_precheck import releases
+from manila_precheck.catalog import drivers
+
+FACTS = catalog.Catalog()
+PREFIX = 'manila.share.drivers.'
+
+
+def majors(name, kind=drivers.SHARE):
+    return [r.major for r in FACTS.driver_releases(name, kind)]
+
+
+def at(major):
+    return releases.from_major(major)
+
+
+@ddt.ddt
+class TestShareDrivers(testtools.TestCase):
+    @ddt.data(
+        PREFIX + 'netapp.common.NetAppDriver',
+        PREFIX + 'cephfs.driver.CephFSDriver',
+        PREFIX + 'generic.GenericShareDriver',
+        PREFIX + 'hitachi.hsp.driver.HitachiHSPDriver',
+        PREFIX + 'nexenta.ns4.nexenta_nas.NexentaNasDriver',
+        PREFIX + 'zfsonlinux.driver.ZFSonLinuxShareDriver',
+        'manila.tests.share.drivers.dummy.DummyDriver',
+    )
+    def test_there_in_every_release(self, path):
+        self.assertEqual([r.major for r in FACTS.releases], majors(path))
+
+    @ddt.data(
+        (PREFIX + 'purestorage.flashblade.FlashBladeShareDriver', 13),
+        (PREFIX + 'macrosan.macrosan_nas.MacrosanNasDriver', 15),
+        (PREFIX + 'vastdata.driver.VASTShareDriver', 19),
+        (
+            PREFIX + 'hpe.alletra_mp_b10000.hpe_alletra_driver.'
+            'HPEAlletraMPB10000ShareDriver',
+            22,
+        ),
+        (PREFIX + 'lustre.driver.LustreShareDriver', 23),
+        (PREFIX + 'weka.driver.WekaShareDriver', 23),
+    )
+    @ddt.unpack
+    def test_there_since(self, path, major):
+        self.assertEqual(list(range(major, 24)), majors(path))
+
+    def test_none_ever_goes(self):
+        for before in FACTS.releases[:-1]:
+            after = releases.following(before)
+            self.assertEqual(
+                set(), set(FACTS.drivers(before)) - set(FACTS.drivers(after))
+            )
+
+    def test_a_moved_path_leads_to_the_new_one(self):
+        for release in FACTS.releases:
+            found = FACTS.driver(
+                release, PREFIX + 'cephfs.cephfs_native.CephFSNativeDriver'
+            )
+            self.assertEqual(drivers.SHARE_MOVED, found.kind)
+            self.assertEqual(
+                drivers.SHARE, FACTS.driver(release, found.target).kind
+            )
+            moved = FACTS.plugins(release, drivers.SHARE_MOVED)
+            self.assertEqual(6, len(moved))
+
+    def test_a_driver_of_someone_else(self):
+        self.assertIsNone(FACTS.driver(at(20), 'acme.AcmeDriver'))
+
+    @ddt.data(
+        ('cephfs.driver.CephFSDriver', (False,)),
+        ('netapp.common.NetAppDriver', (False, True)),
+        ('generic.GenericShareDriver', (False, True)),
+        ('lvm.LVMShareDriver', (False,)),
+        ('container.driver.ContainerShareDriver', (True,)),
+        ('windows.windows_smb_driver.WindowsSMBDriver', (False, True)),
+        ('dell_emc.driver.EMCShareDriver', ()),
+    )
+    @ddt.unpack
+    def test_modes(self, path, modes):
+        self.assertEqual(modes, FACTS.driver(at(20), PREFIX + path).modes)
+
+    @ddt.data(
+        ('glusterfs.GlusterfsShareDriver', 18),
+        ('tegile.tegile.TegileShareDriver', 18),
+        ('windows.windows_smb_driver.WindowsSMBDriver', 18),
+    )
+    @ddt.unpack
+    def test_deprecated_since(self, path, major):
+        self.assertFalse(FACTS.driver(at(major - 1), PREFIX + path).deprecated)
+        self.assertTrue(FACTS.driver(at(major), PREFIX + path).deprecated)
+
+    def test_not_everything_is_deprecated(self):
+        deprecated = [
+            d.name for d in FACTS.drivers(at(22)).values() if d.deprecated
+        ]
+        self.assertEqual(4, len(deprecated))
+
+    def test_what_only_another_driver_builds_is_internal(self):
+        internal = {
+            d.name.rpartition('.')[2]
+            for d in FACTS.drivers(at(20)).values()
+            if d.internal
+        }
+        self.assertEqual(
+            {
+                'GlusterfsShareDriverBase',
+                'NetAppCmodeMultiSvmShareDriver',
+                'NetAppCmodeSingleSvmShareDriver',
+            },
+            internal,
+        )
+
+
+@ddt.ddt
+class TestPlugins(testtools.TestCase):
+    def test_isilon_becomes_powerscale_at_21(self):
+        self.assertEqual(
+            list(range(12, 21)), majors('isilon', drivers.EMC_PLUGIN)
+        )
+        self.assertEqual([21, 22, 23], majors('isilon', drivers.EMC_ALIAS))
+        alias = FACTS.plugins(at(22), drivers.EMC_ALIAS)['isilon']
+        self.assertEqual('powerscale', alias.target)
+
+    def test_vmax_is_powermax_until_17(self):
+        self.assertEqual(
+            list(range(12, 18)), majors('vmax', drivers.EMC_ALIAS)
+        )
+
+    def test_modes_of_emc_plugins(self):
+        found = FACTS.plugins(at(20), drivers.EMC_PLUGIN)
+        self.assertEqual((True,), found['powermax'].modes)
+        self.assertEqual((False,), found['powerstore'].modes)
+        self.assertEqual((False, True), found['unity'].modes)
+        self.assertTrue(found['vnx'].deprecated)
+
+    @ddt.data(
+        (drivers.FILTER, 'OnlyHostFilter', list(range(14, 24))),
+        (drivers.FILTER, 'AffinityFilter', list(range(13, 24))),
+        (drivers.WEIGHER, 'NetAppAIQWeigher', list(range(17, 24))),
+        (drivers.CONSOLE_SCRIPT, 'manila-all', list(range(12, 18))),
+        (drivers.WSGI_SCRIPT, 'manila-wsgi', list(range(12, 21))),
+        (drivers.API_MODULE, 'manila.api.v1', list(range(12, 22))),
+        (
+            drivers.BACKUP,
+            'manila.data.drivers.nfs.NFSBackupDriver',
+            list(range(17, 24)),
+        ),
+        (
+            drivers.SCHEDULER,
+            'manila.scheduler.drivers.filter.FilterScheduler',
+            list(range(12, 24)),
+        ),
+        (
+            drivers.NETWORK,
+            'manila.network.neutron.neutron_network_plugin.'
+            'NeutronBindNetworkPlugin',
+            list(range(12, 24)),
+        ),
+    )
+    @ddt.unpack
+    def test_there_in(self, kind, name, expected):
+        self.assertEqual(expected, majors(name, kind))
+
+    def test_defaults_of_the_scheduler_are_plugins(self):
+        for release in FACTS.releases:
+            found = FACTS.options(release)
+            for option, kind in (
+                ('scheduler_default_filters', drivers.FILTER),
+                ('scheduler_default_weighers', drivers.WEIGHER),
+            ):
+                names = found.find('DEFAULT', option).option.default
+                self.assertLessEqual(
+                    set(names), set(FACTS.plugins(release, kind))
+                )
+
+    def test_default_classes_are_known(self):
+        for release in FACTS.releases:
+            found = FACTS.options(release)
+            self.assertIn(
+                found.network('network_api_class').option.default,
+                FACTS.plugins(release, drivers.NETWORK),
+            )
+            self.assertIn(
+                found.backend('share_driver').option.default,
+                FACTS.drivers(release),
+            )
+            self.assertIn(
+                found.find('DEFAULT', 'scheduler_driver').option.default,
+                FACTS.plugins(release, drivers.SCHEDULER),
+            )
+
+    def test_api_paste(self):
+        self.assertEqual(
+            'manila.api.v1.router:APIRouter.factory',
+            FACTS.paste(at(20))['app:api']['paste.app_factory'],
+        )
+        self.assertNotIn('app:api', FACTS.paste(at(22)))
+        self.assertNotIn('filter:request_id', FACTS.paste(at(20)))
+        self.assertIn('filter:request_id', FACTS.paste(at(21)))
+
+    @ddt.data(
+        (12, '>=3.6'),
+        (15, '>=3.8'),
+        (20, '>=3.9'),
+        (21, '>=3.10'),
+    )
+    @ddt.unpack
+    def test_requires_python(self, major, expected):
+        self.assertEqual(expected, FACTS.package(at(major)).requires_python)
+
+    @ddt.data((12, '>=1.3.1'), (20, '>=1.3.17'), (21, '>=1.4.0'))
+    @ddt.unpack
+    def test_requirements(self, major, expected):
+        self.assertIn(expected, FACTS.requirements(at(major))['sqlalchemy'])
