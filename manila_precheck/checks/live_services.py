@@ -12,95 +12,17 @@
 """The check ``live-services``."""
 
 from collections.abc import Iterable
-import datetime
-import enum
-from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import check
 from manila_precheck import context
 from manila_precheck import model
-from manila_precheck.sources import database
+from manila_precheck.sources import services
+
+Life = services.Life
 
 # manila 22.0.0 common/config.py:111.
 DEFAULT_SERVICE_DOWN_TIME = 60
-
-
-class _Service(NamedTuple):
-    """One row of services; None where the release has no such column."""
-
-    binary: str
-    host: str
-    disabled: bool
-    state: Optional[str]
-    disabled_reason: Optional[str]
-    heartbeat: Optional[datetime.datetime]
-    reported: bool
-
-
-class _Life(enum.Enum):
-    """What a row says of its service; the value goes into a message."""
-
-    UP = 'is up'
-    # manila takes it for up; one whose driver fails never goes further.
-    NEW = 'is new and has not reported yet'
-    # It, or a scheduler, wrote 'down' a moment ago.
-    STARTING = 'is starting, or was just found dead by manila-scheduler'
-    STOPPED = 'was stopped'
-    DEAD = 'does not report'
-    # manila takes it for dead, but no service reports from the future.
-    AHEAD = 'reports from the future'
-
-
-def _select_services(db: database.Database) -> list[_Service]:
-    """Return the services that were not deleted, by binary and host."""
-    import sqlalchemy
-
-    names = ['binary', 'host', 'disabled', 'created_at', 'updated_at']
-    newer = [
-        name
-        # manila 16 and 18.
-        for name in ('state', 'disabled_reason')
-        if db.has_column('services', name)
-    ]
-    table = db.table('services', 'id', 'deleted', *names, *newer)
-    statement = (
-        sqlalchemy.select(*table.c)
-        .where(db.live(table))
-        .order_by(table.c.binary, table.c.host, table.c.id)
-    )
-    return [
-        _Service(
-            row.binary or '',
-            row.host or '',
-            bool(row.disabled),
-            getattr(row, 'state', None),
-            getattr(row, 'disabled_reason', None),
-            row.updated_at or row.created_at,
-            row.updated_at is not None,
-        )
-        for row in db.rows(statement, about='table services')
-    ]
-
-
-def _life(service: _Service, age: Optional[float], limit: int) -> _Life:
-    """Return what is known of a service.
-
-    A state of 'stopped' comes first: after a clean stop the heartbeat looks
-    alive for service_down_time. So does 'down', which manila-scheduler of
-    2026.1 writes together with a new updated_at.
-
-    :param age: seconds since the heartbeat, negative in the future.
-    """
-    if service.state == 'stopped':
-        return _Life.STOPPED
-    if age is None or age > limit:
-        return _Life.DEAD
-    if age < -limit:
-        return _Life.AHEAD
-    if service.state == 'down':
-        return _Life.STARTING
-    return _Life.UP if service.reported else _Life.NEW
 
 
 class LiveServices(check.Check):
@@ -135,15 +57,15 @@ class LiveServices(check.Check):
 
     def run(self, ctx: context.Context) -> Iterable[model.Finding]:
         """Yield a finding for each service that is not as it should be."""
-        services = _select_services(ctx.database)
-        if not services and ctx.stage is model.Stage.UPGRADED:
+        rows = services.select(ctx.database)
+        if not rows and ctx.stage is model.Stage.UPGRADED:
             yield self.finding(
                 model.Severity.FAILURE,
                 model.Subject('service', 'services'),
                 'no service has come back: the table services is empty',
                 [model.advice('Start the services of manila.')],
             )
-        if not services:
+        if not rows:
             return
         now, limit = ctx.database.now(), _service_down_time(ctx)
         judge = {
@@ -151,19 +73,19 @@ class LiveServices(check.Check):
             model.Stage.STOPPED: _at_stopped,
             model.Stage.UPGRADED: _at_upgraded,
         }[ctx.stage]
-        for service in services:
+        for service in rows:
             age = None
             if service.heartbeat is not None:
                 age = (now - service.heartbeat).total_seconds()
-            life = _life(service, age, limit)
+            life = services.life_of(service, age, limit)
             severity, todo = judge(life, service, limit)
             if severity is not None:
                 yield self._finding(service, life, severity, todo)
 
     def _finding(
         self,
-        service: _Service,
-        life: _Life,
+        service: services.Service,
+        life: Life,
         severity: model.Severity,
         todo: str,
     ) -> model.Finding:
@@ -171,7 +93,7 @@ class LiveServices(check.Check):
         words = f'{service.binary} on {service.host} {life.value}'
         if beat is None:
             words += '; it never did'
-        elif life is not _Life.UP:
+        elif life is not Life.UP:
             words += f'; its last report is of {beat:%Y-%m-%d %H:%M:%S} UTC'
         if service.disabled:
             why = service.disabled_reason
@@ -198,12 +120,12 @@ _NOTHING: _Verdict = (None, '')
 _CLOCK = 'Set the clock of its host: manila takes the service for dead.'
 
 
-def _at_plan(life: _Life, service: _Service, limit: int) -> _Verdict:
-    if life is _Life.AHEAD:
+def _at_plan(life: Life, service: services.Service, limit: int) -> _Verdict:
+    if life is Life.AHEAD:
         return model.Severity.WARNING, _CLOCK
-    if life is _Life.STARTING:
+    if life is Life.STARTING:
         return model.Severity.WARNING, f'Look again in {limit} seconds.'
-    if life in (_Life.UP, _Life.NEW):
+    if life in (Life.UP, Life.NEW):
         if not service.disabled:
             return _NOTHING
         return model.Severity.WARNING, (
@@ -217,18 +139,18 @@ def _at_plan(life: _Life, service: _Service, limit: int) -> _Verdict:
     )
 
 
-def _at_stopped(life: _Life, service: _Service, limit: int) -> _Verdict:
-    if life is _Life.AHEAD:
+def _at_stopped(life: Life, service: services.Service, limit: int) -> _Verdict:
+    if life is Life.AHEAD:
         return model.Severity.WARNING, (
             'See on its host that it is stopped: the clock there is ahead, '
             'so its row does not tell.'
         )
-    if life is _Life.STARTING:
+    if life is Life.STARTING:
         return model.Severity.WARNING, (
             'See on its host that it is stopped, or look again in '
             f'{limit} seconds.'
         )
-    if life in (_Life.UP, _Life.NEW):
+    if life in (Life.UP, Life.NEW):
         return model.Severity.FAILURE, (
             f'Stop {service.binary} on {service.host.partition("@")[0]} '
             'before "manila-manage db sync". If it was killed, look again '
@@ -237,17 +159,19 @@ def _at_stopped(life: _Life, service: _Service, limit: int) -> _Verdict:
     return _NOTHING
 
 
-def _at_upgraded(life: _Life, service: _Service, limit: int) -> _Verdict:
-    if life is _Life.UP:
+def _at_upgraded(
+    life: Life, service: services.Service, limit: int
+) -> _Verdict:
+    if life is Life.UP:
         if not service.disabled:
             return _NOTHING
         return model.Severity.INFO, (
             'Enable it when it is to take new shares: "openstack share '
             f'service set --enable {service.host} {service.binary}".'
         )
-    if life in (_Life.STARTING, _Life.NEW):
+    if life in (Life.STARTING, Life.NEW):
         return model.Severity.WARNING, f'Look again in {limit} seconds.'
-    if life is _Life.AHEAD:
+    if life is Life.AHEAD:
         return model.Severity.FAILURE, _CLOCK
     severity = model.Severity.FAILURE
     if service.disabled:

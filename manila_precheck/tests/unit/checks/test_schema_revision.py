@@ -181,7 +181,7 @@ class Scenarios:
     def test_between_two_releases(self):
         database = self.database('2025.1')
         database.execute(
-            f"UPDATE alembic_version SET version_num = '{TO_22[0]}'"
+            f"UPDATE alembic_version SET version_num = '{TO_22[1]}'"
         )
         result = self.run_check(
             CHECK, database, source='2025.1', target='2026.1'
@@ -190,13 +190,13 @@ class Scenarios:
             (
                 found(
                     model.Severity.WARNING,
-                    f'the database is at revision {TO_22[0]}, in the middle '
+                    f'the database is at revision {TO_22[1]}, in the middle '
                     'of the migrations of 2026.1: a "manila-manage db sync" '
                     'did not come to its end',
                     SYNC,
                     aspect='between',
                 ),
-                pending(TO_22[0], '2026.1', TO_22[1:]),
+                pending(TO_22[1], '2026.1', TO_22[2:]),
             ),
             result.findings,
         )
