@@ -107,7 +107,7 @@ def _run_python(path, *words):
         [path, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        universal_newlines=True,
+        text=True,
         check=False,
     )
 
@@ -151,7 +151,7 @@ def constraints(release, given=None):
     else:
         url = _CONSTRAINTS_URL.format(release.name)
         try:
-            with urllib.request.urlopen(url, timeout=20) as answer:  # noqa: S310
+            with urllib.request.urlopen(url, timeout=20) as answer:
                 text = answer.read().decode('utf-8')
         except (urllib.error.URLError, OSError, ValueError) as exc:
             say(
@@ -161,9 +161,7 @@ def constraints(release, given=None):
             )
             return ''
     return ''.join(
-        f'{line}\n'
-        for line in text.splitlines()
-        if not _UNPINNED.match(line)
+        f'{line}\n' for line in text.splitlines() if not _UNPINNED.match(line)
     )
 
 
@@ -178,24 +176,27 @@ def create(release, folder, python=None, constraints_file=None):
     pins = constraints(release, constraints_file)
     digest = hashlib.sha256(pins.encode('utf-8')).hexdigest()
     inside = home / 'bin' / 'python'
-    if _made_of(home) == digest and _version(str(inside)):
-        say(f'{home}: there already')
+    version = _manila(inside)
+    stamp = _stamp(home)
+    if stamp is None and home.exists():
+        # Made by somebody else: it is used as it is, or left alone.
+        if version.partition('.')[0] == str(release.major):
+            say(f'{home}: manila {version}, there already, not made here')
+            return inside
+        raise SystemExit(f'{home} is there and holds no {release}')
+    if version and stamp == {'manila': version, 'constraints': digest}:
+        say(f'{home}: manila {version}, there already')
         return inside
     chosen = python or interpreter(release.major)
     say(f'{home}: installing manila {release.major} with {chosen}')
     shutil.rmtree(home, ignore_errors=True)
-    home.parent.mkdir(parents=True, exist_ok=True)
+    home.mkdir(parents=True)
+    # From now on the directory is ours, whole or not.
+    _write_stamp(home, {})
     try:
         _install(release, home, chosen, pins)
-        version = _run_python(
-            str(inside),
-            '-c',
-            'import importlib.metadata as m; print(m.version("manila"))',
-        ).stdout.strip()
-        (home / _STAMP).write_text(
-            json.dumps({'manila': version, 'constraints': digest}) + '\n',
-            encoding='utf-8',
-        )
+        version = _manila(inside)
+        _write_stamp(home, {'manila': version, 'constraints': digest})
     except BaseException:
         shutil.rmtree(home, ignore_errors=True)
         raise
@@ -203,13 +204,29 @@ def create(release, folder, python=None, constraints_file=None):
     return inside
 
 
-def _made_of(home):
-    """Return the digest of the constraints of a whole environment."""
+def _manila(python):
+    """Return the version of manila in an environment, '' for none."""
+    if not python.exists():
+        return ''
+    done = _run_python(
+        str(python),
+        '-c',
+        'import importlib.metadata as m; print(m.version("manila"))',
+    )
+    return done.stdout.strip() if done.returncode == 0 else ''
+
+
+def _stamp(home):
+    """Return what an environment is made of; None when it is not ours."""
     try:
         text = (home / _STAMP).read_text(encoding='utf-8')
     except OSError:
         return None
-    return json.loads(text).get('constraints')
+    return json.loads(text)
+
+
+def _write_stamp(home, facts):
+    (home / _STAMP).write_text(json.dumps(facts) + '\n', encoding='utf-8')
 
 
 def _install(release, home, python, pins):
@@ -242,7 +259,7 @@ def _run(command):
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        universal_newlines=True,
+        text=True,
         check=False,
     )
     if done.returncode:

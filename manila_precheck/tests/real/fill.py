@@ -119,8 +119,8 @@ class Filler:
 
     def zones(self):
         """Make zones as manila does: by the first service in each."""
-        for zone in ('nova', 'west'):
-            self.service(0, 'manila-data', 'up', (0, 60), False, zone)
+        for number, zone in ((901, 'nova'), (902, 'west')):
+            self.service(number, 'manila-data', 'up', (0, 60), False, zone)
         self.zone = db.availability_zone_get(self.admin, 'nova')
         self.other_zone = db.availability_zone_get(self.admin, 'west')
         self.note('services up fresh', 2)

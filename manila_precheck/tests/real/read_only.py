@@ -187,24 +187,15 @@ class ReadOnlyMixin:
             self.check_table_statistics()
 
     def check_user_statistics(self):
+        """MariaDB's general log, and what it counts for an account."""
         if not self.site.rows("SHOW VARIABLES LIKE 'userstat'"):
             self.skipTest('the server keeps no statistics of an account')
-        with self.global_log():
+        with _Globals(self.server, "log_output='TABLE'", 'general_log=ON'):
             self.whole_run('plan')
-            log = [
-                (row[0], row[1])
-                for row in self.site.rows(
-                    'SELECT command_type, CONVERT(argument USING utf8mb4) '
-                    'FROM mysql.general_log WHERE user_host LIKE '
-                    f"'{self.site.reader}[%'"
-                )
-            ]
-            statistics = self.site.rows(
-                'SELECT rows_inserted, rows_updated, rows_deleted, '
-                'update_commands, access_denied, select_commands > 20, '
-                'rows_read > 100 FROM '
-                'information_schema.user_statistics WHERE user = '
-                f"'{self.site.reader}'"
+            log = self.site.rows(
+                'SELECT command_type, CONVERT(argument USING utf8mb4) '
+                'FROM mysql.general_log WHERE user_host LIKE '
+                f"'{self.site.reader}[%'"
             )
         self.assertGreater(len(log), 40)
         commands = {command for command, _ in log}
@@ -213,10 +204,17 @@ class ReadOnlyMixin:
         )
         queries = [text for command, text in log if command == 'Query']
         self.assertEqual([], harmful(queries))
+        # Without the log, whose own rows would count.
+        with _Globals(self.server, 'userstat=ON'):
+            self.site.rows('FLUSH USER_STATISTICS')
+            self.whole_run('plan')
+            statistics = self.site.rows(
+                'SELECT rows_inserted, rows_updated, rows_deleted, '
+                'update_commands, access_denied, select_commands > 20, '
+                'rows_read > 100 FROM information_schema.user_statistics '
+                f"WHERE user = '{self.site.reader}'"
+            )
         self.assertEqual([(0, 0, 0, 0, 0, 1, 1)], statistics)
-
-    def global_log(self):
-        return _GeneralLog(self.server)
 
     def check_table_statistics(self):
         sql = (
@@ -254,42 +252,38 @@ class ReadOnlyMixin:
         self.assertEqual([], harmful(statements))
 
 
-class _GeneralLog:
-    """MariaDB's general log and statistics, on for a while.
+class _Globals:
+    """Settings of a MariaDB server, changed for a while.
 
-    One test at a time has them, across processes; the settings and what the
-    log held are left as they were, but for the rows of these tests.
+    One test at a time has them, across processes; they are left as they
+    were, and so is the general log.
     """
 
-    def __init__(self, server):
+    def __init__(self, server, *settings):
         self._server = server
+        self._settings = settings
 
     def __enter__(self):
         self._connection = self._server.connect()
         self._cursor = self._connection.cursor()
-        self._cursor.execute("SELECT GET_LOCK('rig_general_log', 300)")
+        self._cursor.execute("SELECT GET_LOCK('rig_globals', 300)")
         if self._cursor.fetchall() != ((1,),):
-            raise RuntimeError('the general log is in use')
-        self._cursor.execute(
-            'SELECT @@global.general_log, @@global.log_output, '
-            '@@global.userstat'
-        )
-        self._before = self._cursor.fetchall()[0]
-        self._cursor.execute("SET GLOBAL log_output = 'TABLE'")
-        self._cursor.execute('SET GLOBAL general_log = ON')
-        self._cursor.execute('SET GLOBAL userstat = ON')
-        self._cursor.execute('FLUSH USER_STATISTICS')
+            raise RuntimeError('another test has the settings of the server')
+        self._before = []
+        for setting in self._settings:
+            name = setting.partition('=')[0]
+            self._cursor.execute(f'SELECT @@global.{name}')
+            value = self._cursor.fetchall()[0][0]
+            self._before.append(f'{name}={value!r}')
+            self._cursor.execute(f'SET GLOBAL {setting}')
         return self
 
     def __exit__(self, *exc_info):
-        log, output, statistics = self._before
         try:
-            self._cursor.execute('SET GLOBAL general_log = OFF')
-            if not log:
-                self._cursor.execute('TRUNCATE TABLE mysql.general_log')
-            self._cursor.execute(f"SET GLOBAL log_output = '{output}'")
-            self._cursor.execute(f'SET GLOBAL general_log = {log}')
-            self._cursor.execute(f'SET GLOBAL userstat = {statistics}')
-            self._cursor.execute("SELECT RELEASE_LOCK('rig_general_log')")
+            for setting in reversed(self._before):
+                self._cursor.execute(f'SET GLOBAL {setting}')
+                if setting == 'general_log=0':
+                    self._cursor.execute('TRUNCATE TABLE mysql.general_log')
+            self._cursor.execute("SELECT RELEASE_LOCK('rig_globals')")
         finally:
             self._connection.close()

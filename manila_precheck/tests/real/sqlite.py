@@ -59,14 +59,14 @@ class SQLiteMixin:
                 {
                     one['id']: (
                         one['outcome'],
-                        sorted(
+                        [
                             (
                                 finding['key'],
                                 finding['severity'],
                                 finding['data'],
                             )
                             for finding in one['findings']
-                        ),
+                        ],
                     )
                     for one in report['checks']
                 }

@@ -76,7 +76,8 @@ class StatesMixin:
             self.check_unusable(
                 self.site.conf(
                     self.site.url(port=port),
-                    more='connect_timeout_seconds = 2\n',
+                    more='connect_timeout_seconds = 2\n'
+                    'statement_timeout_seconds = 5\n',
                 ),
                 'cannot be reached',
             )
