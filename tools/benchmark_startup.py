@@ -12,22 +12,27 @@
 # under the License.
 """What starting costs: CPU time and peak memory, as ratios in one run.
 
-    python tools/benchmark_startup.py [--database URL] [--manila-python PATH]
+    python tools/benchmark_startup.py [--server URL] [--manila-python PATH]
 
 Each command runs several times, turn about with the others, in processes of
 its own; the smallest user plus system time of each counts, since everything
-else on the machine only ever adds to it. ``--database`` names a database
-with a manila schema (a small one: the run is to be measured, not the
-server); ``--manila-python`` the interpreter of an environment in which
-manila and this package are installed.
+else on the machine only ever adds to it. ``--server`` names a server and an
+account that may create databases; one with the schema of 2025.1 and no rows
+is made there for the run, which is to be measured, not the server.
+``--manila-python`` names the interpreter of an environment in which manila
+and this package are installed.
 """
 
 import argparse
+import contextlib
 import os
 import resource
 import subprocess
 import sys
 import tempfile
+
+SERVER = 'mysql+pymysql://openstack_citest:openstack_citest@127.0.0.1/'
+DATABASE = 'openstack_citest_startup'
 
 MAIN = (
     'import sys; from manila_precheck.cmd import precheck; '
@@ -78,32 +83,65 @@ def measure(commands, runs):
     }
 
 
+@contextlib.contextmanager
+def small_database(server):
+    """Make a database of manila 2025.1 on a server; gives its URL."""
+    # Not above: a child starts as a copy of this process, and its peak
+    # memory with it.
+    import sqlalchemy
+
+    from manila_precheck import releases
+    from manila_precheck import testing_schema
+
+    url = sqlalchemy.engine.make_url(server)
+    admin = sqlalchemy.create_engine(url)
+    with admin.begin() as connection:
+        connection.exec_driver_sql(f'DROP DATABASE IF EXISTS {DATABASE}')
+        connection.exec_driver_sql(f'CREATE DATABASE {DATABASE}')
+    try:
+        url = url.set(database=DATABASE)
+        engine = sqlalchemy.create_engine(url)
+        with engine.begin() as connection:
+            testing_schema.create_schema(connection, releases.parse('2025.1'))
+        engine.dispose()
+        yield url.render_as_string(hide_password=False)
+    finally:
+        with admin.begin() as connection:
+            connection.exec_driver_sql(f'DROP DATABASE {DATABASE}')
+        admin.dispose()
+
+
 def main():
     """Measure, print a table and the ratios; 1 when a limit is passed."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--database', help='URL of a small manila database')
+    parser.add_argument('--server', default=SERVER, help='URL of a server')
     parser.add_argument('--manila-python', help='interpreter with manila')
     parser.add_argument('--runs', type=int, default=15)
     args = parser.parse_args()
+    with small_database(args.server) as database:
+        return compare(args, database)
+
+
+def compare(args, database):
+    """Run every command, print the costs and the ratios."""
     python = [sys.executable, '-c']
     with tempfile.TemporaryDirectory() as folder:
         conf = os.path.join(folder, 'manila.conf')
         with open(conf, 'w') as stream:
-            stream.write('[DEFAULT]\n')
-            if args.database:
-                stream.write(f'[database]\nconnection = {args.database}\n')
+            stream.write(f'[DEFAULT]\n[database]\nconnection = {database}\n')
         run = [MAIN, '--config-file', conf, 'upgrade', 'check']
         commands = {
             'nothing': [*python, 'pass'],
             'import sqlalchemy': [*python, 'import sqlalchemy'],
             'import the libraries': [*python, LIBRARIES],
             'check list': [*python, MAIN, 'check', 'list'],
+            'upgrade check': [*python, *run],
         }
-        limits = [('check list', 'import sqlalchemy', 0.75)]
-        if args.database:
-            commands['upgrade check'] = [*python, *run]
-            limits.append(('upgrade check', 'import the libraries', 1.25))
-        if args.database and args.manila_python:
+        limits = [
+            ('check list', 'import sqlalchemy', 0.75),
+            ('upgrade check', 'import the libraries', 1.25),
+        ]
+        if args.manila_python:
             there = [args.manila_python, '-c']
             commands['upgrade check beside manila'] = [*there, *run]
             commands['manila-status upgrade check'] = [
