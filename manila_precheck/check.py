@@ -58,6 +58,9 @@ class Check(abc.ABC):
     #: The sources without which it cannot look; the runner sees to them.
     requires: ClassVar[frozenset[model.Source]] = frozenset()
 
+    #: Sources that it looks at by itself, there or not; for the lists.
+    uses: ClassVar[frozenset[model.Source]] = frozenset()
+
     #: The release that brought the problem ('2026.1'): the check applies
     #: when the upgrade crosses it. None: it always applies.
     introduced: ClassVar[Optional[str]] = None
@@ -71,6 +74,11 @@ class Check(abc.ABC):
 
     #: Earlier ids under which it can still be selected.
     aliases: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def sources(cls) -> tuple[model.Source, ...]:
+        """Return what it looks at, in the order of the enum."""
+        return tuple(s for s in model.Source if s in cls.requires | cls.uses)
 
     @abc.abstractmethod
     def run(self, ctx: 'context.Context') -> Iterable[model.Finding]:
@@ -129,6 +137,7 @@ def validate(name: str, candidate: Any) -> type[Check]:
     for attribute, member in (
         ('stages', model.Stage),
         ('requires', model.Source),
+        ('uses', model.Source),
     ):
         value = getattr(candidate, attribute)
         if not isinstance(value, frozenset) or not all(

@@ -188,7 +188,7 @@ class CheckResult:
     """Why it was not run, or what went wrong; '' when it ran."""
 
     findings: tuple[Finding, ...] = ()
-    """Sorted: highest severity first, then by key."""
+    """Highest severity first, then by file and line, then as yielded."""
 
     seconds: float = 0.0
     """How long it took."""
@@ -249,8 +249,8 @@ class Report:
     target_release: str
     """The release that the operator is going to: '2026.1'."""
 
-    target_assumed: bool
-    """True when no option and no package named the target."""
+    target_origin: str
+    """How it is known: 'option', 'package', 'database' or 'assumed'."""
 
     stage: Stage
     files: tuple[FileRead, ...]
@@ -264,6 +264,11 @@ class Report:
 
     excluded: tuple[str, ...] = ()
     """The ids that the operator left out, sorted."""
+
+    @property
+    def target_assumed(self) -> bool:
+        """Say whether nothing named the target."""
+        return self.target_origin == 'assumed'
 
     @property
     def severity(self) -> Severity:

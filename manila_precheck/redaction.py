@@ -20,7 +20,7 @@ MASK = '***'
 # user:password@ in a URL; the password may itself hold an unquoted '@'.
 _URL_PASSWORD = re.compile(r'(?P<head>\w[\w+.-]*://[^\s:/@]*:)[^\s/]+(?=@)')
 
-# Shorter values are words of every sentence: masking them hides the report.
+# Shorter values are parts of every sentence: masking them hides the report.
 _MIN_SECRET_LENGTH = 6
 
 
@@ -29,9 +29,16 @@ def scrub(text: str, secrets: Iterable[str] = ()) -> str:
 
     :param text: anything that is about to be shown.
     :param secrets: values that must not appear; those of fewer than six
-        characters are left alone, since they are parts of ordinary words.
+        characters are left alone, since they are parts of ordinary words. A
+        secret that is a word itself, such as 'manila', is masked where it
+        stands alone, not in 'manila-manage' or '/etc/manila'.
     """
     for secret in sorted(set(secrets), key=len, reverse=True):
-        if len(secret) >= _MIN_SECRET_LENGTH:
+        if len(secret) < _MIN_SECRET_LENGTH or secret not in text:
+            continue
+        if secret.isalpha():
+            alone = rf'(?<![\w./-]){re.escape(secret)}(?![\w/-]|\.\w)'
+            text = re.sub(alone, MASK, text)
+        else:
             text = text.replace(secret, MASK)
     return _URL_PASSWORD.sub(rf'\g<head>{MASK}', text)

@@ -291,15 +291,10 @@ def run_one(
     )
 
 
-def _order(finding: model.Finding) -> tuple[Any, ...]:
+def _order(finding: model.Finding) -> tuple[int, str, int]:
+    """Sort by severity, then by place; else the check's order is kept."""
     subject = finding.subject
-    return (
-        -finding.severity,
-        subject.file or '',
-        subject.line or 0,
-        finding.key,
-        finding.message,
-    )
+    return -finding.severity, subject.file or '', subject.line or 0
 
 
 def run(
@@ -346,7 +341,7 @@ def report(
         source_release=resolution.upgrade.source.name,
         source_origin=resolution.source_origin,
         target_release=resolution.upgrade.target.name,
-        target_assumed=resolution.target_assumed,
+        target_origin=resolution.target_origin,
         stage=ctx.stage,
         files=ctx.files,
         database=ctx.database_read,

@@ -41,8 +41,7 @@ def check_page(one: check.Check) -> list[str]:
         ('Stages', ', '.join(s.value for s in model.Stage if s in one.stages)),
         (
             'Sources',
-            ', '.join(s.value for s in model.Source if s in one.requires)
-            or 'none',
+            ', '.join(s.value for s in one.sources()) or 'none',
         ),
         ('Since', one.introduced or 'always'),
     ]

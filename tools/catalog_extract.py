@@ -496,8 +496,13 @@ def sites_of_call(module, scope, node, call):
                   'register_adapter_conf_options'):
         group = (module.evaluate(call.args[1])
                  if len(call.args) > 1 else None)
+        olds = {}
+        for keyword in call.keywords:
+            if keyword.arg == 'deprecated_opts':
+                olds = module.evaluate(keyword.value) or {}
         if isinstance(group, str):
-            return [Site(module.name, scope, group, keystone_opts(name))]
+            return [Site(module.name, scope, group,
+                         keystone_opts(name, olds))]
         say(f'group not understood in {module.name}: {ast.dump(call)}')
         return []
     result = []
@@ -517,13 +522,14 @@ def sites_of_call(module, scope, node, call):
     return result
 
 
-def keystone_opts(name):
+def keystone_opts(name, olds):
     from keystoneauth1 import loading
 
     if name == 'register_session_conf_options':
-        return loading.get_session_conf_options()
+        return loading.get_session_conf_options(deprecated_opts=olds or None)
     if name == 'register_adapter_conf_options':
-        return loading.get_adapter_conf_options()
+        return loading.get_adapter_conf_options(
+            deprecated_opts=olds or None)
     return loading.get_auth_common_conf_options()
 
 
@@ -1240,7 +1246,8 @@ def collect_options(modules, registrations, listed):
     return collector
 
 
-@functools.lru_cache(maxsize=None)  # noqa: UP033: Python 3.8
+# Not functools.cache: releases up to 14 are read with Python 3.8.
+@functools.lru_cache(maxsize=None)  # noqa: UP033
 def password_options():
     from keystoneauth1 import loading
 

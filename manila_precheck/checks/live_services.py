@@ -12,6 +12,7 @@
 """The check ``live-services``."""
 
 from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Optional
 
 from manila_precheck import check
@@ -47,7 +48,8 @@ class LiveServices(check.Check):
     stopped: FAILURE for one that is up, as it writes while the schema
     changes; WARNING where it cannot be told yet. At upgraded: FAILURE for
     one that did not come back; WARNING for one that is disabled and did
-    not, or that is starting; INFO for one that is up and disabled.
+    not, or that is starting; INFO for one that is up and disabled, and at
+    plan when there is no service at all.
     """
 
     id = 'live-services'
@@ -64,6 +66,12 @@ class LiveServices(check.Check):
                 model.Subject('service', 'services'),
                 'no service has come back: the table services is empty',
                 [model.advice('Start the services of manila.')],
+            )
+        if not rows and ctx.stage is model.Stage.PLAN:
+            yield self.finding(
+                model.Severity.INFO,
+                model.Subject('service', 'services'),
+                'no service has ever reported: the table services is empty',
             )
         if not rows:
             return
@@ -87,7 +95,7 @@ class LiveServices(check.Check):
         service: services.Service,
         life: Life,
         severity: model.Severity,
-        todo: str,
+        todo: Sequence[model.Remediation],
     ) -> model.Finding:
         beat = service.heartbeat
         words = f'{service.binary} on {service.host} {life.value}'
@@ -102,7 +110,7 @@ class LiveServices(check.Check):
             severity,
             model.Subject('service', f'{service.binary}@{service.host}'),
             words,
-            [model.advice(todo)],
+            todo,
             data={
                 'binary': service.binary,
                 'host': service.host,
@@ -113,49 +121,74 @@ class LiveServices(check.Check):
         )
 
 
-_Verdict = tuple[Optional[model.Severity], str]
+_Verdict = tuple[Optional[model.Severity], Sequence[model.Remediation]]
 
-_NOTHING: _Verdict = (None, '')
+_NOTHING: _Verdict = (None, ())
 
-_CLOCK = 'Set the clock of its host: manila takes the service for dead.'
+_CLOCK = model.advice(
+    'Set the clock of its host: manila takes the service for dead.'
+)
+
+
+def _look_again(limit: int) -> model.Remediation:
+    return model.advice(f'Look again in {limit} seconds.')
+
+
+def _enable(service: services.Service) -> model.Remediation:
+    return model.command(
+        f'openstack share service set --enable {service.host} {service.binary}'
+    )
+
+
+_CLEANUP = model.command('manila-manage service cleanup')
 
 
 def _at_plan(life: Life, service: services.Service, limit: int) -> _Verdict:
     if life is Life.AHEAD:
-        return model.Severity.WARNING, _CLOCK
+        return model.Severity.WARNING, [_CLOCK]
     if life is Life.STARTING:
-        return model.Severity.WARNING, f'Look again in {limit} seconds.'
+        return model.Severity.WARNING, [_look_again(limit)]
     if life in (Life.UP, Life.NEW):
         if not service.disabled:
             return _NOTHING
-        return model.Severity.WARNING, (
-            'Enable it, or note that it is meant to be disabled: "openstack '
-            f'share service set --enable {service.host} {service.binary}".'
-        )
-    return model.Severity.WARNING, (
-        'Start it, so that the upgrade finds it healthy. If its host is gone '
-        'for good, "manila-manage service cleanup" removes its row, and that '
-        'of every other service that does not report at that moment.'
-    )
+        return model.Severity.WARNING, [
+            model.advice('Unless it is meant to be disabled:'),
+            _enable(service),
+        ]
+    return model.Severity.WARNING, [
+        model.advice(
+            'Start it, so that the upgrade finds it healthy. If its host is '
+            'gone for good, this removes its row, and that of every other '
+            'service that does not report at that moment:'
+        ),
+        _CLEANUP,
+    ]
 
 
 def _at_stopped(life: Life, service: services.Service, limit: int) -> _Verdict:
     if life is Life.AHEAD:
-        return model.Severity.WARNING, (
-            'See on its host that it is stopped: the clock there is ahead, '
-            'so its row does not tell.'
-        )
+        return model.Severity.WARNING, [
+            model.advice(
+                'See on its host that it is stopped: the clock there is '
+                'ahead, so its row does not tell.'
+            )
+        ]
     if life is Life.STARTING:
-        return model.Severity.WARNING, (
-            'See on its host that it is stopped, or look again in '
-            f'{limit} seconds.'
-        )
+        return model.Severity.WARNING, [
+            model.advice(
+                'See on its host that it is stopped, or look again in '
+                f'{limit} seconds.'
+            )
+        ]
     if life in (Life.UP, Life.NEW):
-        return model.Severity.FAILURE, (
-            f'Stop {service.binary} on {service.host.partition("@")[0]} '
-            'before "manila-manage db sync". If it was killed, look again '
-            f'{limit} seconds after that.'
-        )
+        return model.Severity.FAILURE, [
+            model.advice(
+                f'Stop {service.binary} on {service.host.partition("@")[0]} '
+                'before "manila-manage db sync". If it was killed, look '
+                f'again {limit} seconds after that:'
+            ),
+            model.command('manila-precheck upgrade check --stage stopped'),
+        ]
     return _NOTHING
 
 
@@ -165,22 +198,24 @@ def _at_upgraded(
     if life is Life.UP:
         if not service.disabled:
             return _NOTHING
-        return model.Severity.INFO, (
-            'Enable it when it is to take new shares: "openstack share '
-            f'service set --enable {service.host} {service.binary}".'
-        )
+        return model.Severity.INFO, [
+            model.advice('When it is to take new shares:'),
+            _enable(service),
+        ]
     if life in (Life.STARTING, Life.NEW):
-        return model.Severity.WARNING, f'Look again in {limit} seconds.'
+        return model.Severity.WARNING, [_look_again(limit)]
     if life is Life.AHEAD:
-        return model.Severity.FAILURE, _CLOCK
+        return model.Severity.FAILURE, [_CLOCK]
     severity = model.Severity.FAILURE
     if service.disabled:
         severity = model.Severity.WARNING
-    return severity, (
-        'Start it and read its log. If its host is gone for good, '
-        '"manila-manage service cleanup", run while all others are up, '
-        'removes its row.'
-    )
+    return severity, [
+        model.advice(
+            'Start it and read its log. If its host is gone for good, this '
+            'removes its row; run it while all others are up:'
+        ),
+        _CLEANUP,
+    ]
 
 
 def _service_down_time(ctx: context.Context) -> int:

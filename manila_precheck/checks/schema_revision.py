@@ -55,10 +55,11 @@ class SchemaRevision(check.Check):
     id = 'schema-revision'
     title = 'Schema revision'
     stages = model.ALL_STAGES
+    # Not required: an empty database is judged here.
+    uses = frozenset({model.Source.DATABASE})
 
     def run(self, ctx: context.Context) -> Iterable[model.Finding]:
         """Yield what is wrong with the revision, and what is pending."""
-        # Not among ``requires``: an empty database is judged here.
         db = ctx.database_as_found
         if db.state is database.State.EMPTY:
             yield self._empty(ctx)

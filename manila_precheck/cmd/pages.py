@@ -30,7 +30,7 @@ def check_list(args: argparse.Namespace, stdout: TextIO) -> int:
         loaded = runner.load(entry)
         if isinstance(loaded, check.Check):
             stages = [s.value for s in model.Stage if s in loaded.stages]
-            sources = [s.value for s in model.Source if s in loaded.requires]
+            sources = [s.value for s in loaded.sources()]
             rows.append(
                 (
                     entry.result_id,
@@ -71,11 +71,7 @@ def page(one: check.Check) -> str:
         '',
         'Stages:  '
         + ', '.join(s.value for s in model.Stage if s in one.stages),
-        'Sources: '
-        + (
-            ', '.join(s.value for s in model.Source if s in one.requires)
-            or 'none'
-        ),
+        'Sources: ' + (', '.join(s.value for s in one.sources()) or 'none'),
     ]
     if one.introduced:
         lines.append(f'Applies when the upgrade crosses {one.introduced}.')

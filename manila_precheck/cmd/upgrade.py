@@ -241,7 +241,7 @@ def _needs_database(chosen: Sequence[registry.Entry], options: Any) -> bool:
         loaded = runner.load(entry)
         if not isinstance(loaded, check.Check):
             continue
-        if model.Source.DATABASE in loaded.requires:
+        if model.Source.DATABASE in loaded.sources():
             return True
     return False
 

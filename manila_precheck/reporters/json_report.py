@@ -59,6 +59,7 @@ def report_dict(report: model.Report) -> dict[str, Any]:
         'source_release': report.source_release,
         'source_origin': report.source_origin,
         'target_release': report.target_release,
+        'target_origin': report.target_origin,
         'target_assumed': report.target_assumed,
         'stage': report.stage.value,
         'code': report.code,

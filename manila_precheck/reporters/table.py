@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 import itertools
+import re
 from typing import Optional
 from typing import TextIO
 
@@ -236,13 +237,12 @@ class _Table:
         origin = _ORIGINS.get(report.source_origin, report.source_origin)
         yield 'From', f'{report.source_release}, {origin}'
         if report.target_assumed:
-            yield (
-                'To',
-                f'{report.target_release}, assumed: the next release '
-                '(--target-release names another)',
+            origin = (
+                'assumed: the next release (--target-release names another)'
             )
         else:
-            yield 'To', report.target_release
+            origin = _ORIGINS.get(report.target_origin, report.target_origin)
+        yield 'To', f'{report.target_release}, {origin}'
         yield 'Stage', _STAGES[report.stage]
         yield 'Database', _database(report.database)
         tool = report.tool
@@ -374,9 +374,11 @@ class _Table:
     def _notes(self, found: list[model.Finding]) -> Iterator[str]:
         for finding in found[:MAX_NOTES]:
             name, place = _subject(finding.subject)
-            where = f' ({place})' if place else ''
+            start = place if _names(finding) else f'{name} {place}'.rstrip(' ')
+            if start:
+                start += ': '
             yield from plain.wrap(
-                f'{name}{where}: {finding.message}', self._width, '  - '
+                f'{start}{finding.message}', self._width, '  - '
             )
         more = len(found) - MAX_NOTES
         if more > 0:
@@ -414,6 +416,12 @@ def _database(database: Optional[model.DatabaseRead]) -> str:
     if database.revision is None:
         return f'{database.dialect}, empty'
     return f'{database.dialect}, revision {database.revision}'
+
+
+def _names(finding: model.Finding) -> bool:
+    """Say whether the message names the subject itself, as most do."""
+    parts = re.split(r'[/@]', finding.subject.name)
+    return all(part in finding.message for part in parts)
 
 
 def _subject(subject: model.Subject) -> tuple[str, str]:

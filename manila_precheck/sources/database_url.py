@@ -18,6 +18,7 @@ login may repeat it: every text about the database goes through
 """
 
 import dataclasses
+import importlib.util
 import os
 import re
 from typing import Any
@@ -142,6 +143,11 @@ def read(
         # another name by which statements would have to be told apart.
         url = url.set(drivername='+'.join(filter(None, ('mysql', driver))))
         backend = 'mysql'
+    if backend == 'postgresql' and not driver and _has('psycopg2'):
+        # NOTE: what a URL without a driver means to manila's SQLAlchemy;
+        # from 2.1 on it is psycopg.
+        driver = 'psycopg2'
+        url = url.set(drivername='postgresql+psycopg2')
     defaults: dict[str, str] = {}
     if driver in ('', 'pymysql', 'mysqldb') and backend == 'mysql':
         defaults['connect_timeout'] = str(connect_timeout_seconds)
@@ -172,6 +178,10 @@ def without_tls(url: 'URL') -> 'Optional[URL]':
     ):
         return None
     return url.update_query_dict({'ssl_disabled': 'true'})
+
+
+def _has(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
 
 
 def _location(option: str, backend: str, url: 'URL') -> Location:

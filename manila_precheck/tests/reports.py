@@ -131,7 +131,7 @@ REPORT = model.Report(
     source_release='2025.1',
     source_origin='database',
     target_release='2026.1',
-    target_assumed=True,
+    target_origin='assumed',
     stage=model.Stage.PLAN,
     files=(
         model.FileRead(_MANILA_CONF, '0' * 64),
@@ -206,7 +206,7 @@ CLEAN = model.Report(
     source_release='2025.1',
     source_origin='option',
     target_release='2026.1',
-    target_assumed=False,
+    target_origin='option',
     stage=model.Stage.STOPPED,
     files=(),
     database=None,

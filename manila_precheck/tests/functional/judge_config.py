@@ -173,6 +173,7 @@ def build_drivers(conf):
         )
         module, _, name = path.rpartition('.')
         if attempt(importlib.import_module, module) is None:
+            attempt(settings.append_config_values, base.share_opts)
             continue
         attempt(
             storage.DriverPrivateData,

@@ -78,20 +78,6 @@ enforce_scope = False
 policy_file = policy.yaml
 """
 
-# Lines on which the judge is no judge: it stops building the driver at the
-# plugin or the class that the release lacks.
-NOT_COMPARED = {
-    ('max1', 'powermax_server_container'),
-    ('max1', 'powermax_share_data_pools'),
-    ('max1', 'powermax_ethernet_ports'),
-    ('vast', 'vast_mgmt_host'),
-    ('vast', 'vast_mgmt_port'),
-    ('vast', 'vast_mgmt_user'),
-    ('vast', 'vast_mgmt_password'),
-    ('vast', 'vast_vippool_name'),
-    ('vast', 'vast_root_export'),
-}
-
 _TEXTS = {
     'kolla_cephfs': _COMMON
     + """

@@ -41,7 +41,8 @@ FAILURES = {
 WARNINGS = {
     'backend-drivers': ['isilon1#plugin'],
     'config-options': [
-        'oslo_messaging_rabbit/ssl_enforce_hostname_verification'
+        'cephnfs1/cephfs_volume_path_prefix#deprecated',
+        'oslo_messaging_rabbit/ssl_enforce_hostname_verification',
     ],
     'live-services': [
         'manila-scheduler@ctl3',

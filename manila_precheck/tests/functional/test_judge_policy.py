@@ -30,7 +30,12 @@ from manila_precheck import testing
 
 _VENVS = os.environ.get('MANILA_PRECHECK_VENVS', '')
 _JUDGE = pathlib.Path(__file__).parent / 'judge_policy.py'
-_PAIRS = (('2024.1', '2025.1'), ('2025.1', '2026.1'), ('2026.1', '2026.1'))
+_PAIRS = (
+    ('2024.1', '2025.1'),
+    ('2025.1', '2026.1'),
+    ('2025.2', '2026.1'),
+    ('2026.1', '2026.2'),
+)
 
 _PRODUCTION = """\
 # In the shape of a production chart: own base rules, overrides, leftovers.
@@ -85,10 +90,14 @@ _SITES = {
 }
 
 
-def _ask(path, release):
+def _python(release):
     major = releases.parse(release).major
+    return os.path.join(_VENVS, f'm{major}', 'bin', 'python')
+
+
+def _ask(path, release):
     done = subprocess.run(
-        [os.path.join(_VENVS, f'm{major}', 'bin', 'python'), _JUDGE, path],
+        [_python(release), _JUDGE, path],
         capture_output=True,
         text=True,
         check=False,
@@ -105,6 +114,8 @@ class JudgePolicyTest(testtools.TestCase):
     @ddt.data(*((name, *pair) for name in sorted(_SITES) for pair in _PAIRS))
     @ddt.unpack
     def test_same_verdict_on_every_rule(self, name, source, target):
+        if not os.path.exists(_python(target)):
+            self.skipTest(f'no virtual environment of {target}')
         conf, files = _SITES[name]
         site = self.useFixture(
             testing.Site(

@@ -42,3 +42,17 @@ class ScrubTest(testtools.TestCase):
         self.assertEqual(
             '***', redaction.scrub('abcdefgh', ['abcdef', 'abcdefgh'])
         )
+
+    @ddt.data(
+        ('type manila-manage db purge 30',) * 2,
+        ('see /etc/manila/manila.conf',) * 2,
+        (
+            "Access denied, password 'manila'.",
+            "Access denied, password '***'.",
+        ),
+        ('the password is manila.', 'the password is ***.'),
+        ('pass=manila', 'pass=***'),
+    )
+    @ddt.unpack
+    def test_a_secret_that_is_a_word(self, text, shown):
+        self.assertEqual(shown, redaction.scrub(text, ['manila']))

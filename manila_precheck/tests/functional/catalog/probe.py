@@ -110,8 +110,12 @@ def start(paths):
     api.API()
     from keystonemiddleware import auth_token
     from oslo_db import options as db_options
+    from oslo_log import versionutils
+    from oslo_service import wsgi
 
     db_options.set_defaults(CONF)
+    versionutils.register_options()
+    wsgi.register_opts(CONF)
     auth_token.AuthProtocol(
         lambda *args: None,
         {
@@ -244,13 +248,17 @@ def config(question):
         from keystoneauth1 import loading
 
         for section, lines in sections.items():
-            if 'auth_type' in lines:
-                CONF.register_opts(
-                    loading.get_auth_plugin_conf_options(
-                        lines['auth_type'][-1]
-                    ),
-                    group=section.lower(),
-                )
+            if 'auth_type' not in lines:
+                continue
+            for opt in loading.get_auth_plugin_conf_options(
+                lines['auth_type'][-1]
+            ):
+                try:
+                    CONF.register_opt(opt, group=section.lower())
+                except cfg.DuplicateOptError:
+                    # manila.share.manager of 21 and later registers an
+                    # auth_url of its own in [keystone_authtoken].
+                    pass
         errors = {
             section: build(CONF, section, path)
             for section, path in question['backends'].items()

@@ -26,18 +26,29 @@ UPGRADES = (
 
 SECOND = datetime.timedelta(seconds=1)
 
-LOOK_AGAIN = 'Look again in 60 seconds.'
-CLOCK = 'Set the clock of its host: manila takes the service for dead.'
-START = (
-    'Start it, so that the upgrade finds it healthy. If its host is gone for '
-    'good, "manila-manage service cleanup" removes its row, and that of '
-    'every other service that does not report at that moment.'
-)
-RESTART = (
-    'Start it and read its log. If its host is gone for good, '
-    '"manila-manage service cleanup", run while all others are up, removes '
-    'its row.'
-)
+LOOK_AGAIN = [model.advice('Look again in 60 seconds.')]
+CLOCK = [
+    model.advice(
+        'Set the clock of its host: manila takes the service for dead.'
+    )
+]
+CLEANUP = model.command('manila-manage service cleanup')
+START = [
+    model.advice(
+        'Start it, so that the upgrade finds it healthy. If its host is gone '
+        'for good, this removes its row, and that of every other service '
+        'that does not report at that moment:'
+    ),
+    CLEANUP,
+]
+RESTART = [
+    model.advice(
+        'Start it and read its log. If its host is gone for good, this '
+        'removes its row; run it while all others are up:'
+    ),
+    CLEANUP,
+]
+ENABLE = model.command('openstack share service set --enable off manila-share')
 
 
 def service(host, beat, state, disabled=False, reason=None, created=None):
@@ -60,7 +71,7 @@ def found(host, severity, words, todo, state, beat, disabled=False):
         severity,
         model.Subject('service', f'manila-share@{host}'),
         f'manila-share on {host} {words}',
-        (model.advice(todo),),
+        tuple(todo),
         data={
             'binary': 'manila-share',
             'host': host,
@@ -159,8 +170,10 @@ class Scenarios:
                 'off',
                 warn,
                 'is up; it is disabled',
-                'Enable it, or note that it is meant to be disabled: '
-                '"openstack share service set --enable off manila-share".',
+                [
+                    model.advice('Unless it is meant to be disabled:'),
+                    ENABLE,
+                ],
                 'up',
                 beat['off'],
                 True,
@@ -198,8 +211,16 @@ class Scenarios:
                 host,
                 fail,
                 words,
-                f'Stop manila-share on {host} before "manila-manage db '
-                'sync". If it was killed, look again 60 seconds after that.',
+                [
+                    model.advice(
+                        f'Stop manila-share on {host} before "manila-manage '
+                        'db sync". If it was killed, look again 60 seconds '
+                        'after that:'
+                    ),
+                    model.command(
+                        'manila-precheck upgrade check --stage stopped'
+                    ),
+                ],
                 state,
                 beat[host],
                 disabled,
@@ -218,8 +239,12 @@ class Scenarios:
                 'ahead',
                 model.Severity.WARNING,
                 'reports from the future' + last(beat['ahead']),
-                'See on its host that it is stopped: the clock there is '
-                'ahead, so its row does not tell.',
+                [
+                    model.advice(
+                        'See on its host that it is stopped: the clock there '
+                        'is ahead, so its row does not tell.'
+                    )
+                ],
                 'up',
                 beat['ahead'],
             ),
@@ -228,8 +253,12 @@ class Scenarios:
                 model.Severity.WARNING,
                 'is starting, or was just found dead by manila-scheduler'
                 + last(beat['starting']),
-                'See on its host that it is stopped, or look again in 60 '
-                'seconds.',
+                [
+                    model.advice(
+                        'See on its host that it is stopped, or look again '
+                        'in 60 seconds.'
+                    )
+                ],
                 'down',
                 beat['starting'],
             ),
@@ -307,8 +336,7 @@ class Scenarios:
                 'off',
                 model.Severity.INFO,
                 'is up; it is disabled',
-                'Enable it when it is to take new shares: "openstack share '
-                'service set --enable off manila-share".',
+                [model.advice('When it is to take new shares:'), ENABLE],
                 'up',
                 beat['off'],
                 True,
@@ -352,7 +380,33 @@ class Scenarios:
             ['manila-share@fresh'], [f.subject.name for f in result.findings]
         )
 
-    @ddt.data(('plan', 0), ('stopped', 0), ('upgraded', 1))
+    @ddt.data(
+        (
+            'plan',
+            [
+                model.Finding(
+                    CHECK,
+                    model.Severity.INFO,
+                    model.Subject('service', 'services'),
+                    'no service has ever reported: the table services is '
+                    'empty',
+                )
+            ],
+        ),
+        ('stopped', []),
+        (
+            'upgraded',
+            [
+                model.Finding(
+                    CHECK,
+                    model.Severity.FAILURE,
+                    model.Subject('service', 'services'),
+                    'no service has come back: the table services is empty',
+                    (model.advice('Start the services of manila.'),),
+                )
+            ],
+        ),
+    )
     @ddt.unpack
     def test_no_service_at_all(self, stage, findings):
         result = self.run_check(
@@ -363,7 +417,7 @@ class Scenarios:
             stage=stage,
         )
         self.assertEqual('', result.reason)
-        self.assertEqual(findings, len(result.findings))
+        self.assertEqual(tuple(findings), result.findings)
 
 
 class LiveServicesTest(Scenarios, databases.SQLiteTest):

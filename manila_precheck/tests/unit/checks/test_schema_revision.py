@@ -179,12 +179,12 @@ class Scenarios:
         )
 
     def test_between_two_releases(self):
-        database = self.database('2025.1')
+        database = self.database('2025.2')
         database.execute(
             f"UPDATE alembic_version SET version_num = '{TO_22[1]}'"
         )
         result = self.run_check(
-            CHECK, database, source='2025.1', target='2026.1'
+            CHECK, database, source='2025.2', target='2026.1'
         )
         self.assertEqual(
             (

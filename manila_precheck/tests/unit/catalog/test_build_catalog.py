@@ -1,0 +1,172 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""How tools/build_catalog.py merges a release into the history files."""
+
+import importlib.util
+import pathlib
+
+import testtools
+
+import manila_precheck
+from manila_precheck.catalog import history
+
+TOOL = (
+    pathlib.Path(manila_precheck.__file__).resolve().parent.parent
+    / 'tools'
+    / 'build_catalog.py'
+)
+EMPTY = {'format': 1, 'kind': 'options', 'releases': {}, 'entries': {}}
+
+
+def load():
+    if not TOOL.exists():
+        raise testtools.TestCase.skipException('not a checkout: no tools')
+    spec = importlib.util.spec_from_file_location('build_catalog', TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def column(name, kind, **facts):
+    return {'name': name, 'type': kind, 'nullable': True, **facts}
+
+
+def table(**facts):
+    return {
+        'columns': [column('a', 'integer')],
+        'primary': ['a'],
+        'uniques': [],
+        'indexes': [],
+        'foreign': [],
+        **facts,
+    }
+
+
+class TestMerged(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.tool = load()
+
+    def merge(self, document, major, **entries):
+        return self.tool.merged(document, major, {'version': major}, entries)
+
+    def test_equal_facts_share_a_row(self):
+        made = self.merge(EMPTY, 18, a=[{'type': 'string'}])
+        made = self.merge(made, 19, a=[{'type': 'string'}])
+        self.assertEqual(
+            {'a': [{'type': 'string', 'releases': '18-19'}]}, made['entries']
+        )
+
+    def test_changed_facts_get_a_row(self):
+        made = self.merge(EMPTY, 18, a=[{'type': 'string'}])
+        made = self.merge(made, 20, a=[{'type': 'list'}])
+        self.assertEqual(
+            [
+                {'type': 'string', 'releases': '18'},
+                {'type': 'list', 'releases': '20'},
+            ],
+            made['entries']['a'],
+        )
+
+    def test_a_rebuilt_release_forgets_what_it_had(self):
+        made = self.merge(EMPTY, 18, a=[{'x': 1}], b=[{'x': 1}])
+        made = self.merge(made, 19, a=[{'x': 1}])
+        made = self.merge(made, 18, a=[{'x': 2}])
+        self.assertEqual(
+            {'a': [{'x': 2, 'releases': '18'}, {'x': 1, 'releases': '19'}]},
+            made['entries'],
+        )
+
+    def test_the_order_of_building_does_not_matter(self):
+        one = two = EMPTY
+        for major in (18, 19, 20):
+            one = self.merge(one, major, a=[{'x': major % 2}])
+        for major in (20, 18, 19):
+            two = self.merge(two, major, a=[{'x': major % 2}])
+        self.assertEqual(history.dumps(one), history.dumps(two))
+
+    def test_the_header_counts_distinct_rows(self):
+        made = self.merge(EMPTY, 18, a=[{'x': 1}, {'x': 1}, {'x': 2}])
+        self.assertEqual(2, made['releases']['18']['count'])
+
+
+class TestTableRows(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.tool = load()
+
+    def rows(self, kind, mysql, postgresql):
+        found = self.tool.table_rows('t', mysql, postgresql)
+        return [row for row in found if row['kind'] == kind]
+
+    def test_made_up_names_are_left_out(self):
+        self.assertEqual(
+            [{'kind': 'unique', 'columns': ['a']}],
+            self.rows(
+                'unique',
+                table(uniques=[['a', ['a']]], indexes=[['a', ['a'], True]]),
+                table(
+                    uniques=[['t_a_key', ['a']]],
+                    indexes=[['t_a_key', ['a'], True]],
+                ),
+            ),
+        )
+
+    def test_an_index_under_a_foreign_key_is_left_out(self):
+        key = [['a'], 'u', ['id'], {}]
+        self.assertEqual(
+            [],
+            self.rows(
+                'index',
+                table(indexes=[['fk', ['a'], False]], foreign=[['fk', *key]]),
+                table(foreign=[['fk', *key]]),
+            ),
+        )
+
+    def test_a_key_of_one_server_says_so(self):
+        self.assertEqual(
+            [{'kind': 'primary', 'columns': ['a'], 'dialects': ['mysql']}],
+            self.rows('primary', table(), table(primary=[])),
+        )
+
+    def test_nullable_on_one_server_says_so(self):
+        (row,) = self.rows(
+            'column',
+            table(),
+            table(columns=[dict(column('a', 'integer'), nullable=False)]),
+        )
+        self.assertEqual(
+            (True, False), (row['nullable'], row['nullable_postgresql'])
+        )
+
+    def test_types_that_differ_stop_the_build(self):
+        self.assertRaises(
+            SystemExit,
+            self.tool.table_rows,
+            't',
+            table(),
+            table(columns=[column('a', 'text')]),
+        )
+
+    def test_server_defaults_are_values(self):
+        for kind, text, value in (
+            ('boolean', '0', False),
+            ('boolean', 'true', True),
+            ('string', "'user'::character varying", 'user'),
+            ('integer', '7', 7),
+            ('string', None, None),
+        ):
+            self.assertEqual(
+                value,
+                self.tool.server_default(column('a', kind, default=text)),
+            )
