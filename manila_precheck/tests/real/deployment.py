@@ -21,6 +21,8 @@ import sys
 import fixtures
 from testtools import content
 
+from manila_precheck.tests.real import servers
+
 #: The directory that holds an environment for each release: m18, m20, m22.
 VENVS = 'MANILA_PRECHECK_VENVS'
 
@@ -70,6 +72,7 @@ class Deployment(fixtures.Fixture):
         self._fill = fill and migrate
 
     def _setUp(self):
+        self._connection = None
         self.path = self.useFixture(fixtures.TempDir()).path
         self.database = self.server.new_name()
         self.reader = self.server.new_name()
@@ -153,8 +156,11 @@ class Deployment(fixtures.Fixture):
         os.remove(self.file(name))
 
     def rows(self, sql):
-        """Return what the administrator sees."""
-        return self.server.run(sql, self.database)
+        """Return what the administrator sees, on one connection."""
+        if self._connection is None:
+            self._connection = self.server.connect(self.database)
+            self.addCleanup(self._connection.close)
+        return servers.execute(self._connection, sql)
 
     def number(self, sql):
         """Return the one number that a statement gives."""

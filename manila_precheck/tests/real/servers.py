@@ -32,6 +32,13 @@ import pymysql
 PREFIX = 'rig_'
 
 
+def execute(connection, sql):
+    """Run one statement on a connection; return its rows."""
+    with contextlib.closing(connection.cursor()) as cursor:
+        cursor.execute(sql)
+        return list(cursor.fetchall()) if cursor.description else []
+
+
 class Server:
     """A database server, as its administrator sees it."""
 
@@ -69,9 +76,7 @@ class Server:
     def run(self, sql, database=None):
         """Run one statement as the administrator; return its rows."""
         with contextlib.closing(self.connect(database)) as connection:
-            cursor = connection.cursor()
-            cursor.execute(sql)
-            return list(cursor.fetchall()) if cursor.description else []
+            return execute(connection, sql)
 
     def new_name(self):
         """Return a name that nobody else has."""
