@@ -25,6 +25,7 @@ and this package are installed.
 
 import argparse
 import contextlib
+import multiprocessing
 import os
 import resource
 import subprocess
@@ -83,38 +84,41 @@ def measure(commands, runs):
     }
 
 
-@contextlib.contextmanager
-def small_database(server):
-    """Make a database of manila 2025.1 on a server; gives its URL."""
-    # Not above: a child starts as a copy of this process, and its peak
-    # memory with it.
+def _run_sql(server, fill):
+    # In a process of its own: a child starts as a copy of its parent, and
+    # what the parent has imported would count in the peak of each.
     import sqlalchemy
 
     from manila_precheck import releases
     from manila_precheck import testing_schema
 
-    url = sqlalchemy.engine.make_url(server)
-    admin = sqlalchemy.create_engine(url)
+    admin = sqlalchemy.create_engine(server)
     with admin.begin() as connection:
         connection.exec_driver_sql(f'DROP DATABASE IF EXISTS {DATABASE}')
-        connection.exec_driver_sql(f'CREATE DATABASE {DATABASE}')
-    try:
-        url = url.set(database=DATABASE)
-        engine = sqlalchemy.create_engine(url)
-        with engine.begin() as connection:
+        if fill:
+            connection.exec_driver_sql(f'CREATE DATABASE {DATABASE}')
+    if fill:
+        with sqlalchemy.create_engine(server + DATABASE).begin() as connection:
             testing_schema.create_schema(connection, releases.parse('2025.1'))
-        engine.dispose()
-        yield url.render_as_string(hide_password=False)
-    finally:
-        with admin.begin() as connection:
-            connection.exec_driver_sql(f'DROP DATABASE {DATABASE}')
-        admin.dispose()
+
+
+@contextlib.contextmanager
+def small_database(server):
+    """Make a database of manila 2025.1 on a server; gives its URL."""
+    for fill in (True, False):
+        process = multiprocessing.Process(target=_run_sql, args=(server, fill))
+        process.start()
+        process.join()
+        if process.exitcode:
+            raise SystemExit('the database could not be made')
+        if fill:
+            yield server + DATABASE
 
 
 def main():
     """Measure, print a table and the ratios; 1 when a limit is passed."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n')[0])
-    parser.add_argument('--server', default=SERVER, help='URL of a server')
+    parser.add_argument('--server', default=SERVER, help='URL, ending in /')
     parser.add_argument('--manila-python', help='interpreter with manila')
     parser.add_argument('--runs', type=int, default=15)
     args = parser.parse_args()
