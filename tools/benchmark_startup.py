@@ -102,17 +102,22 @@ def _run_sql(server, fill):
             testing_schema.create_schema(connection, releases.parse('2025.1'))
 
 
+def _in_a_process(server, fill):
+    process = multiprocessing.Process(target=_run_sql, args=(server, fill))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise SystemExit(f'{DATABASE} could not be made or dropped')
+
+
 @contextlib.contextmanager
 def small_database(server):
     """Make a database of manila 2025.1 on a server; gives its URL."""
-    for fill in (True, False):
-        process = multiprocessing.Process(target=_run_sql, args=(server, fill))
-        process.start()
-        process.join()
-        if process.exitcode:
-            raise SystemExit('the database could not be made')
-        if fill:
-            yield server + DATABASE
+    _in_a_process(server, True)
+    try:
+        yield server + DATABASE
+    finally:
+        _in_a_process(server, False)
 
 
 def main():
