@@ -209,7 +209,7 @@ def upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
         return runner.report(
             results,
             ctx,
-            model.Tool(PROG, version(), _catalog_versions(ctx.catalog)),
+            model.Tool(PROG, version(), _packages(ctx)),
             excluded if options.skip or options.check else (),
         )
 
@@ -302,8 +302,14 @@ def _threshold(code: int, fail_on: str) -> int:
     return code if code >= lowest else 0
 
 
-def _catalog_versions(facts: catalog.Catalog) -> str:
-    return ' '.join(facts.package(r).version for r in facts.releases)
+def _packages(ctx: context.Context) -> str:
+    """Return the versions of manila that this run's facts are from."""
+    upgrade = ctx.upgrade
+    found = []
+    for release in (upgrade.source, upgrade.target):
+        if ctx.catalog.covers(release):
+            found.append(ctx.catalog.package(release).version)
+    return ' '.join(dict.fromkeys(found))
 
 
 def version() -> str:
