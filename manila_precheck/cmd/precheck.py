@@ -38,6 +38,10 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise exceptions.UsageError(f'{message}; see {self.prog} --help')
 
+    def print_help(self, file: Any = None) -> None:
+        # argparse's own says nothing of a help that could not be written.
+        (file or sys.stdout).write(self.format_help())
+
 
 class _Location(argparse.Action):
     """Note files and directories in the order in which they are given."""
