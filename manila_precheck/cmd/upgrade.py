@@ -90,6 +90,10 @@ def _read_conf(args: argparse.Namespace) -> tuple[cfg.ConfigOpts, list[str]]:
     conf = cfg.ConfigOpts()
     opts.register(conf)
     given = [path for _, path in args.locations]
+    for flag, path in args.locations:
+        # oslo.config would find nothing in it, and say nothing.
+        if flag == '--config-dir' and os.path.isfile(os.path.expanduser(path)):
+            raise exceptions.ConfigFileError(f'{path}: not a directory')
     kwargs: dict[str, Any] = {}
     if given:
         kwargs = {'default_config_files': [], 'default_config_dirs': []}
@@ -100,8 +104,14 @@ def _read_conf(args: argparse.Namespace) -> tuple[cfg.ConfigOpts, list[str]]:
             prog=PROG,
             **kwargs,
         )
-    except cfg.ConfigFileParseError:
-        # NOTE: oslo.config's own message shows the line, password or not.
+    except OSError as exc:
+        # oslo.config answers for some of the reasons only.
+        raise exceptions.ConfigFileError(
+            f'{exc.filename or "a configuration file"}: {exc.strerror}'
+        ) from exc
+    except (cfg.ConfigFileParseError, UnicodeDecodeError):
+        # NOTE: oslo.config's own message shows the line, password or not;
+        # or says nothing of the file.
         config.read(given or _locations(conf))
         raise exceptions.ConfigFileError(
             'a configuration file cannot be parsed'
