@@ -104,16 +104,16 @@ def interpreter(major, wanted):
     """Return a Python that the release runs with."""
     if wanted:
         return wanted
-    pyenv = pathlib.Path(
-        os.environ.get('PYENV_ROOT', '~/.pyenv')).expanduser()
+    pyenv = pathlib.Path(os.environ.get('PYENV_ROOT', '~/.pyenv')).expanduser()
     candidates = [
         shutil.which(f'python{PYTHONS[major]}'),
         *sorted(pyenv.glob(f'versions/{PYTHONS[major]}.*/bin/python')),
     ]
     for path in filter(None, candidates):
         # A shim of pyenv is found, and fails when its version is not chosen.
-        if not subprocess.run([path, '-c', ''], capture_output=True,
-                              check=False).returncode:
+        if not subprocess.run(
+            [path, '-c', ''], capture_output=True, check=False
+        ).returncode:
             return path
     raise SystemExit(
         f'no Python {PYTHONS[major]} at hand for manila {major}; name one '

@@ -80,7 +80,12 @@ NAMESPACES = (
     'osprofiler',
 )
 AUTH_GROUPS = (
-    'keystone_authtoken', 'nova', 'cinder', 'glance', 'neutron', 'barbican',
+    'keystone_authtoken',
+    'nova',
+    'cinder',
+    'glance',
+    'neutron',
+    'barbican',
 )
 DRIVERS = 'manila.share.drivers.'
 NETWORK = 'manila.network.'
@@ -121,6 +126,7 @@ def stand_in_for_the_host():
     else:
         processutils.get_worker_count = lambda: PROCESSORS
     from oslo_utils import netutils
+
     netutils.get_my_ipv4 = lambda: ADDRESS
     netutils.get_my_ipv6 = lambda: ADDRESS6
 
@@ -132,6 +138,7 @@ def _uname(real):
 
 
 # -- options -----------------------------------------------------------------
+
 
 def jsonable(value):
     if value is None or isinstance(value, (bool, int, float, str)):
@@ -184,8 +191,10 @@ def type_facts(kind):
     if not isinstance(kind, types.ConfigType):
         if kind is str:
             return 'string'
-        return {'kind': 'opaque', 'name': getattr(
-            kind, '__name__', type(kind).__name__)}
+        return {
+            'kind': 'opaque',
+            'name': getattr(kind, '__name__', type(kind).__name__),
+        }
     for cls, word in names:  # noqa: B007
         if isinstance(kind, cls):
             break
@@ -208,7 +217,8 @@ def type_facts(kind):
     choices = getattr(kind, 'choices', None)
     if choices:
         facts['choices'] = sorted(
-            choices, key=lambda item: (item is None, str(item)))
+            choices, key=lambda item: (item is None, str(item))
+        )
     for name in ('max_length', 'schemes'):
         if getattr(kind, name, None):
             facts[name] = jsonable(getattr(kind, name))
@@ -259,8 +269,13 @@ def option_facts(opt, default):
         facts['host_default'] = True
     elif value is not None:
         facts['default'] = value
-    for name in ('secret', 'required', 'mutable', 'advanced',
-                 'deprecated_for_removal'):
+    for name in (
+        'secret',
+        'required',
+        'mutable',
+        'advanced',
+        'deprecated_for_removal',
+    ):
         if getattr(opt, name, False):
             facts[name] = True
     if opt.multi:
@@ -277,9 +292,11 @@ def option_facts(opt, default):
     if olds:
         facts['deprecated_names'] = sorted(
             {(group or None, name) for group, name in olds},
-            key=lambda pair: (pair[0] or '', pair[1]))
+            key=lambda pair: (pair[0] or '', pair[1]),
+        )
         facts['deprecated_names'] = [
-            list(pair) for pair in facts['deprecated_names']]
+            list(pair) for pair in facts['deprecated_names']
+        ]
     return facts
 
 
@@ -299,8 +316,10 @@ class Registrations:
             try:
                 return watcher.real(conf, opt, group, cli, **kwargs)
             except cfg.DuplicateOptError:
-                say(f'registered twice, differing: {opt.dest} by '
-                    f'{watcher.caller()}')
+                say(
+                    f'registered twice, differing: {opt.dest} by '
+                    f'{watcher.caller()}'
+                )
                 return False
 
         def register_cli_opt(conf, opt, group=None, **kwargs):
@@ -339,8 +358,11 @@ class Registrations:
 
 def effective_default(conf, group, opt):
     """Return the default after set_default() of the group, if any."""
-    holder = conf._opts if group == 'DEFAULT' else (
-        conf._groups[group]._opts if group in conf._groups else {})
+    holder = (
+        conf._opts
+        if group == 'DEFAULT'
+        else (conf._groups[group]._opts if group in conf._groups else {})
+    )
     info = holder.get(opt.dest)
     if info and 'default' in info:
         return info['default']
@@ -348,6 +370,7 @@ def effective_default(conf, group, opt):
 
 
 # -- where the options of back ends are registered ---------------------------
+
 
 class Module:
     """One module of manila: its namespace at run time, and its source."""
@@ -380,8 +403,9 @@ def source_modules():
     import manila
 
     modules = {}
-    for info in pkgutil.walk_packages(manila.__path__, 'manila.',
-                                      onerror=lambda name: None):
+    for info in pkgutil.walk_packages(
+        manila.__path__, 'manila.', onerror=lambda name: None
+    ):
         if SKIPPED_MODULES.match(info.name):
             continue
         try:
@@ -457,8 +481,11 @@ def sites(modules):
     """Find every place that registers options in a section made by config."""
     found = []
     for module in modules.values():
-        scopes = [(None, module.tree)] if False else [
-            (name, node) for name, node in module.nodes.items()]
+        scopes = (
+            [(None, module.tree)]
+            if False
+            else [(name, node) for name, node in module.nodes.items()]
+        )
         for scope, node in scopes:
             for call in ast.walk(node):
                 if isinstance(call, ast.Call):
@@ -491,18 +518,18 @@ def sites_of_call(module, scope, node, call):
         where = group_of_call(module, call, 1)
         if where:
             out.append((where, call.args[0]))
-    elif name in ('register_session_conf_options',
-                  'register_auth_conf_options',
-                  'register_adapter_conf_options'):
-        group = (module.evaluate(call.args[1])
-                 if len(call.args) > 1 else None)
+    elif name in (
+        'register_session_conf_options',
+        'register_auth_conf_options',
+        'register_adapter_conf_options',
+    ):
+        group = module.evaluate(call.args[1]) if len(call.args) > 1 else None
         olds = {}
         for keyword in call.keywords:
             if keyword.arg == 'deprecated_opts':
                 olds = module.evaluate(keyword.value) or {}
         if isinstance(group, str):
-            return [Site(module.name, scope, group,
-                         keystone_opts(name, olds))]
+            return [Site(module.name, scope, group, keystone_opts(name, olds))]
         say(f'group not understood in {module.name}: {ast.dump(call)}')
         return []
     result = []
@@ -513,7 +540,9 @@ def sites_of_call(module, scope, node, call):
             opts = flat_opts(getattr(cls, value.attr, None))
         if not opts:
             if isinstance(value, ast.Name) and value.id in (
-                    'config_opt_set', 'share_opts'):
+                'config_opt_set',
+                'share_opts',
+            ):
                 if module.evaluate(value) is None:
                     continue
             say(f'options not understood in {module.name}:{call.lineno}')
@@ -528,8 +557,7 @@ def keystone_opts(name, olds):
     if name == 'register_session_conf_options':
         return loading.get_session_conf_options(deprecated_opts=olds or None)
     if name == 'register_adapter_conf_options':
-        return loading.get_adapter_conf_options(
-            deprecated_opts=olds or None)
+        return loading.get_adapter_conf_options(deprecated_opts=olds or None)
     return loading.get_auth_common_conf_options()
 
 
@@ -570,12 +598,14 @@ class References:
             if isinstance(part, ast.Name):
                 found |= self.named(module, part.id)
             elif isinstance(part, ast.Attribute) and isinstance(
-                    part.value, (ast.Name, ast.Attribute)):
+                part.value, (ast.Name, ast.Attribute)
+            ):
                 holder = module.evaluate(part.value)
                 if inspect.ismodule(holder):
                     found |= self.target(holder.__name__, part.attr)
             elif isinstance(part, ast.Constant) and isinstance(
-                    part.value, str):
+                part.value, str
+            ):
                 found |= self.strings(part.value, module)
         return found
 
@@ -620,10 +650,16 @@ class References:
                 found |= self.strings(item, module)
         elif isinstance(value, str) and re.match(r'^[\w.=]+\.\w+$', value):
             path = value.split('=')[-1]
-            package = module.name if module.name + '.' in str(
-                list(self.modules)) else module.name.rpartition('.')[0]
-            for prefix in ('', package + '.',
-                           module.name.rpartition('.')[0] + '.'):
+            package = (
+                module.name
+                if module.name + '.' in str(list(self.modules))
+                else module.name.rpartition('.')[0]
+            )
+            for prefix in (
+                '',
+                package + '.',
+                module.name.rpartition('.')[0] + '.',
+            ):
                 holder, _, name = (prefix + path).rpartition('.')
                 if holder in self.modules:
                     found |= self.target(holder, name)
@@ -631,8 +667,11 @@ class References:
 
 
 def bases_of(cls):
-    return [(base.__module__, base.__name__) for base in cls.__mro__
-            if base.__module__.startswith('manila.')]
+    return [
+        (base.__module__, base.__name__)
+        for base in cls.__mro__
+        if base.__module__.startswith('manila.')
+    ]
 
 
 def sites_of_driver(cls, all_sites, references):
@@ -640,11 +679,11 @@ def sites_of_driver(cls, all_sites, references):
     chain = bases_of(cls)
     starts = [item for item in chain if item[0] not in SHARED_MODULES]
     reached = references.reach(starts) | set(chain)
-    return [site for site in all_sites
-            if (site.module, site.scope) in reached]
+    return [site for site in all_sites if (site.module, site.scope) in reached]
 
 
 # -- drivers -----------------------------------------------------------------
+
 
 def dotted(cls):
     return f'{cls.__module__}.{cls.__name__}'
@@ -659,12 +698,16 @@ def share_drivers(modules):
             continue
         for name in module.nodes:
             value = module.globals.get(name)
-            if (inspect.isclass(value) and issubclass(value, base)
-                    and value is not base
-                    and value.__module__ == module.name):
+            if (
+                inspect.isclass(value)
+                and issubclass(value, base)
+                and value is not base
+                and value.__module__ == module.name
+            ):
                 found[dotted(value)] = value
-    bases = {dotted(base) for cls in found.values()
-             for base in cls.__mro__[1:]}
+    bases = {
+        dotted(base) for cls in found.values() for base in cls.__mro__[1:]
+    }
     common = importlib.import_module('manila.share.drivers.netapp.common')
     found[dotted(common.NetAppDriver)] = common.NetAppDriver
     return found, bases
@@ -679,17 +722,23 @@ def modes_of_class(cls, modules):
         node = module.nodes.get(base.__name__)
         if node is None:
             continue
-        init = [item for item in node.body
-                if isinstance(item, ast.FunctionDef)
-                and item.name == '__init__']
+        init = [
+            item
+            for item in node.body
+            if isinstance(item, ast.FunctionDef) and item.name == '__init__'
+        ]
         if not init:
             continue
         for call in ast.walk(init[0]):
-            if (isinstance(call, ast.Call)
-                    and getattr(call.func, 'attr', '') == '__init__'):
+            if (
+                isinstance(call, ast.Call)
+                and getattr(call.func, 'attr', '') == '__init__'
+            ):
                 candidates = list(call.args[:2]) + [
-                    keyword.value for keyword in call.keywords
-                    if keyword.arg == 'driver_handles_share_servers']
+                    keyword.value
+                    for keyword in call.keywords
+                    if keyword.arg == 'driver_handles_share_servers'
+                ]
                 for node in candidates:
                     modes = literal_modes(node)
                     if modes:
@@ -704,8 +753,11 @@ def literal_modes(node):
         return None
     if isinstance(value, bool):
         return [value]
-    if (isinstance(value, (list, tuple, set)) and value
-            and all(isinstance(item, bool) for item in value)):
+    if (
+        isinstance(value, (list, tuple, set))
+        and value
+        and all(isinstance(item, bool) for item in value)
+    ):
         return sorted(value)
     return None
 
@@ -719,9 +771,9 @@ def plugin_modes(cls, modules):
             continue
         for part in ast.walk(node):
             if isinstance(part, ast.Assign) and any(
-                    getattr(target, 'attr', '')
-                    == 'driver_handles_share_servers'
-                    for target in part.targets):
+                getattr(target, 'attr', '') == 'driver_handles_share_servers'
+                for target in part.targets
+            ):
                 modes = literal_modes(part.value)
                 if modes:
                     return modes
@@ -731,20 +783,30 @@ def plugin_modes(cls, modules):
 def says_deprecated(module, scope):
     """Say whether the code logs that the thing itself is deprecated."""
     node = module.nodes.get(scope)
-    choices = {
-        id(call) for part in ast.walk(node) if isinstance(part, ast.If)
-        and isinstance(part.test, ast.Compare) for call in ast.walk(part)
-    } if node else set()
+    choices = (
+        {
+            id(call)
+            for part in ast.walk(node)
+            if isinstance(part, ast.If) and isinstance(part.test, ast.Compare)
+            for call in ast.walk(part)
+        }
+        if node
+        else set()
+    )
     for call in ast.walk(node) if node else ():
         if id(call) in choices:
             continue
-        if (isinstance(call, ast.Call)
-                and getattr(call.func, 'attr', '') in (
-                    'warning', 'warn', 'report_deprecated_feature')):
+        if isinstance(call, ast.Call) and getattr(call.func, 'attr', '') in (
+            'warning',
+            'warn',
+            'report_deprecated_feature',
+        ):
             text = ' '.join(
-                part.value for part in ast.walk(call)
+                part.value
+                for part in ast.walk(call)
                 if isinstance(part, ast.Constant)
-                and isinstance(part.value, str))
+                and isinstance(part.value, str)
+            )
             if re.search(r'driver (has been|is) deprecated', text):
                 return True
     return False
@@ -752,8 +814,9 @@ def says_deprecated(module, scope):
 
 def entry_points(group):
     points = importlib.metadata.distribution('manila').entry_points
-    return {point.name: point.value for point in points
-            if point.group == group}
+    return {
+        point.name: point.value for point in points if point.group == group
+    }
 
 
 def subclasses_in(modules, prefix, base):
@@ -763,9 +826,12 @@ def subclasses_in(modules, prefix, base):
             continue
         for name in module.nodes:
             value = module.globals.get(name)
-            if (inspect.isclass(value) and issubclass(value, base)
-                    and value is not base
-                    and value.__module__ == module.name):
+            if (
+                inspect.isclass(value)
+                and issubclass(value, base)
+                and value is not base
+                and value.__module__ == module.name
+            ):
                 found[dotted(value)] = value
     return found
 
@@ -776,8 +842,13 @@ def driver_facts(modules, owners):
 
     def add(kind, name, **facts):
         row = {'kind': kind, 'name': name}
-        row.update({key: value for key, value in facts.items()
-                    if value not in (None, [], {}, False)})
+        row.update(
+            {
+                key: value
+                for key, value in facts.items()
+                if value not in (None, [], {}, False)
+            }
+        )
         rows.append(row)
 
     classes, bases = share_drivers(modules)
@@ -787,9 +858,13 @@ def driver_facts(modules, owners):
         internal = path in built or (path in bases and modes is None)
         if path.endswith('.netapp.common.NetAppDriver'):
             modes = netapp_modes(cls)
-        add('share', path, modes=modes, internal=internal,
-            deprecated=says_deprecated(
-                modules[cls.__module__], cls.__name__))
+        add(
+            'share',
+            path,
+            modes=modes,
+            internal=internal,
+            deprecated=says_deprecated(modules[cls.__module__], cls.__name__),
+        )
     mapping = importlib.import_module('manila.share.manager').MAPPING
     for old, new in mapping.items():
         add('share_moved', old, target=new)
@@ -797,9 +872,13 @@ def driver_facts(modules, owners):
     for name, target in plugins.items():
         module, _, attr = target.partition(':')
         cls = getattr(importlib.import_module(module), attr)
-        add('emc_plugin', name, target=target.replace(':', '.'),
+        add(
+            'emc_plugin',
+            name,
+            target=target.replace(':', '.'),
             modes=plugin_modes(cls, modules),
-            deprecated=plugin_deprecated(name, modules))
+            deprecated=plugin_deprecated(name, modules),
+        )
     for old, new in emc_aliases(modules).items():
         add('emc_alias', old, target=new, deprecated=True)
     network = importlib.import_module('manila.network').NetworkBaseAPI
@@ -809,8 +888,7 @@ def driver_facts(modules, owners):
     for path in subclasses_in(modules, 'manila.scheduler.drivers.', base):
         add('scheduler', path)
     for kind in ('filter', 'weigher'):
-        for name, target in entry_points(
-                f'manila.scheduler.{kind}s').items():
+        for name, target in entry_points(f'manila.scheduler.{kind}s').items():
             add(kind, name, target=target.replace(':', '.'))
     scheduler = importlib.import_module('manila.scheduler.manager')
     for old, new in getattr(scheduler, 'MAPPING', {}).items():
@@ -820,23 +898,30 @@ def driver_facts(modules, owners):
     except ImportError:
         pass
     else:
-        for path in subclasses_in(modules, 'manila.data.drivers.',
-                                  base.BackupDriver):
+        for path in subclasses_in(
+            modules, 'manila.data.drivers.', base.BackupDriver
+        ):
             add('backup', path)
     storage = importlib.import_module('manila.share.drivers_private_data')
-    for path in subclasses_in(modules, 'manila.share.drivers_private_data',
-                              storage.StorageDriver):
+    for path in subclasses_in(
+        modules, 'manila.share.drivers_private_data', storage.StorageDriver
+    ):
         add('private_data', path)
     hook = importlib.import_module('manila.share.hook').HookBase
     for path in subclasses_in(modules, 'manila.share.hooks.', hook):
         add('hook', path)
-    for group, kind in (('console_scripts', 'console_script'),
-                        ('wsgi_scripts', 'wsgi_script')):
+    for group, kind in (
+        ('console_scripts', 'console_script'),
+        ('wsgi_scripts', 'wsgi_script'),
+    ):
         for name, target in entry_points(group).items():
             add(kind, name, target=target)
-    if 'manila.wsgi.api' in {info.name for info in pkgutil.iter_modules(
-            importlib.import_module('manila.wsgi').__path__,
-            'manila.wsgi.')}:
+    if 'manila.wsgi.api' in {
+        info.name
+        for info in pkgutil.iter_modules(
+            importlib.import_module('manila.wsgi').__path__, 'manila.wsgi.'
+        )
+    }:
         add('wsgi_module', 'manila.wsgi.api')
     for name in ('manila.api.v1', 'manila.api.v2'):
         if importlib.util.find_spec(name):
@@ -848,8 +933,11 @@ def driver_facts(modules, owners):
 def netapp_built():
     """Return the classes that only NetAppDriver itself builds."""
     common = importlib.import_module('manila.share.drivers.netapp.common')
-    return {path for family in common.NETAPP_UNIFIED_DRIVER_REGISTRY.values()
-            for path in family.values()}
+    return {
+        path
+        for family in common.NETAPP_UNIFIED_DRIVER_REGISTRY.values()
+        for path in family.values()
+    }
 
 
 def netapp_modes(cls):
@@ -865,16 +953,21 @@ def plugin_deprecated(name, modules):
     """Say whether the EMC driver logs that this plugin is deprecated."""
     module = modules['manila.share.drivers.dell_emc.driver']
     for part in ast.walk(module.tree):
-        if not (isinstance(part, ast.If)
-                and isinstance(part.test, ast.Compare)):
+        if not (
+            isinstance(part, ast.If) and isinstance(part.test, ast.Compare)
+        ):
             continue
-        words = [item.value for item in ast.walk(part.test)
-                 if isinstance(item, ast.Constant)]
-        text = ' '.join(
-            item.value for statement in part.body
-            for item in ast.walk(statement)
+        words = [
+            item.value
+            for item in ast.walk(part.test)
             if isinstance(item, ast.Constant)
-            and isinstance(item.value, str))
+        ]
+        text = ' '.join(
+            item.value
+            for statement in part.body
+            for item in ast.walk(statement)
+            if isinstance(item, ast.Constant) and isinstance(item.value, str)
+        )
         if name in words and 'deprecated' in text:
             return True
     return False
@@ -885,17 +978,23 @@ def emc_aliases(modules):
     found = {}
     module = modules['manila.share.drivers.dell_emc.driver']
     for part in ast.walk(module.tree):
-        if not (isinstance(part, ast.If)
-                and isinstance(part.test, ast.Compare)
-                and getattr(part.test.left, 'attr', '') == 'backend_name'):
+        if not (
+            isinstance(part, ast.If)
+            and isinstance(part.test, ast.Compare)
+            and getattr(part.test.left, 'attr', '') == 'backend_name'
+        ):
             continue
-        (old,) = [item.value for item in ast.walk(part.test)
-                  if isinstance(item, ast.Constant)]
+        (old,) = [
+            item.value
+            for item in ast.walk(part.test)
+            if isinstance(item, ast.Constant)
+        ]
         for statement in part.body:
-            if (isinstance(statement, ast.Assign)
-                    and getattr(statement.targets[0], 'attr', '')
-                    == 'backend_name'
-                    and isinstance(statement.value, ast.Constant)):
+            if (
+                isinstance(statement, ast.Assign)
+                and getattr(statement.targets[0], 'attr', '') == 'backend_name'
+                and isinstance(statement.value, ast.Constant)
+            ):
                 found[old] = statement.value.value
     return found
 
@@ -921,21 +1020,24 @@ def paste_facts():
     parser.read_file(io.StringIO(text))
     rows = []
     for section in parser.sections():
-        row = {'kind': 'paste', 'name': section,
-               'keys': dict(parser.items(section))}
+        row = {
+            'kind': 'paste',
+            'name': section,
+            'keys': dict(parser.items(section)),
+        }
         rows.append(row)
     return rows
 
 
 # -- everything else ---------------------------------------------------------
 
+
 def auth_plugin_facts():
     """Describe the options of every keystoneauth plugin by its name."""
     from keystoneauth1 import loading
 
     rows = []
-    names = sorted(
-        point.name for point in _points('keystoneauth1.plugin'))
+    names = sorted(point.name for point in _points('keystoneauth1.plugin'))
     for name in dict.fromkeys(names):
         try:
             opts = loading.get_auth_plugin_conf_options(name)
@@ -948,8 +1050,12 @@ def auth_plugin_facts():
             facts = option_facts(opt, opt.default)
             facts['name'] = opt.dest
             options.append(facts)
-        rows.append({'plugin': name, 'options': sorted(
-            options, key=lambda facts: facts['name'])})
+        rows.append(
+            {
+                'plugin': name,
+                'options': sorted(options, key=lambda facts: facts['name']),
+            }
+        )
     return rows
 
 
@@ -972,10 +1078,10 @@ def policy_facts():
             row['scope_types'] = sorted(scopes)
         old = getattr(rule, 'deprecated_rule', None)
         if old:
-            row['deprecated_rule'] = {
-                'name': old.name, 'check': old.check_str}
-            since = (getattr(old, 'deprecated_since', None)
-                     or getattr(rule, 'deprecated_since', None))
+            row['deprecated_rule'] = {'name': old.name, 'check': old.check_str}
+            since = getattr(old, 'deprecated_since', None) or getattr(
+                rule, 'deprecated_since', None
+            )
             if since:
                 row['deprecated_rule']['since'] = str(since)
         if getattr(rule, 'deprecated_for_removal', False):
@@ -989,9 +1095,13 @@ def revision_facts():
     from alembic import config as alembic_config
     from alembic import script
     import manila.db.migrations.alembic as here
+
     cfg = alembic_config.Config()
-    cfg.set_main_option('script_location', os.path.dirname(
-        os.path.abspath(next(iter(here.__path__)))) + '/alembic')
+    cfg.set_main_option(
+        'script_location',
+        os.path.dirname(os.path.abspath(next(iter(here.__path__))))
+        + '/alembic',
+    )
     scripts = script.ScriptDirectory.from_config(cfg)
     chain = list(scripts.walk_revisions())
     chain.reverse()
@@ -1001,8 +1111,13 @@ def revision_facts():
     previous = None
     for item in chain:
         assert item.down_revision == previous, item.revision
-        rows.append({'revision': item.revision, 'down': previous,
-                     'file': os.path.basename(item.path)})
+        rows.append(
+            {
+                'revision': item.revision,
+                'down': previous,
+                'file': os.path.basename(item.path),
+            }
+        )
         previous = item.revision
     return rows
 
@@ -1017,7 +1132,8 @@ def release_facts():
             name = match.group(1).lower().replace('_', '-').replace('.', '-')
             spec = match.group(2).strip(' ()')
             floors[name] = ','.join(
-                sorted(part.strip() for part in spec.split(',')))
+                sorted(part.strip() for part in spec.split(','))
+            )
     return {
         'version': distribution.version,
         'requires_python': metadata.get('Requires-Python'),
@@ -1027,13 +1143,17 @@ def release_facts():
 
 # -- putting the options together --------------------------------------------
 
+
 def prepare_libraries(cfg):
     """Call what the services call, so that libraries register options."""
     from manila.common import config
 
     conf = cfg.CONF
-    for name in ('set_lib_defaults', 'set_middleware_defaults',
-                 'set_external_library_defaults'):
+    for name in (
+        'set_lib_defaults',
+        'set_middleware_defaults',
+        'set_external_library_defaults',
+    ):
         function = getattr(config, name, None)
         if function:
             function()
@@ -1045,36 +1165,64 @@ def prepare_libraries(cfg):
             say(f'{what}: {type(exc).__name__}: {exc}')
 
     from oslo_log import log
+
     attempt('oslo.log', lambda: log.register_options(conf))
     import oslo_messaging
+
     for url in ('rabbit://', 'kafka://', 'amqp://', 'fake://'):
-        attempt(url, lambda url=url: oslo_messaging.get_rpc_transport(
-            conf, url))
-        attempt(url, lambda url=url:
-                oslo_messaging.get_notification_transport(conf, url))
-    attempt('notifier', lambda: oslo_messaging.Notifier(
-        oslo_messaging.get_notification_transport(conf, 'fake://'),
-        driver='noop'))
-    attempt('server', lambda: oslo_messaging.get_rpc_server(
-        oslo_messaging.get_rpc_transport(conf, 'fake://'),
-        oslo_messaging.Target(topic='a', server='b'), []))
-    attempt('client', lambda: (
-        getattr(oslo_messaging, 'get_rpc_client', None)
-        or oslo_messaging.RPCClient)(
+        attempt(
+            url, lambda url=url: oslo_messaging.get_rpc_transport(conf, url)
+        )
+        attempt(
+            url,
+            lambda url=url: oslo_messaging.get_notification_transport(
+                conf, url
+            ),
+        )
+    attempt(
+        'notifier',
+        lambda: oslo_messaging.Notifier(
+            oslo_messaging.get_notification_transport(conf, 'fake://'),
+            driver='noop',
+        ),
+    )
+    attempt(
+        'server',
+        lambda: oslo_messaging.get_rpc_server(
             oslo_messaging.get_rpc_transport(conf, 'fake://'),
-            oslo_messaging.Target(topic='a')))
-    attempt('oslo.policy', lambda: importlib.import_module(
-        'oslo_policy.policy').Enforcer(conf))
-    attempt('oslo.db', lambda: importlib.import_module(
-        'oslo_db.options').set_defaults(conf))
+            oslo_messaging.Target(topic='a', server='b'),
+            [],
+        ),
+    )
+    attempt(
+        'client',
+        lambda: (
+            getattr(oslo_messaging, 'get_rpc_client', None)
+            or oslo_messaging.RPCClient
+        )(
+            oslo_messaging.get_rpc_transport(conf, 'fake://'),
+            oslo_messaging.Target(topic='a'),
+        ),
+    )
+    attempt(
+        'oslo.policy',
+        lambda: importlib.import_module('oslo_policy.policy').Enforcer(conf),
+    )
+    attempt(
+        'oslo.db',
+        lambda: importlib.import_module('oslo_db.options').set_defaults(conf),
+    )
 
     def reports():
         importlib.import_module('oslo_reports.opts').set_defaults(conf)
+
     attempt('oslo.reports', reports)
 
     def service():
         from oslo_service import service
+
         service.Launcher(conf)
+
     attempt('oslo.service', service)
 
     def sections():
@@ -1082,10 +1230,15 @@ def prepare_libraries(cfg):
             module = importlib.import_module('oslo_service.' + name)
             if hasattr(module, 'register_opts'):
                 module.register_opts(conf)
+
     attempt('oslo.service sections', sections)
     if importlib.util.find_spec('manila.keymgr'):
-        attempt('castellan', lambda: importlib.import_module(
-            'castellan.options').set_defaults(conf))
+        attempt(
+            'castellan',
+            lambda: importlib.import_module('castellan.options').set_defaults(
+                conf
+            ),
+        )
 
 
 def listed_options():
@@ -1109,10 +1262,12 @@ def global_reads(modules):
     names = set()
     for module in modules.values():
         for part in ast.walk(module.tree):
-            if (isinstance(part, ast.Attribute)
-                    and isinstance(part.value, (ast.Name, ast.Attribute))
-                    and getattr(part.value, 'id', getattr(
-                        part.value, 'attr', '')) == 'CONF'):
+            if (
+                isinstance(part, ast.Attribute)
+                and isinstance(part.value, (ast.Name, ast.Attribute))
+                and getattr(part.value, 'id', getattr(part.value, 'attr', ''))
+                == 'CONF'
+            ):
                 names.add(part.attr)
     return names
 
@@ -1122,11 +1277,16 @@ def source_names(modules):
     names = set()
     for module in modules.values():
         for call in ast.walk(module.tree):
-            if (isinstance(call, ast.Call) and call.args
-                    and re.match(r'^(?!Deprecated)(\w*Opt)$', getattr(
-                        call.func, 'attr', getattr(call.func, 'id', '')))
-                    and isinstance(call.args[0], ast.Constant)
-                    and isinstance(call.args[0].value, str)):
+            if (
+                isinstance(call, ast.Call)
+                and call.args
+                and re.match(
+                    r'^(?!Deprecated)(\w*Opt)$',
+                    getattr(call.func, 'attr', getattr(call.func, 'id', '')),
+                )
+                and isinstance(call.args[0], ast.Constant)
+                and isinstance(call.args[0].value, str)
+            ):
                 names.add(call.args[0].value.replace('-', '_'))
     return names
 
@@ -1137,17 +1297,28 @@ class Collector:
     def __init__(self):
         self.rows = {}
 
-    def add(self, opt, default, where, driver=None, plugin=None,
-            network=None, read=False):
+    def add(
+        self,
+        opt,
+        default,
+        where,
+        driver=None,
+        plugin=None,
+        network=None,
+        read=False,
+    ):
         if type(opt).__name__ == 'SubCommandOpt' or getattr(
-                opt, 'positional', False):
+            opt, 'positional', False
+        ):
             return
         facts = option_facts(opt, default)
         key = (opt.dest, json.dumps(facts, sort_keys=True))
-        row = self.rows.setdefault(key, {
-            'name': opt.dest, 'facts': facts, 'places': {}})
-        owners = row['places'].setdefault(where, {
-            'drivers': set(), 'plugins': set(), 'any': False})
+        row = self.rows.setdefault(
+            key, {'name': opt.dest, 'facts': facts, 'places': {}}
+        )
+        owners = row['places'].setdefault(
+            where, {'drivers': set(), 'plugins': set(), 'any': False}
+        )
         if driver:
             owners['drivers'].add(driver)
         elif plugin:
@@ -1158,8 +1329,11 @@ class Collector:
             owners['any'] = True
 
     def places(self):
-        return {(row['name'], where) for row in self.rows.values()
-                for where in row['places']}
+        return {
+            (row['name'], where)
+            for row in self.rows.values()
+            for where in row['places']
+        }
 
 
 def collect_options(modules, registrations, listed):
@@ -1171,7 +1345,8 @@ def collect_options(modules, registrations, listed):
     classes, _bases = share_drivers(modules)
     plugins = {}
     for name, target in entry_points(
-            'manila.share.drivers.dell_emc.plugins').items():
+        'manila.share.drivers.dell_emc.plugins'
+    ).items():
         module, _, attr = target.partition(':')
         plugins[name] = getattr(importlib.import_module(module), attr)
     owned = {}
@@ -1186,9 +1361,12 @@ def collect_options(modules, registrations, listed):
 
     # What an import, or a library at run time, really registers.
     for group, opt, module in registrations.seen:
-        collector.add(opt, effective_default(conf, group, opt), group,
-                      **owner_by_module(module, classes, plugins,
-                                        references))
+        collector.add(
+            opt,
+            effective_default(conf, group, opt),
+            group,
+            **owner_by_module(module, classes, plugins, references),
+        )
     # What was registered before the watch began: by oslo.config itself.
     watched = {(group, opt.dest) for group, opt, _ in registrations.seen}
     for dest, info in conf._opts.items():
@@ -1203,12 +1381,19 @@ def collect_options(modules, registrations, listed):
         if not site.where.startswith('<'):
             for opt in site.opts:
                 for kind, name in owned.get(id(site), [(None, None)]):
-                    collector.add(opt, opt.default, site.where,
-                                  **({kind: name} if kind else {}))
+                    collector.add(
+                        opt,
+                        opt.default,
+                        site.where,
+                        **({kind: name} if kind else {}),
+                    )
             continue
         if site.where == '<network>':
-            owners = [('network', path) for path, cls in networks.items()
-                      if (site.module, site.scope) in bases_of(cls)]
+            owners = [
+                ('network', path)
+                for path, cls in networks.items()
+                if (site.module, site.scope) in bases_of(cls)
+            ]
             if site.module == 'manila.network':
                 owners = [(None, None)]
         elif site.where in ('<backup>',):
@@ -1222,12 +1407,16 @@ def collect_options(modules, registrations, listed):
             owners = [(None, None)]
         else:
             owners = [(None, None)]
-        if (site.module in SHARED_MODULES and site.scope == 'ShareDriver'):
+        if site.module in SHARED_MODULES and site.scope == 'ShareDriver':
             owners = [(None, None)]
         for opt in site.opts:
             for kind, name in owners:
-                collector.add(opt, opt.default, site.where,
-                              **({kind: name} if kind else {}))
+                collector.add(
+                    opt,
+                    opt.default,
+                    site.where,
+                    **({kind: name} if kind else {}),
+                )
     # What the sample generator shows; its [DEFAULT] is a dumping ground.
     have = collector.places()
     names = {name for name, _ in have}
@@ -1251,8 +1440,9 @@ def collect_options(modules, registrations, listed):
 def password_options():
     from keystoneauth1 import loading
 
-    return {opt.dest for opt in loading.get_auth_plugin_conf_options(
-        'password')}
+    return {
+        opt.dest for opt in loading.get_auth_plugin_conf_options('password')
+    }
 
 
 def owner_by_module(module, classes, plugins, references):
@@ -1275,10 +1465,13 @@ def import_closure(modules):
                 names = [alias.name for alias in part.names]
             elif isinstance(part, ast.ImportFrom) and part.module:
                 names = [part.module] + [
-                    f'{part.module}.{alias.name}' for alias in part.names]
-            elif isinstance(part, ast.Constant) and isinstance(
-                    part.value, str) and re.match(
-                        r'^[\w.]+\.\w+$', part.value):
+                    f'{part.module}.{alias.name}' for alias in part.names
+                ]
+            elif (
+                isinstance(part, ast.Constant)
+                and isinstance(part.value, str)
+                and re.match(r'^[\w.]+\.\w+$', part.value)
+            ):
                 # A class to load, by its path or its path in the package.
                 package = module.globals.get('__package__') or ''
                 names = [part.value, f'{package}.{part.value}']
@@ -1334,7 +1527,8 @@ def option_rows(modules, registrations, listed):
     classes, _bases = share_drivers(modules)
     plugins = {}
     for name, target in entry_points(
-            'manila.share.drivers.dell_emc.plugins').items():
+        'manila.share.drivers.dell_emc.plugins'
+    ).items():
         module, _, attr = target.partition(':')
         plugins[name] = getattr(importlib.import_module(module), attr)
     resolve_owners(rows, modules, classes, plugins)
@@ -1343,22 +1537,29 @@ def option_rows(modules, registrations, listed):
     out = []
     for row in rows:
         # Places with the same owners share a row.
-        listed_in = sorted(place[7:] for place in row['places']
-                           if place.startswith('listed:'))
+        listed_in = sorted(
+            place[7:] for place in row['places'] if place.startswith('listed:')
+        )
         by_owner = {}
         for where, owners in sorted(row['places'].items()):
             if where.startswith('listed:') and len(row['places']) > 1:
                 continue
-            drivers = () if owners['any'] else tuple(
-                sorted(owners['drivers'] - internal))
+            drivers = (
+                ()
+                if owners['any']
+                else tuple(sorted(owners['drivers'] - internal))
+            )
             names = () if owners['any'] else tuple(sorted(owners['plugins']))
             by_owner.setdefault((drivers, names), []).append(where)
         for (drivers, names), places in sorted(by_owner.items()):
             facts = dict(row['facts'])
             facts['in'] = sorted(
-                place.strip('<>') if place.startswith('<')
+                place.strip('<>')
+                if place.startswith('<')
                 else '[' + place + ']'
-                for place in places if not place.startswith('listed:'))
+                for place in places
+                if not place.startswith('listed:')
+            )
             if listed_in:
                 facts['listed'] = listed_in
             if not facts['in']:
@@ -1367,12 +1568,14 @@ def option_rows(modules, registrations, listed):
                 facts['drivers'] = list(drivers)
             if names:
                 facts['plugins'] = list(names)
-            if ('[DEFAULT]' in facts.get('in', ()) and (drivers or names)
-                    and row['name'] in reads):
+            if (
+                '[DEFAULT]' in facts.get('in', ())
+                and (drivers or names)
+                and row['name'] in reads
+            ):
                 facts['read_in_default'] = True
             out.append({'name': row['name'], **facts})
-    out = list({json.dumps(row, sort_keys=True): row
-                for row in out}.values())
+    out = list({json.dumps(row, sort_keys=True): row for row in out}.values())
     have = {row['name'] for row in out}
     lost = sorted(source_names(modules) - have)
     if lost:
@@ -1384,8 +1587,13 @@ def extract():
     stand_in_for_the_host()
     registrations = Registrations()
     # Before drivers are imported: some register required options.
-    registrations.cfg.CONF([], project='manila', version='',
-                           default_config_files=[], default_config_dirs=[])
+    registrations.cfg.CONF(
+        [],
+        project='manila',
+        version='',
+        default_config_files=[],
+        default_config_dirs=[],
+    )
     modules = source_modules()
     prepare_libraries(registrations.cfg)
     listed = listed_options()
@@ -1394,13 +1602,16 @@ def extract():
         'options': option_rows(modules, registrations, listed),
         'auth_plugins': auth_plugin_facts(),
         'policies': policy_facts(),
-        'drivers': sorted(driver_facts(modules, {}), key=lambda row: (
-            row['kind'], row['name'])),
+        'drivers': sorted(
+            driver_facts(modules, {}),
+            key=lambda row: (row['kind'], row['name']),
+        ),
         'revisions': revision_facts(),
     }
 
 
 # -- the schema --------------------------------------------------------------
+
 
 def column_type(kind):
     """Describe a reflected type in words that every dialect has."""
@@ -1445,8 +1656,11 @@ def schema_facts(url):
         columns = []
         for column in inspector.get_columns(table):
             default = column.get('default')
-            row = {'name': column['name'], 'nullable': column['nullable'],
-                   **column_type(column['type'])}
+            row = {
+                'name': column['name'],
+                'nullable': column['nullable'],
+                **column_type(column['type']),
+            }
             if column.get('autoincrement') is True:
                 row['autoincrement'] = True
             if default is not None:
@@ -1458,26 +1672,44 @@ def schema_facts(url):
         primary = inspector.get_pk_constraint(table)
         options = {}
         if engine.dialect.name == 'mysql':
-            options = {key: value for key, value in
-                       inspector.get_table_options(table).items()
-                       if 'charset' in key or 'engine' in key}
+            options = {
+                key: value
+                for key, value in inspector.get_table_options(table).items()
+                if 'charset' in key or 'engine' in key
+            }
         tables[table] = {
             'columns': columns,
             'primary': primary['constrained_columns'],
             'uniques': sorted(
-                [item['name'], item['column_names']] for item in
-                inspector.get_unique_constraints(table)),
-            'indexes': sorted((
-                [item['name'], item['column_names'], bool(item['unique'])]
-                for item in inspector.get_indexes(table)),
-                key=lambda item: item[0]),
-            'foreign': sorted((
-                [item['name'], item['constrained_columns'],
-                 item['referred_table'], item['referred_columns'],
-                 {key: value for key, value in sorted(
-                     item.get('options', {}).items()) if value}]
-                for item in inspector.get_foreign_keys(table)),
-                key=lambda item: (item[1], item[0])),
+                [item['name'], item['column_names']]
+                for item in inspector.get_unique_constraints(table)
+            ),
+            'indexes': sorted(
+                (
+                    [item['name'], item['column_names'], bool(item['unique'])]
+                    for item in inspector.get_indexes(table)
+                ),
+                key=lambda item: item[0],
+            ),
+            'foreign': sorted(
+                (
+                    [
+                        item['name'],
+                        item['constrained_columns'],
+                        item['referred_table'],
+                        item['referred_columns'],
+                        {
+                            key: value
+                            for key, value in sorted(
+                                item.get('options', {}).items()
+                            )
+                            if value
+                        },
+                    ]
+                    for item in inspector.get_foreign_keys(table)
+                ),
+                key=lambda item: (item[1], item[0]),
+            ),
             'options': options,
         }
     return tables
