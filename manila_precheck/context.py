@@ -115,7 +115,15 @@ def installed_release() -> Optional[releases.Release]:
 
     None when it is not installed, or of a release that is not known.
     """
-    version = installed_version()
+    return release_of(installed_version())
+
+
+def release_of(version: Optional[str]) -> Optional[releases.Release]:
+    """Return the release that a version of manila is of.
+
+    :param version: as the metadata of the package has it; None for none.
+    :returns: None also when it is of a release that is not known.
+    """
     try:
         return releases.parse(version) if version else None
     except exceptions.UsageError:

@@ -38,7 +38,6 @@ from manila_precheck import context as contexts
 from manila_precheck import model
 from manila_precheck import opts
 from manila_precheck import registry
-from manila_precheck import releases
 from manila_precheck import runner
 
 #: The time of every run in a test.
@@ -127,7 +126,7 @@ class Site(fixtures.Fixture):
             conf,
             catalog.Catalog(),
             NOW,
-            installed=lambda: releases.parse(installed) if installed else None,
+            installed=lambda: contexts.release_of(installed),
             locations=(path,),
             version=lambda: installed,
             python=lambda: python,

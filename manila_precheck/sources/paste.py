@@ -278,17 +278,20 @@ def _sections(parser: _Parser, lines: list[str]) -> Iterator[Section]:
     after = 0
     defaults = parser.defaults()
     for title in parser.sections():
-        header = after
-        for number in range(after, len(lines)):
-            if lines[number].strip().startswith(f'[{title}]'):
-                header = after = number + 1
-                break
+        names = [n for n in parser.options(title) if n not in defaults]
+        # The last one before its first line: what stands above may be a
+        # continued value of the section before.
+        first = min((getattr(n, 'line', 0) for n in names), default=None)
+        headers = [
+            number
+            for number, line in enumerate(lines[after:first], after + 1)
+            if line.strip().startswith(f'[{title}]')
+        ] or [after]
+        header = after = headers[0 if first is None else -1]
         values = []
         unreadable = None
-        for name in parser.options(title):
+        for name in names:
             line = getattr(name, 'line', 0)
-            if name in defaults:
-                continue
             after = max(after, line)
             try:
                 text = parser.get(title, name)
