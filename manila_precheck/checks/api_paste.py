@@ -427,8 +427,10 @@ class _Judge:
             return
         here = {factory.spec for factory in loaded.factories}
         for factory in self._own_loaded.factories:
+            if factory.spec in here:
+                continue
             since = self._since(factory.spec)
-            if factory.spec in here or since == self._catalog.releases[0]:
+            if since == self._catalog.releases[0]:
                 # What every release ships was taken out on purpose.
                 continue
             title = factory.place.section.title

@@ -33,6 +33,7 @@ SITE = os.path.join(ROOT, 'etc', 'manila-precheck', 'demo')
 PASSWORD = 'not-a-password'
 
 FAILURES = {
+    'api-paste': ['app:apiv1#factory'],
     'backend-drivers': ['archive1#driver'],
     'config-options': ['DEFAULT/auth_strategy#value'],
     'policy-rules': ['service:index#reference-system-reader'],
