@@ -20,6 +20,7 @@ import collections
 import dataclasses
 import datetime
 import importlib.metadata
+import sys
 import threading
 from typing import Any
 from typing import Callable
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from oslo_config import cfg
 
     from manila_precheck.catalog import Catalog
+    from manila_precheck.sources import paste as paste_source
 
 T = TypeVar('T')
 
@@ -96,16 +98,41 @@ class Resolution:
         return self.target_origin == 'assumed'
 
 
+def installed_version() -> Optional[str]:
+    """Return the version of the manila that is installed here.
+
+    From the metadata of the package; manila itself is never imported.
+    None when it is not installed.
+    """
+    try:
+        return importlib.metadata.version('manila')
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
 def installed_release() -> Optional[releases.Release]:
     """Return the release of the manila that is installed here.
 
-    From the metadata of the package; manila itself is never imported.
     None when it is not installed, or of a release that is not known.
     """
+    return release_of(installed_version())
+
+
+def release_of(version: Optional[str]) -> Optional[releases.Release]:
+    """Return the release that a version of manila is of.
+
+    :param version: as the metadata of the package has it; None for none.
+    :returns: None also when it is of a release that is not known.
+    """
     try:
-        return releases.parse(importlib.metadata.version('manila'))
-    except (importlib.metadata.PackageNotFoundError, exceptions.UsageError):
+        return releases.parse(version) if version else None
+    except exceptions.UsageError:
         return None
+
+
+def running_python() -> tuple[int, int]:
+    """Return the version of the Python that runs this: (3, 11)."""
+    return sys.version_info[0], sys.version_info[1]
 
 
 class Context:
@@ -118,6 +145,8 @@ class Context:
     :param read_database: False when no check of the run needs the database
         and the releases are known without it.
     :param installed: returns the release of the installed manila, or None.
+    :param version: returns the version of the installed manila, or None.
+    :param python: returns the version of the Python that runs this.
     :param locations: the configuration files and directories in the order
         in which oslo.config read them; None to take them from conf.
     """
@@ -132,6 +161,8 @@ class Context:
             [], Optional[releases.Release]
         ] = installed_release,
         locations: Optional[tuple[str, ...]] = None,
+        version: Callable[[], Optional[str]] = installed_version,
+        python: Callable[[], tuple[int, int]] = running_python,
     ) -> None:
         self.conf = conf
         self.catalog = catalog
@@ -141,6 +172,8 @@ class Context:
         self._read_database = read_database
         self._installed = installed
         self._locations = locations
+        self._version = version
+        self._python = python
         self._lazy = _Lazy()
 
     @property
@@ -194,6 +227,31 @@ class Context:
         )
 
     @property
+    def paste(self) -> 'paste_source.PasteFile':
+        """The api-paste.ini that manila's API reads.
+
+        :raises SourceNotGiven: when nothing names one and there is none.
+        :raises SourceUnusable: when it is not there or cannot be read.
+        """
+        return self._lazy.get('paste', self._make_paste)
+
+    def _make_paste(self) -> 'paste_source.PasteFile':
+        # Here, so that only a run that looks at it pays for its parser.
+        from manila_precheck.sources import paste as paste_source
+
+        return paste_source.read(self.config)
+
+    @property
+    def installed_version(self) -> Optional[str]:
+        """The version of the manila that is installed here, or None."""
+        return self._version()
+
+    @property
+    def python_version(self) -> tuple[int, int]:
+        """The version of the Python that runs this: (3, 11)."""
+        return self._python()
+
+    @property
     def database(self) -> database_source.Database:
         """The database, when it holds manila's tables.
 
@@ -228,7 +286,7 @@ class Context:
     def files(self) -> tuple[model.FileRead, ...]:
         """The files that were read so far."""
         found: list[model.FileRead] = []
-        for name in ('config', 'policy'):
+        for name in ('config', 'policy', 'paste'):
             source = self._lazy.seen(name)
             if source is not None:
                 found.extend(f for f in source.files if f not in found)

@@ -76,6 +76,8 @@ class Source(str, enum.Enum):
     CONFIG = 'config'
     # The policy files that manila's API reads.
     POLICY = 'policy'
+    # The api-paste.ini that manila's API reads.
+    PASTE = 'paste'
     # manila's database, read only.
     DATABASE = 'database'
 

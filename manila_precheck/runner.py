@@ -53,6 +53,7 @@ LOAD_TIMEOUT_SECONDS = 10.0
 _SOURCES: dict[model.Source, Callable[[Any], Any]] = {
     model.Source.CONFIG: lambda ctx: ctx.config,
     model.Source.POLICY: lambda ctx: ctx.policy,
+    model.Source.PASTE: lambda ctx: ctx.paste,
     model.Source.DATABASE: lambda ctx: ctx.database,
 }
 

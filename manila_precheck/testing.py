@@ -38,7 +38,6 @@ from manila_precheck import context as contexts
 from manila_precheck import model
 from manila_precheck import opts
 from manila_precheck import registry
-from manila_precheck import releases
 from manila_precheck import runner
 
 #: The time of every run in a test.
@@ -54,9 +53,12 @@ class Site(fixtures.Fixture):
     :param source: the release that runs now, as ``--source-release``.
     :param target: as ``--target-release``.
     :param stage: as ``--stage``.
-    :param installed: the release of the installed manila; None for none.
+    :param installed: the version of the installed manila ('20.0.3'), or its
+        release; None for none.
     :param options: further options of ``[manila_precheck]``.
     :param check_options: options of checks: id to (name to value).
+    :param python: the version of the Python that runs the checks; None for
+        the one that does.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Site(fixtures.Fixture):
         installed: Optional[str] = None,
         options: Optional[Mapping[str, Any]] = None,
         check_options: Optional[Mapping[str, Mapping[str, Any]]] = None,
+        python: Optional[tuple[int, int]] = None,
     ) -> None:
         super().__init__()
         self._files = {'manila.conf': config, **(files or {})}
@@ -81,6 +84,7 @@ class Site(fixtures.Fixture):
             **(options or {}),
         }
         self._installed = installed
+        self._python = python
         self._check_options = check_options or {}
 
     def _setUp(self) -> None:
@@ -117,12 +121,15 @@ class Site(fixtures.Fixture):
         for check_id, values in self._check_options.items():
             self._override(conf, check_id, values)
         installed = self._installed
+        python = self._python or contexts.running_python()
         made = contexts.Context(
             conf,
             catalog.Catalog(),
             NOW,
-            installed=lambda: releases.parse(installed) if installed else None,
+            installed=lambda: contexts.release_of(installed),
             locations=(path,),
+            version=lambda: installed,
+            python=lambda: python,
         )
         self.addCleanup(made.close)
         return made

@@ -38,6 +38,7 @@ README = os.path.join(ROOT, 'README.rst')
 MARK = '.. What "tox -e demo" shows; the test of the demo keeps it true.'
 
 FAILURES = {
+    'api-paste': ['app:apiv1#factory'],
     'backend-drivers': ['archive1#driver'],
     'config-options': ['DEFAULT/auth_strategy#value'],
     'policy-rules': ['service:index#reference-system-reader'],

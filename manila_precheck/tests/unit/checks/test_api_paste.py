@@ -1,0 +1,575 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import os
+import textwrap
+
+import ddt
+import testtools
+
+from manila_precheck import model
+from manila_precheck import testing
+
+FAILURE = model.Severity.FAILURE
+INFO = model.Severity.INFO
+
+# As manila 2025.1 ships it, with one pipeline and the shortest ones.
+EPOXY = """\
+[composite:osapi_share]
+use = call:manila.api:root_app_factory
+/: apiversions
+/v1: v1
+/v2: v2
+
+[composite:v1]
+use = call:manila.api.middleware.auth:pipeline_factory
+keystone = cors authtoken api
+
+[composite:v2]
+use = call:manila.api.middleware.auth:pipeline_factory
+keystone = cors authtoken apiv2
+
+[pipeline:apiversions]
+pipeline = cors versions
+
+[app:api]
+paste.app_factory = manila.api.v1.router:APIRouter.factory
+
+[app:apiv2]
+paste.app_factory = manila.api.v2.router:APIRouter.factory
+
+[app:versions]
+paste.app_factory = manila.api.versions:VersionsRouter.factory
+
+[filter:cors]
+paste.filter_factory = oslo_middleware.cors:filter_factory
+
+[filter:authtoken]
+paste.filter_factory = keystonemiddleware.auth_token:filter_factory
+"""
+# What 2025.2 added.
+FLAMINGO = (
+    EPOXY.replace('cors ', 'cors request_id ')
+    + """
+[filter:request_id]
+paste.filter_factory = oslo_middleware.request_id:RequestId.factory
+"""
+)
+# What 2026.1 took out.
+GAZPACHO = (
+    FLAMINGO.replace('/v1: v1\n', '')
+    .replace(
+        '[composite:v1]\n'
+        'use = call:manila.api.middleware.auth:pipeline_factory\n'
+        'keystone = cors request_id authtoken api\n\n',
+        '',
+    )
+    .replace(
+        '[app:api]\n'
+        'paste.app_factory = manila.api.v1.router:APIRouter.factory\n\n',
+        '',
+    )
+)
+SHIPPED = {'2025.1': '20.0.3', '2026.1': '22.0.2', '2026.2': '23.0.1'}
+V1 = 'manila.api.v1.router:APIRouter.factory'
+
+
+@ddt.ddt
+class ApiPasteTest(testtools.TestCase):
+    def run_check(self, text, config='[DEFAULT]\n', **kwargs):
+        files = {} if text is None else {'api-paste.ini': text}
+        self.site = self.useFixture(
+            testing.Site(
+                config,
+                **{
+                    'files': files,
+                    'source': '2025.1',
+                    'target': '2026.1',
+                    **kwargs,
+                },
+            )
+        )
+        self.path = self.site.file('api-paste.ini')
+        return self.site.run('api-paste')
+
+    def result(self, *findings, outcome=None, reason=''):
+        return model.CheckResult(
+            id='api-paste',
+            title='Paste configuration of the API',
+            outcome=outcome
+            or (model.Outcome.FOUND if findings else model.Outcome.PASSED),
+            reason=reason,
+            findings=findings,
+        )
+
+    def finding(
+        self,
+        severity,
+        title,
+        line,
+        message,
+        *remediation,
+        aspect,
+        target='2026.1',
+        references=False,
+        **data,
+    ):
+        return model.Finding(
+            'api-paste',
+            severity,
+            model.Subject('paste', title, self.path, line),
+            message,
+            remediation,
+            (
+                (f'manila {SHIPPED[target]} etc/manila/api-paste.ini',)
+                if references
+                else ()
+            ),
+            data,
+            aspect,
+        )
+
+    def take(self, word='Take', target='2026.1'):
+        return model.advice(
+            f'{word} etc/manila/api-paste.ini of the package manila '
+            f'{SHIPPED[target]}, and put your own changes into it.'
+        )
+
+    def v1_is_gone(self, target='2026.1'):
+        return self.finding(
+            FAILURE,
+            'app:api',
+            19,
+            f'[app:api] loads {V1}, which {target} does not have (2025.2 was '
+            'the last to have it); manila-api does not start '
+            '(ModuleNotFoundError: manila.api.v1)',
+            model.config(
+                '[composite:osapi_share]\n'
+                'use = call:manila.api:root_app_factory\n'
+                '/: apiversions\n'
+                '/v2: v2'
+            ),
+            model.advice(
+                'Requests to /v1 get 404 then; nothing needs [composite:v1], '
+                '[app:api] any more.'
+            ),
+            self.take('Or take', target),
+            aspect='factory',
+            target=target,
+            references=True,
+            factory=V1,
+        )
+
+    def request_id_is_lacking(self):
+        return self.finding(
+            INFO,
+            'filter:request_id',
+            None,
+            'the api-paste.ini of manila has [filter:request_id] '
+            '(oslo_middleware.request_id:RequestId.factory) from 2025.2 on, '
+            'and this one does not load it; manila-api works without it',
+            model.config(
+                '[filter:request_id]\n'
+                'paste.filter_factory = '
+                'oslo_middleware.request_id:RequestId.factory'
+            ),
+            model.config(
+                '[pipeline:apiversions]\npipeline = cors request_id versions'
+            ),
+            aspect='lacking',
+            references=True,
+            factory='oslo_middleware.request_id:RequestId.factory',
+            since='2025.2',
+        )
+
+    # -- the API v1 ----------------------------------------------------------
+
+    def test_kept_from_2025_1(self):
+        result = self.run_check(EPOXY)
+        self.assertEqual(
+            self.result(self.v1_is_gone(), self.request_id_is_lacking()),
+            # Without a line comes before the others, within a severity.
+            result,
+        )
+
+    @ddt.data(
+        # The last releases with v1, and the first ones without.
+        ('2024.1', '2025.1', EPOXY, False),
+        ('2025.1', '2025.2', FLAMINGO, False),
+        ('2025.2', '2026.1', FLAMINGO, True),
+        # Broken before the upgrade as well.
+        ('2026.1', '2026.2', FLAMINGO, True),
+        ('2025.2', '2026.1', GAZPACHO, False),
+        ('2026.1', '2026.2', GAZPACHO, False),
+    )
+    @ddt.unpack
+    def test_window(self, source, target, text, fires):
+        result = self.run_check(text, source=source, target=target)
+        expected = [self.v1_is_gone(target)] if fires else []
+        self.assertEqual(self.result(*expected), result)
+
+    def test_v1_that_nothing_leads_to(self):
+        text = FLAMINGO.replace('/v1: v1\n', '# no v1 any\n')
+        result = self.run_check(text)
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    INFO,
+                    'app:api',
+                    19,
+                    f'[app:api] names {V1}, which 2026.1 does not have '
+                    '(2025.2 was the last to have it); manila-api does not '
+                    'load the section',
+                    model.advice('Take [app:api] out of the file.'),
+                    aspect='factory',
+                    references=True,
+                    factory=V1,
+                )
+            ),
+            result,
+        )
+
+    # -- code ----------------------------------------------------------------
+
+    def with_filter(self, spec, text=GAZPACHO):
+        return (
+            text.replace('authtoken apiv2', 'authtoken limits apiv2')
+            + f'\n[filter:limits]\npaste.filter_factory = {spec}\n'
+        )
+
+    def test_a_filter_of_manila_that_is_gone(self):
+        spec = 'manila.api.v1.limits:RateLimitingMiddleware.factory'
+        result = self.run_check(self.with_filter(spec))
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    FAILURE,
+                    'filter:limits',
+                    29,
+                    f'[filter:limits] loads {spec}, which 2026.1 does not '
+                    'have (2025.2 was the last to have it); manila-api does '
+                    'not start (ModuleNotFoundError: manila.api.v1)',
+                    model.config(
+                        '[composite:v2]\n'
+                        'keystone = cors request_id authtoken apiv2'
+                    ),
+                    self.take('Or take'),
+                    aspect='factory',
+                    references=True,
+                    factory=spec,
+                )
+            ),
+            result,
+        )
+
+    @ddt.data(
+        (
+            'manila.api.v2.limits:RateLimitingMiddleware.factory',
+            'it is there from 2026.1 on',
+        ),
+        (
+            'manila.api.middleware.sizelimit:RequestBodySizeLimiter.factory',
+            'no release since wallaby has it',
+        ),
+        (
+            'manila.api.auth:pipeline_factory',
+            'wallaby was the last to have it',
+        ),
+    )
+    @ddt.unpack
+    def test_what_is_said_of_other_code_of_manila(self, spec, words):
+        result = self.run_check(
+            self.with_filter(spec, EPOXY), source='2024.1', target='2025.1'
+        )
+        (found,) = result.findings
+        self.assertEqual(
+            (
+                FAILURE,
+                f'[filter:limits] loads {spec}, which 2025.1 does not have '
+                f'({words}); manila-api does not start (it cannot be '
+                'imported)',
+            ),
+            (found.severity, found.message),
+        )
+
+    @ddt.data(
+        'manila.api.v2.limits:RateLimitingMiddleware.factory',
+        'oslo_middleware.debug:Debug.factory',
+        'keystonemiddleware.audit:filter_factory',
+    )
+    def test_code_that_the_target_brings(self, spec):
+        self.assertEqual(self.result(), self.run_check(self.with_filter(spec)))
+
+    def test_code_of_a_third_party(self):
+        result = self.run_check(self.with_filter('acme.audit:factory'))
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    INFO,
+                    'filter:limits',
+                    29,
+                    '[filter:limits] loads acme.audit:factory, which is '
+                    'neither of manila nor of a package that 2026.1 depends '
+                    'on: whether it will be installed is not known here',
+                    model.advice(
+                        'Install it with the packages of the target as well, '
+                        'in a version for them; without it manila-api does '
+                        'not start.'
+                    ),
+                    aspect='factory',
+                    references=True,
+                    factory='acme.audit:factory',
+                )
+            ),
+            result,
+        )
+
+    # -- names ---------------------------------------------------------------
+
+    def test_undefined_filter(self):
+        text = GAZPACHO.replace('authtoken apiv2', 'audit authtoken apiv2')
+        result = self.run_check(text)
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    FAILURE,
+                    'composite:v2',
+                    8,
+                    '[composite:v2] keystone: no section defines the filter '
+                    'audit; manila-api does not start',
+                    model.config(
+                        '[composite:v2]\n'
+                        'keystone = cors request_id authtoken apiv2'
+                    ),
+                    aspect='audit',
+                )
+            ),
+            result,
+        )
+
+    def test_undefined_filter_that_the_target_has(self):
+        text = GAZPACHO.replace('[filter:cors]', '[filter:other]')
+        cors = model.config(
+            '[filter:cors]\n'
+            'oslo_config_project = manila\n'
+            'paste.filter_factory = oslo_middleware.cors:filter_factory'
+        )
+        result = self.run_check(text)
+        self.assertEqual(
+            self.result(
+                *(
+                    self.finding(
+                        FAILURE,
+                        title,
+                        line,
+                        f'[{title}] {name}: no section defines the filter '
+                        'cors; manila-api does not start',
+                        cors,
+                        aspect='cors',
+                    )
+                    for title, line, name in (
+                        ('composite:v2', 8, 'keystone'),
+                        ('pipeline:apiversions', 11, 'pipeline'),
+                    )
+                )
+            ),
+            result,
+        )
+
+    def test_undefined_application(self):
+        text = GAZPACHO.replace('/v2: v2', '/v2: v2\n/more: more')
+        result = self.run_check(text)
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    FAILURE,
+                    'composite:osapi_share',
+                    5,
+                    '[composite:osapi_share] /more: no section defines the '
+                    'application more; manila-api does not start',
+                    model.config(
+                        '[composite:osapi_share]\n'
+                        'use = call:manila.api:root_app_factory\n'
+                        '/: apiversions\n'
+                        '/v2: v2'
+                    ),
+                    model.advice('Requests to /more get 404 then.'),
+                    self.take('Or take'),
+                    aspect='more',
+                )
+            ),
+            result,
+        )
+
+    def test_no_application_at_all(self):
+        result = self.run_check('')
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    FAILURE,
+                    'composite:osapi_share',
+                    None,
+                    'no section defines the application osapi_share; '
+                    'manila-api does not start',
+                    self.take(),
+                    aspect='section',
+                )
+            ),
+            result,
+        )
+
+    def test_a_pipeline_that_is_not_selected_may_say_anything(self):
+        text = GAZPACHO.replace('keystone =', 'noauth = nothing\nkeystone =')
+        self.assertEqual(self.result(), self.run_check(text))
+
+    def test_auth_strategy_without_a_pipeline(self):
+        result = self.run_check(GAZPACHO, '[DEFAULT]\nauth_strategy = acme\n')
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    FAILURE,
+                    'composite:v2',
+                    6,
+                    '[composite:v2] has no pipeline acme, which [DEFAULT] '
+                    'auth_strategy selects; manila-api does not start',
+                    model.advice(
+                        'Set auth_strategy to a pipeline of [composite:v2] '
+                        '(keystone), or give it one.'
+                    ),
+                    aspect='auth_strategy',
+                    auth_strategy='acme',
+                )
+            ),
+            result,
+        )
+
+    def test_auth_strategy_that_the_target_has(self):
+        text = GAZPACHO.replace('v2]', 'openstack_share_api_v2]').replace(
+            '/v2: v2', '/v2: openstack_share_api_v2'
+        )
+        result = self.run_check(text, '[DEFAULT]\nauth_strategy = noauth\n')
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    FAILURE,
+                    'composite:openstack_share_api_v2',
+                    6,
+                    '[composite:openstack_share_api_v2] has no pipeline '
+                    'noauth, which [DEFAULT] auth_strategy selects; '
+                    'manila-api does not start',
+                    model.config(
+                        '[composite:openstack_share_api_v2]\n'
+                        'noauth = cors request_id faultwrap '
+                        'http_proxy_to_wsgi sizelimit osprofiler noauth apiv2'
+                    ),
+                    aspect='auth_strategy',
+                    auth_strategy='noauth',
+                )
+            ),
+            result,
+        )
+
+    def test_the_pipeline_without_rate_limits(self):
+        text = GAZPACHO.replace(
+            'keystone =', 'keystone_nolimit = nothing\nkeystone ='
+        )
+        config = '[DEFAULT]\napi_rate_limit = {}\n'
+        self.assertEqual(
+            self.result(), self.run_check(text, config.format(True))
+        )
+        result = self.run_check(text, config.format(False))
+        self.assertEqual(
+            ['api-paste[composite:v2#nothing]'],
+            [finding.key for finding in result.findings],
+        )
+
+    # -- the file ------------------------------------------------------------
+
+    def test_malformed(self):
+        result = self.run_check(GAZPACHO + 'a line with a secret\n')
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    FAILURE,
+                    'api-paste.ini',
+                    27,
+                    'the file cannot be parsed: the line is neither a '
+                    'section nor a name with a value; manila-api does not '
+                    'start',
+                    self.take(),
+                    aspect='syntax',
+                )
+            ),
+            result,
+        )
+
+    def test_no_file(self):
+        result = self.run_check(None)
+        self.assertEqual(
+            self.result(
+                outcome=model.Outcome.SKIPPED,
+                reason=f'there is no api-paste.ini in {self.site.path}, and '
+                '[DEFAULT] api_paste_config is not set',
+            ),
+            result,
+        )
+
+    def test_a_file_that_is_named_and_not_there(self):
+        result = self.run_check(
+            None, '[DEFAULT]\napi_paste_config = nowhere.ini\n'
+        )
+        self.assertEqual(
+            self.result(
+                outcome=model.Outcome.ERROR,
+                reason='nowhere.ini: no such file '
+                f'({self.site.file("manila.conf")}:2 [DEFAULT] '
+                'api_paste_config)',
+            ),
+            result,
+        )
+
+    def test_a_file_that_cannot_be_read(self):
+        result = self.run_check(None, files={'api-paste.ini/x': ''})
+        self.assertEqual(
+            self.result(
+                outcome=model.Outcome.ERROR,
+                reason=f'{self.path}: Is a directory',
+            ),
+            result,
+        )
+
+    def test_the_report_lists_the_file(self):
+        self.run_check(GAZPACHO)
+        ctx = self.site.context()
+        self.site.run('api-paste', ctx)
+        self.assertEqual(
+            ['manila.conf', 'api-paste.ini'],
+            [os.path.basename(read.path) for read in ctx.files],
+        )
+
+    def test_a_file_of_another_name(self):
+        result = self.run_check(
+            EPOXY,
+            '[DEFAULT]\napi_paste_config = paste/api.ini\n',
+            files={'paste/api.ini': textwrap.dedent(GAZPACHO)},
+        )
+        self.assertEqual(self.result(), result)
+
+    @ddt.data('stopped', 'upgraded')
+    def test_other_stages(self, stage):
+        self.assertEqual(
+            self.result(
+                outcome=model.Outcome.NOT_APPLICABLE,
+                reason=f'it is for stage plan; this is {stage}',
+            ),
+            self.run_check(EPOXY, stage=stage),
+        )
