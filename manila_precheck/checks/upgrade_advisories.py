@@ -26,9 +26,12 @@ from manila_precheck import standing
 from manila_precheck.catalog import advisories
 from manila_precheck.sources import config
 
-# What only manila-api reads (manila 22.0.2 service.py, api/ and wsgi/).
+# What only manila-api reads (manila 22.0.2 service.py, api/common.py,
+# api/middleware/auth.py; oslo.service wsgi.py).
 _API_OPTIONS = (
     'api_paste_config',
+    'auth_strategy',
+    'osapi_share_base_URL',
     'osapi_share_listen',
     'osapi_share_listen_port',
     'osapi_share_use_ssl',
