@@ -36,6 +36,7 @@ GENERIC = f'share_driver = {DRIVERS}generic.GenericShareDriver\n'
 HSP = f'share_driver = {DRIVERS}hitachi.hsp.driver.HitachiHSPDriver\n'
 NETAPP = f'share_driver = {DRIVERS}netapp.common.NetAppDriver\n'
 THIRD = 'share_driver = acme.manila.AcmeDriver\n'
+TRANSPORT = 'netapp_transport_type = https\n'
 MANY = 'driver_handles_share_servers = True\n'
 POLICY = '[oslo_policy]\n'
 NOTIFY = '[oslo_messaging_notifications]\n'
@@ -502,6 +503,26 @@ class Scenarios:
         self.assertIn(
             '[b0] ensures its 3 available shares', result.findings[0].message
         )
+
+    def test_shares_that_stay_available_are_no_matter(self):
+        for text, source, target in (
+            (LVM, '2024.1', '2024.2'),
+            (NETAPP + MANY + TRANSPORT, '2026.1', '2026.2'),
+        ):
+            database = self.database(source)
+            database.insert(
+                'share_instances',
+                {'status': 'available', 'host': 'ctl1@b0#pool'},
+            )
+            for value, expected in (('false', 0), (None, 1)):
+                more = f'update_shares_status_on_ensure = {value}\n'
+                result = self.run_check(
+                    CHECK,
+                    database,
+                    config=site_text(text, more=more if value else ''),
+                    target=target,
+                )
+                self.assertEqual(expected, len(result.findings))
 
     def test_the_one_back_end_of_default(self):
         database = self.database('2024.1')
