@@ -25,8 +25,6 @@ from manila_precheck.sources import config
 
 Severity = model.Severity
 
-_EMC = 'manila.share.drivers.dell_emc.driver.EMCShareDriver'
-
 
 class BackendDrivers(check.Check):
     """A back end does not start in the target, and takes the others along.
@@ -139,7 +137,7 @@ class _Backend:
             driver = self._ctx.catalog.drivers(self._target)[driver.target]
         if driver.deprecated:
             yield self._deprecated(self._driver_line, driver.name)
-        if driver.name == _EMC:
+        if driver.name == standing.EMC_DRIVER:
             yield from self._plugin()
         else:
             yield from self._mode(driver.modes, driver.name)
