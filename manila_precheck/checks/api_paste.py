@@ -73,9 +73,10 @@ class ApiPaste(check.Check):
     the API works without it.
 
     Without ``api_paste_config`` the file is looked for beside the
-    configuration files, and the check is skipped when there is none: on a
-    host without manila-api, leave it out with ``--skip api-paste``. A file
-    that the option names and that is not there is an error.
+    configuration files. When there is none the check is skipped, if
+    [keystone_authtoken] or an option of the API says that manila-api runs
+    here; else it does not apply. A file that the option names and that is not
+    there is an error.
 
     Known false positives: a file that the packages of the target replace;
     a fork that adds code below ``manila.`` is judged as manila itself.

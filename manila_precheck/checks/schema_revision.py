@@ -13,6 +13,7 @@
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Optional
 
 from manila_precheck import check
@@ -170,7 +171,7 @@ class SchemaRevision(check.Check):
         if ctx.stage is model.Stage.UPGRADED:
             yield self._failure(
                 f'the database is at revision {revision}, {target} needs '
-                f'{chain[-1]}: {len(pending)} migrations did not run',
+                f'{chain[-1]}: {_migrations(pending)} left to run',
                 [_SYNC],
                 data={'revision': revision, 'pending': ' '.join(pending)},
             )
@@ -188,8 +189,8 @@ class SchemaRevision(check.Check):
         yield self.finding(
             model.Severity.INFO,
             model.Subject('table', database.VERSION_TABLE),
-            f'{len(pending)} migrations are pending from {revision} to '
-            f'{target}: {", ".join(pending)}',
+            f'{_migrations(pending)} pending from {revision} to {target}: '
+            f'{", ".join(pending)}',
             data={'revision': revision, 'pending': ' '.join(pending)},
             aspect='pending',
         )
@@ -246,6 +247,14 @@ class SchemaRevision(check.Check):
                 aspect='half-applied',
                 data={'columns': len(early), 'next': pending[0]},
             )
+
+
+def _migrations(pending: Sequence[str]) -> str:
+    return (
+        '1 migration is'
+        if len(pending) == 1
+        else (f'{len(pending)} migrations are')
+    )
 
 
 def _listed(columns: list[tuple[str, str]], limit: int) -> str:

@@ -26,18 +26,6 @@ from manila_precheck import standing
 from manila_precheck.catalog import advisories
 from manila_precheck.sources import config
 
-# What only manila-api reads (manila 22.0.2 service.py, api/common.py,
-# api/middleware/auth.py; oslo.service wsgi.py).
-_API_OPTIONS = (
-    'api_paste_config',
-    'auth_strategy',
-    'osapi_share_base_URL',
-    'osapi_share_listen',
-    'osapi_share_listen_port',
-    'osapi_share_use_ssl',
-    'osapi_share_workers',
-)
-
 
 class UpgradeAdvisories(check.Check):
     """A release on the way behaves differently, in a way that matters here.
@@ -171,7 +159,7 @@ class _Judge:
             found = bool(used & condition.names)
             return found is (condition.word == 'driver')
         if isinstance(condition, advisories.Service):
-            return self._serves_api
+            return self._conf.serves_api
         assert isinstance(condition, advisories.Option)
         return self._option_holds(condition, _section(condition, backend))
 
@@ -184,13 +172,6 @@ class _Judge:
         if plugin is None or driver != standing.EMC_DRIVER:
             return frozenset({driver})
         return frozenset({driver, f'{advisories.EMC_PREFIX}{plugin}'})
-
-    @functools.cached_property
-    def _serves_api(self) -> bool:
-        conf = self._conf
-        return 'keystone_authtoken' in conf.groups or any(
-            conf.find('DEFAULT', name) for name in _API_OPTIONS
-        )
 
     def _option_holds(
         self, condition: advisories.Option, section: str

@@ -49,6 +49,19 @@ normalize = ini.normalize
 Name = tuple[str, str]
 
 
+# What only manila-api reads (manila 22.0.2 service.py, api/common.py,
+# api/middleware/auth.py; oslo.service wsgi.py).
+_API_OPTIONS = (
+    'api_paste_config',
+    'auth_strategy',
+    'osapi_share_base_URL',
+    'osapi_share_listen',
+    'osapi_share_listen_port',
+    'osapi_share_use_ssl',
+    'osapi_share_workers',
+)
+
+
 class Role(str, enum.Enum):
     """What manila reads a section of a free name for."""
 
@@ -230,6 +243,17 @@ class ConfigFiles:
                 for user in self.groups
                 if user != group and self.auth_section(user) == group
             )
+        )
+
+    @property
+    def serves_api(self) -> bool:
+        """Say whether the files are those of a host with manila-api.
+
+        They are when they hold [keystone_authtoken], or an option that the
+        API alone reads; nothing in manila.conf says it for sure.
+        """
+        return 'keystone_authtoken' in self.groups or any(
+            self.find('DEFAULT', name) for name in _API_OPTIONS
         )
 
     def find_file(self, name: str) -> Optional[str]:

@@ -158,6 +158,7 @@ def find(conf: config.ConfigFiles) -> str:
     """Return the path of the file that manila-api opens.
 
     :raises SourceNotGiven: when nothing names one and there is none.
+    :raises SourceNotApplicable: when, besides, nothing is said of the API.
     :raises SourceUnusable: when the option names a file that is not there.
     """
     named = conf.value('DEFAULT', OPTION)
@@ -170,6 +171,11 @@ def find(conf: config.ConfigFiles) -> str:
             f'{named}: no such file ({line.where} [DEFAULT] {OPTION})'
         )
     where = ', '.join(conf.search_path) or 'any directory'
+    if not conf.serves_api:
+        raise exceptions.SourceNotApplicable(
+            f'there is no {DEFAULT_FILE} in {where}, and nothing in these '
+            'files is about manila-api'
+        )
     raise exceptions.SourceNotGiven(
         f'there is no {DEFAULT_FILE} in {where}, and [DEFAULT] {OPTION} is '
         'not set'

@@ -512,8 +512,20 @@ class ApiPasteTest(testtools.TestCase):
             result,
         )
 
-    def test_no_file(self):
+    def test_no_file_and_no_word_of_the_api(self):
         result = self.run_check(None)
+        self.assertEqual(
+            self.result(
+                outcome=model.Outcome.NOT_APPLICABLE,
+                reason=f'there is no api-paste.ini in {self.site.path}, and '
+                'nothing in these files is about manila-api',
+            ),
+            result,
+        )
+
+    @ddt.data('[keystone_authtoken]\n', '[DEFAULT]\nauth_strategy = noauth\n')
+    def test_no_file(self, conf):
+        result = self.run_check(None, conf)
         self.assertEqual(
             self.result(
                 outcome=model.Outcome.SKIPPED,

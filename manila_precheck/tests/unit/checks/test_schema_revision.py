@@ -48,8 +48,12 @@ def failure(message, *todo, aspect='', **data):
 def pending(revision, target, revisions):
     return found(
         model.Severity.INFO,
-        f'{len(revisions)} migrations are pending from {revision} to '
-        f'{target}: {", ".join(revisions)}',
+        (
+            '1 migration is'
+            if len(revisions) == 1
+            else f'{len(revisions)} migrations are'
+        )
+        + f' pending from {revision} to {target}: {", ".join(revisions)}',
         aspect='pending',
         revision=revision,
         pending=' '.join(revisions),
@@ -90,7 +94,7 @@ class Scenarios:
             (
                 failure(
                     f'the database is at revision {AT_20}, 2026.1 needs '
-                    f'{AT_22}: 3 migrations did not run',
+                    f'{AT_22}: 3 migrations are left to run',
                     SYNC,
                     revision=AT_20,
                     pending=' '.join(TO_22),

@@ -60,7 +60,7 @@ class FindTestCase(test_config.Files):
 
     def test_none(self):
         with self.assertRaises(exceptions.SourceNotGiven) as caught:
-            self.read('[DEFAULT]\n')
+            self.read('[keystone_authtoken]\nauth_url = x\n')
         self.assertEqual(
             f'there is no api-paste.ini in {self.directory}, and [DEFAULT] '
             'api_paste_config is not set',
