@@ -21,6 +21,7 @@ from manila_precheck import context
 from manila_precheck import model
 from manila_precheck import standing
 from manila_precheck.catalog import drivers
+from manila_precheck.catalog import support
 from manila_precheck.sources import config
 
 Severity = model.Severity
@@ -48,7 +49,10 @@ class BackendDrivers(check.Check):
     or plugin is deprecated, or is configured under an old path or name; or
     it is in neither release and not in the name space of manila: whether a
     third party's driver works with the target only its vendor can say.
-    INFO: no back end is enabled.
+    INFO: no back end is enabled; or what the documentation of the target
+    names as the oldest storage system that the driver works with, and the
+    Python modules that manila does not bring along. Neither the array nor the
+    environment of the target is asked.
 
     Known false positives: a fork of manila that adds drivers below
     ``manila.`` is judged as manila itself.
@@ -76,8 +80,9 @@ class BackendDrivers(check.Check):
                 f'{standing.DEFAULT_DRIVER} from [DEFAULT]',
             )
             return
+        matrix = support.load()
         for backend in conf.backends:
-            yield from _Backend(self, ctx, backend).findings()
+            yield from _Backend(self, ctx, backend, matrix).findings()
 
 
 class _Backend:
@@ -88,8 +93,10 @@ class _Backend:
         owner: BackendDrivers,
         ctx: context.Context,
         backend: config.Backend,
+        matrix: tuple[support.Support, ...],
     ) -> None:
         self._owner = owner
+        self._matrix = matrix
         self._ctx = ctx
         self._backend = backend
         self._source = ctx.upgrade.source
@@ -141,6 +148,7 @@ class _Backend:
             yield from self._plugin()
         else:
             yield from self._mode(driver.modes, driver.name)
+            yield from self._storage(driver.name, driver.name)
 
     # -- the class -----------------------------------------------------------
 
@@ -217,6 +225,10 @@ class _Backend:
         if plugin.deprecated:
             yield self._deprecated(line, f'plugin {plugin.name}')
         yield from self._mode(plugin.modes, f'plugin {plugin.name}')
+        before = standing.emc_plugin(
+            line.value, self._ctx.catalog, self._source
+        )
+        yield from self._storage(f'emc:{plugin.name}', f'emc:{before}')
 
     def _name_since(self, named: str) -> str:
         """Return what a plugin of an older release is called now."""
@@ -302,6 +314,38 @@ class _Backend:
             ),
         ]
 
+    # -- the storage behind it ----------------------------------------------
+
+    def _storage(self, now: str, before: str) -> Iterator[model.Finding]:
+        after = support.find(self._matrix, now, self._target)
+        if after is None:
+            return
+        words = []
+        if after.supports:
+            text = f'{self._target} documents {after.supports}'
+            was = support.find(self._matrix, before, self._source)
+            if was is not None and was.supports != after.supports:
+                text += f' ({self._source}: {was.supports})'
+            words.append(f'{text}; which version runs is not known here')
+        if after.modules:
+            words.append(
+                f'manila-share imports {" and ".join(after.modules)}, which '
+                'manila does not bring along'
+            )
+        yield self._finding(
+            Severity.INFO,
+            self._driver_line,
+            f'[{self._backend.name}] {"; ".join(words)}',
+            [
+                model.advice(
+                    'Compare it with what is installed, in the environment '
+                    'of the target too.'
+                )
+            ],
+            'storage',
+            references=after.sources,
+        )
+
     # -- findings ------------------------------------------------------------
 
     def _deprecated(
@@ -342,6 +386,7 @@ class _Backend:
         remediation: list[model.Remediation],
         aspect: str,
         data: Optional[dict[str, model.Scalar]] = None,
+        references: tuple[str, ...] = (),
     ) -> model.Finding:
         return self._owner.finding(
             severity,
@@ -353,6 +398,7 @@ class _Backend:
             ),
             message,
             remediation,
+            references,
             data={'driver': self._path, **(data or {})},
             aspect=aspect,
         )

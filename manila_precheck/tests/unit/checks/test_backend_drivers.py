@@ -10,6 +10,8 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import dataclasses
+
 import ddt
 import testtools
 
@@ -25,6 +27,7 @@ CEPHFS = DRIVERS + 'cephfs.driver.CephFSDriver'
 GENERIC = DRIVERS + 'generic.GenericShareDriver'
 EMC = DRIVERS + 'dell_emc.driver.EMCShareDriver'
 OLD_EMC = DRIVERS + 'emc.driver.EMCShareDriver'
+NETAPP = DRIVERS + 'netapp.common.NetAppDriver'
 GLUSTER = DRIVERS + 'glusterfs.GlusterfsShareDriver'
 HPE = DRIVERS + 'hpe.alletra_mp_b10000.hpe_alletra_driver'
 HPE += '.HPEAlletraMPB10000ShareDriver'
@@ -47,6 +50,20 @@ class BackendDriversTest(testtools.TestCase):
             testing.Site(conf, source=source, target=target, **kwargs)
         )
         return self.site.run('backend-drivers')
+
+    def run_without_storage(self, *args, **kwargs):
+        """Return the result but for what is said of each storage system."""
+        result = self.run_check(*args, **kwargs)
+        findings = tuple(f for f in result.findings if f.aspect != 'storage')
+        return dataclasses.replace(
+            result,
+            findings=findings,
+            outcome=(
+                result.outcome
+                if findings or not result.findings
+                else model.Outcome.PASSED
+            ),
+        )
 
     def assert_found(self, result, *findings):
         self.assertEqual(
@@ -147,11 +164,11 @@ class BackendDriversTest(testtools.TestCase):
     )
     @ddt.unpack
     def test_silent(self, conf):
-        self.assert_found(self.run_check(conf))
+        self.assert_found(self.run_without_storage(conf))
 
     def test_no_back_end(self):
         self.assert_found(
-            self.run_check('[DEFAULT]\n'),
+            self.run_without_storage('[DEFAULT]\n'),
             model.Finding(
                 'backend-drivers',
                 INFO,
@@ -163,7 +180,7 @@ class BackendDriversTest(testtools.TestCase):
         )
 
     def test_section_is_missing(self):
-        result = self.run_check(
+        result = self.run_without_storage(
             enabled(
                 section('b', 'driver_handles_share_servers = yes'),
                 names='a,b',
@@ -209,7 +226,7 @@ class BackendDriversTest(testtools.TestCase):
         lines = [f'share_driver = {CEPHFS}']
         if value is not None:
             lines.append(f'driver_handles_share_servers = {value}')
-        result = self.run_check(enabled(section('a', *lines)))
+        result = self.run_without_storage(enabled(section('a', *lines)))
         self.assert_found(
             result,
             self.ends(
@@ -229,7 +246,7 @@ class BackendDriversTest(testtools.TestCase):
     )
     @ddt.unpack
     def test_driver_that_2026_1_brings(self, source, target, known):
-        result = self.run_check(
+        result = self.run_without_storage(
             enabled(
                 section(
                     'a',
@@ -255,7 +272,7 @@ class BackendDriversTest(testtools.TestCase):
         )
 
     def test_driver_of_a_third_party(self):
-        result = self.run_check(
+        result = self.run_without_storage(
             enabled(section('a', 'share_driver = acme.Driver'))
         )
         self.assert_found(
@@ -274,7 +291,7 @@ class BackendDriversTest(testtools.TestCase):
         )
 
     def test_deprecated_driver(self):
-        result = self.run_check(
+        result = self.run_without_storage(
             enabled(
                 section(
                     'a',
@@ -297,7 +314,7 @@ class BackendDriversTest(testtools.TestCase):
         )
 
     def test_old_path(self):
-        result = self.run_check(
+        result = self.run_without_storage(
             enabled(
                 section(
                     'a',
@@ -334,7 +351,9 @@ class BackendDriversTest(testtools.TestCase):
     @ddt.data(('vmax', 'powermax'), ('PowerStore', 'powerstore'))
     @ddt.unpack
     def test_plugin_that_is_none(self, name, new):
-        result = self.run_check(self.emc(f'emc_share_backend = {name}'))
+        result = self.run_without_storage(
+            self.emc(f'emc_share_backend = {name}')
+        )
         self.assert_found(
             result,
             self.ends(
@@ -347,7 +366,7 @@ class BackendDriversTest(testtools.TestCase):
         )
 
     def test_plugin_is_not_set(self):
-        result = self.run_check(self.emc())
+        result = self.run_without_storage(self.emc())
         self.assert_found(
             result,
             self.ends(
@@ -371,7 +390,7 @@ class BackendDriversTest(testtools.TestCase):
     @ddt.data(('2024.1', '2025.1', False), ('2025.1', '2026.1', True))
     @ddt.unpack
     def test_plugin_that_2025_2_renames(self, source, target, renamed):
-        result = self.run_check(
+        result = self.run_without_storage(
             self.emc('emc_share_backend = isilon'), source, target
         )
         findings = []
@@ -392,5 +411,88 @@ class BackendDriversTest(testtools.TestCase):
 
     @ddt.data('stopped', 'upgraded')
     def test_other_stages(self, stage):
-        result = self.run_check('[DEFAULT]\n', stage=stage)
+        result = self.run_without_storage('[DEFAULT]\n', stage=stage)
         self.assertEqual(model.Outcome.NOT_APPLICABLE, result.outcome)
+
+    @ddt.named_data(
+        [
+            'a_version',
+            [f'share_driver = {NETAPP}', 'driver_handles_share_servers = no'],
+            ('2024.1', '2025.1'),
+            '[a] 2025.1 documents ONTAP 8.2 or newer, 9.8 or newer for '
+            'FlexGroup pools; which version runs is not known here',
+            ('manila doc/source/admin/netapp_cluster_mode_driver.rst',),
+        ],
+        [
+            'modules',
+            [f'share_driver = {CEPHFS}', 'driver_handles_share_servers = no'],
+            ('2024.1', '2025.1'),
+            '[a] manila-share imports ceph_argparse and rados, which manila '
+            'does not bring along',
+            ('manila manila/share/drivers/cephfs/driver.py',),
+        ],
+        [
+            'a_version_and_a_module',
+            [
+                f'share_driver = {EMC}',
+                'emc_share_backend = unity',
+                'driver_handles_share_servers = no',
+            ],
+            ('2025.1', '2026.1'),
+            '[a] 2026.1 documents Unity OE 4.1 or newer and StorOps 1.1.0 or '
+            'newer; which version runs is not known here; manila-share '
+            'imports storops, which manila does not bring along',
+            (
+                'manila doc/source/configuration/shared-file-systems/drivers/'
+                'dell-emc-unity-driver.rst',
+                'manila manila/share/drivers/dell_emc/plugins/unity/client.py',
+            ),
+        ],
+        [
+            'a_minimum_that_rises',
+            [
+                f'share_driver = {EMC}',
+                'emc_share_backend = isilon',
+                'driver_handles_share_servers = no',
+            ],
+            ('2025.1', '2025.2'),
+            '[a] 2025.2 documents OneFS 9.10 or newer (2025.1: OneFS 7.2 or '
+            'newer); which version runs is not known here',
+            (
+                'manila doc/source/configuration/shared-file-systems/drivers/'
+                'dell-emc-powerscale-driver.rst',
+            ),
+        ],
+    )
+    @ddt.unpack
+    def test_storage(self, lines, upgrade, message, sources):
+        result = self.run_check(enabled(section('a', *lines)), *upgrade)
+        (finding,) = [f for f in result.findings if f.aspect == 'storage']
+        self.assertEqual(
+            model.Finding(
+                'backend-drivers',
+                model.Severity.INFO,
+                model.Subject(
+                    'backend', 'a', self.site.file('manila.conf'), 4
+                ),
+                message,
+                (
+                    model.advice(
+                        'Compare it with what is installed, in the '
+                        'environment of the target too.'
+                    ),
+                ),
+                sources,
+                {'driver': lines[0].partition(' = ')[2]},
+                'storage',
+            ),
+            finding,
+        )
+
+    def test_nothing_is_said_of_storage_without_a_row(self):
+        lines = [
+            f'share_driver = {GENERIC}',
+            'driver_handles_share_servers = no',
+        ]
+        result = self.run_check(enabled(section('a', *lines)))
+        self.assertEqual((), result.findings)
