@@ -384,9 +384,9 @@ class Loaded(NamedTuple):
     titles: frozenset[str]
     """The sections that are loaded."""
 
-    whole: bool
-    """False when code that is not known here decides what else is loaded,
-    or another file."""
+    unknown: tuple[Place, ...]
+    """Where another file, or code that is not known here, decides what else
+    is loaded."""
 
 
 def load(file: PasteFile, strategy: str, rate_limit: bool = True) -> Loaded:
@@ -413,7 +413,7 @@ class _Loader:
         self._broken: dict[tuple[Optional[int], str], Broken] = {}
         self._titles: set[str] = set()
         self._path: list[str] = []
-        self._whole = True
+        self._unknown: list[Place] = []
 
     def load(self) -> Loaded:
         self._follow(ROOT, False, None)
@@ -422,7 +422,7 @@ class _Loader:
             tuple(self._references.values()),
             tuple(self._broken.values()),
             frozenset(self._titles),
-            self._whole,
+            tuple(self._unknown),
         )
 
     def _fails(self, broken: Broken) -> None:
@@ -616,7 +616,7 @@ class _Loader:
             package, _, name = spec.partition('#')
             spec = f'egg:{package}#{name or "main"}'
         elif scheme == 'config':
-            self._whole = False
+            self._unknown.append(place)
             return text
         elif scheme != 'call':
             self._fails(Broken(place, f'{scheme}: is no scheme'))
@@ -650,5 +650,7 @@ class _Loader:
             if not self._rate_limit:
                 chosen = local.get(f'{self._strategy}_nolimit', chosen)
             self._pipeline(chosen)
-        elif section.prefix in ('composite', 'composit'):
-            self._whole = False
+        elif section.prefix in ('composite', 'composit') and not (
+            spec.startswith('config:')
+        ):
+            self._unknown.append(Place(section, section.factory))

@@ -333,6 +333,33 @@ class ApiPasteTest(testtools.TestCase):
             result,
         )
 
+    @ddt.data(
+        'config:more.ini',
+        # Paste's own, which is there, but loads what it is told.
+        'egg:Paste#cascade',
+    )
+    def test_what_is_loaded_is_decided_elsewhere(self, use):
+        text = GAZPACHO.replace('call:manila.api:root_app_factory', use)
+        result = self.run_check(text)
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    INFO,
+                    'composite:osapi_share',
+                    2,
+                    '[composite:osapi_share] leaves it to another file, or '
+                    'to code that is not known here, what else manila-api '
+                    'loads; that is not looked at',
+                    model.advice(
+                        'Start manila-api of the target with the file before '
+                        'the upgrade, where nobody needs it.'
+                    ),
+                    aspect='elsewhere',
+                )
+            ),
+            result,
+        )
+
     # -- names ---------------------------------------------------------------
 
     def test_undefined_filter(self):
