@@ -338,6 +338,8 @@ class _Judge:
         return model.config(
             '\n'.join(
                 [
+                    # Elsewhere such lines are for manila.conf.
+                    f'# in {self._file.path}',
                     f'[{title}]',
                     *(
                         f'{value.name}: {value.text}'
