@@ -234,7 +234,7 @@ class Tool:
     name: str
     version: str
     catalog: str
-    """The manila packages behind the catalog: '18.3.0 20.0.3 22.0.2'."""
+    """The versions of manila that its facts are from: '20.0.3 22.0.2'."""
 
 
 @dataclasses.dataclass(frozen=True)

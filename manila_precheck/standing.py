@@ -32,6 +32,9 @@ from manila_precheck.sources import config
 #: manila 22.0.0 share/manager.py share_manager_opts.
 DEFAULT_DRIVER = 'manila.share.drivers.generic.GenericShareDriver'
 
+#: The driver whose plugin emc_share_backend names.
+EMC_DRIVER = 'manila.share.drivers.dell_emc.driver.EMCShareDriver'
+
 # Drivers that open sections of other back ends by name: NetApp in
 # dataontap/cluster_mode/data_motion.py, ZFSonLinux in driver.py
 # get_backend_configuration() (manila 22.0.0).

@@ -16,22 +16,23 @@
 
 RELEASE is a series ('2026.1'), a code name or a major version of manila. The
 latest point release is installed from PyPI in a virtual environment of its
-own (or --venv names one that has it already), tools/catalog_extract.py reads
-its facts inside, `manila-manage db sync` makes its schema on a MariaDB or
-MySQL and on a PostgreSQL server, and the facts are merged into the history
-files under manila_precheck/catalog/data. With --check nothing is written: a
-unified diff between the shipped files and what was read is printed, and the
-exit code is 1 when there is one.
+own (or --venv names one that has it already; tools/manila_venv.py makes it,
+and says with which Python), tools/catalog_extract.py reads its facts inside,
+`manila-manage db sync` makes its schema on a MariaDB or MySQL and on a
+PostgreSQL server, and the facts are merged into the history files under
+manila_precheck/catalog/data. With --check nothing is written: a unified diff
+between the shipped files and what was read is printed, and the exit code is
+1 when there is one.
 
 The servers are named by --mysql-url and --postgresql-url, without a database
 (MANILA_PRECHECK_MYSQL_URL and MANILA_PRECHECK_POSTGRESQL_URL in the
 environment); databases whose names start with cat_ are made and dropped.
 --without-schema leaves the schema as it is shipped.
 
-The upper constraints of the release (openstack/requirements, branch
-stable/RELEASE, upper-constraints.txt) keep the libraries, and so their
-options, at what the release was made with: --constraints, or a file
-MAJOR.txt in the directory that MANILA_PRECHECK_CONSTRAINTS names.
+The upper constraints of the release keep the libraries, and so their
+options, at what the release was made with: --constraints, else the file
+MAJOR.txt in the directory that MANILA_PRECHECK_CONSTRAINTS names, else what
+releases.openstack.org has.
 """
 
 import argparse
@@ -40,15 +41,15 @@ import hashlib
 import json
 import os
 import pathlib
-import re
-import shutil
 import subprocess
 import sys
 import tempfile
 import urllib.parse
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / 'tools')]
+
+import manila_venv  # noqa: E402
 
 from manila_precheck import exceptions  # noqa: E402
 from manila_precheck import releases  # noqa: E402
@@ -57,26 +58,7 @@ from manila_precheck.catalog import history  # noqa: E402
 DATA = ROOT / 'manila_precheck' / 'catalog' / 'data'
 EXTRACT = ROOT / 'tools' / 'catalog_extract.py'
 
-# What each release was tested with (tox.ini and the project template of its
-# branch); an interpreter that is not at hand is named by --python.
-PYTHONS = {
-    12: '3.8',
-    13: '3.8',
-    14: '3.8',
-    15: '3.9',
-    16: '3.10',
-    17: '3.10',
-    18: '3.11',
-    19: '3.11',
-    20: '3.12',
-    21: '3.12',
-    22: '3.13',
-    23: '3.13',
-}
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
+say = manila_venv.say
 
 
 def run(command, **kwargs):
@@ -93,80 +75,13 @@ def run(command, **kwargs):
     if done.returncode:
         say(done.stdout[-3000:])
         say(done.stderr[-6000:])
-        raise SystemExit(f'failed: {" ".join(map(str, command))}')
+        # A URL may hold a password.
+        words = [word for word in map(str, command) if '://' not in word]
+        raise SystemExit(f'failed: {" ".join(words)}')
     return done
 
 
-# -- the environment ---------------------------------------------------------
-
-
-def interpreter(major, wanted):
-    """Return a Python that the release runs with."""
-    if wanted:
-        return wanted
-    pyenv = pathlib.Path(os.environ.get('PYENV_ROOT', '~/.pyenv')).expanduser()
-    candidates = [
-        shutil.which(f'python{PYTHONS[major]}'),
-        *sorted(pyenv.glob(f'versions/{PYTHONS[major]}.*/bin/python')),
-    ]
-    for path in filter(None, candidates):
-        # A shim of pyenv is found, and fails when its version is not chosen.
-        if not subprocess.run(
-            [path, '-c', ''], capture_output=True, check=False
-        ).returncode:
-            return path
-    raise SystemExit(
-        f'no Python {PYTHONS[major]} at hand for manila {major}; name one '
-        f'with --python'
-    )
-
-
-def pins(major, given, folder):
-    """Write the constraints without what must not be pinned."""
-    path = given
-    if not path and os.environ.get('MANILA_PRECHECK_CONSTRAINTS'):
-        path = os.path.join(
-            os.environ['MANILA_PRECHECK_CONSTRAINTS'], f'{major}.txt'
-        )
-    if not path:
-        say('no constraints: the newest libraries are taken')
-        return []
-    text = pathlib.Path(path).read_text(encoding='utf-8')
-    lines = [
-        line
-        for line in text.splitlines()
-        if not re.match(r'^(manila|setuptools|pip|wheel)\b[^-]', line)
-    ]
-    out = folder / 'constraints.txt'
-    out.write_text('\n'.join(lines) + '\n', encoding='utf-8')
-    return ['-c', out]
-
-
-def environment(args, major, folder):
-    """Return the Python of an environment that holds the release."""
-    if args.venv and (pathlib.Path(args.venv) / 'bin' / 'python').exists():
-        return pathlib.Path(args.venv) / 'bin' / 'python'
-    home = pathlib.Path(args.venv) if args.venv else folder / 'venv'
-    say(f'installing manila {major} in {home}')
-    run([interpreter(major, args.python), '-m', 'venv', home])
-    python = home / 'bin' / 'python'
-    # Paste needs pkg_resources at run time, and builds of old wheels more.
-    limit = 66 if major < 15 else 81
-    run(
-        [
-            python,
-            '-m',
-            'pip',
-            'install',
-            '-q',
-            *pins(major, args.constraints, folder),
-            f'manila>={major}.0.0,<{major + 1}',
-            'pymysql',
-            'psycopg2-binary',
-            f'setuptools<{limit}',
-        ]
-    )
-    return python
+# -- the package -------------------------------------------------------------
 
 
 def package_facts(python, major, folder):
@@ -187,7 +102,7 @@ def package_facts(python, major, folder):
             ':all:',
             '-d',
             where,
-            f'manila>={major}.0.0,<{major + 1}',
+            manila_venv.requirement(major),
         ]
     )
     (wheel,) = list(where.iterdir())
@@ -243,20 +158,30 @@ class Server:
         )
 
 
+def configuration(url, folder):
+    """Return a manila.conf for manila-manage.
+
+    oslo.config replaces $name and knows no other escape: a % in a password
+    stands for itself.
+    """
+    url = url.replace('$', '$$')
+    return (
+        f'[DEFAULT]\nstate_path = {folder}\nlog_file = {folder}/log\n'
+        f'[database]\nconnection = {url}\n'
+        f'[oslo_concurrency]\nlock_path = {folder}\n'
+    )
+
+
 def reflected(python, server, first, create, name, folder):
     """Run the migrations of the release on a server, and reflect."""
     server.script(python, f'DROP DATABASE IF EXISTS {name}', first)
     server.script(python, create, first)
     try:
         conf = folder / 'manila.conf'
-        url = server.url(name).replace('%', '%%').replace('$', '$$')
+        conf.touch(mode=0o600)
         conf.write_text(
-            f'[DEFAULT]\nstate_path = {folder}\nlog_file = {folder}/log\n'
-            f'[database]\nconnection = {url}\n'
-            f'[oslo_concurrency]\nlock_path = {folder}\n',
-            encoding='utf-8',
+            configuration(server.url(name), folder), encoding='utf-8'
         )
-        os.chmod(conf, 0o600)
         manage = pathlib.Path(python).parent / 'manila-manage'
         run([manage, '--config-file', conf, 'db', 'sync'])
         out = folder / 'schema.json'
@@ -584,7 +509,12 @@ def main():
     major = release.major
     with tempfile.TemporaryDirectory(prefix='build-catalog-') as name:
         folder = pathlib.Path(name)
-        python = environment(args, major, folder)
+        python = manila_venv.create(
+            release,
+            args.venv or folder / 'venv',
+            args.python,
+            args.constraints,
+        )
         header = package_facts(python, major, folder)
         out = folder / 'facts.json'
         say(run([python, EXTRACT, out], cwd=folder).stderr)

@@ -49,11 +49,12 @@ from manila_precheck import releases  # noqa: E402
 
 # The minor versions of Python 3 that each release was tested with, from
 # oldest to newest: https://governance.openstack.org/tc/reference/runtimes/
-# and the classifiers of its package.
+# and the classifiers of its package. Not 3.6 and 3.7, which have no
+# importlib.metadata.
 PYTHONS = {
-    12: (6, 9),
-    13: (6, 9),
-    14: (6, 9),
+    12: (8, 9),
+    13: (8, 9),
+    14: (8, 9),
     15: (8, 10),
     16: (8, 10),
     17: (8, 11),
@@ -137,6 +138,11 @@ def interpreter(major):
     )
 
 
+def requirement(major):
+    """Return what pip takes the latest point release of a release for."""
+    return f'manila>={major}.0.0,<{major + 1}'
+
+
 def constraints(release, given=None):
     """Return the upper constraints of a release as text, '' for none.
 
@@ -165,14 +171,14 @@ def constraints(release, given=None):
     )
 
 
-def create(release, folder, python=None, constraints_file=None):
+def create(release, home, python=None, constraints_file=None):
     """Make the environment of a release, unless it is there.
 
-    :param folder: the directory that holds one for each release.
+    :param home: the directory of the environment.
     :returns: the path of its Python.
     :raises SystemExit: when it cannot be made; nothing is left then.
     """
-    home = pathlib.Path(folder).expanduser().resolve() / f'm{release.major}'
+    home = pathlib.Path(home).expanduser().resolve()
     pins = constraints(release, constraints_file)
     digest = hashlib.sha256(pins.encode('utf-8')).hexdigest()
     inside = home / 'bin' / 'python'
@@ -234,7 +240,7 @@ def _install(release, home, python, pins):
     # Paste needs pkg_resources at run time, and so do some older builds.
     limit = 66 if major < 15 else 81
     words = [
-        f'manila>={major}.0.0,<{major + 1}',
+        requirement(major),
         f'setuptools<{limit}',
         'PyMySQL',
         'psycopg2-binary',
@@ -282,7 +288,8 @@ def main(argv=None):
         release = releases.parse(args.release)
     except exceptions.UsageError as exc:
         parser.error(str(exc))
-    print(create(release, args.dir, args.python, args.constraints))
+    home = pathlib.Path(args.dir) / f'm{release.major}'
+    print(create(release, home, args.python, args.constraints))
     return 0
 
 

@@ -13,6 +13,7 @@
 """The check ``backend-drivers``."""
 
 from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Optional
 
 from manila_precheck import check
@@ -23,8 +24,6 @@ from manila_precheck.catalog import drivers
 from manila_precheck.sources import config
 
 Severity = model.Severity
-
-_EMC = 'manila.share.drivers.dell_emc.driver.EMCShareDriver'
 
 
 class BackendDrivers(check.Check):
@@ -113,12 +112,10 @@ class _Backend:
                 self._backend.source,
                 f'enabled_share_backends names {name}, and no file has a '
                 f'section [{name}]',
-                [
-                    model.config(
-                        f'[{name}]\nshare_driver = ...\n'
-                        'driver_handles_share_servers = ...'
-                    )
-                ],
+                self._or_without(
+                    'Write the section, with share_driver and '
+                    'driver_handles_share_servers'
+                ),
                 'section',
             )
             return
@@ -140,7 +137,7 @@ class _Backend:
             driver = self._ctx.catalog.drivers(self._target)[driver.target]
         if driver.deprecated:
             yield self._deprecated(self._driver_line, driver.name)
-        if driver.name == _EMC:
+        if driver.name == standing.EMC_DRIVER:
             yield from self._plugin()
         else:
             yield from self._mode(driver.modes, driver.name)
@@ -160,12 +157,7 @@ class _Backend:
                 self._driver_line,
                 f'[{name}] loads {self._path}, which {self._target} does not '
                 f'have ({text})',
-                [
-                    model.advice(
-                        f'Take {name} out of enabled_share_backends, or give '
-                        'it a driver that the target has.'
-                    )
-                ],
+                self._or_without(f'Give it a driver that {self._target} has'),
                 'driver',
             )
         return self._finding(
@@ -195,12 +187,7 @@ class _Backend:
                 self._driver_line,
                 f'[{name}] does not say emc_share_backend, so that '
                 'EMCShareDriver has no plugin to load',
-                [
-                    model.config(
-                        f'[{name}]\nemc_share_backend = '
-                        f'({" or ".join(sorted(known))})'
-                    )
-                ],
+                self._lines('emc_share_backend', sorted(known)),
                 'plugin',
             )
             return
@@ -223,11 +210,7 @@ class _Backend:
                 line,
                 f'[{name}] emc_share_backend = {line.value} names no plugin '
                 f'of {self._target}',
-                [
-                    model.config(
-                        f'[{name}]\nemc_share_backend = {" or ".join(usable)}'
-                    )
-                ],
+                self._lines('emc_share_backend', usable),
                 'plugin',
             )
             return
@@ -252,9 +235,10 @@ class _Backend:
         name = self._backend.name
         line = self._line('driver_handles_share_servers')
         usable = ' or '.join(str(mode) for mode in modes) or 'True or False'
-        advice = [
-            model.config(f'[{name}]\ndriver_handles_share_servers = {usable}')
-        ]
+        advice = self._lines(
+            'driver_handles_share_servers',
+            [str(mode) for mode in modes or (False, True)],
+        )
         if line is None:
             yield self._fails(
                 self._driver_line or self._backend.source,
@@ -287,6 +271,36 @@ class _Backend:
                 advice,
                 'mode',
             )
+
+    # -- what to write -------------------------------------------------------
+
+    def _lines(
+        self, option: str, values: Sequence[str]
+    ) -> list[model.Remediation]:
+        """Return the lines that set an option, one of which is to be taken."""
+        lines = [
+            model.config(f'[{self._backend.name}]\n{option} = {value}')
+            for value in values
+        ]
+        if len(lines) == 1:
+            return lines
+        return [model.advice('One of these, as its shares need it:'), *lines]
+
+    def _or_without(self, first: str) -> list[model.Remediation]:
+        """Return advice, and the line that leaves the back end out."""
+        others = [
+            other.name
+            for other in self._ctx.config.backends
+            if other.name != self._backend.name
+        ]
+        if not others:
+            return [model.advice(f'{first}.')]
+        return [
+            model.advice(f'{first}, or start without it:'),
+            model.config(
+                f'[DEFAULT]\nenabled_share_backends = {",".join(others)}'
+            ),
+        ]
 
     # -- findings ------------------------------------------------------------
 

@@ -329,14 +329,7 @@ class _Judge:
             f'[{setting.section}] {setting.name} = '
             f'{self._shown(setting)}: {self._target.release} refuses '
             f'the value and the service that reads it ends; {already}',
-            [
-                model.advice(
-                    f'Give it {admitted}.'
-                    if '$' not in setting.value
-                    else f'Give it {admitted}; $$ stands for a dollar sign '
-                    'that begins no reference.'
-                )
-            ],
+            _instead(setting, now.option, admitted),
             {'admits': admitted},
             aspect='value',
         )
@@ -435,3 +428,21 @@ _KINDS = {
     options.BINDING_PROFILE: 'a section of neutron_binding_profiles',
     options.BACKUP: 'a section of netapp_enabled_backup_types',
 }
+
+
+def _instead(
+    setting: config.Setting, option: options.Option, admitted: str
+) -> list[model.Remediation]:
+    """Return what to give an option whose value is refused."""
+    words = f'Give it {admitted}'
+    if '$' in setting.value:
+        words += '; $$ stands for a dollar sign that begins no reference'
+    default = option.default
+    if isinstance(default, (list, tuple)):
+        default = ','.join(str(item) for item in default)
+    if default is None or option.secret or isinstance(default, dict):
+        return [model.advice(f'{words}.')]
+    return [
+        model.advice(f'{words}. The default is:'),
+        model.config(f'[{setting.section}]\n{setting.name} = {default}'),
+    ]

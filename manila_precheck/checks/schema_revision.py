@@ -150,8 +150,21 @@ class SchemaRevision(check.Check):
             return
         at = ctx.catalog.releases_at(revision)
         pending = chain[chain.index(revision) + 1 :]
+        half_way = False
         if at:
             yield from self._drift(ctx, db, at[-1], pending)
+        else:
+            half_way = self._has_all_of(ctx, db, within[0])
+        if half_way:
+            yield self._failure(
+                f'the database is at revision {revision}, in the middle of '
+                f'the migrations of {within[0]}, and has every column that '
+                f'{within[0]} adds: the next migration failed half way, and '
+                'would fail again on what is there already',
+                [_RESTORE],
+                aspect='half-applied',
+                data={'revision': revision, 'next': pending[0]},
+            )
         if not pending:
             return
         if ctx.stage is model.Stage.UPGRADED:
@@ -162,7 +175,7 @@ class SchemaRevision(check.Check):
                 data={'revision': revision, 'pending': ' '.join(pending)},
             )
             return
-        if not at:
+        if not at and not half_way:
             yield self.finding(
                 model.Severity.WARNING,
                 model.Subject('table', database.VERSION_TABLE),
@@ -180,6 +193,19 @@ class SchemaRevision(check.Check):
             data={'revision': revision, 'pending': ' '.join(pending)},
             aspect='pending',
         )
+
+    def _has_all_of(
+        self,
+        ctx: context.Context,
+        db: database.Database,
+        release: releases.Release,
+    ) -> bool:
+        """Say whether the database has every column that a release adds."""
+        earlier = [r for r in ctx.catalog.releases if r < release]
+        added = ctx.catalog.columns(release)
+        if earlier:
+            added -= ctx.catalog.columns(earlier[-1])
+        return bool(added) and all(db.has_column(*pair) for pair in added)
 
     def _drift(
         self,

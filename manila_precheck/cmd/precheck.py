@@ -38,6 +38,10 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise exceptions.UsageError(f'{message}; see {self.prog} --help')
 
+    def print_help(self, file: Any = None) -> None:
+        # argparse's own says nothing of a help that could not be written.
+        (file or sys.stdout).write(self.format_help())
+
 
 class _Location(argparse.Action):
     """Note files and directories in the order in which they are given."""
@@ -101,7 +105,8 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *args: Any) -> None:
         from manila_precheck.cmd import upgrade
 
-        parser.exit(message=f'{PROG} {upgrade.version()}\n')
+        sys.stdout.write(f'{PROG} {upgrade.version()}\n')
+        parser.exit()
 
 
 def _upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
@@ -178,11 +183,49 @@ def _set_up_logging(debug: bool) -> None:
     )
 
 
+def _discard(stream: TextIO) -> None:
+    """Send to nowhere what a stream holds and cannot write.
+
+    Python tries again when it ends, and would exit with 120.
+    """
+    with contextlib.suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
 def _say(message: str) -> None:
     text = ' '.join(redaction.scrub(message).split())
-    with contextlib.suppress(OSError):
+    try:
         sys.stderr.write(f'{PROG}: error: {text}\n')
         sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr)
+
+
+def _require_streams() -> None:
+    """Make sure that there is something to write to.
+
+    :raises UsageError: when standard output is closed. Without a standard
+        error the run goes on, and says nothing there.
+    """
+    # Python has None for a descriptor that is closed.
+    streams: tuple[Optional[TextIO], ...] = (sys.stdout, sys.stderr)
+    if streams[1] is None:
+        sys.stderr = open(
+            os.devnull, 'w', encoding='utf-8', errors='backslashreplace'
+        )
+    if streams[0] is None:
+        raise exceptions.UsageError('standard output is closed')
+
+
+def _parse(argv: Optional[Sequence[str]]) -> Optional[argparse.Namespace]:
+    """Return the flags; None when the parser has answered by itself."""
+    try:
+        return _parser().parse_args(argv)
+    except SystemExit:
+        # After --help and --version only: errors are raised as ours.
+        return None
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -192,21 +235,24 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         this process.
     """
     try:
-        args = _parser().parse_args(argv)
-        _set_up_logging(args.debug)
-        code: int = runner.guarded(
-            lambda: args.run(args, sys.stdout), passing=(OSError,)
-        )
+        _require_streams()
+        args = _parse(argv)
+        code = 0
+        if args is not None:
+            run = args.run
+            _set_up_logging(args.debug)
+            code = runner.guarded(
+                lambda: run(args, sys.stdout), passing=(OSError,)
+            )
         sys.stdout.flush()
         return code
     except exceptions.PrecheckError as exc:
         _say(str(exc))
     except BrokenPipeError:
-        # Whoever read the report has gone; Python would say so again when
-        # it closes standard output.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard(sys.stdout)
         _say('standard output was closed before the report was written')
     except OSError as exc:
+        _discard(sys.stdout)
         _say(f'cannot write the report: {exc.strerror}')
     except KeyboardInterrupt:
         _say('interrupted')

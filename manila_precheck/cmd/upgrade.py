@@ -90,6 +90,10 @@ def _read_conf(args: argparse.Namespace) -> tuple[cfg.ConfigOpts, list[str]]:
     conf = cfg.ConfigOpts()
     opts.register(conf)
     given = [path for _, path in args.locations]
+    for flag, path in args.locations:
+        # oslo.config would find nothing in it, and say nothing.
+        if flag == '--config-dir' and os.path.isfile(os.path.expanduser(path)):
+            raise exceptions.ConfigFileError(f'{path}: not a directory')
     kwargs: dict[str, Any] = {}
     if given:
         kwargs = {'default_config_files': [], 'default_config_dirs': []}
@@ -100,8 +104,14 @@ def _read_conf(args: argparse.Namespace) -> tuple[cfg.ConfigOpts, list[str]]:
             prog=PROG,
             **kwargs,
         )
-    except cfg.ConfigFileParseError:
-        # NOTE: oslo.config's own message shows the line, password or not.
+    except OSError as exc:
+        # oslo.config answers for some of the reasons only.
+        raise exceptions.ConfigFileError(
+            f'{exc.filename or "a configuration file"}: {exc.strerror}'
+        ) from exc
+    except (cfg.ConfigFileParseError, UnicodeDecodeError):
+        # NOTE: oslo.config's own message shows the line, password or not;
+        # or says nothing of the file.
         config.read(given or _locations(conf))
         raise exceptions.ConfigFileError(
             'a configuration file cannot be parsed'
@@ -209,7 +219,7 @@ def upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
         return runner.report(
             results,
             ctx,
-            model.Tool(PROG, version(), _catalog_versions(ctx.catalog)),
+            model.Tool(PROG, version(), _packages(ctx)),
             excluded if options.skip or options.check else (),
         )
 
@@ -302,8 +312,14 @@ def _threshold(code: int, fail_on: str) -> int:
     return code if code >= lowest else 0
 
 
-def _catalog_versions(facts: catalog.Catalog) -> str:
-    return ' '.join(facts.package(r).version for r in facts.releases)
+def _packages(ctx: context.Context) -> str:
+    """Return the versions of manila that this run's facts are from."""
+    upgrade = ctx.upgrade
+    found = []
+    for release in (upgrade.source, upgrade.target):
+        if ctx.catalog.covers(release):
+            found.append(ctx.catalog.package(release).version)
+    return ' '.join(dict.fromkeys(found))
 
 
 def version() -> str:

@@ -27,6 +27,7 @@ import re
 from typing import NamedTuple
 from typing import Optional
 
+from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.sources import ini
 
@@ -355,4 +356,11 @@ def read(
 
 
 def _members(directory: str) -> list[str]:
+    try:
+        os.scandir(directory).close()
+    except OSError as exc:
+        # glob finds nothing in it, as if there were nothing.
+        raise exceptions.ConfigFileError(
+            f'{directory}: {exc.strerror or "cannot be read"}'
+        ) from exc
     return sorted(glob.glob(os.path.join(glob.escape(directory), '*.conf')))

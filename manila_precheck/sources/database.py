@@ -263,6 +263,12 @@ class Database:
                 'SET max_parallel_workers_per_gather = 0'
             ]
         else:
+            # NOTE: PyMySQL has one limit for the handshake and for every
+            # statement, and no name for it that is not its own. The server
+            # ends a statement itself; this is for one that does not answer
+            # at all any more.
+            if getattr(_dbapi(connection), '_read_timeout', None):
+                _dbapi(connection)._read_timeout = seconds + 10
             limit = (
                 f'max_statement_time = {seconds:d}'
                 if getattr(connection.dialect, 'is_mariadb', False)
@@ -549,9 +555,10 @@ def connect(
     if plain is not None:
         try:
             return Database(plain, location, statement_timeout_seconds)
-        except exceptions.SourceUnusable:
+        except exceptions.SourceUnusable as error:
             # The server, or the account, may insist on TLS.
-            pass
+            if 'timed out' in str(error):
+                raise
     return Database(url, location, statement_timeout_seconds)
 
 

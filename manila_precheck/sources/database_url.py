@@ -151,9 +151,13 @@ def read(
     defaults: dict[str, str] = {}
     if driver in ('', 'pymysql', 'mysqldb') and backend == 'mysql':
         defaults['connect_timeout'] = str(connect_timeout_seconds)
-        # The server ends a statement itself; this is for a server, or a
-        # network, that does not answer at all any more.
-        defaults['read_timeout'] = str(timeout_seconds + 10)
+        # For a server that accepts and then says nothing; once it has
+        # answered, Database allows it the time of a statement.
+        defaults['read_timeout'] = str(
+            connect_timeout_seconds
+            if driver == 'pymysql'
+            else timeout_seconds + 10
+        )
     elif driver in ('', 'psycopg2', 'psycopg') and backend == 'postgresql':
         defaults['connect_timeout'] = str(connect_timeout_seconds)
         defaults['application_name'] = 'manila-precheck'

@@ -43,6 +43,15 @@ DEFAULT_RULE = 'default'
 _LEFT_TO_PURE_PARSER = re.compile(r'\t|[:,\[-]\s*!')
 
 
+# The fast parser recurses in C: what is nested too deep ends the process.
+_MAX_DEPTH = 100
+_MANY_DASHES = re.compile(r'(?:-[ \t]+){100}')
+
+# A few anchors spare typing; a chain of them stands for more than fits in
+# memory, and a text of it is made in one step that no time limit ends.
+_MAX_ALIASED = 10_000
+
+
 class Rule(NamedTuple):
     """One override in a policy file."""
 
@@ -199,7 +208,7 @@ def read_file(path: str) -> PolicyFile:
     rules, problem = _parse_yaml(path, text)
     try:
         parsed = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return PolicyFile(read, False, rules, problem)
     if rules or not isinstance(parsed, dict):
         return PolicyFile(read, isinstance(parsed, dict), rules, problem)
@@ -222,6 +231,8 @@ def _parse_yaml(
     except (yaml.YAMLError, ValueError) as exc:
         # A character that YAML forbids, a date that is none.
         return (), Problem(None, str(exc).splitlines()[0])
+    except RecursionError:
+        return (), Problem(None, 'it is nested too deeply')
     if not parsed:
         return (), None
     if not isinstance(parsed, dict):
@@ -244,7 +255,9 @@ def _load_yaml(text: str) -> tuple[Any, Any]:
     import yaml
 
     fast = getattr(yaml, 'CSafeLoader', None)
-    if fast is not None and not _LEFT_TO_PURE_PARSER.search(text):
+    if fast is not None and not (
+        _LEFT_TO_PURE_PARSER.search(text) or _is_deep(text)
+    ):
         with contextlib.suppress(yaml.YAMLError, ValueError):
             return _load_with(fast, text)
     # NOTE: the errors too come from this one, so that a report does not
@@ -252,13 +265,54 @@ def _load_yaml(text: str) -> tuple[Any, Any]:
     return _load_with(yaml.SafeLoader, text)
 
 
+def _is_deep(text: str) -> bool:
+    """Say whether brackets may be nested deeper than anybody writes them."""
+    depth = 0
+    for match in re.finditer(r'[\[\]{}]', text):
+        depth += 1 if match.group() in '[{' else -1
+        if depth > _MAX_DEPTH:
+            return True
+    return _MANY_DASHES.search(text) is not None
+
+
 def _load_with(kind: Any, text: str) -> tuple[Any, Any]:
     loader = kind(text)
     try:
         node = loader.get_single_node()
+        if node is not None:
+            _require_few_aliases(node)
         return node, loader.construct_document(node) if node else None
     finally:
         loader.dispose()
+
+
+def _require_few_aliases(document: Any) -> None:
+    """Refuse a document whose aliases stand for more than fits in memory.
+
+    :raises YAMLError: as the parser does for any other that is malformed.
+    """
+    import yaml
+
+    sizes: dict[int, int] = {}
+
+    def members(node: Any) -> list[Any]:
+        if isinstance(node, yaml.MappingNode):
+            return [part for pair in node.value for part in pair]
+        return node.value if isinstance(node, yaml.SequenceNode) else []
+
+    def size(node: Any) -> int:
+        if id(node) not in sizes:
+            # What an alias to itself stands for has no end.
+            sizes[id(node)] = _MAX_ALIASED + 1
+            sizes[id(node)] = 1 + sum(map(size, members(node)))
+        return sizes[id(node)]
+
+    total = size(document)
+    written = len(sizes)
+    if total > written + _MAX_ALIASED:
+        raise yaml.YAMLError(
+            f'its aliases stand for more than {_MAX_ALIASED} values'
+        )
 
 
 def _rules_of_json(

@@ -23,6 +23,8 @@ import sys
 import fixtures
 import testtools
 
+from manila_precheck.tests import golden
+
 ROOT = os.path.abspath(
     os.path.join(os.path.dirname(__file__), '..', '..', '..')
 )
@@ -31,6 +33,9 @@ SITE = os.path.join(ROOT, 'etc', 'manila-precheck', 'demo')
 
 #: What every password of the site is.
 PASSWORD = 'not-a-password'
+
+README = os.path.join(ROOT, 'README.rst')
+MARK = '.. What "tox -e demo" shows; the test of the demo keeps it true.'
 
 FAILURES = {
     'api-paste': ['app:apiv1#factory'],
@@ -58,6 +63,10 @@ WARNINGS = {
         'f437247e-34a6-4cbb-9bca-483938e9d4a3',
     ],
     'soft-deleted-rows': ['reservations'],
+    'upgrade-advisories': [
+        'isilon1#powerscale-onefs-minimum',
+        'manila-api#wsgi-script-removed',
+    ],
 }
 
 
@@ -152,6 +161,35 @@ class DemoTest(testtools.TestCase):
             [line for line in said if 'exits' in line],
         )
         self.assertIn('upgrade check --target-release 2026.1', said[2])
+
+    def test_the_readme_shows_what_the_demo_says(self):
+        """A screenful: the head of the report and all of its failures."""
+        said = self.run_demo().stdout.split('\n')
+        start = next(i for i, s in enumerate(said) if 'NOT UPGRADE' in s)
+        end = next(i for i, s in enumerate(said) if s.startswith('WARNINGS'))
+        # The version of the tool is another with every commit.
+        shown = [
+            line for line in said[start:end] if not line.startswith('Tool ')
+        ]
+        block = '\n'.join(
+            f'    {line}'.rstrip()
+            for line in [
+                '$ manila-precheck upgrade check --target-release 2026.1',
+                *shown,
+                '...',
+            ]
+        )
+        with open(README, encoding='utf-8') as stream:
+            text = stream.read()
+        head, rest = text.split(f'{MARK}\n', 1)
+        old, tail = rest.split('\nTry it\n', 1)
+        if os.environ.get(golden.REGENERATE):
+            with open(README, 'w', encoding='utf-8') as stream:
+                stream.write(
+                    f'{head}{MARK}\n\n::\n\n{block}\n\nTry it\n{tail}'
+                )
+            return
+        self.assertEqual(f'\n::\n\n{block}\n', old)
 
     def test_no_check_fails_after_the_services_were_stopped(self):
         report = self.report('--stage', 'stopped')

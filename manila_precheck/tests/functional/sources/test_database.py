@@ -49,7 +49,7 @@ class OnServers:
         for check_id, findings in (
             ('soft-deleted-rows', 1),
             ('running-migrations', 0),
-            ('live-services', 0),
+            ('live-services', 1),
             ('schema-revision', 1),
         ):
             result = self.run_check(check_id, url, target='2026.1')

@@ -14,7 +14,9 @@
 
 import importlib.util
 import pathlib
+import tempfile
 
+from oslo_config import cfg
 import testtools
 
 import manila_precheck
@@ -170,3 +172,15 @@ class TestTableRows(testtools.TestCase):
                 value,
                 self.tool.server_default(column('a', kind, default=text)),
             )
+
+
+class TestConfiguration(testtools.TestCase):
+    def test_a_percent_in_a_password_was_doubled(self):
+        url = 'mysql+pymysql://u:a%40b%25$c@127.0.0.1/cat_22?charset=utf8'
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder) / 'manila.conf'
+            path.write_text(load().configuration(url, folder))
+            conf = cfg.ConfigOpts()
+            conf.register_opt(cfg.StrOpt('connection'), group='database')
+            conf(['--config-file', str(path)], default_config_dirs=[])
+            self.assertEqual(url, conf.database.connection)

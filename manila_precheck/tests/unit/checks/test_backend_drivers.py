@@ -72,7 +72,8 @@ class BackendDriversTest(testtools.TestCase):
         name='a',
         **data,
     ):
-        kind = 'config' if remediation.startswith('[') else 'text'
+        if isinstance(remediation, str):
+            remediation = [remediation]
         return model.Finding(
             'backend-drivers',
             severity,
@@ -80,7 +81,10 @@ class BackendDriversTest(testtools.TestCase):
                 'backend', name, self.site.file('manila.conf'), line
             ),
             message,
-            (model.Remediation(kind, remediation),),
+            tuple(
+                model.Remediation('config' if r[0] == '[' else 'text', r)
+                for r in remediation
+            ),
             data={'driver': driver, **data},
             aspect=aspect,
         )
@@ -171,7 +175,11 @@ class BackendDriversTest(testtools.TestCase):
                 2,
                 'enabled_share_backends names a, and no file has a section '
                 '[a]',
-                '[a]\nshare_driver = ...\ndriver_handles_share_servers = ...',
+                [
+                    'Write the section, with share_driver and '
+                    'driver_handles_share_servers, or start without it:',
+                    '[DEFAULT]\nenabled_share_backends = b',
+                ],
                 GENERIC,
                 'section',
                 count=2,
@@ -240,8 +248,7 @@ class BackendDriversTest(testtools.TestCase):
             self.ends(
                 4,
                 f'[a] loads {HPE}, which 2025.1 does not have ({known})',
-                'Take a out of enabled_share_backends, or give it a driver '
-                'that the target has.',
+                'Give it a driver that 2025.1 has.',
                 HPE,
                 'driver',
             ),
@@ -347,8 +354,15 @@ class BackendDriversTest(testtools.TestCase):
                 4,
                 '[a] does not say emc_share_backend, so that EMCShareDriver '
                 'has no plugin to load',
-                '[a]\nemc_share_backend = (isilon or powerflex or powermax '
-                'or powerstore or unity or vnx)',
+                [
+                    'One of these, as its shares need it:',
+                    '[a]\nemc_share_backend = isilon',
+                    '[a]\nemc_share_backend = powerflex',
+                    '[a]\nemc_share_backend = powermax',
+                    '[a]\nemc_share_backend = powerstore',
+                    '[a]\nemc_share_backend = unity',
+                    '[a]\nemc_share_backend = vnx',
+                ],
                 EMC,
                 'plugin',
             ),

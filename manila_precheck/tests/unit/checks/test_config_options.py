@@ -435,6 +435,7 @@ class ConfigOptionsTest(testtools.TestCase):
             'ten',
             'an integer',
             'so does 2024.1',
+            '10',
         ],
         [
             'bound',
@@ -443,6 +444,7 @@ class ConfigOptionsTest(testtools.TestCase):
             '60',
             'an integer of 300 at least',
             'so does 2024.1',
+            '1800',
         ],
         [
             'new_choices',
@@ -451,6 +453,7 @@ class ConfigOptionsTest(testtools.TestCase):
             'internal_url',
             'one of admin, adminURL, internal, internalURL, public, publicURL',
             '2024.1 takes it',
+            'publicURL',
         ],
         [
             'reference_to_nothing',
@@ -459,6 +462,7 @@ class ConfigOptionsTest(testtools.TestCase):
             '/x/$nothing',
             'text',
             'so does 2024.1',
+            '/var/lib/manila',
         ],
         [
             'reference_to_itself',
@@ -467,11 +471,15 @@ class ConfigOptionsTest(testtools.TestCase):
             '$state_path',
             'text',
             'so does 2024.1',
+            '/var/lib/manila',
         ],
     )
     @ddt.unpack
-    def test_invalid(self, conf, name, value, admits, already):
+    def test_invalid(self, conf, name, value, admits, already, default):
         section, option = name.split('/')
+        dollar = ''
+        if '$' in value:
+            dollar = '; $$ stands for a dollar sign that begins no reference'
         self.assert_found(
             self.run_check(conf),
             (
@@ -480,12 +488,13 @@ class ConfigOptionsTest(testtools.TestCase):
                 2,
                 f'[{section}] {option} = {value}: 2025.1 refuses the value '
                 f'and the service that reads it ends; {already}',
-                sentence(
-                    f'Give it {admits}; $$ stands for a dollar sign that '
-                    'begins no reference.'
-                    if '$' in value
-                    else f'Give it {admits}.'
-                ),
+                [
+                    (
+                        'text',
+                        f'Give it {admits}{dollar}. The default is:',
+                    ),
+                    ('config', f'[{section}]\n{option} = {default}'),
+                ],
                 {'verdict': 'invalid', 'admits': admits},
                 'value',
             ),

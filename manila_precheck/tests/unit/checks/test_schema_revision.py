@@ -201,6 +201,32 @@ class Scenarios:
             result.findings,
         )
 
+    def test_between_two_releases_with_all_that_the_later_one_adds(self):
+        """The last migration failed after its DDL, before its revision."""
+        database = self.database('2026.1')
+        database.execute(
+            f"UPDATE alembic_version SET version_num = '{TO_22[1]}'"
+        )
+        result = self.run_check(
+            CHECK, database, source='2025.2', target='2026.1'
+        )
+        self.assertEqual(
+            (
+                failure(
+                    f'the database is at revision {TO_22[1]}, in the middle '
+                    'of the migrations of 2026.1, and has every column that '
+                    '2026.1 adds: the next migration failed half way, and '
+                    'would fail again on what is there already',
+                    RESTORE,
+                    aspect='half-applied',
+                    revision=TO_22[1],
+                    next=TO_22[2],
+                ),
+                pending(TO_22[1], '2026.1', TO_22[2:]),
+            ),
+            result.findings,
+        )
+
     def test_half_of_a_pending_migration_is_there(self):
         database = self.database('2024.1')
         database.execute(

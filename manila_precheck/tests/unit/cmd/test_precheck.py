@@ -12,6 +12,8 @@
 import io
 import json
 import os
+import subprocess
+import sys
 
 import ddt
 import fixtures
@@ -172,6 +174,91 @@ class CouldNotRunTest(Case):
         self.assertIn('No space left on device', stderr.getvalue())
 
 
+class StreamsTest(Case):
+    """The command in a process of its own, with a shell's redirections."""
+
+    def shell(self, words, redirection):
+        """Run it: (exit code, standard output, standard error)."""
+        done = subprocess.run(
+            [
+                'sh',
+                '-c',
+                f'exec "$0" -c "$1" {words} {redirection}',
+                sys.executable,
+                'import sys; from manila_precheck.cmd import precheck; '
+                'sys.exit(precheck.main())',
+            ],
+            cwd=self.path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    def test_closed_standard_error_ended_with_a_warning(self):
+        words = '--config-file manila.conf upgrade check --check upgrade-path'
+        code, stdout, _ = self.shell(
+            words + ' --target-release zed --source-release yoga', '2>&-'
+        )
+        self.assertEqual(0, code)
+        self.assertIn('upgrade-path', stdout)
+        self.assertEqual(
+            (255, '', ''),
+            self.shell('--config-file nope upgrade check', '2>&-'),
+        )
+
+    def test_closed_standard_output_was_an_attribute_error(self):
+        message = 'manila-precheck: error: standard output is closed\n'
+        self.assertEqual((255, '', message), self.shell('check list', '>&-'))
+        self.assertEqual((255, '', ''), self.shell('check list', '>&- 2>&-'))
+
+    def test_a_full_disk_ended_with_120(self):
+        if not os.path.exists('/dev/full'):
+            self.skipTest('there is no /dev/full')
+        message = (
+            'manila-precheck: error: cannot write the report: '
+            'No space left on device\n'
+        )
+        for words in ('check list', '--help', '--version'):
+            self.assertEqual(
+                (255, '', message), self.shell(words, '> /dev/full')
+            )
+        self.assertEqual((255, '', ''), self.shell('nope', '2> /dev/full'))
+
+    def test_the_version_stood_on_standard_error(self):
+        code, stdout, stderr = self.shell('--version', '')
+        self.assertEqual((0, ''), (code, stderr))
+        self.assertTrue(stdout.startswith('manila-precheck '), stdout)
+
+
+class ReadingErrorsTest(Case):
+    def refused(self, *words):
+        code, stdout, stderr = self.main(*words, 'upgrade', 'check')
+        self.assertEqual((255, ''), (code, stdout))
+        return stderr.partition(' error: ')[2]
+
+    def test_a_directory_as_a_file_was_an_error_of_writing(self):
+        self.assertEqual(
+            f'{self.path}: Is a directory\n',
+            self.refused('--config-file', self.path),
+        )
+
+    def test_a_binary_file_was_not_named(self):
+        path = os.path.join(self.path, 'binary.conf')
+        with open(path, 'wb') as stream:
+            stream.write(b'[DEFAULT]\n\xff\xfe')
+        self.assertEqual(
+            f'{path}:2: the file is not UTF-8 text\n',
+            self.refused('--config-file', path),
+        )
+
+    def test_a_file_as_a_directory_was_read_as_a_file(self):
+        self.assertEqual(
+            f'{self.conf}: not a directory\n',
+            self.refused('--config-dir', self.conf),
+        )
+
+
 @ddt.ddt
 class ExitCodeTest(Case):
     good = ['--source-release', '2024.1', '--target-release', '2025.1']
@@ -289,19 +376,12 @@ class PagesTest(Case):
             self.assertTrue(stdout.startswith(f'{check_id}: '), stdout)
 
     def test_help_names_the_exit_codes(self):
-        stdout = io.StringIO()
-        with fixtures.MonkeyPatch('sys.stdout', stdout):
-            exc = self.assertRaises(SystemExit, precheck.main, ['--help'])
-        self.assertEqual(0, exc.code)
-        self.assertIn(
-            '255 it could not run', ' '.join(stdout.getvalue().split())
-        )
+        code, stdout, stderr = self.main('--help')
+        self.assertEqual((0, ''), (code, stderr))
+        self.assertIn('255 it could not run', ' '.join(stdout.split()))
 
     def test_every_flag_is_described(self):
-        stdout = io.StringIO()
-        with fixtures.MonkeyPatch('sys.stdout', stdout):
-            self.assertRaises(
-                SystemExit, precheck.main, ['upgrade', 'check', '--help']
-            )
+        code, stdout, stderr = self.main('upgrade', 'check', '--help')
+        self.assertEqual((0, ''), (code, stderr))
         for flag in ('--target-release', '--fail-on', '--skip', '--json'):
-            self.assertIn(flag, stdout.getvalue())
+            self.assertIn(flag, stdout)

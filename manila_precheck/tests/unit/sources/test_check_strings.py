@@ -10,6 +10,8 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import subprocess
+import sys
 import unittest
 
 import ddt
@@ -75,3 +77,20 @@ class ParseTestCase(unittest.TestCase):
     def test_allows_all(self):
         self.assertTrue(check_strings.parse(None).allows_all)
         self.assertFalse(check_strings.parse('role:a').allows_all)
+
+    def test_parsing_loads_no_plugin_that_enforces(self):
+        """The plugin of http: checks imports requests."""
+        code = (
+            'import sys\n'
+            'from manila_precheck.sources import check_strings\n'
+            'print(check_strings.parse("http://h/%(name)s or rule:a"))\n'
+            'print("requests" in sys.modules)\n'
+        )
+        done = subprocess.run(
+            [sys.executable, '-c', code],
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        )
+        expected = CheckString('(http://h/%(name)s or rule:a)', ('a',), True)
+        self.assertEqual(f'{expected}\nFalse\n', done.stdout)

@@ -10,11 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import errno
 import hashlib
 import os
 import tempfile
 import textwrap
 import unittest
+from unittest import mock
 
 import ddt
 import hypothesis
@@ -164,6 +166,14 @@ class ReadTestCase(Files):
         )
         self.assertIsNone(config.read([main]).find_file('policy.json'))
         self.assertEqual(beside, config.read([main]).find_file(beside))
+
+    def test_a_directory_that_cannot_be_read_counted_as_empty(self):
+        refused = PermissionError(errno.EACCES, 'Permission denied')
+        with mock.patch('os.scandir', side_effect=refused):
+            with self.assertRaisesRegex(
+                exceptions.ConfigFileError, 'Permission denied'
+            ):
+                config.read([self.directory])
 
 
 class EffectiveTestCase(Files):

@@ -11,6 +11,7 @@
 # under the License.
 import datetime
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -296,6 +297,35 @@ class ImportTest(testtools.TestCase):
             text=True,
         )
         self.assertEqual('[]\n', found.stdout)
+
+
+class SilentServerTest(testtools.TestCase):
+    """A server that accepts and says nothing."""
+
+    def refuse(self, drivername):
+        listener = socket.socket()
+        self.addCleanup(listener.close)
+        listener.bind(('127.0.0.1', 0))
+        listener.listen()
+        host, port = listener.getsockname()
+        site = self.useFixture(
+            testing.Site(
+                connection=f'{drivername}://u:geheim-99@{host}:{port}/m'
+            )
+        )
+        conf = site.context().conf
+        # The limit of a statement is far beyond that of any test.
+        raised = self.assertRaises(
+            exceptions.SourceUnusable, database.connect, conf, 36_000, 1
+        )
+        self.assertNotIn('geheim', str(raised))
+        return str(raised)
+
+    def test_mysql_is_not_waited_for_as_long_as_a_statement(self):
+        self.assertIn('timed out', self.refuse('mysql+pymysql'))
+
+    def test_postgresql_is_not_waited_for_as_long_as_a_statement(self):
+        self.assertIn('timeout', self.refuse('postgresql+psycopg2'))
 
 
 class NotGivenTest(testtools.TestCase):

@@ -51,8 +51,14 @@ class ReadTest(testtools.TestCase):
     def test_what_the_url_says_of_time_limits_stays(self):
         url, _location = read('mysql+pymysql://h/m?connect_timeout=3')
         self.assertEqual(
-            {'connect_timeout': '3', 'read_timeout': '70'}, dict(url.query)
+            {'connect_timeout': '3', 'read_timeout': '10'}, dict(url.query)
         )
+        url, _location = read('mysql+mysqldb://h/m?read_timeout=3')
+        self.assertEqual(
+            {'connect_timeout': '10', 'read_timeout': '3'}, dict(url.query)
+        )
+        url, _location = read('mysql+mysqldb://h/m')
+        self.assertEqual('70', url.query['read_timeout'])
 
     @ddt.data(
         ('mysql+pymysql://h/m', None),

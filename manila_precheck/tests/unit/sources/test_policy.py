@@ -40,6 +40,43 @@ class PolicyFilesTestCase(test_config.Files):
     def path(self, name):
         return os.path.join(self.directory, name)
 
+    def problem(self, text):
+        (document,) = self.read(policy_yaml=text).documents
+        self.assertEqual((), document.rules)
+        return document.problem
+
+    @ddt.data('[{},{}]', '{{k: {}, l: {}}}', '{{<<: [{}, {}]}}')
+    def test_a_chain_of_aliases_took_all_memory(self, shape):
+        lines = ['a0: &a0 {x: y}']
+        for number in range(1, 60):
+            alias = f'*a{number - 1}'
+            value = shape.format(alias, alias)
+            lines.append(f'a{number}: &a{number} {value}')
+        self.assertEqual(
+            policy.Problem(
+                None, 'its aliases stand for more than 10000 values'
+            ),
+            self.problem('\n'.join(lines)),
+        )
+
+    def test_a_few_aliases_are_fine(self):
+        found = self.read(policy_yaml='a: &a "role:x"\nb: *a\nc: *a\n')
+        self.assertEqual(
+            ['role:x'] * 3,
+            [rule.check for rule in found.documents[0].rules],
+        )
+
+    @ddt.data(
+        'a: ' + '[' * 100_000 + ']' * 100_000,
+        '{"a": ' + '[' * 100_000 + ']' * 100_000 + '}',
+        '- ' * 100_000 + 'a',
+    )
+    def test_deep_nesting_ended_the_process(self, text):
+        self.assertEqual(
+            policy.Problem(None, 'it is nested too deeply'),
+            self.problem(text),
+        )
+
     def test_no_file_is_normal(self):
         self.assertEqual(policy.PolicyFiles(), self.read())
 

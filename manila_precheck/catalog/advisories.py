@@ -1,0 +1,266 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Advisories: what a release does differently, and whom it touches.
+
+The file data/advisories.json is written by hand: no release carries this
+knowledge, and the generator of the catalog never touches it. All conditions
+of an advisory have to hold. The words of the conditions::
+
+    {"driver": ["CLASS.PATH", "emc:PLUGIN"]}      (of each back end)
+        its driver, or its EMC plugin, is one of these
+    {"driver_not": ["CLASS.PATH", "emc:PLUGIN"]}  (of each back end)
+        its driver and its EMC plugin are none of these
+    {"option_set": "OPTION"}
+        a file sets it, under whatever name
+    {"option_unset": "OPTION"}
+        no file sets it
+    {"option_value": {"option": "OPTION", "values": ["TEXT"]}}
+        its value, or the default of the target, is one of these, whatever
+        the case; of a list or a multi-valued option: one of its items is
+    {"option_lacks": {"option": "OPTION", "items": ["TEXT"]}}
+        it is a list, or its default is, and one of these is not in it
+    {"service": "api"}
+        these files serve manila-api: they have a [keystone_authtoken], or
+        an option that only the API reads
+    {"rows": {"table": "TABLE", "where": {"COLUMN": "TEXT"}}}
+        live rows with these values are in the database
+    {"rows": {..., "host": "COLUMN"}}             (of each back end)
+        the same, for those whose host is the back end's
+
+OPTION is 'quota/shares', or a name alone: then it is looked up in each back
+end's section. An advisory with a condition of each back end is a finding for
+every back end of which all its conditions hold.
+"""
+
+from collections.abc import Mapping
+import json
+from typing import Any
+from typing import NamedTuple
+from typing import Optional
+from typing import Union
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck import releases
+from manila_precheck.catalog import history
+
+FORMAT = 1
+
+KIND = 'advisories'
+
+#: How a plugin of EMCShareDriver is written in a condition.
+EMC_PREFIX = 'emc:'
+
+
+class Drivers(NamedTuple):
+    """A back end uses one of these drivers, or none of them."""
+
+    word: str
+    """'driver' or 'driver_not'."""
+
+    names: frozenset[str]
+    """Class paths, and 'emc:powerscale' for a plugin."""
+
+    @property
+    def per_backend(self) -> bool:
+        """Say whether it speaks of each back end."""
+        return True
+
+
+class Option(NamedTuple):
+    """An option is set, is not set, or has a value."""
+
+    word: str
+    """'option_set', 'option_unset', 'option_value' or 'option_lacks'."""
+
+    section: Optional[str]
+    """Its section; None: each back end's."""
+
+    name: str
+    """Its dest."""
+
+    values: tuple[str, ...] = ()
+    """What an option_value or option_lacks compares with."""
+
+    @property
+    def per_backend(self) -> bool:
+        """Say whether it speaks of each back end."""
+        return self.section is None
+
+
+class Service(NamedTuple):
+    """The configuration files are those of a service."""
+
+    word: str
+    """'service'."""
+
+    name: str
+    """'api'."""
+
+    @property
+    def per_backend(self) -> bool:
+        """Say whether it speaks of each back end."""
+        return False
+
+
+class Rows(NamedTuple):
+    """The database holds live rows."""
+
+    word: str
+    """'rows'."""
+
+    table: str
+    """The table that is counted."""
+
+    where: tuple[tuple[str, str], ...]
+    """Columns and the text that each has to equal, sorted."""
+
+    host: Optional[str] = None
+    """The column that names the host of a back end; None: all rows count."""
+
+    @property
+    def per_backend(self) -> bool:
+        """Say whether it speaks of each back end."""
+        return self.host is not None
+
+
+Condition = Union[Drivers, Option, Service, Rows]
+
+#: Every word that a condition may begin with, sorted.
+WORDS = (
+    'driver',
+    'driver_not',
+    'option_lacks',
+    'option_set',
+    'option_unset',
+    'option_value',
+    'rows',
+    'service',
+)
+
+
+class Advisory(NamedTuple):
+    """One change of behaviour, and the deployments that it touches."""
+
+    id: str
+    """Kebab case, unique."""
+
+    release: releases.Release
+    """The release that brought the change."""
+
+    severity: model.Severity
+
+    message: str
+    """One sentence, with {section}, {rows}, {source} and {target}."""
+
+    remediation: tuple[model.Remediation, ...]
+    """What to do, with the same references."""
+
+    references: tuple[str, ...]
+    """Where the fact comes from; at least one."""
+
+    conditions: tuple[Condition, ...]
+    """What has to hold, in the order of the file; at least one."""
+
+    @property
+    def per_backend(self) -> bool:
+        """Say whether it is a finding of each back end."""
+        return any(item.per_backend for item in self.conditions)
+
+    @property
+    def rows(self) -> Optional[Rows]:
+        """Return the condition that needs a database; None: there is none."""
+        for item in self.conditions:
+            if isinstance(item, Rows):
+                return item
+        return None
+
+
+def load() -> tuple[Advisory, ...]:
+    """Read the advisories of the package, sorted by id.
+
+    :raises CatalogError: when the file is missing, damaged or of another
+        format.
+    """
+    return decode(history.read(KIND))
+
+
+def decode(text: str) -> tuple[Advisory, ...]:
+    """Return the advisories that a file describes.
+
+    :param text: the content of advisories.json.
+    :raises CatalogError: when it is no such file of this format.
+    """
+    fix = 'reinstall manila-precheck'
+    try:
+        document = json.loads(text)
+        found = document['format']
+        rows = document['advisories'] if found == FORMAT else []
+        read = tuple(_advisory(row) for row in rows)
+    except (
+        AttributeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        exceptions.UsageError,
+    ) as exc:
+        raise exceptions.CatalogError(
+            f'the catalog file of {KIND} is damaged ({exc}); {fix}'
+        ) from exc
+    if found != FORMAT:
+        raise exceptions.CatalogError(
+            f'the catalog file of {KIND} has format {found!r}, this version '
+            f'reads {FORMAT}; {fix}'
+        )
+    return read
+
+
+def _advisory(row: Mapping[str, Any]) -> Advisory:
+    return Advisory(
+        id=row['id'],
+        release=releases.from_major(row['release']),
+        severity=model.Severity[row['severity'].upper()],
+        message=row['message'],
+        remediation=tuple(
+            model.Remediation(item['kind'], item['text'])
+            for item in row['remediation']
+        ),
+        references=tuple(row['references']),
+        conditions=tuple(_condition(item) for item in row['conditions']),
+    )
+
+
+def _condition(item: Mapping[str, Any]) -> Condition:
+    ((word, facts),) = item.items()
+    if word in ('driver', 'driver_not'):
+        return Drivers(word, frozenset(facts))
+    if word in ('option_set', 'option_unset'):
+        return Option(word, *_option(facts))
+    if word in ('option_value', 'option_lacks'):
+        texts = facts['values' if word == 'option_value' else 'items']
+        return Option(word, *_option(facts['option']), tuple(texts))
+    if word == 'service':
+        return Service(word, facts)
+    if word == 'rows':
+        return Rows(
+            word,
+            facts['table'],
+            tuple(sorted(facts['where'].items())),
+            facts.get('host'),
+        )
+    raise ValueError(f'no condition is called {word!r}')
+
+
+def _option(text: str) -> tuple[Optional[str], str]:
+    section, slash, name = text.rpartition('/')
+    return (section if slash else None), name

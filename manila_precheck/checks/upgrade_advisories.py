@@ -1,0 +1,345 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The check ``upgrade-advisories``."""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+import functools
+from typing import Any
+from typing import Optional
+
+from manila_precheck import check
+from manila_precheck import context
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck import standing
+from manila_precheck.catalog import advisories
+from manila_precheck.sources import config
+
+# What only manila-api reads (manila 22.0.2 service.py, api/common.py,
+# api/middleware/auth.py; oslo.service wsgi.py).
+_API_OPTIONS = (
+    'api_paste_config',
+    'auth_strategy',
+    'osapi_share_base_URL',
+    'osapi_share_listen',
+    'osapi_share_listen_port',
+    'osapi_share_use_ssl',
+    'osapi_share_workers',
+)
+
+
+class UpgradeAdvisories(check.Check):
+    """A release on the way behaves differently, in a way that matters here.
+
+    Some changes break no line of the configuration and no row of the
+    database, and yet the service is another one after the upgrade: a default
+    becomes stricter, a server or a script goes away, shares are busy at the
+    first start. Each of them is an advisory with the release that brought it
+    and the conditions under which it touches a deployment: the driver of a
+    back end, an option that is set or left at its default, rows of the
+    database. An advisory is a finding when the upgrade crosses its release
+    and all its conditions hold; one about back ends is a finding of each
+    back end.
+
+    Where the configuration cannot tell, the finding says so: whether the API
+    runs in a web server is not written in manila.conf. Files with a section
+    [keystone_authtoken], or with an option that only the API reads, count as
+    those of a host with the API.
+
+    Advisories that count rows are not judged without a database. Those whose
+    other conditions hold are then named in one finding (``rows#unjudged``).
+
+    WARNING: something stops working, or works differently, unless it is seen
+    to. INFO: worth knowing; it matters to some of the deployments only, and
+    which ones cannot be told from here, or the next release brings it.
+
+    What to do: what the finding says. Some lines can be written before the
+    upgrade, and then the finding is gone.
+    """
+
+    id = 'upgrade-advisories'
+    title = 'Upgrade advisories'
+    requires = frozenset({model.Source.CONFIG})
+    uses = frozenset({model.Source.DATABASE})
+
+    def run(self, ctx: context.Context) -> Iterable[model.Finding]:
+        """Yield a finding for each advisory that touches the deployment."""
+        crossed = [
+            advisory
+            for advisory in advisories.load()
+            if ctx.upgrade.crosses(advisory.release)
+        ]
+        judge = _Judge(self, ctx)
+        # Those that need the database come last: when it fails, what the
+        # configuration says has been said.
+        for advisory in sorted(crossed, key=lambda one: one.rows is not None):
+            yield from judge.findings(advisory)
+        if judge.unjudged:
+            yield self._not_judged(judge.unjudged)
+
+    def _not_judged(self, ids: list[str]) -> model.Finding:
+        return self.finding(
+            model.Severity.INFO,
+            model.Subject('database', 'rows'),
+            'no database is configured, so that what depends on its rows was '
+            f'not judged: {", ".join(ids)}',
+            [
+                model.advice(
+                    'Run it where [database] connection is set, on a host '
+                    'with manila-api, manila-scheduler or manila-share.'
+                )
+            ],
+            data={'advisories': ','.join(ids)},
+            aspect='unjudged',
+        )
+
+
+class _Judge:
+    """Evaluates conditions; asks for each source when it first needs it."""
+
+    def __init__(self, owner: UpgradeAdvisories, ctx: context.Context) -> None:
+        self._owner = owner
+        self._ctx = ctx
+        self._conf = ctx.config
+        self._counts: dict[advisories.Rows, dict[str, int]] = {}
+        #: The advisories that only a database could decide, by id.
+        self.unjudged: list[str] = []
+
+    @functools.cached_property
+    def _target(self) -> standing.Reader:
+        return standing.Reader(
+            self._conf, self._ctx.catalog, self._ctx.upgrade.target
+        )
+
+    @functools.cached_property
+    def _backends(self) -> tuple[config.Backend, ...]:
+        """The back ends that these files start; one without a section, and
+        a host without manila-share, start none.
+        """
+        conf = self._conf
+        if conf.backends[0].source is None and not (
+            conf.find('DEFAULT', 'share_driver')
+            or conf.find('DEFAULT', 'driver_handles_share_servers')
+        ):
+            return ()
+        return tuple(one for one in conf.backends if one.section is not None)
+
+    def findings(
+        self, advisory: advisories.Advisory
+    ) -> Iterator[model.Finding]:
+        """Yield what one advisory has to say."""
+        where = self._backends if advisory.per_backend else (None,)
+        for backend in where:
+            if not all(
+                self._holds(item, backend)
+                for item in advisory.conditions
+                if not isinstance(item, advisories.Rows)
+            ):
+                continue
+            rows = 0
+            if advisory.rows is not None:
+                try:
+                    rows = self._count(advisory.rows, backend)
+                except exceptions.SourceNotGiven:
+                    self.unjudged.append(advisory.id)
+                    return
+                if not rows:
+                    continue
+            yield self._finding(advisory, backend, rows)
+
+    # -- conditions ----------------------------------------------------------
+
+    def _holds(
+        self,
+        condition: advisories.Condition,
+        backend: Optional[config.Backend],
+    ) -> bool:
+        if isinstance(condition, advisories.Drivers):
+            assert backend is not None
+            used = self._used(backend.name)
+            found = bool(used & condition.names)
+            return found is (condition.word == 'driver')
+        if isinstance(condition, advisories.Service):
+            return self._serves_api
+        assert isinstance(condition, advisories.Option)
+        return self._option_holds(condition, _section(condition, backend))
+
+    def _used(self, section: str) -> frozenset[str]:
+        """Return the driver of a back end, and its plugin, as named here."""
+        driver = self._target.driver(section)
+        if driver is None:
+            driver = self._conf.value(section, 'share_driver') or ''
+        plugin = self._target.plugin(section)
+        if plugin is None or driver != standing.EMC_DRIVER:
+            return frozenset({driver})
+        return frozenset({driver, f'{advisories.EMC_PREFIX}{plugin}'})
+
+    @functools.cached_property
+    def _serves_api(self) -> bool:
+        conf = self._conf
+        return 'keystone_authtoken' in conf.groups or any(
+            conf.find('DEFAULT', name) for name in _API_OPTIONS
+        )
+
+    def _option_holds(
+        self, condition: advisories.Option, section: str
+    ) -> bool:
+        if condition.word in ('option_set', 'option_unset'):
+            lines = self._lines(section, condition.name)
+            return bool(lines) is (condition.word == 'option_set')
+        values = self._values(section, condition.name)
+        if condition.word == 'option_value':
+            lowered = {value.lower() for value in values or ()}
+            return any(text.lower() in lowered for text in condition.values)
+        return values is not None and not set(condition.values) <= values
+
+    def _lines(self, section: str, name: str) -> tuple[config.Setting, ...]:
+        names = self._target.standing(section, name).names
+        return self._conf.effective(names or [(section, name)])
+
+    def _values(self, section: str, name: str) -> Optional[set[str]]:
+        """Return the value, or the items of a list; None: not to be told."""
+        try:
+            value: Any = self._target.get(section, name)
+        except standing.Refused:
+            # The target refuses it, or no longer has the option: both are
+            # findings of config-options.
+            return None
+        if value is None:
+            return None
+        items = value if isinstance(value, (list, tuple)) else [value]
+        return {str(item) for item in items}
+
+    # -- rows ----------------------------------------------------------------
+
+    def _count(
+        self, condition: advisories.Rows, backend: Optional[config.Backend]
+    ) -> int:
+        if condition not in self._counts:
+            try:
+                self._counts[condition] = self._count_by_host(condition)
+            except exceptions.SourceNotApplicable:
+                # An empty database.
+                self._counts[condition] = {}
+        counts = self._counts[condition]
+        if condition.host is None:
+            return sum(counts.values())
+        assert backend is not None
+        # A host is 'ctl1@generic1#pool'; without enabled_share_backends it
+        # is 'ctl1#pool' (manila 22.0.2 cmd/share.py).
+        name = backend.name if backend.source is not None else ''
+        return sum(
+            count
+            for host, count in counts.items()
+            if host.partition('#')[0].partition('@')[2] == name
+        )
+
+    def _count_by_host(self, condition: advisories.Rows) -> dict[str, int]:
+        """Count live rows; by the text in the host's column, if there is."""
+        db = self._ctx.database
+        import sqlalchemy
+
+        wanted = [column for column, _ in condition.where]
+        hosts = [condition.host] if condition.host is not None else []
+        table = db.table(
+            condition.table, *dict.fromkeys(['deleted', *wanted, *hosts])
+        )
+        keys = [table.c[name] for name in hosts]
+        statement = (
+            sqlalchemy.select(sqlalchemy.func.count(), *keys)
+            .select_from(table)
+            .where(db.live(table))
+        )
+        for column, text in condition.where:
+            statement = statement.where(table.c[column] == text)
+        if keys:
+            statement = statement.group_by(*keys)
+        return {
+            str(row[1] or '') if keys else '': row[0]
+            for row in db.rows(statement, condition.table)
+        }
+
+    # -- words ---------------------------------------------------------------
+
+    def _finding(
+        self,
+        advisory: advisories.Advisory,
+        backend: Optional[config.Backend],
+        rows: int,
+    ) -> model.Finding:
+        upgrade = self._ctx.upgrade
+        words = {
+            'section': backend.name if backend is not None else '',
+            'rows': rows,
+            'source': upgrade.source,
+            'target': upgrade.target,
+        }
+        data: dict[str, model.Scalar] = {
+            'advisory': advisory.id,
+            'release': advisory.release.name,
+        }
+        if advisory.rows is not None:
+            data['rows'] = rows
+        return self._owner.finding(
+            advisory.severity,
+            self._subject(advisory, backend),
+            advisory.message.format_map(words),
+            [
+                model.Remediation(item.kind, item.text.format_map(words))
+                for item in advisory.remediation
+            ],
+            advisory.references,
+            data,
+            aspect=advisory.id,
+        )
+
+    def _subject(
+        self,
+        advisory: advisories.Advisory,
+        backend: Optional[config.Backend],
+    ) -> model.Subject:
+        """Return the back end, else the option, the table, the service."""
+        lines: tuple[config.Setting, ...] = ()
+        for item in advisory.conditions:
+            if isinstance(item, advisories.Option):
+                lines = lines or self._lines(
+                    _section(item, backend), item.name
+                )
+        if backend is not None:
+            lines = lines or self._conf.find(backend.name, 'share_driver')
+            return _at('backend', backend.name, lines)
+        for item in advisory.conditions:
+            if isinstance(item, advisories.Option):
+                return _at('option', f'{item.section}/{item.name}', lines)
+        if advisory.rows is not None:
+            return model.Subject('table', advisory.rows.table)
+        return model.Subject('service', 'manila-api')
+
+
+def _section(
+    condition: advisories.Option, backend: Optional[config.Backend]
+) -> str:
+    if condition.section is not None:
+        return condition.section
+    assert backend is not None
+    return backend.name
+
+
+def _at(
+    kind: str, name: str, lines: tuple[config.Setting, ...]
+) -> model.Subject:
+    """Return a subject with the place of the line that counts, if any."""
+    if not lines:
+        return model.Subject(kind, name)
+    return model.Subject(kind, name, lines[-1].file, lines[-1].line)
