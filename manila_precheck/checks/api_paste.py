@@ -134,6 +134,22 @@ class _Judge:
             yield self._broken(broken)
         for factory in self._loaded.factories:
             yield from self._code(factory)
+        for place in self._loaded.unknown:
+            yield self._finding(
+                Severity.INFO,
+                place.section.title,
+                place.line,
+                f'[{place.section.title}] leaves it to another file, or to '
+                'code that is not known here, what else manila-api loads; '
+                'that is not looked at',
+                [
+                    model.advice(
+                        'Start manila-api of the target with the file before '
+                        'the upgrade, where nobody needs it.'
+                    )
+                ],
+                'elsewhere',
+            )
         yield from self._not_loaded()
         yield from self._lacking()
 
@@ -211,7 +227,7 @@ class _Judge:
 
     def _not_loaded(self) -> Iterator[model.Finding]:
         """Yield code that is gone, in sections that nothing leads to."""
-        if not self._loaded.whole:
+        if self._loaded.unknown:
             return
         for section in self._file.sections:
             value = section.factory
@@ -323,6 +339,8 @@ class _Judge:
         return model.config(
             '\n'.join(
                 [
+                    # Elsewhere such lines are for manila.conf.
+                    f'# in {self._file.path}',
                     f'[{title}]',
                     *(
                         f'{value.name}: {value.text}'
@@ -423,7 +441,7 @@ class _Judge:
 
     def _lacking(self) -> Iterator[model.Finding]:
         loaded = self._loaded
-        if loaded.broken or not loaded.whole:
+        if loaded.broken or loaded.unknown:
             # It would be counted as lacking what is behind the break.
             return
         here = {factory.spec for factory in loaded.factories}

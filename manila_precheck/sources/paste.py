@@ -390,9 +390,9 @@ class Loaded(NamedTuple):
     titles: frozenset[str]
     """The sections that are loaded."""
 
-    whole: bool
-    """False when code that is not known here decides what else is loaded,
-    or another file."""
+    unknown: tuple[Place, ...]
+    """Where another file, or code that is not known here, decides what else
+    is loaded."""
 
 
 def load(file: PasteFile, strategy: str, rate_limit: bool = True) -> Loaded:
@@ -419,7 +419,7 @@ class _Loader:
         self._broken: dict[tuple[Optional[int], str], Broken] = {}
         self._titles: set[str] = set()
         self._path: list[str] = []
-        self._whole = True
+        self._unknown: list[Place] = []
 
     def load(self) -> Loaded:
         self._follow(ROOT, False, None)
@@ -428,7 +428,7 @@ class _Loader:
             tuple(self._references.values()),
             tuple(self._broken.values()),
             frozenset(self._titles),
-            self._whole,
+            tuple(self._unknown),
         )
 
     def _fails(self, broken: Broken) -> None:
@@ -622,7 +622,7 @@ class _Loader:
             package, _, name = spec.partition('#')
             spec = f'egg:{package}#{name or "main"}'
         elif scheme == 'config':
-            self._whole = False
+            self._unknown.append(place)
             return text
         elif scheme != 'call':
             self._fails(Broken(place, f'{scheme}: is no scheme'))
@@ -656,5 +656,7 @@ class _Loader:
             if not self._rate_limit:
                 chosen = local.get(f'{self._strategy}_nolimit', chosen)
             self._pipeline(chosen)
-        elif section.prefix in ('composite', 'composit'):
-            self._whole = False
+        elif section.prefix in ('composite', 'composit') and not (
+            spec.startswith('config:')
+        ):
+            self._unknown.append(Place(section, section.factory))

@@ -326,7 +326,9 @@ def _with_lines(text, block):
 
     A composite is given whole, a pipeline of one by its line.
     """
-    header, *lines = block.split('\n')
+    # The first line says which file it is for.
+    _comment, header, *lines = block.split('\n')
+    block = '\n'.join([header, *lines])
     before, found, after = text.partition(f'{header}\n')
     if not found:
         return f'{text}\n{block}\n'

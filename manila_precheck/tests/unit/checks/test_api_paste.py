@@ -138,6 +138,9 @@ class ApiPasteTest(testtools.TestCase):
             aspect,
         )
 
+    def lines(self, text):
+        return model.config(f'# in {self.path}\n{text}')
+
     def take(self, word='Take', target='2026.1'):
         return model.advice(
             f'{word} etc/manila/api-paste.ini of the package manila '
@@ -152,7 +155,7 @@ class ApiPasteTest(testtools.TestCase):
             f'[app:api] loads {V1}, which {target} does not have (2025.2 was '
             'the last to have it); manila-api does not start '
             '(ModuleNotFoundError: manila.api.v1)',
-            model.config(
+            self.lines(
                 '[composite:osapi_share]\n'
                 'use = call:manila.api:root_app_factory\n'
                 '/: apiversions\n'
@@ -177,12 +180,12 @@ class ApiPasteTest(testtools.TestCase):
             'the api-paste.ini of manila has [filter:request_id] '
             '(oslo_middleware.request_id:RequestId.factory) from 2025.2 on, '
             'and this one does not load it; manila-api works without it',
-            model.config(
+            self.lines(
                 '[filter:request_id]\n'
                 'paste.filter_factory = '
                 'oslo_middleware.request_id:RequestId.factory'
             ),
-            model.config(
+            self.lines(
                 '[pipeline:apiversions]\npipeline = cors request_id versions'
             ),
             aspect='lacking',
@@ -258,7 +261,7 @@ class ApiPasteTest(testtools.TestCase):
                     f'[filter:limits] loads {spec}, which 2026.1 does not '
                     'have (2025.2 was the last to have it); manila-api does '
                     'not start (ModuleNotFoundError: manila.api.v1)',
-                    model.config(
+                    self.lines(
                         '[composite:v2]\n'
                         'keystone = cors request_id authtoken apiv2'
                     ),
@@ -333,6 +336,33 @@ class ApiPasteTest(testtools.TestCase):
             result,
         )
 
+    @ddt.data(
+        'config:more.ini',
+        # Paste's own, which is there, but loads what it is told.
+        'egg:Paste#cascade',
+    )
+    def test_what_is_loaded_is_decided_elsewhere(self, use):
+        text = GAZPACHO.replace('call:manila.api:root_app_factory', use)
+        result = self.run_check(text)
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    INFO,
+                    'composite:osapi_share',
+                    2,
+                    '[composite:osapi_share] leaves it to another file, or '
+                    'to code that is not known here, what else manila-api '
+                    'loads; that is not looked at',
+                    model.advice(
+                        'Start manila-api of the target with the file before '
+                        'the upgrade, where nobody needs it.'
+                    ),
+                    aspect='elsewhere',
+                )
+            ),
+            result,
+        )
+
     # -- names ---------------------------------------------------------------
 
     def test_undefined_filter(self):
@@ -346,7 +376,7 @@ class ApiPasteTest(testtools.TestCase):
                     8,
                     '[composite:v2] keystone: no section defines the filter '
                     'audit; manila-api does not start',
-                    model.config(
+                    self.lines(
                         '[composite:v2]\n'
                         'keystone = cors request_id authtoken apiv2'
                     ),
@@ -358,12 +388,12 @@ class ApiPasteTest(testtools.TestCase):
 
     def test_undefined_filter_that_the_target_has(self):
         text = GAZPACHO.replace('[filter:cors]', '[filter:other]')
-        cors = model.config(
+        result = self.run_check(text)
+        cors = self.lines(
             '[filter:cors]\n'
             'oslo_config_project = manila\n'
             'paste.filter_factory = oslo_middleware.cors:filter_factory'
         )
-        result = self.run_check(text)
         self.assertEqual(
             self.result(
                 *(
@@ -396,7 +426,7 @@ class ApiPasteTest(testtools.TestCase):
                     5,
                     '[composite:osapi_share] /more: no section defines the '
                     'application more; manila-api does not start',
-                    model.config(
+                    self.lines(
                         '[composite:osapi_share]\n'
                         'use = call:manila.api:root_app_factory\n'
                         '/: apiversions\n'
@@ -466,7 +496,7 @@ class ApiPasteTest(testtools.TestCase):
                     '[composite:openstack_share_api_v2] has no pipeline '
                     'noauth, which [DEFAULT] auth_strategy selects; '
                     'manila-api does not start',
-                    model.config(
+                    self.lines(
                         '[composite:openstack_share_api_v2]\n'
                         'noauth = cors request_id faultwrap '
                         'http_proxy_to_wsgi sizelimit osprofiler noauth apiv2'

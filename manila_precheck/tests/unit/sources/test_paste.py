@@ -196,7 +196,7 @@ class LoadTestCase(test_config.Files):
             frozenset({'composite:osapi_share', 'app:one'}), loaded.titles
         )
         self.assertEqual([], self.words(loaded))
-        self.assertTrue(loaded.whole)
+        self.assertEqual((), loaded.unknown)
 
     @ddt.data(
         ('keystone', True, 'app:one'),
@@ -256,4 +256,6 @@ class LoadTestCase(test_config.Files):
         '[composite:osapi_share]\nuse = config:other.ini\n',
     )
     def test_what_is_behind_is_not_known(self, text):
-        self.assertFalse(self.load(text).whole)
+        self.assertEqual(
+            [2], [place.line for place in self.load(text).unknown]
+        )
