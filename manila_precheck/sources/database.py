@@ -427,7 +427,22 @@ class Database:
                     'the search_path of this account, or which it may not '
                     'use',
                 )
+        if not shape and self.dialect == 'mysql':
+            self._require_no_hidden_table()
         return shape
+
+    def _require_no_hidden_table(self) -> None:
+        """Make sure that there is no table, not just none to be seen.
+
+        :raises SourceUnusable: when the account may not read tables. MySQL
+            leaves out those on which an account has no privilege, and tells
+            one that has it that a table does not exist.
+        """
+        try:
+            self.rows('SELECT version_num FROM alembic_version')
+        except exceptions.StatementRefused as exc:
+            if "doesn't exist" not in str(exc):
+                raise self._unusable('shows no table', str(exc)) from None
 
     def has_table(self, table: str) -> bool:
         """Say whether the database has a table."""

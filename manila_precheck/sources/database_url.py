@@ -137,6 +137,15 @@ def read(
             f'{option} names {backend!r}, which is none of mysql, mariadb, '
             'postgresql and sqlite'
         )
+    if not (
+        backend == 'postgresql'
+        or url.database
+        or {'database', 'db', 'read_default_file'} & set(url.query)
+    ):
+        # The server lets in, shows no table, and would pass for empty.
+        raise exceptions.SourceUnusable(
+            f'{option} names no database: its URL ends after the host'
+        )
     location = _location(option, backend, url)
     if backend == 'mariadb':
         # SQLAlchemy's dialect of that name refuses a MySQL server, and has

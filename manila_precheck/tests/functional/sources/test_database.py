@@ -220,6 +220,21 @@ class DatabaseMySQLTest(OnServers, unit.Scenarios, databases.MySQLTest):
             ),
         )
 
+    def test_an_account_that_sees_no_table_met_a_first_install(self):
+        made = self.database('2025.1')
+        url = self.account(made, ())
+        name = url.partition('://')[2].partition(':')[0]
+        # Enough to enter the database.
+        made.admin(
+            self.grant('shares', name)
+            .replace('SELECT', 'EXECUTE')
+            .replace('shares', f'{made.name}.*')
+        )
+        raised = self.assertRaises(
+            exceptions.SourceUnusable, self.connect, url
+        )
+        self.assertRegex(str(raised), 'shows no table .*SELECT command denied')
+
     def test_a_table_that_somebody_alters(self):
         made = self.database('2025.1')
         found = self.connect(made, statement_timeout_seconds=1)

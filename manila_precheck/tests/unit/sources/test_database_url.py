@@ -74,6 +74,18 @@ class ReadTest(testtools.TestCase):
         self.assertEqual(disabled, url and url.query['ssl_disabled'])
 
     @ddt.data(
+        'mysql+pymysql://u:geheim-99@h',
+        'mysql+pymysql://u:geheim-99@h/',
+        'mariadb+pymysql://u:geheim-99@h/?charset=utf8',
+    )
+    def test_no_database_in_the_url_was_a_first_install(self, text):
+        exc = self.assertRaises(exceptions.SourceUnusable, read, text)
+        self.assertEqual(
+            f'{OPTION} names no database: its URL ends after the host',
+            str(exc),
+        )
+
+    @ddt.data(
         ('geheim-99', 'no geheim-99 here', 'no *** here'),
         ('ge%40im', 'quoted ge%40im, plain ge@im', 'quoted ***, plain ***'),
         ('a', 'a cat sat: a', '*** cat sat: ***'),
