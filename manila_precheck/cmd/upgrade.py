@@ -17,6 +17,7 @@ import datetime
 import importlib.metadata
 import io
 import logging
+import math
 import os
 import shutil
 import sys
@@ -158,7 +159,9 @@ def _apply_flags(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
             conf.set_override(name[len('option_') :], value, group=opts.GROUP)
     for opt in opts.precheck_opts:
         try:
-            conf.manila_precheck[opt.dest]
+            value = conf.manila_precheck[opt.dest]
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f'{value} is no number of seconds')
         except (cfg.Error, ValueError) as exc:
             raise exceptions.UsageError(
                 f'[manila_precheck] {opt.dest}: {" ".join(str(exc).split())}'

@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 import enum
+import functools
 import glob
 import os
 import re
@@ -123,6 +124,9 @@ class ConfigFiles:
         for setting in self.settings:
             key = (setting.group, setting.name)
             self._by_name.setdefault(key, []).append(setting)
+        self._effective: dict[
+            tuple[tuple[Name, ...], bool], tuple[Setting, ...]
+        ] = {}
         self._sections: dict[str, str] = {}
         for item in parsed:
             for section, _line in item.sections:
@@ -169,8 +173,18 @@ class ConfigFiles:
         :returns: one assignment, several of a multi-valued option in the
             order of their values, none when it is not set.
         """
+        wanted = tuple((ini.normalize(group), name) for group, name in names)
+        # One option may be set a hundred thousand times, and is asked for
+        # as often.
+        asked = (wanted, multi)
+        if asked not in self._effective:
+            self._effective[asked] = self._find_effective(wanted, multi)
+        return self._effective[asked]
+
+    def _find_effective(
+        self, wanted: tuple[Name, ...], multi: bool
+    ) -> tuple[Setting, ...]:
         found: list[Setting] = []
-        wanted = [(ini.normalize(group), name) for group, name in names]
         for rank in sorted(
             {s.rank for key in wanted for s in self._by_name.get(key, ())},
             reverse=True,
@@ -236,14 +250,16 @@ class ConfigFiles:
 
     def auth_users(self, group: str) -> tuple[str, ...]:
         """Return the sections whose login stands in this one, sorted."""
-        group = ini.normalize(group)
-        return tuple(
-            sorted(
-                user
-                for user in self.groups
-                if user != group and self.auth_section(user) == group
-            )
-        )
+        return self._auth_users.get(ini.normalize(group), ())
+
+    @functools.cached_property
+    def _auth_users(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {}
+        for user in sorted(self.groups):
+            section = self.auth_section(user)
+            if section != user:
+                found.setdefault(section, []).append(user)
+        return {section: tuple(users) for section, users in found.items()}
 
     @property
     def serves_api(self) -> bool:

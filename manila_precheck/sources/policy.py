@@ -24,6 +24,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 from typing import Any
 from typing import NamedTuple
 from typing import Optional
@@ -191,6 +192,9 @@ def read_file(path: str) -> PolicyFile:
         is a fact, since manila's API starts with it and fails every request.
     """
     try:
+        if stat.S_ISFIFO(os.stat(path).st_mode):
+            # Opening it would wait for somebody to write.
+            raise exceptions.SourceUnusable(f'{path}: a pipe, no file')
         with open(path, 'rb') as stream:
             content = stream.read()
     except OSError as exc:

@@ -142,6 +142,8 @@ class CouldNotRunTest(Case):
     @ddt.data(
         ('stage = later', 'stage'),
         ('check_timeout_seconds = soon', 'check_timeout_seconds'),
+        ('check_timeout_seconds = nan', 'nan is no number of seconds'),
+        ('check_timeout_seconds = inf', 'inf is no number of seconds'),
         ('max_findings = 0', 'max_findings'),
         ('target_release = 2031.1', "unknown release '2031.1'"),
     )

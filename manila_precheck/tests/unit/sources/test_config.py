@@ -293,6 +293,24 @@ class RolesTestCase(Files):
         self.assertEqual(('cinder', 'nova'), found.auth_users('LOGIN'))
         self.assertEqual('neutron', found.auth_section('neutron'))
 
+    def test_every_section_asked_after_every_other(self):
+        found = self.read(
+            ''.join(f'[s{n}]\nauth_section = s{n + 1}\n' for n in range(50))
+        )
+        asked = []
+        auth_section = found.auth_section
+
+        def counted(group):
+            asked.append(group)
+            return auth_section(group)
+
+        found.auth_section = counted
+        for number in range(1, 50):
+            self.assertEqual(
+                (f's{number - 1}',), found.auth_users(f's{number}')
+            )
+        self.assertEqual(50, len(asked))
+
 
 # Everything that means something to the parser, and what is near it.
 _TEXT = strategies.text('ab$"\'\\{}.= ,:#;[]é', max_size=8)

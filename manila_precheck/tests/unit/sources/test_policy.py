@@ -59,6 +59,13 @@ class PolicyFilesTestCase(test_config.Files):
             self.problem('\n'.join(lines)),
         )
 
+    def test_a_pipe_was_waited_for(self):
+        os.mkfifo(self.path('policy.yaml'))
+        with self.assertRaisesRegex(
+            exceptions.SourceUnusable, r'policy\.yaml: a pipe, no file'
+        ):
+            self.read()
+
     def test_a_few_aliases_are_fine(self):
         found = self.read(policy_yaml='a: &a "role:x"\nb: *a\nc: *a\n')
         self.assertEqual(
