@@ -30,9 +30,10 @@ import testtools
 
 from manila_precheck import releases
 from manila_precheck import testing
+from manila_precheck.tests import venvs
 from manila_precheck.tests.functional import judge_inputs
 
-_VENVS = os.environ.get('MANILA_PRECHECK_VENVS', '')
+_VENVS = venvs.DIRECTORY
 _JUDGE = pathlib.Path(__file__).parent / 'judge_config.py'
 _PAIRS = (
     ('2023.1', '2024.1'),
@@ -79,7 +80,7 @@ def _ask_about(path, release):
     return {(section, name): verdict for section, name, verdict in rows}
 
 
-@unittest.skipUnless(_VENVS, 'MANILA_PRECHECK_VENVS is not set')
+@unittest.skipUnless(_VENVS, venvs.NOT_SET)
 @ddt.ddt
 class JudgeTest(testtools.TestCase):
     @ddt.data(

@@ -31,8 +31,9 @@ import testtools
 from manila_precheck import model
 from manila_precheck import releases
 from manila_precheck import testing
+from manila_precheck.tests import venvs
 
-_VENVS = os.environ.get('MANILA_PRECHECK_VENVS', '')
+_VENVS = venvs.DIRECTORY
 _JUDGE = pathlib.Path(__file__).parent / 'judge_paste.py'
 
 # An upgrade, and the release whose api-paste.ini is in place.
@@ -211,7 +212,7 @@ def _ask(release, shipped, config):
     return json.loads(done.stdout)
 
 
-@unittest.skipUnless(_VENVS, 'MANILA_PRECHECK_VENVS is not set')
+@unittest.skipUnless(_VENVS, venvs.NOT_SET)
 @ddt.ddt
 class JudgePasteTest(testtools.TestCase):
     def setUp(self):

@@ -27,8 +27,9 @@ import testtools
 from manila_precheck import model
 from manila_precheck import releases
 from manila_precheck import testing
+from manila_precheck.tests import venvs
 
-_VENVS = os.environ.get('MANILA_PRECHECK_VENVS', '')
+_VENVS = venvs.DIRECTORY
 _JUDGE = pathlib.Path(__file__).parent / 'judge_policy.py'
 _PAIRS = (
     ('2024.1', '2025.1'),
@@ -108,7 +109,7 @@ def _ask(path, release):
     return json.loads(done.stdout)
 
 
-@unittest.skipUnless(_VENVS, 'MANILA_PRECHECK_VENVS is not set')
+@unittest.skipUnless(_VENVS, venvs.NOT_SET)
 @ddt.ddt
 class JudgePolicyTest(testtools.TestCase):
     @ddt.data(*((name, *pair) for name in sorted(_SITES) for pair in _PAIRS))

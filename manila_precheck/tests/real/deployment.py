@@ -21,6 +21,7 @@ import sys
 import fixtures
 from testtools import content
 
+from manila_precheck.tests import venvs
 from manila_precheck.tests.real import servers
 
 #: The directory that holds an environment for each release: m18, m20, m22.
@@ -42,10 +43,7 @@ def why_not(major):
     """Return why a release cannot be used; None when it can."""
     folder = os.environ.get(VENVS)
     if not folder:
-        return (
-            f'{VENVS} is not set: "tox -e real" makes environments of the '
-            'real releases, and sets it'
-        )
+        return venvs.NOT_SET
     if not os.path.exists(_program(major, 'manila-manage')):
         return f'{VENVS} ({folder}) has no manila {major} in m{major}'
     return None

@@ -19,7 +19,6 @@ release without one is skipped.
 
 import configparser
 import json
-import os
 import pathlib
 import subprocess
 
@@ -29,6 +28,7 @@ import testtools
 from manila_precheck import catalog
 from manila_precheck import releases
 from manila_precheck.catalog import drivers
+from manila_precheck.tests import venvs
 
 FACTS = catalog.Catalog()
 PROBE = pathlib.Path(__file__).with_name('probe.py')
@@ -314,11 +314,12 @@ share-backend-name = x
 
 def ask(major, question):
     """Ask the release; skip the test when it has no environment."""
-    home = os.environ.get('MANILA_PRECHECK_VENVS')
-    python = pathlib.Path(home or '/nonexistent', f'm{major}', 'bin/python')
+    if not venvs.DIRECTORY:
+        raise testtools.TestCase.skipException(venvs.NOT_SET)
+    python = pathlib.Path(venvs.DIRECTORY, f'm{major}', 'bin/python')
     if not python.exists():
         raise testtools.TestCase.skipException(
-            f'MANILA_PRECHECK_VENVS names no environment of manila {major}'
+            f'{venvs.VARIABLE} names no environment of manila {major}'
         )
     done = subprocess.run(
         [str(python), str(PROBE)],
