@@ -19,6 +19,7 @@ import io
 import logging
 import math
 import os
+import re
 import shutil
 import sys
 from typing import Any
@@ -43,6 +44,10 @@ from manila_precheck.sources import config
 
 PROG = 'manila-precheck'
 PROJECT = 'manila'
+
+_LOCATION = re.compile(
+    r"from LocationInfo\(location=<[^>]*>, detail='([^']*)'\)"
+)
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -140,8 +145,9 @@ def _require_files(ctx: context.Context, locations: Sequence[str]) -> None:
             'no configuration file to read in ' + ', '.join(locations)
         )
     raise exceptions.ConfigFileError(
-        'no configuration file found: no manila.conf in ~/.manila, ~, '
-        '/etc/manila or /etc; say --config-file FILE or --config-dir DIR'
+        'no configuration file found: no manila.conf that this user can '
+        'see in ~/.manila, ~, /etc/manila or /etc; say --config-file FILE or '
+        '--config-dir DIR'
     )
 
 
@@ -163,8 +169,10 @@ def _apply_flags(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f'{value} is no number of seconds')
         except (cfg.Error, ValueError) as exc:
+            # oslo.config shows where a value is from as its own object.
+            words = _LOCATION.sub(r'from \1', ' '.join(str(exc).split()))
             raise exceptions.UsageError(
-                f'[manila_precheck] {opt.dest}: {" ".join(str(exc).split())}'
+                f'[manila_precheck] {opt.dest}: {words}'
             ) from exc
 
 

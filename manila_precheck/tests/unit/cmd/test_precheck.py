@@ -152,6 +152,14 @@ class CouldNotRunTest(Case):
         bad = self.write('bad.conf', f'[manila_precheck]\n{line}\n')
         self.assert_refused(words, self.path_check(conf=bad))
 
+    def test_bad_value_in_the_environment_names_the_variable(self):
+        self.useFixture(
+            fixtures.EnvironmentVariable('OS_MANILA_PRECHECK__STAGE', 'later')
+        )
+        answer = self.path_check()
+        self.assert_refused('from OS_MANILA_PRECHECK__STAGE', answer)
+        self.assertNotIn('LocationInfo', answer[2])
+
     def test_a_bug_is_no_warning(self):
         """Python's own exit code for a crash is 1, which reads as one."""
 
