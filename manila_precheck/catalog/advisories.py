@@ -43,15 +43,14 @@ every back end of which all its conditions hold.
 """
 
 from collections.abc import Mapping
-import json
 from typing import Any
 from typing import NamedTuple
 from typing import Optional
 from typing import Union
 
-from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import releases
+from manila_precheck.catalog import handwritten
 from manila_precheck.catalog import history
 
 FORMAT = 1
@@ -201,28 +200,7 @@ def decode(text: str) -> tuple[Advisory, ...]:
     :param text: the content of advisories.json.
     :raises CatalogError: when it is no such file of this format.
     """
-    fix = 'reinstall manila-precheck'
-    try:
-        document = json.loads(text)
-        found = document['format']
-        rows = document['advisories'] if found == FORMAT else []
-        read = tuple(_advisory(row) for row in rows)
-    except (
-        AttributeError,
-        ValueError,
-        KeyError,
-        TypeError,
-        exceptions.UsageError,
-    ) as exc:
-        raise exceptions.CatalogError(
-            f'the catalog file of {KIND} is damaged ({exc}); {fix}'
-        ) from exc
-    if found != FORMAT:
-        raise exceptions.CatalogError(
-            f'the catalog file of {KIND} has format {found!r}, this version '
-            f'reads {FORMAT}; {fix}'
-        )
-    return read
+    return handwritten.decode(KIND, text, FORMAT, 'advisories', _advisory)
 
 
 def _advisory(row: Mapping[str, Any]) -> Advisory:

@@ -18,12 +18,13 @@ and the code of each release: a driver, or a plugin of EMCShareDriver
 driver without a row asks for nothing that its documentation names.
 """
 
-import json
+from collections.abc import Mapping
+from typing import Any
 from typing import NamedTuple
 from typing import Optional
 
-from manila_precheck import exceptions
 from manila_precheck import releases
+from manila_precheck.catalog import handwritten
 from manila_precheck.catalog import history
 
 FORMAT = 1
@@ -65,30 +66,17 @@ def decode(text: str) -> tuple[Support, ...]:
     :param text: the content of support_matrix.json.
     :raises CatalogError: when it is no such file of this format.
     """
-    fix = 'reinstall manila-precheck'
-    try:
-        document = json.loads(text)
-        found = document['format']
-        rows = tuple(
-            Support(
-                row['driver'],
-                history.majors(row['releases']),
-                tuple(row['sources']),
-                row.get('supports', ''),
-                tuple(row.get('modules', ())),
-            )
-            for row in (document['rows'] if found == FORMAT else ())
-        )
-    except (AttributeError, ValueError, KeyError, TypeError) as exc:
-        raise exceptions.CatalogError(
-            f'the catalog file of {KIND} is damaged ({exc}); {fix}'
-        ) from exc
-    if found != FORMAT:
-        raise exceptions.CatalogError(
-            f'the catalog file of {KIND} has format {found!r}, this version '
-            f'reads {FORMAT}; {fix}'
-        )
-    return rows
+    return handwritten.decode(KIND, text, FORMAT, 'rows', _support)
+
+
+def _support(row: Mapping[str, Any]) -> Support:
+    return Support(
+        row['driver'],
+        history.majors(row['releases']),
+        tuple(row['sources']),
+        row.get('supports', ''),
+        tuple(row.get('modules', ())),
+    )
 
 
 def find(

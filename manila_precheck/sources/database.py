@@ -365,18 +365,17 @@ class Database:
         deadline = self._deadlines.get(id(connection))
         if deadline is not None:
             deadline[0] = time.monotonic() + self._timeout_seconds
+        found = None
         try:
             found = execute(connection).fetchall()
             if deadline is not None:
                 deadline[0] = float('inf')
         except exc.SQLAlchemyError as error:
-            self._deadlines.pop(id(connection), None)
-            _discard(connection)
             raise self._failure(error, about) from None
-        except BaseException:
-            self._deadlines.pop(id(connection), None)
-            _discard(connection)
-            raise
+        finally:
+            if found is None:
+                self._deadlines.pop(id(connection), None)
+                _discard(connection)
         self._give_back(connection)
         return found
 

@@ -100,7 +100,7 @@ class TestFiles(testtools.TestCase):
             '"help": ',
             '"reason": ',
         ):
-            self.assertFalse(word in text, word)
+            self.assertNotIn(word, text)
         self.assertTrue(text.isascii())
 
 
@@ -157,7 +157,9 @@ class TestHistory(testtools.TestCase):
         self.assertIn('reinstall', str(error))
 
     def test_a_missing_file_says_what_to_do(self):
-        with mock.patch('pkgutil.get_data', side_effect=FileNotFoundError):
+        with mock.patch(
+            'pkgutil.get_data', autospec=True, side_effect=FileNotFoundError
+        ):
             error = self.assertRaises(
                 exceptions.CatalogError, history.load, 'options'
             )
@@ -168,7 +170,7 @@ class TestHistory(testtools.TestCase):
         )
 
     def test_an_installation_without_files_says_what_to_do(self):
-        with mock.patch('pkgutil.get_data', return_value=None):
+        with mock.patch('pkgutil.get_data', autospec=True, return_value=None):
             error = self.assertRaises(
                 exceptions.CatalogError, history.load, 'options'
             )

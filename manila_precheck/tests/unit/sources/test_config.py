@@ -169,7 +169,7 @@ class ReadTestCase(Files):
 
     def test_a_directory_that_cannot_be_read_counted_as_empty(self):
         refused = PermissionError(errno.EACCES, 'Permission denied')
-        with mock.patch('os.scandir', side_effect=refused):
+        with mock.patch('os.scandir', autospec=True, side_effect=refused):
             with self.assertRaisesRegex(
                 exceptions.ConfigFileError, 'Permission denied'
             ):

@@ -213,7 +213,7 @@ class MainTest(Case):
         with mock.patch.object(
             self.module, 'create', lambda *args: made.append(args)
         ):
-            with mock.patch.object(sys, 'stdout'):
+            with mock.patch.object(sys, 'stdout', autospec=True):
                 self.module.main(['gazpacho', '--dir', str(self.path)])
         self.assertEqual(
             [(releases.parse('22'), self.path / 'm22', None, None)], made
