@@ -76,6 +76,11 @@ class Check(abc.ABC):
     aliases: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
+    def stage_words(cls) -> tuple[str, ...]:
+        """Return the stages that it is for, in the order of the enum."""
+        return tuple(s.value for s in model.Stage if s in cls.stages)
+
+    @classmethod
     def sources(cls) -> tuple[model.Source, ...]:
         """Return what it looks at, in the order of the enum."""
         return tuple(s for s in model.Source if s in cls.requires | cls.uses)

@@ -110,6 +110,11 @@ def installed_version() -> Optional[str]:
         return None
 
 
+def locations_of(conf: 'cfg.ConfigOpts') -> list[str]:
+    """Return the files and directories that oslo.config found by itself."""
+    return [*(conf.config_file or ()), *(conf.config_dir or ())]
+
+
 def installed_release() -> Optional[releases.Release]:
     """Return the release of the manila that is installed here.
 
@@ -212,9 +217,7 @@ class Context:
     def _make_config(self) -> config_source.ConfigFiles:
         if self._locations is not None:
             return config_source.read(self._locations)
-        return config_source.read(
-            [*(self.conf.config_file or ()), *(self.conf.config_dir or ())]
-        )
+        return config_source.read(locations_of(self.conf))
 
     @property
     def policy(self) -> policy_source.PolicyFiles:

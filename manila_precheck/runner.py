@@ -188,7 +188,7 @@ def _findings(
 def _not_applicable(one: check.Check, ctx: 'context.Context') -> str:
     """Return why a check is not for this run, '' when it is."""
     if ctx.stage not in one.stages:
-        stages = ' and '.join(s.value for s in model.Stage if s in one.stages)
+        stages = ' and '.join(one.stage_words())
         return f'it is for stage {stages}; this is {ctx.stage.value}'
     if one.introduced is not None:
         upgrade = ctx.upgrade

@@ -29,7 +29,7 @@ from docutils.statemachine import StringList
 from sphinx.util.nodes import nested_parse_with_titles
 
 from manila_precheck import check
-from manila_precheck import model
+from manila_precheck import cmd
 from manila_precheck import registry
 from manila_precheck.cmd import precheck
 
@@ -38,7 +38,7 @@ def check_page(one: check.Check) -> list[str]:
     """Return the section of a check as lines of reStructuredText."""
     title = f'{one.title} (``{one.id}``)'
     rows = [
-        ('Stages', ', '.join(s.value for s in model.Stage if s in one.stages)),
+        ('Stages', ', '.join(one.stage_words())),
         (
             'Sources',
             ', '.join(s.value for s in one.sources()) or 'none',
@@ -103,7 +103,7 @@ class HelpDirective(rst.Directive):
     def run(self) -> list[nodes.Node]:
         """Return a section with the text."""
         words = self.arguments[0].split() if self.arguments else []
-        title = ' '.join([precheck.PROG, *words])
+        title = ' '.join([cmd.PROG, *words])
         section = nodes.section(ids=[nodes.make_id(title)])
         section += nodes.title(text=title)
         text = _help(words)

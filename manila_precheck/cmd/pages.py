@@ -18,7 +18,6 @@ from typing import TextIO
 
 from manila_precheck import check
 from manila_precheck import exceptions
-from manila_precheck import model
 from manila_precheck import registry
 from manila_precheck import runner
 
@@ -29,7 +28,7 @@ def check_list(args: argparse.Namespace, stdout: TextIO) -> int:
     for entry in registry.checks():
         loaded = runner.load(entry)
         if isinstance(loaded, check.Check):
-            stages = [s.value for s in model.Stage if s in loaded.stages]
+            stages = loaded.stage_words()
             sources = [s.value for s in loaded.sources()]
             rows.append(
                 (
@@ -69,8 +68,7 @@ def page(one: check.Check) -> str:
     lines = [
         f'{one.id}: {one.title}',
         '',
-        'Stages:  '
-        + ', '.join(s.value for s in model.Stage if s in one.stages),
+        'Stages:  ' + ', '.join(one.stage_words()),
         'Sources: ' + (', '.join(s.value for s in one.sources()) or 'none'),
     ]
     if one.introduced:

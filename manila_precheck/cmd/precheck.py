@@ -22,11 +22,10 @@ from typing import NoReturn
 from typing import Optional
 from typing import TextIO
 
+from manila_precheck import cmd
 from manila_precheck import exceptions
 from manila_precheck import redaction
 from manila_precheck import runner
-
-PROG = 'manila-precheck'
 
 #: The exit code of a run that could not look.
 COULD_NOT_RUN = 255
@@ -105,7 +104,7 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *args: Any) -> None:
         from manila_precheck.cmd import upgrade
 
-        sys.stdout.write(f'{PROG} {upgrade.version()}\n')
+        sys.stdout.write(f'{cmd.PROG} {upgrade.version()}\n')
         parser.exit()
 
 
@@ -129,7 +128,7 @@ def _check_explain(args: argparse.Namespace, stdout: TextIO) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog=PROG,
+        prog=cmd.PROG,
         description='Verify the upgrade of an OpenStack Shared File Systems '
         '(manila) control plane before anything is touched.',
         epilog='Exit codes of upgrade check: 0 success, 1 warnings, '
@@ -197,7 +196,7 @@ def _discard(stream: TextIO) -> None:
 def _say(message: str) -> None:
     text = ' '.join(redaction.scrub(message).split())
     try:
-        sys.stderr.write(f'{PROG}: error: {text}\n')
+        sys.stderr.write(f'{cmd.PROG}: error: {text}\n')
         sys.stderr.flush()
     except OSError:
         _discard(sys.stderr)

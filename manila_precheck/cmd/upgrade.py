@@ -31,6 +31,7 @@ from oslo_config import cfg
 
 from manila_precheck import catalog
 from manila_precheck import check
+from manila_precheck import cmd
 from manila_precheck import context
 from manila_precheck import exceptions
 from manila_precheck import model
@@ -42,7 +43,6 @@ from manila_precheck import upgradecheck
 from manila_precheck.reporters import base
 from manila_precheck.sources import config
 
-PROG = 'manila-precheck'
 PROJECT = 'manila'
 
 _LOCATION = re.compile(
@@ -107,7 +107,7 @@ def _read_conf(args: argparse.Namespace) -> tuple[cfg.ConfigOpts, list[str]]:
         conf(
             [word for pair in args.locations for word in pair],
             project=PROJECT,
-            prog=PROG,
+            prog=cmd.PROG,
             **kwargs,
         )
     except OSError as exc:
@@ -118,7 +118,7 @@ def _read_conf(args: argparse.Namespace) -> tuple[cfg.ConfigOpts, list[str]]:
     except (cfg.ConfigFileParseError, UnicodeDecodeError):
         # NOTE: oslo.config's own message shows the line, password or not;
         # or says nothing of the file.
-        config.read(given or _locations(conf))
+        config.read(given or context.locations_of(conf))
         raise exceptions.ConfigFileError(
             'a configuration file cannot be parsed'
         ) from None
@@ -126,11 +126,7 @@ def _read_conf(args: argparse.Namespace) -> tuple[cfg.ConfigOpts, list[str]]:
         raise exceptions.ConfigFileError(
             redaction.scrub(' '.join(str(exc).split()))
         ) from exc
-    return conf, given or _locations(conf)
-
-
-def _locations(conf: cfg.ConfigOpts) -> list[str]:
-    return [*(conf.config_file or ()), *(conf.config_dir or ())]
+    return conf, given or context.locations_of(conf)
 
 
 def _require_files(ctx: context.Context, locations: Sequence[str]) -> None:
@@ -230,7 +226,7 @@ def upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
         return runner.report(
             results,
             ctx,
-            model.Tool(PROG, version(), _packages(ctx)),
+            model.Tool(cmd.PROG, version(), _packages(ctx)),
             excluded if options.skip or options.check else (),
         )
 
@@ -336,6 +332,6 @@ def _packages(ctx: context.Context) -> str:
 def version() -> str:
     """Return the version of this package that is installed."""
     try:
-        return importlib.metadata.version(PROG)
+        return importlib.metadata.version(cmd.PROG)
     except importlib.metadata.PackageNotFoundError:
         return 'unknown'
