@@ -18,8 +18,10 @@ RELEASE is a series ('2026.1'), a code name or a major version of manila. The
 latest point release is installed from PyPI in a virtual environment of its
 own (or --venv names one that has it already; tools/manila_venv.py makes it,
 and says with which Python), tools/catalog_extract.py reads its facts inside,
+tools/driver_needs.py tries there what each driver cannot do without,
 `manila-manage db sync` makes its schema on a MariaDB or MySQL and on a
-PostgreSQL server, and the facts are merged into the history files under
+PostgreSQL server, tools/catalog_steps.py watches what each migration does
+there, and the facts are merged into the history files under
 manila_precheck/catalog/data. With --check nothing is written: a unified diff
 between the shipped files and what was read is printed, and the exit code is
 1 when there is one.
@@ -27,7 +29,8 @@ between the shipped files and what was read is printed, and the exit code is
 The servers are named by --mysql-url and --postgresql-url, without a database
 (MANILA_PRECHECK_MYSQL_URL and MANILA_PRECHECK_POSTGRESQL_URL in the
 environment); databases whose names start with cat_ are made and dropped.
---without-schema leaves the schema as it is shipped.
+--without-schema leaves the schema, and what each migration does to it, as
+they are shipped.
 
 The upper constraints of the release keep the libraries, and so their
 options, at what the release was made with: --constraints, else the file
@@ -57,6 +60,8 @@ from manila_precheck.catalog import history  # noqa: E402
 
 DATA = ROOT / 'manila_precheck' / 'catalog' / 'data'
 EXTRACT = ROOT / 'tools' / 'catalog_extract.py'
+NEEDS = ROOT / 'tools' / 'driver_needs.py'
+STEPS = ROOT / 'tools' / 'catalog_steps.py'
 
 say = manila_venv.say
 
@@ -172,44 +177,52 @@ def configuration(url, folder):
     )
 
 
-def reflected(python, server, first, create, name, folder):
-    """Run the migrations of the release on a server, and reflect."""
-    server.script(python, f'DROP DATABASE IF EXISTS {name}', first)
-    server.script(python, create, first)
-    try:
-        conf = folder / 'manila.conf'
-        conf.touch(mode=0o600)
-        conf.write_text(
-            configuration(server.url(name), folder), encoding='utf-8'
-        )
-        manage = pathlib.Path(python).parent / 'manila-manage'
-        run([manage, '--config-file', conf, 'db', 'sync'])
-        out = folder / 'schema.json'
-        run([python, EXTRACT, '--schema', server.url(name), out])
-        return json.loads(out.read_text(encoding='utf-8'))
-    finally:
+def on_both(read, python, major, args, folder):
+    """Return what read() says of an empty database on each server.
+
+    :param read: called with (python, manila.conf, the database's URL, a file
+        to write to).
+    """
+    name = f'cat_{major}_{os.getpid()}'
+    found = []
+    for server, first, create in (
+        (
+            Server(args.mysql_url, 'mysql+pymysql', '?charset=utf8'),
+            'information_schema',
+            f'CREATE DATABASE {name} CHARACTER SET utf8',
+        ),
+        (
+            Server(args.postgresql_url, 'postgresql+psycopg2', ''),
+            'postgres',
+            f'CREATE DATABASE {name}',
+        ),
+    ):
         server.script(python, f'DROP DATABASE IF EXISTS {name}', first)
+        server.script(python, create, first)
+        try:
+            conf = folder / 'manila.conf'
+            conf.touch(mode=0o600)
+            conf.write_text(
+                configuration(server.url(name), folder), encoding='utf-8'
+            )
+            out = folder / 'of_database.json'
+            read(python, conf, server.url(name), out)
+            found.append(json.loads(out.read_text(encoding='utf-8')))
+        finally:
+            server.script(python, f'DROP DATABASE IF EXISTS {name}', first)
+    return found
+
+
+def reflect(python, conf, url, out):
+    """Run the migrations of the release, and reflect."""
+    manage = pathlib.Path(python).parent / 'manila-manage'
+    run([manage, '--config-file', conf, 'db', 'sync'])
+    run([python, EXTRACT, '--schema', url, out])
 
 
 def schema_rows(python, major, args, folder):
     """Return the rows of every table, from the two servers together."""
-    name = f'cat_{major}_{os.getpid()}'
-    mysql = reflected(
-        python,
-        Server(args.mysql_url, 'mysql+pymysql', '?charset=utf8'),
-        'information_schema',
-        f'CREATE DATABASE {name} CHARACTER SET utf8',
-        name,
-        folder,
-    )
-    postgresql = reflected(
-        python,
-        Server(args.postgresql_url, 'postgresql+psycopg2', ''),
-        'postgres',
-        f'CREATE DATABASE {name}',
-        name,
-        folder,
-    )
+    mysql, postgresql = on_both(reflect, python, major, args, folder)
     if set(mysql) != set(postgresql):
         raise SystemExit(
             f'tables of one server only: {set(mysql) ^ set(postgresql)}'
@@ -218,6 +231,44 @@ def schema_rows(python, major, args, folder):
         table: table_rows(table, mysql[table], postgresql[table])
         for table in sorted(mysql)
     }
+
+
+def watch(python, conf, url, out):
+    """Run the migrations of the release one by one, and watch them."""
+    run([python, STEPS, out, conf, url])
+
+
+def step_rows(python, major, args, folder):
+    """Return the rows of every migration, from the two servers together."""
+    mysql, postgresql = on_both(watch, python, major, args, folder)
+    return joined_steps(mysql, postgresql)
+
+
+def joined_steps(mysql, postgresql):
+    """Return {revision: [row]}: a step of one server alone says of which.
+
+    :raises SystemExit: when the servers saw other revisions.
+    """
+    if set(mysql) != set(postgresql):
+        raise SystemExit('the servers were given other revisions')
+    rows = {}
+    for revision, steps in mysql.items():
+        others = postgresql[revision]
+        found = [
+            dict(step) if step in others else {**step, 'dialects': ['mysql']}
+            for step in steps
+        ]
+        found.extend(
+            {**step, 'dialects': ['postgresql']}
+            for step in others
+            if step not in steps
+        )
+        if found:
+            rows[revision] = [
+                {**step, 'position': position}
+                for position, step in enumerate(found)
+            ]
+    return rows
 
 
 def table_rows(table, mysql, postgresql):
@@ -364,6 +415,29 @@ def joined_keys(table, mysql, postgresql):
         {key: value for key, value in row.items() if value is not None}
         for row in rows
     ]
+
+
+# -- what a driver needs -----------------------------------------------------
+
+EMC_DRIVER = 'manila.share.drivers.dell_emc.driver.EMCShareDriver'
+
+
+def buildable(facts):
+    """Return [driver, EMC plugin or None, modes] of what can be tried."""
+    found = []
+    for row in facts['drivers']:
+        modes = row.get('modes', [])
+        if row['kind'] == 'emc_plugin':
+            found.append([EMC_DRIVER, row['name'], modes])
+        elif (
+            row['kind'] == 'share'
+            and not row.get('internal')
+            and row['name'] != EMC_DRIVER
+            # Its package runs test libraries as it is imported.
+            and not row['name'].startswith('manila.tests.')
+        ):
+            found.append([row['name'], None, modes])
+    return found
 
 
 # -- the history -------------------------------------------------------------
@@ -519,10 +593,14 @@ def main():
         out = folder / 'facts.json'
         say(run([python, EXTRACT, out], cwd=folder).stderr)
         facts = json.loads(out.read_text(encoding='utf-8'))
+        done = run([python, NEEDS, json.dumps(buildable(facts))], cwd=folder)
+        say(done.stderr)
+        facts['drivers'] += json.loads(done.stdout)
         header['requires_python'] = facts['release']['requires_python']
         named = entries_of(facts)
         if not args.without_schema:
             named['schema'] = schema_rows(python, major, args, folder)
+            named['steps'] = step_rows(python, major, args, folder)
     changed = False
     for kind, entries in sorted(named.items()):
         before, document = shipped(kind)

@@ -836,7 +836,128 @@ def subclasses_in(modules, prefix, base):
     return found
 
 
-def driver_facts(modules, owners):
+# What a URL or a driver of the notifications may name comes from libraries,
+# and so from the upper constraints of the release.
+LIBRARY_POINTS = (
+    ('transport', 'oslo.messaging.drivers'),
+    ('notification', 'oslo.messaging.notify.drivers'),
+    ('coordination', 'tooz.backends'),
+)
+
+
+def library_facts():
+    """Describe the schemes and names that libraries answer to."""
+    rows = [
+        {'kind': kind, 'name': name}
+        for kind, group in LIBRARY_POINTS
+        for name in sorted({point.name for point in _points(group)})
+    ]
+    rows.extend({'kind': 'dialect', 'name': name} for name in dialects())
+    return rows
+
+
+# Dialects that are no package of their own; postgres up to SQLAlchemy 1.3.
+DIALECT_HOMES = {'mariadb': 'mysql', 'postgres': 'postgresql'}
+
+
+def dialects():
+    """Return every dialect and dialect+driver that SQLAlchemy can load."""
+    from sqlalchemy import dialects as package
+    from sqlalchemy import exc
+
+    found = set()
+    names = {info.name for info in pkgutil.iter_modules(package.__path__)}
+    for name in sorted(names | set(DIALECT_HOMES)):
+        folder = DIALECT_HOMES.get(name, name)
+        try:
+            package.registry.load(name)
+        except (exc.NoSuchModuleError, ImportError, AttributeError):
+            continue
+        found.add(name)
+        holder = importlib.import_module(f'sqlalchemy.dialects.{folder}')
+        for info in pkgutil.iter_modules(holder.__path__):
+            try:
+                package.registry.load(f'{name}.{info.name}')
+            except (exc.NoSuchModuleError, ImportError, AttributeError):
+                continue
+            found.add(f'{name}+{info.name}')
+    return sorted(found)
+
+
+# Every class inherits from these; what does is not of one kind.
+GENERAL_BASES = (
+    'manila.db.base',
+    'manila.manager',
+    'manila.share.driver',
+    'manila.share.configuration',
+)
+
+
+def class_facts(modules, options, known):
+    """Describe the classes that an option names by path, and their like.
+
+    :param options: the rows of the options: a default is such a path.
+    :param known: the names that another kind has already.
+    """
+    defaults = set()
+    for row in options:
+        defaults |= paths_in(row.get('default'))
+    found = set()
+    roots = []
+    for path in sorted(defaults):
+        holder, _, name = path.rpartition('.')
+        if path in modules:
+            found.add(path)
+        elif holder in modules and hasattr(
+            importlib.import_module(holder), name
+        ):
+            found.add(path)
+            value = getattr(importlib.import_module(holder), name)
+            if inspect.isclass(value):
+                roots.append(root_of(value))
+    for module in modules.values():
+        if module.name.startswith('manila.tests'):
+            continue
+        for name in module.nodes:
+            value = module.globals.get(name)
+            if (
+                inspect.isclass(value)
+                and value.__module__ == module.name
+                and not name.startswith('_')
+                and (
+                    any(issubclass(value, root) for root in roots)
+                    or (module.name.startswith(DRIVERS) and 'Helper' in name)
+                )
+            ):
+                found.add(dotted(value))
+    return [{'kind': 'class', 'name': name} for name in sorted(found - known)]
+
+
+def paths_in(default):
+    """Return the paths of manila that a default holds."""
+    if isinstance(default, dict):
+        return {path for item in default.values() for path in paths_in(item)}
+    if isinstance(default, list):
+        return {path for item in default for path in paths_in(item)}
+    if not isinstance(default, str):
+        return set()
+    path = default.rpartition('=')[2]
+    return {path} if re.match(r'^manila(\.\w+)+$', path) else set()
+
+
+def root_of(cls):
+    """Return the eldest class of manila that makes a class what it is."""
+    found = cls
+    for base in cls.__mro__:
+        if (
+            base.__module__.startswith('manila.')
+            and base.__module__ not in GENERAL_BASES
+        ):
+            found = base
+    return found
+
+
+def driver_facts(modules):
     """Describe what a section may name, by kind and name."""
     rows = []
 
@@ -926,6 +1047,7 @@ def driver_facts(modules, owners):
     for name in ('manila.api.v1', 'manila.api.v2'):
         if importlib.util.find_spec(name):
             add('api_module', name)
+    rows.extend(library_facts())
     rows.extend(paste_facts())
     return rows
 
@@ -1597,15 +1719,15 @@ def extract():
     modules = source_modules()
     prepare_libraries(registrations.cfg)
     listed = listed_options()
+    options = option_rows(modules, registrations, listed)
+    drivers = driver_facts(modules)
+    drivers += class_facts(modules, options, {row['name'] for row in drivers})
     return {
         'release': release_facts(),
-        'options': option_rows(modules, registrations, listed),
+        'options': options,
         'auth_plugins': auth_plugin_facts(),
         'policies': policy_facts(),
-        'drivers': sorted(
-            driver_facts(modules, {}),
-            key=lambda row: (row['kind'], row['name']),
-        ),
+        'drivers': sorted(drivers, key=lambda row: (row['kind'], row['name'])),
         'revisions': revision_facts(),
     }
 

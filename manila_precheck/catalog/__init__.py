@@ -29,7 +29,9 @@ from manila_precheck.catalog import drivers as drivers_
 from manila_precheck.catalog import history
 from manila_precheck.catalog import options as options_
 from manila_precheck.catalog import policies as policies_
+from manila_precheck.catalog import purging
 from manila_precheck.catalog import schema
+from manila_precheck.catalog import steps as steps_
 
 
 class Catalog:
@@ -45,6 +47,7 @@ class Catalog:
         self._drivers: dict[int, dict[str, dict[str, drivers_.Driver]]] = {}
         self._tables: dict[int, dict[str, schema.Table]] = {}
         self._chains: dict[int, tuple[schema.Revision, ...]] = {}
+        self._steps: dict[int, dict[str, tuple[steps_.Step, ...]]] = {}
 
     def _history(self, kind: str) -> history.History:
         if kind not in self._histories:
@@ -212,6 +215,25 @@ class Catalog:
                 found |= history.majors(row['releases'])
         return tuple(r for r in self.releases if r.major in found)
 
+    def needs(
+        self,
+        release: releases_.Release,
+        driver: str,
+        plugin: Optional[str] = None,
+    ) -> tuple[drivers_.Need, ...]:
+        """Return the options that a driver of a release cannot do without.
+
+        Found by building and setting up the driver of the installed release
+        with nothing set, until it turned to its storage: what an array asks
+        for is not among them.
+
+        :param driver: the class path.
+        :param plugin: its emc_share_backend, if any.
+        """
+        return drivers_.read_needs(
+            self._history('drivers').at(release), driver, plugin
+        )
+
     def paste(
         self, release: releases_.Release
     ) -> Mapping[str, Mapping[str, str]]:
@@ -256,6 +278,21 @@ class Catalog:
             found |= history.majors(row['releases'])
         return tuple(r for r in self.releases if r.major in found)
 
+    def steps(
+        self, release: releases_.Release
+    ) -> Mapping[str, tuple[steps_.Step, ...]]:
+        """Return what the migrations of a release do, by revision, in order.
+
+        From the migrations themselves, run one by one on MariaDB and on
+        PostgreSQL. A revision that is older than 12.0.0 is not in it, and
+        one that does nothing neither.
+        """
+        if release.major not in self._steps:
+            self._steps[release.major] = steps_.read(
+                self._history('steps').at(release)
+            )
+        return self._steps[release.major]
+
     def tables(self, release: releases_.Release) -> Mapping[str, schema.Table]:
         """Return the tables that the migrations of a release make.
 
@@ -269,6 +306,14 @@ class Catalog:
                 self._history('schema').at(release)
             )
         return self._tables[release.major]
+
+    def purge(self, release: releases_.Release, dialect: str) -> purging.Purge:
+        """Return what `manila-manage db purge` of a release deletes.
+
+        :param dialect: 'mysql', 'postgresql' or 'sqlite': what the database
+            is on.
+        """
+        return purging.read(self.tables(release), release, dialect)
 
     def columns(
         self, release: releases_.Release
@@ -284,3 +329,24 @@ class Catalog:
             for row in rows
             if row['kind'] == 'column'
         )
+
+    def columns_at(
+        self, revision: str
+    ) -> Optional[frozenset[tuple[str, str]]]:
+        """Return (table, column) of every column at a revision.
+
+        In the middle of a release too: without what its later migrations do.
+
+        :returns: None for a revision that no release has, or that is older
+            than the last one of 11.0.0.
+        """
+        within = self.releases_with(revision)
+        if not within:
+            return None
+        chain = self.chain(within[0])
+        later = chain[chain.index(revision) + 1 :]
+        if chain.index(revision) + 1 < chain.index(steps_.FIRST):
+            return None
+        columns, steps = self.columns(within[0]), self.steps(within[0])
+        done = [step for name in later for step in steps.get(name, ())]
+        return steps_.undone(columns, tuple(done))

@@ -34,7 +34,16 @@ CONSOLE_SCRIPT = 'console_script'
 WSGI_SCRIPT = 'wsgi_script'
 WSGI_MODULE = 'wsgi_module'
 API_MODULE = 'api_module'
+# The names that libraries answer to: a release has those of the upper
+# constraints that it was made with (oslo.messaging, tooz, SQLAlchemy).
+TRANSPORT = 'transport'
+NOTIFICATION = 'notification'
+COORDINATION = 'coordination'
+DIALECT = 'dialect'
+# A class that an option names by its path, and that is of no other kind.
+CLASS = 'class'
 PASTE = 'paste'
+NEED = 'need'
 KINDS = (
     SHARE,
     SHARE_MOVED,
@@ -52,6 +61,11 @@ KINDS = (
     WSGI_SCRIPT,
     WSGI_MODULE,
     API_MODULE,
+    TRANSPORT,
+    NOTIFICATION,
+    COORDINATION,
+    DIALECT,
+    CLASS,
 )
 
 
@@ -80,6 +94,40 @@ class Driver:
     """A base class, or one that only another driver can build."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Need:
+    """Options, one of which a driver cannot do without."""
+
+    options: tuple[str, ...]
+    """Their names, sorted; one of them has to be set."""
+
+    at: str
+    """Where it fails without: 'init' (manila-share exits) or 'setup'
+    (manila-share runs, and the back end never reports)."""
+
+    mode: Optional[bool] = None
+    """The driver_handles_share_servers with which; None: with either."""
+
+
+def read_needs(
+    held: dict[str, list[history.Row]], driver: str, plugin: Optional[str]
+) -> tuple[Need, ...]:
+    """Return what a driver cannot do without, by the options' names.
+
+    From tools/driver_needs.py, which builds and sets up the driver.
+
+    :param held: the rows of drivers.json of one release.
+    :param driver: the class path.
+    :param plugin: its emc_share_backend, if any.
+    """
+    rows = held.get(f'emc:{plugin}' if plugin else driver, ())
+    return tuple(
+        Need(tuple(row['options']), row['at'], row.get('mode'))
+        for row in rows
+        if row['kind'] == NEED
+    )
+
+
 def read(
     held: dict[str, list[history.Row]],
 ) -> dict[str, dict[str, Driver]]:
@@ -90,7 +138,7 @@ def read(
     found: dict[str, dict[str, Driver]] = {kind: {} for kind in KINDS}
     for name, rows in held.items():
         for row in rows:
-            if row['kind'] != PASTE:
+            if row['kind'] not in (PASTE, NEED):
                 found.setdefault(row['kind'], {})[name] = Driver(
                     name=name,
                     kind=row['kind'],

@@ -38,6 +38,7 @@ import dataclasses
 import functools
 import json
 import pkgutil
+import re
 from typing import Any
 from typing import Optional
 
@@ -53,9 +54,12 @@ KINDS = (
     'releases',
     'revisions',
     'schema',
+    'steps',
 )
 
 Row = dict[str, Any]
+
+_REQUIRES_PYTHON = re.compile(r'>=\s*([0-9]+)\.([0-9]+)')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +77,20 @@ class Package:
 
     requires_python: str
     """The Python that the package asks for: '>=3.9'."""
+
+    @property
+    def least_python(self) -> tuple[int, int]:
+        """The oldest Python that the package installs on: (3, 9).
+
+        :raises CatalogError: when what it asks for is not understood.
+        """
+        match = _REQUIRES_PYTHON.fullmatch(self.requires_python)
+        if match is None:
+            raise exceptions.CatalogError(
+                f'manila {self.version} asks for Python '
+                f'{self.requires_python!r}, which is not understood here'
+            )
+        return int(match[1]), int(match[2])
 
 
 @functools.cache

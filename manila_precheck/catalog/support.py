@@ -13,80 +13,94 @@
 """The support matrix: what storage and which libraries a driver asks for.
 
 The file data/support_matrix.json is written by hand, from the documentation
-and the code of each release: a driver, or a plugin of EMCShareDriver
-('emc:unity'), the releases of which it holds, what they name, and where. A
-driver without a row asks for nothing that its documentation names.
+and the code of each release; an operator and the packages of vendors may add
+rows (:mod:`manila_precheck.catalog.matrix_format`). A driver without a row
+asks for nothing that its documentation names.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+import json
 from typing import NamedTuple
 from typing import Optional
 
+from manila_precheck import exceptions
 from manila_precheck import releases
-from manila_precheck.catalog import handwritten
 from manila_precheck.catalog import history
-
-FORMAT = 1
+from manila_precheck.catalog import matrix_format
+from manila_precheck.catalog.requirements import Support
+from manila_precheck.catalog.requirements import System
 
 KIND = 'support_matrix'
 
 
-class Support(NamedTuple):
-    """What one driver asks for in a range of releases."""
+class Part(NamedTuple):
+    """What one document says."""
 
-    driver: str
-    """A class path, or 'emc:unity' for a plugin."""
-
-    majors: frozenset[int]
-    """The major versions of manila in which it holds."""
-
-    sources: tuple[str, ...]
-    """The files of manila that say so."""
-
-    supports: str = ''
-    """The storage and its version: 'OneFS 9.10 or newer'; '' none named."""
-
-    modules: tuple[str, ...] = ()
-    """The Python modules that manila does not bring along, sorted."""
+    rows: tuple[Support, ...]
+    systems: dict[str, System]
 
 
-def load() -> tuple[Support, ...]:
+class Matrix:
+    """Several documents as one.
+
+    For a driver in a release the row of the first document that has one
+    counts, whole: rows are not mixed.
+
+    :param parts: the documents, the one that counts first in front.
+    """
+
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = tuple(parts)
+
+    def find(
+        self, driver: str, release: releases.Release
+    ) -> Optional[Support]:
+        """Return what a driver asks for in a release; None: nothing is known.
+
+        :param driver: a class path, or 'emc:unity' for a plugin.
+        """
+        for row in self.of(driver):
+            if release.major in row.majors:
+                return row
+        return None
+
+    def of(self, driver: str) -> tuple[Support, ...]:
+        """Return every row of a driver, those that count first in front."""
+        return tuple(
+            row
+            for part in self._parts
+            for row in part.rows
+            if row.driver == driver
+        )
+
+    def system(self, name: str) -> System:
+        """Return what is known of a storage system, whatever the case."""
+        for part in self._parts:
+            for known, system in part.systems.items():
+                if known.lower() == name.lower():
+                    return system
+        return System(name, {})
+
+
+def load() -> Part:
     """Read the matrix of the package, sorted by driver and release.
 
     :raises CatalogError: when the file is missing, damaged or of another
         format.
     """
-    return decode(history.read(KIND))
+    return read(history.read(KIND))
 
 
-def decode(text: str) -> tuple[Support, ...]:
-    """Return the rows that a file holds.
+def read(text: str) -> Part:
+    """Return what the file of the package says.
 
     :param text: the content of support_matrix.json.
     :raises CatalogError: when it is no such file of this format.
     """
-    return handwritten.decode(KIND, text, FORMAT, 'rows', _support)
-
-
-def _support(row: Mapping[str, Any]) -> Support:
-    return Support(
-        row['driver'],
-        history.majors(row['releases']),
-        tuple(row['sources']),
-        row.get('supports', ''),
-        tuple(row.get('modules', ())),
-    )
-
-
-def find(
-    rows: tuple[Support, ...], driver: str, release: releases.Release
-) -> Optional[Support]:
-    """Return what a driver asks for in a release; None: nothing is named.
-
-    :param driver: a class path, or 'emc:unity' for a plugin.
-    """
-    for row in rows:
-        if row.driver == driver and release.major in row.majors:
-            return row
-    return None
+    try:
+        return Part(*matrix_format.decode(json.loads(text)))
+    except (ValueError, matrix_format.Malformed) as exc:
+        raise exceptions.CatalogError(
+            f'the catalog file of {KIND} is damaged ({exc}); reinstall '
+            'manila-precheck'
+        ) from exc

@@ -21,9 +21,6 @@ drivers are built as manila-share builds them.
         -> {section: {name: {"default": ..., "choices": ...}}}
     {"ask": "drivers", "sections": {section: {name: text}}}
         -> {section: {"backend": [name], "default": [name], "error": ...}}
-    {"ask": "config", "text": manila.conf, "backends": {section: driver}}
-        -> {"errors": {section: error},
-            "lines": {section: {name: [section, option] or null}}}
     {"ask": "listed"} -> [[section, name]] of every list_opts() installed
     {"ask": "policies"} -> {rule: check string}
 """
@@ -235,61 +232,6 @@ def one_driver(CONF, section, path):
     }
 
 
-def config(question):
-    """Say for each line of a file whether the release reads it."""
-    from oslo_config import cfg
-
-    with tempfile.NamedTemporaryFile('w', suffix='.conf') as stream:
-        stream.write(question['text'])
-        stream.flush()
-        sections = {}
-        cfg.ConfigParser(stream.name, sections).parse()
-        CONF = start([stream.name])
-        from keystoneauth1 import loading
-
-        for section, lines in sections.items():
-            if 'auth_type' not in lines:
-                continue
-            for opt in loading.get_auth_plugin_conf_options(
-                lines['auth_type'][-1]
-            ):
-                try:
-                    CONF.register_opt(opt, group=section.lower())
-                except cfg.DuplicateOptError:
-                    # manila.share.manager of 21 and later registers an
-                    # auth_url of its own in [keystone_authtoken].
-                    pass
-        errors = {
-            section: build(CONF, section, path)
-            for section, path in question['backends'].items()
-        }
-        return {
-            'errors': errors,
-            'lines': {
-                section: lines_of(CONF, section, lines)
-                for section, lines in sections.items()
-            },
-        }
-
-
-def lines_of(CONF, section, lines):
-    """Find for each name the option that oslo.config would give its value."""
-    found = {}
-    homes = [('DEFAULT', CONF._opts)] + [
-        (name, group._opts) for name, group in CONF._groups.items()
-    ]
-    for home, opts in homes:
-        for name, info in opts.items():
-            aliases = [
-                (old.group or home, old.name or name)
-                for old in info['opt'].deprecated_opts
-            ]
-            for group, alias in [(home, name), *aliases]:
-                if group.lower() == section.lower():
-                    found.setdefault(alias, [home, name])
-    return {name: found.get(name) for name in lines}
-
-
 def listed():
     from importlib import metadata
 
@@ -321,8 +263,6 @@ def main():
         reply = groups()
     elif ask == 'drivers':
         reply = drivers(question)
-    elif ask == 'config':
-        reply = config(question)
     elif ask == 'listed':
         reply = listed()
     else:

@@ -174,6 +174,48 @@ class TestTableRows(testtools.TestCase):
             )
 
 
+class TestBuildable(testtools.TestCase):
+    def test_what_can_be_tried(self):
+        tool = load()
+        rows = [
+            {'kind': 'share', 'name': 'a.Driver', 'modes': [True]},
+            {'kind': 'share', 'name': 'a.Base', 'internal': True},
+            {'kind': 'share', 'name': 'manila.tests.Dummy'},
+            {'kind': 'share', 'name': tool.EMC_DRIVER},
+            {'kind': 'emc_plugin', 'name': 'p', 'modes': [False]},
+            {'kind': 'filter', 'name': 'F'},
+        ]
+        self.assertEqual(
+            [['a.Driver', None, [True]], [tool.EMC_DRIVER, 'p', [False]]],
+            tool.buildable({'drivers': rows}),
+        )
+
+
+class TestJoinedSteps(testtools.TestCase):
+    def test_a_step_of_one_server_says_so(self):
+        column = {'do': 'add_column', 'table': 't', 'column': 'c'}
+        rebuild = {'do': 'rebuild', 'table': 't'}
+        other = {'do': 'drop_column', 'table': 't', 'column': 'd'}
+        self.assertEqual(
+            {
+                'abc': [
+                    {**column, 'position': 0},
+                    {**rebuild, 'dialects': ['mysql'], 'position': 1},
+                    {**other, 'dialects': ['postgresql'], 'position': 2},
+                ]
+            },
+            load().joined_steps(
+                {'abc': [column, rebuild], 'def': []},
+                {'abc': [column, other], 'def': []},
+            ),
+        )
+
+    def test_other_revisions_stop_the_build(self):
+        self.assertRaises(
+            SystemExit, load().joined_steps, {'abc': []}, {'def': []}
+        )
+
+
 class TestConfiguration(testtools.TestCase):
     def test_a_percent_in_a_password_was_doubled(self):
         url = 'mysql+pymysql://u:a%40b%25$c@127.0.0.1/cat_22?charset=utf8'

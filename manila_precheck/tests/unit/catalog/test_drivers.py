@@ -206,6 +206,39 @@ class TestPlugins(testtools.TestCase):
                 FACTS.plugins(release, drivers.SCHEDULER),
             )
 
+    @ddt.data(
+        (drivers.TRANSPORT, 'amqp', list(range(12, 20))),
+        (drivers.COORDINATION, 'zake', list(range(12, 22))),
+        (drivers.COORDINATION, 'etcd3', list(range(12, 18))),
+        (drivers.COORDINATION, 'consul', list(range(12, 23))),
+        (drivers.COORDINATION, 'etcd3+http', list(range(12, 24))),
+        (drivers.COORDINATION, 'kubernetes', [21, 22, 23]),
+        (drivers.NOTIFICATION, 'messagingv2', list(range(12, 24))),
+        (drivers.DIALECT, 'postgres', [12]),
+        (drivers.DIALECT, 'mysql+pymysql', list(range(12, 24))),
+        (drivers.CLASS, 'manila.quota.DbQuotaDriver', list(range(12, 24))),
+        (
+            drivers.CLASS,
+            PREFIX + 'windows.windows_smb_helper.WindowsSMBHelper',
+            list(range(12, 24)),
+        ),
+    )
+    @ddt.unpack
+    def test_names_of_libraries_and_classes(self, kind, name, expected):
+        self.assertEqual(expected, majors(name, kind))
+
+    def test_every_default_that_is_a_path_is_known(self):
+        for release in FACTS.releases:
+            for option in FACTS.options(release):
+                path = option.default
+                if not isinstance(path, str) or not path.startswith('manila.'):
+                    continue
+                known = any(
+                    path in FACTS.plugins(release, kind)
+                    for kind in drivers.KINDS
+                )
+                self.assertTrue(known, f'{release} {option.name} {path}')
+
     def test_api_paste(self):
         self.assertEqual(
             'manila.api.v1.router:APIRouter.factory',
@@ -229,3 +262,47 @@ class TestPlugins(testtools.TestCase):
     @ddt.unpack
     def test_requirements(self, major, expected):
         self.assertIn(expected, FACTS.requirements(at(major))['sqlalchemy'])
+
+
+@ddt.ddt
+class TestNeeds(testtools.TestCase):
+    @ddt.data(*(release.major for release in FACTS.releases))
+    def test_needs_of_every_release(self, major):
+        self.assertEqual(
+            (drivers.Need(('service_instance_user',), 'init'),),
+            FACTS.needs(at(major), PREFIX + 'generic.GenericShareDriver'),
+        )
+
+    @ddt.data(*(release.major for release in FACTS.releases))
+    def test_what_is_needed_is_an_option_of_the_driver(self, major):
+        release = at(major)
+        options = FACTS.options(release)
+        for driver in FACTS.drivers(release):
+            for need in FACTS.needs(release, driver):
+                for name in need.options:
+                    found = options.backend(name, driver)
+                    self.assertIsNotNone(found, f'{driver} {name}')
+                    self.assertTrue(found.option.serves(driver), name)
+                    self.assertIn(found.option.default, (None, '', [], {}))
+
+    def test_one_of_two(self):
+        found = FACTS.needs(
+            at(22), PREFIX + 'infortrend.driver.InfortrendNASDriver'
+        )
+        self.assertIn(
+            drivers.Need(
+                ('infortrend_nas_password', 'infortrend_nas_ssh_key'), 'init'
+            ),
+            found,
+        )
+
+    def test_needs_of_one_mode(self):
+        self.assertEqual(
+            (drivers.Need(('unity_share_server',), 'setup', False),),
+            FACTS.needs(
+                at(22), PREFIX + 'dell_emc.driver.EMCShareDriver', 'unity'
+            ),
+        )
+
+    def test_nothing_is_known_of_the_driver_of_someone_else(self):
+        self.assertEqual((), FACTS.needs(at(22), 'acme.Driver'))

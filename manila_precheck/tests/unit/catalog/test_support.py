@@ -21,35 +21,75 @@ from manila_precheck import exceptions
 from manila_precheck import releases
 from manila_precheck.catalog import drivers
 from manila_precheck.catalog import history
+from manila_precheck.catalog import requirements
 from manila_precheck.catalog import support
+from manila_precheck.catalog import versions
 
 
 class TestMatrix(testtools.TestCase):
     def setUp(self):
         super().setUp()
-        self.rows = support.load()
+        self.part = support.load()
+        self.rows = self.part.rows
+        self.matrix = support.Matrix([self.part])
         self.facts = catalog.Catalog()
 
     def test_a_row_is_a_line_of_sorted_keys(self):
         text = history.read(support.KIND)
-        rows = json.loads(text)['rows']
-        lines = [json.dumps(row, sort_keys=True) for row in rows]
-        middle = ',\n  '.join(lines)
+        document = json.loads(text)
+        rows = ',\n  '.join(
+            json.dumps(row, sort_keys=True) for row in document['rows']
+        )
+        systems = ',\n  '.join(
+            f'{json.dumps(name)}: {json.dumps(facts, sort_keys=True)}'
+            for name, facts in sorted(document['systems'].items())
+        )
         self.assertEqual(
-            f'{{\n "format": 1,\n "rows": [\n  {middle}\n ]\n}}\n', text
+            f'{{\n "format": 2,\n "rows": [\n  {rows}\n ],\n'
+            f' "systems": {{\n  {systems}\n }}\n}}\n',
+            text,
         )
 
-    def test_rows_are_sorted_and_do_not_overlap(self):
+    def test_rows_are_sorted(self):
         keys = [(row.driver, min(row.majors)) for row in self.rows]
         self.assertEqual(sorted(keys), keys)
-        claimed = [(row.driver, m) for row in self.rows for m in row.majors]
-        self.assertEqual(len(set(claimed)), len(claimed))
 
-    def test_every_row_says_something_and_has_a_source(self):
+    def test_every_row_says_something(self):
         for row in self.rows:
-            self.assertTrue(row.supports or row.modules, row.driver)
-            self.assertTrue(row.sources, row.driver)
-            self.assertEqual(sorted(row.modules), list(row.modules))
+            self.assertTrue(row.storage or row.libraries, row.driver)
+            self.assertEqual(sorted(row.sources), list(row.sources))
+
+    def test_each_source_names_a_file(self):
+        for row in self.rows:
+            for source in row.sources:
+                self.assertRegex(
+                    source,
+                    r'manila (\d+\.\d+\.\d+ )?'
+                    r'(doc/source/.+\.rst|manila/share/drivers/.+\.py)',
+                )
+
+    def test_every_version_is_compared_with_itself(self):
+        for row in self.rows:
+            for item in row.storage:
+                names = self.matrix.system(item.system).names
+                text = item.minimum or item.tested
+                self.assertEqual(0, versions.compare(text, text, names))
+                if item.refused_below:
+                    order = versions.compare(text, item.refused_below, names)
+                    self.assertIn(order, (0, 1), row.driver)
+
+    def test_every_system_is_of_a_row(self):
+        used = {item.system for row in self.rows for item in row.storage}
+        self.assertEqual(set(), set(self.part.systems) - used)
+
+    def test_the_options_that_ask_are_options_of_the_driver(self):
+        for row in self.rows:
+            items = [*row.storage, *row.libraries]
+            for option in {item.option for item in items} - {''}:
+                for major in row.majors:
+                    known = self.facts.options(releases.from_major(major))
+                    found = known.backend(option, row.driver, None)
+                    self.assertIsNotNone(found, (option, major))
 
     def test_drivers_are_there_in_each_release_of_a_row(self):
         for row in self.rows:
@@ -69,7 +109,7 @@ class TestMatrix(testtools.TestCase):
             has = self.facts.driver_releases(name, kind)
             for release in has:
                 self.assertIsNotNone(
-                    support.find(self.rows, row.driver, release),
+                    self.matrix.find(row.driver, release),
                     (row.driver, release),
                 )
 
@@ -78,25 +118,60 @@ class TestMatrix(testtools.TestCase):
         self.assertEqual(
             ['OneFS 7.2 or newer', None, None, 'OneFS 9.10 or newer'],
             [
-                found and found.supports
+                found and found.storage[0].words
                 for found in (
-                    support.find(self.rows, 'emc:isilon', old),
-                    support.find(self.rows, 'emc:isilon', new),
-                    support.find(self.rows, 'emc:powerscale', old),
-                    support.find(self.rows, 'emc:powerscale', new),
+                    self.matrix.find('emc:isilon', old),
+                    self.matrix.find('emc:isilon', new),
+                    self.matrix.find('emc:powerscale', old),
+                    self.matrix.find('emc:powerscale', new),
                 )
             ],
         )
 
+    def test_the_first_document_counts_and_rows_are_not_mixed(self):
+        def part(origin, majors, **systems):
+            row = requirements.Support(
+                'acme.Driver', frozenset(majors), ('x',), origin=origin
+            )
+            return support.Part(
+                (row,),
+                {
+                    name: requirements.System(name, {}, command)
+                    for name, command in systems.items()
+                },
+            )
+
+        matrix = support.Matrix(
+            [part('one', {20}, A='a1'), part('two', {20, 21}, A='a2', B='b2')]
+        )
+        self.assertEqual(
+            ['one', 'two', None],
+            [
+                found and found.origin
+                for found in (
+                    matrix.find('acme.Driver', releases.from_major(major))
+                    for major in (20, 21, 22)
+                )
+            ],
+        )
+        self.assertEqual(
+            ['a1', 'b2', ''],
+            [matrix.system(name).command for name in ('a', 'B', 'C')],
+        )
+
     def test_another_format_and_damage_are_refused(self):
         for text, words in (
-            ('{"format": 2}', 'has format 2, this version reads 1'),
+            ('{"format": 1}', 'format: it is 1; 2 is read here'),
             ('', 'is damaged'),
-            ('[]', 'is damaged'),
-            ('{"format": 1}', 'is damaged'),
-            ('{"format": 1, "rows": [{"driver": "x"}]}', 'is damaged'),
+            ('[]', 'it has to be an object'),
+            ('{"format": 2}', 'rows: it has to be a list that is not empty'),
+            (
+                '{"format": 2, "rows": [{"driver": "x"}]}',
+                'rows[0].releases: it has to be a text',
+            ),
         ):
             error = self.assertRaises(
-                exceptions.CatalogError, support.decode, text
+                exceptions.CatalogError, support.read, text
             )
             self.assertIn(words, str(error))
+            self.assertIn('reinstall manila-precheck', str(error))

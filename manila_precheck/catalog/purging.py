@@ -1,0 +1,221 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What ``manila-manage db purge`` of a release deletes, and in which order.
+
+From purge_deleted_records of manila/db/sqlalchemy/api.py of each release (12
+to 23), and from the relationships of its models, whose unit of work sets to
+NULL, or deletes, what refers to a row that the purge deletes.
+"""
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+import enum
+from typing import NamedTuple
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from manila_precheck import releases
+    from manila_precheck.catalog import schema
+
+ASSOCIATIONS = 'share_network_security_service_association'
+MAPPINGS = 'share_server_share_network_subnet_mappings'
+
+
+class Effect(enum.Enum):
+    """What becomes of a row that refers to one that the purge deletes."""
+
+    # The foreign key refuses; the purge skips the row that it refers to.
+    BLOCKS = 'blocks'
+    # A live one gets NULL for its reference; any other one blocks.
+    DETACHES = 'detaches'
+    # A live one is deleted with it; any other one blocks.
+    TAKES_LIVE = 'takes live'
+    # It is deleted with it.
+    TAKES_ALL = 'takes all'
+    # It is deleted before, whatever becomes of the row that it refers to.
+    TAKES_DATED = 'takes dated'
+
+
+class Reference(NamedTuple):
+    """A foreign key, as a purge meets it."""
+
+    child: str
+    """The table that has it."""
+
+    column: str
+    """Its column there."""
+
+    parent: str
+    """The table that it refers to, by column id."""
+
+    effect: Effect
+    """What becomes of a row of the child."""
+
+    early: bool = False
+    """The rows of the parent go before those of the child."""
+
+
+class Purge(NamedTuple):
+    """The purge of one release."""
+
+    tables: tuple[str, ...]
+    """The tables that it deletes from, those that refer before those that
+    are referred to."""
+
+    references: tuple[Reference, ...]
+    """The foreign keys between them, in the order of the child."""
+
+    marked: bool
+    """Whether ``deleted`` must be the id of the row too, or 1 in a table
+    without ids."""
+
+    through_parents: frozenset[str]
+    """The tables whose rows go only with what they refer to."""
+
+    by_table: bool
+    """Whether each table is a transaction of its own, not all of them one."""
+
+
+# The relationships that are not read only, where the column of the foreign
+# key takes NULL (manila 22.0.2 manila/db/sqlalchemy/models.py): child,
+# parent, the first and the last major.
+_DETACHING = (
+    ('encryption_refs', 'share_instances', 21, 99),
+    ('encryption_refs', 'share_servers', 21, 99),
+    ('qos_type_specs', 'qos_types', 22, 99),
+    ('share_group_share_type_mappings', 'share_groups', 12, 99),
+    ('share_group_snapshots', 'share_groups', 12, 99),
+    ('share_group_type_projects', 'share_group_types', 12, 99),
+    ('share_group_type_specs', 'share_group_types', 12, 99),
+    ('share_groups', 'share_group_types', 12, 99),
+    ('share_groups', 'share_servers', 12, 99),
+    ('share_instance_access_map', 'share_access_map', 12, 99),
+    ('share_instance_export_locations', 'share_instances', 12, 99),
+    ('share_instances', 'share_networks', 12, 99),
+    ('share_instances', 'share_servers', 12, 99),
+    ('share_network_subnets', 'share_networks', 12, 99),
+    ('share_servers', 'share_network_subnets', 12, 13),
+    (
+        'share_snapshot_instance_access_map',
+        'share_snapshot_access_map',
+        12,
+        99,
+    ),
+    (
+        'share_snapshot_instance_export_locations',
+        'share_snapshot_instances',
+        12,
+        99,
+    ),
+    ('share_snapshot_instances', 'share_instances', 12, 99),
+    ('share_type_projects', 'share_types', 12, 99),
+)
+
+
+def read(
+    tables: Mapping[str, 'schema.Table'],
+    release: 'releases.Release',
+    dialect: str,
+) -> Purge:
+    """Return the purge of a release.
+
+    :param tables: what the release has.
+    :param dialect: 'mysql', 'postgresql' or 'sqlite'.
+    """
+    major = release.major
+    found = {
+        name: table
+        for name, table in tables.items()
+        if table.column('deleted')
+    }
+    references = tuple(_references(found, major, dialect))
+    only_with = set()
+    if major >= 23:
+        only_with.add(ASSOCIATIONS)
+    return Purge(
+        tuple(_children_first(found)),
+        references,
+        marked=major >= 23,
+        through_parents=frozenset(only_with),
+        by_table=major >= 23,
+    )
+
+
+def _references(
+    tables: Mapping[str, 'schema.Table'], major: int, dialect: str
+) -> Iterator[Reference]:
+    for child in _children_first(tables):
+        for key in tables[child].foreign_keys:
+            (column,) = key.columns
+            effect = _effect(child, key.table, major)
+            if effect is Effect.DETACHES and not _nullable(
+                tables[child], column, dialect
+            ):
+                effect = Effect.BLOCKS
+            yield Reference(
+                child,
+                column,
+                key.table,
+                effect,
+                early=major >= 23 and key.table == 'share_access_map',
+            )
+
+
+def _effect(child: str, parent: str, major: int) -> Effect:
+    # manila 16.3.0 api.py, sec_assoc_to_delete.
+    if child == ASSOCIATIONS and major >= 16:
+        return Effect.TAKES_DATED
+    # manila 14.2.0 models.py, the secondary of ShareNetworkSubnet.
+    if child == MAPPINGS and major >= 14:
+        return Effect.TAKES_LIVE
+    # manila 23.0.1 api.py, _purge_share_access_map.
+    if (
+        major >= 23
+        and child == 'share_instance_access_map'
+        and parent == 'share_access_map'
+    ):
+        return Effect.TAKES_ALL
+    for one, other, first, last in _DETACHING:
+        if (one, other) == (child, parent) and first <= major <= last:
+            return Effect.DETACHES
+    return Effect.BLOCKS
+
+
+def _nullable(table: 'schema.Table', name: str, dialect: str) -> bool:
+    column = table.column(name)
+    if column is None:
+        return False
+    if dialect == 'postgresql' and column.nullable_postgresql is not None:
+        return column.nullable_postgresql
+    return column.nullable
+
+
+def _children_first(tables: Mapping[str, 'schema.Table']) -> list[str]:
+    """Return names so that each comes before what it refers to."""
+    waiting = {
+        name: {key.table for key in table.foreign_keys if key.table != name}
+        for name, table in tables.items()
+    }
+    parents_first: list[str] = []
+    while waiting:
+        ready = sorted(
+            name
+            for name, parents in waiting.items()
+            if not parents & set(waiting)
+        )
+        if not ready:
+            # No release has a circle; the purge would stop here as well.
+            ready = sorted(waiting)
+        parents_first.extend(ready)
+        for name in ready:
+            del waiting[name]
+    return parents_first[::-1]

@@ -1,0 +1,123 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What each migration of a release does to the database, step by step.
+
+From manila's own migrations, run one at a time on MariaDB and on PostgreSQL,
+with rows in every table: what was sent to the server, which foreign keys are
+there afterwards, and which tables the server wrote anew. Of the revisions
+from 12.0.0 on; what came before is in no upgrade that the catalog covers.
+"""
+
+import dataclasses
+import enum
+from typing import Any
+from typing import Optional
+
+from manila_precheck.catalog import history
+
+#: The first revision after those of 11.0.0; what came before is not known.
+FIRST = '0c23aec99b74'
+
+
+class Do(str, enum.Enum):
+    """The kinds of steps."""
+
+    CREATE_TABLE = 'create_table'
+    ADD_COLUMN = 'add_column'
+    DROP_COLUMN = 'drop_column'
+    # The type of a column changes.
+    MODIFY_COLUMN = 'modify_column'
+    # The columns of `table` refer to those of `parent` from then on.
+    ADD_FOREIGN_KEY = 'add_foreign_key'
+    DROP_FOREIGN_KEY = 'drop_foreign_key'
+    # It inserts into the table, or updates its rows, as many as they are.
+    WRITE_ROWS = 'write_rows'
+    # The server writes the whole table anew: as long as the table is large,
+    # and with room for a second one. Seen on MariaDB 10.11.
+    REBUILD = 'rebuild'
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """One step of one migration."""
+
+    do: Do
+    """What it does."""
+
+    table: str
+    """The table that it does it to."""
+
+    column: Optional[str] = None
+    """The column that comes, goes or changes."""
+
+    name: Optional[str] = None
+    """The name of the foreign key that goes."""
+
+    columns: tuple[str, ...] = ()
+    """The columns of a foreign key, in order."""
+
+    parent: Optional[str] = None
+    """The table that a foreign key refers to."""
+
+    references: tuple[str, ...] = ()
+    """The columns there, in the same order."""
+
+    dialects: tuple[str, ...] = ()
+    """The dialects on which it happens; empty: every one."""
+
+    def on(self, dialect: str) -> bool:
+        """Say whether it happens on a dialect: 'mysql', 'postgresql'."""
+        return not self.dialects or dialect in self.dialects
+
+
+def undone(
+    columns: frozenset[tuple[str, str]], steps: tuple[Step, ...]
+) -> frozenset[tuple[str, str]]:
+    """Return the columns that there were before some steps.
+
+    :param columns: (table, column) of every column after them.
+    :param steps: in the order in which they were done.
+    """
+    left = set(columns)
+    for step in reversed(steps):
+        if step.do is Do.CREATE_TABLE:
+            left = {pair for pair in left if pair[0] != step.table}
+        elif step.column and step.do is Do.ADD_COLUMN:
+            left.discard((step.table, step.column))
+        elif step.column and step.do is Do.DROP_COLUMN:
+            left.add((step.table, step.column))
+    return frozenset(left)
+
+
+def read(held: dict[str, list[history.Row]]) -> dict[str, tuple[Step, ...]]:
+    """Return the steps that rows describe, by revision, in their order.
+
+    :param held: the rows of steps.json of one release.
+    """
+    return {
+        revision: tuple(
+            _step(row)
+            for row in sorted(rows, key=lambda row: int(row['position']))
+        )
+        for revision, rows in held.items()
+    }
+
+
+def _step(row: history.Row) -> Step:
+    facts: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in row.items()
+        if key not in ('position', 'releases')
+    }
+    facts['do'] = Do(row['do'])
+    return Step(**facts)
