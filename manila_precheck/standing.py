@@ -32,6 +32,11 @@ from manila_precheck.sources import config
 #: manila 22.0.0 share/manager.py share_manager_opts.
 DEFAULT_DRIVER = 'manila.share.drivers.generic.GenericShareDriver'
 
+#: manila 22.0.2 network/__init__.py network_opts.
+DEFAULT_NETWORK = (
+    'manila.network.neutron.neutron_network_plugin.NeutronNetworkPlugin'
+)
+
 #: The driver whose plugin emc_share_backend names.
 EMC_DRIVER = 'manila.share.drivers.dell_emc.driver.EMCShareDriver'
 
@@ -39,6 +44,45 @@ EMC_DRIVER = 'manila.share.drivers.dell_emc.driver.EMCShareDriver'
 # dataontap/cluster_mode/data_motion.py, ZFSonLinux in driver.py
 # get_backend_configuration() (manila 22.0.0).
 _OPENS_PEERS = ('.netapp.', '.zfsonlinux.')
+
+# Options that a driver registers in one of its modes: with
+# driver_handles_share_servers as said (manila 22.0.2 share/drivers/
+# service_instance.py).
+_ONE_MODE = {
+    **dict.fromkeys(
+        (
+            'service_instance_name_or_id',
+            'service_net_name_or_ip',
+            'tenant_net_name_or_ip',
+        ),
+        False,
+    ),
+    **dict.fromkeys(
+        (
+            'admin_network_id',
+            'admin_subnet_id',
+            'connect_share_server_to_tenant_network',
+            'interface_driver',
+            'manila_service_keypair_name',
+            'path_to_public_key',
+            'service_image_name',
+            'service_instance_base_boot_volume_id',
+            'service_instance_boot_from_volume',
+            'service_instance_boot_volume_delete_on_termination',
+            'service_instance_boot_volume_name_template',
+            'service_instance_boot_volume_size',
+            'service_instance_boot_volume_type',
+            'service_instance_flavor_id',
+            'service_instance_name_template',
+            'service_instance_security_group',
+            'service_network_cidr',
+            'service_network_division_mask',
+            'service_network_host',
+            'service_network_name',
+        ),
+        True,
+    ),
+}
 
 # The options of this program, in manila-precheck.conf or manila.conf.
 _OWN_GROUPS = 'manila_precheck'
@@ -67,6 +111,12 @@ class Why(enum.Enum):
     # The option is of another driver than the section's, or of a driver in
     # a section that no driver reads.
     DRIVER = 'driver'
+    # Nothing reads it with driver_handles_share_servers as it is: without
+    # share servers no network plugin is loaded, and some drivers register
+    # other options.
+    MODE = 'mode'
+    # The option is of another network plugin than the section's.
+    NETWORK = 'network'
     # The option is of another login plugin, or auth_section moved the login.
     LOGIN = 'login'
     # The section's driver or login plugin is not in the catalog.
@@ -196,14 +246,25 @@ class Reader:
         why = Why.READ
         if (
             group == 'DEFAULT'
-            and not match.old
             and (option.drivers or option.plugins)
-            and not option.read_in_default
-            and config.Role.BACKEND not in self.conf.roles(group)
+            and not self._serves_default(option, match.old)
         ):
-            # Importing the driver registers it here, and nobody looks.
+            # Importing its driver registers it here, and nobody looks.
             why = Why.DRIVER
         return Standing(why, option, match.group or group, match.old)
+
+    def _serves_default(self, option: options.Option, old: bool) -> bool:
+        """Say whether anything reads a driver's option in [DEFAULT]."""
+        if option.read_in_default and any(
+            option.serves(self.driver(item.name), self.plugin(item.name))
+            for item in self.conf.backends
+        ):
+            return True
+        if config.Role.BACKEND not in self.conf.roles('DEFAULT'):
+            return old
+        if options.BACKEND not in option.kinds:
+            return config.Role.NETWORK in self.conf.roles('DEFAULT')
+        return option.serves(self.driver('DEFAULT'), self.plugin('DEFAULT'))
 
     def _in_roles(self, group: str, name: str) -> Standing:
         roles = self.conf.roles(group)
@@ -212,10 +273,12 @@ class Reader:
         )
         matches = [
             self._in_backend(group, name) if backend else None,
+            self._in_network(group, name)
+            if config.Role.NETWORK in roles
+            else None,
             *(
                 self._match(group, look_up(name))
                 for role, look_up in (
-                    (config.Role.NETWORK, self.options.network),
                     (
                         config.Role.BINDING_PROFILE,
                         self.options.binding_profile,
@@ -231,6 +294,10 @@ class Reader:
                 return match
         if found:
             return found[0]
+        if config.Role.BACKEND in roles and config.Role.NETWORK not in roles:
+            plugin = self._match(group, self.options.network(name))
+            if plugin is not None:
+                return plugin._replace(why=Why.MODE)
         if backend and self.driver(group) is None:
             return Standing(Why.FOREIGN)
         return Standing(
@@ -256,10 +323,25 @@ class Reader:
             # A network plugin's, which the caller looks at by itself.
             return None
         if option.serves(driver, plugin):
+            mode = self.conf.handles_share_servers(group)
+            if mode is not None and _ONE_MODE.get(name, mode) is not mode:
+                return found._replace(why=Why.MODE)
             return found
         if driver is None or self._plugin_unknown(option, plugin):
             return found._replace(why=Why.FOREIGN)
         return found._replace(why=Why.DRIVER)
+
+    def _in_network(self, group: str, name: str) -> Optional[Standing]:
+        """Return what a name is in a section that a network is read from."""
+        named = self.conf.value(group, 'network_api_class')
+        plugin = named or DEFAULT_NETWORK
+        found = self._match(group, self.options.network(name, plugin))
+        if found is None or found.option is None:
+            return None
+        known = self._catalog.plugins(self.release, drivers.NETWORK)
+        if plugin not in known or found.option.serves(plugin):
+            return found
+        return found._replace(why=Why.NETWORK)
 
     def _plugin_unknown(
         self, option: options.Option, plugin: Optional[str]
@@ -288,10 +370,12 @@ class Reader:
         if self.conf.auth_section(group) != group and not users:
             return Standing(Why.LOGIN, elsewhere.option, group, elsewhere.old)
         named = self.login(group)
-        plugin = self.options.auth_plugin(named) if named else None
+        if named is None:
+            # keystoneauth loads no plugin then.
+            return Standing(Why.LOGIN, elsewhere.option, group, elsewhere.old)
+        plugin = self.options.auth_plugin(named)
         if plugin is None or not plugin.known:
-            # Any plugin may be behind it: a third party's, or one that the
-            # environment names.
+            # Any plugin may be behind it: a third party's.
             return Standing(Why.READ, elsewhere.option, group, elsewhere.old)
         match = plugin.find(name)
         if match is None:
@@ -334,17 +418,28 @@ class Reader:
 
         :param setting: a line that the release reads.
         """
+        try:
+            self.value(setting)
+        except Refused:
+            return False
+        return True
+
+    def value(self, setting: config.Setting) -> Any:
+        """Return the value that a line that the release reads gives.
+
+        :returns: as oslo.config would, None also when it cannot be told.
+        :raises Refused: when the release refuses the value.
+        """
         standing = self.standing(setting.group, setting.name)
         assert standing.option is not None
         try:
-            self._parse(
+            return self._parse(
                 setting.group, standing.option, setting.value, frozenset()
             )
         except _NotJudged:
-            return True
-        except ValueError:
-            return False
-        return True
+            return None
+        except ValueError as exc:
+            raise Refused(f'{setting.where} has a bad value') from exc
 
     def get(self, group: str, name: str) -> Any:
         """Return the value of an option, its default when it is not set.
@@ -391,6 +486,10 @@ class Reader:
     ) -> Any:
         def lookup(reference: str) -> Any:
             home, dot, name = reference.partition('.')
+            if home == 'DEFAULT' and dot:
+                # oslo.config knows no group of that name to look into
+                # (10.7 cfg.py, StrSubWrapper).
+                raise Refused('it refers to a section that is no group')
             value = (
                 self._get(home, name, seen)
                 if dot

@@ -63,6 +63,13 @@ _API_OPTIONS = (
 )
 
 
+# oslo.config's words for it (types.Boolean).
+_MODES = {
+    **dict.fromkeys(('true', '1', 'on', 'yes'), True),
+    **dict.fromkeys(('false', '0', 'off', 'no'), False),
+}
+
+
 class Role(str, enum.Enum):
     """What manila reads a section of a free name for."""
 
@@ -143,8 +150,13 @@ class ConfigFiles:
         return frozenset(
             setting.value
             for setting in self.settings
-            if setting.value and _SECRET_NAME.search(setting.name)
+            if setting.value and self.is_secret(setting.name)
         )
+
+    @staticmethod
+    def is_secret(name: str) -> bool:
+        """Say whether an option of this name may hold a secret."""
+        return _SECRET_NAME.search(name) is not None
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -230,6 +242,11 @@ class ConfigFiles:
             raise KeyError(reference)
 
         return substitute(setting.value, lookup)
+
+    def handles_share_servers(self, group: str) -> Optional[bool]:
+        """Return the mode of a back end's driver; None when it has none."""
+        text = self.value(group, 'driver_handles_share_servers') or ''
+        return _MODES.get(text.strip().lower())
 
     @property
     def backends(self) -> tuple[Backend, ...]:
@@ -320,6 +337,12 @@ class _Roles:
     def _read_backend(self, name: str) -> None:
         config = self._config
         self._add(name, Role.BACKEND)
+        for kind in config.values(name, 'netapp_enabled_backup_types'):
+            self._add(kind, Role.BACKUP_TYPE)
+        if config.handles_share_servers(name) is False:
+            # A driver that makes no share servers loads no network plugin
+            # (manila 22.0.2 share/driver.py, ShareDriver.__init__).
+            return
         networks = [config.value(name, 'network_config_group') or name]
         admin = config.value(name, 'admin_network_config_group')
         if admin:
@@ -328,8 +351,6 @@ class _Roles:
             self._add(network, Role.NETWORK)
             for profile in config.values(network, 'neutron_binding_profiles'):
                 self._add(profile, Role.BINDING_PROFILE)
-        for kind in config.values(name, 'netapp_enabled_backup_types'):
-            self._add(kind, Role.BACKUP_TYPE)
 
 
 class _Lookup(Mapping[str, object]):

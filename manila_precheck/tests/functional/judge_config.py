@@ -10,13 +10,23 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Ask a real manila release what it says of a configuration file.
+"""Ask a real manila release what it says of configuration files.
 
-Run by the Python of a virtual environment that holds one release of manila,
-with the path of a manila.conf: it imports what the services import, builds
-the drivers of the enabled back ends as manila-share does, and looks at what
-is registered by then. Prints a JSON list of [section, option, verdict]; a
-verdict is 'known', 'old name', 'for removal', 'invalid' or 'unknown'.
+Run by the Python of a virtual environment that holds one release of manila:
+it imports what the services import, builds the drivers of the enabled back
+ends as manila-share does, and looks at what is registered by then, and at
+what oslo.config makes of each value. Reads one JSON object on standard input
+and writes one on standard output::
+
+    {"ask": "samples"} -> see judge_samples.py
+    {"ask": "verdicts", "sites": {NAME: [ARGUMENT, ...]}}
+        -> {NAME: {"rows": [[SECTION, OPTION, VERDICT, VALUE]],
+                   "errors": {SECTION: ERROR}}}
+
+An argument is --config-file or --config-dir, as the services get it. A
+verdict is 'known', 'old name', 'for removal', 'invalid' or 'unknown'; the
+value is what a service gets, None when it gets none. An error says why a
+driver could not be built: what it registers is then not all known.
 
 Only the standard library and what manila itself brings may be imported.
 """
@@ -26,6 +36,7 @@ import json
 import logging
 import os
 import sys
+import traceback
 from unittest import mock
 
 os.environ['OS_MANILA_DISABLE_EVENTLET_PATCHING'] = '1'
@@ -43,6 +54,7 @@ MODULES = (
     'manila.scheduler.weighers.pool',
     'manila.scheduler.scheduler_options',
     'manila.data.manager',
+    'manila.data.drivers.nfs',
     'manila.api.openstack',
     'manila.api.common',
     'manila.api.middleware.auth',
@@ -59,6 +71,7 @@ MODULES = (
     'manila.share.hook',
     'manila.share.drivers_private_data',
     'manila.keymgr.barbican',
+    'manila.privsep',
 )
 LOGINS = (
     'keystone_authtoken',
@@ -67,6 +80,24 @@ LOGINS = (
     'glance',
     'neutron',
     'barbican',
+)
+# Libraries whose options are registered when they are used.
+NAMESPACES = (
+    'oslo.concurrency',
+    'oslo.db',
+    'oslo.log',
+    'oslo.messaging',
+    'oslo.middleware.cors',
+    'oslo.middleware.http_proxy_to_wsgi',
+    'oslo.middleware.sizelimit',
+    'oslo.middleware.healthcheck',
+    'oslo.middleware.ssl',
+    'oslo.policy',
+    'oslo.reports',
+    'oslo.service.periodic_task',
+    'oslo.service.service',
+    'oslo.service.sslutils',
+    'oslo.service.wsgi',
 )
 # Vendors' libraries that a driver imports when it is built.
 VENDORS = (
@@ -81,6 +112,7 @@ VENDORS = (
     'capacity',
     'hpe3parclient',
     'hpe3parclient.http',
+    'winrm',
 )
 
 
@@ -92,10 +124,72 @@ def attempt(function, *args, **kwargs):
         return None
 
 
-def register_libraries(conf):
+def in_a_child(function, *args):
+    """Call a function in a forked child, and return what it returns."""
+    read, write = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(read)
+        code = 1
+        try:
+            with os.fdopen(write, 'w') as stream:
+                json.dump(function(*args), stream)
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    os.close(write)
+    with os.fdopen(read) as stream:
+        text = stream.read()
+    if os.waitpid(child, 0)[1]:
+        raise SystemExit(f'the child failed: {args[-1]}')
+    return json.loads(text)
+
+
+# -- what the services register ----------------------------------------------
+
+
+def load():
+    """Import what the services import; nothing is parsed yet."""
+    logging.disable(logging.CRITICAL)
+    # What the commands do first; 22 and later choose threads by it.
+    attempt(lambda: importlib.import_module('manila.monkey_patch').patch())
+    from oslo_config import cfg
+    from oslo_log import log
+
+    # Importing drivers of other vendors may register required options.
+    cfg.ConfigOpts._check_required_opts = lambda *args, **kwargs: None
+    # A bad value of debug and the like ends the service before all others.
+    cfg.ConfigOpts._validate_cli_options = lambda *args, **kwargs: None
+    log.register_options(cfg.CONF)
+    sys.argv = sys.argv[:1]
+    for module in VENDORS:
+        sys.modules.setdefault(module, mock.MagicMock())
+    for module in MODULES:
+        attempt(importlib.import_module, module)
+    return cfg.CONF
+
+
+def listed():
+    """Return what the libraries list that register their options on use."""
     import keystonemiddleware.opts
     from oslo_config import generator
+
+    found = list(keystonemiddleware.opts.list_auth_token_opts())
+    for name in NAMESPACES:
+        for _name, groups in attempt(generator._list_opts, [name]) or ():
+            found.extend(groups)
+    return [
+        (getattr(group, 'name', group) or 'DEFAULT', opt)
+        for group, opts in found
+        for opt in opts
+    ]
+
+
+def register_libraries(conf, options):
     import oslo_messaging
+    from oslo_policy import policy
 
     attempt(importlib.import_module('manila.rpc').init, conf)
     for url in ('rabbit://', 'kafka://', 'amqp://'):
@@ -107,42 +201,20 @@ def register_libraries(conf):
             driver='noop',
         )
     )
-    policy = importlib.import_module('oslo_policy.policy')
     attempt(policy.Enforcer, conf)
-    namespaces = [
-        'oslo.concurrency',
-        'oslo.db',
-        'oslo.log',
-        'oslo.messaging',
-        'oslo.middleware.cors',
-        'oslo.middleware.http_proxy_to_wsgi',
-        'oslo.middleware.sizelimit',
-        'oslo.middleware.healthcheck',
-        'oslo.policy',
-        'oslo.reports',
-        'oslo.service.periodic_task',
-        'oslo.service.service',
-        'oslo.service.sslutils',
-        'oslo.service.wsgi',
-    ]
-    listed = [('', keystonemiddleware.opts.list_auth_token_opts())]
-    for name in namespaces:
-        listed.extend(attempt(generator._list_opts, [name]) or ())
-    for _name, groups in listed:
-        for group, opts in groups:
-            group = getattr(group, 'name', group)
-            for opt in opts:
-                attempt(
-                    conf.register_opt,
-                    opt,
-                    group=None if group in (None, 'DEFAULT') else group,
-                )
+    for group, opt in options:
+        home = None if group == 'DEFAULT' else group
+        attempt(conf.register_opt, opt, group=home)
 
 
 def register_logins(conf):
-    """Load the plugins that auth_type names, where auth_section says."""
+    """Load the plugins that auth_type names, where auth_section says.
+
+    Returns the sections whose plugin is not there, and why.
+    """
     from keystoneauth1 import loading
 
+    errors = {}
     for group in LOGINS:
         if group not in conf:
             continue
@@ -152,118 +224,130 @@ def register_logins(conf):
         options = plugin and attempt(
             loading.get_auth_plugin_conf_options, plugin
         )
+        if plugin and options is None:
+            errors[normal(section)] = f'no plugin {plugin}'
         for opt in options or ():
             attempt(conf.register_opt, opt, group=section)
+    return errors
 
 
-def build_drivers(conf):
-    """Build each back end's driver; most talk to nobody until do_setup."""
-    from manila.share import configuration
-    from manila.share import manager
-
-    storage = importlib.import_module('manila.share.drivers_private_data')
-    base = importlib.import_module('manila.share.driver')
-    attempt(importlib.import_module('manila.network.neutron.api').API)
-    for backend in conf.enabled_share_backends or [None]:
-        settings = configuration.Configuration(
-            manager.share_manager_opts, config_group=backend
-        )
-        path = manager.MAPPING.get(
-            settings.share_driver, settings.share_driver
-        )
-        module, _, name = path.rpartition('.')
-        if attempt(importlib.import_module, module) is None:
-            attempt(settings.append_config_values, base.share_opts)
-            continue
-        attempt(
-            storage.DriverPrivateData,
-            context=mock.Mock(),
-            backend_host='h@b',
-            config_group=backend,
-        )
-        driver = getattr(sys.modules[module], name, None)
-        attempt(driver, private_storage=mock.Mock(), configuration=settings)
-        # A driver that gives up early has not come to these.
-        attempt(settings.append_config_values, base.share_opts)
-        if '.netapp.' in path:
-            motion = importlib.import_module(
-                'manila.share.drivers.netapp.dataontap.cluster_mode'
-                '.data_motion'
-            )
-            peer = attempt(motion.get_backend_configuration, backend)
-            kinds = peer and peer.safe_get('netapp_enabled_backup_types')
-            for kind in kinds or ():
-                attempt(motion.get_backup_configuration, kind)
+# -- what that makes of a line -----------------------------------------------
 
 
-def old_names(conf):
-    found = set()
-    for group, opts in [('DEFAULT', conf._opts)] + [
-        (name, group._opts) for name, group in conf._groups.items()
-    ]:
-        for info in opts.values():
-            for old in info['opt'].deprecated_opts:
-                home = old.group or group
-                name = old.name or info['opt'].dest
-                found.add((home if home == 'DEFAULT' else home.lower(), name))
+def every_option(conf):
+    """Yield the section and what is registered in it, of every option."""
+    for dest, info in conf._opts.items():
+        yield 'DEFAULT', dest, info['opt']
+    for name, group in conf._groups.items():
+        for dest, info in group._opts.items():
+            yield name, dest, info['opt']
+
+
+def by_name(conf):
+    """Return {(section, name): (section, dest, option, by an old name)}."""
+    found = {}
+    rows = list(every_option(conf))
+    for group, dest, opt in rows:
+        for old in opt.deprecated_opts:
+            home = old.group or group
+            key = (normal(home), old.name or dest)
+            found[key] = (group, dest, opt, True)
+    for group, dest, opt in rows:
+        found[normal(group), dest] = (group, dest, opt, False)
     return found
 
 
-def verdict(conf, group, name, old):
-    groups = {key.lower(): value for key, value in conf._groups.items()}
-    if group == 'DEFAULT':
-        known = name in conf._opts
-        opts, home = conf._opts, None
-    elif group in groups:
-        opts, home = groups[group]._opts, groups[group].name
-        known = name in opts
-    else:
-        known = False
-    if not known:
-        return 'old name' if (group, name) in old else 'unknown'
+def normal(section):
+    return section if section == 'DEFAULT' else section.lower()
+
+
+def verdict(conf, names, section, name):
+    """Return the verdict on one name of a section, and its value."""
+    found = names.get((normal(section), name))
+    if found is None:
+        return 'unknown', None
+    group, dest, opt, old = found
+    # manila.share.drivers_private_data may make a group of this name.
+    home = None if dest in conf._opts and group == 'DEFAULT' else group
+    home = home and conf._groups[home]
     try:
-        conf._get(name, groups[group] if home else None)
+        value = plain(conf._get(dest, home))
     except Exception:
-        return 'invalid'
-    if opts[name]['opt'].deprecated_for_removal:
-        return 'for removal'
-    return 'known'
+        return 'invalid', None
+    if old:
+        return 'old name', value
+    return ('for removal' if opt.deprecated_for_removal else 'known'), value
 
 
-def main(path):
-    logging.disable(logging.CRITICAL)
+def plain(value):
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    return str(value)
+
+
+def judge(conf, options, argv):
+    """Return the verdict on every line that the services would get."""
+    import judge_drivers
     from oslo_config import cfg
-    from oslo_log import log
 
-    conf = cfg.CONF
-    # Importing drivers of other vendors may register required options.
-    cfg.ConfigOpts._check_required_opts = lambda *args, **kwargs: None
-    log.register_options(conf)
-    sys.argv = sys.argv[:1]
-    for module in VENDORS:
-        sys.modules.setdefault(module, mock.MagicMock())
-    for module in MODULES:
-        attempt(importlib.import_module, module)
     conf(
-        ['--config-file', path],
+        argv,
         project='manila',
         default_config_files=[],
         default_config_dirs=[],
     )
-    register_libraries(conf)
-    build_drivers(conf)
-    register_logins(conf)
-    old = old_names(conf)
     sections = {}
-    parser = cfg.ConfigParser(path, sections)
-    parser.parse()
-    rows = []
-    for section, options in sections.items():
-        group = section if section == 'DEFAULT' else section.lower()
-        for name in options:
-            rows.append([section, name, verdict(conf, group, name, old)])
-    json.dump(rows, sys.stdout)
+    for path in files_of(argv):
+        cfg.ConfigParser(path, sections).parse()
+    register_libraries(conf, options)
+    with judge_drivers.Lenient():
+        attempt(importlib.import_module('manila.network.neutron.api').API)
+        errors = judge_drivers.build_drivers(conf, sections)
+        errors.update(register_logins(conf))
+    names = by_name(conf)
+    return {
+        'errors': errors,
+        'rows': [
+            [section, name, *verdict(conf, names, section, name)]
+            for section, lines in sections.items()
+            for name in lines
+        ],
+    }
+
+
+def files_of(argv):
+    """Return the files that the arguments name, in the order of reading."""
+    for flag, path in zip(argv[::2], argv[1::2]):
+        if flag == '--config-dir':
+            for name in sorted(os.listdir(path)):
+                if name.endswith('.conf'):
+                    yield os.path.join(path, name)
+        else:
+            yield path
+
+
+def main():
+    question = json.load(sys.stdin)
+    out = os.fdopen(os.dup(1), 'w')
+    os.dup2(2, 1)
+    conf = load()
+    if question['ask'] == 'samples':
+        import judge_samples
+
+        reply = in_a_child(judge_samples.samples, conf)
+    else:
+        options = listed()
+        reply = {
+            name: in_a_child(judge, conf, options, argv)
+            for name, argv in question['sites'].items()
+        }
+    json.dump(reply, out)
+    out.close()
 
 
 if __name__ == '__main__':
-    main(sys.argv[1])
+    main()

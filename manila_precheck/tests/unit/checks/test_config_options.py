@@ -104,8 +104,12 @@ class ConfigOptionsTest(testtools.TestCase):
             admin_network_config_group = admin
             netapp_enabled_backup_types = backup
             [net]
+            network_api_class = manila.network.neutron.neutron_network_plugin\
+.NeutronBindNetworkPlugin
             neutron_binding_profiles = profile
             [admin]
+            network_api_class = manila.network.standalone_network_plugin\
+.StandaloneNetworkPlugin
             standalone_network_plugin_gateway = 10.0.0.1
             [profile]
             neutron_switch_id = a
@@ -123,6 +127,9 @@ class ConfigOptionsTest(testtools.TestCase):
             enabled_share_backends = b1
             [b1]
             share_driver = manila.share.drivers.generic.GenericShareDriver
+            service_instance_user = manila
+            network_api_class = manila.network.standalone_network_plugin\
+.StandaloneNetworkPlugin
             standalone_network_plugin_gateway = 10.0.0.1
             """,
         ],
@@ -147,7 +154,6 @@ class ConfigOptionsTest(testtools.TestCase):
             """,
         ],
         ['login_of_an_unknown_plugin', '[nova]\nauth_type = x\nusername=a\n'],
-        ['login_without_a_plugin', '[nova]\nusername = a\n'],
     )
     @ddt.unpack
     def test_silent(self, conf):
@@ -180,8 +186,8 @@ class ConfigOptionsTest(testtools.TestCase):
                     WARNING,
                     f'b1/{name}',
                     5,
-                    f'[b1] {name} is read by 2024.1 and gone in {target}, '
-                    'which ignores the line',
+                    f'[b1] {name} = 2048 is read by 2024.1 and gone in '
+                    f'{target}, which ignores the line',
                     sentence(REMOVE.format(5) + ' with the upgrade.'),
                     {'verdict': 'removed'},
                     '',
@@ -207,8 +213,8 @@ class ConfigOptionsTest(testtools.TestCase):
             '[oslo_messaging_amqp]\nidle_timeout = 1\nidle_timeout = 2\n'
         )
         gone = (
-            '[oslo_messaging_amqp] idle_timeout is read by 2024.1 and gone '
-            'in 2025.1, which ignores the line'
+            '[oslo_messaging_amqp] idle_timeout = {} is read by 2024.1 and '
+            'gone in 2025.1, which ignores the line'
         )
         self.assert_found(
             result,
@@ -216,7 +222,7 @@ class ConfigOptionsTest(testtools.TestCase):
                 WARNING,
                 'oslo_messaging_amqp/idle_timeout',
                 3,
-                gone,
+                gone.format(2),
                 sentence(REMOVE.format(3) + ' with the upgrade.'),
                 {'verdict': 'removed'},
                 '',
@@ -225,7 +231,7 @@ class ConfigOptionsTest(testtools.TestCase):
                 INFO,
                 'oslo_messaging_amqp/idle_timeout',
                 2,
-                gone + '; {conf}:3 masks it already',
+                gone.format(1) + '; {conf}:3 masks it already',
                 sentence(REMOVE.format(2) + ' with the upgrade.'),
                 {'verdict': 'removed'},
                 '',
@@ -415,7 +421,7 @@ class ConfigOptionsTest(testtools.TestCase):
                 severity,
                 'c/cephfs_ganesha_server_is_remote',
                 5,
-                '[c] cephfs_ganesha_server_is_remote is deprecated for '
+                '[c] cephfs_ganesha_server_is_remote = true is deprecated for '
                 f'removal in {target} (since 2025.1)',
                 sentence(
                     REMOVE.format(5)
@@ -509,8 +515,8 @@ class ConfigOptionsTest(testtools.TestCase):
                 INFO,
                 'DEFAULT/report_interval',
                 2,
-                '[DEFAULT] report_interval has no effect: {conf}:3 sets it '
-                'again',
+                '[DEFAULT] report_interval = ten has no effect: {conf}:3 sets '
+                'it again, to 10',
                 [],
                 {'verdict': 'masked', 'masked_by': '{conf}:3'},
                 'masked',
@@ -534,6 +540,7 @@ class ConfigOptionsTest(testtools.TestCase):
         result = self.run_check(
             '[DEFAULT]\nenabled_share_backends = e\n[e]\n'
             f'share_driver = {EMC}\nemc_share_backend = vnx\n'
+            'emc_nas_server = 192.0.2.1\nemc_nas_login = a\n'
             'emc_nas_password = abc$nothing\n',
             'wallaby',
             'xena',
@@ -551,6 +558,8 @@ class ConfigOptionsTest(testtools.TestCase):
                 'lvm_share_volume_group = a\n'
                 '[z]\nshare_driver = manila.share.drivers.zfsonlinux.driver'
                 '.ZFSonLinuxShareDriver\nnetapp_vserver = vs1\n'
+                'zfs_zpool_list = a\nzfs_dataset_creation_options = b=c\n'
+                'zfs_service_ip = 192.0.2.1\nzfs_share_export_ip = 192.0.2.1\n'
             ),
             (
                 INFO,
@@ -573,6 +582,80 @@ class ConfigOptionsTest(testtools.TestCase):
                 {'verdict': 'ineffective'},
                 '',
             ),
+        )
+
+    @ddt.named_data(
+        [
+            'of_a_network_plugin_without_share_servers',
+            '[DEFAULT]\nenabled_share_backends = z\n'
+            '[z]\nservice_instance_user = m\n'
+            'driver_handles_share_servers = False\n'
+            'neutron_net_id = a\n',
+            'z/neutron_net_id',
+            'the back end does not read it with '
+            'driver_handles_share_servers = False',
+        ],
+        [
+            'of_the_other_mode_of_its_driver',
+            '[DEFAULT]\nenabled_share_backends = z\n'
+            '[z]\nservice_instance_user = m\n'
+            'driver_handles_share_servers = on\n'
+            'tenant_net_name_or_ip = a\n',
+            'z/tenant_net_name_or_ip',
+            'the back end does not read it with '
+            'driver_handles_share_servers = True',
+        ],
+        [
+            'of_another_network_plugin',
+            '[DEFAULT]\nenabled_share_backends = z\n'
+            '[z]\nservice_instance_user = m\n'
+            'driver_handles_share_servers = True\n'
+            'standalone_network_plugin_mtu = many\n',
+            'z/standalone_network_plugin_mtu',
+            'the network plugin of section [z] is another than the one that '
+            'reads it',
+        ],
+        [
+            'of_another_driver_than_the_one_in_default',
+            '[DEFAULT]\n\n\nhitachi_hnas_evs_id = many\n',
+            'DEFAULT/hitachi_hnas_evs_id',
+            'it belongs to HitachiHNASDriver, not to the driver of section '
+            '[DEFAULT]',
+        ],
+        [
+            'of_a_login_that_no_auth_type_names',
+            '[nova]\n\n\nusername = a\n',
+            'nova/username',
+            'no auth_type names the plugin that would read it',
+        ],
+    )
+    @ddt.unpack
+    def test_option_that_nothing_reads_here(self, conf, name, reason):
+        section, _, option = name.partition('/')
+        self.assert_found(
+            self.run_check(conf),
+            (
+                INFO,
+                name,
+                conf[: conf.index(option)].count('\n') + 1,
+                f'[{section}] {option} has no effect: {reason}',
+                [],
+                {'verdict': 'ineffective'},
+                '',
+            ),
+        )
+
+    def test_reference_into_default_by_name_is_refused(self):
+        result = self.run_check(
+            '[DEFAULT]\nstate_path = /srv\n'
+            '[oslo_concurrency]\nlock_path = ${DEFAULT.state_path}/tmp\n'
+        )
+        self.assertEqual(
+            [(FAILURE, 'oslo_concurrency/lock_path', 'invalid')],
+            [
+                (f.severity, f.subject.name, f.data['verdict'])
+                for f in result.findings
+            ],
         )
 
     def test_option_of_another_login(self):

@@ -1,0 +1,105 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The names of machines that a site's sources hold, for hiding them.
+
+A report that goes to a vendor shall not say them, and only the sources know
+all of them: a check's message may hold one that its data do not.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+import re
+import socket
+from urllib import parse
+
+from manila_precheck.sources import config
+from manila_precheck.sources import database
+
+# Options that name a machine: host, my_ip, netapp_server_hostname,
+# isilon_..._ip, memcached_servers, ..._endpoint, auth_url.
+_OPTION = re.compile(
+    r'(^|_)(hosts?|hostname|ips?|address|addresses|servers?|endpoints?|listen'
+    r'|portal|vip|fqdn|url|uri|connection)$'
+)
+_WORD = re.compile(r'[^\s,;]+')
+_PORT = re.compile(r':\d+$')
+
+# No name of a site.
+_COMMON = frozenset({'localhost', '127.0.0.1', '::', '::1', 'manila', 'none'})
+
+# Tables whose column host is HOST@BACKEND#POOL.
+_TABLES = ('services', 'share_instances', 'share_servers', 'share_groups')
+
+
+def of_machine() -> set[str]:
+    """Return what this machine is called."""
+    return _sound({socket.gethostname(), socket.getfqdn()})
+
+
+def of_config(files: config.ConfigFiles) -> set[str]:
+    """Return the machines that the configuration names."""
+    found = {
+        host
+        for setting in files.settings
+        if _OPTION.search(setting.name.lower())
+        for host in _hosts(setting.value)
+        # 'rabbitmq' and 'keystone' say nothing of a site, and are words of
+        # every report.
+        if not host.isalpha()
+    }
+    found.update(s.value for s in files.find('DEFAULT', 'host'))
+    return _sound(found)
+
+
+def of_database(db: database.Database) -> set[str]:
+    """Return the machines that own a row.
+
+    :raises SourceUnusable: when the server refuses to say.
+    """
+    import sqlalchemy
+
+    found: set[str] = set()
+    for name in _TABLES:
+        if not db.has_column(name, 'host'):
+            continue
+        column = db.table(name, 'host').c.host
+        statement = sqlalchemy.select(column).distinct()
+        for row in db.rows(statement, about=f'table {name}'):
+            found.add((row.host or '').partition('@')[0].partition('#')[0])
+    return _sound(found)
+
+
+def _hosts(value: str) -> Iterator[str]:
+    for word in _WORD.findall(value.replace("'", ' ').replace('"', ' ')):
+        if '://' in word:
+            # transport_url may hold several, which _WORD has split.
+            word = word.partition('://')[2]
+        word = word.rpartition('@')[2]
+        word = re.split(r'[/?#]', word, maxsplit=1)[0]
+        if word.startswith('['):
+            yield word[1:].partition(']')[0]
+        else:
+            yield parse.unquote(_PORT.sub('', word))
+
+
+def _sound(names: Iterable[str]) -> set[str]:
+    """Leave out what is no name, or no name of a site."""
+    return {
+        name
+        for name in names
+        if len(name) > 1
+        and name.lower() not in _COMMON
+        and name.strip('0.')
+        and not name.isdigit()
+        and not name.startswith(('$', '%'))
+    }

@@ -1,0 +1,528 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""config-options on values that name what the target may not have."""
+
+import textwrap
+
+import ddt
+import testtools
+
+from manila_precheck import model
+from manila_precheck import testing
+
+FAILURE = model.Severity.FAILURE
+WARNING = model.Severity.WARNING
+INFO = model.Severity.INFO
+GENERIC = 'manila.share.drivers.generic.GenericShareDriver'
+NFS = 'manila.data.drivers.nfs.NFSBackupDriver'
+FILTER = 'manila.scheduler.drivers.filter.FilterScheduler'
+DEFAULTS = (
+    'OnlyHostFilter,AvailabilityZoneFilter,CapacityFilter,CapabilitiesFilter,'
+    'DriverFilter,ShareReplicationFilter,CreateFromSnapshotFilter,'
+    'AffinityFilter,AntiAffinityFilter'
+)
+FILTERS = (
+    'The target has AffinityFilter, AntiAffinityFilter, '
+    'AvailabilityZoneFilter, CapabilitiesFilter, CapacityFilter, '
+    'ConsistentSnapshotFilter, CreateFromSnapshotFilter, DriverFilter, '
+    'IgnoreAttemptedHostsFilter, JsonFilter, OnlyHostFilter, RetryFilter, '
+    'ShareReplicationFilter.'
+)
+BACK_END = (
+    '[DEFAULT]\nenabled_share_backends = b\n{}[b]\n'
+    f'share_driver = {GENERIC}\nservice_instance_user = a\n'
+    'driver_handles_share_servers = {}\n{}'
+)
+
+
+@ddt.ddt
+class NamesTest(testtools.TestCase):
+    def found(self, conf, source='2024.1', target='2025.1'):
+        self.site = self.useFixture(
+            testing.Site(textwrap.dedent(conf), source=source, target=target)
+        )
+        return self.site.run('config-options').findings
+
+    def finding(
+        self, severity, name, line, message, remediation, data, aspect='names'
+    ):
+        return model.Finding(
+            'config-options',
+            severity,
+            model.Subject('option', name, self.site.file('manila.conf'), line),
+            message,
+            tuple(model.Remediation(*item) for item in remediation),
+            data=data,
+            aspect=aspect,
+        )
+
+    @ddt.data(
+        '[DEFAULT]\ntransport_url = rabbit://u:p@a,u:p@b/\n',
+        '[DEFAULT]\ntransport_url = RABBIT://a/\n',
+        '[DEFAULT]\ntransport_url = kombu+memory://a/\n',
+        '[coordination]\nbackend_url = etcd3+http://a:2379\n',
+        '[coordination]\nbackend_url = FILE:///var/lib/manila\n',
+        '[oslo_messaging_notifications]\ndriver = messagingv2\n',
+        '[oslo_messaging_notifications]\ndriver = log\ndriver = routing\n',
+        '[database]\nconnection = mysql+pymysql://u:p@h/m?charset=utf8\n',
+        '[database]\nconnection = postgresql://u:p@h/m\n',
+        '[database]\nconnection = mariadb+pymysql://u:p@h/m\n',
+        f'[DEFAULT]\nscheduler_driver = {FILTER}\n',
+        f'[DEFAULT]\nbackup_driver = {NFS}\n',
+        '[DEFAULT]\nscheduler_default_filters = CapacityFilter, JsonFilter\n',
+        '[DEFAULT]\nscheduler_default_filters =\n',
+        '[DEFAULT]\nscheduler_default_weighers = NetAppAIQWeigher\n',
+        '[quota]\ndriver = manila.quota.DbQuotaDriver\n',
+        BACK_END.format(
+            '',
+            True,
+            'network_api_class = manila.network.standalone_network_plugin.'
+            'StandaloneNetworkPlugin\n',
+        ),
+        BACK_END.format(
+            '',
+            False,
+            'share_helpers = NFS=manila.share.drivers.helpers.NFSHelper\n',
+        ),
+    )
+    def test_silent(self, conf):
+        self.assertEqual((), self.found(conf))
+
+    @ddt.data(
+        # (section, option, value, name, source, target, thing, had, effect,
+        #  what the target has)
+        (
+            'DEFAULT/transport_url',
+            'amqp://u:hunter2@h/',
+            'amqp',
+            '2024.1',
+            '2025.1',
+            'is no transport of 2025.1 (2024.1 has it); no service of manila '
+            'starts',
+            'kafka, rabbit',
+            True,
+        ),
+        (
+            'DEFAULT/transport_url',
+            'amqp://u:hunter2@h/',
+            'amqp',
+            '2025.1',
+            '2026.1',
+            'is no transport of 2026.1 (2025.1 has none such either); no '
+            'service of manila starts',
+            'kafka, rabbit',
+            False,
+        ),
+        (
+            'oslo_messaging_notifications/transport_url',
+            'qpid://u:hunter2@h/',
+            'qpid',
+            '2024.1',
+            '2025.1',
+            'is no transport of 2025.1 (2024.1 has none such either); no '
+            'service of manila starts',
+            'kafka, rabbit',
+            False,
+        ),
+        (
+            'coordination/backend_url',
+            'zake://',
+            'zake',
+            '2025.1',
+            '2026.1',
+            'is no coordination backend of 2026.1 (2025.1 has it); '
+            'manila-scheduler and manila-share do not start (NoMatches)',
+            'consul, etcd, etcd3+http, etcd3+https, file, ipc, kazoo, '
+            'kubernetes, memcached, mysql, postgresql, redis, zookeeper',
+            True,
+        ),
+        (
+            'coordination/backend_url',
+            'consul://u:hunter2@h',
+            'consul',
+            '2026.1',
+            '2026.2',
+            'is no coordination backend of 2026.2 (2026.1 has it); '
+            'manila-scheduler and manila-share do not start (NoMatches)',
+            'etcd3+http, etcd3+https, file, ipc, kazoo, kubernetes, '
+            'memcached, mysql, postgresql, redis, zookeeper',
+            True,
+        ),
+    )
+    @ddt.unpack
+    def test_scheme(
+        self, option, value, name, source, target, message, has, had
+    ):
+        section, option_name = option.split('/')
+        found = self.found(
+            f'[{section}]\n{option_name} = {value}\n', source, target
+        )
+        self.assertEqual(
+            (
+                self.finding(
+                    FAILURE,
+                    option,
+                    2,
+                    f'[{section}] {option_name}: {name} {message}',
+                    [('text', f'The target has {has}.')],
+                    {
+                        'verdict': 'dangling',
+                        'named': name,
+                        'source_has_it': had,
+                    },
+                ),
+            ),
+            found,
+        )
+        self.assertNotIn('hunter2', repr(found))
+
+    def test_scheme_that_is_missing(self):
+        (found,) = self.found('[coordination]\nbackend_url = plain\n')
+        self.assertEqual(
+            (FAILURE, '', 'coordination/backend_url'),
+            (found.severity, found.data['named'], found.subject.name),
+        )
+
+    @ddt.data(
+        ('postgres://u:hunter2@h/m', 'postgres', 'wallaby', 'xena', True),
+        ('db2://u:hunter2@h/m', 'db2', '2024.1', '2025.1', False),
+        ('MySQL://u:hunter2@h/m', 'MySQL', '2024.1', '2025.1', False),
+        ('mysql+nosuch://u:hunter2@h/m', 'mysql+nosuch', 'zed', '2023.1', 0),
+    )
+    @ddt.unpack
+    def test_dialect(self, value, name, source, target, had):
+        (found,) = self.found(
+            f'[database]\nconnection = {value}\n', source, target
+        )
+        self.assertEqual(
+            (
+                FAILURE,
+                'database/connection',
+                name,
+                bool(had),
+                f'[database] connection: {name} is no SQL dialect of {target} '
+                f'({source} {"has it" if had else "has none such either"}); '
+                'no service of manila reaches the database '
+                '(NoSuchModuleError)',
+            ),
+            (
+                found.severity,
+                found.subject.name,
+                found.data['named'],
+                found.data['source_has_it'],
+                found.message,
+            ),
+        )
+        self.assertNotIn('hunter2', repr(found))
+
+    def test_dialect_that_loads_mysqldb(self):
+        found = self.found('[database]\nconnection = mysql://u:p@h/m\n')
+        self.assertEqual(
+            (
+                self.finding(
+                    INFO,
+                    'database/connection',
+                    2,
+                    '[database] connection: mysql loads the module MySQLdb, '
+                    'which manila does not bring along; without it no service '
+                    'of manila reaches the database',
+                    [
+                        (
+                            'text',
+                            'Install mysqlclient beside 2025.1, or begin the '
+                            'URL with mysql+pymysql:// and install PyMySQL.',
+                        )
+                    ],
+                    {'verdict': 'unjudged', 'named': 'mysql'},
+                ),
+            ),
+            found,
+        )
+
+    def test_notification_driver(self):
+        found = self.found(
+            '[oslo_messaging_notifications]\ndriver = log\n'
+            'driver = manila.openstack.common.notifier.rpc_notifier\n'
+        )
+        name = 'manila.openstack.common.notifier.rpc_notifier'
+        self.assertEqual(
+            (
+                self.finding(
+                    WARNING,
+                    'oslo_messaging_notifications/driver',
+                    3,
+                    f'[oslo_messaging_notifications] driver: {name} is no '
+                    'notification driver of 2025.1 (2024.1 has none such '
+                    'either); its notifications are not sent, and nothing '
+                    'but a line in the log says so',
+                    [
+                        (
+                            'text',
+                            'The target has log, messaging, messagingv2, '
+                            'noop, routing, test.',
+                        )
+                    ],
+                    {
+                        'verdict': 'dangling',
+                        'named': name,
+                        'source_has_it': False,
+                    },
+                ),
+            ),
+            found,
+        )
+
+    def test_scheduler_driver_that_moved(self):
+        found = self.found(
+            '[DEFAULT]\n'
+            'scheduler_driver = manila.scheduler.simple.SimpleScheduler\n'
+        )
+        new = 'manila.scheduler.drivers.simple.SimpleScheduler'
+        self.assertEqual(
+            (
+                self.finding(
+                    WARNING,
+                    'DEFAULT/scheduler_driver',
+                    2,
+                    '[DEFAULT] scheduler_driver: '
+                    'manila.scheduler.simple.SimpleScheduler is an old path '
+                    f'that 2025.1 still maps to {new}',
+                    [('config', f'[DEFAULT]\nscheduler_driver = {new}')],
+                    {
+                        'verdict': 'moved',
+                        'named': 'manila.scheduler.simple.SimpleScheduler',
+                        'moved_to': new,
+                    },
+                ),
+            ),
+            found,
+        )
+
+    @ddt.data(
+        (
+            'scheduler_driver',
+            'manila.scheduler.gone.Gone',
+            'scheduler driver',
+            'manila-scheduler does not start',
+            FILTER,
+        ),
+        (
+            'backup_driver',
+            'manila.data.gone.Gone',
+            'backup driver',
+            'manila-data does not start',
+            NFS,
+        ),
+    )
+    @ddt.unpack
+    def test_class_below_manila(self, option, path, thing, effect, default):
+        self.assertEqual(
+            self.found(f'[DEFAULT]\n{option} = {path}\n'),
+            (
+                self.finding(
+                    FAILURE,
+                    f'DEFAULT/{option}',
+                    2,
+                    f'[DEFAULT] {option}: {path} is no {thing} of 2025.1 '
+                    f'(2024.1 has none such either); {effect}',
+                    [
+                        ('text', 'The default is:'),
+                        ('config', f'[DEFAULT]\n{option} = {default}'),
+                    ],
+                    {
+                        'verdict': 'dangling',
+                        'named': path,
+                        'source_has_it': False,
+                    },
+                ),
+            ),
+        )
+
+    def test_class_of_someone_else(self):
+        self.assertEqual(
+            self.found('[DEFAULT]\nscheduler_driver = acme.Scheduler\n'),
+            (
+                self.finding(
+                    WARNING,
+                    'DEFAULT/scheduler_driver',
+                    2,
+                    '[DEFAULT] scheduler_driver: acme.Scheduler is no '
+                    'scheduler driver of 2025.1 or 2024.1: whether another '
+                    'package brings it is not known here; if none does, '
+                    'manila-scheduler does not start',
+                    [
+                        (
+                            'text',
+                            'Install the version of that package which goes '
+                            'with 2025.1. Without such a package:',
+                        ),
+                        ('text', 'The default is:'),
+                        ('config', f'[DEFAULT]\nscheduler_driver = {FILTER}'),
+                    ],
+                    {'verdict': 'unjudged', 'named': 'acme.Scheduler'},
+                ),
+            ),
+        )
+
+    def test_filters(self):
+        found = self.found(
+            '[DEFAULT]\nscheduler_default_filters = '
+            'DriverFilter,AcmeFilter,capacityfilter\n'
+        )
+        known = 'DriverFilter,AcmeFilter,CapacityFilter'
+        self.assertEqual(
+            (
+                self.finding(
+                    FAILURE,
+                    'DEFAULT/scheduler_default_filters',
+                    2,
+                    '[DEFAULT] scheduler_default_filters: capacityfilter is '
+                    'no scheduler filter of 2025.1 (2024.1 has none such '
+                    'either); no share can be created '
+                    '(SchedulerHostFilterNotFound)',
+                    [
+                        (
+                            'config',
+                            f'[DEFAULT]\nscheduler_default_filters = {known}',
+                        )
+                    ],
+                    {
+                        'verdict': 'dangling',
+                        'named': 'capacityfilter',
+                        'source_has_it': False,
+                    },
+                    'names:capacityfilter',
+                ),
+                self.finding(
+                    WARNING,
+                    'DEFAULT/scheduler_default_filters',
+                    2,
+                    '[DEFAULT] scheduler_default_filters: AcmeFilter is no '
+                    'scheduler filter of 2025.1 or 2024.1: whether another '
+                    'package brings it is not known here; if none does, no '
+                    'share can be created (SchedulerHostFilterNotFound)',
+                    [
+                        (
+                            'text',
+                            'Install the version of that package which goes '
+                            'with 2025.1. Without such a package:',
+                        ),
+                        ('text', FILTERS),
+                        (
+                            'config',
+                            '[DEFAULT]\nscheduler_default_filters = '
+                            'DriverFilter,capacityfilter',
+                        ),
+                    ],
+                    {'verdict': 'unjudged', 'named': 'AcmeFilter'},
+                    'names:AcmeFilter',
+                ),
+            ),
+            found,
+        )
+
+    def test_filter_by_its_path(self):
+        path = 'manila.scheduler.filters.capacity.CapacityFilter'
+        (found,) = self.found(
+            f'[DEFAULT]\nscheduler_default_filters = {path}\n'
+        )
+        self.assertEqual(
+            (
+                FAILURE,
+                (
+                    model.advice(FILTERS),
+                    model.advice('The default is:'),
+                    model.config(
+                        f'[DEFAULT]\nscheduler_default_filters = {DEFAULTS}'
+                    ),
+                ),
+            ),
+            (found.severity, found.remediation),
+        )
+
+    def test_weigher_of_a_later_release(self):
+        found = self.found(
+            '[DEFAULT]\nscheduler_default_weighers = NetAppAIQWeigher\n',
+            'zed',
+            '2023.1',
+        )
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    '[DEFAULT] scheduler_default_weighers: NetAppAIQWeigher '
+                    'is no scheduler weigher of 2023.1 (zed has none such '
+                    'either); no share can be created '
+                    '(SchedulerHostWeigherNotFound)',
+                )
+            ],
+            [(f.severity, f.message) for f in found],
+        )
+
+    def test_line_that_is_masked_names_nothing(self):
+        found = self.found(
+            '[DEFAULT]\ntransport_url = amqp://a/\n'
+            'transport_url = rabbit://a/\n'
+        )
+        self.assertEqual(['masked'], [f.data['verdict'] for f in found])
+
+    def test_network_plugin_without_share_servers_leads_nowhere_unread(self):
+        found = self.found(
+            BACK_END.format('', False, 'network_api_class = manila.gone.X\n')
+        )
+        self.assertEqual(
+            ['ineffective'], [one.data['verdict'] for one in found]
+        )
+
+    def test_network_plugin_with_share_servers(self):
+        found = self.found(
+            BACK_END.format(
+                '',
+                True,
+                'network_config_group = n\n[n]\n'
+                'network_api_class = manila.network.nova.Gone\n',
+            )
+        )
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    'n/network_api_class',
+                    '[n] network_api_class: manila.network.nova.Gone is no '
+                    'network plugin of 2025.1 (2024.1 has none such either); '
+                    'manila-share exits with 1 and starts no back end',
+                )
+            ],
+            [(f.severity, f.subject.name, f.message) for f in found],
+        )
+
+    @ddt.data((True, WARNING), (False, WARNING))
+    @ddt.unpack
+    def test_helper(self, servers, severity):
+        found = self.found(
+            BACK_END.format(
+                '', servers, 'share_helpers = NFS=manila.share.gone.Helper\n'
+            )
+        )
+        self.assertEqual(
+            [
+                (
+                    severity,
+                    '[b] share_helpers: manila.share.gone.Helper is no class '
+                    'of 2025.1 or 2024.1: whether another package brings it '
+                    'is not known here; if none does, the back end does not '
+                    'come up: it never reports',
+                )
+            ],
+            [(f.severity, f.message) for f in found],
+        )

@@ -1,0 +1,230 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""config-options on options that a driver cannot do without."""
+
+import ddt
+import testtools
+
+from manila_precheck import model
+from manila_precheck import testing
+
+DRIVERS = 'manila.share.drivers.'
+GENERIC = DRIVERS + 'generic.GenericShareDriver'
+HNAS = DRIVERS + 'hitachi.hnas.driver.HitachiHNASDriver'
+HSP = DRIVERS + 'hitachi.hsp.driver.HitachiHSPDriver'
+INFORTREND = DRIVERS + 'infortrend.driver.InfortrendNASDriver'
+EMC = DRIVERS + 'dell_emc.driver.EMCShareDriver'
+INIT = (
+    'the driver is not built, and manila-share exits with 1 and starts no '
+    'back end'
+)
+SETUP = (
+    'the driver does not come up: manila-share runs, and the back end never '
+    'reports'
+)
+REQUIRED = (
+    'the driver marks it as required and has nothing to use instead: '
+    'manila-share runs, and the back end does not serve'
+)
+
+
+def back_end(driver, *lines, servers=False):
+    return '\n'.join(
+        [
+            '[DEFAULT]',
+            'enabled_share_backends = b',
+            '[b]',
+            f'share_driver = {driver}',
+            f'driver_handles_share_servers = {servers}',
+            *lines,
+            '',
+        ]
+    )
+
+
+@ddt.ddt
+class NeededTest(testtools.TestCase):
+    def found(self, conf, source='2024.1', target='2025.1'):
+        self.site = self.useFixture(
+            testing.Site(conf, source=source, target=target)
+        )
+        return self.site.run('config-options').findings
+
+    def finding(self, name, message, remediation, driver, at):
+        return model.Finding(
+            'config-options',
+            model.Severity.FAILURE,
+            model.Subject('option', name, self.site.file('manila.conf'), 4),
+            message,
+            tuple(model.Remediation(*item) for item in remediation),
+            data={'verdict': 'missing', 'driver': driver, 'at': at},
+            aspect='missing',
+        )
+
+    @ddt.data(
+        '[DEFAULT]\n',
+        back_end(GENERIC, 'service_instance_user = a'),
+        # A key for a password.
+        back_end(
+            HNAS,
+            'hitachi_hnas_evs_id = 1',
+            'hitachi_hnas_evs_ip = 192.0.2.1',
+            'hitachi_hnas_ip = 192.0.2.1',
+            'hitachi_hnas_user = a',
+            'hitachi_hnas_ssh_private_key = /a',
+        ),
+        # Not enabled, no section, no driver of manila.
+        f'[DEFAULT]\nenabled_share_backends = a\n[b]\nshare_driver = {HSP}\n',
+        back_end('acme.Driver'),
+        # Read with share servers alone.
+        back_end(EMC, 'emc_share_backend = unity', 'unity_share_server = a'),
+    )
+    def test_silent(self, conf):
+        self.assertEqual(
+            [],
+            [
+                finding
+                for finding in self.found(conf)
+                if finding.aspect == 'missing'
+            ],
+        )
+
+    def test_driver_that_is_not_built(self):
+        self.assertEqual(
+            self.found(back_end(GENERIC)),
+            (
+                self.finding(
+                    'b/service_instance_user',
+                    '[b] does not set service_instance_user, which '
+                    'GenericShareDriver of 2025.1 cannot do without: '
+                    f'{INIT}; so in 2024.1',
+                    [('config', '[b]\nservice_instance_user = <text>')],
+                    GENERIC,
+                    'init',
+                ),
+            ),
+        )
+
+    def test_driver_that_does_not_come_up(self):
+        found = self.found(
+            back_end(
+                EMC,
+                'emc_share_backend = powerstore',
+                'dell_nas_login = a',
+                'dell_nas_password = b',
+            )
+        )
+        self.assertEqual(
+            (
+                self.finding(
+                    'b/dell_nas_backend_host',
+                    '[b] does not set dell_nas_backend_host, which '
+                    'EMCShareDriver of 2025.1 cannot do without: '
+                    f'{SETUP}; so in 2024.1',
+                    [('config', '[b]\ndell_nas_backend_host = <text>')],
+                    EMC,
+                    'setup',
+                ),
+            ),
+            found,
+        )
+
+    def test_one_of_two_options(self):
+        found = self.found(
+            back_end(
+                INFORTREND,
+                'infortrend_nas_ip = 192.0.2.1',
+                'infortrend_share_pools = a',
+                'infortrend_share_channels = 1',
+            )
+        )
+        self.assertEqual(
+            (
+                self.finding(
+                    'b/infortrend_nas_password',
+                    '[b] does not set infortrend_nas_password or '
+                    'infortrend_nas_ssh_key, which InfortrendNASDriver of '
+                    f'2025.1 cannot do without: {INIT}; so in 2024.1',
+                    [
+                        ('text', 'One of these:'),
+                        ('config', '[b]\ninfortrend_nas_password = <text>'),
+                        ('config', '[b]\ninfortrend_nas_ssh_key = <text>'),
+                    ],
+                    INFORTREND,
+                    'init',
+                ),
+            ),
+            found,
+        )
+
+    def test_option_that_the_driver_marks_as_required(self):
+        found = self.found(
+            back_end(
+                HSP,
+                'hitachi_hsp_host = 192.0.2.1',
+                'hitachi_hsp_username = a',
+                'hitachi_hsp_password =',
+            )
+        )
+        self.assertEqual(
+            (
+                self.finding(
+                    'b/hitachi_hsp_password',
+                    '[b] does not set hitachi_hsp_password, which '
+                    'HitachiHSPDriver of 2025.1 cannot do without: '
+                    f'{REQUIRED}; so in 2024.1',
+                    [('config', '[b]\nhitachi_hsp_password = <text>')],
+                    HSP,
+                    'required',
+                ),
+            ),
+            found,
+        )
+
+    def test_mode_decides(self):
+        conf = back_end(
+            EMC, 'emc_share_backend = unity', 'unity_share_server = a'
+        )
+        with_servers = conf.replace('= False', '= True')
+        self.assertEqual(
+            ['b/unity_server_meta_pool'],
+            [f.subject.name for f in self.found(with_servers)],
+        )
+        self.assertEqual((), self.found(conf))
+        self.assertEqual(
+            ['b/unity_share_server'],
+            [
+                f.subject.name
+                for f in self.found(
+                    conf.replace('unity_share_server = a\n', '')
+                )
+            ],
+        )
+
+    def test_a_back_end_in_default(self):
+        (found,) = self.found(f'[DEFAULT]\nshare_driver = {GENERIC}\n')
+        self.assertEqual(
+            ('DEFAULT/service_instance_user', 2),
+            (found.subject.name, found.subject.line),
+        )
+
+    def test_every_back_end(self):
+        found = self.found(
+            '[DEFAULT]\nenabled_share_backends = a,b\n'
+            f'[a]\nshare_driver = {GENERIC}\n'
+            f'[b]\nshare_driver = {GENERIC}\n'
+        )
+        self.assertEqual(
+            [('a/service_instance_user', 4), ('b/service_instance_user', 6)],
+            [(f.subject.name, f.subject.line) for f in found],
+        )

@@ -1,0 +1,273 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What becomes of a line of the configuration in an upgrade."""
+
+from collections.abc import Iterator
+import functools
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck import standing
+from manila_precheck.sources import config
+from manila_precheck.verdicts import hints
+from manila_precheck.verdicts import refusals
+from manila_precheck.verdicts import sides
+
+Severity = model.Severity
+Why = standing.Why
+
+_INEFFECTIVE = (Why.DRIVER, Why.LOGIN, Why.MODE, Why.NETWORK)
+
+
+class Lines:
+    """What the two releases say of a line, put into words."""
+
+    def __init__(self, both: sides.Sides) -> None:
+        self._sides = both
+        self._source = both.source
+        self._target = both.target
+        self._hints = hints.Hints(both.conf, both.target)
+
+    def findings(self, setting: config.Setting) -> Iterator[model.Finding]:
+        now = self._target.standing(setting.group, setting.name)
+        if now.why is Why.OWN:
+            return
+        if not now.read:
+            yield self._unread(setting, now)
+            return
+        masked_by = self._masked_by(setting)
+        if now.old:
+            yield self._renamed(setting, now, masked_by)
+        elif now.option and now.option.deprecated_for_removal:
+            yield self._deprecated(setting, now, masked_by)
+        if masked_by is None:
+            yield from refusals.findings(self._sides, setting, now)
+        elif not now.old and masked_by.rank == setting.rank:
+            yield self._masked(setting, masked_by)
+
+    def _masked_by(self, setting: config.Setting) -> Optional[config.Setting]:
+        effective = self._target.effective(setting)
+        return None if setting in effective else effective[-1]
+
+    # -- lines that the target does not read ---------------------------------
+
+    def _unread(
+        self, setting: config.Setting, now: standing.Standing
+    ) -> model.Finding:
+        target = self._target.release
+        before = self._source.standing(setting.group, setting.name)
+        name = f'[{setting.section}] {setting.name}'
+        if now.why is Why.FOREIGN:
+            return self._sides.finding(
+                Severity.INFO,
+                setting,
+                'unjudged',
+                f'{name} is in a section whose driver or plugin manila '
+                f'{target} does not ship; whether that one reads it is not '
+                'known',
+            )
+        if now.why in _INEFFECTIVE:
+            return self._sides.finding(
+                Severity.INFO,
+                setting,
+                'ineffective',
+                f'{name} has no effect: {self._reader_of(setting, now)}',
+            )
+        if before.read:
+            return self._removed(setting)
+        if now.why is Why.SECTION:
+            reason = (
+                f'nothing in {self._source.release} or {target} reads '
+                f'section [{setting.section}]'
+            )
+        else:
+            reason = (
+                f'neither {self._source.release} nor {target} knows it in '
+                'this section'
+            )
+        hint = self._hints.hint(setting)
+        return self._sides.finding(
+            Severity.INFO,
+            setting,
+            'unknown',
+            f'{name} is ignored: {reason}',
+            [model.advice(hint)] if hint else [],
+        )
+
+    def _removed(self, setting: config.Setting) -> model.Finding:
+        masked_by = self._source.effective(setting)
+        masked = setting not in masked_by
+        text = (
+            f'{self._sides.assigned(setting)} is read by '
+            f'{self._source.release} and gone in '
+            f'{self._target.release}, which ignores the line'
+        )
+        if masked:
+            text += f'; {masked_by[-1].where} masks it already'
+        return self._sides.finding(
+            Severity.INFO if masked else Severity.WARNING,
+            setting,
+            'removed',
+            text,
+            [
+                model.advice(
+                    f'Remove line {setting.line} of {setting.file} with the '
+                    f'upgrade. {self._hints.hint(setting)}'.rstrip()
+                )
+            ],
+        )
+
+    def _reader_of(
+        self, setting: config.Setting, now: standing.Standing
+    ) -> str:
+        section = setting.section
+        if now.why is Why.LOGIN:
+            moved = self._sides.conf.auth_section(setting.group)
+            if moved != setting.group:
+                return f'auth_section moves the login to section [{moved}]'
+            named = self._target.login(setting.group)
+            if named is None:
+                return 'no auth_type names the plugin that would read it'
+            return f'auth_type = {named} does not read it'
+        if now.why is Why.MODE:
+            mode = self._sides.conf.handles_share_servers(setting.group)
+            return (
+                f'the back end does not read it with '
+                f'driver_handles_share_servers = {mode}'
+            )
+        if now.why is Why.NETWORK:
+            return (
+                f'the network plugin of section [{section}] is another than '
+                'the one that reads it'
+            )
+        if section == 'DEFAULT' and config.Role.BACKEND not in (
+            self._sides.conf.roles(section)
+        ):
+            return (
+                'it is an option of a back end, and with '
+                'enabled_share_backends no back end reads [DEFAULT]'
+            )
+        assert now.option is not None
+        owners = sorted(
+            {name.rpartition('.')[2] for name in now.option.drivers}
+            | {f'emc_share_backend {name}' for name in now.option.plugins}
+        )
+        return (
+            f'it belongs to {", ".join(owners)}, not to the driver of '
+            f'section [{section}]'
+        )
+
+    # -- lines that the target reads -----------------------------------------
+
+    def _renamed(
+        self,
+        setting: config.Setting,
+        now: standing.Standing,
+        masked_by: Optional[config.Setting],
+    ) -> model.Finding:
+        assert now.option is not None
+        before = self._source.standing(setting.group, setting.name)
+        text = (
+            f'[{setting.section}] {setting.name} is a deprecated name of '
+            f'[{now.group}] {now.option.name}'
+        )
+        value = self._sides.shown(setting)
+        lines = [model.config(f'[{now.group}]\n{now.option.name} = {value}')]
+        if masked_by is not None:
+            text += f'; {masked_by.where} masks it'
+            lines = []
+        elif before.option is None:
+            text += f', which {self._source.release} does not know yet'
+        return self._sides.finding(
+            self._weight(setting, before.read and not before.old, masked_by),
+            setting,
+            'renamed',
+            text,
+            [
+                *lines,
+                model.advice(f'Remove line {setting.line} of {setting.file}.'),
+            ],
+            {'option': f'{now.group}/{now.option.name}'},
+        )
+
+    def _deprecated(
+        self,
+        setting: config.Setting,
+        now: standing.Standing,
+        masked_by: Optional[config.Setting],
+    ) -> model.Finding:
+        assert now.option is not None
+        before = self._source.standing(setting.group, setting.name)
+        was = before.option is not None and (
+            before.option.deprecated_for_removal
+        )
+        since = now.option.deprecated_since
+        text = (
+            f'{self._sides.assigned(setting)} is deprecated for removal '
+            f'in {self._target.release}'
+        )
+        if since:
+            text += f' (since {since})'
+        if masked_by is not None:
+            text += f'; {masked_by.where} masks it'
+        return self._sides.finding(
+            self._weight(setting, before.read and not was, masked_by),
+            setting,
+            'deprecated',
+            text,
+            [
+                model.advice(
+                    f'Remove line {setting.line} of {setting.file} before an '
+                    'upgrade to a release that no longer reads it.'
+                )
+            ],
+            aspect='deprecated',
+        )
+
+    def _weight(
+        self,
+        setting: config.Setting,
+        new: bool,
+        masked_by: Optional[config.Setting],
+    ) -> Severity:
+        if masked_by is not None:
+            return Severity.INFO
+        if self._fatal:
+            return Severity.FAILURE
+        after = self._sides.after
+        goes = after is not None and not (
+            after.standing(setting.group, setting.name).read
+        )
+        return Severity.WARNING if new or goes else Severity.INFO
+
+    @functools.cached_property
+    def _fatal(self) -> bool:
+        """Whether oslo.log makes an exception of each deprecation."""
+        try:
+            return self._target.get('DEFAULT', 'fatal_deprecations') is True
+        except standing.Refused:
+            return False
+
+    def _masked(
+        self, setting: config.Setting, masked_by: config.Setting
+    ) -> model.Finding:
+        value = ' '.join(self._sides.shown(masked_by).split()) or 'nothing'
+        return self._sides.finding(
+            Severity.INFO,
+            setting,
+            'masked',
+            f'{self._sides.assigned(setting)} has no effect: '
+            f'{masked_by.where} sets it again, to {value}',
+            data={'masked_by': masked_by.where},
+            aspect='masked',
+        )

@@ -1,0 +1,179 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The options whose value names a class, a plugin or a scheme.
+
+What happens when the name leads nowhere is from the code of manila 22.0.2
+(the files are named beside it) and was seen on real services of 23.0.1: what
+is imported as a service starts ends it, what is looked up later fails then.
+"""
+
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.catalog import drivers
+
+FAILURE = model.Severity.FAILURE
+WARNING = model.Severity.WARNING
+
+#: Where an option stands that is read in a section of a free name.
+ANY = ''
+
+
+class Reference(NamedTuple):
+    """An option that names something, and what follows when it is gone."""
+
+    kind: str
+    """One of catalog.drivers.KINDS."""
+
+    thing: str
+    """What the name stands for, in words."""
+
+    effect: str
+    """What happens in the target when there is none such."""
+
+    severity: model.Severity = FAILURE
+    """What that weighs."""
+
+    moved: Optional[str] = None
+    """The kind of the old names that still lead to one of these."""
+
+    users: tuple[str, ...] = ()
+    """The share drivers that read it; none: whatever runs."""
+
+
+_SCHEDULER = 'manila-scheduler does not start'
+_SHARE = 'manila-share exits with 1 and starts no back end'
+_DATA = 'manila-data does not start'
+_ALL = 'no service of manila starts'
+_SETUP = 'the back end does not come up: it never reports'
+_NO_DATABASE = 'no service of manila reaches the database'
+# generic.py and service_instance.py of manila/share/drivers.
+_INSTANCES = ('GenericShareDriver', 'WindowsSMBDriver')
+
+
+def _class(effect: str, *users: str) -> Reference:
+    return Reference(drivers.CLASS, 'class', effect, users=users)
+
+
+def _filter(effect: str) -> Reference:
+    return Reference(
+        drivers.FILTER,
+        'scheduler filter',
+        f'{effect} (SchedulerHostFilterNotFound)',
+    )
+
+
+#: (section or ANY, name) to what the value names.
+REFERENCES = {
+    # manila/scheduler/manager.py, drivers/base.py; service.py
+    ('DEFAULT', 'scheduler_driver'): Reference(
+        drivers.SCHEDULER,
+        'scheduler driver',
+        _SCHEDULER,
+        moved=drivers.SCHEDULER_MOVED,
+    ),
+    ('DEFAULT', 'scheduler_host_manager'): _class(_SCHEDULER),
+    ('DEFAULT', 'scheduler_manager'): _class(_SCHEDULER),
+    ('DEFAULT', 'share_manager'): _class(_SHARE),
+    ('DEFAULT', 'data_manager'): _class(_DATA),
+    # manila/scheduler/host_manager.py: compared with the names of classes
+    ('DEFAULT', 'scheduler_default_filters'): _filter(
+        'no share can be created'
+    ),
+    ('DEFAULT', 'scheduler_default_share_group_filters'): _filter(
+        'no share group can be created'
+    ),
+    ('DEFAULT', 'scheduler_default_extend_filters'): _filter(
+        'no share can be extended'
+    ),
+    ('DEFAULT', 'scheduler_default_weighers'): Reference(
+        drivers.WEIGHER,
+        'scheduler weigher',
+        'no share can be created (SchedulerHostWeigherNotFound)',
+    ),
+    # manila/data/manager.py
+    ('DEFAULT', 'backup_driver'): Reference(
+        drivers.BACKUP, 'backup driver', _DATA
+    ),
+    # manila/share/__init__.py, db/base.py, quota.py
+    ('DEFAULT', 'share_api_class'): _class(_ALL),
+    ('DEFAULT', 'db_driver'): _class(_ALL),
+    ('DEFAULT', 'quota_driver'): _class('every request for quota fails'),
+    ('quota', 'driver'): _class('every request for quota fails'),
+    # manila/compute/__init__.py, volume/__init__.py, image/__init__.py
+    ('DEFAULT', 'compute_api_class'): _class(_SHARE, *_INSTANCES),
+    ('DEFAULT', 'volume_api_class'): _class(_SHARE, *_INSTANCES),
+    ('DEFAULT', 'image_api_class'): _class(_SHARE, *_INSTANCES),
+    # manila/api/extensions.py: logged, and the API starts
+    ('DEFAULT', 'osapi_share_extension'): Reference(
+        drivers.CLASS,
+        'API extension',
+        'manila-api starts without it',
+        WARNING,
+    ),
+    # manila/share/manager.py, drivers_private_data.py, network/__init__.py
+    (ANY, 'hook_drivers'): Reference(drivers.HOOK, 'hook', _SHARE),
+    (ANY, 'drivers_private_storage_class'): Reference(
+        drivers.PRIVATE_DATA, 'storage class', _SHARE
+    ),
+    (ANY, 'network_api_class'): Reference(
+        drivers.NETWORK, 'network plugin', _SHARE
+    ),
+    # manila/share/drivers: container/driver.py, service_instance.py,
+    # hitachi/hnas/driver.py build them at once; generic.py, lvm.py,
+    # ibm/gpfs.py and zfsonlinux/driver.py in do_setup
+    (ANY, 'container_helper'): _class(_SHARE),
+    (ANY, 'container_protocol_helper'): _class(_SHARE),
+    (ANY, 'container_security_service_helper'): _class(_SHARE),
+    (ANY, 'container_storage_helper'): _class(_SHARE),
+    (ANY, 'interface_driver'): _class(_SETUP),
+    (ANY, 'hitachi_hnas_driver_helper'): _class(_SHARE),
+    (ANY, 'gpfs_share_helpers'): _class(_SETUP),
+    (ANY, 'lvm_share_helpers'): _class(_SETUP),
+    (ANY, 'share_helpers'): _class(_SETUP),
+    (ANY, 'zfs_share_helpers'): _class(_SETUP),
+    # oslo_messaging/transport.py, notify/notifier.py: a driver of the
+    # notifications that is not there is a line in the log
+    ('DEFAULT', 'transport_url'): Reference(
+        drivers.TRANSPORT, 'transport', _ALL
+    ),
+    ('oslo_messaging_notifications', 'transport_url'): Reference(
+        drivers.TRANSPORT, 'transport', _ALL
+    ),
+    ('oslo_messaging_notifications', 'driver'): Reference(
+        drivers.NOTIFICATION,
+        'notification driver',
+        'its notifications are not sent, and nothing but a line in the log '
+        'says so',
+        WARNING,
+    ),
+    # tooz/coordination.py; manila/cmd/scheduler.py and share.py
+    ('coordination', 'backend_url'): Reference(
+        drivers.COORDINATION,
+        'coordination backend',
+        'manila-scheduler and manila-share do not start (NoMatches)',
+    ),
+    # oslo_db/sqlalchemy/engines.py; no slave is used without a master
+    ('database', 'connection'): Reference(
+        drivers.DIALECT, 'SQL dialect', f'{_NO_DATABASE} (NoSuchModuleError)'
+    ),
+    ('database', 'slave_connection'): Reference(
+        drivers.DIALECT, 'SQL dialect', f'{_NO_DATABASE} (NoSuchModuleError)'
+    ),
+}
+
+
+def find(group: str, name: str) -> Optional[Reference]:
+    """Return what the value of an option names; None: nothing."""
+    return REFERENCES.get((group, name)) or REFERENCES.get((ANY, name))
