@@ -12,8 +12,9 @@
 
 """What a policy's check string means, by oslo.policy's own parser.
 
-oslo.policy is imported on the first look only: most deployments have no
-policy file, and the import costs more than the rest of the run.
+The parser is imported on the first look only, without the enforcer around
+it: most deployments have no policy file, and the enforcer brings requests,
+YAML and serialization along.
 """
 
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ import logging
 import re
 from typing import Any
 from typing import NamedTuple
+from typing import Optional
 
 _PARSER_LOG = 'oslo_policy._parser'
 
@@ -66,41 +68,63 @@ def _parse_text(check: str) -> CheckString:
     return _parse(check)
 
 
-def _parse(check: Any) -> CheckString:
-    from oslo_policy import policy
+def tree(check: Any) -> Any:
+    """Return oslo.policy's checks for a check, made anew.
+
+    :param check: as for :func:`parse`.
+    :returns: the check at the root; None when oslo.policy raises over it.
+    """
+    from oslo_policy import _checks
+    from oslo_policy import _parser
 
     with _silence(), _no_plugins():
         try:
-            tree = policy.RuleDefault('a-rule', check).check
+            found = _parser.parse_rule(check)
         except (AttributeError, TypeError, ValueError):
-            return CheckString('', (), understood=False, usable=False)
-    if not callable(tree):
-        # NOTE: a quoted word; oslo.policy before 4.6 returned it as it is.
-        return CheckString('!', (), understood=False)
-    leaves = list(_leaves(tree))
-    refused = sum(str(leaf) == '!' for leaf in leaves)
+            return None
+    # NOTE: a quoted word; oslo.policy before 4.6 returned it as it is.
+    return found if callable(found) else _checks.FalseCheck()
+
+
+def _parse(check: Any) -> CheckString:
+    root = tree(check)
+    try:
+        canonical = str(root)
+    except RecursionError:
+        root = None
+    if root is None:
+        return CheckString('', (), understood=False, usable=False)
+    ends = list(leaves(root))
+    refused = sum(str(leaf) == '!' for leaf in ends)
     return CheckString(
-        canonical=str(tree),
+        canonical=canonical,
         references=tuple(
-            dict.fromkeys(leaf.match for leaf in leaves if _is_reference(leaf))
+            dict.fromkeys(leaf.match for leaf in ends if is_reference(leaf))
         ),
         understood=refused == _written_refusals(check),
     )
 
 
-def _leaves(check: Any) -> Iterator[Any]:
+def members(check: Any) -> Optional[list[Any]]:
+    """Return the checks right below one of oslo.policy; None below a leaf."""
+    if hasattr(check, 'rule'):
+        return [check.rule]
+    found: Optional[list[Any]] = getattr(check, 'rules', None)
+    return found
+
+
+def leaves(check: Any) -> Iterator[Any]:
     """Yield the checks at the ends of a tree of oslo.policy."""
-    members = getattr(check, 'rules', None)
-    if members is None and hasattr(check, 'rule'):
-        members = [check.rule]
-    if members is None:
+    below = members(check)
+    if below is None:
         yield check
         return
-    for member in members:
-        yield from _leaves(member)
+    for member in below:
+        yield from leaves(member)
 
 
-def _is_reference(leaf: Any) -> bool:
+def is_reference(leaf: Any) -> bool:
+    """Say whether a leaf names another rule."""
     return getattr(leaf, 'kind', None) == 'rule'
 
 

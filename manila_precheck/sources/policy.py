@@ -24,20 +24,26 @@ import hashlib
 import json
 import os
 import re
-import stat
 from typing import Any
 from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import exceptions
 from manila_precheck import model
+from manila_precheck import releases
 from manila_precheck.sources import config
+from manila_precheck.sources import content
 
 #: oslo.policy's own names (oslo.policy 6.0.0 opts.py; manila sets the first).
 DEFAULT_FILE = 'policy.yaml'
 OLD_DEFAULT_FILE = 'policy.json'
 DEFAULT_DIRECTORY = 'policy.d'
 DEFAULT_RULE = 'default'
+
+#: oslo.policy 5.0.0 dropped pick_default_policy_file() and reads YAML alone;
+#: 2026.1 is the first release whose constraints have it (5.0.0; 2025.2 has
+#: 4.6.0, which falls back).
+JSON_GOES = '2026.1'
 
 # The two YAML parsers differ in these: the pure one, which oslo.policy uses,
 # refuses tabs and reads an unquoted "!" as nothing at all.
@@ -134,6 +140,11 @@ class PolicyFiles(NamedTuple):
         return self.documents
 
 
+def falls_back(release: releases.Release) -> bool:
+    """Say whether a release reads a policy.json that nothing names."""
+    return release < releases.parse(JSON_GOES)
+
+
 def effective(documents: tuple[PolicyFile, ...]) -> dict[str, Rule]:
     """Return the override of each rule that counts, in order of reading."""
     return {rule.name: rule for item in documents for rule in item.rules}
@@ -191,21 +202,12 @@ def read_file(path: str) -> PolicyFile:
     :raises SourceUnusable: when it cannot be read; a file that is malformed
         is a fact, since manila's API starts with it and fails every request.
     """
+    raw = content.read(path)
+    read = model.FileRead(path, hashlib.sha256(raw).hexdigest())
     try:
-        if stat.S_ISFIFO(os.stat(path).st_mode):
-            # Opening it would wait for somebody to write.
-            raise exceptions.SourceUnusable(f'{path}: a pipe, no file')
-        with open(path, 'rb') as stream:
-            content = stream.read()
-    except OSError as exc:
-        raise exceptions.SourceUnusable(
-            f'{path}: {exc.strerror or "cannot be read"}'
-        ) from exc
-    read = model.FileRead(path, hashlib.sha256(content).hexdigest())
-    try:
-        text = content.decode()
+        text = raw.decode()
     except UnicodeDecodeError as exc:
-        line = content.count(b'\n', 0, exc.start) + 1
+        line = raw.count(b'\n', 0, exc.start) + 1
         return PolicyFile(
             read, False, problem=Problem(line, 'it is not UTF-8 text')
         )

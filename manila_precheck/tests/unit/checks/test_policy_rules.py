@@ -10,6 +10,8 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import dataclasses
+
 import ddt
 import fixtures
 import testtools
@@ -36,8 +38,8 @@ class PolicyRulesTest(testtools.TestCase):
     def run_check(
         self,
         files,
-        source='2024.1',
-        target='2025.1',
+        source='2025.1',
+        target='2026.1',
         conf='[DEFAULT]\n',
         **kwargs,
     ):
@@ -160,7 +162,7 @@ class PolicyRulesTest(testtools.TestCase):
     @ddt.data(
         # before, across and after the release that ignores it
         (
-            '2024.1',
+            '2024.2',
             '2025.1',
             WARNING,
             'is read because there is no policy.yaml; 2026.1 ignores it',
@@ -193,8 +195,7 @@ class PolicyRulesTest(testtools.TestCase):
         result = self.run_check(
             {'policy.json': '{"share:create": "!"}'}, source, target
         )
-        self.assert_found(
-            result,
+        rows = [
             (
                 severity,
                 'policy-file',
@@ -205,8 +206,29 @@ class PolicyRulesTest(testtools.TestCase):
                 remediation,
                 data,
                 '',
-            ),
-        )
+            )
+        ]
+        if severity is FAILURE:
+            rows.append(
+                (
+                    FAILURE,
+                    'policy',
+                    'share:create',
+                    'policy.json',
+                    1,
+                    'share:create lets in role admin on every project; role '
+                    'member, whom 2025.1 refuses: 2026.1 does not read '
+                    '{dir}/policy.json',
+                    [('policy', '"share:create": "!"')],
+                    {
+                        'verdict': 'opened',
+                        'cause': 'release',
+                        'roles': 'admin, member',
+                    },
+                    'opened',
+                )
+            )
+        self.assert_found(result, *rows)
 
     def test_json_without_rules_loses_none(self):
         result = self.run_check({'policy.json': '{}'}, '2025.1', '2026.1')
@@ -245,7 +267,11 @@ class PolicyRulesTest(testtools.TestCase):
         )
         self.assertEqual(
             [(severity, 2 if severity is FAILURE else None)],
-            [(f.severity, f.subject.line) for f in result.findings],
+            [
+                (f.severity, f.subject.line)
+                for f in result.findings
+                if f.subject.kind == 'policy-file'
+            ],
         )
 
     def test_malformed(self):
@@ -258,7 +284,7 @@ class PolicyRulesTest(testtools.TestCase):
                 'policy.yaml',
                 2,
                 "{dir}/policy.yaml cannot be parsed (found character '@' "
-                'that cannot start any token): with 2025.1 every request '
+                'that cannot start any token): with 2026.1 every request '
                 'fails with 500',
                 [('text', 'Correct the file.')],
                 {},
@@ -291,7 +317,7 @@ class PolicyRulesTest(testtools.TestCase):
         self.assert_rule(
             '# x\n"share:craete": "!"\n',
             INFO,
-            'share:craete is a rule of neither 2024.1 nor 2025.1, and no '
+            'share:craete is a rule of neither 2025.1 nor 2026.1, and no '
             'rule refers to it: it has no effect',
             [('text', 'Did you mean share:create?')],
             {'verdict': 'unknown'},
@@ -299,18 +325,36 @@ class PolicyRulesTest(testtools.TestCase):
             line=2,
         )
 
+    def patch_source(self, **changes):
+        """Give 2025.1 other policies than it had; names with ':' for '__'."""
+        real = catalog.Catalog.policies
+
+        def patched(facts, release):
+            found = dict(real(facts, release))
+            if release.major == 20:
+                for name, values in changes.items():
+                    name = name.replace('__', ':')
+                    known = found.get(name, policies.Policy(name, '@'))
+                    found[name] = dataclasses.replace(known, **values)
+            return found
+
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'manila_precheck.catalog.Catalog.policies', patched
+            )
+        )
+
     def test_rule_that_is_gone(self):
-        # No pair of releases in order takes a rule away since Zed.
+        # No release since Zed takes a rule away.
+        self.patch_source(share__vanish={})
         self.assert_rule(
-            '"qos_type:create": "!"\n',
+            '"share:vanish": "!"\n',
             WARNING,
-            'qos_type:create is gone in 2024.1: the override has no effect '
-            'any more',
+            'share:vanish is gone in 2026.1: the override has no effect any '
+            'more',
             REMOVE,
             {'verdict': 'removed'},
-            name='qos_type:create',
-            source='2026.1',
-            target='2024.1',
+            name='share:vanish',
         )
 
     @ddt.named_data(
@@ -323,8 +367,8 @@ class PolicyRulesTest(testtools.TestCase):
         self.assert_rule(
             f'"share:create": "{check}"\n',
             FAILURE,
-            "share:create refers to rule 'gone', which 2025.1 does not have "
-            "(2024.1 has none such either): rule 'default' decides instead, "
+            "share:create refers to rule 'gone', which 2026.1 does not have "
+            "(2025.1 has none such either): rule 'default' decides instead, "
             'and may let others in',
             [('policy', f'"share:create": "{CREATE}"')],
             {
@@ -400,7 +444,7 @@ class PolicyRulesTest(testtools.TestCase):
         self.assert_rule(
             f'"share:create": "{CREATE}"\n',
             INFO,
-            'share:create is what 2025.1 has anyway',
+            'share:create is what 2026.1 has anyway',
             REMOVE,
             {'verdict': 'redundant'},
             'copy',
@@ -415,25 +459,81 @@ class PolicyRulesTest(testtools.TestCase):
         )
 
     def test_copy_of_a_default_that_changes(self):
-        before = {'share:create': policies.Policy('share:create', 'role:old')}
-        real = catalog.Catalog.policies
-
-        def patched(facts, release):
-            return before if release.major == 18 else real(facts, release)
-
-        self.useFixture(
-            fixtures.MonkeyPatch(
-                'manila_precheck.catalog.Catalog.policies', patched
-            )
-        )
+        self.patch_source(share__create={'check': 'role:old'})
         self.assert_rule(
             '"share:create": "role:old"\n',
             WARNING,
-            'share:create is a copy of the default of 2024.1, which 2025.1 '
+            'share:create is a copy of the default of 2025.1, which 2026.1 '
             f'changes to {CREATE!r}; the copy keeps the old one',
             [('text', 'Remove the rule, unless it is meant.')],
             {'verdict': 'changed', 'default': CREATE},
             'copy',
+        )
+
+    def test_override_of_a_default_that_changes(self):
+        self.patch_source(share__create={'check': 'role:old'})
+        self.assert_rule(
+            '"share:create": "role:mine"\n',
+            INFO,
+            'share:create overrides a default that 2026.1 changes to '
+            f'{CREATE!r}',
+            [('text', 'Hold the override against the new default.')],
+            {'verdict': 'changed', 'default': CREATE},
+            'default',
+        )
+
+    @ddt.data(
+        ('', 'any other is refused'),
+        (
+            '[oslo_policy]\nenforce_scope = off\n',
+            'any other is refused once enforce_scope is on',
+        ),
+    )
+    @ddt.unpack
+    def test_override_of_a_rule_whose_scope_changes(self, conf, effect):
+        # Nobody passes before or after, so that nothing else is said.
+        self.patch_source(share__create={'scope_types': ('project', 'system')})
+        self.assert_rule(
+            '"share:create": "!"\n',
+            WARNING,
+            'share:create took tokens of project and system scope in 2025.1 '
+            'and takes those of project scope in 2026.1, override or not; '
+            + effect,
+            (),
+            {
+                'verdict': 'scope',
+                'before': 'project and system',
+                'after': 'project',
+            },
+            'scope',
+            conf=conf or '[DEFAULT]\n',
+        )
+
+    @ddt.data(
+        '"share:create": "rule:share:create"\n',
+        '\n"share:create": "rule:a"\n"a": "role:x or rule:share:create"\n',
+        '"share:create": "not rule:gone"\n"default": "rule:share:create"\n',
+    )
+    def test_rule_that_needs_itself(self, text):
+        result = self.run_check(text)
+        line = 1 + text.split('"share:create"')[0].count('\n')
+        self.assertIn(
+            model.Finding(
+                'policy-rules',
+                WARNING,
+                model.Subject(
+                    'policy',
+                    'share:create',
+                    self.site.file('policy.yaml'),
+                    line,
+                ),
+                'share:create refers to itself, or to a rule that refers to '
+                'it: a request that comes to it fails with 500',
+                (model.advice('Take the reference out of one of the rules.'),),
+                data={'verdict': 'cycle'},
+                aspect='cycle',
+            ),
+            result.findings,
         )
 
     @ddt.data('plan', 'stopped')

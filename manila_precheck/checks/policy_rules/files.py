@@ -1,0 +1,145 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What becomes of the policy files themselves."""
+
+from collections.abc import Iterator
+from typing import Optional
+
+from manila_precheck import check
+from manila_precheck import context
+from manila_precheck import model
+from manila_precheck.sources import policy
+
+Severity = model.Severity
+
+
+class Files:
+    """The policy files, as the two releases read them."""
+
+    def __init__(self, owner: check.Check, ctx: context.Context) -> None:
+        self._owner = owner
+        self._files = ctx.policy
+        self._source = ctx.upgrade.source
+        self._target = ctx.upgrade.target
+
+    def findings(self) -> Iterator[model.Finding]:
+        missing = self._files.missing
+        if missing is not None:
+            yield self._owner.finding(
+                Severity.WARNING,
+                model.Subject(
+                    'option',
+                    f'{missing.group}/policy_file',
+                    missing.file,
+                    missing.line,
+                ),
+                f'policy_file = {missing.value} does not exist: manila runs '
+                'with its own policies alone',
+                [model.advice('Write the file, or remove the line.')],
+            )
+        if self._files.old_default is not None:
+            yield self._old_default(self._files.old_default)
+        for document in self._files.documents:
+            yield from self._document(document)
+
+    def _old_default(self, document: policy.PolicyFile) -> model.Finding:
+        before, after = (
+            policy.falls_back(self._source),
+            policy.falls_back(self._target),
+        )
+        target = document.path[: -len('.json')] + '.yaml'
+        convert = [
+            model.command(
+                'oslopolicy-convert-json-to-yaml --namespace manila '
+                f'--policy-file {document.path} --output-file {target}'
+            )
+        ]
+        if not before:
+            return self._about(
+                Severity.INFO,
+                document,
+                f'{document.path} is ignored: no option names it, and '
+                f'neither {self._source} nor {self._target} looks for it',
+                [model.advice('Remove it.')],
+            )
+        if after:
+            return self._about(
+                Severity.WARNING,
+                document,
+                f'{document.path} is read because there is no policy.yaml; '
+                f'{policy.JSON_GOES} ignores it',
+                convert,
+            )
+        return self._about(
+            Severity.FAILURE if document.rules else Severity.INFO,
+            document,
+            f'{document.path} is enforced by {self._source} and silently '
+            f'ignored by {self._target}: its overrides are lost',
+            convert,
+            {'rules': len(document.rules)},
+        )
+
+    def _document(
+        self, document: policy.PolicyFile
+    ) -> Iterator[model.Finding]:
+        problem = document.problem
+        if document.is_json and (
+            problem is None or policy.falls_back(self._target)
+        ):
+            yield self._about(
+                Severity.WARNING,
+                document,
+                f'{document.path} is JSON, which oslo.policy has deprecated',
+                [
+                    model.command(
+                        'oslopolicy-convert-json-to-yaml --namespace manila '
+                        f'--policy-file {document.path} --output-file '
+                        f'{document.path}.yaml'
+                    )
+                ],
+            )
+        elif problem is not None:
+            now = (
+                f'; {self._source} reads it as JSON'
+                if document.is_json and policy.falls_back(self._source)
+                else ''
+            )
+            yield self._owner.finding(
+                Severity.FAILURE,
+                model.Subject(
+                    'policy-file',
+                    document.path.rpartition('/')[2],
+                    document.path,
+                    problem.line,
+                ),
+                f'{document.path} cannot be parsed ({problem.text}): with '
+                f'{self._target} every request fails with 500{now}',
+                [model.advice('Correct the file.')],
+            )
+
+    def _about(
+        self,
+        severity: Severity,
+        document: policy.PolicyFile,
+        message: str,
+        remediation: list[model.Remediation],
+        data: Optional[dict[str, model.Scalar]] = None,
+    ) -> model.Finding:
+        name = document.path.rpartition('/')[2]
+        return self._owner.finding(
+            severity,
+            model.Subject('policy-file', name, document.path),
+            message,
+            remediation,
+            data=data,
+        )

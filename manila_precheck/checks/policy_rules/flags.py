@@ -1,0 +1,64 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""How strictly a release enforces: two options of ``[oslo_policy]``."""
+
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import context
+from manila_precheck import releases
+from manila_precheck.sources import config
+
+_TRUE = ('true', '1', 'on', 'yes')
+_FALSE = ('false', '0', 'off', 'no')
+
+
+class Flag(NamedTuple):
+    """One of them, in one release."""
+
+    value: bool
+    known: bool
+    """The release has the option; without it, it enforces."""
+
+    setting: Optional[config.Setting]
+    """Where the operator sets it; None when nothing does."""
+
+
+def enforce_scope(ctx: context.Context, release: releases.Release) -> Flag:
+    """Say whether a token of a wrong scope is refused.
+
+    Off by default up to 2024.1, on from 2024.2 (oslo.policy 4.4.0 opts.py),
+    and no option any more from 2026.2 (oslo.policy 6.0.0).
+    """
+    return _read(ctx, release, 'enforce_scope')
+
+
+def enforce_new_defaults(
+    ctx: context.Context, release: releases.Release
+) -> Flag:
+    """Say whether the older default of a rule is no longer accepted.
+
+    Off by default up to 2024.1, on from 2024.2 (oslo.policy 4.4.0 opts.py).
+    """
+    return _read(ctx, release, 'enforce_new_defaults')
+
+
+def _read(ctx: context.Context, release: releases.Release, name: str) -> Flag:
+    match = ctx.catalog.options(release).find('oslo_policy', name)
+    setting = next(iter(ctx.config.effective([('oslo_policy', name)])), None)
+    if match is None:
+        return Flag(True, False, setting)
+    word = (ctx.config.value('oslo_policy', name) or '').lower()
+    if setting is not None and word in (*_TRUE, *_FALSE):
+        return Flag(word in _TRUE, True, setting)
+    return Flag(match.option.default is True, True, setting)

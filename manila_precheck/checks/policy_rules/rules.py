@@ -1,0 +1,210 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What an override in a policy file is to the target, rule by rule."""
+
+from collections.abc import Iterator
+import functools
+
+from manila_precheck import check
+from manila_precheck import context
+from manila_precheck import model
+from manila_precheck.checks.policy_rules import defaults
+from manila_precheck.checks.policy_rules import said
+from manila_precheck.sources import check_strings
+from manila_precheck.sources import policy
+
+Severity = model.Severity
+
+
+class Rules:
+    """The overrides in force, against what the two releases register."""
+
+    def __init__(self, owner: check.Check, ctx: context.Context) -> None:
+        self._of = functools.partial(said.of_rule, owner)
+        self._defaults = defaults.Defaults(owner, ctx)
+        self._ctx = ctx
+        self._files = ctx.policy
+        self._source = ctx.upgrade.source
+        self._target = ctx.upgrade.target
+        # What the operator has in force now and will want to have later.
+        self._rules = policy.effective(
+            self._files.in_force(policy.falls_back(self._source))
+        )
+
+    def findings(self) -> Iterator[model.Finding]:
+        if not self._rules:
+            return
+        parsed = {
+            name: check_strings.parse(rule.check)
+            for name, rule in self._rules.items()
+        }
+        used = {
+            reference
+            for checks in parsed.values()
+            for reference in checks.references
+        }
+        for name, rule in self._rules.items():
+            yield from self._syntax(rule, parsed[name])
+            if self._comes_back(name):
+                yield self._cycle(rule)
+            for reference in parsed[name].references:
+                yield from self._reference(rule, reference)
+            if name in self._ctx.catalog.policies(self._target):
+                yield from self._defaults.findings(rule)
+            elif name not in used and name != self._files.default_rule:
+                yield self._unknown(rule)
+
+    def _syntax(
+        self, rule: policy.Rule, parsed: check_strings.CheckString
+    ) -> Iterator[model.Finding]:
+        if not parsed.usable:
+            yield self._of(
+                Severity.FAILURE,
+                rule,
+                'invalid',
+                f'{rule.name}: {rule.check!r} is no check string; every '
+                'request fails with 500',
+                'syntax',
+            )
+        elif not parsed.understood:
+            opens = 'not !' in parsed.canonical
+            yield self._of(
+                Severity.FAILURE if opens else Severity.WARNING,
+                rule,
+                'invalid',
+                f'{rule.name}: {rule.check!r} cannot be parsed; '
+                + (
+                    'behind "not", what is not understood allows everyone'
+                    if opens
+                    else 'what is not understood allows nobody'
+                ),
+                'syntax',
+            )
+        elif rule.check is None:
+            yield self._of(
+                Severity.WARNING,
+                rule,
+                'open',
+                f'{rule.name} has nothing behind it: everyone is allowed (an '
+                'unquoted ! is nothing to YAML)',
+                'empty',
+                [model.policy(f'"{rule.name}": "!"')],
+            )
+
+    def _reference(
+        self, rule: policy.Rule, reference: str
+    ) -> Iterator[model.Finding]:
+        registered = self._ctx.catalog.policies(self._target)
+        if reference in registered or reference in self._rules:
+            return
+        default = self._files.default_rule
+        closed = self._is_closed(default)
+        gone = (
+            f'{self._source} has it'
+            if reference in self._ctx.catalog.policies(self._source)
+            else f'{self._source} has none such either'
+        )
+        effect = (
+            'the rule denies'
+            if closed
+            else f'rule {default!r} decides instead, and may let others in'
+        )
+        own = registered.get(rule.name)
+        yield self._of(
+            Severity.WARNING if closed else Severity.FAILURE,
+            rule,
+            'dangling',
+            f'{rule.name} refers to rule {reference!r}, which {self._target} '
+            f'does not have ({gone}): {effect}',
+            f'reference-{reference}',
+            [
+                model.policy(f'"{rule.name}": "{own.check}"')
+                if own is not None
+                else model.advice(f'Define rule {reference!r} in the file.')
+            ],
+            {'reference': reference, 'stands_in': default},
+        )
+
+    def _comes_back(self, name: str) -> bool:
+        """Say whether a rule needs itself to be decided."""
+        seen: set[str] = set()
+        ahead = [name]
+        while ahead:
+            for reference in self._references(ahead.pop()):
+                if reference == name:
+                    return True
+                if reference not in seen:
+                    seen.add(reference)
+                    ahead.append(reference)
+        return False
+
+    def _references(self, name: str) -> tuple[str, ...]:
+        """Return the rules that one names, as the target looks them up."""
+        registered = self._ctx.catalog.policies(self._target)
+        if name not in self._rules and name not in registered:
+            default = self._files.default_rule
+            return (default,) if default != name else ()
+        if name in self._rules:
+            check = self._rules[name].check
+        else:
+            check = registered[name].check
+        return check_strings.parse(check).references
+
+    def _cycle(self, rule: policy.Rule) -> model.Finding:
+        return self._of(
+            Severity.WARNING,
+            rule,
+            'cycle',
+            f'{rule.name} refers to itself, or to a rule that refers to it: a '
+            'request that comes to it fails with 500',
+            'cycle',
+            [model.advice('Take the reference out of one of the rules.')],
+        )
+
+    def _is_closed(self, default: str) -> bool:
+        """Say whether the stand-in for undefined rules allows nobody."""
+        rule = self._rules.get(default)
+        registered = self._ctx.catalog.policies(self._target).get(default)
+        if rule is not None:
+            return check_strings.parse(rule.check).canonical == '!'
+        return registered is None
+
+    def _unknown(self, rule: policy.Rule) -> model.Finding:
+        if rule.name in self._ctx.catalog.policies(self._source):
+            return self._of(
+                Severity.WARNING,
+                rule,
+                'removed',
+                f'{rule.name} is gone in {self._target}: the override has no '
+                'effect any more',
+                remediation=[model.advice('Remove the rule from the file.')],
+            )
+        # Here, since few runs look for a misspelling.
+        import difflib
+
+        known = self._ctx.catalog.policies(self._target)
+        near = difflib.get_close_matches(rule.name, known, 1, 0.8)
+        return self._of(
+            Severity.INFO,
+            rule,
+            'unknown',
+            f'{rule.name} is a rule of neither {self._source} nor '
+            f'{self._target}, and no rule refers to it: it has no effect',
+            remediation=[
+                model.advice(
+                    f'Did you mean {near[0]}?'
+                    if near
+                    else 'Remove the rule from the file.'
+                )
+            ],
+        )

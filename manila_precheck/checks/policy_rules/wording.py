@@ -1,0 +1,113 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""How callers are named to an operator."""
+
+from collections.abc import Iterable
+
+from manila_precheck.sources import callers
+
+_ORDER = ('admin', 'manager', 'member', 'reader', 'service')
+
+
+def label(caller: callers.Caller) -> str:
+    """Return what a caller is called: 'reader', 'a and b where http://h/'."""
+    text = ' and '.join(sorted(caller.names, key=_place))
+    if caller.answers:
+        text += ' where ' + ' and '.join(sorted(caller.answers))
+    return text
+
+
+def role(caller: callers.Caller) -> str:
+    """Return a label after the word role: 'role reader', 'any other role'."""
+    text = label(caller)
+    if callers.OTHER in caller.names:
+        return text.replace(callers.OTHER, f'{callers.OTHER} role', 1)
+    return f'role {text}'
+
+
+def scope(caller: callers.Caller) -> str:
+    """Return the end of a phrase that says which token; '' for the usual."""
+    if caller.scope == 'project':
+        return ''
+    return f' with a token of {caller.scope} scope'
+
+
+def fewest(found: Iterable[callers.Caller]) -> list[callers.Caller]:
+    """Leave out who only has more than another one in the list.
+
+    Who has the role member and one that no rule needs is the member.
+    """
+    kept: list[callers.Caller] = []
+    for one in sorted(found, key=_rank):
+        if not any(
+            other.parts < one.parts
+            and (other.scope, other.target) == (one.scope, one.target)
+            for other in kept
+        ):
+            kept.append(one)
+    return kept
+
+
+def who(found: Iterable[callers.Caller]) -> str:
+    """Return some callers as one phrase, in the order of their roles."""
+    targets: dict[tuple[str, str], set[str]] = {}
+    named: dict[tuple[str, str], callers.Caller] = {}
+    for one in fewest(found):
+        key = (one.scope, label(one))
+        targets.setdefault(key, set()).add(one.target)
+        named.setdefault(key, one)
+    phrases: dict[str, list[str]] = {}
+    for key, one in named.items():
+        suffix = scope(one) + _suffix(targets[key])
+        phrases.setdefault(suffix, []).append(role(one))
+    return '; '.join(
+        _listed(roles) + suffix for suffix, roles in phrases.items()
+    )
+
+
+def such_as(names: Iterable[str]) -> str:
+    """Return the names of some rules, the first three of them written."""
+    found = sorted(names)
+    if len(found) <= 3:
+        return _listed(found)
+    return f'{", ".join(found[:3])} and {len(found) - 3} more'
+
+
+def _suffix(targets: set[str]) -> str:
+    if targets == {'other'}:
+        return ' on other projects'
+    if 'other' in targets:
+        return ' on every project'
+    return '' if 'own' in targets else ' on what others own'
+
+
+def _listed(words: list[str]) -> str:
+    if len(words) == 1:
+        return words[0]
+    return f'{", ".join(words[:-1])} and {words[-1]}'
+
+
+def _rank(caller: callers.Caller) -> tuple[object, ...]:
+    return (
+        callers.SCOPES.index(caller.scope),
+        len(caller.parts),
+        [_place(name) for name in sorted(caller.names, key=_place)],
+        callers.TARGETS.index(caller.target),
+        sorted(caller.answers),
+    )
+
+
+def _place(name: str) -> tuple[int, str]:
+    if name in _ORDER:
+        return _ORDER.index(name), name
+    return len(_ORDER) + (name == callers.OTHER), name

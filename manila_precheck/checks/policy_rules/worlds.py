@@ -1,0 +1,182 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The rules in force before and after an upgrade, and who passes them."""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+import enum
+from typing import NamedTuple
+
+from manila_precheck import context
+from manila_precheck import releases
+from manila_precheck.checks.policy_rules import flags
+from manila_precheck.sources import callers
+from manila_precheck.sources import check_strings
+from manila_precheck.sources import enforcement
+from manila_precheck.sources import policy
+
+
+class Cause(str, enum.Enum):
+    """What makes the difference."""
+
+    SCOPE = 'enforce_scope'
+    NEW_DEFAULTS = 'enforce_new_defaults'
+    # Another default, or a policy file that the target does not read.
+    RELEASE = 'release'
+
+
+class Change(NamedTuple):
+    """One caller that passes one rule on one side only."""
+
+    rule: str
+    caller: callers.Caller
+    opened: bool
+    cause: Cause
+
+
+def overrides(
+    ctx: context.Context, release: releases.Release
+) -> dict[str, policy.Rule]:
+    """Return what the files that a release reads put in place, by rule."""
+    return policy.effective(ctx.policy.in_force(policy.falls_back(release)))
+
+
+class Worlds:
+    """What the operator has now, step by step to what the target makes of it.
+
+    The steps are the scope, the older defaults, and everything else: the
+    step at which the answer turns is the cause.
+    """
+
+    def __init__(self, ctx: context.Context) -> None:
+        self._ctx = ctx
+        source, target = ctx.upgrade.source, ctx.upgrade.target
+        scope = [flags.enforce_scope(ctx, r).value for r in (source, target)]
+        new = [
+            flags.enforce_new_defaults(ctx, r).value for r in (source, target)
+        ]
+        self._before = self._rules(source, scope[0], new[0])
+        self._steps = (
+            (Cause.SCOPE, self._rules(source, scope[1], new[0])),
+            (Cause.NEW_DEFAULTS, self._rules(source, scope[1], new[1])),
+            (Cause.RELEASE, self._rules(target, scope[1], new[1])),
+        )
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """Return the rules that guard something on both sides.
+
+        A rule of a file that a release does not register guards nothing.
+        """
+        facts, upgrade = self._ctx.catalog, self._ctx.upgrade
+        after = facts.policies(upgrade.target)
+        return tuple(
+            name
+            for name in facts.policies(upgrade.source)
+            if name in after and (':' in name or name.startswith('context_is'))
+        )
+
+    def changes(self) -> Iterator[Change]:
+        """Yield who passes before or after, and not both."""
+        if not (self._is_usable() and self._may_differ()):
+            return
+        made = list(self._made())
+        tried = self._callers(made[0], made[-1])
+        for name in self.judged:
+            for caller in tried:
+                answers = [one.allows(name, caller) for one in made]
+                if answers[0] == answers[-1]:
+                    continue
+                turned = max(
+                    step
+                    for step in range(1, len(answers))
+                    if answers[step] != answers[step - 1]
+                )
+                cause = self._steps[turned - 1][0]
+                yield Change(name, caller, answers[-1], cause)
+
+    def _made(self) -> Iterator[enforcement.Enforcement]:
+        """Yield what enforces each step; equal ones are one."""
+        last = enforcement.Enforcement(self._before)
+        yield last
+        for _cause, rules in self._steps:
+            if rules != last.rules:
+                last = enforcement.Enforcement(rules)
+            yield last
+
+    def all_pass(self, rules: Iterable[str], role: str) -> bool:
+        """Say whether a user of a project with one role passes all rules."""
+        names = frozenset({role})
+        caller = callers.Caller(names, callers.token_roles(names))
+        after = enforcement.Enforcement(self._steps[-1][1])
+        return all(after.allows(name, caller) for name in rules)
+
+    def _callers(
+        self, *both: enforcement.Enforcement
+    ) -> tuple[callers.Caller, ...]:
+        checks: dict[str, object] = {}
+        for release in (self._ctx.upgrade.source, self._ctx.upgrade.target):
+            for name, rule in overrides(self._ctx, release).items():
+                checks[name] = rule.check
+        return callers.make(checks, both[0].answers | both[1].answers)
+
+    def _is_usable(self) -> bool:
+        """Say whether both releases can read every file: else all is 500."""
+        files = self._ctx.policy.in_force(True)
+        # JSON with tabs, say, is no YAML, and is read by what tries JSON.
+        as_json = policy.falls_back(self._ctx.upgrade.target)
+        return not any(
+            (
+                document.problem is not None
+                and not (document.is_json and as_json)
+            )
+            or not all(
+                check_strings.parse(rule.check).usable
+                for rule in document.rules
+            )
+            for document in files
+        )
+
+    def _may_differ(self) -> bool:
+        """Say whether it takes a look at all; a new rule is no difference."""
+        last = self._steps[-1][1]
+        if self._ctx.policy.in_force(True):
+            return self._before != last
+        return self._before._replace(rules={}) != last._replace(
+            rules={}
+        ) or any(
+            rule != last.rules.get(name)
+            for name, rule in self._before.rules.items()
+        )
+
+    def _rules(
+        self, release: releases.Release, scope: bool, new_defaults: bool
+    ) -> enforcement.Rules:
+        rules = {
+            name: enforcement.Rule(
+                (facts.check,)
+                # NOTE: oslo.policy accepts the older default beside the new
+                # one only where no file has a say (policy.py
+                # _handle_deprecated_rule(), 3.7.1 to 6.0.0).
+                if new_defaults
+                or facts.deprecated_check in (None, facts.check)
+                else (facts.check, facts.deprecated_check),
+                facts.scope_types,
+            )
+            for name, facts in self._ctx.catalog.policies(release).items()
+        }
+        for name, rule in overrides(self._ctx, release).items():
+            scopes = rules[name].scopes if name in rules else ()
+            rules[name] = enforcement.Rule((rule.check,), scopes)
+        default = self._ctx.policy.default_rule
+        return enforcement.Rules(rules, default, scope)

@@ -1,0 +1,139 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The check trees of oslo.policy, ready to be tried without a request.
+
+What only a request itself can tell, a literal project or the answer of
+another server, is replaced by an :class:`Answer`, which holds for the callers
+that say so.
+"""
+
+import functools
+import re
+from typing import Any
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck.sources import callers
+from manila_precheck.sources import check_strings
+
+#: What a token tells apart, and no caller here stands for every value of it,
+#: with the scope that it takes (oslo.context 6.3.0 to_policy_values()).
+IDENTITY: dict[str, Optional[str]] = {
+    'user_id': None,
+    'user_domain_id': None,
+    'project_id': 'project',
+    'project_domain_id': 'project',
+    'domain_id': 'domain',
+    'service_user_id': None,
+    'service_user_domain_id': None,
+    'service_project_id': None,
+    'service_project_domain_id': None,
+    'service_roles': None,
+}
+_OTHER_VALUES = ('system_scope', 'is_admin', 'is_admin_project', 'roles')
+_SERVERS = ('http', 'https')
+
+# What every call has; a share has more.
+_IN_EVERY_TARGET = ('project_id', 'user_id')
+_KEY = re.compile(r'%\((.*?)\)')
+_CONSTANT = re.compile(r'True|False|None|[0-9.]+|\'.*\'|".*"')
+
+
+class Call(NamedTuple):
+    """What a check of oslo.policy looks at in an enforcer."""
+
+    rules: Any
+    """The check tree of each rule, by name."""
+
+    caller: callers.Caller
+
+
+class Answer:
+    """A check that is true for those callers for whom it is said to be."""
+
+    def __init__(self, text: str, scope: Optional[str]) -> None:
+        self.text = text
+        self.scope = scope
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __call__(
+        self, target: Any, creds: Any, enforcer: Call, rule: Any = None
+    ) -> bool:
+        caller = enforcer.caller
+        return self.text in caller.answers and (
+            self.scope is None or self.scope == caller.scope
+        )
+
+
+def tree(checks: tuple[Any, ...]) -> Any:
+    """Return the tree of the checks of which one has to pass.
+
+    :param checks: as :func:`check_strings.parse` takes them; what oslo.policy
+        raises over lets nobody pass.
+    """
+    if all(isinstance(check, str) for check in checks):
+        return _tree_of_texts(checks)
+    return _make_tree(checks)
+
+
+@functools.lru_cache(maxsize=1024)
+def _tree_of_texts(checks: tuple[str, ...]) -> Any:
+    return _make_tree(checks)
+
+
+def _make_tree(checks: tuple[Any, ...]) -> Any:
+    from oslo_policy import _checks
+
+    roots = []
+    for check in checks:
+        root = check_strings.tree(check)
+        if root is None:
+            root = _checks.FalseCheck()
+        roots.append(_answered(root))
+    return roots[0] if len(roots) == 1 else _checks.OrCheck(roots)
+
+
+def _answered(check: Any) -> Any:
+    """Put an answer in the place of what only the call itself can tell."""
+    below = check_strings.members(check)
+    if below is None:
+        return _answer(check) or check
+    replaced = [_answered(member) for member in below]
+    if hasattr(check, 'rule'):
+        check.rule = replaced[0]
+    else:
+        check.rules = replaced
+    return check
+
+
+def _answer(leaf: Any) -> Optional[Answer]:
+    kind = getattr(leaf, 'kind', None)
+    if kind is None:
+        return None
+    if kind in _SERVERS:
+        return Answer(str(leaf), None)
+    keys = _KEY.findall(leaf.match)
+    if any(key not in _IN_EVERY_TARGET for key in keys):
+        if (
+            kind == 'role'
+            or kind in IDENTITY
+            or kind in _OTHER_VALUES
+            or _CONSTANT.fullmatch(kind)
+        ):
+            return Answer(str(leaf), IDENTITY.get(kind))
+        return None
+    if kind in IDENTITY and not keys:
+        return Answer(str(leaf), IDENTITY[kind])
+    return None
