@@ -10,112 +10,28 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-import dataclasses
-
 import ddt
 import testtools
 
 from manila_precheck import model
-from manila_precheck import testing
+from manila_precheck.tests import backend_drivers
+from manila_precheck.tests.backend_drivers import CEPHFS
+from manila_precheck.tests.backend_drivers import DRIVERS
+from manila_precheck.tests.backend_drivers import EMC
+from manila_precheck.tests.backend_drivers import enabled
+from manila_precheck.tests.backend_drivers import GENERIC
+from manila_precheck.tests.backend_drivers import GLUSTER
+from manila_precheck.tests.backend_drivers import INFO
+from manila_precheck.tests.backend_drivers import section
+from manila_precheck.tests.backend_drivers import WARNING
 
-FAILURE = model.Severity.FAILURE
-WARNING = model.Severity.WARNING
-INFO = model.Severity.INFO
-
-DRIVERS = 'manila.share.drivers.'
-CEPHFS = DRIVERS + 'cephfs.driver.CephFSDriver'
-GENERIC = DRIVERS + 'generic.GenericShareDriver'
-EMC = DRIVERS + 'dell_emc.driver.EMCShareDriver'
 OLD_EMC = DRIVERS + 'emc.driver.EMCShareDriver'
-NETAPP = DRIVERS + 'netapp.common.NetAppDriver'
-GLUSTER = DRIVERS + 'glusterfs.GlusterfsShareDriver'
 HPE = DRIVERS + 'hpe.alletra_mp_b10000.hpe_alletra_driver'
 HPE += '.HPEAlletraMPB10000ShareDriver'
-ENDS = '; manila-share exits with 1 and starts no back end ({} enabled)'
-
-
-def section(name, *lines):
-    return '\n'.join([f'[{name}]', *lines, ''])
-
-
-def enabled(*sections, names='a'):
-    """Return a file that enables back ends; section a starts on line 3."""
-    return f'[DEFAULT]\nenabled_share_backends = {names}\n' + ''.join(sections)
 
 
 @ddt.ddt
-class BackendDriversTest(testtools.TestCase):
-    def run_check(self, conf, source='2024.1', target='2025.1', **kwargs):
-        self.site = self.useFixture(
-            testing.Site(conf, source=source, target=target, **kwargs)
-        )
-        return self.site.run('backend-drivers')
-
-    def run_without_storage(self, *args, **kwargs):
-        """Return the result but for what is said of each storage system."""
-        result = self.run_check(*args, **kwargs)
-        findings = tuple(f for f in result.findings if f.aspect != 'storage')
-        return dataclasses.replace(
-            result,
-            findings=findings,
-            outcome=(
-                result.outcome
-                if findings or not result.findings
-                else model.Outcome.PASSED
-            ),
-        )
-
-    def assert_found(self, result, *findings):
-        self.assertEqual(
-            model.CheckResult(
-                id='backend-drivers',
-                title='Back ends and their drivers',
-                outcome=(
-                    model.Outcome.FOUND if findings else model.Outcome.PASSED
-                ),
-                findings=findings,
-            ),
-            result,
-        )
-
-    def finding(
-        self,
-        severity,
-        line,
-        message,
-        remediation,
-        driver,
-        aspect,
-        name='a',
-        **data,
-    ):
-        if isinstance(remediation, str):
-            remediation = [remediation]
-        return model.Finding(
-            'backend-drivers',
-            severity,
-            model.Subject(
-                'backend', name, self.site.file('manila.conf'), line
-            ),
-            message,
-            tuple(
-                model.Remediation('config' if r[0] == '[' else 'text', r)
-                for r in remediation
-            ),
-            data={'driver': driver, **data},
-            aspect=aspect,
-        )
-
-    def ends(self, line, message, *args, count=1, **kwargs):
-        return self.finding(
-            FAILURE,
-            line,
-            message + ENDS.format(count),
-            *args,
-            enabled_backends=count,
-            **kwargs,
-        )
-
+class BackendDriversTest(backend_drivers.BackendDrivers, testtools.TestCase):
     @ddt.named_data(
         [
             'one',
@@ -413,86 +329,3 @@ class BackendDriversTest(testtools.TestCase):
     def test_other_stages(self, stage):
         result = self.run_without_storage('[DEFAULT]\n', stage=stage)
         self.assertEqual(model.Outcome.NOT_APPLICABLE, result.outcome)
-
-    @ddt.named_data(
-        [
-            'a_version',
-            [f'share_driver = {NETAPP}', 'driver_handles_share_servers = no'],
-            ('2024.1', '2025.1'),
-            '[a] 2025.1 documents ONTAP 8.2 or newer, 9.8 or newer for '
-            'FlexGroup pools; which version runs is not known here',
-            ('manila doc/source/admin/netapp_cluster_mode_driver.rst',),
-        ],
-        [
-            'modules',
-            [f'share_driver = {CEPHFS}', 'driver_handles_share_servers = no'],
-            ('2024.1', '2025.1'),
-            '[a] manila-share imports ceph_argparse and rados, which manila '
-            'does not bring along',
-            ('manila manila/share/drivers/cephfs/driver.py',),
-        ],
-        [
-            'a_version_and_a_module',
-            [
-                f'share_driver = {EMC}',
-                'emc_share_backend = unity',
-                'driver_handles_share_servers = no',
-            ],
-            ('2025.1', '2026.1'),
-            '[a] 2026.1 documents Unity OE 4.1 or newer and StorOps 1.1.0 or '
-            'newer; which version runs is not known here; manila-share '
-            'imports storops, which manila does not bring along',
-            (
-                'manila doc/source/configuration/shared-file-systems/drivers/'
-                'dell-emc-unity-driver.rst',
-                'manila manila/share/drivers/dell_emc/plugins/unity/client.py',
-            ),
-        ],
-        [
-            'a_minimum_that_rises',
-            [
-                f'share_driver = {EMC}',
-                'emc_share_backend = isilon',
-                'driver_handles_share_servers = no',
-            ],
-            ('2025.1', '2025.2'),
-            '[a] 2025.2 documents OneFS 9.10 or newer (2025.1: OneFS 7.2 or '
-            'newer); which version runs is not known here',
-            (
-                'manila doc/source/configuration/shared-file-systems/drivers/'
-                'dell-emc-powerscale-driver.rst',
-            ),
-        ],
-    )
-    @ddt.unpack
-    def test_storage(self, lines, upgrade, message, sources):
-        result = self.run_check(enabled(section('a', *lines)), *upgrade)
-        (finding,) = [f for f in result.findings if f.aspect == 'storage']
-        self.assertEqual(
-            model.Finding(
-                'backend-drivers',
-                model.Severity.INFO,
-                model.Subject(
-                    'backend', 'a', self.site.file('manila.conf'), 4
-                ),
-                message,
-                (
-                    model.advice(
-                        'Compare it with what is installed, in the '
-                        'environment of the target too.'
-                    ),
-                ),
-                sources,
-                {'driver': lines[0].partition(' = ')[2]},
-                'storage',
-            ),
-            finding,
-        )
-
-    def test_nothing_is_said_of_storage_without_a_row(self):
-        lines = [
-            f'share_driver = {GENERIC}',
-            'driver_handles_share_servers = no',
-        ]
-        result = self.run_check(enabled(section('a', *lines)))
-        self.assertEqual((), result.findings)

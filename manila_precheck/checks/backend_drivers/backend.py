@@ -1,0 +1,207 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""One back end as it is configured, and how a finding of it is written."""
+
+from collections.abc import Sequence
+import re
+from typing import Optional
+
+from manila_precheck import check
+from manila_precheck import context
+from manila_precheck import model
+from manila_precheck import standing
+from manila_precheck.catalog import requirements
+from manila_precheck.checks.backend_drivers import radius
+from manila_precheck.sources import config
+
+# What oslo.config takes for true (oslo.config 9.5 types.Boolean).
+_TRUE = frozenset(('true', '1', 'on', 'yes'))
+
+
+class BackEnd:
+    """A back end that manila-share is told to start.
+
+    :param owner: the check that the findings are of.
+    :param ctx: the upgrade, the catalog and the configuration.
+    :param configured: where it is named, and its section.
+    :param behind: counts what stands behind the back ends.
+    """
+
+    def __init__(
+        self,
+        owner: check.Check,
+        ctx: context.Context,
+        configured: config.Backend,
+        behind: radius.Radius,
+    ) -> None:
+        self.ctx = ctx
+        self.name = configured.name
+        #: Its section as it is written; None when no file has one.
+        self.section = configured.section
+        #: The enabled_share_backends that names it; None when not set.
+        self.enabled_by = configured.source
+        self.source = ctx.upgrade.source
+        self.target = ctx.upgrade.target
+        #: The line that names its driver; None for the default.
+        self.driver_line = self.line('share_driver')
+        #: The driver, as it is configured.
+        self.path = (
+            self.driver_line.value
+            if self.driver_line is not None
+            else standing.DEFAULT_DRIVER
+        )
+        self._owner = owner
+        self._behind = behind
+
+    def line(self, name: str) -> Optional[config.Setting]:
+        """Return the line of its section that sets an option, if any."""
+        found = self.ctx.config.effective([(self.name, name)])
+        return found[0] if found else None
+
+    def asks(self, option: str) -> bool:
+        """Say whether an option of it is true in the target; '' is."""
+        if not option:
+            return True
+        reader = standing.Reader(
+            self.ctx.config, self.ctx.catalog, self.target
+        )
+        if reader.standing(self.name, option).why is standing.Why.FOREIGN:
+            # A third party's option, whose type and default are not known.
+            text = self.ctx.config.value(self.name, option) or ''
+            return text.lower() in _TRUE
+        try:
+            return reader.get(self.name, option) is True
+        except standing.Refused:
+            # The target has no such option, or refuses the value.
+            return False
+
+    def lines(
+        self, option: str, values: Sequence[str]
+    ) -> list[model.Remediation]:
+        """Return the lines that set an option, one of which is to be taken."""
+        lines = [
+            model.config(f'[{self.name}]\n{option} = {value}')
+            for value in values
+        ]
+        if len(lines) == 1:
+            return lines
+        return [model.advice('One of these, as its shares need it:'), *lines]
+
+    def or_without(self, first: str) -> list[model.Remediation]:
+        """Return advice, and the line that leaves the back end out."""
+        others = [
+            other.name
+            for other in self.ctx.config.backends
+            if other.name != self.name
+        ]
+        if not others:
+            return [model.advice(f'{first}.')]
+        return [
+            model.advice(f'{first}, or start without it:'),
+            model.config(
+                f'[DEFAULT]\nenabled_share_backends = {",".join(others)}'
+            ),
+        ]
+
+    def fails(
+        self,
+        line: Optional[config.Setting],
+        message: str,
+        remediation: list[model.Remediation],
+        aspect: str,
+        data: Optional[dict[str, model.Scalar]] = None,
+        references: tuple[str, ...] = (),
+    ) -> model.Finding:
+        """Return a finding about what ends manila-share as a whole."""
+        enabled = len(self.ctx.config.backends)
+        return self.finding(
+            model.Severity.FAILURE,
+            line,
+            f'{message}; manila-share exits with 1 and starts no back end '
+            f'({self._behind.of_all()})',
+            remediation,
+            aspect,
+            {
+                'enabled_backends': enabled,
+                'share_instances': self._behind.count(),
+                **(data or {}),
+            },
+            references,
+        )
+
+    def stays_down(
+        self,
+        line: Optional[config.Setting],
+        message: str,
+        remediation: list[model.Remediation],
+        aspect: str,
+        data: Optional[dict[str, model.Scalar]] = None,
+        references: tuple[str, ...] = (),
+    ) -> model.Finding:
+        """Return a finding about what keeps this back end alone down.
+
+        manila-share tries again for ever, and its other back ends work
+        (manila 22.0.2 share/manager.py init_host()).
+        """
+        return self.finding(
+            model.Severity.FAILURE,
+            line,
+            f'{message}; the back end does not come up '
+            f'({self._behind.of_one(self.name)})',
+            remediation,
+            aspect,
+            {
+                'share_instances': self._behind.count(self.name),
+                **(data or {}),
+            },
+            references,
+        )
+
+    def finding(
+        self,
+        severity: model.Severity,
+        line: Optional[config.Setting],
+        message: str,
+        remediation: list[model.Remediation],
+        aspect: str,
+        data: Optional[dict[str, model.Scalar]] = None,
+        references: tuple[str, ...] = (),
+    ) -> model.Finding:
+        """Return a finding of the check about this back end.
+
+        :param line: the line at fault; None when there is none.
+        """
+        return self._owner.finding(
+            severity,
+            model.Subject(
+                'backend',
+                self.name,
+                line.file if line is not None else None,
+                line.line if line is not None else None,
+            ),
+            message,
+            remediation,
+            references,
+            data={'driver': self.path, **(data or {})},
+            aspect=aspect,
+        )
+
+
+def says(row: requirements.Support) -> str:
+    """Return who says what a row holds; '' for the matrix of the package."""
+    return f' (says {row.origin})' if row.origin else ''
+
+
+def slug(text: str) -> str:
+    """Return a text as a part of a key: 'HPE 3PAR OS' is 'hpe-3par-os'."""
+    return re.sub(r'[^a-z0-9]+', '-', text.lower()).strip('-')

@@ -1,0 +1,107 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The Python that the operator names as the target's."""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Optional
+
+from manila_precheck import check
+from manila_precheck import context
+from manila_precheck import model
+from manila_precheck.catalog import requirements
+from manila_precheck.sources import interpreter
+
+Severity = model.Severity
+
+
+def ask(
+    owner: check.Check,
+    ctx: context.Context,
+    libraries: Iterable[requirements.Library],
+    classes: Iterable[str],
+) -> Optional[interpreter.Environment]:
+    """Ask the Python for what the back ends need; None: none is named.
+
+    :param classes: the drivers that are not manila's.
+    :raises SourceUnusable: when it cannot be run.
+    """
+    path = ctx.options_of(owner.id).python
+    if not path:
+        return None
+    wanted = list(libraries)
+    return interpreter.ask(
+        path,
+        (item.module for item in wanted),
+        ('manila', *(item.package for item in wanted if item.package)),
+        classes,
+    )
+
+
+def judge(
+    owner: check.Check,
+    ctx: context.Context,
+    python: interpreter.Environment,
+) -> Iterator[model.Finding]:
+    """Yield what that Python is, and whether the target runs on it."""
+    target = ctx.upgrade.target
+    package = ctx.catalog.package(target)
+    here = '.'.join(str(number) for number in python.python)
+    version = python.versions['manila']
+    data: dict[str, model.Scalar] = {'python': here, 'manila': version}
+    subject = model.Subject('python', python.path)
+    if python.python[:2] < package.least_python:
+        least = '.'.join(str(number) for number in package.least_python)
+        yield owner.finding(
+            Severity.FAILURE,
+            subject,
+            f'{python.path} is Python {here}, and {target} needs {least}; '
+            'its packages do not install on it',
+            [
+                model.advice(
+                    'Name the Python that the services of the target will '
+                    f'run in, and make it {least} or newer.'
+                )
+            ],
+            [f'manila {package.version} requires-python'],
+            data,
+            aspect='version',
+        )
+    if version is None:
+        severity, text = Severity.INFO, 'has no manila yet'
+    elif _major(version) == target.major:
+        severity, text = Severity.INFO, f'has manila {version}, of {target}'
+    else:
+        severity = Severity.WARNING
+        text = f'has manila {version}, which is not of {target}'
+    yield owner.finding(
+        severity,
+        subject,
+        f'{python.path} is Python {here} and {text}; the libraries of the '
+        'drivers were looked for there',
+        []
+        if severity is Severity.INFO
+        else [
+            model.advice(
+                'Name the Python that the services of the target will run '
+                'in, if it is another one.'
+            )
+        ],
+        data=data,
+        aspect='manila',
+    )
+
+
+def _major(version: str) -> Optional[int]:
+    number = version.partition('.')[0]
+    return int(number) if number.isdigit() else None

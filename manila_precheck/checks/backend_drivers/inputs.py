@@ -1,0 +1,136 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the operator and installed packages say about storage."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+from typing import Optional
+from typing import Union
+
+from manila_precheck import check
+from manila_precheck import context
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck.catalog import matrix_format
+from manila_precheck.catalog import support
+from manila_precheck.sources import document
+from manila_precheck.sources import inventory
+from manila_precheck.sources import matrix_plugins
+
+
+class Inputs(NamedTuple):
+    """What there is to judge by, apart from the configuration."""
+
+    matrix: support.Matrix
+    inventory_file: Optional[inventory.Inventory]
+
+    findings: tuple[model.Finding, ...]
+    """Of the packages whose matrix cannot be used."""
+
+    errors: tuple[str, ...]
+    """Of the files that the operator named and that cannot be used."""
+
+    def declared(
+        self, backend: str
+    ) -> tuple[tuple[inventory.Declared, ...], str]:
+        """Return what is declared of a back end, and the file's path."""
+        if self.inventory_file is None:
+            return (), ''
+        found = self.inventory_file
+        return found.backends.get(backend, ()), found.path
+
+
+def gather(owner: check.Check, ctx: context.Context) -> Inputs:
+    """Read the matrices and the inventory; what fails leaves the rest."""
+    options = ctx.options_of(owner.id)
+    errors: list[str] = []
+    parts: list[support.Part] = []
+    declared = None
+    if options.support_matrix:
+        try:
+            found = ctx.document(options.support_matrix)
+            parts.append(_part(found, found.name))
+        except exceptions.SourceUnusable as exc:
+            errors.append(f'support_matrix: {exc}')
+    if options.storage_inventory:
+        try:
+            declared = inventory.read(ctx.document(options.storage_inventory))
+        except exceptions.SourceUnusable as exc:
+            errors.append(f'storage_inventory: {exc}')
+    findings = []
+    for brought in matrix_plugins.read():
+        made = _brought(owner, brought)
+        if isinstance(made, model.Finding):
+            findings.append(made)
+        else:
+            parts.append(made)
+    matrix = support.Matrix([*parts, support.load()])
+    return Inputs(matrix, declared, tuple(findings), tuple(errors))
+
+
+def _part(found: document.Document, origin: str) -> support.Part:
+    try:
+        return support.Part(*matrix_format.decode(found.data, origin))
+    except matrix_format.Malformed as exc:
+        raise found.wrong(exc.path, str(exc)) from exc
+
+
+def _brought(
+    owner: check.Check, brought: matrix_plugins.Brought
+) -> Union[model.Finding, support.Part]:
+    error = brought.error
+    if brought.found is not None:
+        try:
+            return _part(brought.found, brought.origin)
+        except exceptions.SourceUnusable as exc:
+            error = str(exc)
+    package = brought.origin.partition(' ')[0]
+    return owner.finding(
+        model.Severity.WARNING,
+        model.Subject('package', package),
+        f'the support matrix {brought.name} of {brought.origin} cannot be '
+        f'used, so that nothing of it is known here: {error}',
+        [model.advice('Update the package, or ask its vendor.')],
+        data={'entry_point': brought.name, 'origin': brought.origin},
+        aspect=f'matrix-{brought.name}',
+    )
+
+
+def not_enabled(
+    owner: check.Check,
+    ctx: context.Context,
+    declared: Optional[inventory.Inventory],
+) -> Iterator[model.Finding]:
+    """Yield the back ends of an inventory that no service is started for."""
+    if declared is None:
+        return
+    enabled = [one.name for one in ctx.config.backends]
+    for name, line in sorted(declared.lines.items()):
+        if name in enabled:
+            continue
+        there = ctx.config.section(name) is not None
+        what = 'is not enabled' if there else 'no file has a section of'
+        yield owner.finding(
+            model.Severity.INFO if there else model.Severity.WARNING,
+            model.Subject('backend', name, declared.path, line),
+            f'the inventory names {name}, which {what}; nothing was compared',
+            []
+            if there
+            else [
+                model.advice(
+                    'Write the name as in enabled_share_backends: '
+                    f'{", ".join(enabled)}.'
+                )
+            ],
+            aspect='inventory',
+        )

@@ -1,0 +1,186 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The Python modules of a driver that manila does not bring along."""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+import shlex
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.catalog import requirements
+from manila_precheck.catalog import versions
+from manila_precheck.checks.backend_drivers import backend
+from manila_precheck.sources import interpreter
+
+Severity = model.Severity
+
+_LOOK = (
+    'import importlib.util as u; print({name: bool(u.find_spec(name)) '
+    'for name in %r})'
+)
+
+
+def asked(
+    one: backend.BackEnd, row: Optional[requirements.Support]
+) -> tuple[requirements.Library, ...]:
+    """Return the libraries that a back end needs, as it is configured."""
+    if row is None:
+        return ()
+    return tuple(item for item in row.libraries if one.asks(item.option))
+
+
+def judge(
+    one: backend.BackEnd,
+    row: Optional[requirements.Support],
+    python: Optional[interpreter.Environment],
+) -> Iterator[model.Finding]:
+    """Yield what a Python lacks for a back end, or how to look."""
+    wanted = asked(one, row)
+    if row is None or not wanted:
+        return
+    if python is None:
+        yield _not_looked(one, wanted, row)
+        return
+    for item in wanted:
+        finding = _library(one, item, row, python)
+        if finding is not None:
+            yield finding
+
+
+def _not_looked(
+    one: backend.BackEnd,
+    wanted: Iterable[requirements.Library],
+    row: requirements.Support,
+) -> model.Finding:
+    names = [
+        f'{item.module} ({item.package} {item.minimum} or newer)'
+        if item.minimum
+        else item.module
+        for item in wanted
+    ]
+    modules = tuple(item.module for item in wanted)
+    return one.finding(
+        Severity.INFO,
+        one.driver_line,
+        f'[{one.name}] manila-share imports {" and ".join(names)}, which '
+        f'manila does not bring along{backend.says(row)}; whether the target '
+        'has it is not known here',
+        [
+            model.advice('Look with the Python of the target:'),
+            model.command(f'python3 -I -c {shlex.quote(_LOOK % (modules,))}'),
+            model.advice('Or have it looked at, by naming that Python:'),
+            model.config(
+                '[manila_precheck_backend_drivers]\n'
+                'python = /opt/manila/bin/python3'
+            ),
+        ],
+        'libraries',
+        references=row.sources,
+    )
+
+
+def _library(
+    one: backend.BackEnd,
+    item: requirements.Library,
+    row: requirements.Support,
+    python: interpreter.Environment,
+) -> Optional[model.Finding]:
+    install = _install(item, python)
+    data: dict[str, model.Scalar] = {
+        'module': item.module,
+        'python': python.path,
+    }
+    aspect = f'library-{item.module}'
+    if not python.modules[item.module]:
+        ends = (
+            one.fails if item.moment == requirements.LOAD else (one.stays_down)
+        )
+        return ends(
+            one.driver_line,
+            f'[{one.name}] needs the module {item.module}, which '
+            f'{python.path} does not have{backend.says(row)}',
+            install,
+            aspect,
+            data,
+            row.sources,
+        )
+    if not item.minimum and not item.refused_below:
+        return None
+    installed = python.versions[item.package]
+    data['installed'] = installed
+    if installed is None or not versions.parse(installed):
+        return one.finding(
+            Severity.INFO,
+            one.driver_line,
+            f'[{one.name}] needs {item.package} {item.minimum} or newer'
+            f'{backend.says(row)}, and which version {python.path} has is '
+            'not to be told from its metadata',
+            [
+                model.command(
+                    f'{shlex.quote(python.path)} -m pip show {item.package}'
+                )
+            ],
+            aspect,
+            data,
+            row.sources,
+        )
+    text = (
+        f'[{one.name}] needs {item.package} %s or newer{backend.says(row)}, '
+        f'and {python.path} has {installed}'
+    )
+    if item.refused_below and _older(installed, item.refused_below):
+        return one.stays_down(
+            one.driver_line,
+            text % item.refused_below,
+            install,
+            aspect,
+            data,
+            row.sources,
+        )
+    if item.minimum and _older(installed, item.minimum):
+        return one.finding(
+            Severity.WARNING,
+            one.driver_line,
+            text % item.minimum,
+            install,
+            aspect,
+            data,
+            row.sources,
+        )
+    return None
+
+
+def _older(installed: str, least: str) -> bool:
+    """Say whether a version is not known to be new enough."""
+    order = versions.compare(installed, least)
+    return order is None or order < 0
+
+
+def _install(
+    item: requirements.Library, python: interpreter.Environment
+) -> list[model.Remediation]:
+    """Return how to get a library; what is not on PyPI has no command."""
+    if not item.package:
+        brings = item.os_package or f'what brings the module {item.module}'
+        return [
+            model.advice(
+                f'Install {brings} with the target, for {python.path}.'
+            )
+        ]
+    least = f'>={item.minimum}' if item.minimum else ''
+    package = shlex.quote(f'{item.package}{least}')
+    return [
+        model.advice(f'Install it with the target, for {python.path}:'),
+        model.command(f'{shlex.quote(python.path)} -m pip install {package}'),
+    ]

@@ -1,0 +1,240 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Whether the driver of a back end loads: its class, plugin and mode."""
+
+from collections.abc import Generator
+from collections.abc import Iterator
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck import standing
+from manila_precheck.catalog import Catalog
+from manila_precheck.catalog import drivers
+from manila_precheck.catalog import support
+from manila_precheck.checks.backend_drivers import backend
+from manila_precheck.sources import config
+
+Severity = model.Severity
+
+
+class Loaded(NamedTuple):
+    """What a back end loads, by the names of the support matrix."""
+
+    now: str
+    """In the target: a class path, or 'emc:unity' for a plugin."""
+
+    before: str
+    """The same in the source."""
+
+    foreign: bool = False
+    """It is a third party's: the catalog does not know it."""
+
+
+Findings = Generator[model.Finding, None, Optional[Loaded]]
+
+
+def judge(one: backend.BackEnd, matrix: support.Matrix) -> Findings:
+    """Yield what keeps a back end from loading; return what it loads.
+
+    :param matrix: a class that has a row for the target is a third party's,
+        wherever it is installed.
+    """
+    name = one.name
+    if one.section is None:
+        yield one.fails(
+            one.enabled_by,
+            f'enabled_share_backends names {name}, and no file has a '
+            f'section [{name}]',
+            one.or_without(
+                'Write the section, with share_driver and '
+                'driver_handles_share_servers'
+            ),
+            'section',
+        )
+        return None
+    facts = one.ctx.catalog
+    driver = facts.driver(one.target, one.path)
+    if driver is None:
+        row = matrix.find(one.path, one.target)
+        if row is not None or not _is_manilas(one):
+            return Loaded(one.path, one.path, foreign=True)
+        yield _absent(one)
+        return None
+    if driver.kind == drivers.SHARE_MOVED:
+        yield _moved(one, driver)
+        assert driver.target is not None
+        driver = facts.drivers(one.target)[driver.target]
+    if driver.deprecated:
+        yield _deprecated(one, one.driver_line, driver.name)
+    if driver.name == standing.EMC_DRIVER:
+        return (yield from _plugin(one))
+    yield from mode(one, driver.modes, driver.name)
+    return Loaded(driver.name, driver.name)
+
+
+def _moved(one: backend.BackEnd, driver: drivers.Driver) -> model.Finding:
+    return one.finding(
+        Severity.WARNING,
+        one.driver_line,
+        f'[{one.name}] loads {one.path}, an old path that '
+        f'{one.target} still maps to {driver.target}',
+        [model.config(f'[{one.name}]\nshare_driver = {driver.target}')],
+        'moved',
+        {'moved_to': driver.target},
+    )
+
+
+def _is_manilas(one: backend.BackEnd) -> bool:
+    """Say whether a class that the target lacks is one of manila's."""
+    return one.ctx.catalog.driver(
+        one.source, one.path
+    ) is not None or one.path.startswith('manila.')
+
+
+def _absent(one: backend.BackEnd) -> model.Finding:
+    text = (
+        f'{one.source} has it'
+        if one.ctx.catalog.driver(one.source, one.path) is not None
+        else f'{one.source} has none such either'
+    )
+    return one.fails(
+        one.driver_line,
+        f'[{one.name}] loads {one.path}, which {one.target} does not '
+        f'have ({text})',
+        one.or_without(f'Give it a driver that {one.target} has'),
+        'driver',
+    )
+
+
+def _deprecated(
+    one: backend.BackEnd, line: Optional[config.Setting], what: str
+) -> model.Finding:
+    return one.finding(
+        Severity.WARNING,
+        line,
+        f'[{one.name}] uses {what}, which is deprecated in '
+        f'{one.target}; a later release comes without it',
+        [model.advice('Plan the move of its shares to another back end.')],
+        'deprecated',
+    )
+
+
+# -- the plugin of an EMC driver ---------------------------------------------
+
+
+def _plugin(one: backend.BackEnd) -> Findings:
+    line = one.line('emc_share_backend')
+    facts = one.ctx.catalog
+    known = facts.plugins(one.target, drivers.EMC_PLUGIN)
+    if line is None:
+        yield one.fails(
+            one.driver_line,
+            f'[{one.name}] does not say emc_share_backend, so that '
+            'EMCShareDriver has no plugin to load',
+            one.lines('emc_share_backend', sorted(known)),
+            'plugin',
+        )
+        return None
+    new = standing.emc_plugin(line.value, facts, one.target)
+    plugin = known.get(new)
+    if new != line.value:
+        yield _old_plugin(one, line, new)
+    if plugin is None:
+        near = _name_since(facts, line.value)
+        usable = [near] if near in known else sorted(known)
+        yield one.fails(
+            line,
+            f'[{one.name}] emc_share_backend = {line.value} names no plugin '
+            f'of {one.target}',
+            one.lines('emc_share_backend', usable),
+            'plugin',
+        )
+        return None
+    if plugin.deprecated:
+        yield _deprecated(one, line, f'plugin {plugin.name}')
+    yield from mode(one, plugin.modes, f'plugin {plugin.name}')
+    before = standing.emc_plugin(line.value, facts, one.source)
+    return Loaded(f'emc:{plugin.name}', f'emc:{before}')
+
+
+def _old_plugin(
+    one: backend.BackEnd, line: config.Setting, new: str
+) -> model.Finding:
+    return one.finding(
+        Severity.WARNING,
+        line,
+        f'[{one.name}] emc_share_backend = {line.value} is an old name '
+        f'that {one.target} still maps to {new}',
+        [model.config(f'[{one.name}]\nemc_share_backend = {new}')],
+        'plugin',
+        {'moved_to': new},
+    )
+
+
+def _name_since(facts: Catalog, named: str) -> str:
+    """Return what a plugin of an older release is called now."""
+    for release in reversed(facts.releases):
+        new = standing.emc_plugin(named, facts, release)
+        if new != named:
+            return new
+    return named.lower()
+
+
+# -- driver_handles_share_servers --------------------------------------------
+
+
+def mode(
+    one: backend.BackEnd, modes: tuple[bool, ...], what: str
+) -> Iterator[model.Finding]:
+    """Yield what is wrong with driver_handles_share_servers.
+
+    :param modes: the values that the driver takes; empty: not known.
+    :param what: what a message calls the driver.
+    """
+    line = one.line('driver_handles_share_servers')
+    advice = one.lines(
+        'driver_handles_share_servers',
+        [str(mode) for mode in modes or (False, True)],
+    )
+    if line is None:
+        yield one.fails(
+            one.driver_line or one.enabled_by,
+            f'[{one.name}] does not set driver_handles_share_servers, which '
+            'has no default',
+            advice,
+            'mode',
+        )
+        return
+    reader = standing.Reader(one.ctx.config, one.ctx.catalog, one.target)
+    try:
+        value = reader.get(one.name, 'driver_handles_share_servers')
+    except standing.Refused:
+        yield one.fails(
+            line,
+            f'[{one.name}] driver_handles_share_servers = {line.value} is '
+            'neither true nor false',
+            advice,
+            'mode',
+        )
+        return
+    if modes and value not in modes:
+        usable = ' or '.join(str(mode) for mode in modes)
+        yield one.fails(
+            line,
+            f'[{one.name}] driver_handles_share_servers = {line.value} is '
+            f'not a mode of {what} in {one.target}, which takes '
+            f'{usable} alone',
+            advice,
+            'mode',
+        )

@@ -1,0 +1,212 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The storage behind a back end, against the support matrix."""
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.catalog import requirements
+from manila_precheck.checks.backend_drivers import backend
+from manila_precheck.checks.backend_drivers import comparison
+from manila_precheck.sources import inventory
+
+Severity = model.Severity
+
+_DECLARE = [
+    model.advice(
+        'Compare it, or declare the version in the inventory to have it '
+        'compared:'
+    ),
+    model.config(
+        '[manila_precheck_backend_drivers]\n'
+        'storage_inventory = /etc/manila-precheck/storage-inventory.yaml'
+    ),
+]
+
+
+def judge(
+    one: backend.BackEnd,
+    asked: comparison.Asked,
+    declared: Sequence[inventory.Declared],
+    path: str,
+) -> Iterator[model.Finding]:
+    """Yield how the storage of a back end stands to the target.
+
+    :param asked: what the matrix says of its driver.
+    :param declared: what the inventory says of it.
+    :param path: the inventory; '' when there is none.
+    """
+    named = {item.system.lower() for item in declared}
+    unknown = [
+        item for item in asked.storage if item.system.lower() not in named
+    ]
+    if unknown:
+        yield _not_known(one, asked, unknown)
+    for item in declared:
+        finding = _declared(one, asked, item, f'{path}:{item.line}')
+        if finding is not None:
+            yield finding
+
+
+def _not_known(
+    one: backend.BackEnd,
+    asked: comparison.Asked,
+    items: Sequence[requirements.Storage],
+) -> model.Finding:
+    rises = any(asked.rises(item) for item in items if not item.feature)
+    commands = [
+        model.command(system.command)
+        for system in asked.systems(items)
+        if system.command
+    ]
+    words = ' and '.join(item.words for item in items)
+    return one.finding(
+        Severity.WARNING if rises else Severity.INFO,
+        one.driver_line,
+        f'[{one.name}] {one.target} documents {words}'
+        f'{asked.says(one, items)}; which version runs is not known here',
+        [*commands, *_DECLARE],
+        'storage',
+        references=asked.sources,
+    )
+
+
+def _declared(
+    one: backend.BackEnd,
+    asked: comparison.Asked,
+    item: inventory.Declared,
+    place: str,
+) -> Optional[model.Finding]:
+    known = sorted({storage.system for storage in asked.storage})
+    has = f'[{one.name}] has {item.system} {item.version} ({place})'
+    aspect = f'storage-{backend.slug(item.system)}'
+    data: dict[str, model.Scalar] = {
+        'system': item.system,
+        'version': item.version,
+    }
+    if not known:
+        return one.finding(
+            Severity.INFO,
+            one.driver_line,
+            f'{has}, which was compared with nothing: no version is '
+            f'documented for its driver in {one.target}',
+            [],
+            aspect,
+            data,
+            asked.sources,
+        )
+    if item.system.lower() not in (name.lower() for name in known):
+        return one.finding(
+            Severity.WARNING,
+            one.driver_line,
+            f'{has}, which was compared with nothing: the matrix knows '
+            f'{" and ".join(known)} for its driver',
+            [model.advice('Write the name of the system as the matrix does.')],
+            aspect,
+            data,
+            asked.sources,
+        )
+    worst = comparison.worst(one, asked, item)
+    if worst is None:
+        return None
+    data['documented'] = worst.item.minimum or worst.item.tested
+    text = f'{has}, and {one.target} documents {worst.item.words}' + (
+        asked.says(one, [worst.item])
+    )
+    return _WRITE[worst.result](one, text, aspect, data, asked.sources)
+
+
+def _refused(
+    one: backend.BackEnd,
+    text: str,
+    aspect: str,
+    data: dict[str, model.Scalar],
+    sources: tuple[str, ...],
+) -> model.Finding:
+    return one.stays_down(
+        one.driver_line,
+        f'{text}, below which its driver gives up',
+        [model.advice(f'Update {data["system"]} before manila.')],
+        aspect,
+        data,
+        sources,
+    )
+
+
+def _older(
+    one: backend.BackEnd,
+    text: str,
+    aspect: str,
+    data: dict[str, model.Scalar],
+    sources: tuple[str, ...],
+) -> model.Finding:
+    return one.finding(
+        Severity.WARNING,
+        one.driver_line,
+        text,
+        [model.advice(f'Update {data["system"]} before manila.')],
+        aspect,
+        data,
+        sources,
+    )
+
+
+def _not_compared(
+    one: backend.BackEnd,
+    text: str,
+    aspect: str,
+    data: dict[str, model.Scalar],
+    sources: tuple[str, ...],
+) -> model.Finding:
+    return one.finding(
+        Severity.WARNING,
+        one.driver_line,
+        f'{text}; the two cannot be compared',
+        [
+            model.advice(
+                'Compare them by hand, or write the version in the inventory '
+                f'like {data["documented"]}.'
+            )
+        ],
+        aspect,
+        data,
+        sources,
+    )
+
+
+def _newer(
+    one: backend.BackEnd,
+    text: str,
+    aspect: str,
+    data: dict[str, model.Scalar],
+    sources: tuple[str, ...],
+) -> model.Finding:
+    return one.finding(
+        Severity.INFO,
+        one.driver_line,
+        f'{text}, which is older; nothing is documented of newer ones',
+        [],
+        aspect,
+        data,
+        sources,
+    )
+
+
+_WRITE = {
+    comparison.Result.REFUSED: _refused,
+    comparison.Result.OLDER: _older,
+    comparison.Result.NOT_COMPARED: _not_compared,
+    comparison.Result.NEWER: _newer,
+}

@@ -1,0 +1,104 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The driver of a third party, which the catalog does not know."""
+
+from collections.abc import Iterator
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.catalog import history
+from manila_precheck.catalog import support
+from manila_precheck.checks.backend_drivers import backend
+from manila_precheck.checks.backend_drivers import loading
+from manila_precheck.sources import interpreter
+
+Severity = model.Severity
+
+
+def judge(
+    one: backend.BackEnd,
+    matrix: support.Matrix,
+    python: Optional[interpreter.Environment],
+) -> Iterator[model.Finding]:
+    """Yield whether a class loads, and whether it is of the target."""
+    if python is not None:
+        missing = _missing(one, python)
+        if missing:
+            yield one.fails(
+                one.driver_line,
+                f"[{one.name}] loads {one.path}, a third party's driver, "
+                f'and {missing}',
+                one.or_without(
+                    'Install the package of its vendor that goes with '
+                    f'{one.target} for {python.path}'
+                ),
+                'driver',
+                {'python': python.path},
+            )
+            return
+    row = matrix.find(one.path, one.target)
+    if row is None:
+        yield _unknown(one, matrix)
+        return
+    yield one.finding(
+        Severity.INFO,
+        one.driver_line,
+        f"[{one.name}] loads {one.path}, a third party's driver, which goes "
+        f'with {one.target} as {row.origin} says',
+        [],
+        'driver',
+        {'origin': row.origin},
+        row.sources,
+    )
+    if row.modes:
+        yield from loading.mode(one, row.modes, one.path)
+
+
+def _missing(
+    one: backend.BackEnd, python: interpreter.Environment
+) -> Optional[str]:
+    """Return what an import would lack; None when nothing is known to be."""
+    found = python.classes[one.path]
+    module, _, name = one.path.rpartition('.')
+    if not found.module:
+        return f'{python.path} has no module {module or one.path}'
+    if found.name is False:
+        return f'the module {module} of {python.path} has no {name}'
+    return None
+
+
+def _unknown(one: backend.BackEnd, matrix: support.Matrix) -> model.Finding:
+    rows = matrix.of(one.path)
+    text = f'whether it works with {one.target} is not known here'
+    data: dict[str, model.Scalar] = {}
+    if rows:
+        majors = history.ranges(frozenset().union(*(r.majors for r in rows)))
+        origins = ' and '.join(sorted({row.origin for row in rows}))
+        text = f'which {origins} names for manila {majors}, not {one.target}'
+        data = {'majors': majors}
+    return one.finding(
+        Severity.WARNING,
+        one.driver_line,
+        f"[{one.name}] loads {one.path}, a third party's driver"
+        f'{"," if rows else ":"} {text}',
+        [
+            model.advice(
+                'Ask its vendor for the version that goes with '
+                f'{one.target}, and install it with the upgrade. If '
+                'the class cannot be imported, manila-share does not '
+                'start.'
+            )
+        ],
+        'driver',
+        data,
+    )
