@@ -151,6 +151,7 @@ class Database:
         self._timeout_seconds = timeout_seconds
         self._lock = threading.Lock()
         self._idle: list[sa_engine.Connection] = []
+        self._busy: list[sa_engine.Connection] = []
         self._deadlines: dict[int, list[float]] = {}
         self._closed = False
         self._engine = self._create_engine()
@@ -299,17 +300,45 @@ class Database:
         _discard(connection)
 
     def close(self) -> None:
-        """Close every connection that no statement runs on.
+        """Close every connection, and end the statements that still run.
 
-        One that a check which was given up still uses is closed when its
-        statement ends; the server's own limit sees to that.
+        Those are of checks that were given up, or of a run that the
+        operator ended; where the server cannot be asked to end one, its own
+        limit does.
         """
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
+            busy = list(self._busy)
+        for connection in busy:
+            self._cancel(connection)
         for connection in idle:
             _discard(connection)
         self._engine.dispose()
+
+    def _cancel(self, connection: 'sa_engine.Connection') -> None:
+        """Ask the server to end what runs on a connection."""
+        from sqlalchemy import exc
+
+        driver: Any = self._engine.dialect.dbapi
+        try:
+            if self.dialect == 'sqlite':
+                _dbapi(connection).interrupt()
+            elif self.dialect == 'postgresql':
+                _dbapi(connection).cancel()
+            else:
+                number = int(_dbapi(connection).thread_id())
+                with self._engine.connect() as other:
+                    other.exec_driver_sql(f'KILL QUERY {number:d}')
+        except (
+            exc.SQLAlchemyError,
+            driver.Error,
+            # It ended by itself, or the driver has no such method.
+            AttributeError,
+            OSError,
+            RuntimeError,
+        ):
+            pass
 
     # Statements
 
@@ -366,6 +395,8 @@ class Database:
         if deadline is not None:
             deadline[0] = time.monotonic() + self._timeout_seconds
         found = None
+        with self._lock:
+            self._busy.append(connection)
         try:
             found = execute(connection).fetchall()
             if deadline is not None:
@@ -373,6 +404,8 @@ class Database:
         except exc.SQLAlchemyError as error:
             raise self._failure(error, about) from None
         finally:
+            with self._lock:
+                self._busy.remove(connection)
             if found is None:
                 self._deadlines.pop(id(connection), None)
                 _discard(connection)

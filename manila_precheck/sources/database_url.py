@@ -107,6 +107,34 @@ def configured(conf: 'cfg.ConfigOpts') -> tuple[str, str]:
     )
 
 
+def dialect_of_manila(conf: 'cfg.ConfigOpts') -> str:
+    """Return the dialect in the URL that manila itself connects by.
+
+    ``mariadb`` and ``mysql`` are two to SQLAlchemy, and to some migrations.
+
+    :param conf: options on which :func:`configured` was called.
+    :returns: 'mysql', 'mariadb', ...; '' when connection is not set.
+    """
+    connection: str = conf.database.connection or ''
+    return connection.partition(':')[0].partition('+')[0].lower()
+
+
+def name_of_manila(conf: 'cfg.ConfigOpts') -> str:
+    """Return the name of the database that manila itself connects to.
+
+    :param conf: options on which :func:`configured` was called.
+    :returns: '' when the URL names none.
+    """
+    from sqlalchemy import engine
+    from sqlalchemy import exc
+
+    text = conf.database.connection or conf.database.slave_connection
+    try:
+        return engine.make_url(text).database or ''
+    except (exc.ArgumentError, ValueError):
+        return ''
+
+
 def read(
     option: str, text: str, timeout_seconds: int, connect_timeout_seconds: int
 ) -> 'tuple[URL, Location]':

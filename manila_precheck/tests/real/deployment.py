@@ -181,7 +181,7 @@ class Deployment(fixtures.Fixture):
             'precheck.conf',
             f'[DEFAULT]\nservice_down_time = {SERVICE_DOWN_TIME_SECONDS}\n'
             + (f'[database]\nconnection = {quoted(url)}\n' if url else '')
-            + '[manila_precheck]\nmax_findings = 100000\n'
+            + '[manila_precheck]\nmax_listed = 100000\n'
             + more,
         )
 

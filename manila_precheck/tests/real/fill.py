@@ -100,6 +100,7 @@ class Filler:
             self.share_migrations,
             self.recycle_bin,
             self.groups,
+            self.operations,
             self.transfers,
             self.backups,
             self.locks,
@@ -472,11 +473,82 @@ class Filler:
                     db.share_group_destroy(self.admin, made['id'])
                     self.note('share groups deleted')
 
+    def operations(self):
+        """Leave something of every kind in the middle of an operation."""
+        for status in (
+            *constants.TRANSITIONAL_STATUSES,
+            constants.STATUS_CREATING_FROM_SNAPSHOT,
+            constants.STATUS_REPLICATION_CHANGE,
+            constants.STATUS_DEFERRED_DELETING,
+        ):
+            if status.startswith('server_'):
+                continue
+            for _ in self.several(1, 2):
+                self.at(self.some_day())
+                _, instance = self.share(status=status)
+                db.share_instance_update(
+                    self.admin, instance, {'status': status}
+                )
+                self.note(f'shares {status}')
+        for status in ('creating', 'deleting', 'restoring'):
+            for replica_state in (None, 'active', 'in_sync'):
+                share, instance = self.share(replica_state=replica_state)
+                _, snapshot = self.snapshot(share, instance)
+                db.share_snapshot_instance_update(
+                    self.admin, snapshot, {'status': status}
+                )
+                self.note(f'snapshots {status}')
+        for status in ('creating', 'deleting', 'network_change'):
+            self.server(status=status)
+            self.note(f'share servers {status}')
+        network, _, _ = self.network()
+        db.share_network_update(
+            self.admin, network, {'status': constants.STATUS_NETWORK_CHANGE}
+        )
+        self.note('share networks changing')
+        for state in constants.ACCESS_RULES_STATES:
+            share, instance = self.share()
+            access = self.allow(share)
+            db.share_instance_access_update(
+                self.admin, access, instance, {'state': state}
+            )
+            db.share_instance_update(
+                self.admin, instance, {'access_rules_status': 'syncing'}
+            )
+            self.note(f'access rules {state}')
+        self.groups_under_way()
+
+    def groups_under_way(self):
+        for status in ('creating', 'deleting'):
+            group = db.share_group_create(
+                self.admin,
+                {
+                    'id': self.id(),
+                    'project_id': self.project(),
+                    'user_id': 'user',
+                    'host': HOSTS[0],
+                    'status': status,
+                    'share_group_type_id': self.group_type,
+                    'share_types': self.types[:1],
+                },
+            )
+            db.share_group_snapshot_create(
+                self.admin,
+                {
+                    'id': self.id(),
+                    'project_id': self.project(),
+                    'user_id': 'user',
+                    'share_group_id': group['id'],
+                    'status': status,
+                },
+            )
+            self.note(f'share groups and their snapshots {status}')
+
     # What hangs on a share
 
     def transfers(self):
         for accepted in (False, True):
-            for _ in self.several(1, 3):
+            for number in self.several(1, 3):
                 self.at(self.some_day())
                 share, _ = self.share()
                 made = db.transfer_create(
@@ -491,13 +563,14 @@ class Filler:
                 )
                 if accepted:
                     db.transfer_accept(self.admin, made['id'], 'u', 'green')
-                elif self.random.random() < 0.5:
+                elif number:
+                    # The first one stays open.
                     db.transfer_destroy(self.admin, made['id'])
                 self.note('transfers accepted' if accepted else 'transfers')
 
     def backups(self):
         for status in ('available', 'creating', 'restoring', 'error'):
-            for _ in self.several(1, 2):
+            for number in self.several(1, 2):
                 made = db.share_backup_create(
                     self.admin,
                     self.random.choice(self.shares),
@@ -506,7 +579,7 @@ class Filler:
                         'user_id': 'user',
                         'size': 1,
                         'host': 'ctl-1',
-                        'topic': 'manila-data',
+                        'topic': ('manila-data', 'manila-share')[number % 2],
                         'availability_zone': 'nova',
                         'status': status,
                     },

@@ -208,13 +208,15 @@ class ReadOnlyMixin:
         with _Globals(self.server, 'userstat=ON'):
             self.site.rows('FLUSH USER_STATISTICS')
             self.whole_run('plan')
+            # rows_updated counts the rows of the temporary tables in which
+            # the server works out a COUNT(*) OVER; update_commands does not.
             statistics = self.site.rows(
-                'SELECT rows_inserted, rows_updated, rows_deleted, '
+                'SELECT rows_inserted, rows_deleted, '
                 'update_commands, access_denied, select_commands > 20, '
                 'rows_read > 100 FROM information_schema.user_statistics '
                 f"WHERE user = '{self.site.reader}'"
             )
-        self.assertEqual([(0, 0, 0, 0, 0, 1, 1)], statistics)
+        self.assertEqual([(0, 0, 0, 0, 1, 1)], statistics)
 
     def check_table_statistics(self):
         sql = (

@@ -63,7 +63,7 @@ class SQLiteMixin:
                             (
                                 finding['key'],
                                 finding['severity'],
-                                finding['data'],
+                                without_bytes(finding['data']),
                             )
                             for finding in one['findings']
                         ],
@@ -82,6 +82,15 @@ class SQLiteMixin:
         self.check(conf=self.site.conf(url))
         with open(self.site.file('manila.sqlite'), 'rb') as stream:
             self.assertEqual(before, stream.read())
+
+
+def without_bytes(data):
+    """Return figures without what a table takes on disk, a server's own."""
+    return {
+        name: value
+        for name, value in data.items()
+        if not name.endswith('bytes')
+    }
 
 
 def plain(column, value):

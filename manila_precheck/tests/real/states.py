@@ -40,6 +40,8 @@ class StatesMixin:
         self.assertEqual(2, code)
         self.assertIsNone(report['database'])
         for check_id in (
+            'backends-in-use',
+            'in-flight-operations',
             'live-services',
             'running-migrations',
             'schema-revision',

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Migrations and services, found again by hand."""
+"""What is under way and who serves it, found again by hand."""
 
 # The states of a migration that has not ended.
 BUSY = (
@@ -36,7 +36,22 @@ LOST = frozenset(
     }
 )
 
-WARNING, FAILURE = 'warning', 'failure'
+# Of share and snapshot instances that no other row stands for.
+STATUSES = (
+    "('creating', 'creating_from_snapshot', 'deleting', 'extending', "
+    "'shrinking', 'reverting', 'restoring', 'manage_starting', "
+    "'unmanage_starting', 'replication_change', 'migrating', "
+    "'migrating_to', 'reverting_to_snapshot', "
+    "'deferred_deleting', 'awaiting_transfer', "
+    "'backup_creating', 'backup_restoring', 'ensuring')"
+)
+
+RULES = (
+    "('queued_to_apply', 'queued_to_deny', 'queued_to_update', 'applying', "
+    "'denying', 'updating')"
+)
+
+INFO, WARNING, FAILURE = 'info', 'warning', 'failure'
 
 
 class WorkMixin:
@@ -101,6 +116,196 @@ class WorkMixin:
             'stopped', lambda state: FAILURE if state in LOST else WARNING
         )
 
+    # Operations
+
+    def operations(self):
+        """Return {(kind, id): (state, severities at plan and stopped)}."""
+        stuck, unsure, at_rest = (
+            (WARNING, FAILURE),
+            (WARNING, WARNING),
+            (INFO, INFO),
+        )
+        found = {}
+
+        def add(kind, sql, severities_of):
+            for row in self.site.rows(sql):
+                found[kind, row[0]] = (row[1], severities_of(*row[1:]))
+
+        still = {
+            'creating_from_snapshot': at_rest,
+            'reverting_to_snapshot': at_rest,
+            'awaiting_transfer': at_rest,
+            'ensuring': unsure,
+        }
+        add(
+            'share_instance',
+            'SELECT i.id, i.status FROM share_instances i '
+            "WHERE i.deleted = 'False' AND i.status IN "
+            f'{STATUSES} AND NOT EXISTS (SELECT 1 FROM shares s WHERE '
+            "s.id = i.share_id AND i.status IN ('migrating', 'migrating_to')"
+            f' AND s.task_state IN {BUSY}) AND NOT EXISTS (SELECT 1 FROM '
+            'transfers t WHERE t.resource_id = i.share_id AND '
+            "t.deleted = 'False' AND i.status = 'awaiting_transfer')",
+            lambda status: still.get(status, stuck),
+        )
+        add(
+            'share_instance',
+            'SELECT i.id, \'syncing\' FROM share_instances i '
+            "WHERE i.deleted = 'False' AND i.access_rules_status = 'syncing' "
+            f'AND i.status NOT IN {STATUSES} AND NOT EXISTS (SELECT 1 FROM '
+            'share_instance_access_map m WHERE m.share_instance_id = i.id '
+            f"AND m.deleted = 'False' AND m.state IN {RULES})",
+            lambda status: unsure,
+        )
+        add(
+            'share_snapshot_instance',
+            'SELECT n.id, n.status, (SELECT i.replica_state FROM '
+            'share_instances i WHERE i.id = n.share_instance_id) FROM '
+            f"share_snapshot_instances n WHERE n.deleted = 'False' AND "
+            f'n.status IN {STATUSES}',
+            lambda status, replica_state: (
+                at_rest
+                if status in ('creating', 'deleting')
+                and replica_state not in (None, 'active')
+                else stuck
+            ),
+        )
+        # Both ends of a migration that is over.
+        add(
+            'share_server',
+            'SELECT v.id, v.status FROM share_servers v WHERE '
+            "v.deleted = 'False' AND v.status IN ('server_migrating', "
+            f"'server_migrating_to') AND v.task_state NOT IN {BUSY} AND NOT "
+            'EXISTS (SELECT 1 FROM share_servers s WHERE '
+            f's.id = v.source_share_server_id AND s.task_state IN {BUSY})',
+            lambda status: stuck,
+        )
+        for kind, table in (
+            ('share_server', 'share_servers'),
+            ('share_network', 'share_networks'),
+            ('share_group', 'share_groups'),
+            ('share_group_snapshot', 'share_group_snapshots'),
+        ):
+            add(
+                kind,
+                f"SELECT id, status FROM {table} WHERE deleted = 'False' "
+                "AND status IN ('creating', 'deleting', 'network_change', "
+                "'manage_starting', 'unmanage_starting')",
+                lambda status: stuck,
+            )
+        add(
+            'share_backup',
+            "SELECT id, status, topic FROM share_backups WHERE deleted = "
+            "'False' AND status IN ('creating', 'restoring', 'deleting')",
+            lambda status, topic: (
+                at_rest
+                if topic == 'manila-share' and status != 'deleting'
+                else stuck
+            ),
+        )
+        add(
+            'transfer',
+            "SELECT id, 'open' FROM transfers WHERE deleted = 'False'",
+            lambda state: at_rest,
+        )
+        add(
+            'access_rule',
+            'SELECT id, state FROM share_instance_access_map WHERE '
+            f"deleted = 'False' AND state IN {RULES}",
+            lambda state: unsure if state.startswith('queued') else stuck,
+        )
+        return found
+
+    def check_operations(self, stage):
+        expected = self.operations()
+        # Every kind was made.
+        self.assertEqual(
+            {
+                'access_rule',
+                'share_backup',
+                'share_group',
+                'share_group_snapshot',
+                'share_instance',
+                'share_network',
+                'share_server',
+                'share_snapshot_instance',
+                'transfer',
+            },
+            {kind for kind, _ in expected},
+        )
+        place = 1 if stage == 'stopped' else 0
+        self.assertEqual(
+            {
+                key: (state, severities[place])
+                for key, (state, severities) in expected.items()
+            },
+            {
+                (finding['subject']['kind'], finding['subject']['uuid']): (
+                    finding['data']['state'],
+                    finding['severity'],
+                )
+                for finding in self.findings(
+                    'in-flight-operations', '--stage', stage
+                )
+            },
+        )
+
+    def test_operations_while_the_services_run(self):
+        self.check_operations('plan')
+
+    def test_operations_when_the_services_are_stopped(self):
+        self.check_operations('stopped')
+
+    # Back ends
+
+    def backends(self, *served):
+        """Return {host: figures} of all back ends but some."""
+        cut = {
+            'MySQL': "SUBSTRING_INDEX({}, '#', 1)",
+            'PostgreSQL': "SPLIT_PART({}, '#', 1)",
+        }[self.server.name]
+        found = {}
+
+        def add(name, sql):
+            for host, number in self.site.rows(sql):
+                if host and host not in served:
+                    found.setdefault(host, {})[name] = number
+
+        host = cut.format('i.host')
+        shares = (
+            f'SELECT {host}, COUNT(DISTINCT {{}}) FROM share_instances i '
+            'JOIN shares s ON s.id = i.share_id LEFT JOIN '
+            'share_snapshot_instances n ON n.share_instance_id = i.id AND '
+            f"n.deleted = 'False' WHERE i.deleted = 'False' GROUP BY {host}"
+        )
+        add('shares', shares.format('s.id'))
+        add('projects', shares.format('s.project_id'))
+        add('share_instances', shares.format('i.id'))
+        add('snapshots', shares.format('n.id'))
+        for table in ('share_servers', 'share_groups'):
+            host = cut.format('host')
+            add(
+                table,
+                f"SELECT {host}, COUNT(*) FROM {table} WHERE deleted = "
+                f"'False' GROUP BY {host}",
+            )
+        return found
+
+    def test_what_lies_on_back_ends_that_nobody_serves(self):
+        conf = self.site.conf(
+            more='[DEFAULT]\nhost = ctl-1\nenabled_share_backends = alpha\n'
+            '[alpha]\nshare_driver = '
+            'manila.share.drivers.generic.GenericShareDriver\n'
+        )
+        expected = self.backends('ctl-1@alpha')
+        self.assertEqual({'ctl-1@beta', 'ctl-2@gamma'}, set(expected))
+        for finding in self.findings('backends-in-use', conf=conf):
+            figures = expected.pop(finding['subject']['name'])
+            data = finding['data']
+            self.assertEqual(figures, {name: data[name] for name in figures})
+            self.assertEqual(WARNING, finding['severity'])
+        self.assertEqual({}, expected)
+
     # Services
 
     def services(self):
@@ -132,7 +337,7 @@ class WorkMixin:
             self.assertFalse(1500 < age < 2300, age)
         expected = {}
         for name, (state, age, disabled, new) in services.items():
-            severity = judge(self.life(state, age, new), disabled)
+            severity = judge(self.life(state, age, new), disabled, state)
             if severity is not None:
                 expected[name] = (severity, state, disabled)
         found = {
@@ -161,7 +366,7 @@ class WorkMixin:
     def test_services_while_they_should_run(self):
         self.check_services(
             'plan',
-            lambda life, disabled: (
+            lambda life, disabled, _state: (
                 WARNING if disabled or life not in ('up', 'new') else None
             ),
         )
@@ -169,16 +374,18 @@ class WorkMixin:
     def test_services_when_they_should_be_stopped(self):
         self.check_services(
             'stopped',
-            lambda life, disabled: {
+            lambda life, _disabled, state: {
                 'up': FAILURE,
                 'new': FAILURE,
                 'starting': WARNING,
                 'ahead': WARNING,
+                # Killed, or found dead by somebody.
+                'dead': {'up': WARNING, 'down': INFO}.get(state),
             }.get(life),
         )
 
     def test_services_when_they_should_be_back(self):
-        def judge(life, disabled):
+        def judge(life, disabled, _state):
             if life == 'up':
                 return 'info' if disabled else None
             if life in ('starting', 'new'):

@@ -1,0 +1,115 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The findings about one table."""
+
+from typing import Any
+
+from manila_precheck import check
+from manila_precheck import model
+from manila_precheck.checks.soft_deleted_rows import extent
+
+# Below this many soft-deleted rows their share of a table says nothing.
+PERCENT_MIN_ROWS = 1000
+
+_BUG = 'https://bugs.launchpad.net/manila/+bug/2081827'
+
+
+def found(
+    one: check.Check,
+    table: extent.Table,
+    options: Any,
+    todo: model.Remediation,
+) -> model.Finding:
+    """Return how much a table holds and what a purge does to it."""
+    rows = table.rows
+    percent = 100 * rows.deleted // rows.total
+    about = table.about(rows.deleted)
+    much = about >= options.warning_rows or (
+        about >= PERCENT_MIN_ROWS and percent >= options.warning_percent
+    )
+    age = options.purge_age_days
+    return one.finding(
+        model.Severity.WARNING if much else model.Severity.INFO,
+        model.Subject('table', table.name),
+        f'table {table.name}: {extent.counted(table)}; '
+        f'{extent.purged(table, age)}',
+        [todo],
+        data={
+            'rows': rows.total,
+            'live': rows.live,
+            'soft_deleted': rows.deleted,
+            'percent': percent,
+            'purge_age_days': age,
+            'purgeable': rows.purgeable,
+            'purge_deletes': table.deletes,
+            'purge_is_exact': table.exact,
+            'deleted_since': rows.young,
+            'without_deleted_at': rows.undated,
+            'not_marked': rows.unmarked,
+            'referred_to': table.kept.kept,
+            'referred_to_by': ', '.join(table.kept.by),
+            'taken_along': table.kept.taken,
+            'in_recycle_bin': rows.recycled,
+            'oldest': extent.iso(rows.oldest),
+            'newest': extent.iso(rows.newest),
+            'bytes': table.bytes,
+            'read_percent': round(100 * rows.read, 2),
+            'about_rows': table.about(rows.total),
+            'about_soft_deleted': about,
+        },
+    )
+
+
+def restored(one: check.Check, table: extent.Table, age: int) -> model.Finding:
+    """Return that a purge would delete live rows."""
+    live = table.rows.live_but_purged
+    return one.finding(
+        model.Severity.WARNING,
+        model.Subject('table', table.name),
+        f'table {table.name}: a purge at {age} days would delete '
+        f'{live} live rows, whose deleted_at is set',
+        [
+            model.advice(
+                'Do not run "manila-manage db purge" before their '
+                'deleted_at is NULL, or before 2026.2, whose purge '
+                'leaves live rows alone.'
+            )
+        ],
+        [_BUG],
+        {
+            'live': table.rows.live,
+            'live_but_purged': live,
+            'purge_deletes': table.deletes,
+        },
+        aspect='restored',
+    )
+
+
+def detached(one: check.Check, table: extent.Table, age: int) -> model.Finding:
+    """Return that live rows would lose what they refer to."""
+    columns = ' and '.join(table.kept.columns)
+    count = table.kept.detached
+    return one.finding(
+        model.Severity.WARNING,
+        model.Subject('table', table.name),
+        f'table {table.name}: a purge at {age} days would set {columns} '
+        f'to NULL in {count} live rows, since what they refer to is '
+        'soft-deleted',
+        [
+            model.advice(
+                'Do not run "manila-manage db purge" before you know '
+                'why: live rows refer to what manila takes for deleted.'
+            )
+        ],
+        data={'live_but_detached': count, 'columns': columns},
+        aspect='detached',
+    )

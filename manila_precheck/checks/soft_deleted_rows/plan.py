@@ -1,0 +1,85 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The finding about the whole of a large purge."""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+
+from manila_precheck import check
+from manila_precheck import context
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck.checks.soft_deleted_rows import extent
+from manila_precheck.sources import ages
+from manila_precheck.sources import purge
+from manila_precheck.sources import survey
+
+
+def cut(
+    one: check.Check,
+    ctx: context.Context,
+    wanted: purge.Filter,
+    counted: survey.Survey,
+    tables: Iterable[extent.Table],
+    refused: list[str],
+) -> Iterator[model.Finding]:
+    """Yield what a large purge costs, and how to cut it."""
+    tables = list(tables)
+    options = ctx.options_of(one.id)
+    age, bound = options.purge_age_days, options.purge_batch_rows
+    total = sum(table.about(table.deletes) for table in tables)
+    if total <= bound or ctx.interrupted.is_set():
+        return
+    try:
+        runs = ages.plan(wanted, counted.rows, counted.sizes, age, bound)
+    except exceptions.SourceUnusable as exc:
+        refused.append(str(exc))
+        return
+    seconds = total // ages.ROWS_PER_SECOND
+    largest = max((run.rows for run in runs), default=0)
+    scope = 'each table is' if wanted.purge.by_table else 'all tables are'
+    yield one.finding(
+        model.Severity.WARNING,
+        model.Subject('database', 'purge'),
+        f'a purge at {age} days deletes about {total} rows, which takes '
+        f'about {_duration(seconds)} at {ages.ROWS_PER_SECOND} rows a '
+        f'second, as measured on MariaDB; {scope} one transaction, so '
+        f'{len(runs)} runs of about {largest} rows, '
+        f'{_duration(largest // ages.ROWS_PER_SECOND)} each at most, '
+        'hold their locks for less',
+        [
+            model.advice(
+                'Where there are findings "#restored" or "#detached", '
+                'see to them first.'
+            ),
+            model.command(
+                'for age in '
+                + ' '.join(str(run.age) for run in runs)
+                + '; do manila-manage db purge $age; done'
+            ),
+        ],
+        data={
+            'purge_deletes': total,
+            'purge_is_exact': all(table.exact for table in tables),
+            'seconds': seconds,
+            'runs': len(runs),
+            'largest_run_rows': largest,
+        },
+    )
+
+
+def _duration(seconds: int) -> str:
+    if seconds < 120:
+        return f'{seconds} seconds'
+    if seconds < 7200:
+        return f'{round(seconds / 60)} minutes'
+    return f'{round(seconds / 3600)} hours'
