@@ -18,12 +18,22 @@ from typing import Optional
 
 from manila_precheck import check
 from manila_precheck import context
+from manila_precheck import drift
 from manila_precheck import exceptions
 from manila_precheck import model
-from manila_precheck import releases
 from manila_precheck.sources import database
 
 _SYNC = model.command('manila-manage db sync')
+
+_INDEX = model.advice(
+    'Create it again as a new database of the release has it; without it '
+    'manila is slow, or takes the same thing twice.'
+)
+
+_KEY = model.advice(
+    'Find out who dropped it, or which engine ignored it, and create it '
+    'again: a later migration may drop it by its name, or need it.'
+)
 
 _RESTORE = model.advice(
     'Restore the backup that was made before the "manila-manage db sync" '
@@ -35,20 +45,24 @@ class SchemaRevision(check.Check):
     """The database is not at the revision that the upgrade starts or ends at.
 
     ``alembic_version`` holds one row: the last migration that was applied.
-    It is compared with the migrations of the target release, and the tables
-    and columns with those that its release has. MySQL cannot take back a
-    migration that failed half way: its tables stay, the revision does not
-    move, and the next ``manila-manage db sync`` fails on what is there
-    already.
+    It is compared with the migrations of the target release, and the tables,
+    columns, indexes and foreign keys with what that revision has. MySQL
+    cannot take back a migration that failed half way: its tables stay, the
+    revision does not move, and the next ``manila-manage db sync`` fails on
+    what is there already. So a revision that is not recorded and of which
+    something is there is a finding of its own (``#half-applied``), with what
+    is there and what is not.
 
     An empty database is a first install: nothing to judge before
     ``manila-manage db sync``. On MySQL a table that the account may not read
-    looks missing.
+    looks missing. The names of indexes and keys are not compared, nor types;
+    a further index or column is no finding.
 
-    At plan and stopped: INFO for the migrations that are pending, by name;
-    WARNING when a ``db sync`` ended between two releases; FAILURE when the
-    revision is unknown, missing, newer than the target or there more than
-    once, when tables or columns are missing, and when some of a pending
+    At plan and stopped: INFO for the migrations that are pending, by name,
+    and for tables that manila does not have; WARNING when a ``db sync`` ended
+    between two releases, and for missing indexes and foreign keys; FAILURE
+    when the revision is unknown, missing, newer than the target or there more
+    than once, when tables or columns are missing, and when some of a pending
     migration are there already. At upgraded also FAILURE when the database
     is empty or not at the target's head.
     """
@@ -56,6 +70,8 @@ class SchemaRevision(check.Check):
     id = 'schema-revision'
     title = 'Schema revision'
     stages = model.ALL_STAGES
+    # What it finds keeps db sync from running, whoever wants it.
+    waivable = False
     # Not required: an empty database is judged here.
     uses = frozenset({model.Source.DATABASE})
 
@@ -128,18 +144,7 @@ class SchemaRevision(check.Check):
         chain = ctx.catalog.chain(target)
         within = ctx.catalog.releases_with(revision)
         if not within:
-            yield self._failure(
-                f'the database is at revision {revision}, which is of no '
-                'release of manila from '
-                f'{ctx.catalog.releases[0]} to {ctx.catalog.releases[-1]}',
-                [
-                    model.advice(
-                        'See that it is the database of manila, and of a '
-                        'release that this program knows.'
-                    )
-                ],
-                data={'revision': revision},
-            )
+            yield self._unknown(ctx, db, revision)
             return
         if revision not in chain:
             yield self._failure(
@@ -151,21 +156,12 @@ class SchemaRevision(check.Check):
             return
         at = ctx.catalog.releases_at(revision)
         pending = chain[chain.index(revision) + 1 :]
-        half_way = False
-        if at:
-            yield from self._drift(ctx, db, at[-1], pending)
-        else:
-            half_way = self._has_all_of(ctx, db, within[0])
-        if half_way:
-            yield self._failure(
-                f'the database is at revision {revision}, in the middle of '
-                f'the migrations of {within[0]}, and has every column that '
-                f'{within[0]} adds: the next migration failed half way, and '
-                'would fail again on what is there already',
-                [_RESTORE],
-                aspect='half-applied',
-                data={'revision': revision, 'next': pending[0]},
-            )
+        half = drift.half_applied(
+            ctx.catalog, pending, db.shape, ctx.schema, db.dialect
+        )
+        for one in half:
+            yield self._half_applied(ctx, revision, one)
+        yield from self._drift(ctx, db, revision, half)
         if not pending:
             return
         if ctx.stage is model.Stage.UPGRADED:
@@ -176,7 +172,7 @@ class SchemaRevision(check.Check):
                 data={'revision': revision, 'pending': ' '.join(pending)},
             )
             return
-        if not at and not half_way:
+        if not at and not half:
             yield self.finding(
                 model.Severity.WARNING,
                 model.Subject('table', database.VERSION_TABLE),
@@ -195,57 +191,97 @@ class SchemaRevision(check.Check):
             aspect='pending',
         )
 
-    def _has_all_of(
-        self,
-        ctx: context.Context,
-        db: database.Database,
-        release: releases.Release,
-    ) -> bool:
-        """Say whether the database has every column that a release adds."""
-        earlier = [r for r in ctx.catalog.releases if r < release]
-        added = ctx.catalog.columns(release)
-        if earlier:
-            added -= ctx.catalog.columns(earlier[-1])
-        return bool(added) and all(db.has_column(*pair) for pair in added)
+    def _unknown(
+        self, ctx: context.Context, db: database.Database, revision: str
+    ) -> model.Finding:
+        known = ctx.catalog.releases
+        message = (
+            f'the database is at revision {revision}, which is of no release '
+            f'of manila from {known[0]} to {known[-1]}'
+        )
+        data: dict[str, model.Scalar] = {'revision': revision}
+        like = drift.alike(ctx.catalog, db.shape)
+        if like:
+            message += f'; its tables and columns are those of {like[-1]}'
+            data['tables_of'] = like[-1].name
+        return self._failure(
+            message,
+            [
+                model.advice(
+                    'See that it is the database of manila, and of a '
+                    'release that this program knows.'
+                )
+            ],
+            data=data,
+        )
+
+    def _half_applied(
+        self, ctx: context.Context, revision: str, half: drift.Half
+    ) -> model.Finding:
+        limit = ctx.options.max_listed
+        words = f'has {drift.listed(half.present, limit)}'
+        if half.missing:
+            words += f' and lacks {drift.listed(half.missing, limit)}'
+            what = 'it failed half way'
+        else:
+            what = 'it was not recorded, or failed in its last step'
+        return self.finding(
+            model.Severity.FAILURE,
+            model.Subject('revision', half.revision),
+            f'the database is at revision {revision}, but {words} of '
+            f'{half.revision}: {what}, and "manila-manage db sync" fails on '
+            'what is there already',
+            [_RESTORE],
+            data={
+                'revision': revision,
+                'present': len(half.present),
+                'missing': len(half.missing),
+            },
+            aspect='half-applied',
+        )
 
     def _drift(
         self,
         ctx: context.Context,
         db: database.Database,
-        at: releases.Release,
-        pending: tuple[str, ...],
+        revision: str,
+        half: Sequence[drift.Half],
     ) -> Iterator[model.Finding]:
-        """Yield what the tables lack, and what they have too early."""
-        expected = ctx.catalog.columns(at)
-        present = {
-            (table, column)
-            for table, columns in db.shape.items()
-            for column in columns
-        }
-        limit = ctx.options.max_findings
-        missing = sorted(expected - present)
-        if missing:
+        """Yield what the tables lack, and what no release has."""
+        found = drift.compare(
+            ctx.catalog, revision, half, db.shape, ctx.schema, db.dialect
+        )
+        limit = ctx.options.max_listed
+        at = f'the database is at revision {revision} and'
+        if found.columns:
             yield self._failure(
-                f'the database is at the revision of {at} and lacks '
-                f'{_listed(missing, limit)}; or the account may not read '
-                'them',
+                f'{at} lacks {drift.listed(found.columns, limit)}; or the '
+                'account may not read them',
                 [_RESTORE],
                 aspect='missing',
-                data={'columns': len(missing)},
+                data={'missing': len(found.columns)},
             )
-        early: frozenset[tuple[str, str]] = frozenset()
-        if pending:
-            early = (
-                ctx.catalog.columns(ctx.upgrade.target) - expected
-            ) & present
-        if early:
-            yield self._failure(
-                f'the database is at the revision of {at}, but has '
-                f'{_listed(sorted(early), limit)} of a later migration, '
-                'which failed half way',
-                [_RESTORE],
-                aspect='half-applied',
-                data={'columns': len(early), 'next': pending[0]},
+        for names, what, aspect, todo in (
+            (found.indexes, 'index', 'indexes', _INDEX),
+            (found.foreign_keys, 'foreign key', 'foreign-keys', _KEY),
+        ):
+            if names:
+                yield self.finding(
+                    model.Severity.WARNING,
+                    model.Subject('table', database.VERSION_TABLE),
+                    f'{at} lacks the {what} {drift.listed(names, limit)}',
+                    [todo],
+                    data={'missing': len(names)},
+                    aspect=aspect,
+                )
+        if found.tables:
+            yield self.finding(
+                model.Severity.INFO,
+                model.Subject('table', database.VERSION_TABLE),
+                f'{at} has a table that manila does not: '
+                f'{drift.listed(found.tables, limit)}',
+                data={'tables': len(found.tables)},
+                aspect='extra-tables',
             )
 
 
@@ -255,10 +291,3 @@ def _migrations(pending: Sequence[str]) -> str:
         if len(pending) == 1
         else (f'{len(pending)} migrations are')
     )
-
-
-def _listed(columns: list[tuple[str, str]], limit: int) -> str:
-    """Return the names of columns, the first ones when there are many."""
-    words = ', '.join(f'{table}.{column}' for table, column in columns[:limit])
-    more = len(columns) - limit
-    return f'{words} and {more} more columns' if more > 0 else words

@@ -13,9 +13,13 @@ from manila_precheck.tests import databases
 from manila_precheck.tests.unit.checks import test_schema_revision as unit
 
 
-class SchemaRevisionMySQLTest(unit.Scenarios, databases.MySQLTest):
+class SchemaRevisionMySQLTest(
+    unit.Scenarios, unit.ForeignKeyScenarios, databases.MySQLTest
+):
     pass
 
 
-class SchemaRevisionPostgreSQLTest(unit.Scenarios, databases.PostgreSQLTest):
+class SchemaRevisionPostgreSQLTest(
+    unit.Scenarios, unit.ForeignKeyScenarios, databases.PostgreSQLTest
+):
     pass

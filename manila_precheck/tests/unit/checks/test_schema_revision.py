@@ -29,6 +29,30 @@ RESTORE = model.advice(
 )
 
 
+INDEX = model.advice(
+    'Create it again as a new database of the release has it; without it '
+    'manila is slow, or takes the same thing twice.'
+)
+KEY = model.advice(
+    'Find out who dropped it, or which engine ignored it, and create it '
+    'again: a later migration may drop it by its name, or need it.'
+)
+UNRECORDED = 'it was not recorded, or failed in its last step'
+
+
+def half(at, revision, words, what, present, missing):
+    return model.Finding(
+        CHECK,
+        model.Severity.FAILURE,
+        model.Subject('revision', revision),
+        f'the database is at revision {at}, but {words} of {revision}: '
+        f'{what}, and "manila-manage db sync" fails on what is there already',
+        (RESTORE,),
+        data={'revision': at, 'present': present, 'missing': missing},
+        aspect='half-applied',
+    )
+
+
 def found(severity, message, *todo, aspect='', **data):
     return model.Finding(
         CHECK,
@@ -155,15 +179,39 @@ class Scenarios:
             finding.message,
         )
 
+    def test_an_unknown_revision_over_tables_of_no_release(self):
+        database = self.database('2025.1')
+        database.execute(
+            "UPDATE alembic_version SET version_num = 'feedf00d'",
+            'DROP TABLE messages',
+        )
+        (finding,) = self.run_check(
+            CHECK, database, source='2025.1', target='2026.1'
+        ).findings
+        self.assertEqual({'revision': 'feedf00d'}, finding.data)
+
     def test_an_unknown_revision(self):
         database = self.database('2025.1')
         database.execute("UPDATE alembic_version SET version_num = 'feedf00d'")
         result = self.run_check(
             CHECK, database, source='2025.1', target='2026.1'
         )
-        (finding,) = result.findings
-        self.assertEqual(model.Severity.FAILURE, finding.severity)
-        self.assertEqual({'revision': 'feedf00d'}, finding.data)
+        self.assertEqual(
+            (
+                failure(
+                    'the database is at revision feedf00d, which is of no '
+                    'release of manila from wallaby to 2026.2; its tables '
+                    'and columns are those of 2025.1',
+                    model.advice(
+                        'See that it is the database of manila, and of a '
+                        'release that this program knows.'
+                    ),
+                    revision='feedf00d',
+                    tables_of='2025.1',
+                ),
+            ),
+            result.findings,
+        )
 
     def test_newer_than_the_target(self):
         result = self.run_check(
@@ -183,9 +231,10 @@ class Scenarios:
         )
 
     def test_between_two_releases(self):
-        database = self.database('2025.2')
+        database = self.database('2026.1')
         database.execute(
-            f"UPDATE alembic_version SET version_num = '{TO_22[1]}'"
+            f"UPDATE alembic_version SET version_num = '{TO_22[1]}'",
+            'DROP TABLE share_instance_metadata',
         )
         result = self.run_check(
             CHECK, database, source='2025.2', target='2026.1'
@@ -205,7 +254,7 @@ class Scenarios:
             result.findings,
         )
 
-    def test_between_two_releases_with_all_that_the_later_one_adds(self):
+    def test_a_migration_that_is_there_and_not_recorded(self):
         """The last migration failed after its DDL, before its revision."""
         database = self.database('2026.1')
         database.execute(
@@ -216,15 +265,13 @@ class Scenarios:
         )
         self.assertEqual(
             (
-                failure(
-                    f'the database is at revision {TO_22[1]}, in the middle '
-                    'of the migrations of 2026.1, and has every column that '
-                    '2026.1 adds: the next migration failed half way, and '
-                    'would fail again on what is there already',
-                    RESTORE,
-                    aspect='half-applied',
-                    revision=TO_22[1],
-                    next=TO_22[2],
+                half(
+                    TO_22[1],
+                    TO_22[2],
+                    'has table share_instance_metadata',
+                    UNRECORDED,
+                    1,
+                    0,
                 ),
                 pending(TO_22[1], '2026.1', TO_22[2:]),
             ),
@@ -232,42 +279,222 @@ class Scenarios:
         )
 
     def test_half_of_a_pending_migration_is_there(self):
-        database = self.database('2024.1')
+        database = self.database('2025.1')
         database.execute(
-            'ALTER TABLE services ADD COLUMN ensuring INTEGER DEFAULT 0'
+            'ALTER TABLE share_servers ADD COLUMN encryption_key_ref '
+            'VARCHAR(36)',
+            'ALTER TABLE share_servers ADD COLUMN application_credential_id '
+            'VARCHAR(36)',
         )
+        result = self.run_check(CHECK, database, target='2026.1')
+        self.assertEqual(
+            (
+                half(
+                    AT_20,
+                    TO_22[0],
+                    'has column share_servers.encryption_key_ref, column '
+                    'share_servers.application_credential_id and lacks '
+                    'column share_instances.encryption_key_ref, table '
+                    'encryption_refs',
+                    'it failed half way',
+                    2,
+                    2,
+                ),
+                pending(AT_20, '2026.1', TO_22),
+            ),
+            result.findings,
+        )
+
+    def test_a_column_that_came_without_its_foreign_key(self):
+        """What is left when the foreign key is refused."""
+        database = self.database('2025.2')
+        database.execute(
+            'CREATE TABLE qos_types (id VARCHAR(36) NOT NULL PRIMARY KEY)',
+            'CREATE TABLE qos_type_specs (id INTEGER NOT NULL PRIMARY KEY)',
+            'ALTER TABLE share_instances ADD COLUMN qos_type_id VARCHAR(36)',
+        )
+        result = self.run_check(CHECK, database, target='2026.1')
+        self.assertEqual(
+            (
+                half(
+                    TO_22[0],
+                    TO_22[1],
+                    'has table qos_types, table qos_type_specs, column '
+                    'share_instances.qos_type_id and lacks foreign key '
+                    'share_instances (qos_type_id) to qos_types',
+                    'it failed half way',
+                    3,
+                    1,
+                ),
+                pending(TO_22[0], '2026.1', TO_22[1:]),
+            ),
+            result.findings,
+        )
+
+    def test_a_revision_that_went_back(self):
+        """Each revision that is there is told, one by one."""
+        database = self.database('2025.1')
+        database.execute(f"UPDATE alembic_version SET version_num = '{AT_18}'")
         result = self.run_check(CHECK, database, target='2025.1')
         self.assertEqual(
             (
-                failure(
-                    'the database is at the revision of 2024.1, but has '
-                    'services.ensuring of a later migration, which failed '
-                    'half way',
-                    RESTORE,
-                    aspect='half-applied',
-                    columns=1,
-                    next=TO_20[0],
+                half(
+                    AT_18,
+                    TO_20[0],
+                    'has column services.ensuring',
+                    UNRECORDED,
+                    1,
+                    0,
+                ),
+                half(
+                    AT_18,
+                    TO_20[1],
+                    'has column '
+                    'share_servers.share_replicas_migration_support',
+                    UNRECORDED,
+                    1,
+                    0,
                 ),
                 pending(AT_18, '2025.1', TO_20),
             ),
             result.findings,
         )
 
-    def test_a_column_is_missing(self):
+    @ddt.data(
+        (('ensuring',), 'column services.ensuring'),
+        (
+            ('disabled_reason', 'ensuring', 'report_count'),
+            'column services.disabled_reason, column services.ensuring '
+            'and 1 more',
+        ),
+    )
+    @ddt.unpack
+    def test_columns_are_missing(self, columns, words):
         database = self.database('2025.1')
-        database.execute('ALTER TABLE services DROP COLUMN ensuring')
+        for column in columns:
+            database.execute(f'ALTER TABLE services DROP COLUMN {column}')
+        result = self.run_check(
+            CHECK, database, target='2026.1', options={'max_listed': 2}
+        )
+        self.assertEqual(
+            (
+                failure(
+                    f'the database is at revision {AT_20} and lacks {words}; '
+                    'or the account may not read them',
+                    RESTORE,
+                    aspect='missing',
+                    missing=len(columns),
+                ),
+                pending(AT_20, '2026.1', TO_22),
+            ),
+            result.findings,
+        )
+
+    def test_a_table_is_missing(self):
+        database = self.database('2025.1')
+        database.execute('DROP TABLE messages')
         (drift, _pending) = self.run_check(
             CHECK, database, target='2026.1'
         ).findings
         self.assertEqual(
             failure(
-                'the database is at the revision of 2025.1 and lacks '
-                'services.ensuring; or the account may not read them',
+                f'the database is at revision {AT_20} and lacks table '
+                'messages; or the account may not read them',
                 RESTORE,
                 aspect='missing',
-                columns=1,
+                missing=1,
             ),
             drift,
+        )
+
+    def test_a_column_is_missing_in_the_middle_of_a_release(self):
+        database = self.database('2026.1')
+        database.execute(
+            f"UPDATE alembic_version SET version_num = '{TO_22[1]}'",
+            'DROP TABLE share_instance_metadata',
+            'ALTER TABLE services DROP COLUMN ensuring',
+        )
+        found = self.run_check(
+            CHECK, database, source='2025.2', target='2026.1'
+        ).findings
+        self.assertEqual(
+            [
+                'schema-revision[alembic_version#missing]',
+                'schema-revision[alembic_version#between]',
+                'schema-revision[alembic_version#pending]',
+            ],
+            [finding.key for finding in found],
+        )
+        self.assertEqual(
+            f'the database is at revision {TO_22[1]} and lacks column '
+            'services.ensuring; or the account may not read them',
+            found[0].message,
+        )
+
+    def test_an_index_is_missing(self):
+        database = self.database('2025.1')
+        name = 'reservations_deleted_expire_idx'
+        of_table = ' ON reservations' if database.server == 'mysql' else ''
+        database.execute(f'DROP INDEX {name}{of_table}')
+        result = self.run_check(CHECK, database, target='2026.1')
+        self.assertEqual(
+            (
+                found(
+                    model.Severity.WARNING,
+                    f'the database is at revision {AT_20} and lacks the '
+                    'index reservations (deleted, expire)',
+                    INDEX,
+                    aspect='indexes',
+                    missing=1,
+                ),
+                pending(AT_20, '2026.1', TO_22),
+            ),
+            result.findings,
+        )
+
+    def test_tables_that_manila_does_not_have(self):
+        database = self.database('2025.1')
+        database.execute(
+            'CREATE TABLE zz_backup (id INTEGER)',
+            'CREATE TABLE billing (id INTEGER)',
+        )
+        result = self.run_check(CHECK, database, target='2026.1')
+        self.assertEqual(
+            (
+                found(
+                    model.Severity.INFO,
+                    f'the database is at revision {AT_20} and has a table '
+                    'that manila does not: billing, zz_backup',
+                    aspect='extra-tables',
+                    tables=2,
+                ),
+                pending(AT_20, '2026.1', TO_22),
+            ),
+            result.findings,
+        )
+
+
+class ForeignKeyScenarios:
+    def test_a_foreign_key_is_missing(self):
+        database = self.database('2025.1')
+        what = 'FOREIGN KEY' if database.server == 'mysql' else 'CONSTRAINT'
+        database.execute(
+            f'ALTER TABLE share_instances DROP {what} si_share_fk'
+        )
+        result = self.run_check(CHECK, database, target='2026.1')
+        self.assertEqual(
+            (
+                found(
+                    model.Severity.WARNING,
+                    f'the database is at revision {AT_20} and lacks the '
+                    'foreign key share_instances (share_id) to shares (id)',
+                    KEY,
+                    aspect='foreign-keys',
+                    missing=1,
+                ),
+                pending(AT_20, '2026.1', TO_22),
+            ),
+            result.findings,
         )
 
 

@@ -1,0 +1,208 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Which migrations a server will refuse, and which tables it writes anew.
+
+From what each migration does (the catalog) and what the server says of the
+tables; no row is read for it.
+
+InnoDB takes a foreign key only between two columns of one collation, and
+only to a table of InnoDB: error 1005, errno 150. A new table gets the
+collation that the server has for utf8 (manila 22.0.2
+db/migrations/alembic/versions: mysql_charset='utf8'), a new column that of
+its table. Tried with manila 16.3.0 to 23.0.1 on MariaDB 10.11.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+import re
+from typing import NamedTuple
+
+from manila_precheck.catalog import steps as catalog_steps
+from manila_precheck.sources import schema as schema_source
+
+Do = catalog_steps.Do
+
+#: The revision that asks whether the dialect is called 'mysql' before it
+#: drops a foreign key, and whose column stays in use under any other name:
+#: error 1553 (manila 16.3.0 db/migrations/alembic/versions/
+#: a87e0fb17dee_multiple_share_server_subnets.py).
+NEEDS_MYSQL = 'a87e0fb17dee'
+
+Steps = Mapping[str, Sequence[catalog_steps.Step]]
+
+
+class Refused(NamedTuple):
+    """A foreign key that the server will not take."""
+
+    revision: str
+    table: str
+    column: str
+    parent: str
+
+    why: str
+    """'collation' or 'engine'."""
+
+    mine: str
+    """The collation that the column gets; '' for an engine."""
+
+    theirs: str
+    """The collation of the column it refers to, or the parent's engine."""
+
+
+class Undroppable(NamedTuple):
+    """A foreign key that a migration drops by a name that nothing has."""
+
+    revision: str
+    table: str
+    name: str
+
+
+class Rewrite(NamedTuple):
+    """A table that a migration writes anew."""
+
+    revision: str
+    table: str
+
+    times: int
+    """How often."""
+
+
+def refused(
+    pending: Steps, schema: schema_source.Schema, utf8: str
+) -> Iterator[Refused]:
+    """Yield the foreign keys that MySQL will refuse, in their order.
+
+    :param pending: the steps of each revision that has not run, in order.
+    :param utf8: the collation that the server has for utf8.
+    """
+    created: set[str] = set()
+    for revision, steps in pending.items():
+        created |= {s.table for s in steps if s.do is Do.CREATE_TABLE}
+        for step in steps:
+            if step.do is not Do.ADD_FOREIGN_KEY or not step.parent:
+                continue
+            new = step.table in created
+            table = schema.tables.get(step.table)
+            if not new and (table is None or not _innodb(table)):
+                # Another engine ignores it.
+                continue
+            column, reference = step.columns[0], step.references[0]
+            theirs = utf8
+            if step.parent not in created:
+                parent = schema.tables.get(step.parent)
+                if parent is None:
+                    continue
+                if not _innodb(parent):
+                    yield Refused(
+                        revision,
+                        step.table,
+                        column,
+                        step.parent,
+                        'engine',
+                        '',
+                        str(parent.engine),
+                    )
+                    continue
+                theirs = schema.collations.get((step.parent, reference), utf8)
+            mine = utf8
+            if not new and table is not None and table.collation:
+                mine = table.collation
+            if mine != theirs:
+                yield Refused(
+                    revision,
+                    step.table,
+                    column,
+                    step.parent,
+                    'collation',
+                    mine,
+                    theirs,
+                )
+
+
+def undroppable(
+    pending: Steps, schema: schema_source.Schema
+) -> Iterator[Undroppable]:
+    """Yield the foreign keys that are dropped and not there: error 1091."""
+    present = {(key.table, key.name) for key in schema.foreign_keys}
+    for revision, steps in pending.items():
+        for step in steps:
+            if (
+                step.do is Do.DROP_FOREIGN_KEY
+                and step.name
+                and step.table in schema.tables
+                and (step.table, step.name) not in present
+            ):
+                yield Undroppable(revision, step.table, step.name)
+
+
+def odd_collations(
+    schema: schema_source.Schema, tables: Iterable[str], utf8: str
+) -> tuple[str, ...]:
+    """Return the tables that a new one could not refer to by their id."""
+    return tuple(
+        table
+        for table in sorted(tables)
+        if schema.collations.get((table, 'id'), utf8) != utf8
+    )
+
+
+def odd_engines(
+    schema: schema_source.Schema, tables: Iterable[str]
+) -> tuple[str, ...]:
+    """Return the tables whose engine has no foreign keys, sorted."""
+    return tuple(
+        name
+        for name in sorted(tables)
+        if name in schema.tables and not _innodb(schema.tables[name])
+    )
+
+
+def rewrites(
+    pending: Steps, schema: schema_source.Schema, server_version: str
+) -> Iterator[Rewrite]:
+    """Yield the tables that MySQL writes anew, in the order of time.
+
+    A column comes and goes without that from MariaDB 10.3 and 10.4, and
+    from MySQL 8.0.12 and 8.0.29 on; not where rows are compressed.
+
+    :param server_version: as the server writes it.
+    """
+    adds, drops = _instant(server_version)
+    for revision, steps in pending.items():
+        times: dict[str, int] = {}
+        for step in steps:
+            table = schema.tables.get(step.table)
+            if table is None:
+                continue
+            quick = _innodb(table) and table.row_format != 'Compressed'
+            if (
+                (step.do is Do.ADD_COLUMN and not (adds and quick))
+                or (step.do is Do.DROP_COLUMN and not (drops and quick))
+                or step.do is Do.MODIFY_COLUMN
+                or (step.do is Do.ADD_FOREIGN_KEY and _innodb(table))
+            ):
+                times[step.table] = times.get(step.table, 0) + 1
+        for name, count in sorted(times.items()):
+            yield Rewrite(revision, name, count)
+
+
+def _instant(version: str) -> tuple[bool, bool]:
+    numbers = tuple(int(n) for n in re.findall(r'\d+', version)[:3])
+    if 'mariadb' in version.lower():
+        return numbers >= (10, 3), numbers >= (10, 4)
+    return numbers >= (8, 0, 12), numbers >= (8, 0, 29)
+
+
+def _innodb(table: schema_source.Table) -> bool:
+    return table.engine in (None, schema_source.INNODB)

@@ -1,0 +1,107 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The rows that manila's migrations read one by one, and stumble over.
+
+a87e0fb17dee (14.0.0) looks up the share server of every row of
+network_allocations that is not labelled 'admin', soft-deleted ones too, and
+ends with AttributeError where there is none. 2d708a9a3ba9 (17.0.0) turns the
+name in share_backups.availability_zone into the id of the first row of
+availability_zones that has it, soft-deleted ones too; a name that no row has
+becomes NULL (manila 17.4.0 db/migrations/alembic/versions).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from manila_precheck.sources import database
+
+#: Reads network_allocations.
+ALLOCATIONS = 'a87e0fb17dee'
+
+#: Reads share_backups and availability_zones.
+ZONES = '2d708a9a3ba9'
+
+
+class Rows(NamedTuple):
+    """Some rows: how many, and the first of them by id."""
+
+    total: int
+    """All of them, exact."""
+
+    first: Sequence[tuple[str, str]]
+    """(id, what it names) of the first of them, by id."""
+
+
+_ORPHANS = (
+    'SELECT a.id, a.share_server_id, COUNT(*) OVER () '
+    'FROM network_allocations a '
+    'WHERE {label} AND NOT EXISTS '
+    '(SELECT 1 FROM share_servers s WHERE s.id = a.share_server_id) '
+    'ORDER BY a.id LIMIT {limit:d}'
+)
+
+_NO_ZONE = (
+    'SELECT b.id, b.availability_zone, COUNT(*) OVER () '
+    "FROM share_backups b WHERE b.deleted = 'False' "
+    'AND b.availability_zone IS NOT NULL AND NOT EXISTS '
+    '(SELECT 1 FROM availability_zones z WHERE z.name = b.availability_zone) '
+    'ORDER BY b.id LIMIT {limit:d}'
+)
+
+# The first row of a name is the one that a SELECT without an order gives:
+# by primary key on MySQL, as they were written elsewhere.
+_DELETED_ZONE = (
+    'SELECT b.id, b.availability_zone, COUNT(*) OVER () '
+    'FROM share_backups b JOIN availability_zones z '
+    'ON z.name = b.availability_zone '
+    "WHERE b.deleted = 'False' AND z.deleted <> 'False' AND NOT EXISTS "
+    '(SELECT 1 FROM availability_zones y '
+    'WHERE y.name = z.name AND y.{place} < z.{place}) '
+    'ORDER BY b.id LIMIT {limit:d}'
+)
+_PLACES = {'mysql': 'id', 'postgresql': 'ctid', 'sqlite': 'rowid'}
+
+
+def orphans(db: database.Database, limit: int) -> Rows:
+    """Return the network allocations without a share server.
+
+    :param limit: how many to return one by one.
+    """
+    label = "(a.label IS NULL OR a.label <> 'admin')"
+    if not db.has_column('network_allocations', 'label'):
+        label = '1 = 1'
+    return _rows(db, _ORPHANS.format(label=label, limit=limit))
+
+
+def backups_without_zone(db: database.Database, limit: int) -> Rows:
+    """Return the live backups whose availability zone no row names."""
+    return _rows(db, _NO_ZONE.format(limit=limit))
+
+
+def backups_of_deleted_zone(db: database.Database, limit: int) -> Rows:
+    """Return the live backups that get the id of a soft-deleted zone."""
+    place = _PLACES[db.dialect]
+    return _rows(db, _DELETED_ZONE.format(place=place, limit=limit))
+
+
+def count(db: database.Database, table: str) -> int:
+    """Return how many rows a table has, exactly."""
+    statement = f'SELECT COUNT(*) FROM {db.quoted(table)}'  # noqa: S608
+    return int(db.row(statement, f'table {table}')[0])
+
+
+def _rows(db: database.Database, statement: str) -> Rows:
+    found = db.rows(statement, 'rows that a migration reads')
+    return Rows(
+        int(found[0][2]) if found else 0,
+        [(str(row[0]), str(row[1])) for row in found],
+    )

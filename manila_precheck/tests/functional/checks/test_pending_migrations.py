@@ -1,0 +1,296 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What only MySQL has: engines, collations, tables that are written anew."""
+
+import ddt
+import sqlalchemy as sa
+
+from manila_precheck import model
+from manila_precheck.tests import databases
+from manila_precheck.tests.unit.checks import test_pending_migrations as unit
+
+CHECK = unit.CHECK
+UTF8 = 'utf8mb3_general_ci'
+
+
+def of_option(severity, message, aspect):
+    return model.Finding(
+        CHECK,
+        severity,
+        model.Subject('option', 'database/connection'),
+        message,
+        (
+            model.advice(
+                'In [database] connection write mysql+pymysql:// in place of '
+                'mariadb+pymysql://; nothing else of the URL changes.'
+            ),
+        ),
+        aspect=aspect,
+    )
+
+
+@ddt.ddt
+class PendingMigrationsMySQLTest(unit.Scenarios, databases.MySQLTest):
+    def keys(self, database, **site):
+        return [
+            (finding.severity.name, finding.key)
+            for finding in self.check(database, **site)
+        ]
+
+    def test_a_mariadb_url(self):
+        database = self.database('xena')
+        url = database.url.replace('mysql+', 'mariadb+')
+        self.assertEqual(
+            (
+                of_option(
+                    model.Severity.FAILURE,
+                    '"manila-manage db sync" fails at revision a87e0fb17dee: '
+                    '[database] connection is a mariadb:// URL, for which it '
+                    'does not drop a foreign key before the column (error '
+                    '1553)',
+                    'a87e0fb17dee',
+                ),
+                of_option(
+                    model.Severity.WARNING,
+                    '[database] connection is a mariadb:// URL: times in the '
+                    'new tables '
+                    '(share_server_share_network_subnet_mappings) are kept '
+                    'without fractions of a second',
+                    'precision',
+                ),
+            ),
+            self.check(url, target='yoga'),
+        )
+
+    def test_a_mariadb_url_later(self):
+        database = self.database('2024.1')
+        url = database.url.replace('mysql+', 'mariadb+')
+        self.assertEqual((), self.check(url, target='2025.1'))
+
+    def test_a_mariadb_url_on_a_first_install(self):
+        url = self.database().url.replace('mysql+', 'mariadb+')
+        (finding,) = self.check(url, target='2026.1')
+        self.assertEqual(
+            (
+                model.Severity.FAILURE,
+                'pending-migrations[database/connection#first-install]',
+            ),
+            (finding.severity, finding.key),
+        )
+
+    def converted(self, release, *tables):
+        database = self.database(release)
+        inspector = sa.inspect(database.engine)
+        # A column that a foreign key needs is not converted.
+        for table in inspector.get_table_names():
+            for key in inspector.get_foreign_keys(table):
+                database.execute(
+                    f'ALTER TABLE {table} DROP FOREIGN KEY {key["name"]}'
+                )
+        for table in tables or inspector.get_table_names():
+            database.execute(
+                f'ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4 '
+                'COLLATE utf8mb4_general_ci'
+            )
+        return database
+
+    def test_restored_as_utf8mb4(self):
+        self.assertEqual(
+            [
+                (
+                    'FAILURE',
+                    'pending-migrations[e975ea83b712'
+                    '#encryption_refs.share_instance_id]',
+                ),
+                (
+                    'FAILURE',
+                    'pending-migrations[e975ea83b712'
+                    '#encryption_refs.share_server_id]',
+                ),
+                (
+                    'FAILURE',
+                    'pending-migrations[eead2cb81845'
+                    '#share_instances.qos_type_id]',
+                ),
+                (
+                    'FAILURE',
+                    'pending-migrations[004e506e922e'
+                    '#share_instance_metadata.share_instance_id]',
+                ),
+            ],
+            self.keys(self.converted('2025.1'), target='2026.1'),
+        )
+
+    def test_one_table_of_another_collation(self):
+        database = self.converted('2025.1', 'share_servers')
+        self.assertEqual(
+            (
+                model.Finding(
+                    CHECK,
+                    model.Severity.FAILURE,
+                    model.Subject('revision', 'e975ea83b712'),
+                    '"manila-manage db sync" fails at revision e975ea83b712: '
+                    'encryption_refs.share_server_id gets the collation '
+                    f'{UTF8} and refers to share_servers, which has '
+                    'utf8mb4_general_ci (error 1005, errno 150)',
+                    (
+                        model.advice(
+                            'With the services stopped, dump the database and '
+                            'load it into a new one with the collation that '
+                            'the migrations ask for; a character that utf8mb3 '
+                            'does not have is lost:'
+                        ),
+                        model.command(
+                            "mysqldump --single-transaction DATABASE | sed -E "
+                            "'/^CREATE TABLE/,/^\\) ENGINE/ { "
+                            's/(CHARSET=|CHARACTER SET )[a-z0-9]+/'
+                            '\\1utf8mb3/; s/(COLLATE[= ])[a-z0-9_]+/'
+                            "\\1utf8mb3_general_ci/ }' | mysql NEW_DATABASE"
+                        ),
+                    ),
+                    aspect='encryption_refs.share_server_id',
+                ),
+            ),
+            self.check(database, target='2026.1'),
+        )
+
+    def test_another_collation_that_stops_none_of_them(self):
+        database = self.converted('2024.1', 'messages', 'share_types')
+        (finding,) = self.check(database, target='2025.1')
+        self.assertEqual(
+            (
+                model.Severity.WARNING,
+                f'2 tables are not in {UTF8}, which new tables get: '
+                'messages, share_types; a later migration that refers to one '
+                'fails',
+                {'tables': 2, 'collation': UTF8},
+            ),
+            (finding.severity, finding.message, finding.data),
+        )
+
+    def in_myisam(self, release, *tables):
+        database = self.database(release)
+        for table in tables:
+            database.execute(
+                'SET foreign_key_checks = 0',
+                f'CREATE TABLE zz LIKE {table}',
+                'ALTER TABLE zz ENGINE = MyISAM',
+                f'DROP TABLE {table}',
+                f'RENAME TABLE zz TO {table}',
+            )
+        return database
+
+    @ddt.data(
+        (
+            '2025.1',
+            'share_servers',
+            '2026.1',
+            'pending-migrations[e975ea83b712#encryption_refs.share_server_id]',
+        ),
+        (
+            '2023.1',
+            'availability_zones',
+            '2024.1',
+            'pending-migrations[2d708a9a3ba9'
+            '#share_backups.availability_zone_id]',
+        ),
+    )
+    @ddt.unpack
+    def test_the_engine_of_a_table_that_is_referred_to(
+        self, release, table, target, key
+    ):
+        database = self.in_myisam(release, table)
+        (finding,) = self.check(database, target=target)
+        self.assertEqual(
+            (
+                model.Severity.FAILURE,
+                key,
+                (model.command(f'ALTER TABLE {table} ENGINE = InnoDB;'),),
+            ),
+            (finding.severity, finding.key, finding.remediation),
+        )
+
+    def test_an_engine_that_stops_none_of_them(self):
+        database = self.in_myisam('2025.1', 'messages')
+        (finding,) = self.check(database, target='2026.1')
+        self.assertEqual(
+            (
+                model.Severity.WARNING,
+                '1 table is not in InnoDB: messages; a later migration that '
+                'refers to one fails, and until then nothing checks its '
+                'references',
+            ),
+            (finding.severity, finding.message),
+        )
+
+    def test_a_foreign_key_that_is_dropped_by_its_name(self):
+        name = 'fk_share_servers_share_network_subnet_id_share_network_subnets'
+        database = self.database('xena')
+        database.execute(f'ALTER TABLE share_servers DROP FOREIGN KEY {name}')
+        (finding,) = self.check(database, target='yoga')
+        self.assertEqual(
+            (
+                model.Severity.FAILURE,
+                '"manila-manage db sync" fails at revision a87e0fb17dee: it '
+                f'drops the foreign key {name} of share_servers, which is '
+                'not there (error 1091)',
+            ),
+            (finding.severity, finding.message),
+        )
+
+    @ddt.data(
+        (10.0, 600, model.Severity.INFO, 'a second (a second to a second)'),
+        (4e8, 600, model.Severity.WARNING, '20 min (10 min to 40 min)'),
+        (4e6, 13, model.Severity.INFO, '12 s (6 s to 24 s)'),
+        (4e6, 12, model.Severity.WARNING, '12 s (6 s to 24 s)'),
+    )
+    @ddt.unpack
+    def test_a_table_that_is_written_anew(self, rate, limit, severity, words):
+        database = self.database('2025.1')
+        database.insert(
+            'share_instances', *[{'id': f'i{n}'} for n in range(3)]
+        )
+        (finding,) = self.check(
+            database,
+            target='2026.1',
+            check_options={
+                CHECK: {
+                    'seconds_per_million_rows': rate,
+                    'warning_seconds': limit,
+                }
+            },
+        )
+        self.assertEqual(
+            (
+                severity,
+                'pending-migrations[share_instances#eead2cb81845]',
+                'revision eead2cb81845 writes table share_instances anew, '
+                f'with 3 rows: about {words}, and 1 MB of disk space on the '
+                'database server beside the table',
+                ('eead2cb81845', 3),
+            ),
+            (
+                finding.severity,
+                finding.key,
+                finding.message,
+                (finding.data['revision'], finding.data['rows']),
+            ),
+        )
+
+
+class PendingMigrationsPostgreSQLTest(
+    unit.Scenarios, databases.PostgreSQLTest
+):
+    def test_no_table_is_written_anew(self):
+        database = self.database('2025.1')
+        database.insert('share_instances', {'id': 'i1'})
+        self.assertEqual((), self.check(database, target='2026.1'))
