@@ -20,61 +20,44 @@ from manila_precheck import context
 from manila_precheck import model
 from manila_precheck.sources import migrations
 
+Phase = migrations.Phase
 
-class _Phase(NamedTuple):
+
+class _Words(NamedTuple):
     """What a restart of the services does to a migration."""
 
-    rank: int
     at_stopped: model.Severity
     plan: str
     stopped: str
 
 
-_RPC = _Phase(
-    0,
-    model.Severity.FAILURE,
-    'is inside a call of manila-share: if the service stops before the call '
-    'ends, nothing resumes it',
-    'was cut off inside a call of manila-share, and nothing resumes it',
-)
-_COPY = _Phase(
-    1,
-    model.Severity.FAILURE,
-    'is being copied by manila-data: when any manila-data starts, whatever '
-    'its host, it becomes data_copying_error',
-    'was being copied by manila-data, and becomes data_copying_error when '
-    'any manila-data starts, whatever its host',
-)
-_DRIVER = _Phase(
-    2,
-    model.Severity.WARNING,
-    'is done by the storage; manila-share resumes it after a restart, if the '
-    "target release's driver can",
-    'is done by the storage; manila-share resumes it when it starts, if the '
-    "target release's driver can",
-)
-_WAITING = _Phase(
-    3,
-    model.Severity.WARNING,
-    'waits for an operator to complete it',
-    'waits for an operator to complete it, which needs the services; it '
-    'keeps through the upgrade',
-)
-
-# BUSY_TASK_STATES of manila 22.0.0 common/constants.py:129, the same since
-# 12, and the one more that share servers have. The others are final.
-_PHASES = {
-    'migration_starting': _RPC,
-    'migration_in_progress': _RPC,
-    'migration_completing': _RPC,
-    'migration_driver_starting': _RPC,
-    'migration_cancel_in_progress': _RPC,
-    'data_copying_starting': _COPY,
-    'data_copying_in_progress': _COPY,
-    'data_copying_completing': _COPY,
-    'migration_driver_in_progress': _DRIVER,
-    'migration_driver_phase1_done': _WAITING,
-    'data_copying_completed': _WAITING,
+_WORDS = {
+    Phase.CALL: _Words(
+        model.Severity.FAILURE,
+        'is inside a call of manila-share: if the service stops before the '
+        'call ends, nothing resumes it',
+        'was cut off inside a call of manila-share, and nothing resumes it',
+    ),
+    Phase.COPY: _Words(
+        model.Severity.FAILURE,
+        'is being copied by manila-data: when any manila-data starts, '
+        'whatever its host, it becomes data_copying_error',
+        'was being copied by manila-data, and becomes data_copying_error '
+        'when any manila-data starts, whatever its host',
+    ),
+    Phase.DRIVER: _Words(
+        model.Severity.WARNING,
+        'is done by the storage; manila-share resumes it after a restart, '
+        "if the target release's driver can",
+        'is done by the storage; manila-share resumes it when it starts, if '
+        "the target release's driver can",
+    ),
+    Phase.WAITING: _Words(
+        model.Severity.WARNING,
+        'waits for an operator to complete it',
+        'waits for an operator to complete it, which needs the services; it '
+        'keeps through the upgrade',
+    ),
 }
 
 # What manila's API lets an operator cancel, while the services run
@@ -111,7 +94,10 @@ class RunningMigrations(check.Check):
       _completing, _driver_starting, and migration_cancel_in_progress of a
       share server): nothing resumes it, nothing resets it.
 
-    Final states (success, error, cancelled) are passed over.
+    Final states (success, error, cancelled) are passed over; an instance
+    that one of them left in status migrating is told by
+    ``in-flight-operations``. How far a copy is, the database does not say:
+    the first command of each finding asks the service that works on it.
 
     At stage plan all of them are WARNING: they can still end. At stage
     stopped the last two are FAILURE, as they were cut off.
@@ -120,15 +106,15 @@ class RunningMigrations(check.Check):
     id = 'running-migrations'
     title = 'Running migrations'
     stages = frozenset({model.Stage.PLAN, model.Stage.STOPPED})
+    drains = frozenset({model.Stage.PLAN})
     requires = frozenset({model.Source.DATABASE})
 
     def run(self, ctx: context.Context) -> Iterable[model.Finding]:
-        """Yield a finding for each migration, up to max_findings a kind."""
-        ranks = {state: phase.rank for state, phase in _PHASES.items()}
-        limit = ctx.options.max_findings
-        shares = migrations.shares(ctx.database, ranks, limit)
+        """Yield a finding for each migration, max_listed of each state."""
+        limit = ctx.options.max_listed
+        shares = migrations.shares(ctx.database, limit)
         yield from self._judge(ctx, 'share', shares)
-        servers = migrations.share_servers(ctx.database, ranks, limit)
+        servers = migrations.share_servers(ctx.database, limit)
         yield from self._judge(ctx, 'share server', servers)
 
     def _judge(
@@ -138,24 +124,26 @@ class RunningMigrations(check.Check):
         for one in found.first:
             left[one.state] -= 1
             yield self._finding(ctx, kind, one)
-        left = {state: number for state, number in left.items() if number}
-        if left:
-            more = sum(left.values())
-            yield self.finding(
-                max(_severity(ctx.stage, state) for state in left),
-                model.Subject(kind.replace(' ', '_'), f'{kind}s'),
-                f'and {more} more {kind}s in a migration, '
-                f'{sum(found.states.values())} in all '
-                '([manila_precheck] max_findings)',
-                [model.advice('Raise max_findings to see them one by one.')],
-                data={'more': more, **left},
-                aspect='more',
-            )
+        for state in sorted(left):
+            if left[state]:
+                total = found.states[state]
+                yield self.finding(
+                    _severity(ctx.stage, state),
+                    model.Subject(
+                        kind.replace(' ', '_'), f'{kind}s in {state}'
+                    ),
+                    f'{kind} in {state}: {left[state]} more than the '
+                    f'{total - left[state]} that max_listed of '
+                    f'[manila_precheck] lets through, {total} in all',
+                    [model.advice('Raise max_listed to see each.')],
+                    data={'task_state': state, 'total': total},
+                    aspect='more',
+                )
 
     def _finding(
         self, ctx: context.Context, kind: str, one: migrations.Migration
     ) -> model.Finding:
-        phase = _PHASES[one.state]
+        words = _WORDS[migrations.STATES[one.state]]
         stopped = ctx.stage is model.Stage.STOPPED
         since = f' since {one.since:%Y-%m-%d %H:%M}' if one.since else ''
         way = ''
@@ -167,7 +155,7 @@ class RunningMigrations(check.Check):
             _severity(ctx.stage, one.state),
             model.Subject(kind.replace(' ', '_'), one.id, uuid=one.id),
             f'{kind} {one.id} is in {one.state}{since}{way}: the migration '
-            + (phase.stopped if stopped else phase.plan),
+            + (words.stopped if stopped else words.plan),
             _remediation(kind, one, stopped),
             [_REFERENCE],
             {
@@ -185,7 +173,7 @@ def _remediation(
     kind: str, one: migrations.Migration, stopped: bool
 ) -> list[model.Remediation]:
     """Return the commands for one migration, in the order to type them."""
-    phase = _PHASES[one.state]
+    phase = migrations.STATES[one.state]
     migration = f'openstack {kind} migration'
     todo = []
     if stopped:
@@ -194,17 +182,17 @@ def _remediation(
         todo.append(model.advice('Its source is in no migration; give it up:'))
         todo.extend(_reset(kind, one))
         return todo
-    if phase is _WAITING:
+    if phase is Phase.WAITING:
         todo.append(model.command(f'{migration} complete {one.id}'))
     else:
         todo.append(model.command(f'{migration} show {one.id}'))
-    if one.state in _CANCELLABLE and not (stopped and phase is _COPY):
+    if one.state in _CANCELLABLE and not (stopped and phase is Phase.COPY):
         todo.append(model.advice('Or give it up:'))
         todo.append(model.command(f'{migration} cancel {one.id}'))
-    elif stopped or phase is _RPC:
+    elif stopped or phase is Phase.CALL:
         todo.append(model.advice('If it does not move any more:'))
         todo.extend(_reset(kind, one))
-    if phase is _WAITING and not (one.source.id and one.destination.id):
+    if phase is Phase.WAITING and not (one.source.id and one.destination.id):
         todo.append(
             model.advice(
                 'One end of it is missing: manila refuses both then. In that '
@@ -245,5 +233,5 @@ def _reset(
 
 def _severity(stage: model.Stage, state: str) -> model.Severity:
     if stage is model.Stage.STOPPED:
-        return _PHASES[state].at_stopped
+        return _WORDS[migrations.STATES[state]].at_stopped
     return model.Severity.WARNING

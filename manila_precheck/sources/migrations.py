@@ -13,12 +13,14 @@
 
 A share's migration has a state in ``shares.task_state``, and two instances
 with status migrating and migrating_to; a share server's has the same state
-in both servers, and the destination names the source.
+in both servers, and the destination names the source. How far one is, only
+the service that works on it knows.
 """
 
 from collections.abc import Mapping
 from collections.abc import Sequence
 import datetime
+import enum
 from typing import Any
 from typing import NamedTuple
 from typing import Optional
@@ -59,70 +61,105 @@ class Found(NamedTuple):
     """How many are in each state: exact."""
 
     first: Sequence[Migration]
-    """The first of them, by rank of their state, then by id."""
+    """The first of each, by the phase that its state is in, then by id."""
 
 
-# Nearly every run ends with these two; building them costs ten times what
-# running them does, so they are plain SQL.
-_STATES = (
-    "SELECT task_state, COUNT(*) FROM {table} t WHERE deleted = 'False' "
-    'AND task_state IN ({states}){only} GROUP BY task_state'
+class Phase(enum.Enum):
+    """What a restart of the services does to a migration; by urgency."""
+
+    # One call of manila-share: nothing resumes it, nothing resets it.
+    CALL = 'call'
+    # manila-data copies it: DataManager.init_host sets the shares of every
+    # host to data_copying_error (manila 23.0.1 data/manager.py:126).
+    COPY = 'copy'
+    # migration_driver_continue polls the driver of the source share, or of
+    # the destination server (manila 23.0.1 share/manager.py:1532 and 6409).
+    DRIVER = 'driver'
+    # The operator's turn.
+    WAITING = 'waiting'
+
+
+#: BUSY_TASK_STATES of manila 23.0.1 common/constants.py, the same since 12,
+#: and the one more that share servers have. The others are final.
+STATES = {
+    'migration_starting': Phase.CALL,
+    'migration_in_progress': Phase.CALL,
+    'migration_completing': Phase.CALL,
+    'migration_driver_starting': Phase.CALL,
+    'migration_cancel_in_progress': Phase.CALL,
+    'data_copying_starting': Phase.COPY,
+    'data_copying_in_progress': Phase.COPY,
+    'data_copying_completing': Phase.COPY,
+    'migration_driver_in_progress': Phase.DRIVER,
+    'migration_driver_phase1_done': Phase.WAITING,
+    'data_copying_completed': Phase.WAITING,
+}
+
+_BUSY = ', '.join(f"'{state}'" for state in sorted(STATES))
+
+# One pass for the number in each state and for the first of them. Nearly
+# every run ends with it; building it would cost ten times what running it
+# does, so it is plain SQL.
+_SELECT = (
+    'SELECT {names}, total FROM (SELECT {names}, '
+    'COUNT(*) OVER (PARTITION BY task_state) AS total, '
+    'ROW_NUMBER() OVER (PARTITION BY task_state ORDER BY id) AS place '
+    "FROM {table} t WHERE deleted = 'False' "
+    'AND task_state IN ({busy}){only}) found WHERE place <= {limit}'
 )
 
 # The two servers of a migration are both in a state; counted once.
 _NOT_OF_ANOTHER = (
     ' AND NOT EXISTS (SELECT 1 FROM share_servers s '
     "WHERE s.id = t.source_share_server_id AND s.deleted = 'False' "
-    'AND s.task_state IN ({states}))'
+    'AND s.task_state IN ({busy}))'
 )
 
 
-def _states(
-    db: database.Database, table: str, ranks: Mapping[str, int], only: str = ''
-) -> dict[str, int]:
-    """Return how many live rows of a table are in each state."""
-    states = ', '.join(f"'{state}'" for state in sorted(ranks))
-    statement = _STATES.format(
-        table=db.quoted(table), states=states, only=only.format(states=states)
-    )
-    return dict(tuple(row) for row in db.rows(statement, f'table {table}'))
+def time_of(value: Any) -> Optional[datetime.datetime]:
+    """Return a time that plain SQL gave: SQLite has no type for one."""
+    if isinstance(value, str):
+        return datetime.datetime.fromisoformat(value)
+    found: Optional[datetime.datetime] = value
+    return found
 
 
-def _first(
+def _select(
     db: database.Database,
-    table: Any,
-    condition: Any,
-    ranks: Mapping[str, int],
+    table: str,
     limit: int,
-) -> Sequence[Any]:
-    """Return the first rows that meet a condition, by rank, then by id."""
-    import sqlalchemy
-
-    rank = sqlalchemy.case(dict(ranks), value=table.c.task_state)
-    return db.rows(
-        sqlalchemy.select(*table.c)
-        .where(condition)
-        .order_by(rank, table.c.id)
-        .limit(limit)
+    names: Sequence[str],
+    only: str = '',
+) -> tuple[dict[str, int], Sequence[Any]]:
+    """Return how many rows are in each state, and the first of each."""
+    names = ('id', 'task_state', 'updated_at', *names)
+    # A column that is missing is told before any SQL runs.
+    db.table(table, 'deleted', *names)
+    statement = _SELECT.format(
+        table=db.quoted(table),
+        names=', '.join(names),
+        busy=_BUSY,
+        only=only.format(busy=_BUSY),
+        limit=max(limit, 1),
+    )
+    rows = db.rows(statement, f'table {table}')
+    order = list(Phase)
+    return {row.task_state: row.total for row in rows}, sorted(
+        rows if limit else (),
+        key=lambda row: (order.index(STATES[row.task_state]), row.id),
     )
 
 
-def shares(
-    db: database.Database, ranks: Mapping[str, int], limit: int
-) -> Found:
-    """Return the shares that are in one of some states.
+def shares(db: database.Database, limit: int) -> Found:
+    """Return the shares that are in a migration.
 
-    :param ranks: the states, each with its place in the order.
-    :param limit: how many to return one by one.
+    :param limit: how many of each state to return one by one.
     """
     import sqlalchemy
 
-    table = db.table('shares', 'id', 'task_state', 'updated_at', 'deleted')
-    states = _states(db, 'shares', ranks)
-    if not states:
-        return Found({}, ())
-    condition = db.live(table) & table.c.task_state.in_(sorted(ranks))
-    first = _first(db, table, condition, ranks, limit)
+    totals, first = _select(db, 'shares', limit, ())
+    if not first:
+        return Found(totals, ())
     instance = db.table(
         'share_instances', 'id', 'share_id', 'status', 'host', 'deleted'
     )
@@ -138,12 +175,12 @@ def shares(
     ):
         ends.setdefault((row.share_id, row.status), End(row.id, row.host))
     return Found(
-        states,
+        totals,
         [
             Migration(
                 row.id,
                 row.task_state,
-                row.updated_at,
+                time_of(row.updated_at),
                 ends.get((row.id, 'migrating'), End()),
                 ends.get((row.id, 'migrating_to'), End()),
             )
@@ -152,39 +189,33 @@ def shares(
     )
 
 
-def share_servers(
-    db: database.Database, ranks: Mapping[str, int], limit: int
-) -> Found:
-    """Return the share servers that are in one of some states.
+def share_servers(db: database.Database, limit: int) -> Found:
+    """Return the share servers that are in a migration.
 
-    Both servers of a migration are; the source stands for the two of them.
-    A destination without such a source stands for itself, with no source.
+    Both servers of one are; the source stands for the two of them. A
+    destination without such a source stands for itself, with no source.
 
-    :param ranks: the states, each with its place in the order.
-    :param limit: how many to return one by one.
+    :param limit: how many of each state to return one by one.
     """
     import sqlalchemy
 
-    names = ('id', 'host', 'status', 'task_state', 'updated_at', 'deleted')
-    table = db.table('share_servers', *names, 'source_share_server_id')
-    states = _states(db, 'share_servers', ranks, _NOT_OF_ANOTHER)
-    if not states:
-        return Found({}, ())
-    other = table.alias()
-    live = db.live_value('share_servers')
-    has_source = (
-        sqlalchemy.select(other.c.id)
-        .where(
-            other.c.id == table.c.source_share_server_id,
-            other.c.deleted == live,
-            other.c.task_state.in_(sorted(ranks)),
-        )
-        .exists()
+    totals, first = _select(
+        db,
+        'share_servers',
+        limit,
+        ('host', 'status', 'source_share_server_id'),
+        _NOT_OF_ANOTHER,
     )
-    condition = (
-        db.live(table) & table.c.task_state.in_(sorted(ranks)) & ~has_source
+    if not first:
+        return Found(totals, ())
+    table = db.table(
+        'share_servers',
+        'id',
+        'host',
+        'status',
+        'deleted',
+        'source_share_server_id',
     )
-    first = _first(db, table, condition, ranks, limit)
     destinations: dict[str, End] = {}
     for row in db.rows(
         sqlalchemy.select(*table.c)
@@ -203,5 +234,6 @@ def share_servers(
         both = end, destinations.get(row.id, End())
         if row.status == 'server_migrating_to':
             both = End(), end
-        found.append(Migration(row.id, row.task_state, row.updated_at, *both))
-    return Found(states, found)
+        since = time_of(row.updated_at)
+        found.append(Migration(row.id, row.task_state, since, *both))
+    return Found(totals, found)

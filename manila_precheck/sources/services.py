@@ -11,12 +11,25 @@
 # under the License.
 """The services that report to the database, and what their rows say."""
 
+import collections
 import datetime
 import enum
 from typing import NamedTuple
 from typing import Optional
 
+from manila_precheck.sources import config
 from manila_precheck.sources import database
+
+# manila 23.0.1 common/config.py.
+DEFAULT_DOWN_TIME_SECONDS = 60
+
+#: How long after the other manila reports; so far a report may be ahead of
+#: the database's clock before somebody's clock is wrong.
+REPORT_INTERVAL_SECONDS = 10
+
+# What storage_availability_zone is when nothing sets it (manila 23.0.1
+# common/config.py).
+_DEFAULT_ZONE = 'nova'
 
 
 class Service(NamedTuple):
@@ -27,8 +40,15 @@ class Service(NamedTuple):
     disabled: bool
     state: Optional[str]
     disabled_reason: Optional[str]
+    ensuring: Optional[bool]
     heartbeat: Optional[datetime.datetime]
     reported: bool
+
+    zoned: bool
+    """Whether it has an availability zone that was not deleted."""
+
+    place: int
+    """Which of the rows of this binary and host it is, from 1."""
 
 
 class Life(enum.Enum):
@@ -52,28 +72,99 @@ def select(db: database.Database) -> list[Service]:
     names = ['binary', 'host', 'disabled', 'created_at', 'updated_at']
     newer = [
         name
-        # manila 16 and 18.
-        for name in ('state', 'disabled_reason')
+        # manila 16, 18 and 19.
+        for name in ('state', 'disabled_reason', 'ensuring')
         if db.has_column('services', name)
     ]
-    table = db.table('services', 'id', 'deleted', *names, *newer)
+    table = db.table(
+        'services', 'id', 'deleted', 'availability_zone_id', *names, *newer
+    )
+    zone = db.table('availability_zones', 'id', 'deleted')
     statement = (
-        sqlalchemy.select(*table.c)
+        sqlalchemy.select(*table.c, zone.c.id.label('zone'))
+        .select_from(
+            table.outerjoin(
+                zone,
+                sqlalchemy.and_(
+                    zone.c.id == table.c.availability_zone_id, db.live(zone)
+                ),
+            )
+        )
         .where(db.live(table))
         .order_by(table.c.binary, table.c.host, table.c.id)
     )
-    return [
-        Service(
-            row.binary or '',
-            row.host or '',
-            bool(row.disabled),
-            getattr(row, 'state', None),
-            getattr(row, 'disabled_reason', None),
-            row.updated_at or row.created_at,
-            row.updated_at is not None,
+    seen: collections.Counter[tuple[str, str]] = collections.Counter()
+    found = []
+    for row in db.rows(statement, about='table services'):
+        name = (row.binary or '', row.host or '')
+        seen[name] += 1
+        found.append(
+            Service(
+                *name,
+                bool(row.disabled),
+                getattr(row, 'state', None),
+                getattr(row, 'disabled_reason', None),
+                getattr(row, 'ensuring', None),
+                row.updated_at or row.created_at,
+                row.updated_at is not None,
+                row.zone is not None,
+                seen[name],
+            )
         )
-        for row in db.rows(statement, about='table services')
-    ]
+    return found
+
+
+def zones(db: database.Database) -> dict[str, int]:
+    """Return how many rows each availability zone has that is there."""
+    import sqlalchemy
+
+    table = db.table('availability_zones', 'name', 'deleted')
+    statement = (
+        sqlalchemy.select(table.c.name, sqlalchemy.func.count())
+        .where(db.live(table))
+        .group_by(table.c.name)
+        .order_by(table.c.name)
+    )
+    return {
+        name or '': number
+        for name, number in db.rows(statement, 'table availability_zones')
+    }
+
+
+def zones_of(conf: config.ConfigFiles) -> tuple[str, ...]:
+    """Return the zones that the services of some files are in, sorted."""
+    found = {
+        conf.value('DEFAULT', 'storage_availability_zone') or _DEFAULT_ZONE
+    }
+    for backend in conf.backends:
+        name = conf.value(backend.name, 'backend_availability_zone')
+        if name:
+            found.add(name)
+    return tuple(sorted(found))
+
+
+def down_time_seconds(conf: config.ConfigFiles) -> int:
+    """Return service_down_time."""
+    text = conf.value('DEFAULT', 'service_down_time') or ''
+    # A value that is no number keeps manila itself from starting, and
+    # config-options says so.
+    return int(text) if text.isdecimal() else DEFAULT_DOWN_TIME_SECONDS
+
+
+def age_of(service: Service, now: datetime.datetime) -> Optional[float]:
+    """Return the seconds since the heartbeat, negative in the future."""
+    if service.heartbeat is None:
+        return None
+    return (now - service.heartbeat).total_seconds()
+
+
+def is_cleaned_up(age: Optional[float], limit: int) -> bool:
+    """Say whether ``manila-manage service cleanup`` removes a row.
+
+    It asks for the heartbeat alone (manila 23.0.1 utils.py service_is_up):
+    not for the state, nor whether the service is disabled.
+    """
+    return age is None or abs(age) > limit
 
 
 def life_of(service: Service, age: Optional[float], limit: int) -> Life:
@@ -94,3 +185,18 @@ def life_of(service: Service, age: Optional[float], limit: int) -> Life:
     if service.state == 'down':
         return Life.STARTING
     return Life.UP if service.reported else Life.NEW
+
+
+def reporting_hosts(db: database.Database, limit: int) -> frozenset[str]:
+    """Return the hosts under which a manila-share reports.
+
+    :param limit: service_down_time, in seconds.
+    """
+    now = db.now()
+    return frozenset(
+        service.host
+        for service in select(db)
+        if service.binary == 'manila-share'
+        and life_of(service, age_of(service, now), limit)
+        in (Life.UP, Life.NEW, Life.STARTING)
+    )

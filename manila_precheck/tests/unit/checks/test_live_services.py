@@ -26,6 +26,8 @@ UPGRADES = (
 
 SECOND = datetime.timedelta(seconds=1)
 
+ZONE = {'id': 'z', 'name': 'nova'}
+
 LOOK_AGAIN = [model.advice('Look again in 60 seconds.')]
 CLOCK = [
     model.advice(
@@ -33,21 +35,41 @@ CLOCK = [
     )
 ]
 CLEANUP = model.command('manila-manage service cleanup')
-START = [
-    model.advice(
-        'Start it, so that the upgrade finds it healthy. If its host is gone '
-        'for good, this removes its row, and that of every other service '
-        'that does not report at that moment:'
-    ),
-    CLEANUP,
-]
-RESTART = [
-    model.advice(
-        'Start it and read its log. If its host is gone for good, this '
-        'removes its row; run it while all others are up:'
-    ),
-    CLEANUP,
-]
+
+# What a cleanup would remove of the rows of services().
+REMOVED = ('ahead', 'killed', 'marked', 'never', 'offdead')
+
+
+def also(host, removed=REMOVED):
+    """Return which others a cleanup of one service would remove."""
+    others = [f'manila-share on {one}' for one in removed if one != host]
+    if not others:
+        return 'No other row would go now.'
+    return f'The rows of these would go now as well: {", ".join(others)}.'
+
+
+def start(host, removed=REMOVED):
+    return [
+        model.advice(
+            'Start it, so that the upgrade finds it healthy. If its host is '
+            'gone for good, this removes its row; run it while all others '
+            f'are up. {also(host, removed)}'
+        ),
+        CLEANUP,
+    ]
+
+
+def restart(host):
+    return [
+        model.advice(
+            'Start it and read its log. If its host is gone for good, this '
+            'removes its row; run it while all others are up. '
+            f'{also(host)}'
+        ),
+        CLEANUP,
+    ]
+
+
 ENABLE = model.command('openstack share service set --enable off manila-share')
 
 
@@ -62,10 +84,22 @@ def service(host, beat, state, disabled=False, reason=None, created=None):
         'disabled': disabled,
         'disabled_reason': reason,
         'report_count': 1,
+        'availability_zone_id': ZONE['id'],
     }
 
 
-def found(host, severity, words, todo, state, beat, disabled=False):
+def found(
+    host,
+    severity,
+    words,
+    todo,
+    state,
+    beat,
+    disabled=False,
+    ensuring=False,
+    orphan=False,
+    aspect='',
+):
     return model.Finding(
         CHECK,
         severity,
@@ -77,8 +111,11 @@ def found(host, severity, words, todo, state, beat, disabled=False):
             'host': host,
             'state': state,
             'disabled': disabled,
+            'ensuring': ensuring,
             'heartbeat': beat.isoformat() if beat else None,
+            'orphan': orphan,
         },
+        aspect=aspect,
     )
 
 
@@ -122,6 +159,7 @@ class Scenarios:
             )
         gone = service('gone', now, 'up')
         rows.append(dict(gone, deleted=99))
+        database.insert('availability_zones', ZONE)
         database.insert('services', *rows)
         beat['new'] = now - SECOND
         return database, beat
@@ -131,9 +169,15 @@ class Scenarios:
     def test_at_plan(self, release, target):
         database, beat = self.services(release)
         warn = model.Severity.WARNING
+
+        def told(*args, **values):
+            # manila 19 brought the column.
+            ensuring = None if release == '2024.1' else False
+            return found(*args, ensuring=ensuring, **values)
+
         dead = 'does not report'
         expected = [
-            found(
+            told(
                 'ahead',
                 warn,
                 'reports from the future' + last(beat['ahead']),
@@ -141,32 +185,39 @@ class Scenarios:
                 'up',
                 beat['ahead'],
             ),
-            found(
+            told(
                 'clean',
                 warn,
                 'was stopped' + last(beat['clean']),
-                START,
+                start('clean'),
                 'stopped',
                 beat['clean'],
             ),
-            found(
+            told(
                 'killed',
                 warn,
                 dead + last(beat['killed']),
-                START,
+                start('killed'),
                 'up',
                 beat['killed'],
             ),
-            found(
+            told(
                 'marked',
                 warn,
                 dead + last(beat['marked']),
-                START,
+                start('marked'),
                 'down',
                 beat['marked'],
             ),
-            found('never', warn, dead + '; it never did', START, 'up', None),
-            found(
+            told(
+                'never',
+                warn,
+                dead + '; it never did',
+                start('never'),
+                'up',
+                None,
+            ),
+            told(
                 'off',
                 warn,
                 'is up; it is disabled',
@@ -178,16 +229,16 @@ class Scenarios:
                 beat['off'],
                 True,
             ),
-            found(
+            told(
                 'offdead',
                 warn,
                 dead + last(beat['offdead']) + '; it is disabled (disk swap)',
-                START,
+                start('offdead'),
                 'up',
                 beat['offdead'],
                 True,
             ),
-            found(
+            told(
                 'starting',
                 warn,
                 'is starting, or was just found dead by manila-scheduler'
@@ -206,8 +257,13 @@ class Scenarios:
         database, beat = self.services(release)
         fail = model.Severity.FAILURE
 
+        def told(*args, **values):
+            # manila 19 brought the column.
+            ensuring = None if release == '2024.1' else False
+            return found(*args, ensuring=ensuring, **values)
+
         def alive(host, words, state, disabled=False):
-            return found(
+            return told(
                 host,
                 fail,
                 words,
@@ -226,6 +282,23 @@ class Scenarios:
                 disabled,
             )
 
+        def killed(host, words, state, disabled=False):
+            found_dead = state == 'down'
+            return told(
+                host,
+                model.Severity.INFO if found_dead else model.Severity.WARNING,
+                f'does not report{words}',
+                [
+                    model.advice(
+                        'See on its host that it is stopped: it was not '
+                        'stopped but killed, or its clock is behind.'
+                    )
+                ],
+                state,
+                beat[host],
+                disabled,
+            )
+
         expected = [
             alive(
                 'new',
@@ -235,7 +308,7 @@ class Scenarios:
             alive('null', 'is up', None),
             alive('off', 'is up; it is disabled', 'up', True),
             alive('up', 'is up', 'up'),
-            found(
+            told(
                 'ahead',
                 model.Severity.WARNING,
                 'reports from the future' + last(beat['ahead']),
@@ -248,7 +321,15 @@ class Scenarios:
                 'up',
                 beat['ahead'],
             ),
-            found(
+            killed('killed', last(beat['killed']), 'up'),
+            killed('never', '; it never did', 'up'),
+            killed(
+                'offdead',
+                last(beat['offdead']) + '; it is disabled (disk swap)',
+                'up',
+                True,
+            ),
+            told(
                 'starting',
                 model.Severity.WARNING,
                 'is starting, or was just found dead by manila-scheduler'
@@ -262,6 +343,7 @@ class Scenarios:
                 'down',
                 beat['starting'],
             ),
+            killed('marked', last(beat['marked']), 'down'),
         ]
         result = self.run_check(
             CHECK, database, target=target, stage='stopped'
@@ -285,7 +367,7 @@ class Scenarios:
                 'clean',
                 fail,
                 'was stopped' + last(beat['clean']),
-                RESTART,
+                restart('clean'),
                 'stopped',
                 beat['clean'],
             ),
@@ -293,7 +375,7 @@ class Scenarios:
                 'killed',
                 fail,
                 dead + last(beat['killed']),
-                RESTART,
+                restart('killed'),
                 'up',
                 beat['killed'],
             ),
@@ -301,11 +383,18 @@ class Scenarios:
                 'marked',
                 fail,
                 dead + last(beat['marked']),
-                RESTART,
+                restart('marked'),
                 'down',
                 beat['marked'],
             ),
-            found('never', fail, dead + '; it never did', RESTART, 'up', None),
+            found(
+                'never',
+                fail,
+                dead + '; it never did',
+                restart('never'),
+                'up',
+                None,
+            ),
             found(
                 'new',
                 warn,
@@ -318,7 +407,7 @@ class Scenarios:
                 'offdead',
                 warn,
                 dead + last(beat['offdead']) + '; it is disabled (disk swap)',
-                RESTART,
+                restart('offdead'),
                 'up',
                 beat['offdead'],
                 True,
@@ -349,6 +438,7 @@ class Scenarios:
 
     def test_service_down_time_is_that_of_the_configuration(self):
         database = self.database('2025.1')
+        database.insert('availability_zones', ZONE)
         database.insert(
             'services', service('h', database.now() - 300 * SECOND, 'up')
         )
@@ -364,6 +454,7 @@ class Scenarios:
     def test_a_release_without_state_goes_by_the_heartbeat(self):
         database = self.database('2025.1')
         now = database.now()
+        database.insert('availability_zones', ZONE)
         database.insert(
             'services',
             service('fresh', now, 'stopped'),
@@ -378,6 +469,391 @@ class Scenarios:
         )
         self.assertEqual(
             ['manila-share@fresh'], [f.subject.name for f in result.findings]
+        )
+
+    def named(self, *rows, release='2025.1'):
+        """Return a database with services, in a zone if they say no other."""
+        database = self.database(release)
+        database.insert('availability_zones', ZONE)
+        database.insert('services', *rows)
+        return database
+
+    def findings(self, database, **site):
+        site.setdefault('target', '2026.1')
+        result = self.run_check(CHECK, database, **site)
+        self.assertEqual('', result.reason)
+        return result.findings
+
+    def test_two_rows_of_one_service_have_two_keys(self):
+        database = self.database('2025.1')
+        now = database.now()
+        database.insert('availability_zones', ZONE)
+        beat = now - 300 * SECOND
+        database.insert(
+            'services',
+            service('h', beat, 'up'),
+            service('h', beat, 'up'),
+            service('h', now, 'up'),
+        )
+        first, second = self.findings(database)
+        self.assertEqual(
+            [
+                'live-services[manila-share@h]',
+                'live-services[manila-share@h#row-2]',
+            ],
+            [first.key, second.key],
+        )
+        self.assertEqual(
+            found(
+                'h',
+                model.Severity.WARNING,
+                'does not report'
+                + last(beat)
+                + '; this is row 2 of that name',
+                [
+                    model.advice(
+                        'Start it, so that the upgrade finds it healthy. If '
+                        'its host is gone for good, this removes its row; '
+                        f"run it while all others are up. {also('x', ('h',))}"
+                    ),
+                    CLEANUP,
+                ],
+                'up',
+                beat,
+                aspect='row-2',
+            ),
+            second,
+        )
+
+    def test_a_service_that_ensures_its_shares(self):
+        database = self.database('2025.1')
+        beat = database.now() - 300 * SECOND
+        database.insert('availability_zones', ZONE)
+        database.insert(
+            'services', {**service('h', beat, 'up'), 'ensuring': True}
+        )
+        self.assertEqual(
+            (
+                found(
+                    'h',
+                    model.Severity.WARNING,
+                    'does not report' + last(beat) + '; it ensures its shares',
+                    start('h', ()),
+                    'up',
+                    beat,
+                    ensuring=True,
+                ),
+            ),
+            self.findings(database),
+        )
+
+    @ddt.data(
+        ('plan', 'host = ctl\n', 'WARNING'),
+        ('plan', '', 'INFO'),
+        ('plan', 'host = other\n', 'INFO'),
+        ('upgraded', 'host = ctl\n', 'WARNING'),
+        ('upgraded', '', 'INFO'),
+    )
+    @ddt.unpack
+    def test_an_orphan_that_is_up(self, stage, host, severity):
+        database = self.database('2025.1')
+        beat = database.now()
+        database.insert('availability_zones', ZONE)
+        database.insert(
+            'services',
+            service('ctl@alpha', beat, 'up'),
+            service('ctl@gone', beat, 'up'),
+            # Of the others only manila-share has a back end.
+            {**service('ctl', beat, 'up'), 'binary': 'manila-data'},
+        )
+        self.assertEqual(
+            (
+                found(
+                    'ctl@gone',
+                    model.Severity[severity],
+                    'is up; the files that were read enable no such back end',
+                    [
+                        model.advice(
+                            'If another controller enables it, name it; '
+                            'else stop it, wait 60 seconds, and have its '
+                            'row removed. No other row would go now.'
+                        ),
+                        model.config(
+                            '[manila_precheck]\nother_backends = ctl@gone'
+                        ),
+                        CLEANUP,
+                    ],
+                    'up',
+                    beat,
+                    orphan=True,
+                ),
+            ),
+            self.findings(
+                database,
+                stage=stage,
+                source='2024.1' if stage == 'upgraded' else None,
+                target='2025.1' if stage == 'upgraded' else '2026.1',
+                config=f'[DEFAULT]\n{host}enabled_share_backends = alpha\n',
+            ),
+        )
+
+    def test_an_orphan_that_the_operator_has_named(self):
+        database = self.named()
+        database.insert('services', service('ctl@gone', database.now(), 'up'))
+        self.assertEqual(
+            (),
+            self.findings(
+                database,
+                config='[DEFAULT]\nhost = ctl\n'
+                'enabled_share_backends = alpha\n',
+                options={'other_backends': ['ctl@gone']},
+            ),
+        )
+
+    @ddt.data(
+        ('plan', 'host = ctl\n', 'WARNING'),
+        ('upgraded', 'host = ctl\n', 'WARNING'),
+        ('upgraded', 'host = other\n', 'FAILURE'),
+    )
+    @ddt.unpack
+    def test_an_orphan_that_is_dead(self, stage, host, severity):
+        database = self.database('2025.1')
+        beat = database.now() - 500 * SECOND
+        database.insert('availability_zones', ZONE)
+        database.insert('services', service('ctl@gone', beat, 'down'))
+        self.assertEqual(
+            (
+                found(
+                    'ctl@gone',
+                    model.Severity[severity],
+                    'does not report'
+                    + last(beat)
+                    + '; the files that were read enable no such back end',
+                    [
+                        model.advice(
+                            'If no other controller enables it, this '
+                            'removes its row. No other row would go now.'
+                        ),
+                        CLEANUP,
+                    ],
+                    'down',
+                    beat,
+                    orphan=True,
+                ),
+            ),
+            self.findings(
+                database,
+                stage=stage,
+                source='2024.1' if stage == 'upgraded' else None,
+                target='2025.1' if stage == 'upgraded' else '2026.1',
+                config=f'[DEFAULT]\n{host}enabled_share_backends = alpha\n',
+            ),
+        )
+
+    def test_a_cleanup_names_no_more_than_max_listed(self):
+        database = self.named()
+        beat = database.now() - 500 * SECOND
+        database.insert(
+            'services',
+            *(service(f'h{number}', beat, 'down') for number in range(4)),
+        )
+        for limit, words in (
+            (2, 'manila-share on h1, manila-share on h2 and 1 more'),
+            (0, '3 more'),
+        ):
+            first, *_ = self.findings(database, options={'max_listed': limit})
+            self.assertEqual(
+                model.advice(
+                    'Start it, so that the upgrade finds it healthy. If its '
+                    'host is gone for good, this removes its row; run it '
+                    'while all others are up. The rows of these would go '
+                    f'now as well: {words}.'
+                ),
+                first.remediation[0],
+            )
+
+    @ddt.data(('plan', 1), ('stopped', 0), ('upgraded', 1))
+    @ddt.unpack
+    def test_a_clock_that_is_a_little_ahead(self, stage, number):
+        database = self.named()
+        now = database.now()
+        database.insert(
+            'services',
+            service('near', now + 5 * SECOND, 'stopped'),
+            service('far', now + 45 * SECOND, 'up'),
+        )
+        told = [
+            finding
+            for finding in self.findings(
+                database,
+                stage=stage,
+                source='2024.1' if stage == 'upgraded' else None,
+                target='2025.1' if stage == 'upgraded' else '2026.1',
+            )
+            if finding.aspect == 'clock'
+        ]
+        self.assertEqual(number, len(told))
+        for finding in told:
+            seconds = finding.data['seconds_ahead']
+            # The clock of the server goes on.
+            self.assertIn(seconds, range(20, 46))
+            self.assertEqual(
+                model.Finding(
+                    CHECK,
+                    model.Severity.INFO,
+                    model.Subject('service', 'manila-share@far'),
+                    'manila-share on far reports with a clock that is '
+                    f'{seconds} seconds ahead of the database; at 60 manila '
+                    'takes it for dead',
+                    (model.advice('Set the clock of its host.'),),
+                    data={'seconds_ahead': seconds},
+                    aspect='clock',
+                ),
+                finding,
+            )
+
+    @ddt.data(None, 'of-no-row', 'gone')
+    def test_a_service_without_a_zone(self, zone):
+        database = self.named()
+        now = database.now()
+        database.insert(
+            'availability_zones',
+            {'id': 'gone', 'name': 'old', 'deleted': 'gone'},
+        )
+        database.insert(
+            'services',
+            {**service('h', now, 'up'), 'availability_zone_id': zone},
+        )
+        self.assertEqual(
+            (
+                model.Finding(
+                    CHECK,
+                    model.Severity.FAILURE,
+                    model.Subject('service', 'manila-share@h'),
+                    'manila-share on h has no availability zone: it starts, '
+                    'but each of its reports fails, and "manila-manage '
+                    'service list" does',
+                    (
+                        model.advice(
+                            'Stop it, wait 60 seconds, have its row '
+                            'removed, and start it: it makes a new one. No '
+                            'other row would go now.'
+                        ),
+                        CLEANUP,
+                    ),
+                    aspect='zone',
+                ),
+            ),
+            self.findings(database),
+        )
+
+    def test_an_orphan_without_a_zone(self):
+        database = self.named()
+        database.insert(
+            'services',
+            {
+                **service('ctl@gone', databases.LONG_AGO, 'stopped'),
+                'availability_zone_id': None,
+            },
+        )
+        (finding,) = self.findings(
+            database,
+            stage='stopped',
+            config='[DEFAULT]\nhost = ctl\nenabled_share_backends = alpha\n',
+        )
+        self.assertEqual(
+            ('live-services[manila-share@ctl@gone#zone]', 'WARNING'),
+            (finding.key, finding.severity.name),
+        )
+
+    def test_a_zone_with_two_rows(self):
+        database = self.database('2025.1')
+        drop = {
+            'sqlite': (),
+            'mysql': ('ALTER TABLE availability_zones DROP INDEX az_name_uc',),
+            'postgresql': (
+                'ALTER TABLE availability_zones DROP CONSTRAINT az_name_uc',
+            ),
+        }[self.server]
+        database.execute(*drop)
+        if not drop:
+            # SQLite cannot drop what its table was made with.
+            database.execute(
+                'CREATE TABLE zones AS SELECT * FROM availability_zones',
+                'DROP TABLE availability_zones',
+                'ALTER TABLE zones RENAME TO availability_zones',
+            )
+        database.insert(
+            'availability_zones',
+            ZONE,
+            {'id': 'y', 'name': 'nova'},
+            {'id': 'x', 'name': 'nova', 'deleted': 'x'},
+            {'id': 'w', 'name': 'west'},
+        )
+        database.insert('services', service('h', database.now(), 'up'))
+        self.assertEqual(
+            (
+                model.Finding(
+                    CHECK,
+                    model.Severity.WARNING,
+                    model.Subject('availability zone', 'nova'),
+                    "availability zone 'nova' has 2 rows: manila takes "
+                    'whichever it finds first, so that shares and services '
+                    'of one zone are told apart',
+                    (
+                        model.advice(
+                            'Have the rows of all tables name one of them, '
+                            'then mark the others as deleted.'
+                        ),
+                    ),
+                    data={'rows': 2},
+                    aspect='twice',
+                ),
+            ),
+            self.findings(database),
+        )
+
+    @ddt.data(
+        ('2023.1', '2024.1', ['north', 'south']),
+        ('2024.1', '2024.2', ['north', 'south']),
+        ('2024.1', '2025.1', []),
+    )
+    @ddt.unpack
+    def test_a_zone_that_is_to_be_made(self, release, target, names):
+        database = self.named(release=release)
+        row = service('h', database.now(), 'up')
+        if release == '2023.1':
+            del row['disabled_reason']
+        database.insert('services', row)
+        self.assertEqual(
+            tuple(
+                model.Finding(
+                    CHECK,
+                    model.Severity.WARNING,
+                    model.Subject('availability zone', name),
+                    f'availability zone {name!r} of the configuration has '
+                    'no row: of two services that start at once and make '
+                    'it, one ends',
+                    (
+                        model.advice(
+                            'Start one service, see that it reports, then '
+                            'start the others.'
+                        ),
+                    ),
+                    ('https://bugs.launchpad.net/manila/+bug/2008813',),
+                    aspect='new',
+                )
+                for name in names
+            ),
+            self.findings(
+                database,
+                target=target,
+                config='[DEFAULT]\nstorage_availability_zone = south\n'
+                'enabled_share_backends = h,i\n'
+                '[h]\nbackend_availability_zone = nova\n'
+                '[i]\nbackend_availability_zone = north\n'
+                '[manila_precheck]\nother_backends = h\n',
+            ),
         )
 
     @ddt.data(

@@ -390,29 +390,51 @@ class Scenarios:
             database,
             target='2026.1',
             stage='stopped',
-            options={'max_findings': 2},
+            options={'max_listed': 2},
         )
         self.assertEqual(
-            ['s0', 's1'],
+            ['s0', 's1', 't0', 't1'],
             [f.subject.uuid for f in result.findings if not f.aspect],
         )
-        (more,) = (f for f in result.findings if f.aspect)
+        self.assertEqual(
+            [
+                model.Finding(
+                    CHECK,
+                    severity,
+                    model.Subject('share', f'shares in {state}'),
+                    f'share in {state}: {more} more than the 2 that '
+                    'max_listed of [manila_precheck] lets through, '
+                    f'{more + 2} in all',
+                    (model.advice('Raise max_listed to see each.'),),
+                    data={'task_state': state, 'total': more + 2},
+                    aspect='more',
+                )
+                for state, more, severity in (
+                    ('migration_starting', 1, model.Severity.FAILURE),
+                    ('data_copying_completed', 2, model.Severity.WARNING),
+                )
+            ],
+            [finding for finding in result.findings if finding.aspect],
+        )
+
+    def test_only_totals_where_none_is_to_be_listed(self):
+        database = self.database('2025.1')
+        database.insert('shares', share('a', 'migration_starting'))
+        (finding,) = self.run_check(
+            CHECK, database, target='2026.1', options={'max_listed': 0}
+        ).findings
         self.assertEqual(
             model.Finding(
                 CHECK,
-                model.Severity.FAILURE,
-                model.Subject('share', 'shares'),
-                'and 5 more shares in a migration, 7 in all '
-                '([manila_precheck] max_findings)',
-                (model.advice('Raise max_findings to see them one by one.'),),
-                data={
-                    'more': 5,
-                    'migration_starting': 1,
-                    'data_copying_completed': 4,
-                },
+                model.Severity.WARNING,
+                model.Subject('share', 'shares in migration_starting'),
+                'share in migration_starting: 1 more than the 0 that '
+                'max_listed of [manila_precheck] lets through, 1 in all',
+                (model.advice('Raise max_listed to see each.'),),
+                data={'task_state': 'migration_starting', 'total': 1},
                 aspect='more',
             ),
-            more,
+            finding,
         )
 
 

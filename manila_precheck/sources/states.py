@@ -1,0 +1,443 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What each state of an operation means when the services stop and start.
+
+The states are those that manila writes while it works on a resource, from 12
+on; a release that does not have one never writes it. What becomes of each
+was read in init_host and in the periodic tasks of share/manager.py and
+data/manager.py of manila 18.3.0, 20.0.3, 22.0.2 and 23.0.1, which agree.
+
+Migrations that are under way are told in migrations.py.
+"""
+
+import enum
+from typing import NamedTuple
+from typing import Optional
+
+
+class Fate(enum.Enum):
+    """What becomes of an operation that the services leave behind."""
+
+    # A periodic task, or the start of the service, takes it up again.
+    RESUMED = 'resumed'
+    # No service waits for it or works on it; somebody else ends it.
+    WAITS = 'waits'
+    # The start may take it up, or the next operation on the same object.
+    UNSURE = 'unsure'
+    # It was one call of a service: nothing resumes it, nothing resets it.
+    STUCK = 'stuck'
+    # The service that starts gives it up and writes an error.
+    LOST = 'lost'
+
+
+class State(NamedTuple):
+    """A state of one kind of resource."""
+
+    value: str
+    """As it stands in the column."""
+
+    fate: Fate
+    """What becomes of it."""
+
+    words: str
+    """The same as half a sentence, after 'it'."""
+
+    reset: Optional[str] = None
+    """The status that takes it out of the state; None: no command does."""
+
+    owner: str = 'manila-share'
+    """The service that works on it; '' for none."""
+
+    variant: str = ''
+    """Tells two rows of one state apart; the statement says by what."""
+
+    since: int = 12
+    """The major version of manila that brought it, of 12 and later."""
+
+
+class Kind(NamedTuple):
+    """A kind of resource and the states in which it is not at rest."""
+
+    name: str
+    """For a subject: 'share_instance'."""
+
+    table: str
+    """Where it is."""
+
+    column: str
+    """What holds the state."""
+
+    states: tuple[State, ...]
+    """Every one."""
+
+    command: str = ''
+    """What resets one, with {status} and {id}; '' when nothing does."""
+
+    since: int = 12
+    """The major version of manila that brought the table or the column."""
+
+    @property
+    def noun(self) -> str:
+        """Return the name in words."""
+        return self.name.replace('_', ' ')
+
+    def state(self, value: str, variant: str = '') -> State:
+        """Return one of the states.
+
+        :raises KeyError: when there is none such.
+        """
+        for state in self.states:
+            if (state.value, state.variant) == (value, variant):
+                return state
+        raise KeyError((self.name, value, variant))
+
+
+_CALL = 'is inside one call of manila-share, and nothing resumes it'
+_BOTH = 'belongs to a migration that is over or never began'
+_COPY = 'is copied by manila-data, which gives it up when it starts'
+
+
+def _stuck(*values: str, reset: str) -> tuple[State, ...]:
+    return tuple(State(value, Fate.STUCK, _CALL, reset) for value in values)
+
+
+SHARE_INSTANCE = Kind(
+    'share_instance',
+    'share_instances',
+    'status',
+    (
+        *_stuck(
+            'creating',
+            'deleting',
+            'manage_starting',
+            'unmanage_starting',
+            reset='error',
+        ),
+        *_stuck('extending', 'shrinking', 'reverting', reset='available'),
+        # A share is restored from a snapshot as 'reverting'; 'restoring' is
+        # its snapshot's, but a share may be set to it.
+        *_stuck('restoring', reset='available'),
+        # Promotion of a replica (share/api.py promote_share_replica).
+        State(
+            'replication_change',
+            Fate.STUCK,
+            'is a replica that is being promoted in one call of '
+            'manila-share, and nothing resumes it',
+            'available',
+        ),
+        # periodic_share_status_update polls the driver.
+        State(
+            'creating_from_snapshot',
+            Fate.RESUMED,
+            'is made by the storage, which manila-share asks again after it '
+            'has started',
+            'error',
+        ),
+        State(
+            'reverting_to_snapshot',
+            Fate.RESUMED,
+            'is reverted by the storage, which manila-share asks again after '
+            'it has started',
+            'available',
+            since=23,
+        ),
+        State('migrating', Fate.STUCK, _BOTH, 'available'),
+        State('migrating_to', Fate.STUCK, _BOTH, 'error'),
+        State('server_migrating', Fate.STUCK, _BOTH, 'available'),
+        State('server_migrating_to', Fate.STUCK, _BOTH, 'error'),
+        # do_deferred_share_deletion picks error_deferred_deleting alone.
+        State(
+            'deferred_deleting',
+            Fate.STUCK,
+            _CALL + ': the periodic deletion takes error_deferred_deleting '
+            'alone',
+            'error',
+            since=18,
+        ),
+        State(
+            'awaiting_transfer',
+            Fate.WAITS,
+            'waits for a transfer, and there is none',
+            'available',
+            owner='',
+            since=16,
+        ),
+        State(
+            'backup_creating',
+            Fate.STUCK,
+            'waits for a backup that is not being made',
+            'available',
+            since=17,
+        ),
+        State(
+            'backup_restoring',
+            Fate.STUCK,
+            'waits for a backup that is not being restored',
+            'error',
+            since=17,
+        ),
+        # ensure_driver_resources returns before it looks at them when the
+        # driver reports the back end that it reported before.
+        State(
+            'ensuring',
+            Fate.UNSURE,
+            'is ensured again by the next start of manila-share, but not if '
+            'the back end then is as it was recorded last',
+            'available',
+            since=19,
+        ),
+        # access_rules_status; its rules themselves are told one by one.
+        State(
+            'syncing',
+            Fate.UNSURE,
+            'waits for access rules, of which none is in the queue; the next '
+            'rule of the share ends it',
+        ),
+    ),
+    'openstack share instance set --status {status} {id}',
+)
+
+SNAPSHOT_INSTANCE = Kind(
+    'share_snapshot_instance',
+    'share_snapshot_instances',
+    'status',
+    (
+        *_stuck(
+            'creating',
+            'deleting',
+            'manage_starting',
+            'unmanage_starting',
+            reset='error',
+        ),
+        *_stuck('restoring', reset='available'),
+        # periodic_share_replica_snapshot_update polls the driver for those
+        # of a replica that is not the active one.
+        *(
+            State(
+                value,
+                Fate.RESUMED,
+                'is on a replica that is not active, and manila-share asks '
+                'the storage again after it has started',
+                'error',
+                variant='replica',
+            )
+            for value in ('creating', 'deleting')
+        ),
+        State('migrating', Fate.STUCK, _BOTH, 'available'),
+        State('migrating_to', Fate.STUCK, _BOTH, 'error'),
+        State('server_migrating', Fate.STUCK, _BOTH, 'available'),
+        State('server_migrating_to', Fate.STUCK, _BOTH, 'error'),
+        State(
+            'deferred_deleting',
+            Fate.STUCK,
+            _CALL + ': the periodic deletion takes error_deferred_deleting '
+            'alone',
+            'error',
+            since=18,
+        ),
+    ),
+    'openstack share snapshot instance set --status {status} {id}',
+)
+
+SHARE_SERVER = Kind(
+    'share_server',
+    'share_servers',
+    'status',
+    (
+        *_stuck(
+            'creating',
+            'deleting',
+            'manage_starting',
+            'unmanage_starting',
+            reset='error',
+        ),
+        *_stuck('network_change', reset='active'),
+        State('server_migrating', Fate.STUCK, _BOTH, 'active'),
+        State('server_migrating_to', Fate.STUCK, _BOTH, 'error'),
+    ),
+    'openstack share server set --status {status} {id}',
+)
+
+SHARE_NETWORK = Kind(
+    'share_network',
+    'share_networks',
+    'status',
+    _stuck('network_change', reset='active'),
+    'openstack share network set --status {status} {id}',
+)
+
+SHARE_GROUP = Kind(
+    'share_group',
+    'share_groups',
+    'status',
+    _stuck('creating', 'deleting', reset='error'),
+    'openstack share group set --status {status} {id}',
+)
+
+GROUP_SNAPSHOT = Kind(
+    'share_group_snapshot',
+    'share_group_snapshots',
+    'status',
+    _stuck('creating', 'deleting', reset='error'),
+    'openstack share group snapshot set --status {status} {id}',
+)
+
+# The topic of a backup says who makes it. What manila-data copies is in its
+# memory alone: create_backup_continue and restore_backup_continue find
+# nothing after a start, and write an error.
+SHARE_BACKUP = Kind(
+    'share_backup',
+    'share_backups',
+    'status',
+    (
+        State(
+            'creating',
+            Fate.LOST,
+            _COPY + ': the backup becomes error, the share available',
+            'error',
+            owner='manila-data',
+        ),
+        State(
+            'restoring',
+            Fate.LOST,
+            _COPY + ': the share becomes backup_restoring_error, with part '
+            'of its data',
+            'available',
+            owner='manila-data',
+        ),
+        State(
+            'deleting',
+            Fate.STUCK,
+            'is inside one call of manila-data, and nothing resumes it',
+            'error',
+            owner='manila-data',
+        ),
+        *(
+            State(
+                value,
+                Fate.RESUMED,
+                'is done by the storage, which manila-share asks again after '
+                'it has started',
+                'error' if value == 'creating' else 'available',
+                variant='manila-share',
+            )
+            for value in ('creating', 'restoring')
+        ),
+        State('deleting', Fate.STUCK, _CALL, 'error', variant='manila-share'),
+    ),
+    'openstack share backup set --status {status} {id}',
+    since=17,
+)
+
+TRANSFER = Kind(
+    'transfer',
+    'transfers',
+    'accepted',
+    (
+        State(
+            'open',
+            Fate.WAITS,
+            'waits to be accepted, until it expires; the services may stop',
+            owner='',
+        ),
+    ),
+    since=16,
+)
+
+
+_RULE_QUEUED = (
+    'is in the queue: a start takes it up only where the driver ensures the '
+    'share, else the next rule of the same share does'
+)
+
+# AccessHelper.update_access_rules (share/access.py) does nothing while a
+# rule of the instance is applying, denying or updating, and
+# reset_rules_to_queueing_states leaves updating as it is.
+ACCESS_RULE = Kind(
+    'access_rule',
+    'share_instance_access_map',
+    'state',
+    (
+        State('queued_to_apply', Fate.UNSURE, _RULE_QUEUED),
+        State('queued_to_deny', Fate.UNSURE, _RULE_QUEUED),
+        State('queued_to_update', Fate.UNSURE, _RULE_QUEUED, since=20),
+        *(
+            State(
+                value,
+                Fate.STUCK,
+                'is inside one call of manila-share, and blocks every other '
+                'rule of the same share: a start puts it back only where the '
+                'driver ensures the share',
+            )
+            for value in ('applying', 'denying')
+        ),
+        State(
+            'updating',
+            Fate.STUCK,
+            'is inside one call of manila-share, blocks every other rule of '
+            'the same share, and no start puts it back',
+            since=20,
+        ),
+    ),
+)
+
+# update_access_rules of share/snapshot_access.py does those again that it
+# finds applying or denying.
+SNAPSHOT_ACCESS_RULE = Kind(
+    'snapshot_access_rule',
+    'share_snapshot_instance_access_map',
+    'state',
+    tuple(
+        State(
+            value,
+            Fate.UNSURE,
+            'is taken up by a start only where the driver ensures the share, '
+            'else by the next rule of the same snapshot',
+        )
+        for value in (
+            'queued_to_apply',
+            'queued_to_deny',
+            'applying',
+            'denying',
+        )
+    ),
+)
+
+SERVICE = Kind(
+    'service',
+    'services',
+    'ensuring',
+    (
+        State(
+            'ensuring',
+            Fate.UNSURE,
+            'ensures its shares; the mark goes when it has ensured them '
+            'again, and no shares can be ensured by request until then',
+        ),
+    ),
+    since=19,
+)
+
+#: Every kind, in the order of a report.
+KINDS = (
+    SHARE_INSTANCE,
+    SNAPSHOT_INSTANCE,
+    SHARE_SERVER,
+    SHARE_NETWORK,
+    SHARE_GROUP,
+    GROUP_SNAPSHOT,
+    SHARE_BACKUP,
+    TRANSFER,
+    ACCESS_RULE,
+    SNAPSHOT_ACCESS_RULE,
+    SERVICE,
+)
