@@ -1,0 +1,414 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""A backup of the database: which it is, whether it is whole, of what.
+
+A dump is read once, from its beginning to its end, as a stream: plain,
+compressed by gzip, bzip2, xz or zstd, or through pg_restore where it is in a
+format of pg_dump's own. Whole is what ends with the line that the tool
+writes last: '-- Dump completed' (mysqldump, mariadb-dump), '-- PostgreSQL
+database dump complete' (pg_dump), which a dump that was cut off has not.
+"""
+
+from collections.abc import Iterator
+import datetime
+import enum
+import glob
+import importlib
+import os
+import re
+import shutil
+import subprocess
+import threading
+import time
+from typing import Any
+from typing import IO
+from typing import NamedTuple
+from typing import Optional
+import zlib
+
+from manila_precheck import exceptions
+
+_CHUNK_BYTES = 1 << 20
+_OVERLAP_BYTES = 1 << 10
+_TAIL_BYTES = 1 << 12
+
+# How long pg_restore may take to end after its last line.
+_EXIT_SECONDS = 10
+
+# The names of databases, and the rows of alembic_version of each. A text of
+# a user holds no line end in the dumps of either: it is written as \n.
+_MARK = re.compile(
+    rb'^(?:'
+    rb'USE `(?P<use>(?:[^`\n]|``)+)`;'
+    rb'|\\connect (?:-reuse-previous=on )?"?(?:dbname=)?\'?'
+    rb'(?P<connect>[^"\'\s]+)'
+    rb'|-- Host: .*?Database: (?P<host>\S+)'
+    rb'|INSERT INTO (?:`alembic_version`|(?:\w+\.)?alembic_version)'
+    rb'(?: \([^)\n]*\))? VALUES\s*(?P<values>\([^;\n]*(?:\n\([^;\n]*)*);'
+    rb'|COPY (?:\w+\.)?alembic_version \([^)\n]*\) FROM stdin;\n'
+    rb'(?P<copy>(?:\w*\n)*)\\\.\n'
+    rb'|\\(?P<restrict>restrict) \S'
+    rb')',
+    re.MULTILINE,
+)
+_REVISION = re.compile(rb"'(\w+)'")
+_MYSQL_END = re.compile(
+    rb'\n-- Dump completed'
+    rb'(?: on (\d{4}-\d\d-\d\d) +(\d{1,2}:\d\d:\d\d))?\n+\Z'
+)
+_POSTGRESQL_END = re.compile(
+    rb'\n-- PostgreSQL database (?:cluster )?dump complete\n--\n\n+'
+    rb'(?P<unrestrict>\\unrestrict \S+\n\n+)?\Z'
+)
+# What mariabackup and xtrabackup leave in their directory.
+_PHYSICAL = (
+    'xtrabackup_checkpoints',
+    'mariadb_backup_checkpoints',
+    'xtrabackup_info',
+    'mariadb_backup_info',
+)
+
+
+class Whole(enum.Enum):
+    """Whether a backup is complete."""
+
+    YES = 'yes'
+    NO = 'no'
+    # It was not looked at, or not to its end.
+    UNKNOWN = 'unknown'
+
+
+class Backup(NamedTuple):
+    """One backup, as far as it could be read."""
+
+    path: str
+
+    kind: str
+    """'mysql', 'postgresql', 'physical' or 'unknown'."""
+
+    made: datetime.datetime
+    """When it was made, in UTC, with a time zone: by its last line, else
+    when the file changed last."""
+
+    whole: Whole
+
+    why: str
+    """Why it is not whole, or could not be read; '' when it is."""
+
+    size_bytes: int
+    """Of the dump, without compression; on disk when that is unknown."""
+
+    revisions: tuple[str, ...]
+    """The alembic revisions of the database that was asked for."""
+
+
+class _Cut(Exception):
+    """The stream ended before its end, or says that it is damaged."""
+
+
+class _Unread(Exception):
+    """It cannot be read here."""
+
+
+def newest(pattern: str) -> Optional[str]:
+    """Return the file or directory that changed last; None without any.
+
+    :param pattern: a path, or one with * and ?.
+    """
+    found = []
+    for path in sorted(glob.glob(os.path.expanduser(pattern))):
+        try:
+            found.append((os.stat(path).st_mtime, path))
+        except FileNotFoundError:
+            # Removed a moment ago.
+            continue
+    return max(found)[1] if found else None
+
+
+def read(path: str, database: str, limit_seconds: float) -> Backup:
+    """Read a backup to its end.
+
+    :param path: a file, or a directory that a tool made.
+    :param database: whose revision is wanted, when it holds several.
+    :param limit_seconds: how long to read.
+    :raises SourceUnusable: when it cannot be opened.
+    """
+    try:
+        changed = datetime.datetime.fromtimestamp(
+            os.stat(path).st_mtime, datetime.timezone.utc
+        )
+        size = _size(path)
+        if os.path.isdir(path) and not os.path.exists(
+            os.path.join(path, 'toc.dat')
+        ):
+            return _directory(path, changed, size)
+        reader = _Reader(database)
+        whole, why = _follow(reader, path, time.monotonic() + limit_seconds)
+    except OSError as error:
+        raise exceptions.SourceUnusable(
+            f'the backup {path} cannot be read: {error.strerror or error}'
+        ) from None
+    if whole is Whole.YES:
+        whole, why = reader.whole()
+    return Backup(
+        path,
+        reader.kind,
+        reader.completed() or changed,
+        whole,
+        why,
+        reader.size_bytes or size,
+        tuple(sorted(reader.revisions())),
+    )
+
+
+def _follow(
+    reader: '_Reader', path: str, deadline: float
+) -> tuple[Whole, str]:
+    try:
+        for chunk in _chunks(path, deadline):
+            reader.feed(chunk)
+    except _Cut as error:
+        return Whole.NO, str(error)
+    except _Unread as error:
+        return Whole.UNKNOWN, str(error)
+    return Whole.YES, ''
+
+
+class _Reader:
+    """What one pass over the text of a dump gathers."""
+
+    def __init__(self, database: str) -> None:
+        self.size_bytes = 0
+        self._database = database
+        self._rest = b''
+        self._tail = b'\n'
+        self._head = b''
+        self._current = ''
+        self._found: dict[str, set[str]] = {}
+        self._restricted = False
+
+    def feed(self, chunk: bytes) -> None:
+        self.size_bytes += len(chunk)
+        if len(self._head) < _TAIL_BYTES:
+            self._head += chunk[:_TAIL_BYTES]
+        self._tail = (self._tail + chunk)[-_TAIL_BYTES:]
+        text = self._rest + chunk
+        for mark in _MARK.finditer(text):
+            self._mark(mark)
+        # A line that goes on in the next chunk, unless it is a long one;
+        # what is searched twice is found twice, and counts once.
+        self._rest = text[-_OVERLAP_BYTES:]
+
+    def _mark(self, mark: 're.Match[bytes]') -> None:
+        name = mark['use'] or mark['connect'] or mark['host']
+        if name:
+            self._current = name.decode('utf-8', 'replace')
+        elif mark['restrict']:
+            self._restricted = True
+        elif mark['values']:
+            self._note(_REVISION.findall(mark['values']))
+        else:
+            self._note((mark['copy'] or b'').split())
+
+    def _note(self, revisions: list[bytes]) -> None:
+        held = self._found.setdefault(self._current, set())
+        held.update(revision.decode() for revision in revisions)
+
+    @property
+    def kind(self) -> str:
+        if b'-- PostgreSQL database' in self._head:
+            return 'postgresql'
+        if re.search(rb'^-- (MySQL|MariaDB) dump', self._head, re.MULTILINE):
+            return 'mysql'
+        if self._found:
+            return 'postgresql' if self._restricted else 'mysql'
+        return 'unknown'
+
+    def revisions(self) -> set[str]:
+        """Return those of the database, or of the only one there is."""
+        if self._database in self._found:
+            return self._found[self._database]
+        if len(self._found) == 1:
+            return next(iter(self._found.values()))
+        return set()
+
+    def whole(self) -> tuple[Whole, str]:
+        """Return whether the text ends as its tool ends it."""
+        if self.kind == 'unknown':
+            return Whole.UNKNOWN, 'it is in no format that is known here'
+        if self.kind == 'mysql':
+            if _MYSQL_END.search(self._tail):
+                return Whole.YES, ''
+            return Whole.NO, 'it has no "-- Dump completed" at its end'
+        end = _POSTGRESQL_END.search(self._tail)
+        if end and (end['unrestrict'] or not self._restricted):
+            return Whole.YES, ''
+        return (
+            Whole.NO,
+            'it has no "-- PostgreSQL database dump complete" at its end',
+        )
+
+    def completed(self) -> Optional[datetime.datetime]:
+        """Return the time in the last line, which is one of this host."""
+        end = _MYSQL_END.search(self._tail)
+        if end is None or end[1] is None:
+            return None
+        text = f'{end[1].decode()} {end[2].decode()}'
+        local = datetime.datetime.strptime(text, '%Y-%m-%d %H:%M:%S')
+        return local.astimezone(datetime.timezone.utc)
+
+
+def _chunks(path: str, deadline: float) -> Iterator[bytes]:
+    """Yield the text of a dump, whatever it is packed in.
+
+    :raises _Cut: when it ends too early.
+    :raises _Unread: when it cannot be read here, or takes too long.
+    """
+    import lzma
+
+    stream, process = _open(path)
+    watch = None
+    if process is not None:
+        # One that says nothing more is not asked for the time.
+        left = max(deadline - time.monotonic(), 0.0)
+        watch = threading.Timer(left, process.kill)
+        watch.daemon = True
+        watch.start()
+    try:
+        with stream:
+            yield from _pieces(stream, deadline)
+        code = process.wait(_EXIT_SECONDS) if process else 0
+    except (EOFError, zlib.error, lzma.LZMAError) as error:
+        raise _Cut(f'it ends too early, or is damaged ({error})') from None
+    except OSError as error:
+        # What gzip and bz2 say of damaged data has no number.
+        if error.errno is not None:
+            raise
+        raise _Cut(f'it is damaged ({error})') from None
+    finally:
+        if watch is not None:
+            watch.cancel()
+        if process is not None:
+            process.kill()
+            process.wait()
+    if code < 0:
+        raise _Unread('reading it to its end takes too long')
+    if code:
+        raise _Cut(f'pg_restore gives up on it (exit code {code})')
+
+
+def _pieces(stream: IO[bytes], deadline: float) -> Iterator[bytes]:
+    while True:
+        piece = stream.read(_CHUNK_BYTES)
+        if not piece:
+            return
+        yield piece
+        if time.monotonic() > deadline:
+            raise _Unread('reading it to its end takes too long')
+
+
+def _open(path: str) -> 'tuple[IO[bytes], Optional[subprocess.Popen[bytes]]]':
+    head = b''
+    if not os.path.isdir(path):
+        with open(path, 'rb') as plain:
+            head = plain.read(263)
+    if head[257:] == b'ustar\0':
+        _require_end_of_tar(path)
+        return _pg_restore(path)
+    if os.path.isdir(path) or head[:5] == b'PGDMP':
+        return _pg_restore(path)
+    if head[:2] == b'\x1f\x8b':
+        import gzip
+
+        packed: Any = gzip.open(path)
+        return packed, None
+    if head[:3] == b'BZh':
+        import bz2
+
+        return bz2.open(path), None
+    if head[:6] == b'\xfd7zXZ\0':
+        import lzma
+
+        return lzma.open(path), None
+    if head[:4] == b'\x28\xb5\x2f\xfd':
+        return _zstd(path), None
+    return open(path, 'rb'), None
+
+
+def _require_end_of_tar(path: str) -> None:
+    """Make sure that an archive ends with two empty blocks.
+
+    pg_restore (15) looks for the next member of one that was cut off for
+    ever.
+    """
+    with open(path, 'rb') as archive:
+        size = archive.seek(0, os.SEEK_END)
+        archive.seek(max(size - 1024, 0))
+        if size % 512 or archive.read().strip(b'\0'):
+            raise _Cut('it ends before the end of the archive')
+
+
+def _pg_restore(path: str) -> 'tuple[IO[bytes], subprocess.Popen[bytes]]':
+    program = shutil.which('pg_restore')
+    if program is None:
+        raise _Unread(
+            'it is in a format of its own of pg_dump, and pg_restore is not '
+            'here'
+        )
+    # It reads the whole file and writes SQL; it connects to nothing.
+    process = subprocess.Popen(  # noqa: S603
+        [program, '--file=-', path],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    return process.stdout, process
+
+
+def _zstd(path: str) -> IO[bytes]:
+    for name in ('compression.zstd', 'pyzstd', 'zstandard'):
+        try:
+            module: Any = importlib.import_module(name)
+        except ImportError:
+            continue
+        stream: IO[bytes] = module.open(path, 'rb')
+        return stream
+    raise _Unread('it is packed by zstd, and no module for that is here')
+
+
+def _size(path: str) -> int:
+    if not os.path.isdir(path):
+        return os.stat(path).st_size
+    return sum(
+        os.stat(os.path.join(folder, name)).st_size
+        for folder, _, names in os.walk(path)
+        for name in names
+    )
+
+
+def _directory(path: str, changed: datetime.datetime, size: int) -> Backup:
+    physical = any(
+        os.path.exists(os.path.join(path, name)) for name in _PHYSICAL
+    )
+    why = 'it is a directory of no tool that is known here'
+    if physical:
+        why = 'it is a copy of the files of the server'
+    return Backup(
+        path,
+        'physical' if physical else 'unknown',
+        changed,
+        Whole.UNKNOWN,
+        why,
+        size,
+        (),
+    )

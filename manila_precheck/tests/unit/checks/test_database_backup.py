@@ -1,0 +1,233 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import bz2
+import datetime
+import gzip
+import lzma
+import os
+
+import ddt
+
+from manila_precheck import model
+from manila_precheck import testing
+from manila_precheck.tests import databases
+
+CHECK = 'database-backup'
+HEAD = '0d8c8f6d54a4'
+
+# The ends of a dump as the tools write them.
+DUMP = f'''-- MariaDB dump 10.19  Distrib 10.11.6-MariaDB
+-- Host: localhost    Database: manila
+CREATE TABLE `alembic_version` (`version_num` varchar(32) NOT NULL);
+INSERT INTO `alembic_version` VALUES
+('{HEAD}');
+-- Dump completed
+'''
+
+MAKE = (
+    model.advice('Make a new one while the services are stopped:'),
+    model.command('sqlite3 DATABASE ".backup FILE"'),
+)
+
+PACKERS = {
+    'plain': lambda data: data,
+    'gzip': gzip.compress,
+    'bzip2': bz2.compress,
+    'xz': lzma.compress,
+}
+
+
+@ddt.ddt
+class DatabaseBackupTest(databases.SQLiteTest):
+    def run_check(self, data, name='manila.sql', age_hours=1.0, **options):
+        """Run the check over one file; None for no file."""
+        made = self.useFixture(
+            testing.Site(
+                connection=self.database('2025.1').url,
+                source=None,
+                target='2026.1',
+                stage='stopped',
+                check_options={CHECK: {**options}},
+            )
+        )
+        self.path = made.file(name)
+        if data is not None:
+            with open(self.path, 'wb') as stream:
+                stream.write(data)
+            when = testing.NOW - datetime.timedelta(hours=age_hours)
+            os.utime(self.path, (when.timestamp(), when.timestamp()))
+        context = made.context()
+        context.register(_check())
+        context.conf.set_override(
+            'path', self.path, group='manila_precheck_database_backup'
+        )
+        return made.run(CHECK, context)
+
+    def result(self, *findings):
+        return model.CheckResult(
+            CHECK,
+            'Backup of the database',
+            model.Outcome.FOUND if findings else model.Outcome.PASSED,
+            findings=findings,
+        )
+
+    def finding(self, severity, message, aspect, **data):
+        return model.Finding(
+            CHECK,
+            severity,
+            model.Subject('backup', 'newest'),
+            message,
+            MAKE,
+            data=data,
+            aspect=aspect,
+        )
+
+    @ddt.data(*PACKERS)
+    def test_whole_and_recent(self, kind):
+        packed = PACKERS[kind](DUMP.encode())
+        self.assertEqual(self.result(), self.run_check(packed))
+
+    @ddt.data(*PACKERS)
+    def test_every_one_that_is_cut_off_is_known(self, kind):
+        packed = PACKERS[kind](DUMP.encode())
+        for length in range(0, len(packed) - 1, 7):
+            result = self.run_check(packed[:length])
+            aspects = [one.aspect for one in result.findings]
+            # Of some beginnings nobody can tell what they were.
+            self.assertIn(aspects[0], ('incomplete', 'unread'), length)
+            self.assertNotIn('revision', aspects)
+
+    def test_not_configured(self):
+        site = self.useFixture(
+            testing.Site(
+                connection=self.database('2025.1').url,
+                source=None,
+                target='2026.1',
+                stage='stopped',
+            )
+        )
+        self.assertEqual(
+            model.CheckResult(
+                CHECK,
+                'Backup of the database',
+                model.Outcome.SKIPPED,
+                'no backup is named: [manila_precheck_database_backup] path '
+                'is not set',
+            ),
+            site.run(CHECK),
+        )
+
+    @ddt.data('plan', 'upgraded')
+    def test_at_another_stage(self, stage):
+        site = self.useFixture(
+            testing.Site(
+                connection=self.database('2025.1').url,
+                source=None,
+                target='2026.1',
+                stage=stage,
+            )
+        )
+        self.assertEqual(model.Outcome.NOT_APPLICABLE, site.run(CHECK).outcome)
+
+    def test_none_is_there(self):
+        result = self.run_check(None)
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    model.Severity.FAILURE,
+                    f'no backup is at {self.path}',
+                    'missing',
+                )
+            ),
+            result,
+        )
+
+    def test_one_that_was_cut_off(self):
+        result = self.run_check(DUMP[:-20].encode())
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    model.Severity.FAILURE,
+                    f'the backup {self.path} is not complete: it has no "-- '
+                    'Dump completed" at its end',
+                    'incomplete',
+                    path=self.path,
+                )
+            ),
+            result,
+        )
+
+    def test_of_another_revision(self):
+        result = self.run_check(DUMP.replace(HEAD, '2f27d904214c').encode())
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    model.Severity.FAILURE,
+                    f'the backup {self.path} is of revision 2f27d904214c and '
+                    f'the database is at {HEAD}: it is of another time, or of '
+                    'another database',
+                    'revision',
+                    path=self.path,
+                    revision='2f27d904214c',
+                    database=HEAD,
+                )
+            ),
+            result,
+        )
+
+    @ddt.data((24.0, False), (24.1, True))
+    @ddt.unpack
+    def test_age(self, hours, old):
+        result = self.run_check(DUMP.encode(), age_hours=hours)
+        findings = [
+            self.finding(
+                model.Severity.WARNING,
+                f'the backup {self.path} is of 2026-03-31 11:54 UTC, 24 hours '
+                'ago: what was written since is not in it',
+                'age',
+                path=self.path,
+                hours=24.1,
+                made='2026-03-31T11:54:00+00:00',
+            )
+        ]
+        self.assertEqual(self.result(*findings[: int(old)]), result)
+
+    def test_the_time_in_the_last_line_counts(self):
+        here = testing.NOW.astimezone()
+        line = f'-- Dump completed on {here:%Y-%m-%d %H:%M:%S}\n'
+        dump = DUMP.replace('-- Dump completed\n', line)
+        self.assertEqual(
+            self.result(), self.run_check(dump.encode(), age_hours=900.0)
+        )
+
+    def test_something_else(self):
+        result = self.run_check(b'a picture')
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    model.Severity.WARNING,
+                    f'the backup {self.path} was not looked into, neither '
+                    'for its end nor for its revision: it is in no format '
+                    'that is known here',
+                    'unread',
+                    path=self.path,
+                )
+            ),
+            result,
+        )
+
+
+def _check():
+    from manila_precheck.checks import database_backup
+
+    return database_backup.DatabaseBackup()
