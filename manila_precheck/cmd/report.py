@@ -1,0 +1,62 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""``report merge``: the reports of several hosts, made into one."""
+
+import argparse
+from collections.abc import Iterable
+import os
+from typing import TextIO
+
+from manila_precheck import exceptions
+from manila_precheck import merge
+from manila_precheck import model
+from manila_precheck.cmd import output
+from manila_precheck.sources import report
+
+
+def report_merge(args: argparse.Namespace, stdout: TextIO) -> int:
+    """Write what several reports say as one, and return the exit code.
+
+    :raises PrecheckError: when one of them cannot be read, or the merged one
+        cannot be written.
+    """
+    reporter = output.reporter(args.format)
+    targets = output.targets(args.report)
+    reports = _read(args.files)
+    merged = merge.merge(
+        reports, sorted(set(args.expect) - reports.keys()), args.fail_on
+    )
+    problems = list(output.write_files(targets, merged))
+    output.write(reporter, merged, stdout)
+    if problems:
+        raise exceptions.OutputError('; '.join(problems))
+    return merged.exit_code
+
+
+def _read(paths: Iterable[str]) -> dict[str, model.Report]:
+    """Return the reports by the name of their hosts.
+
+    :raises UsageError: when two are of one host.
+    :raises SourceUnusable: when one cannot be read.
+    """
+    found: dict[str, model.Report] = {}
+    for path in paths:
+        name = os.path.basename(path)
+        if name.endswith('.json'):
+            name = name[: -len('.json')]
+        if name in found:
+            raise exceptions.UsageError(
+                f'{path}: there is another report of {name}'
+            )
+        found[name] = report.read(path)
+    return found

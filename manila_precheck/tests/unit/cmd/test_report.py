@@ -1,0 +1,101 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import io
+import json
+import os
+
+import ddt
+import fixtures
+import testtools
+
+from manila_precheck import model
+from manila_precheck import testing
+from manila_precheck.cmd import precheck
+from manila_precheck.reporters import json_report
+
+
+@ddt.ddt
+class ReportMergeTest(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.path = self.useFixture(fixtures.TempDir()).path
+        self.ctl1 = self.write('ctl1.json', model.Severity.INFO)
+        self.ctl2 = self.write('ctl2.json', model.Severity.WARNING)
+
+    def write(self, name, severity):
+        path = os.path.join(self.path, name)
+        one = model.CheckResult(
+            'some-check',
+            'Some check',
+            model.Outcome.FOUND,
+            findings=(
+                model.Finding(
+                    'some-check', severity, model.Subject('host', 'x'), 'hm'
+                ),
+            ),
+        )
+        with open(path, 'w') as stream:
+            json_report.JsonReporter().write(testing.report_of(one), stream)
+        return path
+
+    def main(self, *words):
+        stdout, stderr = io.StringIO(), io.StringIO()
+        self.useFixture(fixtures.MonkeyPatch('sys.stdout', stdout))
+        self.useFixture(fixtures.MonkeyPatch('sys.stderr', stderr))
+        code = precheck.main(['report', 'merge', *words])
+        return code, stdout.getvalue(), stderr.getvalue()
+
+    @ddt.data(
+        (['ctl1.json'], [], 0),
+        (['ctl1.json', 'ctl2.json'], [], 1),
+        (['ctl1.json', 'ctl2.json'], ['--fail-on', 'failure'], 0),
+        (['ctl1.json'], ['--expect', 'ctl1'], 0),
+        (['ctl1.json'], ['--expect', 'ctl9'], 2),
+        (['ctl1.json'], ['--expect', 'ctl9', '--fail-on', 'never'], 0),
+    )
+    @ddt.unpack
+    def test_code(self, names, words, expected):
+        paths = [os.path.join(self.path, name) for name in names]
+        code, _, stderr = self.main(*words, *paths)
+        self.assertEqual((expected, ''), (code, stderr))
+
+    def test_it_can_be_merged_again(self):
+        merged = os.path.join(self.path, 'merged')
+        code, stdout, _ = self.main(
+            '--format', 'json', '--report', f'json:{merged}', self.ctl1
+        )
+        self.assertEqual(0, code)
+        with open(merged) as stream:
+            self.assertEqual(stdout, stream.read())
+        self.assertEqual(
+            ['configuration-drift', 'hosts', 'some-check'],
+            [one['id'] for one in json.loads(stdout)['checks']],
+        )
+        self.assertEqual(1, self.main(merged, self.ctl2)[0])
+
+    @ddt.data(
+        ([], 'the following arguments are required: FILE'),
+        (['{ctl1}', '{ctl1}'], 'there is another report of ctl1'),
+        (['/nowhere'], '/nowhere: No such file or directory'),
+        (['{ctl1}', '--format', 'nonsense'], "unknown format 'nonsense'"),
+        (['{ctl1}', '--report', 'json:/nowhere/x'], 'there is no directory'),
+        (['{ctl1}', '--fail-on', 'info'], 'invalid choice'),
+    )
+    @ddt.unpack
+    def test_refused(self, words, expected):
+        code, stdout, stderr = self.main(
+            *(word.format(ctl1=self.ctl1) for word in words)
+        )
+        self.assertEqual((255, ''), (code, stdout))
+        self.assertIn(expected, stderr)
+        self.assertEqual(1, stderr.count('\n'))

@@ -1,0 +1,60 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import os
+import socket
+
+import ddt
+import fixtures
+import testtools
+
+from manila_precheck import exceptions
+from manila_precheck.sources import content
+
+
+@ddt.ddt
+class ReadTest(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.path = self.useFixture(fixtures.TempDir()).join('file')
+
+    def refused(self, path, words):
+        error = self.assertRaises(
+            exceptions.SourceUnusable, content.read, path
+        )
+        self.assertEqual(f'{path}: {words}', str(error))
+
+    def test_a_file(self):
+        with open(self.path, 'wb') as stream:
+            stream.write(b'\x00text\n')
+        self.assertEqual(b'\x00text\n', content.read(self.path))
+
+    def test_the_empty_device_is_empty(self):
+        self.assertEqual(b'', content.read('/dev/null'))
+
+    def test_a_device_without_end(self):
+        self.refused('/dev/zero', 'a device, no file')
+
+    def test_a_pipe_that_nobody_writes_to(self):
+        os.mkfifo(self.path)
+        self.refused(self.path, 'a pipe, no file')
+
+    def test_a_socket(self):
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind(self.path)
+            self.refused(self.path, 'a pipe, no file')
+
+    def test_a_directory(self):
+        self.refused('/', 'Is a directory')
+
+    def test_not_there(self):
+        self.refused(self.path, 'No such file or directory')

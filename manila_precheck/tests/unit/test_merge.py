@@ -1,0 +1,338 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import dataclasses
+
+import ddt
+import testtools
+
+from manila_precheck import merge
+from manila_precheck import model
+from manila_precheck import testing
+
+Severity = model.Severity
+Outcome = model.Outcome
+
+
+def finding(name='DEFAULT/foo', severity=Severity.WARNING, message='loose'):
+    return model.Finding(
+        'some-check',
+        severity,
+        model.Subject('option', name, '/etc/manila/manila.conf', 3),
+        message,
+        (model.advice('Tie it.'),),
+        data={'verdict': 'removed'},
+    )
+
+
+def seen(one, hosts, suffix=''):
+    """Return a finding as a merged report has it."""
+    return model.Finding(
+        one.check_id,
+        one.severity,
+        one.subject,
+        one.message + suffix,
+        one.remediation,
+        data={**one.data, 'hosts': hosts},
+    )
+
+
+def result(*findings, outcome=None, reason='', seconds=1.0):
+    return model.CheckResult(
+        'some-check',
+        'Some check',
+        outcome or (Outcome.FOUND if findings else Outcome.PASSED),
+        reason,
+        findings,
+        seconds,
+    )
+
+
+def empty(check_id, title):
+    return model.CheckResult(check_id, title, Outcome.PASSED)
+
+
+@ddt.ddt
+class MergeTest(testtools.TestCase):
+    def merged(self, missing=(), **results):
+        return merge.merge(
+            {
+                name: testing.report_of(one)
+                if isinstance(one, model.CheckResult)
+                else one
+                for name, one in results.items()
+            },
+            missing,
+        )
+
+    def assert_check(self, expected, **results):
+        self.assertEqual(
+            testing.report_of(
+                empty('configuration-drift', 'Configuration drift'),
+                empty('hosts', 'Hosts'),
+                expected,
+            ),
+            self.merged(**results),
+        )
+
+    def test_what_all_hosts_have_is_there_once(self):
+        self.assert_check(
+            result(seen(finding(), 'ctl1,ctl2'), seconds=2.0),
+            ctl2=result(finding()),
+            ctl1=result(finding(), seconds=2.0),
+        )
+
+    def test_what_some_have_says_which(self):
+        self.assert_check(
+            result(
+                seen(finding(), 'ctl1,ctl3', ' (on ctl1 and ctl3)'),
+            ),
+            ctl1=result(finding()),
+            ctl2=result(),
+            ctl3=result(finding()),
+        )
+
+    def test_what_weighs_or_says_something_else_is_another(self):
+        worse = finding(severity=Severity.FAILURE, message='gone')
+        self.assert_check(
+            result(
+                seen(worse, 'ctl2', ' (on ctl2)'),
+                seen(finding(), 'ctl1', ' (on ctl1)'),
+            ),
+            ctl1=result(finding()),
+            ctl2=result(worse),
+        )
+
+    def test_what_is_waived_on_one_host_counts_on_another(self):
+        waiver = model.Waiver('some-check[*]', 'why', 'me', '2026-12-31')
+        waived = dataclasses.replace(finding(), waiver=waiver)
+        self.assert_check(
+            result(
+                dataclasses.replace(
+                    seen(waived, 'ctl1', ' (on ctl1)'), waiver=waiver
+                ),
+                seen(finding(), 'ctl2', ' (on ctl2)'),
+            ),
+            ctl1=result(waived),
+            ctl2=result(finding()),
+        )
+
+    def not_looked(self, name, severity, message, aspect):
+        return model.Finding(
+            'some-check',
+            severity,
+            model.Subject('host', name),
+            message,
+            data={'hosts': name},
+            aspect=aspect,
+        )
+
+    def test_a_host_on_which_it_did_not_look(self):
+        self.assert_check(
+            result(
+                self.not_looked(
+                    'ctl3', Severity.FAILURE, 'error on ctl3: down', 'error'
+                ),
+                self.not_looked(
+                    'ctl2',
+                    Severity.WARNING,
+                    'skipped on ctl2: no database',
+                    'skipped',
+                ),
+            ),
+            ctl1=result(),
+            ctl2=result(outcome=Outcome.SKIPPED, reason='no database'),
+            ctl3=result(outcome=Outcome.ERROR, reason='down'),
+        )
+
+    def test_findings_before_an_error_are_kept(self):
+        self.assert_check(
+            result(
+                self.not_looked(
+                    'ctl2', Severity.FAILURE, 'error on ctl2: down', 'error'
+                ),
+                seen(finding(), 'ctl1,ctl2'),
+            ),
+            ctl1=result(finding()),
+            ctl2=result(finding(), outcome=Outcome.ERROR, reason='down'),
+        )
+
+    @ddt.data(Outcome.SKIPPED, Outcome.ERROR, Outcome.NOT_APPLICABLE)
+    def test_the_same_on_all_stays_as_it_is(self, outcome):
+        one = result(outcome=outcome, reason='why')
+        self.assert_check(one, ctl1=one, ctl2=one)
+
+    @ddt.data(
+        (Outcome.PASSED, Outcome.PASSED),
+        (Outcome.NOT_APPLICABLE, Outcome.NOT_APPLICABLE),
+    )
+    @ddt.unpack
+    def test_nothing_to_say(self, other, expected):
+        self.assert_check(
+            result(outcome=expected),
+            ctl1=result(outcome=other, reason=''),
+            ctl2=result(outcome=Outcome.NOT_APPLICABLE, reason='no manila'),
+        )
+
+    def hosts(self, *findings, **results):
+        report = self.merged(**results)
+        (found,) = (one for one in report.checks if one.id == 'hosts')
+        self.assertEqual(
+            model.CheckResult(
+                'hosts', 'Hosts', Outcome.FOUND, findings=findings
+            ),
+            found,
+        )
+        return report
+
+    def host(self, name, severity, message, advice, aspect):
+        return model.Finding(
+            'hosts',
+            severity,
+            model.Subject('host', name),
+            message,
+            (model.advice(advice),),
+            aspect=aspect,
+        )
+
+    def test_a_host_without_a_report(self):
+        report = self.hosts(
+            self.host(
+                'ctl2',
+                Severity.FAILURE,
+                'there is no report of ctl2: nothing was looked at there',
+                'Run the checks on ctl2, then merge again.',
+                'missing',
+            ),
+            missing=['ctl2'],
+            ctl1=result(),
+        )
+        self.assertEqual(2, report.code)
+
+    def test_a_report_of_another_upgrade(self):
+        report = self.hosts(
+            self.host(
+                'ctl1',
+                Severity.FAILURE,
+                'the report of ctl1 is of 2024.1 to 2025.1 at stage plan, '
+                'the others are of 2025.1 to 2026.1 at stage plan',
+                'Run the checks on ctl1 as on the others.',
+                'upgrade',
+            ),
+            ctl1=testing.report_of(result(), source='2024.1', target='2025.1'),
+            ctl2=result(),
+            ctl3=result(),
+        )
+        self.assertEqual('2026.1', report.target_release)
+
+    def of(self, *settings, **fields):
+        report = testing.report_of(result())
+        return model.Report(
+            **{
+                **report.__dict__,
+                'settings': tuple(
+                    model.SettingRead(option, value, '/etc/m.conf', 7)
+                    for option, value in settings
+                ),
+                **fields,
+            }
+        )
+
+    def test_a_report_of_another_database_or_version(self):
+        read = model.DatabaseRead('mysql', 'aaaa')
+        other = model.DatabaseRead('mysql', 'bbbb')
+        report = self.hosts(
+            self.host(
+                'ctl3',
+                Severity.FAILURE,
+                'ctl3 has a database at revision bbbb, the others have one '
+                'at aaaa',
+                'Compare [database] connection of ctl3 with that of the '
+                'others.',
+                'database',
+            ),
+            self.host(
+                'ctl2',
+                Severity.WARNING,
+                'the report of ctl2 is of manila-precheck 0.9, the others '
+                'are of 1.0.0',
+                'Install the same version on every host.',
+                'version',
+            ),
+            ctl1=self.of(database=read),
+            ctl2=self.of(tool=model.Tool('manila-precheck', '0.9', '')),
+            ctl3=self.of(database=other),
+        )
+        self.assertIsNone(report.database)
+        same = self.merged(ctl1=self.of(database=read), ctl2=self.of())
+        self.assertEqual(read, same.database)
+
+    def drift(self, *findings, **results):
+        report = self.merged(**results)
+        (found,) = (
+            one for one in report.checks if one.id == 'configuration-drift'
+        )
+        self.assertEqual(findings, found.findings)
+
+    def test_an_option_with_two_values(self):
+        self.drift(
+            model.Finding(
+                'configuration-drift',
+                Severity.WARNING,
+                model.Subject('option', 'quota/shares', '/etc/m.conf', 7),
+                "[quota] shares is '50' on ctl1 and ctl3; '60' on ctl2",
+                (
+                    model.advice(
+                        'Give it one value on every host, unless the '
+                        'difference is meant.'
+                    ),
+                ),
+                data={'hosts': 'ctl2'},
+            ),
+            ctl1=self.of(('quota/shares', '50'), ('DEFAULT/host', 'ctl1')),
+            ctl2=self.of(('quota/shares', '60'), ('DEFAULT/host', 'ctl2')),
+            ctl3=self.of(('quota/shares', '50'), ('DEFAULT/my_ip', '::1')),
+        )
+
+    def test_an_option_that_one_host_does_not_set_is_no_drift(self):
+        self.drift(
+            ctl1=self.of(('quota/shares', '50')),
+            ctl2=self.of(),
+        )
+
+    def test_enabled_back_ends_may_differ(self):
+        report = self.merged(
+            ctl1=self.of(('DEFAULT/enabled_share_backends', 'a')),
+            ctl2=self.of(('DEFAULT/enabled_share_backends', 'b')),
+        )
+        self.assertEqual(0, report.code)
+
+    def test_a_merged_report_keeps_what_it_says_of_hosts(self):
+        inner = self.merged(ctl1=result(), missing=['ctl2'])
+        report = self.merged(inner=inner, ctl3=result(), missing=['ctl4'])
+        self.assertEqual(
+            ['configuration-drift', 'hosts', 'some-check'],
+            [one.id for one in report.checks],
+        )
+        self.assertEqual(
+            [
+                'there is no report of ctl2: nothing was looked at there '
+                '(on inner)',
+                'there is no report of ctl4: nothing was looked at there',
+            ],
+            [one.message for one in report.checks[1].findings],
+        )
+
+    def test_one_report(self):
+        self.assert_check(
+            result(seen(finding(), 'ctl1')), ctl1=result(finding())
+        )
