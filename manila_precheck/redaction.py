@@ -13,32 +13,102 @@
 """Keep secrets out of whatever the program says."""
 
 from collections.abc import Iterable
+from collections.abc import Iterator
 import re
+from urllib import parse
 
 MASK = '***'
 
 # user:password@ in a URL; the password may itself hold an unquoted '@'.
-_URL_PASSWORD = re.compile(r'(?P<head>\w[\w+.-]*://[^\s:/@]*:)[^\s/]+(?=@)')
+_URL_PASSWORD = re.compile(
+    r'(?P<head>\w[\w+.-]{0,63}://[^\s:/@]*:)(?P<password>[^\s/]+)(?=@)'
+)
 
 # Shorter values are parts of every sentence: masking them hides the report.
 _MIN_SECRET_LENGTH = 6
+
+
+class Redactor:
+    """Takes out of a text what must not be shown.
+
+    :param secrets: values that must not appear; those of fewer than six
+        characters are left alone, since they are parts of ordinary words. A
+        secret that is a word itself, such as 'manila', is masked where it
+        stands alone, not in 'manila-manage' or '/etc/manila'.
+    :param patterns: what else must not appear.
+    """
+
+    def __init__(
+        self,
+        secrets: Iterable[str] = (),
+        patterns: Iterable['re.Pattern[str]'] = (),
+    ) -> None:
+        longest_first = sorted(set(secrets), key=lambda s: (-len(s), s))
+        self._secrets = [
+            (secret, _alone(secret) if secret.isalpha() else None)
+            for secret in longest_first
+            if len(secret) >= _MIN_SECRET_LENGTH
+        ]
+        self._patterns = tuple(patterns)
+
+    def __call__(self, text: str) -> str:
+        """Return the text with a mask for each secret in it."""
+        for secret, alone in self._secrets:
+            if secret in text:
+                if alone is None:
+                    text = text.replace(secret, MASK)
+                else:
+                    text = alone.sub(MASK, text)
+        for pattern in self._patterns:
+            text = pattern.sub(MASK, text)
+        if '://' in text:
+            text = _URL_PASSWORD.sub(rf'\g<head>{MASK}', text)
+        return text
+
+
+def _alone(word: str) -> 're.Pattern[str]':
+    return re.compile(rf'(?<![\w./-]){re.escape(word)}(?![\w/-]|\.\w)')
 
 
 def scrub(text: str, secrets: Iterable[str] = ()) -> str:
     """Return a text without passwords in URLs and without known secrets.
 
     :param text: anything that is about to be shown.
-    :param secrets: values that must not appear; those of fewer than six
-        characters are left alone, since they are parts of ordinary words. A
-        secret that is a word itself, such as 'manila', is masked where it
-        stands alone, not in 'manila-manage' or '/etc/manila'.
+    :param secrets: as for :class:`Redactor`.
     """
-    for secret in sorted(set(secrets), key=len, reverse=True):
-        if len(secret) < _MIN_SECRET_LENGTH or secret not in text:
-            continue
-        if secret.isalpha():
-            alone = rf'(?<![\w./-]){re.escape(secret)}(?![\w/-]|\.\w)'
-            text = re.sub(alone, MASK, text)
-        else:
-            text = text.replace(secret, MASK)
-    return _URL_PASSWORD.sub(rf'\g<head>{MASK}', text)
+    return Redactor(secrets)(text)
+
+
+def patterns(texts: Iterable[str]) -> 'tuple[re.Pattern[str], ...]':
+    """Return the patterns that an operator wants masked.
+
+    :raises ValueError: when one is no regular expression, or would match
+        everywhere.
+    """
+    found = []
+    for text in texts:
+        try:
+            pattern = re.compile(text)
+        except re.error as exc:
+            raise ValueError(
+                f'{text!r} is no regular expression: {exc}'
+            ) from exc
+        if pattern.search(''):
+            raise ValueError(f'{text!r} matches the empty text')
+        found.append(pattern)
+    return tuple(found)
+
+
+def forms(value: str) -> Iterator[str]:
+    """Yield a secret as it may be spelled, and the passwords in its URLs.
+
+    A file has '$$' for '$' and may quote a value, a URL has '%40' for '@',
+    and one that talks to a server gives the password alone.
+    """
+    for plain in {value, value.strip('\'"'), value.replace('$$', '$')}:
+        words = [plain]
+        words += [m['password'] for m in _URL_PASSWORD.finditer(plain)]
+        for word in words:
+            yield word
+            yield parse.unquote(word)
+            yield parse.quote(word, safe='')

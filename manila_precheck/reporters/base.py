@@ -34,6 +34,10 @@ class Reporter(abc.ABC):
     #: The word for ``--format``, and the name of the entry point.
     name: ClassVar[str]
 
+    #: It has a use for :attr:`manila_precheck.model.Report.settings`, which
+    #: is empty otherwise.
+    wants_settings: ClassVar[bool] = False
+
     @abc.abstractmethod
     def write(
         self,

@@ -24,6 +24,7 @@ from typing import TextIO
 
 from manila_precheck import model
 from manila_precheck.reporters import base
+from manila_precheck.reporters import words
 
 SCHEMA_VERSION = 1
 
@@ -32,6 +33,7 @@ class JsonReporter(base.Reporter):
     """Every finding with all its figures, as one JSON object."""
 
     name = 'json'
+    wants_settings = True
 
     def write(
         self,
@@ -63,14 +65,37 @@ def report_dict(report: model.Report) -> dict[str, Any]:
         'target_assumed': report.target_assumed,
         'stage': report.stage.value,
         'code': report.code,
+        'fail_on': report.fail_on,
+        'exit_code': report.exit_code,
+        'created': report.created,
         'files': [
             {'path': file.path, 'sha256': file.sha256} for file in report.files
         ],
         'database': None
         if database is None
-        else {'dialect': database.dialect, 'revision': database.revision},
+        else {
+            'dialect': database.dialect,
+            'revision': database.revision,
+            'empty': database.empty,
+        },
         'checks': [check_dict(check) for check in report.checks],
         'excluded': list(report.excluded),
+        'backends': list(report.backends),
+        'settings': [
+            {
+                'option': setting.option,
+                'value': setting.value,
+                'file': setting.file,
+                'line': setting.line,
+            }
+            for setting in report.settings
+        ],
+        'redacted_names': report.redacted_names,
+        'waiver_until': report.waiver_until,
+        'waivers': [
+            {'key': finding.key, 'text': words.waiver(finding, report)}
+            for finding in words.to_waive(report)
+        ],
     }
 
 
@@ -83,6 +108,7 @@ def check_dict(result: model.CheckResult) -> dict[str, Any]:
         'severity': result.severity.name.lower(),
         'reason': result.reason,
         'seconds': round(result.seconds, 3),
+        'waivable': result.waivable,
         'findings': [finding_dict(finding) for finding in result.findings],
     }
 
@@ -90,6 +116,7 @@ def check_dict(result: model.CheckResult) -> dict[str, Any]:
 def finding_dict(finding: model.Finding) -> dict[str, Any]:
     """Return one finding as JSON types."""
     subject = finding.subject
+    waiver = finding.waiver
     return {
         'key': finding.key,
         'severity': finding.severity.name.lower(),
@@ -109,6 +136,16 @@ def finding_dict(finding: model.Finding) -> dict[str, Any]:
         'data': {
             name: _finite(value)
             for name, value in sorted(finding.data.items())
+        },
+        'counts': finding.counts,
+        'known': finding.known,
+        'waiver': None
+        if waiver is None
+        else {
+            'key': waiver.key,
+            'reason': waiver.reason,
+            'owner': waiver.owner,
+            'expires': waiver.expires,
         },
     }
 

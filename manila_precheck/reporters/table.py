@@ -21,15 +21,13 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 import itertools
-import re
 from typing import Optional
 from typing import TextIO
 
-from manila_precheck import exceptions
 from manila_precheck import model
-from manila_precheck import releases
 from manila_precheck.reporters import base
 from manila_precheck.reporters import plain
+from manila_precheck.reporters import words
 
 #: What is assumed when the caller knows no terminal.
 DEFAULT_WIDTH = 80
@@ -39,107 +37,11 @@ MIN_WIDTH = 40
 MAX_WIDTH = 120
 #: How many INFO findings of one check are shown; the rest are counted.
 MAX_NOTES = 5
+#: How many ready-made waivers are shown; the rest are counted.
+MAX_WAIVERS = 30
 
 _Severity = model.Severity
 _Outcome = model.Outcome
-
-_ORIGINS = {
-    'database': 'from the revision of the database',
-    'option': 'as given',
-    'package': 'from the installed manila',
-    'assumed': 'assumed',
-}
-
-_STAGES = {
-    model.Stage.PLAN: 'plan: the services run',
-    model.Stage.STOPPED: 'stopped: the services are down, before db sync',
-    model.Stage.UPGRADED: 'upgraded: after db sync and start',
-}
-
-# What the code means for the upgrade: a word, and what to do.
-_VERDICTS = {
-    (model.Stage.PLAN, 0): (
-        'READY',
-        'nothing that was looked at stands in the way of the upgrade.',
-    ),
-    (model.Stage.PLAN, 1): (
-        'READ FIRST',
-        'nothing that was looked at stops the upgrade; read the warnings and '
-        'what was skipped, and decide on each before it.',
-    ),
-    (model.Stage.PLAN, 2): (
-        'DO NOT UPGRADE YET',
-        'clear the failures, and run this again before anything is stopped.',
-    ),
-    (model.Stage.STOPPED, 0): (
-        'READY',
-        "nothing that was looked at stands in the way of 'manila-manage db "
-        "sync'.",
-    ),
-    (model.Stage.STOPPED, 1): (
-        'READ FIRST',
-        'nothing that was looked at stops the upgrade; read the warnings and '
-        "what was skipped, and decide on each before 'manila-manage db sync'.",
-    ),
-    (model.Stage.STOPPED, 2): (
-        'DO NOT SYNC YET',
-        "clear the failures, and run this again before 'manila-manage db "
-        "sync'.",
-    ),
-    (model.Stage.UPGRADED, 0): (
-        'DONE',
-        'everything that was looked at came back.',
-    ),
-    (model.Stage.UPGRADED, 1): (
-        'READ FIRST',
-        'nothing that was looked at is broken; read the warnings and what '
-        'was skipped, and decide on each.',
-    ),
-    (model.Stage.UPGRADED, 2): (
-        'NOT DONE',
-        'clear the failures, and run this again.',
-    ),
-}
-
-# A section of the findings: its severity, its title and what it means.
-_SECTIONS = (
-    (
-        _Severity.FAILURE,
-        'FAILURES',
-        'a service will not start, the upgrade stops half way, data or work '
-        'in flight is lost, access opens, or a check could not look',
-    ),
-    (
-        _Severity.WARNING,
-        'WARNINGS',
-        'the services start, but a setting loses its effect, a default '
-        'changes, or the release after this one breaks',
-    ),
-    (
-        _Severity.INFO,
-        'NOTES',
-        'worth knowing; they change no exit code (remedies: --format json)',
-    ),
-)
-
-_NOUNS = {
-    _Severity.FAILURE: 'failure',
-    _Severity.WARNING: 'warning',
-    _Severity.INFO: 'note',
-}
-
-_REMEDY_LABELS = {
-    'command': 'Type:',
-    'config': 'Write in the configuration file:',
-    'policy': 'Write in the policy file:',
-}
-
-_OUTCOME_WORDS = {
-    _Outcome.PASSED: 'PASSED',
-    _Outcome.SKIPPED: 'SKIPPED',
-    _Outcome.ERROR: 'ERROR',
-    _Outcome.NOT_APPLICABLE: 'N/A',
-}
 
 # What Select Graphic Rendition calls the colour of each outcome word.
 _SGR = {
@@ -149,6 +51,8 @@ _SGR = {
     'SKIPPED': '33',
     'PASSED': '32',
     'INFO': '36',
+    'WAIVED': '36',
+    'KNOWN': '36',
     'N/A': '2',
 }
 
@@ -192,30 +96,22 @@ class _Table:
         yield from self._head()
         yield ''
         yield from self._summary()
-        for severity, title, meaning in _SECTIONS:
+        for severity, title, meaning in words.SECTIONS:
             yield from self._section(severity, title, meaning)
+        yield from self._let_pass()
+        yield from self._waivers()
         yield ''
         yield from self._foot()
 
     def _paint(self, text: str, sgr: str) -> str:
         return f'\x1b[{sgr}m{text}\x1b[0m' if self._color else text
 
-    def _verdict(self) -> tuple[str, str]:
-        """Return a word and what to do, from the stage and the code."""
-        if not any(
-            check.outcome in (_Outcome.PASSED, _Outcome.FOUND)
-            for check in self._report.checks
-        ):
-            if self._report.code < 2:
-                return 'NOTHING JUDGED', 'no check had anything to look at.'
-        return _VERDICTS[self._report.stage, self._report.code]
-
     def _head(self) -> Iterator[str]:
         report = self._report
-        word, _todo = self._verdict()
+        word, _todo = words.verdict(self._report)
         path = (
-            f'{_release(report.source_release)} -> '
-            f'{_release(report.target_release)}'
+            f'{words.release(report.source_release)} -> '
+            f'{words.release(report.target_release)}'
         )
         first, *others = plain.wrap(f'{word}: {path}', self._width, rest='  ')
         sgr = _SEVERITY_SGR[report.code]
@@ -234,20 +130,25 @@ class _Table:
 
     def _facts(self) -> Iterator[tuple[str, str]]:
         report = self._report
-        origin = _ORIGINS.get(report.source_origin, report.source_origin)
+        origin = words.ORIGINS.get(report.source_origin, report.source_origin)
         yield 'From', f'{report.source_release}, {origin}'
         if report.target_assumed:
             origin = (
                 'assumed: the next release (--target-release names another)'
             )
         else:
-            origin = _ORIGINS.get(report.target_origin, report.target_origin)
+            origin = words.ORIGINS.get(
+                report.target_origin, report.target_origin
+            )
         yield 'To', f'{report.target_release}, {origin}'
-        yield 'Stage', _STAGES[report.stage]
-        yield 'Database', _database(report.database)
+        yield 'Stage', words.STAGES[report.stage]
+        yield 'Database', words.database(report.database)
         tool = report.tool
         yield 'Tool', f'{tool.name} {tool.version}'
         yield 'Catalog', f'manila {tool.catalog}'
+        let_pass = words.let_pass(report)
+        if let_pass:
+            yield 'Let pass', let_pass
         if report.excluded:
             yield 'Left out', ', '.join(report.excluded)
 
@@ -257,10 +158,10 @@ class _Table:
             default=0,
         )
         for check in self._report.checks:
-            word = _word(check)
+            word = words.word(check)
             start = f'{word:<9}{plain.pad(plain.neutralise(check.id), names)}'
             rest = ' ' * (plain.cells(start) + 2)
-            note = _note(check)
+            note = words.note(check)
             painted = self._paint(word, _SGR[word]) + start[len(word) :]
             if self._width - len(rest) < 24 and note:
                 yield painted.rstrip(' ')
@@ -277,7 +178,7 @@ class _Table:
         blocks = []
         count = 0
         for check in self._report.checks:
-            found = [f for f in check.findings if f.severity is severity]
+            found = [f for f in check.findings if words.is_of(f, severity)]
             crashed = (
                 check.outcome is _Outcome.ERROR
                 and severity is _Severity.FAILURE
@@ -324,7 +225,7 @@ class _Table:
                 )
 
     def _finding(self, finding: model.Finding) -> Iterator[str]:
-        name, place = _subject(finding.subject)
+        name, place = words.subject_of(finding.subject)
         start = f'  * {name}'
         together = f'{start}  {place}'.rstrip(' ')
         if plain.cells(together) <= self._width:
@@ -345,10 +246,10 @@ class _Table:
             remediation, key=lambda step: step.kind
         ):
             texts = [step.text for step in group]
-            label = _REMEDY_LABELS.get(kind, 'Do:')
+            label = words.REMEDY_LABELS.get(kind, 'Do:')
             if above:
                 label = f'{above}{label[0].lower()}{label[1:]}'
-            if kind in _REMEDY_LABELS:
+            if kind in words.REMEDY_LABELS:
                 # Prose that ends in a colon is the label itself.
                 if not before.endswith(':'):
                     yield f'    {label}'
@@ -373,8 +274,12 @@ class _Table:
 
     def _notes(self, found: list[model.Finding]) -> Iterator[str]:
         for finding in found[:MAX_NOTES]:
-            name, place = _subject(finding.subject)
-            start = place if _names(finding) else f'{name} {place}'.rstrip(' ')
+            name, place = words.subject_of(finding.subject)
+            start = (
+                place
+                if words.names_subject(finding)
+                else f'{name} {place}'.rstrip(' ')
+            )
             if start:
                 start += ': '
             yield from plain.wrap(
@@ -384,93 +289,57 @@ class _Table:
         if more > 0:
             yield f'  - and {more} more (--format json lists all)'
 
+    def _let_pass(self) -> Iterator[str]:
+        """Yield what is waived or known, and why."""
+        found = words.passed(self._report)
+        if not found:
+            return
+        yield ''
+        yield f'WAIVED OR KNOWN ({len(found)})'
+        yield from plain.wrap(
+            'they count for nothing (remedies: --format json)',
+            self._width,
+            '  ',
+        )
+        yield ''
+        for finding in found:
+            yield from plain.wrap(
+                f'{finding.severity.name} {finding.key}', self._width, '  * '
+            )
+            yield from plain.wrap(finding.message, self._width, '    ')
+            yield from plain.wrap(
+                words.why_passed(finding), self._width, '    '
+            )
+
+    def _waivers(self) -> Iterator[str]:
+        """Yield the entries that would waive what is above."""
+        found = words.to_waive(self._report)
+        if not found:
+            return
+        yield ''
+        yield 'TO WAIVE'
+        yield from plain.wrap(
+            "add a line below 'waivers:' in a file for --waivers, with a "
+            'reason and an owner',
+            self._width,
+            '  ',
+        )
+        yield ''
+        for finding in found[:MAX_WAIVERS]:
+            yield plain.neutralise(words.waiver(finding, self._report))
+        more = len(found) - MAX_WAIVERS
+        if more > 0:
+            yield f'and {more} more (--format json lists all)'
+
     def _foot(self) -> Iterator[str]:
         # The code before any threshold: --fail-on may make the exit code 0,
         # which changes nothing about the upgrade.
         report = self._report
-        yield from plain.wrap(_counts(report), self._width, rest='  ')
-        _verdict_word, todo = self._verdict()
+        yield from plain.wrap(words.counts(report), self._width, rest='  ')
+        _verdict_word, todo = words.verdict(self._report)
         first, *others = plain.wrap(
             f'Code {report.code}: {todo}', self._width, rest='  '
         )
         yield self._paint(first, _SEVERITY_SGR[report.code])
         for line in others:
             yield self._paint(line, _SEVERITY_SGR[report.code])
-
-
-def _plural(number: int, noun: str) -> str:
-    return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
-
-
-def _release(name: str) -> str:
-    """Return a release with its code name, or as it stands if unknown."""
-    try:
-        return f'{name} ({releases.parse(name).code_name})'
-    except exceptions.UsageError:
-        return name
-
-
-def _database(database: Optional[model.DatabaseRead]) -> str:
-    if database is None:
-        return 'was not read'
-    if database.revision is None:
-        return f'{database.dialect}, empty'
-    return f'{database.dialect}, revision {database.revision}'
-
-
-def _names(finding: model.Finding) -> bool:
-    """Say whether the message names the subject itself, as most do."""
-    parts = re.split(r'[/@]', finding.subject.name)
-    return all(part in finding.message for part in parts)
-
-
-def _subject(subject: model.Subject) -> tuple[str, str]:
-    """Return what a finding is about, and its 'file:line' or uuid or ''."""
-    name = plain.neutralise(subject.name)
-    if subject.file is not None:
-        line = '' if subject.line is None else f':{subject.line}'
-        return name, f'{plain.neutralise(subject.file)}{line}'
-    if subject.uuid is not None and subject.uuid != subject.name:
-        return name, plain.neutralise(subject.uuid)
-    return name, ''
-
-
-def _word(check: model.CheckResult) -> str:
-    if check.outcome is _Outcome.FOUND:
-        return check.severity.name
-    return _OUTCOME_WORDS[check.outcome]
-
-
-def _note(check: model.CheckResult) -> str:
-    """Return what stands beside a check in the summary."""
-    parts = [
-        _plural(number, noun)
-        for severity, noun in _NOUNS.items()
-        for number in [
-            sum(1 for f in check.findings if f.severity is severity)
-        ]
-        if number
-    ]
-    if check.outcome is _Outcome.ERROR:
-        parts.insert(0, 'could not look; see below')
-    elif check.reason:
-        parts.insert(0, check.reason)
-    return ', '.join(parts)
-
-
-def _counts(report: model.Report) -> str:
-    """Return the closing line: how many checks, by what became of them."""
-    words = [_word(check) for check in report.checks]
-    order = (
-        ('FAILURE', 'with failures'),
-        ('ERROR', 'could not look (as a failure)'),
-        ('WARNING', 'with warnings'),
-        ('SKIPPED', 'skipped (as a warning)'),
-        ('INFO', 'with notes only'),
-        ('PASSED', 'passed'),
-        ('N/A', 'not applicable'),
-    )
-    counts = ', '.join(
-        f'{words.count(word)} {text}' for word, text in order if word in words
-    )
-    return f'{_plural(len(words), "check")}: {counts or "none ran"}'

@@ -12,6 +12,8 @@
 
 """The fixed report behind the golden files: every outcome, hostile text."""
 
+import dataclasses
+
 from manila_precheck import model
 
 _MANILA_CONF = '/etc/manila/manila.conf'
@@ -196,8 +198,56 @@ REPORT = model.Report(
                 for uuid in (_SHARE, _OTHER_SHARE)
             ),
         ),
+        model.CheckResult(
+            id='share-servers',
+            title='Share servers',
+            outcome=model.Outcome.FOUND,
+            findings=(
+                model.Finding(
+                    check_id='share-servers',
+                    severity=model.Severity.FAILURE,
+                    subject=model.Subject('share_server', 'one'),
+                    message='Share server one is lost.',
+                    waiver=model.Waiver(
+                        'share-servers[*]',
+                        'it is <gone> @all \x1b for good',
+                        'Storage',
+                        '2026-12-31',
+                    ),
+                ),
+                model.Finding(
+                    check_id='share-servers',
+                    severity=model.Severity.WARNING,
+                    subject=model.Subject('share_server', 'two'),
+                    message='Share server two is old.',
+                    known=True,
+                ),
+            ),
+        ),
+        model.CheckResult(
+            id='soft-deleted-rows',
+            title='Soft-deleted rows',
+            outcome=model.Outcome.FOUND,
+            findings=tuple(
+                model.Finding(
+                    check_id='soft-deleted-rows',
+                    severity=model.Severity.INFO,
+                    subject=model.Subject('table', f'table_{number:02}'),
+                    message=f'table_{number:02} holds rows.',
+                    data={
+                        'live': 1000,
+                        'soft_deleted': 12000 // (number + 1),
+                        'purgeable': 9000 // (number + 1),
+                    },
+                )
+                for number in range(12)
+            ),
+        ),
     ),
     excluded=('api-paste', 'upgrade-path'),
+    backends=('ceph1', 'evil\x1b</text>', 'netapp1'),
+    created='2026-04-01T12:00:00+00:00',
+    waiver_until='2026-05-01',
 )
 
 #: A run in which nothing was found.
@@ -215,6 +265,27 @@ CLEAN = model.Report(
             id='upgrade-path',
             title='Upgrade path',
             outcome=model.Outcome.PASSED,
+        ),
+    ),
+)
+
+#: A run that found more than any reader wants to see.
+MANY = dataclasses.replace(
+    CLEAN,
+    checks=(
+        model.CheckResult(
+            id='many-findings',
+            title='Many findings',
+            outcome=model.Outcome.FOUND,
+            findings=tuple(
+                model.Finding(
+                    check_id='many-findings',
+                    severity=model.Severity.FAILURE,
+                    subject=model.Subject('share', f'share-{number} ]]>\x1b'),
+                    message='It is wrong.',
+                )
+                for number in range(100_000)
+            ),
         ),
     ),
 )

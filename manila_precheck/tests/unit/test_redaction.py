@@ -56,3 +56,37 @@ class ScrubTest(testtools.TestCase):
     @ddt.unpack
     def test_a_secret_that_is_a_word(self, text, shown):
         self.assertEqual(shown, redaction.scrub(text, ['manila']))
+
+
+@ddt.ddt
+class RedactorTest(testtools.TestCase):
+    def test_patterns(self):
+        patterns = redaction.patterns(['INC[0-9]+', 'acme'])
+        self.assertEqual(
+            'see ***, ***-1',
+            redaction.Redactor(patterns=patterns)('see INC0815, acme-1'),
+        )
+
+    @ddt.data(
+        ('(', 'is no regular expression'), ('a*', 'matches the empty text')
+    )
+    @ddt.unpack
+    def test_a_pattern_that_is_none(self, text, words):
+        raised = self.assertRaises(ValueError, redaction.patterns, [text])
+        self.assertIn(words, str(raised))
+
+    def test_the_password_of_a_secret_url_alone(self):
+        secrets = redaction.forms('rabbit://u:hunt%40er22@h1:5672//')
+        redactor = redaction.Redactor(secrets)
+        self.assertEqual(
+            'login with *** refused', redactor('login with hunt@er22 refused')
+        )
+
+    @ddt.data('se$cret77', 'se$$cret77', "'se$cret77'")
+    def test_a_secret_as_a_file_spells_it(self, text):
+        redactor = redaction.Redactor(redaction.forms('se$$cret77'))
+        self.assertNotIn('cret77', redactor(f'it is {text}'))
+
+    def test_a_long_word_takes_no_time_to_speak_of(self):
+        text = 'a' * 200_000 + '://'
+        self.assertEqual(text, redaction.Redactor()(text))

@@ -1,0 +1,187 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Which check says what of which back end, as a matrix.
+
+It is drawn from the findings: their subjects, and the hosts in their data.
+"""
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+import re
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.reporters import figure
+from manila_precheck.reporters import markup
+from manila_precheck.reporters import words
+
+_CELL = 40
+_HEAD = 118
+_NAMES = 116
+
+# manila's host is HOST@BACKEND#POOL.
+_HOSTED = re.compile(r'@([^@#]+)(?:#|$)')
+
+# What a cell can say: its kind, its letter, and what that means.
+_KINDS = {
+    'failure': ('F', 'F: failures'),
+    'warning': ('W', 'W: warnings'),
+    'info': ('i', 'i: notes'),
+    'passed': ('P', 'P: waived or known'),
+    'unknown': ('?', '?: could not look'),
+    'nothing': ('\u00b7', 'nothing found'),
+}
+
+#: What the findings of one check about one back end are, by check and name.
+_Cells = Mapping[tuple[str, str], Sequence[model.Finding]]
+
+
+def draw(report: model.Report) -> Optional[markup.Html]:
+    """Return the picture; None when no back end is known."""
+    names = sorted(set(report.backends))
+    if not names:
+        return None
+    cells = _cells(report)
+    checks = [
+        check
+        for check in report.checks
+        if any(check.id == key[0] for key in cells)
+    ]
+    kinds = {
+        (check.id, name): _kind(check, cells.get((check.id, name), ()))
+        for check in checks
+        for name in names
+    }
+    marked = [
+        name
+        for name in names
+        if {kinds[check.id, name] for check in checks} & {'failure', 'warning'}
+    ]
+    shown = set(kinds.values())
+    return figure.figure(
+        'backends',
+        'Back ends',
+        f'{len(marked)} of {words.plural(len(names), "enabled back end")} '
+        'with failures or warnings that count.',
+        (
+            max(_NAMES + len(checks) * _CELL + 60, figure.WIDTH),
+            _HEAD + len(names) * _CELL,
+        ),
+        _matrix(names, [check.id for check in checks], kinds),
+        [(kind, text) for kind, (_, text) in _KINDS.items() if kind in shown],
+        ('Back end', *(check.id for check in checks)),
+        [
+            (
+                name,
+                *(
+                    _words(
+                        kinds[check.id, name],
+                        cells.get((check.id, name), ()),
+                    )
+                    for check in checks
+                ),
+            )
+            for name in names
+        ],
+        'Of each back end: what the checks say that have anything to say of '
+        'one.',
+    )
+
+
+def _cells(report: model.Report) -> _Cells:
+    known = frozenset(report.backends)
+    found: dict[tuple[str, str], list[model.Finding]] = {}
+    for check in report.checks:
+        for finding in check.findings:
+            for name in _backends_of(finding, known):
+                found.setdefault((check.id, name), []).append(finding)
+    return found
+
+
+def _backends_of(
+    finding: model.Finding, known: frozenset[str]
+) -> Iterator[str]:
+    """Yield the back ends that a finding speaks of."""
+    subject = finding.subject
+    named = []
+    if subject.kind in ('backend', 'option'):
+        named.append(subject.name.partition('/')[0])
+    for text in (subject.name, *finding.data.values()):
+        if isinstance(text, str) and '@' in text:
+            named += _HOSTED.findall(text)
+    yield from known & set(named)
+
+
+def _kind(check: model.CheckResult, found: Sequence[model.Finding]) -> str:
+    """Return the kind of a cell: what weighs most in it."""
+    counted = [one.severity for one in found if one.counts]
+    if counted:
+        return max(counted).name.lower()
+    if found:
+        return 'passed'
+    if check.outcome is model.Outcome.ERROR:
+        return 'unknown'
+    return 'nothing'
+
+
+def _matrix(
+    names: Sequence[str],
+    checks: Sequence[str],
+    kinds: Mapping[tuple[str, str], str],
+) -> list[markup.Html]:
+    parts = []
+    for column, check in enumerate(checks):
+        x = _NAMES + column * _CELL + _CELL // 2
+        parts.append(
+            markup.tag(
+                'text',
+                check,
+                class_='name',
+                transform=f'translate({x} {_HEAD - 8}) rotate(-55)',
+            )
+        )
+    for number, name in enumerate(names):
+        top = _HEAD + number * _CELL
+        short = name if len(name) <= 16 else f'{name[:15]}\u2026'
+        parts.append(figure.text_at(0, top + 24, short, 'name'))
+        for column, check in enumerate(checks):
+            kind = kinds[check, name]
+            left = _NAMES + column * _CELL
+            parts.append(
+                figure.rect(left + 2, top + 2, _CELL - 4, _CELL - 4, kind)
+            )
+            parts.append(
+                figure.text_at(
+                    left + _CELL // 2,
+                    top + 25,
+                    _KINDS[kind][0],
+                    f'letter on-{kind}',
+                )
+            )
+    return parts
+
+
+def _words(kind: str, found: Sequence[model.Finding]) -> str:
+    """Return what a cell says, for the table."""
+    parts = [
+        words.plural(number, noun)
+        for severity, noun in words.NOUNS.items()
+        for number in [sum(words.is_of(one, severity) for one in found)]
+        if number
+    ]
+    passed = sum(not one.counts for one in found)
+    if passed:
+        parts.append(f'{passed} waived or known')
+    if kind == 'unknown':
+        parts.append('could not look')
+    return ', '.join(parts) or 'nothing found'

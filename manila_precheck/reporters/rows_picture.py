@@ -1,0 +1,128 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""How much of each table of the database is soft-deleted, as bars.
+
+It is drawn from the findings that give the figures of a table.
+"""
+
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.reporters import figure
+from manila_precheck.reporters import markup
+from manila_precheck.reporters import words
+
+_tag = markup.tag
+
+#: How many tables the picture draws; all are in the table below it.
+MAX_BARS = 10
+
+_BAR = 34
+
+
+class _Rows(NamedTuple):
+    """What one database table holds, in rows."""
+
+    table: str
+    live: int
+    purgeable: int
+    kept: int
+
+    @property
+    def deleted(self) -> int:
+        return self.purgeable + self.kept
+
+
+def _rows(report: model.Report) -> list[_Rows]:
+    found = []
+    for result in report.checks:
+        for finding in result.findings:
+            data = finding.data
+            live, deleted = data.get('live'), data.get('soft_deleted')
+            purgeable = data.get('purgeable')
+            if not (isinstance(live, int) and isinstance(deleted, int)):
+                continue
+            if finding.subject.kind != 'table':
+                continue
+            taken = purgeable if isinstance(purgeable, int) else 0
+            found.append(
+                _Rows(finding.subject.name, live, taken, deleted - taken)
+            )
+    return sorted(found, key=lambda row: (-row.deleted, row.table))
+
+
+def draw(report: model.Report) -> Optional[markup.Html]:
+    """Return how much of each table is soft-deleted; None when none is."""
+    rows = _rows(report)
+    if not rows:
+        return None
+    drawn = rows[:MAX_BARS]
+    deleted = sum(row.deleted for row in rows)
+    purgeable = sum(row.purgeable for row in rows)
+    summary = (
+        f'{deleted:,} soft-deleted rows in '
+        f'{words.plural(len(rows), "table")}; a purge takes {purgeable:,} '
+        'of them.'
+    )
+    most = max(row.live + row.deleted for row in drawn) or 1
+    bars = [_bar(row, number, most) for number, row in enumerate(drawn)]
+    left = len(rows) - len(drawn)
+    return figure.figure(
+        'soft-deleted',
+        'Soft-deleted rows',
+        summary,
+        (figure.WIDTH, len(drawn) * _BAR + 4),
+        bars,
+        [
+            ('purgeable', 'soft-deleted, a purge takes them'),
+            ('kept', 'soft-deleted, a purge leaves them'),
+            ('live', 'live'),
+        ],
+        ('Table', 'Live', 'Soft-deleted', 'A purge takes'),
+        [
+            (
+                row.table,
+                f'{row.live:,}',
+                f'{row.deleted:,}',
+                f'{row.purgeable:,}',
+            )
+            for row in rows
+        ],
+        f'{left} more in the table below.' if left else '',
+    )
+
+
+def _bar(row: _Rows, number: int, most: int) -> markup.Html:
+    top = number * _BAR
+    parts = [
+        figure.text_at(0, top + 12, row.table, 'name'),
+        figure.text_at(
+            figure.WIDTH,
+            top + 12,
+            f'{row.deleted:,} of {row.live + row.deleted:,}',
+            'figure',
+        ),
+    ]
+    left = 0.0
+    for kind, count in (
+        ('purgeable', row.purgeable),
+        ('kept', row.kept),
+        ('live', row.live),
+    ):
+        width = count * figure.WIDTH / most
+        if count:
+            # A single row is still to be seen.
+            width = max(width, 1.5)
+            parts.append(figure.rect(left, top + 17, width, 10, kind))
+        left += width
+    return _tag('g', parts)

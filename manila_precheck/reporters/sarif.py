@@ -1,0 +1,233 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""SARIF 2.1.0, for whatever shows findings beside the lines of files.
+
+The format is OASIS's: docs.oasis-open.org/sarif/sarif/v2.1.0.
+"""
+
+import json
+from typing import Any
+from typing import Optional
+from typing import TextIO
+from urllib import parse
+
+from manila_precheck import model
+from manila_precheck.reporters import base
+from manila_precheck.reporters import json_report
+from manila_precheck.reporters import plain
+from manila_precheck.reporters import words
+
+SCHEMA = 'https://json.schemastore.org/sarif-2.1.0.json'
+
+_LEVELS = {
+    model.Severity.INFO: 'note',
+    model.Severity.WARNING: 'warning',
+    model.Severity.FAILURE: 'error',
+}
+
+
+class SarifReporter(base.Reporter):
+    """Every finding with its file and line, as a SARIF log.
+
+    A check that could not look, or was skipped, is a result too: a viewer
+    shows nothing else. A result without a file has the first file that was
+    read as its place, without a line, because code hosts refuse a log in
+    which one has none; what it speaks of is its logical location.
+    """
+
+    name = 'sarif'
+
+    def write(
+        self,
+        report: model.Report,
+        stream: TextIO,
+        *,
+        width: Optional[int] = None,
+        color: bool = False,
+    ) -> None:
+        """Write the log on one line of ASCII.
+
+        Indented, a log of 100,000 findings takes ten times as long.
+        """
+        log = {'$schema': SCHEMA, 'version': '2.1.0', 'runs': [_run(report)]}
+        stream.write(json.dumps(log, allow_nan=False))
+        stream.write('\n')
+
+
+def _run(report: model.Report) -> dict[str, Any]:
+    tool = report.tool
+    return {
+        'tool': {
+            'driver': {
+                'name': tool.name,
+                'version': tool.version,
+                'informationUri': 'https://docs.openstack.org/manila/latest/',
+                'rules': [_rule(result) for result in report.checks],
+                'properties': {'catalog': tool.catalog},
+            }
+        },
+        'automationDetails': {
+            'id': f'{tool.name}/{report.stage.value}/'
+            f'{report.source_release}-{report.target_release}/'
+        },
+        'invocations': [_invocation(report)],
+        'artifacts': [
+            {
+                'location': {'uri': _uri(file.path)},
+                'hashes': {'sha-256': file.sha256},
+            }
+            for file in report.files
+        ],
+        'columnKind': 'unicodeCodePoints',
+        'results': [
+            result
+            for index, check in enumerate(report.checks)
+            for result in _results(check, index, report)
+        ],
+        'properties': {
+            'source_release': report.source_release,
+            'target_release': report.target_release,
+            'target_assumed': report.target_assumed,
+            'stage': report.stage.value,
+            'code': report.code,
+            'database': json_report.report_dict(report)['database'],
+            'excluded': list(report.excluded),
+        },
+    }
+
+
+def _rule(check: model.CheckResult) -> dict[str, Any]:
+    title = _line(check.title)
+    return {
+        'id': check.id,
+        'shortDescription': {'text': title},
+        'help': {'text': f'manila-precheck check explain {_line(check.id)}'},
+    }
+
+
+def _invocation(report: model.Report) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        'executionSuccessful': not any(
+            check.outcome is model.Outcome.ERROR for check in report.checks
+        ),
+        'exitCode': report.exit_code,
+    }
+    if report.created is not None:
+        found['endTimeUtc'] = report.created.replace('+00:00', 'Z')
+    notifications = [
+        {
+            'associatedRule': {'id': check.id, 'index': index},
+            'level': _LEVELS[check.severity],
+            'message': {'text': f'{check.id}: {_why(check)}'},
+        }
+        for index, check in enumerate(report.checks)
+        if check.outcome in (model.Outcome.ERROR, model.Outcome.SKIPPED)
+    ]
+    if notifications:
+        found['toolExecutionNotifications'] = notifications
+    return found
+
+
+def _results(
+    check: model.CheckResult, index: int, report: model.Report
+) -> list[dict[str, Any]]:
+    found = []
+    if check.outcome in (model.Outcome.ERROR, model.Outcome.SKIPPED):
+        found.append(
+            {
+                'ruleId': check.id,
+                'ruleIndex': index,
+                'level': _LEVELS[check.severity],
+                'message': {'text': _why(check)},
+                'locations': [
+                    _location(model.Subject('check', check.id), report)
+                ],
+                'partialFingerprints': {'findingKey/v1': check.id},
+            }
+        )
+    for finding in check.findings:
+        found.append(_result(finding, index, report))
+    return found
+
+
+def _result(
+    finding: model.Finding, index: int, report: model.Report
+) -> dict[str, Any]:
+    whole = json_report.finding_dict(finding)
+    found: dict[str, Any] = {}
+    if finding.waiver is not None:
+        found['suppressions'] = [
+            {
+                'kind': 'external',
+                'status': 'accepted',
+                'justification': _line(words.why_passed(finding)),
+            }
+        ]
+    if finding.known:
+        found['baselineState'] = 'unchanged'
+    return {
+        **found,
+        'ruleId': finding.check_id,
+        'ruleIndex': index,
+        'level': _LEVELS[finding.severity],
+        'message': {'text': _message(finding)},
+        'locations': [_location(finding.subject, report)],
+        'partialFingerprints': {'findingKey/v1': finding.key},
+        'properties': {
+            name: whole[name]
+            for name in ('key', 'remediation', 'references', 'data')
+        },
+    }
+
+
+def _message(finding: model.Finding) -> str:
+    """Return the sentence and what to do, each on lines of its own."""
+    parts = [finding.message, *(step.text for step in finding.remediation)]
+    return '\n'.join(line for part in parts for line in plain.lines(part))
+
+
+def _why(check: model.CheckResult) -> str:
+    if check.outcome is model.Outcome.ERROR:
+        return f'could not look: {_line(check.reason)}'
+    return f'skipped: {_line(check.reason)}'
+
+
+def _location(subject: model.Subject, report: model.Report) -> dict[str, Any]:
+    name, _place = words.subject_of(subject)
+    found: dict[str, Any] = {
+        'logicalLocations': [
+            {
+                'name': name,
+                'fullyQualifiedName': f'{subject.kind}/{name}',
+                'kind': subject.kind,
+            }
+        ]
+    }
+    path = subject.file
+    if path is None and report.files:
+        path = report.files[0].path
+    if path is not None:
+        physical: dict[str, Any] = {'artifactLocation': {'uri': _uri(path)}}
+        if subject.file is not None and subject.line is not None:
+            physical['region'] = {'startLine': subject.line}
+        found['physicalLocation'] = physical
+    return found
+
+
+def _uri(path: str) -> str:
+    quoted = parse.quote(path, safe='/', errors='surrogatepass')
+    return f'file://{quoted}' if path.startswith('/') else quoted
+
+
+def _line(text: str) -> str:
+    return plain.one_line(text)

@@ -1,0 +1,323 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The words of a report: verdicts, outcomes, counts, where a fact is from.
+
+Every reporter for people takes them from here, so that the same run is told
+in the same words on a terminal, in a browser and in a merge request.
+"""
+
+from collections.abc import Iterable
+import json
+import re
+from typing import Optional
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck import releases
+from manila_precheck.reporters import plain
+from manila_precheck.sources import waivers
+
+_Severity = model.Severity
+_Outcome = model.Outcome
+
+ORIGINS = {
+    'database': 'from the revision of the database',
+    'option': 'as given',
+    'package': 'from the installed manila',
+    'assumed': 'assumed',
+}
+
+STAGES = {
+    model.Stage.PLAN: 'plan: the services run',
+    model.Stage.STOPPED: 'stopped: the services are down, before db sync',
+    model.Stage.UPGRADED: 'upgraded: after db sync and start',
+}
+
+# What the code means for the upgrade: a word, and what to do.
+VERDICTS = {
+    (model.Stage.PLAN, 0): (
+        'READY',
+        'nothing that was looked at stands in the way of the upgrade.',
+    ),
+    (model.Stage.PLAN, 1): (
+        'READ FIRST',
+        'nothing that was looked at stops the upgrade; read the warnings and '
+        'what was skipped, and decide on each before it.',
+    ),
+    (model.Stage.PLAN, 2): (
+        'DO NOT UPGRADE YET',
+        'clear the failures, and run this again before anything is stopped.',
+    ),
+    (model.Stage.STOPPED, 0): (
+        'READY',
+        "nothing that was looked at stands in the way of 'manila-manage db "
+        "sync'.",
+    ),
+    (model.Stage.STOPPED, 1): (
+        'READ FIRST',
+        'nothing that was looked at stops the upgrade; read the warnings and '
+        "what was skipped, and decide on each before 'manila-manage db sync'.",
+    ),
+    (model.Stage.STOPPED, 2): (
+        'DO NOT SYNC YET',
+        "clear the failures, and run this again before 'manila-manage db "
+        "sync'.",
+    ),
+    (model.Stage.UPGRADED, 0): (
+        'DONE',
+        'everything that was looked at came back.',
+    ),
+    (model.Stage.UPGRADED, 1): (
+        'READ FIRST',
+        'nothing that was looked at is broken; read the warnings and what '
+        'was skipped, and decide on each.',
+    ),
+    (model.Stage.UPGRADED, 2): (
+        'NOT DONE',
+        'clear the failures, and run this again.',
+    ),
+}
+
+# A section of the findings: its severity, its title and what it means.
+SECTIONS = (
+    (
+        _Severity.FAILURE,
+        'FAILURES',
+        'a service will not start, the upgrade stops half way, data or work '
+        'in flight is lost, access opens, or a check could not look',
+    ),
+    (
+        _Severity.WARNING,
+        'WARNINGS',
+        'the services start, but a setting loses its effect, a default '
+        'changes, or the release after this one breaks',
+    ),
+    (
+        _Severity.INFO,
+        'NOTES',
+        'worth knowing; they change no exit code (remedies: --format json)',
+    ),
+)
+
+NOUNS = {
+    _Severity.FAILURE: 'failure',
+    _Severity.WARNING: 'warning',
+    _Severity.INFO: 'note',
+}
+
+REMEDY_LABELS = {
+    'command': 'Type:',
+    'config': 'Write in the configuration file:',
+    'policy': 'Write in the policy file:',
+}
+
+_API = 'cloud administrator, over the API'
+_SHELL = 'operator, on a controller'
+_ACTORS = {
+    'config': 'operator, in the configuration',
+    'policy': 'operator, in the policies',
+}
+
+OUTCOME_WORDS = {
+    _Outcome.PASSED: 'PASSED',
+    _Outcome.SKIPPED: 'SKIPPED',
+    _Outcome.ERROR: 'ERROR',
+    _Outcome.NOT_APPLICABLE: 'N/A',
+}
+
+
+def verdict(report: model.Report) -> tuple[str, str]:
+    """Return a word and what to do, from the stage and the code."""
+    if not any(
+        check.outcome in (_Outcome.PASSED, _Outcome.FOUND)
+        for check in report.checks
+    ):
+        if report.code < 2:
+            return 'NOTHING JUDGED', 'no check had anything to look at.'
+    return VERDICTS[report.stage, report.code]
+
+
+def plural(number: int, noun: str) -> str:
+    """Return '1 note' or '2 notes'."""
+    return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
+
+
+def release(name: str) -> str:
+    """Return a release with its code name, or as it stands if unknown."""
+    try:
+        return f'{name} ({releases.parse(name).code_name})'
+    except exceptions.UsageError:
+        return name
+
+
+def database(read: Optional[model.DatabaseRead]) -> str:
+    """Return which database was read, and what it holds."""
+    if read is None:
+        return 'was not read'
+    if read.revision is None:
+        held = 'empty' if read.empty else 'no single revision'
+        return f'{read.dialect}, {held}'
+    return f'{read.dialect}, revision {read.revision}'
+
+
+def word(check: model.CheckResult) -> str:
+    """Return what became of a check, in one word."""
+    if check.outcome is _Outcome.FOUND:
+        if check.findings and not any(f.counts for f in check.findings):
+            waived = any(f.waiver is not None for f in check.findings)
+            return 'WAIVED' if waived else 'KNOWN'
+        return check.severity.name
+    return OUTCOME_WORDS[check.outcome]
+
+
+def note(check: model.CheckResult) -> str:
+    """Return what stands beside a check in the summary."""
+    parts = [
+        plural(number, noun)
+        for severity, noun in NOUNS.items()
+        for number in [
+            sum(
+                1
+                for f in check.findings
+                if f.severity is severity and f.counts
+            )
+        ]
+        if number
+    ]
+    parts += _passed(check.findings)
+    if check.outcome is _Outcome.ERROR:
+        parts.insert(0, 'could not look; see below')
+    elif check.reason:
+        parts.insert(0, check.reason)
+    return ', '.join(parts)
+
+
+def _passed(findings: Iterable[model.Finding]) -> list[str]:
+    """Return how many of the findings count for nothing, and why."""
+    waived = known = 0
+    for finding in findings:
+        waived += finding.waiver is not None
+        known += finding.known and finding.waiver is None
+    found = [(waived, 'waived'), (known, 'known')]
+    return [f'{number} {text}' for number, text in found if number]
+
+
+def is_of(finding: model.Finding, severity: model.Severity) -> bool:
+    """Say whether a finding belongs in the section of a severity."""
+    return finding.counts and finding.severity is severity
+
+
+def passed(report: model.Report) -> list[model.Finding]:
+    """Return what is waived or known, in the order of the report."""
+    return [f for c in report.checks for f in c.findings if not f.counts]
+
+
+def let_pass(report: model.Report) -> str:
+    """Return how many findings count for nothing; '' when all count.
+
+    It stands beside the verdict, which does not know them.
+    """
+    found = passed(report)
+    failures = sum(1 for f in found if f.severity is _Severity.FAILURE)
+    if not found:
+        return ''
+    return (
+        f'{plural(len(found), "finding")}, {plural(failures, "failure")} '
+        f'among them: {", ".join(_passed(found))}'
+    )
+
+
+def why_passed(finding: model.Finding) -> str:
+    """Return why a finding counts for nothing."""
+    waiver = finding.waiver
+    if waiver is None:
+        return 'known: the baseline has it'
+    return f'waived by {waiver.owner} up to {waiver.expires}: {waiver.reason}'
+
+
+def to_waive(report: model.Report) -> list[model.Finding]:
+    """Return the failures and warnings that a waiver could let pass."""
+    return [
+        finding
+        for check in report.checks
+        if check.waivable
+        for finding in check.findings
+        if finding.counts and finding.severity is not _Severity.INFO
+    ]
+
+
+def waiver(finding: model.Finding, report: model.Report) -> str:
+    """Return the entry of a file of waivers that covers just one finding.
+
+    It is one line of YAML. The reason and the owner are empty, and a waiver
+    without them is refused: they are the operator's to give.
+    """
+    # JSON is YAML, and its strings hold any character.
+    key = json.dumps(waivers.escape(finding.key))
+    until = report.waiver_until or '""'
+    return f'- {{key: {key}, reason: "", owner: "", expires: {until}}}'
+
+
+def counts(report: model.Report) -> str:
+    """Return the closing line: how many checks, by what became of them."""
+    found = [word(check) for check in report.checks]
+    order = (
+        ('FAILURE', 'with failures'),
+        ('ERROR', 'could not look (as a failure)'),
+        ('WARNING', 'with warnings'),
+        ('SKIPPED', 'skipped (as a warning)'),
+        ('WAIVED', 'waived'),
+        ('KNOWN', 'known'),
+        ('INFO', 'with notes only'),
+        ('PASSED', 'passed'),
+        ('N/A', 'not applicable'),
+    )
+    parts = ', '.join(
+        f'{found.count(name)} {text}' for name, text in order if name in found
+    )
+    text = f'{plural(len(found), "check")}: {parts or "none ran"}'
+    let_pass = _passed(f for c in report.checks for f in c.findings)
+    if let_pass:
+        text += f'; findings that count for nothing: {", ".join(let_pass)}'
+    return text
+
+
+def actors(finding: model.Finding) -> tuple[str, ...]:
+    """Return who can do what a finding asks for, in the order of its steps."""
+    found = []
+    for step in finding.remediation:
+        if step.kind == 'command':
+            over_api = step.text.startswith(('openstack ', 'manila '))
+            found.append(_API if over_api else _SHELL)
+        elif step.kind in _ACTORS:
+            found.append(_ACTORS[step.kind])
+    if not found and finding.severity is not _Severity.INFO:
+        found.append('operator, by hand')
+    return tuple(dict.fromkeys(found))
+
+
+def names_subject(finding: model.Finding) -> bool:
+    """Say whether the message names the subject itself, as most do."""
+    parts = re.split(r'[/@]', finding.subject.name)
+    return all(part in finding.message for part in parts)
+
+
+def subject_of(subject: model.Subject) -> tuple[str, str]:
+    """Return what a finding is about, and its 'file:line' or uuid or ''."""
+    name = plain.neutralise(subject.name)
+    if subject.file is not None:
+        line = '' if subject.line is None else f':{subject.line}'
+        return name, f'{plain.neutralise(subject.file)}{line}'
+    if subject.uuid is not None and subject.uuid != subject.name:
+        return name, plain.neutralise(subject.uuid)
+    return name, ''
