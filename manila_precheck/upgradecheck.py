@@ -16,6 +16,7 @@ The only module that imports ``oslo_upgradecheck``.
 """
 
 import datetime
+import os
 from typing import Any
 from typing import Callable
 from typing import Optional
@@ -31,15 +32,27 @@ from manila_precheck import opts
 from manila_precheck import registry
 from manila_precheck import runner
 from manila_precheck.reporters import digest
+from manila_precheck.sources import manila_status
 
 
 class Result(upgradecheck.Result):
-    """What oslo.upgradecheck shows of one check, and what is behind it."""
+    """What oslo.upgradecheck shows of one check, and what is behind it.
 
-    def __init__(self, result: model.CheckResult) -> None:
-        super().__init__(
-            upgradecheck.Code(int(result.severity)), digest.digest(result)
-        )
+    :param result: what became of the check.
+    :param fail_on: the lowest severity that shows in the code: 'warning',
+        'failure' or 'never'. What is below stands in the details, first
+        word, and the code is that of success.
+    """
+
+    def __init__(
+        self, result: model.CheckResult, fail_on: str = 'warning'
+    ) -> None:
+        severity = result.severity
+        details = digest.digest(result)
+        code = model.exit_code(int(severity), fail_on)
+        if severity and not code:
+            details = f'{severity.name}: {details}'
+        super().__init__(upgradecheck.Code(code), details)
         #: The :class:`manila_precheck.model.CheckResult`.
         self.result = result
 
@@ -65,7 +78,10 @@ class _Shared:
             self._context = context.Context(
                 self._conf, catalog.Catalog(), _now()
             )
-        return Result(runner.run_one(entry, self._context))
+        return Result(
+            runner.run_one(entry, self._context),
+            self._context.options.manila_status_fail_on,
+        )
 
 
 def upgrade_checks(
@@ -77,12 +93,24 @@ def upgrade_checks(
 
         _upgrade_checks = (...) + upgradecheck.upgrade_checks(cfg.CONF)
 
+    Deployment tools run ``manila-status upgrade check`` as a fixed command
+    line and stop when it does not end with 0. So that one line in manila
+    stops no deployment that passed before, the results have the code of
+    success, and what was found stands in their details, until
+    ``[manila_precheck] manila_status_fail_on`` is set to 'warning' or
+    'failure'.
+
+    The check ``manila-status`` is not among them: it runs that command.
+
     :param conf: the configuration of that command, parsed or not yet; it is
         not looked at before the first check runs.
-    :returns: (title, callable) of each check, sorted by id. The callables
-        take the ``UpgradeCommands`` instance, return a :class:`Result` and
-        raise nothing.
+    :returns: (title, callable) of each check, sorted by id; none when
+        :mod:`manila_precheck.sources.manila_status` runs the command. The
+        callables take the ``UpgradeCommands`` instance, return a
+        :class:`Result` and raise nothing.
     """
+    if os.environ.get(manila_status.NESTED_VARIABLE):
+        return ()
     shared = _Shared(conf)
 
     def bound(entry: registry.Entry) -> Callable[..., Result]:
@@ -93,6 +121,8 @@ def upgrade_checks(
 
     found = []
     for entry in registry.checks():
+        if entry.name == manila_status.CHECK_ID:
+            continue
         loaded = runner.load(entry)
         title = loaded.title if isinstance(loaded, check.Check) else entry.name
         found.append((str(title), bound(entry)))

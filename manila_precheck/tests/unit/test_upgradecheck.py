@@ -13,6 +13,7 @@ import io
 import json
 import os
 
+import ddt
 import fixtures
 from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck as oslo
@@ -66,6 +67,7 @@ class Skips(Base):
     requires = frozenset({model.Source.DATABASE})
 
 
+@ddt.ddt
 class UpgradeChecksTest(testtools.TestCase):
     """oslo's own command and ours, over the same checks."""
 
@@ -76,6 +78,7 @@ class UpgradeChecksTest(testtools.TestCase):
         with open(self.conf_file, 'w') as stream:
             stream.write(
                 '[DEFAULT]\n[manila_precheck]\nsource_release = 2024.1\n'
+                'manila_status_fail_on = warning\n'
             )
         entries = tuple(
             testing.entry_of(one) for one in (Crashes, Fine, Skips, Warns)
@@ -158,6 +161,62 @@ class UpgradeChecksTest(testtools.TestCase):
             ['Sample', 'Sample that passes', 'Sample', 'Sample that warns'],
             [title for title, _ in listed],
         )
+
+    @ddt.data(
+        ('never', 0, [0, 0, 0, 0]),
+        ('failure', 2, [2, 0, 0, 0]),
+        ('warning', 2, [2, 0, 1, 1]),
+    )
+    @ddt.unpack
+    def test_what_counts(self, fail_on, expected, results):
+        self.useFixture(
+            fixtures.EnvironmentVariable(
+                'OS_MANILA_PRECHECK__MANILA_STATUS_FAIL_ON', fail_on
+            )
+        )
+        code, text = self.oslo_run('--json')
+        self.assertEqual(expected, code)
+        self.assertEqual(
+            results, [one['result'] for one in json.loads(text)['checks']]
+        )
+
+    def test_nothing_counts_by_default_and_all_is_said(self):
+        with open(self.conf_file, 'w') as stream:
+            stream.write(
+                '[DEFAULT]\n[manila_precheck]\nsource_release = 2024.1\n'
+            )
+        code, text = self.oslo_run('--json')
+        details = [one['details'] for one in json.loads(text)['checks']]
+        self.assertEqual(0, code)
+        self.assertEqual(
+            [
+                'FAILURE: it crashed: LookupError: rabbit://u:***@h/',
+                None,
+                'WARNING: no database is configured: [database] connection '
+                'is not set in the files that were read',
+            ],
+            details[:3],
+        )
+        self.assertThat(
+            details[3], testtools.matchers.StartsWith('WARNING: thing 0 is')
+        )
+
+    def test_none_inside_the_manila_status_that_a_check_runs(self):
+        self.useFixture(
+            fixtures.EnvironmentVariable(
+                'MANILA_PRECHECK_IN_MANILA_STATUS', '1'
+            )
+        )
+        self.assertEqual((), upgradecheck.upgrade_checks(cfg.ConfigOpts()))
+
+    def test_the_check_that_runs_manila_status_is_left_out(self):
+        (entry,) = [
+            entry
+            for entry in registry.entries(registry.CHECKS)
+            if entry.name == 'manila-status'
+        ]
+        self.patch(registry, 'checks', lambda: (entry,))
+        self.assertEqual((), upgradecheck.upgrade_checks(cfg.ConfigOpts()))
 
     def test_a_crash_stops_no_other(self):
         conf = cfg.ConfigOpts()
