@@ -65,12 +65,19 @@ class Check(abc.ABC):
     #: when the upgrade crosses it. None: it always applies.
     introduced: ClassVar[Optional[str]] = None
 
+    #: The stages at which some of what it finds goes away by itself, so that
+    #: ``--wait`` waits for it; see :meth:`goes_away`.
+    drains: ClassVar[frozenset[model.Stage]] = frozenset()
+
     #: Its own options, registered in ``[manila_precheck_<id>]``, dashes as
     #: underscores.
     @classmethod
     def opts(cls) -> 'tuple[cfg.Opt, ...]':
         """Return the check's own options; none by default."""
         return ()
+
+    #: Whether an operator may let its findings pass with a waiver.
+    waivable: ClassVar[bool] = True
 
     #: Earlier ids under which it can still be selected.
     aliases: ClassVar[tuple[str, ...]] = ()
@@ -94,6 +101,13 @@ class Check(abc.ABC):
         :raises PrecheckError: when it cannot look; any other exception is
             caught as well and shown as a crash of the check.
         """
+
+    def goes_away(self, finding: model.Finding) -> bool:
+        """Say whether a finding is worth waiting for.
+
+        Asked at the stages of :attr:`drains`, of findings of this check.
+        """
+        return finding.severity >= model.Severity.WARNING
 
     def finding(
         self,
@@ -143,6 +157,7 @@ def validate(name: str, candidate: Any) -> type[Check]:
         ('stages', model.Stage),
         ('requires', model.Source),
         ('uses', model.Source),
+        ('drains', model.Stage),
     ):
         value = getattr(candidate, attribute)
         if not isinstance(value, frozenset) or not all(

@@ -31,18 +31,26 @@ from typing import TypeVar
 from manila_precheck import check
 from manila_precheck import exceptions
 from manila_precheck import model
+from manila_precheck import redaction
 from manila_precheck import releases
 from manila_precheck.sources import config as config_source
 from manila_precheck.sources import database as database_source
 from manila_precheck.sources import policy as policy_source
 
 if TYPE_CHECKING:
+    import re
+
     from oslo_config import cfg
 
     from manila_precheck.catalog import Catalog
+    from manila_precheck.sources import document as document_source
     from manila_precheck.sources import paste as paste_source
+    from manila_precheck.sources import schema as schema_source
 
 T = TypeVar('T')
+
+# Under what a document is kept, before its path.
+_DOCUMENT = 'document '
 
 
 class _Lazy:
@@ -72,6 +80,10 @@ class _Lazy:
     def seen(self, name: str) -> Any:
         """Return what was made under a name; None when nothing was."""
         return self._values.get(name)
+
+    def all_seen(self) -> list[tuple[str, Any]]:
+        """Return what was made so far, in the order of making."""
+        return list(self._values.items())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,6 +186,12 @@ class Context:
         self.now = now
         #: Set by the runner when a check was given up and its thread lives.
         self.abandoned = False
+        #: Set when the operator wants to stop; a check that takes long looks
+        #: at it and hands over what it has.
+        self.interrupted = threading.Event()
+        #: Called with the rows of the database that were counted so far and
+        #: about how many there are, from any thread; shows the progress.
+        self.on_rows: Callable[[int, int], None] = lambda done, expected: None
         self._read_database = read_database
         self._installed = installed
         self._locations = locations
@@ -207,6 +225,13 @@ class Context:
         return self.resolution.upgrade
 
     @property
+    def locations(self) -> tuple[str, ...]:
+        """The configuration files and directories, in order of reading."""
+        if self._locations is not None:
+            return self._locations
+        return tuple(locations_of(self.conf))
+
+    @property
     def config(self) -> config_source.ConfigFiles:
         """The configuration files, line by line.
 
@@ -215,9 +240,7 @@ class Context:
         return self._lazy.get('config', self._make_config)
 
     def _make_config(self) -> config_source.ConfigFiles:
-        if self._locations is not None:
-            return config_source.read(self._locations)
-        return config_source.read(locations_of(self.conf))
+        return config_source.read(self.locations)
 
     @property
     def policy(self) -> policy_source.PolicyFiles:
@@ -243,6 +266,16 @@ class Context:
         from manila_precheck.sources import paste as paste_source
 
         return paste_source.read(self.config)
+
+    def document(self, path: str) -> 'document_source.Document':
+        """Return the YAML or JSON file that an option of a check names.
+
+        :raises SourceUnusable: when it cannot be read.
+        """
+        from manila_precheck.sources import document as document_source
+
+        name = f'{_DOCUMENT}{path}'
+        return self._lazy.get(name, lambda: document_source.read(path))
 
     @property
     def installed_version(self) -> Optional[str]:
@@ -286,6 +319,21 @@ class Context:
         )
 
     @property
+    def schema(self) -> 'schema_source.Schema':
+        """What the server says of the tables: indexes, engines, sizes.
+
+        :raises SourceNotGiven: when no connection is configured.
+        :raises SourceUnusable: when the server cannot be used.
+        """
+        return self._lazy.get('schema', self._make_schema)
+
+    def _make_schema(self) -> 'schema_source.Schema':
+        # Here, so that only a run that looks at it pays for it.
+        from manila_precheck.sources import schema as schema_source
+
+        return schema_source.read(self.database_as_found)
+
+    @property
     def files(self) -> tuple[model.FileRead, ...]:
         """The files that were read so far."""
         found: list[model.FileRead] = []
@@ -293,7 +341,20 @@ class Context:
             source = self._lazy.seen(name)
             if source is not None:
                 found.extend(f for f in source.files if f not in found)
+        found.extend(
+            made.read
+            for name, made in self._lazy.all_seen()
+            if name.startswith(_DOCUMENT) and made.read not in found
+        )
         return tuple(found)
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        """The enabled back ends, sorted; none when no file was read."""
+        source = self._lazy.seen('config')
+        if source is None:
+            return ()
+        return tuple(sorted({found.name for found in source.backends}))
 
     @property
     def database_read(self) -> Optional[model.DatabaseRead]:
@@ -301,7 +362,8 @@ class Context:
         found = self._lazy.seen('database')
         if found is None:
             return None
-        return model.DatabaseRead(found.dialect, found.revision)
+        empty = found.state is database_source.State.EMPTY
+        return model.DatabaseRead(found.dialect, found.revision, empty)
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -310,7 +372,47 @@ class Context:
         for name in ('config', 'database'):
             source = self._lazy.seen(name)
             if source is not None:
-                found.update(source.secrets)
+                for value in source.secrets:
+                    found.update(redaction.forms(value))
+        return frozenset(found)
+
+    @property
+    def redactor(self) -> redaction.Redactor:
+        """What takes the secrets out of a text, as known so far.
+
+        :raises UsageError: when a pattern of the operator is no good.
+        """
+        seen = tuple(
+            self._lazy.seen(name) is not None
+            for name in ('config', 'database')
+        )
+        return self._lazy.get(
+            f'redactor {seen}',
+            lambda: redaction.Redactor(self.secrets, self._patterns()),
+        )
+
+    def _patterns(self) -> 'tuple[re.Pattern[str], ...]':
+        try:
+            return redaction.patterns(self.options.redact_pattern)
+        except ValueError as exc:
+            raise exceptions.UsageError(
+                f'[manila_precheck] redact_pattern: {exc}'
+            ) from exc
+
+    def machines(self) -> frozenset[str]:
+        """Return the names of machines that the sources read so far hold.
+
+        :raises SourceUnusable: when the database does not say.
+        """
+        from manila_precheck.sources import names
+
+        found = names.of_machine()
+        config = self._lazy.seen('config')
+        if config is not None:
+            found |= names.of_config(config)
+        database = self._lazy.seen('database')
+        if database is not None:
+            found |= names.of_database(database)
         return frozenset(found)
 
     def close(self) -> None:

@@ -35,6 +35,10 @@ class PluginError(PrecheckError):
     """A check or reporter of an entry point breaks the plugin contract."""
 
 
+class OutputError(PrecheckError):
+    """A report could not be written where it was asked for."""
+
+
 class SourceNotGiven(PrecheckError):
     """An input was never given: the checks that need it are SKIPPED."""
 

@@ -134,6 +134,23 @@ def advice(text: str) -> Remediation:
 
 
 @dataclasses.dataclass(frozen=True)
+class Waiver:
+    """The word of somebody that a finding may be let pass."""
+
+    key: str
+    """Of the findings that it covers; '*' and '?' are wildcards."""
+
+    reason: str
+    """Why, on one line."""
+
+    owner: str
+    """Who answers for it."""
+
+    expires: str
+    """The last day on which it holds: '2026-12-31'."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Finding:
     """One thing that one check has to say of one object."""
 
@@ -160,6 +177,17 @@ class Finding:
 
     aspect: str = ''
     """Tells apart two findings of one check on one subject; mostly ''."""
+
+    waiver: Optional[Waiver] = None
+    """What lets it pass; set by the run, never by a check."""
+
+    known: bool = False
+    """It is in the baseline; set by the run, never by a check."""
+
+    @property
+    def counts(self) -> bool:
+        """Say whether it shows in the exit code, as far as it weighs."""
+        return self.waiver is None and not self.known
 
     @property
     def key(self) -> str:
@@ -195,6 +223,9 @@ class CheckResult:
     seconds: float = 0.0
     """How long it took."""
 
+    waivable: bool = True
+    """Whether a waiver may let its findings pass."""
+
     @property
     def severity(self) -> Severity:
         """Return what the result counts for in the exit code."""
@@ -202,7 +233,10 @@ class CheckResult:
             return Severity.FAILURE
         if self.outcome is Outcome.SKIPPED:
             return Severity.WARNING
-        return max((f.severity for f in self.findings), default=Severity.INFO)
+        return max(
+            (f.severity for f in self.findings if f.counts),
+            default=Severity.INFO,
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,6 +251,24 @@ class FileRead:
 
 
 @dataclasses.dataclass(frozen=True)
+class SettingRead:
+    """An option that the configuration sets, and its effective value."""
+
+    option: str
+    """Its section and name: 'DEFAULT/state_path'."""
+
+    value: str
+    """As it stands in the file; several of a multi-valued option, one a
+    line."""
+
+    file: str
+    """Where it was set last."""
+
+    line: int
+    """The line in that file, counted from 1."""
+
+
+@dataclasses.dataclass(frozen=True)
 class DatabaseRead:
     """The database that the run read."""
 
@@ -224,7 +276,10 @@ class DatabaseRead:
     """'mysql', 'postgresql' or 'sqlite'."""
 
     revision: Optional[str]
-    """The alembic revision; None when the database is empty."""
+    """The alembic revision; None when there is not exactly one."""
+
+    empty: bool = False
+    """True when it holds no table, and no revision."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -267,6 +322,32 @@ class Report:
     excluded: tuple[str, ...] = ()
     """The ids that the operator left out, sorted."""
 
+    backends: tuple[str, ...] = ()
+    """The enabled back ends, sorted: what 'nothing found' speaks of."""
+
+    created: Optional[str] = None
+    """When, in UTC: '2026-04-01T12:00:00+00:00'; None in a reproducible
+    report, whose checks took 0 seconds then."""
+
+    fail_on: str = 'warning'
+    """The lowest severity that shows in the exit code: 'warning', 'failure'
+    or 'never'."""
+
+    settings: tuple[SettingRead, ...] = ()
+    """The options that the configuration sets, by section and name: those
+    that the catalog knows and that hold no secret."""
+
+    waiver_until: Optional[str] = None
+    """The day that a ready-made waiver proposes; None leaves it open."""
+
+    redacted_names: bool = False
+    """Whether the names of hosts, projects and shares are replaced."""
+
+    @property
+    def exit_code(self) -> int:
+        """Return the exit code: ``code``, or 0 below the threshold."""
+        return exit_code(self.code, self.fail_on)
+
     @property
     def target_assumed(self) -> bool:
         """Say whether nothing named the target."""
@@ -281,3 +362,12 @@ class Report:
     def code(self) -> int:
         """Return the exit code before any threshold: 0, 1 or 2."""
         return int(self.severity)
+
+
+def exit_code(code: int, fail_on: str) -> int:
+    """Return the exit code for a code: 0 when it is below the threshold.
+
+    :param fail_on: 'warning', 'failure' or 'never'.
+    """
+    lowest = {'warning': 1, 'failure': 2}.get(fail_on, 3)
+    return code if code >= lowest else 0

@@ -56,6 +56,16 @@ precheck_opts = [
         ],
         help='Where in the procedure the operator stands.',
     ),
+    cfg.FloatOpt(
+        'wait',
+        default=0.0,
+        min=0.0,
+        metavar='SECONDS',
+        help='How many seconds to wait at most until what goes away by '
+        'itself is gone, before the checks are run: at stage plan until no '
+        'migration or other operation is running, at stage stopped until '
+        'the services are down.',
+    ),
     cfg.ListOpt(
         'check',
         default=[],
@@ -74,7 +84,50 @@ precheck_opts = [
         default='table',
         metavar='FORMAT',
         help='The name of the reporter that writes to standard output: '
-        'table, json, or one that an installed package brings.',
+        'table, json, junit, sarif, markdown, html, or one that an installed '
+        'package brings.',
+    ),
+    cfg.MultiStrOpt(
+        'report',
+        default=[],
+        metavar='FORMAT:PATH',
+        help='Write the report to a file as well, in a format of --format. '
+        'The file is there whole or not at all.',
+    ),
+    cfg.StrOpt(
+        'waivers',
+        metavar='FILE',
+        help='A YAML file of findings that may be let pass, each with a '
+        'reason, an owner and a last day. They stay in the report and count '
+        'for nothing.',
+    ),
+    cfg.StrOpt(
+        'baseline',
+        metavar='REPORT',
+        help='An earlier report of --format json: only what is not in it, or '
+        'weighs more than it did, counts.',
+    ),
+    cfg.BoolOpt(
+        'reproducible',
+        default=False,
+        help='Leave out of the report when it was made and how long the '
+        'checks took, so that the same site gives the same bytes.',
+    ),
+    cfg.BoolOpt(
+        'redact_names',
+        default=False,
+        help='Replace the names of hosts, projects and shares by host-1, '
+        'project-1 and share-1, the same ones in the whole report, to send '
+        'it to a vendor. Ids of shares and names of back ends and pools '
+        'stay.',
+    ),
+    cfg.MultiStrOpt(
+        'redact_pattern',
+        default=[],
+        metavar='REGEX',
+        help='Mask whatever this regular expression matches in a report or '
+        'in a message. Passwords in URLs and the values of secret options '
+        'are masked anyway.',
     ),
     cfg.StrOpt(
         'fail_on',
@@ -87,12 +140,34 @@ precheck_opts = [
         help='The lowest severity that shows in the exit code. What kept the '
         'command from running at all gives 255 whatever stands here.',
     ),
+    cfg.StrOpt(
+        'manila_status_fail_on',
+        default='never',
+        choices=[
+            ('warning', 'Warnings give 1, failures 2.'),
+            ('failure', 'Warnings give 0, failures 2.'),
+            ('never', 'Every check gives 0; its details say what it found.'),
+        ],
+        help='The lowest severity that shows in the results of the checks '
+        'that are built into manila-status. Nothing does by default, so that '
+        'a deployment whose command line has run manila-status all along '
+        'does not stop at it.',
+    ),
     cfg.IntOpt(
-        'max_findings',
+        'max_listed',
         default=20,
-        min=1,
-        help='How many objects of one kind a database check lists by id. The '
-        'totals are exact whatever stands here.',
+        min=0,
+        help='How many objects of one kind, in one state, a database check '
+        'lists by id; 0 gives the totals alone, which are exact whatever '
+        'stands here.',
+    ),
+    cfg.ListOpt(
+        'other_backends',
+        default=[],
+        metavar='HOST@BACKEND',
+        help='Back ends that other controllers enable, as services and '
+        'shares name them: host@backend. One controller does not know the '
+        'configuration of another, only whether its services report.',
     ),
     cfg.FloatOpt(
         'check_timeout_seconds',
@@ -107,6 +182,27 @@ precheck_opts = [
         min=1,
         help='How many seconds one statement may take before the database '
         'server ends it.',
+    ),
+    cfg.BoolOpt(
+        'quick',
+        default=False,
+        help='Read a sample of each large table of the database, not all of '
+        'it. What is an estimate then is called one.',
+    ),
+    cfg.FloatOpt(
+        'database_time_seconds',
+        default=120.0,
+        min=0.1,
+        help='How many seconds a check may spend on counting rows. What does '
+        'not fit is read in part, and the report says how much of it. At '
+        'most 70 percent of check_timeout_seconds are used.',
+    ),
+    cfg.IntOpt(
+        'database_connections',
+        default=1,
+        min=1,
+        max=8,
+        help='How many connections a check that counts rows reads with.',
     ),
     cfg.IntOpt(
         'connect_timeout_seconds',

@@ -63,7 +63,9 @@ RELEASES = (
     Release('2026.2', 23, 'Hibiscus', False),
 )
 
-_VERSION = re.compile(r'([0-9]+)(\.[0-9a-z]+)*')
+# A version of a package: of Python (20.0.3.dev5+g1a2b3c), of Debian with an
+# epoch and a revision (1:20.0.3-0ubuntu1~cloud0), of RPM (20.0.3-1.el9_4).
+_VERSION = re.compile(r'(?:[0-9]+:)?([0-9]+)(?:[.~+-][0-9a-z_]+)*')
 _BY_MAJOR = {release.major: release for release in RELEASES}
 _BY_WORD = {
     word.lower(): release
@@ -91,7 +93,8 @@ def parse(text: str) -> Release:
     """Return the release that an operator means.
 
     :param text: a series ('2025.1'), a code name in any case ('epoxy') or
-        a version of manila ('20', '20.0.3').
+        a version of manila or of its package ('20', '20.0.3',
+        '1:20.0.3-0ubuntu1').
     :raises UsageError: when it names no known release.
     """
     word = text.strip().lower()

@@ -19,6 +19,8 @@ returns are each an ERROR result of that check, and the next one runs.
 
 from collections.abc import Iterable
 from collections.abc import Sequence
+import dataclasses
+import datetime
 import logging
 import threading
 import time
@@ -30,9 +32,9 @@ from typing import TypeVar
 from typing import Union
 
 from manila_precheck import check
+from manila_precheck import disclosure
 from manila_precheck import exceptions
 from manila_precheck import model
-from manila_precheck import redaction
 from manila_precheck import registry
 from manila_precheck import releases
 
@@ -50,6 +52,14 @@ MAX_FINDINGS_PER_CHECK = 200_000
 # For importing a plugin outside a run, where no option is at hand.
 LOAD_TIMEOUT_SECONDS = 10.0
 
+# What an interrupted check has to hand over what it found.
+GRACE_SECONDS = 3.0
+
+_INTERRUPTED = 'interrupted before it ended; this report is not complete'
+
+# What a ready-made waiver proposes; the operator may write another day.
+_WAIVER_TERM = datetime.timedelta(days=30)
+
 _SOURCES: dict[model.Source, Callable[[Any], Any]] = {
     model.Source.CONFIG: lambda ctx: ctx.config,
     model.Source.POLICY: lambda ctx: ctx.policy,
@@ -62,7 +72,11 @@ class _TookTooLong(Exception):
     """A call was given up."""
 
 
-def _call_within(seconds: Optional[float], call: Callable[[], Any]) -> Any:
+def _call_within(
+    seconds: Optional[float],
+    call: Callable[[], Any],
+    interrupt: Callable[[], None] = lambda: None,
+) -> Any:
     """Return what a call returns, or raise what it raises.
 
     The call runs in a thread of its own, since nothing else in Python gets
@@ -70,7 +84,10 @@ def _call_within(seconds: Optional[float], call: Callable[[], Any]) -> Any:
     until the process ends.
 
     :param seconds: how long it may take; None is for ever.
+    :param interrupt: called when the operator wants to stop: the call has a
+        moment to come to an end then.
     :raises _TookTooLong: when it did not return in time.
+    :raises KeyboardInterrupt: when the operator wants to stop.
     """
     done = threading.Event()
     answer: list[Any] = []
@@ -84,8 +101,14 @@ def _call_within(seconds: Optional[float], call: Callable[[], Any]) -> Any:
         finally:
             done.set()
 
-    threading.Thread(target=body, name='check', daemon=True).start()
-    if not done.wait(seconds):
+    try:
+        threading.Thread(target=body, name='check', daemon=True).start()
+        in_time = done.wait(seconds)
+    except KeyboardInterrupt:
+        interrupt()
+        done.wait(GRACE_SECONDS)
+        raise
+    if not in_time:
         raise _TookTooLong
     if failure:
         raise failure[0]
@@ -200,32 +223,6 @@ def _not_applicable(one: check.Check, ctx: 'context.Context') -> str:
     return ''
 
 
-def _scrubbed(
-    finding: model.Finding, secrets: frozenset[str]
-) -> model.Finding:
-    """Return a finding whose texts hold no password."""
-
-    def clean(text: str) -> str:
-        return redaction.scrub(text, secrets)
-
-    return model.Finding(
-        check_id=finding.check_id,
-        severity=finding.severity,
-        subject=finding.subject,
-        message=clean(finding.message),
-        remediation=tuple(
-            model.Remediation(item.kind, clean(item.text))
-            for item in finding.remediation
-        ),
-        references=finding.references,
-        data={
-            name: clean(value) if isinstance(value, str) else value
-            for name, value in finding.data.items()
-        },
-        aspect=finding.aspect,
-    )
-
-
 def run_one(
     entry: registry.Entry,
     ctx: 'context.Context',
@@ -233,16 +230,20 @@ def run_one(
 ) -> model.CheckResult:
     """Run one check and return what became of it; it never raises.
 
+    When the operator interrupts it, ctx.interrupted is set, and the result
+    is an ERROR with what was found until then.
+
     :param clock: returns seconds, for how long the check took.
-    :raises KeyboardInterrupt: only this, when the operator wants to stop.
     """
     started = clock()
     found: list[model.Finding] = []
     title = [entry.name]
+    waivable = [True]
 
     def body() -> str:
         loaded = _load_now(entry)
         title[0] = str(loaded.title)
+        waivable[0] = bool(loaded.waivable)
         reason = _not_applicable(loaded, ctx)
         if reason:
             raise exceptions.SourceNotApplicable(reason)
@@ -255,10 +256,12 @@ def run_one(
 
     limit = ctx.options.check_timeout_seconds
     try:
-        reason = _call_within(limit, body)
+        reason = _call_within(limit, body, ctx.interrupted.set)
         outcome = model.Outcome.FOUND if found else model.Outcome.PASSED
     except KeyboardInterrupt:
-        raise
+        ctx.interrupted.set()
+        ctx.abandoned = True
+        outcome, reason = model.Outcome.ERROR, _INTERRUPTED
     except exceptions.SourceNotGiven as exc:
         outcome, reason = model.Outcome.SKIPPED, str(exc)
     except exceptions.SourceNotApplicable as exc:
@@ -276,19 +279,23 @@ def run_one(
         LOG.debug('check %s', entry.name, exc_info=exc)
         outcome = model.Outcome.ERROR
         reason = f'it crashed: {_describe(exc)}'
-    secrets = ctx.secrets
+    redactor = ctx.redactor
     return model.CheckResult(
         id=entry.result_id,
         title=title[0],
         outcome=outcome,
-        reason=redaction.scrub(reason, secrets),
+        reason=redactor(reason),
         findings=tuple(
             sorted(
-                (_scrubbed(finding, secrets) for finding in list(found)),
+                (
+                    disclosure.finding_with(finding, redactor)
+                    for finding in list(found)
+                ),
                 key=_order,
             )
         ),
         seconds=round(clock() - started, 3),
+        waivable=waivable[0],
     )
 
 
@@ -315,14 +322,18 @@ def run(
         for entry in entries:
             progress(entry.result_id)
             results.append(run_one(entry, ctx, clock))
+            if ctx.interrupted.is_set():
+                break
     except KeyboardInterrupt:
+        ctx.interrupted.set()
+    if ctx.interrupted.is_set():
         ctx.abandoned = True
         results.extend(
             model.CheckResult(
                 id=entry.result_id,
                 title=entry.name,
                 outcome=model.Outcome.ERROR,
-                reason='interrupted before it ended',
+                reason=_INTERRUPTED,
             )
             for entry in entries[len(results) :]
         )
@@ -334,9 +345,11 @@ def report(
     ctx: 'context.Context',
     tool: model.Tool,
     excluded: Iterable[str] = (),
+    settings: Iterable[model.SettingRead] = (),
 ) -> model.Report:
     """Put the results of a run together with what the run looked at."""
     resolution = ctx.resolution
+    reproducible = ctx.options.reproducible
     return model.Report(
         tool=tool,
         source_release=resolution.upgrade.source.name,
@@ -346,6 +359,20 @@ def report(
         stage=ctx.stage,
         files=ctx.files,
         database=ctx.database_read,
-        checks=tuple(results),
+        checks=tuple(
+            dataclasses.replace(result, seconds=0.0)
+            if reproducible
+            else result
+            for result in results
+        ),
         excluded=tuple(sorted(excluded)),
+        backends=ctx.backends,
+        settings=tuple(settings),
+        created=None
+        if reproducible
+        else ctx.now.isoformat(timespec='seconds'),
+        fail_on=ctx.options.fail_on,
+        waiver_until=None
+        if reproducible
+        else (ctx.now + _WAIVER_TERM).date().isoformat(),
     )

@@ -19,10 +19,13 @@ runner, as the command does it::
     site = self.useFixture(testing.Site('[DEFAULT]\\nfoo = 1\\n'))
     result = site.run('config-options')
 
+:func:`report_of` makes a report for the test of a reporter.
+
 It needs the package ``fixtures``, which a run of the command does not.
 """
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 import datetime
 import os
 from typing import Any
@@ -59,6 +62,8 @@ class Site(fixtures.Fixture):
     :param check_options: options of checks: id to (name to value).
     :param python: the version of the Python that runs the checks; None for
         the one that does.
+    :param locations: the files and directories among them that manila reads,
+        in this order.
     """
 
     def __init__(
@@ -73,6 +78,7 @@ class Site(fixtures.Fixture):
         options: Optional[Mapping[str, Any]] = None,
         check_options: Optional[Mapping[str, Mapping[str, Any]]] = None,
         python: Optional[tuple[int, int]] = None,
+        locations: Sequence[str] = ('manila.conf',),
     ) -> None:
         super().__init__()
         self._files = {'manila.conf': config, **(files or {})}
@@ -86,6 +92,7 @@ class Site(fixtures.Fixture):
         self._installed = installed
         self._python = python
         self._check_options = check_options or {}
+        self._locations = tuple(locations)
 
     def _setUp(self) -> None:
         #: The directory that holds the files.
@@ -127,7 +134,7 @@ class Site(fixtures.Fixture):
             catalog.Catalog(),
             NOW,
             installed=lambda: contexts.release_of(installed),
-            locations=(path,),
+            locations=tuple(map(self.file, self._locations)),
             version=lambda: installed,
             python=lambda: python,
         )
@@ -159,6 +166,26 @@ class Site(fixtures.Fixture):
         else:
             entry = entry_of(what)
         return runner.run_one(entry, ctx or self.context(), clock=lambda: 0.0)
+
+
+def report_of(
+    *results: model.CheckResult, source: str = '2025.1', target: str = '2026.1'
+) -> model.Report:
+    """Return a report that holds these results, for testing a reporter.
+
+    :param results: in the order of their ids.
+    """
+    return model.Report(
+        tool=model.Tool('manila-precheck', '1.0.0', ''),
+        source_release=source,
+        source_origin='option',
+        target_release=target,
+        target_origin='option',
+        stage=model.Stage.PLAN,
+        files=(),
+        database=None,
+        checks=results,
+    )
 
 
 def entry_of(one: type[check.Check]) -> registry.Entry:

@@ -51,12 +51,13 @@ def _installed() -> dict[str, dict[str, str]]:
 
 
 def _data(package: str, folder: str) -> set[str]:
-    """Return the JSON files in a folder of a package, each parsed."""
+    """Return the files in a folder of a package; JSON is parsed."""
     names = set()
     for item in (importlib.resources.files(package) / folder).iterdir():
+        text = item.read_text(encoding='utf-8')
         if item.name.endswith('.json'):
-            json.loads(item.read_text(encoding='utf-8'))
-            names.add(item.name)
+            json.loads(text)
+        names.add(item.name)
     return names
 
 
@@ -71,9 +72,10 @@ def main(root: pathlib.Path) -> int:
     for package, folder in (
         ('manila_precheck.catalog', 'data'),
         ('manila_precheck.reporters', 'schema'),
+        ('manila_precheck.reporters', 'html'),
     ):
         source = root.joinpath(*package.split('.'), folder)
-        expected = {path.name for path in source.glob('*.json')}
+        expected = {path.name for path in source.glob('*')}
         found = _data(package, folder)
         if not expected or found != expected:
             problems.append(f'{package}/{folder}: {found}, not {expected}')

@@ -105,6 +105,7 @@ class Region:
         self._quotas()
         self._messages()
         self._backups_and_transfers()
+        self._operations()
 
     def write(self, engine: Any) -> dict[str, int]:
         """Insert everything, and return the number of rows by table."""
@@ -506,6 +507,29 @@ class Region:
             'data_copying_in_progress',
             self._ago(hours=6),
         )
+
+    def _operations(self) -> None:
+        """One that is cut off by a stop, one that waits, a lost back end."""
+        hour_ago, last_year = self._ago(hours=1), self._ago(days=400)
+        share = self._share(POOLS[0], created_at=hour_ago)
+        (instance,) = self._instances[share['id']]
+        instance.update(status='extending', updated_at=hour_ago)
+        share = self._share(POOLS[0], created_at=hour_ago)
+        self._instances[share['id']][0]['status'] = 'awaiting_transfer'
+        self._add(
+            'transfers',
+            created_at=hour_ago,
+            resource_id=share['id'],
+            resource_type='share',
+            display_name='to the new project',
+            expires_at=self._ago(minutes=-5),
+            source_project_id=share['project_id'],
+            accepted=False,
+        )
+        # The controller went, its shares stayed.
+        for _ in range(4):
+            share = self._share(POOLS[0], created_at=last_year)
+            self._instances[share['id']][0]['host'] = 'ctl0@lvm1#LVM1'
 
     # What piles up.
 

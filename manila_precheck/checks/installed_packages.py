@@ -23,7 +23,6 @@ from manila_precheck import model
 _VERSION = re.compile(r'(?:[0-9]+!)?([0-9]+(?:\.[0-9]+)*)(.*)')
 # What pbr and PEP 440 write before a final version.
 _BEFORE_FINAL = re.compile(r'[-_.]?(a|b|c|rc|alpha|beta|pre|preview|dev)\d*')
-_REQUIRES_PYTHON = re.compile(r'>=\s*([0-9]+)\.([0-9]+)')
 
 
 class InstalledPackages(check.Check):
@@ -100,13 +99,7 @@ class InstalledPackages(check.Check):
     ) -> Iterator[model.Finding]:
         target = ctx.upgrade.target
         package = ctx.catalog.package(target)
-        match = _REQUIRES_PYTHON.fullmatch(package.requires_python)
-        if match is None:
-            raise exceptions.CatalogError(
-                f'manila {package.version} asks for Python '
-                f'{package.requires_python!r}, which is not understood here'
-            )
-        needed = int(match[1]), int(match[2])
+        needed = package.least_python
         if ctx.python_version >= needed:
             return
         here = '.'.join(str(number) for number in ctx.python_version)

@@ -25,6 +25,7 @@ from manila_precheck import model
 from manila_precheck import standing
 from manila_precheck.catalog import advisories
 from manila_precheck.sources import config
+from manila_precheck.sources import row_counts
 
 
 class UpgradeAdvisories(check.Check):
@@ -209,7 +210,12 @@ class _Judge:
     ) -> int:
         if condition not in self._counts:
             try:
-                self._counts[condition] = self._count_by_host(condition)
+                self._counts[condition] = row_counts.by_host(
+                    self._ctx.database,
+                    condition.table,
+                    dict(condition.where),
+                    condition.host,
+                )
             except exceptions.SourceNotApplicable:
                 # An empty database.
                 self._counts[condition] = {}
@@ -217,39 +223,12 @@ class _Judge:
         if condition.host is None:
             return sum(counts.values())
         assert backend is not None
-        # A host is 'ctl1@generic1#pool'; without enabled_share_backends it
-        # is 'ctl1#pool' (manila 22.0.2 cmd/share.py).
         name = backend.name if backend.source is not None else ''
         return sum(
             count
             for host, count in counts.items()
-            if host.partition('#')[0].partition('@')[2] == name
+            if row_counts.parse(host).backend == name
         )
-
-    def _count_by_host(self, condition: advisories.Rows) -> dict[str, int]:
-        """Count live rows; by the text in the host's column, if there is."""
-        db = self._ctx.database
-        import sqlalchemy
-
-        wanted = [column for column, _ in condition.where]
-        hosts = [condition.host] if condition.host is not None else []
-        table = db.table(
-            condition.table, *dict.fromkeys(['deleted', *wanted, *hosts])
-        )
-        keys = [table.c[name] for name in hosts]
-        statement = (
-            sqlalchemy.select(sqlalchemy.func.count(), *keys)
-            .select_from(table)
-            .where(db.live(table))
-        )
-        for column, text in condition.where:
-            statement = statement.where(table.c[column] == text)
-        if keys:
-            statement = statement.group_by(*keys)
-        return {
-            str(row[1] or '') if keys else '': row[0]
-            for row in db.rows(statement, condition.table)
-        }
 
     # -- words ---------------------------------------------------------------
 

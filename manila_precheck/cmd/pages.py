@@ -73,6 +73,8 @@ def page(one: check.Check) -> str:
     ]
     if one.introduced:
         lines.append(f'Applies when the upgrade crosses {one.introduced}.')
+    if not one.waivable:
+        lines.append('Its findings cannot be waived.')
     lines += ['', inspect.getdoc(one) or 'It has no page.', '']
     own = one.opts()
     if own:

@@ -12,11 +12,13 @@
 """The command ``manila-precheck``: its flags, its errors, its exit code."""
 
 import argparse
+from collections.abc import Iterator
 from collections.abc import Sequence
 import contextlib
-import logging
 import os
+import signal
 import sys
+import threading
 from typing import Any
 from typing import NoReturn
 from typing import Optional
@@ -24,8 +26,8 @@ from typing import TextIO
 
 from manila_precheck import cmd
 from manila_precheck import exceptions
-from manila_precheck import redaction
 from manila_precheck import runner
+from manila_precheck.cmd import logs
 
 #: The exit code of a run that could not look.
 COULD_NOT_RUN = 255
@@ -126,6 +128,47 @@ def _check_explain(args: argparse.Namespace, stdout: TextIO) -> int:
     return pages.check_explain(args, stdout)
 
 
+def _report_merge(args: argparse.Namespace, stdout: TextIO) -> int:
+    from manila_precheck.cmd import report
+
+    return report.report_merge(args, stdout)
+
+
+def _add_merge_flags(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(run=_report_merge)
+    parser.add_argument(
+        'files',
+        metavar='FILE',
+        nargs='+',
+        help='a report that "upgrade check --format json" wrote',
+    )
+    parser.add_argument(
+        '--expect',
+        metavar='HOST',
+        action='append',
+        default=[],
+        help='a host that there has to be a report of; may be given several '
+        'times',
+    )
+    parser.add_argument(
+        '--format', metavar='FORMAT', default='table', help='default: table'
+    )
+    parser.add_argument(
+        '--report',
+        metavar='FORMAT:PATH',
+        action='append',
+        default=[],
+        help='also write the report to a file; may be given several times',
+    )
+    parser.add_argument(
+        '--fail-on',
+        choices=('warning', 'failure', 'never'),
+        default='warning',
+        help='the lowest severity that shows in the exit code; default: '
+        'warning',
+    )
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=cmd.PROG,
@@ -162,24 +205,19 @@ def _parser() -> argparse.ArgumentParser:
     one = verbs.add_parser('explain', help='show the page of a check')
     one.add_argument('id', metavar='ID')
     one.set_defaults(run=_check_explain)
-    return parser
-
-
-class _Scrubbed(logging.Formatter):
-    """A log format in which no password of a URL is left."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return redaction.scrub(super().format(record))
-
-
-def _set_up_logging(debug: bool) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Scrubbed('%(levelname)s %(name)s: %(message)s'))
-    logging.basicConfig(
-        level=logging.DEBUG if debug else logging.ERROR,
-        handlers=[handler],
-        force=True,
+    reports = groups.add_parser('report', help='what to do with reports')
+    verbs = reports.add_subparsers(
+        dest='verb', metavar='VERB', required=True, parser_class=_Parser
     )
+    _add_merge_flags(
+        verbs.add_parser(
+            'merge',
+            help='make one report of those of several hosts',
+            description='Make one report of those of several hosts. A host '
+            'is called like its file: ctl1.json is of ctl1.',
+        )
+    )
+    return parser
 
 
 def _discard(stream: TextIO) -> None:
@@ -193,8 +231,8 @@ def _discard(stream: TextIO) -> None:
         os.close(nowhere)
 
 
-def _say(message: str) -> None:
-    text = ' '.join(redaction.scrub(message).split())
+def _say(message: str, formatter: logs.Formatter) -> None:
+    text = ' '.join(formatter.clean(message).split())
     try:
         sys.stderr.write(f'{cmd.PROG}: error: {text}\n')
         sys.stderr.flush()
@@ -218,6 +256,37 @@ def _require_streams() -> None:
         raise exceptions.UsageError('standard output is closed')
 
 
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the process as the shell expects.
+
+    Python has no handler for them, and a process that is the first of its
+    container would not end at all; a file that is half written would stay.
+    """
+
+    def end(number: int, frame: Any) -> None:
+        # Not by an exception: a check's thread, or a plugin, may hold it.
+        from manila_precheck.cmd import output
+
+        output.discard_unfinished()
+        name = signal.Signals(number).name
+        with contextlib.suppress(OSError):
+            os.write(2, f'{cmd.PROG}: error: ended by {name}\n'.encode())
+        os._exit(128 + number)
+
+    previous = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            # One that is ignored, as below nohup, stays so.
+            if signal.getsignal(number) is signal.SIG_DFL:
+                previous[number] = signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
 def _parse(argv: Optional[Sequence[str]]) -> Optional[argparse.Namespace]:
     """Return the flags; None when the parser has answered by itself."""
     try:
@@ -233,26 +302,31 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     :param argv: the words after the name of the command; None for those of
         this process.
     """
+    formatter = logs.Formatter()
     try:
         _require_streams()
         args = _parse(argv)
         code = 0
         if args is not None:
             run = args.run
-            _set_up_logging(args.debug)
-            code = runner.guarded(
-                lambda: run(args, sys.stdout), passing=(OSError,)
-            )
+            args.log = formatter = logs.set_up(args.debug)
+            with _ended_by_signals():
+                code = runner.guarded(
+                    lambda: run(args, sys.stdout), passing=(OSError,)
+                )
         sys.stdout.flush()
         return code
     except exceptions.PrecheckError as exc:
-        _say(str(exc))
+        _say(str(exc), formatter)
     except BrokenPipeError:
         _discard(sys.stdout)
-        _say('standard output was closed before the report was written')
+        _say(
+            'standard output was closed before the report was written',
+            formatter,
+        )
     except OSError as exc:
         _discard(sys.stdout)
-        _say(f'cannot write the report: {exc.strerror}')
+        _say(f'cannot write the report: {exc.strerror}', formatter)
     except KeyboardInterrupt:
-        _say('interrupted')
+        _say('interrupted', formatter)
     return COULD_NOT_RUN

@@ -13,18 +13,15 @@
 
 import argparse
 from collections.abc import Sequence
+import dataclasses
 import datetime
 import importlib.metadata
-import io
 import logging
 import math
 import os
 import re
-import shutil
 import sys
 from typing import Any
-from typing import Callable
-from typing import Optional
 from typing import TextIO
 
 from oslo_config import cfg
@@ -33,17 +30,24 @@ from manila_precheck import catalog
 from manila_precheck import check
 from manila_precheck import cmd
 from manila_precheck import context
+from manila_precheck import disclosure
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import opts
 from manila_precheck import redaction
 from manila_precheck import registry
 from manila_precheck import runner
+from manila_precheck import settings
 from manila_precheck import upgradecheck
-from manila_precheck.reporters import base
+from manila_precheck.cmd import decisions
+from manila_precheck.cmd import output
+from manila_precheck.cmd import progress
+from manila_precheck.cmd import waiting
 from manila_precheck.sources import config
 
 PROJECT = 'manila'
+
+_OPTIONS = {opt.dest: opt for opt in opts.precheck_opts}
 
 _LOCATION = re.compile(
     r"from LocationInfo\(location=<[^>]*>, detail='([^']*)'\)"
@@ -56,13 +60,29 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         'target_release',
         'source_release',
         'stage',
+        'wait',
         'check',
         'skip',
+        'quick',
         'format',
+        'report',
+        'waivers',
+        'baseline',
+        'reproducible',
+        'redact_names',
         'fail_on',
     ):
-        opt = next(o for o in opts.precheck_opts if o.dest == name)
-        several = isinstance(opt, cfg.ListOpt)
+        opt = _OPTIONS[name]
+        if isinstance(opt, cfg.BoolOpt):
+            parser.add_argument(
+                f'--{name.replace("_", "-")}',
+                dest=f'option_{name}',
+                action='store_const',
+                const=True,
+                help=_help(opt, False),
+            )
+            continue
+        several = isinstance(opt, (cfg.ListOpt, cfg.MultiStrOpt))
         choices = list(getattr(opt.type, 'choices', None) or ()) or None
         parser.add_argument(
             f'--{name.replace("_", "-")}',
@@ -154,14 +174,17 @@ def _apply_flags(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
     """
     for name, value in sorted(vars(args).items()):
         if name.startswith('option_') and value is not None:
-            if isinstance(value, list):
+            dest = name[len('option_') :]
+            if isinstance(_OPTIONS[dest], cfg.ListOpt):
                 value = [
                     part.strip() for item in value for part in item.split(',')
                 ]
-            conf.set_override(name[len('option_') :], value, group=opts.GROUP)
+            conf.set_override(dest, value, group=opts.GROUP)
     for opt in opts.precheck_opts:
         try:
             value = conf.manila_precheck[opt.dest]
+            if isinstance(opt, cfg.MultiStrOpt):
+                _join(conf, opt.dest, value)
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f'{value} is no number of seconds')
         except (cfg.Error, ValueError) as exc:
@@ -172,31 +195,15 @@ def _apply_flags(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
             ) from exc
 
 
-def _reporter(name: str) -> base.Reporter:
-    """Return the reporter of a format.
+def _join(conf: cfg.ConfigOpts, dest: str, value: Sequence[str]) -> None:
+    """Put together again what the environment says of an option.
 
-    :raises UsageError: when there is none, or it does not load.
+    oslo.config 10.2.0 hands a value of the environment to a MultiStrOpt as a
+    list of its characters. Several values stand on lines of their own.
     """
-    available = {
-        entry.name: entry
-        for entry in registry.entries(registry.REPORTERS)
-        if not entry.conflict
-    }
-    if name not in available:
-        raise exceptions.UsageError(
-            f'unknown format {name!r}; known: {", ".join(sorted(available))}'
-        )
-    try:
-        loaded = runner.guarded(available[name].load)
-    except exceptions.PluginError as exc:
-        raise exceptions.UsageError(
-            f'format {name!r} does not load: {exc}'
-        ) from exc
-    if not (isinstance(loaded, type) and issubclass(loaded, base.Reporter)):
-        raise exceptions.UsageError(
-            f'format {name!r}: {loaded!r} is not a Reporter'
-        )
-    return loaded()
+    if value and all(len(item) == 1 for item in value):
+        lines = ''.join(value).split('\n')
+        conf.set_override(dest, [s for s in lines if s], group=opts.GROUP)
 
 
 def upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
@@ -207,40 +214,67 @@ def upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
     conf, locations = _read_conf(args)
     _apply_flags(conf, args)
     options = conf.manila_precheck
-    reporter = _reporter(options.format)
+    reporter = output.reporter(options.format)
+    targets = output.targets(options.report)
     available = registry.checks()
+    decided = decisions.read(options, [entry.result_id for entry in available])
     chosen = registry.select(
         available, options.check, options.skip, runner.aliases
     )
     excluded = [e.result_id for e in available if e not in chosen]
-    ctx = context.Context(
-        conf,
-        catalog.Catalog(),
-        datetime.datetime.now(datetime.timezone.utc),
-        read_database=_needs_database(chosen, options),
-        locations=tuple(locations),
+    facts = catalog.Catalog()
+
+    def make_context() -> context.Context:
+        return context.Context(
+            conf,
+            facts,
+            datetime.datetime.now(datetime.timezone.utc),
+            read_database=_needs_database(chosen, options),
+            locations=tuple(locations),
+        )
+
+    ctx = make_context()
+    ctx.redactor  # noqa: B018  A bad pattern is a usage error.
+    args.log.redactor = lambda: ctx.redactor
+    problems: list[str] = []
+
+    compared = not options.redact_names and any(
+        one.wants_settings
+        for one in (reporter, *(target.reporter for target in targets))
     )
 
     def make_report() -> model.Report:
-        results = runner.run(chosen, ctx, progress=_progress(sys.stderr))
-        return runner.report(
-            results,
+        return _report(
+            chosen,
             ctx,
-            model.Tool(cmd.PROG, version(), _packages(ctx)),
             excluded if options.skip or options.check else (),
+            compared,
+            decided,
         )
 
     def write(report: model.Report) -> None:
-        _write(reporter, report, stdout)
+        problems.extend(output.write_files(targets, report))
+        output.write(reporter, report, stdout)
 
     _require_files(ctx, locations)
     try:
         # An unknown release is a usage error, before anything runs.
-        ctx.resolution  # noqa: B018
+        decided.require(ctx.upgrade.target.name, ctx.stage.value)
+        if options.wait:
+            waited = waiting.draining(chosen, ctx.stage)
+            with progress.shown(sys.stderr) as shown:
+                waiting.wait(make_context, waited, options.wait, shown.line)
+            # What was read before is from before the wait.
+            ctx.close()
+            ctx = make_context()
         result = upgradecheck.UpgradeCommands(make_report, write).check()
     finally:
         ctx.close()
-    code = _threshold(int(result), options.fail_on)
+    if problems:
+        raise exceptions.OutputError('; '.join(problems))
+    code = model.exit_code(int(result), options.fail_on)
+    if ctx.interrupted.is_set():
+        code = int(model.Severity.FAILURE)
     if ctx.abandoned:
         # A check that was given up still runs in its thread, and nothing
         # else ends it: the interpreter would wait for what it started.
@@ -248,6 +282,36 @@ def upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
         sys.stderr.flush()
         os._exit(code)
     return code
+
+
+def _report(
+    chosen: Sequence[registry.Entry],
+    ctx: context.Context,
+    excluded: Sequence[str],
+    compared: bool,
+    decided: decisions.Decisions,
+) -> model.Report:
+    """Run the checks and return what may be shown of it.
+
+    :param compared: the report is to be compared with those of other hosts,
+        and says how this one is configured.
+    """
+    with progress.shown(sys.stderr) as shown:
+        ctx.on_rows = shown.rows
+        results = runner.run(chosen, ctx, progress=shown.check)
+    results = decided.apply(results, ctx.now.date())
+    tool = model.Tool(cmd.PROG, version(), _packages(ctx))
+    report = runner.report(
+        results,
+        ctx,
+        tool,
+        excluded,
+        settings.effective(ctx) if compared else (),
+    )
+    report = dataclasses.replace(report, files=(*report.files, *decided.files))
+    if ctx.options.redact_names:
+        report = disclosure.Names(report, ctx.machines()).hide(report)
+    return report
 
 
 def _needs_database(chosen: Sequence[registry.Entry], options: Any) -> bool:
@@ -261,62 +325,6 @@ def _needs_database(chosen: Sequence[registry.Entry], options: Any) -> bool:
         if model.Source.DATABASE in loaded.sources():
             return True
     return False
-
-
-def _progress(stderr: TextIO) -> Callable[[str], None]:
-    """Return what shows, on a terminal only, which check runs."""
-    if not stderr.isatty():
-        return lambda check_id: None
-
-    def show(check_id: str) -> None:
-        stderr.write(f'\r\x1b[K{check_id} ...')
-        stderr.flush()
-
-    return show
-
-
-def _write(
-    reporter: base.Reporter, report: model.Report, stdout: TextIO
-) -> None:
-    """Write a report in one piece.
-
-    :raises PluginError: when the reporter fails; nothing is written then.
-    """
-    if sys.stderr.isatty():
-        sys.stderr.write('\r\x1b[K')
-        sys.stderr.flush()
-    terminal = stdout.isatty()
-    text = _Text(getattr(stdout, 'encoding', None))
-    runner.guarded(
-        lambda: reporter.write(
-            report,
-            text,
-            width=shutil.get_terminal_size((80, 24)).columns,
-            color=terminal
-            and not os.environ.get('NO_COLOR')
-            and os.environ.get('TERM') != 'dumb',
-        )
-    )
-    stdout.write(text.getvalue())
-    stdout.flush()
-
-
-class _Text(io.StringIO):
-    """A buffer that says which characters its reader can take."""
-
-    def __init__(self, encoding: Optional[str]) -> None:
-        super().__init__()
-        self._encoding = encoding
-
-    @property
-    def encoding(self) -> Optional[str]:  # type: ignore[override]
-        return self._encoding
-
-
-def _threshold(code: int, fail_on: str) -> int:
-    """Return the exit code after ``fail_on``."""
-    lowest = {'warning': 1, 'failure': 2, 'never': 3}[fail_on]
-    return code if code >= lowest else 0
 
 
 def _packages(ctx: context.Context) -> str:

@@ -31,6 +31,7 @@ from typing import Optional
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.sources import config
+from manila_precheck.sources import content
 
 #: The option that names the file, and its default (oslo.service _options.py).
 OPTION = 'api_paste_config'
@@ -232,18 +233,12 @@ def read_file(path: str) -> PasteFile:
     :raises SourceUnusable: when it cannot be read; one that is malformed is
         a fact, since manila-api does not start with it.
     """
+    raw = content.read(path)
+    digest = model.FileRead(path, hashlib.sha256(raw).hexdigest())
     try:
-        with open(path, 'rb') as stream:
-            content = stream.read()
-    except OSError as exc:
-        raise exceptions.SourceUnusable(
-            f'{path}: {exc.strerror or "cannot be read"}'
-        ) from exc
-    digest = model.FileRead(path, hashlib.sha256(content).hexdigest())
-    try:
-        lines = content.decode().splitlines(keepends=True)
+        lines = raw.decode().splitlines(keepends=True)
     except UnicodeDecodeError as exc:
-        line = content.count(b'\n', 0, exc.start) + 1
+        line = raw.count(b'\n', 0, exc.start) + 1
         return PasteFile(digest, problem=Problem(line, 'it is not UTF-8 text'))
     parser = _Parser(path)
     try:

@@ -45,11 +45,13 @@ FAILURES = {
 }
 
 WARNINGS = {
-    'backend-drivers': ['isilon1#plugin'],
+    'backend-drivers': ['isilon1#plugin', 'isilon1#storage'],
+    'backends-in-use': ['ctl0@lvm1'],
     'config-options': [
         'cephnfs1/cephfs_volume_path_prefix#deprecated',
         'oslo_messaging_rabbit/ssl_enforce_hostname_verification',
     ],
+    'in-flight-operations': ['4ab78b15-407c-430f-8c50-874490cb2d36'],
     'live-services': [
         'manila-scheduler@ctl3',
         'manila-share@ctl0@lvm1',
@@ -63,10 +65,7 @@ WARNINGS = {
         'f437247e-34a6-4cbb-9bca-483938e9d4a3',
     ],
     'soft-deleted-rows': ['reservations'],
-    'upgrade-advisories': [
-        'isilon1#powerscale-onefs-minimum',
-        'manila-api#wsgi-script-removed',
-    ],
+    'upgrade-advisories': ['manila-api#wsgi-script-removed'],
 }
 
 
@@ -194,6 +193,16 @@ class DemoTest(testtools.TestCase):
         rest = iter(block.split('\n'))
         for line in old.split('\n')[3:-1]:
             self.assertIn(line, rest)
+
+    def test_names_are_hidden_in_every_format(self):
+        hosts = ('ctl0', 'ctl1', 'ctl3', 'storage.example.org', '192.0.2.11')
+        plain = self.run_demo('--format', 'json').stdout
+        self.assertIn(hosts[1], plain)
+        for name in ('html', 'json', 'junit', 'markdown', 'sarif', 'table'):
+            hidden = self.run_demo('--format', name, '--redact-names').stdout
+            self.assertIn('host-', hidden)
+            for host in hosts:
+                self.assertNotIn(host, hidden, name)
 
     def test_no_check_fails_after_the_services_were_stopped(self):
         report = self.report('--stage', 'stopped')

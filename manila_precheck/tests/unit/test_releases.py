@@ -27,6 +27,13 @@ class ParseTest(testtools.TestCase):
         ('20', 20),
         ('20.0.3', 20),
         ('22.0.0.0rc1', 22),
+        ('20.1.0.0rc1', 20),
+        ('20.0.3.dev5', 20),
+        ('20.0.3.dev5+g1a2b3c', 20),
+        ('20.0.3+deb1', 20),
+        ('1:20.0.3-0ubuntu1', 20),
+        ('1:20.0.0~rc1-1~bpo12+1', 20),
+        ('1:20.0.3-1.el9_4', 20),
         ('wallaby', 12),
         ('zed', 15),
     )
@@ -35,7 +42,21 @@ class ParseTest(testtools.TestCase):
         self.assertEqual(major, releases.parse(text).major)
 
     @ddt.data(
-        '', '2025', '2025.3', '11', '24', 'juno', '-1', '20x', '\uff12\uff10'
+        '',
+        '2025',
+        '2025.3',
+        '11',
+        '24',
+        'juno',
+        '-1',
+        '20x',
+        '20.',
+        '20 .0',
+        '20:0.3',
+        ':20.0.3',
+        '1:2:20.0.3',
+        '20.0.3-',
+        '\uff12\uff10',
     )
     def test_parse_unknown(self, text):
         self.assertRaises(exceptions.UsageError, releases.parse, text)

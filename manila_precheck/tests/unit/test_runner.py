@@ -10,6 +10,8 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import os
+import signal
 import sys
 import threading
 
@@ -296,4 +298,36 @@ class RunTest(testtools.TestCase):
         self.assertEqual(
             ['passed', 'error', 'error'], [r.outcome.value for r in results]
         )
-        self.assertEqual('interrupted before it ended', results[2].reason)
+        self.assertEqual(
+            'interrupted before it ended; this report is not complete',
+            results[2].reason,
+        )
+
+    def test_interrupted_in_a_check_that_hands_over_what_it_has(self):
+        class Slow(Quiet):
+            id = 'slow'
+
+            def run(self, ctx):
+                yield self.finding(
+                    model.Severity.INFO, model.Subject('table', 'a'), 'a'
+                )
+                os.kill(os.getpid(), signal.SIGINT)
+                if ctx.interrupted.wait(30):
+                    yield self.finding(
+                        model.Severity.INFO, model.Subject('table', 'b'), 'b'
+                    )
+
+        ctx = self.useFixture(testing.Site()).context()
+        slow, quiet = runner.run(
+            [testing.entry_of(Slow), testing.entry_of(Quiet)], ctx
+        )
+        self.assertEqual(
+            (model.Outcome.ERROR, ['a', 'b'], model.Outcome.ERROR, ()),
+            (
+                slow.outcome,
+                [finding.message for finding in slow.findings],
+                quiet.outcome,
+                quiet.findings,
+            ),
+        )
+        self.assertTrue(ctx.abandoned)

@@ -33,6 +33,11 @@ FLASHBLADE = (
     f'share_driver = {DRIVERS}purestorage.flashblade.FlashBladeShareDriver\n'
 )
 GENERIC = f'share_driver = {DRIVERS}generic.GenericShareDriver\n'
+GLUSTER = f'share_driver = {DRIVERS}glusterfs.GlusterfsShareDriver\n'
+GLUSTER_NATIVE = (
+    f'share_driver = {DRIVERS}glusterfs.glusterfs_native.'
+    'GlusterfsNativeShareDriver\n'
+)
 HSP = f'share_driver = {DRIVERS}hitachi.hsp.driver.HitachiHSPDriver\n'
 NETAPP = f'share_driver = {DRIVERS}netapp.common.NetAppDriver\n'
 THIRD = 'share_driver = acme.manila.AcmeDriver\n'
@@ -52,6 +57,17 @@ class Case(NamedTuple):
 
 # Of those about back ends, the lines of a section.
 SECTIONS = {
+    'cephfs-ensure-shares': Case(
+        (CEPHFS,), (CEPHFS + 'cephfs_ensure_all_shares_salt = x', NETAPP)
+    ),
+    'cephfs-ensure-shares-again': Case(
+        (CEPHFS,), (CEPHFS + 'cephfs_ensure_all_shares_salt = x', LVM)
+    ),
+    'cephfs-group-snapshots': Case((CEPHFS,), (NETAPP, LVM)),
+    'cephfs-mount-options': Case(
+        (CEPHFS, CEPHFS + 'cephfs_protocol_helper_type = CEPHFS'),
+        (CEPHFS + 'cephfs_protocol_helper_type = NFS', LVM),
+    ),
     'cephfs-nfs-helper-deprecated': Case(
         (
             CEPHFS + 'cephfs_protocol_helper_type = NFS',
@@ -74,6 +90,7 @@ SECTIONS = {
             FLASHBLADE + 'flashblade_ca_cert_path = /etc/ca.pem',
         ),
     ),
+    'glusterfs-privsep': Case((GLUSTER, GLUSTER_NATIVE), (LVM, CEPHFS)),
     'hitachi-hsp-certificate': Case(
         (HSP,),
         (
@@ -82,6 +99,7 @@ SECTIONS = {
             HSP + 'hitachi_hsp_ssl_cert_path = /etc/ca.pem',
         ),
     ),
+    'lvm-privsep': Case((LVM,), (GLUSTER, CEPHFS)),
     'netapp-ensure-shares-dns': Case(
         (NETAPP + MANY, NETAPP + 'driver_handles_share_servers = yes'),
         (
@@ -99,13 +117,6 @@ SECTIONS = {
             NETAPP + 'netapp_transport_type = https',
             NETAPP + 'netapp_private_key_file = /etc/key.pem',
         ),
-    ),
-    'powerscale-onefs-minimum': Case(
-        (
-            EMC + 'emc_share_backend = isilon',
-            EMC + 'emc_share_backend = powerscale',
-        ),
-        (EMC, EMC + 'emc_share_backend = unity', LVM),
     ),
     'service-instance-name-template': Case(
         (GENERIC + 'service_instance_name_template = vm_%s',),
@@ -214,7 +225,7 @@ class Runs:
             database = self.filled(one, source)
         if database is not None:
             result = self.run_check(
-                CHECK, database, config=text, target=target
+                CHECK, database, config=text, source=source, target=target
             )
         else:
             site = testing.Site(text, source=source, target=target)

@@ -144,7 +144,7 @@ class CouldNotRunTest(Case):
         ('check_timeout_seconds = soon', 'check_timeout_seconds'),
         ('check_timeout_seconds = nan', 'nan is no number of seconds'),
         ('check_timeout_seconds = inf', 'inf is no number of seconds'),
-        ('max_findings = 0', 'max_findings'),
+        ('max_listed = -1', 'max_listed'),
         ('target_release = 2031.1', "unknown release '2031.1'"),
     )
     @ddt.unpack

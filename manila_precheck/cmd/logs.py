@@ -1,0 +1,57 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What goes to standard error: log lines and the reason of a failure.
+
+Neither shows a secret. What is secret is known once the files are read; until
+then passwords in URLs are all that can be told.
+"""
+
+import logging
+import sys
+from typing import Callable
+
+from manila_precheck import redaction
+from manila_precheck.reporters import plain
+
+
+def _only_urls() -> redaction.Redactor:
+    return redaction.Redactor()
+
+
+class Formatter(logging.Formatter):
+    """A log format in which no secret is left, in tracebacks neither."""
+
+    def __init__(self) -> None:
+        super().__init__('%(levelname)s %(name)s: %(message)s')
+        #: Returns what takes the secrets out, as known at that moment.
+        self.redactor: Callable[[], redaction.Redactor] = _only_urls
+
+    def clean(self, text: str) -> str:
+        """Return a text without secrets, in lines safe for a terminal."""
+        return '\n'.join(plain.lines(self.redactor()(text)))
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self.clean(super().format(record))
+
+
+def set_up(debug: bool) -> Formatter:
+    """Send the log to standard error, and return the format of its lines."""
+    formatter = Formatter()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(formatter)
+    logging.basicConfig(
+        level=logging.DEBUG if debug else logging.ERROR,
+        handlers=[handler],
+        force=True,
+    )
+    return formatter

@@ -1,0 +1,382 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Every exit code, as a shell sees it.
+
+The command runs in a process of its own, with a plugin whose check does what
+a variable says, as pip would install it; nothing is replaced.
+"""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import ddt
+import fixtures
+import testtools
+
+_PLUGIN = """
+    import logging
+    import os
+    import signal
+    import time
+
+    from manila_precheck import check
+    from manila_precheck import exceptions
+    from manila_precheck import model
+    from manila_precheck.reporters import base
+
+
+    class Told(check.Check):
+        'A page.'
+
+        id = 'told-check'
+        title = 'Told'
+
+        def run(self, ctx):
+            what = os.environ['TOLD']
+            if what == 'skip':
+                raise exceptions.SourceNotGiven('nobody gave it')
+            if what == 'unusable':
+                raise exceptions.SourceUnusable('it is broken')
+            if what == 'crash':
+                (found,) = ctx.config.find('DEFAULT', 'acme_password')
+                password = found.value
+                raise RuntimeError(f'no login with {password!r}')
+            if what == 'exit':
+                raise SystemExit(0)
+            if what == 'wait':
+                print('waiting', file=open(os.environ['MARK'], 'w'))
+                time.sleep(600)
+            if what in ('INFO', 'WARNING', 'FAILURE'):
+                for number in range(int(os.environ.get('MANY', '1'))):
+                    yield self.finding(
+                        model.Severity[what],
+                        model.Subject('share', f'evil-{number}\\x1b[2J'),
+                        'It is \\x1b]0;owned\\x07 \\u202ewrong.',
+                    )
+
+        @classmethod
+        def opts(cls):
+            return ()
+
+
+    class Crashes(base.Reporter):
+        name = 'crashes'
+
+        def write(self, report, stream, *, width=None, color=False):
+            raise ValueError('no')
+
+
+    class Leaves(base.Reporter):
+        name = 'leaves'
+
+        def write(self, report, stream, *, width=None, color=False):
+            raise SystemExit(0)
+"""
+
+_ENTRY_POINTS = """
+    [manila_precheck.checks]
+    told-check = told_plugin:Told
+
+    [manila_precheck.reporters]
+    crashes = told_plugin:Crashes
+    leaves = told_plugin:Leaves
+"""
+
+_RUN = (
+    'import sys; from manila_precheck.cmd import precheck; '
+    'sys.exit(precheck.main())'
+)
+
+#: What each thing that a check may do means, before any threshold.
+_CODES = {
+    'nothing': 0,
+    'INFO': 0,
+    'WARNING': 1,
+    'skip': 1,
+    'FAILURE': 2,
+    'unusable': 2,
+    'crash': 2,
+    'exit': 2,
+}
+
+_LOWEST = {'warning': 1, 'failure': 2, 'never': 3}
+
+
+class Case(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.path = self.useFixture(fixtures.TempDir()).path
+        self.write('told_plugin.py', _PLUGIN)
+        self.write(
+            'told-1.0.dist-info/METADATA',
+            'Metadata-Version: 2.1\nName: told\nVersion: 1.0\n',
+        )
+        self.write('told-1.0.dist-info/entry_points.txt', _ENTRY_POINTS)
+        self.write('manila.conf', '[DEFAULT]\nacme_password = hunter2x\n')
+        self.environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith('OS_MANILA')
+        }
+        self.environment.update(
+            PYTHONPATH=self.path, HOME='/nonexistent', TOLD='nothing'
+        )
+
+    def write(self, name, text):
+        path = os.path.join(self.path, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, 'w') as stream:
+            stream.write(textwrap.dedent(text))
+
+    def shell(self, words, rest='', **environment):
+        """Run the command below bash: (exit code, output, errors)."""
+        done = subprocess.run(
+            [
+                'bash',
+                '-c',
+                f'"$0" -c "$1" {words} {rest}',
+                sys.executable,
+                _RUN,
+            ],
+            cwd=self.path,
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    check = (
+        '--config-file manila.conf upgrade check --check told-check '
+        '--source-release 2024.1 --target-release 2025.1'
+    )
+
+
+@ddt.ddt
+class OutcomesTest(Case):
+    @ddt.data(*sorted(_CODES))
+    def test_each_outcome_at_each_threshold(self, told):
+        for fail_on, lowest in _LOWEST.items():
+            expected = _CODES[told] if _CODES[told] >= lowest else 0
+            code, stdout, stderr = self.shell(
+                f'{self.check} --fail-on {fail_on}', TOLD=told
+            )
+            self.assertEqual((expected, ''), (code, stderr), fail_on)
+            self.assertIn(f'Code {_CODES[told]}: ', stdout)
+
+
+@ddt.ddt
+class CouldNotLookTest(Case):
+    """Never 0 or 1, whatever the threshold, for a run that did not look."""
+
+    @ddt.data(
+        'frobnicate',
+        'upgrade check --frobnicate',
+        'upgrade check --fail-on sometimes',
+        'upgrade check',
+        '--config-file missing.conf upgrade check',
+        '--config-dir . upgrade check --check nope',
+        '--config-file manila.conf upgrade check --report nope:a',
+        '--config-file manila.conf upgrade check --report json:no/such/a',
+        '--config-file manila.conf upgrade check --format nope',
+    )
+    def test_usage_and_files(self, words):
+        code, stdout, stderr = self.shell(
+            words, OS_MANILA_PRECHECK__FAIL_ON='never'
+        )
+        self.assertEqual((255, ''), (code, stdout))
+        self.assertEqual(1, stderr.count('\n'), stderr)
+        self.assertNotIn('Traceback', stderr)
+
+    @ddt.data(
+        ('--format crashes', '', 'ValueError: no'),
+        ('--format leaves', '', 'it called sys.exit(0)'),
+        ('--report crashes:a', 'READY', 'report crashes:a: ValueError: no'),
+        ('--report json:/dev/full', 'READY', 'No space left on device'),
+    )
+    @ddt.unpack
+    def test_a_report_that_is_not_written(self, flags, shown, words):
+        code, stdout, stderr = self.shell(
+            f'{self.check} {flags} --fail-on never'
+        )
+        self.assertEqual(255, code)
+        self.assertEqual(shown, stdout.partition(':')[0])
+        self.assertIn(words, stderr)
+        self.assertEqual(1, stderr.count('\n'), stderr)
+        self.assertNotIn('a', os.listdir(self.path))
+
+    @ddt.data('> /dev/full', '>&-', '2>&- > /dev/full')
+    def test_standard_output(self, redirection):
+        code, _, _ = self.shell(
+            f'{self.check} --fail-on never --report json:a', redirection
+        )
+        self.assertEqual(255, code)
+
+    def test_a_reader_that_went_away(self):
+        code, _, stderr = self.shell(
+            f'{self.check} --fail-on never',
+            '| head -c 0; exit ${PIPESTATUS[0]}',
+            TOLD='FAILURE',
+            MANY='20000',
+        )
+        self.assertEqual(255, code, stderr)
+        self.assertNotIn('Traceback', stderr)
+
+    @ddt.data(signal.SIGTERM, signal.SIGHUP)
+    def test_a_signal(self, number):
+        mark = os.path.join(self.path, 'mark')
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                '-c',
+                _RUN,
+                *self.check.split(),
+                '--report',
+                'json:a',
+                '--fail-on',
+                'never',
+            ],
+            cwd=self.path,
+            env={**self.environment, 'TOLD': 'wait', 'MARK': mark},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.addCleanup(process.kill)
+        while not os.path.exists(mark):
+            self.assertIsNone(process.poll(), 'it ended before the signal')
+            time.sleep(0.05)
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=60)
+        self.assertEqual(
+            (
+                128 + number,
+                '',
+                f'manila-precheck: error: ended by {number.name}\n',
+            ),
+            (process.returncode, stdout, stderr),
+        )
+        self.assertNotIn('a', os.listdir(self.path))
+
+
+class HostileTest(Case):
+    def test_a_terminal_is_not_fooled(self):
+        """Not by the table, nor by a format that ends up on one."""
+        for name in ('table', 'json', 'junit', 'sarif', 'markdown', 'html'):
+            code, stdout, stderr = self.shell(
+                f'{self.check} --format {name}', TOLD='FAILURE'
+            )
+            self.assertEqual((2, ''), (code, stderr))
+            found = set(re.findall('[^ -~\\n]', stdout)) - {'\u2192'}
+            self.assertEqual(set(), found, name)
+
+    def test_no_secret_leaves_with_a_crash(self):
+        code, stdout, stderr = self.shell(
+            f'--debug {self.check}', TOLD='crash'
+        )
+        self.assertEqual(2, code)
+        self.assertIn('Traceback', stderr)
+        for text in (stdout, stderr):
+            self.assertIn("RuntimeError: no login with '***'", text)
+            self.assertNotIn('hunter2x', text)
+
+    def test_a_pattern_of_the_site(self):
+        self.write(
+            'precheck.conf',
+            '[manila_precheck]\nredact_pattern = evil-[0-9]+\n',
+        )
+        code, stdout, _ = self.shell(
+            f'--config-file precheck.conf {self.check}',
+            TOLD='FAILURE',
+        )
+        self.assertEqual(2, code)
+        self.assertIn('***', stdout)
+        self.assertNotIn('evil-', stdout)
+
+    def test_a_pattern_that_is_none(self):
+        self.write('precheck.conf', '[manila_precheck]\nredact_pattern = (\n')
+        code, stdout, stderr = self.shell(
+            f'--config-file precheck.conf {self.check}'
+        )
+        self.assertEqual((255, ''), (code, stdout))
+        self.assertIn("redact_pattern: '(' is no regular", stderr)
+
+
+@ddt.ddt
+class DecisionsTest(Case):
+    """Waivers and a baseline, through the shell."""
+
+    def waivers(self, expires):
+        self.write(
+            'waivers.yaml',
+            f"""
+            waivers:
+              - key: told-check[evil-0*]
+                reason: it is a test
+                owner: me
+                expires: {expires}
+            """,
+        )
+        return f'{self.check} --waivers waivers.yaml'
+
+    @ddt.data(
+        ('FAILURE', '2999-12-31', '1', 0),
+        ('FAILURE', '2999-12-31', '2', 2),
+        ('FAILURE', '2000-12-31', '1', 2),
+        ('WARNING', '2000-12-31', '1', 1),
+        ('nothing', '2000-12-31', '1', 1),
+        ('nothing', '2999-12-31', '1', 0),
+        ('skip', '2999-12-31', '1', 1),
+        ('crash', '2999-12-31', '1', 2),
+    )
+    @ddt.unpack
+    def test_waivers(self, told, expires, many, expected):
+        code, stdout, stderr = self.shell(
+            self.waivers(expires), TOLD=told, MANY=many
+        )
+        self.assertEqual((expected, ''), (code, stderr), stdout)
+
+    def test_a_waived_finding_is_told(self):
+        _, stdout, _ = self.shell(self.waivers('2999-12-31'), TOLD='FAILURE')
+        self.assertIn('WAIVED   told-check  1 waived\n', stdout)
+        self.assertIn(
+            '    waived by me up to 2999-12-31: it is a test', stdout
+        )
+
+    @ddt.data(
+        ('FAILURE', '1', 'FAILURE', '1', 0),
+        ('FAILURE', '1', 'FAILURE', '2', 2),
+        ('FAILURE', '1', 'WARNING', '1', 0),
+        ('WARNING', '1', 'FAILURE', '1', 2),
+        ('skip', '1', 'skip', '1', 1),
+        ('crash', '1', 'crash', '1', 2),
+    )
+    @ddt.unpack
+    def test_a_baseline(self, before, many, now, more, expected):
+        self.shell(f'{self.check} --report json:a', TOLD=before, MANY=many)
+        code, stdout, stderr = self.shell(
+            f'{self.check} --baseline a', TOLD=now, MANY=more
+        )
+        self.assertEqual((expected, ''), (code, stderr), stdout)
+
+    @ddt.data('--waivers manila.conf', '--baseline manila.conf')
+    def test_what_cannot_be_used(self, flags):
+        code, stdout, stderr = self.shell(
+            f'{self.check} {flags} --fail-on never'
+        )
+        self.assertEqual((255, ''), (code, stdout))
+        self.assertEqual(1, stderr.count('\n'), stderr)

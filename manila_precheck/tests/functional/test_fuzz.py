@@ -1,0 +1,389 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Files that nobody would write: only our own words, and never a hang.
+
+Each test makes texts of the pieces that its format is made of, in any order,
+and reads them as a run would: through the source, and with the checks that
+look at it. ``tox -e fuzz`` tries a hundred thousand; the suite a few hundred.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import tempfile
+
+import hypothesis
+from hypothesis import strategies
+import testtools
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck import testing
+from manila_precheck.catalog import matrix_format
+from manila_precheck.reporters import json_report
+from manila_precheck.sources import document
+from manila_precheck.sources import inventory
+from manila_precheck.sources import report
+from manila_precheck.sources import waivers
+from manila_precheck.tests import reports
+
+#: How many texts each test tries.
+EXAMPLES = int(os.environ.get('MANILA_PRECHECK_FUZZ_EXAMPLES', '200'))
+
+# A hang is what takes this long; the rest of the suite runs meanwhile.
+SECONDS = 30
+
+_SETTINGS = hypothesis.settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    derandomize=EXAMPLES <= 200,
+    suppress_health_check=list(hypothesis.HealthCheck),
+)
+
+_ODD = (
+    '\x00 \x1b[31m \u202e \u2028 \ufeff \xa0 \ud7ff \U0010ffff é 中 ２ \t '
+    '\r \x85 % $ $$ ${ } \\ \\$ \' " ` ; # ! & * | > < @ ? , ~ {{ }} %s %(x)s'
+).split(' ')
+
+_NUMBERS = ('0', '-1', '1e999', 'nan', '9' * 400, '0x10', '1_000', '')
+
+
+def _texts(*pieces):
+    """Return a strategy: pieces of a format, odd characters, any text."""
+    piece = strategies.one_of(
+        strategies.sampled_from(pieces),
+        strategies.sampled_from(pieces),
+        strategies.sampled_from((*_ODD, *_NUMBERS, '\n', ' ', '\n\n')),
+        strategies.text(max_size=8),
+    )
+    return strategies.lists(piece, max_size=40).map(''.join)
+
+
+_CONFIG = _texts(
+    '[DEFAULT]\n',
+    '[database]\n',
+    '[lvm1]\n',
+    '[keystone_authtoken]\n',
+    '[oslo_policy]\n',
+    '[',
+    ']',
+    ' = ',
+    '=',
+    ':',
+    '\n ',
+    'enabled_share_backends = lvm1,netapp1, ,lvm1\n',
+    'enabled_share_backends = $enabled_share_backends\n',
+    'share_driver = manila.share.drivers.lvm.LVMShareDriver\n',
+    'share_driver = manila.share.drivers.dell_emc.driver.EMCShareDriver\n',
+    'emc_share_backend = ',
+    'driver_handles_share_servers = False\n',
+    'network_config_group = lvm1\n',
+    'neutron_binding_profiles = a,b\n',
+    'auth_section = keystone_authtoken\n',
+    'auth_type = password\n',
+    'auth_url = http://u:p@[::1/\n',
+    'transport_url = rabbit://a:b@c:d/e,f:g@h\n',
+    'connection = mysql+pymysql://u:p@h/d?charset=utf8\n',
+    'connection = //\n',
+    'quota_shares = ',
+    'quota_shares = $state_path\n',
+    'state_path = $state_path\n',
+    'share_helpers = a=b,c\n',
+    'report_interval = ',
+    'osapi_share_listen = ',
+    'api_paste_config = /dev/null\n',
+    'policy_file = /dev/zero\n',
+    'policy_dirs = .\n',
+    'fatal_deprecations = true\n',
+    'scheduler_default_filters = A,,B\n',
+    'backend_url = etcd3+http://\n',
+)
+
+_POLICY = _texts(
+    '"share:create": ',
+    'share:get: ',
+    'default: ',
+    'context_is_admin: ',
+    '"rule:default"\n',
+    '"role:admin or (project_id:%(project_id)s and not role:reader)"\n',
+    "'!'\n",
+    '!\n',
+    '@\n',
+    '[]\n',
+    '[["role:admin"], [@]]\n',
+    '{"share:create": "!"}',
+    '{',
+    '}',
+    '[',
+    ']',
+    '- ',
+    ': ',
+    'rule:',
+    'role:',
+    'http://%(x)s',
+    'not ',
+    ' and ',
+    ' or ',
+    '(',
+    ')',
+    '&a ',
+    '*a ',
+    '!!python/object/apply:os.system ["exit 1"]\n',
+    '<<: *a\n',
+    '---\n',
+    '2001-13-45\n',
+    'null\n',
+)
+
+_PASTE = _texts(
+    '[composite:osapi_share]\n',
+    '[composite:x]\n',
+    '[app:apiv2]\n',
+    '[filter:a]\n',
+    '[pipeline:p]\n',
+    '[filter-app:f]\n',
+    '[DEFAULT]\n',
+    'use = call:manila.api:root_app_factory\n',
+    'use = call:manila.api.middleware.auth:pipeline_factory\n',
+    'use = egg:Paste#urlmap\n',
+    'use = config:other.ini\n',
+    'use = x\n',
+    'use = ',
+    '/: apiv2\n',
+    '/v1: x\n',
+    '/v2: p\n',
+    'keystone = a apiv2\n',
+    'noauth = ',
+    'pipeline = a a apiv2\n',
+    'next = f\n',
+    'filter-with = a\n',
+    'paste.app_factory = manila.api.v2.router:APIRouter.factory\n',
+    'paste.filter_factory = oslo_middleware:X\n',
+    'set debug = 1\n',
+    'get x = debug\n',
+    '%(here)s',
+    '%(nothing)s',
+    '%(',
+    '[',
+    ']',
+    ' = ',
+    ': ',
+)
+
+
+_YAML = (
+    '- ',
+    '  ',
+    ': ',
+    '[',
+    ']',
+    '{',
+    '}',
+    '&a ',
+    '*a\n',
+    '<<: *a\n',
+    '!!binary ',
+    '!!set ',
+    '!!timestamp ',
+    '---\n',
+    '...\n',
+    '| \n',
+    '2026-13-45\n',
+    '9.10\n',
+    'null\n',
+)
+
+_WAIVERS = _texts(
+    *_YAML,
+    'waivers:\n',
+    '  - key: config-options[DEFAULT/foo]\n',
+    '    key: "*"\n',
+    '    reason: because\n',
+    '    owner: me\n',
+    '    expires: 2026-12-31\n',
+    '    expires: ',
+)
+
+_STORAGE = _texts(
+    *_YAML,
+    'backends:\n',
+    '  netapp1:\n',
+    '    system: ONTAP\n',
+    '    version: 9.10\n',
+    '    version: ',
+    '    features: [FlexGroup]\n',
+    'format: 2\n',
+    'rows:\n',
+    '  - driver: acme.Driver\n',
+    '    releases: 12-23\n',
+    '    releases: ',
+    '    minimum: ',
+    '    sources: [a page]\n',
+    '    modules: [acme]\n',
+)
+
+
+# What a reader may say of a text.
+_OURS = (exceptions.PrecheckError, matrix_format.Malformed)
+
+
+class _Late(BaseException):
+    """A text took too long; no handler of ours may catch it."""
+
+
+class FuzzTest(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        before = signal.signal(signal.SIGALRM, self._late)
+        self.addCleanup(signal.signal, signal.SIGALRM, before)
+        self.addCleanup(signal.alarm, 0)
+
+    def _late(self, number, frame):
+        raise _Late(f'not done in {SECONDS} seconds')
+
+    def run_checks(self, config, files, checks):
+        signal.alarm(SECONDS)
+        with testing.Site(
+            config,
+            files,
+            source='2025.1',
+            target='2026.1',
+            options={'check_timeout_seconds': SECONDS * 2},
+        ) as site:
+            context = site.context()
+            for check_id in checks:
+                result = site.run(check_id, context)
+                if result.outcome is model.Outcome.ERROR:
+                    self.assertNotIn('it crashed', result.reason)
+                    self.assertNotIn('Traceback', result.reason)
+        signal.alarm(0)
+
+    def test_config(self):
+        @_SETTINGS
+        @hypothesis.given(_CONFIG)
+        def check(text):
+            hypothesis.assume(_encodes(text))
+            self.run_checks_on_config(text)
+
+        check()
+
+    def run_checks_on_config(self, text):
+        """Run the checks; oslo.config may refuse the file before them."""
+        from oslo_config import cfg
+
+        checks = ('config-options', 'backend-drivers', 'upgrade-advisories')
+        try:
+            self.run_checks(text, {}, checks)
+        except (cfg.ConfigFileParseError, cfg.ConfigFileValueError):
+            signal.alarm(0)
+
+    def test_policy(self):
+        @_SETTINGS
+        @hypothesis.given(_POLICY, strategies.sampled_from(('json', 'yaml')))
+        def check(text, kind):
+            hypothesis.assume(_encodes(text))
+            self.run_checks(
+                '[DEFAULT]\n', {f'policy.{kind}': text}, ['policy-rules']
+            )
+
+        check()
+
+    def test_paste(self):
+        @_SETTINGS
+        @hypothesis.given(_PASTE)
+        def check(text):
+            hypothesis.assume(_encodes(text))
+            self.run_checks(
+                '[DEFAULT]\n', {'api-paste.ini': text}, ['api-paste']
+            )
+
+        check()
+
+    def read(self, text, suffix, *readers):
+        signal.alarm(SECONDS)
+        with tempfile.NamedTemporaryFile('w', suffix=suffix) as stream:
+            stream.write(text)
+            stream.flush()
+            for reader in readers:
+                with contextlib.suppress(*_OURS):
+                    reader(stream.name)
+        signal.alarm(0)
+
+    def test_waivers(self):
+        @_SETTINGS
+        @hypothesis.given(_WAIVERS)
+        def check(text):
+            hypothesis.assume(_encodes(text))
+            self.read(text, '.yaml', waivers.read)
+
+        check()
+
+    def test_inventory_and_support_matrix(self):
+        @_SETTINGS
+        @hypothesis.given(_STORAGE)
+        def check(text):
+            hypothesis.assume(_encodes(text))
+            self.read(
+                text,
+                '.yaml',
+                lambda path: inventory.read(document.read(path)),
+                lambda path: matrix_format.decode(document.read(path).data),
+            )
+
+        check()
+
+    def test_report(self):
+        leaf = strategies.one_of(
+            strategies.none(),
+            strategies.booleans(),
+            strategies.floats(),
+            strategies.text(max_size=5),
+            strategies.just([]),
+            strategies.just({}),
+            strategies.just(10**400),
+        )
+
+        @_SETTINGS
+        @hypothesis.given(strategies.data(), leaf)
+        def check(data, value):
+            held = json_report.report_dict(reports.REPORT)
+            place = held
+            while True:
+                keys = (
+                    sorted(place)
+                    if isinstance(place, dict)
+                    else list(range(len(place)))
+                )
+                if not keys:
+                    break
+                key = data.draw(strategies.sampled_from(keys))
+                if not isinstance(place[key], (dict, list)) or data.draw(
+                    strategies.booleans()
+                ):
+                    place[key] = value
+                    break
+                place = place[key]
+            self.read(json.dumps(held), '.json', report.read)
+
+        check()
+
+
+def _encodes(text):
+    """Say whether a file can hold a text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
