@@ -34,7 +34,11 @@ from manila_precheck import testing_schema
 ACCOUNT = 'openstack_citest:openstack_citest@127.0.0.1'
 SERVERS = (f'mysql+pymysql://{ACCOUNT}/', f'postgresql+psycopg2://{ACCOUNT}/')
 DATABASE = 'openstack_citest_sync'
-VENVS = 'MANILA_PRECHECK_VENVS'
+CACHE = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
+# As in tools/real-releases.sh.
+VENVS = os.environ.get('MANILA_PRECHECK_VENVS') or os.path.join(
+    CACHE, 'manila-precheck', 'venvs'
+)
 BATCH_ROWS = 100_000
 
 # How far from the truth an estimate may be.
@@ -212,7 +216,7 @@ sys.exit(code)
 
 def taken(url, major):
     """Return how many seconds the statements of a db sync take."""
-    python = os.path.join(os.environ[VENVS], f'm{major}', 'bin', 'python')
+    python = os.path.join(VENVS, f'm{major}', 'bin', 'python')
     with tempfile.TemporaryDirectory() as folder:
         conf = os.path.join(folder, 'manila.conf')
         with open(conf, 'w', encoding='utf-8') as stream:

@@ -409,13 +409,15 @@ class PendingMigrations(check.Check):
         options: object,
     ) -> model.Finding:
         low, high = seconds / rates.MARGIN, seconds * rates.MARGIN
+        takes = f'about {_time(seconds)} ({_time(low)} to {_time(high)})'
+        if high < 1:
+            takes = 'less than a second'
         long = seconds >= options.warning_seconds  # type: ignore[attr-defined]
         return self.finding(
             model.Severity.WARNING if long else model.Severity.INFO,
             model.Subject('table', one.table),
             f'revision {one.revision} writes table {one.table} anew, with '
-            f'{_count(rows, "row", "")}: about {_time(seconds)} '
-            f'({_time(low)} to {_time(high)}), and {_size(size)} of disk '
+            f'{_count(rows, "row", "")}: {takes}, and {_size(size)} of disk '
             'space on the database server beside the table',
             data={
                 'revision': one.revision,

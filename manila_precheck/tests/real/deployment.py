@@ -149,12 +149,14 @@ class Deployment(fixtures.Fixture):
 
     def fill(self):
         """Have the release make rows of every kind."""
-        seed = os.environ.get(SEED) or random.randrange(10**6)
+        seed = int(os.environ.get(SEED) or random.randrange(10**6))
         done = self._run('python', _FILL, '--seed', str(seed))
         made = json.loads(done.stdout.splitlines()[-1])
         words = ', '.join(f'{count} {what}' for what, count in made.items())
         text = f'manila {self.major} on {self.server.name}, {SEED}={seed}'
         self.made = made
+        #: What every other choice of a test on it follows from.
+        self.seed = seed
         self.addDetail('rows', content.text_content(text))
         # Once for each database, pass or fail.
         sys.stderr.write(f'{text}: {words}\n')

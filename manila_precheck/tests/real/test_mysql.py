@@ -44,5 +44,12 @@ class Manila22MySQLTest(_OnMySQL):
     major = 22
 
 
+class Manila23MySQLTest(work.WorkMixin, case.RealCase):
+    """The newest one, from which no hop is known yet: what its rows mean."""
+
+    server_class = servers.MySQL
+    major = 23
+
+
 # Only the classes that name a release are run.
 del _OnMySQL

@@ -42,5 +42,12 @@ class Manila22PostgreSQLTest(_OnPostgreSQL):
     major = 22
 
 
+class Manila23PostgreSQLTest(work.WorkMixin, case.RealCase):
+    """The newest one, from which no hop is known yet: what its rows mean."""
+
+    server_class = servers.PostgreSQL
+    major = 23
+
+
 # Only the classes that name a release are run.
 del _OnPostgreSQL

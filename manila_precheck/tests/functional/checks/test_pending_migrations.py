@@ -325,10 +325,16 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
         )
 
     @ddt.data(
-        (10.0, 600, model.Severity.INFO, 'a second (a second to a second)'),
-        (4e8, 600, model.Severity.WARNING, '20 min (10 min to 40 min)'),
-        (4e6, 13, model.Severity.INFO, '12 s (6 s to 24 s)'),
-        (4e6, 12, model.Severity.WARNING, '12 s (6 s to 24 s)'),
+        (10.0, 600, model.Severity.INFO, 'less than a second'),
+        (
+            4e5,
+            600,
+            model.Severity.INFO,
+            'about 1 s (a second to 2 s)',
+        ),
+        (4e8, 600, model.Severity.WARNING, 'about 20 min (10 min to 40 min)'),
+        (4e6, 13, model.Severity.INFO, 'about 12 s (6 s to 24 s)'),
+        (4e6, 12, model.Severity.WARNING, 'about 12 s (6 s to 24 s)'),
     )
     @ddt.unpack
     def test_a_table_that_is_written_anew(self, rate, limit, severity, words):
@@ -351,7 +357,7 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
                 severity,
                 'pending-migrations[share_instances#eead2cb81845]',
                 'revision eead2cb81845 writes table share_instances anew, '
-                f'with 3 rows: about {words}, and 1 MB of disk space on the '
+                f'with 3 rows: {words}, and 1 MB of disk space on the '
                 'database server beside the table',
                 ('eead2cb81845', 3),
             ),

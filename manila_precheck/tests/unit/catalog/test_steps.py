@@ -67,6 +67,22 @@ class TestSteps(testtools.TestCase):
             found,
         )
 
+    def test_a_column_that_comes_asks_nothing_of_the_rows(self):
+        """Or pending-migrations has to look for the NULLs in its way."""
+        newest = FACTS.releases[-1]
+        tables = FACTS.tables(newest)
+        found = [
+            (revision, f'{step.table}.{step.column}')
+            for revision, done in FACTS.steps(newest).items()
+            for step in done
+            if step.do in (Do.ADD_COLUMN, Do.MODIFY_COLUMN)
+            for column in tables[step.table].columns
+            if column.name == step.column
+            and not column.nullable
+            and column.default is None
+        ]
+        self.assertEqual([], found)
+
     def test_the_steps_of_a_migration(self):
         self.assertEqual(
             (
