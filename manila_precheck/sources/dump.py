@@ -230,7 +230,9 @@ class _Reader:
         elif mark['restrict']:
             self._restricted = True
         elif mark['quoted'] or mark['table']:
-            table = (mark['quoted'] or mark['table']).decode('utf-8', 'replace')
+            table = (mark['quoted'] or mark['table']).decode(
+                'utf-8', 'replace'
+            )
             self._tables.setdefault(self._current, set()).add(table)
         elif mark['values']:
             self._note(_REVISION.findall(mark['values']))

@@ -265,9 +265,7 @@ class PostgreSQL(Server):
         self.run(f'CREATE DATABASE {database} TEMPLATE {template}')
         if not rows:
             tables = set(self.tables(database)) - {'alembic_version'}
-            self.run(
-                f'TRUNCATE {", ".join(sorted(tables))} CASCADE', database
-            )
+            self.run(f'TRUNCATE {", ".join(sorted(tables))} CASCADE', database)
 
     def tables(self, database):
         """Return the names of the tables."""

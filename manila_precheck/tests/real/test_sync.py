@@ -174,5 +174,3 @@ Sync18To20PostgreSQLTest = _tests(servers.PostgreSQL, 18, 20)
 Sync20To22PostgreSQLTest = _tests(servers.PostgreSQL, 20, 22)
 Sync21To22PostgreSQLTest = _tests(servers.PostgreSQL, 21, 22)
 Sync22To23PostgreSQLTest = _tests(servers.PostgreSQL, 22, 23)
-
-del _Syncs

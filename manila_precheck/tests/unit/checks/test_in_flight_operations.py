@@ -91,7 +91,9 @@ def found(kind, one, state, severity, words, todo, **data):
 
 def copied(one, status, **values):
     """Return a backup that a manila-data copies."""
-    return row(one, status, **{'topic': 'manila-data', 'host': 'ctl', **values})
+    return row(
+        one, status, **{'topic': 'manila-data', 'host': 'ctl', **values}
+    )
 
 
 # Statuses of share instances that are told without another table.

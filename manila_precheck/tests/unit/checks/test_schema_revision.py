@@ -497,7 +497,6 @@ class ForeignKeyScenarios:
             result.findings,
         )
 
-
     def test_a_primary_key_is_missing(self):
         database = self.database('2025.1')
         database.execute(
