@@ -24,6 +24,7 @@ from manila_precheck import releases
 from manila_precheck import standing
 from manila_precheck.catalog import drivers
 from manila_precheck.sources import paste
+from manila_precheck.sources import paste_loading
 
 Severity = model.Severity
 
@@ -109,12 +110,14 @@ class _Judge:
             limited = reader.get('DEFAULT', 'api_rate_limit') is not False
         except standing.Refused:
             limited = True
-        self._loaded = paste.load(self._file, self._strategy, limited)
+        self._loaded = paste_loading.load(self._file, self._strategy, limited)
         #: The file that the target ships, and what it loads from that.
         self._own = paste.from_sections(
             ctx.catalog.paste(self._target), self._package.filename
         )
-        self._own_loaded = paste.load(self._own, self._strategy, limited)
+        self._own_loaded = paste_loading.load(
+            self._own, self._strategy, limited
+        )
         self._known = _factories(self._own)
 
     def findings(self) -> Iterator[model.Finding]:
@@ -166,7 +169,7 @@ class _Judge:
                 return f'ModuleNotFoundError: {parent}'
         return 'it cannot be imported'
 
-    def _code(self, factory: paste.Factory) -> Iterator[model.Finding]:
+    def _code(self, factory: paste_loading.Factory) -> Iterator[model.Finding]:
         spec = factory.spec
         if _of_manila(spec):
             why = self._gone(spec)
@@ -250,12 +253,12 @@ class _Judge:
 
     # -- names ---------------------------------------------------------------
 
-    def _broken(self, broken: paste.Broken) -> model.Finding:
+    def _broken(self, broken: paste_loading.Broken) -> model.Finding:
         place = broken.place
         if place is None:
             return self._finding(
                 Severity.FAILURE,
-                f'composite:{paste.ROOT}',
+                f'composite:{paste_loading.ROOT}',
                 None,
                 f'{broken.text}; manila-api does not start',
                 [self._take_the_targets()],
@@ -274,7 +277,7 @@ class _Judge:
             broken.undefined or 'section',
         )
 
-    def _no_strategy(self, place: paste.Place) -> model.Finding:
+    def _no_strategy(self, place: paste_loading.Place) -> model.Finding:
         section = place.section
         own = self._own.section(section.title)
         wanted = [
@@ -303,7 +306,7 @@ class _Judge:
         )
 
     def _defining(
-        self, place: paste.Place, broken: paste.Broken
+        self, place: paste_loading.Place, broken: paste_loading.Broken
     ) -> list[model.Remediation]:
         """Return the section that is missing, or the line without its name."""
         if not broken.undefined:
@@ -353,7 +356,7 @@ class _Judge:
         )
 
     def _pipeline_without(
-        self, place: paste.Place, name: str
+        self, place: paste_loading.Place, name: str
     ) -> model.Remediation:
         assert place.value is not None
         names = [n for n in place.value.text.split() if n != name]
@@ -362,7 +365,9 @@ class _Judge:
             [place.value._replace(text=' '.join(names))],
         )
 
-    def _without(self, factory: paste.Factory) -> list[model.Remediation]:
+    def _without(
+        self, factory: paste_loading.Factory
+    ) -> list[model.Remediation]:
         """Return the lines of a file that no longer leads to some code."""
         section = factory.place.section
         if factory.is_filter:
@@ -383,14 +388,14 @@ class _Judge:
         return self._unmapping(drops, unused, paths)
 
     def _unmapped(
-        self, place: paste.Place
-    ) -> tuple[list[paste.Place], list[str], list[str]]:
+        self, place: paste_loading.Place
+    ) -> tuple[list[paste_loading.Place], list[str], list[str]]:
         """Return what to take out so that nothing leads to a place.
 
         :returns: the lines that map a path to it, the sections that are
             not needed any more, the paths; nothing when it cannot be done.
         """
-        drops: list[paste.Place] = []
+        drops: list[paste_loading.Place] = []
         unused: list[str] = []
         waiting = [place.section.title]
         if any(r.place == place and r.mapped for r in self._loaded.references):
@@ -413,7 +418,7 @@ class _Judge:
 
     def _unmapping(
         self,
-        drops: list[paste.Place],
+        drops: list[paste_loading.Place],
         unused: list[str],
         paths: list[str],
     ) -> list[model.Remediation]:
@@ -473,7 +478,9 @@ class _Judge:
             if spec in _factories_of(self._catalog.paste(release).values())
         )
 
-    def _adding(self, factory: paste.Factory) -> list[model.Remediation]:
+    def _adding(
+        self, factory: paste_loading.Factory
+    ) -> list[model.Remediation]:
         """Return the section, and this file's lines with its name in them."""
         section = factory.place.section
         found = []
@@ -502,7 +509,7 @@ class _Judge:
 
     def _fails(
         self,
-        place: paste.Place,
+        place: paste_loading.Place,
         message: str,
         remediation: Iterable[model.Remediation],
         aspect: str,
