@@ -41,6 +41,7 @@ from manila_precheck import context as contexts
 from manila_precheck import model
 from manila_precheck import opts
 from manila_precheck import registry
+from manila_precheck import resolution
 from manila_precheck import runner
 
 #: The time of every run in a test.
@@ -128,12 +129,12 @@ class Site(fixtures.Fixture):
         for check_id, values in self._check_options.items():
             self._override(conf, check_id, values)
         installed = self._installed
-        python = self._python or contexts.running_python()
+        python = self._python or resolution.running_python()
         made = contexts.Context(
             conf,
             catalog.Catalog(),
             NOW,
-            installed=lambda: contexts.release_of(installed),
+            installed=lambda: resolution.release_of(installed),
             locations=tuple(map(self.file, self._locations)),
             version=lambda: installed,
             python=lambda: python,
