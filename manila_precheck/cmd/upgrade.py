@@ -54,50 +54,52 @@ _LOCATION = re.compile(
 )
 
 
+#: The flags, by what they decide.
+_FLAGS = {
+    'the upgrade': ('target_release', 'source_release', 'stage', 'wait'),
+    'the checks': ('check', 'skip', 'quick'),
+    'the report': ('format', 'report', 'reproducible', 'redact_names'),
+    'what counts': ('waivers', 'baseline', 'fail_on'),
+}
+
+
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add a flag for each option that is one of a single run."""
-    for name in (
-        'target_release',
-        'source_release',
-        'stage',
-        'wait',
-        'check',
-        'skip',
-        'quick',
-        'format',
-        'report',
-        'waivers',
-        'baseline',
-        'reproducible',
-        'redact_names',
-        'fail_on',
-    ):
-        opt = _OPTIONS[name]
-        if isinstance(opt, cfg.BoolOpt):
-            parser.add_argument(
-                f'--{name.replace("_", "-")}',
-                dest=f'option_{name}',
+    for title, names in _FLAGS.items():
+        group = parser.add_argument_group(title)
+        for name in names:
+            _add_flag(group, _OPTIONS[name])
+        if 'format' in names:
+            group.add_argument(
+                '--json',
+                dest='option_format',
                 action='store_const',
-                const=True,
-                help=_help(opt, False),
+                const='upgradecheck-json',
+                help='Print the object that oslo.upgradecheck prints, with '
+                'more keys.',
             )
-            continue
-        several = isinstance(opt, (cfg.ListOpt, cfg.MultiStrOpt))
-        choices = list(getattr(opt.type, 'choices', None) or ()) or None
-        parser.add_argument(
-            f'--{name.replace("_", "-")}',
-            dest=f'option_{name}',
-            metavar=None if choices else opt.metavar,
-            choices=choices,
-            action='append' if several else 'store',
-            help=_help(opt, several),
+
+
+def _add_flag(group: argparse._ArgumentGroup, opt: cfg.Opt) -> None:
+    flag = f'--{opt.dest.replace("_", "-")}'
+    if isinstance(opt, cfg.BoolOpt):
+        group.add_argument(
+            flag,
+            dest=f'option_{opt.dest}',
+            action='store_const',
+            const=True,
+            help=_help(opt, False),
         )
-    parser.add_argument(
-        '--json',
-        dest='option_format',
-        action='store_const',
-        const='upgradecheck-json',
-        help='print the object that oslo.upgradecheck prints, with more keys',
+        return
+    several = isinstance(opt, (cfg.ListOpt, cfg.MultiStrOpt))
+    choices = list(getattr(opt.type, 'choices', None) or ()) or None
+    group.add_argument(
+        flag,
+        dest=f'option_{opt.dest}',
+        metavar=None if choices else opt.metavar,
+        choices=choices,
+        action='append' if several else 'store',
+        help=_help(opt, several),
     )
 
 
