@@ -17,9 +17,7 @@ import dataclasses
 import datetime
 import importlib.metadata
 import logging
-import math
 import os
-import re
 import sys
 from typing import Any
 from typing import TextIO
@@ -39,7 +37,7 @@ from manila_precheck import registry
 from manila_precheck import runner
 from manila_precheck import settings
 from manila_precheck import upgradecheck
-from manila_precheck.cmd import decisions
+from manila_precheck import waiving
 from manila_precheck.cmd import output
 from manila_precheck.cmd import progress
 from manila_precheck.cmd import waiting
@@ -48,11 +46,6 @@ from manila_precheck.sources import config
 PROJECT = 'manila'
 
 _OPTIONS = {opt.dest: opt for opt in opts.precheck_opts}
-
-_LOCATION = re.compile(
-    r"from LocationInfo\(location=<[^>]*>, detail='([^']*)'\)"
-)
-
 
 #: The flags, by what they decide.
 _FLAGS = {
@@ -182,30 +175,7 @@ def _apply_flags(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
                     part.strip() for item in value for part in item.split(',')
                 ]
             conf.set_override(dest, value, group=opts.GROUP)
-    for opt in opts.precheck_opts:
-        try:
-            value = conf.manila_precheck[opt.dest]
-            if isinstance(opt, cfg.MultiStrOpt):
-                _join(conf, opt.dest, value)
-            if isinstance(value, float) and not math.isfinite(value):
-                raise ValueError(f'{value} is no number of seconds')
-        except (cfg.Error, ValueError) as exc:
-            # oslo.config shows where a value is from as its own object.
-            words = _LOCATION.sub(r'from \1', ' '.join(str(exc).split()))
-            raise exceptions.UsageError(
-                f'[manila_precheck] {opt.dest}: {words}'
-            ) from exc
-
-
-def _join(conf: cfg.ConfigOpts, dest: str, value: Sequence[str]) -> None:
-    """Put together again what the environment says of an option.
-
-    oslo.config 10.2.0 hands a value of the environment to a MultiStrOpt as a
-    list of its characters. Several values stand on lines of their own.
-    """
-    if value and all(len(item) == 1 for item in value):
-        lines = ''.join(value).split('\n')
-        conf.set_override(dest, [s for s in lines if s], group=opts.GROUP)
+    opts.settle(conf)
 
 
 def upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
@@ -219,7 +189,9 @@ def upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
     reporter = output.reporter(options.format)
     targets = output.targets(options.report)
     available = registry.checks()
-    decided = decisions.read(options, [entry.result_id for entry in available])
+    decided = waiving.decisions(
+        options, [entry.result_id for entry in available]
+    )
     chosen = registry.select(
         available, options.check, options.skip, runner.aliases
     )
@@ -291,7 +263,7 @@ def _report(
     ctx: context.Context,
     excluded: Sequence[str],
     compared: bool,
-    decided: decisions.Decisions,
+    decided: waiving.Decisions,
 ) -> model.Report:
     """Run the checks and return what may be shown of it.
 
