@@ -117,8 +117,9 @@ class _Shared:
         self, results: tuple[model.CheckResult, ...]
     ) -> dict[str, model.CheckResult]:
         if self._decided is not None and self._context is not None:
-            today = self._context.now.date()
-            results = self._decided.apply(results, today)
+            results = self._decided.apply(
+                results, self._context.now.date(), self._context.redactor
+            )
         return {result.id: result for result in results}
 
     def _outcome(

@@ -26,6 +26,7 @@ from typing import Any
 from typing import NamedTuple
 from typing import Optional
 
+from manila_precheck import disclosure
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.sources import report as report_source
@@ -268,11 +269,29 @@ class Decisions(NamedTuple):
             self.baseline.require(target_release, stage)
 
     def apply(
-        self, results: tuple[model.CheckResult, ...], today: datetime.date
+        self,
+        results: tuple[model.CheckResult, ...],
+        today: datetime.date,
+        redactor: disclosure.Change,
     ) -> tuple[model.CheckResult, ...]:
-        """Return the results with what is waived and what is known."""
+        """Return the results with what is waived and what is known.
+
+        :param redactor: masks what no text may show: a reason is somebody's
+            own words.
+        """
         if self.waivers is not None:
-            results = waive(results, self.waivers, today, self.known_ids)
+            results = tuple(
+                dataclasses.replace(
+                    result,
+                    findings=tuple(
+                        disclosure.finding_with(finding, redactor)
+                        for finding in result.findings
+                    ),
+                )
+                for result in waive(
+                    results, self.waivers, today, self.known_ids
+                )
+            )
         if self.baseline is not None:
             results = self.baseline.compare(results)
         return results

@@ -273,7 +273,7 @@ def _report(
     with progress.shown(sys.stderr) as shown:
         ctx.on_rows = shown.rows
         results = runner.run(chosen, ctx, progress=shown.check)
-    results = decided.apply(results, ctx.now.date())
+    results = decided.apply(results, ctx.now.date(), ctx.redactor)
     tool = model.Tool(cmd.PROG, version(), _packages(ctx))
     report = runner.report(
         results,
