@@ -101,7 +101,10 @@ class Site(fixtures.Fixture):
         for name, text in self._files.items():
             path = os.path.join(self.path, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, 'w', encoding='utf-8') as stream:
+            # '\\udcff' stands for the byte 0xff, which is no UTF-8.
+            with open(
+                path, 'w', encoding='utf-8', errors='surrogateescape'
+            ) as stream:
                 stream.write(text)
         if self._connection is not None:
             with open(self.file('manila.conf'), 'a') as stream:
