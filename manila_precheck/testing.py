@@ -100,7 +100,7 @@ class Site(fixtures.Fixture):
         for name, text in self._files.items():
             path = os.path.join(self.path, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            with open(path, 'w', encoding='utf-8') as stream:
+            with open(path, 'w', encoding='utf-8', newline='') as stream:
                 stream.write(text)
         if self._connection is not None:
             with open(self.file('manila.conf'), 'a') as stream:
