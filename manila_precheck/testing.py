@@ -103,7 +103,11 @@ class Site(fixtures.Fixture):
             os.makedirs(os.path.dirname(path), exist_ok=True)
             # '\\udcff' stands for the byte 0xff, which is no UTF-8.
             with open(
-                path, 'w', encoding='utf-8', errors='surrogateescape'
+                path,
+                'w',
+                encoding='utf-8',
+                errors='surrogateescape',
+                newline='',
             ) as stream:
                 stream.write(text)
         if self._connection is not None:
