@@ -39,8 +39,11 @@ PIECE_ROWS = 60_000
 #: How long one may take, in seconds, before the next one is made smaller.
 PIECE_SECONDS = 0.12
 
-#: A sample: so many rows of a table, from so many places in it.
-SAMPLE_ROWS = 10_000
+#: A sample of a table: one row in so many, of a small one a few more, and
+#: never more than suffice; from so many places in it.
+SAMPLE_PART = 100
+SAMPLE_LEAST = 200
+SAMPLE_MOST = 10_000
 SAMPLE_PLACES = 16
 
 # The first digits of a UUID, in which every id of manila that is a text
@@ -184,7 +187,9 @@ def pieces(
         yield Piece('1 = 1', 1.0, True)
         return
     length = line.end - line.first
-    widest = width = max(1, length * rows // expected(size))
+    widest = max(1, length * rows // expected(size))
+    # Statistics may be wrong, and nobody knows yet how fast the server is.
+    width = max(1, widest // 8)
     start = line.first
     while start < line.end:
         stop = min(start + width, line.end)
@@ -209,14 +214,29 @@ def _next_width(piece: Piece, width: int, widest: int, rows: int) -> int:
     return max(1, min(int(width * max(factor, 0.1)), widest * 2))
 
 
+def part(
+    size: Size,
+    one_in: int = SAMPLE_PART,
+    least: int = SAMPLE_LEAST,
+    most: int = SAMPLE_MOST,
+) -> int:
+    """Return how many rows of a table make a sample of it."""
+    return max(least, min(most, expected(size) // one_in))
+
+
 def sample(
-    db: database.Database, table: str, size: Size, rows: int = SAMPLE_ROWS
+    db: database.Database,
+    table: str,
+    size: Size,
+    rows: Optional[int] = None,
 ) -> Iterator[Piece]:
     """Yield a few small pieces from all over a table.
 
-    :param rows: how many rows they aim at together.
+    :param rows: how many rows they aim at together; None: what
+        :func:`part` says.
     :returns: all of a small table, in one piece.
     """
+    rows = part(size) if rows is None else rows
     line = None
     if expected(size) > rows:
         line = _line(db, table)
