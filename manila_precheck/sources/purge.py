@@ -35,8 +35,10 @@ if TYPE_CHECKING:
 
 # What a row is, as one number, so that one sum of them says it all: a
 # comparison of two texts and an aggregate each cost as much as reading the
-# row. A digit of the sum has 17 bits, three fit into a double.
-_DIGIT = 1 << 17
+# row. A digit of the sum has 20 bits, and 13 are left for the last one: a
+# double has 53.
+_DIGIT = 1 << 20
+_EXACT = float(1 << 53)
 # A row that is none of the three: it is rare, and the piece is read again.
 _ODD = 1e300
 
@@ -403,7 +405,7 @@ class _Counting:
     ) -> Optional[tuple[Rows, Sequence[Any]]]:
         """Return what the packed sum says; None when it does not say all."""
         number = packed or 0.0
-        if total >= _DIGIT or number >= _ODD:
+        if total >= _DIGIT or number >= _EXACT:
             return None
         high, purgeable = divmod(int(number), _DIGIT)
         undated, live = divmod(high, _DIGIT)

@@ -21,8 +21,8 @@ before, each such range reads the whole table) and of rowid on SQLite::
         row = db.row(f'SELECT COUNT(*) FROM shares WHERE {piece.where}')
         piece.found(row[0])
 
-The next piece is as wide as the last one lets expect: no more than so many
-rows, and a fraction of a second.
+The first piece is small, and the next one as wide as the last one lets
+expect: a fraction of a second, whatever the server is.
 """
 
 from collections.abc import Iterator
@@ -33,11 +33,16 @@ from typing import Optional
 
 from manila_precheck.sources import database
 
-#: How many rows a piece aims at.
-PIECE_ROWS = 60_000
+#: How many rows a piece may have, however fast the server is: to compare
+#: each row with the ends of a range takes as long as to count it, and the
+#: first and the last piece have one end only.
+PIECE_ROWS = 500_000
 
-#: How long one may take, in seconds, before the next one is made smaller.
-PIECE_SECONDS = 0.12
+#: How many the first one aims at, before anything is known of the server.
+FIRST_ROWS = 20_000
+
+#: How long one should take, in seconds.
+PIECE_SECONDS = 0.1
 
 #: A sample of a table: one row in so many, of a small one a few more, and
 #: never more than suffice; from so many places in it.
@@ -99,7 +104,7 @@ def expected(size: Optional[Size]) -> int:
     if size is None:
         return 0
     by_bytes = (size.bytes or 0) // _ROW_BYTES
-    if size.rows is None or (size.rows == 0 and by_bytes > PIECE_ROWS):
+    if size.rows is None or (size.rows == 0 and by_bytes > FIRST_ROWS):
         return by_bytes
     return size.rows
 
@@ -176,20 +181,18 @@ def pieces(
 ) -> Iterator[Piece]:
     """Yield the pieces of a table, which together are all of it.
 
-    :param size: what :func:`sizes` says of it; a table that is not larger
-        than a piece is one.
-    :param rows: how many rows a piece aims at.
+    :param size: what :func:`sizes` says of it; a small table is one piece.
+    :param rows: how many rows a piece may have.
     """
     line = None
-    if expected(size) > rows:
+    if expected(size) > min(rows, 2 * FIRST_ROWS):
         line = _line(db, table)
     if line is None:
         yield Piece('1 = 1', 1.0, True)
         return
     length = line.end - line.first
     widest = max(1, length * rows // expected(size))
-    # Statistics may be wrong, and nobody knows yet how fast the server is.
-    width = max(1, widest // 8)
+    width = max(1, min(widest, length * FIRST_ROWS // expected(size)))
     start = line.first
     while start < line.end:
         stop = min(start + width, line.end)
