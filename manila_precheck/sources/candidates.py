@@ -69,13 +69,17 @@ class Candidates(purge.Extra):
         self._references: dict[str, Sequence[purging.Reference]] = {}
         self._columns: dict[str, list[str]] = {}
         self._asked: dict[str, int] = {}
+        # Tables in which nothing can be looked up, as it seems.
+        self._closed: set[str] = set()
+        # Tables of which a part was counted without them.
+        self._failed: set[str] = set()
         self._rows = 0
         self._stays = 0
         self._lock = threading.Lock()
 
     def of(self, table: str) -> Optional[Found]:
         """Return what was found in a table; None: it was not looked at."""
-        return self._tables.get(table)
+        return None if table in self._failed else self._tables.get(table)
 
     def counted(self, rows: purge.Rows) -> None:
         """Take what all of a table holds."""
@@ -86,7 +90,7 @@ class Candidates(purge.Extra):
 
     # While a table is counted
 
-    def columns(self, table: str, number: int) -> Sequence[str]:
+    def columns(self, table: str) -> Sequence[str]:
         """Return what finds the rows; nothing where that is too much."""
         with self._lock:
             if table not in self._tables:
@@ -102,10 +106,22 @@ class Candidates(purge.Extra):
                 names.append('ids')
                 result.append(self._ids(table))
             own = self._own(table)
-            if own:
+            if own and table not in self._failed:
                 names.append('own')
                 result.append(own)
             return result
+
+    def failed(self, table: str) -> None:
+        """Look nothing up any more in the tables that this one refers to.
+
+        Which of them it was that did not answer, nobody knows; to wait for
+        each again takes long.
+        """
+        with self._lock:
+            self._tables[table] = Found()
+            self._tables[table].whole = False
+            self._failed.add(table)
+            self._closed.update(ref.parent for ref in self._references[table])
 
     def _begin(self, table: str) -> None:
         """Decide whether a table is looked up; held by the lock."""
@@ -127,7 +143,10 @@ class Candidates(purge.Extra):
             stays = self._stays / self._rows
         rows = scan.expected(self.sizes.get(table))
         expected = sum(rows * (1 if ref.early else stays) for ref in references)
-        found.whole = expected <= max(self.budget, 0) or not references
+        found.whole = not references or (
+            expected <= max(self.budget, 0)
+            and not self._closed & {ref.parent for ref in references}
+        )
 
     def _ids(self, table: str) -> str:
         stays = self.wanted.not_asked(table, 'c.')

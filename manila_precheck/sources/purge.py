@@ -27,6 +27,7 @@ from typing import NamedTuple
 from typing import Optional
 from typing import TYPE_CHECKING
 
+from manila_precheck import exceptions
 from manila_precheck.sources import database
 from manila_precheck.sources import scan
 
@@ -244,11 +245,8 @@ class Filter:
 class Extra:
     """More to find in the rows of a table while they are counted."""
 
-    def columns(self, table: str, number: int) -> Sequence[str]:
-        """Return aggregates in SQL; each row of the table is ``c`` there.
-
-        :param number: how many rows were read of it until now.
-        """
+    def columns(self, table: str) -> Sequence[str]:
+        """Return aggregates in SQL; each row of the table is ``c`` there."""
         return ()
 
     def found(self, part: 'Rows', values: Sequence[Any]) -> None:
@@ -257,6 +255,9 @@ class Extra:
         :param values: as many as there were columns; none when there were
             none.
         """
+
+    def failed(self, table: str) -> None:
+        """Take that the aggregates of a part could not be read."""
 
 
 def count(
@@ -318,16 +319,15 @@ class _Counting:
     def read(self, where: str) -> Rows:
         """Count one piece, and add it to what was found."""
         wanted = self.wanted
-        columns = self.extra.columns(self.table, self.found.total)
-        more = self.recycled + ''.join(f', {one}' for one in columns)
-        part = None
-        if self.settled and not self.odd:
-            part = self.between(where, more)
-        if part is None and not self.odd:
-            part = self.packed(where, more)
-        if part is None:
-            part = self.plain(where, more)
-        rows, values = part
+        columns = self.extra.columns(self.table)
+        try:
+            rows, values = self.part(where, columns)
+        except exceptions.SourceUnusable:
+            if not columns:
+                raise
+            # What the aggregates read of other tables may be the reason.
+            rows, values = self.part(where, ())
+            self.extra.failed(self.table)
         if wanted.nothing(self.table):
             rows = rows._replace(
                 unmarked=rows.unmarked + rows.purgeable, purgeable=0
@@ -336,6 +336,18 @@ class _Counting:
         self.settled = before[-3:-1] == self.found[-3:-1]
         self.extra.found(rows, values)
         return rows
+
+    def part(
+        self, where: str, columns: Sequence[str]
+    ) -> tuple[Rows, Sequence[Any]]:
+        """Read one piece by the cheapest statement that tells all of it."""
+        more = self.recycled + ''.join(f', {one}' for one in columns)
+        found = None
+        if self.settled and not self.odd:
+            found = self.between(where, more)
+        if found is None and not self.odd:
+            found = self.packed(where, more)
+        return self.plain(where, more) if found is None else found
 
     def row(self, form: str, where: str, more: str, **names: str) -> Any:
         return self.db.row(

@@ -63,8 +63,13 @@ _MYSQL_SIZES = (
     'FROM information_schema.tables WHERE table_schema = DATABASE()'
 )
 
+# To ask for the size of a table waits for whoever alters it; one that is
+# locked, or is about to be, has the size that the last VACUUM saw.
 _POSTGRESQL_SIZES = (
-    'SELECT relname, reltuples, pg_total_relation_size(oid) FROM pg_class '
+    'SELECT relname, reltuples, CASE WHEN EXISTS (SELECT 1 FROM pg_locks '
+    "WHERE relation = c.oid AND mode = 'AccessExclusiveLock') "
+    "THEN relpages * current_setting('block_size')::bigint "
+    'ELSE pg_total_relation_size(c.oid) END FROM pg_class c '
     "WHERE relkind = 'r' AND pg_table_is_visible(oid) "
     'AND relnamespace = ANY (SELECT oid FROM pg_namespace '
     'WHERE nspname = ANY (current_schemas(false)))'

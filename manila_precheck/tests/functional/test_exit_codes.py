@@ -15,6 +15,7 @@ The command runs in a process of its own, with a plugin whose check does what
 a variable says, as pip would install it; nothing is replaced.
 """
 
+import json
 import os
 import re
 import signal
@@ -236,8 +237,8 @@ class CouldNotLookTest(Case):
         self.assertEqual(255, code, stderr)
         self.assertNotIn('Traceback', stderr)
 
-    @ddt.data(signal.SIGTERM, signal.SIGHUP)
-    def test_a_signal(self, number):
+    def waiting(self, *words):
+        """Return a process whose check waits for what never comes."""
         mark = os.path.join(self.path, 'mark')
         process = subprocess.Popen(
             [
@@ -249,6 +250,7 @@ class CouldNotLookTest(Case):
                 'json:a',
                 '--fail-on',
                 'never',
+                *words,
             ],
             cwd=self.path,
             env={**self.environment, 'TOLD': 'wait', 'MARK': mark},
@@ -260,6 +262,11 @@ class CouldNotLookTest(Case):
         while not os.path.exists(mark):
             self.assertIsNone(process.poll(), 'it ended before the signal')
             time.sleep(0.05)
+        return process
+
+    @ddt.data(signal.SIGTERM, signal.SIGHUP)
+    def test_a_signal(self, number):
+        process = self.waiting()
         process.send_signal(number)
         stdout, stderr = process.communicate(timeout=60)
         self.assertEqual(
@@ -271,6 +278,26 @@ class CouldNotLookTest(Case):
             (process.returncode, stdout, stderr),
         )
         self.assertNotIn('a', os.listdir(self.path))
+
+    def test_ctrl_c(self):
+        process = self.waiting('--check', 'upgrade-path', '--format', 'json')
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+        self.assertEqual((2, ''), (process.returncode, stderr))
+        with open(os.path.join(self.path, 'a')) as stream:
+            report = json.load(stream)
+        self.assertEqual(report, json.loads(stdout))
+        incomplete = 'interrupted before it ended; this report is not complete'
+        self.assertEqual(
+            [('error', incomplete)],
+            [
+                (one['outcome'], one['reason'])
+                for one in report['checks']
+                if one['id'] == 'told-check'
+            ],
+        )
+        # The other one had ended, or did not begin.
+        self.assertEqual(2, len(report['checks']))
 
 
 class HostileTest(Case):
