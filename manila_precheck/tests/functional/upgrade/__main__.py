@@ -72,9 +72,7 @@ def main(argv=None):
         '--table', metavar='FILE', help='write the results as reST'
     )
     args = parser.parse_args(argv)
-    if args.all == bool(args.source) or bool(args.source) != bool(
-        args.target
-    ):
+    if args.all == bool(args.source) or bool(args.source) != bool(args.target):
         parser.error('name a source and a target release, or --all')
     paths = PATHS if args.all else ((args.source, args.target),)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -89,9 +87,7 @@ def main(argv=None):
         sys.stderr.write(f'{exc}\n')
         return 2
     if args.table:
-        pathlib.Path(args.table).write_text(
-            _page(results), encoding='utf-8'
-        )
+        pathlib.Path(args.table).write_text(_page(results), encoding='utf-8')
     good = all(one.passed for found in results.values() for one in found)
     return 0 if good else 1
 

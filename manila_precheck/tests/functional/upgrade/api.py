@@ -60,7 +60,8 @@ class Client:
             with urllib.request.urlopen(request, timeout=seconds) as answer:
                 text = answer.read()
         except urllib.error.HTTPError as exc:
-            raise Refused(exc.code, exc.read().decode('utf-8', 'replace'))
+            text = exc.read().decode('utf-8', 'replace')
+            raise Refused(exc.code, text) from exc
         return json.loads(text) if text else {}
 
     def get(self, path):

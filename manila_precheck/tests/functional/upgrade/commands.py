@@ -57,7 +57,6 @@ class Typist:
         if done.returncode:
             said = (done.stderr or done.stdout).strip().splitlines()
             self.refused.append(
-                f'{text} gave {done.returncode}: '
-                + (said[-1] if said else '')
+                f'{text} gave {done.returncode}: ' + (said[-1] if said else '')
             )
         return done

@@ -197,7 +197,9 @@ SCENARIOS = (
         'share',
         rows=2,
         picks=_config_items,
-        by_hand=_put('[manila_precheck]\nother_backends = ctl2@delta,ctl1@beta'),
+        by_hand=_put(
+            '[manila_precheck]\nother_backends = ctl2@delta,ctl1@beta'
+        ),
     ),
     Scenario(
         'emc_share_backend = vmax',

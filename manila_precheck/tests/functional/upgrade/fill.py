@@ -142,9 +142,7 @@ class Filler:
         client.wait_status(
             f'/share-groups/{ids["group"]}', 'share_group', 'available'
         )
-        self.share(
-            'grouped', share_type='plain', share_group_id=ids['group']
-        )
+        self.share('grouped', share_type='plain', share_group_id=ids['group'])
         waited.append((f'/shares/{ids["grouped"]}', 'share'))
         for name, kind, to in (
             ('first', 'ip', '192.0.2.1'),

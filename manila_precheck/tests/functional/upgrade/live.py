@@ -22,9 +22,6 @@ import fnmatch
 import shutil
 import time
 
-from manila_precheck.tests.functional.upgrade import api
-from manila_precheck.tests.functional.upgrade import observe
-from manila_precheck.tests.functional.upgrade import plane
 from manila_precheck.tests.functional.upgrade import processes
 from manila_precheck.tests.functional.upgrade import remedy
 from manila_precheck.tests.functional.upgrade import rows
@@ -389,13 +386,9 @@ class InFlight:
                     for key in fnmatch.filter(report.loud, pattern)
                 },
                 observed=seen[name],
-                left={
-                    key: left[key] for key in fnmatch.filter(left, pattern)
-                },
+                left={key: left[key] for key in fnmatch.filter(left, pattern)},
                 how='as printed',
-                refused=tuple(
-                    text for text in refused if found[name] in text
-                ),
+                refused=tuple(text for text in refused if found[name] in text),
             )
         yield score.Result(
             path=str(run.path),

@@ -143,7 +143,8 @@ class Observer:
         try:
             processes.wait_for(told, PATIENCE_SECONDS)
             processes.wait_for(
-                lambda: 'renamed' in process.output(), 2 * processes.STEP_SECONDS
+                lambda: 'renamed' in process.output(),
+                2 * processes.STEP_SECONDS,
             )
             code, text = process.code, process.output()
         finally:
@@ -153,7 +154,7 @@ class Observer:
                 Level.BROKEN, f'{name} ended with {code}: {why(text)}'
             )
         for line in text.splitlines():
-            if 'renamed' in line or 'deprecated' in line and 'isilon' in line:
+            if 'renamed' in line or ('deprecated' in line and 'emc' in line):
                 return Observed(Level.CHANGED, f'{name} logs: {line[-120:]}')
         return Observed(Level.NOTHING, f'{name} starts')
 

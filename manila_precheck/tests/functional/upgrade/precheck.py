@@ -38,11 +38,11 @@ class Report:
             return
         try:
             self.document = json.loads(done.stdout)
-        except ValueError:
+        except ValueError as exc:
             raise processes.Broken(
                 f'no JSON from manila-precheck ({self.code}): '
                 f'{done.stdout[:2000]}{done.stderr[-2000:]}'
-            )
+            ) from exc
         for check in self.document['checks']:
             for finding in check['findings']:
                 self.findings[finding['key']] = finding
@@ -64,6 +64,17 @@ class Report:
             key: finding['severity']
             for key, finding in self.findings.items()
             if finding['severity'] != 'info' and not finding.get('waiver')
+        }
+
+    @property
+    def commands(self):
+        """The commands of manila that remediations name."""
+        return {
+            item['text']
+            for finding in self.findings.values()
+            for item in finding['remediation']
+            if item['kind'] == 'command'
+            and item['text'].startswith(('manila-manage ', 'openstack '))
         }
 
 

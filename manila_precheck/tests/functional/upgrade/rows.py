@@ -116,7 +116,7 @@ def _crosses(*releases):
 
 
 def _migrated_unrecorded(copy):
-    """Leave the database as after a db sync that ended before its last step."""
+    """Leave what a db sync leaves that is killed before its last step."""
     head = copy.sql('SELECT version_num FROM alembic_version')[0][0]
     copy.run.target.plane(copy.site).manage('db', 'sync')
     copy.sql(f"UPDATE alembic_version SET version_num = '{head}'")
@@ -196,13 +196,15 @@ SCENARIOS = (
             "INSERT INTO alembic_version VALUES ('fbdfabcba377')"
         ),
         mends=lambda copy, report: (
-            copy.sql(
-                "DELETE FROM alembic_version WHERE version_num = "
-                "'fbdfabcba377'"
+            (
+                copy.sql(
+                    "DELETE FROM alembic_version WHERE version_num = "
+                    "'fbdfabcba377'"
+                )
+                and ''
             )
-            and ''
-        )
-        or 'by hand: the other one is deleted',
+            or 'by hand: the other one is deleted'
+        ),
     ),
     Scenario(
         'a revision that no release has',

@@ -28,6 +28,7 @@ from manila_precheck.tests.functional.upgrade import files
 from manila_precheck.tests.functional.upgrade import fill
 from manila_precheck.tests.functional.upgrade import live
 from manila_precheck.tests.functional.upgrade import observe
+from manila_precheck.tests.functional.upgrade import parsers
 from manila_precheck.tests.functional.upgrade import precheck
 from manila_precheck.tests.functional.upgrade import processes
 from manila_precheck.tests.functional.upgrade import remedy
@@ -81,6 +82,8 @@ class Run:
         )
         self.only = only
         self.results = []
+        #: Every command that a remediation named.
+        self.printed = set()
         self._keep = keep
         self._started_at = time.monotonic()
         self._stack = contextlib.ExitStack()
@@ -171,9 +174,11 @@ class Run:
 
     def check(self, site, stage, words=()):
         """Run the command on a site."""
-        return precheck.check(
+        report = precheck.check(
             self.environments.command, site, self.path.target, stage, words
         )
+        self.printed |= report.commands
+        return report
 
     def typist(self, site, release):
         """Return what types the commands of a remediation."""
@@ -223,9 +228,7 @@ class Run:
         said = self.check(mended, 'plan')
         how, refused = self.mend(scenario, mended, said)
         left = self.check(mended, 'plan').loud
-        return Trial(
-            scenario, broken, mended, said.loud, left, how, refused
-        )
+        return Trial(scenario, broken, mended, said.loud, left, how, refused)
 
     def mend(self, scenario, site, report):
         """Do what the loud findings of a report say; say how."""
@@ -272,7 +275,10 @@ class Run:
             scenario = trial.scenario
             look = getattr(self, f'_look_{scenario.service}')
             self._done(
-                number, trial, look(trial, trial.broken), look(trial, trial.mended)
+                number,
+                trial,
+                look(trial, trial.broken),
+                look(trial, trial.mended),
             )
 
     def _done(self, number, trial, observed, after):
@@ -451,6 +457,31 @@ class Run:
             'as they were, a new share is made',
         )
 
+    def parse(self):
+        """Have real parsers read the commands, printed now or elsewhere."""
+        wanted = sorted({*parsers.known(), *self.printed})
+        refused = [
+            text
+            for release in (self.path.source, self.path.target)
+            for text in parsers.refused(self.environments, release, wanted)
+        ]
+        self.results.append(
+            score.Result(
+                path=str(self.path),
+                scenario='the commands of remediations are read',
+                expected=(),
+                predicted={},
+                observed=Observed(
+                    Level.NOTHING,
+                    f'{len(wanted)} commands are taken by manila-manage of '
+                    'both releases and by openstack',
+                ),
+                left={},
+                how='no command is run',
+                refused=tuple(refused),
+            )
+        )
+
     def clean(self, name, report, observed):
         """Count a run of the command that has to be silent."""
         self.results.append(
@@ -489,6 +520,7 @@ class Run:
         self.say('work in flight: seen')
         self.results += at_plan.upgrade()
         self.say('services and migrations: seen')
+        self.parse()
         return self.results
 
 

@@ -106,9 +106,7 @@ class Result:
     @property
     def is_missed(self):
         """Whether something happened that no finding promises."""
-        promised = [
-            PROMISED[severity] for severity in self.predicted.values()
-        ]
+        promised = [PROMISED[severity] for severity in self.predicted.values()]
         return self.observed.level > max(promised, default=Level.NOTHING)
 
     @property

@@ -209,9 +209,7 @@ class MariaDB:
         text = pathlib.Path(path).read_text(encoding='utf-8')
         if charset:
             text = text.replace('CHARSET=utf8mb3', f'CHARSET={charset}')
-            text = text.replace(
-                'utf8mb3_general_ci', f'{charset}_general_ci'
-            )
+            text = text.replace('utf8mb3_general_ci', f'{charset}_general_ci')
         name = self.create(charset or 'utf8')
         self._load(name, text)
         return name

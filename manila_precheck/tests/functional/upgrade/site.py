@@ -64,6 +64,8 @@ default_share_group_type = grouped
 storage_availability_zone = nova
 report_interval = {report_interval}
 service_down_time = {service_down_time}
+periodic_interval = 3
+periodic_fuzzy_delay = 1
 migration_driver_continue_update_interval = 2
 graceful_shutdown_timeout = 5
 

@@ -94,7 +94,11 @@ def terminal(results):
 
 def rst(results):
     """Return a list-table, for the documentation."""
-    lines = ['.. list-table::', '   :header-rows: 1', '   :widths: 16 34 30 20']
+    lines = [
+        '.. list-table::',
+        '   :header-rows: 1',
+        '   :widths: 16 34 30 20',
+    ]
     lines.append('')
     for cells in [_HEADERS, *map(row, results)]:
         for number, cell in enumerate(cells):

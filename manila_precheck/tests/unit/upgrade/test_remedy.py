@@ -123,9 +123,7 @@ class ApplyTest(testtools.TestCase):
         self.site.write('api-paste.ini', '[app:a]\nb = c\n')
         text = f'# in {self.site.path("api-paste.ini")}\n[app:a]\nb = d'
         self.assertTrue(self.apply('config', text))
-        self.assertEqual(
-            '[app:a]\nb = d\n\n', self.site.read('api-paste.ini')
-        )
+        self.assertEqual('[app:a]\nb = d\n\n', self.site.read('api-paste.ini'))
         self.assertEqual(_CONF, self.site.read('manila.conf'))
 
     def test_a_policy_file_that_is_not_there_is_made(self):

@@ -49,7 +49,9 @@ class ResultTest(testtools.TestCase):
         self.assertFalse(result.passed)
 
     def test_a_warning_of_what_breaks_is_a_miss(self):
-        result = _result(Level.BROKEN, {'x[a]': 'warning'}, (('warning', '*'),))
+        result = _result(
+            Level.BROKEN, {'x[a]': 'warning'}, (('warning', '*'),)
+        )
         self.assertTrue(result.is_missed)
         self.assertEqual({}, result.wrong)
 
