@@ -293,6 +293,11 @@ class Run:
             how=trial.how,
             refused=trial.refused,
         )
+        self._tell(self.done[number])
+
+    def _tell(self, result):
+        mark = 'ok' if result.passed else 'FAIL'
+        self.say(f'{mark}: {result.scenario}')
 
     def _look_share(self, trial, site):
         return self.target.service(site, 'manila-share', trial.scenario.rows)
@@ -362,7 +367,7 @@ class Run:
         after = scenario.looks(copy)
         copy.point(broken, scenario.dialect)
         observed = scenario.looks(copy)
-        return score.Result(
+        result = score.Result(
             path=str(self.path),
             scenario=scenario.name,
             expected=scenario.expects,
@@ -372,6 +377,8 @@ class Run:
             after=after,
             how=how,
         )
+        self._tell(result)
+        return result
 
     # The upgrade itself
 
