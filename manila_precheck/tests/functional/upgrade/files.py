@@ -37,7 +37,8 @@ class Scenario:
     breaks: Callable
     #: ((severity, pattern of keys), ...).
     expects: tuple
-    #: Which service is started on it: share, data, scheduler, api, policy.
+    #: What is started on it: share, data, scheduler, api; or what is asked:
+    #: policy, option, emc.
     service: str
     #: How many rows manila-share has to report after the remediation.
     rows: int = 3
@@ -47,6 +48,8 @@ class Scenario:
     picks: Optional[Callable] = None
     #: Does what the printed sentences leave to the operator.
     by_hand: Optional[Callable] = None
+    #: The option whose effect is looked at: (group, name).
+    option: Optional[tuple] = None
     #: Whether rights are compared with those of the source on the same
     #: files, or with those of the target without any override.
     against: str = 'defaults'
@@ -122,6 +125,22 @@ def _crosses(release):
 
 def _since(release):
     return lambda path: path.target.major >= release
+
+
+def _gone(group, name, value, *releases):
+    """Return a scenario of an option that the target does not have."""
+    key = f'config-options[[]{group}/{name}]'
+    return Scenario(
+        f'[{group}] {name}, which the target does not have',
+        lambda site, path: site.write(
+            'manila.conf',
+            site.read('manila.conf') + f'[{group}]\n{name} = {value}\n',
+        ),
+        (('warning', key),),
+        'option',
+        option=(group, name),
+        when=lambda path: any(_crosses(r)(path) for r in releases),
+    )
 
 
 def _default_rule(*names):
@@ -340,6 +359,35 @@ SCENARIOS = (
         _edit('[alpha]\n', '[alpha]\nnobody_reads_this = 1\n'),
         (),
         'share',
+    ),
+    _gone('database', 'mysql_enable_ndb', 'False', 18),
+    _gone('oslo_messaging_amqp', 'idle_timeout', '60', 20),
+    _gone(
+        'oslo_messaging_rabbit',
+        'ssl_enforce_hostname_verification',
+        'False',
+        22,
+    ),
+    _gone('oslo_messaging_rabbit', 'heartbeat_in_pthread', 'False', 23),
+    _gone('oslo_policy', 'enforce_scope', 'False', 23),
+    Scenario(
+        'max_over_subscription_ratio below 1',
+        _edit('[alpha]\n', '[alpha]\nmax_over_subscription_ratio = 0.5\n'),
+        (
+            (
+                'failure',
+                'config-options[[]alpha/max_over_subscription_ratio#value]',
+            ),
+        ),
+        'share',
+        when=_crosses(19),
+    ),
+    Scenario(
+        'a value that the source refuses and the target takes',
+        _set('unused_share_server_cleanup_interval = 100'),
+        (),
+        'share',
+        when=_crosses(20),
     ),
     Scenario(
         'deprecated options are fatal',

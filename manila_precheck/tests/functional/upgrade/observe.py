@@ -165,6 +165,36 @@ class Observer:
             words += f', logs {", ".join(sorted(logged))} as deprecated'
         return Observed(Level.NOTHING, words)
 
+    def option(self, site, group, name):
+        """Return what manila-data makes of an option.
+
+        :returns: (whether its oslo.config knows it, whether it logs that it
+            is deprecated); None when the service does not start.
+        """
+        asked = site.copy(site.home.with_name(f'{site.home.name}-debug'))
+        asked.edit('[DEFAULT]\n', '[DEFAULT]\ndebug = True\n')
+        services = self.plane(asked)
+        process = services.start('manila-data')
+
+        # The values of all options are logged between rows of asterisks.
+        def logged():
+            text = process.output()
+            return process.code is not None or text.count('*' * 60) >= 2
+
+        try:
+            processes.wait_for(logged, PATIENCE_SECONDS)
+            text = process.output()
+            if process.code is not None:
+                return None
+        finally:
+            services.kill_all()
+            shutil.rmtree(asked.home)
+        full = name if group == 'DEFAULT' else f'{group}.{name}'
+        known = re.search(rf'\b{re.escape(full)} +=', text) is not None
+        return known, any(
+            item.endswith(f'/{name}') for item in deprecations(text)
+        )
+
     def api(self, site):
         """Start the API and ask it as the administrator."""
         services = self.plane(site)
@@ -315,6 +345,27 @@ def _value(site, name):
         if line.startswith(f'{name} = '):
             return line.partition(' = ')[2]
     raise processes.Broken(f'{name} is not in manila.conf')
+
+
+def effect(before, after):
+    """Say what became of an option.
+
+    :param before: what option() of the source gave.
+    :param after: of the target.
+    """
+    if after is None:
+        return Observed(Level.BROKEN, 'manila-data does not start')
+    if before is None or not before[0]:
+        return Observed(Level.NOTHING, 'the source does not know it either')
+    if not after[0]:
+        return Observed(
+            Level.CHANGED, 'the target starts, and no longer knows the option'
+        )
+    if after[1] and not before[1]:
+        return Observed(
+            Level.CHANGED, 'the target logs that the option is deprecated'
+        )
+    return Observed(Level.NOTHING, 'the target reads it as the source did')
 
 
 def access(before, after):

@@ -40,6 +40,9 @@ from manila_precheck.tests.functional.upgrade import site as sites
 Level = score.Level
 Observed = score.Observed
 
+# What a run says of rules that no file overrides.
+_RIGHTS = 'policy-rules[[]*'
+
 
 @dataclasses.dataclass(frozen=True)
 class Path:
@@ -65,7 +68,8 @@ class Trial:
     left: dict
     how: str
     refused: tuple
-    #: Answers of the source's API under the broken files.
+    #: What the source makes of the broken files: the answers of its API,
+    #: or what it knows of an option.
     before: dict = None
 
 
@@ -203,7 +207,11 @@ class Run:
         self.trials = in_two(self._trial, list(enumerate(chosen)))
         self.say(f'{len(self.trials)} scenarios of files were judged')
         for number, trial in enumerate(self.trials):
-            if trial.scenario.service == 'policy' and (
+            if trial.scenario.option:
+                trial.before = self.source.option(
+                    self._source_files(trial, number), *trial.scenario.option
+                )
+            elif trial.scenario.service == 'policy' and (
                 trial.scenario.against == 'source'
             ):
                 trial.before = self.source.answers(
@@ -301,6 +309,12 @@ class Run:
 
     def _look_share(self, trial, site):
         return self.target.service(site, 'manila-share', trial.scenario.rows)
+
+    def _look_option(self, trial, site):
+        after = self.target.option(site, *trial.scenario.option)
+        if site is trial.mended and after is not None:
+            return Observed(Level.NOTHING, 'manila-data starts')
+        return observe.effect(trial.before, after)
 
     def _look_emc(self, trial, site):
         return self.target.renamed(site, 'manila-share')
@@ -489,6 +503,22 @@ class Run:
             )
         )
 
+    def rights(self, report, before):
+        """Count what was said of the rights with no policy file in play."""
+        expected = ()
+        if self.path.source.major < 19 <= self.path.target.major:
+            # enforce_new_defaults becomes the default.
+            expected = (('warning', _RIGHTS),)
+        self.results.append(
+            score.Result(
+                path=str(self.path),
+                scenario='who may do what, with no policy file',
+                expected=expected,
+                predicted=fnmatched(report.loud, _RIGHTS),
+                observed=observe.access(before, self._default_answers()),
+            )
+        )
+
     def clean(self, name, report, observed):
         """Count a run of the command that has to be silent."""
         self.results.append(
@@ -496,7 +526,11 @@ class Run:
                 path=str(self.path),
                 scenario=name,
                 expected=(),
-                predicted=report.loud,
+                predicted={
+                    key: severity
+                    for key, severity in report.loud.items()
+                    if not fnmatch.fnmatchcase(key, _RIGHTS)
+                },
                 observed=observed,
             )
         )
@@ -507,6 +541,9 @@ class Run:
         self._defaults = None
         self.prepare()
         plan = self.check(self.staged, 'plan')
+        before = self.source.answers(
+            self.source_site, self.scratch / 'callers'
+        )
         self.files_at_plan()
         at_plan = live.AtPlan(self, self.other)
         at_plan.make()
@@ -515,6 +552,7 @@ class Run:
         upgraded = self.check(self.staged, 'upgraded')
         self.services.stop_all()
         self.other.services.stop_all()
+        self.rights(plan, before)
         for stage, report in (
             ('plan', plan),
             ('stopped', self.stopped),
