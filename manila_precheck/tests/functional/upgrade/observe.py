@@ -25,7 +25,7 @@ Level = score.Level
 Observed = score.Observed
 
 #: How long a service may be alive and not report, before that counts.
-PATIENCE_SECONDS = 45
+PATIENCE_SECONDS = 100
 
 _RAISED = re.compile(
     r'\b(?P<name>(?:\w+\.)*\w*(?:Error|Exception|NoMatches|NotFound|Failure)'

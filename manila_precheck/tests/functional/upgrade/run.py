@@ -40,6 +40,8 @@ from manila_precheck.tests.functional.upgrade import site as sites
 Level = score.Level
 Observed = score.Observed
 
+_LONGEST_BASE = 60
+
 # What a run says of rules that no file overrides.
 _RIGHTS = 'policy-rules[[]*'
 
@@ -94,8 +96,13 @@ class Run:
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
+            # The path of the database's socket has to be short.
+            base = tempfile.gettempdir()
             self.scratch = pathlib.Path(
-                tempfile.mkdtemp(prefix='manila-upgrade-')
+                tempfile.mkdtemp(
+                    prefix='manila-upgrade-',
+                    dir=base if len(base) < _LONGEST_BASE else '/tmp',
+                )
             )
             self.started = stack.enter_context(
                 processes.Processes(self.scratch, self._keep)
