@@ -12,6 +12,7 @@
 
 """The exceptions of the package; every one derives from PrecheckError."""
 
+from collections.abc import Iterable
 from typing import Optional
 
 
@@ -21,6 +22,28 @@ class PrecheckError(Exception):
 
 class UsageError(PrecheckError):
     """The command line or an option asks for what does not exist."""
+
+
+class UnknownName(UsageError):
+    """A word names none of the things that there are."""
+
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str], advice: str
+    ) -> None:
+        """Say which one may have been meant.
+
+        :param kind: what it should name: 'check'.
+        :param name: the word, as it was given.
+        :param known: the names that there are.
+        :param advice: where to find them, or which they are.
+        """
+        # Imported here because nothing else needs it.
+        import difflib
+
+        by_word = {other.lower(): other for other in known}
+        close = difflib.get_close_matches(name.lower(), by_word, 1, 0.7)
+        meant = f', did you mean {by_word[close[0]]!r}?' if close else ';'
+        super().__init__(f'unknown {kind} {name!r}{meant} {advice}')
 
 
 class ConfigFileError(PrecheckError):

@@ -33,6 +33,13 @@ HOSTS = 'hosts'
 #: The id of the result that says where configurations differ.
 DRIFT = 'configuration-drift'
 
+#: How many hosts a message names.
+MAX_NAMED = 6
+
+#: How many ways of saying one thing are told apart: figures and times may be
+#: other ones on each of some hundred hosts.
+MAX_WORDINGS = 3
+
 # What is of one host alone, by its nature (manila 22.0.2 common/config.py,
 # service.py, share/configuration.py; oslo.log _options.py).
 _OF_A_HOST = frozenset(
@@ -110,6 +117,24 @@ def _join(names: Sequence[str]) -> str:
     return f'{", ".join(names[:-1])} and {names[-1]}'
 
 
+def _where(hosts: Sequence[str], total: Optional[Sequence[str]] = None) -> str:
+    """Return which hosts, in words that a reader gets to the end of.
+
+    :param hosts: sorted; the data of a finding has all of them.
+    :param total: the hosts that there are, to name those that are not among
+        them where they are few.
+    """
+    if len(hosts) <= MAX_NAMED:
+        return _join(hosts)
+    some = _join(hosts[:3])
+    if total is None:
+        return f'{len(hosts)} hosts, such as {some}'
+    others = [name for name in total if name not in hosts]
+    if len(others) <= MAX_NAMED:
+        return f'all {len(total)} hosts but {_join(others)}'
+    return f'{len(hosts)} of {len(total)} hosts, such as {some}'
+
+
 # -- the results of one check ------------------------------------------------
 
 
@@ -150,22 +175,38 @@ def _merged(
 def _findings(
     results: Mapping[str, model.CheckResult], names: Sequence[str]
 ) -> Iterator[model.Finding]:
-    seen: dict[Any, tuple[model.Finding, list[str]]] = {}
+    seen: dict[Any, dict[str, tuple[model.Finding, set[str]]]] = {}
     for name, one in results.items():
         for finding in one.findings:
             # What is waived on one host counts on another.
-            let_pass = finding.waiver, finding.known
-            key = finding.key, finding.severity, finding.message, let_pass
-            seen.setdefault(key, (finding, []))[1].append(name)
-    for finding, hosts in seen.values():
-        everywhere = len(set(hosts)) == len(names)
-        yield dataclasses.replace(
-            finding,
-            message=finding.message
-            if everywhere
-            else f'{finding.message} (on {_join(sorted(set(hosts)))})',
-            data={**finding.data, 'hosts': ','.join(sorted(set(hosts)))},
+            key = finding.key, finding.severity, finding.waiver, finding.known
+            wordings = seen.setdefault(key, {})
+            wordings.setdefault(finding.message, (finding, set()))[1].add(name)
+    for wordings in seen.values():
+        if len(wordings) <= MAX_WORDINGS:
+            for finding, hosts in wordings.values():
+                yield _on(finding, hosts, names)
+            continue
+        finding, _hosts = max(
+            wordings.values(), key=lambda item: (len(item[1]), item[0].message)
         )
+        hosts = set().union(*(found for _, found in wordings.values()))
+        message = f'{finding.message} (or so: {len(wordings)} wordings)'
+        yield _on(dataclasses.replace(finding, message=message), hosts, names)
+
+
+def _on(
+    finding: model.Finding, hosts: set[str], names: Sequence[str]
+) -> model.Finding:
+    found = sorted(hosts)
+    message = finding.message
+    if len(found) < len(names):
+        message = f'{message} (on {_where(found, names)})'
+    return dataclasses.replace(
+        finding,
+        message=message,
+        data={**finding.data, 'hosts': ','.join(found)},
+    )
 
 
 def _did_not_look(name: str, one: model.CheckResult) -> model.Finding:
@@ -314,7 +355,7 @@ def _difference(
     )
     group, _, name = option.rpartition('/')
     words = '; '.join(
-        f'{value!r} on {_join(hosts)}'
+        f'{value!r} on {_where(hosts)}'
         for value, hosts in sorted(
             values.items(), key=lambda item: (-len(item[1]), item[0])
         )

@@ -17,16 +17,24 @@ can be set in a file or in the environment as well
 (``OS_MANILA_PRECHECK__STAGE=stopped``).
 """
 
+from collections.abc import Sequence
 import copy
+import math
+import re
 
 from oslo_config import cfg
 
 from manila_precheck import check
+from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import registry
 from manila_precheck import runner
 
 GROUP = 'manila_precheck'
+
+_LOCATION = re.compile(
+    r"from LocationInfo\(location=<[^>]*>, detail='([^']*)'\)"
+)
 
 precheck_opts = [
     cfg.StrOpt(
@@ -216,6 +224,37 @@ precheck_opts = [
 def register(conf: cfg.ConfigOpts) -> None:
     """Register the options that every run needs; doing so twice is fine."""
     conf.register_opts(precheck_opts, group=GROUP)
+
+
+def settle(conf: cfg.ConfigOpts) -> None:
+    """Make sure that every option has a value that can be used.
+
+    :raises UsageError: when a value, wherever it is from, is no good.
+    """
+    for opt in precheck_opts:
+        try:
+            value = conf.manila_precheck[opt.dest]
+            if isinstance(opt, cfg.MultiStrOpt):
+                _join(conf, opt.dest, value)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ValueError(f'{value} is no number of seconds')
+        except (cfg.Error, ValueError) as exc:
+            # oslo.config shows where a value is from as its own object.
+            words = _LOCATION.sub(r'from \1', ' '.join(str(exc).split()))
+            raise exceptions.UsageError(
+                f'[{GROUP}] {opt.dest}: {words}'
+            ) from exc
+
+
+def _join(conf: cfg.ConfigOpts, dest: str, value: Sequence[str]) -> None:
+    """Put together again what the environment says of an option.
+
+    oslo.config 10.2.0 hands a value of the environment to a MultiStrOpt as a
+    list of its characters. Several values stand on lines of their own.
+    """
+    if value and all(len(item) == 1 for item in value):
+        lines = ''.join(value).split('\n')
+        conf.set_override(dest, [s for s in lines if s], group=GROUP)
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:

@@ -25,9 +25,6 @@ from typing import Any
 from typing import Callable
 from typing import Optional
 
-from stevedore import _cache
-from stevedore import named
-
 from manila_precheck import check
 from manila_precheck import exceptions
 
@@ -71,6 +68,11 @@ class Entry:
 
 
 def _entry_points(namespace: str) -> list[importlib.metadata.EntryPoint]:
+    # Imported here so that the command can say what is wrong with it: an
+    # import that fails above ends Python with 1, which means warnings.
+    from stevedore import _cache
+    from stevedore import named
+
     # NOTE: a run writes no file but the reports asked for; stevedore would
     # write its index of entry points to ~/.cache. One that is there is read.
     cache = getattr(_cache, '_c', None)
@@ -140,9 +142,11 @@ def select(
         }
         unknown = sorted(wanted - names)
         if unknown:
-            raise exceptions.UsageError(
-                f'unknown check {unknown[0]!r}; '
-                '"manila-precheck check list" shows them all'
+            raise exceptions.UnknownName(
+                'check',
+                unknown[0],
+                sorted(names),
+                '"manila-precheck check list" shows them all',
             )
         return wanted
 

@@ -104,7 +104,7 @@ def parse(text: str) -> Release:
     if version and int(version.group(1)) in _BY_MAJOR:
         return _BY_MAJOR[int(version.group(1))]
     known = ', '.join(release.name for release in RELEASES)
-    raise exceptions.UsageError(f'unknown release {text!r}; known: {known}')
+    raise exceptions.UnknownName('release', text, _BY_WORD, f'known: {known}')
 
 
 def following(release: Release) -> Optional[Release]:

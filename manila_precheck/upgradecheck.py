@@ -27,12 +27,17 @@ from oslo_upgradecheck import upgradecheck
 from manila_precheck import catalog
 from manila_precheck import check
 from manila_precheck import context
+from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import opts
 from manila_precheck import registry
 from manila_precheck import runner
+from manila_precheck import waiving
 from manila_precheck.reporters import digest
 from manila_precheck.sources import manila_status
+
+#: The title of the entry that holds what is wrong with waivers and choices.
+_LAST = 'Waivers and baseline'
 
 
 class Result(upgradecheck.Result):
@@ -62,7 +67,7 @@ def _now() -> datetime.datetime:
 
 
 class _Shared:
-    """One context for all the callables that manila-status runs.
+    """What the callables that manila-status runs have in common.
 
     It is made when the first of them runs: the configuration is not parsed
     yet when the class that lists the checks is defined.
@@ -71,17 +76,107 @@ class _Shared:
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._conf = conf
         self._context: Optional[context.Context] = None
+        #: Why no check can run, and why nothing is chosen or let pass.
+        self._broken = self._undecided = ''
+        self._chosen: Optional[set[str]] = None
+        self._decided: Optional[waiving.Decisions] = None
+        self._results: list[model.CheckResult] = []
 
     def run(self, entry: registry.Entry) -> Result:
-        if self._context is None:
-            opts.register(self._conf)
-            self._context = context.Context(
-                self._conf, catalog.Catalog(), _now()
+        """Run one check."""
+        ctx = self._prepared()
+        if ctx is None:
+            return self._outcome(entry, model.Outcome.ERROR, self._broken)
+        if self._chosen is not None and entry.result_id not in self._chosen:
+            return self._outcome(
+                entry,
+                model.Outcome.NOT_APPLICABLE,
+                f'left out by [{opts.GROUP}] check or skip',
             )
-        return Result(
-            runner.run_one(entry, self._context),
-            self._context.options.manila_status_fail_on,
+        result = runner.run_one(entry, ctx)
+        if ctx.interrupted.is_set():
+            # Not swallowed: what counts for nothing would end with 0.
+            raise KeyboardInterrupt
+        self._results.append(result)
+        return self._result(self._let_pass((result,))[result.id])
+
+    def judge(self) -> Result:
+        """Say what is wrong with the waivers, after every check has run."""
+        ctx = self._prepared()
+        outcome, reason = model.Outcome.PASSED, ''
+        if ctx is None or self._undecided:
+            outcome = model.Outcome.ERROR
+            reason = self._undecided or self._broken
+        nothing = model.CheckResult(waiving.CHECK_ID, _LAST, outcome, reason)
+        found = self._let_pass(tuple(self._results))
+        if ctx is not None:
+            ctx.close()
+        return self._result(found.get(waiving.CHECK_ID, nothing))
+
+    def _let_pass(
+        self, results: tuple[model.CheckResult, ...]
+    ) -> dict[str, model.CheckResult]:
+        if self._decided is not None and self._context is not None:
+            results = self._decided.apply(
+                results, self._context.now.date(), self._context.redactor
+            )
+        return {result.id: result for result in results}
+
+    def _outcome(
+        self, entry: registry.Entry, outcome: model.Outcome, reason: str
+    ) -> Result:
+        return self._result(
+            model.CheckResult(entry.result_id, entry.name, outcome, reason)
         )
+
+    def _result(self, result: model.CheckResult) -> Result:
+        try:
+            fail_on = self._conf[opts.GROUP].manila_status_fail_on
+        except cfg.Error:
+            # Somebody wanted something to count.
+            fail_on = 'warning'
+        return Result(result, fail_on)
+
+    def _prepared(self) -> Optional[context.Context]:
+        """Return the context; None when no check can run."""
+        if self._context is None and not self._broken:
+            try:
+                self._context = runner.guarded(self._prepare)
+            except exceptions.PrecheckError as exc:
+                self._broken = str(exc)
+            else:
+                try:
+                    runner.guarded(self._decide)
+                except exceptions.PrecheckError as exc:
+                    self._undecided = str(exc)
+        return self._context
+
+    def _prepare(self) -> context.Context:
+        opts.register(self._conf)
+        opts.settle(self._conf)
+        ctx = context.Context(self._conf, catalog.Catalog(), _now())
+        ctx.redactor  # noqa: B018  A bad pattern is a usage error.
+        return ctx
+
+    def _decide(self) -> None:
+        """Choose the checks, and read what is let pass.
+
+        :raises UsageError: when either cannot be used; then every check runs
+            and all that it finds counts.
+        """
+        ctx = self._context
+        assert ctx is not None
+        available = registry.checks()
+        chosen = registry.select(
+            available, ctx.options.check, ctx.options.skip, runner.aliases
+        )
+        decided = waiving.decisions(
+            ctx.options, [entry.result_id for entry in available]
+        )
+        if decided.baseline is not None:
+            decided.require(ctx.upgrade.target.name, ctx.stage.value)
+        self._chosen = {entry.result_id for entry in chosen}
+        self._decided = decided
 
 
 def upgrade_checks(
@@ -100,17 +195,26 @@ def upgrade_checks(
     ``[manila_precheck] manila_status_fail_on`` is set to 'warning' or
     'failure'.
 
-    The check ``manila-status`` is not among them: it runs that command.
+    The check ``manila-status`` is not among them: it runs that command. The
+    other options of ``[manila_precheck]`` hold as well: ``check`` and
+    ``skip`` choose, ``waivers`` and ``baseline`` let pass. What is wrong with
+    those is the last entry; every check runs then, and all of it counts.
 
     :param conf: the configuration of that command, parsed or not yet; it is
         not looked at before the first check runs.
-    :returns: (title, callable) of each check, sorted by id; none when
+    :returns: (title, callable) of each check, sorted by id, and of what is
+        wrong with the waivers; none when
         :mod:`manila_precheck.sources.manila_status` runs the command. The
         callables take the ``UpgradeCommands`` instance, return a
-        :class:`Result` and raise nothing.
+        :class:`Result` and raise nothing but KeyboardInterrupt.
     """
     if os.environ.get(manila_status.NESTED_VARIABLE):
         return ()
+    entries = tuple(
+        entry
+        for entry in registry.checks()
+        if entry.name != manila_status.CHECK_ID
+    )
     shared = _Shared(conf)
 
     def bound(entry: registry.Entry) -> Callable[..., Result]:
@@ -119,14 +223,15 @@ def upgrade_checks(
 
         return call
 
-    found = []
-    for entry in registry.checks():
-        if entry.name == manila_status.CHECK_ID:
-            continue
+    def last(commands: Any = None) -> Result:
+        return shared.judge()
+
+    found: list[tuple[str, Callable[..., Result]]] = []
+    for entry in entries:
         loaded = runner.load(entry)
         title = loaded.title if isinstance(loaded, check.Check) else entry.name
         found.append((str(title), bound(entry)))
-    return tuple(found)
+    return (*found, (_LAST, last))
 
 
 class UpgradeCommands(upgradecheck.UpgradeCommands):

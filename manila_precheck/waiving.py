@@ -22,9 +22,11 @@ from collections.abc import Sequence
 import dataclasses
 import datetime
 import hashlib
+from typing import Any
 from typing import NamedTuple
 from typing import Optional
 
+from manila_precheck import disclosure
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.sources import report as report_source
@@ -237,4 +239,71 @@ def read_baseline(path: str) -> Baseline:
         report.target_release,
         report.stage.value,
         severities,
+    )
+
+
+class Decisions(NamedTuple):
+    """The waivers and the baseline of a run."""
+
+    waivers: Optional[waivers_source.WaiverFile]
+    baseline: Optional[Baseline]
+
+    known_ids: tuple[str, ...]
+    """The id of every check that there is, not of this run alone."""
+
+    @property
+    def files(self) -> tuple[model.FileRead, ...]:
+        """The files that they are from."""
+        return tuple(
+            item.read
+            for item in (self.waivers, self.baseline)
+            if item is not None
+        )
+
+    def require(self, target_release: str, stage: str) -> None:
+        """Make sure that they are about this upgrade.
+
+        :raises UsageError: when the baseline is about another one.
+        """
+        if self.baseline is not None:
+            self.baseline.require(target_release, stage)
+
+    def apply(
+        self,
+        results: tuple[model.CheckResult, ...],
+        today: datetime.date,
+        redactor: disclosure.Change,
+    ) -> tuple[model.CheckResult, ...]:
+        """Return the results with what is waived and what is known.
+
+        :param redactor: masks what no text may show: a reason is somebody's
+            own words.
+        """
+        if self.waivers is not None:
+            results = tuple(
+                dataclasses.replace(
+                    result,
+                    findings=tuple(
+                        disclosure.finding_with(finding, redactor)
+                        for finding in result.findings
+                    ),
+                )
+                for result in waive(
+                    results, self.waivers, today, self.known_ids
+                )
+            )
+        if self.baseline is not None:
+            results = self.baseline.compare(results)
+        return results
+
+
+def decisions(options: Any, known_ids: Sequence[str]) -> Decisions:
+    """Read the waivers and the baseline that the options name.
+
+    :raises UsageError: when one of them cannot be used.
+    """
+    return Decisions(
+        waivers_source.read(options.waivers) if options.waivers else None,
+        read_baseline(options.baseline) if options.baseline else None,
+        tuple(known_ids),
     )

@@ -54,8 +54,8 @@ def reporter(name: str) -> base.Reporter:
         if not entry.conflict
     }
     if name not in available:
-        raise exceptions.UsageError(
-            f'unknown format {name!r}; known: {", ".join(sorted(available))}'
+        raise exceptions.UnknownName(
+            'format', name, available, f'known: {", ".join(sorted(available))}'
         )
     try:
         loaded = runner.guarded(available[name].load)

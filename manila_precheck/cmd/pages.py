@@ -12,7 +12,12 @@
 """``check list`` and ``check explain``: what the checks are."""
 
 import argparse
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
 import inspect
+import re
+import shutil
 import textwrap
 from typing import TextIO
 
@@ -20,6 +25,16 @@ from manila_precheck import check
 from manila_precheck import exceptions
 from manila_precheck import registry
 from manila_precheck import runner
+
+# A paragraph that is a list, or a block of code.
+_KEPT = re.compile(r'^(?:[-*] |\s)', re.MULTILINE)
+
+_SEVERITY_WORD = re.compile(r'(?:Never )?(?:FAILURE|WARNING|INFO)\b')
+
+# Where a sentence about the next severity begins.
+_SEVERITY = re.compile(
+    r'(?<=\.) (?=(?:At [\w ]+:? |Never )?(?:FAILURE|WARNING|INFO)\b)'
+)
 
 
 def check_list(args: argparse.Namespace, stdout: TextIO) -> int:
@@ -40,12 +55,31 @@ def check_list(args: argparse.Namespace, stdout: TextIO) -> int:
             )
         else:
             rows.append((entry.result_id, '-', '-', loaded))
-    head = ('ID', 'STAGES', 'SOURCES', 'TITLE')
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(3)]
-    for row in [head, *rows]:
-        cells = [row[i].ljust(widths[i]) for i in range(3)]
-        stdout.write('  '.join([*cells, row[3]]) + '\n')
+    table = [('ID', 'STAGES', 'SOURCES', 'TITLE'), *rows]
+    for columns in ((0, 1, 2, 3), (0, 1, 3), (0, 3)):
+        written = _columns(table, columns)
+        # A program that reads it gets all of it.
+        if not stdout.isatty() or max(map(len, written)) <= _width():
+            break
+    stdout.write('\n'.join(written) + '\n')
     return 0
+
+
+def _columns(
+    table: Sequence[Sequence[str]], wanted: Sequence[int]
+) -> list[str]:
+    """Return some columns of a table, in lines."""
+    widths = [max(len(row[i]) for row in table) for i in wanted]
+    return [
+        '  '.join(
+            row[i].ljust(width) for i, width in zip(wanted, widths)
+        ).rstrip(' ')
+        for row in table
+    ]
+
+
+def _width() -> int:
+    return shutil.get_terminal_size((80, 24)).columns
 
 
 def check_explain(args: argparse.Namespace, stdout: TextIO) -> int:
@@ -59,12 +93,15 @@ def check_explain(args: argparse.Namespace, stdout: TextIO) -> int:
     loaded = runner.load(entry)
     if not isinstance(loaded, check.Check):
         raise exceptions.UsageError(f'{entry.result_id}: {loaded}')
-    stdout.write(page(loaded))
+    stdout.write(page(loaded, min(_width(), 79)))
     return 0
 
 
-def page(one: check.Check) -> str:
-    """Return the page of a check: what, when, from what, its options."""
+def page(one: check.Check, width: int = 79) -> str:
+    """Return the page of a check: what, when, from what, its options.
+
+    :param width: how long its lines may be, in columns.
+    """
     lines = [
         f'{one.id}: {one.title}',
         '',
@@ -75,19 +112,51 @@ def page(one: check.Check) -> str:
         lines.append(f'Applies when the upgrade crosses {one.introduced}.')
     if not one.waivable:
         lines.append('Its findings cannot be waived.')
-    lines += ['', inspect.getdoc(one) or 'It has no page.', '']
+    if one.aliases:
+        lines.append('Was once:  ' + ', '.join(one.aliases))
+    lines += ['', *_prose(inspect.getdoc(one) or 'It has no page.', width)]
     own = one.opts()
     if own:
-        lines.append(f'Options, in [{check.option_group(one.id)}]:')
+        group = check.option_group(one.id)
+        lines += ['', f'Options, in [{group}]:']
         for opt in own:
             lines.append(f'  {opt.dest} (default {opt.default!r})')
-            lines.extend(
-                textwrap.wrap(
-                    str(opt.help),
-                    76,
-                    initial_indent='    ',
-                    subsequent_indent='    ',
-                )
-            )
-        lines.append('')
+            lines += _fill(str(opt.help), width, '    ')
+        name = f'OS_{group}__{own[0].dest}'.upper()
+        lines += ['The first one in the environment:', f'  {name}']
+    lines += [
+        '',
+        f'Run it alone:  manila-precheck upgrade check --check {one.id}',
+        '',
+    ]
     return '\n'.join(lines)
+
+
+def _prose(text: str, width: int) -> Iterator[str]:
+    """Yield a docstring for a terminal.
+
+    Its paragraphs are filled, what each severity means begins a line, and
+    the marks of reStructuredText go. Lists and what is indented stay.
+    """
+    paragraphs = text.replace('``', '`').split('\n\n')
+    for number, paragraph in enumerate(paragraphs):
+        if number:
+            yield ''
+        if _KEPT.search(paragraph):
+            yield from paragraph.split('\n')
+            continue
+        for part in _SEVERITY.split(' '.join(paragraph.split())):
+            hang = '  ' if _SEVERITY_WORD.match(part) else ''
+            yield from _fill(part, width, '', hang)
+
+
+def _fill(text: str, width: int, indent: str, hang: str = '') -> Iterable[str]:
+    # A word with a hyphen is a name: it is never split.
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=indent,
+        subsequent_indent=indent + hang,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

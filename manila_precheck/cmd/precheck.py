@@ -20,6 +20,7 @@ import signal
 import sys
 import threading
 from typing import Any
+from typing import Callable
 from typing import NoReturn
 from typing import Optional
 from typing import TextIO
@@ -33,11 +34,54 @@ from manila_precheck.cmd import logs
 COULD_NOT_RUN = 255
 
 
+_DESCRIPTION = """\
+Verify the upgrade of an OpenStack Shared File Systems (manila) control plane
+before anything is touched.
+"""
+
+_EXAMPLES = """\
+Examples:
+  manila-precheck upgrade check --target-release 2026.1
+  manila-precheck upgrade check --config-file staged.conf
+  manila-precheck upgrade check --report html:report.html --report json:a.json
+  manila-precheck check explain config-options
+
+Exit codes of upgrade check: 0 success, 1 warnings, 2 failures, 255 it could
+not run.
+"""
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, as every other of ours."""
 
     def error(self, message: str) -> NoReturn:
         raise exceptions.UsageError(f'{message}; see {self.prog} --help')
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        # argparse's own words are in other ones in each Python, and name
+        # nothing that may have been meant.
+        if action.choices is not None and value not in action.choices:
+            name = action.metavar or '/'.join(action.option_strings)
+            raise exceptions.UnknownName(
+                str(name).lower(),
+                str(value),
+                map(str, action.choices),
+                f'known: {", ".join(map(str, action.choices))}; '
+                f'see {self.prog} --help',
+            )
+
+    def refuse(self, words: Sequence[str]) -> NoReturn:
+        """Say that a parser of the command does not know these words.
+
+        :raises UnknownName: always.
+        """
+        flags = [word for word in words if word.startswith('-')]
+        raise exceptions.UnknownName(
+            'argument',
+            (flags or words)[0].partition('=')[0],
+            [name for name in self._option_string_actions if flags],
+            f'see {self.prog} --help',
+        )
 
     def print_help(self, file: Any = None) -> None:
         # argparse's own says nothing of a help that could not be written.
@@ -45,7 +89,11 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Location(argparse.Action):
-    """Note files and directories in the order in which they are given."""
+    """Note files and directories in the order in which they are given.
+
+    Those that stand behind the verb are noted apart: argparse puts what a
+    parser of a verb notes in the place of what the first one did.
+    """
 
     def __call__(
         self,
@@ -54,28 +102,42 @@ class _Location(argparse.Action):
         values: Any,
         option_string: Optional[str] = None,
     ) -> None:
-        flag = '--config-dir' if self.dest == 'dir' else '--config-file'
         # NOTE: copied, not appended to: argparse hands the same default
         # list to every parser of one process.
-        namespace.locations = [*namespace.locations, (flag, values)]
+        noted = [*getattr(namespace, self.dest), (self.const, values)]
+        setattr(namespace, self.dest, noted)
 
 
-def _add_location_flags(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(locations=[])
-    parser.add_argument(
+def _add_common_flags(parser: argparse.ArgumentParser, dest: str) -> None:
+    """Add what says where the configuration is, and what is logged.
+
+    :param dest: the attribute that notes the files and directories.
+    """
+    parser.set_defaults(**{dest: []})
+    group = parser.add_argument_group('the configuration')
+    group.add_argument(
         '--config-file',
         metavar='FILE',
-        dest='file',
+        dest=dest,
         action=_Location,
-        help='read this file; may be given several times. With it or '
-        '--config-dir, the files in /etc are not read',
+        const='--config-file',
+        help='Read this file. With it or --config-dir, the files in /etc are '
+        'not read. May be given several times.',
     )
-    parser.add_argument(
+    group.add_argument(
         '--config-dir',
         metavar='DIR',
-        dest='dir',
+        dest=dest,
         action=_Location,
-        help='read every *.conf in this directory; may be given several times',
+        const='--config-dir',
+        help='Read every *.conf in this directory. May be given several '
+        'times.',
+    )
+    parser.add_argument(
+        '--debug',
+        action='store_true',
+        default=argparse.SUPPRESS,
+        help='log details to standard error',
     )
 
 
@@ -93,6 +155,7 @@ class _UpgradeCheckParser(_Parser):
             from manila_precheck.cmd import upgrade
 
             self._has_flags = True
+            _add_common_flags(self, 'more_locations')
             upgrade.add_flags(self)
 
     def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
@@ -135,7 +198,6 @@ def _report_merge(args: argparse.Namespace, stdout: TextIO) -> int:
 
 
 def _add_merge_flags(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(run=_report_merge)
     parser.add_argument(
         'files',
         metavar='FILE',
@@ -172,52 +234,66 @@ def _add_merge_flags(parser: argparse.ArgumentParser) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog=cmd.PROG,
-        description='Verify the upgrade of an OpenStack Shared File Systems '
-        '(manila) control plane before anything is touched.',
-        epilog='Exit codes of upgrade check: 0 success, 1 warnings, '
-        '2 failures, 255 it could not run.',
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_location_flags(parser)
-    parser.add_argument(
-        '--debug', action='store_true', help='log details to standard error'
-    )
+    _add_common_flags(parser, 'locations')
+    parser.set_defaults(debug=False, more_locations=[])
     parser.add_argument(
         '--version', action=_Version, nargs=0, help='print the version'
     )
-    groups: Any = parser.add_subparsers(
-        dest='group', metavar='COMMAND', required=True, parser_class=_Parser
-    )
-    upgrade = groups.add_parser('upgrade', help='judge an upgrade')
-    verbs: Any = upgrade.add_subparsers(
-        dest='verb',
-        metavar='VERB',
-        required=True,
-        parser_class=_UpgradeCheckParser,
-    )
-    one = verbs.add_parser('check', help='run the checks')
-    one.set_defaults(run=_upgrade_check)
-    checks = groups.add_parser('check', help='what the checks are')
-    verbs = checks.add_subparsers(
-        dest='verb', metavar='VERB', required=True, parser_class=_Parser
-    )
-    one = verbs.add_parser('list', help='list every check')
-    one.set_defaults(run=_check_list)
+    commands = _choice(parser, 'COMMAND', 'command')
+    upgrade = commands.add_parser('upgrade', help='judge an upgrade')
+    verbs = _choice(upgrade, 'VERB', 'verb', _UpgradeCheckParser)
+    _leaf(verbs.add_parser('check', help='run the checks'), _upgrade_check)
+    checks = commands.add_parser('check', help='what the checks are')
+    verbs = _choice(checks, 'VERB', 'verb')
+    _leaf(verbs.add_parser('list', help='list every check'), _check_list)
     one = verbs.add_parser('explain', help='show the page of a check')
-    one.add_argument('id', metavar='ID')
-    one.set_defaults(run=_check_explain)
-    reports = groups.add_parser('report', help='what to do with reports')
-    verbs = reports.add_subparsers(
-        dest='verb', metavar='VERB', required=True, parser_class=_Parser
+    one.add_argument(
+        'id', metavar='ID', help='as "manila-precheck check list" has it'
     )
-    _add_merge_flags(
-        verbs.add_parser(
-            'merge',
-            help='make one report of those of several hosts',
-            description='Make one report of those of several hosts. A host '
-            'is called like its file: ctl1.json is of ctl1.',
-        )
+    _leaf(one, _check_explain)
+    reports = commands.add_parser('report', help='what to do with reports')
+    verbs = _choice(reports, 'VERB', 'verb')
+    one = verbs.add_parser(
+        'merge',
+        help='make one report of those of several hosts',
+        description='Make one report of those of several hosts. A host '
+        'is called like its file: ctl1.json is of ctl1.',
     )
+    _add_merge_flags(one)
+    _leaf(one, _report_merge)
     return parser
+
+
+def _choice(
+    parser: _Parser,
+    metavar: str,
+    dest: str,
+    parser_class: type[_Parser] = _Parser,
+) -> Any:
+    """Let a parser hand over to those of the words that may follow."""
+    choices: Any = parser.add_subparsers(
+        dest=dest, metavar=metavar, parser_class=parser_class
+    )
+
+    def nothing_said(args: argparse.Namespace, stdout: TextIO) -> int:
+        *others, last = choices.choices
+        words = f'{", ".join(others)} or {last}' if others else last
+        parser.error(f'after "{parser.prog}" say {words}')
+
+    # Not by "required" of argparse, which does not say what there is.
+    _leaf(parser, nothing_said)
+    return choices
+
+
+def _leaf(
+    parser: _Parser, run: Callable[[argparse.Namespace, TextIO], int]
+) -> None:
+    """Note what a parser's words lead to, for when they are the last."""
+    parser.set_defaults(run=run, parser=parser)
 
 
 def _discard(stream: TextIO) -> None:
@@ -290,10 +366,14 @@ def _ended_by_signals() -> Iterator[None]:
 def _parse(argv: Optional[Sequence[str]]) -> Optional[argparse.Namespace]:
     """Return the flags; None when the parser has answered by itself."""
     try:
-        return _parser().parse_args(argv)
+        args, unknown = _parser().parse_known_args(argv)
     except SystemExit:
         # After --help and --version only: errors are raised as ours.
         return None
+    if unknown:
+        args.parser.refuse(unknown)
+    args.locations = [*args.locations, *args.more_locations]
+    return args
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -305,7 +385,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     formatter = logs.Formatter()
     try:
         _require_streams()
-        args = _parse(argv)
+        # The flags come from oslo.config, which may not even import.
+        args = runner.guarded(lambda: _parse(argv), passing=(OSError,))
         code = 0
         if args is not None:
             run = args.run

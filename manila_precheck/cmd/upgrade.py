@@ -17,9 +17,7 @@ import dataclasses
 import datetime
 import importlib.metadata
 import logging
-import math
 import os
-import re
 import sys
 from typing import Any
 from typing import TextIO
@@ -39,7 +37,7 @@ from manila_precheck import registry
 from manila_precheck import runner
 from manila_precheck import settings
 from manila_precheck import upgradecheck
-from manila_precheck.cmd import decisions
+from manila_precheck import waiving
 from manila_precheck.cmd import output
 from manila_precheck.cmd import progress
 from manila_precheck.cmd import waiting
@@ -49,55 +47,52 @@ PROJECT = 'manila'
 
 _OPTIONS = {opt.dest: opt for opt in opts.precheck_opts}
 
-_LOCATION = re.compile(
-    r"from LocationInfo\(location=<[^>]*>, detail='([^']*)'\)"
-)
+#: The flags, by what they decide.
+_FLAGS = {
+    'the upgrade': ('target_release', 'source_release', 'stage', 'wait'),
+    'the checks': ('check', 'skip', 'quick'),
+    'the report': ('format', 'report', 'reproducible', 'redact_names'),
+    'what counts': ('waivers', 'baseline', 'fail_on'),
+}
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add a flag for each option that is one of a single run."""
-    for name in (
-        'target_release',
-        'source_release',
-        'stage',
-        'wait',
-        'check',
-        'skip',
-        'quick',
-        'format',
-        'report',
-        'waivers',
-        'baseline',
-        'reproducible',
-        'redact_names',
-        'fail_on',
-    ):
-        opt = _OPTIONS[name]
-        if isinstance(opt, cfg.BoolOpt):
-            parser.add_argument(
-                f'--{name.replace("_", "-")}',
-                dest=f'option_{name}',
+    for title, names in _FLAGS.items():
+        group = parser.add_argument_group(title)
+        for name in names:
+            _add_flag(group, _OPTIONS[name])
+        if 'format' in names:
+            group.add_argument(
+                '--json',
+                dest='option_format',
                 action='store_const',
-                const=True,
-                help=_help(opt, False),
+                const='upgradecheck-json',
+                help='Print the object that oslo.upgradecheck prints, with '
+                'more keys.',
             )
-            continue
-        several = isinstance(opt, (cfg.ListOpt, cfg.MultiStrOpt))
-        choices = list(getattr(opt.type, 'choices', None) or ()) or None
-        parser.add_argument(
-            f'--{name.replace("_", "-")}',
-            dest=f'option_{name}',
-            metavar=None if choices else opt.metavar,
-            choices=choices,
-            action='append' if several else 'store',
-            help=_help(opt, several),
+
+
+def _add_flag(group: argparse._ArgumentGroup, opt: cfg.Opt) -> None:
+    flag = f'--{opt.dest.replace("_", "-")}'
+    if isinstance(opt, cfg.BoolOpt):
+        group.add_argument(
+            flag,
+            dest=f'option_{opt.dest}',
+            action='store_const',
+            const=True,
+            help=_help(opt, False),
         )
-    parser.add_argument(
-        '--json',
-        dest='option_format',
-        action='store_const',
-        const='upgradecheck-json',
-        help='print the object that oslo.upgradecheck prints, with more keys',
+        return
+    several = isinstance(opt, (cfg.ListOpt, cfg.MultiStrOpt))
+    choices = list(getattr(opt.type, 'choices', None) or ()) or None
+    group.add_argument(
+        flag,
+        dest=f'option_{opt.dest}',
+        metavar=None if choices else opt.metavar,
+        choices=choices,
+        action='append' if several else 'store',
+        help=_help(opt, several),
     )
 
 
@@ -135,10 +130,17 @@ def _read_conf(args: argparse.Namespace) -> tuple[cfg.ConfigOpts, list[str]]:
         raise exceptions.ConfigFileError(
             f'{exc.filename or "a configuration file"}: {exc.strerror}'
         ) from exc
-    except (cfg.ConfigFileParseError, UnicodeDecodeError):
+    except (cfg.ConfigFileParseError, UnicodeDecodeError) as exc:
         # NOTE: oslo.config's own message shows the line, password or not;
         # or says nothing of the file.
         config.read(given or context.locations_of(conf))
+        if isinstance(exc, UnicodeDecodeError):
+            # oslo.config reads in the encoding of the locale.
+            raise exceptions.ConfigFileError(
+                'a configuration file has characters that the encoding of '
+                f'this locale, {exc.encoding}, does not have; in '
+                'LC_ALL=C.UTF-8 it can be read'
+            ) from None
         raise exceptions.ConfigFileError(
             'a configuration file cannot be parsed'
         ) from None
@@ -180,30 +182,7 @@ def _apply_flags(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
                     part.strip() for item in value for part in item.split(',')
                 ]
             conf.set_override(dest, value, group=opts.GROUP)
-    for opt in opts.precheck_opts:
-        try:
-            value = conf.manila_precheck[opt.dest]
-            if isinstance(opt, cfg.MultiStrOpt):
-                _join(conf, opt.dest, value)
-            if isinstance(value, float) and not math.isfinite(value):
-                raise ValueError(f'{value} is no number of seconds')
-        except (cfg.Error, ValueError) as exc:
-            # oslo.config shows where a value is from as its own object.
-            words = _LOCATION.sub(r'from \1', ' '.join(str(exc).split()))
-            raise exceptions.UsageError(
-                f'[manila_precheck] {opt.dest}: {words}'
-            ) from exc
-
-
-def _join(conf: cfg.ConfigOpts, dest: str, value: Sequence[str]) -> None:
-    """Put together again what the environment says of an option.
-
-    oslo.config 10.2.0 hands a value of the environment to a MultiStrOpt as a
-    list of its characters. Several values stand on lines of their own.
-    """
-    if value and all(len(item) == 1 for item in value):
-        lines = ''.join(value).split('\n')
-        conf.set_override(dest, [s for s in lines if s], group=opts.GROUP)
+    opts.settle(conf)
 
 
 def upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
@@ -217,7 +196,9 @@ def upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
     reporter = output.reporter(options.format)
     targets = output.targets(options.report)
     available = registry.checks()
-    decided = decisions.read(options, [entry.result_id for entry in available])
+    decided = waiving.decisions(
+        options, [entry.result_id for entry in available]
+    )
     chosen = registry.select(
         available, options.check, options.skip, runner.aliases
     )
@@ -289,7 +270,7 @@ def _report(
     ctx: context.Context,
     excluded: Sequence[str],
     compared: bool,
-    decided: decisions.Decisions,
+    decided: waiving.Decisions,
 ) -> model.Report:
     """Run the checks and return what may be shown of it.
 
@@ -299,7 +280,7 @@ def _report(
     with progress.shown(sys.stderr) as shown:
         ctx.on_rows = shown.rows
         results = runner.run(chosen, ctx, progress=shown.check)
-    results = decided.apply(results, ctx.now.date())
+    results = decided.apply(results, ctx.now.date(), ctx.redactor)
     tool = model.Tool(cmd.PROG, version(), _packages(ctx))
     report = runner.report(
         results,

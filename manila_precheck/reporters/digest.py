@@ -16,6 +16,7 @@ from typing import Optional
 
 from manila_precheck import model
 from manila_precheck.reporters import plain
+from manila_precheck.reporters import words
 
 MAX_MESSAGES = 5
 
@@ -25,15 +26,27 @@ def digest(result: model.CheckResult) -> Optional[str]:
 
     oslo.upgradecheck flattens every line break in it (upgradecheck.py of
     2.8.0, ``_get_details``), so it holds none: the first five messages are
-    joined by '; ', and the rest are counted.
+    joined by '; ', and the rest are counted. What counts for nothing comes
+    last, with why.
     """
-    messages = [finding.message for finding in result.findings[:MAX_MESSAGES]]
+    ordered = sorted(result.findings, key=lambda one: not one.counts)
+    messages = [_words(one) for one in ordered[:MAX_MESSAGES]]
     if result.reason:
         messages.insert(0, result.reason)
     if not messages:
         return None
-    parts = [plain.one_line(message).rstrip('.;') for message in messages]
+    parts = [_part(message) for message in messages]
     more = len(result.findings) - MAX_MESSAGES
     if more > 0:
         parts.append(f'and {more} more; see manila-precheck --format json')
     return '; '.join(parts)
+
+
+def _words(finding: model.Finding) -> str:
+    if finding.counts:
+        return finding.message
+    return f'{_part(finding.message)} ({words.why_passed(finding)})'
+
+
+def _part(message: str) -> str:
+    return plain.one_line(message).rstrip('.;')

@@ -12,6 +12,8 @@
 """What blocks, and what is let pass: the sections of who decides."""
 
 from collections.abc import Iterator
+from collections.abc import Sequence
+import itertools
 from typing import Optional
 
 from manila_precheck import model
@@ -23,6 +25,9 @@ _tag = markup.tag
 
 #: How many failures the list of what blocks names.
 MAX_BLOCKING = 50
+
+#: How many of each check are shown where there are more than that.
+MAX_OF_A_CHECK = 5
 
 
 def blocking(report: model.Report) -> markup.Html:
@@ -38,23 +43,39 @@ def blocking(report: model.Report) -> markup.Html:
             _tag('h2', 'What blocks'),
             _tag('p', 'Nothing that was looked at.'),
         )
-    more = len(found) - MAX_BLOCKING
     return _tag(
         'section',
         _tag('h2', f'What blocks ({len(found)})'),
-        _tag(
-            'ol',
-            [
+        _tag('ol', _items(found), class_='blocking'),
+        id='blocking',
+    )
+
+
+def _items(
+    found: Sequence[tuple[model.CheckResult, Optional[int]]],
+) -> Iterator[markup.Html]:
+    """Yield what blocks: all of it, or the first of each check.
+
+    One check with thousands must not hide what another one has to say.
+    """
+    most = MAX_BLOCKING if len(found) <= MAX_BLOCKING else MAX_OF_A_CHECK
+    for check, items in itertools.groupby(found, key=lambda item: item[0]):
+        numbers = [number for _, number in items]
+        for number in numbers[:most]:
+            yield (
                 _could_not_look(check)
                 if number is None
                 else _block(check, check.findings[number], number)
-                for check, number in found[:MAX_BLOCKING]
-            ],
-            class_='blocking',
-        ),
-        _tag('p', f'And {more} more, below.') if more > 0 else None,
-        id='blocking',
-    )
+            )
+        more = len(numbers) - most
+        if more > 0:
+            yield _tag(
+                'li',
+                html_parts.badge('FAILURE'),
+                ' ',
+                _tag('strong', f'{check.title}: {more} more. '),
+                html_parts.link(html_parts.anchor(check), 'The check'),
+            )
 
 
 def _blocking_of(check: model.CheckResult) -> Iterator[Optional[int]]:
@@ -87,8 +108,13 @@ def let_pass(report: model.Report) -> Optional[markup.Html]:
                     'li',
                     html_parts.badge(finding.severity.name),
                     ' ',
-                    _tag('strong', check.title, ': ', finding.subject.name),
-                    _tag('p', finding.message),
+                    _tag(
+                        'strong',
+                        check.title,
+                        ': ',
+                        html_parts.breakable(finding.subject.name),
+                    ),
+                    _tag('p', html_parts.breakable(finding.message)),
                     _tag('p', html_parts.sentence(words.why_passed(finding))),
                     html_parts.link(html_parts.anchor(check, number), 'More')
                     if number < html_parts.MAX_FINDINGS
@@ -109,7 +135,7 @@ def _could_not_look(check: model.CheckResult) -> markup.Html:
         html_parts.badge('ERROR'),
         ' ',
         _tag('strong', check.title),
-        _tag('p', f'Could not look: {check.reason}'),
+        _tag('p', 'Could not look: ', html_parts.breakable(check.reason)),
         _tag(
             'p',
             html_parts.link(html_parts.anchor(check), 'The check'),
@@ -129,8 +155,13 @@ def _block(
         'li',
         html_parts.badge('FAILURE'),
         ' ',
-        _tag('strong', check.title, ': ', _tag('bdi', name)),
-        _tag('p', finding.message),
+        _tag(
+            'strong',
+            check.title,
+            ': ',
+            _tag('bdi', html_parts.breakable(name)),
+        ),
+        _tag('p', html_parts.breakable(finding.message)),
         _tag(
             'p',
             f'Who acts: {"; ".join(words.actors(finding))}. ',

@@ -123,11 +123,13 @@ def _finding(
             'h3',
             html_parts.badge(finding.severity.name),
             ' ',
-            _tag('bdi', name),
+            _tag('bdi', html_parts.breakable(name)),
             ' ',
-            _tag('code', place, class_='place') if place else None,
+            _tag('code', html_parts.breakable(place), class_='place')
+            if place
+            else None,
         ),
-        _tag('p', finding.message),
+        _tag('p', html_parts.breakable(finding.message)),
         None
         if finding.counts
         else _tag(

@@ -24,6 +24,11 @@ _tag = markup.tag
 MAX_FINDINGS = 500
 
 
+# A name that does not fit on a line of a phone, and where it may break.
+_LONG = re.compile(r'[^\s<>&"\']{25,}')
+_JOINT = re.compile(r'(?<=\w)(?:[./_@#,]|:(?!\d))(?=\w)')
+_BREAK = markup.tag('wbr')
+
 _BADGES = {
     'ERROR': 'failure',
     'SKIPPED': 'warning',
@@ -49,6 +54,22 @@ def anchor(check: model.CheckResult, number: Optional[int] = None) -> str:
     # The id of a plugin's check may hold anything.
     name = re.sub(r'[^\w-]', '-', check.id, flags=re.ASCII)
     return f'check-{name}' if number is None else f'check-{name}-{number}'
+
+
+def breakable(text: str) -> markup.Content:
+    """Return a text whose long names break at their dots on a phone.
+
+    A browser would break them at any letter. What is copied has no break.
+    """
+    if not _LONG.search(text):
+        return text
+    found: list[markup.Content] = []
+    end = 0
+    for name in _LONG.finditer(text):
+        for place in _JOINT.finditer(text, name.start(), name.end()):
+            found += [text[end : place.end()], _BREAK]
+            end = place.end()
+    return [*found, text[end:]]
 
 
 def sentence(text: str) -> str:

@@ -132,9 +132,19 @@ def _banner(report: model.Report) -> markup.Html:
             [_tag('li', text) for text in _tallies(report)],
             class_='tallies',
         ),
+        _tag('p', '; '.join(_circumstances(report)), class_='facts'),
         _assumptions(report),
         class_=f'banner {_CODES[report.code]}',
     )
+
+
+def _circumstances(report: model.Report) -> Iterator[str]:
+    """Yield what the verdict is of: when, of which database."""
+    yield f'Stage {words.STAGES[report.stage]}'
+    if report.database is not None:
+        yield f'database {words.database(report.database)}'
+    if report.created is not None:
+        yield f'made {report.created[:16].replace("T", " ")} UTC'
 
 
 def _tallies(report: model.Report) -> Iterator[str]:

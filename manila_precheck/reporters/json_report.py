@@ -50,7 +50,6 @@ class JsonReporter(base.Reporter):
 
 def report_dict(report: model.Report) -> dict[str, Any]:
     """Return the whole report as JSON types."""
-    database = report.database
     return {
         'schema_version': SCHEMA_VERSION,
         'tool': {
@@ -71,13 +70,7 @@ def report_dict(report: model.Report) -> dict[str, Any]:
         'files': [
             {'path': file.path, 'sha256': file.sha256} for file in report.files
         ],
-        'database': None
-        if database is None
-        else {
-            'dialect': database.dialect,
-            'revision': database.revision,
-            'empty': database.empty,
-        },
+        'database': database_dict(report),
         'checks': [check_dict(check) for check in report.checks],
         'excluded': list(report.excluded),
         'backends': list(report.backends),
@@ -96,6 +89,18 @@ def report_dict(report: model.Report) -> dict[str, Any]:
             {'key': finding.key, 'text': words.waiver(finding, report)}
             for finding in words.to_waive(report)
         ],
+    }
+
+
+def database_dict(report: model.Report) -> Optional[dict[str, Any]]:
+    """Return which database was read as JSON types."""
+    database = report.database
+    if database is None:
+        return None
+    return {
+        'dialect': database.dialect,
+        'revision': database.revision,
+        'empty': database.empty,
     }
 
 

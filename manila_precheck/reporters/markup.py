@@ -22,7 +22,7 @@ from typing import Union
 
 from manila_precheck.reporters import plain
 
-_VOID = frozenset({'input', 'meta'})
+_VOID = frozenset({'input', 'meta', 'wbr'})
 
 
 class Html(str):

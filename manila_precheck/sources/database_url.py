@@ -185,6 +185,8 @@ def read(
         # from 2.1 on it is psycopg.
         driver = 'psycopg2'
         url = url.set(drivername='postgresql+psycopg2')
+    if url.drivername == 'mysql+pymysql':
+        _require_charset(option, url)
     defaults: dict[str, str] = {}
     if driver in ('', 'pymysql', 'mysqldb') and backend == 'mysql':
         defaults['connect_timeout'] = str(connect_timeout_seconds)
@@ -201,6 +203,27 @@ def read(
     return url.update_query_dict(
         {k: v for k, v in defaults.items() if k not in url.query}
     ), location
+
+
+def _require_charset(option: str, url: 'URL') -> None:
+    """Make sure that PyMySQL has the character set that the URL names.
+
+    It looks it up before it connects, and has no words for one that is not
+    there (AttributeError in 1.2.0).
+
+    :raises SourceUnusable: when it has not.
+    """
+    name = url.query.get('charset')
+    if not name or not _has('pymysql'):
+        return
+    from pymysql import charset
+
+    if not isinstance(name, str) or charset.charset_by_name(name) is None:
+        raise exceptions.SourceUnusable(
+            f'{option} names the character set {name!r}, which PyMySQL does '
+            'not have; with it manila does not connect either '
+            '(charset=utf8mb4 is one that it has)'
+        )
 
 
 def without_tls(url: 'URL') -> 'Optional[URL]':

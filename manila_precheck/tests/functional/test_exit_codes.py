@@ -15,6 +15,7 @@ The command runs in a process of its own, with a plugin whose check does what
 a variable says, as pip would install it; nothing is replaced.
 """
 
+import json
 import os
 import re
 import signal
@@ -57,6 +58,20 @@ _PLUGIN = """
                 raise RuntimeError(f'no login with {password!r}')
             if what == 'exit':
                 raise SystemExit(0)
+            if what == 'memory':
+                raise MemoryError()
+            if what == 'recursion':
+                for finding in self.run(ctx):
+                    yield finding
+            if what == 'nonsense':
+                yield 'all is well'
+            if what == 'late':
+                yield self.finding(
+                    model.Severity.INFO, model.Subject('share', 'a'), 'One.'
+                )
+                raise LookupError('the rest is lost')
+            if what == 'slow':
+                time.sleep(600)
             if what == 'wait':
                 print('waiting', file=open(os.environ['MARK'], 'w'))
                 time.sleep(600)
@@ -111,6 +126,11 @@ _CODES = {
     'unusable': 2,
     'crash': 2,
     'exit': 2,
+    'memory': 2,
+    'recursion': 2,
+    'nonsense': 2,
+    'late': 2,
+    'slow': 2,
 }
 
 _LOWEST = {'warning': 1, 'failure': 2, 'never': 3}
@@ -127,6 +147,7 @@ class Case(testtools.TestCase):
         )
         self.write('told-1.0.dist-info/entry_points.txt', _ENTRY_POINTS)
         self.write('manila.conf', '[DEFAULT]\nacme_password = hunter2x\n')
+        self.mark = os.path.join(self.path, 'mark')
         self.environment = {
             name: value
             for name, value in os.environ.items()
@@ -142,13 +163,13 @@ class Case(testtools.TestCase):
         with open(path, 'w') as stream:
             stream.write(textwrap.dedent(text))
 
-    def shell(self, words, rest='', **environment):
+    def shell(self, words, rest='', before='', **environment):
         """Run the command below bash: (exit code, output, errors)."""
         done = subprocess.run(
             [
                 'bash',
                 '-c',
-                f'"$0" -c "$1" {words} {rest}',
+                f'{before} "$0" -c "$1" {words} {rest}',
                 sys.executable,
                 _RUN,
             ],
@@ -173,10 +194,41 @@ class OutcomesTest(Case):
         for fail_on, lowest in _LOWEST.items():
             expected = _CODES[told] if _CODES[told] >= lowest else 0
             code, stdout, stderr = self.shell(
-                f'{self.check} --fail-on {fail_on}', TOLD=told
+                f'{self.check} --fail-on {fail_on}',
+                TOLD=told,
+                OS_MANILA_PRECHECK__CHECK_TIMEOUT_SECONDS='3',
             )
             self.assertEqual((expected, ''), (code, stderr), fail_on)
             self.assertIn(f'Code {_CODES[told]}: ', stdout)
+
+    @ddt.data('environment', 'file')
+    def test_the_threshold_from_where_no_flag_is(self, place):
+        for fail_on, lowest in _LOWEST.items():
+            environment = {}
+            if place == 'environment':
+                environment['OS_MANILA_PRECHECK__FAIL_ON'] = fail_on
+            else:
+                self.write(
+                    'manila.conf', f'[manila_precheck]\nfail_on = {fail_on}\n'
+                )
+            for told in ('WARNING', 'FAILURE'):
+                expected = _CODES[told] if _CODES[told] >= lowest else 0
+                code, _, stderr = self.shell(
+                    self.check, TOLD=told, **environment
+                )
+                self.assertEqual(
+                    (expected, ''), (code, stderr), (fail_on, told)
+                )
+
+    def test_the_flag_wins_over_the_environment_and_that_over_the_file(self):
+        self.write('manila.conf', '[manila_precheck]\nfail_on = warning\n')
+        code, _, _ = self.shell(self.check, TOLD='FAILURE')
+        self.assertEqual(2, code)
+        never = {'OS_MANILA_PRECHECK__FAIL_ON': 'never', 'TOLD': 'FAILURE'}
+        code, _, _ = self.shell(self.check, **never)
+        self.assertEqual(0, code)
+        code, _, _ = self.shell(f'{self.check} --fail-on failure', **never)
+        self.assertEqual(2, code)
 
 
 @ddt.ddt
@@ -193,14 +245,97 @@ class CouldNotLookTest(Case):
         '--config-file manila.conf upgrade check --report nope:a',
         '--config-file manila.conf upgrade check --report json:no/such/a',
         '--config-file manila.conf upgrade check --format nope',
+        '',
+        'upgrade',
+        'upgrade chek',
+        'check',
+        'check explain',
+        'check explain nope',
+        'check explain told-check more',
+        'report',
+        'report merge',
+        'report merge missing.json',
+        'report merge manila.conf',
+        'report merge manila.conf --fail-on sometimes',
+        '--config-file . upgrade check',
+        '--config-file binary.conf upgrade check',
+        '--config-file malformed.conf upgrade check',
+        '--config-file /dev/null/manila.conf upgrade check',
+        '--config-dir manila.conf upgrade check',
+        'upgrade check --config-file missing.conf',
+        '--config-file manila.conf upgrade check --wait soon',
+        '--config-file manila.conf upgrade check --wait nan',
+        '--config-file manila.conf upgrade check --wait -1',
+        '--config-file manila.conf upgrade check --skip nope',
+        '--config-file manila.conf upgrade check --target-release 2031.1',
+        '--config-file manila.conf upgrade check --source-release now',
+        '--config-file manila.conf upgrade check --waivers missing.yaml',
+        '--config-file manila.conf upgrade check --baseline missing.json',
+        '--config-file manila.conf upgrade check --report json:.',
+        '--config-file manila.conf upgrade check --report json:a '
+        '--report html:a',
     )
     def test_usage_and_files(self, words):
+        with open(os.path.join(self.path, 'binary.conf'), 'wb') as stream:
+            stream.write(b'[DEFAULT]\nname = \xff\xfe\n')
+        self.write('malformed.conf', '[DEFAULT\n')
         code, stdout, stderr = self.shell(
             words, OS_MANILA_PRECHECK__FAIL_ON='never'
         )
         self.assertEqual((255, ''), (code, stdout))
         self.assertEqual(1, stderr.count('\n'), stderr)
         self.assertNotIn('Traceback', stderr)
+
+    @ddt.data('FAIL_ON', 'STAGE', 'WAIT', 'FORMAT', 'CHECK', 'REPORT')
+    def test_nonsense_in_the_environment(self, name):
+        code, stdout, stderr = self.shell(
+            self.check.replace(' --check told-check', ''),
+            **{f'OS_MANILA_PRECHECK__{name}': 'nonsense'},
+        )
+        self.assertEqual((255, ''), (code, stdout), stderr)
+        self.assertEqual(1, stderr.count('\n'), stderr)
+
+    @ddt.data('oslo_config', 'oslo_upgradecheck', 'stevedore')
+    def test_a_library_that_cannot_be_imported(self, name):
+        """Python itself gives 1, which would be called warnings."""
+        self.write(f'{name}.py', 'raise ImportError("no such luck")\n')
+        code, stdout, stderr = self.shell(
+            f'{self.check} --fail-on never', PYTHONDONTWRITEBYTECODE='1'
+        )
+        self.assertEqual((255, ''), (code, stdout))
+        self.assertEqual(
+            'manila-precheck: error: ImportError: no such luck\n', stderr
+        )
+
+    def test_a_file_that_may_not_get_so_large(self):
+        code, stdout, stderr = self.shell(
+            f'{self.check} --fail-on never --report json:a',
+            '| cat; exit ${PIPESTATUS[0]}',
+            before='ulimit -f 1;',
+            TOLD='FAILURE',
+            MANY='100',
+        )
+        self.assertEqual(255, code)
+        self.assertEqual(
+            'manila-precheck: error: report json:a: File too large\n', stderr
+        )
+        self.assertNotIn('a', os.listdir(self.path))
+
+    @ddt.data(
+        '--help',
+        '--version',
+        'upgrade check --help',
+        'check list',
+        'check explain told-check',
+        'report merge a.json',
+    )
+    def test_what_the_other_words_write(self, words):
+        self.shell(f'{self.check} --report json:a.json')
+        self.assertEqual(0, self.shell(words)[0])
+        for redirection in ('> /dev/full', '>&-'):
+            code, _, stderr = self.shell(words, redirection)
+            self.assertEqual(255, code, redirection)
+            self.assertEqual(1, stderr.count('\n'), stderr)
 
     @ddt.data(
         ('--format crashes', '', 'ValueError: no'),
@@ -236,30 +371,27 @@ class CouldNotLookTest(Case):
         self.assertEqual(255, code, stderr)
         self.assertNotIn('Traceback', stderr)
 
-    @ddt.data(signal.SIGTERM, signal.SIGHUP)
-    def test_a_signal(self, number):
-        mark = os.path.join(self.path, 'mark')
+    def start(self, *words, **environment):
+        """Start the command, and return when its check runs."""
         process = subprocess.Popen(
-            [
-                sys.executable,
-                '-c',
-                _RUN,
-                *self.check.split(),
-                '--report',
-                'json:a',
-                '--fail-on',
-                'never',
-            ],
+            [sys.executable, '-c', _RUN, *self.check.split(), *words],
             cwd=self.path,
-            env={**self.environment, 'TOLD': 'wait', 'MARK': mark},
+            env={**self.environment, 'MARK': self.mark, **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         self.addCleanup(process.kill)
-        while not os.path.exists(mark):
+        while not os.path.exists(self.mark):
             self.assertIsNone(process.poll(), 'it ended before the signal')
             time.sleep(0.05)
+        return process
+
+    @ddt.data(signal.SIGTERM, signal.SIGHUP)
+    def test_a_signal(self, number):
+        process = self.start(
+            '--report', 'json:a', '--fail-on', 'never', TOLD='wait'
+        )
         process.send_signal(number)
         stdout, stderr = process.communicate(timeout=60)
         self.assertEqual(
@@ -271,6 +403,69 @@ class CouldNotLookTest(Case):
             (process.returncode, stdout, stderr),
         )
         self.assertNotIn('a', os.listdir(self.path))
+
+    def test_ctrl_c(self):
+        process = self.start(
+            '--check',
+            'upgrade-path',
+            '--format',
+            'json',
+            '--report',
+            'json:a',
+            '--fail-on',
+            'never',
+            TOLD='wait',
+        )
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+        self.assertEqual((2, ''), (process.returncode, stderr))
+        with open(os.path.join(self.path, 'a')) as stream:
+            report = json.load(stream)
+        self.assertEqual(report, json.loads(stdout))
+        incomplete = 'interrupted before it ended; this report is not complete'
+        self.assertEqual(
+            [('error', incomplete)],
+            [
+                (one['outcome'], one['reason'])
+                for one in report['checks']
+                if one['id'] == 'told-check'
+            ],
+        )
+        # The other one had ended, or did not begin.
+        self.assertEqual(2, len(report['checks']))
+
+    def test_a_signal_while_a_report_is_written(self):
+        fifo = os.path.join(self.path, 'fifo')
+        os.mkfifo(fifo)
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                '-c',
+                _RUN,
+                *self.check.split(),
+                '--report',
+                f'json:{fifo}',
+                '--report',
+                'json:a',
+                '--fail-on',
+                'never',
+            ],
+            cwd=self.path,
+            env={**self.environment, 'TOLD': 'FAILURE', 'MANY': '2000'},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.addCleanup(process.kill)
+        # It is open once the command writes, and more than a pipe holds.
+        with open(fifo, 'rb'):
+            process.terminate()
+            stdout, stderr = process.communicate(timeout=60)
+        self.assertEqual(
+            (143, '', 'manila-precheck: error: ended by SIGTERM\n'),
+            (process.returncode, stdout, stderr),
+        )
+        self.assertEqual([], [n for n in os.listdir(self.path) if n == 'a'])
 
 
 class HostileTest(Case):

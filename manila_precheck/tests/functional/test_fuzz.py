@@ -41,8 +41,12 @@ from manila_precheck.tests import reports
 #: How many texts each test tries.
 EXAMPLES = int(os.environ.get('MANILA_PRECHECK_FUZZ_EXAMPLES', '200'))
 
-# A hang is what takes this long; the rest of the suite runs meanwhile.
+# A hang is what computes this long. The time of the clock says less: on a
+# machine that is busy any text may take it.
 SECONDS = 30
+
+# Or what waits this long for something that never comes.
+SECONDS_OF_THE_CLOCK = 300
 
 _SETTINGS = hypothesis.settings(
     max_examples=EXAMPLES,
@@ -57,21 +61,82 @@ _ODD = (
     '\r \x85 % $ $$ ${ } \\ \\$ \' " ` ; # ! & * | > < @ ? , ~ {{ }} %s %(x)s'
 ).split(' ')
 
+# Bytes that are no UTF-8, as Python writes them with surrogateescape.
+_BYTES = ('\udcff', '\udcc3', '\udced\udca0\udc80')
+
 _NUMBERS = ('0', '-1', '1e999', 'nan', '9' * 400, '0x10', '1_000', '')
 
 
-def _texts(*pieces):
-    """Return a strategy: pieces of a format, odd characters, any text."""
-    piece = strategies.one_of(
+def _texts(sample, *pieces):
+    """Return a strategy: pieces of a format, or a good file that was hurt.
+
+    :param sample: a file without a fault.
+    """
+    piece = _piece(pieces)
+    return strategies.one_of(
+        strategies.lists(piece, max_size=40).map(''.join),
+        strategies.lists(
+            strategies.tuples(_PLACE, strategies.integers(0, 20), piece),
+            min_size=1,
+            max_size=4,
+        ).map(lambda changes: _hurt(sample, changes)),
+    )
+
+
+#: A place in a text, in parts of a million.
+_PLACE = strategies.integers(0, 10**6)
+
+
+def _hurt(text, changes):
+    """Return a text with something else in some places.
+
+    :param changes: each (place, how many characters go, what comes).
+    """
+    for place, gone, new in changes:
+        at = place * len(text) // 10**6
+        text = f'{text[:at]}{new}{text[at + gone :]}'
+    return text
+
+
+def _piece(pieces):
+    """Return a strategy: a piece of a format, odd characters, any text."""
+    odd = (*_ODD, *_NUMBERS, '\n', ' ', '\n\n')
+    return strategies.one_of(
         strategies.sampled_from(pieces),
         strategies.sampled_from(pieces),
-        strategies.sampled_from((*_ODD, *_NUMBERS, '\n', ' ', '\n\n')),
+        # Not often: a file with such a byte is refused as a whole.
+        strategies.sampled_from((*odd * 5, *_BYTES)),
         strategies.text(max_size=8),
     )
-    return strategies.lists(piece, max_size=40).map(''.join)
 
 
 _CONFIG = _texts(
+    """\
+[DEFAULT]
+enabled_share_backends = lvm1,netapp1
+transport_url = rabbit://a:b@c:5672/
+scheduler_default_filters = AvailabilityZoneFilter,CapacityFilter
+quota_shares = 10
+my_ip = 10.0.0.1
+[database]
+connection = mysql+pymysql://u:p@h/manila?charset=utf8
+[lvm1]
+share_driver = manila.share.drivers.lvm.LVMShareDriver
+driver_handles_share_servers = False
+lvm_share_export_ips = 10.0.0.2
+[netapp1]
+share_driver = manila.share.drivers.netapp.common.NetAppDriver
+driver_handles_share_servers = True
+netapp_storage_family = ontap_cluster
+network_config_group = net1
+[net1]
+network_api_class = manila.network.neutron.neutron_network_plugin
+[keystone_authtoken]
+auth_type = password
+auth_url = http://keystone/
+[oslo_policy]
+policy_file = policy.yaml
+""",
     '[DEFAULT]\n',
     '[database]\n',
     '[lvm1]\n',
@@ -112,6 +177,14 @@ _CONFIG = _texts(
 )
 
 _POLICY = _texts(
+    """\
+"context_is_admin": "role:admin"
+"default": "rule:admin_or_owner"
+"share:create": "rule:default and not role:reader"
+"share:get": "(role:admin or project_id:%(project_id)s) and @"
+"share_type:index": [["role:admin"], ["rule:default", "role:member"]]
+"service:index": "http://policy:8080/%(user_id)s"
+""",
     '"share:create": ',
     'share:get: ',
     'default: ',
@@ -148,6 +221,29 @@ _POLICY = _texts(
 )
 
 _PASTE = _texts(
+    """\
+[DEFAULT]
+name = manila
+[composite:osapi_share]
+use = call:manila.api:root_app_factory
+/: apiversions
+/v2: openstack_share_api_v2
+[composite:openstack_share_api_v2]
+use = call:manila.api.middleware.auth:pipeline_factory
+noauth = cors faultwrap apiv2
+keystone = cors authtoken keystonecontext apiv2
+[filter:faultwrap]
+paste.filter_factory = manila.api.middleware.fault:FaultWrapper.factory
+[filter:cors]
+paste.filter_factory = oslo_middleware.cors:filter_factory
+oslo_config_project = %(name)s
+[app:apiv2]
+paste.app_factory = manila.api.v2.router:APIRouter.factory
+[pipeline:apiversions]
+pipeline = cors faultwrap osshareversionapp
+[app:osshareversionapp]
+paste.app_factory = manila.api.versions:VersionsRouter.factory
+""",
     '[composite:osapi_share]\n',
     '[composite:x]\n',
     '[app:apiv2]\n',
@@ -206,6 +302,14 @@ _YAML = (
 )
 
 _WAIVERS = _texts(
+    """\
+waivers:
+  - key: config-options[DEFAULT/foo]
+    reason: It is read by a driver of our own.
+    owner: storage@example.org
+    expires: 2026-12-31
+  - {key: "policy-rules[*]", reason: "a", owner: b, expires: 2027-01-01}
+""",
     *_YAML,
     'waivers:\n',
     '  - key: config-options[DEFAULT/foo]\n',
@@ -217,6 +321,21 @@ _WAIVERS = _texts(
 )
 
 _STORAGE = _texts(
+    """\
+format: 2
+backends:
+  netapp1:
+    system: ONTAP
+    version: 9.10
+    features: [FlexGroup]
+rows:
+  - driver: acme.Driver
+    system: Acme
+    releases: 12-23
+    minimum: "3.1"
+    sources: [a page]
+    modules: [acme]
+""",
     *_YAML,
     'backends:\n',
     '  netapp1:\n',
@@ -246,21 +365,27 @@ class _Late(BaseException):
 class FuzzTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
-        before = signal.signal(signal.SIGALRM, self._late)
-        self.addCleanup(signal.signal, signal.SIGALRM, before)
-        self.addCleanup(signal.alarm, 0)
+        for number in (signal.SIGALRM, signal.SIGPROF):
+            before = signal.signal(number, self._late)
+            self.addCleanup(signal.signal, number, before)
+        self.addCleanup(self.limit, 0, 0)
+
+    def limit(self, seconds=SECONDS, of_the_clock=SECONDS_OF_THE_CLOCK):
+        """Begin to count the time of a text; 0 ends it."""
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+        signal.alarm(of_the_clock)
 
     def _late(self, number, frame):
-        raise _Late(f'not done in {SECONDS} seconds')
+        raise _Late(f'not done: {signal.Signals(number).name}')
 
     def run_checks(self, config, files, checks):
-        signal.alarm(SECONDS)
+        self.limit()
         with testing.Site(
             config,
             files,
             source='2025.1',
             target='2026.1',
-            options={'check_timeout_seconds': SECONDS * 2},
+            options={'check_timeout_seconds': SECONDS_OF_THE_CLOCK * 2},
         ) as site:
             context = site.context()
             for check_id in checks:
@@ -268,7 +393,7 @@ class FuzzTest(testtools.TestCase):
                 if result.outcome is model.Outcome.ERROR:
                     self.assertNotIn('it crashed', result.reason)
                     self.assertNotIn('Traceback', result.reason)
-        signal.alarm(0)
+        self.limit(0, 0)
 
     def test_config(self):
         @_SETTINGS
@@ -286,8 +411,12 @@ class FuzzTest(testtools.TestCase):
         checks = ('config-options', 'backend-drivers', 'upgrade-advisories')
         try:
             self.run_checks(text, {}, checks)
-        except (cfg.ConfigFileParseError, cfg.ConfigFileValueError):
-            signal.alarm(0)
+        except (
+            cfg.ConfigFileParseError,
+            cfg.ConfigFileValueError,
+            UnicodeDecodeError,
+        ):
+            self.limit(0, 0)
 
     def test_policy(self):
         @_SETTINGS
@@ -312,14 +441,16 @@ class FuzzTest(testtools.TestCase):
         check()
 
     def read(self, text, suffix, *readers):
-        signal.alarm(SECONDS)
-        with tempfile.NamedTemporaryFile('w', suffix=suffix) as stream:
+        self.limit()
+        with tempfile.NamedTemporaryFile(
+            'w', suffix=suffix, errors='surrogateescape'
+        ) as stream:
             stream.write(text)
             stream.flush()
             for reader in readers:
                 with contextlib.suppress(*_OURS):
                     reader(stream.name)
-        signal.alarm(0)
+        self.limit(0, 0)
 
     def test_waivers(self):
         @_SETTINGS
@@ -383,7 +514,7 @@ class FuzzTest(testtools.TestCase):
 def _encodes(text):
     """Say whether a file can hold a text."""
     try:
-        text.encode()
+        text.encode('utf-8', 'surrogateescape')
     except UnicodeEncodeError:
         return False
     return True

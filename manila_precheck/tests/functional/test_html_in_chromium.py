@@ -53,6 +53,12 @@ class ChromiumTest(testtools.TestCase):
                 # Root of a container has no other way.
                 '--no-sandbox',
                 '--disable-gpu',
+                # It asks nobody for anything.
+                '--disable-background-networking',
+                '--disable-component-update',
+                '--disable-quic',
+                '--disable-sync',
+                '--no-first-run',
                 '--enable-logging=stderr',
                 f'--user-data-dir={self.path}/profile',
                 *flags,
@@ -103,7 +109,7 @@ class ChromiumTest(testtools.TestCase):
 
     def test_it_is_as_wide_as_the_window(self):
         """No width makes a reader scroll sideways."""
-        for width in (360, 768, 1280):
+        for width in (360, 800, 1400):
             frame = self.write(
                 'frame.html',
                 f'<iframe id="f" width="{width}" height="900" srcdoc=""'

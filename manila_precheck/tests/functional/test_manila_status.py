@@ -45,6 +45,9 @@ _OURS = (
     'sys.exit(precheck.main())',
 )
 
+#: The title of what is wrong with waivers; there is no check of that id.
+_LAST = 'Waivers and baseline'
+
 _OWN = 'Policy File JSON to YAML Migration'
 
 
@@ -143,7 +146,7 @@ class ManilaStatusMySQLTest(databases.MySQLTest):
         self.assertEqual(0, done.returncode, done.stderr)
         found = json.loads(done.stdout.splitlines()[-1])['checks']
         self.assertEqual(
-            [_OWN, *self.titles()], [one['check'] for one in found]
+            [_OWN, *self.titles(), _LAST], [one['check'] for one in found]
         )
         self.assertEqual({0}, {one['result'] for one in found})
 
@@ -159,8 +162,47 @@ class ManilaStatusMySQLTest(databases.MySQLTest):
 
         table = release.status()
         self.assertEqual(0, table.returncode, table.stderr)
-        for title in self.titles():
+        for title in (*self.titles(), _LAST):
             self.assertIn(f'Check: {title}', table.stdout)
+
+    @ddt.data('2024.1', '2025.1', '2026.1', '2026.2')
+    def test_what_is_chosen_and_let_pass(self, name):
+        """A fixed command line, tuned by a file and the environment."""
+        release = self.release(name)
+        release.write(
+            'waivers.yaml',
+            'waivers:\n'
+            '- {key: "config-options[DEFAULT/acme_1]", reason: ours, '
+            'owner: me, expires: 2999-01-01}\n',
+        )
+        release.write(
+            'manila.conf',
+            '[DEFAULT]\nacme_1 = 1\nacme_2 = 2\n'
+            f'[manila_precheck]\nsource_release = {name}\n'
+            'manila_status_fail_on = warning\ncheck = config-options\n'
+            f'waivers = {release.path}/waivers.yaml\n',
+        )
+        done = release.status('--json')
+        found = {
+            one['check']: (one['result'], one['details'])
+            for one in json.loads(done.stdout.splitlines()[-1])['checks']
+        }
+        self.assertEqual(
+            (0, 'left out by [manila_precheck] check or skip'),
+            found['Policy overrides'],
+        )
+        self.assertEqual((0, None), found[_LAST])
+        _, details = found['Configuration options']
+        self.assertThat(
+            details,
+            testtools.matchers.StartsWith('[DEFAULT] acme_2 is ignored'),
+        )
+        self.assertIn('(waived by me up to 2999-01-01: ours)', details)
+        skipped = release.status(
+            '--json', env={'OS_MANILA_PRECHECK__SKIP': 'no-such-check'}
+        )
+        self.assertEqual(2, skipped.returncode)
+        self.assertIn("unknown check 'no-such-check'", skipped.stdout)
 
     @ddt.data('2024.1', '2025.1', '2026.1', '2026.2')
     def test_before_the_first_install(self, name):
@@ -188,7 +230,7 @@ class ManilaStatusMySQLTest(databases.MySQLTest):
         self.assertEqual(0, done.returncode, done.stderr)
         found = json.loads(done.stdout.splitlines()[-1])['checks']
         self.assertEqual(
-            [_OWN, *self.titles()], [one['check'] for one in found]
+            [_OWN, *self.titles(), _LAST], [one['check'] for one in found]
         )
 
     @ddt.data('2024.1', '2025.1', '2026.1', '2026.2')

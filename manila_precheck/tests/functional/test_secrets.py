@@ -18,16 +18,24 @@ the file malformed in that line.
 """
 
 import contextlib
+import datetime
+import importlib.util
 import io
 import logging
 import os
+import pathlib
 import re
+import shutil
+import textwrap
 
 import ddt
 import fixtures
+import sqlalchemy
 import testtools
 
 from manila_precheck import catalog
+from manila_precheck import releases
+from manila_precheck import testing_schema
 from manila_precheck.cmd import precheck
 from manila_precheck.tests.functional import judge_inputs
 
@@ -225,3 +233,252 @@ class PolicyFilesTest(Command):
             )
             _code, said = self.run_command(site, '2025.1', '2026.1')
             self.assert_silent(said)
+
+
+_ROOT = pathlib.Path(__file__).parents[3]
+
+#: Columns that hold a secret, or what somebody else wrote, and that no text
+#: has a reason to show.
+_PRIVATE = (
+    'async_operation_data.value',
+    'backend_info.info_hash',
+    'drivers_private_data.value',
+    'security_services.password',
+    'security_services.user',
+    'share_access_map.access_key',
+    'share_access_rules_metadata.value',
+    'share_backups.display_description',
+    'share_instance_export_locations.path',
+    'share_metadata.value',
+    'share_network_subnet_metadata.value',
+    'share_server_backend_details.value',
+    'share_snapshot_instances.provider_location',
+    'share_snapshot_metadata.value',
+    'share_type_extra_specs.spec_value',
+    'shares.display_description',
+    'transfers.crypt_hash',
+    'transfers.salt',
+)
+#: Columns that a report may show: the password of a URL in one is masked.
+_SHOWN = (
+    'resource_locks.lock_reason',
+    'services.disabled_reason',
+    'share_backups.display_name',
+    'share_backups.fail_reason',
+    'share_groups.name',
+    'share_networks.name',
+    'share_servers.identifier',
+    'share_snapshots.display_name',
+    'shares.display_name',
+)
+
+_FILES = ('json', 'junit', 'sarif', 'markdown', 'html', 'upgradecheck-json')
+
+
+class EverywhereTest(Command):
+    """One site with a secret in every kind of place, in every format."""
+
+    def setUp(self):
+        super().setUp()
+        self.site = pathlib.Path(self.home, 'site')
+        demo = _ROOT / 'etc/manila-precheck/demo'
+        if not demo.is_dir():
+            self.skipTest('the package is installed without its demo')
+        shutil.copytree(demo, self.site)
+        #: Where each secret is.
+        self.planted = {}
+
+    def plant(self, place):
+        """Return a secret for a place."""
+        secret = self.planter.secret()
+        self.planted[place] = secret
+        return secret
+
+    def append(self, name, text):
+        path = self.site / name
+        path.parent.mkdir(exist_ok=True)
+        with open(path, 'a') as stream:
+            stream.write(textwrap.dedent(text))
+        return path
+
+    def rows(self):
+        """Make the database of the demo, with secrets in its rows."""
+        spec = importlib.util.spec_from_file_location(
+            'demo_rows', _ROOT / 'tools/demo_rows.py'
+        )
+        demo_rows = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(demo_rows)
+        engine = sqlalchemy.create_engine(f'sqlite:///{self.site}/m.sqlite')
+        metadata = testing_schema.create_schema(
+            engine, releases.parse('2025.1')
+        )
+        now = datetime.datetime.now(datetime.timezone.utc)
+        demo_rows.Region(metadata, now.replace(tzinfo=None)).write(engine)
+        with engine.begin() as connection:
+            for name in (*_PRIVATE, *_SHOWN):
+                value = self.plant(name)
+                if name in _SHOWN:
+                    value = f'https://ops:{value}@wiki.example.org/x'
+                self.set(connection, metadata, name, value)
+        engine.dispose()
+
+    def set(self, connection, metadata, name, value):
+        table_name, column = name.split('.')
+        table = metadata.tables[table_name]
+        if not connection.execute(
+            sqlalchemy.select(sqlalchemy.func.count()).select_from(table)
+        ).scalar():
+            # SQLite asks for no row that a foreign key leads to.
+            row = {
+                c.name: f'{column}-1'
+                for c in table.columns
+                if not c.nullable
+                and isinstance(c.type, (sqlalchemy.String, sqlalchemy.Text))
+            }
+            row.update(
+                (c.name, 1)
+                for c in table.columns
+                if not c.nullable and c.name not in row
+            )
+            connection.execute(table.insert().values(row))
+        done = connection.execute(table.update().values({column: value}))
+        self.assertGreater(done.rowcount, 0, name)
+
+    def build(self):
+        conf = self.site / 'manila.conf'
+        text = conf.read_text()
+        while 'not-a-password' in text:
+            line = text[: text.index('not-a-password')].count('\n') + 1
+            secret = self.plant(f'manila.conf:{line}')
+            text = text.replace('not-a-password', secret, 1)
+        conf.write_text(text)
+        url = self.plant('a proxy')
+        tokens = [self.plant(f'token {number}') for number in range(6)]
+        self.append(
+            'manila.conf.d/60-more.conf',
+            f"""
+            [DEFAULT]
+            acme_endpoint = https://acme:{url}@acme.example.org/api
+            acme_pair = https://t:{tokens[0]}@host/, https://u:{tokens[1]}@h
+            transport_url = rabbit://a:{tokens[2]}@b:1,c:{tokens[3]}@d:2/v
+            [oslo_messaging_notifications]
+            transport_url = kafka://n:{tokens[4]}@kafka:9092/
+            [coordination]
+            backend_url = etcd3+http://c:{tokens[5]}@etcd:2379
+            [database]
+            connection = sqlite:///{self.site}/m.sqlite
+            [oslo_policy]
+            remote_ssl_client_key_file = /etc/key
+            """,
+        )
+        self.append(
+            'policy.yaml',
+            f'"share:delete": "http://u:{self.plant("policy")}@p:8080/x"\n'
+            f'"share:extend": "http://u:{self.plant("half")}@p:8080/x or ("\n',
+        )
+        self.append(
+            'api-paste.ini',
+            f'\n[filter:old]\npaste.filter_factory = keystone.mid:f\n'
+            f'admin_password = {self.plant("paste")}\n'
+            f'auth_uri = http://u:{self.plant("paste URL")}@k:35357/\n',
+        )
+        self.append(
+            'waivers.yaml',
+            'waivers:\n- key: config-options[DEFAULT/acme_pair]\n'
+            f'  reason: see https://u:{self.plant("waiver")}@wiki/\n'
+            '  owner: me\n  expires: 2999-01-01\n',
+        )
+        self.append(
+            'inventory.yaml',
+            'backends:\n  isilon1:\n    system: OneFS\n'
+            f'    version: "http://u:{self.plant("inventory")}@h/9.1"\n',
+        )
+        self.append(
+            'manila.conf.d/70-precheck.conf',
+            f"""
+            [manila_precheck]
+            waivers = {self.site}/waivers.yaml
+            [manila_precheck_backend_drivers]
+            storage_inventory = {self.site}/inventory.yaml
+            """,
+        )
+        self.rows()
+
+    def said(self, *words):
+        """Run the command in every format: all that it says."""
+        reports = [
+            word
+            for name in _FILES
+            for word in ('--report', f'{name}:{self.home}/{name}')
+        ]
+        said = io.StringIO()
+        handler = logging.StreamHandler(said)
+        handler.setLevel(logging.DEBUG)
+        logging.getLogger().addHandler(handler)
+        # The environment of the other tests has a server that is not there.
+        with fixtures.EnvironmentVariable('OS_DATABASE__CONNECTION'):
+            try:
+                with contextlib.redirect_stdout(said):
+                    with contextlib.redirect_stderr(said):
+                        code = precheck.main(
+                            [
+                                '--debug',
+                                '--config-file',
+                                str(self.site / 'manila.conf'),
+                                '--config-dir',
+                                str(self.site / 'manila.conf.d'),
+                                'upgrade',
+                                'check',
+                                '--target-release',
+                                '2026.1',
+                                *reports,
+                                *words,
+                            ]
+                        )
+            finally:
+                logging.getLogger().removeHandler(handler)
+        found = {'standard output and error': said.getvalue()}
+        for name in _FILES:
+            found[name] = pathlib.Path(self.home, name).read_text()
+        self.assertEqual(2, code, found['standard output and error'][-900:])
+        return found
+
+    def test_thirty_places_and_more(self):
+        self.build()
+        self.assertGreater(len(self.planted), 45)
+        self.assertEqual(len(self.planted), len(set(self.planted.values())))
+        for words in (
+            (),
+            ('--redact-names',),
+            ('--stage', 'stopped'),
+            ('--stage', 'upgraded'),
+        ):
+            for where, text in self.said(*words).items():
+                leaks = {
+                    place: text[max(text.index(secret) - 60, 0) :][:90]
+                    for place, secret in self.planted.items()
+                    if secret in text
+                }
+                self.assertEqual({}, leaks, (words, where))
+                # What is masked is there, or the test would show nothing.
+                if where == 'json':
+                    self.assertIn(':***@wiki', text, words)
+
+    def test_the_merged_report(self):
+        self.build()
+        self.said()
+        os.rename(f'{self.home}/json', f'{self.home}/ctl1.json')
+        self.append(
+            'manila.conf.d/60-more.conf',
+            f'[neutron]\npassword = {self.plant("another")}\n',
+        )
+        self.said()
+        os.rename(f'{self.home}/json', f'{self.home}/ctl2.json')
+        said = io.StringIO()
+        words = ['report', 'merge', f'{self.home}/ctl1.json']
+        words.append(f'{self.home}/ctl2.json')
+        for name in ('table', *_FILES):
+            with contextlib.redirect_stdout(said):
+                self.assertEqual(2, precheck.main([*words, '--format', name]))
+        for place, secret in self.planted.items():
+            self.assertNotIn(secret, said.getvalue(), place)

@@ -101,6 +101,54 @@ class MergeTest(testtools.TestCase):
             ctl3=result(finding()),
         )
 
+    @ddt.data(
+        (6, ' (on ctl001, ctl002, ctl003, ctl004, ctl005 and ctl006)'),
+        (7, ' (on 7 of 300 hosts, such as ctl001, ctl002 and ctl003)'),
+        (293, ' (on 293 of 300 hosts, such as ctl001, ctl002 and ctl003)'),
+        (298, ' (on all 300 hosts but ctl299 and ctl300)'),
+        (300, ''),
+    )
+    @ddt.unpack
+    def test_what_hundreds_have_names_a_few(self, number, words):
+        hosts = [f'ctl{one:03}' for one in range(1, 301)]
+        having = hosts[:number]
+        report = self.merged(
+            **{
+                name: result(finding()) if name in having else result()
+                for name in hosts
+            }
+        )
+        self.assertEqual(
+            (seen(finding(), ','.join(having), words),),
+            report.checks[-1].findings,
+        )
+
+    @ddt.data(3, 4)
+    def test_figures_that_differ_on_each_host(self, wordings):
+        hosts = [f'ctl{one}' for one in range(1, 6)]
+        findings = [
+            finding(message=f'loose since {min(one, wordings)} h')
+            for one in range(1, 6)
+        ]
+        report = self.merged(
+            **{host: result(one) for host, one in zip(hosts, findings)}
+        )
+        if wordings == 3:
+            expected = (
+                seen(findings[0], 'ctl1', ' (on ctl1)'),
+                seen(findings[1], 'ctl2', ' (on ctl2)'),
+                seen(
+                    findings[2],
+                    'ctl3,ctl4,ctl5',
+                    ' (on ctl3, ctl4 and ctl5)',
+                ),
+            )
+        else:
+            expected = (
+                seen(findings[4], ','.join(hosts), ' (or so: 4 wordings)'),
+            )
+        self.assertEqual(expected, report.checks[-1].findings)
+
     def test_what_weighs_or_says_something_else_is_another(self):
         worse = finding(severity=Severity.FAILURE, message='gone')
         self.assert_check(
@@ -301,6 +349,20 @@ class MergeTest(testtools.TestCase):
             ctl1=self.of(('quota/shares', '50'), ('DEFAULT/host', 'ctl1')),
             ctl2=self.of(('quota/shares', '60'), ('DEFAULT/host', 'ctl2')),
             ctl3=self.of(('quota/shares', '50'), ('DEFAULT/my_ip', '::1')),
+        )
+
+    def test_an_option_with_two_values_on_hundreds(self):
+        reports = {
+            f'ctl{one:03}': self.of(
+                ('quota/shares', '50' if one % 100 else '60')
+            )
+            for one in range(1, 301)
+        }
+        report = self.merged(**reports)
+        self.assertEqual(
+            "[quota] shares is '50' on 297 hosts, such as ctl001, ctl002 and "
+            "ctl003; '60' on ctl100, ctl200 and ctl300",
+            report.checks[0].findings[0].message,
         )
 
     def test_an_option_that_one_host_does_not_set_is_no_drift(self):

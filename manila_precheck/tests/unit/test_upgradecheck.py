@@ -119,6 +119,11 @@ class UpgradeChecksTest(testtools.TestCase):
         ours = json.loads(text)
         self.assertEqual(2, their_code)
         self.assertEqual(their_code, our_code)
+        waivers = theirs['checks'].pop()
+        self.assertEqual(
+            {'check': 'Waivers and baseline', 'result': 0, 'details': None},
+            waivers,
+        )
         self.assertEqual(
             theirs,
             {
@@ -158,14 +163,20 @@ class UpgradeChecksTest(testtools.TestCase):
         listed = upgradecheck.upgrade_checks(conf)
         self.assertNotIn('manila_precheck', list(conf))
         self.assertEqual(
-            ['Sample', 'Sample that passes', 'Sample', 'Sample that warns'],
+            [
+                'Sample',
+                'Sample that passes',
+                'Sample',
+                'Sample that warns',
+                'Waivers and baseline',
+            ],
             [title for title, _ in listed],
         )
 
     @ddt.data(
-        ('never', 0, [0, 0, 0, 0]),
-        ('failure', 2, [2, 0, 0, 0]),
-        ('warning', 2, [2, 0, 1, 1]),
+        ('never', 0, [0, 0, 0, 0, 0]),
+        ('failure', 2, [2, 0, 0, 0, 0]),
+        ('warning', 2, [2, 0, 1, 1, 0]),
     )
     @ddt.unpack
     def test_what_counts(self, fail_on, expected, results):
@@ -209,6 +220,149 @@ class UpgradeChecksTest(testtools.TestCase):
         )
         self.assertEqual((), upgradecheck.upgrade_checks(cfg.ConfigOpts()))
 
+    def configure(self, *lines):
+        with open(self.conf_file, 'w') as stream:
+            stream.write(
+                '\n'.join(
+                    [
+                        '[manila_precheck]',
+                        'source_release = 2024.1',
+                        'target_release = 2025.1',
+                        'manila_status_fail_on = warning',
+                        *lines,
+                        '',
+                    ]
+                )
+            )
+
+    def results(self):
+        """Run them all: (exit code, [(title, code, details)])."""
+        code, text = self.oslo_run('--json')
+        return code, [
+            (one['check'], one['result'], one['details'])
+            for one in json.loads(text)['checks']
+        ]
+
+    @ddt.data(
+        ('check = sample-fine', 0),
+        ('skip = sample-crashes, sample-skips, sample-warns', 0),
+    )
+    @ddt.unpack
+    def test_the_choice_of_the_file_holds(self, line, expected):
+        self.configure(line)
+        left_out = 'left out by [manila_precheck] check or skip'
+        self.assertEqual(
+            (
+                expected,
+                [
+                    ('Sample', 0, left_out),
+                    ('Sample that passes', 0, None),
+                    ('Sample', 0, left_out),
+                    ('Sample that warns', 0, left_out),
+                    ('Waivers and baseline', 0, None),
+                ],
+            ),
+            self.results(),
+        )
+
+    def test_the_waivers_of_the_file_hold(self):
+        waivers = os.path.join(self.path, 'waivers.yaml')
+        with open(waivers, 'w') as stream:
+            stream.write(
+                'waivers:\n'
+                + ''.join(
+                    f'- {{key: "sample-warns[{number}]", owner: me, '
+                    'reason: loose for years, expires: 2999-01-01}\n'
+                    for number in range(6)
+                )
+                + '- {key: "sample-warns[6]", reason: it rattles, '
+                'owner: you, expires: 2001-01-01}\n'
+            )
+        self.configure('skip = sample-crashes, sample-skips')
+        _, before = self.results()
+        self.assertEqual(
+            1, {title: code for title, code, _ in before}['Sample that warns']
+        )
+        self.configure(
+            'skip = sample-crashes, sample-skips', f'waivers = {waivers}'
+        )
+        code, found = self.results()
+        waived = '(waived by me up to 2999-01-01: loose for years)'
+        self.assertEqual(
+            [
+                (
+                    'Sample that warns',
+                    1,
+                    'thing 6 is loose and rattles; '
+                    + ''.join(
+                        f'thing {number} is loose and rattles {waived}; '
+                        for number in range(4)
+                    )
+                    + 'and 2 more; see manila-precheck --format json',
+                ),
+                (
+                    'Waivers and baseline',
+                    1,
+                    'the waiver sample-warns[6] of you expired on '
+                    '2001-01-01: what it waived counts again',
+                ),
+            ],
+            found[3:],
+        )
+        self.assertEqual(1, code)
+
+    def test_the_baseline_of_the_file_holds(self):
+        baseline = os.path.join(self.path, 'baseline.json')
+        self.configure()
+        self.assertEqual(2, self.our_run('--report', f'json:{baseline}')[0])
+        self.configure(f'baseline = {baseline}')
+        code, found = self.results()
+        self.assertEqual(2, code)
+        self.assertEqual([2, 0, 1, 0, 0], [code for _, code, _ in found])
+        self.assertIn('(known: the baseline has it)', found[3][2])
+
+    @ddt.data(
+        ('waivers = /nowhere', '/nowhere'),
+        ('baseline = /nowhere', '/nowhere'),
+        ('skip = sample-nope', "unknown check 'sample-nope'"),
+    )
+    @ddt.unpack
+    def test_what_chooses_nothing_is_a_failure_and_all_counts(
+        self, line, words
+    ):
+        self.configure(line)
+        code, found = self.results()
+        self.assertEqual(2, code)
+        self.assertEqual([2, 0, 1, 1, 2], [code for _, code, _ in found])
+        self.assertIn(words, found[4][2])
+
+    @ddt.data(
+        'manila_status_fail_on = sometimes',
+        'stage = later',
+        'check_timeout_seconds = nan',
+        'redact_pattern = (',
+    )
+    def test_nonsense_in_the_file_raises_nothing(self, line):
+        name = line.split()[0]
+        self.configure(line)
+        code, found = self.results()
+        self.assertEqual(2, code)
+        self.assertEqual([2] * 5, [code for _, code, _ in found])
+        for _, _, details in found:
+            self.assertIn(name, details)
+
+    def test_an_interrupt_ends_the_command(self):
+        """What is not counted would end with 0."""
+        conf = cfg.ConfigOpts()
+        conf(['--config-file', self.conf_file])
+        ((_, call), *_) = upgradecheck.upgrade_checks(conf)
+
+        def interrupted(entry, ctx):
+            ctx.interrupted.set()
+
+        self.patch(runner, 'run_one', interrupted)
+        self.assertRaises(KeyboardInterrupt, call)
+
     def test_the_check_that_runs_manila_status_is_left_out(self):
         (entry,) = [
             entry
@@ -216,7 +370,13 @@ class UpgradeChecksTest(testtools.TestCase):
             if entry.name == 'manila-status'
         ]
         self.patch(registry, 'checks', lambda: (entry,))
-        self.assertEqual((), upgradecheck.upgrade_checks(cfg.ConfigOpts()))
+        self.assertEqual(
+            ['Waivers and baseline'],
+            [
+                title
+                for title, _ in upgradecheck.upgrade_checks(cfg.ConfigOpts())
+            ],
+        )
 
     def test_a_crash_stops_no_other(self):
         conf = cfg.ConfigOpts()
@@ -239,7 +399,7 @@ class UpgradeChecksTest(testtools.TestCase):
         )
         conf = cfg.ConfigOpts()
         conf(['--config-file', self.conf_file])
-        ((title, call),) = upgradecheck.upgrade_checks(conf)
+        ((title, call), _) = upgradecheck.upgrade_checks(conf)
         self.assertEqual('acme-check', title)
         self.assertEqual(
             (oslo.Code.FAILURE, 'it does not load: ImportError: no acme'),

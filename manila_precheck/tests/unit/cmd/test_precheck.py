@@ -72,15 +72,52 @@ class CouldNotRunTest(Case):
         self.assertIn(words, stderr)
 
     @ddt.data(
-        ([], 'the following arguments are required: COMMAND'),
-        (['frobnicate'], 'invalid choice'),
-        (['upgrade'], 'required: VERB'),
-        (['upgrade', 'frobnicate'], 'invalid choice'),
-        (['upgrade', 'check', '--frob'], 'unrecognized arguments: --frob'),
-        (['upgrade', 'check', '--stage', 'later'], 'invalid choice'),
+        (
+            [],
+            'after "manila-precheck" say upgrade, check or report; see '
+            'manila-precheck --help',
+        ),
+        (
+            ['frobnicate'],
+            "unknown command 'frobnicate'; known: upgrade, check, report; "
+            'see manila-precheck --help',
+        ),
+        (['chek'], "unknown command 'chek', did you mean 'check'? known: "),
+        (
+            ['upgrade'],
+            'after "manila-precheck upgrade" say check; see '
+            'manila-precheck upgrade --help',
+        ),
+        (['check'], 'after "manila-precheck check" say list or explain; '),
+        (
+            ['upgrade', 'frobnicate'],
+            "unknown verb 'frobnicate'; known: check; see "
+            'manila-precheck upgrade --help',
+        ),
+        (
+            ['upgrade', 'check', '--frob=a', 'b'],
+            "unknown argument '--frob'; see "
+            'manila-precheck upgrade check --help',
+        ),
+        (
+            ['upgrade', 'check', '--chek', 'upgrade-path'],
+            "unknown argument '--chek', did you mean '--check'? see ",
+        ),
+        (['check', 'list', 'all'], "unknown argument 'all'; see "),
+        (
+            ['upgrade', 'check', '--stage', 'planned'],
+            "unknown --stage 'planned', did you mean 'plan'? known: plan, "
+            'stopped, upgraded; see manila-precheck upgrade check --help',
+        ),
+        (['upgrade', 'check', '--stage', 'later'], "unknown --stage 'later'"),
         (['upgrade', 'check', '--check'], 'expected one argument'),
         (['check', 'explain'], 'required: ID'),
-        (['check', 'explain', 'nope'], "unknown check 'nope'"),
+        (['check', 'explain', 'nope'], "unknown check 'nope'; "),
+        (
+            ['check', 'explain', 'config-option'],
+            "unknown check 'config-option', did you mean 'config-options'? "
+            '"manila-precheck check list" shows them all',
+        ),
     )
     @ddt.unpack
     def test_usage(self, argv, words):
@@ -92,7 +129,8 @@ class CouldNotRunTest(Case):
         (['--skip', 'upgrade-path'], 'no check is left to run'),
         (['--target-release', '2026.9'], "unknown release '2026.9'"),
         (['--source-release', 'juno'], "unknown release 'juno'"),
-        (['--format', 'sarif9'], "unknown format 'sarif9'"),
+        (['--target-release', 'Gaspacho'], "did you mean 'gazpacho'?"),
+        (['--format', 'sarif9'], "unknown format 'sarif9', did you mean 'sa"),
     )
     @ddt.unpack
     def test_unknown(self, words, message):
@@ -290,7 +328,7 @@ class ExitCodeTest(Case):
     def test_code(self, words, fail_on, expected):
         self.useFixture(
             fixtures.MonkeyPatch(
-                'manila_precheck.context.installed_release', lambda: None
+                'manila_precheck.resolution.installed_release', lambda: None
             )
         )
         code, stdout, stderr = self.path_check(*words, '--fail-on', fail_on)
@@ -372,6 +410,31 @@ class OptionsTest(Case):
         report = json.loads(stdout)
         self.assertEqual([one, two], [f['path'] for f in report['files']])
         self.assertEqual('plan', report['stage'])
+
+    def test_the_files_may_stand_behind_the_verb(self):
+        one = self.write('a.conf.d/one.conf', '[DEFAULT]\n')
+        two = self.write('two.conf', '[DEFAULT]\n')
+        code, stdout, stderr = self.main(
+            '--config-file',
+            two,
+            'upgrade',
+            'check',
+            '--debug',
+            '--config-dir',
+            os.path.dirname(one),
+            '--config-file',
+            self.conf,
+            '--check',
+            'upgrade-path',
+            '--format',
+            'json',
+        )
+        self.assertIn('DEBUG', stderr)
+        report = json.loads(stdout)
+        self.assertEqual(
+            [two, one, self.conf], [f['path'] for f in report['files']]
+        )
+        self.assertEqual(1, code)
 
 
 class PagesTest(Case):

@@ -89,7 +89,7 @@ class ReportMergeTest(testtools.TestCase):
         (['/nowhere'], '/nowhere: No such file or directory'),
         (['{ctl1}', '--format', 'nonsense'], "unknown format 'nonsense'"),
         (['{ctl1}', '--report', 'json:/nowhere/x'], 'there is no directory'),
-        (['{ctl1}', '--fail-on', 'info'], 'invalid choice'),
+        (['{ctl1}', '--fail-on', 'info'], "unknown --fail-on 'info'; known"),
     )
     @ddt.unpack
     def test_refused(self, words, expected):

@@ -27,7 +27,7 @@ from manila_precheck.reporters import words
 from manila_precheck.tests import golden
 from manila_precheck.tests import reports
 
-_VOID = ('meta', 'input')
+_VOID = ('meta', 'input', 'wbr')
 
 
 def _write(report=reports.REPORT):
@@ -82,7 +82,7 @@ class HtmlReporterTest(testtools.TestCase):
             {tag for tag, _ in expected.elements}
             | {'details', 'summary', 'article', 'pre', 'bdi', 'strong'}
             | {'figure', 'svg', 'title', 'desc', 'text', 'rect', 'g', 'ol'}
-            | {'table', 'tr', 'th', 'td', 'h3', 'div', 'code'},
+            | {'table', 'tr', 'th', 'td', 'h3', 'div', 'code', 'wbr'},
             {tag for tag, _ in page.elements},
         )
         self.assertEqual(1, len(page.all('script')))
@@ -175,8 +175,56 @@ class HtmlReporterTest(testtools.TestCase):
         text = _write(reports.MANY)
         self.assertEqual(500, text.count('<article'))
         self.assertIn('And 99500 more; the JSON report lists all.', text)
-        self.assertIn('And 99950 more, below.', text)
+        self.assertIn('Many findings: 99995 more. ', text)
         _Page(text)
+
+    def test_one_check_with_many_hides_no_other(self):
+        (many,) = reports.MANY.checks
+        crashed = model.CheckResult(
+            'other-check', 'Other', model.Outcome.ERROR, 'it crashed'
+        )
+        report = dataclasses.replace(reports.MANY, checks=(many, crashed))
+        text = ''.join(_Page(_write(report)).texts)
+        blocking = text[text.index('What blocks') : text.index('The checks')]
+        self.assertEqual(6, blocking.count('FAILURE'))
+        self.assertIn(
+            'FAILURE Many findings: 99995 more. The checkERROR OtherCould '
+            'not look: it crashed',
+            blocking,
+        )
+
+    def test_what_it_is_of_stands_below_the_verdict(self):
+        text = ''.join(_Page(_write()).texts)
+        self.assertIn(
+            'Stage plan: the services run; database mysql, revision '
+            '0d8c8f6d54a4; made 2026-04-01 12:00 UTC',
+            text,
+        )
+        text = ''.join(_Page(_write(reports.CLEAN)).texts)
+        self.assertIn(
+            'Stage stopped: the services are down, before db syncThe database',
+            text,
+        )
+
+    def test_a_long_name_breaks_at_its_dots_and_copies_whole(self):
+        name = 'manila.share.drivers.acme.driver.AcmeDriver'
+        finding = model.Finding(
+            'some-check',
+            model.Severity.WARNING,
+            model.Subject('backend', 'a.short.one'),
+            f'<b> a.short.one and {name}, <gone.from.this.release.by.now>',
+        )
+        result = model.CheckResult(
+            'some-check', 'T', model.Outcome.FOUND, findings=(finding,)
+        )
+        text = _write(dataclasses.replace(reports.CLEAN, checks=(result,)))
+        self.assertIn(
+            '<p>&lt;b&gt; a.short.one and manila.<wbr>share.<wbr>drivers.'
+            '<wbr>acme.<wbr>driver.<wbr>AcmeDriver, &lt;gone.<wbr>from.<wbr>'
+            'this.<wbr>release.<wbr>by.<wbr>now&gt;</p>',
+            text,
+        )
+        self.assertIn(finding.message, ''.join(_Page(text).texts))
 
 
 class MarkupTest(testtools.TestCase):

@@ -85,6 +85,27 @@ class ReadTest(testtools.TestCase):
             str(exc),
         )
 
+    @ddt.data('utf', 'utf8,utf8mb4')
+    def test_a_character_set_that_pymysql_lacks_was_a_crash(self, name):
+        text = f'mysql+pymysql://u:geheim-99@h/m?charset={name}'
+        exc = self.assertRaises(exceptions.SourceUnusable, read, text)
+        self.assertEqual(
+            f'{OPTION} names the character set {name!r}, which PyMySQL does '
+            'not have; with it manila does not connect either '
+            '(charset=utf8mb4 is one that it has)',
+            str(exc),
+        )
+
+    @ddt.data('utf8', 'utf8mb4', 'latin1')
+    def test_a_character_set_that_it_has(self, name):
+        url, _location = read(f'mysql+pymysql://h/m?charset={name}')
+        self.assertEqual(name, url.query['charset'])
+
+    def test_two_character_sets(self):
+        text = 'mysql+pymysql://h/m?charset=utf8&charset=utf8mb4'
+        exc = self.assertRaises(exceptions.SourceUnusable, read, text)
+        self.assertIn("('utf8', 'utf8mb4')", str(exc))
+
     @ddt.data(
         ('geheim-99', 'no geheim-99 here', 'no *** here'),
         ('ge%40im', 'quoted ge%40im, plain ge@im', 'quoted ***, plain ***'),
