@@ -22,6 +22,7 @@ Which rows may keep others was found while the tables were counted
 their ids.
 """
 
+from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -87,6 +88,8 @@ class _Follow:
         self.by: dict[str, set[str]] = {name: set() for name in counted}
         self.unread: dict[str, set[str]] = {name: set() for name in counted}
         self.loose: list[tuple[str, list[tuple[Any, Any]]]] = []
+        # Rows that go with one parent before they could keep another.
+        self.held: list[tuple[tuple[str, Any], Any, Any]] = []
         self.torn: list[tuple[Any, Any]] = []
         self.dated: dict[str, int] = {}
 
@@ -200,11 +203,10 @@ class _Follow:
 
     def _apply(self, child: str, references: Sequence[Any], row: _Row) -> None:
         loose = []
-        # It may go with one parent before it could keep the other.
-        may_go = not row.asked and any(
-            parent is not None and ref.effect.name == 'TAKES_ALL'
-            for ref, parent in zip(references, row.parents)
-        )
+        taker = None
+        for ref, parent in zip(references, row.parents):
+            if parent is not None and ref.effect.name == 'TAKES_ALL':
+                taker = None if row.asked else (ref.parent, parent)
         for ref, parent in zip(references, row.parents):
             if parent is None:
                 continue
@@ -212,9 +214,9 @@ class _Follow:
                 # It is gone before what it refers to.
                 continue
             effect = ref.effect.name
-            if may_go and effect == 'BLOCKS':
-                self.unread[ref.parent].add(child)
-            if effect == 'TAKES_ALL':
+            if effect == 'BLOCKS' and taker:
+                self.held.append((taker, ref, parent))
+            elif effect == 'TAKES_ALL':
                 if not row.asked:
                     loose.append((ref.parent, parent))
             elif effect == 'BLOCKS' or not row.alive:
@@ -226,6 +228,27 @@ class _Follow:
                 self.torn.append((ref, parent))
         if loose:
             self.loose.append((child, loose))
+
+    def settle(self, table: str, left: Collection[str]) -> None:
+        """Decide which rows that may go first keep rows of a table.
+
+        Such a row goes with its parent unless that one is kept, and the
+        purge takes the parent first of all (manila 23.0.1
+        db/sqlalchemy/api.py _purge_share_access_map).
+
+        :param left: the tables that were not read yet.
+        """
+        for (taker, one), ref, parent in self.held:
+            if ref.parent != table:
+                continue
+            if one in self.kept[taker]:
+                self.kept[table].add(parent)
+                self.by[table].add(f'{ref.child}.{ref.column}')
+            elif self.unread[taker] or any(
+                other.parent == taker and other.child in left
+                for other in self.wanted.purge.references
+            ):
+                self.unread[table].add(ref.child)
 
     def read_self(self, table: str) -> None:
         """Find what rows of a table keep in the same table.
@@ -333,8 +356,9 @@ def follow(
     """
     state = _Follow(wanted, counted, found)
     state.read_dated()
-    for name in wanted.purge.tables:
+    for place, name in enumerate(wanted.purge.tables):
         if name in counted:
+            state.settle(name, wanted.purge.tables[place:])
             state.read_self(name)
             state.read(name)
             state.pass_on(name)

@@ -183,7 +183,7 @@ class Deployment(fixtures.Fixture):
             cwd=self.path,
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=900,
         )
         if done.returncode:
             raise RuntimeError(

@@ -213,6 +213,37 @@ class Scenarios:
             pass
         self.assertEqual(expected, self.follow(made, release))
 
+    def test_what_goes_with_its_access_rule_keeps_no_instance(self):
+        made = self.database('2026.1')
+        made.insert('shares', {'id': 's'})
+        made.insert('share_instances', *(gone(i, share_id='s') for i in 'ij'))
+        made.insert(
+            'share_access_map', *(gone(a, share_id='s') for a in 'ab')
+        )
+        # The rule b stays, and what belongs to it.
+        made.insert('share_access_rules_metadata', gone(1, access_id='b'))
+        made.insert(
+            'share_instance_access_map',
+            {'id': '1', 'access_id': 'a', 'share_instance_id': 'i'},
+            {'id': '2', 'access_id': 'b', 'share_instance_id': 'j'},
+        )
+        self.assertEqual(
+            [
+                kept.Kept(
+                    'share_access_map',
+                    1,
+                    ('share_access_rules_metadata.access_id',),
+                ),
+                kept.Kept('share_instance_access_map', taken=1),
+                kept.Kept(
+                    'share_instances',
+                    1,
+                    ('share_instance_access_map.share_instance_id',),
+                ),
+            ],
+            self.follow(made, '2026.2'),
+        )
+
     def test_a_share_that_goes_whole_keeps_nothing(self):
         made = self.database('2026.1')
         made.insert('shares', gone('s'))
