@@ -217,9 +217,7 @@ class Scenarios:
         made = self.database('2026.1')
         made.insert('shares', {'id': 's'})
         made.insert('share_instances', *(gone(i, share_id='s') for i in 'ij'))
-        made.insert(
-            'share_access_map', *(gone(a, share_id='s') for a in 'ab')
-        )
+        made.insert('share_access_map', *(gone(a, share_id='s') for a in 'ab'))
         # The rule b stays, and what belongs to it.
         made.insert('share_access_rules_metadata', gone(1, access_id='b'))
         made.insert(
