@@ -96,9 +96,7 @@ class Candidates(purge.Extra):
             if table not in self._tables:
                 self._begin(table)
             found = self._tables[table]
-            if found.whole and (
-                self.budget < 0 or len(found.ids) > LIMIT
-            ):
+            if found.whole and (self.budget < 0 or len(found.ids) > LIMIT):
                 found.whole = False
             self._columns[table] = names = []
             result = []
@@ -142,7 +140,9 @@ class Candidates(purge.Extra):
         if self._rows >= _KNOWN:
             stays = self._stays / self._rows
         rows = scan.expected(self.sizes.get(table))
-        expected = sum(rows * (1 if ref.early else stays) for ref in references)
+        expected = sum(
+            rows * (1 if ref.early else stays) for ref in references
+        )
         found.whole = not references or (
             expected <= max(self.budget, 0)
             and not self._closed & {ref.parent for ref in references}

@@ -261,7 +261,7 @@ class Database:
             return
         if self.dialect == 'postgresql':
             orders = [
-                'SET default_transaction_read_only = on; '
+                'SET default_transaction_read_only = on; '  # noqa: S608
                 "SET default_transaction_isolation = 'read committed'; "
                 f'SET statement_timeout = {seconds * 1000:d}; '
                 'SET max_parallel_workers_per_gather = 0; '

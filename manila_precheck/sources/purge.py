@@ -58,7 +58,9 @@ _PACKED = (
 # Where the first and the last day are known: a minimum and a maximum take
 # a quarter of the time of a piece. A row beyond them is an odd one too.
 _BETWEEN = (
-    'SELECT COUNT(*), SUM(CASE {old}' + _UNDATED + '{young}ELSE {odd} END)'
+    'SELECT COUNT(*), SUM(CASE {old}'  # noqa: S608
+    + _UNDATED
+    + '{young}ELSE {odd} END)'
     '{more} FROM {table} c WHERE {where}'
 )
 
@@ -376,9 +378,7 @@ class _Counting:
     ) -> Optional[tuple[Rows, Sequence[Any]]]:
         """Read a piece in which any row is live, undated or deleted."""
         total, packed, oldest, newest, *rest = self.row(_PACKED, where, more)
-        return self.unpacked(
-            total, packed, (_day(oldest), _day(newest)), rest
-        )
+        return self.unpacked(total, packed, (_day(oldest), _day(newest)), rest)
 
     def plain(self, where: str, more: str) -> tuple[Rows, Sequence[Any]]:
         """Read a piece with any rows."""

@@ -35,12 +35,12 @@ START_SECONDS = 120
 NAME = 'manila'
 
 
-def _program(*names):
+def _program(name):
     """Return the path of a program; None when it is not here."""
     # Debian has those of PostgreSQL nowhere on the path.
     found = sorted(glob.glob('/usr/lib/postgresql/*/bin'), reverse=True)
     path = os.pathsep.join([os.environ.get('PATH', ''), '/usr/sbin', *found])
-    return next(filter(None, (shutil.which(one, path=path) for one in names)), None)
+    return shutil.which(name, path=path)
 
 
 def _free_port():
@@ -149,13 +149,15 @@ class Server(fixtures.Fixture):
         return [row[0] for row in self.admin(self.connected)]
 
     def cut(self):
-        """End each connection to the database."""
-        for number in self.connections():
+        """End each connection to the database; return how many."""
+        found = self.connections()
+        for number in found:
             try:
                 self.admin(self.cutting.format(number))
             except sa.exc.SQLAlchemyError:
                 # It has ended meanwhile.
                 pass
+        return len(found)
 
 
 class MariaDB(Server):

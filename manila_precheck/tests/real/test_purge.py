@@ -43,7 +43,9 @@ class _Purges(case.RealCase):
                 torn[table] = data['live_but_detached']
                 continue
             foretold[table] = data['purge_deletes']
-            self.assertIs(True, data.get('purge_is_exact', True))
+            self.assertIs(
+                True, data.get('purge_is_exact', True), finding['message']
+            )
             kept += data.get('referred_to', 0)
         before, nulls = self.totals(tables), self.nulls(tables)
         self.site.manage('db', 'purge', str(AGE))

@@ -69,9 +69,7 @@ class Scenarios:
         """Count a table in pieces of so many ids; return what was asked."""
         found = self.connect(made)
         cutoff = made.now() - AGE * DAY
-        rules = catalog.Catalog().purge(
-            releases.parse(release), found.dialect
-        )
+        rules = catalog.Catalog().purge(releases.parse(release), found.dialect)
         wanted = purge.Filter(found, rules, cutoff)
         ids = sorted(row['id'] for row in rows)
         text = isinstance(ids[0], str)
@@ -115,8 +113,10 @@ class Scenarios:
         for number in range(1, count + 1):
             one = number if table == 'share_metadata' else f'{number:08x}'
             live = 0 if table == 'share_metadata' else 'False'
-            days = 1800 * number // count if ordered else chance.choice(
-                [*range(60), *range(0, 1800, 30)]
+            days = (
+                1800 * number // count
+                if ordered
+                else chance.choice([*range(60), *range(0, 1800, 30)])
             )
             row = {'id': one, 'deleted': one, 'deleted_at': now - days * DAY}
             kind = chance.random()
