@@ -226,15 +226,17 @@ class Reader:
         return emc_plugin(named, self._catalog, self.release)
 
     def layout(self, group: str) -> Optional[str]:
-        """Return the layout module of a GlusterFS back end, None of others.
+        """Return the layout module of a back end of GlusterFS.
 
-        'layout_directory' or 'layout_volume'.
+        :returns: 'layout_directory' or 'layout_volume'; None where the driver
+            is another one, or does not know the layout that is named.
         """
         name = (self.driver(group) or '').rpartition('.')[2]
         if name not in _DEFAULT_LAYOUT:
             return None
         named = self.conf.value(group, 'glusterfs_share_layout')
-        return named.partition('.')[0] if named else _DEFAULT_LAYOUT[name]
+        layout = named.partition('.')[0] if named else _DEFAULT_LAYOUT[name]
+        return layout if layout in _ONE_LAYOUT.values() else None
 
     def reads_section(self, group: str) -> bool:
         """Say whether anything in this release reads a section."""
@@ -399,9 +401,9 @@ class Reader:
         users = self.conf.auth_users(group)
         if group not in self.options.auth_groups and not users:
             return None
-        if group not in self.options.groups and users:
-            # What keystoneauth registers in a section of a free name: not
-            # auth_section, which leads there and no further.
+        if users and group not in self.options.auth_groups:
+            # What keystoneauth registers in the section that it is led to:
+            # not auth_section, which leads there and no further.
             if name in ('auth_type', 'auth_plugin'):
                 shared = self.options.find(users[0], name)
                 if shared is not None:
