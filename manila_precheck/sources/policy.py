@@ -126,7 +126,7 @@ class PolicyFiles(NamedTuple):
     """The rule that stands in for one that is not defined."""
 
     lost: tuple[config.Setting, ...] = ()
-    """The lines of [DEFAULT] that say so, of which later releases read none."""
+    """The lines of [DEFAULT] that say so; later releases read none of them."""
 
     later: Optional['PolicyFiles'] = None
     """What those releases read; None: the same."""

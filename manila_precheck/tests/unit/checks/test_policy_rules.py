@@ -128,7 +128,7 @@ class PolicyRulesTest(testtools.TestCase):
     ):
         files = {file: '"share:create": "!"\n'}
         conf = f'[DEFAULT]\n{option} = {value}\n'
-        lost = 'policy-rules[DEFAULT/{}#lost]'.format(option)
+        lost = f'policy-rules[DEFAULT/{option}#lost]'
         for source, target in (
             ('2023.1', '2024.1'),
             ('2025.1', '2026.1'),
