@@ -17,6 +17,7 @@ configuration source knows which section is of which kind; a check compares
 the answers of two releases.
 """
 
+import contextlib
 import enum
 from typing import Any
 from typing import NamedTuple
@@ -178,6 +179,10 @@ class Standing(NamedTuple):
 
 class Refused(ValueError):
     """A value that a release does not take; the text holds no value."""
+
+
+class _NoSuchOption(Refused):
+    """A value refers to what is not registered."""
 
 
 class _NotJudged(Exception):
@@ -504,7 +509,9 @@ class Reader:
         standing = self.standing(group, name)
         option = standing.option
         if option is None or not standing.read:
-            raise Refused('it refers to an option that is not registered')
+            raise _NoSuchOption(
+                'it refers to an option that is not registered'
+            )
         key = (standing.group, option.name)
         if key in seen:
             raise Refused('it refers to itself')
@@ -548,5 +555,9 @@ class Reader:
     def _get_near(
         self, group: str, name: str, seen: frozenset[config.Name]
     ) -> Any:
-        home = group if self.standing(group, name).read else 'DEFAULT'
-        return self._get(home, name, seen)
+        if group != 'DEFAULT' and self.standing(group, name).read:
+            # oslo.config looks into [DEFAULT] also when what it finds here
+            # leads to an option that is not there.
+            with contextlib.suppress(_NoSuchOption):
+                return self._get(group, name, seen)
+        return self._get('DEFAULT', name, seen)
