@@ -24,6 +24,13 @@ _URL_PASSWORD = re.compile(
     r'(?P<head>\w[\w+.-]{0,63}://[^\s:/@]*:)(?P<password>[^\s/]+)(?=@)'
 )
 
+# token=value in the query of a URL.
+_QUERY_SECRET = re.compile(
+    r'(?P<head>[?&][\w.-]{0,40}?(?:pass|pwd|secret|token|api_?key|access_?key)'
+    r'[\w.-]{0,40}=)(?P<password>[^\s&#"\']+)',
+    re.IGNORECASE,
+)
+
 # Shorter values are parts of every sentence: masking them hides the report.
 _MIN_SECRET_LENGTH = 6
 
@@ -63,6 +70,7 @@ class Redactor:
             text = pattern.sub(MASK, text)
         if '://' in text:
             text = _URL_PASSWORD.sub(rf'\g<head>{MASK}', text)
+            text = _QUERY_SECRET.sub(rf'\g<head>{MASK}', text)
         return text
 
 
@@ -107,7 +115,8 @@ def forms(value: str) -> Iterator[str]:
     """
     for plain in {value, value.strip('\'"'), value.replace('$$', '$')}:
         words = [plain]
-        words += [m['password'] for m in _URL_PASSWORD.finditer(plain)]
+        for pattern in (_URL_PASSWORD, _QUERY_SECRET):
+            words += [m['password'] for m in pattern.finditer(plain)]
         for word in words:
             yield word
             yield parse.unquote(word)

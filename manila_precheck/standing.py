@@ -17,6 +17,7 @@ configuration source knows which section is of which kind; a check compares
 the answers of two releases.
 """
 
+import contextlib
 import enum
 from typing import Any
 from typing import NamedTuple
@@ -180,6 +181,10 @@ class Refused(ValueError):
     """A value that a release does not take; the text holds no value."""
 
 
+class _NoSuchOption(Refused):
+    """A value refers to what is not registered."""
+
+
 class _NotJudged(Exception):
     """A value depends on the machine, and cannot be told here."""
 
@@ -226,15 +231,17 @@ class Reader:
         return emc_plugin(named, self._catalog, self.release)
 
     def layout(self, group: str) -> Optional[str]:
-        """Return the layout module of a GlusterFS back end, None of others.
+        """Return the layout module of a back end of GlusterFS.
 
-        'layout_directory' or 'layout_volume'.
+        :returns: 'layout_directory' or 'layout_volume'; None where the driver
+            is another one, or does not know the layout that is named.
         """
         name = (self.driver(group) or '').rpartition('.')[2]
         if name not in _DEFAULT_LAYOUT:
             return None
         named = self.conf.value(group, 'glusterfs_share_layout')
-        return named.partition('.')[0] if named else _DEFAULT_LAYOUT[name]
+        layout = named.partition('.')[0] if named else _DEFAULT_LAYOUT[name]
+        return layout if layout in _ONE_LAYOUT.values() else None
 
     def reads_section(self, group: str) -> bool:
         """Say whether anything in this release reads a section."""
@@ -399,9 +406,9 @@ class Reader:
         users = self.conf.auth_users(group)
         if group not in self.options.auth_groups and not users:
             return None
-        if group not in self.options.groups and users:
-            # What keystoneauth registers in a section of a free name: not
-            # auth_section, which leads there and no further.
+        if users and group not in self.options.auth_groups:
+            # What keystoneauth registers in the section that it is led to:
+            # not auth_section, which leads there and no further.
             if name in ('auth_type', 'auth_plugin'):
                 shared = self.options.find(users[0], name)
                 if shared is not None:
@@ -502,7 +509,9 @@ class Reader:
         standing = self.standing(group, name)
         option = standing.option
         if option is None or not standing.read:
-            raise Refused('it refers to an option that is not registered')
+            raise _NoSuchOption(
+                'it refers to an option that is not registered'
+            )
         key = (standing.group, option.name)
         if key in seen:
             raise Refused('it refers to itself')
@@ -546,5 +555,9 @@ class Reader:
     def _get_near(
         self, group: str, name: str, seen: frozenset[config.Name]
     ) -> Any:
-        home = group if self.standing(group, name).read else 'DEFAULT'
-        return self._get(home, name, seen)
+        if group != 'DEFAULT' and self.standing(group, name).read:
+            # oslo.config looks into [DEFAULT] also when what it finds here
+            # leads to an option that is not there.
+            with contextlib.suppress(_NoSuchOption):
+                return self._get(group, name, seen)
+        return self._get('DEFAULT', name, seen)

@@ -45,6 +45,10 @@ DEFAULT_RULE = 'default'
 #: 4.6.0, which falls back).
 JSON_GOES = '2026.1'
 
+#: oslo.policy 4.5.0 reads its options in [oslo_policy] alone, the one before
+#: in [DEFAULT] too; 2025.1 is the first release with it.
+DEFAULT_GOES = '2025.1'
+
 # The two YAML parsers differ in these: the pure one, which oslo.policy uses,
 # refuses tabs and reads an unquoted "!" as nothing at all.
 _LEFT_TO_PURE_PARSER = re.compile(r'\t|[:,\[-]\s*!')
@@ -121,13 +125,27 @@ class PolicyFiles(NamedTuple):
     default_rule: str = DEFAULT_RULE
     """The rule that stands in for one that is not defined."""
 
+    lost: tuple[config.Setting, ...] = ()
+    """The lines of [DEFAULT] that say so; later releases read none of them."""
+
+    later: Optional['PolicyFiles'] = None
+    """What those releases read; None: the same."""
+
     @property
     def files(self) -> tuple[model.FileRead, ...]:
         """Return every file that was read."""
         read = [document.read for document in self.documents]
         if self.old_default is not None:
             read.insert(0, self.old_default.read)
-        return tuple(read)
+        if self.later is not None:
+            read.extend(self.later.files)
+        return tuple(dict.fromkeys(read))
+
+    def of(self, release: releases.Release) -> 'PolicyFiles':
+        """Return what a release reads, as far as the options decide it."""
+        if self.later is None or release < releases.parse(DEFAULT_GOES):
+            return self
+        return self.later
 
     def in_force(self, with_old_default: bool) -> tuple[PolicyFile, ...]:
         """Return the files that a release reads, in order.
@@ -157,13 +175,37 @@ def read(conf: config.ConfigFiles) -> PolicyFiles:
 
     :raises SourceUnusable: when one of them cannot be read.
     """
-    named = conf.effective(_names('policy_file'))
+    before = _read(conf, ('oslo_policy', 'DEFAULT'))
+    lost = tuple(
+        setting
+        for option in _OPTIONS
+        for setting in conf.effective(
+            [(group, option) for group in ('oslo_policy', 'DEFAULT')]
+        )
+        if setting.group == 'DEFAULT'
+    )
+    if not lost:
+        return before
+    return before._replace(lost=lost, later=_read(conf, ('oslo_policy',)))
+
+
+_OPTIONS = ('policy_file', 'policy_dirs', 'policy_default_rule')
+
+
+def _read(conf: config.ConfigFiles, groups: tuple[str, ...]) -> PolicyFiles:
+    def effective(
+        option: str, multi: bool = False
+    ) -> tuple[config.Setting, ...]:
+        return conf.effective([(group, option) for group in groups], multi)
+
+    named = effective('policy_file')
     path = conf.find_file(named[0].value if named else DEFAULT_FILE)
     old = conf.find_file(OLD_DEFAULT_FILE) if not (named or path) else None
     documents = [read_file(path)] if path is not None else []
-    for directory in _directories(conf):
+    given = effective('policy_dirs', multi=True)
+    for directory in _directories(conf, [s.value for s in given]):
         documents.extend(read_file(member) for member in _members(directory))
-    default_rule = conf.effective(_names('policy_default_rule'))
+    default_rule = effective('policy_default_rule')
     return PolicyFiles(
         documents=tuple(documents),
         old_default=read_file(old) if old is not None else None,
@@ -172,13 +214,8 @@ def read(conf: config.ConfigFiles) -> PolicyFiles:
     )
 
 
-def _names(option: str) -> list[config.Name]:
-    return [('oslo_policy', option), ('DEFAULT', option)]
-
-
-def _directories(conf: config.ConfigFiles) -> Iterator[str]:
-    given = conf.effective(_names('policy_dirs'), multi=True)
-    for name in [s.value for s in given] or [DEFAULT_DIRECTORY]:
+def _directories(conf: config.ConfigFiles, given: list[str]) -> Iterator[str]:
+    for name in given or [DEFAULT_DIRECTORY]:
         path = conf.find_file(name)
         if path is not None:
             yield path

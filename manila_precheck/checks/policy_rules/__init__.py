@@ -39,6 +39,10 @@ class PolicyRules(check.Check):
     ``manila-status upgrade check`` says Success in all of these cases but
     that of a JSON file.
 
+    From 2025.1 ``policy_file``, ``policy_dirs`` and ``policy_default_rule``
+    are read in ``[oslo_policy]`` alone, no longer in ``[DEFAULT]``: the files
+    that a line there names are lost in the same silence.
+
     From 2024.2 two options are on by default (oslo.policy 4.4.0 opts.py).
     ``enforce_new_defaults`` takes the older default of each rule away, under
     which any role in a project was enough: who has only ``reader``, or
@@ -56,7 +60,8 @@ class PolicyRules(check.Check):
     request can answer, a literal project or an ``http:`` check, is tried
     both ways. A finding names the role, and its data every rule.
 
-    FAILURE: the target ignores a file that the source enforces; the target
+    FAILURE: the target ignores a file, or the line that names one, which the
+    source enforces; the target
     cannot parse a file, and every request fails with 500; a rule refers to
     one that does not exist, and the default rule opens it; a rule has nothing
     behind it, which allows; a role passes a rule that refused it. WARNING: a role is refused by a rule that it passed;

@@ -28,11 +28,14 @@ class Files:
 
     def __init__(self, owner: check.Check, ctx: context.Context) -> None:
         self._owner = owner
-        self._files = ctx.policy
         self._source = ctx.upgrade.source
         self._target = ctx.upgrade.target
+        self._files = ctx.policy.of(self._source)
+        self._later = ctx.policy.of(self._target)
 
     def findings(self) -> Iterator[model.Finding]:
+        if self._later is not self._files:
+            yield from self._lost()
         missing = self._files.missing
         if missing is not None:
             yield self._owner.finding(
@@ -49,8 +52,42 @@ class Files:
             )
         if self._files.old_default is not None:
             yield self._old_default(self._files.old_default)
-        for document in self._files.documents:
+        for document in _each(
+            (*self._files.documents, *self._later.documents)
+        ):
             yield from self._document(document)
+
+    def _lost(self) -> Iterator[model.Finding]:
+        """Yield the options of files that the target does not look for."""
+        for setting in self._files.lost:
+            kept = {document.path for document in self._later.documents}
+            gone = [
+                document.path
+                for document in self._files.documents
+                if document.rules and document.path not in kept
+            ]
+            if setting.name == 'policy_default_rule' or not gone:
+                # Who gains or loses by it is told; so is the line.
+                continue
+            yield self._owner.finding(
+                Severity.FAILURE,
+                model.Subject(
+                    'option',
+                    f'DEFAULT/{setting.name}',
+                    setting.file,
+                    setting.line,
+                ),
+                f'[DEFAULT] {setting.name} is read by {self._source}, and '
+                f'{self._target} looks for it in [oslo_policy] alone: the '
+                f'overrides in {" and ".join(gone)} are lost',
+                [
+                    model.config(
+                        f'[oslo_policy]\n{setting.name} = {setting.value}'
+                    )
+                ],
+                data={'files': ' '.join(gone)},
+                aspect='lost',
+            )
 
     def _old_default(self, document: policy.PolicyFile) -> model.Finding:
         before, after = (
@@ -143,3 +180,10 @@ class Files:
             remediation,
             data=data,
         )
+
+
+def _each(
+    documents: tuple[policy.PolicyFile, ...],
+) -> Iterator[policy.PolicyFile]:
+    """Yield every file once."""
+    yield from {document.path: document for document in documents}.values()

@@ -33,12 +33,14 @@ class Rules:
         self._of = functools.partial(said.of_rule, owner)
         self._defaults = defaults.Defaults(owner, ctx)
         self._ctx = ctx
-        self._files = ctx.policy
         self._source = ctx.upgrade.source
         self._target = ctx.upgrade.target
+        self._files = ctx.policy.of(self._target)
         # What the operator has in force now and will want to have later.
         self._rules = policy.effective(
-            self._files.in_force(policy.falls_back(self._source))
+            ctx.policy.of(self._source).in_force(
+                policy.falls_back(self._source)
+            )
         )
 
     def findings(self) -> Iterator[model.Finding]:

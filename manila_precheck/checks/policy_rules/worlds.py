@@ -48,7 +48,8 @@ def overrides(
     ctx: context.Context, release: releases.Release
 ) -> dict[str, policy.Rule]:
     """Return what the files that a release reads put in place, by rule."""
-    return policy.effective(ctx.policy.in_force(policy.falls_back(release)))
+    files = ctx.policy.of(release)
+    return policy.effective(files.in_force(policy.falls_back(release)))
 
 
 class Worlds:
@@ -130,9 +131,19 @@ class Worlds:
                 checks[name] = rule.check
         return callers.make(checks, both[0].answers | both[1].answers)
 
+    def _files(self) -> tuple[policy.PolicyFile, ...]:
+        """Return every file that one of the releases may read."""
+        upgrade = self._ctx.upgrade
+        found = {
+            document.path: document
+            for release in (upgrade.source, upgrade.target)
+            for document in self._ctx.policy.of(release).in_force(True)
+        }
+        return tuple(found.values())
+
     def _is_usable(self) -> bool:
         """Say whether both releases can read every file: else all is 500."""
-        files = self._ctx.policy.in_force(True)
+        files = self._files()
         # JSON with tabs, say, is no YAML, and is read by what tries JSON.
         as_json = policy.falls_back(self._ctx.upgrade.target)
         return not any(
@@ -150,7 +161,7 @@ class Worlds:
     def _may_differ(self) -> bool:
         """Say whether it takes a look at all; a new rule is no difference."""
         last = self._steps[-1][1]
-        if self._ctx.policy.in_force(True):
+        if self._files():
             return self._before != last
         return self._before._replace(rules={}) != last._replace(
             rules={}
@@ -178,5 +189,5 @@ class Worlds:
         for name, rule in overrides(self._ctx, release).items():
             scopes = rules[name].scopes if name in rules else ()
             rules[name] = enforcement.Rule((rule.check,), scopes)
-        default = self._ctx.policy.default_rule
+        default = self._ctx.policy.of(release).default_rule
         return enforcement.Rules(rules, default, scope)

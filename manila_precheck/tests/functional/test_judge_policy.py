@@ -196,6 +196,185 @@ _SITES = {
         {'policy.yaml': '"closed": "!"\n"share:create": "rule:gone"\n'},
     ),
     'missing': ('[oslo_policy]\npolicy_file = gone.yaml\n', {}),
+    'anchors': (
+        '',
+        {
+            'policy.yaml': (
+                'x-admin: &adm "role:admin or role:cloud_admin"\n'
+                '"context_is_admin": *adm\n'
+                '"share:create": *adm\n'
+                '"share:delete": &no "!"\n'
+                '"share:update": *no\n'
+                '<<: {"share:get": "!", "share:extend": "@"}\n'
+            ),
+        },
+    ),
+    'nulls': (
+        '',
+        {
+            'policy.yaml': (
+                '"share:create": null\n'
+                '"share:delete":\n'
+                '"share:update": ~\n'
+                '"share:get": []\n'
+                '"share:extend": ""\n'
+                '"share:shrink": "   "\n'
+                '"share:get_all": {}\n'
+                '"share:migration_start": false\n'
+                '"share:manage": 0\n'
+            ),
+        },
+    ),
+    'lists': (
+        '',
+        {
+            'policy.yaml': (
+                '"share:create": [["role:a", "role:b"], '
+                '["rule:admin_or_owner", "not role:c"]]\n'
+                '"share:delete": ["role:a", "role:admin"]\n'
+                '"share:update": [[]]\n'
+                '"share:get": [["@"]]\n'
+                '"share:extend": [["!"]]\n'
+                '"share:shrink": [["rule:gone"], []]\n'
+                '"share:get_all":\n'
+                '  - - role:reader\n'
+                '    - project_id:%(project_id)s\n'
+                '  - rule:context_is_admin\n'
+                '"service:index": ["rule:system-reader"]\n'
+                '"share:manage": {"role:a": "role:b"}\n'
+            ),
+        },
+    ),
+    'json_lists': (
+        '[oslo_policy]\npolicy_file = policy.json\n',
+        {
+            'policy.json': (
+                '{\n'
+                '    "context_is_admin": [["role:admin"]],\n'
+                '    "admin_or_owner": [["is_admin:True"], '
+                '["project_id:%(project_id)s"]],\n'
+                '    "default": [["rule:admin_or_owner"]],\n'
+                '    "admin_api": [["is_admin:True"]],\n'
+                '    "share:create": [],\n'
+                '    "share:get": [["rule:default"]],\n'
+                '    "share:delete": "rule:default",\n'
+                '    "share_server:index": [["rule:admin_api"]],\n'
+                '    "share:access_get": "",\n'
+                '    "share:migration_start": "rule:admin_api",\n'
+                '    "share:get": "!"\n'
+                '}\n'
+            ),
+        },
+    ),
+    'parentheses': (
+        '',
+        {
+            'policy.yaml': (
+                '"share:create": "(role:a and (role:b or not role:c)) or '
+                'rule:admin_or_owner"\n'
+                '"share:delete": "not (role:a or role:b)"\n'
+                '"share:update": "((role:a))"\n'
+                '"share:get": "( role:a ) and ( not ( role:member ) )"\n'
+                '"share:extend": "not not role:a"\n'
+                '"share:shrink": "role:a and not role:b or role:c"\n'
+                '"share:get_all": "@ and role:reader"\n'
+                '"share:manage": "! or role:reader"\n'
+                '"share:unmanage": "not @"\n'
+                '"share:migration_start": "not !"\n'
+                '"share:list_by_host": "(role:reader or role:member) and '
+                'project_id:%(project_id)s"\n'
+                '"share:list_by_share_server_id": "not(role:member)"\n'
+            ),
+        },
+    ),
+    'malformed': (
+        '',
+        {
+            'policy.yaml': (
+                '"share:create": "role:a role:b"\n'
+                '"share:delete": "((role:a)"\n'
+                '"share:update": "role:a and"\n'
+                '"share:get": "or role:a"\n'
+                '"share:extend": "NOT role:a"\n'
+                '"share:shrink": "role:a OR role:reader AND role:b"\n'
+                '"share:get_all": "rule:"\n'
+                '"share:manage": "role:"\n'
+                '"share:unmanage": ":x"\n'
+                '"share:migration_start": "x:"\n'
+                '"share:migration_cancel": "foo"\n'
+                '"share:migration_complete": "rule: admin_api"\n'
+                '"share:list_by_host": "role :admin"\n'
+                '"share:reset_status": "\'role:admin\'"\n'
+                '"share:force_delete": "@@"\n'
+                '"share:revert_to_snapshot": "()"\n'
+            ),
+        },
+    ),
+    'names': (
+        '',
+        {
+            'policy.yaml': (
+                '"share:create ": "!"\n'
+                '" share:delete": "!"\n'
+                '"SHARE:GET": "!"\n'
+                '"share:get": "rule:My Rule"\n'
+                '"My Rule": "role:reader"\n'
+                '"share:update": "role:Größe or rule:größe"\n'
+                '"größe": "role:member"\n'
+                '"share:extend": "role:MEMBER"\n'
+                '"share:shrink": "\\trole:member\\tor\\trole:a"\n'
+                '5: "!"\n'
+                'true: "!"\n'
+                'null: "!"\n'
+                '"share:manage": "role:two words"\n'
+                '"share:create": "role:a-b.c_d or role:x@y"\n'
+            ),
+        },
+    ),
+    'duplicates': (
+        '',
+        {
+            'policy.yaml': (
+                '"share:create": "!"\n'
+                '"share:delete": "@"\n'
+                '"share:create": "rule:gone"\n'
+                '"share:delete": "!"\n'
+                '"share:delete": "role:member"\n'
+            ),
+        },
+    ),
+    'dirs': (
+        '[oslo_policy]\npolicy_dirs = b.d\npolicy_dirs = a.d\n',
+        {
+            'policy.yaml': ('"share:create": "@"\n"share:get": "!"\n'),
+            'a.d/2.yaml': (
+                '"share:create": "role:reader"\n"share:delete": "!"\n'
+            ),
+            'a.d/10.yaml': (
+                '"share:create": "!"\n"share:update": "rule:gone"\n'
+            ),
+            'a.d/.hidden.yaml': ('"share:extend": "!"\n'),
+            'a.d/README': ('"share:shrink": "!"\n'),
+            'a.d/x.json': ('{"share:manage": "!"}'),
+            'b.d/1.yaml': ('"share:delete": "@"\n"share:update": "@"\n'),
+            'b.d/sub/1.yaml': ('"share:get_all": "!"\n'),
+        },
+    ),
+    'folded': (
+        '',
+        {
+            'policy.yaml': (
+                'share:create: >\n'
+                '  role:a or\n'
+                '  rule:admin_or_owner\n'
+                'share:delete: |\n'
+                '  role:a\n'
+                '  or role:b\n'
+                'share:get: role:reader or\n'
+                '  role:member\n'
+            ),
+        },
+    ),
 }
 
 # Callers that the check does not try: they show what its own leave out.

@@ -21,6 +21,7 @@ import contextlib
 import datetime
 import importlib.util
 import io
+import json
 import logging
 import os
 import pathlib
@@ -152,7 +153,7 @@ class PlantedSite(judge_inputs.Site):
     @property
     def locations(self):
         found = super().locations
-        return tuple(name for name in found if name != 'policy.yaml')
+        return tuple(name for name in found if 'policy.' not in name)
 
 
 @ddt.ddt
@@ -217,6 +218,24 @@ class SecretsTest(Command):
 
 
 class PolicyFilesTest(Command):
+    def test_no_secret_of_a_url_in_a_policy_file(self):
+        # 2026.1 drops the file, and the lines to write instead are shown.
+        url = f'https://u:{self.planter.secret()}@h/%(x)s'
+        query = f'http://h:80/?a=b&token={self.planter.secret()}'
+        rules = {
+            'share:create': url,
+            'share:delete': f'role:a or {query}',
+            'share:get': f'not {url}?password={self.planter.secret()}',
+        }
+        site = PlantedSite(
+            {'manila.conf': '[DEFAULT]\n', 'policy.json': json.dumps(rules)}
+        )
+        for words in FORMATS:
+            _code, said = self.run_command(site, '2025.1', '2026.1', *words)
+            self.assert_silent(said)
+            self.assertIn('https://u:***@h/%(x)s', said)
+            self.assertIn('token=***', said)
+
     def test_no_secret_of_a_policy_file_that_cannot_be_read(self):
         for text in (
             f'"a": "{self.planter.secret()}\n',

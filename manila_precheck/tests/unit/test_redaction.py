@@ -26,6 +26,16 @@ class ScrubTest(testtools.TestCase):
         ('rabbit://u:p%40ss@h1:5672,u:other@h2//', 'rabbit://u:***@h2//'),
         ('amqp://u:a@b@host/', 'amqp://u:***@host/'),
         ('see http://example.org:80/a@b', 'see http://example.org:80/a@b'),
+        (
+            'https://h:8443/?a=b&api_key=s3cret&ssl_ca=/ca',
+            'https://h:8443/?a=b&api_key=***&ssl_ca=/ca',
+        ),
+        (
+            '"role:a or https://u@h/%(x)s?Token=s3cret#f"',
+            '"role:a or https://u@h/%(x)s?Token=***#f"',
+        ),
+        ('of http://h and x?token=a', 'of http://h and x?token=***'),
+        ('the query ?token=a alone', 'the query ?token=a alone'),
         ('nothing here', 'nothing here'),
     )
     @ddt.unpack

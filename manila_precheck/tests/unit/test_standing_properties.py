@@ -365,6 +365,9 @@ class RulesTestCase(Rule):
     def test_interpolation(self, text):
         self.assert_text(text)
 
+    def test_a_reference_that_leads_nowhere_in_its_own_section(self):
+        self.assert_text('[one]\ntext = $other\nother = $nothing\n')
+
     @_given(
         _blocks(
             [

@@ -368,6 +368,16 @@ class ConfigOptionsTest(testtools.TestCase):
             ),
         )
 
+    @ddt.data('DEFAULT', 'database', 'a')
+    def test_login_in_a_section_of_another_kind(self, section):
+        self.assert_found(
+            self.run_check(
+                f'[DEFAULT]\nenabled_share_backends = a\n[a]\n'
+                f'share_driver = {NETAPP}\n[nova]\nauth_section = {section}\n'
+                f'[{section}]\nauth_type = password\nusername = b\n'
+            )
+        )
+
     def test_login_in_a_section_of_a_free_name(self):
         self.assert_found(
             self.run_check(

@@ -126,6 +126,65 @@ class PolicyRulesTest(testtools.TestCase):
             ),
         )
 
+    @ddt.data(
+        ('policy_file', 'own.yaml', 'own.yaml'),
+        ('policy_dirs', 'own.d', 'own.d/a.yaml'),
+    )
+    @ddt.unpack
+    def test_option_of_default_that_2025_1_does_not_read(
+        self, option, value, file
+    ):
+        files = {file: '"share:create": "!"\n'}
+        conf = f'[DEFAULT]\n{option} = {value}\n'
+        lost = f'policy-rules[DEFAULT/{option}#lost]'
+        for source, target in (
+            ('2023.1', '2024.1'),
+            ('2025.1', '2026.1'),
+        ):
+            result = self.run_check(files, source, target, conf)
+            self.assertNotIn(lost, [f.key for f in result.findings])
+        result = self.run_check(files, '2024.1', '2025.1', conf)
+        (found,) = [f for f in result.findings if f.key == lost]
+        self.assertEqual(
+            model.Finding(
+                'policy-rules',
+                FAILURE,
+                model.Subject(
+                    'option',
+                    f'DEFAULT/{option}',
+                    self.site.file('manila.conf'),
+                    2,
+                ),
+                f'[DEFAULT] {option} is read by 2024.1, and 2025.1 looks for '
+                'it in [oslo_policy] alone: the overrides in '
+                f'{self.site.file(file)} are lost',
+                (model.config(f'[oslo_policy]\n{option} = {value}'),),
+                data={'files': self.site.file(file)},
+                aspect='lost',
+            ),
+            found,
+        )
+        opened = [
+            f
+            for f in result.findings
+            if f.key == 'policy-rules[share:create#opened]'
+        ]
+        self.assertEqual([FAILURE], [f.severity for f in opened])
+
+    def test_option_of_default_beside_that_of_oslo_policy(self):
+        result = self.run_check(
+            {
+                'a.yaml': '"share:create": "!"\n',
+                'b.yaml': '"share:get": "!"\n',
+            },
+            '2024.1',
+            '2025.1',
+            '[DEFAULT]\npolicy_file = a.yaml\n'
+            '[oslo_policy]\npolicy_file = b.yaml\n'
+            'enforce_scope = false\nenforce_new_defaults = false\n',
+        )
+        self.assertEqual((), result.findings)
+
     @ddt.named_data(
         ['no_file', {}],
         ['empty_file', ''],
