@@ -62,9 +62,9 @@ class _Parser(argparse.ArgumentParser):
         # argparse's own words are in other ones in each Python, and name
         # nothing that may have been meant.
         if action.choices is not None and value not in action.choices:
-            kind = (action.metavar or '/'.join(action.option_strings)).lower()
+            kind = str(action.metavar or '/'.join(action.option_strings))
             raise exceptions.UnknownName(
-                str(kind),
+                kind.lower(),
                 str(value),
                 map(str, action.choices),
                 f'known: {", ".join(map(str, action.choices))}; '
