@@ -17,10 +17,7 @@ for it, once; what it raised then is raised again for the next check.
 """
 
 import collections
-import dataclasses
 import datetime
-import importlib.metadata
-import sys
 import threading
 from typing import Any
 from typing import Callable
@@ -33,6 +30,7 @@ from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import redaction
 from manila_precheck import releases
+from manila_precheck import resolution as resolutions
 from manila_precheck.sources import config as config_source
 from manila_precheck.sources import database as database_source
 from manila_precheck.sources import policy as policy_source
@@ -86,70 +84,9 @@ class _Lazy:
         return list(self._values.items())
 
 
-@dataclasses.dataclass(frozen=True)
-class Resolution:
-    """Which upgrade it is, and how that is known."""
-
-    upgrade: releases.Upgrade
-
-    source_origin: str
-    """'database', 'option', 'package' or 'assumed'."""
-
-    target_origin: str
-    """'option', 'package' or 'assumed'."""
-
-    stated_source: Optional[releases.Release] = None
-    """What the option source_release says; None when it is not set."""
-
-    first_install: bool = False
-    """True when the database is there and empty."""
-
-    @property
-    def target_assumed(self) -> bool:
-        """Say whether nobody named the target."""
-        return self.target_origin == 'assumed'
-
-
-def installed_version() -> Optional[str]:
-    """Return the version of the manila that is installed here.
-
-    From the metadata of the package; manila itself is never imported.
-    None when it is not installed.
-    """
-    try:
-        return importlib.metadata.version('manila')
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
 def locations_of(conf: 'cfg.ConfigOpts') -> list[str]:
     """Return the files and directories that oslo.config found by itself."""
     return [*(conf.config_file or ()), *(conf.config_dir or ())]
-
-
-def installed_release() -> Optional[releases.Release]:
-    """Return the release of the manila that is installed here.
-
-    None when it is not installed, or of a release that is not known.
-    """
-    return release_of(installed_version())
-
-
-def release_of(version: Optional[str]) -> Optional[releases.Release]:
-    """Return the release that a version of manila is of.
-
-    :param version: as the metadata of the package has it; None for none.
-    :returns: None also when it is of a release that is not known.
-    """
-    try:
-        return releases.parse(version) if version else None
-    except exceptions.UsageError:
-        return None
-
-
-def running_python() -> tuple[int, int]:
-    """Return the version of the Python that runs this: (3, 11)."""
-    return sys.version_info[0], sys.version_info[1]
 
 
 class Context:
@@ -176,10 +113,10 @@ class Context:
         read_database: bool = True,
         installed: Callable[
             [], Optional[releases.Release]
-        ] = installed_release,
+        ] = resolutions.installed_release,
         locations: Optional[tuple[str, ...]] = None,
-        version: Callable[[], Optional[str]] = installed_version,
-        python: Callable[[], tuple[int, int]] = running_python,
+        version: Callable[[], Optional[str]] = resolutions.installed_version,
+        python: Callable[[], tuple[int, int]] = resolutions.running_python,
     ) -> None:
         self.conf = conf
         self.catalog = catalog
@@ -422,68 +359,30 @@ class Context:
             found.close()
 
     @property
-    def resolution(self) -> Resolution:
+    def resolution(self) -> resolutions.Resolution:
         """Which upgrade it is, and how that is known.
 
         :raises UsageError: when an option names an unknown release.
         """
         return self._lazy.get('resolution', self._resolve)
 
-    def _resolve(self) -> Resolution:
-        stated_source = _stated(self.options.source_release)
-        stated_target = _stated(self.options.target_release)
-        installed = self._installed()
+    def _resolve(self) -> resolutions.Resolution:
         at_revision = self._releases_of_database()
-        if self._first_install():
-            target, target_origin = _first_known(
-                (stated_target, 'option'),
-                (installed, 'package'),
-                (self.catalog.releases[-1], 'assumed'),
+        return resolutions.resolve(
+            resolutions.Known(
+                self.stage,
+                _stated(self.options.source_release),
+                _stated(self.options.target_release),
+                self._installed(),
+                at_revision,
+                self._first_install(),
+                self.catalog.releases,
             )
-            return Resolution(
-                releases.Upgrade(target, target),
-                target_origin,
-                target_origin,
-                first_install=True,
-            )
-        source, source_origin = _source(
-            self.stage, stated_source, stated_target, installed, at_revision
-        )
-        migrated = self.stage is model.Stage.UPGRADED and at_revision
-        newer = installed is not None and (
-            source is None or installed > source
-        )
-        base = source or self.catalog.releases[-2]
-        target, target_origin = _first_known(
-            (stated_target, 'option'),
-            (at_revision[-1] if migrated else None, 'database'),
-            (installed if newer else None, 'package'),
-            (releases.following(base) or base, 'assumed'),
-        )
-        if source is None:
-            source, source_origin = self._assumed_source(target), 'assumed'
-        return Resolution(
-            releases.Upgrade(source, target),
-            source_origin,
-            target_origin,
-            stated_source,
         )
 
     def _first_install(self) -> bool:
         found = self._lazy.seen('database')
         return found is not None and found.state is database_source.State.EMPTY
-
-    def _assumed_source(self, target: releases.Release) -> releases.Release:
-        """Return the earliest release from which one may go to a target.
-
-        It crosses the most, so that nothing is left out for want of a word.
-        """
-        earlier = [
-            release
-            for release in self.catalog.releases
-            if target in releases.next_hops(release)
-        ]
-        return earlier[0] if earlier else target
 
     def _releases_of_database(self) -> tuple[releases.Release, ...]:
         """Return the releases that have the revision, oldest first."""
@@ -500,49 +399,3 @@ class Context:
 
 def _stated(text: Optional[str]) -> Optional[releases.Release]:
     return releases.parse(text) if text else None
-
-
-def _source(
-    stage: model.Stage,
-    stated: Optional[releases.Release],
-    target: Optional[releases.Release],
-    installed: Optional[releases.Release],
-    at_revision: tuple[releases.Release, ...],
-) -> tuple[Optional[releases.Release], str]:
-    """Return the release that runs now and how that is known.
-
-    The revision of the database comes first, but it says where the upgrade
-    came from only until ``manila-manage db sync`` has run.
-    """
-    migrated = (
-        stage is model.Stage.UPGRADED
-        if target is None or not at_revision
-        else target in at_revision
-    )
-    if at_revision and not migrated:
-        for known in (stated, installed):
-            if known in at_revision:
-                return known, 'database'
-        fitting = [
-            release
-            for release in at_revision
-            if target in releases.next_hops(release)
-        ]
-        return (fitting or list(at_revision))[-1], 'database'
-    if stated is not None:
-        return stated, 'option'
-    if migrated and at_revision and stage is not model.Stage.UPGRADED:
-        return at_revision[-1], 'database'
-    if (
-        installed is not None
-        and stage is not model.Stage.UPGRADED
-        and (target is None or installed < target)
-    ):
-        return installed, 'package'
-    return None, 'assumed'
-
-
-def _first_known(
-    *candidates: tuple[Optional[releases.Release], str],
-) -> tuple[releases.Release, str]:
-    return next((r, origin) for r, origin in candidates if r is not None)

@@ -214,6 +214,12 @@ def _missing_indexes(
         present.setdefault(index.table, []).append(index)
     for name, table in tables.items():
         wanted = [(unique.columns, True) for unique in table.uniques]
+        if dialect != 'sqlite':
+            # SQLite keeps no index for a number that is a primary key.
+            primary = table.primary
+            if dialect == 'postgresql':
+                primary = table.primary_postgresql
+            wanted += [(primary, True)] if primary else []
         wanted += [
             (index.columns, index.unique)
             for index in table.indexes

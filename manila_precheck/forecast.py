@@ -29,6 +29,7 @@ import re
 from typing import NamedTuple
 
 from manila_precheck.catalog import steps as catalog_steps
+from manila_precheck.sources import database
 from manila_precheck.sources import schema as schema_source
 
 Do = catalog_steps.Do
@@ -66,6 +67,18 @@ class Undroppable(NamedTuple):
     revision: str
     table: str
     name: str
+
+
+class Lacking(NamedTuple):
+    """Something that a migration needs, and that is not there."""
+
+    revision: str
+
+    what: str
+    """A table, a column or a key: 'shares', 'shares.id'."""
+
+    why: str
+    """What it needs it for, as the end of a sentence."""
 
 
 class Rewrite(NamedTuple):
@@ -144,6 +157,82 @@ def undroppable(
                 and (step.table, step.name) not in present
             ):
                 yield Undroppable(revision, step.table, step.name)
+
+
+def lacking(
+    pending: Steps, shape: database.Shape, schema: schema_source.Schema
+) -> Iterator[Lacking]:
+    """Yield the tables, columns and keys that a migration needs in vain.
+
+    Tried with manila 20.0.3 to 23.0.1 on MariaDB 10.11 and PostgreSQL 15.
+
+    :param pending: the steps of each revision that has not run, in order.
+    """
+    there = {table: set(columns) for table, columns in shape.items()}
+    created: set[str] = set()
+    for revision, steps in pending.items():
+        told = set()
+        for step in steps:
+            if step.do is Do.CREATE_TABLE:
+                created.add(step.table)
+            elif step.do is Do.ADD_COLUMN and step.column:
+                there.get(step.table, set()).add(step.column)
+            for what, why in _needs(step, created, there, schema):
+                if what not in told:
+                    told.add(what)
+                    yield Lacking(revision, what, why)
+
+
+def _needs(
+    step: catalog_steps.Step,
+    created: set[str],
+    there: Mapping[str, set[str]],
+    schema: schema_source.Schema,
+) -> Iterator[tuple[str, str]]:
+    """Yield what one step needs and does not find, and what for."""
+    if step.table not in created and step.do is not Do.CREATE_TABLE:
+        if step.table not in there:
+            what = step.table
+            yield what, f'table {what}, which it changes, is not there'
+            return
+        if (
+            step.do in (Do.DROP_COLUMN, Do.MODIFY_COLUMN)
+            and step.column not in there[step.table]
+        ):
+            what = f'{step.table}.{step.column}'
+            yield what, f'column {what}, which it changes, is not there'
+        if not _innodb(schema.tables[step.table]):
+            # It ignores a foreign key, whatever it refers to.
+            return
+    parent = step.parent
+    if step.do is not Do.ADD_FOREIGN_KEY or not parent or parent in created:
+        return
+    child = f'{step.table}.{step.columns[0]}'
+    if parent not in there:
+        yield parent, f'table {parent}, to which {child} refers, is not there'
+    elif _innodb(schema.tables[parent]) and not _has_key(
+        schema, parent, step.references
+    ):
+        what = f'{parent} ({", ".join(step.references)})'
+        yield what, f'{what}, to which {child} refers, is no key'
+
+
+def _has_key(
+    schema: schema_source.Schema, table: str, columns: tuple[str, ...]
+) -> bool:
+    """Say whether a foreign key may refer to some columns.
+
+    MySQL takes any index that starts with them, PostgreSQL one that is
+    unique.
+    """
+    on_mysql = schema.tables[table].engine is not None
+    return any(
+        index.columns[: len(columns)] == columns
+        if on_mysql
+        else index.unique and set(index.columns) == set(columns)
+        for index in schema.indexes
+        if index.table == table
+    )
 
 
 def odd_collations(

@@ -41,9 +41,10 @@ DEFAULT_NETWORK = (
 EMC_DRIVER = 'manila.share.drivers.dell_emc.driver.EMCShareDriver'
 
 # Drivers that open sections of other back ends by name: NetApp in
-# dataontap/cluster_mode/data_motion.py, ZFSonLinux in driver.py
-# get_backend_configuration() (manila 22.0.0).
-_OPENS_PEERS = ('.netapp.', '.zfsonlinux.')
+# dataontap/cluster_mode/data_motion.py, ZFSonLinux in driver.py, the dummy
+# in manila/tests/share/drivers/dummy.py get_backend_configuration() (manila
+# 22.0.0).
+_OPENS_PEERS = ('.netapp.', '.zfsonlinux.', '.dummy.')
 
 # Options that a driver registers in one of its modes: with
 # driver_handles_share_servers as said (manila 22.0.2 share/drivers/
@@ -84,6 +85,22 @@ _ONE_MODE = {
     ),
 }
 
+# Options that one layout of GlusterFS registers, glusterfs_share_layout says
+# which (manila 22.0.2 share/drivers/glusterfs/layout_*.py).
+_ONE_LAYOUT = {
+    'glusterfs_mount_point_base': 'layout_directory',
+    'glusterfs_servers': 'layout_volume',
+    'glusterfs_target': 'layout_directory',
+    'glusterfs_volume_pattern': 'layout_volume',
+}
+
+# The first of supported_layouts in share/drivers/glusterfs/__init__.py and
+# glusterfs_native.py (manila 22.0.2).
+_DEFAULT_LAYOUT = {
+    'GlusterfsShareDriver': 'layout_directory',
+    'GlusterfsNativeShareDriver': 'layout_volume',
+}
+
 # The options of this program, in manila-precheck.conf or manila.conf.
 _OWN_GROUPS = 'manila_precheck'
 
@@ -115,6 +132,8 @@ class Why(enum.Enum):
     # share servers no network plugin is loaded, and some drivers register
     # other options.
     MODE = 'mode'
+    # The option is of another layout of GlusterFS than the section's.
+    LAYOUT = 'layout'
     # The option is of another network plugin than the section's.
     NETWORK = 'network'
     # The option is of another login plugin, or auth_section moved the login.
@@ -206,6 +225,17 @@ class Reader:
             return None
         return emc_plugin(named, self._catalog, self.release)
 
+    def layout(self, group: str) -> Optional[str]:
+        """Return the layout module of a GlusterFS back end, None of others.
+
+        'layout_directory' or 'layout_volume'.
+        """
+        name = (self.driver(group) or '').rpartition('.')[2]
+        if name not in _DEFAULT_LAYOUT:
+            return None
+        named = self.conf.value(group, 'glusterfs_share_layout')
+        return named.partition('.')[0] if named else _DEFAULT_LAYOUT[name]
+
     def reads_section(self, group: str) -> bool:
         """Say whether anything in this release reads a section."""
         roles = self.conf.roles(group)
@@ -218,8 +248,16 @@ class Reader:
         )
 
     def _opens_peers(self, group: str) -> bool:
+        """Say whether an enabled back end of the same kind opens it."""
         path = self.conf.value(group, 'share_driver') or ''
-        return any(mark in path for mark in _OPENS_PEERS)
+        return any(
+            mark in path
+            and any(
+                mark in (self.driver(backend.name) or '')
+                for backend in self.conf.backends
+            )
+            for mark in _OPENS_PEERS
+        )
 
     # -- lines ---------------------------------------------------------------
 
@@ -326,6 +364,9 @@ class Reader:
             mode = self.conf.handles_share_servers(group)
             if mode is not None and _ONE_MODE.get(name, mode) is not mode:
                 return found._replace(why=Why.MODE)
+            layout = self.layout(group)
+            if layout and _ONE_LAYOUT.get(name, layout) != layout:
+                return found._replace(why=Why.LAYOUT)
             return found
         if driver is None or self._plugin_unknown(option, plugin):
             return found._replace(why=Why.FOREIGN)
@@ -359,11 +400,12 @@ class Reader:
         if group not in self.options.auth_groups and not users:
             return None
         if group not in self.options.groups and users:
-            # What keystoneauth registers in a section of a free name.
-            if name in ('auth_type', 'auth_plugin', 'auth_section'):
+            # What keystoneauth registers in a section of a free name: not
+            # auth_section, which leads there and no further.
+            if name in ('auth_type', 'auth_plugin'):
                 shared = self.options.find(users[0], name)
                 if shared is not None:
-                    return self._match(group, shared)
+                    return Standing(Why.READ, shared.option, group, shared.old)
         elsewhere = self._of_any_plugin(name)
         if elsewhere is None:
             return None
@@ -371,7 +413,6 @@ class Reader:
             return Standing(Why.LOGIN, elsewhere.option, group, elsewhere.old)
         named = self.login(group)
         if named is None:
-            # keystoneauth loads no plugin then.
             return Standing(Why.LOGIN, elsewhere.option, group, elsewhere.old)
         plugin = self.options.auth_plugin(named)
         if plugin is None or not plugin.known:
@@ -383,11 +424,14 @@ class Reader:
         return Standing(Why.READ, match.option, group, match.old)
 
     def login(self, group: str) -> Optional[str]:
-        """Return the auth_type of a section; None when it has none."""
+        """Return the auth_type of a section; None when it has none.
+
+        An empty one is none: keystoneauth loads no plugin then.
+        """
         settings = self.conf.effective(
             [(group, 'auth_type'), (group, 'auth_plugin')]
         )
-        return settings[0].value if settings else None
+        return (settings[0].value or None) if settings else None
 
     def _of_any_plugin(self, name: str) -> Optional[options.Match]:
         for plugin_name in self.options.auth_plugins:

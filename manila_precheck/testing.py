@@ -41,6 +41,7 @@ from manila_precheck import context as contexts
 from manila_precheck import model
 from manila_precheck import opts
 from manila_precheck import registry
+from manila_precheck import resolution
 from manila_precheck import runner
 
 #: The time of every run in a test.
@@ -102,7 +103,11 @@ class Site(fixtures.Fixture):
             os.makedirs(os.path.dirname(path), exist_ok=True)
             # '\\udcff' stands for the byte 0xff, which is no UTF-8.
             with open(
-                path, 'w', encoding='utf-8', errors='surrogateescape'
+                path,
+                'w',
+                encoding='utf-8',
+                errors='surrogateescape',
+                newline='',
             ) as stream:
                 stream.write(text)
         if self._connection is not None:
@@ -131,12 +136,12 @@ class Site(fixtures.Fixture):
         for check_id, values in self._check_options.items():
             self._override(conf, check_id, values)
         installed = self._installed
-        python = self._python or contexts.running_python()
+        python = self._python or resolution.running_python()
         made = contexts.Context(
             conf,
             catalog.Catalog(),
             NOW,
-            installed=lambda: contexts.release_of(installed),
+            installed=lambda: resolution.release_of(installed),
             locations=tuple(map(self.file, self._locations)),
             version=lambda: installed,
             python=lambda: python,

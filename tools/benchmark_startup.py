@@ -46,14 +46,17 @@ LIBRARIES = (
 
 IMPORT_CATALOG = (
     'from manila_precheck import catalog, releases; '
+    'from manila_precheck.catalog import advisories, support; '
     'pair = [releases.parse(name) for name in ("2025.1", "2026.1")]; '
     'facts = catalog.Catalog(); '
 )
 # What a run over two releases asks for, from every file.
 LOAD_CATALOG = IMPORT_CATALOG + (
     'asks = (facts.options, facts.drivers, facts.policies, facts.paste, '
-    'facts.columns, facts.chain, facts.package, facts.requirements); '
-    '[ask(release) for ask in asks for release in pair]; facts.secrets'
+    'facts.tables, facts.steps, facts.revisions, facts.package, '
+    'facts.requirements); '
+    '[ask(release) for ask in asks for release in pair]; facts.secrets; '
+    'advisories.load(); support.load()'
 )
 CATALOG_SECONDS = 0.05
 

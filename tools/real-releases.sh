@@ -40,7 +40,7 @@ printf '%s\n' 22 20 18 16 23 21 \
 
 [ "${1:-}" != --environments ] || exit 0
 
-# The tests of a class share a database, so a class stays in one process.
+# The tests of such a class share a database, so it stays in one process.
 [ $# != 0 ] || set -- '\.(real|test_judge\w*|test_\w*reality|test_manila_status|test_names_and_needs|test_states)\.'
 stestr run --slowest --concurrency "${MANILA_PRECHECK_REAL_CONCURRENCY:-2}" \
-    --group-regex '([^\.]+\.)+' "$@"
+    --group-regex '.*\.real\.([^\.]+\.)+' "$@"

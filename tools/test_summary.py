@@ -14,13 +14,15 @@
 
 Reads the repository of stestr in the current directory. Ends with one line,
 'N passed, N failed, N skipped'. Exits with 1 when a server was not tried
-that --require or MANILA_PRECHECK_REQUIRE_DATABASES asks for.
+that --require or MANILA_PRECHECK_REQUIRE_DATABASES asks for: '1' for all of
+them, or their names ('MySQL').
 """
 
 import argparse
 import collections
 import io
 import os
+import re
 import subprocess
 import sys
 
@@ -37,6 +39,10 @@ which creates the databases that the tests use, and run tox again. On Debian:
 """
 
 _PACKAGES = {'MySQL': 'mariadb-server', 'PostgreSQL': 'postgresql'}
+
+#: What stands in the reason of a test that was skipped for want of a
+#: release, not of a server.
+_NO_RELEASE = re.compile(r'MANILA_PRECHECK_VENVS|no (virtual )?environment')
 
 _FAILED = {'fail', 'uxsuccess', 'exists', 'inprogress'}
 
@@ -86,6 +92,11 @@ def _server(test_id: str) -> str:
     return ''
 
 
+def _lacks_a_release(test_id: str, outcomes: _Outcomes) -> bool:
+    reason = outcomes.reasons.get(test_id, '')
+    return _NO_RELEASE.search(reason) is not None
+
+
 def _real_tests_on(server: str, outcomes: _Outcomes) -> bool:
     """Say whether a test with a real release ran on a server."""
     return any(
@@ -104,6 +115,7 @@ def untried(outcomes: _Outcomes) -> dict[str, str]:
             test_id: status
             for test_id, status in outcomes.status_of.items()
             if _server(test_id) == server
+            and not (status == 'skip' and _lacks_a_release(test_id, outcomes))
         }
         skipped = [name for name, status in ours.items() if status == 'skip']
         if not ours and not _real_tests_on(server, outcomes):
@@ -121,10 +133,18 @@ def other_skips(outcomes: _Outcomes) -> dict[str, int]:
     """Return why else tests were skipped, and how many each time."""
     found: collections.Counter[str] = collections.Counter()
     for test_id, status in outcomes.status_of.items():
-        if status == 'skip' and not _server(test_id):
+        if status == 'skip' and (
+            not _server(test_id) or _lacks_a_release(test_id, outcomes)
+        ):
             reason = outcomes.reasons.get(test_id, 'no reason given')
             found[' '.join(reason.split())] += 1
     return dict(sorted(found.items()))
+
+
+def _required(text: str) -> set[str]:
+    """Return the servers that a run may not lack: '1' stands for all."""
+    names = {name.strip() for name in text.split(',')} - {'', '0'}
+    return set(SERVERS) if names - set(SERVERS) else names
 
 
 def main(argv: list[str]) -> int:
@@ -135,11 +155,9 @@ def main(argv: list[str]) -> int:
     )
     args = parser.parse_args(argv)
     required = set(args.require)
-    if os.environ.get('MANILA_PRECHECK_REQUIRE_DATABASES', '') not in (
-        '',
-        '0',
-    ):
-        required |= set(SERVERS)
+    required |= _required(
+        os.environ.get('MANILA_PRECHECK_REQUIRE_DATABASES', '')
+    )
     outcomes = last_run()
     counts = collections.Counter(outcomes.status_of.values())
     missing = untried(outcomes)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from manila_precheck import check
 from manila_precheck import context
+from manila_precheck import drift
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.sources import database
@@ -45,17 +46,19 @@ class DatabaseBackup(check.Check):
     after the services stopped is the only way.
 
     The newest file that ``path`` names is read once, as a stream: a dump of
-    mysqldump, mariadb-dump or pg_dump, plain or packed by gzip, bzip2, xz or
-    (with Python's module for it) zstd; the formats of its own that pg_dump
-    has through pg_restore. It is complete when it ends with the line that
-    the tool writes last; one made with --skip-comments or --compact has none
-    and cannot be told from one that was cut off. Its age is by that line
-    where it has a time, in the time zone of this host, else by the file. The
-    copy that mariabackup or xtrabackup makes is recognised, and not looked
-    into.
+    mysqldump, mariadb-dump or pg_dump, plain or packed by gzip, bzip2, xz,
+    zstd or lz4 (where the tool, or Python's module, for the last two is);
+    the formats of its own that pg_dump has through pg_restore. It is
+    complete when it ends with the line that the tool writes last; one made
+    with --skip-comments or --compact has none and cannot be told from one
+    that was cut off. Its age is by that line where it has a time, in the
+    time zone of this host, else by the file. The copy that mariabackup or
+    xtrabackup makes is recognised, and not looked into; nor is an archive of
+    files.
 
-    FAILURE: there is none, it is not complete, or its alembic revision is
-    not the one that the database has. WARNING: it is older than
+    FAILURE: there is none, it is not complete, it lacks a table of manila
+    that the database has, or its alembic revision is not the one that the
+    database has. WARNING: it is older than
     ``max_age_hours``, much smaller than the tables, or could not be looked
     into. Whether it can be restored only a restore tells.
     """
@@ -122,6 +125,7 @@ class DatabaseBackup(check.Check):
         yield from self._whole(ctx, found)
         yield from self._age(ctx, found)
         yield from self._revision(ctx, ctx.database, found)
+        yield from self._tables(ctx, ctx.database, found)
         yield from self._size(ctx, found)
 
     def _found(
@@ -203,6 +207,26 @@ class DatabaseBackup(check.Check):
             revision=inside or None,
             database=', '.join(db.revisions) or None,
         )
+
+    def _tables(
+        self, ctx: context.Context, db: database.Database, found: dump.Backup
+    ) -> Iterator[model.Finding]:
+        if found.whole is not dump.Whole.YES:
+            return
+        # No release has dropped a table.
+        known = set(ctx.catalog.tables(ctx.catalog.releases[-1]))
+        missing = sorted(known & set(db.shape) - found.tables)
+        if missing:
+            yield self._found(
+                ctx,
+                model.Severity.FAILURE,
+                f'the backup {found.path} makes no table '
+                f'{drift.listed(missing, ctx.options.max_listed)}, which the '
+                'database has',
+                'tables',
+                path=found.path,
+                missing=len(missing),
+            )
 
     def _size(
         self, ctx: context.Context, found: dump.Backup

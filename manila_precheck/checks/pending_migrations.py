@@ -50,6 +50,10 @@ _RESTORE = model.advice(
     'Restore the backup that was made before the "manila-manage db sync" '
     'that failed.'
 )
+_MISSING = model.advice(
+    'Let the account read it; or find out who dropped it, and take it from a '
+    'backup. See schema-revision.'
+)
 _DIALECT = model.advice(
     'In [database] connection write mysql+pymysql:// in place of '
     'mariadb+pymysql://; nothing else of the URL changes.'
@@ -69,8 +73,9 @@ class PendingMigrations(check.Check):
     install); collations and engines, where a foreign key that a migration
     adds would be refused (a database that was restored as utf8mb4 among
     utf8 tables, MyISAM); foreign keys that it drops and that are gone; a
-    revision of which something is there already; network allocations
-    without a share server; the availability zones of share backups.
+    table, a column or a key that it needs and that is gone; a revision of
+    which something is there already; network allocations without a share
+    server; the availability zones of share backups.
 
     Tables that MySQL writes anew are listed with their rows, the time and
     the disk space that this takes: for the copy, beside the table. The time
@@ -125,7 +130,12 @@ class PendingMigrations(check.Check):
             yield self._first_install()
             return
         pending = _pending(ctx, ctx.database)
-        yield from self._half_applied(ctx, pending)
+        half = drift.half_applied(
+            ctx.catalog, list(pending), db.shape, ctx.schema, db.dialect
+        )
+        yield from self._half_applied(ctx, half)
+        begun = {one.revision for one in half}
+        yield from self._lacking(ctx, pending, begun)
         if db.dialect == 'mysql':
             if mariadb:
                 yield from self._mariadb(ctx, pending)
@@ -156,12 +166,9 @@ class PendingMigrations(check.Check):
         )
 
     def _half_applied(
-        self, ctx: context.Context, pending: forecast.Steps
+        self, ctx: context.Context, found: Iterable[drift.Half]
     ) -> Iterator[model.Finding]:
-        db = ctx.database
-        for half in drift.half_applied(
-            ctx.catalog, list(pending), db.shape, ctx.schema, db.dialect
-        ):
+        for half in found:
             there = drift.listed(half.present, ctx.options.max_listed)
             yield self._fails(
                 half.revision,
@@ -169,6 +176,18 @@ class PendingMigrations(check.Check):
                 [_RESTORE],
                 aspect='half-applied',
             )
+
+    def _lacking(
+        self, ctx: context.Context, pending: forecast.Steps, begun: set[str]
+    ) -> Iterator[model.Finding]:
+        # SQLite is no server of manila's.
+        if ctx.database.dialect == 'sqlite':
+            return
+        for one in forecast.lacking(pending, ctx.database.shape, ctx.schema):
+            if one.revision not in begun:
+                yield self._fails(
+                    one.revision, one.why, [_MISSING], f'without-{one.what}'
+                )
 
     def _fails(
         self,

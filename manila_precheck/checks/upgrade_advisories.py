@@ -187,8 +187,11 @@ class _Judge:
         return values is not None and not set(condition.values) <= values
 
     def _lines(self, section: str, name: str) -> tuple[config.Setting, ...]:
-        names = self._target.standing(section, name).names
-        return self._conf.effective(names or [(section, name)])
+        found: tuple[config.Setting, ...] = ()
+        for home in (section, *self._conf.backup_types(section)):
+            names = self._target.standing(home, name).names
+            found += self._conf.effective(names or [(home, name)])
+        return found
 
     def _values(self, section: str, name: str) -> Optional[set[str]]:
         """Return the value, or the items of a list; None: not to be told."""

@@ -9,23 +9,41 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What a terminal shows while the checks run: one line of text."""
+"""What a terminal shows while the checks run: one line of text.
 
+It is written here since no library for it is in the upper constraints of
+every release that this project installs beside (rich is from 2025.1 on).
+"""
+
+from collections.abc import Callable
 from collections.abc import Iterator
 import contextlib
 import shutil
+import threading
+import time
+from typing import Optional
 from typing import TextIO
 
 from manila_precheck.reporters import plain
 
 _CLEAR = '\r\x1b[K'
 
+# How often the line changes, and how long a check has to run before its
+# speed says something.
+_EVERY_SECONDS = 0.1
+_KNOWN_SECONDS = 1.0
+
 
 class Shown:
     """Nothing: what reads standard error is not a terminal."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._check = ''
+        self._started: Optional[float] = None
+        self._shown = 0.0
+        # A check may read on several connections.
+        self._lock = threading.Lock()
 
     def line(self, text: str) -> None:
         """Show a line in place of the last."""
@@ -33,18 +51,39 @@ class Shown:
     def check(self, check_id: str) -> None:
         """Say which check runs now."""
         self._check = check_id
+        self._started = None
         self.line(f'{check_id} ...')
 
     def rows(self, done: int, expected: int) -> None:
         """Say how many rows it has counted, of about how many."""
-        self.line(f'{self._check} ... {done} of about {expected} rows')
+        with self._lock:
+            now = self._clock()
+            if self._started is None:
+                self._started = now
+            elif now - self._shown < _EVERY_SECONDS:
+                return
+            self._shown = now
+            text = f'{self._check} ... {done} of about {expected} rows'
+            passed = now - self._started
+            if passed >= _KNOWN_SECONDS and 0 < done < expected:
+                left = passed / done * (expected - done)
+                text += f', about {_duration(left)} left'
+            self.line(text)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 100:
+        return f'{round(seconds)} s'
+    return f'{round(seconds / 60)} min'
 
 
 class _Line(Shown):
     """The last line of a terminal, which the report takes the place of."""
 
-    def __init__(self, stderr: TextIO) -> None:
-        super().__init__()
+    def __init__(
+        self, stderr: TextIO, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(clock)
         self._stderr = stderr
 
     def line(self, text: str) -> None:
@@ -54,13 +93,15 @@ class _Line(Shown):
 
 
 @contextlib.contextmanager
-def shown(stderr: TextIO) -> Iterator[Shown]:
+def shown(
+    stderr: TextIO, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Shown]:
     """Show the progress on a terminal, until the checks are done."""
     if not stderr.isatty():
-        yield Shown()
+        yield Shown(clock)
         return
     try:
-        yield _Line(stderr)
+        yield _Line(stderr, clock)
     finally:
         stderr.write(_CLEAR)
         stderr.flush()

@@ -130,10 +130,17 @@ def _read_conf(args: argparse.Namespace) -> tuple[cfg.ConfigOpts, list[str]]:
         raise exceptions.ConfigFileError(
             f'{exc.filename or "a configuration file"}: {exc.strerror}'
         ) from exc
-    except (cfg.ConfigFileParseError, UnicodeDecodeError):
+    except (cfg.ConfigFileParseError, UnicodeDecodeError) as exc:
         # NOTE: oslo.config's own message shows the line, password or not;
         # or says nothing of the file.
         config.read(given or context.locations_of(conf))
+        if isinstance(exc, UnicodeDecodeError):
+            # oslo.config reads in the encoding of the locale.
+            raise exceptions.ConfigFileError(
+                'a configuration file has characters that the encoding of '
+                f'this locale, {exc.encoding}, does not have; in '
+                'LC_ALL=C.UTF-8 it can be read'
+            ) from None
         raise exceptions.ConfigFileError(
             'a configuration file cannot be parsed'
         ) from None

@@ -248,6 +248,10 @@ class ConfigFiles:
         text = self.value(group, 'driver_handles_share_servers') or ''
         return _MODES.get(text.strip().lower())
 
+    def backup_types(self, group: str) -> tuple[str, ...]:
+        """Return the sections of the backups that a back end can make."""
+        return self.values(group, 'netapp_enabled_backup_types')
+
     @property
     def backends(self) -> tuple[Backend, ...]:
         """Return the back ends that manila-share starts, in order."""
@@ -337,7 +341,7 @@ class _Roles:
     def _read_backend(self, name: str) -> None:
         config = self._config
         self._add(name, Role.BACKEND)
-        for kind in config.values(name, 'netapp_enabled_backup_types'):
+        for kind in config.backup_types(name):
             self._add(kind, Role.BACKUP_TYPE)
         if config.handles_share_servers(name) is False:
             # A driver that makes no share servers loads no network plugin

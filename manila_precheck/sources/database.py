@@ -58,6 +58,9 @@ _TIMED_OUT = (
     'interrupted',
 )
 
+# 20000 UUIDs and more.
+_IDS_LENGTH = 1_000_000
+
 _MYSQL_SHAPE = (
     'SELECT table_name, column_name, data_type '
     'FROM information_schema.columns WHERE table_schema = DATABASE()'
@@ -261,7 +264,11 @@ class Database:
                 'SET default_transaction_read_only = on; '
                 "SET default_transaction_isolation = 'read committed'; "
                 f'SET statement_timeout = {seconds * 1000:d}; '
-                'SET max_parallel_workers_per_gather = 0'
+                'SET max_parallel_workers_per_gather = 0; '
+                # To compile a statement takes longer than to run it. Not
+                # SET: PostgreSQL 10 has no such thing.
+                "SELECT set_config(name, 'off', false) FROM pg_settings "
+                "WHERE name = 'jit'"
             ]
         else:
             # NOTE: PyMySQL has one limit for the handshake and for every
@@ -279,7 +286,9 @@ class Database:
                 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, '
                 'READ ONLY',
                 # For a table that an ALTER of somebody else holds.
-                f'SET SESSION {limit}, lock_wait_timeout = {seconds:d}',
+                f'SET SESSION {limit}, lock_wait_timeout = {seconds:d}, '
+                # What GROUP_CONCAT() makes of some ids; MySQL has 1024.
+                f'group_concat_max_len = {_IDS_LENGTH:d}',
             ]
         for order in orders:
             connection.exec_driver_sql(order)

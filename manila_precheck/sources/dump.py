@@ -12,8 +12,8 @@
 """A backup of the database: which it is, whether it is whole, of what.
 
 A dump is read once, from its beginning to its end, as a stream: plain,
-compressed by gzip, bzip2, xz or zstd, or through pg_restore where it is in a
-format of pg_dump's own. Whole is what ends with the line that the tool
+compressed by gzip, bzip2, xz, zstd or lz4, or through pg_restore where it is
+in a format of pg_dump's own. Whole is what ends with the line that the tool
 writes last: '-- Dump completed' (mysqldump, mariadb-dump), '-- PostgreSQL
 database dump complete' (pg_dump), which a dump that was cut off has not.
 """
@@ -57,6 +57,8 @@ _MARK = re.compile(
     rb'|COPY (?:\w+\.)?alembic_version \([^)\n]*\) FROM stdin;\n'
     rb'(?P<copy>(?:\w*\n)*)\\\.\n'
     rb'|\\(?P<restrict>restrict) \S'
+    rb'|CREATE TABLE (?:IF NOT EXISTS )?'
+    rb'(?:`(?P<quoted>[^`\n]+)`|(?:\w+\.)?(?P<table>\w+)) \('
     rb')',
     re.MULTILINE,
 )
@@ -109,6 +111,9 @@ class Backup(NamedTuple):
 
     revisions: tuple[str, ...]
     """The alembic revisions of the database that was asked for."""
+
+    tables: frozenset[str]
+    """Those that the dump makes in that database."""
 
 
 class _Cut(Exception):
@@ -167,6 +172,7 @@ def read(path: str, database: str, limit_seconds: float) -> Backup:
         why,
         reader.size_bytes or size,
         tuple(sorted(reader.revisions())),
+        reader.tables(),
     )
 
 
@@ -194,19 +200,28 @@ class _Reader:
         self._head = b''
         self._current = ''
         self._found: dict[str, set[str]] = {}
+        self._tables: dict[str, set[str]] = {}
         self._restricted = False
 
     def feed(self, chunk: bytes) -> None:
+        """Take the next piece.
+
+        :raises _Unread: when it is no dump that could be read here.
+        """
+        if not self.size_bytes and chunk[257:262] == b'ustar':
+            raise _Unread('it is an archive of files')
         self.size_bytes += len(chunk)
         if len(self._head) < _TAIL_BYTES:
             self._head += chunk[:_TAIL_BYTES]
         self._tail = (self._tail + chunk)[-_TAIL_BYTES:]
         text = self._rest + chunk
+        done = 0
         for mark in _MARK.finditer(text):
             self._mark(mark)
-        # A line that goes on in the next chunk, unless it is a long one;
-        # what is searched twice is found twice, and counts once.
-        self._rest = text[-_OVERLAP_BYTES:]
+            if mark.end() < len(text):
+                done = mark.end()
+        # A line that goes on in the next chunk, unless it is a long one.
+        self._rest = text[max(done, len(text) - _OVERLAP_BYTES) :]
 
     def _mark(self, mark: 're.Match[bytes]') -> None:
         name = mark['use'] or mark['connect'] or mark['host']
@@ -214,6 +229,9 @@ class _Reader:
             self._current = name.decode('utf-8', 'replace')
         elif mark['restrict']:
             self._restricted = True
+        elif mark['quoted'] or mark['table']:
+            table = (mark['quoted'] or mark['table']).decode('utf-8', 'replace')
+            self._tables.setdefault(self._current, set()).add(table)
         elif mark['values']:
             self._note(_REVISION.findall(mark['values']))
         else:
@@ -240,6 +258,13 @@ class _Reader:
         if len(self._found) == 1:
             return next(iter(self._found.values()))
         return set()
+
+    def tables(self) -> frozenset[str]:
+        """Return the tables of the same database."""
+        name = self._database
+        if name not in self._tables and len(self._found) == 1:
+            (name,) = self._found
+        return frozenset(self._tables.get(name, ()))
 
     def whole(self) -> tuple[Whole, str]:
         """Return whether the text ends as its tool ends it."""
@@ -303,7 +328,7 @@ def _chunks(path: str, deadline: float) -> Iterator[bytes]:
     if code < 0:
         raise _Unread('reading it to its end takes too long')
     if code:
-        raise _Cut(f'pg_restore gives up on it (exit code {code})')
+        raise _Cut(f'what reads it gives up on it (exit code {code})')
 
 
 def _pieces(stream: IO[bytes], deadline: float) -> Iterator[bytes]:
@@ -316,12 +341,12 @@ def _pieces(stream: IO[bytes], deadline: float) -> Iterator[bytes]:
             raise _Unread('reading it to its end takes too long')
 
 
-def _open(path: str) -> 'tuple[IO[bytes], Optional[subprocess.Popen[bytes]]]':
+def _open(path: str) -> '_Stream':
     head = b''
     if not os.path.isdir(path):
         with open(path, 'rb') as plain:
             head = plain.read(263)
-    if head[257:] == b'ustar\0':
+    if head[257:] == b'ustar\0' and head.startswith(b'toc.dat\0'):
         _require_end_of_tar(path)
         return _pg_restore(path)
     if os.path.isdir(path) or head[:5] == b'PGDMP':
@@ -340,7 +365,9 @@ def _open(path: str) -> 'tuple[IO[bytes], Optional[subprocess.Popen[bytes]]]':
 
         return lzma.open(path), None
     if head[:4] == b'\x28\xb5\x2f\xfd':
-        return _zstd(path), None
+        return _zstd(path)
+    if head[:4] == b'\x04\x22\x4d\x18':
+        return _unpacked('lz4', path)
     return open(path, 'rb'), None
 
 
@@ -357,33 +384,52 @@ def _require_end_of_tar(path: str) -> None:
             raise _Cut('it ends before the end of the archive')
 
 
-def _pg_restore(path: str) -> 'tuple[IO[bytes], subprocess.Popen[bytes]]':
-    program = shutil.which('pg_restore')
-    if program is None:
-        raise _Unread(
-            'it is in a format of its own of pg_dump, and pg_restore is not '
-            'here'
-        )
+_Stream = tuple[IO[bytes], 'Optional[subprocess.Popen[bytes]]']
+
+
+def _pg_restore(path: str) -> _Stream:
     # It reads the whole file and writes SQL; it connects to nothing.
-    process = subprocess.Popen(  # noqa: S603
-        [program, '--file=-', path],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+    return _of_program(
+        ['pg_restore', '--file=-', path],
+        'it is in a format of its own of pg_dump, and pg_restore is not here',
     )
-    assert process.stdout is not None
-    return process.stdout, process
 
 
-def _zstd(path: str) -> IO[bytes]:
+def _zstd(path: str) -> _Stream:
     for name in ('compression.zstd', 'pyzstd', 'zstandard'):
         try:
             module: Any = importlib.import_module(name)
         except ImportError:
             continue
         stream: IO[bytes] = module.open(path, 'rb')
-        return stream
-    raise _Unread('it is packed by zstd, and no module for that is here')
+        return stream, None
+    return _unpacked('zstd', path)
+
+
+def _unpacked(name: str, path: str) -> _Stream:
+    """Have the tool of a format unpack it."""
+    return _of_program(
+        [name, '--decompress', '--stdout', path],
+        f'it is packed by {name}, and nothing that unpacks it is here',
+    )
+
+
+def _of_program(words: list[str], without: str) -> _Stream:
+    """Return what a program writes.
+
+    :param without: what to say when there is no such program.
+    """
+    program = shutil.which(words[0])
+    if program is None:
+        raise _Unread(without)
+    process = subprocess.Popen(  # noqa: S603
+        [program, *words[1:]],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    return process.stdout, process
 
 
 def _size(path: str) -> int:
@@ -411,4 +457,5 @@ def _directory(path: str, changed: datetime.datetime, size: int) -> Backup:
         why,
         size,
         (),
+        frozenset(),
     )

@@ -17,23 +17,19 @@ in turn. The other way round, what SQLAlchemy takes for a part of a deleted
 row goes with it, or loses its reference (:mod:`manila_precheck.catalog.
 purging` has the list).
 
-Only the rows that stay are looked up: one statement for each table that
-refers to others, which reads that table once.
+Which rows may keep others was found while the tables were counted
+(:mod:`manila_precheck.sources.candidates`); here only those are read, by
+their ids.
 """
 
-from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-import itertools
 from typing import Any
 from typing import NamedTuple
 
+from manila_precheck.sources import candidates
 from manila_precheck.sources import purge
-
-# More rows than any sound site has that keep others; beyond it the figure is
-# a lower bound.
-LIMIT = 20_000
 
 # How many ids go into one statement.
 _IDS = 500
@@ -61,13 +57,14 @@ class Kept(NamedTuple):
     """The columns that become NULL, sorted."""
 
     unread: tuple[str, ...] = ()
-    """The tables that were too large to be looked at, or whose rows may go
+    """The tables that were not looked up to the end, or whose rows may go
     before they keep anything, sorted; the figures are lower bounds then."""
 
 
 class _Row(NamedTuple):
     """A row that refers to one that the purge asks for."""
 
+    id: Any
     alive: bool
     asked: bool
     parents: tuple[Any, ...]
@@ -77,9 +74,13 @@ class _Follow:
     """The state while the tables are gone through, children first."""
 
     def __init__(
-        self, wanted: purge.Filter, counted: Mapping[str, purge.Rows]
+        self,
+        wanted: purge.Filter,
+        counted: Mapping[str, purge.Rows],
+        found: candidates.Candidates,
     ) -> None:
         self.wanted = wanted
+        self.found = found
         self.db = wanted.db
         self.counted = counted
         self.kept: dict[str, set[Any]] = {name: set() for name in counted}
@@ -121,15 +122,6 @@ class _Follow:
         rows = self.counted[child]
         return rows.total if early else rows.total - rows.asked
 
-    def cost(self, child: str) -> int:
-        """Return how many rows the server reads for a table, at most."""
-        references = self.references(child)
-        if not references:
-            return 0
-        early = any(ref.early for ref in references)
-        looked_up = self.stays(child, early) * len(references)
-        return self.counted[child].total + looked_up if looked_up else 0
-
     # Reading
 
     def read(self, child: str) -> None:
@@ -137,15 +129,23 @@ class _Follow:
         references = self.references(child)
         if not references:
             return
-        where = list(self._in_lists(sorted(self.kept[child])))
-        if self.cost(child):
-            where.append(self._where(child, references))
-        for condition in where:
-            rows = self._select(child, references, condition)
-            for row in itertools.islice(rows, LIMIT):
+        stays = any(self.stays(child, ref.early) for ref in references)
+        found = self.found.of(child)
+        ids = set(self.kept[child])
+        whole = not stays
+        if stays and found is not None:
+            ids |= found.ids
+            whole = found.whole
+        whole = whole and len(ids) <= candidates.LIMIT
+        rows = 0
+        listed = sorted(ids)[: candidates.LIMIT]
+        for condition in self._in_lists(listed):
+            for row in self._select(child, references, condition):
+                rows += 1
                 self._apply(child, references, row)
-            if len(rows) > LIMIT:
-                self.skip(child)
+        # Fewer: somebody removes rows at this very moment.
+        if not whole or rows < len(listed):
+            self.skip(child)
 
     def skip(self, child: str) -> None:
         """Note that a table was not looked at, or not at all of it."""
@@ -160,20 +160,6 @@ class _Follow:
             if ref.child == child and ref.parent in self.counted:
                 if self.counted[ref.parent].asked:
                     self.unread[ref.parent] |= self.unread.get(child, set())
-
-    def _where(self, child: str, references: Sequence[Any]) -> str:
-        stays = self.wanted.not_asked(child, 'c.')
-        found = [
-            f'p{number}.id IS NOT NULL'
-            + ('' if ref.early else f' AND {stays}')
-            for number, ref in enumerate(references)
-        ]
-        if any(ref.early for ref in references):
-            return f'({" OR ".join(f"({one})" for one in found)})'
-        plain = ' OR '.join(
-            f'p{number}.id IS NOT NULL' for number in range(len(references))
-        )
-        return f'{stays} AND ({plain})'
 
     def _in_lists(self, ids: Sequence[Any]) -> Iterator[str]:
         for start in range(0, len(ids), _IDS):
@@ -202,13 +188,13 @@ class _Follow:
         )
         ids = ', '.join(f'p{number}.id' for number in range(len(references)))
         statement = (
-            f'SELECT CASE WHEN c.deleted = {self.wanted.live(child)} THEN 1 '  # noqa: S608
-            f'ELSE 0 END, CASE WHEN {self.wanted.asked(child, "c.")} THEN 1 '
-            f'ELSE 0 END, {ids} FROM {self.db.quoted(child)} c{joins} '
-            f'WHERE {where} LIMIT {LIMIT + 1}'
+            f'SELECT c.id, CASE WHEN c.deleted = {self.wanted.live(child)} '  # noqa: S608
+            f'THEN 1 ELSE 0 END, CASE WHEN {self.wanted.asked(child, "c.")} '
+            f'THEN 1 ELSE 0 END, {ids} FROM {self.db.quoted(child)} c{joins} '
+            f'WHERE {where}'
         )
         return [
-            _Row(bool(row[0]), bool(row[1]), tuple(row[2:]))
+            _Row(row[0], bool(row[1]), bool(row[2]), tuple(row[3:]))
             for row in self.db.rows(statement, f'table {child}')
         ]
 
@@ -221,6 +207,9 @@ class _Follow:
         )
         for ref, parent in zip(references, row.parents):
             if parent is None:
+                continue
+            if row.asked and not ref.early and row.id not in self.kept[child]:
+                # It is gone before what it refers to.
                 continue
             effect = ref.effect.name
             if may_go and effect == 'BLOCKS':
@@ -251,14 +240,20 @@ class _Follow:
             order = {'postgresql': 'ctid', 'sqlite': 'rowid'}.get(
                 self.db.dialect, 'id'
             )
-            pairs = self.db.rows(
-                f'SELECT c.id, p.id, CASE WHEN c.{order} > p.{order} OR '  # noqa: S608
-                f'{self.wanted.not_asked(table, "c.")} THEN 1 ELSE 0 END '
-                f'FROM {table} c JOIN {table} p ON p.id = c.{ref.column} '
-                f'WHERE {self.wanted.asked(table, "p.")} LIMIT {LIMIT + 1}',
-                f'table {table}',
-            )
-            if len(pairs) > LIMIT:
+            found = self.found.of(table)
+            ids = sorted(found.own)[: candidates.LIMIT] if found else []
+            pairs = [
+                pair
+                for condition in self._in_lists(ids)
+                for pair in self.db.rows(
+                    f'SELECT c.id, p.id, CASE WHEN c.{order} > p.{order} OR '  # noqa: S608
+                    f'{self.wanted.not_asked(table, "c.")} THEN 1 ELSE 0 END '
+                    f'FROM {table} c JOIN {table} p ON p.id = c.{ref.column} '
+                    f'WHERE {self.wanted.asked(table, "p.")} AND {condition}',
+                    f'table {table}',
+                )
+            ]
+            if not found or len(found.own) > candidates.LIMIT:
                 self.unread[table].add(table)
             kept = self.kept[table]
             size = -1
@@ -327,37 +322,20 @@ class _Follow:
 def follow(
     wanted: purge.Filter,
     counted: Mapping[str, purge.Rows],
-    budget: int,
+    found: candidates.Candidates,
 ) -> Mapping[str, Kept]:
     """Return what foreign keys make of a purge, by table.
 
     :param counted: what the tables hold, all of them read to the end.
-    :param budget: how many rows the server may read for it; tables that do
-        not fit are left out, the smallest first in.
+    :param found: what may keep others, from counting them.
     :raises StatementRefused: when the account may not read a table.
     :raises SourceUnusable: when the server does not answer in time.
     """
-    state = _Follow(wanted, counted)
-    order = [name for name in wanted.purge.tables if name in counted]
-    affordable = _affordable(
-        {name: state.cost(name) for name in order}, budget
-    )
+    state = _Follow(wanted, counted, found)
     state.read_dated()
-    for name in order:
-        state.read_self(name)
-        if name in affordable:
+    for name in wanted.purge.tables:
+        if name in counted:
+            state.read_self(name)
             state.read(name)
-        else:
-            state.skip(name)
-        state.pass_on(name)
+            state.pass_on(name)
     return state.result()
-
-
-def _affordable(costs: Mapping[str, int], budget: int) -> Collection[str]:
-    found = set()
-    for name, cost in sorted(costs.items(), key=lambda item: item[1]):
-        budget -= cost
-        if budget < 0:
-            break
-        found.add(name)
-    return found

@@ -76,6 +76,8 @@ def orphans(db: database.Database, limit: int) -> Rows:
 
     :param limit: how many to return one by one.
     """
+    if not _have(db, 'network_allocations', 'share_servers'):
+        return Rows(0, ())
     label = "(a.label IS NULL OR a.label <> 'admin')"
     if not db.has_column('network_allocations', 'label'):
         label = '1 = 1'
@@ -84,11 +86,15 @@ def orphans(db: database.Database, limit: int) -> Rows:
 
 def backups_without_zone(db: database.Database, limit: int) -> Rows:
     """Return the live backups whose availability zone no row names."""
+    if not _have(db, 'share_backups', 'availability_zones'):
+        return Rows(0, ())
     return _rows(db, _NO_ZONE.format(limit=limit))
 
 
 def backups_of_deleted_zone(db: database.Database, limit: int) -> Rows:
     """Return the live backups that get the id of a soft-deleted zone."""
+    if not _have(db, 'share_backups', 'availability_zones'):
+        return Rows(0, ())
     place = _PLACES[db.dialect]
     return _rows(db, _DELETED_ZONE.format(place=place, limit=limit))
 
@@ -97,6 +103,14 @@ def count(db: database.Database, table: str) -> int:
     """Return how many rows a table has, exactly."""
     statement = f'SELECT COUNT(*) FROM {db.quoted(table)}'  # noqa: S608
     return int(db.row(statement, f'table {table}')[0])
+
+
+def _have(db: database.Database, *tables: str) -> bool:
+    """Say whether some tables are there.
+
+    What becomes of a migration where one is not, the tables tell alone.
+    """
+    return all(map(db.has_table, tables))
 
 
 def _rows(db: database.Database, statement: str) -> Rows:

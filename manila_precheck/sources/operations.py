@@ -220,7 +220,9 @@ _PLAIN = {
     states.SHARE_BACKUP: _Query(
         columns={
             'variant': "CASE WHEN t.topic = 'manila-share' "
-            "THEN 'manila-share' ELSE '' END",
+            "THEN 'manila-share' WHEN t.topic IS NULL THEN 'nobody' "
+            "WHEN t.status = 'creating' AND t.host IS NULL THEN 'queued' "
+            "ELSE '' END",
             'host': 't.host',
             'share_id': 't.share_id',
             'progress': "CASE WHEN t.status = 'restoring' "

@@ -19,12 +19,15 @@ What foreign keys make of that is in :mod:`manila_precheck.sources.kept`.
 """
 
 from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
 import datetime
 from typing import Any
 from typing import NamedTuple
 from typing import Optional
 from typing import TYPE_CHECKING
 
+from manila_precheck import exceptions
 from manila_precheck.sources import database
 from manila_precheck.sources import scan
 
@@ -33,18 +36,30 @@ if TYPE_CHECKING:
 
 # What a row is, as one number, so that one sum of them says it all: a
 # comparison of two texts and an aggregate each cost as much as reading the
-# row. A digit of the sum has 17 bits, three fit into a double.
-_DIGIT = 1 << 17
+# row. A digit of the sum has 20 bits, and 13 are left for the last one: a
+# double has 53.
+_DIGIT = 1 << 20
+_EXACT = float(1 << 53)
 # A row that is none of the three: it is rare, and the piece is read again.
 _ODD = 1e300
 
+_UNDATED = (
+    'WHEN deleted_at IS NULL THEN CASE WHEN deleted = {live} THEN '
+    '{live_digit} WHEN deleted <> {live} THEN {undated_digit} ELSE {odd} END '
+)
+
 _PACKED = (
-    'SELECT COUNT(*), SUM(CASE WHEN deleted_at IS NULL THEN CASE '
-    'WHEN deleted = {live} THEN {live_digit} '
-    'WHEN deleted <> {live} THEN {undated_digit} ELSE {odd} END '
-    'WHEN deleted <> {live} THEN CASE WHEN deleted_at <= {cutoff}{own} '
-    'THEN {one}{unmarked} END ELSE {odd} END), '
-    'MIN(deleted_at), MAX(deleted_at){recycled} FROM {table} WHERE {where}'
+    'SELECT COUNT(*), SUM(CASE ' + _UNDATED + 'WHEN deleted <> {live} THEN '
+    'CASE WHEN deleted_at <= {cutoff}{own} THEN {one}{unmarked} END '
+    'ELSE {odd} END), MIN(deleted_at), MAX(deleted_at){more} '
+    'FROM {table} c WHERE {where}'
+)
+
+# Where the first and the last day are known: a minimum and a maximum take
+# a quarter of the time of a piece. A row beyond them is an odd one too.
+_BETWEEN = (
+    'SELECT COUNT(*), SUM(CASE {old}' + _UNDATED + '{young}ELSE {odd} END)'
+    '{more} FROM {table} c WHERE {where}'
 )
 
 # The same for any row at all: half as long again.
@@ -61,8 +76,8 @@ _PLAIN = (
     'COUNT(CASE WHEN deleted IS NULL AND deleted_at <= {cutoff} '
     'THEN 1 END), '
     'MIN(CASE WHEN deleted <> {live} THEN deleted_at END), '
-    'MAX(CASE WHEN deleted <> {live} THEN deleted_at END){recycled} '
-    'FROM {table} WHERE {where}'
+    'MAX(CASE WHEN deleted <> {live} THEN deleted_at END){more} '
+    'FROM {table} c WHERE {where}'
 )
 
 
@@ -100,11 +115,11 @@ class Rows(NamedTuple):
     recycled: int = 0
     """Live shares that their owner put into the recycle bin."""
 
-    oldest: Optional[datetime.datetime] = None
-    """The oldest deleted_at of the rows marked as deleted."""
+    oldest: Optional[datetime.date] = None
+    """The day of the oldest deleted_at of the rows marked as deleted."""
 
-    newest: Optional[datetime.datetime] = None
-    """The newest deleted_at of them."""
+    newest: Optional[datetime.date] = None
+    """The day of the newest deleted_at of them."""
 
     read: float = 1.0
     """The part of the table that this is about; 1.0: all of it."""
@@ -227,85 +242,197 @@ class Filter:
         return f'({" OR ".join(parts)})'
 
 
+class Extra:
+    """More to find in the rows of a table while they are counted."""
+
+    def columns(self, table: str) -> Sequence[str]:
+        """Return aggregates in SQL; each row of the table is ``c`` there."""
+        return ()
+
+    def found(self, part: 'Rows', values: Sequence[Any]) -> None:
+        """Take what the aggregates were for a part of a table.
+
+        :param values: as many as there were columns; none when there were
+            none.
+        """
+
+    def failed(self, table: str) -> None:
+        """Take that the aggregates of a part could not be read."""
+
+
 def count(
     wanted: Filter,
     table: str,
     pieces: Iterable[scan.Piece],
+    extra: Optional[Extra] = None,
 ) -> Iterable[Rows]:
     """Count the rows of a table, piece by piece.
 
-    Each piece is one statement, which reads it once; a second one where a
-    live row has a deleted_at, or ``deleted`` is NULL.
+    Each piece is one statement, which reads it once; another one where
+    something is new in it: a row older than all before, a live row with a
+    deleted_at, a row whose ``deleted`` is NULL.
 
+    :param extra: what to find besides.
     :returns: what the pieces hold that were read so far.
     :raises StatementRefused: when the account may not read the table.
     :raises SourceUnusable: when the server does not answer in time.
     """
-    found = Rows(table, read=0.0)
+    counting = _Counting(wanted, table, extra or Extra())
     for piece in pieces:
-        part = _count_piece(wanted, table, piece.where)
+        part = counting.read(piece.where)
         piece.found(part.total)
-        found = found.plus(part)._replace(read=piece.read)
-        yield found
+        counting.found = counting.found._replace(read=piece.read)
+        yield counting.found
 
 
-def _count_piece(wanted: Filter, table: str, where: str) -> Rows:
-    db = wanted.db
-    names = _names(wanted, table)
-    about = f'table {table}'
-    packed = db.row(_PACKED.format(where=where, **names), about)
-    found = _unpacked(table, packed)
-    if found is None:
-        values = db.row(_PLAIN.format(where=where, **names), about)
-        found = _plain(table, values)
-        if wanted.purge.marked:
-            # It leaves them alone, and those without ``deleted`` too.
-            found = found._replace(live_but_purged=0, neither_but_purged=0)
-    if wanted.nothing(table):
-        found = found._replace(
-            unmarked=found.unmarked + found.purgeable, purgeable=0
+def counted_at_once(wanted: Filter, table: str) -> int:
+    """Return the rows of a table, from what is one statement for all of it.
+
+    For comparing; a large one is not counted right by it.
+    """
+    counting = _Counting(wanted, table, Extra())
+    more = counting.recycled
+    return int(counting.row(_PACKED, '1 = 1', more)[0])
+
+
+class _Counting:
+    """The pieces of one table, and how the next one is best read."""
+
+    def __init__(self, wanted: Filter, table: str, extra: Extra) -> None:
+        self.wanted = wanted
+        self.db = wanted.db
+        self.table = table
+        self.extra = extra
+        self.found = Rows(table, read=0.0)
+        self.names = _names(wanted, table)
+        self.recycled = ''
+        if self.db.has_column(table, 'is_soft_deleted'):
+            self.recycled = (
+                ', COUNT(CASE WHEN is_soft_deleted AND deleted = '
+                f'{wanted.live(table)} THEN 1 END)'
+            )
+        # The last piece had no row beyond those of the pieces before it.
+        self.settled = False
+        # It had rows that only the longest statement can count.
+        self.odd = False
+
+    def read(self, where: str) -> Rows:
+        """Count one piece, and add it to what was found."""
+        wanted = self.wanted
+        columns = self.extra.columns(self.table)
+        try:
+            rows, values = self.part(where, columns)
+        except exceptions.SourceUnusable:
+            if not columns:
+                raise
+            # What the aggregates read of other tables may be the reason.
+            rows, values = self.part(where, ())
+            self.extra.failed(self.table)
+        if wanted.nothing(self.table):
+            rows = rows._replace(
+                unmarked=rows.unmarked + rows.purgeable, purgeable=0
+            )
+        before, self.found = self.found, self.found.plus(rows)
+        self.settled = before[-3:-1] == self.found[-3:-1]
+        self.extra.found(rows, values)
+        return rows
+
+    def part(
+        self, where: str, columns: Sequence[str]
+    ) -> tuple[Rows, Sequence[Any]]:
+        """Read one piece by the cheapest statement that tells all of it."""
+        more = self.recycled + ''.join(f', {one}' for one in columns)
+        found = None
+        if self.settled and not self.odd:
+            found = self.between(where, more)
+        if found is None and not self.odd:
+            found = self.packed(where, more)
+        return self.plain(where, more) if found is None else found
+
+    def row(self, form: str, where: str, more: str, **names: str) -> Any:
+        return self.db.row(
+            form.format(where=where, more=more, **self.names, **names),
+            f'table {self.table}',
         )
-    return found
 
+    def rest(self, values: Sequence[Any]) -> tuple[int, Sequence[Any]]:
+        """Return how many are in the recycle bin, and what is extra."""
+        if self.recycled:
+            return values[0], values[1:]
+        return 0, values
 
-def _unpacked(table: str, values: Any) -> Optional[Rows]:
-    """Return what the packed sum says; None when it does not say it all."""
-    total, packed, oldest, newest, *recycled = values
-    number = packed or 0.0
-    if total >= _DIGIT or number >= _ODD:
-        return None
-    rest, purgeable = divmod(int(number), _DIGIT)
-    undated, live = divmod(rest, _DIGIT)
-    return Rows(
-        table,
-        total=total,
-        live=live,
-        deleted=total - live,
-        undated=undated,
-        purgeable=purgeable,
-        recycled=recycled[0] if recycled else 0,
-        oldest=_time(oldest),
-        newest=_time(newest),
-    )
+    def between(
+        self, where: str, more: str
+    ) -> Optional[tuple[Rows, Sequence[Any]]]:
+        """Read a piece that has nothing new, and see whether it is so."""
+        days = self.found.oldest, self.found.newest
+        total, packed, *rest = self.row(
+            _BETWEEN, where, more, **_bounds(self.wanted, self.names, *days)
+        )
+        return self.unpacked(total, packed, days, rest)
 
+    def packed(
+        self, where: str, more: str
+    ) -> Optional[tuple[Rows, Sequence[Any]]]:
+        """Read a piece in which any row is live, undated or deleted."""
+        total, packed, oldest, newest, *rest = self.row(_PACKED, where, more)
+        return self.unpacked(
+            total, packed, (_day(oldest), _day(newest)), rest
+        )
 
-def _plain(table: str, values: Any) -> Rows:
-    total, live, deleted, undated, asked, old, *rest = values
-    live_old, neither_old, oldest, newest, *recycled = rest
-    return Rows(
-        table,
-        total=total,
-        live=live,
-        deleted=deleted,
-        undated=undated,
-        purgeable=asked,
-        unmarked=old - asked,
-        live_but_purged=live_old,
-        neither_but_purged=neither_old,
-        recycled=recycled[0] if recycled else 0,
-        oldest=_time(oldest),
-        newest=_time(newest),
-    )
+    def plain(self, where: str, more: str) -> tuple[Rows, Sequence[Any]]:
+        """Read a piece with any rows."""
+        values = self.row(_PLAIN, where, more)
+        total, live, deleted, undated, asked, old, *rest = values
+        live_old, neither_old, oldest, newest, *rest = rest
+        # As long as there are any, the next piece is read so at once.
+        self.odd = bool(
+            live_old or neither_old or old - asked or live + deleted < total
+        )
+        if self.wanted.purge.marked:
+            # It leaves them alone, and those without ``deleted`` too.
+            live_old = neither_old = 0
+        recycled, rest = self.rest(rest)
+        return Rows(
+            self.table,
+            total=total,
+            live=live,
+            deleted=deleted,
+            undated=undated,
+            purgeable=asked,
+            unmarked=old - asked,
+            live_but_purged=live_old,
+            neither_but_purged=neither_old,
+            recycled=recycled,
+            oldest=_day(oldest),
+            newest=_day(newest),
+        ), rest
+
+    def unpacked(
+        self,
+        total: int,
+        packed: Optional[float],
+        days: tuple[Optional[datetime.date], Optional[datetime.date]],
+        rest: Sequence[Any],
+    ) -> Optional[tuple[Rows, Sequence[Any]]]:
+        """Return what the packed sum says; None when it does not say all."""
+        number = packed or 0.0
+        if total >= _DIGIT or number >= _EXACT:
+            return None
+        high, purgeable = divmod(int(number), _DIGIT)
+        undated, live = divmod(high, _DIGIT)
+        recycled, rest = self.rest(rest)
+        return Rows(
+            self.table,
+            total=total,
+            live=live,
+            deleted=total - live,
+            undated=undated,
+            purgeable=purgeable,
+            recycled=recycled,
+            oldest=days[0],
+            newest=days[1],
+        ), rest
 
 
 def _names(wanted: Filter, table: str) -> dict[str, str]:
@@ -314,12 +441,6 @@ def _names(wanted: Filter, table: str) -> dict[str, str]:
     # Of the type of a double, or the sum would be one of decimals.
     form = "'{:.0f}'::float8" if db.dialect == 'postgresql' else '{:.0f}e0'
     odd = "'1e300'::float8" if db.dialect == 'postgresql' else '1e300'
-    recycled = ''
-    if db.has_column(table, 'is_soft_deleted'):
-        recycled = (
-            ', COUNT(CASE WHEN is_soft_deleted AND deleted = '
-            f'{wanted.live(table)} THEN 1 END)'
-        )
     return {
         'live': wanted.live(table),
         'cutoff': wanted.cutoff,
@@ -327,18 +448,51 @@ def _names(wanted: Filter, table: str) -> dict[str, str]:
         'unmarked': (
             f' WHEN deleted_at <= {wanted.cutoff} THEN {odd}' if own else ''
         ),
+        'zero': form.format(0),
         'one': form.format(1),
         'live_digit': form.format(_DIGIT),
         'undated_digit': form.format(_DIGIT * _DIGIT),
         'odd': odd,
-        'recycled': recycled,
         'table': db.quoted(table),
     }
 
 
-def _time(value: Any) -> Optional[datetime.datetime]:
+def _bounds(
+    wanted: Filter,
+    names: Mapping[str, str],
+    oldest: Optional[datetime.date],
+    newest: Optional[datetime.date],
+) -> dict[str, str]:
+    """Return the conditions of what was deleted on days that are known."""
+    if oldest is None or newest is None:
+        return {'old': '', 'young': ''}
+    tick = datetime.timedelta(microseconds=1)
+    first = datetime.datetime.combine(oldest, datetime.time.min)
+    last = datetime.datetime.combine(newest, datetime.time.max)
+    cutoff = wanted.cutoff_time
+    form = 'WHEN deleted_at BETWEEN {} AND {} AND deleted <> {}{} THEN {} '
+    found = {'old': '', 'young': ''}
+    if first <= cutoff:
+        found['old'] = form.format(
+            literal(wanted.db, first),
+            literal(wanted.db, min(last, cutoff)),
+            names['live'],
+            names['own'],
+            names['one'],
+        )
+    if last > cutoff:
+        found['young'] = form.format(
+            literal(wanted.db, max(first, cutoff + tick)),
+            literal(wanted.db, last),
+            names['live'],
+            '',
+            names['zero'],
+        )
+    return found
+
+
+def _day(value: Any) -> Optional[datetime.date]:
     # SQLite has no type for a time.
     if isinstance(value, str):
-        return datetime.datetime.fromisoformat(value)
-    found: Optional[datetime.datetime] = value
-    return found
+        value = datetime.datetime.fromisoformat(value)
+    return None if value is None else value.date()

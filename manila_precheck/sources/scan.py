@@ -21,8 +21,8 @@ before, each such range reads the whole table) and of rowid on SQLite::
         row = db.row(f'SELECT COUNT(*) FROM shares WHERE {piece.where}')
         piece.found(row[0])
 
-The next piece is as wide as the last one lets expect: no more than so many
-rows, and a fraction of a second.
+The first piece is small, and the next one as wide as the last one lets
+expect: a fraction of a second, whatever the server is.
 """
 
 from collections.abc import Iterator
@@ -33,14 +33,22 @@ from typing import Optional
 
 from manila_precheck.sources import database
 
-#: How many rows a piece aims at.
-PIECE_ROWS = 60_000
+#: How many rows a piece may have, however fast the server is: to compare
+#: each row with the ends of a range takes as long as to count it, and the
+#: first and the last piece have one end only.
+PIECE_ROWS = 500_000
 
-#: How long one may take, in seconds, before the next one is made smaller.
-PIECE_SECONDS = 0.12
+#: How many the first one aims at, before anything is known of the server.
+FIRST_ROWS = 20_000
 
-#: A sample: so many rows of a table, from so many places in it.
-SAMPLE_ROWS = 10_000
+#: How long one should take, in seconds.
+PIECE_SECONDS = 0.1
+
+#: A sample of a table: one row in so many, of a small one a few more, and
+#: never more than suffice; from so many places in it.
+SAMPLE_PART = 100
+SAMPLE_LEAST = 200
+SAMPLE_MOST = 10_000
 SAMPLE_PLACES = 16
 
 # The first digits of a UUID, in which every id of manila that is a text
@@ -55,8 +63,13 @@ _MYSQL_SIZES = (
     'FROM information_schema.tables WHERE table_schema = DATABASE()'
 )
 
+# To ask for the size of a table waits for whoever alters it; one that is
+# locked, or is about to be, has the size that the last VACUUM saw.
 _POSTGRESQL_SIZES = (
-    'SELECT relname, reltuples, pg_total_relation_size(oid) FROM pg_class '
+    'SELECT relname, reltuples, CASE WHEN EXISTS (SELECT 1 FROM pg_locks '
+    "WHERE relation = c.oid AND mode = 'AccessExclusiveLock') "
+    "THEN relpages * current_setting('block_size')::bigint "
+    'ELSE pg_total_relation_size(c.oid) END FROM pg_class c '
     "WHERE relkind = 'r' AND pg_table_is_visible(oid) "
     'AND relnamespace = ANY (SELECT oid FROM pg_namespace '
     'WHERE nspname = ANY (current_schemas(false)))'
@@ -96,7 +109,7 @@ def expected(size: Optional[Size]) -> int:
     if size is None:
         return 0
     by_bytes = (size.bytes or 0) // _ROW_BYTES
-    if size.rows is None or (size.rows == 0 and by_bytes > PIECE_ROWS):
+    if size.rows is None or (size.rows == 0 and by_bytes > FIRST_ROWS):
         return by_bytes
     return size.rows
 
@@ -173,18 +186,18 @@ def pieces(
 ) -> Iterator[Piece]:
     """Yield the pieces of a table, which together are all of it.
 
-    :param size: what :func:`sizes` says of it; a table that is not larger
-        than a piece is one.
-    :param rows: how many rows a piece aims at.
+    :param size: what :func:`sizes` says of it; a small table is one piece.
+    :param rows: how many rows a piece may have.
     """
     line = None
-    if expected(size) > rows:
+    if expected(size) > min(rows, 2 * FIRST_ROWS):
         line = _line(db, table)
     if line is None:
         yield Piece('1 = 1', 1.0, True)
         return
     length = line.end - line.first
-    widest = width = max(1, length * rows // expected(size))
+    widest = max(1, length * rows // expected(size))
+    width = max(1, min(widest, length * FIRST_ROWS // expected(size)))
     start = line.first
     while start < line.end:
         stop = min(start + width, line.end)
@@ -209,14 +222,29 @@ def _next_width(piece: Piece, width: int, widest: int, rows: int) -> int:
     return max(1, min(int(width * max(factor, 0.1)), widest * 2))
 
 
+def part(
+    size: Size,
+    one_in: int = SAMPLE_PART,
+    least: int = SAMPLE_LEAST,
+    most: int = SAMPLE_MOST,
+) -> int:
+    """Return how many rows of a table make a sample of it."""
+    return max(least, min(most, expected(size) // one_in))
+
+
 def sample(
-    db: database.Database, table: str, size: Size, rows: int = SAMPLE_ROWS
+    db: database.Database,
+    table: str,
+    size: Size,
+    rows: Optional[int] = None,
 ) -> Iterator[Piece]:
     """Yield a few small pieces from all over a table.
 
-    :param rows: how many rows they aim at together.
+    :param rows: how many rows they aim at together; None: what
+        :func:`part` says.
     :returns: all of a small table, in one piece.
     """
+    rows = part(size) if rows is None else rows
     line = None
     if expected(size) > rows:
         line = _line(db, table)

@@ -292,8 +292,8 @@ GROUP_SNAPSHOT = Kind(
 )
 
 # The topic of a backup says who makes it. What manila-data copies is in its
-# memory alone: create_backup_continue and restore_backup_continue find
-# nothing after a start, and write an error.
+# memory alone: create_backup_continue and restore_backup_continue, of the
+# host that made it, find nothing after a start, and write an error.
 SHARE_BACKUP = Kind(
     'share_backup',
     'share_backups',
@@ -333,6 +333,30 @@ SHARE_BACKUP = Kind(
             for value in ('creating', 'restoring')
         ),
         State('deleting', Fate.STUCK, _CALL, 'error', variant='manila-share'),
+        # create_backup of data/manager.py notes its host first of all, and
+        # create_backup_continue looks for that host alone.
+        State(
+            'creating',
+            Fate.STUCK,
+            'waits for a manila-data to take it from its queue; without the '
+            'queue nothing resumes it',
+            'error',
+            owner='manila-data',
+            variant='queued',
+        ),
+        # The API died between the row and the call (share/api.py
+        # create_share_backup).
+        *(
+            State(
+                value,
+                Fate.STUCK,
+                'was handed to no service, and nothing resumes it',
+                'available' if value == 'restoring' else 'error',
+                owner='',
+                variant='nobody',
+            )
+            for value in ('creating', 'restoring', 'deleting')
+        ),
     ),
     'openstack share backup set --status {status} {id}',
     since=17,

@@ -28,6 +28,7 @@ from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import exceptions
+from manila_precheck.sources import candidates as candidate_rows
 from manila_precheck.sources import purge
 from manila_precheck.sources import scan
 
@@ -75,12 +76,14 @@ class _Surveyor:
         limits: Limits,
         progress: Callable[[int, int], None],
         interrupted: threading.Event,
+        candidates: Optional[candidate_rows.Candidates],
     ) -> None:
         self.wanted = wanted
         self.sizes = sizes
         self.limits = limits
         self.progress = progress
         self.interrupted = interrupted
+        self.candidates = candidates
         self.started = time.monotonic()
         self.found: dict[str, purge.Rows] = {}
         self.failures: dict[str, str] = {}
@@ -102,9 +105,11 @@ class _Surveyor:
             speed = self.done / passed * self.limits.connections
         return scan.expected(size) / speed <= self.left()
 
-    def pieces(self, table: str, size: scan.Size) -> Iterable[scan.Piece]:
+    def pieces(
+        self, table: str, size: scan.Size, whole: bool
+    ) -> Iterable[scan.Piece]:
         db = self.wanted.db
-        if self.fits(size):
+        if whole:
             return scan.pieces(db, table, size, self.limits.piece_rows)
         return scan.sample(db, table, size)
 
@@ -122,6 +127,8 @@ class _Surveyor:
             for rows in self.parts(table, size):
                 self.found[table] = rows
             self.lost = 0
+            if self.candidates and self.found[table].read >= 1.0:
+                self.candidates.counted(self.found[table])
         except exceptions.StatementRefused as exc:
             self.failures[table] = str(exc)
         except exceptions.SourceUnusable as exc:
@@ -130,7 +137,15 @@ class _Surveyor:
 
     def parts(self, table: str, size: scan.Size) -> Iterator[purge.Rows]:
         before = 0
-        for rows in purge.count(self.wanted, table, self.pieces(table, size)):
+        # What keeps others in a part of a table says nothing of the rest.
+        small = scan.expected(size) <= scan.part(size)
+        whole = small or self.fits(size)
+        for rows in purge.count(
+            self.wanted,
+            table,
+            self.pieces(table, size, whole),
+            self.candidates if whole else None,
+        ):
             with self._lock:
                 self.done += rows.total - before
                 before = rows.total
@@ -148,12 +163,14 @@ def survey(
     limits: Limits,
     progress: Callable[[int, int], None] = lambda done, expected: None,
     interrupted: Optional[threading.Event] = None,
+    candidates: Optional[candidate_rows.Candidates] = None,
 ) -> Survey:
     """Count the rows of tables, those that a failure spares.
 
     :param progress: called with the rows read so far and about how many
         there are, from the threads that read.
     :param interrupted: ends it after the piece that is being read.
+    :param candidates: finds the rows that may keep others, at the same time.
     :raises SourceUnusable: when not even the sizes can be asked for.
     """
     known = scan.sizes(wanted.db)
@@ -166,7 +183,10 @@ def survey(
         limits,
         progress,
         interrupted or threading.Event(),
+        candidates,
     )
+    if candidates:
+        candidates.sizes = known
     if limits.connections > 1:
         # The largest first, so that no connection is left with it at last.
         with futures.ThreadPoolExecutor(limits.connections) as pool:

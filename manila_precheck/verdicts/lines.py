@@ -26,7 +26,7 @@ from manila_precheck.verdicts import sides
 Severity = model.Severity
 Why = standing.Why
 
-_INEFFECTIVE = (Why.DRIVER, Why.LOGIN, Why.MODE, Why.NETWORK)
+_INEFFECTIVE = (Why.DRIVER, Why.LAYOUT, Why.LOGIN, Why.MODE, Why.NETWORK)
 
 
 class Lines:
@@ -144,6 +144,12 @@ class Lines:
             return (
                 f'the back end does not read it with '
                 f'driver_handles_share_servers = {mode}'
+            )
+        if now.why is Why.LAYOUT:
+            return (
+                'the back end does not read it with '
+                f'{self._target.layout(setting.group)}, which '
+                'glusterfs_share_layout or its default chooses'
             )
         if now.why is Why.NETWORK:
             return (

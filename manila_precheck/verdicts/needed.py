@@ -45,6 +45,17 @@ class _Lack(NamedTuple):
     at: str
 
 
+# Of GlusterFS the layout decides what the driver needs; what the catalog has
+# is of the default one. Without a server no volume matches the pattern
+# (manila 22.0.2 share/drivers/glusterfs/layout_volume.py).
+_OF_LAYOUT = {
+    'layout_volume': (
+        _Lack(('glusterfs_servers',), 'setup'),
+        _Lack(('glusterfs_volume_pattern',), 'init'),
+    ),
+}
+
+
 class Needed:
     """What the back ends' sections lack in the target, in words."""
 
@@ -120,6 +131,9 @@ def _lacks(
             continue
         if not any(_is_set(reader, name, item) for item in need.options):
             found[need.options[0]] = _Lack(need.options, need.at)
+    for lack in _OF_LAYOUT.get(reader.layout(name) or '', ()):
+        if not any(_is_set(reader, name, item) for item in lack.names):
+            found[lack.names[0]] = lack
     told = {item for lack in found.values() for item in lack.names}
     for option in reader.options.required(driver, plugin):
         if option.name in told or (option.name in _WITH_SERVERS and not mode):

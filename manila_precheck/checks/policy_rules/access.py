@@ -23,6 +23,7 @@ from manila_precheck.checks.policy_rules import flags
 from manila_precheck.checks.policy_rules import wording
 from manila_precheck.checks.policy_rules import worlds
 from manila_precheck.sources import callers
+from manila_precheck.sources import check_strings
 from manila_precheck.sources import policy
 
 Severity = model.Severity
@@ -275,14 +276,25 @@ class Access:
         return rule.name not in worlds.overrides(self._ctx, self._target)
 
     def _restore(self, rule: policy.Rule) -> list[model.Remediation]:
-        """Return the rule as a line for the file that the target reads."""
-        if self._is_dropped(rule) and isinstance(rule.check, str):
+        """Return the rule as a line for the file that the target reads.
+
+        Not one that refers to a rule which is gone: it would open access.
+        """
+        if (
+            self._is_dropped(rule)
+            and isinstance(rule.check, str)
+            and not self._dangles(rule)
+        ):
             return [
                 model.policy(
                     f'{json.dumps(rule.name)}: {json.dumps(rule.check)}'
                 )
             ]
         return []
+
+    def _dangles(self, rule: policy.Rule) -> bool:
+        known = {*self._overridden, *self._ctx.catalog.policies(self._target)}
+        return not known.issuperset(check_strings.parse(rule.check).references)
 
 
 def _name(caller: callers.Caller) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 import datetime
-import sys
+import math
 from typing import TYPE_CHECKING
 
 from manila_precheck import check
@@ -25,16 +25,21 @@ from manila_precheck import model
 from manila_precheck.checks.soft_deleted_rows import extent
 from manila_precheck.checks.soft_deleted_rows import findings
 from manila_precheck.checks.soft_deleted_rows import plan
+from manila_precheck.sources import candidates
 from manila_precheck.sources import kept
 from manila_precheck.sources import purge
+from manila_precheck.sources import scan
 from manila_precheck.sources import survey
 
 if TYPE_CHECKING:
     from oslo_config import cfg
 
-# How much of the tables may be read again to follow foreign keys.
-REFERENCE_ROWS = 100_000
-REFERENCE_PERCENT = 2
+# A database of so many rows has this many looked up to follow foreign keys,
+# which takes a second; of a larger one it is one for so many of its rows,
+# since a look-up takes as long as counting some fifteen.
+SMALL_ROWS = 2_000_000
+SMALL_LOOK_UPS = 200_000
+ROWS_A_LOOK_UP = 400
 
 
 class SoftDeletedRows(check.Check):
@@ -63,11 +68,12 @@ class SoftDeletedRows(check.Check):
     a finding too (``#detached``). No purge is proposed while there are any
     of either.
 
-    The tables are read once, in pieces of a fraction of a second each.
-    Following the foreign keys reads tables again, so what is larger than
-    2 % of all rows (or 100000 rows) is left out unless
-    ``follow_all_references`` is set: then a finding says "up to" and names
-    the tables. What does not fit into ``database_time_seconds``, and with
+    The tables are read once, in pieces of a fraction of a second each. To
+    follow the foreign keys, each row that stays is looked up in the tables
+    that it refers to. A database of more than 2000000 rows has one look-up
+    for 400 of its rows, the smallest tables first, unless
+    ``follow_all_references`` is set: a finding names what was left out, and
+    says "up to". What does not fit into ``database_time_seconds``, and with
     ``--quick`` every large table, is read in a few places: the finding says
     which part was read, what it holds at least, and about how much that
     makes of all.
@@ -124,7 +130,8 @@ class SoftDeletedRows(check.Check):
                 'follow_all_references',
                 default=False,
                 help='Look up what refers to soft-deleted rows in tables of '
-                'any size, which reads those once more.',
+                'any size, which takes several times as long on a large '
+                'site.',
             ),
         )
 
@@ -142,15 +149,17 @@ class SoftDeletedRows(check.Check):
             ctx.catalog.purge(ctx.upgrade.source, db.dialect),
             db.now() - datetime.timedelta(days=age),
         )
+        found = candidates.Candidates(wanted, self._look_ups(ctx))
         counted = survey.survey(
             wanted,
             purge.tables(db),
             _limits(ctx),
             ctx.on_rows,
             ctx.interrupted,
+            found,
         )
         refused.extend(counted.failures)
-        followed = self._followed(ctx, wanted, counted, refused)
+        followed = self._followed(ctx, wanted, counted, found, refused)
         tables = [
             extent.Table(rows, followed[name], counted.sizes[name].bytes)
             for name, rows in sorted(counted.rows.items())
@@ -160,11 +169,23 @@ class SoftDeletedRows(check.Check):
         if refused:
             raise exceptions.SourceUnusable('; '.join(refused))
 
+    def _look_ups(self, ctx: context.Context) -> float:
+        """Return how many rows may be looked up."""
+        if ctx.options_of(self.id).follow_all_references:
+            return math.inf
+        expected = sum(
+            scan.expected(size) for size in scan.sizes(ctx.database).values()
+        )
+        if expected <= SMALL_ROWS:
+            return SMALL_LOOK_UPS
+        return expected // ROWS_A_LOOK_UP
+
     def _followed(
         self,
         ctx: context.Context,
         wanted: purge.Filter,
         counted: survey.Survey,
+        found: candidates.Candidates,
         refused: list[str],
     ) -> Mapping[str, kept.Kept]:
         """Return what foreign keys change, of the tables read to the end."""
@@ -173,20 +194,15 @@ class SoftDeletedRows(check.Check):
             for name, rows in counted.rows.items()
             if rows.read >= 1.0
         }
-        total = sum(rows.total for rows in whole.values())
-        budget = max(REFERENCE_ROWS, total * REFERENCE_PERCENT // 100)
-        if ctx.options_of(self.id).follow_all_references:
-            budget = sys.maxsize
-        if ctx.options.quick or ctx.interrupted.is_set():
-            budget = 0
-        found: dict[str, kept.Kept] = {}
-        try:
-            found.update(kept.follow(wanted, whole, budget))
-        except exceptions.SourceUnusable as exc:
-            refused.append(str(exc))
+        followed: dict[str, kept.Kept] = {}
+        if not ctx.interrupted.is_set():
+            try:
+                followed.update(kept.follow(wanted, whole, found))
+            except exceptions.SourceUnusable as exc:
+                refused.append(str(exc))
         unread = ('all tables',)
         return {
-            name: found.get(name, kept.Kept(name, unread=unread))
+            name: followed.get(name, kept.Kept(name, unread=unread))
             for name in counted.rows
         }
 

@@ -112,6 +112,6 @@ def purged(table: Table, age: int) -> str:
     return words + (f', and leaves {", ".join(left)}' if left else '')
 
 
-def iso(time: Optional[datetime.datetime]) -> Optional[str]:
-    """Return a time as a report has it."""
-    return time.isoformat() if time else None
+def iso(day: Optional[datetime.date]) -> Optional[str]:
+    """Return a day as a report has it."""
+    return day.isoformat() if day else None

@@ -80,6 +80,7 @@ LOGINS = (
     'glance',
     'neutron',
     'barbican',
+    'barbican_service_user',
 )
 # Libraries whose options are registered when they are used.
 NAMESPACES = (
@@ -219,7 +220,7 @@ def register_logins(conf):
         if group not in conf:
             continue
         section = attempt(lambda g: conf[g].auth_section, group) or group
-        loading.register_auth_conf_options(conf, section)
+        loading.register_auth_conf_options(conf, group)
         plugin = attempt(lambda s: conf[s].auth_type, section)
         options = plugin and attempt(
             loading.get_auth_plugin_conf_options, plugin

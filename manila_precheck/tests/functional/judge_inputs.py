@@ -41,13 +41,14 @@ class Site(NamedTuple):
         for name, text in self.files.items():
             path = pathlib.Path(directory, name)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, encoding='utf-8')
+            path.write_bytes(text.encode())
 
 
 def _read(home: pathlib.Path) -> Site:
     return Site(
         {
-            str(path.relative_to(home)): path.read_text(encoding='utf-8')
+            # As it is: some end their lines with a carriage return.
+            str(path.relative_to(home)): path.read_bytes().decode()
             for path in sorted(home.rglob('*.conf'))
             if path.is_file()
         }

@@ -15,6 +15,7 @@ The command runs in a process of its own, with a plugin whose check does what
 a variable says, as pip would install it; nothing is replaced.
 """
 
+import json
 import os
 import re
 import signal
@@ -403,13 +404,35 @@ class CouldNotLookTest(Case):
         )
         self.assertNotIn('a', os.listdir(self.path))
 
-    def test_an_interrupt(self):
-        """What was found until then is told; nothing calls it fine."""
-        process = self.start('--fail-on', 'never', TOLD='wait')
+    def test_ctrl_c(self):
+        process = self.start(
+            '--check',
+            'upgrade-path',
+            '--format',
+            'json',
+            '--report',
+            'json:a',
+            '--fail-on',
+            'never',
+            TOLD='wait',
+        )
         process.send_signal(signal.SIGINT)
         stdout, stderr = process.communicate(timeout=60)
         self.assertEqual((2, ''), (process.returncode, stderr))
-        self.assertIn('ERROR', stdout)
+        with open(os.path.join(self.path, 'a')) as stream:
+            report = json.load(stream)
+        self.assertEqual(report, json.loads(stdout))
+        incomplete = 'interrupted before it ended; this report is not complete'
+        self.assertEqual(
+            [('error', incomplete)],
+            [
+                (one['outcome'], one['reason'])
+                for one in report['checks']
+                if one['id'] == 'told-check'
+            ],
+        )
+        # The other one had ended, or did not begin.
+        self.assertEqual(2, len(report['checks']))
 
     def test_a_signal_while_a_report_is_written(self):
         fifo = os.path.join(self.path, 'fifo')

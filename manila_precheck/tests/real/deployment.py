@@ -38,6 +38,8 @@ SERVICE_DOWN_TIME_SECONDS = 1800
 
 _FILL = os.path.join(os.path.dirname(__file__), 'fill.py')
 
+_MANAGE = os.path.join(os.path.dirname(__file__), 'manage.py')
+
 
 def why_not(major):
     """Return why a release cannot be used; None when it can."""
@@ -53,6 +55,58 @@ def _program(major, name):
     return os.path.join(os.environ[VENVS], f'm{major}', 'bin', name)
 
 
+def _environment():
+    """Return the environment of a program of a release."""
+    return {
+        **os.environ,
+        'OS_MANILA_DISABLE_EVENTLET_PATCHING': '1',
+        'PYTHONPATH': '',
+    }
+
+
+class Manage(fixtures.Fixture):
+    """manila-manage of one release, ready to run any number of times."""
+
+    def __init__(self, major):
+        super().__init__()
+        self._major = major
+
+    def _setUp(self):
+        self._path = self.useFixture(fixtures.TempDir()).path
+        self._process = subprocess.Popen(
+            [_program(self._major, 'python'), _MANAGE],
+            env=_environment(),
+            cwd=self._path,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            # What the releases warn of while they are imported.
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.addCleanup(self._end)
+
+    def _end(self):
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait(timeout=300)
+
+    def run(self, url, *words):
+        """Run a command on a database; return (exit code, its output)."""
+        conf = os.path.join(self._path, 'manila.conf')
+        output = os.path.join(self._path, 'output')
+        with open(conf, 'w', encoding='utf-8') as stream:
+            stream.write(
+                f'[DEFAULT]\nstate_path = {self._path}\n'
+                f'[database]\nconnection = {quoted(url)}\n'
+            )
+        line = json.dumps([output, '--config-file', conf, *words])
+        self._process.stdin.write(line + '\n')
+        self._process.stdin.flush()
+        code = int(self._process.stdout.readline())
+        with open(output, encoding='utf-8', errors='replace') as stream:
+            return code, stream.read()
+
+
 class Deployment(fixtures.Fixture):
     """A database of one release on one server, with an account to read it.
 
@@ -60,12 +114,14 @@ class Deployment(fixtures.Fixture):
     :param major: manila's major version.
     :param migrate: False leaves the database empty.
     :param fill: False leaves the tables empty.
+    :param make: what makes the database instead, given its name.
     """
 
-    def __init__(self, server, major, migrate=True, fill=True):
+    def __init__(self, server, major, migrate=True, fill=True, make=None):
         super().__init__()
         self.server = server
         self.major = major
+        self._make = make or server.create
         self._migrate = migrate
         self._fill = fill and migrate
 
@@ -74,7 +130,7 @@ class Deployment(fixtures.Fixture):
         self.path = self.useFixture(fixtures.TempDir()).path
         self.database = self.server.new_name()
         self.reader = self.server.new_name()
-        self.server.create(self.database)
+        self._make(self.database)
         self.addCleanup(self.server.drop, self.database)
         self.write(
             'manila.conf',
@@ -121,11 +177,7 @@ class Deployment(fixtures.Fixture):
                 *conf,
                 *words[len(first) :],
             ],
-            env={
-                **os.environ,
-                'OS_MANILA_DISABLE_EVENTLET_PATCHING': '1',
-                'PYTHONPATH': '',
-            },
+            env=_environment(),
             cwd=self.path,
             capture_output=True,
             text=True,

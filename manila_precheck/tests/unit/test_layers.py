@@ -40,7 +40,7 @@ _LAYERS = (
         ('merge',),
         ('drift', 'forecast'),
     ),
-    (('catalog',), ('sources',)),
+    (('catalog',), ('sources',), ('resolution',)),
     (('redaction',), ('disclosure', 'model'), ('releases', 'exceptions')),
 )
 

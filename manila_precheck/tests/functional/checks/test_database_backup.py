@@ -127,6 +127,10 @@ class DatabaseBackupMySQLTest(Scenarios, databases.MySQLTest):
         self.dump('--databases', databases.USER)
         self.assertEqual([], self.found())
 
+    def test_without_a_table(self):
+        self.dump('--ignore-table', f'{self.made.name}.shares')
+        self.assertEqual(['tables'], self.found())
+
     def test_without_its_last_line_it_is_not_known_to_be_whole(self):
         self.dump('--skip-comments')
         self.assertIn(self.found()[0], ('incomplete', 'unread'))
@@ -146,6 +150,10 @@ class DatabaseBackupPostgreSQLTest(Scenarios, databases.PostgreSQLTest):
     def test_custom_format(self):
         self.dump('--format=custom')
         self.assert_told_from_its_pieces()
+
+    def test_without_a_table(self):
+        self.dump('--format=custom', '--exclude-table=shares')
+        self.assertEqual(['tables'], self.found())
 
     def test_tar(self):
         self.dump('--format=tar')

@@ -38,8 +38,78 @@ def of_option(severity, message, aspect):
     )
 
 
+def fails(revision, why, what):
+    return model.Finding(
+        CHECK,
+        model.Severity.FAILURE,
+        model.Subject('revision', revision),
+        f'"manila-manage db sync" fails at revision {revision}: {why}',
+        (
+            model.advice(
+                'Let the account read it; or find out who dropped it, and '
+                'take it from a backup. See schema-revision.'
+            ),
+        ),
+        aspect=f'without-{what}',
+    )
+
+
+class Servers(unit.Scenarios):
+    """What a server refuses, and SQLite would not."""
+
+    def test_a_table_that_migrations_change_is_gone(self):
+        database = self.database('2025.1')
+        database.execute('DROP TABLE share_instances CASCADE')
+        changes = 'table share_instances, which it changes, is not there'
+        self.assertEqual(
+            (
+                fails('e975ea83b712', changes, 'share_instances'),
+                fails('eead2cb81845', changes, 'share_instances'),
+                fails(
+                    '004e506e922e',
+                    'table share_instances, to which '
+                    'share_instance_metadata.share_instance_id refers, is '
+                    'not there',
+                    'share_instances',
+                ),
+            ),
+            self.check(database, target='2026.1'),
+        )
+
+    def test_a_column_that_a_migration_drops_is_gone(self):
+        database = self.database('xena')
+        # With it goes its foreign key, which MySQL drops by its name.
+        if self.server == 'mysql':
+            database.execute(
+                'ALTER TABLE share_servers DROP FOREIGN KEY '
+                'fk_share_servers_share_network_subnet_id_share_network_'
+                'subnets'
+            )
+        database.execute(
+            'ALTER TABLE share_servers DROP COLUMN share_network_subnet_id'
+        )
+        what = 'share_servers.share_network_subnet_id'
+        self.assertIn(
+            fails(
+                'a87e0fb17dee',
+                f'column {what}, which it changes, is not there',
+                what,
+            ),
+            self.check(database, target='yoga'),
+        )
+
+    def test_tables_that_no_pending_migration_needs_are_gone(self):
+        database = self.database('2024.1')
+        database.execute(
+            'DROP TABLE share_instances CASCADE',
+            'DROP TABLE network_allocations CASCADE',
+            'DROP TABLE availability_zones CASCADE',
+        )
+        self.assertEqual((), self.check(database, target='2025.1'))
+
+
 @ddt.ddt
-class PendingMigrationsMySQLTest(unit.Scenarios, databases.MySQLTest):
+class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
     def keys(self, database, **site):
         return [
             (finding.severity.name, finding.key)
@@ -219,6 +289,13 @@ class PendingMigrationsMySQLTest(unit.Scenarios, databases.MySQLTest):
             (finding.severity, finding.key, finding.remediation),
         )
 
+    def test_another_index_does_for_a_foreign_key(self):
+        database = self.database('2025.1')
+        database.execute(
+            'ALTER TABLE share_instances ADD KEY (id), DROP PRIMARY KEY'
+        )
+        self.assertEqual((), self.check(database, target='2026.1'))
+
     def test_an_engine_that_stops_none_of_them(self):
         database = self.in_myisam('2025.1', 'messages')
         (finding,) = self.check(database, target='2026.1')
@@ -287,9 +364,32 @@ class PendingMigrationsMySQLTest(unit.Scenarios, databases.MySQLTest):
         )
 
 
-class PendingMigrationsPostgreSQLTest(
-    unit.Scenarios, databases.PostgreSQLTest
-):
+class PendingMigrationsPostgreSQLTest(Servers, databases.PostgreSQLTest):
+    def test_a_key_that_new_ones_refer_to_is_gone(self):
+        database = self.database('2025.1')
+        database.execute(
+            'ALTER TABLE share_instances DROP CONSTRAINT '
+            'share_instances_pkey CASCADE'
+        )
+        self.assertEqual(
+            tuple(
+                fails(
+                    revision,
+                    f'share_instances (id), to which {child} refers, is no '
+                    'key',
+                    'share_instances (id)',
+                )
+                for revision, child in (
+                    ('e975ea83b712', 'encryption_refs.share_instance_id'),
+                    (
+                        '004e506e922e',
+                        'share_instance_metadata.share_instance_id',
+                    ),
+                )
+            ),
+            self.check(database, target='2026.1'),
+        )
+
     def test_no_table_is_written_anew(self):
         database = self.database('2025.1')
         database.insert('share_instances', {'id': 'i1'})

@@ -137,7 +137,11 @@ class TestFile(testtools.TestCase):
         for one in self.read:
             options = self.facts.options(one.release)
             for item in one.conditions:
-                if not isinstance(item, advisories.Option):
+                if (
+                    not isinstance(item, advisories.Option)
+                    # The last point releases before it have no more of it.
+                    or item.name == 'netapp_backup_share'
+                ):
                     continue
                 found = (
                     options.backend(item.name)

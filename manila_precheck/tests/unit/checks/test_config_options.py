@@ -21,6 +21,8 @@ from manila_precheck import testing
 FAILURE = model.Severity.FAILURE
 WARNING = model.Severity.WARNING
 INFO = model.Severity.INFO
+GLUSTERFS = 'manila.share.drivers.glusterfs.GlusterfsShareDriver'
+NETAPP = 'manila.share.drivers.netapp.common.NetAppDriver'
 EMC = 'manila.share.drivers.dell_emc.driver.EMCShareDriver'
 REMOVE = 'Remove line {} of {{conf}}'
 
@@ -321,6 +323,80 @@ class ConfigOptionsTest(testtools.TestCase):
                 f'[{section}] {option} is ignored: nothing in 2024.1 or '
                 f'2025.1 reads section [{section}]',
                 sentence(hint),
+                {'verdict': 'unknown'},
+                '',
+            ),
+        )
+
+    @ddt.data(
+        NETAPP,
+        'manila.share.drivers.zfsonlinux.driver.ZFSonLinuxShareDriver',
+        'manila.tests.share.drivers.dummy.DummyDriver',
+    )
+    def test_section_that_a_back_end_of_its_kind_opens(self, driver):
+        peer = f'[peer]\nshare_driver = {driver}\nreplication_domain = a\n'
+        needed = (
+            'zfs_zpool_list = a\nzfs_share_export_ip = 192.0.2.1\n'
+            'zfs_service_ip = 192.0.2.1\nzfs_dataset_creation_options = a=b\n'
+            if 'zfs' in driver
+            else ''
+        )
+        self.assert_found(
+            self.run_check(
+                '[DEFAULT]\nenabled_share_backends = a\n'
+                f'[a]\nshare_driver = {driver}\n{needed}{peer}'
+            )
+        )
+
+    def test_section_whose_kind_no_back_end_has(self):
+        self.assert_found(
+            self.run_check(
+                f'[DEFAULT]\nenabled_share_backends = a\n[a]\n'
+                f'share_driver = {NETAPP}\n[b]\n\n'
+                'share_driver = manila.share.drivers.zfsonlinux.driver.'
+                'ZFSonLinuxShareDriver\n'
+            ),
+            (
+                INFO,
+                'b/share_driver',
+                7,
+                '[b] share_driver is ignored: nothing in 2024.1 or 2025.1 '
+                'reads section [b]',
+                sentence('enabled_share_backends does not name b.'),
+                {'verdict': 'unknown'},
+                '',
+            ),
+        )
+
+    def test_login_in_a_section_of_a_free_name(self):
+        self.assert_found(
+            self.run_check(
+                '[keystone_authtoken]\nauth_section = login\n[login]\n'
+                'auth_plugin = password\nusername = a\nauth_section = b\n'
+            ),
+            (
+                INFO,
+                'login/auth_plugin',
+                4,
+                '[login] auth_plugin is a deprecated name of [login] '
+                'auth_type',
+                [
+                    ('config', '[login]\nauth_type = password'),
+                    ('text', REMOVE.format(4) + '.'),
+                ],
+                {'verdict': 'renamed', 'option': 'login/auth_type'},
+                '',
+            ),
+            (
+                INFO,
+                'login/auth_section',
+                6,
+                '[login] auth_section is ignored: neither 2024.1 nor 2025.1 '
+                'knows it in this section',
+                sentence(
+                    'auth_section is read in [cinder] and [glance] and '
+                    '[keystone_authtoken] and [neutron] and [nova].'
+                ),
                 {'verdict': 'unknown'},
                 '',
             ),
@@ -627,6 +703,33 @@ class ConfigOptionsTest(testtools.TestCase):
             '[nova]\n\n\nusername = a\n',
             'nova/username',
             'no auth_type names the plugin that would read it',
+        ],
+        [
+            'of_a_login_with_an_empty_auth_type',
+            '[nova]\nauth_type =\n\nusername = a\n',
+            'nova/username',
+            'no auth_type names the plugin that would read it',
+        ],
+        [
+            'of_the_other_layout',
+            '[DEFAULT]\nenabled_share_backends = z\n'
+            f'[z]\nshare_driver = {GLUSTERFS}\n'
+            'glusterfs_share_layout = '
+            'layout_volume.GlusterfsVolumeMappedLayout\n'
+            'glusterfs_servers = a\nglusterfs_volume_pattern = b\n'
+            'glusterfs_mount_point_base = /mnt\n',
+            'z/glusterfs_mount_point_base',
+            'the back end does not read it with layout_volume, which '
+            'glusterfs_share_layout or its default chooses',
+        ],
+        [
+            'of_another_layout_than_the_default_one',
+            '[DEFAULT]\nenabled_share_backends = z\n'
+            f'[z]\nshare_driver = {GLUSTERFS}\n'
+            'glusterfs_target = a:/b\nglusterfs_servers = a\n',
+            'z/glusterfs_servers',
+            'the back end does not read it with layout_directory, which '
+            'glusterfs_share_layout or its default chooses',
         ],
     )
     @ddt.unpack

@@ -19,6 +19,11 @@ from manila_precheck import model
 from manila_precheck import testing
 
 DRIVERS = 'manila.share.drivers.'
+GLUSTERFS = DRIVERS + 'glusterfs.GlusterfsShareDriver'
+GLUSTERFS_NATIVE = (
+    DRIVERS + 'glusterfs.glusterfs_native.GlusterfsNativeShareDriver'
+)
+LAYOUT = 'glusterfs_share_layout = layout_volume.GlusterfsVolumeMappedLayout'
 GENERIC = DRIVERS + 'generic.GenericShareDriver'
 HNAS = DRIVERS + 'hitachi.hnas.driver.HitachiHNASDriver'
 HSP = DRIVERS + 'hitachi.hsp.driver.HitachiHSPDriver'
@@ -208,6 +213,37 @@ class NeededTest(testtools.TestCase):
                 for f in self.found(
                     conf.replace('unity_share_server = a\n', '')
                 )
+            ],
+        )
+
+    @ddt.data(
+        (GLUSTERFS, '', ['b/glusterfs_target']),
+        (GLUSTERFS, 'glusterfs_target = a:/b', []),
+        (
+            GLUSTERFS,
+            LAYOUT,
+            ['b/glusterfs_servers', 'b/glusterfs_volume_pattern'],
+        ),
+        (
+            GLUSTERFS,
+            f'{LAYOUT}\nglusterfs_target = a:/b\nglusterfs_servers = a\n'
+            'glusterfs_volume_pattern = b',
+            [],
+        ),
+        (
+            GLUSTERFS_NATIVE,
+            '',
+            ['b/glusterfs_servers', 'b/glusterfs_volume_pattern'],
+        ),
+    )
+    @ddt.unpack
+    def test_layout_decides(self, driver, lines, missing):
+        self.assertEqual(
+            missing,
+            [
+                finding.subject.name
+                for finding in self.found(back_end(driver, lines))
+                if finding.aspect == 'missing'
             ],
         )
 

@@ -13,21 +13,36 @@
 import bz2
 import datetime
 import gzip
+import io
 import lzma
 import os
+import shutil
+import subprocess
+import sys
+import tarfile
 
 import ddt
+import fixtures
 
+from manila_precheck import catalog
 from manila_precheck import model
+from manila_precheck import releases
 from manila_precheck import testing
 from manila_precheck.tests import databases
 
 CHECK = 'database-backup'
 HEAD = '0d8c8f6d54a4'
 
+TABLES = '\n'.join(
+    f'CREATE TABLE `{table}` (\n  `id` varchar(36)\n);'
+    for table in catalog.Catalog().tables(releases.parse('2025.1'))
+    if table != 'alembic_version'
+)
+
 # The ends of a dump as the tools write them.
 DUMP = f'''-- MariaDB dump 10.19  Distrib 10.11.6-MariaDB
 -- Host: localhost    Database: manila
+{TABLES}
 CREATE TABLE `alembic_version` (`version_num` varchar(32) NOT NULL);
 INSERT INTO `alembic_version` VALUES
 ('{HEAD}');
@@ -100,7 +115,7 @@ class DatabaseBackupTest(databases.SQLiteTest):
     @ddt.data(*PACKERS)
     def test_every_one_that_is_cut_off_is_known(self, kind):
         packed = PACKERS[kind](DUMP.encode())
-        for length in range(0, len(packed) - 1, 7):
+        for length in range(0, len(packed) - 1, len(packed) // 20):
             result = self.run_check(packed[:length])
             aspects = [one.aspect for one in result.findings]
             # Of some beginnings nobody can tell what they were.
@@ -208,6 +223,83 @@ class DatabaseBackupTest(databases.SQLiteTest):
         dump = DUMP.replace('-- Dump completed\n', line)
         self.assertEqual(
             self.result(), self.run_check(dump.encode(), age_hours=900.0)
+        )
+
+    def test_it_lacks_tables(self):
+        lacking = DUMP.replace('`shares` (', '`old` (')
+        lacking = lacking.replace('`messages` (', '`older` (')
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    model.Severity.FAILURE,
+                    f'the backup {self.path_of(lacking)} makes no table '
+                    'messages, shares, which the database has',
+                    'tables',
+                    path=self.path,
+                    missing=2,
+                )
+            ),
+            self.last,
+        )
+
+    def path_of(self, data):
+        self.last = self.run_check(data.encode())
+        return self.path
+
+    def packed(self, tool):
+        if shutil.which(tool) is None:
+            self.skipTest(f'there is no {tool}')
+        return subprocess.run(
+            [tool, '-q', '-c'],
+            input=DUMP.encode(),
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout
+
+    @ddt.data('zstd', 'lz4')
+    def test_packed_by_a_tool(self, tool):
+        packed = self.packed(tool)
+        self.assertEqual(self.result(), self.run_check(packed))
+        cut = self.run_check(packed[: len(packed) // 2])
+        self.assertEqual(['incomplete'], [f.aspect for f in cut.findings])
+
+    @ddt.data(
+        ('zstd', b'\x28\xb5\x2f\xfd'),
+        ('lz4', b'\x04\x22\x4d\x18'),
+    )
+    @ddt.unpack
+    def test_the_tool_that_unpacks_it_is_not_here(self, tool, head):
+        self.useFixture(fixtures.EnvironmentVariable('PATH', '/nowhere'))
+        gone = dict.fromkeys(('compression.zstd', 'pyzstd', 'zstandard'))
+        self.useFixture(
+            fixtures.MonkeyPatch('sys.modules', {**sys.modules, **gone})
+        )
+        result = self.run_check(head + b'something')
+        self.assertEqual(
+            f'the backup {self.path} was not looked into, neither for its '
+            f'end nor for its revision: it is packed by {tool}, and nothing '
+            'that unpacks it is here',
+            result.findings[0].message,
+        )
+
+    @ddt.data('w', 'w:gz')
+    def test_an_archive_of_files(self, mode):
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode=mode) as stream:
+            member = tarfile.TarInfo('manila.sql')
+            member.size = len(DUMP)
+            stream.addfile(member, io.BytesIO(DUMP.encode()))
+        result = self.run_check(archive.getvalue())
+        self.assertEqual(
+            [
+                (
+                    model.Severity.WARNING,
+                    f'the backup {self.path} was not looked into, neither '
+                    'for its end nor for its revision: it is an archive of '
+                    'files',
+                )
+            ],
+            [(one.severity, one.message) for one in result.findings],
         )
 
     def test_something_else(self):

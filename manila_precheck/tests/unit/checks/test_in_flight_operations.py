@@ -89,6 +89,11 @@ def found(kind, one, state, severity, words, todo, **data):
     )
 
 
+def copied(one, status, **values):
+    """Return a backup that a manila-data copies."""
+    return row(one, status, **{'topic': 'manila-data', 'host': 'ctl', **values})
+
+
 # Statuses of share instances that are told without another table.
 INSTANCES = {
     'creating': STUCK,
@@ -239,7 +244,7 @@ class Scenarios:
             ),
             ('share_groups', 'share_group', GROUPS, row),
             ('share_group_snapshots', 'share_group_snapshot', GROUPS, row),
-            ('share_backups', 'share_backup', BACKUPS, row),
+            ('share_backups', 'share_backup', BACKUPS, copied),
         ):
             for status, severities in states.items():
                 database.insert(table, make(status, status))
@@ -250,6 +255,9 @@ class Scenarios:
                 'share_backups', row(one, status, topic='manila-share')
             )
             expected['share_backup', one] = severities
+            # The API died before it called anybody.
+            database.insert('share_backups', row(f'no-{status}', status))
+            expected['share_backup', f'no-{status}'] = STUCK
         for table, kind, states in (
             ('share_instance_access_map', 'access_rule', RULES),
             (
@@ -494,11 +502,13 @@ class Scenarios:
                 topic='manila-data',
                 progress='30',
             ),
-            row('r', 'restoring', share_id='made'),
+            copied('r', 'restoring', share_id='made'),
+            copied('q', 'creating', share_id='made', host=None),
         )
         self.assertEqual(
             {
                 ('share_backup', 'c'): LOST,
+                ('share_backup', 'q'): STUCK,
                 ('share_backup', 'r'): LOST,
                 ('share_instance', 'a'): STUCK,
             },
@@ -810,7 +820,7 @@ class Scenarios:
         database.insert(
             'share_backups',
             row('a', 'creating', topic='manila-share'),
-            row('b', 'creating', topic='manila-data'),
+            copied('b', 'creating'),
         )
         result = self.run_check(
             CHECK, database, target='2026.1', options={'max_listed': 0}

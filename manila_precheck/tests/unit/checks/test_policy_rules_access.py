@@ -241,6 +241,22 @@ class PolicyAccessTest(testtools.TestCase):
         )
         self.assertIn('share_type:create', lost.data['lost'].split())
 
+    @ddt.data(
+        ('"role:viewer or rule:mine"', True),
+        # With that line everybody would get in: no such rule is there.
+        ('"role:viewer or rule:system-reader"', False),
+    )
+    @ddt.unpack
+    def test_a_line_that_opens_access_is_not_what_to_write(self, check, shown):
+        found = self.run_check(
+            {'policy.json': f'{{"service:index": {check}, "mine": "role:b"}}'},
+            '2025.1',
+            '2026.1',
+        )
+        lost = found['policy-rules[service:index#lost]']
+        line = model.policy(f'"service:index": {check}')
+        self.assertEqual((line,) if shown else (), lost.remediation)
+
     def test_what_only_a_request_can_answer_is_tried_both_ways(self):
         found = self.run_check(
             {'policy.json': '{"share:create": "project_id:abc"}'},

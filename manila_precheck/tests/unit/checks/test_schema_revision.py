@@ -498,5 +498,32 @@ class ForeignKeyScenarios:
         )
 
 
+    def test_a_primary_key_is_missing(self):
+        database = self.database('2025.1')
+        database.execute(
+            'ALTER TABLE messages DROP '
+            + (
+                'PRIMARY KEY'
+                if database.server == 'mysql'
+                else 'CONSTRAINT messages_pkey'
+            )
+        )
+        result = self.run_check(CHECK, database, target='2026.1')
+        self.assertEqual(
+            (
+                found(
+                    model.Severity.WARNING,
+                    f'the database is at revision {AT_20} and lacks the '
+                    'index unique messages (id)',
+                    INDEX,
+                    aspect='indexes',
+                    missing=1,
+                ),
+                pending(AT_20, '2026.1', TO_22),
+            ),
+            result.findings,
+        )
+
+
 class SchemaRevisionTest(Scenarios, databases.SQLiteTest):
     pass

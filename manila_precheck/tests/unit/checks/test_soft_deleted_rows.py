@@ -118,8 +118,8 @@ class Scenarios:
                     PURGE,
                     soft_deleted=1,
                     purgeable=1,
-                    oldest=OLD.isoformat(),
-                    newest=OLD.isoformat(),
+                    oldest=OLD.date().isoformat(),
+                    newest=OLD.date().isoformat(),
                 ),
                 found(
                     'shares',
@@ -134,8 +134,8 @@ class Scenarios:
                     purgeable=2,
                     deleted_since=1,
                     without_deleted_at=1,
-                    oldest=OLDER.isoformat(),
-                    newest=recent.isoformat(),
+                    oldest=OLDER.date().isoformat(),
+                    newest=recent.date().isoformat(),
                 ),
             ),
             sizeless(result.findings),
@@ -199,8 +199,8 @@ class Scenarios:
                     purgeable=reached,
                     purge_age_days=age,
                     deleted_since=3 - reached,
-                    oldest=OLD.isoformat(),
-                    newest=OLD.isoformat(),
+                    oldest=OLD.date().isoformat(),
+                    newest=OLD.date().isoformat(),
                 ),
             ),
             sizeless(result.findings),
@@ -262,8 +262,8 @@ class Scenarios:
             ),
             soft_deleted=1,
             purgeable=1,
-            oldest=OLD.isoformat(),
-            newest=OLD.isoformat(),
+            oldest=OLD.date().isoformat(),
+            newest=OLD.date().isoformat(),
         )
         result = self.run_check(CHECK, database, target='2026.1')
         self.assertEqual((restored, messages), sizeless(result.findings))
@@ -279,7 +279,7 @@ class Scenarios:
         )
         (finding,) = self.run_check(CHECK, database, target='2026.1').findings
         self.assertEqual(
-            (1, 2, 1, 1, OLDER.isoformat()),
+            (1, 2, 1, 1, OLDER.date().isoformat()),
             tuple(
                 finding.data[name]
                 for name in (

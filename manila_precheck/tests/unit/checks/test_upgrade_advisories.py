@@ -41,6 +41,7 @@ GLUSTER_NATIVE = (
 HSP = f'share_driver = {DRIVERS}hitachi.hsp.driver.HitachiHSPDriver\n'
 NETAPP = f'share_driver = {DRIVERS}netapp.common.NetAppDriver\n'
 THIRD = 'share_driver = acme.manila.AcmeDriver\n'
+BACKUP = 'netapp_enabled_backup_types = type\n'
 TRANSPORT = 'netapp_transport_type = https\n'
 MANY = 'driver_handles_share_servers = True\n'
 POLICY = '[oslo_policy]\n'
@@ -64,6 +65,7 @@ SECTIONS = {
         (CEPHFS,), (CEPHFS + 'cephfs_ensure_all_shares_salt = x', LVM)
     ),
     'cephfs-group-snapshots': Case((CEPHFS,), (NETAPP, LVM)),
+    'cephfs-mon-capabilities': Case((CEPHFS,), (NETAPP, LVM)),
     'cephfs-mount-options': Case(
         (CEPHFS, CEPHFS + 'cephfs_protocol_helper_type = CEPHFS'),
         (CEPHFS + 'cephfs_protocol_helper_type = NFS', LVM),
@@ -100,6 +102,19 @@ SECTIONS = {
         ),
     ),
     'lvm-privsep': Case((LVM,), (GLUSTER, CEPHFS)),
+    'netapp-backup-share': Case(
+        (
+            NETAPP + BACKUP + '[type]\nnetapp_backup_share = a',
+            NETAPP + BACKUP + '[Type]\nnetapp_backup_share =',
+        ),
+        (
+            NETAPP,
+            NETAPP + BACKUP + '[type]\nnetapp_backup_volume = a',
+            # Nothing names this section.
+            NETAPP + '[type]\nnetapp_backup_share = a',
+            LVM + BACKUP + '[type]\nnetapp_backup_share = a',
+        ),
+    ),
     'netapp-ensure-shares-dns': Case(
         (NETAPP + MANY, NETAPP + 'driver_handles_share_servers = yes'),
         (
@@ -175,6 +190,7 @@ FILES = {
         ),
         ('', NOTIFY + 'driver = messagingv2\n'),
     ),
+    'resource-locks-of-other-projects': Case((API,), ('', POLICY)),
     'scheduler-affinity-filters': Case(
         (FILTERS + 'CapacityFilter', FILTERS + 'AffinityFilter'),
         ('', FILTERS + 'AntiAffinityFilter, AffinityFilter'),

@@ -366,7 +366,7 @@ class ExitCodeTest(Case):
     def test_code(self, words, fail_on, expected):
         self.useFixture(
             fixtures.MonkeyPatch(
-                'manila_precheck.context.installed_release', lambda: None
+                'manila_precheck.resolution.installed_release', lambda: None
             )
         )
         code, stdout, stderr = self.path_check(*words, '--fail-on', fail_on)

@@ -15,6 +15,7 @@ import ddt
 
 from manila_precheck import catalog
 from manila_precheck import releases
+from manila_precheck.sources import candidates
 from manila_precheck.sources import kept
 from manila_precheck.sources import purge
 from manila_precheck.sources import scan
@@ -40,10 +41,11 @@ class Scenarios:
             catalog.Catalog().purge(releases.parse(release), found.dialect),
             found.now() - datetime.timedelta(days=30),
         )
+        rows = candidates.Candidates(wanted, budget)
         counted = survey.survey(
-            wanted, purge.tables(found), survey.Limits()
+            wanted, purge.tables(found), survey.Limits(), candidates=rows
         ).rows
-        result = kept.follow(wanted, counted, budget)
+        result = kept.follow(wanted, counted, rows)
         return [
             one
             for name, one in sorted(result.items())
@@ -211,6 +213,47 @@ class Scenarios:
             pass
         self.assertEqual(expected, self.follow(made, release))
 
+    def test_a_share_that_goes_whole_keeps_nothing(self):
+        made = self.database('2026.1')
+        made.insert('shares', gone('s'))
+        made.insert('share_instances', gone('i', share_id='s'))
+        made.insert('share_access_map', gone('a', share_id='s'))
+        made.insert(
+            'share_instance_access_map',
+            gone('m', access_id='a', share_instance_id='i'),
+            # It stays, so that the table is looked at.
+            {'id': 'n', 'access_id': 'b', 'share_instance_id': 'j'},
+        )
+        for release in ('2026.1', '2026.2'):
+            self.assertEqual([], self.follow(made, release))
+
+    def test_a_rule_that_is_kept_keeps_its_share(self):
+        made = self.database('2026.1')
+        made.insert('shares', gone('s'), gone('t'))
+        made.insert(
+            'share_access_map',
+            gone('a', share_id='s'),
+            gone('b', share_id='t'),
+        )
+        made.insert('share_access_rules_metadata', {'id': 1, 'access_id': 'a'})
+        self.assertEqual(
+            [
+                kept.Kept(
+                    'share_access_map',
+                    1,
+                    ('share_access_rules_metadata.access_id',),
+                ),
+                kept.Kept('shares', 1, ('share_access_map.share_id',)),
+            ],
+            self.follow(made, '2026.2'),
+        )
+
+    def test_what_nothing_is_asked_of_is_not_looked_up(self):
+        made = self.database('2026.1')
+        made.insert('shares', {'id': 'a'})
+        made.insert('share_instances', {'id': '1', 'share_id': 'a'})
+        self.assertEqual([], self.follow(made, budget=-1))
+
     def test_what_is_too_large_is_named(self):
         made = self.database('2026.1')
         made.insert('shares', gone('a', share_group_id='g'))
@@ -221,7 +264,7 @@ class Scenarios:
                 kept.Kept('share_groups', unread=('share_instances',)),
                 kept.Kept('shares', unread=('share_instances',)),
             ],
-            self.follow(made, budget=0),
+            self.follow(made, budget=-1),
         )
 
 

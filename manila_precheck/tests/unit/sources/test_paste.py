@@ -17,6 +17,7 @@ import ddt
 from manila_precheck import exceptions
 from manila_precheck.sources import config
 from manila_precheck.sources import paste
+from manila_precheck.sources import paste_loading
 from manila_precheck.tests.unit.sources import test_config
 
 ROOT = """
@@ -175,7 +176,7 @@ class ReadTestCase(test_config.Files):
 class LoadTestCase(test_config.Files):
     def load(self, text, strategy='keystone', rate_limit=True):
         file = paste.read_file(self.write(text, 'api-paste.ini'))
-        return paste.load(file, strategy, rate_limit)
+        return paste_loading.load(file, strategy, rate_limit)
 
     def specs(self, loaded):
         return [factory.spec for factory in loaded.factories]

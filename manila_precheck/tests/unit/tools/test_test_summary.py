@@ -44,12 +44,12 @@ class TestSummaryTest(testtools.TestCase):
         super().setUp()
         self.module = _load()
 
-    def _main(self, statuses, *argv, variable=''):
+    def _main(self, statuses, *argv, variable='', reason=b'no\nway'):
         outcomes = self.module._Outcomes()
         for test_id, status in statuses.items():
             if status == 'skip':
                 outcomes.status(
-                    test_id=test_id, file_name='reason', file_bytes=b'no\nway'
+                    test_id=test_id, file_name='reason', file_bytes=reason
                 )
             outcomes.status(test_id=test_id, test_status=status)
         printed, complaint = io.StringIO(), io.StringIO()
@@ -78,6 +78,8 @@ class TestSummaryTest(testtools.TestCase):
         ((), '', 0),
         ((), '0', 0),
         ((), '1', 1),
+        ((), 'MySQL', 0),
+        ((), 'MySQL, PostgreSQL', 1),
         (('--require', 'MySQL'), '', 0),
         (('--require', 'PostgreSQL'), '', 1),
     )
@@ -94,6 +96,22 @@ class TestSummaryTest(testtools.TestCase):
         )
         self.assertIn('apt-get install postgresql\n', text)
         self.assertTrue(text.endswith('\n2 passed, 0 failed, 1 skipped\n'))
+
+    @ddt.data(
+        b'MANILA_PRECHECK_VENVS is not set: say tox -e real',
+        b'no environment of 2024.1',
+        b'no virtual environment of wallaby',
+    )
+    def test_what_lacks_a_release_lacks_no_server(self, reason):
+        code, text = self._main(
+            {_MYSQL: 'success', _MYSQL + '_too': 'skip', _POSTGRESQL: 'skip'},
+            variable='MySQL',
+            reason=reason,
+        )
+        self.assertEqual(0, code)
+        self.assertIn('MySQL: tried\n', text)
+        self.assertIn('PostgreSQL: NOT TRIED, no test of it was in', text)
+        self.assertIn(f'2 more skipped: {reason.decode()}\n', text)
 
     def test_a_unit_test_tries_no_server(self):
         code, text = self._main({_UNIT: 'success'}, variable='1')

@@ -1,0 +1,76 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The code that api-paste.ini names, and which release has it."""
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+
+from manila_precheck import releases
+from manila_precheck.sources import paste
+
+# Code of manila that a file may name although no api-paste.ini that manila
+# ships does, with the first and the last release that has it (None: still
+# there in 23.0.1): every class with a factory(), and every function of that
+# kind, below manila.api and manila.wsgi.
+_MORE_FACTORIES = {
+    'manila.api.auth:pipeline_factory': (12, 12),
+    'manila.api.extensions:ExtensionsResource.factory': (12, None),
+    'manila.api.middleware.auth:InjectContext.factory': (12, None),
+    'manila.api.middleware.auth:NoAuthMiddlewareBase.factory': (12, None),
+    'manila.api.openstack.urlmap:urlmap_factory': (12, None),
+    'manila.api.openstack.wsgi:Resource.factory': (12, None),
+    'manila.api.openstack:APIRouter.factory': (12, None),
+    'manila.api.urlmap:urlmap_factory': (12, None),
+    'manila.api.v1.limits:RateLimitingMiddleware.factory': (12, 21),
+    'manila.api.v2.limits:RateLimitingMiddleware.factory': (22, None),
+    'manila.wsgi.common:Application.factory': (12, None),
+    'manila.wsgi.common:Middleware.factory': (12, None),
+}
+
+
+def spec(text: str) -> str:
+    """Return 'module:attribute' of what a section names."""
+    scheme, _, rest = text.partition(':')
+    return ''.join((rest if scheme == 'call' else text).split())
+
+
+def of_manila(name: str) -> bool:
+    """Say whether code is of manila itself."""
+    return name.startswith(('manila.', 'manila:', 'egg:manila#'))
+
+
+def of_sections(sections: Iterable[Mapping[str, str]]) -> frozenset[str]:
+    """Return the code that sections name, those of the catalog."""
+    return frozenset(
+        spec(text)
+        for keys in sections
+        for name, text in keys.items()
+        if name == 'use' or name.startswith('paste.')
+    )
+
+
+def of_file(file: paste.PasteFile) -> frozenset[str]:
+    """Return the code that a file names."""
+    return frozenset(
+        spec(section.factory.text)
+        for section in file.sections
+        if section.factory is not None
+    )
+
+
+def has(name: str, release: releases.Release) -> bool:
+    """Say whether a release has code that no shipped file names."""
+    if name not in _MORE_FACTORIES:
+        return False
+    first, last = _MORE_FACTORIES[name]
+    return first <= release.major and (last is None or release.major <= last)

@@ -1,0 +1,332 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the target makes of one api-paste.ini."""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import Optional
+
+from manila_precheck import check
+from manila_precheck import context
+from manila_precheck import model
+from manila_precheck import releases
+from manila_precheck import standing
+from manila_precheck.catalog import drivers
+from manila_precheck.checks.api_paste import factories
+from manila_precheck.checks.api_paste import writer
+from manila_precheck.sources import paste
+from manila_precheck.sources import paste_loading
+
+Severity = model.Severity
+
+
+class Judge:
+    """One file, loaded by the target."""
+
+    def __init__(self, owner: check.Check, ctx: context.Context) -> None:
+        self._owner = owner
+        self._catalog = ctx.catalog
+        self._target = ctx.upgrade.target
+        self._file = ctx.paste
+        self._package = ctx.catalog.package(self._target)
+        self._modules = ctx.catalog.plugins(self._target, drivers.API_MODULE)
+        self._strategy = (
+            ctx.config.value('DEFAULT', 'auth_strategy') or 'keystone'
+        )
+        reader = standing.Reader(ctx.config, ctx.catalog, self._target)
+        try:
+            limited = reader.get('DEFAULT', 'api_rate_limit') is not False
+        except standing.Refused:
+            limited = True
+        self._loaded = paste_loading.load(self._file, self._strategy, limited)
+        #: The file that the target ships, and what it loads from that.
+        self._own = paste.from_sections(
+            ctx.catalog.paste(self._target), self._package.filename
+        )
+        self._own_loaded = paste_loading.load(
+            self._own, self._strategy, limited
+        )
+        self._known = factories.of_file(self._own)
+        self._writer = writer.Writer(
+            writer.Loading(self._file, self._loaded),
+            writer.Loading(self._own, self._own_loaded),
+            self._package.version,
+        )
+
+    def findings(self) -> Iterator[model.Finding]:
+        """Yield what keeps manila-api from starting, and what it misses."""
+        problem = self._file.problem
+        if problem is not None:
+            yield self._finding(
+                Severity.FAILURE,
+                self._file.path.rpartition('/')[2],
+                problem.line,
+                f'the file cannot be parsed: {problem.text}; manila-api '
+                'does not start',
+                [self._writer.take_the_targets()],
+                'syntax',
+            )
+            return
+        for broken in self._loaded.broken:
+            yield self._broken(broken)
+        for factory in self._loaded.factories:
+            yield from self._code(factory)
+        for place in self._loaded.unknown:
+            yield self._finding(
+                Severity.INFO,
+                place.section.title,
+                place.line,
+                f'[{place.section.title}] leaves it to another file, or to '
+                'code that is not known here, what else manila-api loads; '
+                'that is not looked at',
+                [
+                    model.advice(
+                        'Start manila-api of the target with the file before '
+                        'the upgrade, where nobody needs it.'
+                    )
+                ],
+                'elsewhere',
+            )
+        yield from self._not_loaded()
+        yield from self._lacking()
+
+    # -- code ----------------------------------------------------------------
+
+    def _gone(self, spec: str) -> str:
+        """Return how the import of a factory of manila fails, '' if not."""
+        if spec in self._known or factories.has(spec, self._target):
+            return ''
+        module = spec.partition(':')[0]
+        parent = '.'.join(module.split('.')[:3])
+        if parent.startswith('manila.api.v') and parent[12:].isdigit():
+            if parent not in self._modules:
+                return f'ModuleNotFoundError: {parent}'
+        return 'it cannot be imported'
+
+    def _code(self, factory: paste_loading.Factory) -> Iterator[model.Finding]:
+        spec = factory.spec
+        if factories.of_manila(spec):
+            why = self._gone(spec)
+            if why:
+                yield self._fails(
+                    factory.place,
+                    f'[{factory.place.section.title}] loads {spec}, which '
+                    f'{self._target} does not have ({self._history(spec)}); '
+                    f'manila-api does not start ({why})',
+                    self._writer.without(factory),
+                    'factory',
+                    {'factory': spec},
+                )
+        elif not self._comes_along(spec):
+            yield self._finding(
+                Severity.INFO,
+                factory.place.section.title,
+                factory.place.line,
+                f'[{factory.place.section.title}] loads {spec}, which is '
+                f'neither of manila nor of a package that {self._target} '
+                'depends on: whether it will be installed is not known here',
+                [
+                    model.advice(
+                        'Install it with the packages of the target as well, '
+                        'in a version for them; without it manila-api does '
+                        'not start.'
+                    )
+                ],
+                'factory',
+                {'factory': spec},
+            )
+
+    def _history(self, spec: str) -> str:
+        had = [
+            release
+            for release in self._catalog.releases
+            if spec
+            in factories.of_sections(self._catalog.paste(release).values())
+            or factories.has(spec, release)
+        ]
+        if not had:
+            return 'no release since wallaby has it'
+        if had[-1] < self._target:
+            return f'{had[-1]} was the last to have it'
+        return f'it is there from {had[0]} on'
+
+    def _comes_along(self, spec: str) -> bool:
+        """Say whether code comes with what the target depends on."""
+        if spec in self._known:
+            return True
+        if spec.startswith('config:'):
+            return False
+        needed = self._catalog.requirements(self._target)
+        if spec.startswith('egg:'):
+            package = spec[len('egg:') :].partition('#')[0]
+        else:
+            package = spec.partition(':')[0].partition('.')[0]
+        return package.lower().replace('_', '-').replace('.', '-') in needed
+
+    def _not_loaded(self) -> Iterator[model.Finding]:
+        """Yield code that is gone, in sections that nothing leads to."""
+        if self._loaded.unknown:
+            return
+        for section in self._file.sections:
+            value = section.factory
+            if section.title in self._loaded.titles or value is None:
+                continue
+            spec = factories.spec(value.text)
+            if not factories.of_manila(spec) or not self._gone(spec):
+                continue
+            yield self._finding(
+                Severity.INFO,
+                section.title,
+                value.line,
+                f'[{section.title}] names {spec}, which {self._target} does '
+                f'not have ({self._history(spec)}); manila-api does not load '
+                'the section',
+                [model.advice(f'Take [{section.title}] out of the file.')],
+                'factory',
+                {'factory': spec},
+            )
+
+    # -- names ---------------------------------------------------------------
+
+    def _broken(self, broken: paste_loading.Broken) -> model.Finding:
+        place = broken.place
+        if place is None:
+            return self._finding(
+                Severity.FAILURE,
+                f'composite:{paste_loading.ROOT}',
+                None,
+                f'{broken.text}; manila-api does not start',
+                [self._writer.take_the_targets()],
+                'section',
+            )
+        title = place.section.title
+        if broken.strategy:
+            return self._no_strategy(place)
+        where = f'[{title}]'
+        if place.value is not None:
+            where += f' {place.value.name}'
+        return self._fails(
+            place,
+            f'{where}: {broken.text}; manila-api does not start',
+            self._writer.defining(place, broken),
+            broken.undefined or 'section',
+        )
+
+    def _no_strategy(self, place: paste_loading.Place) -> model.Finding:
+        section = place.section
+        own = self._own.section(section.title)
+        wanted = [
+            value
+            for value in (own.values if own is not None else ())
+            if value.name == self._strategy
+        ]
+        keys = [v.name for v in section.values if v.name != 'use']
+        remediation = (
+            [self._writer.lines(section.title, wanted)]
+            if wanted
+            else [
+                model.advice(
+                    f'Set auth_strategy to a pipeline of [{section.title}] '
+                    f'({", ".join(keys) or "it has none"}), or give it one.'
+                )
+            ]
+        )
+        return self._fails(
+            place,
+            f'[{section.title}] has no pipeline {self._strategy}, which '
+            '[DEFAULT] auth_strategy selects; manila-api does not start',
+            remediation,
+            'auth_strategy',
+            {'auth_strategy': self._strategy},
+        )
+
+    # -- what the target's own file has --------------------------------------
+
+    def _lacking(self) -> Iterator[model.Finding]:
+        loaded = self._loaded
+        if loaded.broken or loaded.unknown:
+            # It would be counted as lacking what is behind the break.
+            return
+        here = {factory.spec for factory in loaded.factories}
+        for factory in self._own_loaded.factories:
+            if factory.spec in here:
+                continue
+            since = self._since(factory.spec)
+            if since == self._catalog.releases[0]:
+                # What every release ships was taken out on purpose.
+                continue
+            title = factory.place.section.title
+            yield self._finding(
+                Severity.INFO,
+                title,
+                None,
+                f'the api-paste.ini of manila has [{title}] '
+                f'({factory.spec}) from {since} on, and this one does not '
+                'load it; manila-api works without it',
+                self._writer.adding(factory),
+                'lacking',
+                {'factory': factory.spec, 'since': since.name},
+            )
+
+    def _since(self, spec: str) -> releases.Release:
+        """Return the first release whose own file names some code."""
+        return next(
+            release
+            for release in self._catalog.releases
+            if spec
+            in factories.of_sections(self._catalog.paste(release).values())
+        )
+
+    # -- findings ------------------------------------------------------------
+
+    def _fails(
+        self,
+        place: paste_loading.Place,
+        message: str,
+        remediation: Iterable[model.Remediation],
+        aspect: str,
+        data: Optional[dict[str, model.Scalar]] = None,
+    ) -> model.Finding:
+        return self._finding(
+            Severity.FAILURE,
+            place.section.title,
+            place.line,
+            message,
+            remediation,
+            aspect,
+            data,
+        )
+
+    def _finding(
+        self,
+        severity: Severity,
+        title: str,
+        line: Optional[int],
+        message: str,
+        remediation: Iterable[model.Remediation],
+        aspect: str,
+        data: Optional[dict[str, model.Scalar]] = None,
+    ) -> model.Finding:
+        return self._owner.finding(
+            severity,
+            model.Subject('paste', title, self._file.path, line),
+            message,
+            remediation,
+            (
+                [f'manila {self._package.version} etc/manila/api-paste.ini']
+                if aspect in ('factory', 'lacking')
+                else []
+            ),
+            data,
+            aspect,
+        )

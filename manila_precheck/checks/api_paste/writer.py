@@ -1,0 +1,215 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What to write into an api-paste.ini, so that the target loads it."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from manila_precheck import model
+from manila_precheck.sources import paste
+from manila_precheck.sources import paste_loading
+
+
+class Loading(NamedTuple):
+    """A file, and what manila-api loads from it."""
+
+    file: paste.PasteFile
+    loaded: paste_loading.Loaded
+
+
+class Writer:
+    """Makes the remedies for one file.
+
+    :param here: the file of this site.
+    :param own: the one that the target ships.
+    :param version: of the package that it comes with.
+    """
+
+    def __init__(self, here: Loading, own: Loading, version: str) -> None:
+        self._file, self._loaded = here
+        self._own, self._own_loaded = own
+        self._version = version
+
+    def defining(
+        self, place: paste_loading.Place, broken: paste_loading.Broken
+    ) -> list[model.Remediation]:
+        """Return the section that is missing, or the line without its name."""
+        if not broken.undefined:
+            return [self.take_the_targets()]
+        for section in self._own.sections:
+            if (
+                section.name == broken.undefined
+                and (section.prefix == 'filter') is broken.is_filter
+                # Another release's /v1 leads nowhere in the target.
+                and section.title in self._own_loaded.titles
+            ):
+                return [self.lines(section.title, section.values)]
+        if broken.is_filter and place.value is not None:
+            return [self._pipeline_without(place, broken.undefined)]
+        drops, unused, paths = self._unmapped(place)
+        if drops:
+            return self._unmapping(drops, unused, paths)
+        return [self.take_the_targets()]
+
+    def take_the_targets(self, instead: bool = False) -> model.Remediation:
+        """Return the advice to start from the file of the target."""
+        return model.advice(
+            f'{"Or take" if instead else "Take"} etc/manila/api-paste.ini of '
+            f'the package manila {self._version}, and put your own '
+            'changes into it.'
+        )
+
+    def lines(
+        self, title: str, values: Iterable[paste.Value]
+    ) -> model.Remediation:
+        """Return lines to write into the file."""
+        # A colon after the paths, as everyone writes them.
+        return model.config(
+            '\n'.join(
+                [
+                    # Elsewhere such lines are for manila.conf.
+                    f'# in {self._file.path}',
+                    f'[{title}]',
+                    *(
+                        f'{value.name}: {value.text}'
+                        if value.name.startswith('/')
+                        else f'{value.name} = {value.text}'
+                        for value in values
+                    ),
+                ]
+            )
+        )
+
+    def _pipeline_without(
+        self, place: paste_loading.Place, name: str
+    ) -> model.Remediation:
+        assert place.value is not None
+        names = [n for n in place.value.text.split() if n != name]
+        return self.lines(
+            place.section.title,
+            [place.value._replace(text=' '.join(names))],
+        )
+
+    def without(
+        self, factory: paste_loading.Factory
+    ) -> list[model.Remediation]:
+        """Return the lines of a file that no longer leads to some code."""
+        section = factory.place.section
+        if factory.is_filter:
+            return [
+                *(
+                    self._pipeline_without(reference.place, section.name)
+                    for reference in self._loaded.references
+                    if reference.title == section.title
+                    and reference.place.value is not None
+                    and reference.place.value.name not in ('use', 'next')
+                    and len(reference.place.value.text.split()) > 1
+                ),
+                self.take_the_targets(instead=True),
+            ]
+        drops, unused, paths = self._unmapped(factory.place)
+        if not drops:
+            return [self.take_the_targets()]
+        return self._unmapping(drops, unused, paths)
+
+    def _unmapped(
+        self, place: paste_loading.Place
+    ) -> tuple[list[paste_loading.Place], list[str], list[str]]:
+        """Return what to take out so that nothing leads to a place.
+
+        :returns: the lines that map a path to it, the sections that are
+            not needed any more, the paths; nothing when it cannot be done.
+        """
+        drops: list[paste_loading.Place] = []
+        unused: list[str] = []
+        waiting = [place.section.title]
+        if any(r.place == place and r.mapped for r in self._loaded.references):
+            drops, waiting = [place], []
+        elif place.value is not None and place.value.name.startswith('/'):
+            drops, waiting = [place], []
+        while waiting:
+            title = waiting.pop()
+            if title in unused:
+                continue
+            unused.append(title)
+            here = [r for r in self._loaded.references if r.title == title]
+            if not here:
+                # The application itself.
+                return [], [], []
+            drops.extend(r.place for r in here if r.mapped)
+            waiting.extend(r.place.section.title for r in here if not r.mapped)
+        paths = [p.value.name for p in drops if p.value is not None]
+        return drops, unused, paths
+
+    def _unmapping(
+        self,
+        drops: list[paste_loading.Place],
+        unused: list[str],
+        paths: list[str],
+    ) -> list[model.Remediation]:
+        found = []
+        for title in dict.fromkeys(p.section.title for p in drops):
+            section = self._file.section(title)
+            assert section is not None
+            found.append(
+                self.lines(
+                    title,
+                    [v for v in section.values if v.name not in paths],
+                )
+            )
+        text = f'Requests to {" and ".join(paths)} get 404 then'
+        if unused:
+            titles = ', '.join(f'[{title}]' for title in reversed(unused))
+            text += f'; nothing needs {titles} any more'
+        return [
+            *found,
+            model.advice(f'{text}.'),
+            self.take_the_targets(instead=True),
+        ]
+
+    def adding(
+        self, factory: paste_loading.Factory
+    ) -> list[model.Remediation]:
+        """Return the section, and this file's lines with its name in them."""
+        section = factory.place.section
+        found = []
+        if self._file.section(section.title) is None:
+            found.append(self.lines(section.title, section.values))
+        for reference in self._own_loaded.references:
+            if reference.title != section.title:
+                continue
+            value = reference.place.value
+            mine = self._file.section(reference.place.section.title)
+            if mine is None or value is None:
+                continue
+            line = next((v for v in mine.values if v.name == value.name), None)
+            if reference.mapped and line is None:
+                found.append(self.lines(mine.title, [value]))
+            elif factory.is_filter and line is not None:
+                text = _inserted(
+                    section.name, value.text.split(), line.text.split()
+                )
+                found.append(
+                    self.lines(mine.title, [line._replace(text=text)])
+                )
+        return found
+
+
+def _inserted(name: str, model_names: list[str], names: list[str]) -> str:
+    """Return a pipeline with a name put in where another one has it."""
+    after = model_names[model_names.index(name) + 1 :]
+    place = next(
+        (names.index(other) for other in after if other in names),
+        len(names) - 1,
+    )
+    return ' '.join([*names[:place], name, *names[place:]])

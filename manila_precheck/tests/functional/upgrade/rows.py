@@ -1,0 +1,244 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Scenarios that break the database, each on a copy of its own.
+
+The copy is the backup that was made when the services were down, broken, and
+looked at where the operator stands then: at stage stopped. What happens is
+what ``manila-manage db sync`` of the target makes of it.
+"""
+
+import dataclasses
+from typing import Callable
+from typing import Optional
+
+from manila_precheck.tests.functional.upgrade import observe
+from manila_precheck.tests.functional.upgrade import score
+
+Level = score.Level
+Observed = score.Observed
+
+# Columns that hold a time, in tables that are there now and were not before.
+_COARSE = (
+    'SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = '
+    "'{}' AND data_type = 'datetime' AND datetime_precision = 0 AND "
+    'table_name NOT IN ({})'
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    """One way to break a database."""
+
+    name: str
+    #: ((severity, pattern of keys), ...).
+    expects: tuple
+    #: Breaks it: called with the copy.
+    breaks: Callable = lambda copy: None
+    when: Optional[Callable] = None
+    charset: Optional[str] = None
+    dialect: str = 'mysql'
+    #: Called with the copy; what the migration of the database made of it.
+    looks: Callable = lambda copy: copy.sync()
+    #: Called with the copy and the report; how it was remedied.
+    mends: Optional[Callable] = None
+    #: What is left in the report when it was remedied.
+    stays: tuple = ()
+
+
+class Copy:
+    """A database of the source, and the files that name it."""
+
+    def __init__(self, run, dump, number, scenario):
+        self.run = run
+        self.dump = dump
+        self.database = run.database
+        self.scenario = scenario
+        self.name = run.database.restore(dump, scenario.charset)
+        self.site = run.staged.copy(run.scratch / f'rows-{number}')
+        self.point(self.name, scenario.dialect)
+
+    def point(self, name, dialect='mysql'):
+        """Have the files name a database."""
+        text = self.site.read('manila.conf')
+        lines = [
+            f'connection = {self.database.url(name, dialect)}'
+            if line.startswith('connection = ')
+            else line
+            for line in text.splitlines()
+        ]
+        self.site.write('manila.conf', '\n'.join(lines) + '\n')
+        self.name = name
+
+    def sql(self, statement):
+        """Run a statement of the administrator."""
+        return self.database.run(statement, self.name)
+
+    def restore(self, charset=None):
+        """Restore the backup into a new database, and name that."""
+        self.point(self.database.restore(self.dump, charset))
+
+    def sync(self):
+        """Migrate it to the target."""
+        before = {row[0] for row in self.sql('SHOW TABLES')}
+        done = self.run.target.plane(self.site).manage('db', 'sync')
+        if done.returncode:
+            return Observed(
+                Level.BROKEN,
+                f'db sync gives {done.returncode}: '
+                + observe.why(done.stderr + done.stdout),
+            )
+        listed = ', '.join(f"'{name}'" for name in sorted(before))
+        coarse = self.sql(_COARSE.format(self.name, listed))[0][0]
+        if coarse:
+            return Observed(
+                Level.CHANGED,
+                f'db sync passes, {coarse} columns of new tables keep no '
+                'fractions of a second',
+            )
+        return Observed(Level.NOTHING, 'db sync passes')
+
+
+def _crosses(*releases):
+    return lambda path: any(
+        path.source.major < release <= path.target.major
+        for release in releases
+    )
+
+
+def _migrated_unrecorded(copy):
+    """Leave what a db sync leaves that is killed before its last step."""
+    head = copy.sql('SELECT version_num FROM alembic_version')[0][0]
+    copy.run.target.plane(copy.site).manage('db', 'sync')
+    copy.sql(f"UPDATE alembic_version SET version_num = '{head}'")
+
+
+def _restore(copy, report):
+    copy.restore()
+    return 'by hand: the backup is restored'
+
+
+def _typed_conversion(copy, report):
+    """Type the dump, the conversion and the load as they are printed."""
+    command = next(
+        item['text']
+        for key in report.loud
+        for item in report.findings[key]['remediation']
+        if item['kind'] == 'command'
+    )
+    new = copy.database.create()
+    copy.site.home.joinpath('.my.cnf').write_text(
+        f'[client]\nsocket={copy.database.folder}/s\nuser=root\n',
+        encoding='utf-8',
+    )
+    copy.run.typist(copy.site, copy.run.path.source).type(
+        command.replace('NEW_DATABASE', new).replace('DATABASE', copy.name)
+    )
+    copy.point(new)
+    return 'as printed'
+
+
+def _pymysql(copy, report):
+    copy.point(copy.name)
+    return 'as printed'
+
+
+def _service_without_zone(copy):
+    """Start the service whose row has no zone, on the migrated database."""
+    done = copy.sync()
+    if done.level is Level.BROKEN:
+        return done
+    return copy.run.target.service(copy.site, 'manila-data', 1)
+
+
+SCENARIOS = (
+    Scenario(
+        'a database in utf8mb4',
+        (('failure', 'pending-migrations[[]*'),),
+        charset='utf8mb4',
+        when=_crosses(17, 22),
+        mends=_typed_conversion,
+    ),
+    Scenario(
+        'a mariadb:// URL',
+        (
+            (
+                'warning',
+                'pending-migrations[[]database/connection#precision]',
+            ),
+        ),
+        dialect='mariadb',
+        when=_crosses(17, 21, 22),
+        mends=_pymysql,
+    ),
+    Scenario(
+        'a migration that was cut off',
+        (
+            ('failure', 'schema-revision[[]*#half-applied]'),
+            ('failure', 'pending-migrations[[]*#half-applied]'),
+        ),
+        breaks=_migrated_unrecorded,
+        mends=_restore,
+    ),
+    Scenario(
+        'two revisions in alembic_version',
+        (('failure', 'schema-revision[[]alembic_version]'),),
+        breaks=lambda copy: copy.sql(
+            "INSERT INTO alembic_version VALUES ('fbdfabcba377')"
+        ),
+        mends=lambda copy, report: (
+            (
+                copy.sql(
+                    "DELETE FROM alembic_version WHERE version_num = "
+                    "'fbdfabcba377'"
+                )
+                and ''
+            )
+            or 'by hand: the other one is deleted'
+        ),
+    ),
+    Scenario(
+        'a revision that no release has',
+        (('failure', 'schema-revision[[]alembic_version]'),),
+        breaks=lambda copy: copy.sql(
+            "UPDATE alembic_version SET version_num = 'deadbeef0000'"
+        ),
+        mends=_restore,
+    ),
+    Scenario(
+        'a table that is gone',
+        (('failure', 'schema-revision[[]alembic_version*'),),
+        breaks=lambda copy: (
+            copy.sql('SET FOREIGN_KEY_CHECKS = 0')
+            or copy.sql('DROP TABLE backend_info')
+        ),
+        looks=lambda copy: _share_starts(copy),
+        mends=_restore,
+    ),
+    Scenario(
+        'a service without an availability zone',
+        (('failure', 'live-services[[]manila-data*'),),
+        breaks=lambda copy: copy.sql(
+            'UPDATE services SET availability_zone_id = NULL WHERE `binary` '
+            "= 'manila-data'"
+        ),
+        looks=_service_without_zone,
+        mends=_restore,
+    ),
+)
+
+
+def _share_starts(copy):
+    done = copy.sync()
+    if done.level is Level.BROKEN:
+        return done
+    return copy.run.target.service(copy.site, 'manila-share', 3)

@@ -1,0 +1,263 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Database servers of a test's own, which it may kill.
+
+They live in a temporary directory and on a free port of this host, and need
+no more than the server's programs.
+"""
+
+import glob
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import time
+
+import fixtures
+import sqlalchemy as sa
+
+from manila_precheck.tests import databases
+
+#: How long a server may take to start, or to recover from being killed.
+START_SECONDS = 120
+
+NAME = 'manila'
+
+
+def _program(*names):
+    """Return the path of a program; None when it is not here."""
+    # Debian has those of PostgreSQL nowhere on the path.
+    found = sorted(glob.glob('/usr/lib/postgresql/*/bin'), reverse=True)
+    path = os.pathsep.join([os.environ.get('PATH', ''), '/usr/sbin', *found])
+    return next(filter(None, (shutil.which(one, path=path) for one in names)), None)
+
+
+def _free_port():
+    with socket.socket() as one:
+        one.bind((databases.HOST, 0))
+        return one.getsockname()[1]
+
+
+class Server(fixtures.Fixture):
+    """A server that runs until it is killed, and that starts again."""
+
+    kind = ''
+
+    def _setUp(self):
+        # Not below the test's own directory: a socket's path is short.
+        self.folder = self.useFixture(fixtures.TempDir()).path
+        os.chmod(self.folder, 0o755)
+        self.data = os.path.join(self.folder, 'data')
+        self.port = _free_port()
+        self.process = None
+        self.make()
+        self.addCleanup(self.kill)
+        self.start()
+        self.admin(f'CREATE DATABASE {NAME}{self.charset}')
+
+    charset = ''
+
+    def make(self):
+        """Make the files of an empty server."""
+        raise NotImplementedError
+
+    def words(self):
+        """Return the command of the server."""
+        raise NotImplementedError
+
+    def user(self):
+        """Return whom it runs as; None: as this process does."""
+
+    @property
+    def url(self):
+        return self.url_of(NAME)
+
+    def url_of(self, name):
+        driver = {
+            'mysql': 'mysql+pymysql',
+            'postgresql': 'postgresql+psycopg2',
+        }[self.kind]
+        account = f'{databases.USER}:{databases.USER}'
+        return f'{driver}://{account}@{databases.HOST}:{self.port}/{name}'
+
+    def call(self, *words):
+        subprocess.run(
+            words,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=self.folder,
+            **({'user': self.user()} if self.user() else {}),
+        )
+
+    def start(self):
+        """Start it, and wait until it answers."""
+        ends = time.monotonic() + START_SECONDS
+        while True:
+            if self.process is None or self.process.poll() is not None:
+                self.process = subprocess.Popen(
+                    self.words(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    cwd=self.folder,
+                    start_new_session=True,
+                    **({'user': self.user()} if self.user() else {}),
+                )
+            try:
+                self.admin('SELECT 1')
+                return
+            except sa.exc.SQLAlchemyError:
+                if time.monotonic() > ends:
+                    raise
+                time.sleep(0.1)
+
+    signal = signal.SIGKILL
+
+    def kill(self):
+        """Have it stop at once, whatever it does."""
+        if self.process.poll() is None:
+            self.process.send_signal(self.signal)
+        self.process.wait(START_SECONDS)
+
+    def admin(self, statement, name=None):
+        """Run a statement as the account that may do everything."""
+        engine = sa.create_engine(
+            self.url_of(name or self.maintenance),
+            isolation_level='AUTOCOMMIT',
+            poolclass=sa.pool.NullPool,
+        )
+        with engine.connect() as connection:
+            result = connection.exec_driver_sql(statement)
+            return result.fetchall() if result.returns_rows else []
+
+    maintenance = ''
+
+    def connections(self):
+        """Return the number of each connection to the database."""
+        return [row[0] for row in self.admin(self.connected)]
+
+    def cut(self):
+        """End each connection to the database."""
+        for number in self.connections():
+            try:
+                self.admin(self.cutting.format(number))
+            except sa.exc.SQLAlchemyError:
+                # It has ended meanwhile.
+                pass
+
+
+class MariaDB(Server):
+    """A MariaDB."""
+
+    kind = 'mysql'
+    maintenance = 'mysql'
+    charset = ' CHARACTER SET utf8'
+    connected = (
+        'SELECT id FROM information_schema.processlist '
+        f"WHERE db = '{NAME}' AND id <> connection_id()"
+    )
+    cutting = 'KILL CONNECTION {}'
+
+    @staticmethod
+    def why_not():
+        if _program('mariadbd') and _program('mariadb-install-db'):
+            return ''
+        return 'no mariadbd, or no mariadb-install-db, on this host'
+
+    def make(self):
+        self.first = os.path.join(self.folder, 'first.sql')
+        with open(self.first, 'w') as stream:
+            for host in ('localhost', databases.HOST):
+                who = f"'{databases.USER}'@'{host}'"
+                stream.write(
+                    f'CREATE USER IF NOT EXISTS {who} '
+                    f"IDENTIFIED BY '{databases.USER}';\n"
+                    f'GRANT ALL ON *.* TO {who};\n'
+                )
+        self.call(
+            _program('mariadb-install-db'),
+            '--no-defaults',
+            f'--datadir={self.data}',
+            f'--user={pwd.getpwuid(os.getuid()).pw_name}',
+            '--skip-test-db',
+        )
+
+    def words(self):
+        return [
+            _program('mariadbd'),
+            '--no-defaults',
+            f'--datadir={self.data}',
+            f'--user={pwd.getpwuid(os.getuid()).pw_name}',
+            f'--socket={self.folder}/s',
+            f'--pid-file={self.folder}/pid',
+            f'--bind-address={databases.HOST}',
+            f'--port={self.port}',
+            f'--init-file={self.first}',
+            '--innodb-buffer-pool-size=64M',
+            '--innodb-flush-log-at-trx-commit=0',
+        ]
+
+
+class PostgreSQL(Server):
+    """A PostgreSQL; root may not run one, so that 'postgres' does then."""
+
+    kind = 'postgresql'
+    maintenance = 'postgres'
+    connected = f"SELECT pid FROM pg_stat_activity WHERE datname = '{NAME}'"
+    cutting = 'SELECT pg_terminate_backend({})'
+    # At once, and its children too: SIGKILL would leave those.
+    signal = signal.SIGQUIT
+
+    @staticmethod
+    def why_not():
+        if not (_program('initdb') and _program('postgres')):
+            return 'no initdb, or no postgres, on this host'
+        if os.getuid() == 0:
+            try:
+                pwd.getpwnam('postgres')
+            except KeyError:
+                return 'root may not run PostgreSQL, and there is no postgres'
+        return ''
+
+    def user(self):
+        return 'postgres' if os.getuid() == 0 else None
+
+    def make(self):
+        if self.user():
+            shutil.chown(self.folder, self.user())
+        self.call(
+            _program('initdb'),
+            '--auth=trust',
+            f'--username={databases.USER}',
+            '--encoding=UTF8',
+            '--locale=C',
+            '--no-sync',
+            self.data,
+        )
+
+    def words(self):
+        return [
+            _program('postgres'),
+            '-D',
+            self.data,
+            '-p',
+            str(self.port),
+            '-c',
+            f'listen_addresses={databases.HOST}',
+            '-c',
+            f'unix_socket_directories={self.folder}',
+            '-c',
+            'fsync=off',
+        ]
