@@ -17,6 +17,7 @@ can be set in a file or in the environment as well
 (``OS_MANILA_PRECHECK__STAGE=stopped``).
 """
 
+from collections.abc import Iterable
 from collections.abc import Sequence
 import copy
 import math
@@ -29,6 +30,7 @@ from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import registry
 from manila_precheck import runner
+from manila_precheck.sources import ini
 
 GROUP = 'manila_precheck'
 
@@ -244,6 +246,57 @@ def settle(conf: cfg.ConfigOpts) -> None:
             raise exceptions.UsageError(
                 f'[{GROUP}] {opt.dest}: {words}'
             ) from exc
+
+
+def require_known(
+    settings: Iterable[ini.Setting], environment: Iterable[str]
+) -> None:
+    """Make sure that every option of ours that somebody sets is one.
+
+    oslo.config ignores what it does not know. A ``stage`` that is misspelt
+    would have the run judge another stage, and nobody would be told.
+
+    :param settings: every assignment in the files.
+    :param environment: the names of the variables that there are.
+    :raises UnknownName: when one is none of the program, or of a check that
+        is installed.
+    """
+    wanted = [
+        (setting.group, setting.name, f'{setting.file}:{setting.line}')
+        for setting in settings
+        if setting.group.startswith(GROUP)
+    ]
+    for variable in sorted(environment):
+        group, mark, name = variable.lower().partition('__')
+        if mark and group.startswith(f'os_{GROUP}'):
+            wanted.append((group[len('os_') :], name, variable))
+    known = {GROUP: _names(precheck_opts)}
+    for group, name, place in wanted:
+        if group not in known:
+            known[group] = _names_of_check(group)
+        if known[group] and name not in known[group]:
+            raise exceptions.UnknownName(
+                'option', name, known[group], f'see {place}, [{group}]'
+            )
+
+
+def _names(options: Iterable[cfg.Opt]) -> list[str]:
+    return [
+        name
+        for opt in options
+        for name in (opt.dest, *(old.name for old in opt.deprecated_opts))
+        if name
+    ]
+
+
+def _names_of_check(group: str) -> list[str]:
+    """Return the options of a group; none when nobody knows that group."""
+    for entry in registry.checks():
+        if check.option_group(entry.name) == group:
+            loaded = runner.load(entry)
+            if isinstance(loaded, check.Check):
+                return _names(loaded.opts())
+    return []
 
 
 def _join(conf: cfg.ConfigOpts, dest: str, value: Sequence[str]) -> None:

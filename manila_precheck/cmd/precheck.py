@@ -15,6 +15,7 @@ import argparse
 from collections.abc import Iterator
 from collections.abc import Sequence
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -61,9 +62,9 @@ class _Parser(argparse.ArgumentParser):
         # argparse's own words are in other ones in each Python, and name
         # nothing that may have been meant.
         if action.choices is not None and value not in action.choices:
-            name = action.metavar or '/'.join(action.option_strings)
+            kind = str(action.metavar or '/'.join(action.option_strings))
             raise exceptions.UnknownName(
-                str(name).lower(),
+                kind.lower(),
                 str(value),
                 map(str, action.choices),
                 f'known: {", ".join(map(str, action.choices))}; '
@@ -330,6 +331,10 @@ def _require_streams() -> None:
         )
     if streams[0] is None:
         raise exceptions.UsageError('standard output is closed')
+    if isinstance(streams[0], io.TextIOWrapper):
+        # As Python has it for standard error: in a locale without UTF-8 an
+        # arrow, or a name that is not ASCII, would leave no report at all.
+        streams[0].reconfigure(errors='backslashreplace')
 
 
 @contextlib.contextmanager

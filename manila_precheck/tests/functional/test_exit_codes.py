@@ -468,6 +468,7 @@ class CouldNotLookTest(Case):
         self.assertEqual([], [n for n in os.listdir(self.path) if n == 'a'])
 
 
+@ddt.ddt
 class HostileTest(Case):
     def test_a_terminal_is_not_fooled(self):
         """Not by the table, nor by a format that ends up on one."""
@@ -478,6 +479,18 @@ class HostileTest(Case):
             self.assertEqual((2, ''), (code, stderr))
             found = set(re.findall('[^ -~\\n]', stdout)) - {'\u2192'}
             self.assertEqual(set(), found, name)
+
+    @ddt.data('ascii', 'latin-1', 'utf-8')
+    def test_a_locale_that_lacks_a_character_was_an_error(self, encoding):
+        for name in ('table', 'json', 'junit', 'sarif', 'markdown', 'html'):
+            code, stdout, stderr = self.shell(
+                f'{self.check} --format {name}',
+                "| LC_ALL=C tr -cd '\\12 -~'; exit ${PIPESTATUS[0]}",
+                TOLD='WARNING',
+                PYTHONIOENCODING=encoding,
+            )
+            self.assertEqual((1, ''), (code, stderr), name)
+            self.assertIn('Told', stdout)
 
     def test_no_secret_leaves_with_a_crash(self):
         code, stdout, stderr = self.shell(

@@ -325,6 +325,7 @@ class UpgradeChecksTest(testtools.TestCase):
         ('waivers = /nowhere', '/nowhere'),
         ('baseline = /nowhere', '/nowhere'),
         ('skip = sample-nope', "unknown check 'sample-nope'"),
+        ('skipp = sample-warns', "unknown option 'skipp', did you mean 'skip"),
     )
     @ddt.unpack
     def test_what_chooses_nothing_is_a_failure_and_all_counts(

@@ -169,6 +169,44 @@ class CouldNotRunTest(Case):
             self.main('--config-dir', empty, 'upgrade', 'check'),
         )
 
+    @ddt.data(
+        (
+            '[manila_precheck]\nstge = stopped\n',
+            "unknown option 'stge', did you mean 'stage'? see {}:2, "
+            '[manila_precheck]\n',
+        ),
+        (
+            '[manila_precheck]\nfail-on = never\n',
+            "unknown option 'fail-on', did you mean 'fail_on'? see {}:2, ",
+        ),
+        (
+            '[manila_precheck_soft_deleted_rows]\n\nwarning_row = 3\n',
+            "unknown option 'warning_row', did you mean 'warning_rows'? see "
+            '{}:3, [manila_precheck_soft_deleted_rows]\n',
+        ),
+    )
+    @ddt.unpack
+    def test_an_option_of_ours_that_is_none_was_ignored(self, text, words):
+        conf = self.write('own.conf', text)
+        self.assert_refused(words.format(conf), self.path_check(conf=conf))
+
+    def test_options_of_a_check_that_is_not_installed(self):
+        conf = self.write('own.conf', '[manila_precheck_acme]\npools = 3\n')
+        code, _, stderr = self.path_check(conf=conf)
+        self.assertEqual((1, ''), (code, stderr))
+
+    @ddt.data(
+        ('OS_MANILA_PRECHECK__STGE', "unknown option 'stge', did you mean 's"),
+        (
+            'OS_MANILA_PRECHECK_SOFT_DELETED_ROWS__ROWS',
+            "unknown option 'rows'; see OS_MANILA_PRECHECK_SOFT_DELETED_ROWS_",
+        ),
+    )
+    @ddt.unpack
+    def test_a_variable_of_ours_that_is_none_was_ignored(self, name, words):
+        self.useFixture(fixtures.EnvironmentVariable(name, 'stopped'))
+        self.assert_refused(words, self.path_check())
+
     def test_malformed_file_does_not_show_the_line(self):
         bad = self.write(
             'bad.conf', '[DEFAULT]\nfoo = 1\nhunter2x and no sign\n'
