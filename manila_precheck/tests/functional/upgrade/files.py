@@ -256,7 +256,9 @@ SCENARIOS = (
     ),
     Scenario(
         'a value that auth_strategy had and has no more',
-        _edit('auth_strategy = noauth\n', 'auth_strategy = noauth_nolimit\n'),
+        _edit(
+            'auth_strategy = noauth\n', 'auth_strategy = keystone_nolimit\n'
+        ),
         (('failure', 'config-options[[]DEFAULT/auth_strategy#value]'),),
         'api',
         when=_crosses(22),

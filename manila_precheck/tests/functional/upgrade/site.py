@@ -52,7 +52,6 @@ my_ip = 127.0.0.1
 state_path = {state}
 log_date_format = %Y-%m-%d %H:%M:%S
 auth_strategy = noauth
-api_paste_config = {folder}/api-paste.ini
 osapi_share_listen = 127.0.0.1
 osapi_share_listen_port = {api_port}
 osapi_share_workers = 1
