@@ -380,7 +380,7 @@ class Run:
         number, scenario = numbered
         copy = rows.Copy(self, self.dump, number, scenario)
         scenario.breaks(copy)
-        said = self.check(copy.site, 'stopped')
+        said = copy.said = self.check(copy.site, 'stopped')
         # Mended first: a migration that fails cannot be taken back.
         broken = self.database.clone(copy.name)
         how = scenario.mends(copy, said)
@@ -394,8 +394,8 @@ class Run:
             expected=scenario.expects,
             predicted=said.loud,
             observed=observed,
-            left=left,
-            after=after,
+            left=left if said.loud else None,
+            after=after if said.loud else None,
             how=how,
         )
         self._tell(result)
