@@ -401,13 +401,9 @@ SCENARIOS = (
         'a policy refers to a rule that is gone',
         _write(
             'policy.yaml',
-            '"share:get_all": "rule:system-reader"\n'
-            '"service:index": "rule:system-reader"\n',
+            '"share:get_all": "rule:system-reader"\n',
         ),
-        (
-            ('failure', 'policy-rules[[]share:get_all#reference-*'),
-            ('failure', 'policy-rules[[]service:index#reference-*'),
-        ),
+        (('failure', 'policy-rules[[]share:get_all#reference-*'),),
         'policy',
     ),
     Scenario(
@@ -418,10 +414,10 @@ SCENARIOS = (
     ),
     Scenario(
         'a policy with nothing behind it',
-        _write('policy.yaml', '"service:index": !\n'),
-        (('failure', 'policy-rules[[]service:index#*'),),
+        _write('policy.yaml', '"share:get_all": !\n'),
+        (('failure', 'policy-rules[[]share:get_all#*'),),
         'policy',
-        by_hand=_default_rule('service:index'),
+        by_hand=_default_rule('share:get_all'),
         picks=lambda items: [],
     ),
     Scenario(

@@ -173,7 +173,7 @@ class AtPlan:
             for item in upgraded.findings[key]['remediation'][-1:]:
                 remedy.apply(copy.site, item, typist.type)
         left = run.check(copy.site, 'upgraded').loud
-        services.stop_all()
+        services.kill_all()
         yield from self._results(seen)
         yield score.Result(
             path=str(run.path),
@@ -421,7 +421,7 @@ class InFlight:
                 for item in report.findings[key]['remediation']:
                     remedy.apply(copy.site, item, typist.type)
         finally:
-            services.stop_all()
+            services.kill_all()
         return typist.refused
 
     def _seen(self, copy, found):
@@ -443,5 +443,5 @@ class InFlight:
             if now not in (state, 'error') and not now.endswith('_error'):
                 level = Level.NOTHING
             seen[name] = Observed(level, words)
-        services.stop_all()
+        services.kill_all()
         return seen

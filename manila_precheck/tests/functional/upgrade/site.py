@@ -170,6 +170,28 @@ class Site:
             raise ValueError(f'{old!r} is {text.count(old)} times in {name}')
         self.write(name, text.replace(old, new))
 
+    def content(self):
+        """Return what the files say, wherever they lie.
+
+        Comments, empty lines and the order of the lines of a section of
+        manila.conf left out.
+        """
+        found = {}
+        for path in sorted(self.folder.iterdir()):
+            text = path.read_text(encoding='utf-8')
+            text = text.replace(f'{self.folder}/', '')
+            if path.name == 'manila.conf':
+                section, lines = '', []
+                for line in text.splitlines():
+                    if line.startswith('['):
+                        section = line
+                    elif line.strip() and not line.startswith('#'):
+                        lines.append((section, line))
+                found[path.name] = sorted(lines)
+            else:
+                found[path.name] = text
+        return found
+
     def env(self, *folders):
         """Return the environment of a program on this controller.
 
