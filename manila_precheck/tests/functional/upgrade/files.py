@@ -371,7 +371,6 @@ SCENARIOS = (
         22,
     ),
     _gone('oslo_messaging_rabbit', 'heartbeat_in_pthread', 'False', 23),
-    _gone('oslo_policy', 'enforce_scope', 'False', 23),
     Scenario(
         'max_over_subscription_ratio below 1',
         _edit('[alpha]\n', '[alpha]\nmax_over_subscription_ratio = 0.5\n'),
