@@ -113,7 +113,7 @@ class Access:
             f'a token of {named} scope no longer passes {self._count(rules)}',
             [
                 model.command(
-                    'openstack role add --project <project> --user <user> '
+                    'openstack role add --project PROJECT --user USER '
                     'admin'
                 )
             ],
@@ -192,8 +192,8 @@ class Access:
             if self._worlds.all_pass(rules, step):
                 return [
                     model.command(
-                        'openstack role add --project <project> --user '
-                        f'<user> {step}'
+                        'openstack role add --project PROJECT --user '
+                        f'USER {step}'
                     )
                 ]
         return []

@@ -21,6 +21,7 @@ harness itself could not do its work.
 """
 
 import argparse
+import datetime
 import pathlib
 import signal
 import sys
@@ -81,13 +82,21 @@ def main(argv=None):
     if lacking:
         sys.stderr.write(f'apt-get install {" ".join(lacking)}\n')
         return 2
-    try:
-        results = {pair: _path(pair, args) for pair in paths}
-    except processes.Broken as exc:
-        sys.stderr.write(f'{exc}\n')
-        return 2
+    results, could_not = {}, False
+    for pair in paths:
+        try:
+            results[pair] = _path(pair, args)
+        except processes.Broken as exc:
+            # The other paths are worth having.
+            sys.stderr.write(f'{" to ".join(pair)}: {exc}\n')
+            could_not = True
     if args.table:
-        pathlib.Path(args.table).write_text(_page(results), encoding='utf-8')
+        words = '--all' if args.all else ' '.join(paths[0])
+        pathlib.Path(args.table).write_text(
+            _page(results, words), encoding='utf-8'
+        )
+    if could_not:
+        return 2
     good = all(one.passed for found in results.values() for one in found)
     return 0 if good else 1
 
@@ -109,8 +118,9 @@ def _path(pair, args):
     return results
 
 
-def _page(results):
-    blocks = []
+def _page(results, words):
+    day = datetime.date.today().isoformat()
+    blocks = [f'By ``tox -e upgrade -- {words}`` on {day}.', '']
     for pair, found in results.items():
         title = ' to '.join(pair)
         blocks += [

@@ -256,7 +256,9 @@ SCENARIOS = (
     ),
     Scenario(
         'a value that auth_strategy had and has no more',
-        _edit('auth_strategy = noauth\n', 'auth_strategy = noauth_nolimit\n'),
+        _edit(
+            'auth_strategy = noauth\n', 'auth_strategy = keystone_nolimit\n'
+        ),
         (('failure', 'config-options[[]DEFAULT/auth_strategy#value]'),),
         'api',
         when=_crosses(22),
@@ -369,7 +371,6 @@ SCENARIOS = (
         22,
     ),
     _gone('oslo_messaging_rabbit', 'heartbeat_in_pthread', 'False', 23),
-    _gone('oslo_policy', 'enforce_scope', 'False', 23),
     Scenario(
         'max_over_subscription_ratio below 1',
         _edit('[alpha]\n', '[alpha]\nmax_over_subscription_ratio = 0.5\n'),
@@ -399,13 +400,9 @@ SCENARIOS = (
         'a policy refers to a rule that is gone',
         _write(
             'policy.yaml',
-            '"share:get_all": "rule:system-reader"\n'
-            '"service:index": "rule:system-reader"\n',
+            '"share:get_all": "rule:system-reader"\n',
         ),
-        (
-            ('failure', 'policy-rules[[]share:get_all#reference-*'),
-            ('failure', 'policy-rules[[]service:index#reference-*'),
-        ),
+        (('failure', 'policy-rules[[]share:get_all#reference-*'),),
         'policy',
     ),
     Scenario(
@@ -416,10 +413,10 @@ SCENARIOS = (
     ),
     Scenario(
         'a policy with nothing behind it',
-        _write('policy.yaml', '"service:index": !\n'),
-        (('failure', 'policy-rules[[]service:index#*'),),
+        _write('policy.yaml', '"share:get_all": !\n'),
+        (('failure', 'policy-rules[[]share:get_all#*'),),
         'policy',
-        by_hand=_default_rule('service:index'),
+        by_hand=_default_rule('share:get_all'),
         picks=lambda items: [],
     ),
     Scenario(

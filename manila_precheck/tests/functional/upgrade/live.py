@@ -121,12 +121,34 @@ class AtPlan:
         )
         site = run.staged.copy(run.scratch / 'live')
         site.edit(f'other_backends = {_ELSEWHERE}\n', '')
-        time.sleep(sites.SERVICE_DOWN_TIME + sites.REPORT_INTERVAL)
+        self._wait_until_dead()
         self.report = run.check(site, 'plan')
         run.database.dump(run.name, run.scratch / 'live.sql')
         self._mend(site)
         self.left = run.check(site, 'plan').loud
         run.say('what was in flight at plan is remedied')
+
+    def _wait_until_dead(self):
+        """Wait until the row of what was killed looks like it.
+
+        manila-scheduler from 2025.2 on writes 'down' with a new updated_at,
+        which for service_down_time looks like a service that starts.
+        """
+        database, name = self.run.database, self.run.name
+        marked = (
+            "AND state = 'down'" if self.run.path.source.major >= 21 else ''
+        )
+
+        def dead():
+            return database.run(
+                f"SELECT 1 FROM services WHERE host = '{_ELSEWHERE}' AND "
+                'deleted = 0 AND updated_at < UTC_TIMESTAMP() - INTERVAL '
+                f'{sites.SERVICE_DOWN_TIME + 1} SECOND {marked}',
+                name,
+            )
+
+        if not processes.wait_for(dead, 6 * sites.SERVICE_DOWN_TIME):
+            raise processes.Broken(f'{_ELSEWHERE} never looks dead')
 
     def _mend(self, site):
         run = self.run
@@ -173,7 +195,7 @@ class AtPlan:
             for item in upgraded.findings[key]['remediation'][-1:]:
                 remedy.apply(copy.site, item, typist.type)
         left = run.check(copy.site, 'upgraded').loud
-        services.stop_all()
+        services.kill_all()
         yield from self._results(seen)
         yield score.Result(
             path=str(run.path),
@@ -421,7 +443,7 @@ class InFlight:
                 for item in report.findings[key]['remediation']:
                     remedy.apply(copy.site, item, typist.type)
         finally:
-            services.stop_all()
+            services.kill_all()
         return typist.refused
 
     def _seen(self, copy, found):
@@ -443,5 +465,5 @@ class InFlight:
             if now not in (state, 'error') and not now.endswith('_error'):
                 level = Level.NOTHING
             seen[name] = Observed(level, words)
-        services.stop_all()
+        services.kill_all()
         return seen

@@ -45,7 +45,8 @@ CALLERS = {
     'stranger': ('other', 'ab' * 16),
 }
 
-#: What is asked: one call for each kind of rule.
+#: What is asked: one call for each kind of rule, of those that the API
+#: answers by itself.
 CALLS = {
     'service:index': '/services',
     'share:get_all': '/shares',
@@ -53,7 +54,6 @@ CALLS = {
     'share_snapshot:get_all_snapshots': '/snapshots',
     'share_network:index': '/share-networks',
     'share_server:index': '/share-servers',
-    'scheduler_stats:pools:index': '/scheduler-stats/pools',
 }
 
 

@@ -79,6 +79,7 @@ import contextlib, io, json, sys, types
 from cliff import commandmanager
 commands = json.load(sys.stdin)
 manager = commandmanager.CommandManager('openstack.share.v2')
+manager.add_command_group('openstack.identity.v3')
 app = types.SimpleNamespace(command_manager=manager)
 refused = {}
 for number, words in enumerate(commands):

@@ -27,7 +27,8 @@ class Report:
         self.code = done.returncode
         self.stderr = done.stderr
         self.findings = {}
-        self.seconds = None
+        #: Findings that are counted elsewhere.
+        self.background = frozenset()
         if self.code == 255:
             # Nothing was judged: that is what it says of the site.
             self.findings['command#could-not-run'] = {
@@ -63,7 +64,9 @@ class Report:
         return {
             key: finding['severity']
             for key, finding in self.findings.items()
-            if finding['severity'] != 'info' and not finding.get('waiver')
+            if finding['severity'] != 'info'
+            and not finding.get('waiver')
+            and key not in self.background
         }
 
     @property

@@ -63,6 +63,8 @@ class Copy:
         self.dump = dump
         self.database = run.database
         self.scenario = scenario
+        #: What the command said of it.
+        self.said = None
         self.name = run.database.restore(dump, scenario.charset)
         self.site = run.staged.copy(run.scratch / f'rows-{number}')
         self.point(self.name, scenario.dialect)
@@ -152,6 +154,104 @@ def _pymysql(copy, report):
     return 'as printed'
 
 
+def _delete_other(copy, report):
+    copy.sql("DELETE FROM alembic_version WHERE version_num = 'fbdfabcba377'")
+    return 'by hand: the other one is deleted'
+
+
+_SPECS = 'share_type_extra_specs'
+
+
+def _restored_row(copy):
+    """Leave a live row as one that was deleted and brought back."""
+    copy.sql(f"UPDATE {_SPECS} SET deleted_at = '2020-01-01' LIMIT 1")
+
+
+def _is_not_deleted(copy, report):
+    copy.sql(f'UPDATE {_SPECS} SET deleted_at = NULL WHERE deleted = 0')
+    return 'by hand: its deleted_at is NULL'
+
+
+def _purge(copy):
+    done = copy.run.source.plane(copy.site).manage('db', 'purge', '30')
+    if done.returncode:
+        return f'db purge gives {done.returncode}'
+    return None
+
+
+def _purged_live(copy):
+    """Purge, and count what is left of the live rows."""
+    count = f'SELECT COUNT(*) FROM {_SPECS} WHERE deleted = 0'
+    before = copy.sql(count)[0][0]
+    wrong = _purge(copy)
+    lost = before - copy.sql(count)[0][0]
+    if wrong or lost:
+        return Observed(
+            Level.CHANGED, wrong or f'db purge 30 deletes {lost} live row'
+        )
+    return Observed(Level.NOTHING, 'db purge 30 deletes no live row')
+
+
+def _old_rows(copy):
+    """Make what was deleted years old; two of it no purge will take."""
+    for table, live in (
+        ('reservations', '0'),
+        ('share_instance_export_locations', '0'),
+        ('share_instances', "'False'"),
+        ('shares', "'False'"),
+        ('share_access_map', "'False'"),
+        ('share_instance_access_map', "'False'"),
+        ('share_snapshots', "'False'"),
+        ('share_snapshot_instances', "'False'"),
+        ('share_types', "'False'"),
+        ('share_type_extra_specs', '0'),
+    ):
+        copy.sql(
+            f"UPDATE {table} SET deleted_at = '2020-01-01' "
+            f'WHERE deleted <> {live}'
+        )
+    copy.sql(
+        'UPDATE reservations SET deleted_at = NULL WHERE deleted <> 0 LIMIT 1'
+    )
+    # Referred to by what was deleted just now.
+    copy.sql(
+        'UPDATE share_instances SET deleted_at = UTC_TIMESTAMP() '
+        "WHERE deleted <> 'False' LIMIT 1"
+    )
+
+
+def _purged_as_said(copy):
+    """Purge, and hold each table against the figure of the report."""
+    said = {
+        finding['subject']['name']: finding['data']['purge_deletes']
+        for key, finding in copy.said.findings.items()
+        if key.startswith('soft-deleted-rows[') and '#' not in key
+    }
+    before = {table: _count(copy, table) for table in said}
+    wrong = _purge(copy)
+    if wrong:
+        return Observed(Level.BROKEN, wrong)
+    gone = {table: before[table] - _count(copy, table) for table in said}
+    differ = [
+        f'{table} loses {gone[table]}, not {said[table]}'
+        for table in sorted(said)
+        if gone[table] != said[table]
+    ]
+    if differ or not sum(said.values()):
+        return Observed(
+            Level.CHANGED, ', '.join(differ) or 'nothing is purged'
+        )
+    return Observed(
+        Level.NOTHING,
+        f'db purge 30 deletes the {sum(said.values())} rows of {len(said)} '
+        'tables that were named, and leaves the others',
+    )
+
+
+def _count(copy, table):
+    return copy.sql(f'SELECT COUNT(*) FROM {table}')[0][0]
+
+
 def _service_without_zone(copy):
     """Start the service whose row has no zone, on the migrated database."""
     done = copy.sync()
@@ -159,6 +259,13 @@ def _service_without_zone(copy):
         return done
     return copy.run.target.service(copy.site, 'manila-data', 1)
 
+
+# The backup is of another revision then, and the source is a guess.
+_OF_NO_RELEASE = (
+    ('failure', 'schema-revision[[]alembic_version]'),
+    ('failure', 'database-backup[[]newest#revision]'),
+    ('warning', 'upgrade-path[[]source#assumed]'),
+)
 
 SCENARIOS = (
     Scenario(
@@ -191,32 +298,42 @@ SCENARIOS = (
     ),
     Scenario(
         'two revisions in alembic_version',
-        (('failure', 'schema-revision[[]alembic_version]'),),
+        _OF_NO_RELEASE,
         breaks=lambda copy: copy.sql(
             "INSERT INTO alembic_version VALUES ('fbdfabcba377')"
         ),
-        mends=lambda copy, report: (
-            (
-                copy.sql(
-                    "DELETE FROM alembic_version WHERE version_num = "
-                    "'fbdfabcba377'"
-                )
-                and ''
-            )
-            or 'by hand: the other one is deleted'
-        ),
+        mends=_delete_other,
     ),
     Scenario(
         'a revision that no release has',
-        (('failure', 'schema-revision[[]alembic_version]'),),
+        _OF_NO_RELEASE,
         breaks=lambda copy: copy.sql(
             "UPDATE alembic_version SET version_num = 'deadbeef0000'"
         ),
         mends=_restore,
     ),
     Scenario(
+        'a live row that a purge deletes',
+        (('warning', f'soft-deleted-rows[[]{_SPECS}#restored]'),),
+        breaks=_restored_row,
+        looks=_purged_live,
+        mends=_is_not_deleted,
+        when=lambda path: path.source.major < 23,
+    ),
+    Scenario(
+        'a purge that skips rows',
+        (),
+        breaks=_old_rows,
+        looks=_purged_as_said,
+        mends=lambda copy, report: 'nothing to do',
+    ),
+    Scenario(
         'a table that is gone',
-        (('failure', 'schema-revision[[]alembic_version*'),),
+        (
+            ('failure', 'schema-revision[[]alembic_version*'),
+            # It cannot count what is not there.
+            ('failure', 'soft-deleted-rows#error'),
+        ),
         breaks=lambda copy: (
             copy.sql('SET FOREIGN_KEY_CHECKS = 0')
             or copy.sql('DROP TABLE backend_info')

@@ -88,6 +88,9 @@ class Run:
         )
         self.only = only
         self.results = []
+        #: What is said of the rights on a site where nothing is wrong; it
+        #: is counted once.
+        self.background = frozenset()
         #: Every command that a remediation named.
         self.printed = set()
         self._keep = keep
@@ -189,6 +192,7 @@ class Run:
             self.environments.command, site, self.path.target, stage, words
         )
         self.printed |= report.commands
+        report.background = self.background
         return report
 
     def typist(self, site, release):
@@ -270,6 +274,7 @@ class Run:
 
     def files_at_target(self):
         """Start the services of the target on the files."""
+        self._clean = self.staged.content()
         lanes = {'share': [], 'api': [], 'main': []}
         for number, trial in enumerate(self.trials):
             service = trial.scenario.service
@@ -288,13 +293,28 @@ class Run:
     def _lane(self, trials):
         for number, trial in trials:
             scenario = trial.scenario
-            look = getattr(self, f'_look_{scenario.service}')
+            look = self._looker(scenario)
             self._done(
                 number,
                 trial,
                 look(trial, trial.broken),
                 look(trial, trial.mended),
             )
+
+    def _looker(self, scenario):
+        """Return what starts the service of a scenario on a site."""
+        look = getattr(self, f'_look_{scenario.service}')
+
+        def seen_or_look(trial, site):
+            # Every service was seen to start on just these files.
+            if site is trial.mended and site.content() == self._clean:
+                return Observed(
+                    Level.NOTHING,
+                    'the files are again those that all services start on',
+                )
+            return look(trial, site)
+
+        return seen_or_look
 
     def _done(self, number, trial, observed, after):
         self.done[number] = score.Result(
@@ -361,7 +381,7 @@ class Run:
                 )
                 self._done(number, trial, observed, after)
         finally:
-            services.stop_all()
+            services.kill_all()
 
     # The database
 
@@ -380,7 +400,7 @@ class Run:
         number, scenario = numbered
         copy = rows.Copy(self, self.dump, number, scenario)
         scenario.breaks(copy)
-        said = self.check(copy.site, 'stopped')
+        said = copy.said = self.check(copy.site, 'stopped')
         # Mended first: a migration that fails cannot be taken back.
         broken = self.database.clone(copy.name)
         how = scenario.mends(copy, said)
@@ -394,8 +414,8 @@ class Run:
             expected=scenario.expects,
             predicted=said.loud,
             observed=observed,
-            left=left,
-            after=after,
+            left=left if said.loud else None,
+            after=after if said.loud else None,
             how=how,
         )
         self._tell(result)
@@ -548,6 +568,7 @@ class Run:
         self._defaults = None
         self.prepare()
         plan = self.check(self.staged, 'plan')
+        self.background = frozenset(fnmatch.filter(plan.loud, _RIGHTS))
         before = self.source.answers(
             self.source_site, self.scratch / 'callers'
         )

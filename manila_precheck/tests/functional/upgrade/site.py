@@ -52,7 +52,6 @@ my_ip = 127.0.0.1
 state_path = {state}
 log_date_format = %Y-%m-%d %H:%M:%S
 auth_strategy = noauth
-api_paste_config = {folder}/api-paste.ini
 osapi_share_listen = 127.0.0.1
 osapi_share_listen_port = {api_port}
 osapi_share_workers = 1
@@ -170,6 +169,28 @@ class Site:
         if text.count(old) != 1:
             raise ValueError(f'{old!r} is {text.count(old)} times in {name}')
         self.write(name, text.replace(old, new))
+
+    def content(self):
+        """Return what the files say, wherever they lie.
+
+        Comments, empty lines and the order of the lines of a section of
+        manila.conf left out.
+        """
+        found = {}
+        for path in sorted(self.folder.iterdir()):
+            text = path.read_text(encoding='utf-8')
+            text = text.replace(f'{self.folder}/', '')
+            if path.name == 'manila.conf':
+                section, lines = '', []
+                for line in text.splitlines():
+                    if line.startswith('['):
+                        section = line
+                    elif line.strip() and not line.startswith('#'):
+                        lines.append((section, line))
+                found[path.name] = sorted(lines)
+            else:
+                found[path.name] = text
+        return found
 
     def env(self, *folders):
         """Return the environment of a program on this controller.
