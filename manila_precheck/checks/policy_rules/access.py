@@ -113,8 +113,7 @@ class Access:
             f'a token of {named} scope no longer passes {self._count(rules)}',
             [
                 model.command(
-                    'openstack role add --project PROJECT --user USER '
-                    'admin'
+                    'openstack role add --project PROJECT --user USER admin'
                 )
             ],
             {
