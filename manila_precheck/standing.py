@@ -102,6 +102,20 @@ _DEFAULT_LAYOUT = {
     'GlusterfsNativeShareDriver': 'layout_volume',
 }
 
+# Options that manila's generator lists, or its libraries do, in sections
+# where no service registers them: with the class named in scheduler_driver
+# that does, '' when there is none. manila 22.0.2: scheduler/drivers/simple.py;
+# wsgi/eventlet_server.py, which opts.py alone imports. oslo.db 12.3.3
+# concurrency.py, for those who wrap their calls in its pool of threads.
+# castellan 5.6.0 common/utils.py, for logins that manila does not make.
+_IDLE = {
+    ('DEFAULT', 'max_gigabytes'): 'SimpleScheduler',
+    ('DEFAULT', 'tcp_keepalive'): '',
+    ('database', 'use_tpool'): '',
+    ('key_manager', 'auth_type'): '',
+    ('key_manager', 'token'): '',
+}
+
 # The options of this program, in manila-precheck.conf or manila.conf.
 _OWN_GROUPS = 'manila_precheck'
 
@@ -135,6 +149,9 @@ class Why(enum.Enum):
     MODE = 'mode'
     # The option is of another layout of GlusterFS than the section's.
     LAYOUT = 'layout'
+    # It stands in manila's sample file, and no service of this configuration
+    # loads the code that reads it.
+    IDLE = 'idle'
     # The option is of another network plugin than the section's.
     NETWORK = 'network'
     # The option is of another login plugin, or auth_section moved the login.
@@ -296,7 +313,18 @@ class Reader:
         ):
             # Importing its driver registers it here, and nobody looks.
             why = Why.DRIVER
-        return Standing(why, option, match.group or group, match.old)
+        where = match.group or group
+        if self._idle(where, option.name):
+            why = Why.IDLE
+        return Standing(why, option, where, match.old)
+
+    def _idle(self, group: str, name: str) -> bool:
+        """Say whether no service loads what would read an option."""
+        reader = _IDLE.get((group, name))
+        if not reader:
+            return reader is not None
+        chosen = self.conf.value('DEFAULT', 'scheduler_driver') or ''
+        return chosen.rpartition('.')[2] != reader
 
     def _serves_default(self, option: options.Option, old: bool) -> bool:
         """Say whether anything reads a driver's option in [DEFAULT]."""

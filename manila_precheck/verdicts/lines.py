@@ -26,7 +26,14 @@ from manila_precheck.verdicts import sides
 Severity = model.Severity
 Why = standing.Why
 
-_INEFFECTIVE = (Why.DRIVER, Why.LAYOUT, Why.LOGIN, Why.MODE, Why.NETWORK)
+_INEFFECTIVE = (
+    Why.DRIVER,
+    Why.IDLE,
+    Why.LAYOUT,
+    Why.LOGIN,
+    Why.MODE,
+    Why.NETWORK,
+)
 
 
 class Lines:
@@ -151,6 +158,8 @@ class Lines:
                 f'{self._target.layout(setting.group)}, which '
                 'glusterfs_share_layout or its default chooses'
             )
+        if now.why is Why.IDLE:
+            return 'no service of this configuration loads what reads it'
         if now.why is Why.NETWORK:
             return (
                 f'the network plugin of section [{section}] is another than '

@@ -721,6 +721,18 @@ class ConfigOptionsTest(testtools.TestCase):
             'no auth_type names the plugin that would read it',
         ],
         [
+            'of_a_scheduler_that_is_not_chosen',
+            '[DEFAULT]\nmax_gigabytes = many\n',
+            'DEFAULT/max_gigabytes',
+            'no service of this configuration loads what reads it',
+        ],
+        [
+            'of_code_that_no_service_loads',
+            '[DEFAULT]\ntcp_keepalive = perhaps\n',
+            'DEFAULT/tcp_keepalive',
+            'no service of this configuration loads what reads it',
+        ],
+        [
             'of_the_other_layout',
             '[DEFAULT]\nenabled_share_backends = z\n'
             f'[z]\nshare_driver = {GLUSTERFS}\n'
@@ -756,6 +768,20 @@ class ConfigOptionsTest(testtools.TestCase):
                 {'verdict': 'ineffective'},
                 '',
             ),
+        )
+
+    def test_option_of_the_scheduler_that_is_chosen(self):
+        result = self.run_check(
+            '[DEFAULT]\nscheduler_driver = '
+            'manila.scheduler.drivers.simple.SimpleScheduler\n'
+            'max_gigabytes = many\n'
+        )
+        self.assertEqual(
+            [(FAILURE, 'DEFAULT/max_gigabytes', 'invalid')],
+            [
+                (f.severity, f.subject.name, f.data['verdict'])
+                for f in result.findings
+            ],
         )
 
     def test_reference_into_default_by_name_is_refused(self):
