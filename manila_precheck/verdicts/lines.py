@@ -92,16 +92,7 @@ class Lines:
             )
         if before.read:
             return self._removed(setting)
-        if now.why is Why.SECTION:
-            reason = (
-                f'nothing in {self._source.release} or {target} reads '
-                f'section [{setting.section}]'
-            )
-        else:
-            reason = (
-                f'neither {self._source.release} nor {target} knows it in '
-                'this section'
-            )
+        reason = self._unknown(setting, now)
         hint = self._hints.hint(setting)
         return self._sides.finding(
             Severity.INFO,
@@ -110,6 +101,22 @@ class Lines:
             f'{name} is ignored: {reason}',
             [model.advice(hint)] if hint else [],
         )
+
+    def _unknown(self, setting: config.Setting, now: standing.Standing) -> str:
+        source, target = self._source.release, self._target.release
+        section = now.why is Why.SECTION
+        if source == target:
+            return (
+                f'nothing in {target} reads section [{setting.section}]'
+                if section
+                else f'{target} does not know it in this section'
+            )
+        if section:
+            return (
+                f'nothing in {source} or {target} reads section '
+                f'[{setting.section}]'
+            )
+        return f'neither {source} nor {target} knows it in this section'
 
     def _removed(self, setting: config.Setting) -> model.Finding:
         masked_by = self._source.effective(setting)

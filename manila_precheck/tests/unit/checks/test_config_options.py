@@ -770,6 +770,26 @@ class ConfigOptionsTest(testtools.TestCase):
             ),
         )
 
+    @ddt.data(
+        ('stray/debug', 'nothing in 2025.1 reads section [stray]'),
+        ('oslo_policy/debug', '2025.1 does not know it in this section'),
+    )
+    @ddt.unpack
+    def test_unknown_where_nothing_is_upgraded(self, name, reason):
+        section, option = name.split('/')
+        self.assert_found(
+            self.run_check(f'[{section}]\n{option} = 1\n', source='2025.1'),
+            (
+                INFO,
+                name,
+                2,
+                f'[{section}] {option} is ignored: {reason}',
+                sentence('debug is read in [DEFAULT].'),
+                {'verdict': 'unknown'},
+                '',
+            ),
+        )
+
     def test_option_of_the_scheduler_that_is_chosen(self):
         result = self.run_check(
             '[DEFAULT]\nscheduler_driver = '
