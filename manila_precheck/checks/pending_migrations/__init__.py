@@ -1,0 +1,125 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The check ``pending-migrations``."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from manila_precheck import check
+from manila_precheck import context
+from manila_precheck import exceptions
+from manila_precheck import forecast
+from manila_precheck import model
+from manila_precheck.checks.pending_migrations import rewrites
+from manila_precheck.checks.pending_migrations import rows
+from manila_precheck.checks.pending_migrations import stops
+from manila_precheck.sources import database
+from manila_precheck.sources import database_url
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+
+class PendingMigrations(check.Check):
+    """A migration that is still to run fails on a row, a table or a setting.
+
+    Each revision between the one that the database has and the target's is
+    held against the server: what it does is known from running it on a real
+    server. On MySQL and MariaDB a migration that fails leaves half of its
+    work behind; all of this can be put right before.
+
+    Looked at are: the dialect in ``[database] connection``
+    (``mariadb+pymysql://`` makes a87e0fb17dee of yoga fail, and every first
+    install); collations and engines, where a foreign key that a migration
+    adds would be refused (a database that was restored as utf8mb4 among
+    utf8 tables, MyISAM); foreign keys that it drops and that are gone; a
+    table, a column or a key that it needs and that is gone; a revision of
+    which something is there already; network allocations without a share
+    server; the availability zones of share backups.
+
+    Tables that MySQL writes anew are listed with their rows, the time and
+    the disk space that this takes: for the copy, beside the table. The time
+    is half to twice what is said: the server is asked how fast it counts,
+    and reads no row for that. Write ``seconds_per_million_rows`` where a
+    migration was rehearsed. PostgreSQL writes no table anew.
+
+    FAILURE: ``manila-manage db sync`` stops there. WARNING: it goes through,
+    but a backup loses its availability zone, times lose their fractions, or
+    a later migration will stop; a rewrite that takes ``warning_seconds`` or
+    more. INFO: a rewrite that takes less; network allocations without a
+    share server that no pending migration reads.
+
+    Not looked at: whether the account may alter tables, and how much disk
+    space there is, which a server does not say.
+    """
+
+    id = 'pending-migrations'
+    title = 'Pending migrations'
+    stages = frozenset({model.Stage.PLAN, model.Stage.STOPPED})
+    # Not required: an empty database is judged here.
+    uses = frozenset({model.Source.DATABASE})
+
+    @classmethod
+    def opts(cls) -> 'tuple[cfg.Opt, ...]':
+        """Return the rate and the threshold of the estimate."""
+        from oslo_config import cfg
+
+        return (
+            cfg.FloatOpt(
+                'seconds_per_million_rows',
+                min=0.0,
+                help='How many seconds the database server takes to write '
+                'a million rows of a table anew, from a rehearsal. Default: '
+                'estimated from the size of the table and a probe that '
+                'reads no row.',
+            ),
+            cfg.IntOpt(
+                'warning_seconds',
+                default=600,
+                min=1,
+                help='From how many seconds on the rewrite of one table is '
+                'a warning.',
+            ),
+        )
+
+    def run(self, ctx: context.Context) -> Iterable[model.Finding]:
+        """Yield what stops a pending migration, and what takes long."""
+        db = ctx.database_as_found
+        mariadb = database_url.dialect_of_manila(ctx.conf) == 'mariadb'
+        if db.state is database.State.EMPTY and mariadb:
+            yield stops.first_install(self)
+            return
+        pending = _pending(ctx, ctx.database)
+        yield from stops.Stops(self, ctx, pending).findings(mariadb)
+        yield from rows.Rows(self, ctx, pending).findings()
+        if db.dialect == 'mysql':
+            yield from rewrites.Rewrites(self, ctx, pending).findings()
+
+
+def _pending(ctx: context.Context, db: database.Database) -> forecast.Steps:
+    """Return the steps of the revisions that are to run, in order.
+
+    :raises SourceNotApplicable: when that cannot be told.
+    """
+    target = ctx.upgrade.target
+    chain = ctx.catalog.chain(target)
+    if db.revision not in chain:
+        raise exceptions.SourceNotApplicable(
+            f'no migration leads from the revision of the database to '
+            f'{target}: see schema-revision'
+        )
+    known = ctx.catalog.steps(target)
+    later = chain[chain.index(db.revision) + 1 :]
+    return {
+        name: [s for s in known.get(name, ()) if s.on(db.dialect)]
+        for name in later
+    }

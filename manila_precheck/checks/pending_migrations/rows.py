@@ -1,0 +1,116 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The rows on which a migration fails, or that it harms."""
+
+from collections.abc import Iterator
+
+from manila_precheck import check
+from manila_precheck import context
+from manila_precheck import forecast
+from manila_precheck import model
+from manila_precheck.checks.pending_migrations import wording
+from manila_precheck.sources import migrated_rows
+
+
+class Rows:
+    """The rows that the pending migrations read."""
+
+    def __init__(
+        self,
+        owner: check.Check,
+        ctx: context.Context,
+        pending: forecast.Steps,
+    ) -> None:
+        self._owner = owner
+        self._ctx = ctx
+        self._pending = pending
+
+    def findings(self) -> Iterator[model.Finding]:
+        """Yield what fails on rows, and what loses some of them."""
+        yield from self._allocations()
+        yield from self._backups()
+
+    def _allocations(self) -> Iterator[model.Finding]:
+        rows = migrated_rows.orphans(
+            self._ctx.database, self._ctx.options.max_listed
+        )
+        if not rows.total:
+            return
+        message = (
+            f'{wording.count(rows.total, "row", "")} of network_allocations '
+            f'without the share server that is named: {_named(rows)}'
+        )
+        fails = migrated_rows.ALLOCATIONS in self._pending
+        if fails:
+            message = (
+                f'"manila-manage db sync" fails at revision '
+                f'{migrated_rows.ALLOCATIONS}: {message}'
+            )
+        else:
+            message += '; no pending migration reads it'
+        yield self._owner.finding(
+            model.Severity.FAILURE if fails else model.Severity.INFO,
+            model.Subject('table', 'network_allocations'),
+            message,
+            [
+                model.advice(
+                    'Delete the row: the share server that the address was '
+                    'for is gone.'
+                )
+            ],
+            data={'rows': rows.total},
+            aspect='orphans',
+        )
+
+    def _backups(self) -> Iterator[model.Finding]:
+        db, limit = self._ctx.database, self._ctx.options.max_listed
+        if migrated_rows.ZONES not in self._pending or not db.has_column(
+            'share_backups', 'availability_zone'
+        ):
+            return
+        for rows, what, aspect in (
+            (
+                migrated_rows.backups_without_zone(db, limit),
+                'no row of availability_zones has the name, and it becomes '
+                'NULL',
+                'no-zone',
+            ),
+            (
+                migrated_rows.backups_of_deleted_zone(db, limit),
+                'the first row of that name is soft-deleted, and its id is '
+                'taken',
+                'deleted-zone',
+            ),
+        ):
+            if rows.total:
+                yield self._owner.finding(
+                    model.Severity.WARNING,
+                    model.Subject('table', 'share_backups'),
+                    f'{wording.count(rows.total, "backup")} to lose the '
+                    f'availability zone at revision {migrated_rows.ZONES}, '
+                    f'since {what}: {_named(rows)}',
+                    [
+                        model.advice(
+                            'Set availability_zone to the name of a zone '
+                            'that is in use, or note it and set '
+                            'availability_zone_id afterwards.'
+                        )
+                    ],
+                    data={'rows': rows.total},
+                    aspect=aspect,
+                )
+
+
+def _named(rows: migrated_rows.Rows) -> str:
+    words = ', '.join(f'{one} ({of})' for one, of in rows.first)
+    more = rows.total - len(rows.first)
+    return f'{words} and {more} more' if more > 0 else words

@@ -1,0 +1,247 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What stops a migration: the schema, and the settings of the server."""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+
+from manila_precheck import check
+from manila_precheck import context
+from manila_precheck import drift
+from manila_precheck import forecast
+from manila_precheck import model
+from manila_precheck.catalog import steps
+from manila_precheck.checks.pending_migrations import wording
+from manila_precheck.sources import database
+from manila_precheck.sources import schema as schema_source
+
+_RESTORE = model.advice(
+    'Restore the backup that was made before the "manila-manage db sync" '
+    'that failed.'
+)
+_MISSING = model.advice(
+    'Let the account read it; or find out who dropped it, and take it from a '
+    'backup. See schema-revision.'
+)
+_DIALECT = model.advice(
+    'In [database] connection write mysql+pymysql:// in place of '
+    'mariadb+pymysql://; nothing else of the URL changes.'
+)
+
+
+def _to_innodb(tables: Sequence[str]) -> list[model.Remediation]:
+    return [
+        model.command(f'ALTER TABLE {table} ENGINE = InnoDB;')
+        for table in tables
+    ]
+
+
+def _to_collation(utf8: str) -> list[model.Remediation]:
+    # ALTER TABLE ... CONVERT TO is refused where a foreign key is (1833).
+    charset = utf8.partition('_')[0]
+    return [
+        model.advice(
+            'With the services stopped, dump the database and load it into '
+            'a new one with the collation that the migrations ask for; a '
+            f'character that {charset} does not have is lost:'
+        ),
+        model.command(
+            'mysqldump --single-transaction DATABASE | sed -E '
+            "'/^CREATE TABLE/,/^\\) ENGINE/ { "
+            f's/(CHARSET=|CHARACTER SET )[a-z0-9]+/\\1{charset}/; '
+            f"s/(COLLATE[= ])[a-z0-9_]+/\\1{utf8}/ }}' | mysql NEW_DATABASE"
+        ),
+    ]
+
+
+def _of_option(
+    owner: check.Check, severity: model.Severity, message: str, aspect: str
+) -> model.Finding:
+    return owner.finding(
+        severity,
+        model.Subject('option', 'database/connection'),
+        message,
+        [_DIALECT],
+        aspect=aspect,
+    )
+
+
+def first_install(owner: check.Check) -> model.Finding:
+    """Return that an empty database cannot be filled through this URL."""
+    return _of_option(
+        owner,
+        model.Severity.FAILURE,
+        '[database] connection is a mariadb:// URL: the migrations of '
+        'manila take the server for another one than MySQL, and '
+        '"manila-manage db sync" of an empty database fails',
+        'first-install',
+    )
+
+
+class Stops:
+    """What of the pending migrations fails, whatever the rows."""
+
+    def __init__(
+        self,
+        owner: check.Check,
+        ctx: context.Context,
+        pending: forecast.Steps,
+    ) -> None:
+        self._owner = owner
+        self._ctx = ctx
+        self._pending = pending
+
+    def findings(self, mariadb: bool) -> Iterator[model.Finding]:
+        """Yield what fails.
+
+        :param mariadb: whether the URL of manila names that dialect.
+        """
+        db = self._ctx.database
+        half = drift.half_applied(
+            self._ctx.catalog,
+            list(self._pending),
+            db.shape,
+            self._ctx.schema,
+            db.dialect,
+        )
+        yield from self._half_applied(half)
+        yield from self._lacking({one.revision for one in half})
+        if db.dialect == 'mysql':
+            if mariadb:
+                yield from self._mariadb()
+            yield from self._refused(mariadb)
+
+    def _half_applied(
+        self, found: Iterable[drift.Half]
+    ) -> Iterator[model.Finding]:
+        for half in found:
+            there = drift.listed(half.present, self._ctx.options.max_listed)
+            yield wording.fails(
+                self._owner,
+                half.revision,
+                f'{there} is there already',
+                [_RESTORE],
+                aspect='half-applied',
+            )
+
+    def _lacking(self, begun: set[str]) -> Iterator[model.Finding]:
+        # SQLite is no server of manila's.
+        if self._ctx.database.dialect == 'sqlite':
+            return
+        for one in forecast.lacking(
+            self._pending, self._ctx.database.shape, self._ctx.schema
+        ):
+            if one.revision not in begun:
+                yield wording.fails(
+                    self._owner,
+                    one.revision,
+                    one.why,
+                    [_MISSING],
+                    f'without-{one.what}',
+                )
+
+    def _mariadb(self) -> Iterator[model.Finding]:
+        name = forecast.NEEDS_MYSQL
+        only = {name: self._pending[name]} if name in self._pending else {}
+        if only and not list(forecast.undroppable(only, self._ctx.schema)):
+            yield _of_option(
+                self._owner,
+                model.Severity.FAILURE,
+                f'"manila-manage db sync" fails at revision {name}: [database]'
+                ' connection is a mariadb:// URL, for which it does not drop '
+                'a foreign key before the column (error 1553)',
+                name,
+            )
+        tables = self._ctx.catalog.tables(self._ctx.upgrade.target)
+        coarse = sorted(
+            step.table
+            for some in self._pending.values()
+            for step in some
+            if step.do is steps.Do.CREATE_TABLE
+            and any(c.fsp for c in tables[step.table].columns)
+        )
+        if coarse:
+            yield _of_option(
+                self._owner,
+                model.Severity.WARNING,
+                '[database] connection is a mariadb:// URL: times in the '
+                f'new tables ({", ".join(coarse)}) are kept without '
+                'fractions of a second',
+                'precision',
+            )
+
+    def _refused(self, mariadb: bool) -> Iterator[model.Finding]:
+        utf8 = schema_source.text_collation(self._ctx.database)
+        seen = set()
+        for key in forecast.refused(self._pending, self._ctx.schema, utf8):
+            seen.add(key.why)
+            what = f'{key.table}.{key.column}'
+            if key.why == 'engine':
+                why = (
+                    f'{what} refers to {key.parent}, whose engine is '
+                    f'{key.theirs} (error 1005, errno 150)'
+                )
+                todo = _to_innodb([key.parent])
+            else:
+                why = (
+                    f'{what} gets the collation {key.mine} and refers to '
+                    f'{key.parent}, which has {key.theirs} (error 1005, '
+                    'errno 150)'
+                )
+                todo = _to_collation(utf8)
+            yield wording.fails(self._owner, key.revision, why, todo, what)
+        if not mariadb:
+            for gone in forecast.undroppable(self._pending, self._ctx.schema):
+                yield wording.fails(
+                    self._owner,
+                    gone.revision,
+                    f'it drops the foreign key {gone.name} of {gone.table}, '
+                    'which is not there (error 1091)',
+                    [model.advice('Create it again.')],
+                    gone.name,
+                )
+        yield from self._odd(utf8, seen)
+
+    def _odd(self, utf8: str, seen: set[str]) -> Iterator[model.Finding]:
+        """Yield what stops none of these migrations, but a later one."""
+        known = {
+            table
+            for table, _ in self._ctx.catalog.columns(self._ctx.upgrade.source)
+        }
+        known -= {database.VERSION_TABLE}
+        limit = self._ctx.options.max_listed
+        engines = forecast.odd_engines(self._ctx.schema, known)
+        if engines and 'engine' not in seen:
+            yield self._owner.finding(
+                model.Severity.WARNING,
+                model.Subject('database', 'engine'),
+                f'{wording.count(len(engines), "table")} not in InnoDB: '
+                f'{drift.listed(engines, limit)}; a later migration that '
+                'refers to one fails, and until then nothing checks its '
+                'references',
+                _to_innodb(engines[:limit]),
+                data={'tables': len(engines)},
+                aspect='other',
+            )
+        odd = forecast.odd_collations(self._ctx.schema, known, utf8)
+        if odd and 'collation' not in seen:
+            yield self._owner.finding(
+                model.Severity.WARNING,
+                model.Subject('database', 'collation'),
+                f'{wording.count(len(odd), "table")} not in {utf8}, which '
+                f'new tables get: {drift.listed(odd, limit)}; a later '
+                'migration that refers to one fails',
+                _to_collation(utf8),
+                data={'tables': len(odd), 'collation': utf8},
+                aspect='other',
+            )
