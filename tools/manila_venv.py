@@ -190,7 +190,12 @@ def create(release, home, python=None, constraints_file=None):
             say(f'{home}: manila {version}, there already, not made here')
             return inside
         raise SystemExit(f'{home} is there and holds no {release}')
-    if version and stamp == {'manila': version, 'constraints': digest}:
+    # Constraints that could not be had are no reason to install without.
+    known = stamp.get('constraints') if stamp else None
+    if version and stamp == {
+        'manila': version,
+        'constraints': digest if pins else known,
+    }:
         say(f'{home}: manila {version}, there already')
         return inside
     chosen = python or interpreter(release.major)

@@ -218,3 +218,23 @@ class MainTest(Case):
         self.assertEqual(
             [(releases.parse('22'), self.path / 'm22', None, None)], made
         )
+
+    def made_with(self, pins):
+        """Make one, and return whether it was installed anew."""
+        home = self.path / 'ours'
+        calls = []
+        with mock.patch.multiple(
+            self.module,
+            _manila=lambda _: '22.0.2',
+            _install=lambda *words: calls.append(words),
+            constraints=lambda *_: pins,
+            interpreter=lambda _: '/bin/python3',
+        ):
+            self.module.create(releases.parse('2026.1'), home)
+        return bool(calls)
+
+    def test_one_that_is_there_is_kept_when_no_constraints_can_be_had(self):
+        self.assertTrue(self.made_with('a===1\n'))
+        self.assertFalse(self.made_with('a===1\n'))
+        self.assertFalse(self.made_with(''))
+        self.assertTrue(self.made_with('a===2\n'))
