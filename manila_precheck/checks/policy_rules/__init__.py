@@ -58,14 +58,14 @@ class PolicyRules(check.Check):
 
     FAILURE: the target ignores a file that the source enforces; the target
     cannot parse a file, and every request fails with 500; a rule refers to
-    one that does not exist, and the default rule opens it; a role passes a
-    rule that refused it. WARNING: a role is refused by a rule that it passed;
-    manila itself opens a rule, with no file in play; a rule that the target
-    no longer has; a check string that oslo.policy cannot parse, which denies;
-    a rule with nothing behind it, which allows; a rule that needs itself; a
-    copy of a default of the source that the target changes; an overridden
-    rule that takes tokens of other scopes; a file in JSON; a ``policy_file``
-    that does not exist. INFO: a rule that neither release has; a copy of the
+    one that does not exist, and the default rule opens it; a rule has nothing
+    behind it, which allows; a role passes a rule that refused it. WARNING: a
+    role is refused by a rule that it passed; manila itself opens a rule, with
+    no file in play; a rule that the target no longer has; a check string that
+    oslo.policy cannot parse, which denies; a rule that needs itself; a copy
+    of a default of the source that the target changes; an overridden rule
+    that takes tokens of other scopes; a file in JSON; a ``policy_file`` that
+    does not exist. INFO: a rule that neither release has; a copy of the
     target's own default; an override of a default that changes; a role is
     refused on the objects of other projects alone; a ``policy.json`` that
     neither release reads.

@@ -112,8 +112,7 @@ class Access:
             f'a token of {named} scope no longer passes {self._count(rules)}',
             [
                 model.command(
-                    'openstack role add --project <project> --user <user> '
-                    'admin'
+                    'openstack role add --project PROJECT --user USER admin'
                 )
             ],
             {
@@ -191,8 +190,8 @@ class Access:
             if self._worlds.all_pass(rules, step):
                 return [
                     model.command(
-                        'openstack role add --project <project> --user '
-                        f'<user> {step}'
+                        'openstack role add --project PROJECT --user '
+                        f'USER {step}'
                     )
                 ]
         return []

@@ -75,6 +75,7 @@ class Rules:
                 f'{rule.name}: {rule.check!r} is no check string; every '
                 'request fails with 500',
                 'syntax',
+                self._written_anew(rule),
             )
         elif not parsed.understood:
             opens = 'not !' in parsed.canonical
@@ -89,10 +90,12 @@ class Rules:
                     else 'what is not understood allows nobody'
                 ),
                 'syntax',
+                self._written_anew(rule),
             )
         elif rule.check is None:
+            # "" is how one writes that everyone may; nobody means this.
             yield self._of(
-                Severity.WARNING,
+                Severity.FAILURE,
                 rule,
                 'open',
                 f'{rule.name} has nothing behind it: everyone is allowed (an '
@@ -100,6 +103,18 @@ class Rules:
                 'empty',
                 [model.policy(f'"{rule.name}": "!"')],
             )
+
+    def _written_anew(self, rule: policy.Rule) -> list[model.Remediation]:
+        own = self._ctx.catalog.policies(self._target).get(rule.name)
+        if own is None:
+            return [model.advice('Write it as a check string of oslo.policy.')]
+        return [
+            model.advice(
+                'Write it as a check string of oslo.policy, or have the '
+                f'default of {self._target}:'
+            ),
+            model.policy(f'"{rule.name}": "{own.check}"'),
+        ]
 
     def _reference(
         self, rule: policy.Rule, reference: str

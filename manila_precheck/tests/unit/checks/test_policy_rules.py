@@ -30,6 +30,14 @@ CONVERT = (
     'oslopolicy-convert-json-to-yaml --namespace manila --policy-file '
     '{dir}/policy.json --output-file {dir}/'
 )
+WRITE_ANEW = [
+    (
+        'text',
+        'Write it as a check string of oslo.policy, or have the default of '
+        '2026.1:',
+    ),
+    ('policy', f'"share:create": "{CREATE}"'),
+]
 REMOVE = [('text', 'Remove the rule from the file.')]
 
 
@@ -416,8 +424,19 @@ class PolicyRulesTest(testtools.TestCase):
             f'"share:create": "{check}"\n',
             severity,
             f'share:create: {message}',
+            WRITE_ANEW,
             data={'verdict': 'invalid'},
             aspect='syntax',
+        )
+
+    def test_syntax_of_a_rule_that_the_target_does_not_have(self):
+        result = self.run_check(
+            '"ours": "admin"\n"share:create": "rule:ours or role:x"\n'
+        )
+        found = [f for f in result.findings if f.subject.name == 'ours']
+        self.assertEqual(
+            [[('text', 'Write it as a check string of oslo.policy.')]],
+            [[(r.kind, r.text) for r in f.remediation] for f in found],
         )
 
     def test_no_check_string(self):
@@ -425,6 +444,7 @@ class PolicyRulesTest(testtools.TestCase):
             '"share:create": 5\n',
             FAILURE,
             'share:create: 5 is no check string; every request fails with 500',
+            WRITE_ANEW,
             data={'verdict': 'invalid'},
             aspect='syntax',
         )
@@ -432,7 +452,7 @@ class PolicyRulesTest(testtools.TestCase):
     def test_unquoted_exclamation_mark(self):
         self.assert_rule(
             '"share:create": !\n',
-            WARNING,
+            FAILURE,
             'share:create has nothing behind it: everyone is allowed (an '
             'unquoted ! is nothing to YAML)',
             [('policy', '"share:create": "!"')],

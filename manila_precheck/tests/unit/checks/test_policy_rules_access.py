@@ -29,7 +29,7 @@ _OLDER = ('rule:default', 'rule:admin_or_owner', '')
 
 def role_add(role):
     return model.command(
-        f'openstack role add --project <project> --user <user> {role}'
+        f'openstack role add --project PROJECT --user USER {role}'
     )
 
 
