@@ -184,7 +184,8 @@ def _remediation(
         return todo
     if phase is Phase.WAITING:
         todo.append(model.command(f'{migration} complete {one.id}'))
-    else:
+    elif not (stopped and phase is Phase.COPY):
+        # The copy is given up by then, and manila refuses to show it.
         todo.append(model.command(f'{migration} show {one.id}'))
     if one.state in _CANCELLABLE and not (stopped and phase is Phase.COPY):
         todo.append(model.advice('Or give it up:'))

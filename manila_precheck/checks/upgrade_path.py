@@ -39,9 +39,10 @@ class UpgradePath(check.Check):
     the source, else the release after the source, which is then assumed.
 
     FAILURE: the hop is not supported; the finding names the release to go
-    to first. WARNING: a release had to be assumed and is not the operator's
-    word. INFO: source and target are one release, or the
-    database is empty and there is nothing to upgrade from.
+    to first. WARNING: the source had to be assumed, or is not the operator's
+    word. INFO: the target had to be assumed, or at stage upgraded the source,
+    which a migrated database does not tell; source and target are one
+    release; the database is empty and there is nothing to upgrade from.
     """
 
     id = 'upgrade-path'
@@ -62,10 +63,18 @@ class UpgradePath(check.Check):
             )
             return
         if resolution.source_origin == 'assumed' and source != target:
+            # The migrated database no longer tells, and no check that runs
+            # then leaves anything out for it.
+            over = ctx.stage is model.Stage.UPGRADED
             yield self.finding(
-                model.Severity.WARNING,
+                model.Severity.INFO if over else model.Severity.WARNING,
                 model.Subject('release', 'source'),
-                f'the release that runs now is not known; {source} is assumed',
+                (
+                    'the release that ran before the upgrade is not known; '
+                    if over
+                    else 'the release that runs now is not known; '
+                )
+                + f'{source} is assumed',
                 [model.advice('Say it: --source-release RELEASE')],
                 aspect='assumed',
             )

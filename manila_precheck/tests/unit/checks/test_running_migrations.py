@@ -203,7 +203,7 @@ class Scenarios:
                 'was being copied by manila-data, and becomes '
                 'data_copying_error when any manila-data starts, whatever '
                 'its host',
-                [AFTER, model.command(f'{show} d'), *reset_of_share('d')],
+                [AFTER, *reset_of_share('d')],
             ),
             (
                 'a',

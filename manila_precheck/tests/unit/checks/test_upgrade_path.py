@@ -154,6 +154,21 @@ class UpgradePathTest(testtools.TestCase):
             self.run_check(source='2024.1'),
         )
 
+    def test_a_source_that_is_over_is_no_warning(self):
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    model.Severity.INFO,
+                    'source',
+                    'the release that ran before the upgrade is not known; '
+                    '2024.1 is assumed',
+                    model.advice('Say it: --source-release RELEASE'),
+                    aspect='assumed',
+                )
+            ),
+            self.run_check(target='2025.1', stage='upgraded'),
+        )
+
     def test_stated_source_against_the_database(self):
         folder = self.useFixture(fixtures.TempDir()).path
         path = os.path.join(folder, 'manila.sqlite')
