@@ -22,6 +22,7 @@ import shutil
 from typing import Callable
 from typing import Optional
 
+from manila_precheck.tests.functional.upgrade import processes
 from manila_precheck.tests.functional.upgrade import remedy
 from manila_precheck.tests.functional.upgrade import site as sites
 
@@ -63,7 +64,7 @@ def _replace_all(old, new):
     def breaks(site, path):
         text = site.read('manila.conf')
         if old not in text:
-            raise ValueError(f'no {old!r} in manila.conf')
+            raise processes.Broken(f'no {old!r} in manila.conf')
         site.write('manila.conf', text.replace(old, new))
 
     return breaks
@@ -229,9 +230,6 @@ SCENARIOS = (
         ),
         'share',
         when=_crosses(18),
-        by_hand=lambda site: site.edit(
-            'emc_share_backend = vmax', 'emc_share_backend = powermax'
-        ),
     ),
     Scenario(
         'emc_share_backend = isilon',

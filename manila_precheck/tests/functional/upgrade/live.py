@@ -114,8 +114,8 @@ class AtPlan:
         """Make the faults, run the command, and remedy each."""
         run = self.run
         run.filler.migrate('moving')
-        self.other.services.kill('manila-share')
         self.other.services.stop('manila-data')
+        self.other.services.kill('manila-share')
         run.client.put(
             '/services/disable', binary='manila-share', host='ctl1@beta'
         )
@@ -129,26 +129,25 @@ class AtPlan:
         run.say('what was in flight at plan is remedied')
 
     def _wait_until_dead(self):
-        """Wait until the row of what was killed looks like it.
+        """Wait until no row of the other controller looks alive.
 
         manila-scheduler from 2025.2 on writes 'down' with a new updated_at,
         which for service_down_time looks like a service that starts.
         """
         database, name = self.run.database, self.run.name
-        marked = (
-            "AND state = 'down'" if self.run.path.source.major >= 21 else ''
+        unmarked = (
+            "OR state = 'up'" if self.run.path.source.major >= 21 else ''
         )
-
-        def dead():
-            return database.run(
-                f"SELECT 1 FROM services WHERE host = '{_ELSEWHERE}' AND "
-                'deleted = 0 AND updated_at < UTC_TIMESTAMP() - INTERVAL '
-                f'{sites.SERVICE_DOWN_TIME + 1} SECOND {marked}',
-                name,
-            )
-
-        if not processes.wait_for(dead, 6 * sites.SERVICE_DOWN_TIME):
-            raise processes.Broken(f'{_ELSEWHERE} never looks dead')
+        alive = (
+            f"SELECT 1 FROM services WHERE host LIKE '{sites.OTHER_HOST}%' "
+            "AND deleted = 0 AND state <> 'stopped' AND (updated_at >= "
+            'UTC_TIMESTAMP() - INTERVAL '
+            f'{sites.SERVICE_DOWN_TIME + 1} SECOND {unmarked})'
+        )
+        if not processes.wait_for(
+            lambda: not database.run(alive, name), 6 * sites.SERVICE_DOWN_TIME
+        ):
+            raise processes.Broken(f'{sites.OTHER_HOST} never looks dead')
 
     def _mend(self, site):
         run = self.run

@@ -20,7 +20,7 @@ START_SECONDS = 120
 
 #: manila-share of 2026.1 mostly outlives SIGTERM; its row says stopped long
 #: before the process is gone.
-STOP_SECONDS = 15
+STOP_SECONDS = 30
 
 #: In the order in which manila's upgrade guide stops them.
 SERVICES = ('manila-api', 'manila-scheduler', 'manila-share', 'manila-data')

@@ -20,6 +20,7 @@ import pathlib
 import shutil
 import sys
 import tempfile
+import threading
 import time
 
 from manila_precheck.tests.functional.upgrade import api
@@ -42,8 +43,11 @@ Observed = score.Observed
 
 _LONGEST_BASE = 60
 
-# What a run says of rules that no file overrides.
-_RIGHTS = 'policy-rules[[]*'
+# What a run says of a site where nothing is wrong, since the target itself
+# does things differently: of rules that no file overrides, ...
+_RIGHTS = ('policy-rules[[]*', 'upgrade-advisories[[]oslo_policy/*')
+# ... and of the first start of manila-share.
+_ENSURING = ('upgrade-advisories[[]*#shares-ensuring-at-start]',)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -479,10 +483,28 @@ class Run:
                 + observe.why(done.stderr + done.stdout),
             )
         self.say(f'db sync took {self.sync_seconds:.1f} s')
-        self.services.start_all(self.port, self.target.now())
-        self.other.upgrade()
+        over = threading.Event()
+        watch = threading.Thread(target=self._watch_ensuring, args=(over,))
+        watch.start()
+        try:
+            self.services.start_all(self.port, self.target.now())
+            self.other.upgrade()
+        finally:
+            over.set()
+            watch.join()
         self.say('the services of the target are up')
         return self._compare()
+
+    def _watch_ensuring(self, over):
+        """Note how many shares are ensuring at once."""
+        self.ensuring = 0
+        while not over.wait(processes.STEP_SECONDS):
+            count = self.database.run(
+                "SELECT COUNT(*) FROM share_instances WHERE deleted = 'False' "
+                "AND status = 'ensuring'",
+                self.name,
+            )[0][0]
+            self.ensuring = max(self.ensuring, count)
 
     def _compare(self):
         """Say whether every object is as it was."""
@@ -530,21 +552,33 @@ class Run:
             )
         )
 
-    def rights(self, report, before):
-        """Count what was said of the rights with no policy file in play."""
-        expected = ()
-        if self.path.source.major < 19 <= self.path.target.major:
-            # enforce_new_defaults becomes the default.
-            expected = (('warning', _RIGHTS),)
-        self.results.append(
-            score.Result(
-                path=str(self.path),
-                scenario='who may do what, with no policy file',
-                expected=expected,
-                predicted=fnmatched(report.loud, _RIGHTS),
-                observed=observe.access(before, self._default_answers()),
+    def differences(self, report, before):
+        """Count what was said of what the target itself does differently."""
+        # 2024.2 made enforce_new_defaults and enforce_scope the default, and
+        # has shares in status ensuring while manila-share starts.
+        crossed = self.path.source.major < 19 <= self.path.target.major
+        seen = observe.access(before, self._default_answers())
+        if self.ensuring:
+            ensuring = Observed(
+                Level.CHANGED, f'{self.ensuring} shares are ensuring at once'
             )
-        )
+        else:
+            ensuring = Observed(Level.NOTHING, 'no share is ensuring')
+        for name, patterns, observed in (
+            ('who may do what, with no policy file', _RIGHTS, seen),
+            ('shares at the first start', _ENSURING, ensuring),
+        ):
+            self.results.append(
+                score.Result(
+                    path=str(self.path),
+                    scenario=name,
+                    expected=tuple(
+                        ('warning', pattern) for pattern in patterns if crossed
+                    ),
+                    predicted=fnmatched(report.loud, *patterns),
+                    observed=observed,
+                )
+            )
 
     def clean(self, name, report, observed):
         """Count a run of the command that has to be silent."""
@@ -556,7 +590,7 @@ class Run:
                 predicted={
                     key: severity
                     for key, severity in report.loud.items()
-                    if not fnmatch.fnmatchcase(key, _RIGHTS)
+                    if key not in self.background
                 },
                 observed=observed,
             )
@@ -568,7 +602,7 @@ class Run:
         self._defaults = None
         self.prepare()
         plan = self.check(self.staged, 'plan')
-        self.background = frozenset(fnmatch.filter(plan.loud, _RIGHTS))
+        self.background = frozenset(fnmatched(plan.loud, *_RIGHTS, *_ENSURING))
         before = self.source.answers(
             self.source_site, self.scratch / 'callers'
         )
@@ -580,7 +614,7 @@ class Run:
         upgraded = self.check(self.staged, 'upgraded')
         self.services.stop_all()
         self.other.services.stop_all()
-        self.rights(plan, before)
+        self.differences(plan, before)
         for stage, report in (
             ('plan', plan),
             ('stopped', self.stopped),
@@ -617,6 +651,10 @@ def in_two(what, items):
     return [future.result() for future in futures]
 
 
-def fnmatched(found, pattern):
+def fnmatched(found, *patterns):
     """Return the findings whose keys match."""
-    return {key: found[key] for key in fnmatch.filter(found, pattern)}
+    return {
+        key: severity
+        for key, severity in found.items()
+        if any(fnmatch.fnmatchcase(key, pattern) for pattern in patterns)
+    }

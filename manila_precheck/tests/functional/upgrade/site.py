@@ -22,6 +22,8 @@ import os
 import pathlib
 import shutil
 
+from manila_precheck.tests.functional.upgrade import processes
+
 #: Seconds between reports of a service, and until it counts as down. As
 #: short as a busy machine of two cores allows.
 REPORT_INTERVAL = 3
@@ -167,7 +169,9 @@ class Site:
         """Replace text that is in a file once."""
         text = self.read(name)
         if text.count(old) != 1:
-            raise ValueError(f'{old!r} is {text.count(old)} times in {name}')
+            raise processes.Broken(
+                f'{old!r} is {text.count(old)} times in {name}'
+            )
         self.write(name, text.replace(old, new))
 
     def content(self):

@@ -133,4 +133,4 @@ class SiteTest(testtools.TestCase):
         self.assertNotEqual(self.site.content(), self.copy.content())
 
     def test_an_edit_that_fits_nowhere_is_an_error(self):
-        self.assertRaises(ValueError, self.site.edit, 'a = 3', 'a = 4')
+        self.assertRaises(processes.Broken, self.site.edit, 'a = 3', 'a = 4')
