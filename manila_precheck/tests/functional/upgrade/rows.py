@@ -1,0 +1,361 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Scenarios that break the database, each on a copy of its own.
+
+The copy is the backup that was made when the services were down, broken, and
+looked at where the operator stands then: at stage stopped. What happens is
+what ``manila-manage db sync`` of the target makes of it.
+"""
+
+import dataclasses
+from typing import Callable
+from typing import Optional
+
+from manila_precheck.tests.functional.upgrade import observe
+from manila_precheck.tests.functional.upgrade import score
+
+Level = score.Level
+Observed = score.Observed
+
+# Columns that hold a time, in tables that are there now and were not before.
+_COARSE = (
+    'SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = '
+    "'{}' AND data_type = 'datetime' AND datetime_precision = 0 AND "
+    'table_name NOT IN ({})'
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    """One way to break a database."""
+
+    name: str
+    #: ((severity, pattern of keys), ...).
+    expects: tuple
+    #: Breaks it: called with the copy.
+    breaks: Callable = lambda copy: None
+    when: Optional[Callable] = None
+    charset: Optional[str] = None
+    dialect: str = 'mysql'
+    #: Called with the copy; what the migration of the database made of it.
+    looks: Callable = lambda copy: copy.sync()
+    #: Called with the copy and the report; how it was remedied.
+    mends: Optional[Callable] = None
+    #: What is left in the report when it was remedied.
+    stays: tuple = ()
+
+
+class Copy:
+    """A database of the source, and the files that name it."""
+
+    def __init__(self, run, dump, number, scenario):
+        self.run = run
+        self.dump = dump
+        self.database = run.database
+        self.scenario = scenario
+        #: What the command said of it.
+        self.said = None
+        self.name = run.database.restore(dump, scenario.charset)
+        self.site = run.staged.copy(run.scratch / f'rows-{number}')
+        self.point(self.name, scenario.dialect)
+
+    def point(self, name, dialect='mysql'):
+        """Have the files name a database."""
+        text = self.site.read('manila.conf')
+        lines = [
+            f'connection = {self.database.url(name, dialect)}'
+            if line.startswith('connection = ')
+            else line
+            for line in text.splitlines()
+        ]
+        self.site.write('manila.conf', '\n'.join(lines) + '\n')
+        self.name = name
+
+    def sql(self, statement):
+        """Run a statement of the administrator."""
+        return self.database.run(statement, self.name)
+
+    def restore(self, charset=None):
+        """Restore the backup into a new database, and name that."""
+        self.point(self.database.restore(self.dump, charset))
+
+    def sync(self):
+        """Migrate it to the target."""
+        before = {row[0] for row in self.sql('SHOW TABLES')}
+        done = self.run.target.plane(self.site).manage('db', 'sync')
+        if done.returncode:
+            return Observed(
+                Level.BROKEN,
+                f'db sync gives {done.returncode}: '
+                + observe.why(done.stderr + done.stdout),
+            )
+        listed = ', '.join(f"'{name}'" for name in sorted(before))
+        coarse = self.sql(_COARSE.format(self.name, listed))[0][0]
+        if coarse:
+            return Observed(
+                Level.CHANGED,
+                f'db sync passes, {coarse} columns of new tables keep no '
+                'fractions of a second',
+            )
+        return Observed(Level.NOTHING, 'db sync passes')
+
+
+def _crosses(*releases):
+    return lambda path: any(
+        path.source.major < release <= path.target.major
+        for release in releases
+    )
+
+
+def _migrated_unrecorded(copy):
+    """Leave what a db sync leaves that is killed before its last step."""
+    head = copy.sql('SELECT version_num FROM alembic_version')[0][0]
+    copy.run.target.plane(copy.site).manage('db', 'sync')
+    copy.sql(f"UPDATE alembic_version SET version_num = '{head}'")
+
+
+def _restore(copy, report):
+    copy.restore()
+    return 'by hand: the backup is restored'
+
+
+def _typed_conversion(copy, report):
+    """Type the dump, the conversion and the load as they are printed."""
+    command = next(
+        item['text']
+        for key in report.loud
+        for item in report.findings[key]['remediation']
+        if item['kind'] == 'command'
+    )
+    new = copy.database.create()
+    copy.site.home.joinpath('.my.cnf').write_text(
+        f'[client]\nsocket={copy.database.folder}/s\nuser=root\n',
+        encoding='utf-8',
+    )
+    copy.run.typist(copy.site, copy.run.path.source).type(
+        command.replace('NEW_DATABASE', new).replace('DATABASE', copy.name)
+    )
+    copy.point(new)
+    return 'as printed'
+
+
+def _pymysql(copy, report):
+    copy.point(copy.name)
+    return 'as printed'
+
+
+def _delete_other(copy, report):
+    copy.sql("DELETE FROM alembic_version WHERE version_num = 'fbdfabcba377'")
+    return 'by hand: the other one is deleted'
+
+
+_SPECS = 'share_type_extra_specs'
+
+
+def _restored_row(copy):
+    """Leave a live row as one that was deleted and brought back."""
+    copy.sql(f"UPDATE {_SPECS} SET deleted_at = '2020-01-01' LIMIT 1")
+
+
+def _is_not_deleted(copy, report):
+    copy.sql(f'UPDATE {_SPECS} SET deleted_at = NULL WHERE deleted = 0')
+    return 'by hand: its deleted_at is NULL'
+
+
+def _purge(copy):
+    done = copy.run.source.plane(copy.site).manage('db', 'purge', '30')
+    if done.returncode:
+        return f'db purge gives {done.returncode}'
+    return None
+
+
+def _purged_live(copy):
+    """Purge, and count what is left of the live rows."""
+    count = f'SELECT COUNT(*) FROM {_SPECS} WHERE deleted = 0'
+    before = copy.sql(count)[0][0]
+    wrong = _purge(copy)
+    lost = before - copy.sql(count)[0][0]
+    if wrong or lost:
+        return Observed(
+            Level.CHANGED, wrong or f'db purge 30 deletes {lost} live row'
+        )
+    return Observed(Level.NOTHING, 'db purge 30 deletes no live row')
+
+
+def _old_rows(copy):
+    """Make what was deleted years old; two of it no purge will take."""
+    for table, live in (
+        ('reservations', '0'),
+        ('share_instance_export_locations', '0'),
+        ('share_instances', "'False'"),
+        ('shares', "'False'"),
+        ('share_access_map', "'False'"),
+        ('share_instance_access_map', "'False'"),
+        ('share_snapshots', "'False'"),
+        ('share_snapshot_instances', "'False'"),
+        ('share_types', "'False'"),
+        ('share_type_extra_specs', '0'),
+    ):
+        copy.sql(
+            f"UPDATE {table} SET deleted_at = '2020-01-01' "
+            f'WHERE deleted <> {live}'
+        )
+    copy.sql(
+        'UPDATE reservations SET deleted_at = NULL WHERE deleted <> 0 LIMIT 1'
+    )
+    # Referred to by what was deleted just now.
+    copy.sql(
+        'UPDATE share_instances SET deleted_at = UTC_TIMESTAMP() '
+        "WHERE deleted <> 'False' LIMIT 1"
+    )
+
+
+def _purged_as_said(copy):
+    """Purge, and hold each table against the figure of the report."""
+    said = {
+        finding['subject']['name']: finding['data']['purge_deletes']
+        for key, finding in copy.said.findings.items()
+        if key.startswith('soft-deleted-rows[') and '#' not in key
+    }
+    before = {table: _count(copy, table) for table in said}
+    wrong = _purge(copy)
+    if wrong:
+        return Observed(Level.BROKEN, wrong)
+    gone = {table: before[table] - _count(copy, table) for table in said}
+    differ = [
+        f'{table} loses {gone[table]}, not {said[table]}'
+        for table in sorted(said)
+        if gone[table] != said[table]
+    ]
+    if differ or not sum(said.values()):
+        return Observed(
+            Level.CHANGED, ', '.join(differ) or 'nothing is purged'
+        )
+    return Observed(
+        Level.NOTHING,
+        f'db purge 30 deletes the {sum(said.values())} rows of {len(said)} '
+        'tables that were named, and leaves the others',
+    )
+
+
+def _count(copy, table):
+    return copy.sql(f'SELECT COUNT(*) FROM {table}')[0][0]
+
+
+def _service_without_zone(copy):
+    """Start the service whose row has no zone, on the migrated database."""
+    done = copy.sync()
+    if done.level is Level.BROKEN:
+        return done
+    return copy.run.target.service(copy.site, 'manila-data', 1)
+
+
+# The backup is of another revision then, and the source is a guess.
+_OF_NO_RELEASE = (
+    ('failure', 'schema-revision[[]alembic_version]'),
+    ('failure', 'database-backup[[]newest#revision]'),
+    ('warning', 'upgrade-path[[]source#assumed]'),
+)
+
+SCENARIOS = (
+    Scenario(
+        'a database in utf8mb4',
+        (('failure', 'pending-migrations[[]*'),),
+        charset='utf8mb4',
+        when=_crosses(17, 22),
+        mends=_typed_conversion,
+    ),
+    Scenario(
+        'a mariadb:// URL',
+        (
+            (
+                'warning',
+                'pending-migrations[[]database/connection#precision]',
+            ),
+        ),
+        dialect='mariadb',
+        when=_crosses(17, 21, 22),
+        mends=_pymysql,
+    ),
+    Scenario(
+        'a migration that was cut off',
+        (
+            ('failure', 'schema-revision[[]*#half-applied]'),
+            ('failure', 'pending-migrations[[]*#half-applied]'),
+        ),
+        breaks=_migrated_unrecorded,
+        mends=_restore,
+    ),
+    Scenario(
+        'two revisions in alembic_version',
+        _OF_NO_RELEASE,
+        breaks=lambda copy: copy.sql(
+            "INSERT INTO alembic_version VALUES ('fbdfabcba377')"
+        ),
+        mends=_delete_other,
+    ),
+    Scenario(
+        'a revision that no release has',
+        _OF_NO_RELEASE,
+        breaks=lambda copy: copy.sql(
+            "UPDATE alembic_version SET version_num = 'deadbeef0000'"
+        ),
+        mends=_restore,
+    ),
+    Scenario(
+        'a live row that a purge deletes',
+        (('warning', f'soft-deleted-rows[[]{_SPECS}#restored]'),),
+        breaks=_restored_row,
+        looks=_purged_live,
+        mends=_is_not_deleted,
+        when=lambda path: path.source.major < 23,
+    ),
+    Scenario(
+        'a purge that skips rows',
+        (),
+        breaks=_old_rows,
+        looks=_purged_as_said,
+        mends=lambda copy, report: 'nothing to do',
+    ),
+    Scenario(
+        'a table that is gone',
+        (
+            ('failure', 'schema-revision[[]alembic_version*'),
+            # It cannot count what is not there.
+            ('failure', 'soft-deleted-rows#error'),
+        ),
+        breaks=lambda copy: (
+            copy.sql('SET FOREIGN_KEY_CHECKS = 0')
+            or copy.sql('DROP TABLE backend_info')
+        ),
+        looks=lambda copy: _share_starts(copy),
+        mends=_restore,
+    ),
+    Scenario(
+        'a service without an availability zone',
+        (('failure', 'live-services[[]manila-data*'),),
+        breaks=lambda copy: copy.sql(
+            'UPDATE services SET availability_zone_id = NULL WHERE `binary` '
+            "= 'manila-data'"
+        ),
+        looks=_service_without_zone,
+        mends=_restore,
+    ),
+)
+
+
+def _share_starts(copy):
+    done = copy.sync()
+    if done.level is Level.BROKEN:
+        return done
+    return copy.run.target.service(copy.site, 'manila-share', 3)

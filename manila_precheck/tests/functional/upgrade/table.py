@@ -1,0 +1,118 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The results as a table, for a terminal and for the documentation."""
+
+import re
+import textwrap
+
+from manila_precheck.tests.functional.upgrade import score
+
+# New in every run, and of no use to a reader.
+_ID = re.compile(r'\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b')
+
+_HEADERS = ('Scenario', 'Predicted', 'Happened', 'Remedied')
+
+
+def predicted(result):
+    """Return what was said of a scenario, in words."""
+    words = [
+        f'{severity.upper()} {key}'
+        for key, severity in sorted(result.predicted.items())
+    ]
+    words += [
+        f'MISSING {severity.upper()} {pattern}'
+        for severity, pattern in result.missing
+    ]
+    words += [f'WRONG {key}' for key in sorted(result.wrong)]
+    return '; '.join(words) or 'nothing'
+
+
+def happened(result):
+    """Return what happened in a scenario, in words."""
+    words = f'{result.observed.level.name.lower()}: {result.observed.words}'
+    return f'MISSED {words}' if result.is_missed else words
+
+
+def remedied(result):
+    """Return what came of the remediation, in words."""
+    if result.left is None:
+        return '-'
+    words = [result.how]
+    if result.left:
+        words.append('LEFT ' + ', '.join(sorted(result.left)))
+    if result.refused:
+        words.append('REFUSED ' + '; '.join(result.refused))
+    if result.after is not None:
+        words.append(result.after.words)
+    return '; '.join(words)
+
+
+def row(result):
+    """Return the cells of a scenario."""
+    return (
+        result.scenario,
+        *(
+            _ID.sub('ID', words(result))
+            for words in (predicted, happened, remedied)
+        ),
+    )
+
+
+def summary(path, results):
+    """Return the line that counts a path."""
+    found = score.score(results)
+    return (
+        f'{path}: recall {found.recall:.1%} ({found.foretold} of '
+        f'{found.happened}), precision {found.precision:.1%} ({found.right} '
+        f'of {found.findings} findings), remedied {found.remedied} of '
+        f'{found.with_remedy}, {found.scenarios} scenarios'
+    )
+
+
+def terminal(results):
+    """Return a block a scenario, for standard output."""
+    lines = []
+    for result in results:
+        mark = 'ok  ' if result.passed else 'FAIL'
+        lines.append(f'{mark} {result.scenario}')
+        for header, cell in zip(_HEADERS[1:], row(result)[1:]):
+            lines += textwrap.wrap(
+                cell,
+                100,
+                initial_indent=f'       {header:10} ',
+                subsequent_indent=' ' * 18,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+    return '\n'.join(lines)
+
+
+def rst(results):
+    """Return a list-table, for the documentation."""
+    lines = [
+        '.. list-table::',
+        '   :header-rows: 1',
+        '   :widths: 16 34 30 20',
+    ]
+    lines.append('')
+    for cells in [_HEADERS, *map(row, results)]:
+        for number, cell in enumerate(cells):
+            mark = '   * -' if not number else '     -'
+            lines.append(f'{mark} {_escaped(cell)}')
+    return '\n'.join(lines) + '\n'
+
+
+def _escaped(text):
+    for character in '\\*`|_':
+        text = text.replace(character, f'\\{character}')
+    return text
