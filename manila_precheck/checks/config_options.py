@@ -20,6 +20,7 @@ from manila_precheck import model
 from manila_precheck.verdicts import lines
 from manila_precheck.verdicts import names
 from manila_precheck.verdicts import needed
+from manila_precheck.verdicts import protocols
 from manila_precheck.verdicts import sides
 
 
@@ -86,7 +87,11 @@ class ConfigOptions(check.Check):
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
         """Yield what is wrong with each line, then what is missing."""
         both = sides.Sides(self, ctx)
-        judges = (lines.Lines(both), names.Names(both))
+        judges = (
+            lines.Lines(both),
+            names.Names(both),
+            protocols.Protocols(both),
+        )
         for setting in ctx.config.settings:
             for judge in judges:
                 yield from judge.findings(setting)

@@ -67,6 +67,58 @@ class NamesTest(testtools.TestCase):
         )
 
     @ddt.data(
+        ('2024.1', '2025.1', 'NFS,AFS,CIFS', "'AFS' is none", 'NFS,CIFS'),
+        ('2024.1', '2025.1', 'AFS', "'AFS' is none", 'NFS,CIFS'),
+        ('2025.1', '2025.2', '', 'it names none', 'NFS,CIFS'),
+        ('2025.1', '2026.1', '', 'it names none', 'NFS,CIFS'),
+    )
+    @ddt.unpack
+    def test_protocols(self, source, target, value, what, good):
+        found = self.found(
+            f'[DEFAULT]\nenabled_share_protocols = {value}\n',
+            source,
+            target,
+        )
+        assigned = f'[DEFAULT] enabled_share_protocols = {value}'.rstrip()
+        self.assertEqual(
+            (
+                self.finding(
+                    FAILURE,
+                    'DEFAULT/enabled_share_protocols',
+                    2,
+                    f'{assigned}: manila-api of {target} knows the share '
+                    'protocols NFS, CIFS, GLUSTERFS, HDFS, CEPHFS, MAPRFS; '
+                    f'{what}, and it does not start',
+                    [
+                        (
+                            'config',
+                            f'[DEFAULT]\nenabled_share_protocols = {good}',
+                        )
+                    ],
+                    {
+                        'verdict': 'invalid',
+                        'named': 'AFS' if 'AFS' in value else '',
+                    },
+                ),
+            ),
+            found,
+        )
+
+    @ddt.data(
+        ('2024.1', '2025.1', 'nfs,Cifs'),
+        ('2024.1', '2025.1', '$glance'),
+        ('2025.1', '2026.1', 'NFS,MAPRFS'),
+    )
+    @ddt.unpack
+    def test_protocols_that_are_known(self, source, target, value):
+        found = self.found(
+            f'[DEFAULT]\nenabled_share_protocols = {value}\n',
+            source,
+            target,
+        )
+        self.assertEqual([], [one for one in found if one.aspect == 'names'])
+
+    @ddt.data(
         '[DEFAULT]\ntransport_url = rabbit://u:p@a,u:p@b/\n',
         '[DEFAULT]\ntransport_url = RABBIT://a/\n',
         '[DEFAULT]\ntransport_url = kombu+memory://a/\n',
