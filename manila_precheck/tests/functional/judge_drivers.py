@@ -79,10 +79,16 @@ def build_drivers(conf, sections):
         if error:
             errors[judge_config.normal(backend)] = error
     paths = {
-        judge_config.normal(name): lines.get('share_driver', [''])[-1]
+        name: lines.get('share_driver', [''])[-1]
         for name, lines in sections.items()
     }
-    loaded = [paths.get(judge_config.normal(name), '') for name in backends]
+    enabled = {judge_config.normal(name) for name in backends}
+    loaded = [
+        path
+        for name, path in paths.items()
+        if judge_config.normal(name) in enabled
+    ]
+    # They look for a section by the name that the file has.
     for section, path in paths.items():
         for mark, module in PEERS:
             # One back end of a kind opens the sections of others.

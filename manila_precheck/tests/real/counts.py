@@ -86,8 +86,8 @@ class CountsMixin:
                     if table == 'shares'
                     else 0
                 ),
-                'oldest': oldest and oldest.isoformat(),
-                'newest': newest and newest.isoformat(),
+                'oldest': oldest and oldest.date().isoformat(),
+                'newest': newest and newest.date().isoformat(),
             }
         return found, restored
 
