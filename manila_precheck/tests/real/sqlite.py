@@ -73,6 +73,14 @@ class SQLiteMixin:
                 for report in reports
             ]
             self.assertGreater(len(of_server['soft-deleted-rows'][1]), 15)
+            # MySQL alone writes tables anew for a migration.
+            _, rewritten = of_server.pop('pending-migrations')
+            self.assertEqual(
+                [], [key for key, _, data in rewritten if 'rows' not in data]
+            )
+            self.assertEqual(
+                ('passed', []), of_copy.pop('pending-migrations')
+            )
             self.assertEqual(of_server, of_copy)
 
     def test_a_copy_in_sqlite_is_not_written_to(self):
