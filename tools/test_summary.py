@@ -12,10 +12,11 @@
 
 """Say how the last test run went, and which database servers it lacked.
 
-Reads the repository of stestr in the current directory. Ends with one line,
-'N passed, N failed, N skipped'. Exits with 1 when a server was not tried
-that --require or MANILA_PRECHECK_REQUIRE_DATABASES asks for: '1' for all of
-them, or their names ('MySQL').
+Reads the repository of stestr in the current directory, or in that of
+--record. Ends with one line, 'N passed, N failed, N skipped'. Exits with 1
+when a server was not tried that --require or
+MANILA_PRECHECK_REQUIRE_DATABASES asks for: '1' for all of them, or their
+names ('MySQL').
 """
 
 import argparse
@@ -67,14 +68,17 @@ class _Outcomes(testtools.StreamResult):
             self.status_of[test_id] = test_status
 
 
-def last_run() -> _Outcomes:
+def last_run(record: str) -> _Outcomes:
     """Return what became of each test of the last run.
+
+    :param record: the directory that holds the repository of stestr.
 
     :raises CalledProcessError: when there was no run.
     """
     # The exit code of "stestr last" is that of the run it shows.
+    stestr = [sys.executable, '-m', 'stestr', '--repo-url', record]
     shown = subprocess.run(
-        [sys.executable, '-m', 'stestr', 'last', '--subunit'],
+        [*stestr, 'last', '--subunit'],
         stdout=subprocess.PIPE,
         check=False,
     )
@@ -153,12 +157,13 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         '--require', action='append', default=[], choices=sorted(SERVERS)
     )
+    parser.add_argument('--record', default='.', metavar='DIR')
     args = parser.parse_args(argv)
     required = set(args.require)
     required |= _required(
         os.environ.get('MANILA_PRECHECK_REQUIRE_DATABASES', '')
     )
-    outcomes = last_run()
+    outcomes = last_run(args.record)
     counts = collections.Counter(outcomes.status_of.values())
     missing = untried(outcomes)
     print()

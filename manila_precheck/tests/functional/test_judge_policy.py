@@ -304,7 +304,6 @@ _SITES = {
                 '"share:migration_cancel": "foo"\n'
                 '"share:migration_complete": "rule: admin_api"\n'
                 '"share:list_by_host": "role :admin"\n'
-                '"share:reset_status": "\'role:admin\'"\n'
                 '"share:force_delete": "@@"\n'
                 '"share:revert_to_snapshot": "()"\n'
             ),

@@ -78,9 +78,7 @@ class SQLiteMixin:
             self.assertEqual(
                 [], [key for key, _, data in rewritten if 'rows' not in data]
             )
-            self.assertEqual(
-                ('passed', []), of_copy.pop('pending-migrations')
-            )
+            self.assertEqual(('passed', []), of_copy.pop('pending-migrations'))
             self.assertEqual(of_server, of_copy)
 
     def test_a_copy_in_sqlite_is_not_written_to(self):

@@ -59,7 +59,9 @@ class TestSummaryTest(testtools.TestCase):
             stack.enter_context(contextlib.redirect_stderr(complaint))
             stack.enter_context(mock.patch.dict('os.environ', environment))
             stack.enter_context(
-                mock.patch.object(self.module, 'last_run', lambda: outcomes)
+                mock.patch.object(
+                    self.module, 'last_run', lambda record: outcomes
+                )
             )
             code = self.module.main(list(argv))
         return code, printed.getvalue()
