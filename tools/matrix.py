@@ -31,6 +31,7 @@ not on this machine is named, and makes the exit code 1.
 
 import argparse
 import contextlib
+import difflib
 import os
 import pathlib
 import re
@@ -214,7 +215,9 @@ class Matrix:
         The site is a new one, since its rows are as old as they say; the
         days and times in the report are taken out.
         """
-        site = python.parent / 'site'
+        # In one place for all of them: a path is part of what is reported.
+        site = self.directory / 'site'
+        shutil.rmtree(site, ignore_errors=True)
         demo = ROOT / 'tools' / 'demo.py'
         _run([sys.executable, demo, '--directory', site, '--json'])
         command = [python.parent / 'manila-precheck']
@@ -222,6 +225,8 @@ class Matrix:
         _run([*command, 'check', 'list'])
         command += ['--config-file', 'manila.conf']
         command += ['--config-dir', 'manila.conf.d', 'upgrade', 'check']
+        # Else it is the installed manila that one upgrades to.
+        command += ['--target-release', '2026.1']
         command += ['--format', 'json', '--reproducible', '--fail-on', 'never']
         for check_id in _LOCAL:
             command += ['--skip', check_id]
@@ -284,6 +289,8 @@ def main(argv=None):
             print(f'{name:<8}{time.monotonic() - started:>5.0f} s  {word}')
     if len(reports) > 1:
         print(f'not the same report: {sorted(reports.values())}')
+        one, other, *_ = (text.splitlines() for text in reports)
+        print('\n'.join(difflib.unified_diff(one, other, lineterm='', n=1)))
     if failed:
         print(f'failed: {" ".join(failed)}')
     return 1 if failed or len(reports) > 1 else 0
