@@ -213,8 +213,10 @@ class DatabaseBackup(check.Check):
     ) -> Iterator[model.Finding]:
         if found.whole is not dump.Whole.YES:
             return
-        # No release has dropped a table.
-        known = set(ctx.catalog.tables(ctx.catalog.releases[-1]))
+        # No release has dropped a table. What a later one makes may have been
+        # left behind by a migration that stopped, after the backup.
+        at = ctx.catalog.releases_with(db.revision or '')
+        known = set(ctx.catalog.tables((at or ctx.catalog.releases[-1:])[0]))
         missing = sorted(known & set(db.shape) - found.tables)
         if missing:
             yield self._found(

@@ -64,29 +64,31 @@ PACKERS = {
 
 @ddt.ddt
 class DatabaseBackupTest(databases.SQLiteTest):
-    def run_check(self, data, name='manila.sql', age_hours=1.0, **options):
+    def run_check(
+        self, data, name='manila.sql', age_hours=1.0, made=None, **options
+    ):
         """Run the check over one file; None for no file."""
-        made = self.useFixture(
+        site = self.useFixture(
             testing.Site(
-                connection=self.database('2025.1').url,
+                connection=(made or self.database('2025.1')).url,
                 source=None,
                 target='2026.1',
                 stage='stopped',
                 check_options={CHECK: {**options}},
             )
         )
-        self.path = made.file(name)
+        self.path = site.file(name)
         if data is not None:
             with open(self.path, 'wb') as stream:
                 stream.write(data)
             when = testing.NOW - datetime.timedelta(hours=age_hours)
             os.utime(self.path, (when.timestamp(), when.timestamp()))
-        context = made.context()
+        context = site.context()
         context.register(_check())
         context.conf.set_override(
             'path', self.path, group='manila_precheck_database_backup'
         )
-        return made.run(CHECK, context)
+        return site.run(CHECK, context)
 
     def result(self, *findings):
         return model.CheckResult(
@@ -240,6 +242,13 @@ class DatabaseBackupTest(databases.SQLiteTest):
                 )
             ),
             self.last,
+        )
+
+    def test_it_lacks_what_a_stopped_migration_left_behind(self):
+        made = self.database('2025.1')
+        made.execute('CREATE TABLE encryption_refs (id VARCHAR(36))')
+        self.assertEqual(
+            self.result(), self.run_check(DUMP.encode(), made=made)
         )
 
     def path_of(self, data):
