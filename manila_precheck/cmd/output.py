@@ -172,10 +172,10 @@ def _write(path: str, content: bytes) -> None:
             os.fsync(stream.fileno())
             os.fchmod(stream.fileno(), _mode(path))
         os.replace(temporary, path)
-    except BaseException:
+        unfinished.discard(temporary)
+    finally:
+        # Nothing is left of one that is not in its place by now.
         discard_unfinished()
-        raise
-    unfinished.discard(temporary)
 
 
 def _mode(path: str) -> int:
