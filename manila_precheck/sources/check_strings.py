@@ -29,6 +29,9 @@ from typing import Optional
 
 _PARSER_LOG = 'oslo_policy._parser'
 
+# What is one token of oslo.policy's grammar, and no check.
+_LONE_TOKEN = re.compile(r'\s*(?:and|or|not|[()]|(["\'])\S*\1)\s*', re.I)
+
 
 class CheckString(NamedTuple):
     """A check string, taken apart."""
@@ -82,8 +85,17 @@ def tree(check: Any) -> Any:
             found = _parser.parse_rule(check)
         except (AttributeError, TypeError, ValueError):
             return None
-    # NOTE: a quoted word; oslo.policy before 4.6 returned it as it is.
+    # NOTE: a lone token, in oslo.policy before 5.0.
     return found if callable(found) else _checks.FalseCheck()
+
+
+def is_lone_token(check: Any) -> bool:
+    """Say whether a check is a single token: a quoted word, 'and', '('.
+
+    oslo.policy before 5.0 (_parser.py ParseState.result) takes it as it is,
+    and every request that comes to it fails with 500; 5.0 lets nobody pass.
+    """
+    return isinstance(check, str) and bool(_LONE_TOKEN.fullmatch(check))
 
 
 def _parse(check: Any) -> CheckString:

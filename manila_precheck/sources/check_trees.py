@@ -77,11 +77,24 @@ class Answer:
         )
 
 
+class Failing:
+    """What stands for a check that oslo.policy raises over when it is tried."""
+
+    def __call__(
+        self, target: Any, creds: Any, enforcer: Call, rule: Any = None
+    ) -> bool:
+        raise TypeError('not a check')
+
+
+#: A check that ends the request with 500, for :func:`tree`.
+FAILING = Failing()
+
+
 def tree(checks: tuple[Any, ...]) -> Any:
     """Return the tree of the checks of which one has to pass.
 
-    :param checks: as :func:`check_strings.parse` takes them; what oslo.policy
-        raises over lets nobody pass.
+    :param checks: as :func:`check_strings.parse` takes them, or
+        :data:`FAILING`; what oslo.policy raises over lets nobody pass.
     """
     if all(isinstance(check, str) for check in checks):
         return _tree_of_texts(checks)
@@ -98,6 +111,9 @@ def _make_tree(checks: tuple[Any, ...]) -> Any:
 
     roots = []
     for check in checks:
+        if check is FAILING:
+            roots.append(check)
+            continue
         root = check_strings.tree(check)
         if root is None:
             root = _checks.FalseCheck()

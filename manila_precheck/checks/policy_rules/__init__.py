@@ -76,9 +76,7 @@ class PolicyRules(check.Check):
 
     Known false positives: a role or a scope that nobody uses. Which roles the
     users have is in Keystone, and not looked at. A rule that manila does not
-    have is fine when other rules refer to it, and is not mentioned. Not
-    told apart: a check string in quotes of its own, which oslo.policy took up
-    to 2025.2 and refuses from 2026.1 on; it is called unparsable in both.
+    have is fine when other rules refer to it, and is not mentioned.
 
     What to do: the finding shows the line to write, or the command that gives
     a user the role that the rule asks for. ``enforce_new_defaults = False``

@@ -107,6 +107,13 @@ class Rules:
             )
 
     def _written_anew(self, rule: policy.Rule) -> list[model.Remediation]:
+        quoted = check_strings.is_lone_token(rule.check)
+        inside = rule.check.strip()[1:-1] if quoted else ''
+        if inside and check_strings.parse(inside).understood:
+            return [
+                model.advice('Write it without the quotes inside:'),
+                model.policy(f'"{rule.name}": "{inside}"'),
+            ]
         own = self._ctx.catalog.policies(self._target).get(rule.name)
         if own is None:
             return [model.advice('Write it as a check string of oslo.policy.')]

@@ -15,6 +15,7 @@
 from collections.abc import Iterable
 from collections.abc import Iterator
 import enum
+from typing import Any
 from typing import NamedTuple
 
 from manila_precheck import context
@@ -22,8 +23,13 @@ from manila_precheck import releases
 from manila_precheck.checks.policy_rules import flags
 from manila_precheck.sources import callers
 from manila_precheck.sources import check_strings
+from manila_precheck.sources import check_trees
 from manila_precheck.sources import enforcement
 from manila_precheck.sources import policy
+
+
+# Its oslo.policy, 5.0, refuses what its parser could not reduce to a check.
+_REFUSES_LONE_TOKENS = releases.parse('2026.1')
 
 
 class Cause(str, enum.Enum):
@@ -188,6 +194,14 @@ class Worlds:
         }
         for name, rule in overrides(self._ctx, release).items():
             scopes = rules[name].scopes if name in rules else ()
-            rules[name] = enforcement.Rule((rule.check,), scopes)
+            checks = (_as_read(rule.check, release),)
+            rules[name] = enforcement.Rule(checks, scopes)
         default = self._ctx.policy.of(release).default_rule
         return enforcement.Rules(rules, default, scope)
+
+
+def _as_read(check: Any, release: releases.Release) -> Any:
+    """Return what a release makes of a check of a file."""
+    if release < _REFUSES_LONE_TOKENS and check_strings.is_lone_token(check):
+        return check_trees.FAILING
+    return check

@@ -103,7 +103,13 @@ def alike(enforcer, defaults):
     firsts = {}
     return {
         name: firsts.setdefault(
-            (str(enforcer.rules[name]), tuple(default.scope_types or ())), name
+            (
+                # A text that was not parsed looks like the check it is not.
+                type(enforcer.rules[name]).__name__,
+                str(enforcer.rules[name]),
+                tuple(default.scope_types or ()),
+            ),
+            name,
         )
         for name, default in defaults.items()
     }

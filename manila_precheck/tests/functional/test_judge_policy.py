@@ -306,6 +306,14 @@ _SITES = {
                 '"share:list_by_host": "role :admin"\n'
                 '"share:force_delete": "@@"\n'
                 '"share:revert_to_snapshot": "()"\n'
+                '"share:reset_status": "\'role:admin\'"\n'
+                '"share:list_by_share_server_id": "and"\n'
+                '"share_type:create": "("\n'
+                '"share_type:update": "\'role:admin\' or role:admin"\n'
+                '"share_type:delete": "not \'role:admin\'"\n'
+                '"share_type:show": "rule:share:reset_status or role:admin"\n'
+                '"share_type:index": "\'two words\'"\n'
+                '"share_type:default": "\'(\'"\n'
             ),
         },
     ),

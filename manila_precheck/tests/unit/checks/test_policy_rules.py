@@ -488,6 +488,20 @@ class PolicyRulesTest(testtools.TestCase):
             aspect='syntax',
         )
 
+    def test_quotes_inside(self):
+        self.assert_rule(
+            '"share:create": "\'rule:admin_api\'"\n',
+            WARNING,
+            'share:create: "\'rule:admin_api\'" cannot be parsed; what is '
+            'not understood allows nobody',
+            [
+                ('text', 'Write it without the quotes inside:'),
+                ('policy', '"share:create": "rule:admin_api"'),
+            ],
+            data={'verdict': 'invalid'},
+            aspect='syntax',
+        )
+
     def test_syntax_of_a_rule_that_the_target_does_not_have(self):
         result = self.run_check(
             '"ours": "admin"\n"share:create": "rule:ours or role:x"\n'

@@ -120,6 +120,23 @@ class PolicyAccessTest(testtools.TestCase):
         )
 
     @ddt.named_data(
+        ['failed', '2025.2', '2026.1', 'opened'],
+        ['still_fails', '2025.1', '2025.2', None],
+        ['refuses', '2026.1', '2026.2', None],
+    )
+    @ddt.unpack
+    def test_a_rule_behind_one_in_quotes(self, source, target, verdict):
+        """Up to 2025.2 the request failed, for an administrator too."""
+        found = self.run_check(
+            '"share:get": "\'role:auditor\'"\n'
+            '"share:create": "rule:share:get or role:admin"\n',
+            source,
+            target,
+        )
+        access = found.get('policy-rules[share:create#opened]')
+        self.assertEqual(verdict, access and access.data['verdict'])
+
+    @ddt.named_data(
         ['before', '2023.1', '2024.1', ''],
         ['after', '2024.2', '2025.1', ''],
         ['last', '2026.1', '2026.2', ''],

@@ -74,6 +74,15 @@ class ParseTestCase(unittest.TestCase):
     def test_unusable(self, check):
         self.assertFalse(check_strings.parse(check).usable)
 
+    @ddt.data('"x"', "'role:a'", ' and ', 'NOT', '(', ')', '""', "'a)b'")
+    def test_lone_token(self, check):
+        self.assertTrue(check_strings.is_lone_token(check))
+        self.assertFalse(check_strings.parse(check).understood)
+
+    @ddt.data('x', "'x", "'a b'", "('x')", '@', '', "'", None, [], 5)
+    def test_no_lone_token(self, check):
+        self.assertFalse(check_strings.is_lone_token(check))
+
     def test_allows_all(self):
         self.assertTrue(check_strings.parse(None).allows_all)
         self.assertFalse(check_strings.parse('role:a').allows_all)
