@@ -55,6 +55,13 @@ not run.
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, as every other of ours."""
 
+    _words: Sequence[str] = ()
+
+    def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
+        words = args[0] if args else kwargs.get('args')
+        self._words = sys.argv[1:] if words is None else list(words)
+        return super().parse_known_args(*args, **kwargs)
+
     def error(self, message: str) -> NoReturn:
         raise exceptions.UsageError(f'{message}; see {self.prog} --help')
 
@@ -62,6 +69,8 @@ class _Parser(argparse.ArgumentParser):
         # argparse's own words are in other ones in each Python, and name
         # nothing that may have been meant.
         if action.choices is not None and value not in action.choices:
+            if not action.option_strings:
+                self._refuse_early_flag(str(value))
             kind = str(action.metavar or '/'.join(action.option_strings))
             raise exceptions.UnknownName(
                 kind.lower(),
@@ -77,11 +86,33 @@ class _Parser(argparse.ArgumentParser):
         :raises UnknownName: always.
         """
         flags = [word for word in words if word.startswith('-')]
+        word = (flags or words)[0].partition('=')[0]
+        if word in self._option_string_actions:
+            raise self._too_early(word)
         raise exceptions.UnknownName(
             'argument',
-            (flags or words)[0].partition('=')[0],
+            word,
             [name for name in self._option_string_actions if flags],
             f'see {self.prog} --help',
+        )
+
+    def _refuse_early_flag(self, value: str) -> None:
+        """Look before a word that is no command for the flag that it goes with.
+
+        :raises UsageError: when there is one: its value is no command.
+        """
+        for word in self._words[: self._words.index(value)]:
+            flag = word.partition('=')[0]
+            if flag.startswith('-') and flag not in (
+                self._option_string_actions
+            ):
+                raise self._too_early(flag)
+
+    @staticmethod
+    def _too_early(flag: str) -> exceptions.UsageError:
+        return exceptions.UsageError(
+            f'{flag} stands before the command; flags of "upgrade check" stand '
+            f'behind it: {cmd.PROG} upgrade check {flag} ...'
         )
 
     def print_help(self, file: Any = None) -> None:

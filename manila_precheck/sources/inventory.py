@@ -156,5 +156,8 @@ def _keys(
     table = _mapping(found, path, value)
     for key in table:
         if key not in known:
-            raise found.wrong((*path, key), f'no key {key!r} is known here')
+            raise found.wrong(
+                (*path, key),
+                f'no key {key!r} is known here, but {", ".join(sorted(known))}',
+            )
     return table

@@ -105,6 +105,17 @@ class CouldNotRunTest(Case):
         ),
         (['check', 'list', 'all'], "unknown argument 'all'; see "),
         (
+            ['--target-release', '2026.1', 'upgrade', 'check'],
+            '--target-release stands before the command; flags of "upgrade '
+            'check" stand behind it: manila-precheck upgrade check '
+            '--target-release ...',
+        ),
+        (
+            ['--stage=plan', 'upgrade', 'check'],
+            '--stage stands before the command; ',
+        ),
+        (['--debug', 'chek'], "unknown command 'chek', did you mean 'check'?"),
+        (
             ['upgrade', 'check', '--stage', 'planned'],
             "unknown --stage 'planned', did you mean 'plan'? known: plan, "
             'stopped, upgraded; see manila-precheck upgrade check --help',

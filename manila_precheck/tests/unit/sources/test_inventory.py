@@ -57,7 +57,7 @@ class InventoryTest(testtools.TestCase):
     @ddt.data(
         ('[]', 1, 'the file has to hold keys with values'),
         ('text', 1, 'the file has to hold keys with values'),
-        ('backend: {}', 1, "no key 'backend' is known here"),
+        ('backend: {}', 1, "no key 'backend' is known here, but backends"),
         ('backends:', 1, 'backends has to hold keys with values'),
         ('backends: {}', 1, 'backends has to hold keys with values'),
         (
@@ -73,7 +73,8 @@ class InventoryTest(testtools.TestCase):
         (
             'backends:\n  a:\n    system: x\n    release: 1',
             4,
-            "no key 'release' is known here",
+            "no key 'release' is known here, but features, system, "
+            'version',
         ),
         (
             'backends:\n  a:\n    system: x',
