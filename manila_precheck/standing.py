@@ -95,11 +95,16 @@ _ONE_LAYOUT = {
     'glusterfs_volume_pattern': 'layout_volume',
 }
 
-# The first of supported_layouts in share/drivers/glusterfs/__init__.py and
-# glusterfs_native.py (manila 22.0.2).
-_DEFAULT_LAYOUT = {
-    'GlusterfsShareDriver': 'layout_directory',
-    'GlusterfsNativeShareDriver': 'layout_volume',
+# supported_layouts in share/drivers/glusterfs/__init__.py and
+# glusterfs_native.py (manila 22.0.2); the first one is the default.
+_LAYOUTS = {
+    'GlusterfsShareDriver': (
+        'layout_directory.GlusterfsDirectoryMappedLayout',
+        'layout_volume.GlusterfsVolumeMappedLayout',
+    ),
+    'GlusterfsNativeShareDriver': (
+        'layout_volume.GlusterfsVolumeMappedLayout',
+    ),
 }
 
 # Options that manila's generator lists, or its libraries do, in sections
@@ -253,12 +258,19 @@ class Reader:
         :returns: 'layout_directory' or 'layout_volume'; None where the driver
             is another one, or does not know the layout that is named.
         """
+        known = self.layouts(group)
+        named = self.conf.value(group, 'glusterfs_share_layout') or known[:1]
+        chosen = named if isinstance(named, str) else ''.join(named)
+        return chosen.partition('.')[0] if chosen in known else None
+
+    def layouts(self, group: str) -> tuple[str, ...]:
+        """Return the values that a back end's driver takes as its layout.
+
+        :returns: of glusterfs_share_layout, the default first; empty where
+            the driver is not one of GlusterFS.
+        """
         name = (self.driver(group) or '').rpartition('.')[2]
-        if name not in _DEFAULT_LAYOUT:
-            return None
-        named = self.conf.value(group, 'glusterfs_share_layout')
-        layout = named.partition('.')[0] if named else _DEFAULT_LAYOUT[name]
-        return layout if layout in _ONE_LAYOUT.values() else None
+        return _LAYOUTS.get(name, ())
 
     def reads_section(self, group: str) -> bool:
         """Say whether anything in this release reads a section."""

@@ -23,6 +23,7 @@ from typing import Any
 from typing import Callable
 from typing import Optional
 
+from manila_precheck.catalog import code_types
 from manila_precheck.catalog import options
 
 ValueType = options.ValueType
@@ -122,16 +123,20 @@ def _whole(bound: Optional[float]) -> Optional[int]:
 def parser(facts: ValueType) -> Parser:
     """Return what turns the text of an option into its value.
 
-    :param facts: the type. What an opaque type accepts is not known: any
-        text will do.
+    :param facts: the type. What an opaque type accepts is known of those of
+        :mod:`code_types` alone: of another any text will do.
     :returns: a function that raises ValueError for a text that is refused.
     """
+    if facts.name in code_types.TYPES:
+        return code_types.TYPES[facts.name][0]
     make = _MAKERS.get(facts.kind)
     return make(facts) if make is not None else _anything
 
 
 def admits(facts: ValueType) -> str:
     """Return in words what a type accepts: 'an integer from 1 to 720'."""
+    if facts.name in code_types.TYPES:
+        return code_types.TYPES[facts.name][1]
     if facts.kind == 'list':
         item = admits(facts.item) if facts.item else 'text'
         return f'a list, each item {item}'

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from manila_precheck import check
 from manila_precheck import context
 from manila_precheck import model
+from manila_precheck.verdicts import layouts
 from manila_precheck.verdicts import lines
 from manila_precheck.verdicts import names
 from manila_precheck.verdicts import needed
@@ -91,6 +92,7 @@ class ConfigOptions(check.Check):
             lines.Lines(both),
             names.Names(both),
             protocols.Protocols(both),
+            layouts.Layouts(both),
         )
         for setting in ctx.config.settings:
             for judge in judges:

@@ -61,10 +61,6 @@ CLASSES = (
 )
 # What differs for a reason: (ours, real, option or section/option).
 EXPLAINED = {
-    # Their types are code: of the driver, of oslo.privsep.
-    ('known', 'invalid', 'hpe3par_fpg'),
-    ('known', 'invalid', 'capabilities'),
-    ('known', 'another value of known', 'capabilities'),
     # A peer's section: its driver is not loaded, so nobody asks which it is.
     ('known', 'unknown', 'share_driver'),
     # Both of its old names are set; the catalog does not keep their order.
@@ -238,8 +234,6 @@ def _value_differs(
     """Say whether a service would get another value than we say."""
     option = reader.standing(setting.group, setting.name).option
     assert option is not None
-    if option.type.kind == 'opaque':
-        return False
     ours = reader.get(setting.group, setting.name)
     if ours is None and '$' in setting.value:
         # It refers to what depends on the machine.

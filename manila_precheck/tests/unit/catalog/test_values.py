@@ -20,6 +20,11 @@ from oslo_config import types
 from manila_precheck.catalog import options
 from manila_precheck.catalog import values
 
+GROUP = {'kind': 'opaque', 'name': 'FPG'}
+CAPABILITIES = {
+    'kind': 'list',
+    'item': {'kind': 'opaque', 'name': 'CapNameOrInt'},
+}
 HELPERS = {'kind': 'dict', 'item': 'string', 'separator': '='}
 
 
@@ -45,6 +50,10 @@ class ParserTestCase(unittest.TestCase):
         ['host', 'host_address', 'a-b.example', 'a-b.example'],
         ['domain', 'host_domain', 'a_b', 'a_b'],
         ['opaque', {'kind': 'opaque', 'name': 'X'}, 'anything', 'anything'],
+        ['capability', CAPABILITIES, 'CAP_SYS_ADMIN, 12', [21, 12]],
+        ['no_capability', CAPABILITIES, '', []],
+        ['group', GROUP, 'FPG1', {'FPG1': []}],
+        ['addresses', GROUP, 'a, ::1,10.0.0.1', {'a': ['::1', '10.0.0.1']}],
     )
     @ddt.unpack
     def test_accepted(self, facts, text, value):
@@ -68,6 +77,10 @@ class ParserTestCase(unittest.TestCase):
         ['address', {'kind': 'ip_address', 'version': 4}, '::1'],
         ['host', 'host_address', 'a_b!'],
         ['uri', 'uri', 'no scheme'],
+        ['capability', CAPABILITIES, 'CAP_SYS_ADMIN,SYS_ADMIN'],
+        ['group', GROUP, ' '],
+        ['group_address', GROUP, 'FPG1,10.0.0'],
+        ['addresses', GROUP, 'FPG1,::1,::2,::3,::4,::5'],
     )
     @ddt.unpack
     def test_refused(self, facts, text):
@@ -115,6 +128,11 @@ class ParserTestCase(unittest.TestCase):
         ['dict', HELPERS, 'name=value pairs, separated by commas'],
         ['regex', {'kind': 'string', 'regex': '^/'}, "text that matches '^/'"],
         ['opaque', {'kind': 'opaque'}, 'a value'],
+        [
+            'capability',
+            CAPABILITIES,
+            'a list, each item a Linux capability, by name or number',
+        ],
     )
     @ddt.unpack
     def test_in_words(self, facts, words):

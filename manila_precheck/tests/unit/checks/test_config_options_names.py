@@ -38,6 +38,8 @@ FILTERS = (
     'IgnoreAttemptedHostsFilter, JsonFilter, OnlyHostFilter, RetryFilter, '
     'ShareReplicationFilter.'
 )
+DIR = 'layout_directory.GlusterfsDirectoryMappedLayout'
+VOLUME = 'layout_volume.GlusterfsVolumeMappedLayout'
 BACK_END = (
     '[DEFAULT]\nenabled_share_backends = b\n{}[b]\n'
     f'share_driver = {GENERIC}\nservice_instance_user = a\n'
@@ -103,6 +105,65 @@ class NamesTest(testtools.TestCase):
             ),
             found,
         )
+
+    def glusterfs(self, driver, layout, enabled='z'):
+        return self.found(
+            f'[DEFAULT]\nenabled_share_backends = {enabled}\n[z]\n'
+            f'share_driver = manila.share.drivers.glusterfs.{driver}\n'
+            f'glusterfs_share_layout = {layout}\nglusterfs_target = a:/b\n'
+            'driver_handles_share_servers = False\n'
+            'glusterfs_servers = a\nglusterfs_volume_pattern = b\n'
+            '[y]\nshare_driver = manila.share.drivers.lvm.LVMShareDriver\n'
+            'driver_handles_share_servers = False\n',
+        )
+
+    @ddt.named_data(
+        ['unknown', 'GlusterfsShareDriver', 'volume', f'{DIR} and {VOLUME}'],
+        [
+            'of_the_other_driver',
+            'glusterfs_native.GlusterfsNativeShareDriver',
+            DIR,
+            VOLUME,
+        ],
+    )
+    @ddt.unpack
+    def test_layout(self, driver, layout, known):
+        found = self.glusterfs(driver, layout)
+        self.assertEqual(
+            [
+                self.finding(
+                    FAILURE,
+                    'z/glusterfs_share_layout',
+                    5,
+                    f'[z] glusterfs_share_layout = {layout}: the driver of '
+                    f'2025.1 knows {known}; manila-share exits with 1 and '
+                    'starts no back end',
+                    [
+                        (
+                            'config',
+                            '[z]\nglusterfs_share_layout = '
+                            + known.partition(' ')[0],
+                        )
+                    ],
+                    {'verdict': 'invalid', 'named': layout},
+                )
+            ],
+            [
+                one
+                for one in found
+                if one.subject.name == 'z/glusterfs_share_layout'
+            ],
+        )
+
+    @ddt.named_data(
+        ['known', DIR, 'z'],
+        ['empty', '', 'z'],
+        ['not_enabled', 'volume', 'y'],
+    )
+    @ddt.unpack
+    def test_layout_that_ends_nothing(self, layout, enabled):
+        found = self.glusterfs('GlusterfsShareDriver', layout, enabled)
+        self.assertEqual([], [f for f in found if f.severity is FAILURE])
 
     @ddt.data(
         ('2024.1', '2025.1', 'nfs,Cifs'),
