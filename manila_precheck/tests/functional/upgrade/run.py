@@ -37,6 +37,7 @@ from manila_precheck.tests.functional.upgrade import rows
 from manila_precheck.tests.functional.upgrade import score
 from manila_precheck.tests.functional.upgrade import servers
 from manila_precheck.tests.functional.upgrade import site as sites
+from manila_precheck.tests.functional.upgrade import table
 
 Level = score.Level
 Observed = score.Observed
@@ -337,6 +338,8 @@ class Run:
     def _tell(self, result):
         mark = 'ok' if result.passed else 'FAIL'
         self.say(f'{mark}: {result.scenario}')
+        if not result.passed:
+            sys.stderr.write(f'{table.terminal([result])}\n')
 
     def _look_share(self, trial, site):
         return self.target.service(site, 'manila-share', trial.scenario.rows)
