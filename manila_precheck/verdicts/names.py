@@ -103,8 +103,8 @@ class Names:
     def _judge(self, named: _Named) -> Iterator[model.Finding]:
         kind = named.reference.kind
         if named.name in self._known(self._target, kind):
-            if named.name in _MYSQLDB:
-                yield self._needs_mysqldb(named)
+            if (kind, named.name) in references.LIBRARIES:
+                yield self._needs_library(named)
             return
         moved = named.reference.moved
         target = moved and self._known(self._target, moved).get(named.name)
@@ -194,19 +194,21 @@ class Names:
             ],
         )
 
-    def _needs_mysqldb(self, named: _Named) -> model.Finding:
+    def _needs_library(self, named: _Named) -> model.Finding:
+        kind = named.reference.kind
+        module, package = references.LIBRARIES[kind, named.name]
+        advice = f'Install {package} beside {self._target}'
+        if kind == drivers.DIALECT:
+            advice += (
+                ', or begin the URL with mysql+pymysql:// and install PyMySQL'
+            )
         return self._finding(
             named,
             Severity.INFO,
             'unjudged',
-            'loads the module MySQLdb, which manila does not bring along; '
+            f'loads the module {module}, which manila does not bring along; '
             f'without it {named.reference.effect.partition(" (")[0]}',
-            [
-                model.advice(
-                    f'Install mysqlclient beside {self._target}, or begin '
-                    'the URL with mysql+pymysql:// and install PyMySQL.'
-                )
-            ],
+            [model.advice(f'{advice}.')],
         )
 
     def _instead(self, named: _Named) -> list[model.Remediation]:
@@ -268,7 +270,6 @@ class Names:
 
 # Read by drivers that make share servers, alone.
 _WITH_SERVERS = ('network_api_class', 'interface_driver')
-_MYSQLDB = ('mysql', 'mariadb', 'mysql+mysqldb', 'mariadb+mysqldb')
 # For tests, and names that mean another one.
 _NOT_SERVED = ('fake', 'kombu')
 

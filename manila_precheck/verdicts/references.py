@@ -174,6 +174,31 @@ REFERENCES = {
 }
 
 
+#: What a name loads and manila does not bring along: (kind, name) to the
+#: module and its package. The plugins of oslo.messaging, tooz and SQLAlchemy
+#: import it at once (oslo.messaging 14.7 and 17.3 _drivers, tooz 4.0 to 9.0
+#: drivers).
+LIBRARIES = {
+    (drivers.TRANSPORT, 'amqp'): ('pyngus', 'pyngus'),
+    (drivers.TRANSPORT, 'kafka'): ('confluent_kafka', 'confluent-kafka'),
+    (drivers.COORDINATION, 'consul'): ('consul', 'python-consul'),
+    (drivers.COORDINATION, 'etcd3'): ('etcd3', 'etcd3'),
+    (drivers.COORDINATION, 'etcd3+http'): ('etcd3gw', 'etcd3gw'),
+    (drivers.COORDINATION, 'etcd3+https'): ('etcd3gw', 'etcd3gw'),
+    (drivers.COORDINATION, 'kazoo'): ('kazoo', 'kazoo'),
+    (drivers.COORDINATION, 'kubernetes'): ('sherlock', 'sherlock'),
+    (drivers.COORDINATION, 'memcached'): ('pymemcache', 'pymemcache'),
+    (drivers.COORDINATION, 'redis'): ('redis', 'redis'),
+    (drivers.COORDINATION, 'zake'): ('zake', 'zake'),
+    (drivers.COORDINATION, 'zookeeper'): ('kazoo', 'kazoo'),
+    **{
+        (drivers.DIALECT, f'{server}{driver}'): ('MySQLdb', 'mysqlclient')
+        for server in ('mysql', 'mariadb')
+        for driver in ('', '+mysqldb')
+    },
+}
+
+
 def find(group: str, name: str) -> Optional[Reference]:
     """Return what the value of an option names; None: nothing."""
     return REFERENCES.get((group, name)) or REFERENCES.get((ANY, name))

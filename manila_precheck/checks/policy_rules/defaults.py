@@ -74,9 +74,7 @@ class Defaults:
     def _redundant(
         self, rule: policy.Rule, after: policies.Policy
     ) -> Iterator[model.Finding]:
-        strict = flags.enforce_new_defaults(self._ctx, self._target).value
-        # Without the copy the older default would count too.
-        if strict or after.deprecated_check in (None, after.check):
+        if not flags.has_older_default(self._ctx, self._target, after):
             yield self._of(
                 Severity.INFO,
                 rule,

@@ -17,6 +17,7 @@ from typing import Optional
 
 from manila_precheck import context
 from manila_precheck import releases
+from manila_precheck.catalog import policies
 from manila_precheck.sources import config
 
 _TRUE = ('true', '1', 'on', 'yes')
@@ -51,6 +52,19 @@ def enforce_new_defaults(
     Off by default up to 2024.1, on from 2024.2 (oslo.policy 4.4.0 opts.py).
     """
     return _read(ctx, release, 'enforce_new_defaults')
+
+
+def has_older_default(
+    ctx: context.Context, release: releases.Release, rule: policies.Policy
+) -> bool:
+    """Say whether a rule of a release has an older default beside its own.
+
+    One that lets others in, and counts where no file overrides the rule.
+    """
+    return not (
+        enforce_new_defaults(ctx, release).value
+        or rule.deprecated_check in (None, rule.check)
+    )
 
 
 def _read(ctx: context.Context, release: releases.Release, name: str) -> Flag:

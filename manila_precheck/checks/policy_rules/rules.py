@@ -18,7 +18,9 @@ import functools
 from manila_precheck import check
 from manila_precheck import context
 from manila_precheck import model
+from manila_precheck.catalog import policies
 from manila_precheck.checks.policy_rules import defaults
+from manila_precheck.checks.policy_rules import flags
 from manila_precheck.checks.policy_rules import said
 from manila_precheck.sources import check_strings
 from manila_precheck.sources import policy
@@ -122,7 +124,7 @@ class Rules:
                 'Write it as a check string of oslo.policy, or have the '
                 f'default of {self._target}:'
             ),
-            model.policy(f'"{rule.name}": "{own.check}"'),
+            self._default(rule, own),
         ]
 
     def _reference(
@@ -152,12 +154,21 @@ class Rules:
             f'does not have ({gone}): {effect}',
             f'reference-{reference}',
             [
-                model.policy(f'"{rule.name}": "{own.check}"')
+                self._default(rule, own)
                 if own is not None
                 else model.advice(f'Define rule {reference!r} in the file.')
             ],
             {'reference': reference, 'stands_in': default},
         )
+
+    def _default(
+        self, rule: policy.Rule, own: policies.Policy
+    ) -> model.Remediation:
+        """Return how a rule gets the default of the target back."""
+        if flags.has_older_default(self._ctx, self._target, own):
+            # A file cannot have the older one beside it.
+            return model.advice(f'Remove {rule.name} from {rule.file}.')
+        return model.policy(f'"{rule.name}": "{own.check}"')
 
     def _comes_back(self, name: str) -> bool:
         """Say whether a rule needs itself to be decided."""

@@ -183,7 +183,7 @@ class NamesTest(testtools.TestCase):
         '[DEFAULT]\ntransport_url = rabbit://u:p@a,u:p@b/\n',
         '[DEFAULT]\ntransport_url = RABBIT://a/\n',
         '[DEFAULT]\ntransport_url = kombu+memory://a/\n',
-        '[coordination]\nbackend_url = etcd3+http://a:2379\n',
+        '[coordination]\nbackend_url = etcd://a:2379\n',
         '[coordination]\nbackend_url = FILE:///var/lib/manila\n',
         '[oslo_messaging_notifications]\ndriver = messagingv2\n',
         '[oslo_messaging_notifications]\ndriver = log\ndriver = routing\n',
@@ -357,6 +357,43 @@ class NamesTest(testtools.TestCase):
                         )
                     ],
                     {'verdict': 'unjudged', 'named': 'mysql'},
+                ),
+            ),
+            found,
+        )
+
+    @ddt.named_data(
+        [
+            'amqp',
+            '[DEFAULT]\ntransport_url = amqp://u:p@h/\n',
+            'DEFAULT/transport_url',
+            'amqp loads the module pyngus',
+            'no service of manila starts',
+            'Install pyngus beside 2024.1.',
+        ],
+        [
+            'redis',
+            '[coordination]\nbackend_url = redis://h:6379\n',
+            'coordination/backend_url',
+            'redis loads the module redis',
+            'manila-scheduler and manila-share do not start',
+            'Install redis beside 2024.1.',
+        ],
+    )
+    @ddt.unpack
+    def test_name_that_loads_a_library(self, conf, name, what, then, advice):
+        section, option = name.split('/')
+        found = self.found(conf, '2023.1', '2024.1')
+        self.assertEqual(
+            (
+                self.finding(
+                    INFO,
+                    name,
+                    2,
+                    f'[{section}] {option}: {what}, which manila does not '
+                    f'bring along; without it {then}',
+                    [('text', advice)],
+                    {'verdict': 'unjudged', 'named': what.partition(' ')[0]},
                 ),
             ),
             found,

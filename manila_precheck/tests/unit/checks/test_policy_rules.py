@@ -488,6 +488,22 @@ class PolicyRulesTest(testtools.TestCase):
             aspect='syntax',
         )
 
+    @ddt.data('admin', 'rule:system-reader')
+    def test_remedy_where_an_older_default_counts(self, check):
+        """A file cannot have the older default beside the new one."""
+        result = self.run_check(
+            f'"share:create": "{check}"\n', '2023.1', '2024.1'
+        )
+        remedies = [
+            finding.remediation[-1]
+            for finding in result.findings
+            if finding.data['verdict'] in ('invalid', 'dangling')
+        ]
+        path = self.site.file('policy.yaml')
+        self.assertEqual(
+            [model.advice(f'Remove share:create from {path}.')], remedies
+        )
+
     def test_quotes_inside(self):
         self.assert_rule(
             '"share:create": "\'rule:admin_api\'"\n',
