@@ -107,8 +107,9 @@ def _steps(
         seen = _deleted_in(wanted, table, [one.where for one in pieces], width)
         if seen:
             weights += rows.asked
+            weight = rows.asked / sum(seen.values())
             for step, count in seen.items():
-                found[step] += rows.asked * count / sum(seen.values())
+                found[step] += weight * count
     return {step: part / weights for step, part in found.items()}
 
 
@@ -128,16 +129,18 @@ def _deleted_in(
         step = f'{days} / {width}'
     else:
         step = f'FLOOR({days} / {width})'
-    # One statement, not one for each: what it takes is the way there.
+    # One statement, not one for each, and its rows added up on the server:
+    # what it takes is the way there and back.
     parts = ' UNION ALL '.join(
-        f'SELECT {step}, COUNT(*) FROM {db.quoted(table)} '  # noqa: S608
-        f'WHERE {where} AND {wanted.asked(table, "")} GROUP BY 1'
+        f'SELECT {step} AS step FROM {db.quoted(table)} '  # noqa: S608
+        f'WHERE {where} AND {wanted.asked(table, "")}'
         for where in pieces
     )
-    found: collections.Counter[int] = collections.Counter()
-    for number, count in db.rows(parts, f'table {table}'):
-        found[int(number)] += count
-    return found
+    steps = f'SELECT step, COUNT(*) FROM ({parts}) parts GROUP BY step'  # noqa: S608
+    return {
+        int(number): count
+        for number, count in db.rows(steps, f'table {table}')
+    }
 
 
 def _runs(

@@ -183,21 +183,24 @@ def pieces(
     table: str,
     size: Size,
     rows: int = PIECE_ROWS,
+    first: int = FIRST_ROWS,
 ) -> Iterator[Piece]:
     """Yield the pieces of a table, which together are all of it.
 
     :param size: what :func:`sizes` says of it; a small table is one piece.
     :param rows: how many rows a piece may have.
+    :param first: how many the first one aims at; a table with less than
+        twice as many is read at once.
     """
     line = None
-    if expected(size) > min(rows, 2 * FIRST_ROWS):
+    if expected(size) > min(rows, 2 * first):
         line = _line(db, table)
     if line is None:
         yield Piece('1 = 1', 1.0, True)
         return
     length = line.end - line.first
     widest = max(1, length * rows // expected(size))
-    width = max(1, min(widest, length * FIRST_ROWS // expected(size)))
+    width = max(1, min(widest, length * first // expected(size)))
     start = line.first
     while start < line.end:
         stop = min(start + width, line.end)
