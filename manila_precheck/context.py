@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from oslo_config import cfg
 
     from manila_precheck.catalog import Catalog
+    from manila_precheck.sources import api_server as api_server_source
     from manila_precheck.sources import document as document_source
     from manila_precheck.sources import paste as paste_source
     from manila_precheck.sources import schema as schema_source
@@ -103,6 +104,8 @@ class Context:
     :param python: returns the version of the Python that runs this.
     :param locations: the configuration files and directories in the order
         in which oslo.config read them; None to take them from conf.
+    :param root: the directory below which the processes and the web servers
+        of this machine are looked at.
     """
 
     def __init__(
@@ -117,6 +120,7 @@ class Context:
         locations: Optional[tuple[str, ...]] = None,
         version: Callable[[], Optional[str]] = resolutions.installed_version,
         python: Callable[[], tuple[int, int]] = resolutions.running_python,
+        root: str = '/',
     ) -> None:
         self.conf = conf
         self.catalog = catalog
@@ -134,6 +138,7 @@ class Context:
         self._locations = locations
         self._version = version
         self._python = python
+        self._root = root
         self._lazy = _Lazy()
 
     @property
@@ -269,6 +274,17 @@ class Context:
         from manila_precheck.sources import schema as schema_source
 
         return schema_source.read(self.database_as_found)
+
+    @property
+    def api_server(self) -> 'tuple[api_server_source.Served, ...]':
+        """The signs of what serves the API on this machine."""
+        return self._lazy.get('api_server', self._make_api_server)
+
+    def _make_api_server(self) -> 'tuple[api_server_source.Served, ...]':
+        # Here, since most upgrades have no question about it.
+        from manila_precheck.sources import api_server as api_server_source
+
+        return api_server_source.look(self._root)
 
     @property
     def files(self) -> tuple[model.FileRead, ...]:

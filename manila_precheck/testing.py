@@ -51,6 +51,9 @@ NOW = datetime.datetime(2026, 4, 1, 12, 0, 0, tzinfo=datetime.timezone.utc)
 class Site(fixtures.Fixture):
     """A controller: files in a temporary directory and a database.
 
+    Of this machine nothing is looked at: files below ``root/`` stand for what
+    it has in ``/proc`` and ``/etc``.
+
     :param config: the text of manila.conf.
     :param files: further files: relative path to text.
     :param connection: the URL of the database; None for none.
@@ -145,6 +148,7 @@ class Site(fixtures.Fixture):
             locations=tuple(map(self.file, self._locations)),
             version=lambda: installed,
             python=lambda: python,
+            root=self.file('root'),
         )
         self.addCleanup(made.close)
         return made

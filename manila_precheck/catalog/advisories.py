@@ -32,6 +32,10 @@ of an advisory have to hold. The words of the conditions::
     {"service": "api"}
         these files serve manila-api: they have a [keystone_authtoken], or
         an option that only the API reads
+    {"served_by": "program"}
+        the API is served by manila-api itself; "script": by manila-wsgi in a
+        web server. Where that cannot be seen it holds too, and the finding
+        says so, with WARNING at most
     {"rows": {"table": "TABLE", "where": {"COLUMN": "TEXT"}}}
         live rows with these values are in the database
     {"rows": {..., "host": "COLUMN"}}             (of each back end)
@@ -112,6 +116,21 @@ class Service(NamedTuple):
         return False
 
 
+class ServedBy(NamedTuple):
+    """The API is served in one of several ways."""
+
+    word: str
+    """'served_by'."""
+
+    kind: str
+    """'program' or 'script', as in sources.api_server.Kind."""
+
+    @property
+    def per_backend(self) -> bool:
+        """Say whether it speaks of each back end."""
+        return False
+
+
 class Rows(NamedTuple):
     """The database holds live rows."""
 
@@ -133,7 +152,7 @@ class Rows(NamedTuple):
         return self.host is not None
 
 
-Condition = Union[Drivers, Option, Service, Rows]
+Condition = Union[Drivers, Option, Service, ServedBy, Rows]
 
 #: Every word that a condition may begin with, sorted.
 WORDS = (
@@ -144,6 +163,7 @@ WORDS = (
     'option_unset',
     'option_value',
     'rows',
+    'served_by',
     'service',
 )
 
@@ -175,6 +195,14 @@ class Advisory(NamedTuple):
     def per_backend(self) -> bool:
         """Say whether it is a finding of each back end."""
         return any(item.per_backend for item in self.conditions)
+
+    @property
+    def served_by(self) -> Optional[ServedBy]:
+        """Return the condition on what serves the API; None: there is none."""
+        for item in self.conditions:
+            if isinstance(item, ServedBy):
+                return item
+        return None
 
     @property
     def rows(self) -> Optional[Rows]:
@@ -229,6 +257,8 @@ def _condition(item: Mapping[str, Any]) -> Condition:
         return Option(word, *_option(facts['option']), tuple(texts))
     if word == 'service':
         return Service(word, facts)
+    if word == 'served_by':
+        return ServedBy(word, facts)
     if word == 'rows':
         return Rows(
             word,

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 import functools
 from typing import Any
 from typing import Optional
+from typing import TYPE_CHECKING
 
 from manila_precheck import check
 from manila_precheck import context
@@ -24,8 +25,12 @@ from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import standing
 from manila_precheck.catalog import advisories
+from manila_precheck.sources import api_server
 from manila_precheck.sources import config
 from manila_precheck.sources import row_counts
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
 
 
 class UpgradeAdvisories(check.Check):
@@ -41,14 +46,18 @@ class UpgradeAdvisories(check.Check):
     and all its conditions hold; one about back ends is a finding of each
     back end.
 
-    Where the configuration cannot tell, the finding says so: whether the API
-    runs in a web server is not written in manila.conf. Files with a section
-    [keystone_authtoken], or with an option that only the API reads, count as
-    those of a host with the API.
+    Files with a section [keystone_authtoken], or with an option that only
+    the API reads, count as those of a host with the API. What serves it there
+    is not written in manila.conf. It is looked for in the processes that run
+    and in the configuration of Apache and uWSGI on this machine (below
+    ``/etc/apache2``, ``/etc/httpd``, ``/etc/uwsgi``, and in
+    ``/etc/manila/*uwsgi*``); where neither tells, the finding says so. In a
+    container beside the one of the API say it in ``api_server``.
 
     Advisories that count rows are not judged without a database. Those whose
     other conditions hold are then named in one finding (``rows#unjudged``).
 
+    FAILURE: the API does not start in the target, by what serves it here.
     WARNING: something stops working, or works differently, unless it is seen
     to. INFO: worth knowing; it matters to some of the deployments only, and
     which ones cannot be told from here, or the next release brings it.
@@ -61,6 +70,29 @@ class UpgradeAdvisories(check.Check):
     title = 'Upgrade advisories'
     requires = frozenset({model.Source.CONFIG})
     uses = frozenset({model.Source.DATABASE})
+
+    @classmethod
+    def opts(cls) -> 'tuple[cfg.Opt, ...]':
+        """Return what an operator may say of the API."""
+        from oslo_config import cfg
+
+        return (
+            cfg.StrOpt(
+                'api_server',
+                choices=[
+                    ('program', 'manila-api, with its built-in server'),
+                    ('script', 'the script manila-wsgi in a web server'),
+                    (
+                        'application',
+                        'manila.wsgi.api:application in a web server',
+                    ),
+                    ('unknown', 'nobody knows, and nothing is looked at'),
+                ],
+                help='What serves the API. Not set: it is looked for in what '
+                'runs on this machine, and in the configuration of its web '
+                'servers.',
+            ),
+        )
 
     def run(self, ctx: context.Context) -> Iterable[model.Finding]:
         """Yield a finding for each advisory that touches the deployment."""
@@ -161,6 +193,8 @@ class _Judge:
             return found is (condition.word == 'driver')
         if isinstance(condition, advisories.Service):
             return self._conf.serves_api
+        if isinstance(condition, advisories.ServedBy):
+            return not self._served or bool(self._signs(condition))
         assert isinstance(condition, advisories.Option)
         return self._option_holds(condition, _section(condition, backend))
 
@@ -173,6 +207,23 @@ class _Judge:
         if plugin is None or driver != standing.EMC_DRIVER:
             return frozenset({driver})
         return frozenset({driver, f'{advisories.EMC_PREFIX}{plugin}'})
+
+    @functools.cached_property
+    def _served(self) -> tuple[api_server.Served, ...]:
+        """Return the signs of what serves the API; none: not known."""
+        stated = self._ctx.options_of(self._owner.id).api_server
+        if stated == 'unknown':
+            return ()
+        if stated is not None:
+            return (api_server.Served(api_server.Kind(stated)),)
+        return self._ctx.api_server
+
+    def _signs(
+        self, condition: advisories.ServedBy
+    ) -> tuple[api_server.Served, ...]:
+        return tuple(
+            sign for sign in self._served if sign.kind == condition.kind
+        )
 
     def _option_holds(
         self, condition: advisories.Option, section: str
@@ -254,10 +305,18 @@ class _Judge:
         }
         if advisory.rows is not None:
             data['rows'] = rows
+        severity = advisory.severity
+        message = advisory.message.format_map(words)
+        if advisory.served_by is not None:
+            if self._served:
+                message += self._place(advisory.served_by)
+            else:
+                severity = min(severity, model.Severity.WARNING)
+                message += '; what serves it here cannot be seen'
         return self._owner.finding(
-            advisory.severity,
+            severity,
             self._subject(advisory, backend),
-            advisory.message.format_map(words),
+            message,
             [
                 model.Remediation(item.kind, item.text.format_map(words))
                 for item in advisory.remediation
@@ -266,6 +325,17 @@ class _Judge:
             data,
             aspect=advisory.id,
         )
+
+    def _place(self, condition: advisories.ServedBy) -> str:
+        """Return the end of the sentence that says where it was seen."""
+        files = [
+            f'{sign.file} line {sign.line}'
+            for sign in self._signs(condition)
+            if sign.file is not None
+        ]
+        if files:
+            return f'; {" and ".join(files)} names it'
+        return '; it serves the API here'
 
     def _subject(
         self,
@@ -287,6 +357,12 @@ class _Judge:
                 return _at('option', f'{item.section}/{item.name}', lines)
         if advisory.rows is not None:
             return model.Subject('table', advisory.rows.table)
+        if advisory.served_by is not None:
+            for sign in self._signs(advisory.served_by):
+                if sign.file is not None:
+                    return model.Subject(
+                        'service', 'manila-api', sign.file, sign.line
+                    )
         return model.Subject('service', 'manila-api')
 
 

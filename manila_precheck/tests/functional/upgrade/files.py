@@ -38,8 +38,8 @@ class Scenario:
     breaks: Callable
     #: ((severity, pattern of keys), ...).
     expects: tuple
-    #: What is started on it: share, data, scheduler, api; or what is asked:
-    #: policy, option, emc.
+    #: What is started on it: share, data, scheduler, api, program; or what
+    #: is asked: policy, option, emc.
     service: str
     #: How many rows manila-share has to report after the remediation.
     rows: int = 3
@@ -200,6 +200,22 @@ SCENARIOS = (
         (('failure', 'api-paste[[]app:api#factory]'),),
         'api',
         when=_crosses(22),
+    ),
+    Scenario(
+        'manila-api serves the API by itself',
+        lambda site, path: site.edit(sites.API_SERVER, ''),
+        (
+            (
+                'failure',
+                'upgrade-advisories[[]manila-api#api-built-in-server-removed]',
+            ),
+        ),
+        'program',
+        when=_crosses(23),
+        # A web server serves it, and that is said.
+        by_hand=lambda site: site.write(
+            'manila.conf', site.read('manila.conf') + sites.API_SERVER
+        ),
     ),
     Scenario(
         'a driver whose module is gone',

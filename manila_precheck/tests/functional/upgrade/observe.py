@@ -228,6 +228,23 @@ class Observer:
             return Observed(Level.CHANGED, f'the administrator gets {code}')
         return self._started_well('manila-api', text)
 
+    def program(self, site, name):
+        """Start a program that is expected to end; say what comes of it."""
+        services = self.plane(site)
+        process = services.start(name, itself=True)
+        try:
+            processes.wait_for(
+                lambda: process.code is not None, PATIENCE_SECONDS
+            )
+            code, text = process.code, process.output()
+        finally:
+            services.kill_all()
+        if code is None:
+            return Observed(Level.NOTHING, f'{name} goes on')
+        return Observed(
+            Level.BROKEN, f'{name} ended with {code}: {why(text)}'
+        )
+
     def answers(self, site, home):
         """Return {(rule, caller): code} of the API under these policies."""
         port = servers.free_port()

@@ -58,13 +58,18 @@ class Plane:
             seconds=300,
         )
 
-    def start(self, name, port=None):
-        """Start one service; it is not up yet then."""
+    def start(self, name, port=None, itself=False):
+        """Start one service; it is not up yet then.
+
+        :param itself: manila-api by its program, whether it can or not.
+        """
         program = self.environments.program(self.release, name)
         env = self.env()
         words = [program]
-        if name == 'manila-api' and not self.environments.has_api(
-            self.release
+        if (
+            name == 'manila-api'
+            and not itself
+            and not self.environments.has_api(self.release)
         ):
             env['PYTHONPATH'] = str(self.environments.wsgi_server)
             words = [

@@ -179,10 +179,11 @@ class Run:
         return sites.make(
             self.scratch / name,
             etc / 'api-paste.ini',
-            serves=(
-                'the program manila-api serves the API'
+            # Where the target's manila-api serves, that it runs is seen.
+            api_server=(
+                ''
                 if self.environments.has_api(self.path.target)
-                else 'an external WSGI server loads manila.wsgi.api'
+                else sites.API_SERVER
             ),
             state=self.state,
             connection=self.database.url(self.name),
@@ -358,6 +359,11 @@ class Run:
 
     def _look_api(self, trial, site):
         return self.target.api(site)
+
+    def _look_program(self, trial, site):
+        if site is trial.mended:
+            return self.target.api(site)
+        return self.target.program(site, 'manila-api')
 
     def _look_policy(self, trial, site):
         before = trial.before or self._default_answers()

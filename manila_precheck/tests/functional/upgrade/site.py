@@ -17,7 +17,6 @@ finds them: every command of a remediation is run as it is printed, with no
 ``--config-file`` in between.
 """
 
-import datetime
 import os
 import pathlib
 import shutil
@@ -87,21 +86,16 @@ standalone_network_plugin_mask = 24
 standalone_network_plugin_network_type = flat
 
 [manila_precheck]
-waivers = {folder}/waivers.yaml
 other_backends = {other}
 
 [manila_precheck_database_backup]
 path = {backup}/*.sql
-"""  # noqa: E501
+{api_server}"""  # noqa: E501
 
-# What serves the API cannot be seen in a file, so the command asks; this
-# operator knows it.
-_WAIVERS = """\
-waivers:
-- key: "upgrade-advisories[manila-api#*]"
-  reason: {reason}
-  owner: whoever runs this
-  expires: {day}
+#: What an operator says whose web server loads the API.
+API_SERVER = """\
+[manila_precheck_upgrade_advisories]
+api_server = application
 """
 
 _SERVERS = """\
@@ -216,12 +210,12 @@ class Site:
         }
 
 
-def make(home, paste, serves, **values):
+def make(home, paste, **values):
     """Make the files of a controller.
 
-    :param serves: what serves the API here.
     :param paste: the api-paste.ini of the release.
-    :param values: state, connection, transport_url, api_port, backup.
+    :param values: state, connection, transport_url, api_port, backup,
+        api_server.
     """
     site = Site(home)
     site.folder.mkdir(parents=True)
@@ -241,10 +235,6 @@ def make(home, paste, serves, **values):
         **values,
     )
     site.write('manila.conf', text)
-    day = datetime.date.today() + datetime.timedelta(days=30)
-    site.write(
-        'waivers.yaml', _WAIVERS.format(reason=serves, day=day.isoformat())
-    )
     shutil.copy(paste, site.folder / 'api-paste.ini')
     return site
 

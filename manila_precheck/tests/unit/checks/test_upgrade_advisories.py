@@ -206,6 +206,9 @@ FILES = {
     'wsgi-script-removed': Case((API,), ('', POLICY)),
 }
 
+VHOST = 'root/etc/apache2/sites-enabled/manila.conf'
+PROCESS = {'root/proc/4711/cmdline': 'python3\0/usr/bin/manila-api\0'}
+
 ADVISORIES = {one.id: one for one in advisories.load()}
 
 
@@ -376,6 +379,100 @@ def a_finding(name, severity, subject, message, todo, references, **data):
         },
         name,
     )
+
+
+@ddt.ddt
+class ServedByTest(testtools.TestCase):
+    """What serves the API decides whether two advisories are findings."""
+
+    def found(self, files=(), source='2025.1', target='2026.1', stated=None):
+        options = {CHECK: {'api_server': stated}} if stated else None
+        self.site = self.useFixture(
+            testing.Site(
+                API,
+                dict(files),
+                source=source,
+                target=target,
+                check_options=options,
+            )
+        )
+        return {
+            one.aspect: one
+            for one in self.site.run(CHECK).findings
+            if one.subject.name == 'manila-api'
+            and one.aspect.startswith(('api-built', 'wsgi'))
+        }
+
+    def script(self, severity, end, file=None, line=None):
+        one = ADVISORIES['wsgi-script-removed']
+        return a_finding(
+            one.id,
+            severity,
+            model.Subject('service', 'manila-api', file, line),
+            f'{one.message}; {end}',
+            one.remediation,
+            one.references,
+        )
+
+    def test_not_known(self):
+        self.assertEqual(
+            self.script(
+                model.Severity.WARNING, 'what serves it here cannot be seen'
+            ),
+            self.found()['wsgi-script-removed'],
+        )
+
+    def test_a_web_server_that_loads_the_script(self):
+        found = self.found({VHOST: 'WSGIScriptAlias / /usr/bin/manila-wsgi'})
+        path = self.site.file(VHOST)
+        self.assertEqual(
+            {
+                'wsgi-script-removed': self.script(
+                    model.Severity.FAILURE,
+                    f'{path} line 1 names it',
+                    path,
+                    1,
+                )
+            },
+            found,
+        )
+
+    def test_a_process(self):
+        found = self.found(PROCESS, '2026.1', '2026.2')
+        one = ADVISORIES['api-built-in-server-removed']
+        self.assertEqual(
+            {
+                one.id: a_finding(
+                    one.id,
+                    model.Severity.FAILURE,
+                    model.Subject('service', 'manila-api'),
+                    f'{one.message}; it serves the API here',
+                    one.remediation,
+                    one.references,
+                )
+            },
+            found,
+        )
+
+    @ddt.named_data(
+        ['program', 'program', ['api-built-in-server-deprecated']],
+        ['script', 'script', ['wsgi-script-removed']],
+        ['application', 'application', []],
+        [
+            'unknown',
+            'unknown',
+            ['api-built-in-server-deprecated', 'wsgi-script-removed'],
+        ],
+    )
+    @ddt.unpack
+    def test_what_the_operator_says(self, stated, expected):
+        """It counts, whatever can be seen."""
+        self.assertEqual(expected, sorted(self.found(PROCESS, stated=stated)))
+
+    def test_seen_to_be_another(self):
+        self.assertEqual(
+            {}, self.found({VHOST: 'module = manila.wsgi.api:application'})
+        )
 
 
 class WordsTest(testtools.TestCase):
