@@ -97,9 +97,9 @@ class _Parser(argparse.ArgumentParser):
         )
 
     def _refuse_early_flag(self, value: str) -> None:
-        """Look before a word that is no command for the flag that it goes with.
+        """Look for a flag before a word that is no command, but its value.
 
-        :raises UsageError: when there is one: its value is no command.
+        :raises UsageError: when there is one.
         """
         for word in self._words[: self._words.index(value)]:
             flag = word.partition('=')[0]

@@ -109,7 +109,7 @@ def _tree_of_texts(checks: tuple[str, ...]) -> Any:
 def _make_tree(checks: tuple[Any, ...]) -> Any:
     from oslo_policy import _checks
 
-    roots = []
+    roots: list[Any] = []
     for check in checks:
         if check is FAILING:
             roots.append(check)

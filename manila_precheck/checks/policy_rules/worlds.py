@@ -27,7 +27,6 @@ from manila_precheck.sources import check_trees
 from manila_precheck.sources import enforcement
 from manila_precheck.sources import policy
 
-
 # Its oslo.policy, 5.0, refuses what its parser could not reduce to a check.
 _REFUSES_LONE_TOKENS = releases.parse('2026.1')
 

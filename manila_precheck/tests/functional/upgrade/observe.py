@@ -241,9 +241,7 @@ class Observer:
             services.kill_all()
         if code is None:
             return Observed(Level.NOTHING, f'{name} goes on')
-        return Observed(
-            Level.BROKEN, f'{name} ended with {code}: {why(text)}'
-        )
+        return Observed(Level.BROKEN, f'{name} ended with {code}: {why(text)}')
 
     def answers(self, site, home):
         """Return {(rule, caller): code} of the API under these policies."""

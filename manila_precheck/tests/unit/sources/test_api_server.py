@@ -121,7 +121,8 @@ class ApiServerTest(testtools.TestCase):
             os.path.join(self.root, 'var/www/manila-wsgi'),
         )
         path = self.write(
-            'etc/httpd/conf/httpd.conf', 'WSGIScriptAlias / /var/www/manila-wsgi'
+            'etc/httpd/conf/httpd.conf',
+            'WSGIScriptAlias / /var/www/manila-wsgi',
         )
         self.assertEqual(
             (api_server.Served(SCRIPT, path, 1),), api_server.look(self.root)

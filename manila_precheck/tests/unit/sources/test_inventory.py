@@ -73,8 +73,7 @@ class InventoryTest(testtools.TestCase):
         (
             'backends:\n  a:\n    system: x\n    release: 1',
             4,
-            "no key 'release' is known here, but features, system, "
-            'version',
+            "no key 'release' is known here, but features, system, version",
         ),
         (
             'backends:\n  a:\n    system: x',
