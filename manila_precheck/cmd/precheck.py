@@ -111,8 +111,8 @@ class _Parser(argparse.ArgumentParser):
     @staticmethod
     def _too_early(flag: str) -> exceptions.UsageError:
         return exceptions.UsageError(
-            f'{flag} stands before the command; flags of "upgrade check" stand '
-            f'behind it: {cmd.PROG} upgrade check {flag} ...'
+            f'{flag} stands before the command; flags of "upgrade check" '
+            f'stand behind it: {cmd.PROG} upgrade check {flag} ...'
         )
 
     def print_help(self, file: Any = None) -> None:

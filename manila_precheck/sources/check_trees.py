@@ -78,7 +78,7 @@ class Answer:
 
 
 class Failing:
-    """What stands for a check that oslo.policy raises over when it is tried."""
+    """A check over which oslo.policy raises when it is tried."""
 
     def __call__(
         self, target: Any, creds: Any, enforcer: Call, rule: Any = None

@@ -156,8 +156,8 @@ def _keys(
     table = _mapping(found, path, value)
     for key in table:
         if key not in known:
+            others = ', '.join(sorted(known))
             raise found.wrong(
-                (*path, key),
-                f'no key {key!r} is known here, but {", ".join(sorted(known))}',
+                (*path, key), f'no key {key!r} is known here, but {others}'
             )
     return table

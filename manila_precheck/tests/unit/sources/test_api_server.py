@@ -101,7 +101,7 @@ class ApiServerTest(testtools.TestCase):
         ),
         (
             'etc/uwsgi/apps-enabled/manila-api.ini',
-            '[uwsgi]\n;wsgi-file = x\nwsgi-file = /openstack/v/bin/manila-wsgi',
+            '[uwsgi]\n;wsgi-file = x\nwsgi-file = /os/v/bin/manila-wsgi\n',
             SCRIPT,
             3,
         ),
