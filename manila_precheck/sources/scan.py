@@ -63,13 +63,20 @@ _MYSQL_SIZES = (
     'FROM information_schema.tables WHERE table_schema = DATABASE()'
 )
 
-# To ask for the size of a table waits for whoever alters it; one that is
-# locked, or is about to be, has the size that the last VACUUM saw.
+#: Whether table c of PostgreSQL is locked, or about to be: to ask for its size
+#: waits for whoever alters it.
+POSTGRESQL_LOCKED = (
+    'EXISTS (SELECT 1 FROM pg_locks '
+    "WHERE relation = c.oid AND mode = 'AccessExclusiveLock')"
+)
+
+#: The size of it that the last VACUUM saw.
+POSTGRESQL_SEEN = "c.relpages * current_setting('block_size')::bigint"
+
 _POSTGRESQL_SIZES = (
-    'SELECT relname, reltuples, CASE WHEN EXISTS (SELECT 1 FROM pg_locks '
-    "WHERE relation = c.oid AND mode = 'AccessExclusiveLock') "
-    "THEN relpages * current_setting('block_size')::bigint "
-    'ELSE pg_total_relation_size(c.oid) END FROM pg_class c '
+    f'SELECT relname, reltuples, CASE WHEN {POSTGRESQL_LOCKED} '
+    f'THEN {POSTGRESQL_SEEN} ELSE pg_total_relation_size(c.oid) END '
+    'FROM pg_class c '
     "WHERE relkind = 'r' AND pg_table_is_visible(oid) "
     'AND relnamespace = ANY (SELECT oid FROM pg_namespace '
     'WHERE nspname = ANY (current_schemas(false)))'

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck.sources import database
+from manila_precheck.sources import scan
 
 INNODB = 'InnoDB'
 
@@ -107,7 +108,11 @@ _TABLES = {
     'postgresql': (
         'SELECT c.relname, NULL, NULL, NULL, '
         'CASE WHEN c.reltuples >= 0 THEN c.reltuples::bigint END, '
-        'pg_table_size(c.oid), pg_indexes_size(c.oid) FROM pg_class c '
+        # As in scan: to ask for a size waits for whoever alters the table.
+        f'CASE WHEN {scan.POSTGRESQL_LOCKED} THEN {scan.POSTGRESQL_SEEN} '
+        'ELSE pg_table_size(c.oid) END, '
+        f'CASE WHEN NOT {scan.POSTGRESQL_LOCKED} '
+        'THEN pg_indexes_size(c.oid) END FROM pg_class c '
         "WHERE c.relkind IN ('r', 'p') AND {visible}"
     ),
     'sqlite': (

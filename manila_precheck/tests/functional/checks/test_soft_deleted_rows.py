@@ -13,6 +13,7 @@ import contextlib
 
 from manila_precheck import model
 from manila_precheck import testing
+from manila_precheck.sources import scan
 from manila_precheck.tests import databases
 from manila_precheck.tests.unit.checks import test_soft_deleted_rows as unit
 
@@ -75,6 +76,26 @@ class _Troubles:
             '^(a reading of table shares in .* took more than 1 seconds'
             '|.* refused a reading of table shares: Lock wait timeout)',
         )
+
+    def test_the_schema_of_a_table_that_somebody_locks(self):
+        """Nothing but its rows waits for whoever holds it."""
+        made = self.filled()
+        with made.engine.connect() as connection:
+            connection.exec_driver_sql(self.lock)
+            site = self.useFixture(
+                testing.Site(
+                    connection=made.url,
+                    source='2026.1',
+                    target='2026.2',
+                    options={'statement_timeout_seconds': 1},
+                )
+            )
+            ctx = site.context()
+            size = scan.sizes(ctx.database)['shares']
+            table = ctx.schema.tables['shares']
+            connection.exec_driver_sql(self.unlock)
+        self.assertEqual('shares', table.name)
+        self.assertIsNotNone(size.bytes)
 
     def test_connections_that_are_cut(self):
         made = self.filled()
