@@ -66,13 +66,13 @@ class LiveServices(check.Check):
     orphan of this controller; INFO for an orphan that is up on another, and
     when there is no service at all. At stopped: FAILURE for one that is up,
     as it writes while the schema changes; WARNING where it cannot be told
-    yet, and for one that was not stopped but killed; INFO for one that
-    somebody found dead. At upgraded: FAILURE for one that did not come back;
-    WARNING for one that is disabled, or an orphan of this controller, and
-    did not, or that is starting; INFO for one that is up and disabled. At
-    any stage: FAILURE for a service without a zone, WARNING when it is an
-    orphan. At plan and upgraded: INFO for a clock that is ahead by less than
-    service_down_time.
+    yet, and for one that does not say that it stopped: it was killed, or
+    reported once more as it stopped; INFO for one that somebody found dead.
+    At upgraded: FAILURE for one that did not come back; WARNING for one that
+    is disabled, or an orphan of this controller, and did not, or that is
+    starting; INFO for one that is up and disabled. At any stage: FAILURE for
+    a service without a zone, WARNING when it is an orphan. At plan and
+    upgraded: INFO for a clock that is ahead by less than service_down_time.
     """
 
     id = 'live-services'

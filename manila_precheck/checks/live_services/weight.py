@@ -196,8 +196,8 @@ class Site:
             found_dead = service.state == 'down'
             return Severity.INFO if found_dead else Severity.WARNING, [
                 model.advice(
-                    f'{see}: it was not stopped but killed, or its clock is '
-                    'behind.'
+                    f'{see}: it was killed, or reported once more as it '
+                    'stopped, or its clock is behind.'
                 )
             ]
         return _NOTHING

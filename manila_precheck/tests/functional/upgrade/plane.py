@@ -14,6 +14,7 @@
 
 from manila_precheck.tests.functional.upgrade import api
 from manila_precheck.tests.functional.upgrade import processes
+from manila_precheck.tests.functional.upgrade import site as sites
 
 #: How long a service may take from its start to its first report.
 START_SECONDS = 120
@@ -148,6 +149,15 @@ class Plane:
                 f'{name} of {self.release} is not up after {START_SECONDS} '
                 f's:\n{process.output()[-3000:]}'
             )
+
+    def state(self, name):
+        """Return the state that a service of one row has in its row."""
+        ((found,),) = self.database.run(
+            f"SELECT state FROM services WHERE `binary` = '{name}' "
+            f"AND deleted = 0 AND host LIKE '{sites.HOST}%'",
+            self.database_name,
+        )
+        return found
 
     def stop(self, name):
         """End a service as an init system does."""

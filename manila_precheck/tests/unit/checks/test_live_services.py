@@ -290,8 +290,9 @@ class Scenarios:
                 f'does not report{words}',
                 [
                     model.advice(
-                        'See on its host that it is stopped: it was not '
-                        'stopped but killed, or its clock is behind.'
+                        'See on its host that it is stopped: it was '
+                        'killed, or reported once more as it stopped, or its '
+                        'clock is behind.'
                     )
                 ],
                 state,
