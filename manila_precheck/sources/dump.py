@@ -11,38 +11,26 @@
 # under the License.
 """A backup of the database: which it is, whether it is whole, of what.
 
-A dump is read once, from its beginning to its end, as a stream: plain,
-compressed by gzip, bzip2, xz, zstd or lz4, or through pg_restore where it is
-in a format of pg_dump's own. Whole is what ends with the line that the tool
-writes last: '-- Dump completed' (mysqldump, mariadb-dump), '-- PostgreSQL
-database dump complete' (pg_dump), which a dump that was cut off has not.
+A dump is read once, from its beginning to its end, as a stream. Whole is what
+ends with the line that the tool writes last: '-- Dump completed' (mysqldump,
+mariadb-dump), '-- PostgreSQL database dump complete' (pg_dump), which a dump
+that was cut off has not.
 """
 
-from collections.abc import Iterator
 import datetime
 import enum
 import glob
-import importlib
 import os
 import re
-import shutil
-import subprocess
-import threading
 import time
-from typing import Any
-from typing import IO
 from typing import NamedTuple
 from typing import Optional
-import zlib
 
 from manila_precheck import exceptions
+from manila_precheck.sources import unpacking
 
-_CHUNK_BYTES = 1 << 20
 _OVERLAP_BYTES = 1 << 10
 _TAIL_BYTES = 1 << 12
-
-# How long pg_restore may take to end after its last line.
-_EXIT_SECONDS = 10
 
 # The names of databases, and the rows of alembic_version of each. A text of
 # a user holds no line end in the dumps of either: it is written as \n.
@@ -116,14 +104,6 @@ class Backup(NamedTuple):
     """Those that the dump makes in that database."""
 
 
-class _Cut(Exception):
-    """The stream ended before its end, or says that it is damaged."""
-
-
-class _Unread(Exception):
-    """It cannot be read here."""
-
-
 def newest(pattern: str) -> Optional[str]:
     """Return the file or directory that changed last; None without any.
 
@@ -180,11 +160,11 @@ def _follow(
     reader: '_Reader', path: str, deadline: float
 ) -> tuple[Whole, str]:
     try:
-        for chunk in _chunks(path, deadline):
+        for chunk in unpacking.chunks(path, deadline):
             reader.feed(chunk)
-    except _Cut as error:
+    except unpacking.Cut as error:
         return Whole.NO, str(error)
-    except _Unread as error:
+    except unpacking.Unread as error:
         return Whole.UNKNOWN, str(error)
     return Whole.YES, ''
 
@@ -209,7 +189,7 @@ class _Reader:
         :raises _Unread: when it is no dump that could be read here.
         """
         if not self.size_bytes and chunk[257:262] == b'ustar':
-            raise _Unread('it is an archive of files')
+            raise unpacking.Unread('it is an archive of files')
         self.size_bytes += len(chunk)
         if len(self._head) < _TAIL_BYTES:
             self._head += chunk[:_TAIL_BYTES]
@@ -292,146 +272,6 @@ class _Reader:
         text = f'{end[1].decode()} {end[2].decode()}'
         local = datetime.datetime.strptime(text, '%Y-%m-%d %H:%M:%S')
         return local.astimezone(datetime.timezone.utc)
-
-
-def _chunks(path: str, deadline: float) -> Iterator[bytes]:
-    """Yield the text of a dump, whatever it is packed in.
-
-    :raises _Cut: when it ends too early.
-    :raises _Unread: when it cannot be read here, or takes too long.
-    """
-    import lzma
-
-    stream, process = _open(path)
-    watch = None
-    if process is not None:
-        # One that says nothing more is not asked for the time.
-        left = max(deadline - time.monotonic(), 0.0)
-        watch = threading.Timer(left, process.kill)
-        watch.daemon = True
-        watch.start()
-    try:
-        with stream:
-            yield from _pieces(stream, deadline)
-        code = process.wait(_EXIT_SECONDS) if process else 0
-    except (EOFError, zlib.error, lzma.LZMAError) as error:
-        raise _Cut(f'it ends too early, or is damaged ({error})') from None
-    except OSError as error:
-        # What gzip and bz2 say of damaged data has no number.
-        if error.errno is not None:
-            raise
-        raise _Cut(f'it is damaged ({error})') from None
-    finally:
-        if watch is not None:
-            watch.cancel()
-        if process is not None:
-            process.kill()
-            process.wait()
-    if code < 0:
-        raise _Unread('reading it to its end takes too long')
-    if code:
-        raise _Cut(f'what reads it gives up on it (exit code {code})')
-
-
-def _pieces(stream: IO[bytes], deadline: float) -> Iterator[bytes]:
-    while True:
-        piece = stream.read(_CHUNK_BYTES)
-        if not piece:
-            return
-        yield piece
-        if time.monotonic() > deadline:
-            raise _Unread('reading it to its end takes too long')
-
-
-def _open(path: str) -> '_Stream':
-    head = b''
-    if not os.path.isdir(path):
-        with open(path, 'rb') as plain:
-            head = plain.read(263)
-    if head[257:] == b'ustar\0' and head.startswith(b'toc.dat\0'):
-        _require_end_of_tar(path)
-        return _pg_restore(path)
-    if os.path.isdir(path) or head[:5] == b'PGDMP':
-        return _pg_restore(path)
-    if head[:2] == b'\x1f\x8b':
-        import gzip
-
-        packed: Any = gzip.open(path)
-        return packed, None
-    if head[:3] == b'BZh':
-        import bz2
-
-        return bz2.open(path), None
-    if head[:6] == b'\xfd7zXZ\0':
-        import lzma
-
-        return lzma.open(path), None
-    if head[:4] == b'\x28\xb5\x2f\xfd':
-        return _zstd(path)
-    if head[:4] == b'\x04\x22\x4d\x18':
-        return _unpacked('lz4', path)
-    return open(path, 'rb'), None
-
-
-def _require_end_of_tar(path: str) -> None:
-    """Make sure that an archive ends with two empty blocks.
-
-    pg_restore (15) looks for the next member of one that was cut off for
-    ever.
-    """
-    with open(path, 'rb') as archive:
-        size = archive.seek(0, os.SEEK_END)
-        archive.seek(max(size - 1024, 0))
-        if size % 512 or archive.read().strip(b'\0'):
-            raise _Cut('it ends before the end of the archive')
-
-
-_Stream = tuple[IO[bytes], 'Optional[subprocess.Popen[bytes]]']
-
-
-def _pg_restore(path: str) -> _Stream:
-    # It reads the whole file and writes SQL; it connects to nothing.
-    return _of_program(
-        ['pg_restore', '--file=-', path],
-        'it is in a format of its own of pg_dump, and pg_restore is not here',
-    )
-
-
-def _zstd(path: str) -> _Stream:
-    for name in ('compression.zstd', 'pyzstd', 'zstandard'):
-        try:
-            module: Any = importlib.import_module(name)
-        except ImportError:
-            continue
-        stream: IO[bytes] = module.open(path, 'rb')
-        return stream, None
-    return _unpacked('zstd', path)
-
-
-def _unpacked(name: str, path: str) -> _Stream:
-    """Have the tool of a format unpack it."""
-    return _of_program(
-        [name, '--decompress', '--stdout', path],
-        f'it is packed by {name}, and nothing that unpacks it is here',
-    )
-
-
-def _of_program(words: list[str], without: str) -> _Stream:
-    """Return what a program writes.
-
-    :param without: what to say when there is no such program.
-    """
-    program = shutil.which(words[0])
-    if program is None:
-        raise _Unread(without)
-    process = subprocess.Popen(  # noqa: S603
-        [program, *words[1:]],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
-    assert process.stdout is not None
-    return process.stdout, process
 
 
 def _size(path: str) -> int:

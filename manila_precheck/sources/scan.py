@@ -74,7 +74,7 @@ POSTGRESQL_LOCKED = (
 POSTGRESQL_SEEN = "c.relpages * current_setting('block_size')::bigint"
 
 _POSTGRESQL_SIZES = (
-    f'SELECT relname, reltuples, CASE WHEN {POSTGRESQL_LOCKED} '
+    f'SELECT relname, reltuples, CASE WHEN {POSTGRESQL_LOCKED} '  # noqa: S608
     f'THEN {POSTGRESQL_SEEN} ELSE pg_total_relation_size(c.oid) END '
     'FROM pg_class c '
     "WHERE relkind = 'r' AND pg_table_is_visible(oid) "

@@ -109,10 +109,9 @@ _TABLES = {
         'SELECT c.relname, NULL, NULL, NULL, '
         'CASE WHEN c.reltuples >= 0 THEN c.reltuples::bigint END, '
         # As in scan: to ask for a size waits for whoever alters the table.
-        f'CASE WHEN {scan.POSTGRESQL_LOCKED} THEN {scan.POSTGRESQL_SEEN} '
-        'ELSE pg_table_size(c.oid) END, '
-        f'CASE WHEN NOT {scan.POSTGRESQL_LOCKED} '
-        'THEN pg_indexes_size(c.oid) END FROM pg_class c '
+        'CASE WHEN {locked} THEN {seen} ELSE pg_table_size(c.oid) END, '
+        'CASE WHEN NOT {locked} THEN pg_indexes_size(c.oid) END '
+        'FROM pg_class c '
         "WHERE c.relkind IN ('r', 'p') AND {visible}"
     ),
     'sqlite': (
@@ -181,10 +180,16 @@ _FOREIGN_KEYS = {
     ),
 }
 
-_VISIBLE = (
-    'c.relnamespace IN (SELECT oid FROM pg_namespace '
-    'WHERE nspname = ANY (current_schemas(false))) '
-    'AND pg_table_is_visible(c.oid)'
+# What stands for a part of a statement of PostgreSQL.
+_WORDS = (
+    (
+        '{visible}',
+        'c.relnamespace IN (SELECT oid FROM pg_namespace '
+        'WHERE nspname = ANY (current_schemas(false))) '
+        'AND pg_table_is_visible(c.oid)',
+    ),
+    ('{locked}', scan.POSTGRESQL_LOCKED),
+    ('{seen}', scan.POSTGRESQL_SEEN),
 )
 
 
@@ -195,7 +200,9 @@ def read(db: database.Database) -> Schema:
     """
 
     def rows(statements: Mapping[str, str]) -> list[list[Any]]:
-        statement = statements[db.dialect].replace('{visible}', _VISIBLE)
+        statement = statements[db.dialect]
+        for word, text in _WORDS:
+            statement = statement.replace(word, text)
         return [
             [_text(value) for value in row]
             for row in db.rows(statement, 'the tables')
