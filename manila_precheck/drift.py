@@ -24,8 +24,8 @@ from manila_precheck import catalog
 from manila_precheck import releases
 from manila_precheck.catalog import schema as catalog_schema
 from manila_precheck.catalog import steps as catalog_steps
-from manila_precheck.sources import database
 from manila_precheck.sources import schema as schema_source
+from manila_precheck.sources import table_shapes
 
 Do = catalog_steps.Do
 
@@ -61,7 +61,7 @@ class Drift(NamedTuple):
 def half_applied(
     facts: catalog.Catalog,
     pending: Sequence[str],
-    shape: database.Shape,
+    shape: table_shapes.Shape,
     schema: schema_source.Schema,
     dialect: str,
 ) -> tuple[Half, ...]:
@@ -98,7 +98,7 @@ def half_applied(
 def _is_done(
     step: catalog_steps.Step,
     created: set[str],
-    shape: database.Shape,
+    shape: table_shapes.Shape,
     schema: schema_source.Schema,
 ) -> Optional[bool]:
     """Say whether a step was done; None when nothing tells."""
@@ -131,7 +131,7 @@ def _words(step: catalog_steps.Step) -> str:
 
 
 def alike(
-    facts: catalog.Catalog, shape: database.Shape
+    facts: catalog.Catalog, shape: table_shapes.Shape
 ) -> tuple[releases.Release, ...]:
     """Return the releases whose tables and columns a database has exactly."""
     present = {
@@ -150,7 +150,7 @@ def compare(
     facts: catalog.Catalog,
     revision: str,
     half: Iterable[Half],
-    shape: database.Shape,
+    shape: table_shapes.Shape,
     schema: schema_source.Schema,
     dialect: str,
 ) -> Drift:
@@ -205,7 +205,7 @@ def _of_pending(
 
 def _missing_indexes(
     tables: dict[str, catalog_schema.Table],
-    shape: database.Shape,
+    shape: table_shapes.Shape,
     schema: schema_source.Schema,
     dialect: str,
 ) -> Iterable[str]:
@@ -248,7 +248,7 @@ def _serves(
 def _missing_keys(
     tables: dict[str, catalog_schema.Table],
     expected: frozenset[tuple[str, str]],
-    shape: database.Shape,
+    shape: table_shapes.Shape,
     schema: schema_source.Schema,
 ) -> Iterable[str]:
     for name, table in tables.items():

@@ -29,8 +29,8 @@ import re
 from typing import NamedTuple
 
 from manila_precheck.catalog import steps as catalog_steps
-from manila_precheck.sources import database
 from manila_precheck.sources import schema as schema_source
+from manila_precheck.sources import table_shapes
 
 Do = catalog_steps.Do
 
@@ -160,7 +160,7 @@ def undroppable(
 
 
 def lacking(
-    pending: Steps, shape: database.Shape, schema: schema_source.Schema
+    pending: Steps, shape: table_shapes.Shape, schema: schema_source.Schema
 ) -> Iterator[Lacking]:
     """Yield the tables, columns and keys that a migration needs in vain.
 

@@ -25,9 +25,9 @@ from typing import Any
 from typing import Optional
 from typing import TYPE_CHECKING
 
-from manila_precheck.sources import database
 from manila_precheck.sources import purge
 from manila_precheck.sources import scan
+from manila_precheck.sources import table_shapes
 
 if TYPE_CHECKING:
     from manila_precheck.catalog import purging
@@ -200,7 +200,7 @@ class Candidates(purge.Extra):
         text = value.decode() if isinstance(value, bytes) else str(value)
         kind = self.db.shape[table]['id']
         ids = text.split(',')
-        if kind is database.ColumnType.INTEGER:
+        if kind is table_shapes.ColumnType.INTEGER:
             # A server that cuts a long text may end it with a comma.
             return [int(one) for one in ids if one]
         return ids

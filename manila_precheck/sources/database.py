@@ -22,7 +22,6 @@ Importing this module imports no database library: SQLAlchemy loads when a
 database is opened. Of oslo.db the options are used, not the engine.
 """
 
-from collections.abc import Mapping
 from collections.abc import Sequence
 import datetime
 import enum
@@ -35,6 +34,7 @@ from typing import Union
 
 from manila_precheck import exceptions
 from manila_precheck.sources import database_url
+from manila_precheck.sources import table_shapes
 
 if TYPE_CHECKING:
     from oslo_config import cfg
@@ -61,34 +61,6 @@ _TIMED_OUT = (
 # 20000 UUIDs and more.
 _IDS_LENGTH = 1_000_000
 
-_MYSQL_SHAPE = (
-    'SELECT table_name, column_name, data_type '
-    'FROM information_schema.columns WHERE table_schema = DATABASE()'
-)
-
-# Not information_schema, which leaves out what the account may not read.
-_POSTGRESQL_SHAPE = (
-    'SELECT c.relname, a.attname, t.typname FROM pg_class c '
-    'JOIN pg_namespace n ON n.oid = c.relnamespace '
-    'JOIN pg_attribute a ON a.attrelid = c.oid '
-    'JOIN pg_type t ON t.oid = a.atttypid '
-    "WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped "
-    'AND n.nspname = ANY (current_schemas(false)) '
-    'AND pg_table_is_visible(c.oid)'
-)
-
-_POSTGRESQL_ELSEWHERE = (
-    'SELECT n.nspname FROM pg_class c JOIN pg_namespace n '
-    "ON n.oid = c.relnamespace WHERE c.relname = 'alembic_version' "
-    'ORDER BY n.nspname'
-)
-
-_SQLITE_SHAPE = (
-    'SELECT m.name, p.name, p.type FROM sqlite_master m '
-    "JOIN pragma_table_info(m.name) p WHERE m.type = 'table' "
-    "AND m.name NOT LIKE 'sqlite~_%' ESCAPE '~'"
-)
-
 
 class State(str, enum.Enum):
     """What the database holds, as far as it can be told without a catalog."""
@@ -103,41 +75,6 @@ class State(str, enum.Enum):
     UNVERSIONED = 'unversioned'
     # Tables, and more than one revision.
     AMBIGUOUS = 'ambiguous'
-
-
-class ColumnType(str, enum.Enum):
-    """The few kinds of columns that a check has to tell apart."""
-
-    TEXT = 'text'
-    INTEGER = 'integer'
-    BOOLEAN = 'boolean'
-    DATETIME = 'datetime'
-    OTHER = 'other'
-
-
-_TYPES = (
-    ('bool', ColumnType.BOOLEAN),
-    ('tinyint', ColumnType.BOOLEAN),
-    ('int', ColumnType.INTEGER),
-    ('serial', ColumnType.INTEGER),
-    ('date', ColumnType.DATETIME),
-    ('timestamp', ColumnType.DATETIME),
-    ('char', ColumnType.TEXT),
-    ('text', ColumnType.TEXT),
-    ('enum', ColumnType.TEXT),
-)
-
-
-def column_type(name: str) -> ColumnType:
-    """Return the kind of a column from the server's name of its type."""
-    lower = name.lower()
-    for part, kind in _TYPES:
-        if part in lower:
-            return kind
-    return ColumnType.OTHER
-
-
-Shape = Mapping[str, Mapping[str, ColumnType]]
 
 
 class Database:
@@ -188,7 +125,7 @@ class Database:
 
     def _read_state(self) -> None:
         #: The columns of every table that the account can see, by name.
-        self.shape: Shape = self._read_shape()
+        self.shape: table_shapes.Shape = self._read_shape()
         found = ()
         if VERSION_TABLE in self.shape:
             version = self.table(VERSION_TABLE, 'version_num')
@@ -446,21 +383,13 @@ class Database:
 
     # Shape
 
-    def _read_shape(self) -> Shape:
-        found: Any = self.rows(
-            {'mysql': _MYSQL_SHAPE, 'postgresql': _POSTGRESQL_SHAPE}.get(
-                self.dialect, _SQLITE_SHAPE
-            )
+    def _read_shape(self) -> table_shapes.Shape:
+        shape = table_shapes.made(
+            (_text(value) for value in row)
+            for row in self.rows(table_shapes.STATEMENTS[self.dialect])
         )
-        shape: dict[str, dict[str, ColumnType]] = {}
-        kinds: dict[str, ColumnType] = {}
-        for table, column, type_name in found:
-            kind = kinds.get(type_name)
-            if kind is None:
-                kind = kinds[type_name] = column_type(_text(type_name))
-            shape.setdefault(_text(table), {})[_text(column)] = kind
         if not shape and self.dialect == 'postgresql':
-            elsewhere = self.rows(_POSTGRESQL_ELSEWHERE)
+            elsewhere = self.rows(table_shapes.POSTGRESQL_ELSEWHERE)
             if elsewhere:
                 raise self._unusable(
                     'shows no table',
@@ -504,11 +433,11 @@ class Database:
         if name not in self.shape:
             raise exceptions.SchemaMismatch(name)
         present = self.shape[name]
-        types: dict[ColumnType, Any] = {
-            ColumnType.TEXT: sqlalchemy.String,
-            ColumnType.INTEGER: sqlalchemy.BigInteger,
-            ColumnType.BOOLEAN: sqlalchemy.Boolean,
-            ColumnType.DATETIME: sqlalchemy.DateTime,
+        types: dict[table_shapes.ColumnType, Any] = {
+            table_shapes.ColumnType.TEXT: sqlalchemy.String,
+            table_shapes.ColumnType.INTEGER: sqlalchemy.BigInteger,
+            table_shapes.ColumnType.BOOLEAN: sqlalchemy.Boolean,
+            table_shapes.ColumnType.DATETIME: sqlalchemy.DateTime,
         }
         for column in columns:
             if column not in present:
@@ -554,7 +483,7 @@ class Database:
             raise exceptions.SchemaMismatch(
                 table, 'deleted' if table in self.shape else None
             )
-        text = self.shape[table]['deleted'] is ColumnType.TEXT
+        text = self.shape[table]['deleted'] is table_shapes.ColumnType.TEXT
         return LIVE_TEXT if text else LIVE_NUMBER
 
     # Errors

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING
 from manila_precheck import exceptions
 from manila_precheck.sources import database
 from manila_precheck.sources import scan
+from manila_precheck.sources import table_shapes
 
 if TYPE_CHECKING:
     from manila_precheck.catalog import purging
@@ -208,8 +209,8 @@ class Filter:
         shape = self.db.shape[table]
         return (
             'id' in shape
-            and shape['deleted'] is database.ColumnType.TEXT
-            and shape['id'] is database.ColumnType.INTEGER
+            and shape['deleted'] is table_shapes.ColumnType.TEXT
+            and shape['id'] is table_shapes.ColumnType.INTEGER
         )
 
     def own(self, table: str, alias: str = '') -> str:

@@ -32,6 +32,7 @@ from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck.sources import database
+from manila_precheck.sources import table_shapes
 
 #: How many rows a piece may have, however fast the server is: to compare
 #: each row with the ends of a range takes as long as to count it, and the
@@ -175,7 +176,7 @@ def _line(db: database.Database, table: str) -> Optional[_Line]:
         return None
     if (
         db.dialect == 'mysql'
-        and db.shape[table]['id'] is database.ColumnType.TEXT
+        and db.shape[table]['id'] is table_shapes.ColumnType.TEXT
     ):
         form = f"'{{:0{_DIGITS}x}}'"
         return _Line(column, 0, 16**_DIGITS, form)

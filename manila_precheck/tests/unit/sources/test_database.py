@@ -24,12 +24,13 @@ import testtools
 from manila_precheck import exceptions
 from manila_precheck import testing
 from manila_precheck.sources import database
+from manila_precheck.sources import table_shapes
 from manila_precheck.tests import databases
 
 AT_20 = '0d8c8f6d54a4'
 
-TEXT = database.ColumnType.TEXT
-INTEGER = database.ColumnType.INTEGER
+TEXT = table_shapes.ColumnType.TEXT
+INTEGER = table_shapes.ColumnType.INTEGER
 
 
 @ddt.ddt
@@ -86,7 +87,7 @@ class Scenarios:
                 'id': INTEGER,
                 'deleted': INTEGER,
                 'disabled': True,
-                'updated_at': database.ColumnType.DATETIME,
+                'updated_at': table_shapes.ColumnType.DATETIME,
                 'host': TEXT,
                 'ensuring': True,
             },
@@ -94,7 +95,7 @@ class Scenarios:
                 # SQLite, MySQL and PostgreSQL differ in what a boolean is.
                 name: kind
                 if name not in ('disabled', 'ensuring')
-                else kind in (database.ColumnType.BOOLEAN, INTEGER)
+                else kind in (table_shapes.ColumnType.BOOLEAN, INTEGER)
                 for name, kind in found.shape['services'].items()
                 if name
                 in (
