@@ -121,6 +121,8 @@ def _path(pair, args):
 def _page(results, words):
     day = datetime.date.today().isoformat()
     blocks = [f'By ``tox -e upgrade -- {words}`` on {day}.', '']
+    named = {' to '.join(pair): found for pair, found in results.items()}
+    blocks.append(table.overview(named))
     for pair, found in results.items():
         title = ' to '.join(pair)
         blocks += [

@@ -17,8 +17,12 @@ import textwrap
 
 from manila_precheck.tests.functional.upgrade import score
 
-# New in every run, and of no use to a reader.
-_ID = re.compile(r'\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b')
+# Of the run and the machine, and of no use to a reader.
+_PRIVATE = (
+    (re.compile(r'\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b'), 'ID'),
+    (re.compile(r'/[^\s\'"]*/venvs/m(\d+)'), r'VENV-\1'),
+    (re.compile(r'/[^\s\'"]*/manila-upgrade-\w+'), 'HOME'),
+)
 
 _HEADERS = ('Scenario', 'Predicted', 'Happened', 'Remedied')
 
@@ -57,14 +61,18 @@ def remedied(result):
     return '; '.join(words)
 
 
+def public(text):
+    """Return a text without what only this run and machine have."""
+    for pattern, word in _PRIVATE:
+        text = pattern.sub(word, text)
+    return text
+
+
 def row(result):
     """Return the cells of a scenario."""
     return (
         result.scenario,
-        *(
-            _ID.sub('ID', words(result))
-            for words in (predicted, happened, remedied)
-        ),
+        *(public(words(result)) for words in (predicted, happened, remedied)),
     )
 
 
@@ -77,6 +85,31 @@ def summary(path, results):
         f'of {found.findings} findings), remedied {found.remedied} of '
         f'{found.with_remedy}, {found.scenarios} scenarios'
     )
+
+
+def overview(paths):
+    """Return a list-table with a row a path.
+
+    :param paths: {title: results}.
+    """
+    lines = ['.. list-table::', '   :header-rows: 1', '']
+    header = ('Path', 'Scenarios', 'Recall', 'Precision', 'Remedied')
+    rows = [header]
+    for title, results in paths.items():
+        found = score.score(results)
+        rows.append(
+            (
+                title,
+                f'{found.scenarios}',
+                f'{found.recall:.1%} ({found.foretold} of {found.happened})',
+                f'{found.precision:.1%} ({found.right} of {found.findings})',
+                f'{found.remedied} of {found.with_remedy}',
+            )
+        )
+    for cells in rows:
+        for number, cell in enumerate(cells):
+            lines.append(f'{"     -" if number else "   * -"} {cell}')
+    return '\n'.join(lines) + '\n'
 
 
 def terminal(results):
