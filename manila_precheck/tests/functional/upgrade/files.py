@@ -390,7 +390,7 @@ SCENARIOS = (
         'oslo_messaging_rabbit',
         'ssl_enforce_hostname_verification',
         'False',
-        22,
+        21,
     ),
     _gone('oslo_messaging_rabbit', 'heartbeat_in_pthread', 'False', 23),
     Scenario(
