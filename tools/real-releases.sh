@@ -46,7 +46,8 @@ printf '%s\n' 22 20 18 16 23 21 \
 RUNS=.stestr-real
 mkdir -p "$RUNS"
 
-# The tests of such a class share a database, so it stays in one process.
+# The tests of such a class share a database, or what a release answered, so
+# it stays in one process.
 [ $# != 0 ] || set -- '\.(real|test_judge\w*|test_\w*reality|test_manila_status|test_names_and_needs|test_states)\.'
 stestr --repo-url "$RUNS" run --slowest --concurrency "${MANILA_PRECHECK_REAL_CONCURRENCY:-2}" \
-    --group-regex '.*\.real\.([^\.]+\.)+' "$@"
+    --group-regex '.*\.(real|test_judge_policy)\.([^\.]+\.)+' "$@"
