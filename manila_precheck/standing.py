@@ -259,9 +259,10 @@ class Reader:
             is another one, or does not know the layout that is named.
         """
         known = self.layouts(group)
-        named = self.conf.value(group, 'glusterfs_share_layout') or known[:1]
-        chosen = named if isinstance(named, str) else ''.join(named)
-        return chosen.partition('.')[0] if chosen in known else None
+        if not known:
+            return None
+        named = self.conf.value(group, 'glusterfs_share_layout') or known[0]
+        return named.partition('.')[0] if named in known else None
 
     def layouts(self, group: str) -> tuple[str, ...]:
         """Return the values that a back end's driver takes as its layout.

@@ -50,6 +50,7 @@ from collections.abc import Mapping
 from typing import Any
 from typing import NamedTuple
 from typing import Optional
+from typing import TypeVar
 from typing import Union
 
 from manila_precheck import model
@@ -154,6 +155,8 @@ class Rows(NamedTuple):
 
 Condition = Union[Drivers, Option, Service, ServedBy, Rows]
 
+C = TypeVar('C', ServedBy, Rows)
+
 #: Every word that a condition may begin with, sorted.
 WORDS = (
     'driver',
@@ -199,16 +202,17 @@ class Advisory(NamedTuple):
     @property
     def served_by(self) -> Optional[ServedBy]:
         """Return the condition on what serves the API; None: there is none."""
-        for item in self.conditions:
-            if isinstance(item, ServedBy):
-                return item
-        return None
+        return self._only(ServedBy)
 
     @property
     def rows(self) -> Optional[Rows]:
         """Return the condition that needs a database; None: there is none."""
+        return self._only(Rows)
+
+    def _only(self, kind: type[C]) -> Optional[C]:
+        """Return the first condition of a kind; None: there is none."""
         for item in self.conditions:
-            if isinstance(item, Rows):
+            if isinstance(item, kind):
                 return item
         return None
 

@@ -186,7 +186,7 @@ class _Reader:
     def feed(self, chunk: bytes) -> None:
         """Take the next piece.
 
-        :raises _Unread: when it is no dump that could be read here.
+        :raises Unread: when it is no dump that could be read here.
         """
         if not self.size_bytes and chunk[257:262] == b'ustar':
             raise unpacking.Unread('it is an archive of files')

@@ -123,8 +123,7 @@ def _page(results, words):
     blocks = [f'By ``tox -e upgrade -- {words}`` on {day}.', '']
     named = {' to '.join(pair): found for pair, found in results.items()}
     blocks.append(table.overview(named))
-    for pair, found in results.items():
-        title = ' to '.join(pair)
+    for title, found in named.items():
         blocks += [
             title,
             '-' * len(title),

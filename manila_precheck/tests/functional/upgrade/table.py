@@ -92,7 +92,6 @@ def overview(paths):
 
     :param paths: {title: results}.
     """
-    lines = ['.. list-table::', '   :header-rows: 1', '']
     header = ('Path', 'Scenarios', 'Recall', 'Precision', 'Remedied')
     rows = [header]
     for title, results in paths.items():
@@ -106,10 +105,7 @@ def overview(paths):
                 f'{found.remedied} of {found.with_remedy}',
             )
         )
-    for cells in rows:
-        for number, cell in enumerate(cells):
-            lines.append(f'{"     -" if number else "   * -"} {cell}')
-    return '\n'.join(lines) + '\n'
+    return _list_table(rows)
 
 
 def terminal(results):
@@ -132,13 +128,15 @@ def terminal(results):
 
 def rst(results):
     """Return a list-table, for the documentation."""
-    lines = [
-        '.. list-table::',
-        '   :header-rows: 1',
-        '   :widths: 16 34 30 20',
-    ]
-    lines.append('')
-    for cells in [_HEADERS, *map(row, results)]:
+    return _list_table(
+        [_HEADERS, *map(row, results)], '   :widths: 16 34 30 20'
+    )
+
+
+def _list_table(rows, *options):
+    """Return rows, the header first, as a list-table."""
+    lines = ['.. list-table::', '   :header-rows: 1', *options, '']
+    for cells in rows:
         for number, cell in enumerate(cells):
             mark = '   * -' if not number else '     -'
             lines.append(f'{mark} {_escaped(cell)}')
