@@ -21,7 +21,8 @@ before, each such range reads the whole table) and of rowid on SQLite::
         row = db.row(f'SELECT COUNT(*) FROM shares WHERE {piece.where}')
         piece.found(row[0])
 
-The first piece is small, and the next one as wide as the last one lets
+The first two pieces are small: whoever reads them knows by then what the rows
+are like, and can ask for less. The next one is as wide as the last one lets
 expect: a fraction of a second, whatever the server is.
 """
 
@@ -39,11 +40,14 @@ from manila_precheck.sources import table_shapes
 #: first and the last piece have one end only.
 PIECE_ROWS = 500_000
 
-#: How many the first one aims at, before anything is known of the server.
+#: How many each of the first two aims at, before anything is known.
 FIRST_ROWS = 20_000
 
 #: How long one should take, in seconds.
-PIECE_SECONDS = 0.1
+PIECE_SECONDS = 0.06
+
+# How many times as wide as the last piece the next one may be.
+_GROWTH = 10.0
 
 #: A sample of a table: one row in so many, of a small one a few more, and
 #: never more than suffice; from so many places in it.
@@ -191,40 +195,42 @@ def pieces(
     table: str,
     size: Size,
     rows: int = PIECE_ROWS,
-    first: int = FIRST_ROWS,
 ) -> Iterator[Piece]:
     """Yield the pieces of a table, which together are all of it.
 
     :param size: what :func:`sizes` says of it; a small table is one piece.
     :param rows: how many rows a piece may have.
-    :param first: how many the first one aims at; a table with less than
-        twice as many is read at once.
     """
     line = None
-    if expected(size) > min(rows, 2 * first):
+    if expected(size) > min(rows, 2 * FIRST_ROWS):
         line = _line(db, table)
     if line is None:
         yield Piece('1 = 1', 1.0, True)
         return
     length = line.end - line.first
     widest = max(1, length * rows // expected(size))
-    width = max(1, min(widest, length * first // expected(size)))
+    width = max(1, min(widest, length * FIRST_ROWS // expected(size)))
     start = line.first
     while start < line.end:
-        stop = min(start + width, line.end)
+        stop = start + width
+        if stop >= line.end - (width if start > line.first else 0):
+            # The last one may be twice as wide: it has no end that each of
+            # its rows is compared with.
+            stop = line.end
         piece = Piece(
             line.where(start, stop),
             (stop - line.first) / length,
             stop == line.end,
         )
         yield piece
+        if start > line.first:
+            width = _next_width(piece, width, widest, rows)
         start = stop
-        width = _next_width(piece, width, widest, rows)
 
 
 def _next_width(piece: Piece, width: int, widest: int, rows: int) -> int:
     """Return how wide the next piece should be."""
-    factor = 4.0
+    factor = _GROWTH
     if piece.rows:
         factor = min(factor, rows / piece.rows)
     if piece.seconds > 0:

@@ -89,8 +89,6 @@ class _Surveyor:
         self.failures: dict[str, str] = {}
         self.lost = 0
         self.done = 0
-        # How many rows a piece is to begin with, as the last one was read.
-        self.first = scan.FIRST_ROWS
         self.expected = sum(scan.expected(size) for size in sizes.values())
         self._lock = threading.Lock()
 
@@ -112,16 +110,8 @@ class _Surveyor:
     ) -> Iterator[scan.Piece]:
         db, rows = self.wanted.db, self.limits.piece_rows
         if not whole:
-            yield from scan.sample(db, table, size)
-            return
-        for piece in scan.pieces(db, table, size, rows, self.first):
-            yield piece
-            if piece.rows >= scan.FIRST_ROWS and piece.seconds > 0:
-                pace = piece.rows / piece.seconds
-                # Half of what it lets expect: other rows may be wider.
-                self.first = max(
-                    scan.FIRST_ROWS, int(pace * scan.PIECE_SECONDS / 2)
-                )
+            return scan.sample(db, table, size)
+        return scan.pieces(db, table, size, rows)
 
     def read(self, table: str) -> None:
         """Count one table; its failure is its own."""
