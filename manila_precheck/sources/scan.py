@@ -44,7 +44,7 @@ PIECE_ROWS = 500_000
 FIRST_ROWS = 20_000
 
 #: How long one should take, in seconds.
-PIECE_SECONDS = 0.06
+PIECE_SECONDS = 0.05
 
 # How many times as wide as the last piece the next one may be.
 _GROWTH = 10.0
