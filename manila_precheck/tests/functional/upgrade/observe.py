@@ -69,10 +69,10 @@ def why(text):
 
 def deprecations(text):
     """Return the options that a log calls deprecated."""
-    return {
+    return frozenset(
         f'{match["group"]}/{match["name"]}'
         for match in _DEPRECATED.finditer(text)
-    }
+    )
 
 
 class Observer:
@@ -163,7 +163,7 @@ class Observer:
         logged = deprecations(text)
         if logged:
             words += f', logs {", ".join(sorted(logged))} as deprecated'
-        return Observed(Level.NOTHING, words)
+        return Observed(Level.NOTHING, words, logged)
 
     def option(self, site, group, name):
         """Return what manila-data makes of an option.

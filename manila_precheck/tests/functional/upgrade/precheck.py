@@ -70,6 +70,16 @@ class Report:
         }
 
     @property
+    def announced(self):
+        """'group/name' of each option that it calls deprecated or renamed."""
+        return frozenset(
+            finding['subject']['name']
+            for finding in self.findings.values()
+            if finding.get('data', {}).get('verdict')
+            in ('deprecated', 'renamed')
+        )
+
+    @property
     def commands(self):
         """The commands of manila that remediations name."""
         return {

@@ -72,6 +72,7 @@ class Trial:
     broken: sites.Site
     mended: sites.Site
     predicted: dict
+    announced: frozenset
     left: dict
     how: str
     refused: tuple
@@ -253,7 +254,16 @@ class Run:
         said = self.check(mended, 'plan')
         how, refused = self.mend(scenario, mended, said)
         left = self.check(mended, 'plan').loud
-        return Trial(scenario, broken, mended, said.loud, left, how, refused)
+        return Trial(
+            scenario,
+            broken,
+            mended,
+            said.loud,
+            said.announced,
+            left,
+            how,
+            refused,
+        )
 
     def mend(self, scenario, site, report):
         """Do what the loud findings of a report say; say how."""
@@ -333,6 +343,7 @@ class Run:
             after=after if trial.predicted else None,
             how=trial.how,
             refused=trial.refused,
+            announced=trial.announced,
         )
         self._tell(self.done[number])
 
@@ -517,7 +528,15 @@ class Run:
             over.set()
             watch.join()
         self.say('the services of the target are up')
-        return self._compare()
+        return dataclasses.replace(
+            self._compare(),
+            logged=frozenset().union(
+                *(
+                    observe.deprecations(process.output())
+                    for process in self.services.running.values()
+                )
+            ),
+        )
 
     def _watch_ensuring(self, over):
         """Note how many shares are ensuring at once."""
@@ -623,6 +642,7 @@ class Run:
                     if key not in self.background
                 },
                 observed=observed,
+                announced=report.announced,
             )
         )
 
@@ -651,6 +671,8 @@ class Run:
             ('upgraded', upgraded),
         ):
             self.clean(f'nothing is wrong, at {stage}', report, happened)
+            # The files are judged before the upgrade.
+            happened = dataclasses.replace(happened, logged=frozenset())
         self.files_at_target()
         self.rows_at_stopped()
         self.results += live.InFlight(self).run_all(self.dump)

@@ -42,6 +42,8 @@ class Observed:
 
     level: Level
     words: str
+    #: 'group/name' of each option that it logged as deprecated.
+    logged: frozenset = frozenset()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +66,9 @@ class Result:
     how: str = ''
     #: What of a remediation a real parser refused.
     refused: tuple = ()
+    #: 'group/name' of each option that was said to have another name, or to
+    #: be deprecated, however loud.
+    announced: frozenset = frozenset()
 
     def matches(self, key, severity):
         """Return whether a finding is one of those expected."""
@@ -99,6 +104,11 @@ class Result:
         ]
 
     @property
+    def unannounced(self):
+        """The options that a service logs as deprecated, and nobody said."""
+        return self.observed.logged - self.announced
+
+    @property
     def right(self):
         """How many findings are neither wrong nor missing."""
         return len(self.predicted) - len(self.wrong)
@@ -106,6 +116,8 @@ class Result:
     @property
     def is_missed(self):
         """Whether something happened that no finding promises."""
+        if self.unannounced:
+            return True
         promised = [PROMISED[severity] for severity in self.predicted.values()]
         return self.observed.level > max(promised, default=Level.NOTHING)
 
@@ -160,7 +172,9 @@ def score(results):
     happened = [
         one
         for one in results
-        if one.observed.level > Level.NOTHING or one.expected
+        if one.observed.level > Level.NOTHING
+        or one.observed.logged
+        or one.expected
     ]
     return Score(
         scenarios=len(results),

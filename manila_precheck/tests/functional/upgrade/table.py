@@ -44,6 +44,8 @@ def predicted(result):
 def happened(result):
     """Return what happened in a scenario, in words."""
     words = f'{result.observed.level.name.lower()}: {result.observed.words}'
+    if result.unannounced:
+        words += f', UNANNOUNCED {", ".join(sorted(result.unannounced))}'
     return f'MISSED {words}' if result.is_missed else words
 
 

@@ -79,6 +79,25 @@ class ReportTest(testtools.TestCase):
         report.background = frozenset({'a[w]'})
         self.assertNotIn('a[w]', report.loud)
 
+    def test_which_options_are_said_to_be_deprecated(self):
+        findings = [
+            {
+                **_finding(f'config-options[{name}]', 'info'),
+                'subject': {'kind': 'option', 'name': name},
+                'data': {'verdict': verdict},
+            }
+            for name, verdict in (
+                ('DEFAULT/quota_shares', 'renamed'),
+                ('a/b', 'deprecated'),
+                ('c/d', 'unknown'),
+            )
+        ]
+        findings.append(_finding('a[x]', 'failure'))
+        report = _report(
+            0, json.dumps({'checks': [_check('a', 'found', *findings)]})
+        )
+        self.assertEqual({'DEFAULT/quota_shares', 'a/b'}, report.announced)
+
     def test_a_run_that_could_not_look_is_a_failure(self):
         report = _report(255, '', 'no configuration file\n')
         self.assertEqual({'command#could-not-run': 'failure'}, report.loud)

@@ -48,6 +48,22 @@ class ResultTest(testtools.TestCase):
         self.assertTrue(result.is_missed)
         self.assertFalse(result.passed)
 
+    def test_what_a_service_logs_as_deprecated_is_to_be_said(self):
+        logged = frozenset({'DEFAULT/quota_shares', 'a/b'})
+        seen = score.Observed(Level.NOTHING, 'starts', logged)
+        result = score.Result('p', 's', (), {}, seen)
+        self.assertEqual(logged, result.unannounced)
+        self.assertTrue(result.is_missed)
+        self.assertEqual(
+            'MISSED nothing: starts, UNANNOUNCED DEFAULT/quota_shares, a/b',
+            table.happened(result),
+        )
+        found = score.score([result])
+        self.assertEqual((1, 0), (found.happened, found.foretold))
+        said = score.Result('p', 's', (), {}, seen, announced=logged | {'c'})
+        self.assertTrue(said.passed)
+        self.assertEqual(1, score.score([said]).foretold)
+
     def test_a_warning_of_what_breaks_is_a_miss(self):
         result = _result(
             Level.BROKEN, {'x[a]': 'warning'}, (('warning', '*'),)
