@@ -50,4 +50,4 @@ mkdir -p "$RUNS"
 # it stays in one process.
 [ $# != 0 ] || set -- '\.(real|test_judge\w*|test_\w*reality|test_manila_status|test_names_and_needs|test_states)\.'
 stestr --repo-url "$RUNS" run --slowest --concurrency "${MANILA_PRECHECK_REAL_CONCURRENCY:-2}" \
-    --group-regex '.*\.(real|test_judge_policy)\.([^\.]+\.)+' "$@"
+    --group-regex '.*\.(real|test_judge|test_judge_policy)\.([^\.]+\.)+' "$@"
