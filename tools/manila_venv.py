@@ -160,11 +160,7 @@ def constraints(release, given=None):
             with urllib.request.urlopen(url, timeout=20) as answer:
                 text = answer.read().decode('utf-8')
         except (urllib.error.URLError, OSError, ValueError) as exc:
-            say(
-                f'{url}: {exc}; the newest libraries are taken, and manila '
-                f'{release.major} may not run with them. To avoid that name '
-                'a file with --constraints'
-            )
+            say(f'{url}: {exc}; --constraints names a file instead')
             return ''
     return ''.join(
         f'{line}\n' for line in text.splitlines() if not _UNPINNED.match(line)
@@ -200,6 +196,11 @@ def create(release, home, python=None, constraints_file=None):
         return inside
     chosen = python or interpreter(release.major)
     say(f'{home}: installing manila {release.major} with {chosen}')
+    if not pins:
+        say(
+            'the newest libraries are taken: manila may not run with them, '
+            'and their options are not those of the release'
+        )
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     # From now on the directory is ours, whole or not.

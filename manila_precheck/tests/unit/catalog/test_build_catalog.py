@@ -14,9 +14,11 @@
 
 import importlib.util
 import pathlib
+import sys
 import tempfile
 
 from oslo_config import cfg
+import fixtures
 import testtools
 
 import manila_precheck
@@ -52,6 +54,29 @@ def table(**facts):
         'foreign': [],
         **facts,
     }
+
+
+class TestConstraints(testtools.TestCase):
+    def test_no_catalog_of_the_newest_libraries(self):
+        tool = load()
+        self.useFixture(
+            fixtures.MockPatchObject(
+                tool.manila_venv, 'constraints', return_value=''
+            )
+        )
+        created = self.useFixture(
+            fixtures.MockPatchObject(tool.manila_venv, 'create')
+        ).mock
+        self.useFixture(
+            fixtures.MockPatchObject(sys, 'argv', ['x', '--check', '2026.1'])
+        )
+        error = self.assertRaises(SystemExit, tool.main)
+        self.assertEqual(
+            'not built: the options of the newest libraries are not those of '
+            '2026.1',
+            error.code,
+        )
+        created.assert_not_called()
 
 
 class TestMerged(testtools.TestCase):
