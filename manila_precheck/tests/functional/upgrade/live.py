@@ -18,9 +18,11 @@ wrong. What happens to them is seen on a copy of the database that is
 upgraded with all of them in it.
 """
 
+import dataclasses
 import fnmatch
 import shutil
 import time
+from typing import Optional
 
 from manila_precheck.tests.functional.upgrade import processes
 from manila_precheck.tests.functional.upgrade import remedy
@@ -310,6 +312,27 @@ class AtPlan:
 _PLAIN = rows.Scenario('live', ())
 
 
+@dataclasses.dataclass(frozen=True)
+class Cut:
+    """One row in the state that it had when a service was cut off."""
+
+    table: str
+    column: str
+    state: str
+    #: The id of the row, or a query that gives it.
+    row: str
+    #: How loud it has to be; None where nothing is lost.
+    severity: Optional[str] = 'failure'
+    #: Statements that make the row, before it gets its state.
+    made: tuple = ()
+    #: The release of manila that brought the table.
+    since: int = 12
+
+
+_BACKUP = '6b1f4c1e-1c55-4a4b-9b0f-0d8c3a1f7a01'
+_TRANSFER = '0c2ad1f7-0c3e-4f4b-8c57-5a1e9a6f7b02'
+
+
 class InFlight:
     """Rows that a service was at work on when it was cut off."""
 
@@ -320,59 +343,86 @@ class InFlight:
             "SELECT id FROM share_instances WHERE share_id = '{}' AND "
             "deleted = 'False' LIMIT 1"
         )
-        self._instance = instance
-        #: name: (table, column, state, id or the query of it, severity).
-        self.scenarios = {
-            'a share that manila-data copies': (
-                'shares',
-                'task_state',
-                'data_copying_in_progress',
-                ids['first'],
-                'failure',
+        status = "UPDATE share_instances SET status = '{}' WHERE share_id = "
+        status += "'{}' AND deleted = 'False'"
+        cuts = {
+            'a share that manila-data copies': Cut(
+                'shares', 'task_state', 'data_copying_in_progress', ids['first']
             ),
-            'a migration that manila-share begins': (
+            'a migration that manila-share begins': Cut(
                 'shares',
                 'task_state',
                 'migration_driver_starting',
                 ids['second'],
-                'failure',
             ),
-            'a share that is extended': (
+            'a share that is extended': Cut(
                 'share_instances',
                 'status',
                 'extending',
                 instance.format(ids['windows']),
-                'failure',
             ),
-            'a snapshot that is created': (
+            'a replica that is promoted': Cut(
+                'share_instances',
+                'status',
+                'replication_change',
+                ids['replica'],
+            ),
+            'a snapshot that is created': Cut(
                 'share_snapshot_instances',
                 'status',
                 'creating',
-                "SELECT id FROM share_snapshot_instances WHERE snapshot_id = "
+                'SELECT id FROM share_snapshot_instances WHERE snapshot_id = '
                 f"'{ids['snapshot']}' AND deleted = 'False' LIMIT 1",
-                'failure',
             ),
-            'a share group that is deleted': (
-                'share_groups',
-                'status',
-                'deleting',
-                ids['group'],
-                'failure',
+            'a share group that is deleted': Cut(
+                'share_groups', 'status', 'deleting', ids['group']
             ),
-            'a share server that is created': (
+            'a share server that is created': Cut(
                 'share_servers',
                 'status',
                 'creating',
                 "SELECT id FROM share_servers WHERE deleted = 'False' LIMIT 1",
-                'failure',
             ),
-            'a share network whose servers change': (
-                'share_networks',
+            'a share network whose servers change': Cut(
+                'share_networks', 'status', 'network_change', ids['network']
+            ),
+            'a backup that manila-data makes': Cut(
+                'share_backups',
                 'status',
-                'network_change',
-                ids['network'],
-                'failure',
+                'creating',
+                _BACKUP,
+                made=(
+                    'INSERT INTO share_backups (id, user_id, project_id, '
+                    'share_id, size, host, topic, progress, deleted, '
+                    f"created_at) SELECT '{_BACKUP}', user_id, project_id, "
+                    f"id, size, '{sites.HOST}', 'manila-data', '0', 'False', "
+                    f"created_at FROM shares WHERE id = '{ids['grouped']}'",
+                    status.format('backup_creating', ids['grouped']),
+                ),
+                since=18,
             ),
+            'a share that waits for its transfer': Cut(
+                'transfers',
+                'accepted',
+                '0',
+                _TRANSFER,
+                severity=None,
+                made=(
+                    'INSERT INTO transfers (id, resource_type, resource_id, '
+                    'salt, crypt_hash, expires_at, source_project_id, '
+                    f"deleted, created_at) SELECT '{_TRANSFER}', 'share', id, "
+                    "'0', '0', UTC_TIMESTAMP() + INTERVAL 1 DAY, project_id, "
+                    "'False', UTC_TIMESTAMP() FROM shares WHERE id = "
+                    f"'{ids['served']}'",
+                    status.format('awaiting_transfer', ids['served']),
+                ),
+            ),
+        }
+        #: {name: Cut} of those that the source can have.
+        self.scenarios = {
+            name: cut
+            for name, cut in cuts.items()
+            if run.path.source.major >= cut.since
         }
 
     def run_all(self, dump):
@@ -380,13 +430,16 @@ class InFlight:
         run = self.run
         copy = rows.Copy(run, dump, 'flight', _PLAIN)
         found = {}
-        for name, (table, column, state, what, _) in self.scenarios.items():
-            row = what
-            if what.startswith('SELECT'):
-                row = copy.sql(what)[0][0]
+        for name, cut in self.scenarios.items():
+            for statement in cut.made:
+                copy.sql(statement)
+            row = cut.row
+            if row.startswith('SELECT'):
+                row = copy.sql(row)[0][0]
             found[name] = row
             copy.sql(
-                f"UPDATE {table} SET {column} = '{state}' WHERE id = '{row}'"
+                f"UPDATE {cut.table} SET {cut.column} = '{cut.state}' "
+                f"WHERE id = '{row}'"
             )
         report = run.check(copy.site, 'stopped')
         broken = run.database.clone(copy.name)
@@ -395,19 +448,21 @@ class InFlight:
         copy.point(broken)
         seen = self._seen(copy, found)
         claimed = set()
-        for name, (_, _, _, _, severity) in self.scenarios.items():
+        for name, cut in self.scenarios.items():
             pattern = f'*{found[name]}*'
             claimed |= set(fnmatch.filter(report.loud, pattern))
             yield score.Result(
                 path=str(run.path),
                 scenario=name,
-                expected=((severity, pattern),),
+                expected=((cut.severity, pattern),) if cut.severity else (),
                 predicted={
                     key: report.loud[key]
                     for key in fnmatch.filter(report.loud, pattern)
                 },
                 observed=seen[name],
-                left={key: left[key] for key in fnmatch.filter(left, pattern)},
+                left={key: left[key] for key in fnmatch.filter(left, pattern)}
+                if cut.severity
+                else None,
                 how='as printed',
                 refused=tuple(text for text in refused if found[name] in text),
             )
@@ -455,14 +510,23 @@ class InFlight:
         services.start_all(run.port, run.target.now())
         time.sleep(SETTLE_SECONDS)
         seen = {}
-        for name, (table, column, state, _, _) in self.scenarios.items():
+        for name, cut in self.scenarios.items():
             now = copy.sql(
-                f"SELECT {column} FROM {table} WHERE id = '{found[name]}'"
+                f'SELECT {cut.column} FROM {cut.table} '
+                f"WHERE id = '{found[name]}'"
             )[0][0]
-            words = f'after the upgrade it is in {now}'
-            level = Level.BROKEN
-            if now not in (state, 'error') and not now.endswith('_error'):
-                level = Level.NOTHING
-            seen[name] = Observed(level, words)
+            seen[name] = _came_of(cut, str(now))
         services.kill_all()
         return seen
+
+
+def _came_of(cut, now):
+    """Say what became of a row."""
+    if cut.severity is None:
+        if now == cut.state:
+            return Observed(Level.NOTHING, 'after the upgrade it still waits')
+        return Observed(Level.CHANGED, f'after the upgrade it is {now}')
+    words = f'after the upgrade it is in {now}'
+    if now in (cut.state, 'error') or now.endswith('_error'):
+        return Observed(Level.BROKEN, words)
+    return Observed(Level.NOTHING, words)
