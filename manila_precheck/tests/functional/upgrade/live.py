@@ -347,7 +347,10 @@ class InFlight:
         status += "'{}' AND deleted = 'False'"
         cuts = {
             'a share that manila-data copies': Cut(
-                'shares', 'task_state', 'data_copying_in_progress', ids['first']
+                'shares',
+                'task_state',
+                'data_copying_in_progress',
+                ids['first'],
             ),
             'a migration that manila-share begins': Cut(
                 'shares',

@@ -17,8 +17,8 @@ import pathlib
 import sys
 import tempfile
 
-from oslo_config import cfg
 import fixtures
+from oslo_config import cfg
 import testtools
 
 import manila_precheck
