@@ -64,12 +64,16 @@ class Server(fixtures.Fixture):
         self.make()
         self.addCleanup(self.kill)
         self.start()
+        self.fill()
+
+    def fill(self):
+        """Make what each test needs."""
         self.admin(f'CREATE DATABASE {NAME}{self.charset}')
 
     charset = ''
 
     def make(self):
-        """Make the files of an empty server."""
+        """Make the files of a server, empty but for its accounts."""
         raise NotImplementedError
 
     def words(self):
@@ -186,7 +190,7 @@ class MariaDB(Server):
                 stream.write(
                     f'CREATE USER IF NOT EXISTS {who} '
                     f"IDENTIFIED BY '{databases.USER}';\n"
-                    f'GRANT ALL ON *.* TO {who};\n'
+                    f'GRANT ALL ON *.* TO {who} WITH GRANT OPTION;\n'
                 )
         self.call(
             _program('mariadb-install-db'),
@@ -262,4 +266,47 @@ class PostgreSQL(Server):
             f'unix_socket_directories={self.folder}',
             '-c',
             'fsync=off',
+        ]
+
+
+class Standby(PostgreSQL):
+    """A standby of another server, which follows it.
+
+    :param primary: a PostgreSQL that runs.
+    """
+
+    def __init__(self, primary):
+        super().__init__()
+        self.primary = primary
+
+    @staticmethod
+    def why_not():
+        if not _program('pg_basebackup'):
+            return 'no pg_basebackup on this host'
+        return PostgreSQL.why_not()
+
+    def make(self):
+        if self.user():
+            shutil.chown(self.folder, self.user())
+        self.call(
+            _program('pg_basebackup'),
+            '-d',
+            f'host={databases.HOST} port={self.primary.port} '
+            f'user={databases.USER}',
+            '-D',
+            self.data,
+            '--checkpoint=fast',
+            '--write-recovery-conf',
+            '--no-sync',
+        )
+
+    def fill(self):
+        """Make nothing: all is from the primary."""
+
+    def words(self):
+        return [
+            *super().words(),
+            '-c',
+            # What it is reading is in the way of its primary at once.
+            'max_standby_streaming_delay=0',
         ]

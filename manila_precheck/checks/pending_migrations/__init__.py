@@ -24,6 +24,7 @@ from manila_precheck.checks.pending_migrations import rows
 from manila_precheck.checks.pending_migrations import stops
 from manila_precheck.sources import database
 from manila_precheck.sources import database_url
+from manila_precheck.sources import writes
 
 if TYPE_CHECKING:
     from oslo_config import cfg
@@ -37,7 +38,8 @@ class PendingMigrations(check.Check):
     server. On MySQL and MariaDB a migration that fails leaves half of its
     work behind; all of this can be put right before.
 
-    Looked at are: the dialect in ``[database] connection``
+    Looked at are: whether the server takes writes (a replica, a primary that
+    was one before a failover); the dialect in ``[database] connection``
     (``mariadb+pymysql://`` makes a87e0fb17dee of yoga fail, and every first
     install); collations and engines, where a foreign key that a migration
     adds would be refused (a database that was restored as utf8mb4 among
@@ -56,7 +58,8 @@ class PendingMigrations(check.Check):
     but a backup loses its availability zone, times lose their fractions, or
     a later migration will stop; a rewrite that takes ``warning_seconds`` or
     more. INFO: a rewrite that takes less; network allocations without a
-    share server that no pending migration reads.
+    share server that no pending migration reads; a server with read_only
+    that this account may write to all the same.
 
     Not looked at: whether the account may alter tables, and how much disk
     space there is, which a server does not say.
@@ -94,6 +97,9 @@ class PendingMigrations(check.Check):
     def run(self, ctx: context.Context) -> Iterable[model.Finding]:
         """Yield what stops a pending migration, and what takes long."""
         db = ctx.database_as_found
+        refusal = writes.refusal(db)
+        if refusal is not None:
+            yield stops.no_writes(self, refusal)
         mariadb = database_url.dialect_of_manila(ctx.conf) == 'mariadb'
         if db.state is database.State.EMPTY and mariadb:
             yield stops.first_install(self)

@@ -24,6 +24,7 @@ from manila_precheck.catalog import steps
 from manila_precheck.checks.pending_migrations import wording
 from manila_precheck.sources import database
 from manila_precheck.sources import schema as schema_source
+from manila_precheck.sources import writes
 
 _RESTORE = model.advice(
     'Restore the backup that was made before the "manila-manage db sync" '
@@ -85,6 +86,38 @@ def first_install(owner: check.Check) -> model.Finding:
         'manila take the server for another one than MySQL, and '
         '"manila-manage db sync" of an empty database fails',
         'first-install',
+    )
+
+
+def no_writes(owner: check.Check, refusal: writes.Refusal) -> model.Finding:
+    """Return that nothing can be migrated on this server."""
+    words = f'The server of [database] connection {refusal.reason}: '
+    severity = model.Severity.FAILURE
+    if refusal.passed:
+        severity = model.Severity.INFO
+        words += 'this account may write in spite of it, others may not'
+    else:
+        words += (
+            '"manila-manage db sync" fails, and so does every service that '
+            'starts'
+        )
+    return owner.finding(
+        severity,
+        model.Subject('option', 'database/connection'),
+        words,
+        [
+            model.advice(
+                'Name the server that takes writes; or end it on this one, '
+                'if it is to be the primary. Where the check reads from a '
+                'replica on purpose, waive this finding, and know that its '
+                'rows may be older.'
+            )
+        ],
+        data={
+            'setting': refusal.setting,
+            'lag_seconds': refusal.lag_seconds,
+        },
+        aspect='read-only',
     )
 
 

@@ -216,6 +216,14 @@ ALL = (
         )
         for table in ('share_servers', 'share_instances')
     ),
+    Hazard(
+        'a_database_that_takes_no_writes',
+        (
+            "DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || "
+            "' SET default_transaction_read_only = on'; END $$",
+        ),
+        server=POSTGRESQL,
+    ),
     # What no migration of these minds.
     Hazard('a_mariadb_url', url=('mysql+', 'mariadb+'), server=MYSQL),
     Hazard(

@@ -105,6 +105,11 @@ class _Syncs(case.RealCase):
             for finding in pending.findings
             if finding.severity is model.Severity.FAILURE
         ]
+        if any(one.aspect == 'read-only' for one in pending.findings):
+            # No migration comes as far as to be the one that stops.
+            self.assertEqual(['database/connection'], named)
+            self.assertNotEqual('', stopped_at)
+            return
         # The first of them is where it stops.
         named.sort(key=self.chain().index)
         self.assertEqual([stopped_at] if stopped_at else [], named[:1])
