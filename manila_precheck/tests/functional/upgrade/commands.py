@@ -42,7 +42,6 @@ class Typist:
             'OS_ENDPOINT': (
                 f'http://127.0.0.1:{self._client.port}/v2/{api.ADMIN}'
             ),
-            'OS_SHARE_API_VERSION': api.MICROVERSION,
         }
 
     def type(self, text):
