@@ -108,9 +108,9 @@ def no_writes(owner: check.Check, refusal: writes.Refusal) -> model.Finding:
         [
             model.advice(
                 'Name the server that takes writes; or end it on this one, '
-                'if it is to be the primary. Where the check reads from a '
-                'replica on purpose, waive this finding, and know that its '
-                'rows may be older.'
+                'if it is to be the primary. Where a proxy sends readings to '
+                'a replica, or the check reads from one on purpose, waive '
+                'this finding, and know that its rows may be older.'
             )
         ],
         data={
