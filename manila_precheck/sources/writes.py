@@ -20,16 +20,11 @@ from typing import Optional
 
 from manila_precheck.sources import database
 
-_VARIABLES = (
-    'read_only',
-    'super_read_only',
-    'innodb_read_only',
-    # Before MySQL 8 and MariaDB 11.1, and from them on.
-    'tx_read_only',
-    'transaction_read_only',
-)
+# All of them are the server's. What a new session is given, which is
+# transaction_read_only, does not show in one that has its own.
+_VARIABLES = ('read_only', 'super_read_only', 'innodb_read_only')
 
-_MYSQL = 'SHOW GLOBAL VARIABLES WHERE Variable_name IN ({})'.format(
+_MYSQL = 'SHOW VARIABLES WHERE Variable_name IN ({})'.format(
     ', '.join(f"'{name}'" for name in _VARIABLES)
 )
 

@@ -106,12 +106,6 @@ class MariaDBTest(PrivateTest):
             ],
             self.said(self.server.url),
         )
-        self.server.admin('SET GLOBAL read_only = 0')
-        self.server.admin('SET GLOBAL tx_read_only = 1')
-        for url in (self.manila, self.server.url):
-            self.assertEqual(
-                [_finding('has tx_read_only = ON' + _FAILS)], self.said(url)
-            )
 
 
 class PostgreSQLTest(databases.PostgreSQLTest):
