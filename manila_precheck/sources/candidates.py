@@ -25,6 +25,7 @@ from typing import Any
 from typing import Optional
 from typing import TYPE_CHECKING
 
+from manila_precheck.sources import database
 from manila_precheck.sources import purge
 from manila_precheck.sources import scan
 from manila_precheck.sources import table_shapes
@@ -197,7 +198,7 @@ class Candidates(purge.Extra):
                 )
 
     def _split(self, table: str, value: Any) -> Sequence[Any]:
-        text = value.decode() if isinstance(value, bytes) else str(value)
+        text = database.text_of(value)
         kind = self.db.shape[table]['id']
         ids = text.split(',')
         if kind is table_shapes.ColumnType.INTEGER:

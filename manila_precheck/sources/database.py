@@ -385,7 +385,7 @@ class Database:
 
     def _read_shape(self) -> table_shapes.Shape:
         shape = table_shapes.made(
-            (_text(value) for value in row)
+            (text_of(value) for value in row)
             for row in self.rows(table_shapes.STATEMENTS[self.dialect])
         )
         if not shape and self.dialect == 'postgresql':
@@ -557,8 +557,8 @@ def _dbapi(connection: 'sa_engine.Connection') -> Any:
     return connection.connection.dbapi_connection
 
 
-def _text(value: Any) -> str:
-    # Some servers and drivers give names of the catalog as bytes.
+def text_of(value: Any) -> str:
+    """Return what some servers and drivers give as bytes, as a text."""
     return value.decode() if isinstance(value, bytes) else str(value)
 
 

@@ -109,7 +109,7 @@ def sizes(db: database.Database) -> Mapping[str, Size]:
     statement = _MYSQL_SIZES if db.dialect == 'mysql' else _POSTGRESQL_SIZES
     found = {}
     for table, rows, size in db.rows(statement):
-        name = table.decode() if isinstance(table, bytes) else str(table)
+        name = database.text_of(table)
         # PostgreSQL has -1 where nobody has counted yet.
         known = int(rows) if rows is not None and rows >= 0 else None
         found[name] = Size(known, None if size is None else int(size))

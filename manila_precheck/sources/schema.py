@@ -240,7 +240,9 @@ def text_collation(db: database.Database) -> str:
 
     :param db: a MySQL or MariaDB server.
     """
-    return str(_text(db.row("SELECT COLLATION(CONVERT('' USING utf8))")[0]))
+    return database.text_of(
+        db.row("SELECT COLLATION(CONVERT('' USING utf8))")[0]
+    )
 
 
 def _indexes(rows: list[list[Any]]) -> tuple[Index, ...]:

@@ -87,21 +87,20 @@ def _of_postgresql(db: database.Database) -> Optional[Refusal]:
 
 
 def _of_mysql(db: database.Database) -> Optional[Refusal]:
-    values = {_text(name).lower(): _text(v) for name, v in db.rows(_MYSQL)}
+    values = {
+        database.text_of(name).lower(): database.text_of(value)
+        for name, value in db.rows(_MYSQL)
+    }
     on = [name for name in _VARIABLES if values.get(name, 'OFF') != 'OFF']
     if not on:
         return None
     name = on[0]
     passed = False
     if on == ['read_only'] and values['read_only'] != 'NO_LOCK_NO_ADMIN':
-        grants = [_text(row[0]) for row in db.rows('SHOW GRANTS')]
+        grants = [database.text_of(row[0]) for row in db.rows('SHOW GRANTS')]
         passed = any(
             right in grant.partition(' ON ')[0] and ' ON *.* ' in grant
             for grant in grants
             for right in _ABOVE
         )
     return Refusal(f'has {name} = {values[name]}', name, passed)
-
-
-def _text(value: object) -> str:
-    return value.decode() if isinstance(value, bytes) else str(value)

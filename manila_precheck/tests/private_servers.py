@@ -58,6 +58,8 @@ class Server(fixtures.Fixture):
         # Not below the test's own directory: a socket's path is short.
         self.folder = self.useFixture(fixtures.TempDir()).path
         os.chmod(self.folder, 0o755)
+        if self.user():
+            shutil.chown(self.folder, self.user())
         self.data = os.path.join(self.folder, 'data')
         self.port = _free_port()
         self.process = None
@@ -241,8 +243,6 @@ class PostgreSQL(Server):
         return 'postgres' if os.getuid() == 0 else None
 
     def make(self):
-        if self.user():
-            shutil.chown(self.folder, self.user())
         self.call(
             _program('initdb'),
             '--auth=trust',
@@ -286,8 +286,6 @@ class Standby(PostgreSQL):
         return PostgreSQL.why_not()
 
     def make(self):
-        if self.user():
-            shutil.chown(self.folder, self.user())
         self.call(
             _program('pg_basebackup'),
             '-d',
