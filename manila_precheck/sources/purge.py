@@ -388,7 +388,13 @@ class _Counting:
         live_old, neither_old, oldest, newest, *rest = rest
         # As long as there are any, the next piece is read so at once.
         self.odd = bool(
-            live_old or neither_old or old - asked or live + deleted < total
+            live_old
+            or neither_old
+            or old - asked
+            or live + deleted < total
+            # More than the digits of one sum hold.
+            or total >= _DIGIT
+            or undated * _DIGIT * _DIGIT >= _EXACT
         )
         if self.wanted.purge.marked:
             # It leaves them alone, and those without ``deleted`` too.

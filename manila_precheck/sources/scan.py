@@ -23,7 +23,8 @@ before, each such range reads the whole table) and of rowid on SQLite::
 
 The first two pieces are small: whoever reads them knows by then what the rows
 are like, and can ask for less. The next one is as wide as the last one lets
-expect: a fraction of a second, whatever the server is.
+expect: a fraction of a second, whatever the server is
+(:mod:`manila_precheck.sources.pace`).
 """
 
 from collections.abc import Iterator
@@ -33,21 +34,19 @@ from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck.sources import database
+from manila_precheck.sources import pace as paces
 from manila_precheck.sources import table_shapes
 
-#: How many rows a piece may have, however fast the server is: to compare
-#: each row with the ends of a range takes as long as to count it, and the
-#: first and the last piece have one end only.
-PIECE_ROWS = 500_000
+#: How many rows a piece may have, however fast the server is. Statistics that
+#: are off by a seventh still leave it below the 2^20 that one sum counts.
+PIECE_ROWS = 900_000
 
 #: How many each of the first two aims at, before anything is known.
-FIRST_ROWS = 20_000
+FIRST_ROWS = 10_000
 
-#: How long one should take, in seconds.
-PIECE_SECONDS = 0.05
-
-# How many times as wide as the last piece the next one may be.
+# How many times as wide as the one before it a piece may be, and the last one.
 _GROWTH = 10.0
+_LAST_GROWTH = 30.0
 
 #: A sample of a table: one row in so many, of a small one a few more, and
 #: never more than suffice; from so many places in it.
@@ -153,6 +152,9 @@ class _Line(NamedTuple):
     first: int
     end: int
     form: str
+    #: How much longer a piece takes because each row is compared with its
+    #: end. MariaDB counts the characters of a text for that, one by one.
+    ending: float = 1.0
 
     def where(self, start: int, stop: int) -> str:
         """Return the condition of a range; open at the ends of the line."""
@@ -183,7 +185,7 @@ def _line(db: database.Database, table: str) -> Optional[_Line]:
         and db.shape[table]['id'] is table_shapes.ColumnType.TEXT
     ):
         form = f"'{{:0{_DIGITS}x}}'"
-        return _Line(column, 0, 16**_DIGITS, form)
+        return _Line(column, 0, 16**_DIGITS, form, ending=1.25)
     first, last = db.row(f'SELECT MIN({column}), MAX({column}) FROM {name}')  # noqa: S608
     if first is None:
         return None
@@ -195,11 +197,13 @@ def pieces(
     table: str,
     size: Size,
     rows: int = PIECE_ROWS,
+    pace: Optional[paces.Pace] = None,
 ) -> Iterator[Piece]:
     """Yield the pieces of a table, which together are all of it.
 
     :param size: what :func:`sizes` says of it; a small table is one piece.
     :param rows: how many rows a piece may have.
+    :param pace: how long one may take.
     """
     line = None
     if expected(size) > min(rows, 2 * FIRST_ROWS):
@@ -207,16 +211,19 @@ def pieces(
     if line is None:
         yield Piece('1 = 1', 1.0, True)
         return
+    pace = pace or paces.Pace(db)
     length = line.end - line.first
     widest = max(1, length * rows // expected(size))
-    width = max(1, min(widest, length * FIRST_ROWS // expected(size)))
-    start = line.first
+    width = reach = max(1, min(widest, length * FIRST_ROWS // expected(size)))
+    start, last = line.first, False
     while start < line.end:
-        stop = start + width
-        if stop >= line.end - (width if start > line.first else 0):
-            # The last one may be twice as wide: it has no end that each of
-            # its rows is compared with.
+        more = line.end - reach - start
+        if last or more <= 0:
             stop = line.end
+        else:
+            # No more than leaves a last one, as long as that may be.
+            last = more < width
+            stop = start + min(width, more)
         piece = Piece(
             line.where(start, stop),
             (stop - line.first) / length,
@@ -224,19 +231,33 @@ def pieces(
         )
         yield piece
         if start > line.first:
-            width = _next_width(piece, width, widest, rows)
+            width, reach = _next_widths(
+                piece, width, min(widest, length), rows, pace, line.ending
+            )
         start = stop
 
 
-def _next_width(piece: Piece, width: int, widest: int, rows: int) -> int:
-    """Return how wide the next piece should be."""
-    factor = _GROWTH
-    if piece.rows:
-        factor = min(factor, rows / piece.rows)
-    if piece.seconds > 0:
-        factor = min(factor, PIECE_SECONDS / piece.seconds)
-    # A gap in the numbers must not lead to a piece that is far too large.
-    return max(1, min(int(width * max(factor, 0.1)), widest * 2))
+def _next_widths(
+    piece: Piece,
+    width: int,
+    widest: int,
+    rows: int,
+    pace: paces.Pace,
+    ending: float,
+) -> tuple[int, int]:
+    """Return how wide the next piece may be, and how wide the last one."""
+    seconds = pace.seconds()
+
+    def wide(factor: float, limit: float) -> int:
+        if piece.rows:
+            factor = min(factor, rows / piece.rows)
+        if piece.seconds > 0:
+            factor = min(factor, limit / piece.seconds)
+        # A gap in the numbers must not lead to a piece that is far too large.
+        return max(1, min(int(width * max(factor, 0.1)), widest))
+
+    longer = min(seconds * 1.5, paces.LONGEST_SECONDS)
+    return wide(_GROWTH, seconds), wide(_LAST_GROWTH, longer * ending)
 
 
 def part(

@@ -29,6 +29,7 @@ from typing import Optional
 
 from manila_precheck import exceptions
 from manila_precheck.sources import candidates as candidate_rows
+from manila_precheck.sources import pace
 from manila_precheck.sources import purge
 from manila_precheck.sources import scan
 
@@ -84,6 +85,7 @@ class _Surveyor:
         self.progress = progress
         self.interrupted = interrupted
         self.candidates = candidates
+        self.pace = pace.Pace(wanted.db)
         self.started = time.monotonic()
         self.found: dict[str, purge.Rows] = {}
         self.failures: dict[str, str] = {}
@@ -111,7 +113,7 @@ class _Surveyor:
         db, rows = self.wanted.db, self.limits.piece_rows
         if not whole:
             return scan.sample(db, table, size)
-        return scan.pieces(db, table, size, rows)
+        return scan.pieces(db, table, size, rows, self.pace)
 
     def read(self, table: str) -> None:
         """Count one table; its failure is its own."""

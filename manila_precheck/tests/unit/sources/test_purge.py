@@ -15,6 +15,7 @@ import random
 from unittest import mock
 
 import ddt
+import fixtures
 from testtools import content
 
 from manila_precheck import catalog
@@ -24,6 +25,7 @@ from manila_precheck.sources import scan
 from manila_precheck.tests import databases
 
 DAY = datetime.timedelta(days=1)
+MODULE = 'manila_precheck.sources.purge'
 AGE = 30
 TABLES = ('share_metadata', 'messages')
 
@@ -184,6 +186,28 @@ class Scenarios:
         self.assertEqual(
             [True, True, False, False, True, True],
             ['MIN(' in one for one in asked],
+        )
+
+    @ddt.data(('_DIGIT', 8.0), ('_EXACT', 3 * 2.0**40))
+    @ddt.unpack
+    def test_more_than_the_digits_hold(self, name, most):
+        """It is noticed once, and not again in each piece."""
+        made = self.database('2026.1')
+        day = made.now() - 40 * DAY
+        rows = [
+            {
+                'id': number,
+                'deleted': number,
+                'deleted_at': None if number % 2 else day,
+            }
+            for number in range(1, 51)
+        ]
+        made.insert('share_metadata', *rows)
+        self.useFixture(fixtures.MonkeyPatch(f'{MODULE}.{name}', most))
+        asked = self.counted('2026.1', made, 'share_metadata', rows, 10)
+        self.assertEqual(
+            [False, True, True, True, True, True],
+            ['COUNT(CASE' in one for one in asked],
         )
 
     def test_live_rows_alone(self):
