@@ -25,101 +25,11 @@ from typing import Optional
 
 from manila_precheck import catalog
 from manila_precheck import releases
+from manila_precheck.catalog import conditions
 from manila_precheck.catalog import drivers
 from manila_precheck.catalog import options
 from manila_precheck.catalog import values
 from manila_precheck.sources import config
-
-#: manila 22.0.0 share/manager.py share_manager_opts.
-DEFAULT_DRIVER = 'manila.share.drivers.generic.GenericShareDriver'
-
-#: manila 22.0.2 network/__init__.py network_opts.
-DEFAULT_NETWORK = (
-    'manila.network.neutron.neutron_network_plugin.NeutronNetworkPlugin'
-)
-
-#: The driver whose plugin emc_share_backend names.
-EMC_DRIVER = 'manila.share.drivers.dell_emc.driver.EMCShareDriver'
-
-# Drivers that open sections of other back ends by name: NetApp in
-# dataontap/cluster_mode/data_motion.py, ZFSonLinux in driver.py, the dummy
-# in manila/tests/share/drivers/dummy.py get_backend_configuration() (manila
-# 22.0.0).
-_OPENS_PEERS = ('.netapp.', '.zfsonlinux.', '.dummy.')
-
-# Options that a driver registers in one of its modes: with
-# driver_handles_share_servers as said (manila 22.0.2 share/drivers/
-# service_instance.py).
-_ONE_MODE = {
-    **dict.fromkeys(
-        (
-            'service_instance_name_or_id',
-            'service_net_name_or_ip',
-            'tenant_net_name_or_ip',
-        ),
-        False,
-    ),
-    **dict.fromkeys(
-        (
-            'admin_network_id',
-            'admin_subnet_id',
-            'connect_share_server_to_tenant_network',
-            'interface_driver',
-            'manila_service_keypair_name',
-            'path_to_public_key',
-            'service_image_name',
-            'service_instance_base_boot_volume_id',
-            'service_instance_boot_from_volume',
-            'service_instance_boot_volume_delete_on_termination',
-            'service_instance_boot_volume_name_template',
-            'service_instance_boot_volume_size',
-            'service_instance_boot_volume_type',
-            'service_instance_flavor_id',
-            'service_instance_name_template',
-            'service_instance_security_group',
-            'service_network_cidr',
-            'service_network_division_mask',
-            'service_network_host',
-            'service_network_name',
-        ),
-        True,
-    ),
-}
-
-# Options that one layout of GlusterFS registers, glusterfs_share_layout says
-# which (manila 22.0.2 share/drivers/glusterfs/layout_*.py).
-_ONE_LAYOUT = {
-    'glusterfs_mount_point_base': 'layout_directory',
-    'glusterfs_servers': 'layout_volume',
-    'glusterfs_target': 'layout_directory',
-    'glusterfs_volume_pattern': 'layout_volume',
-}
-
-# supported_layouts in share/drivers/glusterfs/__init__.py and
-# glusterfs_native.py (manila 22.0.2); the first one is the default.
-_LAYOUTS = {
-    'GlusterfsShareDriver': (
-        'layout_directory.GlusterfsDirectoryMappedLayout',
-        'layout_volume.GlusterfsVolumeMappedLayout',
-    ),
-    'GlusterfsNativeShareDriver': (
-        'layout_volume.GlusterfsVolumeMappedLayout',
-    ),
-}
-
-# Options that manila's generator lists, or its libraries do, in sections
-# where no service registers them: with the class named in scheduler_driver
-# that does, '' when there is none. manila 22.0.2: scheduler/drivers/simple.py;
-# wsgi/eventlet_server.py, which opts.py alone imports. oslo.db 12.3.3
-# concurrency.py, for those who wrap their calls in its pool of threads.
-# castellan 5.6.0 common/utils.py, for logins that manila does not make.
-_IDLE = {
-    ('DEFAULT', 'max_gigabytes'): 'SimpleScheduler',
-    ('DEFAULT', 'tcp_keepalive'): '',
-    ('database', 'use_tpool'): '',
-    ('key_manager', 'auth_type'): '',
-    ('key_manager', 'token'): '',
-}
 
 # The options of this program, in manila-precheck.conf or manila.conf.
 _OWN_GROUPS = 'manila_precheck'
@@ -239,7 +149,9 @@ class Reader:
         The path that the share manager maps an old one to; None when the
         release does not ship it.
         """
-        path = self.conf.value(group, 'share_driver') or DEFAULT_DRIVER
+        path = (
+            self.conf.value(group, 'share_driver') or conditions.DEFAULT_DRIVER
+        )
         found = self._catalog.driver(self.release, path)
         if found is None:
             return None
@@ -271,7 +183,7 @@ class Reader:
             the driver is not one of GlusterFS.
         """
         name = (self.driver(group) or '').rpartition('.')[2]
-        return _LAYOUTS.get(name, ())
+        return conditions.LAYOUTS.get(name, ())
 
     def reads_section(self, group: str) -> bool:
         """Say whether anything in this release reads a section."""
@@ -293,7 +205,7 @@ class Reader:
                 mark in (self.driver(backend.name) or '')
                 for backend in self.conf.backends
             )
-            for mark in _OPENS_PEERS
+            for mark in conditions.OPENS_PEERS
         )
 
     # -- lines ---------------------------------------------------------------
@@ -333,7 +245,7 @@ class Reader:
 
     def _idle(self, group: str, name: str) -> bool:
         """Say whether no service loads what would read an option."""
-        reader = _IDLE.get((group, name))
+        reader = conditions.IDLE.get((group, name))
         if not reader:
             return reader is not None
         chosen = self.conf.value('DEFAULT', 'scheduler_driver') or ''
@@ -410,10 +322,13 @@ class Reader:
             return None
         if option.serves(driver, plugin):
             mode = self.conf.handles_share_servers(group)
-            if mode is not None and _ONE_MODE.get(name, mode) is not mode:
+            if (
+                mode is not None
+                and conditions.ONE_MODE.get(name, mode) is not mode
+            ):
                 return found._replace(why=Why.MODE)
             layout = self.layout(group)
-            if layout and _ONE_LAYOUT.get(name, layout) != layout:
+            if layout and conditions.ONE_LAYOUT.get(name, layout) != layout:
                 return found._replace(why=Why.LAYOUT)
             return found
         if driver is None or self._plugin_unknown(option, plugin):
@@ -423,7 +338,7 @@ class Reader:
     def _in_network(self, group: str, name: str) -> Optional[Standing]:
         """Return what a name is in a section that a network is read from."""
         named = self.conf.value(group, 'network_api_class')
-        plugin = named or DEFAULT_NETWORK
+        plugin = named or conditions.DEFAULT_NETWORK
         found = self._match(group, self.options.network(name, plugin))
         if found is None or found.option is None:
             return None

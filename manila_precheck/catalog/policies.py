@@ -44,6 +44,19 @@ class Policy:
     deprecated_for_removal: bool = False
     """The rule will go."""
 
+    def checks(self, new_defaults: bool) -> tuple[str, ...]:
+        """Return the check strings one of which lets a caller in.
+
+        The older default counts beside the new one where no file overrides
+        the rule (oslo.policy 3.7.1 to 6.0.0 policy.py
+        _handle_deprecated_rule()).
+
+        :param new_defaults: whether enforce_new_defaults is on.
+        """
+        if new_defaults or self.deprecated_check in (None, self.check):
+            return (self.check,)
+        return self.check, self.deprecated_check or ''
+
 
 def read(held: dict[str, list[history.Row]]) -> dict[str, Policy]:
     """Return the rules that rows describe, by name, sorted.

@@ -18,6 +18,7 @@ from manila_precheck import check
 from manila_precheck import context
 from manila_precheck import model
 from manila_precheck import standing
+from manila_precheck.catalog import conditions
 from manila_precheck.catalog import drivers
 from manila_precheck.sources import hosts
 from manila_precheck.sources import row_counts
@@ -198,14 +199,14 @@ def _broken(ctx: context.Context, name: str) -> Optional[str]:
     conf, target = ctx.config, ctx.upgrade.target
     if conf.section(name) is None:
         return f'is enabled, but no file has a section [{name}]'
-    path = conf.value(name, 'share_driver') or standing.DEFAULT_DRIVER
+    path = conf.value(name, 'share_driver') or conditions.DEFAULT_DRIVER
     driver = ctx.catalog.driver(target, path)
     if driver is None:
         known = ctx.catalog.driver(ctx.upgrade.source, path) is not None
         if known or path.startswith('manila.'):
             return f'is enabled, but {target} does not have its driver {path}'
         return None
-    if standing.EMC_DRIVER not in (path, driver.target):
+    if conditions.EMC_DRIVER not in (path, driver.target):
         return None
     named = conf.value(name, 'emc_share_backend') or ''
     plugin = standing.emc_plugin(named, ctx.catalog, target)

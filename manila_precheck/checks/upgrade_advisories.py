@@ -25,6 +25,7 @@ from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import standing
 from manila_precheck.catalog import advisories
+from manila_precheck.catalog import conditions
 from manila_precheck.sources import api_server
 from manila_precheck.sources import config
 from manila_precheck.sources import row_counts
@@ -204,7 +205,7 @@ class _Judge:
         if driver is None:
             driver = self._conf.value(section, 'share_driver') or ''
         plugin = self._target.plugin(section)
-        if plugin is None or driver != standing.EMC_DRIVER:
+        if plugin is None or driver != conditions.EMC_DRIVER:
             return frozenset({driver})
         return frozenset({driver, f'{advisories.EMC_PREFIX}{plugin}'})
 

@@ -98,6 +98,15 @@ def is_lone_token(check: Any) -> bool:
     return isinstance(check, str) and bool(_LONE_TOKEN.fullmatch(check))
 
 
+def inside_quotes(check: Any) -> str:
+    """Return the check string that stands in quotes of its own, or ''."""
+    match = _LONE_TOKEN.fullmatch(check) if isinstance(check, str) else None
+    if match is None or not match[1]:
+        return ''
+    inside = match[0].strip()[1:-1]
+    return inside if inside and parse(inside).understood else ''
+
+
 def _parse(check: Any) -> CheckString:
     root = tree(check)
     try:

@@ -20,7 +20,7 @@ from manila_precheck import check
 from manila_precheck import context
 from manila_precheck import exceptions
 from manila_precheck import model
-from manila_precheck import standing
+from manila_precheck.catalog import conditions
 from manila_precheck.checks.backend_drivers import backend
 from manila_precheck.checks.backend_drivers import comparison
 from manila_precheck.checks.backend_drivers import environment
@@ -131,7 +131,7 @@ class BackendDrivers(check.Check):
                 model.Subject('option', 'DEFAULT/enabled_share_backends'),
                 'no back end is configured: enabled_share_backends is not '
                 'set; if manila-share runs with these files, it loads '
-                f'{standing.DEFAULT_DRIVER} from [DEFAULT]',
+                f'{conditions.DEFAULT_DRIVER} from [DEFAULT]',
             )
             return
         given = inputs.gather(self, ctx)

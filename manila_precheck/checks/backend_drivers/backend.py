@@ -20,6 +20,7 @@ from manila_precheck import check
 from manila_precheck import context
 from manila_precheck import model
 from manila_precheck import standing
+from manila_precheck.catalog import conditions
 from manila_precheck.catalog import requirements
 from manila_precheck.checks.backend_drivers import radius
 from manila_precheck.sources import config
@@ -58,7 +59,7 @@ class BackEnd:
         self.path = (
             self.driver_line.value
             if self.driver_line is not None
-            else standing.DEFAULT_DRIVER
+            else conditions.DEFAULT_DRIVER
         )
         self._owner = owner
         self._behind = behind

@@ -20,6 +20,7 @@ from typing import Optional
 from manila_precheck import model
 from manila_precheck import standing
 from manila_precheck.catalog import Catalog
+from manila_precheck.catalog import conditions
 from manila_precheck.catalog import drivers
 from manila_precheck.catalog import support
 from manila_precheck.checks.backend_drivers import backend
@@ -77,7 +78,7 @@ def judge(one: backend.BackEnd, matrix: support.Matrix) -> Findings:
         driver = facts.drivers(one.target)[driver.target]
     if driver.deprecated:
         yield _deprecated(one, one.driver_line, driver.name)
-    if driver.name == standing.EMC_DRIVER:
+    if driver.name == conditions.EMC_DRIVER:
         return (yield from _plugin(one))
     yield from mode(one, driver.modes, driver.name)
     return Loaded(driver.name, driver.name)

@@ -61,10 +61,7 @@ def has_older_default(
 
     One that lets others in, and counts where no file overrides the rule.
     """
-    return not (
-        enforce_new_defaults(ctx, release).value
-        or rule.deprecated_check in (None, rule.check)
-    )
+    return len(rule.checks(enforce_new_defaults(ctx, release).value)) > 1
 
 
 def _read(ctx: context.Context, release: releases.Release, name: str) -> Flag:

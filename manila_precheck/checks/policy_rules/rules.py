@@ -109,9 +109,8 @@ class Rules:
             )
 
     def _written_anew(self, rule: policy.Rule) -> list[model.Remediation]:
-        quoted = check_strings.is_lone_token(rule.check)
-        inside = rule.check.strip()[1:-1] if quoted else ''
-        if inside and check_strings.parse(inside).understood:
+        inside = check_strings.inside_quotes(rule.check)
+        if inside:
             return [
                 model.advice('Write it without the quotes inside:'),
                 model.policy(f'"{rule.name}": "{inside}"'),

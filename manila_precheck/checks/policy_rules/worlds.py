@@ -180,14 +180,7 @@ class Worlds:
     ) -> enforcement.Rules:
         rules = {
             name: enforcement.Rule(
-                (facts.check,)
-                # NOTE: oslo.policy accepts the older default beside the new
-                # one only where no file has a say (policy.py
-                # _handle_deprecated_rule(), 3.7.1 to 6.0.0).
-                if new_defaults
-                or facts.deprecated_check in (None, facts.check)
-                else (facts.check, facts.deprecated_check),
-                facts.scope_types,
+                facts.checks(new_defaults), facts.scope_types
             )
             for name, facts in self._ctx.catalog.policies(release).items()
         }
