@@ -166,7 +166,24 @@ def _made_up(table, number):
     return values
 
 
-class DatabaseTest(testtools.TestCase):
+class CheckTest(testtools.TestCase):
+    """Base of the tests that run a check over a database."""
+
+    def run_check(self, check_id, database, **site):
+        """Return the result of a check over a database.
+
+        :param site: arguments of :class:`testing.Site`.
+        """
+        url = database if isinstance(database, str) else database.url
+        site.setdefault('source', None)
+        made = self.useFixture(testing.Site(connection=url, **site))
+        context = made.context()
+        result = made.run(check_id, context)
+        context.close()
+        return result
+
+
+class DatabaseTest(CheckTest):
     """Base of the tests that need a database; not a test itself."""
 
     server = ''
@@ -193,19 +210,6 @@ class DatabaseTest(testtools.TestCase):
         found = source.connect(made.context().conf, **limits)
         self.addCleanup(found.close)
         return found
-
-    def run_check(self, check_id, database, **site):
-        """Return the result of a check over a database.
-
-        :param site: arguments of :class:`testing.Site`.
-        """
-        url = database if isinstance(database, str) else database.url
-        site.setdefault('source', None)
-        made = self.useFixture(testing.Site(connection=url, **site))
-        context = made.context()
-        result = made.run(check_id, context)
-        context.close()
-        return result
 
 
 class SQLiteTest(DatabaseTest):

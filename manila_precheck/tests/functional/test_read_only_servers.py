@@ -16,11 +16,9 @@ import time
 
 import ddt
 import sqlalchemy as sa
-import testtools
 
 from manila_precheck import model
 from manila_precheck import releases
-from manila_precheck import testing
 from manila_precheck import testing_schema
 from manila_precheck.tests import databases
 from manila_precheck.tests import private_servers
@@ -46,22 +44,13 @@ def _finding(words, severity=model.Severity.FAILURE):
     )
 
 
-class PrivateTest(testtools.TestCase):
+class PrivateTest(databases.CheckTest):
     """Base of the tests with a server of their own; not a test itself."""
 
     def private(self, kind, *args):
         if kind.why_not():
             self.skipTest(kind.why_not())
         return self.useFixture(kind(*args))
-
-    def run_check(self, check_id, url, **options):
-        with testing.Site(
-            connection=url, source=None, target='2026.1', options=options
-        ) as site:
-            context = site.context()
-            result = site.run(check_id, context)
-            context.close()
-            return result
 
     def create_schema(self, url, release='2025.1'):
         engine = sa.create_engine(url)
@@ -87,7 +76,9 @@ class MariaDBTest(PrivateTest):
         )
 
     def said(self, url):
-        return _said(self.run_check('pending-migrations', url))
+        return _said(
+            self.run_check('pending-migrations', url, target='2026.1')
+        )
 
     def test_read_only(self):
         self.assertEqual([], self.said(self.manila))
@@ -150,7 +141,11 @@ class StandbyTest(PrivateTest):
         self.wait(
             lambda: self.standby.admin("SELECT to_regclass('s')", name)[0][0]
         )
-        (said,) = _said(self.run_check('pending-migrations', self.standby.url))
+        (said,) = _said(
+            self.run_check(
+                'pending-migrations', self.standby.url, target='2026.1'
+            )
+        )
         self.assertEqual(
             _finding('is a standby, 0 s behind its primary' + _FAILS),
             said,
@@ -164,7 +159,9 @@ class StandbyTest(PrivateTest):
             )[0][0]
         )
         time.sleep(1)
-        result = self.run_check('pending-migrations', self.standby.url)
+        result = self.run_check(
+            'pending-migrations', self.standby.url, target='2026.1'
+        )
         (lag,) = [
             one.data['lag_seconds']
             for one in result.findings
@@ -201,7 +198,10 @@ class StandbyTest(PrivateTest):
         )
         self.wait(lambda: self.standby.admin(held, name))
         result = self.run_check(
-            check_id, self.standby.url, statement_timeout_seconds=2
+            check_id,
+            self.standby.url,
+            target='2026.1',
+            options={'statement_timeout_seconds': 2},
         )
         if check_id == 'pending-migrations':
             # It asks the catalogs of the server, and no table waits for it.
