@@ -15,12 +15,10 @@ They live in a temporary directory and on a free port of this host, and need
 no more than the server's programs.
 """
 
-import glob
 import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import time
 
@@ -28,25 +26,12 @@ import fixtures
 import sqlalchemy as sa
 
 from manila_precheck.tests import databases
+from manila_precheck.tests import server_programs
 
 #: How long a server may take to start, or to recover from being killed.
 START_SECONDS = 120
 
 NAME = 'manila'
-
-
-def _program(name):
-    """Return the path of a program; None when it is not here."""
-    # Debian has those of PostgreSQL nowhere on the path.
-    found = sorted(glob.glob('/usr/lib/postgresql/*/bin'), reverse=True)
-    path = os.pathsep.join([os.environ.get('PATH', ''), '/usr/sbin', *found])
-    return shutil.which(name, path=path)
-
-
-def _free_port():
-    with socket.socket() as one:
-        one.bind((databases.HOST, 0))
-        return one.getsockname()[1]
 
 
 class Server(fixtures.Fixture):
@@ -61,7 +46,7 @@ class Server(fixtures.Fixture):
         if self.user():
             shutil.chown(self.folder, self.user())
         self.data = os.path.join(self.folder, 'data')
-        self.port = _free_port()
+        self.port = server_programs.free_port()
         self.process = None
         self.make()
         self.addCleanup(self.kill)
@@ -180,7 +165,9 @@ class MariaDB(Server):
 
     @staticmethod
     def why_not():
-        if _program('mariadbd') and _program('mariadb-install-db'):
+        if server_programs.program('mariadbd') and server_programs.program(
+            'mariadb-install-db'
+        ):
             return ''
         return 'no mariadbd, or no mariadb-install-db, on this host'
 
@@ -195,7 +182,7 @@ class MariaDB(Server):
                     f'GRANT ALL ON *.* TO {who} WITH GRANT OPTION;\n'
                 )
         self.call(
-            _program('mariadb-install-db'),
+            server_programs.program('mariadb-install-db'),
             '--no-defaults',
             f'--datadir={self.data}',
             f'--user={pwd.getpwuid(os.getuid()).pw_name}',
@@ -204,7 +191,7 @@ class MariaDB(Server):
 
     def words(self):
         return [
-            _program('mariadbd'),
+            server_programs.program('mariadbd'),
             '--no-defaults',
             f'--datadir={self.data}',
             f'--user={pwd.getpwuid(os.getuid()).pw_name}',
@@ -228,45 +215,18 @@ class PostgreSQL(Server):
     # At once, and its children too: SIGKILL would leave those.
     signal = signal.SIGQUIT
 
-    @staticmethod
-    def why_not():
-        if not (_program('initdb') and _program('postgres')):
-            return 'no initdb, or no postgres, on this host'
-        if os.getuid() == 0:
-            try:
-                pwd.getpwnam('postgres')
-            except KeyError:
-                return 'root may not run PostgreSQL, and there is no postgres'
-        return ''
+    why_not = staticmethod(server_programs.why_not_postgresql)
 
     def user(self):
-        return 'postgres' if os.getuid() == 0 else None
+        return server_programs.postgresql_user()
 
     def make(self):
         self.call(
-            _program('initdb'),
-            '--auth=trust',
-            f'--username={databases.USER}',
-            '--encoding=UTF8',
-            '--locale=C',
-            '--no-sync',
-            self.data,
+            *server_programs.initdb(self.data, databases.USER, '--auth=trust')
         )
 
     def words(self):
-        return [
-            _program('postgres'),
-            '-D',
-            self.data,
-            '-p',
-            str(self.port),
-            '-c',
-            f'listen_addresses={databases.HOST}',
-            '-c',
-            f'unix_socket_directories={self.folder}',
-            '-c',
-            'fsync=off',
-        ]
+        return server_programs.postgres(self.data, self.port, self.folder)
 
 
 class Standby(PostgreSQL):
@@ -281,13 +241,13 @@ class Standby(PostgreSQL):
 
     @staticmethod
     def why_not():
-        if not _program('pg_basebackup'):
+        if not server_programs.program('pg_basebackup'):
             return 'no pg_basebackup on this host'
         return PostgreSQL.why_not()
 
     def make(self):
         self.call(
-            _program('pg_basebackup'),
+            server_programs.program('pg_basebackup'),
             '-d',
             f'host={databases.HOST} port={self.primary.port} '
             f'user={databases.USER}',
