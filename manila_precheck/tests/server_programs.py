@@ -106,3 +106,18 @@ def postgres(data, port, sockets, **settings):
     }.items():
         words += ['-c', f'{name}={value}']
     return words
+
+
+def missing(*needs):
+    """Return the Debian packages that this machine lacks.
+
+    :param needs: {names of a program: package}, each.
+    """
+    return sorted(
+        {
+            package
+            for some in needs
+            for names, package in some.items()
+            if not program(*names)
+        }
+    )

@@ -28,10 +28,12 @@ import sys
 import time
 
 from manila_precheck import releases
+from manila_precheck.tests import server_programs
+from manila_precheck.tests.functional.upgrade import broker
+from manila_precheck.tests.functional.upgrade import databases
 from manila_precheck.tests.functional.upgrade import environments
 from manila_precheck.tests.functional.upgrade import processes
 from manila_precheck.tests.functional.upgrade import run
-from manila_precheck.tests.functional.upgrade import servers
 from manila_precheck.tests.functional.upgrade import table
 
 #: The upgrades that are tried.
@@ -78,7 +80,9 @@ def main(argv=None):
     paths = PATHS if args.all else ((args.source, args.target),)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
-    lacking = servers.missing()
+    lacking = server_programs.missing(
+        databases.MariaDB.needs, broker.RabbitMQ.needs
+    )
     if lacking:
         sys.stderr.write(f'apt-get install {" ".join(lacking)}\n')
         return 2

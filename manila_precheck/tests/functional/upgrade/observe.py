@@ -15,11 +15,11 @@
 import re
 import shutil
 
+from manila_precheck.tests import server_programs
 from manila_precheck.tests.functional.upgrade import api
 from manila_precheck.tests.functional.upgrade import plane
 from manila_precheck.tests.functional.upgrade import processes
 from manila_precheck.tests.functional.upgrade import score
-from manila_precheck.tests.functional.upgrade import servers
 
 Level = score.Level
 Observed = score.Observed
@@ -245,7 +245,7 @@ class Observer:
 
     def answers(self, site, home):
         """Return {(rule, caller): code} of the API under these policies."""
-        port = servers.free_port()
+        port = server_programs.free_port()
         asked = callers_site(site, home, port)
         services = self.plane(asked)
         process = services.start('manila-api', port)

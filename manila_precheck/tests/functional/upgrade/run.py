@@ -23,8 +23,11 @@ import tempfile
 import threading
 import time
 
+from manila_precheck.tests import server_programs
 from manila_precheck.tests.functional.upgrade import api
+from manila_precheck.tests.functional.upgrade import broker
 from manila_precheck.tests.functional.upgrade import commands
+from manila_precheck.tests.functional.upgrade import databases
 from manila_precheck.tests.functional.upgrade import files
 from manila_precheck.tests.functional.upgrade import fill
 from manila_precheck.tests.functional.upgrade import live
@@ -35,7 +38,6 @@ from manila_precheck.tests.functional.upgrade import processes
 from manila_precheck.tests.functional.upgrade import remedy
 from manila_precheck.tests.functional.upgrade import rows
 from manila_precheck.tests.functional.upgrade import score
-from manila_precheck.tests.functional.upgrade import servers
 from manila_precheck.tests.functional.upgrade import site as sites
 from manila_precheck.tests.functional.upgrade import table
 
@@ -132,8 +134,8 @@ class Run:
 
     def prepare(self):
         """Start the servers, and the source on an empty database."""
-        self.database = servers.MariaDB(self.scratch / 'db')
-        self.broker = servers.RabbitMQ(self.scratch / 'mq')
+        self.database = databases.MariaDB(self.scratch / 'db')
+        self.broker = broker.RabbitMQ(self.scratch / 'mq')
         self.broker.start(self.started)
         self.database.start(self.started)
         self.database.wait()
@@ -142,7 +144,7 @@ class Run:
         self.backup.mkdir()
         self.state = self.scratch / 'state'
         self.state.mkdir()
-        self.port = servers.free_port()
+        self.port = server_programs.free_port()
         self.name = self.database.create()
         #: What the services of the source read.
         self.source_site = self.make_site('source', self.path.source_etc)
