@@ -33,22 +33,25 @@ STEP_SECONDS = 0.2
 STOPPING = threading.Event()
 
 _GUARD = """\
-import os, shutil, signal, sys
-groups = set()
+import os, shutil, sys, time
+groups = {}
 for line in sys.stdin:
-    group = int(line)
-    if group > 0:
-        groups.add(group)
+    group, last = map(int, line.split())
+    if last:
+        groups[group] = last
     else:
-        groups.discard(-group)
-for group in groups:
+        groups.pop(group, None)
+for group, last in groups.items():
     try:
-        os.killpg(group, signal.SIGKILL)
+        os.killpg(group, last)
     except ProcessLookupError:
         pass
 for path in sys.argv[1:]:
-    for _ in range(3):
+    for _ in range(50):
         shutil.rmtree(path, ignore_errors=True)
+        if not os.path.exists(path):
+            break
+        time.sleep(0.2)
 """
 
 
@@ -57,10 +60,17 @@ class Broken(Exception):
 
 
 class Process:
-    """A program that runs in the background, and what it wrote."""
+    """A program that runs in the background, and what it wrote.
 
-    def __init__(self, name, words, log, env, cwd):
+    :param user: who runs it; None for us.
+    :param last: the signal that ends it and its children at once.
+    """
+
+    def __init__(
+        self, name, words, log, env, cwd, user=None, last=signal.SIGKILL
+    ):
         self.name = name
+        self.last = last
         self.log = pathlib.Path(log)
         with open(self.log, 'ab') as stream:
             self._popen = subprocess.Popen(
@@ -70,6 +80,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 env=env,
                 cwd=cwd,
+                user=user,
                 start_new_session=True,
             )
         self.pid = self._popen.pid
@@ -96,7 +107,7 @@ class Process:
 
     def kill(self):
         """End it and its children at once."""
-        self.signal(signal.SIGKILL)
+        self.signal(self.last)
         self._popen.wait()
 
     def wait_group(self, seconds):
@@ -151,25 +162,28 @@ class Processes:
         # It removes the files.
         self._guard.wait()
 
-    def _tell_guard(self, number):
-        self._guard.stdin.write(f'{number}\n')
+    def _tell_guard(self, group, last):
+        self._guard.stdin.write(f'{group} {int(last)}\n')
         self._guard.stdin.flush()
 
     def kill_all(self):
         """End what is left, the newest first."""
         for process in reversed(self._all):
             process.kill()
-            self._tell_guard(-process.pid)
+            self._tell_guard(process.pid, 0)
         self._all.clear()
 
-    def start(self, name, words, env, cwd):
-        """Start a program; its output goes to a file of its own."""
+    def start(self, name, words, env, cwd, **how):
+        """Start a program; its output goes to a file of its own.
+
+        :param how: user and last of a :class:`Process`.
+        """
         if STOPPING.is_set():
             raise Broken('the run was ended')
         self._count += 1
         log = self._logs / f'{self._count:03}-{name}.log'
-        process = Process(name, words, log, env, cwd)
-        self._tell_guard(process.pid)
+        process = Process(name, words, log, env, cwd, **how)
+        self._tell_guard(process.pid, process.last)
         self._all.append(process)
         return process
 
@@ -186,7 +200,7 @@ def wait_for(what, seconds):
         time.sleep(STEP_SECONDS)
 
 
-def run(words, env=None, cwd=None, seconds=300, data=None):
+def run(words, env=None, cwd=None, seconds=300, data=None, user=None):
     """Run a program to its end, as its own group; return what it gave."""
     process = subprocess.Popen(
         [str(word) for word in words],
@@ -195,6 +209,7 @@ def run(words, env=None, cwd=None, seconds=300, data=None):
         stderr=subprocess.PIPE,
         env=env,
         cwd=cwd,
+        user=user,
         text=True,
         start_new_session=True,
     )

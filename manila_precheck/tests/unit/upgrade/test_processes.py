@@ -14,6 +14,7 @@
 
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -31,14 +32,21 @@ _SCRIPT = textwrap.dedent(
     with processes.Processes(sys.argv[1]) as started:
         # A child of its own, which does not end with its parent.
         started.start(
-            'one', ['sh', '-c', 'sleep 600 & echo $!; wait'],
-            dict(os.environ), '/')
+            'one', ['sh', '-c', {program!r}], dict(os.environ), '/', **{how})
         log, = started._logs.iterdir()
         while not log.read_text().endswith('\\n'):
             pass
         print(log.read_text(), flush=True)
         {end}
     """
+)
+
+_IN_THE_GROUP = 'sleep 600 & echo $!; wait'
+
+# As the children of PostgreSQL: gone when it is told to go, not with it.
+_ON_ITS_OWN = (
+    'trap "kill \\$!; exit" QUIT; '
+    'setsid sh -c "echo \\$\\$; exec sleep 600" & wait'
 )
 
 
@@ -60,9 +68,20 @@ class ProcessesTest(testtools.TestCase):
         ['by_a_kill', 'os.kill(os.getpid(), 9)'],
     )
     def test_ends(self, end):
+        self._ends(end, _IN_THE_GROUP, {})
+
+    @ddt.named_data(
+        ['well', 'pass'],
+        ['by_a_kill', 'os.kill(os.getpid(), 9)'],
+    )
+    def test_ends_by_a_signal_of_its_own(self, end):
+        self._ends(end, _ON_ITS_OWN, {'last': int(signal.SIGQUIT)})
+
+    def _ends(self, end, program, how):
         folder = pathlib.Path(tempfile.mkdtemp())
+        script = _SCRIPT.format(end=end, program=program, how=how)
         done = subprocess.run(
-            [sys.executable, '-c', _SCRIPT.format(end=end), str(folder)],
+            [sys.executable, '-c', script, str(folder)],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
