@@ -86,7 +86,7 @@ class Database:
         raise NotImplementedError
 
     def connect(self, database=None):
-        """Return a connection of the administrator.
+        """Return a connection of the administrator, in UTC.
 
         Each statement is committed at once.
         """
@@ -105,6 +105,10 @@ class Database:
 
     def create(self):
         """Create an empty database as manila's guide does; return its name."""
+        raise NotImplementedError
+
+    def schema(self, database):
+        """Return what information_schema calls the schema of a database."""
         raise NotImplementedError
 
     def url(self, database, dialect=None):
@@ -187,12 +191,13 @@ class MariaDB(Database):
             self.run(f"GRANT ALL ON *.* TO 'manila'@'{host}'")
 
     def connect(self, database=None):
-        """Return a connection of the administrator."""
+        """Return a connection of the administrator, in UTC."""
         return pymysql.connect(
             unix_socket=f'{self.folder}/s',
             user='root',
             database=database,
             autocommit=True,
+            init_command="SET time_zone = '+00:00'",
         )
 
     def create(self, charset='utf8'):
@@ -200,6 +205,10 @@ class MariaDB(Database):
         name = self._new_name()
         self.run(f'CREATE DATABASE {name} CHARACTER SET {charset}')
         return name
+
+    def schema(self, database):
+        """Return what information_schema calls the schema of a database."""
+        return database
 
     def dump(self, database, path):
         """Write a dump of a database, as the operator's backup does."""

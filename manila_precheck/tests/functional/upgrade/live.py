@@ -143,8 +143,8 @@ class AtPlan:
         alive = (
             f"SELECT 1 FROM services WHERE host LIKE '{sites.OTHER_HOST}%' "
             "AND deleted = 0 AND state <> 'stopped' AND (updated_at >= "
-            'UTC_TIMESTAMP() - INTERVAL '
-            f'{sites.SERVICE_DOWN_TIME + 1} SECOND {unmarked})'
+            'LOCALTIMESTAMP - INTERVAL '
+            f"'{sites.SERVICE_DOWN_TIME + 1}' SECOND {unmarked})"
         )
         if not processes.wait_for(
             lambda: not database.run(alive, name), 6 * sites.SERVICE_DOWN_TIME
@@ -414,9 +414,9 @@ class InFlight:
                     'INSERT INTO transfers (id, resource_type, resource_id, '
                     'salt, crypt_hash, expires_at, source_project_id, '
                     f"deleted, created_at) SELECT '{_TRANSFER}', 'share', id, "
-                    "'0', '0', UTC_TIMESTAMP() + INTERVAL 1 DAY, project_id, "
-                    "'False', UTC_TIMESTAMP() FROM shares WHERE id = "
-                    f"'{ids['served']}'",
+                    "'0', '0', LOCALTIMESTAMP + INTERVAL '1' DAY, "
+                    "project_id, 'False', LOCALTIMESTAMP FROM shares WHERE "
+                    f"id = '{ids['served']}'",
                     status.format('awaiting_transfer', ids['served']),
                 ),
             ),
@@ -518,6 +518,8 @@ class InFlight:
                 f'SELECT {cut.column} FROM {cut.table} '
                 f"WHERE id = '{found[name]}'"
             )[0][0]
+            # PostgreSQL has a type of its own for what is true or false.
+            now = int(now) if isinstance(now, bool) else now
             seen[name] = _came_of(cut, str(now))
         services.kill_all()
         return seen

@@ -96,7 +96,7 @@ class Observer:
 
     def now(self):
         """Return the time of the database."""
-        return self._database.run('SELECT UTC_TIMESTAMP(6)')[0][0]
+        return self._database.run('SELECT LOCALTIMESTAMP(6)')[0][0]
 
     def service(self, site, name, rows):
         """Start a service that reports; say what comes of it.

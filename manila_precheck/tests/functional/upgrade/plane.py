@@ -116,11 +116,11 @@ class Plane:
 
     def reporting(self, name, since, host=None):
         """Return how many rows of a service say that it is up."""
-        where = f"AND host LIKE '{host}%'" if host else ''
+        where = f" AND host LIKE '{host}%'" if host else ''
         rows = self.database.run(
             'SELECT COUNT(*) FROM services WHERE deleted = 0 AND '
-            f"`binary` = '{name}' AND state = 'up' AND updated_at > '{since}'"
-            + where,
+            f"services.binary = '{name}' AND state = 'up' AND "
+            f"updated_at > '{since}'" + where,
             self.database_name,
         )
         return rows[0][0]
@@ -153,7 +153,7 @@ class Plane:
     def state(self, name):
         """Return the state that a service of one row has in its row."""
         ((found,),) = self.database.run(
-            f"SELECT state FROM services WHERE `binary` = '{name}' "
+            f"SELECT state FROM services WHERE services.binary = '{name}' "
             f"AND deleted = 0 AND host LIKE '{sites.HOST}%'",
             self.database_name,
         )

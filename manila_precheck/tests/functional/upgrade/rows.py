@@ -27,12 +27,17 @@ from manila_precheck.tests.functional.upgrade import score
 Level = score.Level
 Observed = score.Observed
 
+_TABLES = (
+    'SELECT table_name FROM information_schema.tables WHERE '
+    "table_schema = '{}'"
+)
+
 # Columns that hold a time, in tables that are there now and were not before.
 _COARSE = (
     "SELECT CONCAT(table_name, '.', column_name) FROM "
-    'information_schema.columns WHERE table_schema = '
-    "'{}' AND data_type = 'datetime' AND datetime_precision = 0 AND "
-    'table_name NOT IN ({})'
+    "information_schema.columns WHERE table_schema = '{}' AND data_type IN "
+    "('datetime', 'timestamp without time zone') AND datetime_precision = 0 "
+    'AND table_name NOT IN ({})'
 )
 
 
@@ -47,7 +52,8 @@ class Scenario:
     breaks: Callable = lambda copy: None
     when: Optional[Callable] = None
     charset: Optional[str] = None
-    dialect: str = 'mysql'
+    #: How the URL begins, where it is not as it should.
+    dialect: Optional[str] = None
     #: Called with the copy; what the migration of the database made of it.
     looks: Callable = lambda copy: copy.sync()
     #: Called with the copy and the report; how it was remedied.
@@ -66,11 +72,12 @@ class Copy:
         self.scenario = scenario
         #: What the command said of it.
         self.said = None
-        self.name = run.database.restore(dump, scenario.charset)
+        how = {'charset': scenario.charset} if scenario.charset else {}
+        self.name = run.database.restore(dump, **how)
         self.site = run.staged.copy(run.scratch / f'rows-{number}')
         self.point(self.name, scenario.dialect)
 
-    def point(self, name, dialect='mysql'):
+    def point(self, name, dialect=None):
         """Have the files name a database."""
         text = self.site.read('manila.conf')
         lines = [
@@ -86,13 +93,23 @@ class Copy:
         """Run a statement of the administrator."""
         return self.database.run(statement, self.name)
 
-    def restore(self, charset=None):
+    def first(self, table, where):
+        """Return the id of a row."""
+        return self.sql(f'SELECT MIN(id) FROM {table} WHERE {where}')[0][0]
+
+    def _asked(self, name, statement, *words):
+        """Return what information_schema answers of a database."""
+        schema = self.database.schema(name)
+        rows = self.database.run(statement.format(schema, *words), name)
+        return {row[0] for row in rows}
+
+    def restore(self):
         """Restore the backup into a new database, and name that."""
-        self.point(self.database.restore(self.dump, charset))
+        self.point(self.database.restore(self.dump))
 
     def sync(self):
         """Migrate it to the target."""
-        before = {row[0] for row in self.sql('SHOW TABLES')}
+        before = self._asked(self.name, _TABLES)
         done = self.run.target.plane(self.site).manage('db', 'sync')
         if done.returncode:
             return Observed(
@@ -103,7 +120,7 @@ class Copy:
         listed = ', '.join(f"'{name}'" for name in sorted(before))
         # The migrations themselves make some of them.
         coarse, clean = (
-            {row[0] for row in self.sql(_COARSE.format(name, listed))}
+            self._asked(name, _COARSE, listed)
             for name in (self.name, self.run.name)
         )
         if coarse - clean:
@@ -169,7 +186,8 @@ _SPECS = 'share_type_extra_specs'
 
 def _restored_row(copy):
     """Leave a live row as one that was deleted and brought back."""
-    copy.sql(f"UPDATE {_SPECS} SET deleted_at = '2020-01-01' LIMIT 1")
+    row = copy.first(_SPECS, 'deleted = 0')
+    copy.sql(f"UPDATE {_SPECS} SET deleted_at = '2020-01-01' WHERE id = {row}")
 
 
 def _is_not_deleted(copy, report):
@@ -215,13 +233,13 @@ def _old_rows(copy):
             f"UPDATE {table} SET deleted_at = '2020-01-01' "
             f'WHERE deleted <> {live}'
         )
-    copy.sql(
-        'UPDATE reservations SET deleted_at = NULL WHERE deleted <> 0 LIMIT 1'
-    )
+    row = copy.first('reservations', 'deleted <> 0')
+    copy.sql(f'UPDATE reservations SET deleted_at = NULL WHERE id = {row}')
     # Referred to by what was deleted just now.
+    row = copy.first('share_instances', "deleted <> 'False'")
     copy.sql(
-        'UPDATE share_instances SET deleted_at = UTC_TIMESTAMP() '
-        "WHERE deleted <> 'False' LIMIT 1"
+        'UPDATE share_instances SET deleted_at = LOCALTIMESTAMP WHERE id = '
+        f"'{row}'"
     )
 
 
@@ -339,10 +357,8 @@ SCENARIOS = (
             # It cannot count what is not there.
             ('failure', 'soft-deleted-rows#error'),
         ),
-        breaks=lambda copy: (
-            copy.sql('SET FOREIGN_KEY_CHECKS = 0')
-            or copy.sql('DROP TABLE backend_info')
-        ),
+        # Nothing refers to it.
+        breaks=lambda copy: copy.sql('DROP TABLE backend_info'),
         looks=lambda copy: _share_starts(copy),
         mends=_restore,
     ),
@@ -350,8 +366,8 @@ SCENARIOS = (
         'a service without an availability zone',
         (('failure', 'live-services[[]manila-data*'),),
         breaks=lambda copy: copy.sql(
-            'UPDATE services SET availability_zone_id = NULL WHERE `binary` '
-            "= 'manila-data'"
+            'UPDATE services SET availability_zone_id = NULL WHERE '
+            "services.binary = 'manila-data'"
         ),
         looks=_service_without_zone,
         mends=_restore,
