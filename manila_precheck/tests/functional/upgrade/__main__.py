@@ -14,8 +14,11 @@
 
     python -m manila_precheck.tests.functional.upgrade 2025.1 2026.1
     python -m manila_precheck.tests.functional.upgrade --all
+    python -m manila_precheck.tests.functional.upgrade \\
+        --server postgresql 2025.1 2026.1
 
-It needs the programs of MariaDB and RabbitMQ, and starts servers of its own.
+It needs the programs of MariaDB, or PostgreSQL, and RabbitMQ, and starts
+servers of its own.
 The exit code is 1 when a scenario did not go as it should, 2 when the
 harness itself could not do its work.
 """
@@ -66,6 +69,12 @@ def main(argv=None):
         '--all', action='store_true', help='every path, one after the other'
     )
     parser.add_argument(
+        '--server',
+        choices=sorted(databases.SERVERS),
+        default=databases.MariaDB.dialect,
+        help='of the database (default: %(default)s)',
+    )
+    parser.add_argument(
         '--only', default='', metavar='TEXT', help='scenarios so called'
     )
     parser.add_argument(
@@ -80,22 +89,24 @@ def main(argv=None):
     paths = PATHS if args.all else ((args.source, args.target),)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
-    lacking = server_programs.missing(
-        databases.MariaDB.needs, broker.RabbitMQ.needs
-    )
+    server = databases.SERVERS[args.server]
+    lacking = server_programs.missing(server.needs, broker.RabbitMQ.needs)
     if lacking:
         sys.stderr.write(f'apt-get install {" ".join(lacking)}\n')
         return 2
     results, could_not = {}, False
     for pair in paths:
         try:
-            results[pair] = _path(pair, args)
+            title, found = _path(pair, server, args)
+            results[title] = found
         except processes.Broken as exc:
             # The other paths are worth having.
             sys.stderr.write(f'{" to ".join(pair)}: {exc}\n')
             could_not = True
     if args.table:
         words = '--all' if args.all else ' '.join(paths[0])
+        if server is not databases.MariaDB:
+            words = f'--server {args.server} {words}'
         pathlib.Path(args.table).write_text(
             _page(results, words), encoding='utf-8'
         )
@@ -105,12 +116,12 @@ def main(argv=None):
     return 0 if good else 1
 
 
-def _path(pair, args):
+def _path(pair, server, args):
     began = time.monotonic()
     source, target = map(releases.parse, pair)
     made = environments.Environments()
     made.make([source, target])
-    with run.Run(made, source, target, args.only, args.keep) as path:
+    with run.Run(made, source, target, server, args.only, args.keep) as path:
         results = path.whole()
         if args.keep:
             sys.stderr.write(f'kept: {path.scratch}\n')
@@ -119,15 +130,14 @@ def _path(pair, args):
         f'{time.monotonic() - began:.0f} s\n\n'
     )
     sys.stdout.flush()
-    return results
+    return str(path.path), results
 
 
 def _page(results, words):
     day = datetime.date.today().isoformat()
     blocks = [f'By ``tox -e upgrade -- {words}`` on {day}.', '']
-    named = {' to '.join(pair): found for pair, found in results.items()}
-    blocks.append(table.overview(named))
-    for title, found in named.items():
+    blocks.append(table.overview(results))
+    for title, found in results.items():
         blocks += [
             title,
             '-' * len(title),

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A MariaDB of our own, on a free port of 127.0.0.1.
+"""A MariaDB or a PostgreSQL of our own, on a free port of 127.0.0.1.
 
 It lives in the directory of the run and nobody else knows it, so there is no
 account to ask for, nothing of others to break and nothing to clean up but
@@ -20,7 +20,10 @@ that directory. It does not sync its files: nobody wants it back.
 import contextlib
 import os
 import pathlib
+import shutil
+import signal
 
+import psycopg2
 import pymysql
 
 from manila_precheck.tests import server_programs
@@ -38,7 +41,7 @@ _program = server_programs.program
 
 
 class Database:
-    """What every server has in common.
+    """What both servers have in common.
 
     :param folder: of the run; it is made.
     """
@@ -262,3 +265,133 @@ class MariaDB(Database):
             ],
             data=text,
         )
+
+
+class PostgreSQL(Database):
+    """A PostgreSQL; root may not run one, so that 'postgres' does then."""
+
+    title = 'PostgreSQL'
+    dialect = 'postgresql'
+    driver = 'psycopg2'
+    needs = {
+        ('initdb',): 'postgresql',
+        ('postgres',): 'postgresql',
+        ('pg_dump',): 'postgresql-client',
+        ('psql',): 'postgresql-client',
+    }
+    error = psycopg2.Error
+
+    def start(self, started):
+        """Make the data directory and start; wait() says when it is up."""
+        data = self.folder / 'data'
+        self.folder.mkdir(parents=True)
+        user = server_programs.postgresql_user()
+        if user:
+            shutil.chown(self.folder, user)
+            # To get there; not to see what else is there.
+            self.folder.parent.chmod(0o711)
+        processes.must(
+            server_programs.initdb(
+                data,
+                'postgres',
+                '--auth-local=trust',
+                '--auth-host=scram-sha-256',
+            ),
+            cwd=self.folder,
+            user=user,
+        )
+        self._process = started.start(
+            'postgresql',
+            server_programs.postgres(
+                data,
+                self.port,
+                self.folder,
+                # Who may not see the socket has to give a password.
+                unix_socket_permissions='0700',
+                full_page_writes='off',
+                synchronous_commit='off',
+                max_connections='300',
+            ),
+            env=dict(os.environ),
+            cwd=self.folder,
+            user=user,
+            # Its children have groups of their own, and would go on.
+            last=signal.SIGQUIT,
+        )
+
+    def _make_account(self):
+        self.run(f"CREATE ROLE manila LOGIN PASSWORD '{_PASSWORD}'")
+
+    @property
+    def env(self):
+        """The environment of the programs of its administrator."""
+        return {
+            **os.environ,
+            'PGHOST': str(self.folder),
+            'PGPORT': str(self.port),
+            'PGUSER': 'postgres',
+        }
+
+    def connect(self, database=None):
+        """Return a connection of the administrator, in UTC."""
+        connection = psycopg2.connect(
+            host=str(self.folder),
+            port=self.port,
+            user='postgres',
+            dbname=database or 'postgres',
+            options='-c timezone=UTC',
+        )
+        connection.autocommit = True
+        return connection
+
+    def create(self):
+        """Create an empty database of manila's; return its name."""
+        name = self._new_name()
+        self.run(f'CREATE DATABASE {name} OWNER manila')
+        return name
+
+    def schema(self, database):
+        """Return what information_schema calls the schema of a database."""
+        return 'public'
+
+    def dump(self, database, path):
+        """Write a dump of a database, as the operator's backup does."""
+        processes.must(
+            [_program('pg_dump'), f'--file={path}', database], env=self.env
+        )
+
+    def clone(self, database):
+        """Copy a database as it is; return the name of the copy."""
+        name = self._new_name()
+        self.run(f'CREATE DATABASE {name} OWNER manila TEMPLATE {database}')
+        for (setting,) in self.run(
+            'SELECT unnest(setconfig) FROM pg_db_role_setting JOIN '
+            'pg_database ON setdatabase = pg_database.oid '
+            f"WHERE datname = '{database}'"
+        ):
+            self.set(name, *setting.split('=', 1))
+        return name
+
+    def set(self, database, name, value):
+        """Give a setting to all that connect to a database."""
+        self.run(f"ALTER DATABASE {database} SET {name} = '{value}'")
+
+    def restore(self, path):
+        """Read a dump into a new database; return its name."""
+        name = self.create()
+        processes.must(
+            [
+                _program('psql'),
+                '--no-psqlrc',
+                '--quiet',
+                '--set=ON_ERROR_STOP=1',
+                f'--file={path}',
+                name,
+            ],
+            env=self.env,
+        )
+        return name
+
+
+#: By what the command line calls them.
+SERVERS = {server.dialect: server for server in (MariaDB, PostgreSQL)}

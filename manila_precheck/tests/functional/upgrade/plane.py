@@ -59,6 +59,15 @@ class Plane:
             seconds=300,
         )
 
+    def begin(self, *words):
+        """Start manila-manage, which goes on meanwhile."""
+        return self._started.start(
+            f'{self.release}-manila-manage',
+            [self.environments.program(self.release, 'manila-manage'), *words],
+            self.env(),
+            self.site.home,
+        )
+
     def start(self, name, port=None, itself=False):
         """Start one service; it is not up yet then.
 

@@ -17,11 +17,14 @@ looked at where the operator stands then: at stage stopped. What happens is
 what ``manila-manage db sync`` of the target makes of it.
 """
 
+import contextlib
 import dataclasses
+import re
 from typing import Callable
 from typing import Optional
 
 from manila_precheck.tests.functional.upgrade import observe
+from manila_precheck.tests.functional.upgrade import processes
 from manila_precheck.tests.functional.upgrade import score
 
 Level = score.Level
@@ -51,6 +54,8 @@ class Scenario:
     #: Breaks it: called with the copy.
     breaks: Callable = lambda copy: None
     when: Optional[Callable] = None
+    #: The only server where that is met: 'mysql', 'postgresql'.
+    server: Optional[str] = None
     charset: Optional[str] = None
     #: How the URL begins, where it is not as it should.
     dialect: Optional[str] = None
@@ -144,6 +149,70 @@ def _migrated_unrecorded(copy):
     head = copy.sql('SELECT version_num FROM alembic_version')[0][0]
     copy.run.target.plane(copy.site).manage('db', 'sync')
     copy.sql(f"UPDATE alembic_version SET version_num = '{head}'")
+
+
+# Who waits for a lock of a table, and who else is in the database.
+_WAITS = (
+    'SELECT 1 FROM pg_locks WHERE NOT granted AND relation = '
+    "'alembic_version'::regclass"
+)
+_OTHERS = (
+    'SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND '
+    'pid <> pg_backend_pid()'
+)
+
+
+def _killed_sync(copy):
+    """Kill a db sync that has done its first migration, and not said so."""
+    with contextlib.closing(copy.database.connect(copy.name)) as holder:
+        holder.autocommit = False
+        # The revision can be read, and not be written.
+        holder.cursor().execute('LOCK TABLE alembic_version IN SHARE MODE')
+        process = copy.run.target.plane(copy.site).begin('db', 'sync')
+        waits = processes.wait_for(
+            lambda: process.code is not None or copy.sql(_WAITS),
+            observe.PATIENCE_SECONDS,
+        )
+        killed = waits and process.code is None
+        process.kill()
+    gone = processes.wait_for(
+        lambda: not copy.sql(_OTHERS), observe.PATIENCE_SECONDS
+    )
+    if not killed or not gone:
+        raise processes.Broken(f'no db sync was killed: {process.output()}')
+
+
+def _stamped_back(copy):
+    """Migrate, and have the database say that it was not."""
+    services = copy.run.target.plane(copy.site)
+    head = copy.sql('SELECT version_num FROM alembic_version')[0][0]
+    for words in (('sync',), ('stamp', head)):
+        done = services.manage('db', *words)
+        if done.returncode:
+            raise processes.Broken(f'db {words[0]}: {done.stderr}')
+
+
+def _without_keys(copy):
+    """Restore a backup whose end is not there: the tables, and no key."""
+    text = copy.dump.read_text(encoding='utf-8')
+    # pg_dump writes them last, and what refers to them after that.
+    end = re.search(r'^--\n-- Name: .*; Type: CONSTRAINT;', text, re.MULTILINE)
+    path = copy.site.path('cut.sql')
+    path.write_text(text[: end.start()], encoding='utf-8')
+    copy.point(copy.database.restore(path))
+    path.unlink()
+
+
+_READ_ONLY = 'default_transaction_read_only'
+
+
+def _read_only(copy):
+    copy.database.set(copy.name, _READ_ONLY, 'on')
+
+
+def _writes(copy, report):
+    copy.database.set(copy.name, _READ_ONLY, 'off')
+    return 'by hand: the setting is off'
 
 
 def _restore(copy, report):
@@ -294,6 +363,7 @@ SCENARIOS = (
     Scenario(
         'a database in utf8mb4',
         (('failure', 'pending-migrations[[]*'),),
+        server='mysql',
         charset='utf8mb4',
         when=_crosses(17, 22),
         mends=_typed_conversion,
@@ -306,6 +376,7 @@ SCENARIOS = (
                 'pending-migrations[[]database/connection#precision]',
             ),
         ),
+        server='mysql',
         dialect='mariadb',
         when=_crosses(17, 21, 22),
         mends=_pymysql,
@@ -316,8 +387,48 @@ SCENARIOS = (
             ('failure', 'schema-revision[[]*#half-applied]'),
             ('failure', 'pending-migrations[[]*#half-applied]'),
         ),
+        # PostgreSQL takes all of it back.
+        server='mysql',
         breaks=_migrated_unrecorded,
         mends=_restore,
+    ),
+    Scenario(
+        'a db sync that is killed',
+        (),
+        # MySQL keeps what it did until then: see the scenario before.
+        server='postgresql',
+        breaks=_killed_sync,
+        mends=lambda copy, report: 'nothing to do',
+    ),
+    Scenario(
+        'a database that is stamped with an older revision',
+        (
+            ('failure', 'schema-revision[[]*#half-applied]'),
+            ('failure', 'pending-migrations[[]*#half-applied]'),
+        ),
+        server='postgresql',
+        breaks=_stamped_back,
+        mends=_restore,
+    ),
+    Scenario(
+        'a backup that was restored without its end',
+        (
+            ('failure', 'pending-migrations[[]*#without-*'),
+            ('warning', 'schema-revision[[]alembic_version#indexes]'),
+            ('warning', 'schema-revision[[]alembic_version#foreign-keys]'),
+        ),
+        server='postgresql',
+        breaks=_without_keys,
+        mends=_restore,
+        when=_crosses(22),
+    ),
+    Scenario(
+        'a database that takes no writes',
+        (('failure', 'pending-migrations[[]database/connection#read-only]'),),
+        # MySQL has such a setting for the whole server alone.
+        server='postgresql',
+        breaks=_read_only,
+        mends=_writes,
     ),
     Scenario(
         'two revisions in alembic_version',

@@ -55,15 +55,20 @@ _ENSURING = ('upgrade-advisories[[]*#shares-ensuring-at-start]',)
 
 @dataclasses.dataclass(frozen=True)
 class Path:
-    """From which release to which."""
+    """From which release to which, and on which server."""
 
     source: object
     target: object
     source_etc: pathlib.Path
     target_etc: pathlib.Path
+    #: A class of databases.py.
+    server: type
 
     def __str__(self):
-        return f'{self.source.name} to {self.target.name}'
+        words = f'{self.source.name} to {self.target.name}'
+        if self.server is not databases.MariaDB:
+            words += f' on {self.server.title}'
+        return words
 
 
 @dataclasses.dataclass
@@ -86,13 +91,16 @@ class Trial:
 class Run:
     """Everything of one path; a context that leaves nothing behind."""
 
-    def __init__(self, environments, source, target, only='', keep=False):
+    def __init__(
+        self, environments, source, target, server, only='', keep=False
+    ):
         self.environments = environments
         self.path = Path(
             source,
             target,
             environments.etc(source),
             environments.etc(target),
+            server,
         )
         self.only = only
         self.results = []
@@ -134,12 +142,12 @@ class Run:
 
     def prepare(self):
         """Start the servers, and the source on an empty database."""
-        self.database = databases.MariaDB(self.scratch / 'db')
+        self.database = self.path.server(self.scratch / 'db')
         self.broker = broker.RabbitMQ(self.scratch / 'mq')
         self.broker.start(self.started)
         self.database.start(self.started)
         self.database.wait()
-        self.say('MariaDB answers')
+        self.say(f'{self.database.title} answers')
         self.backup = self.scratch / 'backup'
         self.backup.mkdir()
         self.state = self.scratch / 'state'
@@ -416,7 +424,8 @@ class Run:
         chosen = [
             scenario
             for scenario in rows.SCENARIOS
-            if (scenario.when is None or scenario.when(self.path))
+            if scenario.server in (None, self.path.server.dialect)
+            and (scenario.when is None or scenario.when(self.path))
             and self.wanted(scenario.name)
         ]
         self.results += in_two(self._copy, list(enumerate(chosen)))
