@@ -95,6 +95,23 @@ def half_applied(
     return tuple(found)
 
 
+def whole_until(
+    pending: Sequence[str], half: Sequence[Half]
+) -> tuple[str, ...]:
+    """Return the pending revisions that are there, up to the first gap.
+
+    Empty when some of a revision is there and some is not, or a later one
+    is there without an earlier one: no revision could be recorded then.
+
+    :param pending: the revisions that have not run, in order.
+    :param half: what :func:`half_applied` returned for them.
+    """
+    whole = tuple(one.revision for one in half if not one.missing)
+    if len(whole) < len(half) or whole != tuple(pending[: len(whole)]):
+        return ()
+    return whole
+
+
 def _is_done(
     step: catalog_steps.Step,
     created: set[str],

@@ -40,6 +40,13 @@ _RESTORE = model.advice(
     'that failed: MySQL does not take back half of a migration.'
 )
 
+# Its migrations are one transaction (manila 16.0.0 to 23.0.1,
+# db/migrations/alembic/env.py).
+_RESTORE_POSTGRESQL = model.advice(
+    'Find out who changed it: a "manila-manage db sync" that fails leaves '
+    'nothing behind on PostgreSQL. Else restore the backup of before.'
+)
+
 
 class SchemaRevision(check.Check):
     """The database is not at the revision that the upgrade starts or ends at.
@@ -49,7 +56,9 @@ class SchemaRevision(check.Check):
     columns, indexes and foreign keys with what that revision has. MySQL
     cannot take back a migration that failed half way: its tables stay, the
     revision does not move, and the next ``manila-manage db sync`` fails on
-    what is there already. So a revision that is not recorded and of which
+    what is there already. PostgreSQL takes it back as a whole; there it is
+    the revision that somebody set back, and stamping it anew is the remedy.
+    So a revision that is not recorded and of which
     something is there is a finding of its own (``#half-applied``), with what
     is there and what is not.
 
@@ -129,7 +138,7 @@ class SchemaRevision(check.Check):
                 f'{db.words} has tables of manila but no revision in '
                 'alembic_version: "manila-manage db sync" would create them '
                 'again and fail',
-                [_RESTORE],
+                [_restore(db)],
             )
         return self._failure(
             f'{db.words} has {len(db.shape)} tables and none of manila: it '
@@ -159,8 +168,9 @@ class SchemaRevision(check.Check):
         half = drift.half_applied(
             ctx.catalog, pending, db.shape, ctx.schema, db.dialect
         )
+        whole = drift.whole_until(pending, half)
         for one in half:
-            yield self._half_applied(ctx, revision, one)
+            yield self._half_applied(ctx, revision, one, whole)
         yield from self._drift(ctx, db, revision, half)
         if not pending:
             return
@@ -216,22 +226,41 @@ class SchemaRevision(check.Check):
         )
 
     def _half_applied(
-        self, ctx: context.Context, revision: str, half: drift.Half
+        self,
+        ctx: context.Context,
+        revision: str,
+        half: drift.Half,
+        whole: Sequence[str],
     ) -> model.Finding:
         limit = ctx.options.max_listed
+        on_postgresql = ctx.database.dialect == 'postgresql'
+        todo = [_restore(ctx.database)]
         words = f'has {drift.listed(half.present, limit)}'
         if half.missing:
             words += f' and lacks {drift.listed(half.missing, limit)}'
             what = 'it failed half way'
+            if on_postgresql:
+                what = 'PostgreSQL leaves no half of a migration that fails'
         else:
             what = 'it was not recorded, or failed in its last step'
+            if on_postgresql:
+                what = 'it was done, and the revision was set back'
+        if on_postgresql and half.revision in whole:
+            todo = [
+                model.advice(
+                    'See that its tables and columns are as '
+                    f'{ctx.upgrade.target} makes them; then record all that '
+                    'was done, by its manila-manage:'
+                ),
+                model.command(f'manila-manage db stamp {whole[-1]}'),
+            ]
         return self.finding(
             model.Severity.FAILURE,
             model.Subject('revision', half.revision),
             f'the database is at revision {revision}, but {words} of '
             f'{half.revision}: {what}, and "manila-manage db sync" fails on '
             'what is there already',
-            [_RESTORE],
+            todo,
             data={
                 'revision': revision,
                 'present': len(half.present),
@@ -257,7 +286,7 @@ class SchemaRevision(check.Check):
             yield self._failure(
                 f'{at} lacks {drift.listed(found.columns, limit)}; or the '
                 'account may not read them',
-                [_RESTORE],
+                [_restore(db)],
                 aspect='missing',
                 data={'missing': len(found.columns)},
             )
@@ -283,6 +312,10 @@ class SchemaRevision(check.Check):
                 data={'tables': len(found.tables)},
                 aspect='extra-tables',
             )
+
+
+def _restore(db: database.Database) -> model.Remediation:
+    return _RESTORE_POSTGRESQL if db.dialect == 'postgresql' else _RESTORE
 
 
 def _migrations(pending: Sequence[str]) -> str:

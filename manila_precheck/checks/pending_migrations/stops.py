@@ -30,6 +30,7 @@ _RESTORE = model.advice(
     'Restore the backup that was made before the "manila-manage db sync" '
     'that failed.'
 )
+_SEE = model.advice('See schema-revision.')
 _MISSING = model.advice(
     'Let the account read it; or find out who dropped it, and take it from a '
     'backup. See schema-revision.'
@@ -157,13 +158,15 @@ class Stops:
     def _half_applied(
         self, found: Iterable[drift.Half]
     ) -> Iterator[model.Finding]:
+        # PostgreSQL takes back a migration that fails.
+        on_postgresql = self._ctx.database.dialect == 'postgresql'
         for half in found:
             there = drift.listed(half.present, self._ctx.options.max_listed)
             yield wording.fails(
                 self._owner,
                 half.revision,
                 f'{there} is there already',
-                [_RESTORE],
+                [_SEE if on_postgresql else _RESTORE],
                 aspect='half-applied',
             )
 

@@ -220,14 +220,29 @@ def _restore(copy, report):
     return 'by hand: the backup is restored'
 
 
-def _typed_conversion(copy, report):
-    """Type the dump, the conversion and the load as they are printed."""
-    command = next(
+def _command(report):
+    """Return the first command that a report prints."""
+    return next(
         item['text']
         for key in report.loud
         for item in report.findings[key]['remediation']
         if item['kind'] == 'command'
     )
+
+
+def _stamped(copy, report):
+    """Stamp it as it is printed; the backup is another one then."""
+    folder = copy.site.home / 'backup'
+    folder.mkdir()
+    copy.run.typist(copy.site, copy.run.path.target).type(_command(report))
+    copy.database.dump(copy.name, folder / 'manila.sql')
+    copy.site.edit(f'path = {copy.run.backup}/*', f'path = {folder}/*')
+    return 'as printed, and by hand: a new backup'
+
+
+def _typed_conversion(copy, report):
+    """Type the dump, the conversion and the load as they are printed."""
+    command = _command(report)
     new = copy.database.create()
     copy.site.home.joinpath('.my.cnf').write_text(
         f'[client]\nsocket={copy.database.folder}/s\nuser=root\n',
@@ -408,7 +423,7 @@ SCENARIOS = (
         ),
         server='postgresql',
         breaks=_stamped_back,
-        mends=_restore,
+        mends=_stamped,
     ),
     Scenario(
         'a backup that was restored without its end',

@@ -27,6 +27,10 @@ RESTORE = model.advice(
     'Restore the backup that was made before the "manila-manage db sync" '
     'that failed: MySQL does not take back half of a migration.'
 )
+RESTORE_POSTGRESQL = model.advice(
+    'Find out who changed it: a "manila-manage db sync" that fails leaves '
+    'nothing behind on PostgreSQL. Else restore the backup of before.'
+)
 
 
 INDEX = model.advice(
@@ -37,17 +41,42 @@ KEY = model.advice(
     'Find out who dropped it, or which engine ignored it, and create it '
     'again: a later migration may drop it by its name, or need it.'
 )
-UNRECORDED = 'it was not recorded, or failed in its last step'
 
 
-def half(at, revision, words, what, present, missing):
+def restore(server):
+    return RESTORE_POSTGRESQL if server == 'postgresql' else RESTORE
+
+
+def half(server, at, revision, words, present, missing, target='', last=''):
+    """Return that some of a revision is there.
+
+    :param last: the revision to stamp on PostgreSQL; '' for none.
+    """
+    todo = [restore(server)]
+    if server == 'postgresql':
+        what = 'PostgreSQL leaves no half of a migration that fails'
+        if not missing:
+            what = 'it was done, and the revision was set back'
+        if last:
+            todo = [
+                model.advice(
+                    f'See that its tables and columns are as {target} makes '
+                    'them; then record all that was done, by its '
+                    'manila-manage:'
+                ),
+                model.command(f'manila-manage db stamp {last}'),
+            ]
+    else:
+        what = 'it failed half way'
+        if not missing:
+            what = 'it was not recorded, or failed in its last step'
     return model.Finding(
         CHECK,
         model.Severity.FAILURE,
         model.Subject('revision', revision),
         f'the database is at revision {at}, but {words} of {revision}: '
         f'{what}, and "manila-manage db sync" fails on what is there already',
-        (RESTORE,),
+        tuple(todo),
         data={'revision': at, 'present': present, 'missing': missing},
         aspect='half-applied',
     )
@@ -159,7 +188,7 @@ class Scenarios:
         database.execute(statement)
         (finding,) = self.run_check(CHECK, database, target='2026.1').findings
         self.assertEqual(model.Severity.FAILURE, finding.severity)
-        self.assertEqual((RESTORE,), finding.remediation)
+        self.assertEqual((restore(self.server),), finding.remediation)
         self.assertIn('no revision in alembic_version', finding.message)
 
     def test_the_database_of_something_else(self):
@@ -266,12 +295,14 @@ class Scenarios:
         self.assertEqual(
             (
                 half(
+                    self.server,
                     TO_22[1],
                     TO_22[2],
                     'has table share_instance_metadata',
-                    UNRECORDED,
                     1,
                     0,
+                    '2026.1',
+                    TO_22[2],
                 ),
                 pending(TO_22[1], '2026.1', TO_22[2:]),
             ),
@@ -290,13 +321,13 @@ class Scenarios:
         self.assertEqual(
             (
                 half(
+                    self.server,
                     AT_20,
                     TO_22[0],
                     'has column share_servers.encryption_key_ref, column '
                     'share_servers.application_credential_id and lacks '
                     'column share_instances.encryption_key_ref, table '
                     'encryption_refs',
-                    'it failed half way',
                     2,
                     2,
                 ),
@@ -317,12 +348,12 @@ class Scenarios:
         self.assertEqual(
             (
                 half(
+                    self.server,
                     TO_22[0],
                     TO_22[1],
                     'has table qos_types, table qos_type_specs, column '
                     'share_instances.qos_type_id and lacks foreign key '
                     'share_instances (qos_type_id) to qos_types',
-                    'it failed half way',
                     3,
                     1,
                 ),
@@ -339,23 +370,47 @@ class Scenarios:
         self.assertEqual(
             (
                 half(
+                    self.server,
                     AT_18,
                     TO_20[0],
                     'has column services.ensuring',
-                    UNRECORDED,
                     1,
                     0,
+                    '2025.1',
+                    TO_20[1],
                 ),
                 half(
+                    self.server,
                     AT_18,
                     TO_20[1],
                     'has column '
                     'share_servers.share_replicas_migration_support',
-                    UNRECORDED,
+                    1,
+                    0,
+                    '2025.1',
+                    TO_20[1],
+                ),
+                pending(AT_18, '2025.1', TO_20),
+            ),
+            result.findings,
+        )
+
+    def test_a_revision_that_is_there_without_the_one_before(self):
+        """No revision says so: there is none to stamp."""
+        database = self.database('2025.2')
+        database.execute('CREATE TABLE share_instance_metadata (id INTEGER)')
+        result = self.run_check(CHECK, database, target='2026.1')
+        self.assertEqual(
+            (
+                half(
+                    self.server,
+                    TO_22[0],
+                    TO_22[2],
+                    'has table share_instance_metadata',
                     1,
                     0,
                 ),
-                pending(AT_18, '2025.1', TO_20),
+                pending(TO_22[0], '2026.1', TO_22[1:]),
             ),
             result.findings,
         )
@@ -381,7 +436,7 @@ class Scenarios:
                 failure(
                     f'the database is at revision {AT_20} and lacks {words}; '
                     'or the account may not read them',
-                    RESTORE,
+                    restore(self.server),
                     aspect='missing',
                     missing=len(columns),
                 ),
@@ -400,7 +455,7 @@ class Scenarios:
             failure(
                 f'the database is at revision {AT_20} and lacks table '
                 'messages; or the account may not read them',
-                RESTORE,
+                restore(self.server),
                 aspect='missing',
                 missing=1,
             ),
