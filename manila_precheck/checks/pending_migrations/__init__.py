@@ -19,6 +19,7 @@ from manila_precheck import context
 from manila_precheck import exceptions
 from manila_precheck import forecast
 from manila_precheck import model
+from manila_precheck.checks.pending_migrations import owners
 from manila_precheck.checks.pending_migrations import rewrites
 from manila_precheck.checks.pending_migrations import rows
 from manila_precheck.checks.pending_migrations import stops
@@ -46,7 +47,10 @@ class PendingMigrations(check.Check):
     utf8 tables, MyISAM); foreign keys that it drops and that are gone; a
     table, a column or a key that it needs and that is gone; a revision of
     which something is there already; network allocations without a share
-    server; the availability zones of share backups.
+    server; the availability zones of share backups; on PostgreSQL, tables of
+    another account (a dump that was restored without its owners), and a
+    schema where no table can be made. An account that may write to no table
+    is not taken for manila's.
 
     Tables that MySQL writes anew are listed with their rows, the time and
     the disk space that this takes: for the copy, beside the table. The time
@@ -61,8 +65,8 @@ class PendingMigrations(check.Check):
     share server that no pending migration reads; a server with read_only
     that this account may write to all the same.
 
-    Not looked at: whether the account may alter tables, and how much disk
-    space there is, which a server does not say.
+    Not looked at: whether the account may alter tables on MySQL, and how much
+    disk space there is, which a server does not say.
     """
 
     id = 'pending-migrations'
@@ -107,6 +111,8 @@ class PendingMigrations(check.Check):
         pending = _pending(ctx, ctx.database)
         yield from stops.Stops(self, ctx, pending).findings(mariadb)
         yield from rows.Rows(self, ctx, pending).findings()
+        if db.dialect == 'postgresql':
+            yield from owners.Owners(self, ctx, pending).findings()
         if db.dialect == 'mysql':
             yield from rewrites.Rewrites(self, ctx, pending).findings()
 

@@ -11,6 +11,8 @@
 # under the License.
 """What only MySQL has: engines, collations, tables that are written anew."""
 
+import uuid
+
 import ddt
 import sqlalchemy as sa
 
@@ -400,3 +402,128 @@ class PendingMigrationsPostgreSQLTest(Servers, databases.PostgreSQLTest):
         database = self.database('2025.1')
         database.insert('share_instances', {'id': 'i1'})
         self.assertEqual((), self.check(database, target='2026.1'))
+
+
+TAKE_OVER = (
+    "echo \"SELECT format('ALTER TABLE %I OWNER TO {0}', tablename) FROM "
+    "pg_tables WHERE schemaname = 'public' AND tableowner <> '{0}' "
+    '\\gexec" | psql DATABASE'
+)
+
+
+class OwnersPostgreSQLTest(databases.PostgreSQLTest):
+    """What manila's account may not change."""
+
+    def setUp(self):
+        super().setUp()
+        self.role = f'precheck_{uuid.uuid4().hex[:12]}'
+
+    def made(self, release, *grants):
+        """Return a database, and its URL as the other account has it."""
+        database = self.database(release)
+        database.admin(f"CREATE ROLE {self.role} LOGIN PASSWORD 'secret'")
+        self.addCleanup(database.admin, f'DROP ROLE {self.role}')
+        self.addCleanup(database.execute, f'DROP OWNED BY {self.role}')
+        database.execute(
+            *(f'GRANT {grant} TO {self.role}' for grant in grants)
+        )
+        url = databases.url_of(
+            'postgresql', database.name, self.role, 'secret'
+        )
+        return database, url
+
+    def findings(self, url, target):
+        result = self.run_check(
+            CHECK, url, target=target, options={'max_listed': 3}
+        )
+        self.assertEqual('', result.reason)
+        return result.findings
+
+    def found(self, severity, words, tables):
+        return model.Finding(
+            CHECK,
+            severity,
+            model.Subject('database', 'owner'),
+            words,
+            (model.command(TAKE_OVER.format(self.role)),),
+            data={'tables': tables},
+        )
+
+    def test_tables_of_another_account(self):
+        _, url = self.made(
+            '2025.1',
+            'ALL ON ALL TABLES IN SCHEMA public',
+            'CREATE ON SCHEMA public',
+        )
+        (found,) = self.findings(url, '2026.1')
+        tables = found.data['tables']
+        self.assertEqual(
+            self.found(
+                model.Severity.FAILURE,
+                f'{tables} tables not of {self.role}, the account of '
+                f'[database] connection, but of {databases.USER}: '
+                'alembic_version, async_operation_data, availability_zones '
+                f'and {tables - 3} more; "manila-manage db sync" fails at '
+                'revision e975ea83b712, which changes share_servers or '
+                'refers to it',
+                tables,
+            ),
+            found,
+        )
+
+    def test_a_table_that_no_migration_changes(self):
+        database, url = self.made(
+            '2025.1',
+            'ALL ON ALL TABLES IN SCHEMA public',
+            'CREATE ON SCHEMA public',
+        )
+        tables = set(database.metadata.tables) - {'messages'}
+        database.execute(
+            *(
+                f'ALTER TABLE {table} OWNER TO {self.role}'
+                for table in sorted(tables)
+            ),
+            f'ALTER TABLE alembic_version OWNER TO {self.role}',
+        )
+        self.assertEqual(
+            (
+                self.found(
+                    model.Severity.WARNING,
+                    f'1 table not of {self.role}, the account of [database] '
+                    f'connection, but of {databases.USER}: messages; a later '
+                    'migration that changes one fails',
+                    1,
+                ),
+            ),
+            self.findings(url, '2026.1'),
+        )
+
+    def test_a_schema_that_takes_no_table(self):
+        database, url = self.made('2025.1', 'USAGE ON SCHEMA public')
+        for table in (*database.metadata.tables, 'alembic_version'):
+            database.execute(f'ALTER TABLE {table} OWNER TO {self.role}')
+        # What PostgreSQL has not from 15 on.
+        database.execute('REVOKE CREATE ON SCHEMA public FROM PUBLIC')
+        self.assertEqual(
+            (
+                model.Finding(
+                    CHECK,
+                    model.Severity.FAILURE,
+                    model.Subject('database', 'schema'),
+                    '"manila-manage db sync" fails at revision e975ea83b712: '
+                    f'{self.role}, the account of [database] connection, may '
+                    'not make a table in the schema public, as it does with '
+                    'encryption_refs',
+                    (
+                        model.command(
+                            f'GRANT CREATE ON SCHEMA public TO {self.role};'
+                        ),
+                    ),
+                ),
+            ),
+            self.findings(url, '2026.1'),
+        )
+
+    def test_an_account_that_only_reads_is_not_manilas(self):
+        _, url = self.made('2025.1', 'SELECT ON ALL TABLES IN SCHEMA public')
+        self.assertEqual((), self.findings(url, '2026.1'))

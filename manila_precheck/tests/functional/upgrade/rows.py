@@ -203,6 +203,26 @@ def _without_keys(copy):
     path.unlink()
 
 
+def _of_another(copy):
+    """Leave what a restore by another account leaves, and its grants."""
+    for (table,) in copy.sql(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    ):
+        copy.sql(f'ALTER TABLE {table} OWNER TO postgres')
+    for what in ('TABLES', 'SEQUENCES'):
+        copy.sql(f'GRANT ALL ON ALL {what} IN SCHEMA public TO manila')
+
+
+def _typed_sql(copy, report):
+    """Type what is printed for psql, as the administrator."""
+    names = ('PGHOST', 'PGPORT', 'PGUSER')
+    env = ' '.join(f'{name}={copy.database.env[name]}' for name in names)
+    command = _command(report).replace('DATABASE', copy.name)
+    typist = copy.run.typist(copy.site, copy.run.path.source)
+    typist.type(f'export {env}; {command}')
+    return 'as printed'
+
+
 _READ_ONLY = 'default_transaction_read_only'
 
 
@@ -436,6 +456,13 @@ SCENARIOS = (
         breaks=_without_keys,
         mends=_restore,
         when=_crosses(22),
+    ),
+    Scenario(
+        'tables of another account',
+        (('failure', 'pending-migrations[[]owner]'),),
+        server='postgresql',
+        breaks=_of_another,
+        mends=_typed_sql,
     ),
     Scenario(
         'a database that takes no writes',

@@ -1,0 +1,137 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the account may not change on PostgreSQL."""
+
+from collections.abc import Iterator
+from typing import Optional
+
+from manila_precheck import check
+from manila_precheck import context
+from manila_precheck import drift
+from manila_precheck import forecast
+from manila_precheck import model
+from manila_precheck.catalog import steps
+from manila_precheck.checks.pending_migrations import wording
+from manila_precheck.sources import owners
+
+_ACCOUNT = 'the account of [database] connection'
+
+# By psql itself, since there is no one statement for it.
+_TAKE_OVER = (
+    "echo \"SELECT format('ALTER TABLE %I OWNER TO {account}', tablename) "
+    "FROM pg_tables WHERE schemaname = '{schema}' AND tableowner <> "
+    "'{account}' \\gexec\" | psql DATABASE"
+)
+
+
+class Owners:
+    """The tables of another account, and the schema for new ones."""
+
+    def __init__(
+        self,
+        owner: check.Check,
+        ctx: context.Context,
+        pending: forecast.Steps,
+    ) -> None:
+        self._owner = owner
+        self._ctx = ctx
+        self._pending = pending
+
+    def findings(self) -> Iterator[model.Finding]:
+        """Yield what fails, now or at a later upgrade."""
+        known = {
+            table
+            for table, _ in self._ctx.catalog.columns(self._ctx.upgrade.source)
+        }
+        found = owners.read(self._ctx.database, known)
+        if found is None:
+            return
+        if found.others:
+            yield self._tables(found)
+        made = self._made()
+        if not found.creates and made:
+            revision, table = made
+            yield self._found(
+                model.Severity.FAILURE,
+                f'"manila-manage db sync" fails at revision {revision}: '
+                f'{found.account}, {_ACCOUNT}, may not make a table in the '
+                f'schema {found.schema}, as it does with {table}',
+                f'GRANT CREATE ON SCHEMA {found.schema} TO {found.account};',
+                'schema',
+            )
+
+    def _found(
+        self,
+        severity: model.Severity,
+        message: str,
+        command: str,
+        name: str,
+        **data: model.Scalar,
+    ) -> model.Finding:
+        return self._owner.finding(
+            severity,
+            model.Subject('database', name),
+            message,
+            [model.command(command)],
+            data=data,
+        )
+
+    def _tables(self, found: owners.Owners) -> model.Finding:
+        whose = ', '.join(sorted(set(found.others.values())))
+        limit = self._ctx.options.max_listed
+        message = (
+            f'{wording.count(len(found.others), "table", "")} not of '
+            f'{found.account}, {_ACCOUNT}, but of {whose}: '
+            f'{drift.listed(sorted(found.others), limit)}; '
+        )
+        fails = self._refused(found)
+        if fails:
+            message += (
+                f'"manila-manage db sync" fails at revision {fails[0]}, which '
+                f'changes {fails[1]} or refers to it'
+            )
+        else:
+            message += 'a later migration that changes one fails'
+        return self._found(
+            model.Severity.FAILURE if fails else model.Severity.WARNING,
+            message,
+            _TAKE_OVER.format(account=found.account, schema=found.schema),
+            'owner',
+            tables=len(found.others),
+        )
+
+    def _refused(self, found: owners.Owners) -> Optional[tuple[str, str]]:
+        """Return the first revision that fails, and the table."""
+        closed = set(found.others) - found.referred
+        for revision, some in self._pending.items():
+            for step in some:
+                if step.table in found.others and step.do not in (
+                    steps.Do.CREATE_TABLE,
+                    steps.Do.WRITE_ROWS,
+                ):
+                    return revision, step.table
+                if step.parent in closed:
+                    return revision, step.parent
+        return None
+
+    def _made(self) -> Optional[tuple[str, str]]:
+        """Return the first revision that makes a table, and the table."""
+        return next(
+            (
+                (revision, step.table)
+                for revision, some in self._pending.items()
+                for step in some
+                if step.do is steps.Do.CREATE_TABLE
+            ),
+            None,
+        )
