@@ -129,8 +129,8 @@ def _is_done(
     if step.do is Do.DROP_COLUMN:
         return step.column not in table
     if step.do is Do.ADD_FOREIGN_KEY and step.table not in created:
-        engine = schema.tables[step.table].engine
-        if engine in (None, schema_source.INNODB):
+        made = schema.tables.get(step.table)
+        if made and made.engine in (None, schema_source.INNODB):
             key = schema.foreign_key(step.table, step.columns, step.parent)
             return key is not None
     return None

@@ -28,6 +28,7 @@ from collections.abc import Sequence
 import re
 from typing import NamedTuple
 
+from manila_precheck.catalog import schema as catalog_schema
 from manila_precheck.catalog import steps as catalog_steps
 from manila_precheck.sources import schema as schema_source
 from manila_precheck.sources import table_shapes
@@ -41,6 +42,8 @@ Do = catalog_steps.Do
 NEEDS_MYSQL = 'a87e0fb17dee'
 
 Steps = Mapping[str, Sequence[catalog_steps.Step]]
+
+Tables = Mapping[str, catalog_schema.Table]
 
 
 class Refused(NamedTuple):
@@ -67,6 +70,27 @@ class Undroppable(NamedTuple):
     revision: str
     table: str
     name: str
+
+
+class Held(NamedTuple):
+    """A column that a migration drops, and that a foreign key needs."""
+
+    revision: str
+    table: str
+    column: str
+    key: schema_source.ForeignKey
+
+
+class Taken(NamedTuple):
+    """A name that a migration gives, and that something else has."""
+
+    revision: str
+    name: str
+    table: str
+    """The table that gets it, or that gets a key of that name."""
+
+    by: str
+    """What has it, in words: 'view transfers'."""
 
 
 class Lacking(NamedTuple):
@@ -159,6 +183,95 @@ def undroppable(
                 yield Undroppable(revision, step.table, step.name)
 
 
+def held(pending: Steps, schema: schema_source.Schema) -> Iterator[Held]:
+    """Yield the foreign keys that keep a column on MySQL: error 1553.
+
+    Those that a migration drops before are none.
+    """
+    for revision, steps in pending.items():
+        dropped = {
+            (step.table, step.name)
+            for step in steps
+            if step.do is Do.DROP_FOREIGN_KEY
+        }
+        for step in steps:
+            if step.do is not Do.DROP_COLUMN or not step.column:
+                continue
+            for key in schema.foreign_keys:
+                child = key.table == step.table and step.column in key.columns
+                if (child and (key.table, key.name) not in dropped) or (
+                    key.parent == step.table and step.column in key.references
+                ):
+                    yield Held(revision, step.table, step.column, key)
+
+
+def taken_keys(
+    pending: Steps, schema: schema_source.Schema, tables: Tables
+) -> Iterator[Taken]:
+    """Yield the names of foreign keys that MySQL refuses: errno 121.
+
+    It has one foreign key of a name in a database, and a table that is put
+    aside under another name keeps those that were named.
+
+    :param tables: those of the release that the migrations lead to.
+    """
+    there = {key.name.lower(): key for key in schema.foreign_keys}
+    created: set[str] = set()
+    for revision, steps in pending.items():
+        created |= {s.table for s in steps if s.do is Do.CREATE_TABLE}
+        for step in steps:
+            if step.do is not Do.ADD_FOREIGN_KEY or step.table not in tables:
+                continue
+            table = schema.tables.get(step.table)
+            if step.table not in created and (
+                table is None or not _innodb(table)
+            ):
+                # Another engine ignores it.
+                continue
+            name = _name_of(step, tables[step.table])
+            other = there.get(name.lower())
+            if other is not None:
+                by = f'a foreign key of {other.table}'
+                yield Taken(revision, name, step.table, by)
+
+
+def _name_of(step: catalog_steps.Step, table: catalog_schema.Table) -> str:
+    """Return the name of a foreign key that comes; '' when none tells."""
+    made_up = 0
+    for key in table.foreign_keys:
+        made_up += not key.name
+        if (key.columns, key.table) == (step.columns, step.parent):
+            # What MySQL makes up for a new table counts from 1.
+            return key.name or f'{step.table}_ibfk_{made_up}'
+    return ''
+
+
+def taken_names(
+    pending: Steps, names: Mapping[str, str], tables: Tables
+) -> Iterator[Taken]:
+    """Yield the names of new tables that PostgreSQL refuses.
+
+    And those of their indexes, where a migration names one.
+
+    :param names: what each name stands for that is there.
+    :param tables: those of the release that the migrations lead to.
+    """
+    for revision, steps in pending.items():
+        for step in steps:
+            if step.do is not Do.CREATE_TABLE:
+                continue
+            wanted = [step.table]
+            if step.table in tables:
+                made = tables[step.table]
+                wanted += [one.name for one in made.uniques if one.name]
+                wanted += [one.name for one in made.indexes]
+            for name in wanted:
+                if name in names:
+                    yield Taken(
+                        revision, name, step.table, f'{names[name]} {name}'
+                    )
+
+
 def lacking(
     pending: Steps, shape: table_shapes.Shape, schema: schema_source.Schema
 ) -> Iterator[Lacking]:
@@ -191,9 +304,11 @@ def _needs(
 ) -> Iterator[tuple[str, str]]:
     """Yield what one step needs and does not find, and what for."""
     if step.table not in created and step.do is not Do.CREATE_TABLE:
-        if step.table not in there:
+        if step.table not in schema.tables:
             what = step.table
-            yield what, f'table {what}, which it changes, is not there'
+            # MySQL lists the columns of a view, too.
+            why = 'is a view' if what in there else 'is not there'
+            yield what, f'table {what}, which it changes, {why}'
             return
         if (
             step.do in (Do.DROP_COLUMN, Do.MODIFY_COLUMN)
@@ -208,7 +323,7 @@ def _needs(
     if step.do is not Do.ADD_FOREIGN_KEY or not parent or parent in created:
         return
     child = f'{step.table}.{step.columns[0]}'
-    if parent not in there:
+    if parent not in schema.tables:
         yield parent, f'table {parent}, to which {child} refers, is not there'
     elif _innodb(schema.tables[parent]) and not _has_key(
         schema, parent, step.references

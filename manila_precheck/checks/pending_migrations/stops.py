@@ -21,6 +21,7 @@ from manila_precheck import drift
 from manila_precheck import forecast
 from manila_precheck import model
 from manila_precheck.catalog import steps
+from manila_precheck.checks.pending_migrations import names
 from manila_precheck.checks.pending_migrations import wording
 from manila_precheck.sources import database
 from manila_precheck.sources import schema as schema_source
@@ -148,8 +149,12 @@ class Stops:
             self._ctx.schema,
             db.dialect,
         )
+        begun = {one.revision for one in half}
         yield from self._half_applied(half)
-        yield from self._lacking({one.revision for one in half})
+        yield from self._lacking(begun)
+        yield from names.Names(self._owner, self._ctx, self._pending).findings(
+            begun
+        )
         if db.dialect == 'mysql':
             if mariadb:
                 yield from self._mariadb()

@@ -56,6 +56,17 @@ def fails(revision, why, what):
     )
 
 
+def in_the_way(revision, why, aspect, todo):
+    return model.Finding(
+        CHECK,
+        model.Severity.FAILURE,
+        model.Subject('revision', revision),
+        f'"manila-manage db sync" fails at revision {revision}: {why}',
+        (todo,),
+        aspect=aspect,
+    )
+
+
 class Servers(unit.Scenarios):
     """What a server refuses, and SQLite would not."""
 
@@ -326,6 +337,90 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
             (finding.severity, finding.message),
         )
 
+    def test_a_key_on_a_column_that_goes(self):
+        database = self.database('xena')
+        database.execute(
+            'ALTER TABLE share_servers ADD CONSTRAINT mine FOREIGN KEY '
+            '(share_network_subnet_id) REFERENCES share_network_subnets (id)'
+        )
+        self.assertEqual(
+            (
+                in_the_way(
+                    'a87e0fb17dee',
+                    'it drops column share_servers.share_network_subnet_id, '
+                    'which the foreign key mine of share_servers needs '
+                    '(error 1553)',
+                    'mine',
+                    model.command(
+                        'ALTER TABLE share_servers DROP FOREIGN KEY mine;'
+                    ),
+                ),
+            ),
+            self.check(database, target='yoga'),
+        )
+
+    @ddt.data(
+        ('2023.1', '2024.1', '9afbe2df4945', 'fk_backups_share_id_shares'),
+        ('2025.1', '2026.1', 'e975ea83b712', 'encryption_refs_ibfk_2'),
+    )
+    @ddt.unpack
+    def test_a_key_of_a_table_that_was_put_aside(
+        self, release, target, revision, name
+    ):
+        database = self.database(release)
+        database.execute(
+            'CREATE TABLE aside (id VARCHAR(36), CONSTRAINT '
+            f'{name} FOREIGN KEY (id) REFERENCES shares (id)) '
+            'CHARACTER SET utf8'
+        )
+        table = {
+            '9afbe2df4945': 'share_backups',
+            'e975ea83b712': 'encryption_refs',
+        }[revision]
+        self.assertEqual(
+            (
+                in_the_way(
+                    revision,
+                    f'{table} gets a foreign key {name}, and a foreign key '
+                    'of aside has that name (error 1005, errno 121)',
+                    name,
+                    model.command(
+                        f'ALTER TABLE aside DROP FOREIGN KEY {name};'
+                    ),
+                ),
+            ),
+            self.check(database, target=target),
+        )
+
+    def test_a_key_of_the_table_that_a_migration_has_made(self):
+        database = self.database('2023.1')
+        database.execute(
+            'CREATE TABLE share_backups (id VARCHAR(36) PRIMARY KEY, '
+            'share_id VARCHAR(36), CONSTRAINT fk_backups_share_id_shares '
+            'FOREIGN KEY (share_id) REFERENCES shares (id)) '
+            'CHARACTER SET utf8'
+        )
+        (finding,) = self.check(database, target='2024.1')
+        self.assertEqual('half-applied', finding.aspect)
+
+    def test_a_view_in_place_of_a_table(self):
+        """The check crashed: KeyError."""
+        database = self.database('2024.1')
+        database.execute(
+            'RENAME TABLE services TO old_services',
+            'CREATE VIEW services AS SELECT * FROM old_services',
+        )
+        self.assertEqual(
+            (
+                fails(
+                    'cdefa6287df8',
+                    'table services, which it changes, is a view',
+                    'services',
+                ),
+            ),
+            self.check(database, target='2025.1'),
+        )
+
     @ddt.data(
         (10.0, 600, model.Severity.INFO, 'less than a second'),
         (
@@ -372,7 +467,76 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
         )
 
 
+@ddt.ddt
 class PendingMigrationsPostgreSQLTest(Servers, databases.PostgreSQLTest):
+    @ddt.data(
+        ('CREATE VIEW {} AS SELECT id FROM shares', 'view', 'qos_types'),
+        ('CREATE SEQUENCE {}', 'sequence', 'qos_types'),
+        ('CREATE INDEX {} ON shares (id)', 'index', 'qos_types'),
+        ('CREATE TYPE {} AS (id INTEGER)', 'type', 'qos_types'),
+        ("CREATE TYPE {} AS ENUM ('a')", 'type', 'qos_types'),
+        ('CREATE INDEX {} ON shares (id)', 'index', 'uc_qos_type_name'),
+    )
+    @ddt.unpack
+    def test_a_name_that_is_taken(self, statement, kind, name):
+        database = self.database('2025.1')
+        database.execute(statement.format(name))
+        self.assertEqual(
+            (
+                in_the_way(
+                    'eead2cb81845',
+                    f'it creates table qos_types, and {kind} {name} is '
+                    'there, which PostgreSQL takes for the same name',
+                    name,
+                    model.advice('Rename it, or drop it.'),
+                ),
+            ),
+            self.check(database, target='2026.1'),
+        )
+
+    def test_a_name_in_another_schema(self):
+        database = self.database('2025.1')
+        database.execute(
+            'CREATE SCHEMA elsewhere',
+            'CREATE SEQUENCE elsewhere.qos_types',
+        )
+        self.assertEqual((), self.check(database, target='2026.1'))
+
+    @ddt.data(
+        ('CREATE VIEW {} AS SELECT * FROM share_servers', 'view report'),
+        (
+            'CREATE MATERIALIZED VIEW {} AS SELECT share_network_subnet_id '
+            'FROM share_servers',
+            'materialized view report',
+        ),
+    )
+    @ddt.unpack
+    def test_a_view_of_a_column_that_goes(self, statement, what):
+        database = self.database('xena')
+        database.execute(statement.format('report'))
+        column = 'share_servers.share_network_subnet_id'
+        self.assertEqual(
+            (
+                in_the_way(
+                    'a87e0fb17dee',
+                    f'it drops column {column}, on which {what} depends',
+                    f'{column} {what}',
+                    model.advice(
+                        'Drop it, and create it again without the column '
+                        'when the upgrade is done.'
+                    ),
+                ),
+            ),
+            self.check(database, target='yoga'),
+        )
+
+    def test_a_view_without_the_column_that_goes(self):
+        database = self.database('xena')
+        database.execute(
+            'CREATE VIEW report AS SELECT id, host FROM share_servers'
+        )
+        self.assertEqual((), self.check(database, target='yoga'))
+
     def test_a_key_that_new_ones_refer_to_is_gone(self):
         database = self.database('2025.1')
         database.execute(
