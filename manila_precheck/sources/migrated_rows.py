@@ -11,9 +11,11 @@
 # under the License.
 """The rows that manila's migrations read one by one, and stumble over.
 
-a87e0fb17dee (14.0.0) looks up the share server of every row of
-network_allocations that is not labelled 'admin', soft-deleted ones too, and
-ends with AttributeError where there is none. 2d708a9a3ba9 (17.0.0) turns the
+a87e0fb17dee (14.0.0) writes a row for the subnet of every share server,
+soft-deleted ones too, which a foreign key refuses where the subnet is gone.
+Then it looks up the share server of every row of network_allocations that is
+not labelled 'admin', soft-deleted ones too, and ends with AttributeError or
+TypeError where there is none. 2d708a9a3ba9 (17.0.0) turns the
 name in share_backups.availability_zone into the id of the first row of
 availability_zones that has it, soft-deleted ones too; a name that no row has
 becomes NULL (manila 17.4.0 db/migrations/alembic/versions).
@@ -49,6 +51,21 @@ _ORPHANS = (
     'ORDER BY a.id LIMIT {limit:d}'
 )
 
+# As the Python of the migration compares it, where the server knows no case.
+_LABELS = {
+    'mysql': "(a.label IS NULL OR BINARY a.label <> 'admin')",
+    'postgresql': "(a.label IS NULL OR a.label <> 'admin')",
+    'sqlite': "(a.label IS NULL OR a.label <> 'admin')",
+}
+
+_NO_SUBNET = (
+    'SELECT s.id, s.share_network_subnet_id, COUNT(*) OVER () '
+    "FROM share_servers s WHERE s.share_network_subnet_id <> '' "
+    'AND NOT EXISTS (SELECT 1 FROM share_network_subnets n '
+    'WHERE n.id = s.share_network_subnet_id) '
+    'ORDER BY s.id LIMIT {limit:d}'
+)
+
 _NO_ZONE = (
     'SELECT b.id, b.availability_zone, COUNT(*) OVER () '
     "FROM share_backups b WHERE b.deleted = 'False' "
@@ -78,10 +95,22 @@ def orphans(db: database.Database, limit: int) -> Rows:
     """
     if not _have(db, 'network_allocations', 'share_servers'):
         return Rows(0, ())
-    label = "(a.label IS NULL OR a.label <> 'admin')"
+    label = _LABELS[db.dialect]
     if not db.has_column('network_allocations', 'label'):
         label = '1 = 1'
     return _rows(db, _ORPHANS.format(label=label, limit=limit))
+
+
+def servers_without_subnet(db: database.Database, limit: int) -> Rows:
+    """Return the share servers whose share network subnet is gone.
+
+    None once a87e0fb17dee has run: they name no subnet from then on.
+    """
+    if not db.has_column(
+        'share_servers', 'share_network_subnet_id'
+    ) or not db.has_table('share_network_subnets'):
+        return Rows(0, ())
+    return _rows(db, _NO_SUBNET.format(limit=limit))
 
 
 def backups_without_zone(db: database.Database, limit: int) -> Rows:

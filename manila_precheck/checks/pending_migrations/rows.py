@@ -11,6 +11,7 @@
 # under the License.
 """The rows on which a migration fails, or that it harms."""
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 
 from manila_precheck import check
@@ -36,8 +37,33 @@ class Rows:
 
     def findings(self) -> Iterator[model.Finding]:
         """Yield what fails on rows, and what loses some of them."""
+        yield from self._servers()
         yield from self._allocations()
         yield from self._backups()
+
+    def _servers(self) -> Iterator[model.Finding]:
+        if migrated_rows.ALLOCATIONS not in self._pending:
+            return
+        rows = migrated_rows.servers_without_subnet(
+            self._ctx.database, self._ctx.options.max_listed
+        )
+        if rows.total:
+            yield self._fails(
+                migrated_rows.ALLOCATIONS,
+                'share_servers',
+                f'{wording.count(rows.total, "row", "")} of share_servers '
+                f'without the share network subnet that is named: '
+                f'{_named(rows)}',
+                [
+                    model.advice(
+                        'Set share_network_subnet_id to a subnet of its '
+                        'share network; or to NULL, where the share server '
+                        'is deleted.'
+                    )
+                ],
+                rows.total,
+                'no-subnet',
+            )
 
     def _allocations(self) -> Iterator[model.Finding]:
         rows = migrated_rows.orphans(
@@ -49,26 +75,47 @@ class Rows:
             f'{wording.count(rows.total, "row", "")} of network_allocations '
             f'without the share server that is named: {_named(rows)}'
         )
-        fails = migrated_rows.ALLOCATIONS in self._pending
-        if fails:
-            message = (
-                f'"manila-manage db sync" fails at revision '
-                f'{migrated_rows.ALLOCATIONS}: {message}'
+        todo = [
+            model.advice(
+                'Delete the row: the share server that the address was for '
+                'is gone.'
             )
-        else:
-            message += '; no pending migration reads it'
+        ]
+        if migrated_rows.ALLOCATIONS in self._pending:
+            yield self._fails(
+                migrated_rows.ALLOCATIONS,
+                'network_allocations',
+                message,
+                todo,
+                rows.total,
+                'orphans',
+            )
+            return
         yield self._owner.finding(
-            model.Severity.FAILURE if fails else model.Severity.INFO,
+            model.Severity.INFO,
             model.Subject('table', 'network_allocations'),
-            message,
-            [
-                model.advice(
-                    'Delete the row: the share server that the address was '
-                    'for is gone.'
-                )
-            ],
+            f'{message}; no pending migration reads it',
+            todo,
             data={'rows': rows.total},
             aspect='orphans',
+        )
+
+    def _fails(
+        self,
+        revision: str,
+        table: str,
+        why: str,
+        todo: Iterable[model.Remediation],
+        rows: int,
+        aspect: str,
+    ) -> model.Finding:
+        return self._owner.finding(
+            model.Severity.FAILURE,
+            model.Subject('table', table),
+            f'"manila-manage db sync" fails at revision {revision}: {why}',
+            todo,
+            data={'rows': rows},
+            aspect=aspect,
         )
 
     def _backups(self) -> Iterator[model.Finding]:

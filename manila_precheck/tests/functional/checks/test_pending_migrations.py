@@ -421,6 +421,23 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
             self.check(database, target='2025.1'),
         )
 
+    def test_a_label_that_python_tells_from_admin(self):
+        database = self.database('xena')
+        database.insert(
+            'network_allocations',
+            {'id': 'n1', 'share_server_id': 'gone', 'label': 'Admin'},
+        )
+        self.assertEqual(
+            [
+                ('FAILURE', 'pending-migrations[network_allocations#orphans]'),
+                (
+                    'INFO',
+                    'pending-migrations[network_allocations#a87e0fb17dee]',
+                ),
+            ],
+            self.keys(database, target='yoga'),
+        )
+
     @ddt.data(
         (10.0, 600, model.Severity.INFO, 'less than a second'),
         (

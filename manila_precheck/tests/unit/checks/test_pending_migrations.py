@@ -30,6 +30,10 @@ ZONE = model.advice(
     'and set availability_zone_id afterwards.'
 )
 SEE = model.advice('See schema-revision.')
+SUBNET = model.advice(
+    'Set share_network_subnet_id to a subnet of its share network; or to '
+    'NULL, where the share server is deleted.'
+)
 RESTORE = model.advice(
     'Restore the backup that was made before the "manila-manage db sync" '
     'that failed.'
@@ -136,6 +140,53 @@ class Scenarios:
         )
         # On MySQL the table is written anew as well.
         self.assertEqual(2 if self.server == 'mysql' else 1, len(found), found)
+
+    @ddt.data(1, 3)
+    def test_share_servers_that_stop_a_migration(self, count):
+        database = self.database('xena')
+        database.insert('share_network_subnets', {'id': 'n1'})
+        database.insert(
+            'share_servers',
+            *[
+                {
+                    'id': f's{n}',
+                    'share_network_subnet_id': 'gone',
+                    # It is copied whether deleted or not.
+                    'deleted': f's{n}' if n else 'False',
+                }
+                for n in range(count)
+            ],
+            {'id': 'x1', 'share_network_subnet_id': 'n1'},
+            {'id': 'x2', 'share_network_subnet_id': None},
+        )
+        words = {
+            1: '1 row of share_servers without the share network subnet that '
+            'is named: s0 (gone)',
+            3: '3 rows of share_servers without the share network subnet '
+            'that is named: s0 (gone), s1 (gone) and 1 more',
+        }
+        self.assertEqual(
+            (
+                model.Finding(
+                    CHECK,
+                    model.Severity.FAILURE,
+                    model.Subject('table', 'share_servers'),
+                    '"manila-manage db sync" fails at revision a87e0fb17dee: '
+                    + words[count],
+                    (SUBNET,),
+                    data={'rows': count},
+                    aspect='no-subnet',
+                ),
+            ),
+            self.check(database, target='yoga', options={'max_listed': 2}),
+        )
+
+    def test_share_servers_that_stop_none(self):
+        database = self.database('wallaby')
+        database.insert(
+            'share_servers', {'id': 's1', 'share_network_subnet_id': 'gone'}
+        )
+        self.assertEqual((), self.check(database, target='xena'))
 
     @ddt.data(*UPGRADES)
     @ddt.unpack
