@@ -272,6 +272,30 @@ def taken_names(
                     )
 
 
+def copied(pending: Steps, schema: schema_source.Schema) -> Mapping[str, str]:
+    """Return the tables whose rows MySQL checks while it writes them anew.
+
+    Those where a type changes or a foreign key comes, and where the engine
+    is none that adds a column in place.
+
+    Tried with manila 16.3.0 to 22.0.2 on MariaDB 10.11.
+
+    :returns: the first revision that does it, by table.
+    """
+    found: dict[str, str] = {}
+    for revision, steps in pending.items():
+        for step in steps:
+            table = schema.tables.get(step.table)
+            if table is None:
+                continue
+            copies = {Do.MODIFY_COLUMN, Do.ADD_FOREIGN_KEY}
+            if not _innodb(table):
+                copies |= {Do.ADD_COLUMN, Do.DROP_COLUMN}
+            if step.do in copies:
+                found.setdefault(step.table, revision)
+    return found
+
+
 def lacking(
     pending: Steps, shape: table_shapes.Shape, schema: schema_source.Schema
 ) -> Iterator[Lacking]:

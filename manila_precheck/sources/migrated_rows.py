@@ -19,12 +19,17 @@ TypeError where there is none. 2d708a9a3ba9 (17.0.0) turns the
 name in share_backups.availability_zone into the id of the first row of
 availability_zones that has it, soft-deleted ones too; a name that no row has
 becomes NULL (manila 17.4.0 db/migrations/alembic/versions).
+
+MySQL keeps a date of zero, and refuses it when it writes the table anew in
+the mode in which manila runs: error 1292 (oslo.db 12.3.3
+oslo_db/options.py: mysql_sql_mode = TRADITIONAL).
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from manila_precheck.sources import database
+from manila_precheck.sources import table_shapes
 
 #: Reads network_allocations.
 ALLOCATIONS = 'a87e0fb17dee'
@@ -65,6 +70,10 @@ _NO_SUBNET = (
     'WHERE n.id = s.share_network_subnet_id) '
     'ORDER BY s.id LIMIT {limit:d}'
 )
+
+# Of which the whole is zero, or the month or the day.
+_ZERO_DATE = 'MONTH({column}) = 0 OR DAYOFMONTH({column}) = 0'
+_NO_DATES = 'UPDATE {table} SET {column} = NULL WHERE {where};'
 
 _NO_ZONE = (
     'SELECT b.id, b.availability_zone, COUNT(*) OVER () '
@@ -111,6 +120,41 @@ def servers_without_subnet(db: database.Database, limit: int) -> Rows:
     ) or not db.has_table('share_network_subnets'):
         return Rows(0, ())
     return _rows(db, _NO_SUBNET.format(limit=limit))
+
+
+def zero_dates(
+    db: database.Database, table: str, only: str = '1 = 1'
+) -> Sequence[tuple[str, int]]:
+    """Return the columns that hold dates of zero, and how many, in order.
+
+    :param db: on MySQL. It reads the whole table.
+    :param table: one that is there.
+    :param only: a condition, of the rows to look at.
+    """
+    columns = [
+        column
+        for column, kind in db.shape[table].items()
+        if kind is table_shapes.ColumnType.DATETIME
+    ]
+    if not columns:
+        return ()
+    sums = ', '.join(
+        f'SUM({_ZERO_DATE.format(column=db.quoted(column))})'
+        for column in columns
+    )
+    row = db.row(
+        f'SELECT {sums} FROM {db.quoted(table)} WHERE {only}',  # noqa: S608
+        f'table {table}',
+    )
+    return [
+        (column, int(number)) for column, number in zip(columns, row) if number
+    ]
+
+
+def without_zero_dates(table: str, column: str) -> str:
+    """Return the statement that puts nothing in place of them."""
+    where = _ZERO_DATE.format(column=column)
+    return _NO_DATES.format(table=table, column=column, where=where)
 
 
 def backups_without_zone(db: database.Database, limit: int) -> Rows:

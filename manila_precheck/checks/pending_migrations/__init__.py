@@ -47,10 +47,11 @@ class PendingMigrations(check.Check):
     utf8 tables, MyISAM); foreign keys that it drops and that are gone; a
     table, a column or a key that it needs and that is gone; a revision of
     which something is there already; network allocations without a share
-    server; share servers without their share network subnet; the availability
-    zones of share backups; a name that a migration gives and that something
-    else has, such as the foreign key of a table that was put aside; a column
-    that it drops and that a view or a foreign key of somebody else needs; on PostgreSQL, tables of
+    server; share servers without their share network subnet; dates of zero in
+    a table that MySQL writes anew; the availability zones of share backups; a
+    name that a migration gives and that something else has, such as the
+    foreign key of a table that was put aside; a column that it drops and that
+    a view or a foreign key of somebody else needs; on PostgreSQL, tables of
     another account (a dump that was restored without its owners), and a
     schema where no table can be made. An account that may write to no table
     is not taken for manila's.
@@ -68,8 +69,9 @@ class PendingMigrations(check.Check):
     share server that no pending migration reads; a server with read_only
     that this account may write to all the same.
 
-    Not looked at: whether the account may alter tables on MySQL, and how much
-    disk space there is, which a server does not say.
+    Not looked at: whether the account may alter tables, and how much disk
+    space there is, which a server does not say; dates of zero in a table of
+    more than two million rows.
     """
 
     id = 'pending-migrations'

@@ -24,8 +24,8 @@ from manila_precheck.sources import migrated_rows
 from manila_precheck.sources import rates
 from manila_precheck.sources import schema as schema_source
 
-# Up to here the rows of a table that is written anew are counted.
-_COUNTED_ROWS = 2_000_000
+#: Up to here the rows of a table that is written anew are counted.
+COUNTED_ROWS = 2_000_000
 
 # Below this no server is asked how fast it is.
 _MEASURED_SECONDS = 0.5
@@ -107,7 +107,7 @@ class Rewrites:
 
 
 def _rows_of(db: database.Database, table: schema_source.Table) -> int:
-    if table.rows is not None and table.rows > _COUNTED_ROWS:
+    if table.rows is not None and table.rows > COUNTED_ROWS:
         return table.rows
     return migrated_rows.count(db, table.name)
 

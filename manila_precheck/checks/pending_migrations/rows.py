@@ -18,6 +18,7 @@ from manila_precheck import check
 from manila_precheck import context
 from manila_precheck import forecast
 from manila_precheck import model
+from manila_precheck.checks.pending_migrations import rewrites
 from manila_precheck.checks.pending_migrations import wording
 from manila_precheck.sources import migrated_rows
 
@@ -40,6 +41,8 @@ class Rows:
         yield from self._servers()
         yield from self._allocations()
         yield from self._backups()
+        if self._ctx.database.dialect == 'mysql':
+            yield from self._dates()
 
     def _servers(self) -> Iterator[model.Finding]:
         if migrated_rows.ALLOCATIONS not in self._pending:
@@ -117,6 +120,45 @@ class Rows:
             data={'rows': rows},
             aspect=aspect,
         )
+
+    def _dates(self) -> Iterator[model.Finding]:
+        """Yield the dates of zero that MySQL does not write a second time.
+
+        Tables that are too large to be counted are not read.
+        """
+        db, schema = self._ctx.database, self._ctx.schema
+        reads = {
+            table: (revision, '1 = 1')
+            for table, revision in forecast.copied(
+                self._pending, schema
+            ).items()
+        }
+        # It copies the times of those that have a subnet.
+        if migrated_rows.ALLOCATIONS in self._pending and db.has_column(
+            'share_servers', 'share_network_subnet_id'
+        ):
+            reads.setdefault(
+                'share_servers',
+                (migrated_rows.ALLOCATIONS, "share_network_subnet_id <> ''"),
+            )
+        for table, (revision, only) in sorted(reads.items()):
+            if (schema.tables[table].rows or 0) > rewrites.COUNTED_ROWS:
+                continue
+            for column, number in migrated_rows.zero_dates(db, table, only):
+                yield self._fails(
+                    revision,
+                    table,
+                    f'{wording.count(number, "row", "")} of {table} with a '
+                    f'date of zero in {column}, which MySQL does not take '
+                    f'again (error 1292)',
+                    [
+                        model.command(
+                            migrated_rows.without_zero_dates(table, column)
+                        )
+                    ],
+                    number,
+                    f'zero-{column}',
+                )
 
     def _backups(self) -> Iterator[model.Finding]:
         db, limit = self._ctx.database, self._ctx.options.max_listed

@@ -438,6 +438,93 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
             self.keys(database, target='yoga'),
         )
 
+    def with_dates(self, release, table, *dates, **values):
+        """Return a database with a row for each date of deletion."""
+        database = self.database(release)
+        database.insert(
+            table,
+            *[{'id': f'x{n}', **values} for n in range(len(dates))],
+        )
+        database.execute(
+            "SET sql_mode = ''",
+            *[
+                f"UPDATE {table} SET deleted_at = '{date}' "
+                f"WHERE id = 'x{number}'"
+                for number, date in enumerate(dates)
+            ],
+        )
+        return database
+
+    @ddt.data(
+        ('2025.1', 'share_instances', '2026.1', 'eead2cb81845', {}),
+        (
+            'xena',
+            'network_allocations',
+            'yoga',
+            'a87e0fb17dee',
+            {'label': 'admin', 'share_server_id': 's1'},
+        ),
+        (
+            'xena',
+            'share_servers',
+            'yoga',
+            'a87e0fb17dee',
+            {'share_network_subnet_id': 'n1'},
+        ),
+    )
+    @ddt.unpack
+    def test_dates_of_zero(self, release, table, target, revision, values):
+        database = self.with_dates(
+            release,
+            table,
+            '0000-00-00 00:00:00',
+            '2024-00-01 00:00:00',
+            '2024-01-01 00:00:00',
+            **values,
+        )
+        database.insert('share_network_subnets', {'id': 'n1'})
+        database.insert('share_servers', {'id': 's1'})
+        self.assertEqual(
+            [
+                model.Finding(
+                    CHECK,
+                    model.Severity.FAILURE,
+                    model.Subject('table', table),
+                    '"manila-manage db sync" fails at revision '
+                    f'{revision}: 2 rows of {table} with a date of zero in '
+                    'deleted_at, which MySQL does not take again (error '
+                    '1292)',
+                    (
+                        model.command(
+                            f'UPDATE {table} SET deleted_at = NULL WHERE '
+                            'MONTH(deleted_at) = 0 OR '
+                            'DAYOFMONTH(deleted_at) = 0;'
+                        ),
+                    ),
+                    data={'rows': 2},
+                    aspect='zero-deleted_at',
+                )
+            ],
+            [
+                finding
+                for finding in self.check(database, target=target)
+                if finding.severity is model.Severity.FAILURE
+            ],
+        )
+
+    @ddt.data(
+        ('2024.1', 'share_instances', '2025.1', {}),
+        ('xena', 'share_servers', 'yoga', {}),
+    )
+    @ddt.unpack
+    def test_dates_of_zero_that_stop_none(
+        self, release, table, target, values
+    ):
+        database = self.with_dates(
+            release, table, '0000-00-00 00:00:00', **values
+        )
+        self.assertEqual((), self.check(database, target=target))
+
     @ddt.data(
         (10.0, 600, model.Severity.INFO, 'less than a second'),
         (
