@@ -21,6 +21,7 @@ from manila_precheck import context
 from manila_precheck import drift
 from manila_precheck import exceptions
 from manila_precheck import model
+from manila_precheck.catalog import steps
 from manila_precheck.sources import database
 
 _SYNC = model.command('manila-manage db sync')
@@ -69,11 +70,12 @@ class SchemaRevision(check.Check):
 
     At plan and stopped: INFO for the migrations that are pending, by name,
     and for tables that manila does not have; WARNING when a ``db sync`` ended
-    between two releases, and for missing indexes and foreign keys; FAILURE
-    when the revision is unknown, missing, newer than the target or there more
-    than once, when tables or columns are missing, and when some of a pending
-    migration are there already. At upgraded also FAILURE when the database
-    is empty or not at the target's head.
+    between two releases, when the revision is from before 12.0.0, and for
+    missing indexes and foreign keys; FAILURE when the revision is unknown,
+    missing, newer than the target or there more than once, when tables or
+    columns are missing, and when some of a pending migration are there
+    already. At upgraded also FAILURE when the database is empty or not at the
+    target's head.
     """
 
     id = 'schema-revision'
@@ -182,7 +184,9 @@ class SchemaRevision(check.Check):
                 data={'revision': revision, 'pending': ' '.join(pending)},
             )
             return
-        if not at and not half:
+        if chain.index(revision) < chain.index(steps.FIRST):
+            yield self._before(ctx, revision)
+        elif not at and not half:
             yield self.finding(
                 model.Severity.WARNING,
                 model.Subject('table', database.VERSION_TABLE),
@@ -223,6 +227,18 @@ class SchemaRevision(check.Check):
                 )
             ],
             data=data,
+        )
+
+    def _before(self, ctx: context.Context, revision: str) -> model.Finding:
+        oldest = ctx.catalog.releases[0]
+        return self.finding(
+            model.Severity.WARNING,
+            model.Subject('table', database.VERSION_TABLE),
+            f'the database is at revision {revision}, from before {oldest}, '
+            'the oldest release that this program knows',
+            [model.advice(f'Upgrade to {oldest} first, and check again.')],
+            data={'revision': revision},
+            aspect='before',
         )
 
     def _half_applied(

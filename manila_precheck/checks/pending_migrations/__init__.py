@@ -19,6 +19,7 @@ from manila_precheck import context
 from manila_precheck import exceptions
 from manila_precheck import forecast
 from manila_precheck import model
+from manila_precheck.catalog import steps
 from manila_precheck.checks.pending_migrations import owners
 from manila_precheck.checks.pending_migrations import rewrites
 from manila_precheck.checks.pending_migrations import rows
@@ -47,14 +48,14 @@ class PendingMigrations(check.Check):
     utf8 tables, MyISAM); foreign keys that it drops and that are gone; a
     table, a column or a key that it needs and that is gone; a revision of
     which something is there already; network allocations without a share
-    server; share servers without their share network subnet; dates of zero in
-    a table that MySQL writes anew; the availability zones of share backups; a
-    name that a migration gives and that something else has, such as the
-    foreign key of a table that was put aside; a column that it drops and that
-    a view or a foreign key of somebody else needs; on PostgreSQL, tables of
-    another account (a dump that was restored without its owners), and a
-    schema where no table can be made. An account that may write to no table
-    is not taken for manila's.
+    server; share servers without their share network subnet; dates of zero
+    in a table that MySQL writes anew; the availability zones of share
+    backups; a name that a migration gives and that something else has, such
+    as the foreign key of a table that was put aside; a column that it drops
+    and that a view or a foreign key of somebody else needs; on PostgreSQL,
+    tables of another account (a dump that was restored without its owners),
+    and a schema where no table can be made. An account that may write to no
+    table is not taken for manila's.
 
     Tables that MySQL writes anew are listed with their rows, the time and
     the disk space that this takes: for the copy, beside the table. The time
@@ -69,9 +70,9 @@ class PendingMigrations(check.Check):
     share server that no pending migration reads; a server with read_only
     that this account may write to all the same.
 
-    Not looked at: whether the account may alter tables, and how much disk
-    space there is, which a server does not say; dates of zero in a table of
-    more than two million rows.
+    Not looked at: whether the account may alter tables on MySQL, and how much
+    disk space there is, which a server does not say; dates of zero in a table
+    of more than two million rows; what the migrations before 12.0.0 do.
     """
 
     id = 'pending-migrations'
@@ -113,7 +114,7 @@ class PendingMigrations(check.Check):
         if db.state is database.State.EMPTY and mariadb:
             yield stops.first_install(self)
             return
-        pending = _pending(ctx, ctx.database)
+        pending = _pending(ctx, ctx.database, mariadb)
         yield from stops.Stops(self, ctx, pending).findings(mariadb)
         yield from rows.Rows(self, ctx, pending).findings()
         if db.dialect == 'postgresql':
@@ -122,9 +123,14 @@ class PendingMigrations(check.Check):
             yield from rewrites.Rewrites(self, ctx, pending).findings()
 
 
-def _pending(ctx: context.Context, db: database.Database) -> forecast.Steps:
+def _pending(
+    ctx: context.Context, db: database.Database, mariadb: bool
+) -> forecast.Steps:
     """Return the steps of the revisions that are to run, in order.
 
+    :param mariadb: whether the URL of manila names that dialect, for which
+        fbdfabcba377 does nothing (manila 16.3.0 db/migrations/alembic/
+        versions/fbdfabcba377_change_datetime_precision.py).
     :raises SourceNotApplicable: when that cannot be told.
     """
     target = ctx.upgrade.target
@@ -135,8 +141,18 @@ def _pending(ctx: context.Context, db: database.Database) -> forecast.Steps:
             f'{target}: see schema-revision'
         )
     known = ctx.catalog.steps(target)
-    later = chain[chain.index(db.revision) + 1 :]
+    place = chain.index(db.revision) + 1
+    if place < chain.index(steps.FIRST):
+        raise exceptions.SourceNotApplicable(
+            f'what the migrations up to {ctx.catalog.releases[0]} do is not '
+            'known: see schema-revision'
+        )
     return {
-        name: [s for s in known.get(name, ()) if s.on(db.dialect)]
-        for name in later
+        name: [
+            step
+            for step in known.get(name, ())
+            if step.on(db.dialect)
+            and not (mariadb and step.do is steps.Do.MODIFY_COLUMN)
+        ]
+        for name in chain[place:]
     }

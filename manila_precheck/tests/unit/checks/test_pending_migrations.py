@@ -188,6 +188,23 @@ class Scenarios:
         )
         self.assertEqual((), self.check(database, target='xena'))
 
+    def test_a_revision_from_before_the_oldest_release(self):
+        """It said that tables are missing which a migration makes."""
+        database = self.database('wallaby')
+        database.execute(
+            "UPDATE alembic_version SET version_num = 'e6d88547b381'",
+            'DROP TABLE backend_info',
+        )
+        result = self.run_check(CHECK, database, target='xena')
+        self.assertEqual(
+            (
+                model.Outcome.NOT_APPLICABLE,
+                'what the migrations up to wallaby do is not known: see '
+                'schema-revision',
+            ),
+            (result.outcome, result.reason),
+        )
+
     @ddt.data(*UPGRADES)
     @ddt.unpack
     def test_allocations_that_stop_none(self, release, target):

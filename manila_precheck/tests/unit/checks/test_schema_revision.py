@@ -283,6 +283,31 @@ class Scenarios:
             result.findings,
         )
 
+    @ddt.data('5aa813ae673d', 'e6d88547b381')
+    def test_from_before_the_oldest_release(self, revision):
+        """No db sync was cut short: those are the heads of 11 and 10."""
+        database = self.database('wallaby')
+        database.execute(
+            f"UPDATE alembic_version SET version_num = '{revision}'",
+            'DROP TABLE async_operation_data',
+            'ALTER TABLE share_networks DROP COLUMN status',
+            'ALTER TABLE share_servers DROP COLUMN '
+            'security_service_update_support',
+        )
+        result = self.run_check(CHECK, database, target='wallaby')
+        self.assertEqual(
+            found(
+                model.Severity.WARNING,
+                f'the database is at revision {revision}, from before '
+                'wallaby, the oldest release that this program knows',
+                model.advice('Upgrade to wallaby first, and check again.'),
+                aspect='before',
+                revision=revision,
+            ),
+            result.findings[0],
+        )
+        self.assertEqual(2, len(result.findings))
+
     def test_a_migration_that_is_there_and_not_recorded(self):
         """The last migration failed after its DDL, before its revision."""
         database = self.database('2026.1')
