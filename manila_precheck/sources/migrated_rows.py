@@ -89,12 +89,29 @@ _DELETED_ZONE = (
     'SELECT b.id, b.availability_zone, COUNT(*) OVER () '
     'FROM share_backups b JOIN availability_zones z '
     'ON z.name = b.availability_zone '
-    "WHERE b.deleted = 'False' AND z.deleted <> 'False' AND NOT EXISTS "
-    '(SELECT 1 FROM availability_zones y '
-    'WHERE y.name = z.name AND y.{place} < z.{place}) '
+    "WHERE b.deleted = 'False' AND z.deleted <> 'False' AND {taken} "
     'ORDER BY b.id LIMIT {limit:d}'
 )
-_PLACES = {'mysql': 'id', 'postgresql': 'ctid', 'sqlite': 'rowid'}
+_FIRST = (
+    'NOT EXISTS (SELECT 1 FROM availability_zones y '
+    'WHERE {same} AND y.{place} < z.{place})'
+)
+# The migration tells 'nova' from 'Nova', and MySQL updates the backups of both
+# for each of them: the last one stays.
+_LAST = (
+    'NOT EXISTS (SELECT 1 FROM availability_zones w '
+    'WHERE w.name = z.name AND w.id > z.id AND BINARY w.name <> z.name '
+    'AND NOT EXISTS (SELECT 1 FROM availability_zones v '
+    'WHERE BINARY v.name = w.name AND v.id < w.id))'
+)
+_SAME = 'y.name = z.name'
+_TAKEN = {
+    'mysql': ' AND '.join(
+        (_FIRST.format(same=f'BINARY {_SAME}', place='id'), _LAST)
+    ),
+    'postgresql': _FIRST.format(same=_SAME, place='ctid'),
+    'sqlite': _FIRST.format(same=_SAME, place='rowid'),
+}
 
 
 def orphans(db: database.Database, limit: int) -> Rows:
@@ -168,8 +185,8 @@ def backups_of_deleted_zone(db: database.Database, limit: int) -> Rows:
     """Return the live backups that get the id of a soft-deleted zone."""
     if not _have(db, 'share_backups', 'availability_zones'):
         return Rows(0, ())
-    place = _PLACES[db.dialect]
-    return _rows(db, _DELETED_ZONE.format(place=place, limit=limit))
+    taken = _TAKEN[db.dialect]
+    return _rows(db, _DELETED_ZONE.format(taken=taken, limit=limit))
 
 
 def count(db: database.Database, table: str) -> int:

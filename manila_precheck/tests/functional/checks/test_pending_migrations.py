@@ -438,6 +438,26 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
             self.keys(database, target='yoga'),
         )
 
+    def test_zones_that_python_tells_from_each_other(self):
+        """The name that comes last takes the backups of both."""
+        for first, last, aspects in (
+            ('z1', 'False', []),
+            ('False', 'z2', ['deleted-zone']),
+        ):
+            database = self.before_zones()
+            database.insert(
+                'availability_zones',
+                {'id': 'z1', 'name': 'nova', 'deleted': first},
+                {'id': 'z2', 'name': 'Nova', 'deleted': last},
+            )
+            database.execute(
+                "INSERT INTO share_backups VALUES ('b1', 'False', 'nova')"
+            )
+            self.assertEqual(
+                aspects,
+                [finding.aspect for finding in self.backups_of(database)],
+            )
+
     def with_dates(self, release, table, *dates, **values):
         """Return a database with a row for each date of deletion."""
         database = self.database(release)
