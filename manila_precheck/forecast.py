@@ -21,6 +21,7 @@ db/migrations/alembic/versions: mysql_charset='utf8'), a new column that of
 its table. Tried with manila 16.3.0 to 23.0.1 on MariaDB 10.11.
 """
 
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -307,14 +308,25 @@ def lacking(
     """
     there = {table: set(columns) for table, columns in shape.items()}
     created: set[str] = set()
+    keys = {
+        (key.table, key.columns[0], key.parent) for key in schema.foreign_keys
+    }
     for revision, steps in pending.items():
         told = set()
+        keys |= {
+            (step.table, step.columns[0], step.parent)
+            for step in steps
+            if step.do is Do.ADD_FOREIGN_KEY and step.parent
+        }
         for step in steps:
             if step.do is Do.CREATE_TABLE:
                 created.add(step.table)
             elif step.do is Do.ADD_COLUMN and step.column:
                 there.get(step.table, set()).add(step.column)
-            for what, why in _needs(step, created, there, schema):
+            found = [*_needs(step, created, there, schema)]
+            if step.do is Do.WRITE_ROWS:
+                found += _reads(step.table, keys, created, schema)
+            for what, why in found:
                 if what not in told:
                     told.add(what)
                     yield Lacking(revision, what, why)
@@ -354,6 +366,38 @@ def _needs(
     ):
         what = f'{parent} ({", ".join(step.references)})'
         yield what, f'{what}, to which {child} refers, is no key'
+
+
+def _reads(
+    table: str,
+    keys: Collection[tuple[str, str, str]],
+    created: set[str],
+    schema: schema_source.Schema,
+) -> Iterator[tuple[str, str]]:
+    """Yield the tables that SQLAlchemy looks for in vain.
+
+    A migration that writes rows has it read the table from the server, and
+    with it each table that it refers to, and so on: NoSuchTableError (manila
+    18.3.0 db/migrations/utils.py, load_table). MySQL keeps a foreign key to a
+    table that is dropped while none is checked.
+
+    :param keys: (table, column, parent) of each foreign key, also of those
+        that come before the rows.
+    """
+    seen, left = {table}, [table]
+    while left:
+        child = left.pop()
+        for of, column, parent in sorted(keys):
+            if of != child or parent in seen:
+                continue
+            seen.add(parent)
+            left.append(parent)
+            if parent not in schema.tables and parent not in created:
+                yield (
+                    parent,
+                    f'table {parent}, to which {child}.{column} refers, is '
+                    'not there',
+                )
 
 
 def _has_key(

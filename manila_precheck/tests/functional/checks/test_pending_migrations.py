@@ -403,6 +403,22 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
         (finding,) = self.check(database, target='2024.1')
         self.assertEqual('half-applied', finding.aspect)
 
+    def test_a_table_that_a_table_refers_to_that_is_read(self):
+        """It is none that a migration changes, or refers to."""
+        database = self.database('2023.1')
+        database.execute('DROP TABLE share_servers')
+        self.assertEqual(
+            (
+                fails(
+                    '2d708a9a3ba9',
+                    'table share_servers, to which '
+                    'share_groups.share_server_id refers, is not there',
+                    'share_servers',
+                ),
+            ),
+            self.check(database, target='2024.1'),
+        )
+
     def test_a_view_in_place_of_a_table(self):
         """The check crashed: KeyError."""
         database = self.database('2024.1')
