@@ -14,8 +14,8 @@
 # Run the tests that ask real manila releases: those of every upgrade that is
 # tried, 2023.1 to 2026.2, and any other whose environment is there. On
 # databases that 2024.1 to 2026.2 made, each on MySQL or MariaDB and on
-# PostgreSQL; what a db purge and a db sync of theirs then does; and what the
-# catalog and the checks of files say, against their own oslo.config and
+# PostgreSQL; what a db purge of theirs then does, and a db sync, also from
+# before 2024.1; and what the catalog and the checks of files say, against their own oslo.config and
 # oslo.policy. What is said after the name goes to stestr. With --environments
 # nothing is run: the environments are made.
 #

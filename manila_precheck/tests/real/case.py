@@ -36,6 +36,9 @@ class RealCase(testtools.TestCase):
     server_class = None
     major = None
 
+    #: Where the release leaves the database; None for its last one.
+    revision = None
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -45,7 +48,9 @@ class RealCase(testtools.TestCase):
             raise RuntimeError(why)
         if why:
             raise unittest.SkipTest(why)
-        cls.site = deployment.Deployment(cls.server, cls.major)
+        cls.site = deployment.Deployment(
+            cls.server, cls.major, revision=cls.revision
+        )
         try:
             cls.site.setUp()
         except Exception as exc:

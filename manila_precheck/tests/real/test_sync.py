@@ -23,6 +23,7 @@ from testtools import content
 
 from manila_precheck import catalog
 from manila_precheck import model
+from manila_precheck import releases
 from manila_precheck import testing
 from manila_precheck.tests.real import case
 from manila_precheck.tests.real import deployment
@@ -40,6 +41,11 @@ class _Syncs(case.RealCase):
         cls.manage = deployment.Manage(cls.to)
         cls.manage.setUp()
         cls.addClassCleanup(cls.manage.cleanUp)
+
+    @property
+    def target(self):
+        """The release whose db sync it is."""
+        return releases.from_major(self.to)
 
     def foretell(self, url, stage):
         """Return {check: its result} of what is said of a database."""
@@ -76,6 +82,7 @@ class _Syncs(case.RealCase):
             for statement in hazard.statements:
                 servers.execute(connection, statement)
         url = self.server.url(database).replace(*hazard.url)
+        zones = self.zones(database)
         said = self.foretell(url, 'stopped')
         code, output = self.manage.run(url, 'db', 'sync')
         stopped_at = ''
@@ -84,12 +91,54 @@ class _Syncs(case.RealCase):
             stopped_at = self.stopped_at(database, output)
         self.compare(said, stopped_at)
         if not code:
+            self.assertEqual(
+                self.lost(database, zones),
+                {
+                    finding.aspect: finding.data['rows']
+                    for finding in said['pending-migrations'].findings
+                    if finding.subject.name == 'share_backups'
+                    and finding.aspect.endswith('zone')
+                },
+            )
             after = self.foretell(url, 'upgraded')
             self.assertEqual(
                 set(),
                 self.failures(after['schema-revision'])
                 - self.failures(said['schema-revision']),
             )
+
+    def zones(self, database):
+        """Return {id: zone} of the live backups that name one."""
+        if not self.server.run(
+            'SELECT 1 FROM information_schema.columns WHERE table_name = '
+            "'share_backups' AND column_name = 'availability_zone' AND "
+            f"'{database}' IN (table_schema, table_catalog)",
+            database,
+        ):
+            return {}
+        return dict(
+            self.server.run(
+                'SELECT id, availability_zone FROM share_backups WHERE '
+                "deleted = 'False' AND availability_zone IS NOT NULL",
+                database,
+            )
+        )
+
+    def lost(self, database, zones):
+        """Return how many of some backups lost their zone, by aspect."""
+        if not zones:
+            return {}
+        found = {'no-zone': 0, 'deleted-zone': 0}
+        for backup, zone, deleted in self.server.run(
+            'SELECT b.id, z.id, z.deleted FROM share_backups b LEFT JOIN '
+            'availability_zones z ON z.id = b.availability_zone_id',
+            database,
+        ):
+            if backup in zones and zone is None:
+                found['no-zone'] += 1
+            elif backup in zones and deleted != 'False':
+                found['deleted-zone'] += 1
+        return {aspect: count for aspect, count in found.items() if count}
 
     def compare(self, said, stopped_at):
         """Hold what was said against the revision that failed, or ''."""
@@ -100,16 +149,23 @@ class _Syncs(case.RealCase):
             self.assertEqual(1, len(self.failures(said['schema-revision'])))
             return
         self.assertEqual('', pending.reason)
-        named = [
-            finding.subject.name
+        failures = [
+            finding
             for finding in pending.findings
             if finding.severity is model.Severity.FAILURE
         ]
         if any(one.aspect == 'read-only' for one in pending.findings):
             # No migration comes as far as to be the one that stops.
-            self.assertEqual(['database/connection'], named)
+            self.assertEqual(
+                ['database/connection'], [one.subject.name for one in failures]
+            )
             self.assertNotEqual('', stopped_at)
             return
+        # Be it of a table, a setting, or the revision itself.
+        named = [
+            re.search(r'fails at revision (\w{12}):', one.message)[1]
+            for one in failures
+        ]
         # The first of them is where it stops.
         named.sort(key=self.chain().index)
         self.assertEqual([stopped_at] if stopped_at else [], named[:1])
@@ -129,8 +185,14 @@ class _Syncs(case.RealCase):
         if len(revisions) != 1 or revisions[0] not in chain[:-1]:
             return f'none after {revisions}'
         if self.server.name == 'PostgreSQL':
-            # It takes back those that went through, too.
-            return re.findall(r'/versions/(\w{12})_\w+\.py', output)[-1]
+            # It takes back those that went through, too. A file may have
+            # another name than its revision.
+            file = re.findall(r'/versions/(\w{12}_\w+\.py)', output)[-1]
+            return next(
+                one.id
+                for one in catalog.Catalog().revisions(self.target)
+                if one.file == file
+            )
         return chain[chain.index(revisions[0]) + 1]
 
     @staticmethod
@@ -142,8 +204,12 @@ class _Syncs(case.RealCase):
         }
 
 
-def _tests(server_class, source, target):
-    """Return a class with a test of each hazard of a hop on a server."""
+def _tests(server_class, source, target, revision=None):
+    """Return a class with a test of each hazard of a hop on a server.
+
+    :param revision: the last one of the source, when the target is to make
+        its database too.
+    """
 
     def of(hazard):
         return lambda self: self.try_it(hazard)
@@ -162,7 +228,8 @@ def _tests(server_class, source, target):
         name,
         (_Syncs,),
         {
-            'major': source,
+            'major': target if revision else source,
+            'revision': revision,
             'to': target,
             'server_class': server_class,
             '__module__': __name__,
@@ -171,10 +238,22 @@ def _tests(server_class, source, target):
     )
 
 
+# From before 2023.1 an upgrade goes one release at a time. The migrations in
+# between are the same files in 2023.1, in one go (manila 14.2.0, 15.4.1 and
+# 16.3.0 db/migrations/alembic/versions). 17 is the middle of 2023.2, where
+# share backups have a zone by its name.
+Sync11To16MySQLTest = _tests(servers.MySQL, 11, 16, '5aa813ae673d')
+Sync12To16MySQLTest = _tests(servers.MySQL, 12, 16, 'fbdfabcba377')
+Sync16To18MySQLTest = _tests(servers.MySQL, 16, 18)
+Sync17To18MySQLTest = _tests(servers.MySQL, 17, 18, 'cb20f743ca7b')
 Sync18To20MySQLTest = _tests(servers.MySQL, 18, 20)
 Sync20To22MySQLTest = _tests(servers.MySQL, 20, 22)
 Sync21To22MySQLTest = _tests(servers.MySQL, 21, 22)
 Sync22To23MySQLTest = _tests(servers.MySQL, 22, 23)
+Sync11To16PostgreSQLTest = _tests(servers.PostgreSQL, 11, 16, '5aa813ae673d')
+Sync12To16PostgreSQLTest = _tests(servers.PostgreSQL, 12, 16, 'fbdfabcba377')
+Sync16To18PostgreSQLTest = _tests(servers.PostgreSQL, 16, 18)
+Sync17To18PostgreSQLTest = _tests(servers.PostgreSQL, 17, 18, 'cb20f743ca7b')
 Sync18To20PostgreSQLTest = _tests(servers.PostgreSQL, 18, 20)
 Sync20To22PostgreSQLTest = _tests(servers.PostgreSQL, 20, 22)
 Sync21To22PostgreSQLTest = _tests(servers.PostgreSQL, 21, 22)
