@@ -389,11 +389,11 @@ class Module:
             if isinstance(statement, (ast.ClassDef, ast.FunctionDef)):
                 self.nodes[statement.name] = statement
 
-    def evaluate(self, node, local=None):
+    def evaluate(self, node):
         """Evaluate an expression made of names of the module, or None."""
         try:
             code = compile(ast.Expression(node), self.name, 'eval')
-            return eval(code, dict(self.globals), dict(local or {}))
+            return eval(code, dict(self.globals), {})
         except Exception:
             return None
 
@@ -471,8 +471,6 @@ def group_of_call(module, call, position):
         return '<network>'
     if module.name == 'manila.share.drivers_private_data':
         return '<backend>'
-    if module.name == 'manila.share.configuration':
-        return None
     say(f'group not understood in {module.name}: {ast.dump(node)}')
     return None
 
@@ -481,25 +479,18 @@ def sites(modules):
     """Find every place that registers options in a section made by config."""
     found = []
     for module in modules.values():
-        scopes = (
-            [(None, module.tree)]
-            if False
-            else [(name, node) for name, node in module.nodes.items()]
-        )
-        for scope, node in scopes:
+        for scope, node in module.nodes.items():
             for call in ast.walk(node):
                 if isinstance(call, ast.Call):
-                    found.extend(sites_of_call(module, scope, node, call))
+                    found.extend(sites_of_call(module, scope, call))
     return found
 
 
-def sites_of_call(module, scope, node, call):
+def sites_of_call(module, scope, call):
     name = getattr(call.func, 'attr', getattr(call.func, 'id', ''))
     out = []
     if name == 'append_config_values' and call.args:
         where, value = '<backend>', call.args[0]
-        if module.name == 'manila.share.configuration':
-            return []
         if scope and 'backup' in scope:
             where = '<backup>'
         out.append((where, value))
@@ -1427,7 +1418,6 @@ class Collector:
         driver=None,
         plugin=None,
         network=None,
-        read=False,
     ):
         if type(opt).__name__ == 'SubCommandOpt' or getattr(
             opt, 'positional', False
@@ -1487,7 +1477,7 @@ def collect_options(modules, registrations, listed):
             opt,
             effective_default(conf, group, opt),
             group,
-            **owner_by_module(module, classes, plugins, references),
+            **owner_by_module(module),
         )
     # What was registered before the watch began: by oslo.config itself.
     watched = {(group, opt.dest) for group, opt, _ in registrations.seen}
@@ -1518,9 +1508,7 @@ def collect_options(modules, registrations, listed):
             ]
             if site.module == 'manila.network':
                 owners = [(None, None)]
-        elif site.where in ('<backup>',):
-            owners = [(None, None)]
-        elif site.where == '<binding_profile>':
+        elif site.where in ('<backup>', '<binding_profile>'):
             owners = [(None, None)]
         elif id(site) in owned:
             owners = owned[id(site)]
@@ -1567,7 +1555,7 @@ def password_options():
     }
 
 
-def owner_by_module(module, classes, plugins, references):
+def owner_by_module(module):
     """Say for a registration at import whether a driver's import does it."""
     if not module.startswith((DRIVERS, 'manila.tests.')):
         return {}
@@ -1792,13 +1780,6 @@ def schema_facts(url):
                     row['default'] = default
             columns.append(row)
         primary = inspector.get_pk_constraint(table)
-        options = {}
-        if engine.dialect.name == 'mysql':
-            options = {
-                key: value
-                for key, value in inspector.get_table_options(table).items()
-                if 'charset' in key or 'engine' in key
-            }
         tables[table] = {
             'columns': columns,
             'primary': primary['constrained_columns'],
@@ -1832,7 +1813,6 @@ def schema_facts(url):
                 ),
                 key=lambda item: (item[1], item[0]),
             ),
-            'options': options,
         }
     return tables
 
