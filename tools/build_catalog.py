@@ -580,13 +580,6 @@ def main():
         release = releases.parse(args.release)
     except exceptions.UsageError as exc:
         raise SystemExit(str(exc)) from exc
-    if not args.venv and not manila_venv.constraints(
-        release, args.constraints
-    ):
-        raise SystemExit(
-            'not built: the options of the newest libraries are not those of '
-            f'{release}'
-        )
     major = release.major
     with tempfile.TemporaryDirectory(prefix='build-catalog-') as name:
         folder = pathlib.Path(name)
@@ -595,6 +588,7 @@ def main():
             args.venv or folder / 'venv',
             args.python,
             args.constraints,
+            constrained=True,
         )
         header = package_facts(python, major, folder)
         out = folder / 'facts.json'

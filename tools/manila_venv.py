@@ -167,10 +167,13 @@ def constraints(release, given=None):
     )
 
 
-def create(release, home, python=None, constraints_file=None):
+def create(
+    release, home, python=None, constraints_file=None, *, constrained=False
+):
     """Make the environment of a release, unless it is there.
 
     :param home: the directory of the environment.
+    :param constrained: whether not to install without upper constraints.
     :returns: the path of its Python.
     :raises SystemExit: when it cannot be made; nothing is left then.
     """
@@ -194,6 +197,11 @@ def create(release, home, python=None, constraints_file=None):
     }:
         say(f'{home}: manila {version}, there already')
         return inside
+    if constrained and not pins:
+        raise SystemExit(
+            f'{home}: not installed: the options of the newest libraries are '
+            f'not those of {release}'
+        )
     chosen = python or interpreter(release.major)
     say(f'{home}: installing manila {release.major} with {chosen}')
     if not pins:

@@ -219,7 +219,7 @@ class MainTest(Case):
             [(releases.parse('22'), self.path / 'm22', None, None)], made
         )
 
-    def made_with(self, pins):
+    def made_with(self, pins, **kwargs):
         """Make one, and return whether it was installed anew."""
         home = self.path / 'ours'
         calls = []
@@ -230,7 +230,7 @@ class MainTest(Case):
             constraints=lambda *_: pins,
             interpreter=lambda _: '/bin/python3',
         ):
-            self.module.create(releases.parse('2026.1'), home)
+            self.module.create(releases.parse('2026.1'), home, **kwargs)
         return bool(calls)
 
     def test_one_that_is_there_is_kept_when_no_constraints_can_be_had(self):
@@ -238,3 +238,17 @@ class MainTest(Case):
         self.assertFalse(self.made_with('a===1\n'))
         self.assertFalse(self.made_with(''))
         self.assertTrue(self.made_with('a===2\n'))
+
+    def test_none_is_installed_without_constraints_where_they_are_a_must(self):
+        problem = self.assertRaises(
+            SystemExit, self.made_with, '', constrained=True
+        )
+        home = self.path / 'ours'
+        self.assertEqual(
+            f'{home.resolve()}: not installed: the options of the newest '
+            'libraries are not those of 2026.1',
+            str(problem),
+        )
+        self.assertFalse(home.exists())
+        self.assertTrue(self.made_with('a===1\n', constrained=True))
+        self.assertFalse(self.made_with('', constrained=True))
