@@ -34,6 +34,7 @@ import configparser
 import functools
 import importlib
 import importlib.metadata
+import importlib.util
 import inspect
 import io
 import json
@@ -88,7 +89,7 @@ AUTH_GROUPS = (
     'barbican',
 )
 DRIVERS = 'manila.share.drivers.'
-NETWORK = 'manila.network.'
+TESTS = 'manila.tests.'
 # manila.share.driver's own classes come with every driver by inheritance.
 SHARED_MODULES = ('manila.share.driver',)
 SKIPPED_MODULES = re.compile(
@@ -491,12 +492,12 @@ def sites_of_call(module, scope, call):
     out = []
     if name == 'append_config_values' and call.args:
         where, value = '<backend>', call.args[0]
-        if scope and 'backup' in scope:
+        if 'backup' in scope:
             where = '<backup>'
         out.append((where, value))
     elif name == 'Configuration' and call.args:
         where = '<backend>'
-        if scope and 'backup' in scope:
+        if 'backup' in scope:
             where = '<backup>'
         out.append((where, call.args[0]))
     elif name == '__init__':
@@ -680,22 +681,13 @@ def dotted(cls):
     return f'{cls.__module__}.{cls.__name__}'
 
 
+EMC_PLUGINS = 'manila.share.drivers.dell_emc.plugins'
+
+
 def share_drivers(modules):
     """Find every class that share_driver may name."""
     base = importlib.import_module('manila.share.driver').ShareDriver
-    found = {}
-    for module in modules.values():
-        if not module.name.startswith((DRIVERS, 'manila.tests.')):
-            continue
-        for name in module.nodes:
-            value = module.globals.get(name)
-            if (
-                inspect.isclass(value)
-                and issubclass(value, base)
-                and value is not base
-                and value.__module__ == module.name
-            ):
-                found[dotted(value)] = value
+    found = subclasses_in(modules, (DRIVERS, TESTS), base)
     bases = {
         dotted(base) for cls in found.values() for base in cls.__mro__[1:]
     }
@@ -754,7 +746,7 @@ def literal_modes(node):
 
 
 def plugin_modes(cls, modules):
-    """Read driver_handles_share_servers of a Dell EMC plugin, and checks."""
+    """Read driver_handles_share_servers of a Dell EMC plugin."""
     for base in cls.__mro__:
         module = modules.get(base.__module__)
         node = module and module.nodes.get(base.__name__)
@@ -771,20 +763,25 @@ def plugin_modes(cls, modules):
     return None
 
 
+def emc_plugins():
+    """Return {name: class} of what emc_share_backend may name."""
+    plugins = {}
+    for name, target in entry_points(EMC_PLUGINS).items():
+        module, _, attr = target.partition(':')
+        plugins[name] = getattr(importlib.import_module(module), attr)
+    return plugins
+
+
 def says_deprecated(module, scope):
     """Say whether the code logs that the thing itself is deprecated."""
-    node = module.nodes.get(scope)
-    choices = (
-        {
-            id(call)
-            for part in ast.walk(node)
-            if isinstance(part, ast.If) and isinstance(part.test, ast.Compare)
-            for call in ast.walk(part)
-        }
-        if node
-        else set()
-    )
-    for call in ast.walk(node) if node else ():
+    node = module.nodes[scope]
+    choices = {
+        id(call)
+        for part in ast.walk(node)
+        if isinstance(part, ast.If) and isinstance(part.test, ast.Compare)
+        for call in ast.walk(part)
+    }
+    for call in ast.walk(node):
         if id(call) in choices:
             continue
         if isinstance(call, ast.Call) and getattr(call.func, 'attr', '') in (
@@ -804,13 +801,16 @@ def says_deprecated(module, scope):
 
 
 def entry_points(group):
-    points = importlib.metadata.distribution('manila').entry_points
-    return {
-        point.name: point.value for point in points if point.group == group
-    }
+    """Return {name: value} of those of manila."""
+    found = importlib.metadata.distribution('manila').entry_points
+    return {point.name: point.value for point in found if point.group == group}
 
 
 def subclasses_in(modules, prefix, base):
+    """Return {path: class} of those that modules define.
+
+    :param prefix: with what the name of such a module starts, or a tuple.
+    """
     found = {}
     for module in modules.values():
         if not module.name.startswith(prefix):
@@ -841,7 +841,7 @@ def library_facts():
     rows = [
         {'kind': kind, 'name': name}
         for kind, group in LIBRARY_POINTS
-        for name in sorted({point.name for point in _points(group)})
+        for name in sorted({point.name for point in points(group)})
     ]
     rows.extend({'kind': 'dialect', 'name': name} for name in dialects())
     return rows
@@ -948,8 +948,8 @@ def root_of(cls):
     return found
 
 
-def driver_facts(modules):
-    """Describe what a section may name, by kind and name."""
+def share_driver_facts(modules):
+    """Describe what share_driver may name, and emc_share_backend."""
     rows = []
 
     def add(kind, name, **facts):
@@ -980,66 +980,89 @@ def driver_facts(modules):
     mapping = importlib.import_module('manila.share.manager').MAPPING
     for old, new in mapping.items():
         add('share_moved', old, target=new)
-    plugins = entry_points('manila.share.drivers.dell_emc.plugins')
-    for name, target in plugins.items():
-        module, _, attr = target.partition(':')
-        cls = getattr(importlib.import_module(module), attr)
+    targets = entry_points(EMC_PLUGINS)
+    for name, cls in emc_plugins().items():
         add(
             'emc_plugin',
             name,
-            target=target.replace(':', '.'),
+            target=targets[name].replace(':', '.'),
             modes=plugin_modes(cls, modules),
             deprecated=plugin_deprecated(name, modules),
         )
     for old, new in emc_aliases(modules).items():
         add('emc_alias', old, target=new, deprecated=True)
-    network = importlib.import_module('manila.network').NetworkBaseAPI
-    for path in subclasses_in(modules, NETWORK, network):
-        add('network', path)
-    base = importlib.import_module('manila.scheduler.drivers.base').Scheduler
-    for path in subclasses_in(modules, 'manila.scheduler.drivers.', base):
-        add('scheduler', path)
+    return rows
+
+
+# The other kinds of class that an option names, by kind: in which modules
+# they are defined, and which class, of which module, makes them one. Not all
+# releases have backups.
+KINDS = {
+    'network': ('manila.network.', 'manila.network', 'NetworkBaseAPI'),
+    'scheduler': (
+        'manila.scheduler.drivers.',
+        'manila.scheduler.drivers.base',
+        'Scheduler',
+    ),
+    'backup': (
+        'manila.data.drivers.',
+        'manila.data.backup_driver',
+        'BackupDriver',
+    ),
+    'private_data': (
+        'manila.share.drivers_private_data',
+        'manila.share.drivers_private_data',
+        'StorageDriver',
+    ),
+    'hook': ('manila.share.hooks.', 'manila.share.hook', 'HookBase'),
+}
+
+
+def classes_of_kind(modules, kind):
+    """Return {path: class} of one of KINDS."""
+    prefix, holder, base = KINDS[kind]
+    if not importlib.util.find_spec(holder):
+        return {}
+    module = importlib.import_module(holder)
+    return subclasses_in(modules, prefix, getattr(module, base))
+
+
+def named_class_facts(modules):
+    """Describe the classes of KINDS, and the scheduler's by their names."""
+    rows = [
+        {'kind': kind, 'name': path}
+        for kind in KINDS
+        for path in classes_of_kind(modules, kind)
+    ]
     for kind in ('filter', 'weigher'):
-        for name, target in entry_points(f'manila.scheduler.{kind}s').items():
-            add(kind, name, target=target.replace(':', '.'))
-    scheduler = importlib.import_module('manila.scheduler.manager')
-    for old, new in getattr(scheduler, 'MAPPING', {}).items():
-        add('scheduler_moved', old, target=new)
-    try:
-        base = importlib.import_module('manila.data.backup_driver')
-    except ImportError:
-        pass
-    else:
-        for path in subclasses_in(
-            modules, 'manila.data.drivers.', base.BackupDriver
-        ):
-            add('backup', path)
-    storage = importlib.import_module('manila.share.drivers_private_data')
-    for path in subclasses_in(
-        modules, 'manila.share.drivers_private_data', storage.StorageDriver
-    ):
-        add('private_data', path)
-    hook = importlib.import_module('manila.share.hook').HookBase
-    for path in subclasses_in(modules, 'manila.share.hooks.', hook):
-        add('hook', path)
-    for group, kind in (
-        ('console_scripts', 'console_script'),
-        ('wsgi_scripts', 'wsgi_script'),
-    ):
-        for name, target in entry_points(group).items():
-            add(kind, name, target=target)
-    if 'manila.wsgi.api' in {
-        info.name
-        for info in pkgutil.iter_modules(
-            importlib.import_module('manila.wsgi').__path__, 'manila.wsgi.'
+        rows.extend(
+            {'kind': kind, 'name': name, 'target': target.replace(':', '.')}
+            for name, target in entry_points(
+                f'manila.scheduler.{kind}s'
+            ).items()
         )
-    }:
-        add('wsgi_module', 'manila.wsgi.api')
-    for name in ('manila.api.v1', 'manila.api.v2'):
-        if importlib.util.find_spec(name):
-            add('api_module', name)
-    rows.extend(library_facts())
-    rows.extend(paste_facts())
+    manager = importlib.import_module('manila.scheduler.manager')
+    rows.extend(
+        {'kind': 'scheduler_moved', 'name': old, 'target': new}
+        for old, new in getattr(manager, 'MAPPING', {}).items()
+    )
+    return rows
+
+
+def command_facts():
+    """Describe the commands, and what serves the API without one."""
+    rows = [
+        {'kind': kind, 'name': name, 'target': target}
+        for kind in ('console_script', 'wsgi_script')
+        for name, target in entry_points(f'{kind}s').items()
+    ]
+    if importlib.util.find_spec('manila.wsgi.api'):
+        rows.append({'kind': 'wsgi_module', 'name': 'manila.wsgi.api'})
+    rows.extend(
+        {'kind': 'api_module', 'name': name}
+        for name in ('manila.api.v1', 'manila.api.v2')
+        if importlib.util.find_spec(name)
+    )
     return rows
 
 
@@ -1150,7 +1173,7 @@ def auth_plugin_facts():
     from keystoneauth1 import loading
 
     rows = []
-    names = sorted(point.name for point in _points('keystoneauth1.plugin'))
+    names = sorted(point.name for point in points('keystoneauth1.plugin'))
     for name in dict.fromkeys(names):
         try:
             opts = loading.get_auth_plugin_conf_options(name)
@@ -1172,11 +1195,12 @@ def auth_plugin_facts():
     return rows
 
 
-def _points(group):
-    points = importlib.metadata.entry_points()
-    if hasattr(points, 'select'):
-        return list(points.select(group=group))
-    return list(points.get(group, ()))
+def points(group):
+    """Return the entry points of a group, of every distribution."""
+    found = importlib.metadata.entry_points()
+    if hasattr(found, 'select'):
+        return list(found.select(group=group))
+    return list(found.get(group, ()))
 
 
 def policy_facts():
@@ -1358,7 +1382,7 @@ def listed_options():
     """Return (group, option) of every namespace of the sample generator."""
     from oslo_config import generator
 
-    known = {point.name for point in _points('oslo.config.opts')}
+    known = {point.name for point in points('oslo.config.opts')}
     names = [name for name in NAMESPACES if name in known]
     if not importlib.util.find_spec('manila.keymgr'):
         names = [name for name in names if name != 'castellan.config']
@@ -1410,15 +1434,12 @@ class Collector:
     def __init__(self):
         self.rows = {}
 
-    def add(
-        self,
-        opt,
-        default,
-        where,
-        driver=None,
-        plugin=None,
-        network=None,
-    ):
+    def add(self, opt, default, where, owner=None):
+        """Take an option.
+
+        :param owner: ('drivers' or 'plugins', a name); None when it is
+            registered whatever the drivers are.
+        """
         if type(opt).__name__ == 'SubCommandOpt' or getattr(
             opt, 'positional', False
         ):
@@ -1431,14 +1452,11 @@ class Collector:
         owners = row['places'].setdefault(
             where, {'drivers': set(), 'plugins': set(), 'any': False}
         )
-        if driver:
-            owners['drivers'].add(driver)
-        elif plugin:
-            owners['plugins'].add(plugin)
-        elif network:
-            owners['drivers'].add(network)
-        else:
+        if owner is None:
             owners['any'] = True
+        else:
+            kind, name = owner
+            owners[kind].add(name)
 
     def places(self):
         return {
@@ -1448,86 +1466,107 @@ class Collector:
         }
 
 
-def collect_options(modules, registrations, listed):
-    cfg = registrations.cfg
-    conf = cfg.CONF
-    collector = Collector()
-    all_sites = sites(modules)
-    references = References(modules)
-    classes, _bases = share_drivers(modules)
-    plugins = {}
-    for name, target in entry_points(
-        'manila.share.drivers.dell_emc.plugins'
-    ).items():
-        module, _, attr = target.partition(':')
-        plugins[name] = getattr(importlib.import_module(module), attr)
-    owned = {}
-    for path, cls in classes.items():
-        for site in sites_of_driver(cls, all_sites, references):
-            owned.setdefault(id(site), []).append(('driver', path))
-    for name, cls in plugins.items():
-        for site in sites_of_driver(cls, all_sites, references):
-            owned.setdefault(id(site), []).append(('plugin', name))
-    network_base = importlib.import_module('manila.network').NetworkBaseAPI
-    networks = subclasses_in(modules, NETWORK, network_base)
+class Owners:
+    """Which drivers and plugins the registrations of options belong to."""
 
-    # What an import, or a library at run time, really registers.
-    for group, opt, module in registrations.seen:
+    def __init__(self, modules, all_sites):
+        self.modules = modules
+        self.classes, _bases = share_drivers(modules)
+        self.plugins = emc_plugins()
+        self.networks = classes_of_kind(modules, 'network')
+        graph = References(modules)
+        self.owned = {}
+        for kind, named in (
+            ('drivers', self.classes),
+            ('plugins', self.plugins),
+        ):
+            for name, cls in named.items():
+                for site in sites_of_driver(cls, all_sites, graph):
+                    self.owned.setdefault(id(site), []).append((kind, name))
+
+    def of_module(self, module):
+        """Return the owner of what is registered as a module is imported.
+
+        :returns: None, or the module of a driver: see resolve().
+        """
+        if not module.startswith((DRIVERS, TESTS)):
+            return None
+        return 'drivers', f'@{module}'
+
+    def of_site(self, site):
+        """Return the owners of what a site registers, [None] for any."""
+        owned = self.owned.get(id(site), [None])
+        if not site.where.startswith('<'):
+            return owned
+        if site.where == '<network>' and site.module != 'manila.network':
+            return [
+                ('drivers', path)
+                for path, cls in self.networks.items()
+                if (site.module, site.scope) in bases_of(cls)
+            ]
+        if site.where in ('<network>', '<backup>', '<binding_profile>'):
+            return [None]
+        if site.module in SHARED_MODULES and site.scope == 'ShareDriver':
+            return [None]
+        if id(site) not in self.owned and site.module.startswith(DRIVERS):
+            say(f'no driver leads to {site.module}:{site.scope}')
+        return owned
+
+    def resolve(self, rows):
+        """Turn '@module' owners into the drivers whose import loads it."""
+        closure = import_closure(self.modules)
+        by_module = {}
+        for path, cls in self.classes.items():
+            for base in {cls.__module__} | {m for m, _ in bases_of(cls)}:
+                for name in closure.get(base, ()):
+                    by_module.setdefault(name, set()).add(('drivers', path))
+        for plugin, cls in self.plugins.items():
+            for name in closure.get(cls.__module__, ()):
+                by_module.setdefault(name, set()).add(('plugins', plugin))
+        for row in rows:
+            for owners in row['places'].values():
+                for item in sorted(owners['drivers']):
+                    if not item.startswith('@'):
+                        continue
+                    owners['drivers'].discard(item)
+                    found = by_module.get(item[1:], ())
+                    if not found:
+                        owners['any'] = True
+                    for kind, name in found:
+                        owners[kind].add(name)
+
+
+def add_registered(collector, watch, owners):
+    """Add what an import, or a library at run time, really registers."""
+    conf = watch.cfg.CONF
+    for group, opt, module in watch.seen:
         collector.add(
             opt,
             effective_default(conf, group, opt),
             group,
-            **owner_by_module(module),
+            owners.of_module(module),
         )
     # What was registered before the watch began: by oslo.config itself.
-    watched = {(group, opt.dest) for group, opt, _ in registrations.seen}
+    watched = {(group, opt.dest) for group, opt, _ in watch.seen}
     for dest, info in conf._opts.items():
         if ('DEFAULT', dest) not in watched:
             collector.add(info['opt'], info['opt'].default, 'DEFAULT')
-    # What a driver registers in the section of its back end.
+
+
+def add_sites(collector, all_sites, owners):
+    """Add what a driver registers in the section of its back end."""
     for site in all_sites:
         if site.where == 'DEFAULT':
             # Such calls serve a driver built without a configuration, which
             # the share manager never does; at import they were watched.
             continue
-        if not site.where.startswith('<'):
+        for owner in owners.of_site(site):
             for opt in site.opts:
-                for kind, name in owned.get(id(site), [(None, None)]):
-                    collector.add(
-                        opt,
-                        opt.default,
-                        site.where,
-                        **({kind: name} if kind else {}),
-                    )
-            continue
-        if site.where == '<network>':
-            owners = [
-                ('network', path)
-                for path, cls in networks.items()
-                if (site.module, site.scope) in bases_of(cls)
-            ]
-            if site.module == 'manila.network':
-                owners = [(None, None)]
-        elif site.where in ('<backup>', '<binding_profile>'):
-            owners = [(None, None)]
-        elif id(site) in owned:
-            owners = owned[id(site)]
-        elif site.module.startswith(DRIVERS):
-            say(f'no driver leads to {site.module}:{site.scope}')
-            owners = [(None, None)]
-        else:
-            owners = [(None, None)]
-        if site.module in SHARED_MODULES and site.scope == 'ShareDriver':
-            owners = [(None, None)]
-        for opt in site.opts:
-            for kind, name in owners:
-                collector.add(
-                    opt,
-                    opt.default,
-                    site.where,
-                    **({kind: name} if kind else {}),
-                )
-    # What the sample generator shows; its [DEFAULT] is a dumping ground.
+                collector.add(opt, opt.default, site.where, owner)
+
+
+def add_listed(collector, listed):
+    """Add what the sample generator shows; its [DEFAULT] has anything."""
     have = collector.places()
     names = {name for name, _ in have}
     for namespace, group, opt in listed:
@@ -1542,7 +1581,6 @@ def collect_options(modules, registrations, listed):
             if namespace == 'manila':
                 say(f'listed, registered nowhere: [{group}] {opt.dest}')
             collector.add(opt, opt.default, group)
-    return collector
 
 
 # Not functools.cache: releases up to 14 are read with Python 3.8.
@@ -1555,18 +1593,11 @@ def password_options():
     }
 
 
-def owner_by_module(module):
-    """Say for a registration at import whether a driver's import does it."""
-    if not module.startswith((DRIVERS, 'manila.tests.')):
-        return {}
-    return {'driver': '@' + module}
-
-
 def import_closure(modules):
     """Map each module of drivers to the driver modules it imports."""
     direct = {}
     for module in modules.values():
-        if not module.name.startswith((DRIVERS, 'manila.tests.')):
+        if not module.name.startswith((DRIVERS, TESTS)):
             continue
         found = set()
         for part in ast.walk(module.tree):
@@ -1607,97 +1638,80 @@ def import_closure(modules):
     return closure
 
 
-def resolve_owners(rows, modules, classes, plugins):
-    """Turn '@module' owners into the drivers whose import loads it."""
-    closure = import_closure(modules)
-    by_module = {}
-    for path, cls in classes.items():
-        for base in {cls.__module__} | {m for m, _ in bases_of(cls)}:
-            for name in closure.get(base, ()):
-                by_module.setdefault(name, set()).add(('drivers', path))
-    for plugin, cls in plugins.items():
-        for name in closure.get(cls.__module__, ()):
-            by_module.setdefault(name, set()).add(('plugins', plugin))
-    for row in rows:
-        for owners in row['places'].values():
-            for item in sorted(owners['drivers']):
-                if not item.startswith('@'):
-                    continue
-                owners['drivers'].discard(item)
-                found = by_module.get(item[1:], ())
-                if not found:
-                    owners['any'] = True
-                for kind, name in found:
-                    owners[kind].add(name)
+def rows_of(row, reads, internal):
+    """Return the rows of the catalog: places with the same owners share one.
+
+    :param row: of a Collector.
+    :param reads: the options that are read as CONF.name.
+    :param internal: the drivers that nobody names.
+    """
+    listed_in = sorted(
+        place[7:] for place in row['places'] if place.startswith('listed:')
+    )
+    by_owner = {}
+    for where, owners in sorted(row['places'].items()):
+        if where.startswith('listed:') and len(row['places']) > 1:
+            continue
+        drivers = (
+            ()
+            if owners['any']
+            else tuple(sorted(owners['drivers'] - internal))
+        )
+        names = () if owners['any'] else tuple(sorted(owners['plugins']))
+        by_owner.setdefault((drivers, names), []).append(where)
+    out = []
+    for (drivers, names), places in sorted(by_owner.items()):
+        facts = dict(row['facts'])
+        facts['in'] = sorted(
+            place.strip('<>') if place.startswith('<') else '[' + place + ']'
+            for place in places
+            if not place.startswith('listed:')
+        )
+        if listed_in:
+            facts['listed'] = listed_in
+        if not facts['in']:
+            del facts['in']
+        if drivers:
+            facts['drivers'] = list(drivers)
+        if names:
+            facts['plugins'] = list(names)
+        if (
+            '[DEFAULT]' in facts.get('in', ())
+            and (drivers or names)
+            and row['name'] in reads
+        ):
+            facts['read_in_default'] = True
+        out.append({'name': row['name'], **facts})
+    return out
 
 
-def option_rows(modules, registrations, listed):
-    collector = collect_options(modules, registrations, listed)
-    rows = list(collector.rows.values())
-    classes, _bases = share_drivers(modules)
-    plugins = {}
-    for name, target in entry_points(
-        'manila.share.drivers.dell_emc.plugins'
-    ).items():
-        module, _, attr = target.partition(':')
-        plugins[name] = getattr(importlib.import_module(module), attr)
-    resolve_owners(rows, modules, classes, plugins)
+def option_rows(modules, watch, listed):
+    """Return the rows of every option, sorted."""
+    all_sites = sites(modules)
+    owners = Owners(modules, all_sites)
+    collector = Collector()
+    add_registered(collector, watch, owners)
+    add_sites(collector, all_sites, owners)
+    add_listed(collector, listed)
+    owners.resolve(collector.rows.values())
     reads = global_reads(modules)
     internal = netapp_built()
-    out = []
-    for row in rows:
-        # Places with the same owners share a row.
-        listed_in = sorted(
-            place[7:] for place in row['places'] if place.startswith('listed:')
-        )
-        by_owner = {}
-        for where, owners in sorted(row['places'].items()):
-            if where.startswith('listed:') and len(row['places']) > 1:
-                continue
-            drivers = (
-                ()
-                if owners['any']
-                else tuple(sorted(owners['drivers'] - internal))
-            )
-            names = () if owners['any'] else tuple(sorted(owners['plugins']))
-            by_owner.setdefault((drivers, names), []).append(where)
-        for (drivers, names), places in sorted(by_owner.items()):
-            facts = dict(row['facts'])
-            facts['in'] = sorted(
-                place.strip('<>')
-                if place.startswith('<')
-                else '[' + place + ']'
-                for place in places
-                if not place.startswith('listed:')
-            )
-            if listed_in:
-                facts['listed'] = listed_in
-            if not facts['in']:
-                del facts['in']
-            if drivers:
-                facts['drivers'] = list(drivers)
-            if names:
-                facts['plugins'] = list(names)
-            if (
-                '[DEFAULT]' in facts.get('in', ())
-                and (drivers or names)
-                and row['name'] in reads
-            ):
-                facts['read_in_default'] = True
-            out.append({'name': row['name'], **facts})
-    out = list({json.dumps(row, sort_keys=True): row for row in out}.values())
-    have = {row['name'] for row in out}
+    out = {}
+    for found in collector.rows.values():
+        for row in rows_of(found, reads, internal):
+            out[json.dumps(row, sort_keys=True)] = row
+    have = {row['name'] for row in out.values()}
     lost = sorted(source_names(modules) - have)
     if lost:
         say('in the source, in no row: ' + ', '.join(lost))
-    return sorted(out, key=lambda row: json.dumps(row, sort_keys=True))
+    return [row for _text, row in sorted(out.items())]
 
 
 def extract():
     stand_in_for_the_host()
-    registrations = Registrations()
+    watch = Registrations()
     # Before drivers are imported: some register required options.
-    registrations.cfg.CONF(
+    watch.cfg.CONF(
         [],
         project='manila',
         version='',
@@ -1705,10 +1719,16 @@ def extract():
         default_config_dirs=[],
     )
     modules = source_modules()
-    prepare_libraries(registrations.cfg)
+    prepare_libraries(watch.cfg)
     listed = listed_options()
-    options = option_rows(modules, registrations, listed)
-    drivers = driver_facts(modules)
+    options = option_rows(modules, watch, listed)
+    drivers = [
+        *share_driver_facts(modules),
+        *named_class_facts(modules),
+        *command_facts(),
+        *library_facts(),
+        *paste_facts(),
+    ]
     drivers += class_facts(modules, options, {row['name'] for row in drivers})
     return {
         'release': release_facts(),
