@@ -17,7 +17,7 @@
 RELEASE is a series ('2026.1'), a code name or a major version of manila. The
 latest point release is installed from PyPI in a virtual environment of its
 own (or --venv names one that has it already; tools/manila_venv.py makes it,
-and says with which Python), tools/catalog_extract.py reads its facts inside,
+and says with which Python), tools/catalog_extract reads its facts inside,
 tools/driver_needs.py tries there what each driver cannot do without,
 `manila-manage db sync` makes its schema on a MariaDB or MySQL and on a
 PostgreSQL server, tools/catalog_steps.py watches what each migration does
@@ -59,7 +59,7 @@ from manila_precheck import releases  # noqa: E402
 from manila_precheck.catalog import history  # noqa: E402
 
 DATA = ROOT / 'manila_precheck' / 'catalog' / 'data'
-EXTRACT = ROOT / 'tools' / 'catalog_extract.py'
+EXTRACT = ROOT / 'tools' / 'catalog_extract'
 NEEDS = ROOT / 'tools' / 'driver_needs.py'
 STEPS = ROOT / 'tools' / 'catalog_steps.py'
 

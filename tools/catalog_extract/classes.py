@@ -1,0 +1,155 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What any other option may name: a class by its path, or by a short name.
+
+Of some kinds the base is known. Of the rest, a default that is a path is one
+such class, and tells the base of its like.
+"""
+
+import importlib
+import importlib.util
+import inspect
+import re
+
+from catalog_extract import package
+from catalog_extract import sources
+
+# The other kinds of class that an option names, by kind: in which modules
+# they are defined, and which class, of which module, makes them one. Not all
+# releases have backups.
+KINDS = {
+    'network': ('manila.network.', 'manila.network', 'NetworkBaseAPI'),
+    'scheduler': (
+        'manila.scheduler.drivers.',
+        'manila.scheduler.drivers.base',
+        'Scheduler',
+    ),
+    'backup': (
+        'manila.data.drivers.',
+        'manila.data.backup_driver',
+        'BackupDriver',
+    ),
+    'private_data': (
+        'manila.share.drivers_private_data',
+        'manila.share.drivers_private_data',
+        'StorageDriver',
+    ),
+    'hook': ('manila.share.hooks.', 'manila.share.hook', 'HookBase'),
+}
+
+
+def of_kind(modules, kind):
+    """Return {path: class} of one of KINDS."""
+    prefix, holder, base = KINDS[kind]
+    if not importlib.util.find_spec(holder):
+        return {}
+    module = importlib.import_module(holder)
+    return sources.subclasses_in(modules, prefix, getattr(module, base))
+
+
+def named_class_facts(modules):
+    """Describe the classes of KINDS, and the scheduler's by their names."""
+    rows = [
+        {'kind': kind, 'name': path}
+        for kind in KINDS
+        for path in of_kind(modules, kind)
+    ]
+    for kind in ('filter', 'weigher'):
+        rows.extend(
+            {'kind': kind, 'name': name, 'target': target.replace(':', '.')}
+            for name, target in package.entry_points(
+                f'manila.scheduler.{kind}s'
+            ).items()
+        )
+    manager = importlib.import_module('manila.scheduler.manager')
+    rows.extend(
+        {'kind': 'scheduler_moved', 'name': old, 'target': new}
+        for old, new in getattr(manager, 'MAPPING', {}).items()
+    )
+    return rows
+
+
+# Every class inherits from these; what does is not of one kind.
+GENERAL_BASES = (
+    'manila.db.base',
+    'manila.manager',
+    'manila.share.driver',
+    'manila.share.configuration',
+)
+
+
+def class_facts(modules, options, known):
+    """Describe the classes that an option names by path, and their like.
+
+    :param options: the rows of the options: a default is such a path.
+    :param known: the names that another kind has already.
+    """
+    defaults = set()
+    for row in options:
+        defaults |= paths_in(row.get('default'))
+    found = set()
+    roots = []
+    for path in sorted(defaults):
+        holder, _, name = path.rpartition('.')
+        if path in modules:
+            found.add(path)
+        elif holder in modules and hasattr(
+            importlib.import_module(holder), name
+        ):
+            found.add(path)
+            value = getattr(importlib.import_module(holder), name)
+            if inspect.isclass(value):
+                roots.append(root_of(value))
+    for module in modules.values():
+        if module.name.startswith('manila.tests'):
+            continue
+        for name in module.nodes:
+            value = module.globals.get(name)
+            if (
+                inspect.isclass(value)
+                and value.__module__ == module.name
+                and not name.startswith('_')
+                and (
+                    any(issubclass(value, root) for root in roots)
+                    or (
+                        module.name.startswith(sources.DRIVERS)
+                        and 'Helper' in name
+                    )
+                )
+            ):
+                found.add(sources.dotted(value))
+    return [{'kind': 'class', 'name': name} for name in sorted(found - known)]
+
+
+def paths_in(default):
+    """Return the paths of manila that a default holds."""
+    if isinstance(default, dict):
+        return {path for item in default.values() for path in paths_in(item)}
+    if isinstance(default, list):
+        return {path for item in default for path in paths_in(item)}
+    if not isinstance(default, str):
+        return set()
+    path = default.rpartition('=')[2]
+    return {path} if re.match(r'^manila(\.\w+)+$', path) else set()
+
+
+def root_of(cls):
+    """Return the eldest class of manila that makes a class what it is."""
+    found = cls
+    for base in cls.__mro__:
+        if (
+            base.__module__.startswith('manila.')
+            and base.__module__ not in GENERAL_BASES
+        ):
+            found = base
+    return found

@@ -1,0 +1,261 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What share_driver and emc_share_backend may name, and the modes of each.
+
+The drivers are found by their base, the plugins of Dell EMC by their entry
+points; modes, and what is deprecated or replaced, are read in the source.
+"""
+
+import ast
+import importlib
+import re
+
+from catalog_extract import package
+from catalog_extract import sources
+
+EMC_PLUGINS = 'manila.share.drivers.dell_emc.plugins'
+
+
+def find(modules):
+    """Find every class that share_driver may name."""
+    base = importlib.import_module('manila.share.driver').ShareDriver
+    found = sources.subclasses_in(
+        modules, (sources.DRIVERS, sources.TESTS), base
+    )
+    bases = {
+        sources.dotted(base)
+        for cls in found.values()
+        for base in cls.__mro__[1:]
+    }
+    common = importlib.import_module('manila.share.drivers.netapp.common')
+    found[sources.dotted(common.NetAppDriver)] = common.NetAppDriver
+    return found, bases
+
+
+def modes_of_class(cls, modules):
+    """Read the literal that a driver hands to ShareDriver.__init__."""
+    for base in cls.__mro__:
+        module = modules.get(base.__module__)
+        if module is None or base.__module__ in sources.SHARED_MODULES:
+            return None
+        node = module.nodes.get(base.__name__)
+        if node is None:
+            continue
+        init = [
+            item
+            for item in node.body
+            if isinstance(item, ast.FunctionDef) and item.name == '__init__'
+        ]
+        if not init:
+            continue
+        for call in ast.walk(init[0]):
+            if (
+                isinstance(call, ast.Call)
+                and getattr(call.func, 'attr', '') == '__init__'
+            ):
+                candidates = list(call.args[:2]) + [
+                    keyword.value
+                    for keyword in call.keywords
+                    if keyword.arg == 'driver_handles_share_servers'
+                ]
+                for node in candidates:
+                    modes = literal_modes(node)
+                    if modes:
+                        return modes
+    return None
+
+
+def literal_modes(node):
+    try:
+        value = ast.literal_eval(node)
+    except (ValueError, SyntaxError):
+        return None
+    if isinstance(value, bool):
+        return [value]
+    if (
+        isinstance(value, (list, tuple, set))
+        and value
+        and all(isinstance(item, bool) for item in value)
+    ):
+        return sorted(value)
+    return None
+
+
+def emc_plugins():
+    """Return {name: class} of what emc_share_backend may name."""
+    plugins = {}
+    for name, target in package.entry_points(EMC_PLUGINS).items():
+        module, _, attr = target.partition(':')
+        plugins[name] = getattr(importlib.import_module(module), attr)
+    return plugins
+
+
+def plugin_modes(cls, modules):
+    """Read driver_handles_share_servers of a Dell EMC plugin."""
+    for base in cls.__mro__:
+        module = modules.get(base.__module__)
+        node = module and module.nodes.get(base.__name__)
+        if not node:
+            continue
+        for part in ast.walk(node):
+            if isinstance(part, ast.Assign) and any(
+                getattr(target, 'attr', '') == 'driver_handles_share_servers'
+                for target in part.targets
+            ):
+                modes = literal_modes(part.value)
+                if modes:
+                    return modes
+    return None
+
+
+def says_deprecated(module, scope):
+    """Say whether the code logs that the thing itself is deprecated."""
+    node = module.nodes[scope]
+    choices = {
+        id(call)
+        for part in ast.walk(node)
+        if isinstance(part, ast.If) and isinstance(part.test, ast.Compare)
+        for call in ast.walk(part)
+    }
+    for call in ast.walk(node):
+        if id(call) in choices:
+            continue
+        if isinstance(call, ast.Call) and getattr(call.func, 'attr', '') in (
+            'warning',
+            'warn',
+            'report_deprecated_feature',
+        ):
+            text = ' '.join(
+                part.value
+                for part in ast.walk(call)
+                if isinstance(part, ast.Constant)
+                and isinstance(part.value, str)
+            )
+            if re.search(r'driver (has been|is) deprecated', text):
+                return True
+    return False
+
+
+def netapp_built():
+    """Return the classes that only NetAppDriver itself builds."""
+    common = importlib.import_module('manila.share.drivers.netapp.common')
+    return {
+        path
+        for family in common.NETAPP_UNIFIED_DRIVER_REGISTRY.values()
+        for path in family.values()
+    }
+
+
+def netapp_modes(cls):
+    common = importlib.import_module(cls.__module__)
+    modes = set()
+    for family in common.NETAPP_UNIFIED_DRIVER_REGISTRY.values():
+        for mode in family:
+            modes.add(mode == common.MULTI_SVM)
+    return sorted(modes)
+
+
+def plugin_deprecated(name, modules):
+    """Say whether the EMC driver logs that this plugin is deprecated."""
+    module = modules['manila.share.drivers.dell_emc.driver']
+    for part in ast.walk(module.tree):
+        if not (
+            isinstance(part, ast.If) and isinstance(part.test, ast.Compare)
+        ):
+            continue
+        words = [
+            item.value
+            for item in ast.walk(part.test)
+            if isinstance(item, ast.Constant)
+        ]
+        text = ' '.join(
+            item.value
+            for statement in part.body
+            for item in ast.walk(statement)
+            if isinstance(item, ast.Constant) and isinstance(item.value, str)
+        )
+        if name in words and 'deprecated' in text:
+            return True
+    return False
+
+
+def emc_aliases(modules):
+    """Return the values of emc_share_backend that the driver replaces."""
+    found = {}
+    module = modules['manila.share.drivers.dell_emc.driver']
+    for part in ast.walk(module.tree):
+        if not (
+            isinstance(part, ast.If)
+            and isinstance(part.test, ast.Compare)
+            and getattr(part.test.left, 'attr', '') == 'backend_name'
+        ):
+            continue
+        (old,) = [
+            item.value
+            for item in ast.walk(part.test)
+            if isinstance(item, ast.Constant)
+        ]
+        for statement in part.body:
+            if (
+                isinstance(statement, ast.Assign)
+                and getattr(statement.targets[0], 'attr', '') == 'backend_name'
+                and isinstance(statement.value, ast.Constant)
+            ):
+                found[old] = statement.value.value
+    return found
+
+
+def share_driver_facts(modules):
+    """Describe what share_driver may name, and emc_share_backend."""
+    rows = []
+
+    def add(kind, name, **facts):
+        row = {'kind': kind, 'name': name}
+        row.update(
+            {
+                key: value
+                for key, value in facts.items()
+                if value not in (None, [], {}, False)
+            }
+        )
+        rows.append(row)
+
+    classes, bases = find(modules)
+    built = netapp_built()
+    for path, cls in classes.items():
+        modes = modes_of_class(cls, modules)
+        internal = path in built or (path in bases and modes is None)
+        if path.endswith('.netapp.common.NetAppDriver'):
+            modes = netapp_modes(cls)
+        add(
+            'share',
+            path,
+            modes=modes,
+            internal=internal,
+            deprecated=says_deprecated(modules[cls.__module__], cls.__name__),
+        )
+    mapping = importlib.import_module('manila.share.manager').MAPPING
+    for old, new in mapping.items():
+        add('share_moved', old, target=new)
+    targets = package.entry_points(EMC_PLUGINS)
+    for name, cls in emc_plugins().items():
+        add(
+            'emc_plugin',
+            name,
+            target=targets[name].replace(':', '.'),
+            modes=plugin_modes(cls, modules),
+            deprecated=plugin_deprecated(name, modules),
+        )
+    for old, new in emc_aliases(modules).items():
+        add('emc_alias', old, target=new, deprecated=True)
+    return rows
