@@ -230,10 +230,12 @@ def pieces(
             stop == line.end,
         )
         yield piece
+        widths = _next_widths(
+            piece, width, min(widest, length), rows, pace, line.ending
+        )
+        time.sleep(pace.rest(piece.seconds))
         if start > line.first:
-            width, reach = _next_widths(
-                piece, width, min(widest, length), rows, pace, line.ending
-            )
+            width, reach = widths
         start = stop
 
 

@@ -68,7 +68,8 @@ class SoftDeletedRows(check.Check):
     a finding too (``#detached``). No purge is proposed while there are any
     of either.
 
-    The tables are read once, in pieces of a fraction of a second each. To
+    The tables are read once, in pieces of a fraction of a second each; beside
+    services that write, after each piece comes a rest of twice its time. To
     follow the foreign keys, each row that stays is looked up in the tables
     that it refers to. A database of more than 2000000 rows has one look-up
     for 400 of its rows, the smallest tables first, unless

@@ -17,21 +17,34 @@ from manila_precheck.sources import pace
 from manila_precheck.tests import databases
 
 
-class PaceMySQLTest(databases.MySQLTest):
-    def test_what_another_session_changes_makes_it_short(self):
+class Scenarios:
+    def test_what_another_session_changes(self):
         """Other tests can only make it shorter."""
         made = self.database()
         made.execute('CREATE TABLE counted (n INT)')
         made.execute(
             'INSERT INTO counted VALUES (0)',
             # Twice as many each time.
-            *['INSERT INTO counted SELECT n FROM counted'] * 10,
+            *['INSERT INTO counted SELECT n FROM counted'] * self.doublings,
         )
         pacing = pace.Pace(self.connect(made))
         pacing.seconds()
         # As if nobody did anything.
         pacing._seconds = pace.LONGEST_SECONDS
-        for _ in range(10):
+        for _ in range(self.times):
             made.execute('UPDATE counted SET n = n + 1')
         time.sleep(0.05)
         self.assertEqual(pace.BUSY_SECONDS, pacing.seconds())
+        self.assertEqual(0.06, pacing.rest(0.03))
+
+
+class PaceMySQLTest(Scenarios, databases.MySQLTest):
+    # Each of 1024 rows.
+    doublings = 10
+    times = 10
+
+
+class PacePostgreSQLTest(Scenarios, databases.PostgreSQLTest):
+    # Each a transaction.
+    doublings = 0
+    times = 300

@@ -46,6 +46,7 @@ class Server:
         self.changes = changes
         self.clock = 1000.0
         self.asked = []
+        self.slept = 0.0
 
     def has_column(self, table, column):
         return column in self.shape[table]
@@ -55,6 +56,10 @@ class Server:
 
     def row(self, statement, about=''):
         return (1, self.rows_there)
+
+    def sleep(self, seconds):
+        self.clock += seconds
+        self.slept += seconds
 
     def rows(self, statement, about=''):
         self.asked.append(statement)
@@ -100,6 +105,7 @@ class PiecesTest(testtools.TestCase):
         self.useFixture(
             fixtures.MonkeyPatch('time.monotonic', lambda: server.clock)
         )
+        self.useFixture(fixtures.MonkeyPatch('time.sleep', server.sleep))
         return server
 
     def assert_whole(self, server, found):
@@ -136,6 +142,7 @@ class PiecesTest(testtools.TestCase):
         self.assert_whole(server, found)
         self.assertEqual(expected, [round(one[0], -3) for one in found])
         self.assertLess(max(one[1] for one in found), 0.25)
+        self.assertEqual(0.0, server.slept)
 
     @ddt.data(
         (3_000_000, (325, 235), 0.26),
@@ -160,6 +167,9 @@ class PiecesTest(testtools.TestCase):
         found = server.pieces(1_000_000)
         self.assert_whole(server, found)
         self.assertLess(max(one[1] for one in found), 0.11)
+        # Twice what the statements took, but for those before the first look.
+        taken = sum(one[1] for one in found) * pace.REST
+        self.assertAlmostEqual(taken, server.slept, delta=taken / 5)
 
     @ddt.data(
         ('mysql', table_shapes.ColumnType.INTEGER),
@@ -225,13 +235,29 @@ class PaceTest(testtools.TestCase):
             last = pacing.seconds()
         self.assertEqual(pace.LONGEST_SECONDS, last)
 
-    @ddt.data('postgresql', 'sqlite')
-    def test_others_are_not_asked(self, dialect):
-        pacing = self.pacing(dialect=dialect)
+    def test_sqlite_is_not_asked(self):
+        pacing = self.pacing(dialect='sqlite')
         self.db.clock += 1
         self.assertEqual(
             (pace.BUSY_SECONDS, []), (pacing.seconds(), self.db.asked)
         )
+
+    @ddt.data((0, 0.0), (50, 0.0), (60, 0.14), (1000, 0.14))
+    @ddt.unpack
+    def test_a_rest_beside_others(self, changes, expected):
+        for dialect in ('mysql', 'postgresql'):
+            pacing = self.pacing(dialect=dialect, changes=changes)
+            pacing.seconds()
+            self.assertEqual(0.0, pacing.rest(0.07))
+            self.db.clock += 1
+            pacing.seconds()
+            self.assertEqual(expected, pacing.rest(0.07))
+
+    def test_postgresql_is_read_in_short_statements_always(self):
+        pacing = self.pacing(dialect='postgresql')
+        pacing.seconds()
+        self.db.clock += 1
+        self.assertEqual(pace.BUSY_SECONDS, pacing.seconds())
 
     def test_a_server_that_does_not_say_is_busy(self):
         pacing = self.pacing()
@@ -250,16 +276,22 @@ class PaceTest(testtools.TestCase):
             self.assertEqual(pace.BUSY_SECONDS, pacing.seconds())
         self.assertEqual(1, len(calls))
 
-    def test_what_is_asked(self):
-        pacing = self.pacing()
+    @ddt.data(
+        (
+            'mysql',
+            'SHOW GLOBAL STATUS WHERE Variable_name IN '
+            "('Handler_update', 'Handler_delete')",
+        ),
+        (
+            'postgresql',
+            'SELECT txid_snapshot_xmax(txid_current_snapshot())',
+        ),
+    )
+    @ddt.unpack
+    def test_what_is_asked(self, dialect, statement):
+        pacing = self.pacing(dialect=dialect)
         pacing.seconds()
-        self.assertEqual(
-            [
-                'SHOW GLOBAL STATUS WHERE Variable_name IN '
-                "('Handler_update', 'Handler_delete')"
-            ],
-            self.db.asked,
-        )
+        self.assertEqual([statement], self.db.asked)
 
     def test_the_text_of_a_server(self):
         """MySQL's connectors give numbers as text, or as bytes."""
