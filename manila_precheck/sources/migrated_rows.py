@@ -29,6 +29,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from manila_precheck.sources import database
+from manila_precheck.sources import scan
 from manila_precheck.sources import table_shapes
 
 #: Reads network_allocations.
@@ -140,12 +141,16 @@ def servers_without_subnet(db: database.Database, limit: int) -> Rows:
 
 
 def zero_dates(
-    db: database.Database, table: str, only: str = '1 = 1'
+    db: database.Database,
+    table: str,
+    size: scan.Size,
+    only: str = '1 = 1',
 ) -> Sequence[tuple[str, int]]:
     """Return the columns that hold dates of zero, and how many, in order.
 
-    :param db: on MySQL. It reads the whole table.
+    :param db: on MySQL. It reads the whole table, in pieces.
     :param table: one that is there.
+    :param size: what the server says of it.
     :param only: a condition, of the rows to look at.
     """
     columns = [
@@ -159,12 +164,18 @@ def zero_dates(
         f'SUM({_ZERO_DATE.format(column=db.quoted(column))})'
         for column in columns
     )
-    row = db.row(
-        f'SELECT {sums} FROM {db.quoted(table)} WHERE {only}',  # noqa: S608
-        f'table {table}',
-    )
+    found = [0] * len(columns)
+    for piece in scan.pieces(db, table, size):
+        rows, *numbers = db.row(
+            f'SELECT COUNT(*), {sums} FROM {db.quoted(table)} '  # noqa: S608
+            f'WHERE {piece.where} AND {only}',
+            f'table {table}',
+        )
+        piece.found(int(rows))
+        # None where there is no row.
+        found = [one + int(more or 0) for one, more in zip(found, numbers)]
     return [
-        (column, int(number)) for column, number in zip(columns, row) if number
+        (column, number) for column, number in zip(columns, found) if number
     ]
 
 

@@ -21,6 +21,7 @@ from manila_precheck import model
 from manila_precheck.checks.pending_migrations import rewrites
 from manila_precheck.checks.pending_migrations import wording
 from manila_precheck.sources import migrated_rows
+from manila_precheck.sources import scan
 
 
 class Rows:
@@ -142,9 +143,14 @@ class Rows:
                 (migrated_rows.ALLOCATIONS, "share_network_subnet_id <> ''"),
             )
         for table, (revision, only) in sorted(reads.items()):
-            if (schema.tables[table].rows or 0) > rewrites.COUNTED_ROWS:
+            size = scan.Size(
+                schema.tables[table].rows, schema.tables[table].data_bytes
+            )
+            if scan.expected(size) > rewrites.COUNTED_ROWS:
                 continue
-            for column, number in migrated_rows.zero_dates(db, table, only):
+            for column, number in migrated_rows.zero_dates(
+                db, table, size, only
+            ):
                 yield self._fails(
                     revision,
                     table,

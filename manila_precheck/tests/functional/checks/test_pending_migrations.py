@@ -11,12 +11,17 @@
 # under the License.
 """What only MySQL has: engines, collations, tables that are written anew."""
 
+from unittest import mock
 import uuid
 
 import ddt
+import fixtures
 import sqlalchemy as sa
+from testtools import matchers
 
 from manila_precheck import model
+from manila_precheck.sources import migrated_rows
+from manila_precheck.sources import scan
 from manila_precheck.tests import databases
 from manila_precheck.tests.unit.checks import test_pending_migrations as unit
 
@@ -547,6 +552,38 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
                 if finding.severity is model.Severity.FAILURE
             ],
         )
+
+    def test_dates_of_zero_in_pieces(self):
+        made = self.database('2025.1')
+        made.insert(
+            'share_instances',
+            *[{'id': f'{number:x}0'} for number in range(16)],
+        )
+        made.execute(
+            "SET sql_mode = ''",
+            "UPDATE share_instances SET deleted_at = '0000-00-00' "
+            "WHERE id <> '00'",
+            "UPDATE share_instances SET created_at = '2024-01-00' "
+            "WHERE id = 'f0'",
+        )
+        found = self.connect(made)
+        self.useFixture(
+            fixtures.MonkeyPatch('manila_precheck.sources.scan.FIRST_ROWS', 2)
+        )
+        asked = []
+        original = found.row
+
+        def row(statement, about=''):
+            asked.append(statement)
+            return original(statement, about)
+
+        self.useFixture(fixtures.MonkeyPatch('time.sleep', lambda _: None))
+        with mock.patch.object(found, 'row', row):
+            numbers = migrated_rows.zero_dates(
+                found, 'share_instances', scan.Size(16)
+            )
+        self.assertEqual([('created_at', 1), ('deleted_at', 15)], numbers)
+        self.assertThat(len(asked), matchers.GreaterThan(2))
 
     @ddt.data(
         ('2024.1', 'share_instances', '2025.1', {}),
