@@ -14,27 +14,16 @@
 from collections.abc import Collection
 from collections.abc import Iterator
 
-from manila_precheck import check
-from manila_precheck import context
 from manila_precheck import forecast
 from manila_precheck import model
 from manila_precheck.catalog import steps
+from manila_precheck.checks.pending_migrations import part
 from manila_precheck.checks.pending_migrations import wording
 from manila_precheck.sources import relations
 
 
-class Names:
+class Names(part.Part):
     """Names that are taken, and columns that are in use."""
-
-    def __init__(
-        self,
-        owner: check.Check,
-        ctx: context.Context,
-        pending: forecast.Steps,
-    ) -> None:
-        self._owner = owner
-        self._ctx = ctx
-        self._pending = pending
 
     def findings(self, begun: Collection[str]) -> Iterator[model.Finding]:
         """Yield what fails for what is in the way.

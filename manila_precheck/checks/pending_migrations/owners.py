@@ -15,12 +15,10 @@
 from collections.abc import Iterator
 from typing import Optional
 
-from manila_precheck import check
-from manila_precheck import context
 from manila_precheck import drift
-from manila_precheck import forecast
 from manila_precheck import model
 from manila_precheck.catalog import steps
+from manila_precheck.checks.pending_migrations import part
 from manila_precheck.checks.pending_migrations import wording
 from manila_precheck.sources import owners
 
@@ -34,26 +32,12 @@ _TAKE_OVER = (
 )
 
 
-class Owners:
+class Owners(part.Part):
     """The tables of another account, and the schema for new ones."""
-
-    def __init__(
-        self,
-        owner: check.Check,
-        ctx: context.Context,
-        pending: forecast.Steps,
-    ) -> None:
-        self._owner = owner
-        self._ctx = ctx
-        self._pending = pending
 
     def findings(self) -> Iterator[model.Finding]:
         """Yield what fails, now or at a later upgrade."""
-        known = {
-            table
-            for table, _ in self._ctx.catalog.columns(self._ctx.upgrade.source)
-        }
-        found = owners.read(self._ctx.database, known)
+        found = owners.read(self._ctx.database, self._known)
         if found is None:
             return
         if found.others:
@@ -61,30 +45,20 @@ class Owners:
         made = self._made()
         if not found.creates and made:
             revision, table = made
-            yield self._found(
-                model.Severity.FAILURE,
-                f'"manila-manage db sync" fails at revision {revision}: '
+            yield wording.fails(
+                self._owner,
+                revision,
                 f'{found.account}, {_ACCOUNT}, may not make a table in the '
                 f'schema {found.schema}, as it does with {table}',
-                f'GRANT CREATE ON SCHEMA {found.schema} TO {found.account};',
-                'schema',
+                [
+                    model.command(
+                        f'GRANT CREATE ON SCHEMA {found.schema} TO '
+                        f'{found.account};'
+                    )
+                ],
+                aspect='',
+                subject=model.Subject('database', 'schema'),
             )
-
-    def _found(
-        self,
-        severity: model.Severity,
-        message: str,
-        command: str,
-        name: str,
-        **data: model.Scalar,
-    ) -> model.Finding:
-        return self._owner.finding(
-            severity,
-            model.Subject('database', name),
-            message,
-            [model.command(command)],
-            data=data,
-        )
 
     def _tables(self, found: owners.Owners) -> model.Finding:
         whose = ', '.join(sorted(set(found.others.values())))
@@ -102,12 +76,15 @@ class Owners:
             )
         else:
             message += 'a later migration that changes one fails'
-        return self._found(
+        take_over = _TAKE_OVER.format(
+            account=found.account, schema=found.schema
+        )
+        return self._owner.finding(
             model.Severity.FAILURE if fails else model.Severity.WARNING,
+            model.Subject('database', 'owner'),
             message,
-            _TAKE_OVER.format(account=found.account, schema=found.schema),
-            'owner',
-            tables=len(found.others),
+            [model.command(take_over)],
+            data={'tables': len(found.others)},
         )
 
     def _refused(self, found: owners.Owners) -> Optional[tuple[str, str]]:

@@ -14,10 +14,9 @@
 from collections.abc import Iterator
 from typing import Optional
 
-from manila_precheck import check
-from manila_precheck import context
 from manila_precheck import forecast
 from manila_precheck import model
+from manila_precheck.checks.pending_migrations import part
 from manila_precheck.checks.pending_migrations import wording
 from manila_precheck.sources import database
 from manila_precheck.sources import migrated_rows
@@ -35,18 +34,8 @@ _MEASURED_SECONDS = 0.5
 _SECONDS_AN_ALLOCATION = 0.9e-3
 
 
-class Rewrites:
+class Rewrites(part.Part):
     """The tables that the pending migrations write anew."""
-
-    def __init__(
-        self,
-        owner: check.Check,
-        ctx: context.Context,
-        pending: forecast.Steps,
-    ) -> None:
-        self._owner = owner
-        self._ctx = ctx
-        self._pending = pending
 
     def findings(self) -> Iterator[model.Finding]:
         """Yield how long each takes, with its margin."""

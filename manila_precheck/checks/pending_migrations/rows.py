@@ -14,28 +14,17 @@
 from collections.abc import Iterable
 from collections.abc import Iterator
 
-from manila_precheck import check
-from manila_precheck import context
 from manila_precheck import forecast
 from manila_precheck import model
+from manila_precheck.checks.pending_migrations import part
 from manila_precheck.checks.pending_migrations import rewrites
 from manila_precheck.checks.pending_migrations import wording
 from manila_precheck.sources import migrated_rows
 from manila_precheck.sources import scan
 
 
-class Rows:
+class Rows(part.Part):
     """The rows that the pending migrations read."""
-
-    def __init__(
-        self,
-        owner: check.Check,
-        ctx: context.Context,
-        pending: forecast.Steps,
-    ) -> None:
-        self._owner = owner
-        self._ctx = ctx
-        self._pending = pending
 
     def findings(self) -> Iterator[model.Finding]:
         """Yield what fails on rows, and what loses some of them."""
@@ -113,13 +102,14 @@ class Rows:
         rows: int,
         aspect: str,
     ) -> model.Finding:
-        return self._owner.finding(
-            model.Severity.FAILURE,
-            model.Subject('table', table),
-            f'"manila-manage db sync" fails at revision {revision}: {why}',
+        return wording.fails(
+            self._owner,
+            revision,
+            why,
             todo,
-            data={'rows': rows},
-            aspect=aspect,
+            aspect,
+            {'rows': rows},
+            model.Subject('table', table),
         )
 
     def _dates(self) -> Iterator[model.Finding]:

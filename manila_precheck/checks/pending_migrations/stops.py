@@ -16,12 +16,12 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 
 from manila_precheck import check
-from manila_precheck import context
 from manila_precheck import drift
 from manila_precheck import forecast
 from manila_precheck import model
 from manila_precheck.catalog import steps
 from manila_precheck.checks.pending_migrations import names
+from manila_precheck.checks.pending_migrations import part
 from manila_precheck.checks.pending_migrations import wording
 from manila_precheck.sources import database
 from manila_precheck.sources import schema as schema_source
@@ -123,18 +123,8 @@ def no_writes(owner: check.Check, refusal: writes.Refusal) -> model.Finding:
     )
 
 
-class Stops:
+class Stops(part.Part):
     """What of the pending migrations fails, whatever the rows."""
-
-    def __init__(
-        self,
-        owner: check.Check,
-        ctx: context.Context,
-        pending: forecast.Steps,
-    ) -> None:
-        self._owner = owner
-        self._ctx = ctx
-        self._pending = pending
 
     def findings(self, mariadb: bool) -> Iterator[model.Finding]:
         """Yield what fails.
@@ -255,11 +245,7 @@ class Stops:
 
     def _odd(self, utf8: str, seen: set[str]) -> Iterator[model.Finding]:
         """Yield what stops none of these migrations, but a later one."""
-        known = {
-            table
-            for table, _ in self._ctx.catalog.columns(self._ctx.upgrade.source)
-        }
-        known -= {database.VERSION_TABLE}
+        known = self._known - {database.VERSION_TABLE}
         limit = self._ctx.options.max_listed
         engines = forecast.odd_engines(self._ctx.schema, known)
         if engines and 'engine' not in seen:

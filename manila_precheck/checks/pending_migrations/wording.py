@@ -26,11 +26,15 @@ def fails(
     todo: Iterable[model.Remediation],
     aspect: str,
     data: Optional[Mapping[str, model.Scalar]] = None,
+    subject: Optional[model.Subject] = None,
 ) -> model.Finding:
-    """Return that a revision fails, and why."""
+    """Return that a revision fails, and why.
+
+    :param subject: what has to be put right; None: the revision itself.
+    """
     return owner.finding(
         model.Severity.FAILURE,
-        model.Subject('revision', revision),
+        subject or model.Subject('revision', revision),
         f'"manila-manage db sync" fails at revision {revision}: {why}',
         todo,
         data=data,

@@ -1,0 +1,36 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What every part of the check is made of."""
+
+from manila_precheck import check
+from manila_precheck import context
+from manila_precheck import forecast
+
+
+class Part:
+    """One side of the pending migrations, which yields its findings."""
+
+    def __init__(
+        self,
+        owner: check.Check,
+        ctx: context.Context,
+        pending: forecast.Steps,
+    ) -> None:
+        self._owner = owner
+        self._ctx = ctx
+        self._pending = pending
+
+    @property
+    def _known(self) -> set[str]:
+        """Return the tables that the source has."""
+        columns = self._ctx.catalog.columns(self._ctx.upgrade.source)
+        return {table for table, _ in columns}
