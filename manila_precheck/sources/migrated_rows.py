@@ -145,36 +145,42 @@ def zero_dates(
     table: str,
     size: scan.Size,
     only: str = '1 = 1',
-) -> Sequence[tuple[str, int]]:
-    """Return the columns that hold dates of zero, and how many, in order.
+) -> tuple[int, Sequence[tuple[str, int]]]:
+    """Return the rows of a table, and its columns that hold dates of zero.
 
     :param db: on MySQL. It reads the whole table, in pieces.
     :param table: one that is there.
     :param size: what the server says of it.
-    :param only: a condition, of the rows to look at.
+    :param only: a condition, of the rows whose dates count.
+    :returns: all rows, and how many have such a date, by column in order.
     """
     columns = [
         column
         for column, kind in db.shape[table].items()
         if kind is table_shapes.ColumnType.DATETIME
     ]
-    if not columns:
-        return ()
-    sums = ', '.join(
-        f'SUM({_ZERO_DATE.format(column=db.quoted(column))})'
-        for column in columns
+    figures = ', '.join(
+        (
+            'COUNT(*)',
+            *(
+                f'SUM(({_ZERO_DATE.format(column=db.quoted(column))}) '
+                f'AND {only})'
+                for column in columns
+            ),
+        )
     )
-    found = [0] * len(columns)
+    total, found = 0, [0] * len(columns)
     for piece in scan.pieces(db, table, size):
         rows, *numbers = db.row(
-            f'SELECT COUNT(*), {sums} FROM {db.quoted(table)} '  # noqa: S608
-            f'WHERE {piece.where} AND {only}',
+            f'SELECT {figures} FROM {db.quoted(table)} '  # noqa: S608
+            f'WHERE {piece.where}',
             f'table {table}',
         )
         piece.found(int(rows))
+        total += int(rows)
         # None where there is no row.
         found = [one + int(more or 0) for one, more in zip(found, numbers)]
-    return [
+    return total, [
         (column, number) for column, number in zip(columns, found) if number
     ]
 

@@ -116,11 +116,14 @@ class PendingMigrations(check.Check):
             return
         pending = _pending(ctx, ctx.database, mariadb)
         yield from stops.Stops(self, ctx, pending).findings(mariadb)
-        yield from rows.Rows(self, ctx, pending).findings()
+        read = rows.Rows(self, ctx, pending)
+        yield from read.findings()
         if db.dialect == 'postgresql':
             yield from owners.Owners(self, ctx, pending).findings()
         if db.dialect == 'mysql':
-            yield from rewrites.Rewrites(self, ctx, pending).findings()
+            yield from rewrites.Rewrites(self, ctx, pending).findings(
+                read.counted
+            )
 
 
 def _pending(

@@ -12,6 +12,7 @@
 """The tables that a migration writes anew, and what that takes."""
 
 from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Optional
 
 from manila_precheck import forecast
@@ -37,10 +38,13 @@ _SECONDS_AN_ALLOCATION = 0.9e-3
 class Rewrites(part.Part):
     """The tables that the pending migrations write anew."""
 
-    def findings(self) -> Iterator[model.Finding]:
-        """Yield how long each takes, with its margin."""
+    def findings(self, known: Mapping[str, int]) -> Iterator[model.Finding]:
+        """Yield how long each takes, with its margin.
+
+        :param known: the rows of tables that were read already.
+        """
         db, options = self._ctx.database, self._ctx.options_of(self._owner.id)
-        counted: dict[str, int] = {}
+        counted = dict(known)
         rate: Optional[rates.Rate] = None
         for one in forecast.rewrites(
             self._pending, self._ctx.schema, db.server_version

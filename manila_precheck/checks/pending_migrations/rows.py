@@ -14,6 +14,8 @@
 from collections.abc import Iterable
 from collections.abc import Iterator
 
+from manila_precheck import check
+from manila_precheck import context
 from manila_precheck import forecast
 from manila_precheck import model
 from manila_precheck.checks.pending_migrations import part
@@ -25,6 +27,16 @@ from manila_precheck.sources import scan
 
 class Rows(part.Part):
     """The rows that the pending migrations read."""
+
+    def __init__(
+        self,
+        owner: check.Check,
+        ctx: context.Context,
+        pending: forecast.Steps,
+    ) -> None:
+        super().__init__(owner, ctx, pending)
+        #: How many rows each table has that was read to the end.
+        self.counted: dict[str, int] = {}
 
     def findings(self) -> Iterator[model.Finding]:
         """Yield what fails on rows, and what loses some of them."""
@@ -138,9 +150,10 @@ class Rows(part.Part):
             )
             if scan.expected(size) > rewrites.COUNTED_ROWS:
                 continue
-            for column, number in migrated_rows.zero_dates(
+            self.counted[table], columns = migrated_rows.zero_dates(
                 db, table, size, only
-            ):
+            )
+            for column, number in columns:
                 yield self._fails(
                     revision,
                     table,

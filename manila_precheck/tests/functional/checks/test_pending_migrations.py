@@ -582,7 +582,9 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
             numbers = migrated_rows.zero_dates(
                 found, 'share_instances', scan.Size(16)
             )
-        self.assertEqual([('created_at', 1), ('deleted_at', 15)], numbers)
+        self.assertEqual(
+            (16, [('created_at', 1), ('deleted_at', 15)]), numbers
+        )
         self.assertThat(len(asked), matchers.GreaterThan(2))
 
     @ddt.data(
