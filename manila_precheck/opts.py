@@ -22,9 +22,11 @@ from collections.abc import Sequence
 import copy
 import math
 import re
+from typing import Optional
 
 from oslo_config import cfg
 
+from manila_precheck import catalog
 from manila_precheck import check
 from manila_precheck import exceptions
 from manila_precheck import model
@@ -248,36 +250,147 @@ def settle(conf: cfg.ConfigOpts) -> None:
             ) from exc
 
 
+class _Known:
+    """The sections and the options of this program and of its checks."""
+
+    def __init__(self) -> None:
+        self._entries = {
+            check.option_group(entry.name): entry
+            for entry in registry.checks()
+            if not entry.conflict
+        }
+        self._names: dict[str, list[str]] = {GROUP: _names(precheck_opts)}
+
+    @property
+    def groups(self) -> list[str]:
+        return [GROUP, *sorted(self._entries)]
+
+    def names(self, group: str) -> Optional[list[str]]:
+        """Return the options of a group; None when they cannot be known."""
+        if group not in self._names:
+            # A check registers its options when it runs.
+            loaded = runner.load(self._entries[group])
+            if not isinstance(loaded, check.Check):
+                # It does not load, and its result is an ERROR.
+                return None
+            self._names[group] = _names(loaded.opts())
+        return self._names[group]
+
+    def variables(self, plain: str) -> list[str]:
+        """Return the variables of the groups that a name begins with."""
+        return [
+            f'os_{group}__{name}'.upper()
+            for group in self.groups
+            if group == GROUP or plain.startswith(group)
+            for name in self.names(group) or ()
+        ]
+
+
 def require_known(
-    settings: Iterable[ini.Setting], environment: Iterable[str]
+    settings: Iterable[ini.Setting],
+    environment: Iterable[str],
+    facts: catalog.Catalog,
 ) -> None:
     """Make sure that every option of ours that somebody sets is one.
 
-    oslo.config ignores what it does not know. A ``stage`` that is misspelt
-    would have the run judge another stage, and nobody would be told.
+    oslo.config ignores what it does not know. A ``stage`` that is misspelt,
+    or that stands in another section, would have the run judge another
+    stage, and nobody would be told.
 
     :param settings: every assignment in the files.
-    :param environment: the names of the variables that there are.
-    :raises UnknownName: when one is none of the program, or of a check that
+    :param environment: the names of the variables that there are. One that
+        begins with ``MANILA_PRECHECK_`` is taken for ours only when an option
+        of ours follows: others belong to the test suite, and to wrappers.
+    :param facts: tells the options of manila in ``[DEFAULT]`` from ours.
+    :raises UsageError: when one is none of the program, or of a check that
         is installed.
     """
-    wanted = [
-        (setting.group, setting.name, f'{setting.file}:{setting.line}')
-        for setting in settings
-        if setting.group.startswith(GROUP)
-    ]
-    for variable in sorted(environment):
-        group, mark, name = variable.lower().partition('__')
-        if mark and group.startswith(f'os_{GROUP}'):
-            wanted.append((group[len('os_') :], name, variable))
-    known = {GROUP: _names(precheck_opts)}
-    for group, name, place in wanted:
-        if group not in known:
-            known[group] = _names_of_check(group)
-        if known[group] and name not in known[group]:
+    known = _Known()
+    for setting in settings:
+        if setting.group in known.groups:
+            _require_option(known, setting.group, setting.name, setting.where)
+        elif _means_us(_plain(setting.section)):
             raise exceptions.UnknownName(
-                'option', name, known[group], f'see {place}, [{group}]'
+                'section',
+                setting.section,
+                known.groups,
+                f'see {setting.where}',
             )
+        elif setting.group.lower() == 'default':
+            _require_not_ours(setting.name, setting.where, facts)
+    for variable in sorted(environment):
+        _require_variable(known, variable, facts)
+
+
+def _require_variable(
+    known: _Known, variable: str, facts: catalog.Catalog
+) -> None:
+    plain = _plain(variable)
+    group, mark, name = variable.lower().partition('__')
+    group = group[len('os_') :]
+    if mark and variable == f'OS_{group}__{name}'.upper():
+        # As oslo.config looks it up: all in capitals.
+        if group in known.groups:
+            _require_option(known, group, name, variable)
+            return
+        if group == 'default':
+            _require_not_ours(name, variable, facts)
+            return
+    if plain.startswith('os_'):
+        plain = plain[len('os_') :]
+        ours = _means_us(plain)
+    else:
+        rest = plain[len(GROUP) :].strip('_')
+        ours = plain.startswith(GROUP) and _is_near(
+            rest, _names(precheck_opts)
+        )
+    if ours:
+        raise exceptions.UnknownName(
+            'environment variable',
+            variable,
+            known.variables(plain),
+            'the name is OS_, the section, two underscores and the option, '
+            'in capitals',
+        )
+
+
+def _require_option(known: _Known, group: str, name: str, place: str) -> None:
+    names = known.names(group)
+    if names is not None and name not in names:
+        raise exceptions.UnknownName(
+            'option', name, names, f'see {place}, [{group}]'
+        )
+
+
+def _require_not_ours(name: str, place: str, facts: catalog.Catalog) -> None:
+    plain = _plain(name)
+    if plain in _names(precheck_opts) and not facts.option_releases(
+        plain, 'DEFAULT'
+    ):
+        raise exceptions.UsageError(
+            f'{place}: {name} in [DEFAULT] is read by nothing; the option of '
+            f'manila-precheck belongs in [{GROUP}]'
+        )
+
+
+def _plain(name: str) -> str:
+    """Return a name in lower case, its words joined by one underscore."""
+    return re.sub('[^a-z0-9]+', '_', name.lower())
+
+
+def _means_us(plain: str) -> bool:
+    """Say whether a section's name is ours, or nearly so."""
+    ours = GROUP.replace('_', '')
+    head = plain.replace('_', '')[: len(ours)]
+    # Most have too few letters of it to be worth a closer look.
+    return len(set(head) & set(ours)) > 7 and _is_near(head, [ours])
+
+
+def _is_near(name: str, known: Iterable[str]) -> bool:
+    # Imported here, since few runs look for a misspelling.
+    import difflib
+
+    return bool(difflib.get_close_matches(name, known, 1, 0.85))
 
 
 def _names(options: Iterable[cfg.Opt]) -> list[str]:
@@ -287,16 +400,6 @@ def _names(options: Iterable[cfg.Opt]) -> list[str]:
         for name in (opt.dest, *(old.name for old in opt.deprecated_opts))
         if name
     ]
-
-
-def _names_of_check(group: str) -> list[str]:
-    """Return the options of a group; none when nobody knows that group."""
-    for entry in registry.checks():
-        if check.option_group(entry.name) == group:
-            loaded = runner.load(entry)
-            if isinstance(loaded, check.Check):
-                return _names(loaded.opts())
-    return []
 
 
 def _join(conf: cfg.ConfigOpts, dest: str, value: Sequence[str]) -> None:

@@ -166,7 +166,7 @@ class _Shared:
         """
         ctx = self._context
         assert ctx is not None
-        opts.require_known(ctx.config.settings, os.environ)
+        opts.require_known(ctx.config.settings, os.environ, ctx.catalog)
         available = registry.checks()
         chosen = registry.select(
             available, ctx.options.check, ctx.options.skip, runner.aliases

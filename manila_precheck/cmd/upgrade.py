@@ -238,7 +238,7 @@ def upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
         output.write(reporter, report, stdout)
 
     _require_files(ctx, locations)
-    opts.require_known(ctx.config.settings, os.environ)
+    opts.require_known(ctx.config.settings, os.environ, facts)
     try:
         # An unknown release is a usage error, before anything runs.
         decided.require(ctx.upgrade.target.name, ctx.stage.value)

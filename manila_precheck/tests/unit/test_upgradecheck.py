@@ -337,6 +337,15 @@ class UpgradeChecksTest(testtools.TestCase):
         self.assertEqual([2, 0, 1, 1, 2], [code for _, code, _ in found])
         self.assertIn(words, found[4][2])
 
+    def test_a_misspelt_variable_was_ignored(self):
+        name = 'OS_MANILA_PRECHECK_TARGET_RELEASE'
+        self.useFixture(fixtures.EnvironmentVariable(name, '2026.1'))
+        self.configure()
+        code, found = self.results()
+        self.assertEqual(2, code)
+        self.assertEqual([2, 0, 1, 1, 2], [code for _, code, _ in found])
+        self.assertIn(f'unknown environment variable {name!r}', found[4][2])
+
     @ddt.data(
         'manila_status_fail_on = sometimes',
         'stage = later',

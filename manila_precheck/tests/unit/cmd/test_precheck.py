@@ -201,8 +201,50 @@ class CouldNotRunTest(Case):
         conf = self.write('own.conf', text)
         self.assert_refused(words.format(conf), self.path_check(conf=conf))
 
-    def test_options_of_a_check_that_is_not_installed(self):
+    @ddt.data(
+        ('manila-precheck', 'manila_precheck'),
+        ('MANILA_PRECHEK', 'manila_precheck'),
+        ('manilaprecheck', 'manila_precheck'),
+        ('manila precheck', 'manila_precheck'),
+        (
+            'manila_precheck_soft-deleted-rows',
+            'manila_precheck_soft_deleted_rows',
+        ),
+        (
+            'manila_precheck_soft_deleted_row',
+            'manila_precheck_soft_deleted_rows',
+        ),
+    )
+    @ddt.unpack
+    def test_a_section_of_ours_that_is_none_was_ignored(self, name, meant):
+        conf = self.write('own.conf', f'[{name}]\nstage = stopped\n')
+        self.assert_refused(
+            f'unknown section {name!r}, did you mean {meant!r}? see {conf}:2',
+            self.path_check(conf=conf),
+        )
+
+    def test_options_of_a_check_that_is_not_installed_were_ignored(self):
         conf = self.write('own.conf', '[manila_precheck_acme]\npools = 3\n')
+        self.assert_refused(
+            "unknown section 'manila_precheck_acme'",
+            self.path_check(conf=conf),
+        )
+
+    @ddt.data('stage', 'target_release', 'target-release', 'Fail_On')
+    def test_an_option_of_ours_in_default_was_ignored(self, name):
+        conf = self.write('own.conf', f'[DEFAULT]\n{name} = x\n')
+        self.assert_refused(
+            f'{conf}:2: {name} in [DEFAULT] is read by nothing; the option '
+            'of manila-precheck belongs in [manila_precheck]',
+            self.path_check(conf=conf),
+        )
+
+    def test_sections_and_options_of_others_are_theirs(self):
+        conf = self.write(
+            'own.conf',
+            '[manila]\nstage = 1\n[precheck]\nstage = 1\n'
+            '[manila_prod_cephfs]\nstage = 1\n[DEFAULT]\nstages = 1\n',
+        )
         code, _, stderr = self.path_check(conf=conf)
         self.assertEqual((1, ''), (code, stderr))
 
@@ -212,11 +254,56 @@ class CouldNotRunTest(Case):
             'OS_MANILA_PRECHECK_SOFT_DELETED_ROWS__ROWS',
             "unknown option 'rows'; see OS_MANILA_PRECHECK_SOFT_DELETED_ROWS_",
         ),
+        *(
+            (
+                name,
+                f'unknown environment variable {name!r}, did you mean '
+                f'{meant!r}? the name is OS_, the section, two underscores '
+                'and the option, in capitals',
+            )
+            for name, meant in (
+                (
+                    'OS_MANILA_PRECHECK_TARGET_RELEASE',
+                    'OS_MANILA_PRECHECK__TARGET_RELEASE',
+                ),
+                ('OS_MANILA_PRECHECK__stage', 'OS_MANILA_PRECHECK__STAGE'),
+                ('os_manila_precheck__stage', 'OS_MANILA_PRECHECK__STAGE'),
+                ('OS_MANILA-PRECHECK__STAGE', 'OS_MANILA_PRECHECK__STAGE'),
+                ('OS_MANILA_PRECHEK__STAGE', 'OS_MANILA_PRECHECK__STAGE'),
+                ('OS_MANLIA_PRECHECK_STAGE', 'OS_MANILA_PRECHECK__STAGE'),
+                ('OS_MANILAPRECHECK__STAGE', 'OS_MANILA_PRECHECK__STAGE'),
+                ('MANILA_PRECHECK_STAGE', 'OS_MANILA_PRECHECK__STAGE'),
+                ('MANILA_PRECHECK__FAILON', 'OS_MANILA_PRECHECK__FAIL_ON'),
+                (
+                    'OS_MANILA_PRECHECK_SOFT_DELETED_ROWS_WARNING_ROWS',
+                    'OS_MANILA_PRECHECK_SOFT_DELETED_ROWS__WARNING_ROWS',
+                ),
+            )
+        ),
+        (
+            'OS_DEFAULT__STAGE',
+            'OS_DEFAULT__STAGE: stage in [DEFAULT] is read by nothing',
+        ),
     )
     @ddt.unpack
     def test_a_variable_of_ours_that_is_none_was_ignored(self, name, words):
         self.useFixture(fixtures.EnvironmentVariable(name, 'stopped'))
         self.assert_refused(words, self.path_check())
+
+    @ddt.data(
+        'MANILA_PRECHECK_VENVS',
+        'MANILA_PRECHECK_REGENERATE_GOLDEN',
+        'MANILA_PRECHECK_REQUIRE_DATABASES',
+        'MANILA_PRECHECK_MYSQL_URL',
+        'MANILA_PRECHECK_REAL_CONCURRENCY',
+        'MANILA_PRECHECK_KILLS_SEED',
+        'OS_PROJECT_NAME',
+        'OS_MANILA__STAGE',
+    )
+    def test_variables_of_the_test_suite_and_of_others(self, name):
+        self.useFixture(fixtures.EnvironmentVariable(name, '1'))
+        code, _, stderr = self.path_check()
+        self.assertEqual((1, ''), (code, stderr))
 
     def test_malformed_file_does_not_show_the_line(self):
         bad = self.write(
