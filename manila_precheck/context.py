@@ -17,6 +17,7 @@ for it, once; what it raised then is raised again for the next check.
 """
 
 import collections
+import dataclasses
 import datetime
 import threading
 from typing import Any
@@ -289,17 +290,19 @@ class Context:
     @property
     def files(self) -> tuple[model.FileRead, ...]:
         """The files that were read so far."""
-        found: list[model.FileRead] = []
-        for name in ('config', 'policy', 'paste'):
-            source = self._lazy.seen(name)
+        found: dict[model.FileRead, str] = {}
+        for kind in ('config', 'policy', 'paste'):
+            source = self._lazy.seen(kind)
             if source is not None:
-                found.extend(f for f in source.files if f not in found)
-        found.extend(
-            made.read
-            for name, made in self._lazy.all_seen()
-            if name.startswith(_DOCUMENT) and made.read not in found
+                for file in source.files:
+                    found.setdefault(file, kind)
+        for name, made in self._lazy.all_seen():
+            if name.startswith(_DOCUMENT):
+                found.setdefault(made.read, 'document')
+        return tuple(
+            dataclasses.replace(file, kind=kind)
+            for file, kind in found.items()
         )
-        return tuple(found)
 
     @property
     def backends(self) -> tuple[str, ...]:

@@ -13,11 +13,13 @@
 """The reports of several controllers, made into one."""
 
 import collections
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
+import datetime
 from typing import Any
 from typing import Optional
 
@@ -32,6 +34,9 @@ HOSTS = 'hosts'
 
 #: The id of the result that says where configurations differ.
 DRIFT = 'configuration-drift'
+
+#: How far the clocks of two machines may be apart.
+CLOCK_SKEW = datetime.timedelta(minutes=5)
 
 #: How many hosts a message names.
 MAX_NAMED = 6
@@ -58,26 +63,39 @@ _OF_A_HOST = frozenset(
 # A deployment may have its back ends on different hosts.
 _BACKENDS = 'DEFAULT/enabled_share_backends'
 
+# The files of manila-api, and what they are: each API server answers by its
+# own copy.
+_OF_THE_API = ('policy', 'paste')
+
 
 def merge(
     reports: Reports,
+    now: datetime.datetime,
     missing: Iterable[str] = (),
     fail_on: str = 'warning',
+    max_age_hours: int = 0,
+    checks: Collection[str] = (),
 ) -> model.Report:
     """Return one report that says what each of several says.
 
     What several hosts found is there once; where not all of them did, the
     message and the data say which. What a check could not look at on one host
     is a finding of that check. The result 'configuration-drift' has the
-    options that have different values, the result 'hosts' the hosts without a
-    report and the reports that are of another upgrade.
+    options and the files that differ, the result 'hosts' the hosts without a
+    report and the reports that say too little: of another upgrade, too old,
+    without some of the checks. A waiver that has expired since holds no more.
 
     :param reports: by the name of the host; at least one.
+    :param now: the time of merging, with a time zone.
     :param missing: the hosts of which a report was expected.
     :param fail_on: as ``--fail-on``.
+    :param max_age_hours: how old a report may be; 0 for any age.
+    :param checks: the ids that each report has to have a result of.
     :returns: a report without files and settings: they are the hosts' own.
+        It is as old as the oldest one.
     """
     names = sorted(reports)
+    as_written, reports = reports, _without_expired(reports, now.date())
     by_check: dict[str, dict[str, model.CheckResult]] = {}
     for name in names:
         for result in reports[name].checks:
@@ -86,7 +104,21 @@ def merge(
         check_id: _merged(of_hosts, names)
         for check_id, of_hosts in by_check.items()
     }
-    for own in (_of_hosts(reports, sorted(missing)), _drift(reports)):
+    of_hosts = (
+        *_expired(as_written, now.date()),
+        *_host_findings(reports, sorted(missing)),
+        *_too_little(reports, checks),
+        *_ages(reports, now, max_age_hours),
+        *_copies(reports),
+    )
+    for own in (
+        _own(HOSTS, 'Hosts', of_hosts),
+        _own(
+            DRIFT,
+            'Configuration drift',
+            (*_option_drift(reports), *_file_drift(reports)),
+        ),
+    ):
         # A report that was merged before has results of these names already.
         before = results.get(own.id)
         results[own.id] = _own(
@@ -95,11 +127,18 @@ def merge(
             (before.findings if before else ()) + own.findings,
         )
     databases = {report.database for report in reports.values()} - {None}
+    dates = [report.created for report in reports.values()]
     return dataclasses.replace(
         reports[_typical(reports)],
         files=(),
         settings=(),
         fail_on=fail_on,
+        created=min(
+            (date for date in dates if date is not None),
+            key=datetime.datetime.fromisoformat,
+        )
+        if None not in dates
+        else None,
         backends=tuple(
             sorted({one for name in names for one in reports[name].backends})
         ),
@@ -259,76 +298,244 @@ def _typical(reports: Reports) -> str:
     return min(reports, key=lambda name: (-counts[_what(reports[name])], name))
 
 
-def _of_hosts(reports: Reports, missing: Sequence[str]) -> model.CheckResult:
-    return _own(HOSTS, 'Hosts', _host_findings(reports, missing))
-
-
 def _host_findings(
     reports: Reports, missing: Sequence[str]
 ) -> Iterator[model.Finding]:
     for name in missing:
-        yield model.Finding(
-            HOSTS,
+        yield _of_host(
+            name,
             Severity.FAILURE,
-            model.Subject('host', name),
+            'missing',
             f'there is no report of {name}: nothing was looked at there',
-            (model.advice(f'Run the checks on {name}, then merge again.'),),
-            aspect='missing',
+            f'Run the checks on {name}, then merge again.',
         )
     typical = reports[_typical(reports)]
     for name, report in sorted(reports.items()):
         source, target, stage = _what(report)
         if _what(report) != _what(typical):
-            yield model.Finding(
-                HOSTS,
+            yield _of_host(
+                name,
                 Severity.FAILURE,
-                model.Subject('host', name),
+                'upgrade',
                 f'the report of {name} is of {source} to {target} at stage '
                 f'{stage}, the others are of {typical.source_release} to '
                 f'{typical.target_release} at stage {typical.stage.value}',
-                (model.advice(f'Run the checks on {name} as on the others.'),),
-                aspect='upgrade',
+                f'Run the checks on {name} as on the others.',
             )
         if report.tool != typical.tool:
-            yield model.Finding(
-                HOSTS,
+            yield _of_host(
+                name,
                 Severity.WARNING,
-                model.Subject('host', name),
-                f'the report of {name} is of {report.tool.name} '
-                f'{report.tool.version}, the others are of '
-                f'{typical.tool.version}',
-                (model.advice('Install the same version on every host.'),),
-                aspect='version',
+                'version',
+                f'the report of {name} is of {_tool(report)}, the others are '
+                f'of {_tool(typical)}',
+                'Install the same version on every host.',
             )
-        if None not in (report.database, typical.database) and (
-            report.database != typical.database
+        if (
+            report.database
+            and typical.database
+            and (report.database != typical.database)
         ):
-            assert report.database and typical.database
-            yield model.Finding(
-                HOSTS,
+            yield _of_host(
+                name,
                 Severity.FAILURE,
-                model.Subject('host', name),
-                f'{name} has a database at revision '
-                f'{report.database.revision}, the others have one at '
-                f'{typical.database.revision}',
-                (
-                    model.advice(
-                        f'Compare [database] connection of {name} with that '
-                        'of the others.'
-                    ),
-                ),
-                aspect='database',
+                'database',
+                f'{name} has {_database(report.database)}, the others have '
+                f'{_database(typical.database)}',
+                f'Compare [database] connection of {name} with that of the '
+                'others.',
             )
+
+
+def _tool(report: model.Report) -> str:
+    catalog = report.tool.catalog
+    facts = f' with the facts of manila {catalog}' if catalog else ''
+    return f'{report.tool.name} {report.tool.version}{facts}'
+
+
+def _database(read: model.DatabaseRead) -> str:
+    if read.revision is not None:
+        held = f'at revision {read.revision}'
+    else:
+        held = 'that is empty' if read.empty else 'without a single revision'
+    return f'a {read.dialect} database {held}'
+
+
+def _of_host(
+    name: str,
+    severity: Severity,
+    aspect: str,
+    message: str,
+    advice: str,
+) -> model.Finding:
+    return model.Finding(
+        HOSTS,
+        severity,
+        model.Subject('host', name),
+        message,
+        (model.advice(advice),),
+        aspect=aspect,
+    )
+
+
+def _too_little(
+    reports: Reports, checks: Collection[str]
+) -> Iterator[model.Finding]:
+    """Yield the reports that do not have what the merged one speaks of."""
+    for name, report in sorted(reports.items()):
+        lacking = sorted(set(checks) - {one.id for one in report.checks})
+        if not report.checks:
+            yield _of_host(
+                name,
+                Severity.FAILURE,
+                'nothing',
+                f'the report of {name} has no checks: nothing was looked at '
+                'there',
+                f'Run all checks on {name}, then merge again.',
+            )
+        elif lacking:
+            yield _of_host(
+                name,
+                Severity.WARNING,
+                'checks',
+                f'the report of {name} has no result of {_join(lacking)}: '
+                'what they would find there is not known',
+                f'Run all checks on {name}, with the version that is '
+                'installed here and without --check and --skip.',
+            )
+
+
+def _ages(
+    reports: Reports, now: datetime.datetime, max_age_hours: int
+) -> Iterator[model.Finding]:
+    """Yield the reports that are too old, of the future or without a date."""
+    limit = datetime.timedelta(hours=max_age_hours)
+    for name, report in sorted(reports.items()):
+        if report.created is None:
+            if limit:
+                yield _of_host(
+                    name,
+                    Severity.WARNING,
+                    'age',
+                    f'the report of {name} has no date, so that its age is '
+                    'not known',
+                    f'Run the checks on {name} without --reproducible, or '
+                    'merge with --max-age 0.',
+                )
+            continue
+        age = now - datetime.datetime.fromisoformat(report.created)
+        if age < -CLOCK_SKEW:
+            yield _of_host(
+                name,
+                Severity.WARNING,
+                'age',
+                f'the report of {name} is from the future: it was made at '
+                f'{report.created}, and it is '
+                f'{now.isoformat(timespec="seconds")} here',
+                f'Set the clock of {name}, or of this machine, and run the '
+                'checks there again.',
+            )
+        elif limit and age > limit:
+            yield _of_host(
+                name,
+                Severity.WARNING,
+                'age',
+                f'the report of {name} was made at {report.created}, more '
+                f'than {max_age_hours} hours ago (--max-age)',
+                f'Run the checks on {name} again, then merge again.',
+            )
+
+
+def _copies(reports: Reports) -> Iterator[model.Finding]:
+    """Yield the reports that are copies of another host's.
+
+    Two runs do not take the same milliseconds for each of their checks;
+    reproducible reports have no times, and those of two hosts may be equal.
+    """
+    first: list[str] = []
+    for name, report in sorted(reports.items()):
+        if report.created is None:
+            continue
+        for other in first:
+            if reports[other] == report:
+                yield _of_host(
+                    name,
+                    Severity.FAILURE,
+                    'copy',
+                    f'the report of {name} is the one of {other}: nothing '
+                    'was looked at on one of them',
+                    f'Run the checks on {name} and on {other}, each into a '
+                    'file of its own.',
+                )
+                break
+        else:
+            first.append(name)
+
+
+# -- waivers that have expired -----------------------------------------------
+
+
+def _has_expired(waiver: model.Waiver, today: datetime.date) -> bool:
+    return datetime.date.fromisoformat(waiver.expires) < today
+
+
+def _without_expired(
+    reports: Reports, today: datetime.date
+) -> dict[str, model.Report]:
+    """Return the reports without the waivers that hold no more."""
+
+    def judged(finding: model.Finding) -> model.Finding:
+        if finding.waiver is None or not _has_expired(finding.waiver, today):
+            return finding
+        return dataclasses.replace(finding, waiver=None)
+
+    return {
+        name: dataclasses.replace(
+            report,
+            checks=tuple(
+                dataclasses.replace(
+                    one, findings=tuple(judged(f) for f in one.findings)
+                )
+                for one in report.checks
+            ),
+        )
+        for name, report in reports.items()
+    }
+
+
+def _expired(
+    reports: Reports, today: datetime.date
+) -> Iterator[model.Finding]:
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for name, report in sorted(reports.items()):
+        for waiver in {
+            finding.waiver
+            for one in report.checks
+            for finding in one.findings
+            if finding.waiver is not None
+        }:
+            if _has_expired(waiver, today):
+                found.setdefault(
+                    (waiver.key, waiver.owner, waiver.expires), []
+                ).append(name)
+    for (key, owner, expires), hosts in sorted(found.items()):
+        yield model.Finding(
+            HOSTS,
+            Severity.WARNING,
+            model.Subject('waiver', key),
+            f'the waiver {key} of {owner}, in the reports of '
+            f'{_where(hosts)}, expired on {expires}: what it waived counts '
+            'again',
+            (model.advice('Decide again, and give it a new date.'),),
+            data={'hosts': ','.join(hosts)},
+            aspect='expired',
+        )
 
 
 # -- the configuration -------------------------------------------------------
 
 
-def _drift(reports: Reports) -> model.CheckResult:
-    return _own(DRIFT, 'Configuration drift', _drift_findings(reports))
-
-
-def _drift_findings(reports: Reports) -> Iterator[model.Finding]:
+def _option_drift(reports: Reports) -> Iterator[model.Finding]:
     found: dict[str, dict[str, model.SettingRead]] = {}
     for name, report in sorted(reports.items()):
         for setting in report.settings:
@@ -372,5 +579,83 @@ def _difference(
                 'meant.'
             ),
         ),
+        data={'hosts': ','.join(odd)},
+    )
+
+
+def _file_drift(reports: Reports) -> Iterator[model.Finding]:
+    """Yield the files that are not the same on each host that reads them.
+
+    A configuration file may well have a host's own address or back ends in
+    it, and its options are compared by themselves. The files of the API may
+    not: and a host that has one of them lacks the other where it has none.
+    """
+    found: dict[str, dict[str, str]] = {}
+    kinds: dict[str, str] = {}
+    with_api = set()
+    for name, report in sorted(reports.items()):
+        for file in report.files:
+            kind = file.kind or _kind(file.path)
+            kinds.setdefault(file.path, kind)
+            found.setdefault(file.path, {})[name] = file.sha256
+            if kind in _OF_THE_API:
+                with_api.add(name)
+    for path, digests in sorted(found.items()):
+        of_api = kinds[path] in _OF_THE_API
+        for name in with_api if of_api else ():
+            digests.setdefault(name, '')
+        if len(set(digests.values())) > 1:
+            yield _different(path, digests, of_api)
+
+
+def _kind(path: str) -> str:
+    """Return what a file is read as, in a report that does not say."""
+    name = path.rpartition('/')[2]
+    for kind in _OF_THE_API:
+        if kind in name:
+            return kind
+    return 'config'
+
+
+def _different(
+    path: str, digests: Mapping[str, str], of_api: bool
+) -> model.Finding:
+    """Return what is to say of a file that differs.
+
+    :param digests: by host; '' where there is no such file.
+    """
+    hosts: dict[str, list[str]] = {}
+    for name, digest in sorted(digests.items()):
+        hosts.setdefault(digest, []).append(name)
+    without = hosts.pop('', [])
+    groups = sorted(hosts.values(), key=lambda names: (-len(names), names))
+    parts = []
+    if len(groups) > MAX_WORDINGS:
+        having = sorted(digests.keys() - set(without))
+        parts.append(f'{len(groups)} different ones on {_where(having)}')
+    else:
+        parts += [
+            f'{"another" if number else "one"} on {_where(names)}'
+            for number, names in enumerate(groups)
+        ]
+    if without:
+        parts.append(f'none on {_where(without)}')
+    message = f'{path} differs: {", ".join(parts)}'
+    if of_api:
+        message += '; each manila-api answers by its own'
+        remedy = f'Give every host with manila-api the same {path}.'
+    else:
+        message += (
+            '; options with a secret, and lines that are not read, are '
+            'compared nowhere else'
+        )
+        remedy = f'Compare {path} of these hosts.'
+    odd = sorted(digests.keys() - set(groups[0]))
+    return model.Finding(
+        DRIFT,
+        Severity.WARNING if of_api else Severity.INFO,
+        model.Subject('file', path, path),
+        message,
+        (model.advice(remedy),),
         data={'hosts': ','.join(odd)},
     )

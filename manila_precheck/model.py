@@ -249,6 +249,10 @@ class FileRead:
     sha256: str
     """The digest of what was read, in hexadecimal."""
 
+    kind: str = ''
+    """What it is read as: 'config', 'policy', 'paste', 'document', 'waivers'
+    or 'baseline'; '' in a report of an earlier version."""
+
 
 @dataclasses.dataclass(frozen=True)
 class SettingRead:

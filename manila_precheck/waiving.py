@@ -255,8 +255,11 @@ class Decisions(NamedTuple):
     def files(self) -> tuple[model.FileRead, ...]:
         """The files that they are from."""
         return tuple(
-            item.read
-            for item in (self.waivers, self.baseline)
+            dataclasses.replace(item.read, kind=kind)
+            for kind, item in (
+                ('waivers', self.waivers),
+                ('baseline', self.baseline),
+            )
             if item is not None
         )
 

@@ -229,6 +229,14 @@ def _report_merge(args: argparse.Namespace, stdout: TextIO) -> int:
     return report.report_merge(args, stdout)
 
 
+def _hours(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 7):
+        raise argparse.ArgumentTypeError(
+            f'{text!r} is no whole number of hours'
+        )
+    return int(text)
+
+
 def _add_merge_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'files',
@@ -243,6 +251,14 @@ def _add_merge_flags(parser: argparse.ArgumentParser) -> None:
         default=[],
         help='a host that there has to be a report of; may be given several '
         'times',
+    )
+    parser.add_argument(
+        '--max-age',
+        metavar='HOURS',
+        type=_hours,
+        default=24,
+        help='how old a report may be without a warning, which one without a '
+        'date has too; 0 for any age; default: 24',
     )
     parser.add_argument(
         '--format', metavar='FORMAT', default='table', help='default: table'

@@ -14,12 +14,14 @@
 
 import argparse
 from collections.abc import Iterable
+import datetime
 import os
 from typing import TextIO
 
 from manila_precheck import exceptions
 from manila_precheck import merge
 from manila_precheck import model
+from manila_precheck import registry
 from manila_precheck.cmd import output
 from manila_precheck.sources import report
 
@@ -34,7 +36,12 @@ def report_merge(args: argparse.Namespace, stdout: TextIO) -> int:
     targets = output.targets(args.report)
     reports = _read(args.files)
     merged = merge.merge(
-        reports, sorted(set(args.expect) - reports.keys()), args.fail_on
+        reports,
+        datetime.datetime.now(datetime.timezone.utc),
+        sorted(set(args.expect) - reports.keys()),
+        args.fail_on,
+        args.max_age,
+        [entry.name for entry in registry.checks() if entry.builtin],
     )
     problems = list(output.write_files(targets, merged))
     output.write(reporter, merged, stdout)
@@ -50,6 +57,7 @@ def _read(paths: Iterable[str]) -> dict[str, model.Report]:
     :raises SourceUnusable: when one cannot be read.
     """
     found: dict[str, model.Report] = {}
+    known: dict[str, str] = {}
     for path in paths:
         name = os.path.basename(path)
         if name.endswith('.json'):
@@ -58,5 +66,11 @@ def _read(paths: Iterable[str]) -> dict[str, model.Report]:
             raise exceptions.UsageError(
                 f'{path}: there is another report of {name}'
             )
+        real = os.path.realpath(path)
+        if real in known:
+            raise exceptions.UsageError(
+                f'{path}: it is the same file as {known[real]}'
+            )
         found[name] = report.read(path)
+        known[real] = path
     return found

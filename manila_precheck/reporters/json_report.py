@@ -68,7 +68,8 @@ def report_dict(report: model.Report) -> dict[str, Any]:
         'exit_code': report.exit_code,
         'created': report.created,
         'files': [
-            {'path': file.path, 'sha256': file.sha256} for file in report.files
+            {'path': file.path, 'sha256': file.sha256, 'kind': file.kind}
+            for file in report.files
         ],
         'database': database_dict(report),
         'checks': [check_dict(check) for check in report.checks],

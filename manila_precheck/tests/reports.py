@@ -136,7 +136,7 @@ REPORT = model.Report(
     target_origin='assumed',
     stage=model.Stage.PLAN,
     files=(
-        model.FileRead(_MANILA_CONF, '0' * 64),
+        model.FileRead(_MANILA_CONF, '0' * 64, 'config'),
         model.FileRead(
             '/etc/manila/manila.conf.d/99-\u5171 \x1b.conf', 'f' * 64
         ),

@@ -11,6 +11,7 @@
 # under the License.
 
 import dataclasses
+import datetime
 
 import ddt
 import testtools
@@ -63,7 +64,7 @@ def empty(check_id, title):
 
 @ddt.ddt
 class MergeTest(testtools.TestCase):
-    def merged(self, missing=(), **results):
+    def merged(self, missing=(), words=(), **results):
         return merge.merge(
             {
                 name: testing.report_of(one)
@@ -71,7 +72,9 @@ class MergeTest(testtools.TestCase):
                 else one
                 for name, one in results.items()
             },
+            testing.NOW,
             missing,
+            **dict(words),
         )
 
     def assert_check(self, expected, **results):
@@ -232,6 +235,7 @@ class MergeTest(testtools.TestCase):
         )
 
     def hosts(self, *findings, **results):
+        """Merge reports; the result 'hosts' has just these findings."""
         report = self.merged(**results)
         (found,) = (one for one in report.checks if one.id == 'hosts')
         self.assertEqual(
@@ -302,8 +306,8 @@ class MergeTest(testtools.TestCase):
             self.host(
                 'ctl3',
                 Severity.FAILURE,
-                'ctl3 has a database at revision bbbb, the others have one '
-                'at aaaa',
+                'ctl3 has a mysql database at revision bbbb, the others have '
+                'a mysql database at revision aaaa',
                 'Compare [database] connection of ctl3 with that of the '
                 'others.',
                 'database',
@@ -312,7 +316,7 @@ class MergeTest(testtools.TestCase):
                 'ctl2',
                 Severity.WARNING,
                 'the report of ctl2 is of manila-precheck 0.9, the others '
-                'are of 1.0.0',
+                'are of manila-precheck 1.0.0',
                 'Install the same version on every host.',
                 'version',
             ),
@@ -397,4 +401,235 @@ class MergeTest(testtools.TestCase):
     def test_one_report(self):
         self.assert_check(
             result(seen(finding(), 'ctl1')), ctl1=result(finding())
+        )
+
+    # -- reports that say too little -----------------------------------------
+
+    @ddt.data(
+        ((), 0),
+        (('some-check',), 0),
+        (('other', 'some-check', 'third'), 1),
+    )
+    @ddt.unpack
+    def test_a_subset_of_the_checks_is_not_ready(self, wanted, code):
+        report = self.merged(ctl1=result(), words={'checks': wanted})
+        lacking = self.host(
+            'ctl1',
+            Severity.WARNING,
+            'the report of ctl1 has no result of other and third: what they '
+            'would find there is not known',
+            'Run all checks on ctl1, with the version that is installed here '
+            'and without --check and --skip.',
+            'checks',
+        )
+        self.assertEqual(code, report.code)
+        self.assertEqual((lacking,) * code, report.checks[1].findings)
+
+    def test_a_report_without_checks_is_not_ready(self):
+        report = self.hosts(
+            self.host(
+                'ctl2',
+                Severity.FAILURE,
+                'the report of ctl2 has no checks: nothing was looked at '
+                'there',
+                'Run all checks on ctl2, then merge again.',
+                'nothing',
+            ),
+            ctl1=result(),
+            ctl2=testing.report_of(),
+        )
+        self.assertEqual(2, report.code)
+
+    def at(self, *, hours=0, seconds=0, **fields):
+        """Return a report of a time before that of the merge."""
+        age = datetime.timedelta(hours=hours, seconds=seconds)
+        created = (testing.NOW - age).isoformat(timespec='seconds')
+        return self.of(created=created, **fields)
+
+    @ddt.data(
+        (24, {'hours': 24}, ''),
+        (
+            24,
+            {'hours': 24, 'seconds': 1},
+            'the report of ctl1 was made at 2026-03-31T11:59:59+00:00, more '
+            'than 24 hours ago (--max-age)',
+        ),
+        (0, {'hours': 9999}, ''),
+        (
+            24,
+            None,
+            'the report of ctl1 has no date, so that its age is not known',
+        ),
+        (0, None, ''),
+        (24, {'seconds': -300}, ''),
+        (
+            0,
+            {'seconds': -301},
+            'the report of ctl1 is from the future: it was made at '
+            '2026-04-01T12:05:01+00:00, and it is 2026-04-01T12:00:00+00:00 '
+            'here',
+        ),
+    )
+    @ddt.unpack
+    def test_an_old_report_is_not_ready(self, limit, age, message):
+        one = self.of() if age is None else self.at(**age)
+        report = self.merged(ctl1=one, words={'max_age_hours': limit})
+        found = report.checks[1].findings
+        self.assertEqual(
+            [(Severity.WARNING, message, 'age')] if message else [],
+            [(one.severity, one.message, one.aspect) for one in found],
+        )
+
+    def test_a_merged_report_is_as_old_as_the_oldest(self):
+        """Merging does not make an old report young."""
+        old, young = self.at(hours=30), self.at(hours=1)
+        merged = self.merged(ctl1=young, ctl2=old, ctl3=young)
+        self.assertEqual(old.created, merged.created)
+        self.assertIsNone(self.merged(ctl1=old, ctl2=self.of()).created)
+
+    def test_a_copy_of_the_report_of_another_host_is_not_ready(self):
+        self.hosts(
+            self.host(
+                'ctl3',
+                Severity.FAILURE,
+                'the report of ctl3 is the one of ctl1: nothing was looked at '
+                'on one of them',
+                'Run the checks on ctl3 and on ctl1, each into a file of its '
+                'own.',
+                'copy',
+            ),
+            ctl1=self.at(hours=1),
+            ctl2=self.at(hours=2),
+            ctl3=self.at(hours=1),
+        )
+        self.assertEqual(0, self.merged(ctl1=self.of(), ctl2=self.of()).code)
+
+    @ddt.data(('2026-04-01', True), ('2026-03-31', False))
+    @ddt.unpack
+    def test_a_waiver_that_has_expired_since_does_not_hold(
+        self, expires, holds
+    ):
+        waiver = model.Waiver('some-check[*]', 'why', 'me', expires)
+        waived = dataclasses.replace(finding(), waiver=waiver)
+        report = self.merged(ctl1=result(waived), ctl2=result(waived))
+        hosts = report.checks[1]
+        if holds:
+            self.assertEqual((), hosts.findings)
+            self.assertEqual(0, report.code)
+            return
+        self.assertEqual(1, report.code)
+        self.assertEqual(
+            (seen(finding(), 'ctl1,ctl2'),), report.checks[2].findings
+        )
+        self.assertEqual(
+            (
+                model.Finding(
+                    'hosts',
+                    Severity.WARNING,
+                    model.Subject('waiver', 'some-check[*]'),
+                    'the waiver some-check[*] of me, in the reports of ctl1 '
+                    'and ctl2, expired on 2026-03-31: what it waived counts '
+                    'again',
+                    (model.advice('Decide again, and give it a new date.'),),
+                    data={'hosts': 'ctl1,ctl2'},
+                    aspect='expired',
+                ),
+            ),
+            hosts.findings,
+        )
+
+    # -- files that differ ---------------------------------------------------
+
+    def reading(self, *files):
+        return self.of(
+            files=tuple(
+                model.FileRead(path, digest * 64, kind)
+                for path, digest, kind in files
+            )
+        )
+
+    def file(self, path, severity, message, hosts):
+        end, remedy = (
+            (
+                '; each manila-api answers by its own',
+                f'Give every host with manila-api the same {path}.',
+            )
+            if severity
+            else (
+                '; options with a secret, and lines that are not read, are '
+                'compared nowhere else',
+                f'Compare {path} of these hosts.',
+            )
+        )
+        return model.Finding(
+            'configuration-drift',
+            severity,
+            model.Subject('file', path, path),
+            message + end,
+            (model.advice(remedy),),
+            data={'hosts': hosts},
+        )
+
+    @ddt.data(
+        ('policy.yaml', 'policy', Severity.WARNING),
+        ('api-paste.ini', 'paste', Severity.WARNING),
+        ('manila.conf', 'config', Severity.INFO),
+        ('inventory.yaml', 'document', Severity.INFO),
+        ('waivers.yaml', 'waivers', Severity.INFO),
+        # Of a report of an earlier version.
+        ('policy.json', '', Severity.WARNING),
+        ('api-paste.ini', '', Severity.WARNING),
+        ('50-more.conf', '', Severity.INFO),
+    )
+    @ddt.unpack
+    def test_a_file_that_differs_is_drift(self, name, kind, severity):
+        path = f'/etc/manila/{name}'
+        self.drift(
+            self.file(
+                path,
+                severity,
+                f'{path} differs: one on ctl1 and ctl3, another on ctl2',
+                'ctl2',
+            ),
+            ctl1=self.reading((path, 'a', kind)),
+            ctl2=self.reading((path, 'b', kind)),
+            ctl3=self.reading((path, 'a', kind)),
+        )
+        self.drift(
+            ctl1=self.reading((path, 'a', kind)),
+            ctl2=self.reading((path, 'a', kind)),
+        )
+
+    def test_a_policy_file_that_one_api_host_lacks_is_drift(self):
+        policy = ('/etc/manila/policy.yaml', 'a', 'policy')
+        paste = ('/etc/manila/api-paste.ini', 'a', 'paste')
+        self.drift(
+            self.file(
+                policy[0],
+                Severity.WARNING,
+                f'{policy[0]} differs: one on ctl1, none on ctl2',
+                'ctl2',
+            ),
+            ctl1=self.reading(policy, paste),
+            ctl2=self.reading(paste),
+            # No API: what it lacks, nobody asks it for.
+            share1=self.reading(('/etc/manila/manila.conf', 'a', 'config')),
+        )
+
+    def test_a_file_that_is_another_one_on_hundreds(self):
+        path = '/etc/manila/manila.conf'
+        digests = '0123456789abcdef'
+        report = self.merged(
+            **{
+                f'ctl{one:03}': self.reading((path, digests[one % 16], ''))
+                for one in range(1, 301)
+            }
+        )
+        (found,) = report.checks[0].findings
+        self.assertTrue(
+            found.message.startswith(
+                f'{path} differs: 16 different ones on 300 hosts, such as '
+                'ctl001, ctl002 and ctl003; '
+            ),
+            found.message,
         )

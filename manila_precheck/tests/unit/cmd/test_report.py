@@ -10,6 +10,8 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import dataclasses
+import datetime
 import io
 import json
 import os
@@ -19,6 +21,7 @@ import fixtures
 import testtools
 
 from manila_precheck import model
+from manila_precheck import registry
 from manila_precheck import testing
 from manila_precheck.cmd import precheck
 from manila_precheck.reporters import json_report
@@ -32,8 +35,24 @@ class ReportMergeTest(testtools.TestCase):
         self.ctl1 = self.write('ctl1.json', model.Severity.INFO)
         self.ctl2 = self.write('ctl2.json', model.Severity.WARNING)
 
-    def write(self, name, severity):
+    def write(self, name, severity, hours=1, left_out=()):
+        """Write a report as a whole run makes it.
+
+        :param hours: how old it is; None for one without a date.
+        :param left_out: the ids of checks that did not run.
+        """
         path = os.path.join(self.path, name)
+        results = [
+            model.CheckResult(entry.name, entry.name, model.Outcome.PASSED)
+            for entry in registry.checks()
+            if entry.builtin and entry.name not in left_out
+        ]
+        created = None
+        if hours is not None:
+            age = datetime.timedelta(hours=hours)
+            created = (
+                datetime.datetime.now(datetime.timezone.utc) - age
+            ).isoformat()
         one = model.CheckResult(
             'some-check',
             'Some check',
@@ -44,8 +63,11 @@ class ReportMergeTest(testtools.TestCase):
                 ),
             ),
         )
+        report = dataclasses.replace(
+            testing.report_of(*results, one), created=created
+        )
         with open(path, 'w') as stream:
-            json_report.JsonReporter().write(testing.report_of(one), stream)
+            json_report.JsonReporter().write(report, stream)
         return path
 
     def main(self, *words):
@@ -77,24 +99,51 @@ class ReportMergeTest(testtools.TestCase):
         self.assertEqual(0, code)
         with open(merged) as stream:
             self.assertEqual(stdout, stream.read())
-        self.assertEqual(
-            ['configuration-drift', 'hosts', 'some-check'],
-            [one['id'] for one in json.loads(stdout)['checks']],
+        self.assertLess(
+            {'configuration-drift', 'hosts', 'some-check'},
+            {one['id'] for one in json.loads(stdout)['checks']},
         )
         self.assertEqual(1, self.main(merged, self.ctl2)[0])
+
+    @ddt.data(
+        (1, [], 0),
+        (25, [], 1),
+        (None, [], 1),
+        (25, ['--max-age', '26'], 0),
+        (25, ['--max-age', '0'], 0),
+        (None, ['--max-age', '0'], 0),
+        (-1, ['--max-age', '0'], 1),
+    )
+    @ddt.unpack
+    def test_an_old_report_is_not_ready(self, hours, words, expected):
+        path = self.write('ctl3.json', model.Severity.INFO, hours)
+        self.assertEqual((expected, ''), self.main(path, *words)[::2])
+
+    def test_a_subset_of_the_checks_is_not_ready(self):
+        path = self.write(
+            'ctl3.json', model.Severity.INFO, left_out=['api-paste']
+        )
+        code, stdout, _ = self.main(path)
+        self.assertEqual(1, code)
+        self.assertIn('no result of api-paste', stdout)
 
     @ddt.data(
         ([], 'the following arguments are required: FILE'),
         (['{ctl1}', '{ctl1}'], 'there is another report of ctl1'),
         (['/nowhere'], '/nowhere: No such file or directory'),
+        (['{ctl1}', '{link}'], 'it is the same file as '),
+        (['{ctl1}', '--max-age', '-1'], "'-1' is no whole number of hours"),
+        (['{ctl1}', '--max-age', 'NaN'], "'NaN' is no whole number of hours"),
         (['{ctl1}', '--format', 'nonsense'], "unknown format 'nonsense'"),
         (['{ctl1}', '--report', 'json:/nowhere/x'], 'there is no directory'),
         (['{ctl1}', '--fail-on', 'info'], "unknown --fail-on 'info'; known"),
     )
     @ddt.unpack
     def test_refused(self, words, expected):
+        link = os.path.join(self.path, 'ctl3.json')
+        os.symlink(self.ctl1, link)
         code, stdout, stderr = self.main(
-            *(word.format(ctl1=self.ctl1) for word in words)
+            *(word.format(ctl1=self.ctl1, link=link) for word in words)
         )
         self.assertEqual((255, ''), (code, stdout))
         self.assertIn(expected, stderr)

@@ -65,6 +65,85 @@ class ReadTest(testtools.TestCase):
         error = self.assertRaises(exceptions.SourceUnusable, report.read, path)
         self.assertEqual(f'{path}: {expected}', str(error))
 
+    @ddt.data(
+        ('{"schema_version": 1, "schema_version": 1}', 'is there twice'),
+        ('{"schema_version": NaN}', 'NaN is no number of JSON'),
+        ('{"x": {"y": [-Infinity]}}', '-Infinity is no number of JSON'),
+        ('{"schema_version": true}', 'not a report of version 1'),
+        ('{"schema_version": 1.0}', 'not a report of version 1'),
+        ('{"x":' * 100_000, 'it is not JSON'),
+        ('1' * 100_000, 'not a report of version 1'),
+    )
+    @ddt.unpack
+    def test_json_that_no_run_writes(self, text, words):
+        path = self.path_of(text)
+        error = self.assertRaises(exceptions.SourceUnusable, report.read, path)
+        self.assertTrue(
+            words in str(error) or 'it is not JSON' in str(error), error
+        )
+
+    def test_every_cut_of_a_report_is_refused(self):
+        text = self.text_of(reports.REPORT).rstrip()
+        for end in range(0, len(text), 97):
+            self.assertRaises(
+                exceptions.SourceUnusable,
+                report.read,
+                self.path_of(text[:end]),
+            )
+
+    @ddt.data(
+        lambda held, _: held.update(code=0),
+        lambda held, _: held.update(code=True),
+        lambda held, _: held.update(exit_code=0),
+        lambda held, _: held.update(created='yesterday'),
+        lambda held, _: held.update(created='2026-04-01T12:00:00'),
+        lambda held, _: held.update(waiver_until='soon'),
+        lambda held, _: held['database'].update(revision=7),
+        lambda held, _: held['checks'].append(held['checks'][0]),
+        lambda held, found: found.update(severity='info'),
+        lambda held, found: found.update(outcome='passed'),
+        lambda held, found: found.update(outcome='skipped'),
+        lambda held, found: found.update(findings=[]),
+        lambda held, found: found.update(seconds=-1),
+        lambda held, found: found.update(seconds=True),
+        lambda held, found: found['findings'][0].update(severity='fatal'),
+        lambda held, found: found['findings'][0].update(severity='info'),
+        lambda held, found: found['findings'][0].update(counts=False),
+        lambda held, found: found['findings'][0]['subject'].update(line=-1),
+        lambda held, found: found['findings'][0]['subject'].update(line=True),
+        lambda held, found: found['findings'][0].update(
+            known=False,
+            counts=False,
+            waiver={'key': 'k', 'reason': 'r', 'owner': 'o', 'expires': 'x'},
+        ),
+    )
+    def test_a_report_that_was_changed_is_not_believed(self, change):
+        held = json.loads(self.text_of(reports.REPORT))
+        failed = next(
+            one
+            for one in held['checks']
+            if one['outcome'] == 'found' and one['severity'] == 'failure'
+        )
+        change(held, failed)
+        path = self.path_of(json.dumps(held))
+        error = self.assertRaises(exceptions.SourceUnusable, report.read, path)
+        self.assertIn('the report is damaged (', str(error))
+
+    def test_keys_of_a_later_version_are_ignored(self):
+        whole = json.loads(self.text_of(reports.REPORT))
+        for path in [(), *_places(whole)]:
+            held = json.loads(json.dumps(whole))
+            place = held
+            for step in path:
+                place = place[step]
+            if isinstance(place, dict) and path[-1:] != ('data',):
+                place['a key of tomorrow'] = {'deep': [1]}
+                self.assertEqual(
+                    self.text_of(reports.REPORT),
+                    self.text_of(report.read(self.path_of(json.dumps(held)))),
+                    path,
+                )
+
     def test_not_there(self):
         error = self.assertRaises(
             exceptions.SourceUnusable, report.read, '/nowhere/ctl1.json'
