@@ -31,9 +31,6 @@ from manila_precheck.catalog import options
 from manila_precheck.catalog import values
 from manila_precheck.sources import config
 
-# The options of this program, in manila-precheck.conf or manila.conf.
-_OWN_GROUPS = 'manila_precheck'
-
 
 def emc_plugin(
     named: str, facts: catalog.Catalog, release: releases.Release
@@ -140,6 +137,7 @@ class Reader:
         self.options = facts.options(release)
         self._catalog = facts
         self._known: dict[config.Name, Standing] = {}
+        self._values: dict[config.Name, Any] = {}
 
     # -- sections ------------------------------------------------------------
 
@@ -218,7 +216,7 @@ class Reader:
         return self._known[key]
 
     def _standing(self, group: str, name: str) -> Standing:
-        if group.startswith(_OWN_GROUPS):
+        if group.startswith(config.OWN_GROUPS):
             return Standing(Why.OWN)
         match = self.options.find(group, name)
         if match is not None:
@@ -469,8 +467,21 @@ class Reader:
                 'it refers to an option that is not registered'
             )
         key = (standing.group, option.name)
+        if key not in self._values:
+            self._values[key] = self._get_anew(standing, option, key, seen)
+        return self._values[key]
+
+    def _get_anew(
+        self,
+        standing: Standing,
+        option: options.Option,
+        key: config.Name,
+        seen: frozenset[config.Name],
+    ) -> Any:
         if key in seen:
             raise Refused('it refers to itself')
+        if len(seen) > config.MAX_NESTED:
+            raise Refused('it refers to an option through too many others')
         settings = self.conf.effective(standing.names, option.multi)
         texts = [
             self._parse(standing.group, option, setting.value, seen | {key})

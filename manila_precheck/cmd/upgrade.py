@@ -110,45 +110,41 @@ def _read_conf(args: argparse.Namespace) -> tuple[cfg.ConfigOpts, list[str]]:
     """
     conf = cfg.ConfigOpts()
     opts.register(conf)
-    given = [path for _, path in args.locations]
     for flag, path in args.locations:
+        path = os.path.expanduser(path)
         # oslo.config would find nothing in it, and say nothing.
-        if flag == '--config-dir' and os.path.isfile(os.path.expanduser(path)):
+        if flag == '--config-dir' and os.path.isfile(path):
             raise exceptions.ConfigFileError(f'{path}: not a directory')
-    kwargs: dict[str, Any] = {}
-    if given:
-        kwargs = {'default_config_files': [], 'default_config_dirs': []}
+        if flag == '--config-file' and os.path.isdir(path):
+            raise exceptions.ConfigFileError(f'{path}: Is a directory')
+    files = dirs = []
+    if not args.locations:
+        files = cfg.find_config_files(project=PROJECT, prog=cmd.PROG)
+        dirs = cfg.find_config_dirs(project=PROJECT, prog=cmd.PROG)
+    # NOTE: first, since oslo.config waits for a pipe, puts every value
+    # together that it is given, and shows a line that it cannot parse.
+    locations = [path for _, path in args.locations] or [*files, *dirs]
+    config.read(locations)
     try:
         conf(
             [word for pair in args.locations for word in pair],
             project=PROJECT,
             prog=cmd.PROG,
-            **kwargs,
+            default_config_files=files,
+            default_config_dirs=dirs,
         )
-    except OSError as exc:
-        # oslo.config answers for some of the reasons only.
+    except UnicodeDecodeError as exc:
+        # oslo.config reads in the encoding of the locale.
         raise exceptions.ConfigFileError(
-            f'{exc.filename or "a configuration file"}: {exc.strerror}'
-        ) from exc
-    except (cfg.ConfigFileParseError, UnicodeDecodeError) as exc:
-        # NOTE: oslo.config's own message shows the line, password or not;
-        # or says nothing of the file.
-        config.read(given or context.locations_of(conf))
-        if isinstance(exc, UnicodeDecodeError):
-            # oslo.config reads in the encoding of the locale.
-            raise exceptions.ConfigFileError(
-                'a configuration file has characters that the encoding of '
-                f'this locale, {exc.encoding}, does not have; in '
-                'LC_ALL=C.UTF-8 it can be read'
-            ) from None
-        raise exceptions.ConfigFileError(
-            'a configuration file cannot be parsed'
+            'a configuration file has characters that the encoding of '
+            f'this locale, {exc.encoding}, does not have; in '
+            'LC_ALL=C.UTF-8 it can be read'
         ) from None
     except cfg.Error as exc:
         raise exceptions.ConfigFileError(
             redaction.scrub(' '.join(str(exc).split()))
         ) from exc
-    return conf, given or context.locations_of(conf)
+    return conf, locations
 
 
 def _require_files(ctx: context.Context, locations: Sequence[str]) -> None:

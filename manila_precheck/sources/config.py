@@ -138,6 +138,7 @@ class ConfigFiles:
         for item in parsed:
             for section, _line in item.sections:
                 self._sections.setdefault(ini.normalize(section), section)
+        _require_bounded(self)
         self._roles = _Roles(self)
 
     @property
@@ -357,14 +358,104 @@ class _Roles:
                 self._add(profile, Role.BINDING_PROFILE)
 
 
+# Names the sections of further sources of values.
+_SOURCES = ('DEFAULT', 'config_source')
+
+#: The options of this program, in manila-precheck.conf or manila.conf.
+OWN_GROUPS = 'manila_precheck'
+
+#: What a value may become, in characters, and through how many others.
+_MAX_EXPANDED = 2**20
+MAX_NESTED = 50
+
+
+def _require_bounded(config: ConfigFiles) -> None:
+    """Make sure that every value is still one when it is put together.
+
+    Thirty lines of ``a = $b$b`` are a value of gigabytes.
+
+    :raises ConfigFileError: naming the line whose references go too far.
+    """
+    # How long the value may get, and through how many others it goes.
+    found: dict[Name, tuple[int, int]] = {}
+
+    def measure(key: Name, seen: frozenset[Name]) -> tuple[int, int]:
+        if key not in found:
+            sizes = [line_size(line, seen | {key}) for line in lines(key)]
+            found[key] = max(s[0] for s in sizes), max(s[1] for s in sizes)
+        return found[key]
+
+    def lines(key: Name) -> tuple[Setting, ...]:
+        return config.find(*key)
+
+    def line_size(line: Setting, seen: frozenset[Name]) -> tuple[int, int]:
+        size, depth = len(line.value), 0
+        for reference in references(line.value):
+            home, dot, name = reference.rpartition('.')
+            for group in (home,) if dot else (line.group, 'DEFAULT'):
+                key = normalize(group), name
+                if key in seen and _is_read_here(key):
+                    raise exceptions.ConfigFileError(
+                        f'{line.where}: the value of [{line.section}] '
+                        f'{line.name} refers to itself'
+                    )
+                # Any other that refers to itself is for a check to tell.
+                if lines(key) and key not in seen:
+                    if len(seen) > MAX_NESTED:
+                        raise _too_long(line)
+                    more, below = measure(key, seen)
+                    size, depth = size + more, max(depth, 1 + below)
+                    break
+        if size > _MAX_EXPANDED or depth > MAX_NESTED:
+            raise _too_long(line)
+        return size, depth
+
+    for setting in config.settings:
+        if '$' in setting.value:
+            measure((setting.group, setting.name), frozenset())
+
+
+def _is_read_here(key: Name) -> bool:
+    """Say whether oslo.config gets the value for this very program."""
+    return key == _SOURCES or key[0].startswith(OWN_GROUPS)
+
+
+def _too_long(line: Setting) -> exceptions.ConfigFileError:
+    return exceptions.ConfigFileError(
+        f'{line.where}: the references in [{line.section}] {line.name} make '
+        f'a value of more than {_MAX_EXPANDED >> 20} MiB, or lead through '
+        f'more than {MAX_NESTED} other options'
+    )
+
+
+def references(text: str) -> list[str]:
+    """Return what a value refers to: 'name' or 'group.name', in order."""
+    if '$' not in text:
+        return []
+    from oslo_config import cfg
+
+    return [
+        found['named'] or found['braced']
+        for found in cfg.ConfigOpts.Template.pattern.finditer(
+            text.replace(r'\$', '$$')
+        )
+        if found['named'] or found['braced']
+    ]
+
+
 class _Lookup(Mapping[str, object]):
     """Let string.Template ask a function."""
 
     def __init__(self, lookup: Callable[[str], object]) -> None:
         self._lookup = lookup
+        self._left = _MAX_EXPANDED
 
     def __getitem__(self, key: str) -> object:
-        return self._lookup(key)
+        value = self._lookup(key)
+        self._left -= len(str(value))
+        if self._left < 0:
+            raise ValueError('its references make it too long')
+        return value
 
     def __iter__(self) -> Iterator[str]:
         return iter(())
@@ -380,6 +471,7 @@ def substitute(text: str, lookup: Callable[[str], object]) -> str:
         $$ and \\$ stand for a dollar.
     :param lookup: the value of 'name' or 'group.name'; KeyError leaves the
         reference as it stands.
+    :raises ValueError: when the value gets longer than 1 MiB.
     """
     if '$' not in text:
         return text

@@ -28,6 +28,10 @@ from oslo_config import iniparser
 
 from manila_precheck import exceptions
 from manila_precheck import model
+from manila_precheck.sources import content
+
+#: What one file may hold, in bytes: some hundred times a large manila.conf.
+MAX_BYTES = 16 * 2**20
 
 
 def normalize(section: str) -> str:
@@ -154,13 +158,26 @@ def read_file(path: str) -> ParsedFile:
     :raises ConfigFileError: naming the file and the line, never its content.
     """
     path = os.path.expanduser(path)
-    content = _content(path)
+    try:
+        data = content.read(path, MAX_BYTES)
+    except exceptions.SourceUnusable as exc:
+        raise exceptions.ConfigFileError(str(exc)) from exc
+    return parse(path, data)
+
+
+def parse(path: str, data: bytes) -> ParsedFile:
+    """Return what a file says, with the rank of the first.
+
+    :param path: what the file is called.
+    :param data: all that it holds.
+    :raises ConfigFileError: naming the file and the line, never its content.
+    """
     try:
         lines = io.TextIOWrapper(
-            io.BytesIO(content), encoding='utf-8'
+            io.BytesIO(data), encoding='utf-8'
         ).readlines()
     except UnicodeDecodeError as exc:
-        line = content.count(b'\n', 0, exc.start) + 1
+        line = data.count(b'\n', 0, exc.start) + 1
         raise exceptions.ConfigFileError(
             f'{path}:{line}: the file is not UTF-8 text'
         ) from None
@@ -172,17 +189,7 @@ def read_file(path: str) -> ParsedFile:
             f'{path}:{exc.lineno}: {exc.msg}'
         ) from None
     return ParsedFile(
-        model.FileRead(path, hashlib.sha256(content).hexdigest()),
+        model.FileRead(path, hashlib.sha256(data).hexdigest()),
         tuple(parser.settings),
         tuple(parser.sections),
     )
-
-
-def _content(path: str) -> bytes:
-    try:
-        with open(path, 'rb') as stream:
-            return stream.read()
-    except OSError as exc:
-        raise exceptions.ConfigFileError(
-            f'{path}: {exc.strerror or "cannot be read"}'
-        ) from exc

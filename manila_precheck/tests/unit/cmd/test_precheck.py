@@ -421,6 +421,14 @@ class ReadingErrorsTest(Case):
         self.assertEqual((255, ''), (code, stdout))
         return stderr.partition(' error: ')[2]
 
+    def test_a_pipe_as_a_configuration_file_was_waited_for(self):
+        path = os.path.join(self.path, 'pipe.conf')
+        os.mkfifo(path)
+        self.assertEqual(
+            f'{path}: a pipe, no file\n',
+            self.refused('--config-file', path),
+        )
+
     def test_a_directory_as_a_file_was_an_error_of_writing(self):
         self.assertEqual(
             f'{self.path}: Is a directory\n',

@@ -56,6 +56,11 @@ class Files(unittest.TestCase):
             [self.write(t, f'{i}.conf') for i, t in enumerate(texts)]
         )
 
+    def refusal(self, path):
+        with self.assertRaises(exceptions.ConfigFileError) as caught:
+            config.read([path])
+        return caught.exception
+
 
 class SecretsTestCase(Files):
     def test_every_secret_of_the_catalog_is_one(self):
@@ -93,6 +98,64 @@ class ReadTestCase(Files):
         )
         self.assertEqual(('DEFAULT', 'empty'), found.groups)
         self.assertEqual('Empty', found.section('EMPTY'))
+
+    @ddt.named_data(
+        [
+            'doubled',
+            [f'a{n} = $a{n + 1}$a{n + 1}' for n in range(30)]
+            + ['a30 = ' + 10 * 'x'],
+            # 2 to the power of 16 times 10, and the references themselves.
+            14,
+        ],
+        ['nested', [f'a{n} = $a{n + 1}' for n in range(3000)], 50],
+        ['from the end', [f'a{n + 1} = ${{a{n}}}' for n in range(99)], 51],
+        ['wide', ['a = ' + 2000 * '$b', 'b = ' + 2000 * 'x'], 0],
+        [
+            'by section',
+            ['a = ' + 2000 * '${X.b}', '[x]', 'b = ' + 999 * 'x'],
+            0,
+        ],
+    )
+    @ddt.unpack
+    def test_references_without_end_took_all_memory(self, lines, at):
+        path = self.write('[DEFAULT]\n' + '\n'.join(lines) + '\n')
+        error = self.refusal(path)
+        name = lines[at].partition(' ')[0]
+        self.assertEqual(
+            f'{path}:{at + 2}: the references in [DEFAULT] {name} make a '
+            'value of more than 1 MiB, or lead through more than 50 other '
+            'options',
+            str(error),
+        )
+
+    def test_many_lines_that_refer_to_one_option(self):
+        text = 'a = 1\n' + 20000 * 'b = $a\nc = $b\n'
+        found = self.read(f'[DEFAULT]\n{text}')
+        self.assertEqual('1', found.value('DEFAULT', 'c'))
+
+    @ddt.data('[DEFAULT]\nconfig_source', '[manila_precheck]\nstage')
+    def test_what_this_program_reads_and_refers_to_itself(self, text):
+        name = text.partition('\n')[2]
+        path = self.write(f'{text} = $other\nother = ${name}\n')
+        error = self.refusal(path)
+        self.assertIn(f'{path}:3: the value of ', str(error))
+
+    def test_a_file_that_is_too_large(self):
+        path = self.write('#' * (16 * 2**20 + 1))
+        error = self.refusal(path)
+        self.assertEqual(
+            f'{path}: larger than 16 MiB, which is more than is read of such '
+            'a file',
+            str(error),
+        )
+
+    def test_a_pipe_was_waited_for(self):
+        path = os.path.join(self.directory, 'd')
+        os.makedirs(path)
+        pipe = os.path.join(path, 'x.conf')
+        os.mkfifo(pipe)
+        error = self.refusal(path)
+        self.assertEqual(f'{pipe}: a pipe, no file', str(error))
 
     def test_directory_is_read_in_its_place_in_order_of_names(self):
         first = self.write('[DEFAULT]\na = 1\n')

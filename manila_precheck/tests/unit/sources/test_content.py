@@ -53,6 +53,21 @@ class ReadTest(testtools.TestCase):
             one.bind(self.path)
             self.refused(self.path, 'a pipe, no file')
 
+    def test_a_file_that_is_too_large(self):
+        with open(self.path, 'wb') as stream:
+            stream.write(b'x' * 2**20)
+        self.assertEqual(2**20, len(content.read(self.path, 2**20)))
+        with open(self.path, 'ab') as stream:
+            stream.write(b'x')
+        error = self.assertRaises(
+            exceptions.SourceUnusable, content.read, self.path, 2**20
+        )
+        self.assertEqual(
+            f'{self.path}: larger than 1 MiB, which is more than is read of '
+            'such a file',
+            str(error),
+        )
+
     def test_a_directory(self):
         self.refused('/', 'Is a directory')
 
