@@ -62,6 +62,10 @@ class OutputError(PrecheckError):
     """A report could not be written where it was asked for."""
 
 
+class ProcessError(PrecheckError):
+    """The process that runs the checks ended, and said nothing whole."""
+
+
 class SourceNotGiven(PrecheckError):
     """An input was never given: the checks that need it are SKIPPED."""
 

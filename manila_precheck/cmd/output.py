@@ -28,6 +28,7 @@ from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import registry
 from manila_precheck import runner
+from manila_precheck.cmd import answer
 from manila_precheck.reporters import base
 
 
@@ -133,49 +134,74 @@ def _is_special(path: str) -> bool:
         return False
 
 
-def write_files(
-    wanted: Iterable[Target], report: model.Report
+def render_files(
+    wanted: Iterable[Target], report: model.Report, files: list[answer.File]
 ) -> Iterator[str]:
-    """Write the files, and yield for each that was not written why.
+    """Render the files, and yield for each that was not rendered why.
 
-    What goes wrong with one keeps none of the others from being written.
+    :param files: takes those that were.
     """
     for target in wanted:
+        label = f'{target.format}:{target.path}'
         try:
             text = render(target.reporter, report, io.StringIO())
-            _write(target.path, text.encode('utf-8', 'backslashreplace'))
         except exceptions.PrecheckError as exc:
-            yield f'report {target.format}:{target.path}: {exc}'
-        except OSError as exc:
-            yield f'report {target.format}:{target.path}: {exc.strerror}'
+            yield f'report {label}: {exc}'
+            continue
+        content = text.encode('utf-8', 'backslashreplace')
+        files.append(answer.File(label, target.path, content))
 
 
-def _write(path: str, content: bytes) -> None:
-    """Write a file whole or not at all.
+def stage(files: Iterable[answer.File]) -> Iterator[str]:
+    """Write the files beside their places, and yield what went wrong.
 
-    It takes the place of the one that is there, and keeps its mode. A device
-    or a pipe is written to.
+    What goes wrong with one keeps none of the others from being written.
+    They get to their places by :func:`publish`. A device or a pipe is
+    written to.
     """
-    if _is_special(path):
-        with open(path, 'wb') as stream:
-            stream.write(content)
+    for file in files:
+        try:
+            _stage(file)
+        except exceptions.PrecheckError as exc:
+            yield f'report {file.label}: {exc}'
+        except OSError as exc:
+            yield f'report {file.label}: {exc.strerror}'
+
+
+def publish() -> Iterator[str]:
+    """Put the files into their places, and yield what went wrong.
+
+    Each takes the place of the one that is there, and keeps its mode.
+    """
+    for temporary, (path, label) in list(unfinished.items()):
+        try:
+            os.replace(temporary, path)
+            unfinished.pop(temporary, None)
+        except OSError as exc:
+            yield f'report {label}: {exc.strerror}'
+    discard_unfinished()
+
+
+def _stage(file: answer.File) -> None:
+    if _is_special(file.path):
+        with open(file.path, 'wb') as stream:
+            stream.write(file.content)
         return
-    path = os.path.realpath(path)
+    path = os.path.realpath(file.path)
     descriptor, temporary = tempfile.mkstemp(
         dir=os.path.dirname(path), prefix='.manila-precheck-'
     )
-    unfinished.add(temporary)
+    unfinished[temporary] = (path, file.label)
     try:
         with os.fdopen(descriptor, 'wb') as stream:
-            stream.write(content)
+            stream.write(file.content)
             stream.flush()
             os.fsync(stream.fileno())
             os.fchmod(stream.fileno(), _mode(path))
-        os.replace(temporary, path)
-        unfinished.discard(temporary)
-    finally:
-        # Nothing is left of one that is not in its place by now.
-        discard_unfinished()
+    except OSError:
+        del unfinished[temporary]
+        os.unlink(temporary)
+        raise
 
 
 def _mode(path: str) -> int:
@@ -189,15 +215,16 @@ def _mode(path: str) -> int:
         return 0o666 & ~mask
 
 
-#: Files that are being written, for whoever ends the process meanwhile.
-unfinished: set[str] = set()
+#: Files that are being written, with their places and labels, for whoever
+#: ends the process meanwhile.
+unfinished: dict[str, tuple[str, str]] = {}
 
 
 def discard_unfinished() -> None:
     """Remove what was begun and will not be finished."""
     while unfinished:
         with contextlib.suppress(OSError):
-            os.unlink(unfinished.pop())
+            os.unlink(unfinished.popitem()[0])
 
 
 def write(one: base.Reporter, report: model.Report, stdout: TextIO) -> None:

@@ -29,7 +29,10 @@ from typing import TextIO
 from manila_precheck import cmd
 from manila_precheck import exceptions
 from manila_precheck import runner
+from manila_precheck.cmd import answer
 from manila_precheck.cmd import logs
+from manila_precheck.cmd import output
+from manila_precheck.cmd import supervisor
 
 #: The exit code of a run that could not look.
 COULD_NOT_RUN = 255
@@ -50,6 +53,10 @@ Examples:
 Exit codes of upgrade check: 0 success, 1 warnings, 2 failures, 255 it could
 not run.
 """
+
+
+class _Answered(Exception):
+    """A flag asks for a text, and for nothing else."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -115,9 +122,8 @@ class _Parser(argparse.ArgumentParser):
             f'stand behind it: {cmd.PROG} upgrade check {flag} ...'
         )
 
-    def print_help(self, file: Any = None) -> None:
-        # argparse's own says nothing of a help that could not be written.
-        (file or sys.stdout).write(self.format_help())
+    def print_help(self, file: Any = None) -> NoReturn:
+        raise _Answered(self.format_help())
 
 
 class _Location(argparse.Action):
@@ -201,29 +207,28 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *args: Any) -> None:
         from manila_precheck.cmd import upgrade
 
-        sys.stdout.write(f'{cmd.PROG} {upgrade.version()}\n')
-        parser.exit()
+        raise _Answered(f'{cmd.PROG} {upgrade.version()}\n')
 
 
-def _upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
+def _upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     from manila_precheck.cmd import upgrade
 
     return upgrade.upgrade_check(args, stdout)
 
 
-def _check_list(args: argparse.Namespace, stdout: TextIO) -> int:
+def _check_list(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     from manila_precheck.cmd import pages
 
     return pages.check_list(args, stdout)
 
 
-def _check_explain(args: argparse.Namespace, stdout: TextIO) -> int:
+def _check_explain(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     from manila_precheck.cmd import pages
 
     return pages.check_explain(args, stdout)
 
 
-def _report_merge(args: argparse.Namespace, stdout: TextIO) -> int:
+def _report_merge(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     from manila_precheck.cmd import report
 
     return report.report_merge(args, stdout)
@@ -327,7 +332,7 @@ def _choice(
         dest=dest, metavar=metavar, parser_class=parser_class
     )
 
-    def nothing_said(args: argparse.Namespace, stdout: TextIO) -> int:
+    def nothing_said(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         *others, last = choices.choices
         words = f'{", ".join(others)} or {last}' if others else last
         parser.error(f'after "{parser.prog}" say {words}')
@@ -338,7 +343,7 @@ def _choice(
 
 
 def _leaf(
-    parser: _Parser, run: Callable[[argparse.Namespace, TextIO], int]
+    parser: _Parser, run: Callable[[argparse.Namespace, answer.Stdout], int]
 ) -> None:
     """Note what a parser's words lead to, for when they are the last."""
     parser.set_defaults(run=run, parser=parser)
@@ -355,8 +360,8 @@ def _discard(stream: TextIO) -> None:
         os.close(nowhere)
 
 
-def _say(message: str, formatter: logs.Formatter) -> None:
-    text = ' '.join(formatter.clean(message).split())
+def _say(message: str) -> None:
+    text = ' '.join(logs.Formatter().clean(message).split())
     try:
         sys.stderr.write(f'{cmd.PROG}: error: {text}\n')
         sys.stderr.flush()
@@ -372,6 +377,13 @@ def _require_streams() -> None:
     """
     # Python has None for a descriptor that is closed.
     streams: tuple[Optional[TextIO], ...] = (sys.stdout, sys.stderr)
+    # What is opened next would have the number of one that is closed.
+    while True:
+        descriptor = os.open(os.devnull, os.O_RDWR)
+        if descriptor > 2:
+            os.close(descriptor)
+            break
+        os.set_inheritable(descriptor, True)
     if streams[1] is None:
         sys.stderr = open(
             os.devnull, 'w', encoding='utf-8', errors='backslashreplace'
@@ -393,9 +405,6 @@ def _ended_by_signals() -> Iterator[None]:
     """
 
     def end(number: int, frame: Any) -> None:
-        # Not by an exception: a check's thread, or a plugin, may hold it.
-        from manila_precheck.cmd import output
-
         output.discard_unfinished()
         name = signal.Signals(number).name
         with contextlib.suppress(OSError):
@@ -404,7 +413,7 @@ def _ended_by_signals() -> Iterator[None]:
 
     previous = {}
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):
+        for number in supervisor.ENDING:
             # One that is ignored, as below nohup, stays so.
             if signal.getsignal(number) is signal.SIG_DFL:
                 previous[number] = signal.signal(number, end)
@@ -415,51 +424,102 @@ def _ended_by_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _parse(argv: Optional[Sequence[str]]) -> Optional[argparse.Namespace]:
-    """Return the flags; None when the parser has answered by itself."""
-    try:
-        args, unknown = _parser().parse_known_args(argv)
-    except SystemExit:
-        # After --help and --version only: errors are raised as ours.
-        return None
+def _end_child(number: int, frame: Any) -> None:
+    """End the process that runs the checks; its parent says why."""
+    # Not by an exception: a check's thread, or a plugin, may hold it.
+    os._exit(128 + number)
+
+
+def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
+    """Return the flags.
+
+    :raises _Answered: when they ask for a text.
+    """
+    args, unknown = _parser().parse_known_args(argv)
     if unknown:
         args.parser.refuse(unknown)
     args.locations = [*args.locations, *args.more_locations]
     return args
 
 
+def _answer(
+    argv: Optional[Sequence[str]], stdout: answer.Stdout
+) -> answer.Answer:
+    """Run the command, and return what it has to say; raise nothing."""
+    formatter = logs.Formatter()
+    code, error = COULD_NOT_RUN, ''
+    try:
+        # The flags come from oslo.config, which may not even import.
+        args = runner.guarded(lambda: _parse(argv), passing=(_Answered,))
+        args.log = formatter = logs.set_up(args.debug)
+        code = runner.guarded(lambda: args.run(args, stdout))
+    except _Answered as exc:
+        code = 0
+        stdout.write(str(exc))
+    except exceptions.PrecheckError as exc:
+        error = str(exc)
+    except KeyboardInterrupt:
+        return answer.Answer(code, error='interrupted')
+    return answer.Answer(
+        code, stdout.getvalue(), tuple(stdout.files), formatter.clean(error)
+    )
+
+
+def _write(whole: answer.Answer, last: bool) -> str:
+    """Write what a command has to say; a file appears when all is written.
+
+    :param last: the process ends after it.
+    :returns: what could not be written, and the error of the command.
+    :raises OSError: when standard output takes no more.
+    """
+    with _ended_by_signals():
+        try:
+            problems = list(output.stage(whole.files))
+            sys.stdout.write(whole.stdout)
+            sys.stdout.flush()
+            if last:
+                # The files and the exit code belong together.
+                signal.pthread_sigmask(
+                    signal.SIG_BLOCK, {signal.SIGINT, *supervisor.ENDING}
+                )
+            problems += output.publish()
+        finally:
+            output.discard_unfinished()
+    if whole.error:
+        problems.append(whole.error)
+    return '; '.join(problems)
+
+
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run the command and return its exit code.
 
-    :param argv: the words after the name of the command; None for those of
-        this process.
+    :param argv: the words after the name of the command, which then runs in
+        this process. None for the words of this process; it runs in a child
+        then, so that whatever a plugin does, the exit code is that of a
+        report or 255.
     """
-    formatter = logs.Formatter()
     try:
         _require_streams()
-        # The flags come from oslo.config, which may not even import.
-        args = runner.guarded(lambda: _parse(argv), passing=(OSError,))
-        code = 0
-        if args is not None:
-            run = args.run
-            args.log = formatter = logs.set_up(args.debug)
-            with _ended_by_signals():
-                code = runner.guarded(
-                    lambda: run(args, sys.stdout), passing=(OSError,)
-                )
-        sys.stdout.flush()
-        return code
+        stdout = answer.Stdout(sys.stdout)
+        if argv is None:
+            whole = supervisor.ask(lambda: _answer(None, stdout), _end_child)
+        else:
+            whole = _answer(argv, stdout)
+        error = _write(whole, last=argv is None)
+        if not error:
+            return whole.code
+        _say(error)
+    except supervisor.Ended as exc:
+        _say(str(exc))
+        return exc.code
     except exceptions.PrecheckError as exc:
-        _say(str(exc), formatter)
+        _say(str(exc))
     except BrokenPipeError:
         _discard(sys.stdout)
-        _say(
-            'standard output was closed before the report was written',
-            formatter,
-        )
+        _say('standard output was closed before the report was written')
     except OSError as exc:
         _discard(sys.stdout)
-        _say(f'cannot write the report: {exc.strerror}', formatter)
+        _say(f'cannot write the report: {exc.strerror}')
     except KeyboardInterrupt:
-        _say('interrupted', formatter)
+        _say('interrupted')
     return COULD_NOT_RUN

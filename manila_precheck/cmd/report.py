@@ -16,17 +16,17 @@ import argparse
 from collections.abc import Iterable
 import datetime
 import os
-from typing import TextIO
 
 from manila_precheck import exceptions
 from manila_precheck import merge
 from manila_precheck import model
 from manila_precheck import registry
+from manila_precheck.cmd import answer
 from manila_precheck.cmd import output
 from manila_precheck.sources import report
 
 
-def report_merge(args: argparse.Namespace, stdout: TextIO) -> int:
+def report_merge(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     """Write what several reports say as one, and return the exit code.
 
     :raises PrecheckError: when one of them cannot be read, or the merged one
@@ -43,7 +43,7 @@ def report_merge(args: argparse.Namespace, stdout: TextIO) -> int:
         args.max_age,
         [entry.name for entry in registry.checks() if entry.builtin],
     )
-    problems = list(output.write_files(targets, merged))
+    problems = list(output.render_files(targets, merged, stdout.files))
     output.write(reporter, merged, stdout)
     if problems:
         raise exceptions.OutputError('; '.join(problems))

@@ -16,11 +16,9 @@ from collections.abc import Sequence
 import dataclasses
 import datetime
 import importlib.metadata
-import logging
 import os
 import sys
 from typing import Any
-from typing import TextIO
 
 from oslo_config import cfg
 
@@ -38,6 +36,7 @@ from manila_precheck import runner
 from manila_precheck import settings
 from manila_precheck import upgradecheck
 from manila_precheck import waiving
+from manila_precheck.cmd import answer
 from manila_precheck.cmd import output
 from manila_precheck.cmd import progress
 from manila_precheck.cmd import waiting
@@ -181,7 +180,7 @@ def _apply_flags(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
     opts.settle(conf)
 
 
-def upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
+def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     """Run the checks, write the report, return the exit code.
 
     :raises PrecheckError: when the run cannot look at all.
@@ -230,7 +229,7 @@ def upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
         )
 
     def write(report: model.Report) -> None:
-        problems.extend(output.write_files(targets, report))
+        problems.extend(output.render_files(targets, report, stdout.files))
         output.write(reporter, report, stdout)
 
     _require_files(ctx, locations)
@@ -253,12 +252,6 @@ def upgrade_check(args: argparse.Namespace, stdout: TextIO) -> int:
     code = model.exit_code(int(result), options.fail_on)
     if ctx.interrupted.is_set():
         code = int(model.Severity.FAILURE)
-    if ctx.abandoned:
-        # A check that was given up still runs in its thread, and nothing
-        # else ends it: the interpreter would wait for what it started.
-        logging.shutdown()
-        sys.stderr.flush()
-        os._exit(code)
     return code
 
 

@@ -50,7 +50,11 @@ class Case(testtools.TestCase):
         self.file = os.path.join(self.path, 'report')
 
     def write(self, *targets):
-        return list(output.write_files(targets, reports.CLEAN))
+        files = []
+        problems = list(output.render_files(targets, reports.CLEAN, files))
+        problems += output.stage(files)
+        problems += output.publish()
+        return problems
 
     def content(self):
         with open(self.file, encoding='utf-8') as stream:

@@ -1,0 +1,123 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What a command has to say: made first, and written when it is whole."""
+
+from collections.abc import Sequence
+import dataclasses
+import io
+import json
+from typing import NamedTuple
+from typing import Optional
+from typing import TextIO
+
+_HEAD = b'manila-precheck answer 1\n'
+_TAIL = b'\nend of the answer\n'
+
+
+class File(NamedTuple):
+    """A file that a report goes to, with what goes there."""
+
+    label: str
+    """'FORMAT:PATH', as it was given."""
+
+    path: str
+    content: bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class Answer:
+    """All that a command writes, and its exit code."""
+
+    code: int
+    stdout: str = ''
+    files: tuple[File, ...] = ()
+
+    error: str = ''
+    """What goes to standard error, on one line; '' when nothing does."""
+
+
+class Stdout(io.StringIO):
+    """Takes what is to go to standard output, and tells what that is.
+
+    :param stdout: the standard output.
+    """
+
+    def __init__(self, stdout: TextIO) -> None:
+        super().__init__()
+        self._encoding = getattr(stdout, 'encoding', None)
+        self._terminal = stdout.isatty()
+        #: The files that are to be written as well.
+        self.files: list[File] = []
+
+    @property
+    def encoding(self) -> Optional[str]:  # type: ignore[override]
+        """The encoding of the standard output; None takes any character."""
+        return self._encoding
+
+    def isatty(self) -> bool:
+        """Say whether the standard output is a terminal."""
+        return self._terminal
+
+
+def dump(answer: Answer) -> bytes:
+    """Return an answer as bytes, for :func:`load`."""
+    parts = [
+        answer.stdout.encode('utf-8', 'surrogatepass'),
+        *(file.content for file in answer.files),
+    ]
+    head = json.dumps(
+        {
+            'code': answer.code,
+            'error': answer.error,
+            'files': [(file.label, file.path) for file in answer.files],
+            'sizes': [len(part) for part in parts],
+        }
+    ).encode()
+    size = b'%d\n' % len(head)
+    return b''.join([_HEAD, size, head, *parts, _TAIL])
+
+
+def load(data: bytes) -> Optional[Answer]:
+    """Return the answer that some bytes are; None when it is not whole."""
+    if not (data.startswith(_HEAD) and data.endswith(_TAIL)):
+        return None
+    size, _, rest = data[len(_HEAD) : -len(_TAIL)].partition(b'\n')
+    try:
+        head = json.loads(rest[: int(size)])
+        stdout, *contents = _cut(rest[int(size) :], head['sizes'])
+        return Answer(
+            code=int(head['code']),
+            stdout=stdout.decode('utf-8', 'surrogatepass'),
+            files=tuple(
+                File(label, path, content)
+                for (label, path), content in zip(head['files'], contents)
+            ),
+            error=str(head['error']),
+        )
+    except (ValueError, LookupError, TypeError):
+        return None
+
+
+def _cut(data: bytes, sizes: Sequence[int]) -> list[bytes]:
+    """Return the parts of these sizes.
+
+    :raises ValueError: when they are not all of the data.
+    """
+    if sum(sizes) != len(data):
+        raise ValueError(f'{len(data)} bytes, not {sum(sizes)}')
+    parts = []
+    start = 0
+    for size in sizes:
+        parts.append(data[start : start + size])
+        start += size
+    return parts

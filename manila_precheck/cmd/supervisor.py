@@ -1,0 +1,259 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Run a command in a process of its own, and take its whole answer or none.
+
+A check, a reporter and whatever they import may be of a third party, and may
+do what no exception handler sees: end the process, crash in C, print, close
+descriptors, leave threads behind. So they run in a child. The parent runs
+none of that code, has the standard output for itself, and holds what the
+child says for its answer only when all of it has arrived.
+"""
+
+import contextlib
+import fcntl
+import os
+import select
+import shutil
+import signal
+import sys
+import time
+from typing import Any
+from typing import Callable
+from typing import Optional
+
+from manila_precheck import exceptions
+from manila_precheck.cmd import answer
+
+# What ends the process; a child has a moment to end by itself.
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+_GRACE_SECONDS = 10.0
+
+# A second Ctrl-C ends a child that did not see to the first one. Programs
+# such as timeout send the same signal twice, to the process and its group.
+_SAME_SECONDS = 1.0
+_INSISTED_SECONDS = 5.0
+
+# What the parent sends for SIGINT, which a terminal sends to both of them.
+_INTERRUPT = signal.SIGUSR1
+
+# More than a report of a million findings.
+_MAX_BYTES = 2**31
+
+
+class Ended(Exception):
+    """A signal has ended the command."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f'ended by {signal.Signals(number).name}')
+        self.code = 128 + number
+
+
+def _nothing(number: int, frame: Any) -> None:
+    """Be there, so that the signal is noted and does nothing else."""
+
+
+def _interrupt(number: int, frame: Any) -> None:
+    raise KeyboardInterrupt
+
+
+def _handle(number: int, handler: Callable[[int, Any], None]) -> Any:
+    """Set a handler, unless the signal is ignored, as below nohup.
+
+    :returns: the one that was there.
+    """
+    before = signal.getsignal(number)
+    if before is not signal.SIG_IGN:
+        signal.signal(number, handler)
+    return before
+
+
+def ask(
+    run: Callable[[], answer.Answer], ended: Callable[[int, Any], None]
+) -> answer.Answer:
+    """Return what a function answers, having run it in a child.
+
+    It is called once in the life of a process, before it has threads.
+
+    :param run: runs in the child; it raises nothing.
+    :param ended: the child's handler of SIGTERM and SIGHUP; it ends the
+        process.
+    :raises Ended: when the parent got one of these.
+    :raises KeyboardInterrupt: when it was interrupted and there is no answer.
+    :raises ProcessError: when there is no answer for another reason.
+    """
+    parent = os.getpid()
+    reader, writer = os.pipe()
+    woken, waker = os.pipe()
+    os.set_blocking(waker, False)
+    # A signal that comes before the handlers are there waits for them.
+    noted = {signal.SIGCHLD, signal.SIGINT, *ENDING, _INTERRUPT}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, noted) - noted
+    # Who ignores it has no child to wait for.
+    signal.signal(signal.SIGCHLD, _nothing)
+    child = os.fork()
+    if not child:
+        streams = (sys.stdout, sys.stderr)
+        try:
+            for descriptor in (reader, woken, waker):
+                os.close(descriptor)
+            _begin(parent, writer, ended)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            _send(writer, run)
+        finally:
+            # No thread and no exit handler has a say in how it ends.
+            for stream in streams:
+                with contextlib.suppress(AttributeError, OSError, ValueError):
+                    stream.flush()
+            os._exit(0)
+    os.close(writer)
+    handlers = {
+        number: _handle(number, _nothing)
+        for number in (signal.SIGINT, *ENDING)
+    }
+    signal.set_wakeup_fd(waker, warn_on_full_buffer=False)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    try:
+        return _Child(child, reader, woken).answer()
+    finally:
+        signal.set_wakeup_fd(-1)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for descriptor in (reader, woken, waker):
+            os.close(descriptor)
+
+
+class _Child:
+    """The parent's view of its child."""
+
+    def __init__(self, child: int, reader: int, woken: int) -> None:
+        self._child = child
+        self._reader = reader
+        self._woken = woken
+        self._data = bytearray()
+        self._ended_by: Optional[int] = None
+        self._interrupted = -_SAME_SECONDS
+        self._interrupts = 0
+        self._deadline: Optional[float] = None
+
+    def answer(self) -> answer.Answer:
+        """Wait for the child to end, and return what it has answered."""
+        status = self._wait()
+        if self._ended_by is not None:
+            raise Ended(self._ended_by)
+        found = answer.load(bytes(self._data))
+        if found is not None:
+            return found
+        if self._interrupts:
+            raise KeyboardInterrupt
+        if os.WIFSIGNALED(status):
+            name = signal.Signals(os.WTERMSIG(status)).name
+            what = f'{name} killed the process that ran the checks'
+        else:
+            what = (
+                'the process that ran the checks ended with '
+                f'{os.WEXITSTATUS(status)}'
+            )
+        raise exceptions.ProcessError(f'{what}, and there is no report')
+
+    def _wait(self) -> int:
+        # Not until the pipe is closed: a process that the child has started
+        # may hold it for ever.
+        reading = [self._reader, self._woken]
+        while True:
+            left = None
+            if self._deadline is not None:
+                left = max(0.0, self._deadline - time.monotonic())
+            ready = select.select(reading, [], [], left)[0]
+            if self._reader in ready and not self._read():
+                reading.remove(self._reader)
+            if self._woken in ready:
+                for number in os.read(self._woken, 512):
+                    self._see_to(number)
+            if left == 0.0 or len(self._data) > _MAX_BYTES:
+                os.kill(self._child, signal.SIGKILL)
+                self._deadline = None
+            ended, status = os.waitpid(self._child, os.WNOHANG)
+            if ended:
+                os.set_blocking(self._reader, False)
+                with contextlib.suppress(BlockingIOError):
+                    while self._read():
+                        pass
+                return status
+
+    def _read(self) -> bool:
+        chunk = os.read(self._reader, 2**20)
+        if len(self._data) <= _MAX_BYTES:
+            self._data += chunk
+        return bool(chunk)
+
+    def _see_to(self, number: int) -> None:
+        """Pass on a signal that this process got."""
+        now = time.monotonic()
+        if number in ENDING:
+            self._ended_by = self._ended_by or number
+            os.kill(self._child, number)
+            self._deadline = self._deadline or now + _GRACE_SECONDS
+        elif number == signal.SIGINT:
+            if now - self._interrupted >= _SAME_SECONDS:
+                os.kill(self._child, _INTERRUPT)
+                self._interrupts += 1
+            if self._interrupts > 1:
+                self._deadline = self._deadline or now + _INSISTED_SECONDS
+            self._interrupted = now
+
+
+def _begin(
+    parent: int, writer: int, ended: Callable[[int, Any], None]
+) -> None:
+    """Make this child a place for code that is not trusted."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    if _handle(signal.SIGINT, _nothing) is not signal.SIG_IGN:
+        signal.signal(_INTERRUPT, _interrupt)
+    for number in ENDING:
+        _handle(number, ended)
+    # Of the terminal that the report is for.
+    columns = shutil.get_terminal_size((80, 24)).columns
+    os.environ['COLUMNS'] = str(columns)
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nowhere, 0)
+    os.close(nowhere)
+    # What is printed goes beside the report, not into it.
+    os.dup2(2, 1)
+
+    def close() -> None:
+        with contextlib.suppress(OSError):
+            os.close(writer)
+
+    # A copy of this process says nothing for it.
+    os.register_at_fork(after_in_child=close)
+    # When the parent is killed the pipe has no reader, and the kernel tells
+    # by this signal; nobody else would end the child.
+    fcntl.fcntl(writer, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(writer, fcntl.F_SETSIG, signal.SIGTERM)
+    fcntl.fcntl(writer, fcntl.F_SETFL, os.O_WRONLY | os.O_ASYNC)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def _send(writer: int, run: Callable[[], answer.Answer]) -> None:
+    """Run a function, and send what it answers to the parent."""
+    pipe, child = os.fstat(writer), os.getpid()
+    data = memoryview(answer.dump(run()))
+    signal.pthread_sigmask(signal.SIG_BLOCK, {_INTERRUPT})
+    # The function may come back twice, in a copy of this process; and the
+    # number of the pipe may be that of another file by now.
+    if os.getpid() != child or not os.path.samestat(pipe, os.fstat(writer)):
+        return
+    fcntl.fcntl(writer, fcntl.F_SETFL, os.O_WRONLY)
+    while data:
+        data = data[os.write(writer, data) :]
