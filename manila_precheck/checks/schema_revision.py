@@ -69,7 +69,9 @@ class SchemaRevision(check.Check):
     a further index or column is no finding.
 
     At plan and stopped: INFO for the migrations that are pending, by name,
-    and for tables that manila does not have; WARNING when a ``db sync`` ended
+    for tables that manila does not have, and for parameters of the
+    connection URL that are not used, since they could write
+    (``init_command``); WARNING when a ``db sync`` ended
     between two releases, when the revision is from before 12.0.0, and for
     missing indexes and foreign keys; FAILURE when the revision is unknown,
     missing, newer than the target or there more than once, when tables or
@@ -89,6 +91,8 @@ class SchemaRevision(check.Check):
     def run(self, ctx: context.Context) -> Iterable[model.Finding]:
         """Yield what is wrong with the revision, and what is pending."""
         db = ctx.database_as_found
+        if db.left_out and db.state is not database.State.EMPTY:
+            yield self._left_out(db.left_out)
         if db.state is database.State.EMPTY:
             yield self._empty(ctx)
         elif db.state is database.State.UNVERSIONED:
@@ -106,6 +110,18 @@ class SchemaRevision(check.Check):
             )
         else:
             yield from self._versioned(ctx, db, db.revision)
+
+    def _left_out(self, names: Iterable[str]) -> model.Finding:
+        listed = ', '.join(names)
+        return self.finding(
+            model.Severity.INFO,
+            model.Subject('option', 'database/connection'),
+            f'the URL of the database has {listed}, which manila uses and '
+            'this program does not: a session that is read only takes from '
+            'it where the server is and how to log in',
+            data={'parameters': listed},
+            aspect='parameters',
+        )
 
     def _failure(
         self,

@@ -158,6 +158,11 @@ class Database:
         """Return the values of the URL that no text may show."""
         return self._location.secrets
 
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Return the parameters of the URL that are not used, sorted."""
+        return self._location.left_out
+
     # Sessions
 
     def _open(self) -> 'sa_engine.Connection':

@@ -15,12 +15,17 @@
 The connection string holds a password, and what a driver says of a failed
 login may repeat it: every text about the database goes through
 :meth:`Location.clean`.
+
+It may also run statements, load code and send files before the session is
+read only: of its parameters only those are used that say where the server is
+and how to log in.
 """
 
 import dataclasses
 import importlib.util
 import os
 import re
+import shlex
 from typing import Any
 from typing import Optional
 from typing import TYPE_CHECKING
@@ -34,6 +39,46 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 _SECRET_QUERY = ('password', 'passwd', 'sslpassword', 'ssl_key_password')
+
+# The drivers that are used: SQLAlchemy asks the entry points of installed
+# packages for any other, and runs what it finds.
+_DRIVERS = {
+    'mysql': ('pymysql', 'mysqldb'),
+    'mariadb': ('pymysql', 'mysqldb'),
+    'postgresql': ('psycopg2', 'psycopg'),
+    'sqlite': ('pysqlite',),
+}
+
+# What is used of the parameters of a URL, beside ssl*; see _without_more().
+# Others of PyMySQL run statements (init_command, sql_mode, collation), send
+# files (local_infile), change what it returns (use_unicode, conv) or name
+# code (cursorclass, auth_plugin_map); "plugin" is SQLAlchemy's, and loads an
+# entry point.
+_MYSQL_KEYS = frozenset(
+    'bind_address charset connect_timeout database db host passwd password '
+    'port read_timeout server_public_key unix_socket user '
+    'write_timeout'.split()
+)
+
+# PyMySQL takes from a file where the server is and how to log in, and no
+# more; mysqlclient also what runs and what is loaded.
+_OPTION_FILE_KEYS = frozenset(('read_default_file', 'read_default_group'))
+
+# Of libpq's ("Parameter Key Words"); options is looked into.
+_POSTGRESQL_KEYS = frozenset(
+    'application_name channel_binding client_encoding connect_timeout dbname '
+    'fallback_application_name gssdelegation gssencmode gsslib host hostaddr '
+    'keepalives keepalives_count keepalives_idle keepalives_interval '
+    'krbsrvname load_balance_hosts options passfile password port '
+    'require_auth requirepeer target_session_attrs tcp_user_timeout '
+    'user'.split()
+)
+
+# What names a file with any of them.
+_SERVICE_KEYS = frozenset(('service', 'servicefile'))
+
+# What "options" may set: whose tables are seen.
+_POSTGRESQL_SETTINGS = ('search_path', 'role')
 
 _INSTALL = {
     'MySQLdb': 'name PyMySQL in the URL (mysql+pymysql://) or install '
@@ -57,6 +102,9 @@ class Location:
 
     secrets: frozenset[str]
     """What must not appear in a message."""
+
+    left_out: tuple[str, ...] = ()
+    """The parameters of the URL that are not used, sorted."""
 
     def clean(self, text: str) -> str:
         """Return a driver's text on one line, without the secrets."""
@@ -93,6 +141,10 @@ def configured(conf: 'cfg.ConfigOpts') -> tuple[str, str]:
         try:
             value = conf.database[name]
             more = conf.database.connection_parameters
+        except RecursionError:
+            raise exceptions.SourceUnusable(
+                f'[database] {name} cannot be read: it refers to itself'
+            ) from None
         except (cfg.Error, ValueError) as exc:
             raise exceptions.SourceUnusable(
                 f'[database] {name} cannot be read: {type(exc).__name__}'
@@ -158,13 +210,19 @@ def read(
             '@host/database)'
         ) from None
     backend, _, driver = url.drivername.partition('+')
-    if backend == 'sqlite':
-        return _sqlite(option, url)
-    if backend not in ('mysql', 'mariadb', 'postgresql'):
+    if backend not in _DRIVERS:
         raise exceptions.SourceUnusable(
             f'{option} names {backend!r}, which is none of mysql, mariadb, '
             'postgresql and sqlite'
         )
+    if driver and driver not in _DRIVERS[backend]:
+        raise exceptions.SourceUnusable(
+            f'{option} names the driver {driver!r}, which is not used here: '
+            f'name {" or ".join(_DRIVERS[backend])} '
+            f'({backend}+{_DRIVERS[backend][0]}://)'
+        )
+    if backend == 'sqlite':
+        return _sqlite(option, url)
     if not (
         backend == 'postgresql'
         or url.database
@@ -175,6 +233,15 @@ def read(
             f'{option} names no database: its URL ends after the host'
         )
     location = _location(option, backend, url)
+    if driver == 'psycopg' and not _has(
+        'sqlalchemy.dialects.postgresql.psycopg'
+    ):
+        raise exceptions.SourceUnusable(
+            f'{option} names the driver psycopg, which SQLAlchemy has from '
+            '2.0 on: name psycopg2 in the URL (postgresql+psycopg2://)'
+        )
+    url, left_out = _without_more(option, backend, driver, url)
+    location = dataclasses.replace(location, left_out=left_out)
     if backend == 'mariadb':
         # SQLAlchemy's dialect of that name refuses a MySQL server, and has
         # another name by which statements would have to be told apart.
@@ -203,6 +270,69 @@ def read(
     return url.update_query_dict(
         {k: v for k, v in defaults.items() if k not in url.query}
     ), location
+
+
+def _without_more(
+    option: str, backend: str, driver: str, url: 'URL'
+) -> 'tuple[URL, tuple[str, ...]]':
+    """Return the URL with the parameters that are used, and what is not.
+
+    :raises SourceUnusable: when the server or the login is in a file that
+        may also say what to run.
+    """
+    if backend == 'postgresql':
+        used, files = _POSTGRESQL_KEYS, _SERVICE_KEYS
+    elif driver == 'pymysql':
+        used, files = _MYSQL_KEYS | _OPTION_FILE_KEYS, frozenset()
+    else:
+        used, files = _MYSQL_KEYS, _OPTION_FILE_KEYS
+    files &= set(url.query)
+    if files:
+        raise exceptions.SourceUnusable(
+            f'{option} has {" and ".join(sorted(files))}: such a file may '
+            'also say what a session runs or loads, and is not read; name '
+            'the server, the account and the database in the URL'
+        )
+    query = {
+        key: value
+        for key, value in url.query.items()
+        if key in used or key.startswith('ssl')
+    }
+    left_out = set(url.query) - set(query)
+    if 'options' in query:
+        texts = query['options']
+        text = texts if isinstance(texts, str) else ' '.join(texts)
+        kept, refused = _settings(text)
+        left_out |= {f'options={name}' for name in refused}
+        if kept:
+            query['options'] = ' '.join(f'-c {word}' for word in kept)
+        else:
+            del query['options']
+    return url.set(query=query), tuple(sorted(left_out))
+
+
+def _settings(options: str) -> tuple[list[str], list[str]]:
+    """Return what ``options`` may set, and the names of what it may not.
+
+    :param options: the words of a command line of PostgreSQL:
+        '-c search_path=cloud --work_mem=1GB'.
+    :returns: (['search_path=cloud'], ['work_mem']).
+    """
+    kept, refused = [], []
+    # A backslash takes the meaning from a blank (PostgreSQL's
+    # pg_split_opts()).
+    words = iter(re.findall(r'(?:\\.|[^\\\s])+', options))
+    for word in words:
+        if word == '-c':
+            word = next(words, '')
+        elif word.startswith(('-c', '--')):
+            word = word[2:]
+        name, equals, _value = word.partition('=')
+        if equals and name.lower() in _POSTGRESQL_SETTINGS:
+            kept.append(word)
+        else:
+            refused.append(name)
+    return kept, refused
 
 
 def _require_charset(option: str, url: 'URL') -> None:
@@ -276,20 +406,56 @@ def _sqlite(option: str, url: 'URL') -> 'tuple[URL, Location]':
             f'{option} names no SQLite file: a database in memory is empty '
             'for any other process'
         )
-    # Opening a file that is not there would create it.
+    # Opening a file that is not there would create it, and opening a FIFO
+    # waits for whoever writes to it.
     if not os.path.isfile(path):
+        what = 'is no file' if os.path.exists(path) else 'does not exist'
         raise exceptions.SourceUnusable(
-            f'the SQLite file {path} does not exist ({option})'
+            f'the SQLite file {path} {what} ({option})'
         )
     location = Location(
         option=option,
         words=f'the SQLite database {path}',
         secrets=frozenset(),
     )
+    # SQLite keeps what belongs to a file beside what the link leads to.
+    real = os.path.realpath(path)
     query = {'mode': 'ro', 'uri': 'true', 'check_same_thread': 'false'}
-    return url.set(
-        database=f'file:{parse.quote(os.path.abspath(path))}', query=query
-    ), location
+    if _writes_ahead(location, real):
+        query['immutable'] = '1'
+    return url.set(database=f'file:{parse.quote(real)}', query=query), location
+
+
+def _writes_ahead(location: Location, path: str) -> bool:
+    """Say whether a file of SQLite is in WAL mode.
+
+    Whoever reads one makes PATH-wal and PATH-shm, or writes to them, with
+    mode=ro too; unless it is told that nobody writes (immutable=1), which
+    leaves out what is in PATH-wal only.
+
+    :raises SourceUnusable: when there is something in PATH-wal.
+    """
+    try:
+        with open(path, 'rb') as stream:
+            # "The Database Header", offset 18: 2 is for WAL.
+            if 2 not in stream.read(20)[18:]:
+                return False
+        ahead = os.path.exists(f'{path}-wal') and os.path.getsize(
+            f'{path}-wal'
+        )
+    except OSError as exc:
+        raise exceptions.SourceUnusable(
+            f'{location.words} cannot be read ({location.option}): '
+            f'{exc.strerror}'
+        ) from None
+    if ahead:
+        raise exceptions.SourceUnusable(
+            f'{location.words} cannot be read without writing beside it '
+            f'({location.option}): its last changes are in {path}-wal. Stop '
+            'what uses it and run: sqlite3 '
+            f'{shlex.quote(path)} "PRAGMA wal_checkpoint(TRUNCATE)"'
+        )
+    return True
 
 
 def missing_driver(exc: ImportError) -> str:

@@ -10,6 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 import socket
+from urllib import parse
 
 import ddt
 import testtools
@@ -43,9 +44,11 @@ class ReadTest(testtools.TestCase):
         self.assertNotIn('geheim', str(raised))
 
     def test_mariadb_is_mysql_to_the_libraries(self):
-        url, location = read('mariadb+pymysql://u:geheim-99@h:3307/m?a=b')
+        url, location = read(
+            'mariadb+pymysql://u:geheim-99@h:3307/m?charset=utf8'
+        )
         self.assertEqual('mysql+pymysql', url.drivername)
-        self.assertEqual('b', url.query['a'])
+        self.assertEqual('utf8', url.query['charset'])
         self.assertEqual('the mariadb database m at h:3307', location.words)
 
     def test_what_the_url_says_of_time_limits_stays(self):
@@ -59,6 +62,117 @@ class ReadTest(testtools.TestCase):
         )
         url, _location = read('mysql+mysqldb://h/m')
         self.assertEqual('70', url.query['read_timeout'])
+
+    @ddt.data(
+        'init_command=CREATE TABLE t (i INTEGER)',
+        'local_infile=1',
+        'sql_mode=ANSI',
+        'collation=utf8_bin, GLOBAL read_only = 0',
+        'client_flag=65536',
+        'cursorclass=x',
+        'auth_plugin_map=x',
+        'plugin=their_engine',
+        'use_unicode=0',
+        'conv=x',
+        'plugin_dir=/tmp',
+    )
+    def test_what_mysql_would_run_or_load(self, query):
+        for driver in ('pymysql', 'mysqldb'):
+            url, location = read(
+                f'mysql+{driver}://h/m?{query}&charset=utf8&ssl_ca=/ca'
+            )
+            self.assertEqual(
+                {'charset', 'ssl_ca', 'connect_timeout', 'read_timeout'},
+                set(url.query),
+            )
+            self.assertEqual((query.partition('=')[0],), location.left_out)
+
+    def test_an_option_file_of_pymysql_says_where_the_server_is(self):
+        query = 'read_default_file=/etc/my.cnf&read_default_group=manila'
+        url, location = read(f'mysql+pymysql:///?{query}')
+        self.assertEqual('/etc/my.cnf', url.query['read_default_file'])
+        self.assertEqual((), location.left_out)
+
+    @ddt.data(
+        ('mysql://h/m?read_default_file=~/.my.cnf', 'read_default_file'),
+        ('mysql+mysqldb://h/m?read_default_group=a', 'read_default_group'),
+        (
+            'postgresql://h/m?service=manila&servicefile=/tmp/f',
+            'service and servicefile',
+        ),
+    )
+    @ddt.unpack
+    def test_a_file_that_may_say_what_to_run(self, text, names):
+        exc = self.assertRaises(exceptions.SourceUnusable, read, text)
+        self.assertEqual(
+            f'{OPTION} has {names}: such a file may also say what a session '
+            'runs or loads, and is not read; name the server, the account '
+            'and the database in the URL',
+            str(exc),
+        )
+
+    @ddt.data(
+        ('-csearch_path=cloud', '-c search_path=cloud', ()),
+        (
+            '-c search_path=a\\ b,c --role=manila',
+            '-c search_path=a\\ b,c -c role=manila',
+            (),
+        ),
+        (
+            '-c work_mem=1GB --default-transaction-read-only=off -c',
+            None,
+            (
+                'options=',
+                'options=default-transaction-read-only',
+                'options=work_mem',
+            ),
+        ),
+        (
+            '-c local_preload_libraries=x -csearch_path=m -B 16',
+            '-c search_path=m',
+            ('options=-B', 'options=16', 'options=local_preload_libraries'),
+        ),
+    )
+    @ddt.unpack
+    def test_what_postgresql_may_be_told(self, options, kept, left_out):
+        quoted = parse.quote(options)
+        url, location = read(
+            f'postgresql+psycopg2://h/m?options={quoted}&sslmode=require'
+        )
+        self.assertEqual(kept, url.query.get('options'))
+        self.assertEqual('require', url.query['sslmode'])
+        self.assertEqual(left_out, location.left_out)
+
+    def test_what_postgresql_would_be_told(self):
+        _url, location = read(
+            'postgresql+psycopg2://h/m?replication=database&async=1&'
+            'connection_factory=x&host=a:1&host=b:2'
+        )
+        self.assertEqual(
+            ('async', 'connection_factory', 'replication'), location.left_out
+        )
+
+    @ddt.data(
+        ('mysql+asyncmy', 'pymysql or mysqldb', 'mysql+pymysql'),
+        ('mariadb+their_own', 'pymysql or mysqldb', 'mariadb+pymysql'),
+        (
+            'postgresql+asyncpg',
+            'psycopg2 or psycopg',
+            'postgresql+psycopg2',
+        ),
+        ('sqlite+pysqlcipher', 'pysqlite', 'sqlite+pysqlite'),
+    )
+    @ddt.unpack
+    def test_a_driver_that_an_entry_point_may_name(self, name, known, better):
+        exc = self.assertRaises(
+            exceptions.SourceUnusable, read, f'{name}://u:geheim-99@h/m'
+        )
+        driver = name.partition('+')[2]
+        self.assertEqual(
+            f'{OPTION} names the driver {driver!r}, which is not used here: '
+            f'name {known} ({better}://)',
+            str(exc),
+        )
 
     @ddt.data(
         ('mysql+pymysql://h/m', None),
@@ -158,8 +272,8 @@ class UnreachableTest(testtools.TestCase):
 
     @ddt.data(
         ('mysql://', 'MySQLdb', 'mysql+pymysql://'),
-        ('mysql+asyncmy://', 'asyncmy', 'install'),
-        ('postgresql+asyncpg://', 'asyncpg', 'install'),
+        ('mysql+mysqldb://', 'MySQLdb', 'mysql+pymysql://'),
+        ('postgresql+psycopg://', 'psycopg', 'install'),
     )
     @ddt.unpack
     def test_a_driver_is_missing(self, scheme, driver, todo):
@@ -174,10 +288,31 @@ class UnreachableTest(testtools.TestCase):
         self.assertIn(todo, words)
         self.assertNotIn('geheim', words)
 
-    @ddt.data('nonsense=1', 'ssl_ca=/nope/ca.pem')
-    def test_a_parameter_that_the_driver_does_not_take(self, query):
-        words = self.connect(
-            f'mysql+pymysql://manila:geheim-99@127.0.0.1:1/manila?{query}'
-        )
-        self.assertIn('cannot be reached', words)
+    @ddt.data(
+        ('127.0.0.1:1/m?nonsense=1', 'refused'),
+        ('127.0.0.1/m?ssl_ca=/nope/ca.pem', 'No such file'),
+        ('127.0.0.1/m?ssl=true', 'the driver fails (AttributeError'),
+        ('127.0.0.1:65536/m', '127.0.0.1'),
+        ('no-such-host.invalid/m', 'no-such-host.invalid'),
+        (f'{"x" * 64}/m', 'label'),
+        ('127.0.0.1/m?connect_timeout=0', 'connect_timeout should be'),
+    )
+    @ddt.unpack
+    def test_what_a_driver_refuses_was_a_crash(self, rest, reason):
+        words = self.connect(f'mysql+pymysql://manila:geheim-99@{rest}')
+        self.assertIn(f'cannot be reached ({OPTION}): ', words)
+        self.assertIn(reason, words)
+        self.assertNotIn('geheim', words)
+
+    @ddt.data(
+        ('127.0.0.1:65536/m', 'port'),
+        ('no-such-host.invalid/m', 'no-such-host.invalid'),
+        ('127.0.0.1/m?sslmode=never', 'sslmode'),
+        ('127.0.0.1/m?connect_timeout=x', 'connect_timeout'),
+    )
+    @ddt.unpack
+    def test_what_postgresql_refuses(self, rest, reason):
+        words = self.connect(f'postgresql+psycopg2://manila:geheim-99@{rest}')
+        self.assertIn(f'cannot be reached ({OPTION}): ', words)
+        self.assertIn(reason, words)
         self.assertNotIn('geheim', words)
