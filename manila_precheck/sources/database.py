@@ -13,28 +13,41 @@
 """manila's database, read only by order of its server.
 
 Every session is set read only, READ COMMITTED, with a limit on the time of
-a statement, before anything else is asked of it; an account that has nothing
-but SELECT will do. What tables and columns there are is read once, in one
-statement; a check names the columns that it reads, and is told of a missing
-one before any SQL runs.
+a statement, before anything else is asked of it, by SQLAlchemy neither; an
+account that has nothing but SELECT will do. A server may answer with
+anything, or with nothing, or without end: each is a SourceUnusable that names
+it, after a time and for an amount of memory that are limited
+(:mod:`manila_precheck.sources.watchdog`).
+
+What tables and columns there are is read once, in one statement; a check
+names the columns that it reads, and is told of a missing one before any SQL
+runs.
 
 Importing this module imports no database library: SQLAlchemy loads when a
 database is opened. Of oslo.db the options are used, not the engine.
 """
 
+import _thread
+from collections.abc import Iterator
 from collections.abc import Sequence
+import contextlib
 import datetime
 import enum
+import os
+import struct
 import threading
 import time
 from typing import Any
+from typing import Callable
 from typing import Optional
 from typing import TYPE_CHECKING
 from typing import Union
+import weakref
 
 from manila_precheck import exceptions
 from manila_precheck.sources import database_url
 from manila_precheck.sources import table_shapes
+from manila_precheck.sources import watchdog
 
 if TYPE_CHECKING:
     from oslo_config import cfg
@@ -61,6 +74,54 @@ _TIMED_OUT = (
 # 20000 UUIDs and more.
 _IDS_LENGTH = 1_000_000
 
+#: By how much the memory of the process may grow with one answer.
+ANSWER_BYTES = 512 * 2**20
+
+#: A sound database has one row in alembic_version; what is looked at of more.
+_MAX_REVISIONS = 100
+
+# What a server has beyond its own limit of a statement to say so.
+_GRACE_SECONDS = 10
+
+# How many times connect_timeout_seconds it may take to open a session: to
+# connect, for TLS and the login, and for the first statements.
+_OPENING = 3
+
+# How long to wait until the server has been asked to end a statement.
+_CANCEL_SECONDS = 3.0
+
+# What a driver raises, beside its own errors, at an answer that makes no
+# sense ...
+_NONSENSE = (
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    TypeError,
+    UnicodeDecodeError,
+    struct.error,
+)
+
+# ... and before it talks to a server: no such file (ssl_ca), a port out of
+# range, an unknown argument, cryptography missing.
+_RAISED = (
+    *_NONSENSE,
+    ArithmeticError,
+    ImportError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
+
+# What the environment says to libpq and to the C library of MySQL is of the
+# shell of the operator, not of manila: another server, settings of a session
+# (PGOPTIONS), code (LIBMYSQL_PLUGINS). SSLKEYLOGFILE has Python's ssl write.
+_FOREIGN = ('PG', 'MYSQL', 'LIBMYSQL', 'MARIADB', 'SSLKEYLOGFILE')
+_ENVIRONMENT_LOCK = threading.Lock()
+
+_OPEN: 'weakref.WeakSet[Database]' = weakref.WeakSet()
+
 
 class State(str, enum.Enum):
     """What the database holds, as far as it can be told without a catalog."""
@@ -85,19 +146,26 @@ class Database:
         url: 'sa_engine.URL',
         location: database_url.Location,
         timeout_seconds: int,
+        connect_timeout_seconds: int,
     ) -> None:
         self._url = url
         self._location = location
         self._timeout_seconds = timeout_seconds
+        self._connect_timeout_seconds = connect_timeout_seconds
         self._lock = threading.Lock()
         self._idle: list[sa_engine.Connection] = []
         self._busy: list[sa_engine.Connection] = []
-        self._deadlines: dict[int, list[float]] = {}
         self._closed = False
+        self._watchdog = watchdog.Watchdog(ANSWER_BYTES)
         self._engine = self._create_engine()
         #: 'mysql' (for MariaDB too), 'postgresql' or 'sqlite'.
         self.dialect: str = self._engine.dialect.name
-        self._read_state()
+        _OPEN.add(self)
+        try:
+            self._read_state()
+        except exceptions.PrecheckError:
+            self.close()
+            raise
 
     def _create_engine(self) -> 'sa_engine.Engine':
         # Not oslo.db's engine: it logs each error with a traceback and the
@@ -107,31 +175,50 @@ class Database:
         from sqlalchemy import exc
         from sqlalchemy import pool
 
+        name = self._url.drivername
+        more: dict[str, Any] = {}
+        if name.startswith('postgresql'):
+            # Two statements less.
+            more['use_native_hstore'] = False
+        elif name == 'mysql+pymysql':
+            more['connect_args'] = {
+                'auth_plugin_map': {
+                    'mysql_clear_password': _ClearPassword,
+                    'dialog': _OverTLS,
+                }
+            }
+        elif name.startswith('mysql'):
+            # PyMySQL's default; the C library under mysqlclient has its own.
+            more['connect_args'] = {'local_infile': 0}
         try:
-            return sqlalchemy.create_engine(
+            engine = sqlalchemy.create_engine(
                 self._url,
                 # Each statement is a transaction of its own: nothing is
                 # held on the server between two of them.
                 isolation_level='AUTOCOMMIT',
                 # Connections are kept here; see _take().
                 poolclass=pool.NullPool,
+                **more,
             )
         except ImportError as error:
             raise self._unusable(
                 'cannot be opened', database_url.missing_driver(error)
             ) from None
-        except (exc.SQLAlchemyError, TypeError, ValueError) as error:
+        except (exc.SQLAlchemyError, *_RAISED) as error:
             raise self._unusable('cannot be opened', str(error)) from None
+        self._errors: tuple[type[BaseException], ...] = (
+            exc.SQLAlchemyError,
+            engine.dialect.dbapi.Error,  # type: ignore[union-attr]
+            *_RAISED,
+        )
+        # Before what SQLAlchemy asks of a new session.
+        sqlalchemy.event.listen(engine, 'connect', self._set_up, insert=True)
+        return engine
 
     def _read_state(self) -> None:
         #: The columns of every table that the account can see, by name.
         self.shape: table_shapes.Shape = self._read_shape()
-        found = ()
-        if VERSION_TABLE in self.shape:
-            version = self.table(VERSION_TABLE, 'version_num')
-            found = tuple(
-                sorted(row[0] for row in self.rows(_select(version)))
-            )
+        found = self._read_revisions()
         #: Every row of alembic_version, sorted; one in a sound database.
         self.revisions: tuple[str, ...] = found
         if not set(self.shape) - {VERSION_TABLE} and not found:
@@ -142,6 +229,32 @@ class Database:
             state = State.VERSIONED if found else State.UNVERSIONED
         #: What the database holds.
         self.state: State = state
+
+    def _read_revisions(self) -> tuple[str, ...]:
+        if VERSION_TABLE not in self.shape:
+            return ()
+        try:
+            version = self.table(VERSION_TABLE, 'version_num')
+        except exceptions.SchemaMismatch as error:
+            raise self._unusable('has no revision', str(error)) from None
+        rows = self.rows(
+            _select(version).limit(_MAX_REVISIONS + 1), VERSION_TABLE
+        )
+        if len(rows) > _MAX_REVISIONS:
+            raise self._unusable(
+                'has no revision',
+                f'{VERSION_TABLE} holds more than {_MAX_REVISIONS} rows',
+            )
+        found = []
+        for (value,) in rows:
+            if not isinstance(value, (str, bytes)):
+                what = 'NULL' if value is None else repr(value)
+                raise self._unusable(
+                    'has no revision',
+                    f'version_num is {what} in a row of {VERSION_TABLE}',
+                )
+            found.append(text_of(value))
+        return tuple(sorted(found))
 
     @property
     def revision(self) -> Optional[str]:
@@ -166,74 +279,99 @@ class Database:
     # Sessions
 
     def _open(self) -> 'sa_engine.Connection':
-        from sqlalchemy import exc
+        limit = _OPENING * self._connect_timeout_seconds
+        before = set(watchdog.open_sockets())
 
+        def end() -> None:
+            # No driver says which socket it connects by.
+            for name, descriptor in watchdog.open_sockets().items():
+                if name not in before:
+                    watchdog.shut(descriptor)
+
+        with self._watchdog.watching(limit, end) as watch:
+            try:
+                with _own_environment():
+                    return self._engine.connect()
+            except self._errors as error:
+                if isinstance(error, exceptions.PrecheckError):
+                    raise
+                reason = _reason(error)
+                if watch.too_large:
+                    reason = f'it sent more than {_mebibytes(ANSWER_BYTES)}'
+                elif watch.too_long:
+                    reason = (
+                        f'timed out: no session within {limit} seconds '
+                        f'({_OPENING} times [manila_precheck] '
+                        'connect_timeout_seconds)'
+                    )
+                raise self._unusable('cannot be reached', reason) from None
+
+    def _set_up(self, dbapi_connection: Any, record: Any) -> None:
+        """Have the server refuse writes and end long statements.
+
+        :raises SourceUnusable: when it cannot be told to.
+        """
         try:
-            connection = self._engine.connect()
-        except (
-            exc.SQLAlchemyError,
-            # What drivers raise before they talk to a server: no such
-            # file (ssl_ca), an unknown argument, cryptography missing.
-            ImportError,
-            OSError,
-            RuntimeError,
-            TypeError,
-            ValueError,
-        ) as error:
-            raise self._unusable('cannot be reached', _reason(error)) from None
-        try:
-            self._set_up(connection)
-        except exc.SQLAlchemyError as error:
-            _discard(connection)
+            if self.dialect == 'postgresql':
+                self._set_up_postgresql(dbapi_connection)
+            elif self.dialect == 'mysql':
+                self._set_up_mysql(dbapi_connection)
+        except self._errors as error:
+            with contextlib.suppress(*self._errors):
+                dbapi_connection.close()
             raise self._unusable(
                 'cannot be set read only', _reason(error)
             ) from None
-        return connection
 
-    def _set_up(self, connection: 'sa_engine.Connection') -> None:
-        """Have the server refuse writes and end long statements."""
+    def _set_up_postgresql(self, connection: Any) -> None:
+        # A rollback of SQLAlchemy must not take it back.
+        connection.autocommit = True
+        orders = (
+            'SET default_transaction_read_only = on; '  # noqa: S608
+            "SET default_transaction_isolation = 'read committed'; "
+            f'SET statement_timeout = {self._timeout_seconds * 1000:d}; '
+            'SET max_parallel_workers_per_gather = 0; '
+            # To compile a statement takes longer than to run it. Not SET:
+            # PostgreSQL 10 has no such thing.
+            "SELECT set_config(name, 'off', false) FROM pg_settings "
+            "WHERE name = 'jit'"
+        )
+        # That a statement ends when nobody waits for it any more: from 14
+        # on, and not on every system that a server runs on.
+        watched = (
+            "; SELECT set_config(name, '1s', false) FROM pg_settings "
+            "WHERE name = 'client_connection_check_interval'"
+        )
+        with contextlib.closing(connection.cursor()) as cursor:
+            try:
+                cursor.execute(orders + watched)
+            except self._engine.dialect.dbapi.Error:  # type: ignore[union-attr]
+                cursor.execute(orders)
+
+    def _set_up_mysql(self, connection: Any) -> None:
         seconds = self._timeout_seconds
-        if self.dialect == 'sqlite':
-            # The file was opened with mode=ro.
-            deadline = [float('inf')]
-            self._deadlines[id(connection)] = deadline
-            _dbapi(connection).set_progress_handler(
-                lambda: time.monotonic() > deadline[0], 20_000
-            )
-            return
-        if self.dialect == 'postgresql':
-            orders = [
-                'SET default_transaction_read_only = on; '  # noqa: S608
-                "SET default_transaction_isolation = 'read committed'; "
-                f'SET statement_timeout = {seconds * 1000:d}; '
-                'SET max_parallel_workers_per_gather = 0; '
-                # To compile a statement takes longer than to run it. Not
-                # SET: PostgreSQL 10 has no such thing.
-                "SELECT set_config(name, 'off', false) FROM pg_settings "
-                "WHERE name = 'jit'"
-            ]
-        else:
-            # NOTE: PyMySQL has one limit for the handshake and for every
-            # statement, and no name for it that is not its own. The server
-            # ends a statement itself; this is for one that does not answer
-            # at all any more.
-            if getattr(_dbapi(connection), '_read_timeout', None):
-                _dbapi(connection)._read_timeout = seconds + 10
-            limit = (
-                f'max_statement_time = {seconds:d}'
-                if getattr(connection.dialect, 'is_mariadb', False)
-                else f'max_execution_time = {seconds * 1000:d}'
-            )
-            orders = [
+        # NOTE: PyMySQL has one limit for the handshake and for every
+        # statement, and no name for it that is not its own. The server
+        # ends a statement itself; this is for one that does not answer
+        # at all any more.
+        if getattr(connection, '_read_timeout', None):
+            connection._read_timeout = seconds + _GRACE_SECONDS
+        limit = (
+            f'max_statement_time = {seconds:d}'
+            if 'mariadb' in str(connection.get_server_info()).lower()
+            else f'max_execution_time = {seconds * 1000:d}'
+        )
+        with contextlib.closing(connection.cursor()) as cursor:
+            cursor.execute(
                 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, '
-                'READ ONLY',
+                'READ ONLY'
+            )
+            cursor.execute(
                 # For a table that an ALTER of somebody else holds.
                 f'SET SESSION {limit}, lock_wait_timeout = {seconds:d}, '
                 # What GROUP_CONCAT() makes of some ids; MySQL has 1024.
-                f'group_concat_max_len = {_IDS_LENGTH:d}',
-            ]
-        for order in orders:
-            connection.exec_driver_sql(order)
+                f'group_concat_max_len = {_IDS_LENGTH:d}'
+            )
 
     def _take(self) -> 'sa_engine.Connection':
         with self._lock:
@@ -260,19 +398,26 @@ class Database:
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
-            busy = list(self._busy)
-        for connection in busy:
-            self._cancel(connection)
+        self.cancel()
         for connection in idle:
             _discard(connection)
         self._engine.dispose()
+        self._watchdog.close()
+
+    def cancel(self) -> None:
+        """Have the server end the statements that run.
+
+        It is asked through a connection of its own, and gets a few seconds to
+        answer; where it cannot be asked, its own limit ends them.
+        """
+        with self._lock:
+            busy = list(self._busy)
+        _within_seconds([_bound(self._cancel, one) for one in busy])
 
     def _cancel(self, connection: 'sa_engine.Connection') -> None:
-        """Ask the server to end what runs on a connection."""
-        from sqlalchemy import exc
-
-        driver: Any = self._engine.dialect.dbapi
-        try:
+        # Another error: it ended by itself, or the driver has no such
+        # method.
+        with contextlib.suppress(*self._errors):
             if self.dialect == 'sqlite':
                 _dbapi(connection).interrupt()
             elif self.dialect == 'postgresql':
@@ -281,15 +426,16 @@ class Database:
                 number = int(_dbapi(connection).thread_id())
                 with self._engine.connect() as other:
                     other.exec_driver_sql(f'KILL QUERY {number:d}')
-        except (
-            exc.SQLAlchemyError,
-            driver.Error,
-            # It ended by itself, or the driver has no such method.
-            AttributeError,
-            OSError,
-            RuntimeError,
-        ):
-            pass
+
+    def _cut(self, connection: 'sa_engine.Connection') -> None:
+        """Have the driver get no more of an answer."""
+        with contextlib.suppress(*self._errors):
+            driver = _dbapi(connection)
+            if self.dialect == 'sqlite':
+                driver.interrupt()
+            else:
+                # PyMySQL has no fileno() of its own.
+                watchdog.shut(getattr(driver, '_sock', driver).fileno())
 
     # Statements
 
@@ -339,26 +485,25 @@ class Database:
         return str(self._engine.dialect.identifier_preparer.quote(name))
 
     def _fetch(self, execute: Any, about: str) -> Any:
-        from sqlalchemy import exc
-
         connection = self._take()
-        deadline = self._deadlines.get(id(connection))
-        if deadline is not None:
-            deadline[0] = time.monotonic() + self._timeout_seconds
+        seconds = self._timeout_seconds
+        if self.dialect != 'sqlite':
+            # A server ends it itself.
+            seconds += _GRACE_SECONDS
         found = None
         with self._lock:
             self._busy.append(connection)
         try:
-            found = execute(connection).fetchall()
-            if deadline is not None:
-                deadline[0] = float('inf')
-        except exc.SQLAlchemyError as error:
-            raise self._failure(error, about) from None
+            with self._watchdog.watching(
+                seconds, lambda: self._cut(connection)
+            ) as watch:
+                found = execute(connection).fetchall()
+        except self._errors as error:
+            raise self._failure(error, about, watch) from None
         finally:
             with self._lock:
                 self._busy.remove(connection)
             if found is None:
-                self._deadlines.pop(id(connection), None)
                 _discard(connection)
         self._give_back(connection)
         return found
@@ -389,10 +534,16 @@ class Database:
     # Shape
 
     def _read_shape(self) -> table_shapes.Shape:
-        shape = table_shapes.made(
-            (text_of(value) for value in row)
-            for row in self.rows(table_shapes.STATEMENTS[self.dialect])
-        )
+        rows = self.rows(table_shapes.STATEMENTS[self.dialect], 'its tables')
+        try:
+            shape = table_shapes.made(
+                (text_of(value) for value in row) for row in rows
+            )
+        except (*_NONSENSE, ValueError) as error:
+            raise self._unusable(
+                'does not say what tables it has',
+                f'{type(error).__name__}: {error}',
+            ) from None
         if not shape and self.dialect == 'postgresql':
             elsewhere = self.rows(table_shapes.POSTGRESQL_ELSEWHERE)
             if elsewhere:
@@ -501,12 +652,17 @@ class Database:
         )
 
     def _failure(
-        self, error: BaseException, about: str
+        self, error: BaseException, about: str, watch: watchdog.Watch
     ) -> exceptions.SourceUnusable:
         reason = self._location.clean(_reason(error))
         of_what = f' of {about}' if about else ''
         words = self._location.words
-        if any(text in reason for text in _TIMED_OUT):
+        if watch.too_large:
+            return exceptions.SourceUnusable(
+                f'a reading{of_what} in {words} took more than '
+                f'{_mebibytes(ANSWER_BYTES)} of memory and was ended'
+            )
+        if watch.too_long or any(text in reason for text in _TIMED_OUT):
             return exceptions.SourceUnusable(
                 f'a reading{of_what} in {words} took more than '
                 f'{self._timeout_seconds} seconds ([manila_precheck] '
@@ -516,9 +672,42 @@ class Database:
             return exceptions.SourceUnusable(
                 f'the connection to {words} was lost: {reason}'
             )
+        if isinstance(_original(error), _RAISED):
+            return exceptions.SourceUnusable(
+                f'the answer of {words} to a reading{of_what} cannot be '
+                f'used: {reason}'
+            )
         return exceptions.StatementRefused(
             f'{words} refused a reading{of_what}: {reason}'
         )
+
+
+class _OverTLS:
+    """Log in with the password itself, where nobody else can read it.
+
+    As PyMySQL's auth_plugin_map has it, which otherwise sends the password to
+    any server that asks for it.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        # TLS, or the socket of a file.
+        if not connection._secure:
+            raise RuntimeError(
+                'the server asks for the password in clear text, which is '
+                'sent through TLS only (ssl_ca in the URL)'
+            )
+        self._connection = connection
+
+
+class _ClearPassword(_OverTLS):
+    """The same for mysql_clear_password."""
+
+    def authenticate(self, packet: Any) -> Any:
+        """Send the password, and return what the server says to it."""
+        self._connection.write_packet(self._connection.password + b'\0')
+        answer = self._connection._read_packet()
+        answer.check_error()
+        return answer
 
 
 def connect(
@@ -544,12 +733,72 @@ def connect(
     plain = database_url.without_tls(url)
     if plain is not None:
         try:
-            return Database(plain, location, statement_timeout_seconds)
+            return Database(
+                plain,
+                location,
+                statement_timeout_seconds,
+                connect_timeout_seconds,
+            )
         except exceptions.SourceUnusable as error:
             # The server, or the account, may insist on TLS.
             if 'timed out' in str(error):
                 raise
-    return Database(url, location, statement_timeout_seconds)
+    return Database(
+        url, location, statement_timeout_seconds, connect_timeout_seconds
+    )
+
+
+def cancel_all() -> None:
+    """Have the servers end the statements that run, before the process ends.
+
+    From the handler of a signal: it takes a few seconds at most, whatever the
+    interrupted code holds.
+    """
+    _within_seconds([_bound(one.cancel) for one in list(_OPEN)])
+
+
+def _bound(call: Callable[..., None], *args: Any) -> Callable[[], None]:
+    return lambda: call(*args)
+
+
+def _within_seconds(calls: Sequence[Callable[[], None]]) -> None:
+    """Make calls at the same time, and give up those that take too long."""
+    ends = time.monotonic() + _CANCEL_SECONDS
+    done = []
+    for call in calls:
+        over = threading.Event()
+        done.append(over)
+
+        def body(call: Callable[[], None] = call, over: Any = over) -> None:
+            try:
+                call()
+            finally:
+                over.set()
+
+        # Not threading.Thread: the code that a signal interrupts may hold
+        # the lock that starting one takes.
+        _thread.start_new_thread(body, ())
+    for over in done:
+        over.wait(max(0.0, ends - time.monotonic()))
+
+
+@contextlib.contextmanager
+def _own_environment() -> Iterator[None]:
+    """Connect by what manila.conf says, not by the environment."""
+    with _ENVIRONMENT_LOCK:
+        kept = {
+            name: os.environ.pop(name)
+            for name in list(os.environ)
+            if name.startswith(_FOREIGN)
+        }
+        try:
+            yield
+        finally:
+            os.environ.update(kept)
+
+
+def _mebibytes(number: int) -> str:
+    return f'{number // 2**20} MiB'
 
 
 def _select(table: 'expression.TableClause') -> 'sqlalchemy.Select[Any]':
@@ -571,21 +820,27 @@ def _discard(connection: 'sa_engine.Connection') -> None:
     """Close a connection for good; a broken one too."""
     from sqlalchemy import exc
 
-    try:
+    # Another error: the server has ended it already.
+    with contextlib.suppress(exc.SQLAlchemyError, *_RAISED):
         connection.invalidate()
         connection.close()
-    except (exc.SQLAlchemyError, OSError):
-        # The server has ended it already.
-        pass
+
+
+def _original(error: BaseException) -> BaseException:
+    """Return what the driver raised."""
+    return getattr(error, 'orig', None) or error
 
 
 def _reason(error: BaseException) -> str:
     """Return the driver's own words for an error, without the statement."""
-    original = getattr(error, 'orig', None) or error
+    original = _original(error)
+    name = type(original).__name__
+    if isinstance(original, _NONSENSE):
+        return f'the driver fails ({name}: {original})'
     if isinstance(original, OSError):
         return str(original)
     args = original.args
     # PyMySQL and mysqlclient: (number, text).
     if len(args) > 1 and isinstance(args[0], int):
         return str(args[1])
-    return str(original) or type(original).__name__
+    return str(original) or name

@@ -297,6 +297,26 @@ class DatabasePostgreSQLTest(
             [found.row(f'SHOW {name}')[0] for name in names],
         )
 
+    def test_a_revision_that_is_no_utf_8_was_a_crash(self):
+        made = self.database()
+        made.admin(
+            f'DROP DATABASE {made.name}',
+            f"CREATE DATABASE {made.name} ENCODING 'SQL_ASCII' TEMPLATE "
+            "template0 LC_COLLATE 'C' LC_CTYPE 'C'",
+        )
+        made.engine.dispose()
+        made.execute(
+            'CREATE TABLE alembic_version (version_num TEXT)',
+            "INSERT INTO alembic_version VALUES (E'\\xf6')",
+        )
+        result = self.run_check('schema-revision', made, target='2026.1')
+        self.assertEqual(model.Outcome.ERROR, result.outcome)
+        self.assertRegex(
+            result.reason,
+            f'^the answer of the postgresql database {made.name} at .* to a '
+            'reading of alembic_version cannot be used: .*UnicodeDecodeError',
+        )
+
     def test_a_schema_that_is_not_on_the_search_path(self):
         made = self.database('2025.1')
         made.execute('ALTER SCHEMA public RENAME TO cloud')

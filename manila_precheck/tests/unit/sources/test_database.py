@@ -12,16 +12,19 @@
 import datetime
 import os
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
 import threading
 
 import ddt
+import fixtures
 import sqlalchemy as sa
 import testtools
 
 from manila_precheck import exceptions
+from manila_precheck import model
 from manila_precheck import testing
 from manila_precheck.sources import database
 from manila_precheck.sources import table_shapes
@@ -72,6 +75,58 @@ class Scenarios:
             (database.State.AMBIGUOUS, None, ('00', AT_20)),
             (found.state, found.revision, found.revisions),
         )
+
+    @ddt.data(
+        (
+            'CREATE TABLE alembic_version (version_num VARCHAR(32))',
+            'INSERT INTO alembic_version VALUES (NULL), (\'00\')',
+            'version_num is NULL in a row of alembic_version',
+        ),
+        (
+            'CREATE TABLE alembic_version (version_num INTEGER)',
+            'INSERT INTO alembic_version VALUES (20)',
+            'version_num is 20 in a row of alembic_version',
+        ),
+        (
+            'CREATE TABLE alembic_version (version VARCHAR(32))',
+            'INSERT INTO alembic_version VALUES (\'00\')',
+            "the database has no column 'version_num' of table "
+            "'alembic_version'",
+        ),
+        (
+            'CREATE TABLE alembic_version (version_num VARCHAR(32))',
+            'INSERT INTO alembic_version VALUES '
+            + ', '.join(f"('{number}')" for number in range(101)),
+            'alembic_version holds more than 100 rows',
+        ),
+    )
+    @ddt.unpack
+    def test_a_version_that_was_a_crash(self, create, insert, reason):
+        made = self.database()
+        made.execute(create, insert)
+        raised = self.assertRaises(
+            exceptions.SourceUnusable, self.connect, made
+        )
+        words = made.path if self.server == 'sqlite' else made.name
+        self.assertRegex(
+            str(raised),
+            f'database {words}.* has no revision \\(.database. connection'
+            f'\\): {reason}$',
+        )
+        found = self.run_check('schema-revision', made, target='2026.1')
+        self.assertEqual(
+            (model.Outcome.ERROR, str(raised)), (found.outcome, found.reason)
+        )
+
+    def test_a_version_that_is_a_view(self):
+        made = self.database('2025.1')
+        made.execute(
+            'DROP TABLE alembic_version',
+            "CREATE VIEW alembic_version AS SELECT '00' AS version_num",
+        )
+        found = self.connect(made)
+        expected = ('00',) if self.server == 'mysql' else ()
+        self.assertEqual(expected, found.revisions)
 
     def test_the_shape(self):
         found = self.connect(self.database('2025.1'))
@@ -242,6 +297,7 @@ class Scenarios:
         self.assertNotIn('openstack_citest:', found.words)
 
 
+@ddt.ddt
 class DatabaseTest(Scenarios, databases.SQLiteTest):
     def test_a_file_that_is_not_there_is_not_made(self):
         made = self.database()
@@ -272,6 +328,23 @@ class DatabaseTest(Scenarios, databases.SQLiteTest):
         os.rename(made.path, odd)
         self.assertEqual(AT_20, self.connect(f'sqlite:///{odd}').revision)
 
+    @ddt.data('a%20b?.sqlite', 'mode=rw.sqlite', 'a;b.sqlite', 'a %zz.sqlite')
+    def test_a_name_that_means_something_to_sqlite(self, name):
+        made = self.database('2025.1')
+        made.engine.dispose()
+        odd = os.path.join(os.path.dirname(made.path), name)
+        os.rename(made.path, odd)
+        url = f'sqlite:///{odd}'
+        if '?' in name:
+            # As manila reads it: what follows is no part of the name.
+            raised = self.assertRaises(
+                exceptions.SourceUnusable, self.connect, url
+            )
+            self.assertIn('does not exist', str(raised))
+        else:
+            self.assertEqual(AT_20, self.connect(url).revision)
+        self.assertEqual([name], os.listdir(os.path.dirname(odd)))
+
     def test_nothing_is_written_beside_the_file(self):
         made = self.database('2025.1')
         made.engine.dispose()
@@ -279,6 +352,121 @@ class DatabaseTest(Scenarios, databases.SQLiteTest):
         os.chmod(made.path, stat.S_IRUSR)
         self.connect(made).row('SELECT COUNT(*) FROM shares')
         self.assertEqual(['manila.sqlite'], os.listdir(folder))
+
+    def folder(self, made):
+        """Return all there is of what is in the folder of a database."""
+        folder = os.path.dirname(made.path)
+        found = {'.': os.stat(folder).st_mtime_ns}
+        for name in sorted(os.listdir(folder)):
+            path = os.path.join(folder, name)
+            with open(path, 'rb') as stream:
+                content = stream.read()
+            found[name] = os.stat(path).st_mtime_ns, content
+        return found
+
+    def writing_ahead(self):
+        made = self.database('2025.1')
+        made.engine.dispose()
+        connection = sqlite3.connect(made.path)
+        self.addCleanup(connection.close)
+        connection.execute('PRAGMA journal_mode = WAL')
+        connection.execute('CREATE TABLE mine (id INTEGER)')
+        connection.commit()
+        return made, connection
+
+    def test_files_were_written_beside_one_that_writes_ahead(self):
+        made, connection = self.writing_ahead()
+        connection.close()
+        before = self.folder(made)
+        self.assertEqual({'.', 'manila.sqlite'}, set(before))
+        link = self.useFixture(fixtures.TempDir()).join('link.sqlite')
+        os.symlink(made.path, link)
+        for url in (made.url, f'sqlite:///{link}?mode=rw&cache=shared'):
+            found = self.connect(url)
+            self.assertEqual(AT_20, found.revision)
+            self.assertTrue(found.has_table('mine'))
+            found.close()
+        self.assertEqual(before, self.folder(made))
+        self.assertEqual(['link.sqlite'], os.listdir(os.path.dirname(link)))
+
+    def test_one_whose_last_changes_are_beside_it(self):
+        made, _connection = self.writing_ahead()
+        before = self.folder(made)
+        self.assertIn('manila.sqlite-wal', before)
+        result = self.run_check('schema-revision', made)
+        self.assertEqual(
+            (
+                model.Outcome.ERROR,
+                f'the SQLite database {made.path} cannot be read without '
+                'writing beside it ([database] connection): its last changes '
+                f'are in {made.path}-wal. Stop what uses it and run: sqlite3 '
+                f'{made.path} "PRAGMA wal_checkpoint(TRUNCATE)"',
+            ),
+            (result.outcome, result.reason),
+        )
+        self.assertEqual(before, self.folder(made))
+
+    def test_one_whose_writer_was_killed(self):
+        made = self.database('2025.1')
+        made.engine.dispose()
+        code = (
+            'import os, sqlite3, sys\n'
+            'c = sqlite3.connect(sys.argv[1], isolation_level=None)\n'
+            'c.execute("PRAGMA cache_size = 1")\n'
+            'c.execute("BEGIN")\n'
+            'c.execute("UPDATE alembic_version SET version_num = 1")\n'
+            'c.execute("CREATE TABLE big (a)")\n'
+            'for i in range(2000):\n'
+            '    c.execute("INSERT INTO big VALUES (zeroblob(999))")\n'
+            'os._exit(0)\n'
+        )
+        subprocess.run([sys.executable, '-c', code, made.path], check=True)
+        before = self.folder(made)
+        self.assertIn('manila.sqlite-journal', before)
+        result = self.run_check('schema-revision', made)
+        self.assertEqual(model.Outcome.ERROR, result.outcome)
+        self.assertIn(f'the SQLite database {made.path}', result.reason)
+        self.assertEqual(before, self.folder(made))
+
+    def test_a_fifo(self):
+        made = self.database()
+        os.unlink(made.path)
+        os.mkfifo(made.path)
+        raised = self.assertRaises(
+            exceptions.SourceUnusable, self.connect, made
+        )
+        self.assertEqual(
+            f'the SQLite file {made.path} is no file ([database] connection)',
+            str(raised),
+        )
+
+    def test_a_huge_file_that_is_no_database(self):
+        made = self.database()
+        os.truncate(made.path, 2**40)
+        raised = self.assertRaises(
+            exceptions.SourceUnusable, self.connect, made
+        )
+        self.assertIn('file is not a database', str(raised))
+
+    def test_rows_without_end(self):
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'manila_precheck.sources.database.ANSWER_BYTES', 32 * 2**20
+            )
+        )
+        found = self.connect(self.database('2025.1'))
+        raised = self.assertRaises(
+            exceptions.SourceUnusable,
+            found.rows,
+            'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) '
+            'SELECT i, zeroblob(999) FROM n',
+            'table n',
+        )
+        self.assertEqual(
+            f'a reading of table n in {found.words} took more than 32 MiB '
+            'of memory and was ended',
+            str(raised),
+        )
 
 
 class ImportTest(testtools.TestCase):
