@@ -17,8 +17,11 @@ for it, once; what it raised then is raised again for the next check.
 """
 
 import collections
+from collections.abc import Iterable
+from collections.abc import Mapping
 import dataclasses
 import datetime
+import os
 import threading
 from typing import Any
 from typing import Callable
@@ -48,6 +51,10 @@ if TYPE_CHECKING:
     from manila_precheck.sources import schema as schema_source
 
 T = TypeVar('T')
+
+#: An option that a service may ask a source for: its section, its name,
+#: whether it collects values.
+Asked = tuple[str, str, bool]
 
 # Under what a document is kept, before its path.
 _DOCUMENT = 'document '
@@ -107,6 +114,9 @@ class Context:
         in which oslo.config read them; None to take them from conf.
     :param root: the directory below which the processes and the web servers
         of this machine are looked at.
+    :param sources: returns what config_source names, for the files and for
+        what returns the options that a service may ask for.
+    :param environment: the variables that oslo.config looks into.
     """
 
     def __init__(
@@ -122,6 +132,11 @@ class Context:
         version: Callable[[], Optional[str]] = resolutions.installed_version,
         python: Callable[[], tuple[int, int]] = resolutions.running_python,
         root: str = '/',
+        sources: Callable[
+            [config_source.ConfigFiles, Callable[[], Iterable[Asked]]],
+            tuple[config_source.Source, ...],
+        ] = lambda files, wanted: (),
+        environment: Mapping[str, str] = os.environ,
     ) -> None:
         self.conf = conf
         self.catalog = catalog
@@ -140,6 +155,9 @@ class Context:
         self._version = version
         self._python = python
         self._root = root
+        self._sources = sources
+        #: The variables that oslo.config looks into, before the files.
+        self.environment = environment
         self._lazy = _Lazy()
 
     @property
@@ -183,7 +201,24 @@ class Context:
         return self._lazy.get('config', self._make_config)
 
     def _make_config(self) -> config_source.ConfigFiles:
-        return config_source.read(self.locations)
+        files = config_source.read(self.locations)
+        opened = self._sources(files, lambda: self._may_be_asked(files))
+        return files.with_sources(opened) if opened else files
+
+    def _may_be_asked(
+        self, files: config_source.ConfigFiles
+    ) -> Iterable[Asked]:
+        """Return the options of every release, in every section they have."""
+        backends = [backend.name for backend in files.backends]
+        found: set[Asked] = set()
+        for release in self.catalog.releases:
+            for option in self.catalog.options(release):
+                sections = [
+                    *option.groups,
+                    *(backends if option.kinds else ()),
+                ]
+                found |= {(s, option.name, option.multi) for s in sections}
+        return sorted(found)
 
     @property
     def policy(self) -> policy_source.PolicyFiles:
@@ -255,11 +290,22 @@ class Context:
         return self._lazy.get('database', self._make_database)
 
     def _make_database(self) -> database_source.Database:
-        return database_source.connect(
-            self.conf,
-            statement_timeout_seconds=self.options.statement_timeout_seconds,
-            connect_timeout_seconds=self.options.connect_timeout_seconds,
-        )
+        try:
+            return database_source.connect(
+                self.conf,
+                statement_timeout_seconds=(
+                    self.options.statement_timeout_seconds
+                ),
+                connect_timeout_seconds=self.options.connect_timeout_seconds,
+            )
+        except exceptions.SourceNotGiven as exc:
+            unread = self.config.may_hold('database', 'connection')
+            if unread is None:
+                raise
+            raise exceptions.SourceNotGiven(
+                f'{exc}; {unread.name}, which may set it, cannot be read: '
+                f'{unread.problem}'
+            ) from None
 
     @property
     def schema(self) -> 'schema_source.Schema':

@@ -39,8 +39,8 @@ def _effective(ctx: 'context.Context') -> Iterator[model.SettingRead]:
     reader = standing.Reader(ctx.config, ctx.catalog, ctx.upgrade.source)
     done: set[tuple[config.Setting, ...]] = set()
     for setting in ctx.config.settings:
-        now = reader.standing(setting.group, setting.name)
-        if now.option is None or not now.read:
+        now = reader.of(setting)
+        if now.option is None or not now.read or setting.stored:
             continue
         if ctx.config.is_secret(setting.name) or (
             {now.option.name, setting.name} & ctx.catalog.secrets

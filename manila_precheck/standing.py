@@ -72,6 +72,11 @@ class Why(enum.Enum):
     FOREIGN = 'foreign'
     # An option of this program.
     OWN = 'own'
+    # It says where oslo.config gets more values.
+    SOURCE = 'source'
+    # It uses an old name in a source that config_source names, where
+    # oslo.config looks for the current name alone.
+    OLD_NAME = 'old name'
 
 
 class Standing(NamedTuple):
@@ -215,12 +220,26 @@ class Reader:
             self._known[key] = self._standing(*key)
         return self._known[key]
 
+    def of(self, setting: config.Setting) -> Standing:
+        """Return what a line is to the release."""
+        found = self.standing(setting.group, setting.name)
+        if found.read and found.old and setting.rank < 0:
+            return found._replace(why=Why.OLD_NAME)
+        return found
+
     def _standing(self, group: str, name: str) -> Standing:
         if group.startswith(config.OWN_GROUPS):
             return Standing(Why.OWN)
         match = self.options.find(group, name)
         if match is not None:
             return self._fixed(group, match)
+        if config.Role.SOURCE in self.conf.roles(group):
+            driver = self.conf.value(group, 'driver') or ''
+            known = conditions.CONFIG_SOURCES.get(driver, ('driver',))
+            if name in known:
+                return Standing(Why.SOURCE)
+            if driver not in conditions.CONFIG_SOURCES:
+                return Standing(Why.FOREIGN)
         found = self._in_login(group, name)
         if found is not None:
             return found
@@ -506,7 +525,7 @@ class Reader:
     ) -> Any:
         def lookup(reference: str) -> Any:
             home, dot, name = reference.partition('.')
-            if home == 'DEFAULT' and dot:
+            if dot and (home == 'DEFAULT' or not self.reads_section(home)):
                 # oslo.config knows no group of that name to look into
                 # (10.7 cfg.py, StrSubWrapper).
                 raise Refused('it refers to a section that is no group')

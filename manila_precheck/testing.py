@@ -33,7 +33,6 @@ from typing import Optional
 from typing import Union
 
 import fixtures
-from oslo_config import cfg
 
 from manila_precheck import catalog
 from manila_precheck import check
@@ -43,6 +42,8 @@ from manila_precheck import opts
 from manila_precheck import registry
 from manila_precheck import resolution
 from manila_precheck import runner
+from manila_precheck.sources import config
+from manila_precheck.sources import config_sources
 
 #: The time of every run in a test.
 NOW = datetime.datetime(2026, 4, 1, 12, 0, 0, tzinfo=datetime.timezone.utc)
@@ -124,7 +125,9 @@ class Site(fixtures.Fixture):
 
     def context(self) -> contexts.Context:
         """Return a context over the site, which has read nothing."""
-        conf = cfg.ConfigOpts()
+        conf = config_sources.ConfigOpts(
+            config.ConfigFiles(()), runner.guarded
+        )
         opts.register(conf)
         path = self.file('manila.conf')
         conf(
@@ -149,12 +152,20 @@ class Site(fixtures.Fixture):
             version=lambda: installed,
             python=lambda: python,
             root=self.file('root'),
+            sources=lambda files, wanted: config_sources.listed(
+                config_sources.open_all(conf, files, runner.guarded),
+                wanted,
+                runner.guarded,
+            ),
         )
         self.addCleanup(made.close)
         return made
 
     def _override(
-        self, conf: cfg.ConfigOpts, check_id: str, values: Mapping[str, Any]
+        self,
+        conf: config_sources.ConfigOpts,
+        check_id: str,
+        values: Mapping[str, Any],
     ) -> None:
         (entry,) = registry.select(registry.checks(), [check_id])
         group = check.option_group(check_id)

@@ -34,6 +34,7 @@ from manila_precheck import registry
 from manila_precheck import runner
 from manila_precheck import waiving
 from manila_precheck.reporters import digest
+from manila_precheck.sources import config_sources
 from manila_precheck.sources import manila_status
 
 #: The title of the entry that holds what is wrong with waivers and choices.
@@ -154,7 +155,16 @@ class _Shared:
     def _prepare(self) -> context.Context:
         opts.register(self._conf)
         opts.settle(self._conf)
-        ctx = context.Context(self._conf, catalog.Catalog(), _now())
+        ctx = context.Context(
+            self._conf,
+            catalog.Catalog(),
+            _now(),
+            sources=lambda files, wanted: config_sources.listed(
+                config_sources.open_all(self._conf, files, runner.guarded),
+                wanted,
+                runner.guarded,
+            ),
+        )
         ctx.redactor  # noqa: B018  A bad pattern is a usage error.
         return ctx
 

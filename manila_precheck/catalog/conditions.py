@@ -32,6 +32,21 @@ EMC_DRIVER = 'manila.share.drivers.dell_emc.driver.EMCShareDriver'
 #: 22.0.0).
 OPENS_PEERS = ('.netapp.', '.zfsonlinux.', '.dummy.')
 
+#: The options of the drivers of config_source, by driver (oslo.config 8.8 and
+#: 10.7 sources/_uri.py and _environment.py, castellan 5.8 _config_driver.py).
+CONFIG_SOURCES = {
+    'castellan': ('driver', 'config_file', 'mapping_file'),
+    'environment': ('driver',),
+    'remote_file': (
+        'driver',
+        'ca_path',
+        'client_cert',
+        'client_key',
+        'timeout',
+        'uri',
+    ),
+}
+
 #: Options that a driver registers in one of its modes: with
 #: driver_handles_share_servers as said (manila 22.0.2 share/drivers/
 #: service_instance.py).

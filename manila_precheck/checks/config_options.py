@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from manila_precheck import check
 from manila_precheck import context
 from manila_precheck import model
+from manila_precheck.verdicts import elsewhere
 from manila_precheck.verdicts import layouts
 from manila_precheck.verdicts import lines
 from manila_precheck.verdicts import names
@@ -50,6 +51,11 @@ class ConfigOptions(check.Check):
     ``backend-drivers``; a value of ``emc_share_backend`` that the target does
     not admit is told by both, so that neither is silent when it runs alone.
 
+    A source that ``config_source`` names is read as oslo.config reads it: for
+    what no file sets, under the current name of the option alone. An old
+    name in one has no effect. The value of an option in castellan, or with a
+    driver of somebody else, is judged and never shown.
+
     FAILURE: the target refuses the value (whether the source does too is
     said); a deprecated name is used while ``fatal_deprecations`` is on; a
     name leads nowhere, so that a service does not start or nothing is
@@ -62,10 +68,13 @@ class ConfigOptions(check.Check):
     uses a name, or an option, that the target deprecates and the source does
     not, or that the next release to upgrade to no longer reads; or it names
     something under an old path, or that is in neither release and may come
-    with a package of someone else. INFO: what changes nothing now: a name
-    deprecated in both releases, a line that neither release reads (most
-    deployed files hold some), one in a section that nothing reads, one that
-    another driver or login plugin reads, one that a later line masks.
+    with a package of someone else; or a source of ``config_source`` cannot be
+    read, or a variable of the environment (``OS_DATABASE__CONNECTION``) sets
+    an option, for this command and perhaps not for the services. INFO: what
+    changes nothing now: a name deprecated in both releases, a line that
+    neither release reads (most deployed files hold some), one in a section
+    that nothing reads, one that another driver or login plugin reads, one that
+    a later line masks.
 
     Known false positives: an option of a fork or of a driver that is not in
     manila is unknown (INFO). A scheme, or a driver of the
@@ -98,3 +107,4 @@ class ConfigOptions(check.Check):
             for judge in judges:
                 yield from judge.findings(setting)
         yield from needed.Needed(both).findings()
+        yield from elsewhere.Elsewhere(both, ctx.environment).findings()

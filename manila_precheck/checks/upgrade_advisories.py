@@ -382,4 +382,4 @@ def _at(
     """Return a subject with the place of the line that counts, if any."""
     if not lines:
         return model.Subject(kind, name)
-    return model.Subject(kind, name, lines[-1].file, lines[-1].line)
+    return model.Subject(kind, name, lines[-1].file, lines[-1].line or None)

@@ -41,6 +41,7 @@ from manila_precheck.cmd import output
 from manila_precheck.cmd import progress
 from manila_precheck.cmd import waiting
 from manila_precheck.sources import config
+from manila_precheck.sources import config_sources
 
 PROJECT = 'manila'
 
@@ -100,15 +101,15 @@ def _help(opt: cfg.Opt, several: bool) -> str:
     return f'{text} May be given several times.' if several else text
 
 
-def _read_conf(args: argparse.Namespace) -> tuple[cfg.ConfigOpts, list[str]]:
+def _read_conf(
+    args: argparse.Namespace,
+) -> tuple[config_sources.ConfigOpts, list[str]]:
     """Let oslo.config find and parse the files.
 
     :returns: the configuration, and the files and directories in the order
         in which they were read.
     :raises PrecheckError: when there is none, or one cannot be used.
     """
-    conf = cfg.ConfigOpts()
-    opts.register(conf)
     for flag, path in args.locations:
         path = os.path.expanduser(path)
         # oslo.config would find nothing in it, and say nothing.
@@ -123,7 +124,8 @@ def _read_conf(args: argparse.Namespace) -> tuple[cfg.ConfigOpts, list[str]]:
     # NOTE: first, since oslo.config waits for a pipe, puts every value
     # together that it is given, and shows a line that it cannot parse.
     locations = [path for _, path in args.locations] or [*files, *dirs]
-    config.read(locations)
+    conf = config_sources.ConfigOpts(config.read(locations), runner.guarded)
+    opts.register(conf)
     try:
         conf(
             [word for pair in args.locations for word in pair],
@@ -207,6 +209,9 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
             datetime.datetime.now(datetime.timezone.utc),
             read_database=_needs_database(chosen, options),
             locations=tuple(locations),
+            sources=lambda files, wanted: config_sources.listed(
+                conf.opened, wanted, runner.guarded
+            ),
         )
 
     ctx = make_context()

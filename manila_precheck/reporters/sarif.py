@@ -230,6 +230,9 @@ def _location(subject: model.Subject, report: model.Report) -> dict[str, Any]:
 
 
 def _uri(path: str) -> str:
+    if path.startswith(('http://', 'https://')):
+        # A file that config_source has oslo.config fetch.
+        return parse.quote(path, safe='/:?&=%#[]@', errors='surrogatepass')
     quoted = parse.quote(path, safe='/', errors='surrogatepass')
     return f'file://{quoted}' if path.startswith('/') else quoted
 

@@ -25,6 +25,7 @@ import functools
 import glob
 import os
 import re
+from typing import Any
 from typing import NamedTuple
 from typing import Optional
 
@@ -87,6 +88,8 @@ class Role(str, enum.Enum):
     BACKUP_TYPE = 'backup type'
     # Named in auth_section: it holds the login of other sections.
     AUTH = 'login'
+    # Named in config_source: it says where oslo.config gets more values.
+    SOURCE = 'source of values'
 
 
 class Backend(NamedTuple):
@@ -102,6 +105,40 @@ class Backend(NamedTuple):
     """The enabled_share_backends that names it; None when not set."""
 
 
+class Source(NamedTuple):
+    """One further source of values, which config_source names."""
+
+    section: str
+    """The section that describes it, as config_source names it."""
+
+    driver: str
+    """'remote_file', 'castellan'; '' when none is set."""
+
+    name: str
+    """What a message calls it: 'remote_file http://server/manila.conf'."""
+
+    parsed: Optional[ini.ParsedFile] = None
+    """What it holds, as far as it could be read; None: it could not."""
+
+    source: Any = None
+    """What oslo.config asks for a value; None when it could not be opened."""
+
+    problem: str = ''
+    """Why it, or a part of it, could not be read; '' when all was."""
+
+    unread: Optional[frozenset[Name]] = None
+    """The options whose values it may hold unread; None: any."""
+
+    stops: bool = False
+    """The problem ends every service when it starts."""
+
+    def may_hold(self, group: str, name: str) -> bool:
+        """Say whether it may have a value that could not be read."""
+        return self.unread is None or (ini.normalize(group), name) in (
+            self.unread
+        )
+
+
 class ConfigFiles:
     """What a list of configuration files says, as oslo.config reads it."""
 
@@ -109,17 +146,30 @@ class ConfigFiles:
         self,
         parsed: Iterable[ini.ParsedFile],
         search_path: Iterable[str] = (),
+        sources: Iterable[Source] = (),
     ) -> None:
         """Keep the facts of the files.
 
         :param parsed: the files in the order of reading.
         :param search_path: the directories in which manila looks for other
             files (policies, api-paste.ini), first match wins.
+        :param sources: where oslo.config looks for what no file sets, in
+            this order.
         """
-        parsed = tuple(parsed)
+        self._parsed = tuple(parsed)
+        #: Where oslo.config looks for what no file sets.
+        self.sources = tuple(sources)
+        parsed = (
+            *self._parsed,
+            *(
+                source.parsed.ranked(-place)
+                for place, source in enumerate(self.sources, 1)
+                if source.parsed is not None
+            ),
+        )
         #: Every file that was read, in the order of reading.
         self.files: tuple[model.FileRead, ...] = tuple(
-            dict.fromkeys(item.read for item in parsed)
+            dict.fromkeys(item.read for item in parsed if item.read)
         )
         #: Every assignment, in the order of reading.
         self.settings: tuple[Setting, ...] = tuple(
@@ -146,12 +196,17 @@ class ConfigFiles:
         """Return the values that no text may show, by their options' names.
 
         An option that only the catalog knows to be secret is not among them:
-        a check never shows the value of such an option to begin with.
+        a check never shows the value of such an option to begin with. Of a
+        store of secrets what is long enough to be one is.
         """
         return frozenset(
             setting.value
             for setting in self.settings
-            if setting.value and self.is_secret(setting.name)
+            if setting.value
+            and (
+                self.is_secret(setting.name)
+                or (setting.stored and len(setting.value) > 7)
+            )
         )
 
     @staticmethod
@@ -163,6 +218,23 @@ class ConfigFiles:
     def groups(self) -> tuple[str, ...]:
         """Return every section, normalized, in the order of reading."""
         return tuple(self._sections)
+
+    def with_sources(self, sources: Iterable[Source]) -> 'ConfigFiles':
+        """Return the same files with further sources of values."""
+        return ConfigFiles(self._parsed, self.search_path, sources)
+
+    def may_hold(self, group: str, name: str) -> Optional[Source]:
+        """Return the source that may set an option, and could not be read.
+
+        :returns: the first; None when there is none, or a file sets the
+            option and no source is asked for it.
+        """
+        if any(line.rank >= 0 for line in self.find(group, name)):
+            return None
+        for source in self.sources:
+            if source.may_hold(group, name):
+                return source
+        return None
 
     def section(self, name: str) -> Optional[str]:
         """Return how a section is first written; None when there is none."""
@@ -179,7 +251,8 @@ class ConfigFiles:
 
         The last file wins, even when it has the option under a deprecated
         name and an earlier file under the new one; in one file the names are
-        tried in order, and of several assignments the last one counts.
+        tried in order, and of several assignments the last one counts. What
+        no file sets is of the first source that has it under its own name.
 
         :param names: the option's name, then its deprecated ones.
         :param multi: the option collects its values.
@@ -198,10 +271,16 @@ class ConfigFiles:
         self, wanted: tuple[Name, ...], multi: bool
     ) -> tuple[Setting, ...]:
         found: list[Setting] = []
-        for rank in sorted(
-            {s.rank for key in wanted for s in self._by_name.get(key, ())},
-            reverse=True,
-        ):
+        ranks = {s.rank for key in wanted for s in self._by_name.get(key, ())}
+        for rank in sorted(ranks, reverse=True):
+            if rank < 0:
+                if not found:
+                    found = [
+                        s
+                        for s in self._by_name.get(wanted[0], ())
+                        if s.rank == rank
+                    ][0 if multi else -1 :]
+                continue
             for key in wanted:
                 here = [
                     s for s in self._by_name.get(key, ()) if s.rank == rank
@@ -315,6 +394,8 @@ class _Roles:
         self.backends = tuple(self._read_backends())
         for backend in self.backends:
             self._read_backend(backend.name)
+        for source in config.values(*_SOURCES):
+            self._add(source, Role.SOURCE)
         for group in config.groups:
             if config.auth_section(group) != group:
                 self._add(config.auth_section(group), Role.AUTH)

@@ -59,10 +59,11 @@ class Setting(NamedTuple):
     """The file it stands in."""
 
     line: int
-    """The line it starts on, counted from 1."""
+    """The line it starts on, counted from 1; 0 in a store without lines."""
 
     rank: int
-    """The place of the file in the order of reading; the highest wins."""
+    """The place of the file in the order of reading; the highest wins. What
+    is below 0 is of a source that config_source names."""
 
     def __repr__(self) -> str:
         return f'<{self.where} [{self.section}] {self.name}>'
@@ -75,13 +76,27 @@ class Setting(NamedTuple):
     @property
     def where(self) -> str:
         """Return 'file:line'."""
-        return f'{self.file}:{self.line}'
+        return f'{self.file}:{self.line}' if self.line else self.file
+
+    @property
+    def place(self) -> str:
+        """Return 'line 3 of file'."""
+        if not self.line:
+            return f'{self.name} of {self.file}'
+        return f'line {self.line} of {self.file}'
+
+    @property
+    def stored(self) -> bool:
+        """Say whether it lies in a store of secrets: it is never shown."""
+        return not self.line
 
 
 class ParsedFile(NamedTuple):
     """One configuration file."""
 
-    read: model.FileRead
+    read: Optional[model.FileRead]
+    """The file; None of what is in none."""
+
     settings: tuple[Setting, ...]
     """In the order of the file."""
 

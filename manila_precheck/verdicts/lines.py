@@ -33,6 +33,7 @@ _INEFFECTIVE = (
     Why.LOGIN,
     Why.MODE,
     Why.NETWORK,
+    Why.OLD_NAME,
 )
 
 
@@ -46,8 +47,8 @@ class Lines:
         self._hints = hints.Hints(both.conf, both.target)
 
     def findings(self, setting: config.Setting) -> Iterator[model.Finding]:
-        now = self._target.standing(setting.group, setting.name)
-        if now.why is Why.OWN:
+        now = self._target.of(setting)
+        if now.why in (Why.OWN, Why.SOURCE):
             return
         if not now.read:
             yield self._unread(setting, now)
@@ -72,7 +73,7 @@ class Lines:
         self, setting: config.Setting, now: standing.Standing
     ) -> model.Finding:
         target = self._target.release
-        before = self._source.standing(setting.group, setting.name)
+        before = self._source.of(setting)
         name = f'[{setting.section}] {setting.name}'
         if now.why is Why.FOREIGN:
             return self._sides.finding(
@@ -83,7 +84,9 @@ class Lines:
                 f'{target} does not ship; whether that one reads it is not '
                 'known',
             )
-        if now.why in _INEFFECTIVE:
+        if now.why in _INEFFECTIVE and not (
+            now.why is Why.OLD_NAME and before.read
+        ):
             return self._sides.finding(
                 Severity.INFO,
                 setting,
@@ -91,7 +94,7 @@ class Lines:
                 f'{name} has no effect: {self._reader_of(setting, now)}',
             )
         if before.read:
-            return self._removed(setting)
+            return self._removed(setting, now)
         reason = self._unknown(setting, now)
         hint = self._hints.hint(setting)
         return self._sides.finding(
@@ -118,28 +121,45 @@ class Lines:
             )
         return f'neither {source} nor {target} knows it in this section'
 
-    def _removed(self, setting: config.Setting) -> model.Finding:
+    def _removed(
+        self, setting: config.Setting, now: standing.Standing
+    ) -> model.Finding:
         masked_by = self._source.effective(setting)
         masked = setting not in masked_by
+        target = self._target.release
         text = (
             f'{self._sides.assigned(setting)} is read by '
-            f'{self._source.release} and gone in '
-            f'{self._target.release}, which ignores the line'
+            f'{self._source.release} and '
         )
+        lines = []
+        if now.why is Why.OLD_NAME:
+            text += f'ignored by {target}: {self._reader_of(setting, now)}'
+            lines = self._instead(setting, now)
+        else:
+            text += f'gone in {target}, which ignores the line'
         if masked:
             text += f'; {masked_by[-1].where} masks it already'
+        hint = '' if lines else self._hints.hint(setting)
         return self._sides.finding(
             Severity.INFO if masked else Severity.WARNING,
             setting,
             'removed',
             text,
             [
+                *lines,
                 model.advice(
-                    f'Remove line {setting.line} of {setting.file} with the '
-                    f'upgrade. {self._hints.hint(setting)}'.rstrip()
-                )
+                    f'Remove {setting.place} with the upgrade. {hint}'.rstrip()
+                ),
             ],
         )
+
+    def _instead(
+        self, setting: config.Setting, now: standing.Standing
+    ) -> list[model.Remediation]:
+        """Return the lines that set the same under the current name."""
+        assert now.option is not None
+        value = self._sides.shown(setting)
+        return [model.config(f'[{now.group}]\n{now.option.name} = {value}')]
 
     def _reader_of(
         self, setting: config.Setting, now: standing.Standing
@@ -153,6 +173,12 @@ class Lines:
             if named is None:
                 return 'no auth_type names the plugin that would read it'
             return f'auth_type = {named} does not read it'
+        if now.why is Why.OLD_NAME:
+            assert now.option is not None
+            return (
+                f'it is an old name of [{now.group}] {now.option.name}, and '
+                'oslo.config looks for no old name in a config_source'
+            )
         if now.why is Why.MODE:
             mode = self._sides.conf.handles_share_servers(setting.group)
             return (
@@ -198,13 +224,12 @@ class Lines:
         masked_by: Optional[config.Setting],
     ) -> model.Finding:
         assert now.option is not None
-        before = self._source.standing(setting.group, setting.name)
+        before = self._source.of(setting)
         text = (
             f'[{setting.section}] {setting.name} is a deprecated name of '
             f'[{now.group}] {now.option.name}'
         )
-        value = self._sides.shown(setting)
-        lines = [model.config(f'[{now.group}]\n{now.option.name} = {value}')]
+        lines = self._instead(setting, now)
         if masked_by is not None:
             text += f'; {masked_by.where} masks it'
             lines = []
@@ -217,7 +242,7 @@ class Lines:
             text,
             [
                 *lines,
-                model.advice(f'Remove line {setting.line} of {setting.file}.'),
+                model.advice(f'Remove {setting.place}.'),
             ],
             {'option': f'{now.group}/{now.option.name}'},
         )
@@ -229,7 +254,7 @@ class Lines:
         masked_by: Optional[config.Setting],
     ) -> model.Finding:
         assert now.option is not None
-        before = self._source.standing(setting.group, setting.name)
+        before = self._source.of(setting)
         was = before.option is not None and (
             before.option.deprecated_for_removal
         )
@@ -249,7 +274,7 @@ class Lines:
             text,
             [
                 model.advice(
-                    f'Remove line {setting.line} of {setting.file} before an '
+                    f'Remove {setting.place} before an '
                     'upgrade to a release that no longer reads it.'
                 )
             ],

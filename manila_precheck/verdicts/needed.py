@@ -21,6 +21,7 @@ from manila_precheck import standing
 from manila_precheck.catalog import options
 from manila_precheck.catalog import values
 from manila_precheck.sources import config
+from manila_precheck.verdicts import elsewhere
 from manila_precheck.verdicts import sides
 
 # Marked as required, and read by drivers with share servers alone: without
@@ -72,7 +73,12 @@ class Needed:
                 # No section, or no back end at all: backend-drivers.
                 continue
             for lack in _lacks(self._sides.target, self._sides, backend.name):
-                yield self._finding(backend, lack)
+                yield elsewhere.weighed(
+                    conf,
+                    backend.name,
+                    lack.names,
+                    self._finding(backend, lack),
+                )
 
     def _finding(self, backend: config.Backend, lack: _Lack) -> model.Finding:
         name, target = backend.name, self._sides.target
@@ -87,7 +93,7 @@ class Needed:
                 'option',
                 f'{config.normalize(name)}/{lack.names[0]}',
                 line.file if line else None,
-                line.line if line else None,
+                (line.line or None) if line else None,
             ),
             'missing',
             f'[{name}] does not set {what}, which {driver} of '

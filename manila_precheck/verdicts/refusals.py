@@ -29,7 +29,7 @@ def findings(
     if both.target.accepts(setting):
         return
     assert now.option is not None
-    before = both.source.standing(setting.group, setting.name)
+    before = both.source.of(setting)
     if not before.read:
         already = f'{both.source.release} does not read it'
     elif both.source.accepts(setting):

@@ -53,7 +53,7 @@ class Sides:
 
     def shown(self, setting: config.Setting) -> str:
         """Return a value for a message, or what stands for a secret."""
-        if setting.name in self.catalog.secrets:
+        if setting.stored or setting.name in self.catalog.secrets:
             return f'(the value in {setting.where}, not shown)'
         return setting.value.replace('\n', '\n    ')
 
@@ -79,7 +79,7 @@ class Sides:
                 'option',
                 f'{setting.group}/{setting.name}',
                 setting.file,
-                setting.line,
+                setting.line or None,
             ),
             verdict,
             message,

@@ -188,7 +188,7 @@ class BackEnd:
                 'backend',
                 self.name,
                 line.file if line is not None else None,
-                line.line if line is not None else None,
+                (line.line or None) if line is not None else None,
             ),
             message,
             remediation,

@@ -25,6 +25,7 @@ from manila_precheck.catalog import drivers
 from manila_precheck.catalog import support
 from manila_precheck.checks.backend_drivers import backend
 from manila_precheck.sources import config
+from manila_precheck.verdicts import elsewhere
 
 Severity = model.Severity
 
@@ -53,7 +54,7 @@ def judge(one: backend.BackEnd, matrix: support.Matrix) -> Findings:
     """
     name = one.name
     if one.section is None:
-        yield one.fails(
+        finding = one.fails(
             one.enabled_by,
             f'enabled_share_backends names {name}, and no file has a '
             f'section [{name}]',
@@ -62,6 +63,9 @@ def judge(one: backend.BackEnd, matrix: support.Matrix) -> Findings:
                 'driver_handles_share_servers'
             ),
             'section',
+        )
+        yield elsewhere.weighed(
+            one.ctx.config, name, ['share_driver'], finding
         )
         return None
     facts = one.ctx.catalog
@@ -209,12 +213,15 @@ def mode(
         [str(mode) for mode in modes or (False, True)],
     )
     if line is None:
-        yield one.fails(
+        finding = one.fails(
             one.driver_line or one.enabled_by,
             f'[{one.name}] does not set driver_handles_share_servers, which '
             'has no default',
             advice,
             'mode',
+        )
+        yield elsewhere.weighed(
+            one.ctx.config, one.name, ['driver_handles_share_servers'], finding
         )
         return
     reader = standing.Reader(one.ctx.config, one.ctx.catalog, one.target)

@@ -227,7 +227,7 @@ class Access:
             'option',
             f'oslo_policy/{name}',
             setting.file if setting is not None else None,
-            setting.line if setting is not None else None,
+            (setting.line or None) if setting is not None else None,
         )
         return self._owner.finding(
             severity, subject, f'{text}: {why}', remedy, (), data, aspect

@@ -44,7 +44,7 @@ class Files:
                     'option',
                     f'{missing.group}/policy_file',
                     missing.file,
-                    missing.line,
+                    missing.line or None,
                 ),
                 f'policy_file = {missing.value} does not exist: manila runs '
                 'with its own policies alone',
@@ -75,7 +75,7 @@ class Files:
                     'option',
                     f'DEFAULT/{setting.name}',
                     setting.file,
-                    setting.line,
+                    setting.line or None,
                 ),
                 f'[DEFAULT] {setting.name} is read by {self._source}, and '
                 f'{self._target} looks for it in [oslo_policy] alone: the '

@@ -25,6 +25,7 @@ from manila_precheck import registry
 from manila_precheck import runner
 from manila_precheck import testing
 from manila_precheck import upgradecheck
+from manila_precheck.checks import config_options
 from manila_precheck.cmd import precheck
 
 
@@ -336,6 +337,19 @@ class UpgradeChecksTest(testtools.TestCase):
         self.assertEqual(2, code)
         self.assertEqual([2, 0, 1, 1, 2], [code for _, code, _ in found])
         self.assertIn(words, found[4][2])
+
+    def test_a_source_that_cannot_be_read_raises_nothing(self):
+        entry = testing.entry_of(config_options.ConfigOptions)
+        self.patch(registry, 'checks', lambda: (entry,))
+        with open(self.conf_file, 'a') as stream:
+            stream.write(
+                '[DEFAULT]\nconfig_source = far\n'
+                '[far]\ndriver = acme\npath = /x\n'
+            )
+        code, found = self.results()
+        self.assertEqual(1, code)
+        ((_, _, details), _) = found
+        self.assertIn("the driver 'acme' is not installed here", details)
 
     def test_a_misspelt_variable_was_ignored(self):
         name = 'OS_MANILA_PRECHECK_TARGET_RELEASE'

@@ -21,6 +21,7 @@ import testtools
 
 from manila_precheck import registry
 from manila_precheck.cmd import precheck
+from manila_precheck.tests import config_server
 
 
 class Case(testtools.TestCase):
@@ -602,3 +603,67 @@ class PagesTest(Case):
         self.assertEqual((0, ''), (code, stderr))
         for flag in ('--target-release', '--fail-on', '--skip', '--json'):
             self.assertIn(flag, stdout)
+
+
+class SourcesTest(Case):
+    """A configuration file that names a remote one."""
+
+    def setUp(self):
+        super().setUp()
+        server = self.useFixture(config_server.Server())
+        self.files, self.uri = server.files, f'{server.url}/far'
+        self.conf = self.write(
+            'manila.conf',
+            '[DEFAULT]\nconfig_source = far\n'
+            f'[far]\ndriver = remote_file\nuri = {self.uri}\n',
+        )
+
+    def report(self, *words):
+        code, stdout, stderr = self.main(
+            *('--config-file', self.conf, 'upgrade', 'check'),
+            *('--format', 'json', '--source-release', '2025.1', *words),
+        )
+        self.assertEqual('', stderr)
+        return code, json.loads(stdout)
+
+    def test_the_database_that_it_names(self):
+        path = os.path.join(self.path, 'hunter2')
+        self.files['/far'] = f'[database]\nconnection = sqlite:///{path}\n'
+        code, report = self.report('--check', 'schema-revision')
+        self.assertEqual(2, code)
+        (result,) = report['checks']
+        self.assertEqual('error', result['outcome'])
+        self.assertIn('[database] connection', result['reason'])
+        self.assertEqual(
+            [self.conf, self.uri], [file['path'] for file in report['files']]
+        )
+
+    def test_an_option_of_ours_in_it(self):
+        self.files['/far'] = '[manila_precheck]\nstage = stopped\n'
+        _, report = self.report('--check', 'upgrade-path')
+        self.assertEqual('stopped', report['stage'])
+
+    def test_an_option_of_ours_in_it_that_is_none(self):
+        self.files['/far'] = '[manila_precheck]\nstge = stopped\n'
+        code, stdout, stderr = self.path_check()
+        self.assertEqual((255, ''), (code, stdout))
+        self.assertIn(f'see {self.uri}:2, [manila_precheck]', stderr)
+
+    def test_it_cannot_be_had(self):
+        code, report = self.report('--check', 'config-options')
+        self.assertEqual(1, code)
+        (result,) = report['checks']
+        self.assertIn('the server answers 404', str(result['findings']))
+
+    def test_without_a_uri_nothing_was_said_but_an_option(self):
+        self.conf = self.write(
+            'manila.conf',
+            '[DEFAULT]\nconfig_source = far\n[far]\ndriver = remote_file\n',
+        )
+        code, report = self.report('--check', 'config-options')
+        self.assertEqual(2, code)
+        (result,) = report['checks']
+        self.assertEqual(
+            ['far/driver'],
+            [found['subject']['name'] for found in result['findings']],
+        )
