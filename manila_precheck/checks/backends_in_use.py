@@ -46,9 +46,10 @@ class BackendsInUse(check.Check):
     manila-share does not report at this moment; name it in
     ``other_backends``. A share that found no host is not counted.
 
-    WARNING, at stage plan alone: it takes running services to tell. Shares,
-    their projects, replicas, snapshots, share servers and groups are counted
-    exactly.
+    WARNING. At stopped no service reports: the row that the manila-share of
+    another controller left in ``services`` says that it served the back end,
+    not that it will, which is INFO. Shares, their projects, replicas,
+    snapshots, share servers and groups are counted exactly.
 
     What to do: enable the back end, or move the rows to the name under which
     it is served now. ``manila-manage share update_host`` moves every host
@@ -57,7 +58,7 @@ class BackendsInUse(check.Check):
 
     id = 'backends-in-use'
     title = 'Back ends in use'
-    stages = frozenset({model.Stage.PLAN})
+    stages = frozenset({model.Stage.PLAN, model.Stage.STOPPED})
     requires = frozenset({model.Source.CONFIG, model.Source.DATABASE})
 
     def run(self, ctx: context.Context) -> Iterable[model.Finding]:
@@ -77,7 +78,7 @@ class BackendsInUse(check.Check):
                 if number
             )
             yield self.finding(
-                model.Severity.WARNING,
+                site.severity(use.host),
                 model.Subject('backend', use.host),
                 f'{use.host} {site.why(use.host)}; on it lie {held}',
                 site.remediation(use.host),
@@ -104,9 +105,13 @@ class _Site:
             words = _broken(ctx, name or 'DEFAULT')
             if words is not None:
                 self._broken[name] = words
-        self._reporting = services.reporting_hosts(
-            ctx.database, services.down_time_seconds(ctx.config)
-        )
+        self._stopped = ctx.stage is model.Stage.STOPPED
+        if self._stopped:
+            self._reporting = services.share_hosts(ctx.database)
+        else:
+            self._reporting = services.reporting_hosts(
+                ctx.database, services.down_time_seconds(ctx.config)
+            )
 
     def _is_broken(self, host: str) -> bool:
         """Say whether its driver is not in the target."""
@@ -117,23 +122,47 @@ class _Site:
         """Return what is served, now and after the upgrade."""
         ours = self._enabled
         sound = [name for name in ours.backends if name not in self._broken]
-        reporting = [
-            host
-            for host in self._reporting
-            # What these files do not enable goes with the next start. Where
-            # they do not name their controller, it may be another's.
-            if not (ours.controller and ours.backends and ours.here(host))
-            and not self._is_broken(host)
-        ]
-        named = [*self._ctx.options.other_backends, *reporting]
+        named = list(self._ctx.options.other_backends)
+        if not self._stopped:
+            named += filter(self._is_anothers, self._reporting)
         if ours.controller is None:
             return hosts.Served(named, sound)
         return hosts.Served([*named, *map(ours.host_of, sound)])
+
+    def _is_anothers(self, host: str) -> bool:
+        """Say whether it has a manila-share that may be another controller's.
+
+        What these files do not enable goes with the next start. Where they
+        do not name their controller, it may be another's.
+        """
+        ours = self._enabled
+        return (
+            host in self._reporting
+            and not (ours.controller and ours.backends and ours.here(host))
+            and not self._is_broken(host)
+        )
+
+    def severity(self, host: str) -> model.Severity:
+        """Return how much it weighs that it is not known to be served."""
+        if self._stopped and self._is_anothers(host):
+            return model.Severity.INFO
+        return model.Severity.WARNING
 
     def why(self, host: str) -> str:
         """Return why nobody serves it."""
         if self._is_broken(host):
             return self._broken[row_counts.parse(host).backend]
+        if self._stopped and self._is_anothers(host):
+            return (
+                'is not enabled in the files that were read, and a '
+                'manila-share served it: whether another controller enables '
+                'it is not known while the services are down'
+            )
+        if self._stopped:
+            return (
+                'is not enabled in the files that were read, and no '
+                'manila-share of another controller served it'
+            )
         if host in self._reporting:
             return (
                 'is still served, but the files enable no such back end: it '
@@ -147,23 +176,26 @@ class _Site:
     def remediation(self, host: str) -> list[model.Remediation]:
         """Return what gives it somebody who serves it."""
         ours, name = self._enabled, row_counts.parse(host).backend
-        listed = model.command(
-            f'openstack share list --all-projects --host {host}'
-        )
+        listed = [
+            model.command(f'openstack share list --all-projects --host {host}')
+        ]
+        if self._stopped:
+            # The API is down.
+            listed = []
         if self._is_broken(host):
             return [
-                listed,
+                *listed,
                 model.advice('See the findings of backend-drivers.'),
             ]
         todo = [
-            listed,
+            *listed,
             model.advice('If another controller serves it, say so:'),
             model.config(f'[manila_precheck]\nother_backends = {host}'),
         ]
         if not ours.here(host) and name in ours.backends:
             todo += [
                 model.advice(
-                    'If it is served here now, under another name; every '
+                    'If it is served here, under another name; every '
                     'host that begins so moves too:'
                 ),
                 model.command(

@@ -44,10 +44,10 @@ class InstalledPackages(check.Check):
     version of a database server it needs, so this check does not either.
 
     FAILURE: manila is installed here, and the packages of the target do not
-    install on the Python that runs this. WARNING: the manila that is
-    installed here is older than the latest point release of the source.
-    INFO: manila is not installed here, and this Python is too old for the
-    target.
+    install on the Python that runs this. WARNING, at plan alone:
+    the manila that is installed here is older than the latest point release
+    of the source. INFO: manila is not installed here, and this Python is too
+    old for the target.
 
     Known false positives: a distribution that puts fixes into its packages
     without the version number; point releases after this catalog was built
@@ -57,6 +57,7 @@ class InstalledPackages(check.Check):
 
     id = 'installed-packages'
     title = 'Installed packages'
+    stages = frozenset({model.Stage.PLAN, model.Stage.STOPPED})
 
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
         """Yield what the packages of this environment lack."""
@@ -67,7 +68,8 @@ class InstalledPackages(check.Check):
                 'manila is not installed in this environment'
             )
         yield from too_old
-        if version is not None:
+        # Once the services are down, the next packages are the target's.
+        if version is not None and ctx.stage is model.Stage.PLAN:
             yield from self._manila(ctx, version)
 
     def _manila(

@@ -33,6 +33,16 @@ from manila_precheck.sources import row_counts
 if TYPE_CHECKING:
     from oslo_config import cfg
 
+_AFTER = model.advice('Once the services of the target run:')
+
+# While the services are down, none of their processes tells.
+_SERVED = [
+    model.advice(
+        'Set api_server of [manila_precheck_upgrade_advisories] to what '
+        'serves the API when it runs: program, script or application.'
+    )
+]
+
 
 class UpgradeAdvisories(check.Check):
     """A release on the way behaves differently, in a way that matters here.
@@ -63,12 +73,16 @@ class UpgradeAdvisories(check.Check):
     to. INFO: worth knowing; it matters to some of the deployments only, and
     which ones cannot be told from here, or the next release brings it.
 
+    At stopped no process of the API runs: unless a file of a web server, or
+    ``api_server``, says what serves it, the FAILURE is a WARNING.
+
     What to do: what the finding says. Some lines can be written before the
     upgrade, and then the finding is gone.
     """
 
     id = 'upgrade-advisories'
     title = 'Upgrade advisories'
+    stages = frozenset({model.Stage.PLAN, model.Stage.STOPPED})
     requires = frozenset({model.Source.CONFIG})
     uses = frozenset({model.Source.DATABASE})
 
@@ -308,20 +322,27 @@ class _Judge:
             data['rows'] = rows
         severity = advisory.severity
         message = advisory.message.format_map(words)
+        todo = [
+            model.Remediation(item.kind, item.text.format_map(words))
+            for item in advisory.remediation
+        ]
+        if self._ctx.stage is model.Stage.STOPPED and any(
+            item.text.startswith('openstack share ') for item in todo
+        ):
+            todo.insert(0, _AFTER)
         if advisory.served_by is not None:
             if self._served:
                 message += self._place(advisory.served_by)
             else:
                 severity = min(severity, model.Severity.WARNING)
                 message += '; what serves it here cannot be seen'
+                if self._ctx.stage is model.Stage.STOPPED:
+                    todo += _SERVED
         return self._owner.finding(
             severity,
             self._subject(advisory, backend),
             message,
-            [
-                model.Remediation(item.kind, item.text.format_map(words))
-                for item in advisory.remediation
-            ],
+            todo,
             advisory.references,
             data,
             aspect=advisory.id,

@@ -187,6 +187,15 @@ def life_of(service: Service, age: Optional[float], limit: int) -> Life:
     return Life.UP if service.reported else Life.NEW
 
 
+def share_hosts(db: database.Database) -> frozenset[str]:
+    """Return the hosts under which a manila-share has a row."""
+    return frozenset(
+        service.host
+        for service in select(db)
+        if service.binary == 'manila-share'
+    )
+
+
 def reporting_hosts(db: database.Database, limit: int) -> frozenset[str]:
     """Return the hosts under which a manila-share reports.
 

@@ -57,6 +57,7 @@ class ApiPaste(check.Check):
 
     id = 'api-paste'
     title = 'Paste configuration of the API'
+    stages = frozenset({model.Stage.PLAN, model.Stage.STOPPED})
     requires = frozenset({model.Source.CONFIG, model.Source.PASTE})
 
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:

@@ -86,6 +86,7 @@ class BackendDrivers(check.Check):
 
     id = 'backend-drivers'
     title = 'Back ends and their drivers'
+    stages = frozenset({model.Stage.PLAN, model.Stage.STOPPED})
     requires = frozenset({model.Source.CONFIG})
     uses = frozenset({model.Source.DATABASE})
 

@@ -21,6 +21,7 @@ import testtools
 
 import manila_precheck
 from manila_precheck import check
+from manila_precheck import model
 from manila_precheck import registry
 from manila_precheck.reporters import base
 
@@ -43,6 +44,32 @@ def _declared(namespace):
 
 _CHECKS = _declared(registry.CHECKS)
 _REPORTERS = _declared(registry.REPORTERS)
+
+
+# Where each check runs. At stopped: every one whose answer can still keep
+# the upgrade from going on. At upgraded: what looks at the new services, at
+# their tables, or at which upgrade it was; what a file would do then, the
+# services themselves have told.
+_PLAN, _STOPPED, _UPGRADED = model.Stage
+_STAGES = {
+    'api-paste': {_PLAN, _STOPPED},
+    'backend-drivers': {_PLAN, _STOPPED},
+    'backends-in-use': {_PLAN, _STOPPED},
+    'config-options': {_PLAN, _STOPPED},
+    # A backup that is made while the services run lacks what they write.
+    'database-backup': {_STOPPED},
+    'in-flight-operations': {_PLAN, _STOPPED},
+    'installed-packages': {_PLAN, _STOPPED},
+    'live-services': {_PLAN, _STOPPED, _UPGRADED},
+    'manila-status': {_PLAN, _STOPPED, _UPGRADED},
+    'pending-migrations': {_PLAN, _STOPPED},
+    'policy-rules': {_PLAN, _STOPPED},
+    'running-migrations': {_PLAN, _STOPPED},
+    'schema-revision': {_PLAN, _STOPPED, _UPGRADED},
+    'soft-deleted-rows': {_PLAN, _STOPPED},
+    'upgrade-advisories': {_PLAN, _STOPPED},
+    'upgrade-path': {_PLAN, _STOPPED, _UPGRADED},
+}
 
 
 def _camel(check_id):
@@ -101,6 +128,17 @@ class RegistrationTest(testtools.TestCase):
         self.assertFalse(one.title.endswith('.'))
         for opt in one.opts():
             self.assertTrue(opt.help.endswith('.'), opt.name)
+
+    def test_every_check_runs_in_the_stages_that_were_decided(self):
+        stages = {
+            entry.result_id: set(registry.load_check(entry).stages)
+            for entry in registry.checks()
+            if entry.builtin
+        }
+        self.assertEqual(_STAGES, stages)
+        self.assertEqual(
+            [], [name for name in stages if _STOPPED not in stages[name]]
+        )
 
     @ddt.data(*_CHECKS)
     def test_a_check_has_its_tests(self, check_id):

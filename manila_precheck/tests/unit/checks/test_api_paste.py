@@ -606,12 +606,16 @@ class ApiPasteTest(testtools.TestCase):
         )
         self.assertEqual(self.result(), result)
 
-    @ddt.data('stopped', 'upgraded')
-    def test_other_stages(self, stage):
+    def test_stopped_a_file_that_stops_the_api_passed(self):
+        found = self.run_check(EPOXY)
+        self.assertEqual(model.Severity.FAILURE, found.severity)
+        self.assertEqual(found, self.run_check(EPOXY, stage='stopped'))
+
+    def test_the_new_services_were_started(self):
         self.assertEqual(
             self.result(
                 outcome=model.Outcome.NOT_APPLICABLE,
-                reason=f'it is for stage plan; this is {stage}',
+                reason='it is for stage plan and stopped; this is upgraded',
             ),
-            self.run_check(EPOXY, stage=stage),
+            self.run_check(EPOXY, stage='upgraded'),
         )

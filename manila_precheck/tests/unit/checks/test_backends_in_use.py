@@ -63,7 +63,7 @@ def enable(name):
     )
 
 
-def found(host, words, todo, **figures):
+def found(host, words, todo, severity=model.Severity.WARNING, **figures):
     data = dict.fromkeys(
         (
             'shares',
@@ -78,7 +78,7 @@ def found(host, words, todo, **figures):
     )
     return model.Finding(
         CHECK,
-        model.Severity.WARNING,
+        severity,
         model.Subject('backend', host),
         f'{host} {words}',
         tuple(todo),
@@ -221,7 +221,7 @@ class Scenarios:
                         OTHER,
                         say_so('old@alpha'),
                         model.advice(
-                            'If it is served here now, under another name; '
+                            'If it is served here, under another name; '
                             'every host that begins so moves too:'
                         ),
                         model.command(
@@ -349,7 +349,7 @@ class Scenarios:
                     OTHER,
                     say_so('other'),
                     model.advice(
-                        'If it is served here now, under another name; '
+                        'If it is served here, under another name; '
                         'every host that begins so moves too:'
                     ),
                     model.command(
@@ -377,11 +377,50 @@ class Scenarios:
             findings, len(self.check(database, '[DEFAULT]\nhost = ctl\n'))
         )
 
-    def test_services_are_stopped_later_than_this_is_for(self):
-        result = self.run_check(
-            CHECK, self.database('2025.1'), target='2026.1', stage='stopped'
+    @ddt.data('stopped', 'down', 'up')
+    def test_stopped_a_row_says_who_served_it(self, state):
+        database = self.database('2025.1')
+        self.share(database, 'a', ('ctl2@gamma#pool', {}))
+        self.share(database, 'b', ('ctl@old', {}))
+        self.share(database, 'c', ('ctl@alpha', {}))
+        self.share(database, 'd', ('ctl4@delta', {}))
+        for host in ('ctl2@gamma', 'ctl@old', 'ctl@alpha'):
+            database.insert(
+                'services', service(host, databases.LONG_AGO, state=state)
+            )
+        nobody = (
+            'is not enabled in the files that were read, and no '
+            'manila-share of another controller served it; on it lie '
+            'shares: 1, projects: 1'
         )
-        self.assertEqual(model.Outcome.NOT_APPLICABLE, result.outcome)
+        figures = {'shares': 1, 'projects': 1, 'share_instances': 1}
+        self.assertEqual(
+            (
+                found(
+                    'ctl4@delta',
+                    nobody,
+                    [OTHER, say_so('ctl4@delta'), *enable('delta')],
+                    **figures,
+                ),
+                found(
+                    'ctl@old',
+                    nobody,
+                    [OTHER, say_so('ctl@old'), *enable('old')],
+                    **figures,
+                ),
+                found(
+                    'ctl2@gamma',
+                    'is not enabled in the files that were read, and a '
+                    'manila-share served it: whether another controller '
+                    'enables it is not known while the services are down; '
+                    'on it lie shares: 1, projects: 1',
+                    [OTHER, say_so('ctl2@gamma'), *enable('gamma')],
+                    severity=model.Severity.INFO,
+                    **figures,
+                ),
+            ),
+            self.check(database, stage='stopped'),
+        )
 
 
 class BackendsInUseTest(Scenarios, databases.SQLiteTest):

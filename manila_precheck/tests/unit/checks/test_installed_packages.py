@@ -185,14 +185,24 @@ class InstalledPackagesTest(testtools.TestCase):
             result.outcome,
         )
 
-    @ddt.data('stopped', 'upgraded')
-    def test_other_stages(self, stage):
+    def test_stopped_the_source_is_brought_up_to_date_no_more(self):
+        self.assertEqual(
+            self.result(), self.run_check(stage='stopped', installed='20.0.1')
+        )
+
+    def test_stopped_python_too_old(self):
+        old = {'installed': '20.0.3', 'python': (3, 9)}
+        found = self.run_check(**old)
+        self.assertEqual(model.Severity.FAILURE, found.severity)
+        self.assertEqual(found, self.run_check(stage='stopped', **old))
+
+    def test_the_new_services_were_started(self):
         self.assertEqual(
             self.result(
                 outcome=model.Outcome.NOT_APPLICABLE,
-                reason=f'it is for stage plan; this is {stage}',
+                reason='it is for stage plan and stopped; this is upgraded',
             ),
-            self.run_check(stage=stage, installed='20.0.1'),
+            self.run_check(stage='upgraded', installed='20.0.1'),
         )
 
     def test_a_version_that_is_none(self):

@@ -385,7 +385,14 @@ def a_finding(name, severity, subject, message, todo, references, **data):
 class ServedByTest(testtools.TestCase):
     """What serves the API decides whether two advisories are findings."""
 
-    def found(self, files=(), source='2025.1', target='2026.1', stated=None):
+    def found(
+        self,
+        files=(),
+        source='2025.1',
+        target='2026.1',
+        stated=None,
+        stage='plan',
+    ):
         options = {CHECK: {'api_server': stated}} if stated else None
         self.site = self.useFixture(
             testing.Site(
@@ -393,6 +400,7 @@ class ServedByTest(testtools.TestCase):
                 dict(files),
                 source=source,
                 target=target,
+                stage=stage,
                 check_options=options,
             )
         )
@@ -403,15 +411,40 @@ class ServedByTest(testtools.TestCase):
             and one.aspect.startswith(('api-built', 'wsgi'))
         }
 
-    def script(self, severity, end, file=None, line=None):
+    def script(self, severity, end, file=None, line=None, more=()):
         one = ADVISORIES['wsgi-script-removed']
         return a_finding(
             one.id,
             severity,
             model.Subject('service', 'manila-api', file, line),
             f'{one.message}; {end}',
-            one.remediation,
+            (*one.remediation, *more),
             one.references,
+        )
+
+    def test_stopped_no_process_can_tell(self):
+        self.assertEqual(
+            self.script(
+                model.Severity.WARNING,
+                'what serves it here cannot be seen',
+                more=[
+                    model.advice(
+                        'Set api_server of '
+                        '[manila_precheck_upgrade_advisories] to what serves '
+                        'the API when it runs: program, script or '
+                        'application.'
+                    )
+                ],
+            ),
+            self.found(stage='stopped')['wsgi-script-removed'],
+        )
+
+    def test_stopped_the_operator_tells(self):
+        self.assertEqual(
+            self.script(model.Severity.FAILURE, 'it serves the API here'),
+            self.found(stage='stopped', stated='script')[
+                'wsgi-script-removed'
+            ],
         )
 
     def test_not_known(self):
@@ -589,13 +622,12 @@ class WordsTest(testtools.TestCase):
         result = self.useFixture(site).run(CHECK)
         self.assertEqual(model.Outcome.ERROR, result.outcome)
 
-    def test_only_at_stage_plan(self):
-        for stage in ('stopped', 'upgraded'):
-            site = testing.Site(
-                API, source='2025.1', target='2025.2', stage=stage
-            )
-            result = self.useFixture(site).run(CHECK)
-            self.assertEqual(model.Outcome.NOT_APPLICABLE, result.outcome)
+    def test_the_new_services_were_started(self):
+        site = testing.Site(
+            API, source='2025.1', target='2025.2', stage='upgraded'
+        )
+        result = self.useFixture(site).run(CHECK)
+        self.assertEqual(model.Outcome.NOT_APPLICABLE, result.outcome)
 
 
 class Scenarios:
