@@ -15,14 +15,21 @@
 Finding an entry point imports nothing: a check's module is imported when the
 check is about to run (:func:`manila_precheck.runner.load`), so what a run
 does not use costs it nothing and cannot break it.
+
+The checks and reporters of this package are known without any metadata, so
+that none of them is missing where that is damaged or forged. Those of others
+are read from the metadata of the installed packages, and from no cache: the
+one of stevedore lies in a directory that others may write to.
 """
 
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Sequence
 import dataclasses
 import importlib.metadata
 from typing import Any
 from typing import Callable
+from typing import NoReturn
 from typing import Optional
 
 from manila_precheck import check
@@ -31,7 +38,55 @@ from manila_precheck import exceptions
 CHECKS = 'manila_precheck.checks'
 REPORTERS = 'manila_precheck.reporters'
 
-_OWN_MODULES = ('manila_precheck.checks.', 'manila_precheck.reporters.')
+#: The entry points of this package, as setup.cfg has them.
+BUILTIN = {
+    CHECKS: {
+        check_id: 'manila_precheck.checks.{}:{}'.format(
+            check_id.replace('-', '_'),
+            ''.join(word.capitalize() for word in check_id.split('-')),
+        )
+        for check_id in (
+            'api-paste',
+            'backend-drivers',
+            'backends-in-use',
+            'config-options',
+            'database-backup',
+            'in-flight-operations',
+            'installed-packages',
+            'live-services',
+            'manila-status',
+            'pending-migrations',
+            'policy-rules',
+            'running-migrations',
+            'schema-revision',
+            'soft-deleted-rows',
+            'upgrade-advisories',
+            'upgrade-path',
+        )
+    },
+    REPORTERS: {
+        name: f'manila_precheck.reporters.{target}'
+        for name, target in (
+            ('html', 'html_report:HtmlReporter'),
+            ('json', 'json_report:JsonReporter'),
+            ('junit', 'junit:JunitReporter'),
+            ('markdown', 'markdown:MarkdownReporter'),
+            ('sarif', 'sarif:SarifReporter'),
+            ('table', 'table:TableReporter'),
+            (
+                'upgradecheck-json',
+                'upgradecheck_json:UpgradecheckJsonReporter',
+            ),
+        )
+    },
+}
+
+# What every name of a namespace of ours begins with.
+_NAMESPACES = 'manila_precheck.'
+
+# What importlib.metadata raises of metadata that is damaged, by release of
+# Python; a package that is being removed has none.
+_DAMAGED = (OSError, ValueError, LookupError, AttributeError, TypeError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,10 +105,8 @@ class Entry:
     conflict: str = ''
     """The origin of the plugin that has the name already; '' when none."""
 
-    @property
-    def builtin(self) -> bool:
-        """Say whether it is part of this package."""
-        return self.origin.startswith(_OWN_MODULES)
+    builtin: bool = False
+    """Whether it is part of this package."""
 
     @property
     def result_id(self) -> str:
@@ -67,43 +120,90 @@ class Entry:
         return f'{self.name}@{self.origin.partition(":")[0]}'
 
 
-def _entry_points(namespace: str) -> list[importlib.metadata.EntryPoint]:
-    # Imported here so that the command can say what is wrong with it: an
-    # import that fails above ends Python with 1, which means warnings.
-    from stevedore import _cache
-    from stevedore import named
+def _point(namespace: str, name: str, origin: str) -> Entry:
+    def load() -> Any:
+        return importlib.metadata.EntryPoint(name, origin, namespace).load()
 
-    # NOTE: a run writes no file but the reports asked for; stevedore would
-    # write its index of entry points to ~/.cache. One that is there is read.
-    cache = getattr(_cache, '_c', None)
-    if cache is not None:
-        cache._disable_caching = True
-    # A manager that is asked for no name lists all and loads none.
-    manager: Any = named.NamedExtensionManager(namespace, names=[])
-    return list(manager.list_entry_points())
+    builtin = BUILTIN.get(namespace, {}).get(name) == origin
+    return Entry(name, origin, load, builtin=builtin)
+
+
+def _damaged(package: str, reason: str) -> Entry:
+    """Return an entry for a package whose entry points cannot be read."""
+
+    def load() -> NoReturn:
+        raise exceptions.PluginError(
+            f'the entry points of package {package} are damaged: {reason}'
+        )
+
+    return Entry(package, f'{package}:entry_points.txt', load)
+
+
+def _package(distribution: importlib.metadata.Distribution) -> str:
+    try:
+        return distribution.metadata['Name'] or 'unnamed-package'
+    except _DAMAGED:
+        return 'unnamed-package'
+
+
+def _of_distribution(
+    namespace: str, distribution: importlib.metadata.Distribution
+) -> Iterator[Entry]:
+    try:
+        text = distribution.read_text('entry_points.txt') or ''
+    except UnicodeDecodeError as exc:
+        if _NAMESPACES.encode() in exc.object:
+            yield _damaged(_package(distribution), 'they are not UTF-8')
+        return
+    except _DAMAGED:
+        # Of a package that cannot be read nobody knows that it is a plugin.
+        return
+    if _NAMESPACES not in text:
+        return
+    section = ''
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        if line.startswith('[') and line.endswith(']'):
+            section = line[1:-1].strip()
+        if section != namespace or not line or line[0] in '[#;':
+            continue
+        name, _, origin = (part.strip() for part in line.partition('='))
+        if name and origin:
+            yield _point(namespace, name, origin)
+        else:
+            yield _damaged(
+                _package(distribution), f'line {number} is {line!r}'
+            )
+
+
+def _found(namespace: str) -> Iterator[Entry]:
+    for name, origin in BUILTIN.get(namespace, {}).items():
+        yield _point(namespace, name, origin)
+    for distribution in importlib.metadata.distributions():
+        yield from _of_distribution(namespace, distribution)
 
 
 def entries(namespace: str) -> tuple[Entry, ...]:
     """Return the plugins of a namespace, sorted by name.
 
     Where two have one name, the one of this package has it, else the first
-    by origin; the other is returned with its ``conflict`` set.
+    by origin; the other is returned with its ``conflict`` set. What a package
+    has whose metadata is damaged is one entry, named after the package, that
+    does not load.
     """
     found = sorted(
-        (
-            Entry(name=point.name, origin=point.value, load=point.load)
-            for point in _entry_points(namespace)
-        ),
+        _found(namespace),
         key=lambda entry: (entry.name, not entry.builtin, entry.origin),
     )
     owners: dict[str, str] = {}
-    result = []
+    result: list[Entry] = []
     for entry in found:
         owner = owners.setdefault(entry.name, entry.origin)
-        if owner == entry.origin:
+        if owner != entry.origin:
+            entry = dataclasses.replace(entry, conflict=owner)
+        # A package is found once for each path that leads to it.
+        if entry not in result:
             result.append(entry)
-        else:
-            result.append(dataclasses.replace(entry, conflict=owner))
     return tuple(result)
 
 

@@ -21,8 +21,11 @@ import subprocess
 import sys
 import textwrap
 
+import ddt
 import fixtures
 import testtools
+
+from manila_precheck import registry
 
 MODULE = '''
     import os
@@ -125,7 +128,30 @@ REPORTER = '''
 '''
 
 
-class PluginsTest(testtools.TestCase):
+# Writes what stevedore would, with one check of the sixteen.
+FORGE = """
+import json
+import os
+import sys
+from stevedore import _cache
+
+digest, values = _cache._hash_settings_for_path(tuple(sys.path))
+os.makedirs(_cache._get_cache_dir())
+point = ['upgrade-path', 'acme_plugin:Fine', 'manila_precheck.checks']
+with open(os.path.join(_cache._get_cache_dir(), digest), 'w') as stream:
+    json.dump(
+        {
+            'groups': {'manila_precheck.checks': [point]},
+            'sys.executable': sys.executable,
+            'sys.prefix': sys.prefix,
+            'path_values': values,
+        },
+        stream,
+    )
+"""
+
+
+class Case(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.path = self.useFixture(fixtures.TempDir()).path
@@ -142,9 +168,10 @@ class PluginsTest(testtools.TestCase):
         with open(os.path.join(self.path, name), 'w') as stream:
             stream.write(textwrap.dedent(text))
 
-    def run_command(self, *words):
+    def run_command(self, *words, **environment):
         environment = {
             **os.environ,
+            **environment,
             'PYTHONPATH': os.pathsep.join(
                 [self.path, os.environ.get('PYTHONPATH', '')]
             ),
@@ -165,7 +192,7 @@ class PluginsTest(testtools.TestCase):
             timeout=120,
         )
 
-    def check(self, *words):
+    def check(self, *words, **environment):
         return self.run_command(
             'upgrade',
             'check',
@@ -174,8 +201,125 @@ class PluginsTest(testtools.TestCase):
             '--target-release',
             '2025.1',
             *words,
+            **environment,
         )
 
+
+@ddt.ddt
+class MetadataTest(Case):
+    """What says which plugins there are is forged, stale or damaged."""
+
+    def results(self, *words, **environment):
+        """Return id -> reason of what is listed and does not load."""
+        done = self.run_command('check', 'list', **environment)
+        self.assertEqual((0, ''), (done.returncode, done.stderr))
+        rows = [line.split(None, 3) for line in done.stdout.splitlines()[1:]]
+        found = {row[0]: row[3] for row in rows}
+        self.assertEqual(
+            set(), set(registry.BUILTIN[registry.CHECKS]) - set(found)
+        )
+        return {
+            name: text
+            for name, text in found.items()
+            if 'it does not load' in text
+        }
+
+    def test_a_forged_index_left_one_check_of_sixteen(self):
+        self.write('acme_plugin-1.0.dist-info/entry_points.txt', '')
+        folders = {
+            'HOME': f'{self.path}/home',
+            'XDG_CACHE_HOME': f'{self.path}/cache',
+        }
+        for name in folders:
+            environment = {'XDG_CACHE_HOME': '', name: folders[name]}
+            subprocess.run(
+                [sys.executable, '-c', FORGE],
+                env={**os.environ, **environment, 'PYTHONPATH': self.path},
+                check=True,
+            )
+            self.assertEqual({}, self.results(**environment), name)
+
+    def test_no_index_is_written(self):
+        cache = os.path.join(self.path, 'cache')
+        self.check('--check', 'acme-fine', XDG_CACHE_HOME=cache)
+        self.assertFalse(os.path.exists(cache))
+
+    def test_another_version_of_this_package_beside_this_one(self):
+        os.mkdir(os.path.join(self.path, 'manila_precheck-0.1.dist-info'))
+        self.write('acme_plugin-1.0.dist-info/entry_points.txt', '')
+        self.write(
+            'manila_precheck-0.1.dist-info/METADATA',
+            'Name: manila-precheck\nVersion: 0.1\n',
+        )
+        self.write(
+            'manila_precheck-0.1.dist-info/entry_points.txt',
+            """
+            [manila_precheck.checks]
+            upgrade-path = manila_precheck.checks.upgrade_path:UpgradePath
+            api-paste = manila_precheck.checks.paste:Paste
+            left-out = manila_precheck.checks.left_out:LeftOut
+            """,
+        )
+        self.assertEqual(
+            {
+                'api-paste@manila_precheck.checks.paste': (
+                    "it does not load: the id 'api-paste' is taken by "
+                    'manila_precheck.checks.api_paste:ApiPaste'
+                ),
+                'left-out': (
+                    'it does not load: ModuleNotFoundError: No module named '
+                    "'manila_precheck.checks.left_out'"
+                ),
+            },
+            self.results(),
+        )
+
+    @ddt.data(
+        ('[manila_precheck.checks]\nacme-fine\n', "line 2 is 'acme-fine'"),
+        ('[manila_precheck.checks]\n= a:B\n', "line 2 is '= a:B'"),
+        (
+            '[manila_precheck.checks]\nacme-fine = \xff:B\n',
+            'they are not UTF-8',
+        ),
+    )
+    @ddt.unpack
+    def test_entry_points_that_are_damaged(self, text, reason):
+        name = 'acme_plugin-1.0.dist-info/entry_points.txt'
+        with open(os.path.join(self.path, name), 'wb') as stream:
+            stream.write(text.encode('latin-1'))
+        self.assertEqual(
+            {
+                'acme-plugin': 'it does not load: the entry points of package '
+                f'acme-plugin are damaged: {reason}'
+            },
+            self.results(),
+        )
+
+    def test_metadata_that_are_damaged(self):
+        self.write(
+            'acme_plugin-1.0.dist-info/entry_points.txt',
+            '[manila_precheck.checks]\nacme-fine = :\nacme-other\n',
+        )
+        for text in ("", "\0", "Name\n\nName: x", None):
+            path = os.path.join(self.path, 'acme_plugin-1.0.dist-info')
+            if text is None:
+                os.unlink(os.path.join(path, 'METADATA'))
+            else:
+                self.write('acme_plugin-1.0.dist-info/METADATA', text)
+            found = self.results()
+            self.assertEqual({'acme-fine', 'unnamed-package'}, set(found))
+
+    def test_a_reporter_of_this_package_cannot_be_replaced(self):
+        self.write(
+            'acme_plugin-1.0.dist-info/entry_points.txt',
+            '[manila_precheck.reporters]\njson = acme_reporter:Breaks\n',
+        )
+        done = self.check('--check', 'upgrade-path', '--format', 'json')
+        self.assertEqual('', done.stderr)
+        json.loads(done.stdout)
+
+
+class PluginsTest(Case):
     def test_the_report_stays_whole(self):
         self.write(
             'manila.conf', '[manila_precheck]\ncheck_timeout_seconds = 1\n'

@@ -13,6 +13,7 @@
 """What setup.cfg registers is what is there, both ways."""
 
 import configparser
+import importlib.metadata
 import inspect
 import pathlib
 
@@ -87,11 +88,18 @@ def _notes():
 class RegistrationTest(testtools.TestCase):
     @ddt.data((registry.CHECKS, _CHECKS), (registry.REPORTERS, _REPORTERS))
     @ddt.unpack
+    def test_what_is_known_is_what_setup_cfg_says(self, space, declared):
+        self.assertEqual(declared, registry.BUILTIN[space])
+
+    @ddt.data((registry.CHECKS, _CHECKS), (registry.REPORTERS, _REPORTERS))
+    @ddt.unpack
     def test_what_is_installed_is_what_setup_cfg_says(self, space, declared):
         installed = {
-            entry.name: entry.origin
-            for entry in registry.entries(space)
-            if entry.builtin
+            point.name: point.value
+            for point in importlib.metadata.distribution(
+                'manila-precheck'
+            ).entry_points
+            if point.group == space
         }
         self.assertEqual(
             declared, installed, 'install the package again: pip install -e .'

@@ -36,36 +36,37 @@ def entry(name, origin, load=lambda: Good):
 
 class EntriesTest(testtools.TestCase):
     def patch_points(self, *points):
-        class Point:
-            def __init__(self, name, value):
-                self.name, self.value = name, value
-                self.load = lambda: value
-
         self.patch(
-            registry, '_entry_points', lambda ns: [Point(*p) for p in points]
+            registry,
+            '_found',
+            lambda ns: [registry._point(ns, *point) for point in points],
         )
 
     def test_sorted_by_name(self):
         self.patch_points(('bbbb', 'x:B'), ('aaaa', 'x:A'))
         self.assertEqual(
-            ['aaaa', 'bbbb'], [e.name for e in registry.entries('ns')]
+            ['aaaa', 'bbbb'],
+            [e.name for e in registry.entries(registry.CHECKS)],
         )
 
     def test_builtin_keeps_its_name(self):
         self.patch_points(
-            ('aaaa', 'a_plugin:A'), ('aaaa', 'manila_precheck.checks.aaaa:A')
+            ('api-paste', 'a_plugin:A'),
+            ('api-paste', 'manila_precheck.checks.api_paste:ApiPaste'),
         )
-        mine, theirs = registry.entries('ns')
+        mine, theirs = registry.entries(registry.CHECKS)
         self.assertTrue(mine.builtin)
-        self.assertEqual('aaaa', mine.result_id)
-        self.assertEqual('manila_precheck.checks.aaaa:A', theirs.conflict)
-        self.assertEqual('aaaa@a_plugin', theirs.result_id)
+        self.assertEqual('api-paste', mine.result_id)
+        self.assertEqual(
+            'manila_precheck.checks.api_paste:ApiPaste', theirs.conflict
+        )
+        self.assertEqual('api-paste@a_plugin', theirs.result_id)
 
     def test_conflict_of_two_others(self):
         self.patch_points(('aaaa', 'zzz:A'), ('aaaa', 'bbb:A'))
         self.assertEqual(
             ['aaaa', 'aaaa@zzz'],
-            [e.result_id for e in registry.entries('ns')],
+            [e.result_id for e in registry.entries(registry.CHECKS)],
         )
 
     def test_real_entry_points_are_listed_without_loading(self):
