@@ -29,6 +29,7 @@ from typing import Optional
 from manila_precheck import disclosure
 from manila_precheck import exceptions
 from manila_precheck import model
+from manila_precheck.sources import content
 from manila_precheck.sources import report as report_source
 from manila_precheck.sources import waivers as waivers_source
 
@@ -221,8 +222,7 @@ def read_baseline(path: str) -> Baseline:
     """
     try:
         report = report_source.read(path)
-        with open(path, 'rb') as stream:
-            digest = hashlib.sha256(stream.read()).hexdigest()
+        digest = hashlib.sha256(content.read(path)).hexdigest()
     except exceptions.SourceUnusable as exc:
         raise exceptions.UsageError(f'baseline {exc}') from exc
     if report.redacted_names:

@@ -28,6 +28,9 @@ import re
 from typing import NamedTuple
 from typing import Optional
 
+from manila_precheck import exceptions
+from manila_precheck.sources import content
+
 
 class Kind(str, enum.Enum):
     """What it is."""
@@ -146,7 +149,7 @@ def _of_line(line: str, root: str) -> Optional[Kind]:
 
 def _read(path: str) -> Optional[str]:
     try:
-        with open(path, encoding='utf-8', errors='replace') as stream:
-            return stream.read(_MOST_BYTES)
-    except OSError:
+        with content.open_file(path) as stream:
+            return stream.read(_MOST_BYTES).decode(errors='replace')
+    except (OSError, exceptions.SourceUnusable):
         return None

@@ -12,13 +12,57 @@
 
 """Reading a file that a configuration or an operator names."""
 
+import hashlib
 import os
 import stat
+from typing import IO
+from typing import NamedTuple
 
 from manila_precheck import exceptions
+from manila_precheck import model
 
 #: What one file may hold, in bytes, when its reader says nothing else.
 MAX_BYTES = 64 * 2**20
+
+
+class Text(NamedTuple):
+    """The text of one file."""
+
+    text: str
+    read: model.FileRead
+    """Its path and the SHA-256 of its bytes."""
+
+
+class NotUTF8(exceptions.SourceUnusable):
+    """The file is no text in UTF-8."""
+
+    def __init__(self, read: model.FileRead, line: int) -> None:
+        super().__init__(f'{read.path}:{line}: the file is not UTF-8 text')
+        #: The file that was read.
+        self.read = read
+        #: The line of the first byte that is none of UTF-8, from 1.
+        self.line = line
+
+
+def read_text(
+    path: str, max_bytes: int = MAX_BYTES, encoding: str = 'utf-8'
+) -> Text:
+    """Return the text of a file.
+
+    :param path: the file.
+    :param max_bytes: how large it may be.
+    :param encoding: 'utf-8', or 'utf-8-sig' to leave out a mark of the byte
+        order.
+    :raises NotUTF8: when it is no text.
+    :raises SourceUnusable: as :func:`read` does.
+    """
+    data = read(path, max_bytes)
+    found = model.FileRead(path, hashlib.sha256(data).hexdigest())
+    try:
+        return Text(data.decode(encoding), found)
+    except UnicodeDecodeError as exc:
+        line = data.count(b'\n', 0, exc.start) + 1
+        raise NotUTF8(found, line) from None
 
 
 def read(path: str, max_bytes: int = MAX_BYTES) -> bytes:
@@ -32,12 +76,7 @@ def read(path: str, max_bytes: int = MAX_BYTES) -> bytes:
     :raises SourceUnusable: when it cannot be read, is no file, or is larger.
     """
     try:
-        # A device may act when it is opened, so this comes first; and what
-        # stands there may be another when it is.
-        _require_file(path, os.stat(path).st_mode)
-        number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with open(number, 'rb') as stream:
-            _require_file(path, os.fstat(number).st_mode)
+        with open_file(path) as stream:
             data = stream.read(max_bytes + 1)
     except OSError as exc:
         raise exceptions.SourceUnusable(
@@ -49,6 +88,25 @@ def read(path: str, max_bytes: int = MAX_BYTES) -> bytes:
             'is read of such a file'
         )
     return data
+
+
+def open_file(path: str) -> IO[bytes]:
+    """Open a file for reading, without waiting for anything.
+
+    :raises OSError: when it cannot be opened.
+    :raises SourceUnusable: when it is no file.
+    """
+    # A device may act when it is opened, so this comes first; and what
+    # stands there may be another when it is.
+    _require_file(path, os.stat(path).st_mode)
+    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    stream = open(number, 'rb')
+    try:
+        _require_file(path, os.fstat(number).st_mode)
+    except exceptions.SourceUnusable:
+        stream.close()
+        raise
+    return stream
 
 
 def _require_file(path: str, mode: int) -> None:

@@ -10,13 +10,16 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A YAML or JSON document that an operator or a vendor wrote.
+"""Reading YAML, within bounds and with the lines of what it holds.
 
-A value is taken as it is written: a version 9.10 is '9.10', not the number
-9.1 that YAML makes of it, and 2013-01-02 is no date.
+Every YAML file that is read goes through :func:`compose`. A :class:`Document`
+is one that an operator or a vendor wrote for this program. Its values are
+taken as they are written: a version 9.10 is '9.10', not the number 9.1 that
+YAML makes of it, and 2013-01-02 is no date.
 """
 
-import hashlib
+from collections.abc import Iterator
+import contextlib
 import os
 import re
 from typing import Any
@@ -35,8 +38,160 @@ if TYPE_CHECKING:
 
 Path = tuple[Union[str, int], ...]
 
+#: What one file may hold, in bytes. PyYAML without its C part reads about a
+#: tenth of a megabyte a second.
+MAX_BYTES = 2 * 2**20
+
+# The two YAML parsers differ in these: the pure one, which oslo.policy uses,
+# refuses tabs and reads an unquoted "!" as nothing at all.
+_LEFT_TO_PURE_PARSER = re.compile(r'\t|[:,\[-]\s*!')
+
+# The fast parser recurses in C: what is nested too deep ends the process.
+_MAX_DEPTH = 100
+_MANY_DASHES = re.compile(r'(?:-[ \t]+){100}')
+
+# A few anchors spare typing; a chain of them stands for more than fits in
+# memory, and a text of it is made in one step that no time limit ends.
+_MAX_ALIASED = 10_000
+
+# What makes a number of a text takes the square of its length.
+_MAX_DIGITS = 100
+
 _INTEGER = re.compile(r'0|[1-9][0-9]{0,17}')
 _DEPTH = 20
+
+
+class Malformed(Exception):
+    """A text is no YAML, or more than is read of one."""
+
+    def __init__(self, words: str, line: Optional[int] = None) -> None:
+        super().__init__(words)
+        #: Where the parser gave up, from 1; None when it cannot tell.
+        self.line = line
+
+
+def compose(text: str) -> 'Optional[yaml.Node]':
+    """Return the root of a document; None when it is empty.
+
+    What its aliases stand for is of a bounded size, so that whoever follows
+    them comes to an end.
+
+    :param text: YAML, or JSON.
+    :raises Malformed: with the parser's words, and without the text.
+    """
+    import yaml
+
+    try:
+        return _compose(text)
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark or exc.context_mark
+        raise Malformed(
+            str(exc.problem or exc.context), mark.line + 1 if mark else None
+        ) from None
+    except (yaml.YAMLError, ValueError) as exc:
+        # A character that YAML forbids.
+        raise Malformed(str(exc).splitlines()[0]) from None
+    except RecursionError:
+        raise Malformed('it is nested too deeply') from None
+
+
+def construct(node: 'yaml.Node') -> Any:
+    """Return what YAML makes of a node: texts, numbers, dates.
+
+    :raises Malformed: when it makes nothing of it, as of the 31st of June.
+    """
+    import yaml
+
+    try:
+        return yaml.SafeLoader('').construct_document(node)
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark or exc.context_mark
+        raise Malformed(
+            str(exc.problem or exc.context), mark.line + 1 if mark else None
+        ) from None
+    except (yaml.YAMLError, ValueError, TypeError) as exc:
+        raise Malformed(
+            str(exc).splitlines()[0], node.start_mark.line + 1
+        ) from None
+    except RecursionError:
+        raise Malformed('it is nested too deeply') from None
+
+
+def _compose(text: str) -> 'Optional[yaml.Node]':
+    import yaml
+
+    fast = getattr(yaml, 'CSafeLoader', None)
+    if fast is not None and not (
+        _LEFT_TO_PURE_PARSER.search(text) or _is_deep(text)
+    ):
+        with contextlib.suppress(yaml.YAMLError, ValueError):
+            return _compose_with(fast, text)
+    # NOTE: the errors too come from this one, so that a report does not
+    # depend on how PyYAML was built.
+    return _compose_with(yaml.SafeLoader, text)
+
+
+def _is_deep(text: str) -> bool:
+    """Say whether brackets may be nested deeper than anybody writes them."""
+    depth = 0
+    for match in re.finditer(r'[\[\]{}]', text):
+        depth += 1 if match.group() in '[{' else -1
+        if depth > _MAX_DEPTH:
+            return True
+    return _MANY_DASHES.search(text) is not None
+
+
+def _compose_with(kind: Any, text: str) -> 'Optional[yaml.Node]':
+    loader = kind(text)
+    try:
+        node: Optional[yaml.Node] = loader.get_single_node()
+    finally:
+        loader.dispose()
+    if node is not None:
+        _require_bounded(node)
+    return node
+
+
+def _require_bounded(document: 'yaml.Node') -> None:
+    """Refuse a document that stands for more than fits in memory.
+
+    :raises YAMLError: as the parser does for any other that is malformed.
+    """
+    import yaml
+
+    sizes: dict[int, int] = {}
+
+    def members(node: yaml.Node) -> Iterator[yaml.Node]:
+        if isinstance(node, yaml.MappingNode):
+            for pair in node.value:
+                yield from pair
+        elif isinstance(node, yaml.SequenceNode):
+            yield from node.value
+        elif len(node.value) > _MAX_DIGITS and node.tag.endswith(
+            (':int', ':float')
+        ):
+            raise yaml.MarkedYAMLError(
+                problem=f'the number has more than {_MAX_DIGITS} digits',
+                problem_mark=node.start_mark,
+            )
+
+    def size(node: yaml.Node) -> int:
+        if id(node) not in sizes:
+            sizes[id(node)] = 0
+            sizes[id(node)] = 1 + sum(map(size, members(node)))
+        elif not sizes[id(node)]:
+            # What an alias to itself stands for has no end.
+            raise yaml.MarkedYAMLError(
+                problem='it is nested too deeply', problem_mark=node.start_mark
+            )
+        return sizes[id(node)]
+
+    total = size(document)
+    written = len(sizes)
+    if total > written + _MAX_ALIASED:
+        raise yaml.YAMLError(
+            f'its aliases stand for more than {_MAX_ALIASED} values'
+        )
 
 
 class Document(NamedTuple):
@@ -76,16 +231,8 @@ def read(path: str) -> Document:
     :raises SourceUnusable: naming the file and, where there is one, the line.
     """
     path = os.path.expanduser(path)
-    raw = content.read(path)
-    try:
-        text = raw.decode('utf-8-sig')
-    except UnicodeDecodeError as exc:
-        line = raw.count(b'\n', 0, exc.start) + 1
-        raise exceptions.SourceUnusable(
-            f'{path}:{line}: the file is not UTF-8 text'
-        ) from None
-    digest = hashlib.sha256(raw).hexdigest()
-    return parse(text, path)._replace(read=model.FileRead(path, digest))
+    text, found = content.read_text(path, MAX_BYTES, 'utf-8-sig')
+    return parse(text, path)._replace(read=found)
 
 
 def parse(text: str, name: str) -> Document:
@@ -95,22 +242,11 @@ def parse(text: str, name: str) -> Document:
     :param name: what messages call it.
     :raises SourceUnusable: naming the line that is wrong.
     """
-    import yaml
-
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as exc:
-        mark = exc.problem_mark or exc.context_mark
-        line = mark.line + 1 if mark is not None else 1
-        raise exceptions.SourceUnusable(
-            f'{name}:{line}: {exc.problem or "it is no YAML"}'
-        ) from None
-    except yaml.YAMLError as exc:
-        raise exceptions.SourceUnusable(f'{name}: {exc}') from None
-    except RecursionError:
-        raise exceptions.SourceUnusable(
-            f'{name}: it is nested too deeply'
-        ) from None
+        node = compose(text)
+    except Malformed as exc:
+        where = name if exc.line is None else f'{name}:{exc.line}'
+        raise exceptions.SourceUnusable(f'{where}: {exc}') from None
     if node is None:
         raise exceptions.SourceUnusable(f'{name}: it is empty')
     reader = _Reader(name)

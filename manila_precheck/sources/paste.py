@@ -20,7 +20,6 @@ is not imported. What manila-api loads from it is in
 from collections.abc import Iterator
 from collections.abc import Mapping
 import configparser
-import hashlib
 import os
 import re
 from typing import NamedTuple
@@ -34,6 +33,9 @@ from manila_precheck.sources import content
 #: The option that names the file, and its default (oslo.service _options.py).
 OPTION = 'api_paste_config'
 DEFAULT_FILE = 'api-paste.ini'
+
+#: What one file may hold, in bytes: that of manila has 3 kB.
+MAX_BYTES = 2**20
 
 #: The keys that name the code of an application; of those in one group the
 #: first that is there counts.
@@ -210,13 +212,13 @@ def read_file(path: str) -> PasteFile:
     :raises SourceUnusable: when it cannot be read; one that is malformed is
         a fact, since manila-api does not start with it.
     """
-    raw = content.read(path)
-    digest = model.FileRead(path, hashlib.sha256(raw).hexdigest())
     try:
-        lines = raw.decode().splitlines(keepends=True)
-    except UnicodeDecodeError as exc:
-        line = raw.count(b'\n', 0, exc.start) + 1
-        return PasteFile(digest, problem=Problem(line, 'it is not UTF-8 text'))
+        text, digest = content.read_text(path, MAX_BYTES)
+    except content.NotUTF8 as exc:
+        return PasteFile(
+            exc.read, problem=Problem(exc.line, 'it is not UTF-8 text')
+        )
+    lines = text.splitlines(keepends=True)
     parser = _Parser(path)
     try:
         parser.load(lines)

@@ -19,8 +19,6 @@ the business of :mod:`manila_precheck.sources.check_strings`.
 """
 
 from collections.abc import Iterator
-import contextlib
-import hashlib
 import json
 import os
 import re
@@ -33,6 +31,7 @@ from manila_precheck import model
 from manila_precheck import releases
 from manila_precheck.sources import config
 from manila_precheck.sources import content
+from manila_precheck.sources import document
 
 #: oslo.policy's own names (oslo.policy 6.0.0 opts.py; manila sets the first).
 DEFAULT_FILE = 'policy.yaml'
@@ -48,19 +47,6 @@ JSON_GOES = '2026.1'
 #: oslo.policy 4.5.0 reads its options in [oslo_policy] alone, the one before
 #: in [DEFAULT] too; 2025.1 is the first release with it.
 DEFAULT_GOES = '2025.1'
-
-# The two YAML parsers differ in these: the pure one, which oslo.policy uses,
-# refuses tabs and reads an unquoted "!" as nothing at all.
-_LEFT_TO_PURE_PARSER = re.compile(r'\t|[:,\[-]\s*!')
-
-
-# The fast parser recurses in C: what is nested too deep ends the process.
-_MAX_DEPTH = 100
-_MANY_DASHES = re.compile(r'(?:-[ \t]+){100}')
-
-# A few anchors spare typing; a chain of them stands for more than fits in
-# memory, and a text of it is made in one step that no time limit ends.
-_MAX_ALIASED = 10_000
 
 
 class Rule(NamedTuple):
@@ -239,14 +225,11 @@ def read_file(path: str) -> PolicyFile:
     :raises SourceUnusable: when it cannot be read; a file that is malformed
         is a fact, since manila's API starts with it and fails every request.
     """
-    raw = content.read(path)
-    read = model.FileRead(path, hashlib.sha256(raw).hexdigest())
     try:
-        text = raw.decode()
-    except UnicodeDecodeError as exc:
-        line = raw.count(b'\n', 0, exc.start) + 1
+        text, read = content.read_text(path, document.MAX_BYTES)
+    except content.NotUTF8 as exc:
         return PolicyFile(
-            read, False, problem=Problem(line, 'it is not UTF-8 text')
+            exc.read, False, problem=Problem(exc.line, 'it is not UTF-8 text')
         )
     rules, problem = _parse_yaml(path, text)
     try:
@@ -261,22 +244,12 @@ def read_file(path: str) -> PolicyFile:
 def _parse_yaml(
     path: str, text: str
 ) -> tuple[tuple[Rule, ...], Optional[Problem]]:
-    # Here, so that a deployment without policy files never loads it.
-    import yaml
-
     try:
-        node, parsed = _load_yaml(text)
-    except yaml.MarkedYAMLError as exc:
-        mark = exc.problem_mark or exc.context_mark
-        return (), Problem(
-            mark.line + 1 if mark else None, str(exc.problem or exc.context)
-        )
-    except (yaml.YAMLError, ValueError) as exc:
-        # A character that YAML forbids, a date that is none.
-        return (), Problem(None, str(exc).splitlines()[0])
-    except RecursionError:
-        return (), Problem(None, 'it is nested too deeply')
-    if not parsed:
+        node = document.compose(text)
+        parsed = document.construct(node) if node else None
+    except document.Malformed as exc:
+        return (), Problem(exc.line, str(exc))
+    if node is None or not parsed:
         return (), None
     if not isinstance(parsed, dict):
         return (), Problem(
@@ -291,71 +264,6 @@ def _parse_yaml(
         Rule(str(name), check, path, lines.get(str(name), 1))
         for name, check in parsed.items()
     ), None
-
-
-def _load_yaml(text: str) -> tuple[Any, Any]:
-    """Return the node of a document and what it stands for."""
-    import yaml
-
-    fast = getattr(yaml, 'CSafeLoader', None)
-    if fast is not None and not (
-        _LEFT_TO_PURE_PARSER.search(text) or _is_deep(text)
-    ):
-        with contextlib.suppress(yaml.YAMLError, ValueError):
-            return _load_with(fast, text)
-    # NOTE: the errors too come from this one, so that a report does not
-    # depend on how PyYAML was built.
-    return _load_with(yaml.SafeLoader, text)
-
-
-def _is_deep(text: str) -> bool:
-    """Say whether brackets may be nested deeper than anybody writes them."""
-    depth = 0
-    for match in re.finditer(r'[\[\]{}]', text):
-        depth += 1 if match.group() in '[{' else -1
-        if depth > _MAX_DEPTH:
-            return True
-    return _MANY_DASHES.search(text) is not None
-
-
-def _load_with(kind: Any, text: str) -> tuple[Any, Any]:
-    loader = kind(text)
-    try:
-        node = loader.get_single_node()
-        if node is not None:
-            _require_few_aliases(node)
-        return node, loader.construct_document(node) if node else None
-    finally:
-        loader.dispose()
-
-
-def _require_few_aliases(document: Any) -> None:
-    """Refuse a document whose aliases stand for more than fits in memory.
-
-    :raises YAMLError: as the parser does for any other that is malformed.
-    """
-    import yaml
-
-    sizes: dict[int, int] = {}
-
-    def members(node: Any) -> list[Any]:
-        if isinstance(node, yaml.MappingNode):
-            return [part for pair in node.value for part in pair]
-        return node.value if isinstance(node, yaml.SequenceNode) else []
-
-    def size(node: Any) -> int:
-        if id(node) not in sizes:
-            # What an alias to itself stands for has no end.
-            sizes[id(node)] = _MAX_ALIASED + 1
-            sizes[id(node)] = 1 + sum(map(size, members(node)))
-        return sizes[id(node)]
-
-    total = size(document)
-    written = len(sizes)
-    if total > written + _MAX_ALIASED:
-        raise yaml.YAMLError(
-            f'its aliases stand for more than {_MAX_ALIASED} values'
-        )
 
 
 def _rules_of_json(

@@ -27,6 +27,8 @@ from typing import IO
 from typing import Optional
 import zlib
 
+from manila_precheck.sources import content
+
 _CHUNK_BYTES = 1 << 20
 
 # How long pg_restore may take to end after its last line.
@@ -93,7 +95,7 @@ def _pieces(stream: IO[bytes], deadline: float) -> Iterator[bytes]:
 def _open(path: str) -> '_Stream':
     head = b''
     if not os.path.isdir(path):
-        with open(path, 'rb') as plain:
+        with content.open_file(path) as plain:
             head = plain.read(263)
     if head[257:] == b'ustar\0' and head.startswith(b'toc.dat\0'):
         _require_end_of_tar(path)
@@ -117,7 +119,7 @@ def _open(path: str) -> '_Stream':
         return _zstd(path)
     if head[:4] == b'\x04\x22\x4d\x18':
         return _unpacked('lz4', path)
-    return open(path, 'rb'), None
+    return content.open_file(path), None
 
 
 def _require_end_of_tar(path: str) -> None:

@@ -22,7 +22,6 @@ A file of ``--waivers`` is YAML::
 
 from collections.abc import Iterator
 import datetime
-import hashlib
 import re
 from typing import Any
 from typing import NamedTuple
@@ -32,6 +31,7 @@ from typing import TYPE_CHECKING
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.sources import content
+from manila_precheck.sources import document
 
 if TYPE_CHECKING:
     import yaml
@@ -76,31 +76,24 @@ def read(path: str) -> WaiverFile:
     :raises UsageError: when it cannot be read, is no YAML, or is no list of
         waivers at all.
     """
-    import yaml
-
     try:
-        raw = content.read(path)
+        text, found = content.read_text(path, document.MAX_BYTES, 'utf-8-sig')
+        entries = tuple(_entries(document.compose(text)))
     except exceptions.SourceUnusable as exc:
         raise exceptions.UsageError(f'waivers {exc}') from exc
-    digest = hashlib.sha256(raw).hexdigest()
-    try:
-        loader = yaml.SafeLoader(raw)
-        entries = tuple(_entries(loader, loader.get_single_node()))
-    except (yaml.YAMLError, UnicodeDecodeError, _NoList) as exc:
-        mark = getattr(exc, 'problem_mark', None)
-        where = path if mark is None else f'{path}:{mark.line + 1}'
-        why = getattr(exc, 'problem', None) or str(exc)
-        raise exceptions.UsageError(f'waivers {where}: {why}') from exc
-    return WaiverFile(model.FileRead(path, digest), entries)
+    except document.Malformed as exc:
+        where = path if exc.line is None else f'{path}:{exc.line}'
+        raise exceptions.UsageError(f'waivers {where}: {exc}') from exc
+    except _NoList as exc:
+        raise exceptions.UsageError(f'waivers {path}: {exc}') from exc
+    return WaiverFile(found, entries)
 
 
 class _NoList(Exception):
     """The file is YAML, and not of this form."""
 
 
-def _entries(
-    loader: 'yaml.SafeLoader', root: 'Optional[yaml.Node]'
-) -> Iterator[Entry]:
+def _entries(root: 'Optional[yaml.Node]') -> Iterator[Entry]:
     import yaml
 
     if not isinstance(root, yaml.MappingNode):
@@ -114,10 +107,10 @@ def _entries(
     if not isinstance(items, yaml.SequenceNode):
         raise _NoList('waivers is no list')
     for number, node in enumerate(items.value, 1):
-        yield _entry(loader, node, number)
+        yield _entry(node, number)
 
 
-def _entry(loader: 'yaml.SafeLoader', node: 'yaml.Node', number: int) -> Entry:
+def _entry(node: 'yaml.Node', number: int) -> Entry:
     import yaml
 
     line = node.start_mark.line + 1
@@ -128,10 +121,9 @@ def _entry(loader: 'yaml.SafeLoader', node: 'yaml.Node', number: int) -> Entry:
     if len(set(given)) < len(given):
         return Entry(line, None, name, 'it has a key twice')
     try:
-        fields = loader.construct_mapping(node, deep=True)
-    except (yaml.YAMLError, ValueError, TypeError) as exc:
-        why = getattr(exc, 'problem', None) or str(exc)
-        return Entry(line, None, name, why)
+        fields = document.construct(node)
+    except document.Malformed as exc:
+        return Entry(line, None, name, str(exc))
     key = fields.get('key')
     if isinstance(key, str) and key:
         name = key

@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from unittest import mock
 
 import ddt
 import fixtures
@@ -28,6 +29,7 @@ from manila_precheck import catalog
 from manila_precheck import model
 from manila_precheck import releases
 from manila_precheck import testing
+from manila_precheck.sources import dump
 from manila_precheck.tests import databases
 
 CHECK = 'database-backup'
@@ -167,6 +169,16 @@ class DatabaseBackupTest(databases.SQLiteTest):
                 )
             ),
             result,
+        )
+
+    def test_a_pipe_was_waited_for(self):
+        path = self.useFixture(fixtures.TempDir()).join('pipe')
+        os.mkfifo(path)
+        with mock.patch.object(dump, 'newest', return_value=path):
+            result = self.run_check(None)
+        self.assertEqual(
+            (model.Outcome.ERROR, f'{path}: a pipe, no file'),
+            (result.outcome, result.reason),
         )
 
     def test_one_that_was_cut_off(self):

@@ -113,6 +113,11 @@ class ApiServerTest(testtools.TestCase):
             (api_server.Served(kind, path, line),), api_server.look(self.root)
         )
 
+    def test_a_pipe_was_waited_for(self):
+        self.write('etc/httpd/conf.d/a.txt', '')
+        os.mkfifo(os.path.join(self.root, 'etc/httpd/conf.d/a.conf'))
+        self.assertEqual((), api_server.look(self.root))
+
     def test_a_link_is_what_it_leads_to(self):
         self.write('usr/bin/manila-wsgi', '')
         os.makedirs(os.path.join(self.root, 'var/www'))

@@ -128,6 +128,7 @@ class ReadTest(testtools.TestCase):
         ('waiver: []\n', "it has the keys ['waiver'], not waivers alone"),
         ('waivers: 7\n', 'waivers is no list'),
         ('waivers: \x00\n', 'waivers.yaml'),
+        ('waivers: ' + '[' * 3000, 'waivers.yaml: it is nested too deeply'),
     )
     @ddt.unpack
     def test_no_file_of_waivers(self, text, words):
