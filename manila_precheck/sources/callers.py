@@ -122,7 +122,7 @@ def _groups_of_roles(checks: Mapping[str, Any]) -> list[frozenset[str]]:
     alone: set[str] = set()
     together: set[frozenset[str]] = set()
     for name in trees:
-        found = frozenset(_roles(trees, name, set()))
+        found = frozenset(_roles(trees, name))
         alone |= found
         together.add(found)
     known = {frozenset({name}) for name in _IN_DEFAULTS}
@@ -131,16 +131,15 @@ def _groups_of_roles(checks: Mapping[str, Any]) -> list[frozenset[str]]:
     return sorted(groups - known, key=lambda group: (len(group), *group))
 
 
-def _roles(
-    trees: Mapping[str, Any], name: str, seen: set[str]
-) -> Iterator[str]:
+def _roles(trees: Mapping[str, Any], name: str) -> Iterator[str]:
     """Yield the roles behind a rule, through the rules that it names."""
-    if trees.get(name) is None or name in seen:
-        return
-    seen.add(name)
-    for leaf in check_strings.leaves(trees[name]):
-        kind = getattr(leaf, 'kind', None)
-        if kind == 'role' and '%' not in leaf.match:
-            yield leaf.match.lower()
-        elif kind == 'rule':
-            yield from _roles(trees, leaf.match, seen)
+    seen, names = {name}, [name]
+    while names:
+        root = trees.get(names.pop())
+        for leaf in () if root is None else check_strings.leaves(root):
+            kind = getattr(leaf, 'kind', None)
+            if kind == 'role' and '%' not in leaf.match:
+                yield leaf.match.lower()
+            elif kind == 'rule' and leaf.match not in seen:
+                seen.add(leaf.match)
+                names.append(leaf.match)

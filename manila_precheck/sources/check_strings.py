@@ -83,7 +83,7 @@ def tree(check: Any) -> Any:
     with _silence(), _no_plugins():
         try:
             found = _parser.parse_rule(check)
-        except (AttributeError, TypeError, ValueError):
+        except (AttributeError, RecursionError, TypeError, ValueError):
             return None
     # NOTE: a lone token, in oslo.policy before 5.0.
     return found if callable(found) else _checks.FalseCheck()
@@ -136,12 +136,15 @@ def members(check: Any) -> Optional[list[Any]]:
 
 def leaves(check: Any) -> Iterator[Any]:
     """Yield the checks at the ends of a tree of oslo.policy."""
-    below = members(check)
-    if below is None:
-        yield check
-        return
-    for member in below:
-        yield from leaves(member)
+    # Not by calling itself: an operator may nest deeper than Python calls.
+    left = [check]
+    while left:
+        one = left.pop()
+        below = members(one)
+        if below is None:
+            yield one
+        else:
+            left.extend(reversed(below))
 
 
 def is_reference(leaf: Any) -> bool:

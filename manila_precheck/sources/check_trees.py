@@ -20,7 +20,6 @@ that say so.
 import functools
 import re
 from typing import Any
-from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck.sources import callers
@@ -49,13 +48,54 @@ _KEY = re.compile(r'%\((.*?)\)')
 _CONSTANT = re.compile(r'True|False|None|[0-9.]+|\'.*\'|".*"')
 
 
-class Call(NamedTuple):
-    """What a check of oslo.policy looks at in an enforcer."""
+class Call:
+    """What the checks of oslo.policy look at in an enforcer, for one caller.
 
-    rules: Any
-    """The check tree of each rule, by name."""
+    :param rules: the check tree of each rule, by name.
+    """
 
-    caller: callers.Caller
+    def __init__(self, rules: Any, caller: callers.Caller) -> None:
+        self.caller = caller
+        self._rules = rules
+        # None while a rule is being decided.
+        self._decided: dict[str, Optional[bool]] = {}
+
+    def passes(self, name: str, target: Any, creds: Any) -> bool:
+        """Say whether the caller passes a rule; each is decided once.
+
+        oslo.policy decides a rule again wherever another one names it, which
+        takes a time that doubles with each rule of a chain.
+
+        :raises RecursionError: over a rule that names itself, as there.
+        """
+        if name not in self._decided:
+            self._decided[name] = None
+            try:
+                found = self._rules[name](target, creds, self, None)
+            except KeyError:
+                found = False
+            self._decided[name] = bool(found)
+        decided = self._decided[name]
+        if decided is None:
+            raise RecursionError(name)
+        return decided
+
+
+class Reference:
+    """A check that names another rule."""
+
+    kind = 'rule'
+
+    def __init__(self, match: str) -> None:
+        self.match = match
+
+    def __str__(self) -> str:
+        return f'{self.kind}:{self.match}'
+
+    def __call__(
+        self, target: Any, creds: Any, enforcer: Call, rule: Any = None
+    ) -> bool:
+        return enforcer.passes(self.match, target, creds)
 
 
 class Answer:
@@ -117,14 +157,20 @@ def _make_tree(checks: tuple[Any, ...]) -> Any:
         root = check_strings.tree(check)
         if root is None:
             root = _checks.FalseCheck()
-        roots.append(_answered(root))
+        try:
+            roots.append(_answered(root))
+        except RecursionError:
+            # As the service does, over what is nested so deep.
+            roots.append(FAILING)
     return roots[0] if len(roots) == 1 else _checks.OrCheck(roots)
 
 
 def _answered(check: Any) -> Any:
-    """Put an answer in the place of what only the call itself can tell."""
+    """Replace references, and what only the call itself can tell."""
     below = check_strings.members(check)
     if below is None:
+        if check_strings.is_reference(check):
+            return Reference(check.match)
         return _answer(check) or check
     replaced = [_answered(member) for member in below]
     if hasattr(check, 'rule'):
@@ -140,7 +186,8 @@ def _answer(leaf: Any) -> Optional[Answer]:
         return None
     if kind in _SERVERS:
         return Answer(str(leaf), None)
-    keys = _KEY.findall(leaf.match)
+    # Up to the last bracket: without one, each key is looked for to the end.
+    keys = _KEY.findall(leaf.match[: leaf.match.rfind(')') + 1])
     if any(key not in _IN_EVERY_TARGET for key in keys):
         if (
             kind == 'role'

@@ -70,14 +70,26 @@ class _Trees(dict[str, Any]):
         return self[self._default]
 
 
-class _Reach(NamedTuple):
-    """What can make a difference to a rule."""
+class Reach(NamedTuple):
+    """What of a caller can make a difference to a rule."""
 
     roles: frozenset[str]
     answers: frozenset[str]
 
-    def __or__(self, other: '_Reach') -> '_Reach':  # type: ignore[override]
-        return _Reach(self.roles | other.roles, self.answers | other.answers)
+    def __or__(self, other: 'Reach') -> 'Reach':  # type: ignore[override]
+        return Reach(self.roles | other.roles, self.answers | other.answers)
+
+    def part(self, caller: Caller) -> tuple[Any, ...]:
+        """Return what callers have in common whom the rule treats alike."""
+        return (
+            caller.scope,
+            caller.target,
+            caller.roles & self.roles,
+            caller.answers & self.answers,
+        )
+
+
+_NOTHING = Reach(frozenset(), frozenset())
 
 
 class Enforcement:
@@ -92,7 +104,7 @@ class Enforcement:
             },
             rules.default_rule,
         )
-        self._reaches: dict[int, _Reach] = {}
+        self._reaches: dict[int, Reach] = {}
         self._verdicts: dict[tuple[Any, ...], bool] = {}
 
     @property
@@ -105,6 +117,13 @@ class Enforcement:
             for leaf in check_strings.leaves(root)
             if isinstance(leaf, check_trees.Answer)
         )
+
+    def reach(self, name: str) -> Reach:
+        """Return what can make a difference to a rule that is registered."""
+        found = self._reach(self._trees[name])
+        if ADMIN_RULE in self.rules.rules:
+            found = found | self._reach(self._trees[ADMIN_RULE])
+        return found
 
     def allows(self, name: str, caller: Caller) -> bool:
         """Say whether a caller passes a rule that is registered."""
@@ -132,10 +151,7 @@ class Enforcement:
         key = (
             id(root),
             is_admin,
-            caller.scope,
-            caller.target,
-            caller.roles & reach.roles,
-            caller.answers & reach.answers,
+            reach.part(caller),
         )
         if key not in self._verdicts:
             creds = {**_credentials(caller), 'is_admin': is_admin}
@@ -152,35 +168,37 @@ class Enforcement:
             self._verdicts[key] = bool(found)
         return self._verdicts[key]
 
-    def _reach(self, root: Any) -> _Reach:
+    def _reach(self, root: Any) -> Reach:
         if id(root) not in self._reaches:
-            found = _Reach(frozenset(), frozenset())
-            for leaf in self._leaves(root, set()):
+            found = _NOTHING
+            for leaf in self._leaves(root):
                 found = found | _reach_of(leaf)
             self._reaches[id(root)] = found
         return self._reaches[id(root)]
 
-    def _leaves(self, root: Any, seen: set[int]) -> Iterator[Any]:
+    def _leaves(self, root: Any) -> Iterator[Any]:
         """Yield the leaves below a check, through the rules that it names."""
-        for leaf in check_strings.leaves(root):
-            if not check_strings.is_reference(leaf):
-                yield leaf
-                continue
-            try:
-                named = self._trees[leaf.match]
-            except KeyError:
-                continue
-            if id(named) not in seen:
-                seen.add(id(named))
-                yield from self._leaves(named, seen)
+        seen, roots = {id(root)}, [root]
+        while roots:
+            for leaf in check_strings.leaves(roots.pop()):
+                if not check_strings.is_reference(leaf):
+                    yield leaf
+                    continue
+                try:
+                    named = self._trees[leaf.match]
+                except KeyError:
+                    continue
+                if id(named) not in seen:
+                    seen.add(id(named))
+                    roots.append(named)
 
 
-def _reach_of(leaf: Any) -> _Reach:
+def _reach_of(leaf: Any) -> Reach:
     if isinstance(leaf, check_trees.Answer):
-        return _Reach(frozenset(), frozenset({leaf.text}))
+        return Reach(frozenset(), frozenset({leaf.text}))
     if getattr(leaf, 'kind', None) == 'role':
-        return _Reach(frozenset({leaf.match.lower()}), frozenset())
-    return _Reach(frozenset(), frozenset())
+        return Reach(frozenset({leaf.match.lower()}), frozenset())
+    return _NOTHING
 
 
 def _credentials(caller: Caller) -> dict[str, Any]:

@@ -102,6 +102,34 @@ class EnforcementTest(testtools.TestCase):
             },
         )
 
+    def test_each_rule_of_a_chain_doubled_the_time(self):
+        rules = {
+            f'r{n}': f'not rule:r{n - 1} or rule:r{n - 1}'
+            for n in range(1, 60)
+        }
+        enforced = made(r0='role:admin', top='rule:r59 and rule:r0', **rules)
+        self.assertTrue(enforced.allows('top', caller('admin')))
+        self.assertFalse(enforced.allows('top', caller('member')))
+
+    def test_references_through_hundreds_of_rules(self):
+        rules = {f'r{n}': f'rule:r{n - 1}' for n in range(1, 120)}
+        enforced = made(r0='role:admin', **rules)
+        self.assertTrue(enforced.allows('r119', caller('admin')))
+        self.assertFalse(enforced.allows('r119', caller('member')))
+        rules = {f'r{n}': f'rule:r{n - 1}' for n in range(1, 3000)}
+        # Deeper than Python calls: the request fails with 500.
+        enforced = made(r0='role:admin', **rules)
+        self.assertFalse(enforced.allows('r2999', caller('admin')))
+
+    @ddt.data(
+        '(' * 50_000 + 'role:admin' + ')' * 50_000,
+        'not ' * 20_000 + 'role:admin',
+        'project_id:' + '%(' * 200_000,
+    )
+    def test_a_text_that_was_never_done_with(self, check):
+        enforced = made(a=check)
+        self.assertFalse(enforced.allows('a', caller('member')))
+
     def test_a_rule_that_is_gone_and_no_default(self):
         enforced = made(default_rule='none', a='rule:gone', b='not rule:gone')
         self.assertFalse(enforced.allows('a', caller('admin')))
