@@ -14,12 +14,9 @@
 
 from collections.abc import Iterable
 from collections.abc import Iterator
-import contextlib
 import io
 import os
 import shutil
-import stat
-import tempfile
 from typing import NamedTuple
 from typing import Optional
 from typing import TextIO
@@ -29,6 +26,7 @@ from manila_precheck import model
 from manila_precheck import registry
 from manila_precheck import runner
 from manila_precheck.cmd import answer
+from manila_precheck.cmd import report_file
 from manila_precheck.reporters import base
 
 
@@ -80,70 +78,59 @@ def targets(texts: Iterable[str]) -> tuple[Target, ...]:
         written to find out.
     """
     found: list[Target] = []
+    taken: dict[report_file.Identity, str] = {}
     for text in texts:
         name, colon, path = text.partition(':')
         if not (name and colon and path):
             raise exceptions.UsageError(f'report {text!r} is not FORMAT:PATH')
-        _require_room(text, path)
-        for other in found:
-            if _one_file(path, other.path):
+        for identity in _examined(text, path, report_file.Inputs()):
+            if identity in taken:
                 raise exceptions.UsageError(
-                    f'reports {other.format} and {name} go to the same file, '
-                    f'{path}'
+                    f'reports {taken[identity]} and {name} go to the same '
+                    f'file, {path}'
                 )
+            taken[identity] = name
         found.append(Target(name, path, reporter(name)))
     return tuple(found)
 
 
-def _require_room(text: str, path: str) -> None:
-    """Make sure that a file can be written at a path.
+def require_no_inputs(
+    wanted: Iterable[Target], inputs: report_file.Inputs
+) -> None:
+    """Make sure that no report replaces what the run reads.
 
-    :raises UsageError: when it cannot, saying why.
+    :raises UsageError: when one would.
     """
-    directory = os.path.dirname(os.path.realpath(path))
-    reason = ''
-    if path == '-':
-        reason = 'standard output is for --format'
-    elif os.path.isdir(path) or path.endswith('/'):
-        reason = 'it is a directory'
-    elif not os.path.isdir(directory):
-        reason = f'there is no directory {directory}'
-    elif _is_special(path):
-        if not os.access(path, os.W_OK):
-            reason = 'it may not be written to'
-    elif not os.access(directory, os.W_OK | os.X_OK):
-        reason = f'no file may be made in {directory}'
-    if reason:
-        raise exceptions.UsageError(f'report {text!r}: {reason}')
+    for target in wanted:
+        _examined(f'{target.format}:{target.path}', target.path, inputs)
 
 
-def _one_file(path: str, other: str) -> bool:
-    if os.path.realpath(path) == os.path.realpath(other):
-        return not _is_special(path)
+def _examined(
+    text: str, path: str, inputs: report_file.Inputs
+) -> frozenset[report_file.Identity]:
     try:
-        return os.path.samefile(path, other) and not _is_special(path)
-    except OSError:
-        return False
-
-
-def _is_special(path: str) -> bool:
-    """Say whether a path is a device or a pipe, which is never replaced."""
-    try:
-        return not stat.S_ISREG(os.stat(path).st_mode)
-    except OSError:
-        return False
+        if path == '-':
+            raise exceptions.OutputError('standard output is for --format')
+        return report_file.examine(path, inputs)
+    except exceptions.OutputError as exc:
+        raise exceptions.UsageError(f'report {text!r}: {exc}') from exc
 
 
 def render_files(
-    wanted: Iterable[Target], report: model.Report, files: list[answer.File]
+    wanted: Iterable[Target],
+    report: model.Report,
+    files: list[answer.File],
+    inputs: report_file.Inputs,
 ) -> Iterator[str]:
     """Render the files, and yield for each that was not rendered why.
 
     :param files: takes those that were.
+    :param inputs: no report replaces one of them.
     """
     for target in wanted:
         label = f'{target.format}:{target.path}'
         try:
+            report_file.examine(target.path, inputs)
             text = render(target.reporter, report, io.StringIO())
         except exceptions.PrecheckError as exc:
             yield f'report {label}: {exc}'
@@ -161,7 +148,7 @@ def stage(files: Iterable[answer.File]) -> Iterator[str]:
     """
     for file in files:
         try:
-            _stage(file)
+            report_file.stage(file.path, file.content, file.label)
         except exceptions.PrecheckError as exc:
             yield f'report {file.label}: {exc}'
         except OSError as exc:
@@ -169,62 +156,9 @@ def stage(files: Iterable[answer.File]) -> Iterator[str]:
 
 
 def publish() -> Iterator[str]:
-    """Put the files into their places, and yield what went wrong.
-
-    Each takes the place of the one that is there, and keeps its mode.
-    """
-    for temporary, (path, label) in list(unfinished.items()):
-        try:
-            os.replace(temporary, path)
-            unfinished.pop(temporary, None)
-        except OSError as exc:
-            yield f'report {label}: {exc.strerror}'
-    discard_unfinished()
-
-
-def _stage(file: answer.File) -> None:
-    if _is_special(file.path):
-        with open(file.path, 'wb') as stream:
-            stream.write(file.content)
-        return
-    path = os.path.realpath(file.path)
-    descriptor, temporary = tempfile.mkstemp(
-        dir=os.path.dirname(path), prefix='.manila-precheck-'
-    )
-    unfinished[temporary] = (path, file.label)
-    try:
-        with os.fdopen(descriptor, 'wb') as stream:
-            stream.write(file.content)
-            stream.flush()
-            os.fsync(stream.fileno())
-            os.fchmod(stream.fileno(), _mode(path))
-    except OSError:
-        del unfinished[temporary]
-        os.unlink(temporary)
-        raise
-
-
-def _mode(path: str) -> int:
-    """Return the mode of a file, or what a new one gets."""
-    try:
-        return stat.S_IMODE(os.stat(path).st_mode)
-    except OSError:
-        # There is no other way to ask.
-        mask = os.umask(0o077)
-        os.umask(mask)
-        return 0o666 & ~mask
-
-
-#: Files that are being written, with their places and labels, for whoever
-#: ends the process meanwhile.
-unfinished: dict[str, tuple[str, str]] = {}
-
-
-def discard_unfinished() -> None:
-    """Remove what was begun and will not be finished."""
-    while unfinished:
-        with contextlib.suppress(OSError):
-            os.unlink(unfinished.popitem()[0])
+    """Put the files into their places, and yield what went wrong."""
+    for label, problem in report_file.publish():
+        yield f'report {label}: {problem}'
 
 
 def write(one: base.Reporter, report: model.Report, stdout: TextIO) -> None:

@@ -32,6 +32,7 @@ from manila_precheck import runner
 from manila_precheck.cmd import answer
 from manila_precheck.cmd import logs
 from manila_precheck.cmd import output
+from manila_precheck.cmd import report_file
 from manila_precheck.cmd import supervisor
 
 #: The exit code of a run that could not look.
@@ -405,7 +406,7 @@ def _ended_by_signals() -> Iterator[None]:
     """
 
     def end(number: int, frame: Any) -> None:
-        output.discard_unfinished()
+        report_file.discard_unfinished()
         name = signal.Signals(number).name
         with contextlib.suppress(OSError):
             os.write(2, f'{cmd.PROG}: error: ended by {name}\n'.encode())
@@ -484,7 +485,7 @@ def _write(whole: answer.Answer, last: bool) -> str:
                 )
             problems += output.publish()
         finally:
-            output.discard_unfinished()
+            report_file.discard_unfinished()
     if whole.error:
         problems.append(whole.error)
     return '; '.join(problems)
@@ -500,6 +501,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """
     try:
         _require_streams()
+        report_file.note_streams()
         stdout = answer.Stdout(sys.stdout)
         if argv is None:
             whole = supervisor.ask(lambda: _answer(None, stdout), _end_child)

@@ -23,6 +23,7 @@ from manila_precheck import model
 from manila_precheck import registry
 from manila_precheck.cmd import answer
 from manila_precheck.cmd import output
+from manila_precheck.cmd import report_file
 from manila_precheck.sources import report
 
 
@@ -34,6 +35,8 @@ def report_merge(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     """
     reporter = output.reporter(args.format)
     targets = output.targets(args.report)
+    inputs = report_file.Inputs(args.files)
+    output.require_no_inputs(targets, inputs)
     reports = _read(args.files)
     merged = merge.merge(
         reports,
@@ -43,7 +46,7 @@ def report_merge(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         args.max_age,
         [entry.name for entry in registry.checks() if entry.builtin],
     )
-    problems = list(output.render_files(targets, merged, stdout.files))
+    problems = list(output.render_files(targets, merged, stdout.files, inputs))
     output.write(reporter, merged, stdout)
     if problems:
         raise exceptions.OutputError('; '.join(problems))

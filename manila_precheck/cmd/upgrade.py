@@ -39,13 +39,18 @@ from manila_precheck import waiving
 from manila_precheck.cmd import answer
 from manila_precheck.cmd import output
 from manila_precheck.cmd import progress
+from manila_precheck.cmd import report_file
 from manila_precheck.cmd import waiting
 from manila_precheck.sources import config
 from manila_precheck.sources import config_sources
+from manila_precheck.sources import named_files
 
 PROJECT = 'manila'
 
 _OPTIONS = {opt.dest: opt for opt in opts.precheck_opts}
+
+# The variable of the option that names the files to be written.
+_REPORTS = f'OS_{opts.GROUP}__REPORT'.upper()
 
 #: The flags, by what they decide.
 _FLAGS = {
@@ -234,11 +239,16 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         )
 
     def write(report: model.Report) -> None:
-        problems.extend(output.render_files(targets, report, stdout.files))
+        inputs = _inputs(ctx, decided) if targets else report_file.Inputs()
+        problems.extend(
+            output.render_files(targets, report, stdout.files, inputs)
+        )
         output.write(reporter, report, stdout)
 
     _require_files(ctx, locations)
     opts.require_known(ctx.config.settings, os.environ, facts)
+    if targets:
+        output.require_no_inputs(targets, _inputs(ctx, decided))
     try:
         # An unknown release is a usage error, before anything runs.
         decided.require(ctx.upgrade.target.name, ctx.stage.value)
@@ -258,6 +268,23 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     if ctx.interrupted.is_set():
         code = int(model.Severity.FAILURE)
     return code
+
+
+def _inputs(
+    ctx: context.Context, decided: waiving.Decisions
+) -> report_file.Inputs:
+    """Return what no report of this run may replace."""
+    named = named_files.find(
+        ctx.config,
+        ctx.locations,
+        [
+            value
+            for name, value in os.environ.items()
+            if name.startswith('OS_') and name != _REPORTS
+        ],
+    )
+    read = [file.path for file in (*ctx.files, *decided.files)]
+    return report_file.Inputs([*named.files, *read], named.patterns)
 
 
 def _report(

@@ -23,6 +23,7 @@ import testtools
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.cmd import output
+from manila_precheck.cmd import report_file
 from manila_precheck.reporters import base
 from manila_precheck.tests import reports
 from manila_precheck.tests.unit.cmd import test_precheck
@@ -51,7 +52,11 @@ class Case(testtools.TestCase):
 
     def write(self, *targets):
         files = []
-        problems = list(output.render_files(targets, reports.CLEAN, files))
+        problems = list(
+            output.render_files(
+                targets, reports.CLEAN, files, report_file.Inputs()
+            )
+        )
         problems += output.stage(files)
         problems += output.publish()
         return problems
@@ -61,6 +66,7 @@ class Case(testtools.TestCase):
             return stream.read()
 
 
+@ddt.ddt
 class WriteTest(Case):
     def test_a_new_file(self):
         mask = os.umask(0o027)
@@ -70,13 +76,16 @@ class WriteTest(Case):
         self.assertEqual(0o640, stat.S_IMODE(os.stat(self.file).st_mode))
         self.assertEqual(['report'], os.listdir(self.path))
 
-    def test_an_old_file_keeps_its_mode(self):
+    @ddt.data(0o6777, 0o1666, 0o604, 0o400)
+    def test_the_mode_of_an_old_file_is_not_taken_over(self, mode):
         with open(self.file, 'w') as stream:
             stream.write('old')
-        os.chmod(self.file, 0o604)
+        os.chmod(self.file, mode)
+        mask = os.umask(0o002)
+        self.addCleanup(os.umask, mask)
         self.assertEqual([], self.write(_target(_Says(), self.file)))
         self.assertEqual('said \\ud800\n', self.content())
-        self.assertEqual(0o604, stat.S_IMODE(os.stat(self.file).st_mode))
+        self.assertEqual(0o644, stat.S_IMODE(os.stat(self.file).st_mode))
 
     def test_a_link_stays_a_link(self):
         link = os.path.join(self.path, 'link')
@@ -112,9 +121,9 @@ class WriteTest(Case):
         """What the handler of SIGTERM calls while a file is being written."""
         seen = []
 
-        def interrupted(source, target):
+        def interrupted(source, target, **directories):
             seen.extend(os.listdir(self.path))
-            output.discard_unfinished()
+            report_file.discard_unfinished()
             seen.append(len(os.listdir(self.path)))
             raise OSError(2, 'No such file or directory')
 

@@ -1,0 +1,377 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The files of ``--report``: where one may be written, and the writing.
+
+The command runs as root, in directories that others may be able to write to.
+A report is a new file with a mode of its own that takes the place of what is
+there in one step: nothing is written through a link, or into a file that
+exists. Only a device or a pipe is written to as it stands.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+import contextlib
+import dataclasses
+import errno
+import fnmatch
+import glob
+import os
+import secrets
+import select
+import stat
+from typing import Optional
+
+from manila_precheck import exceptions
+from manila_precheck.sources import path_trust
+
+# Before the umask: others never write to a report.
+_MODE = 0o644
+
+# How long the reader of a pipe may take nothing.
+_READER_SECONDS = 30
+
+#: What is the same for two paths that lead to one file: its inode, or its
+#: name in its directory.
+Identity = tuple[object, ...]
+
+
+class Inputs:
+    """The files that no report replaces.
+
+    :param files: their paths; one need not exist.
+    :param patterns: paths whose last part has wildcards: any file of that
+        name would be read.
+    """
+
+    def __init__(
+        self, files: Iterable[str] = (), patterns: Iterable[str] = ()
+    ) -> None:
+        self._files: dict[Identity, str] = {}
+        self._kinds: list[tuple[Identity, str, str]] = []
+        self._directories: dict[str, Optional[Identity]] = {}
+        for path in sorted(files):
+            self._add(path)
+        for pattern in sorted(patterns):
+            directory, name = os.path.split(pattern)
+            for found in glob.glob(directory or '.'):
+                inode = self._directory(found)
+                if inode is not None:
+                    self._kinds.append((inode, name, pattern))
+            for path in glob.glob(pattern):
+                self._add(path)
+
+    def _add(self, path: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            directory, name = os.path.split(path)
+            inode = self._directory(directory or '.')
+            if inode is not None:
+                self._files.setdefault((*inode, name), path)
+            if os.path.islink(path):
+                self._add(os.path.realpath(path))
+            info = os.stat(path)
+            if not stat.S_ISCHR(info.st_mode):
+                self._files.setdefault(_inode(info), path)
+
+    def _directory(self, path: str) -> Optional[Identity]:
+        if path not in self._directories:
+            try:
+                self._directories[path] = _inode(os.stat(path))
+            except (OSError, ValueError):
+                self._directories[path] = None
+        return self._directories[path]
+
+    def refusal(self, place: path_trust.Place) -> str:
+        """Return why no report goes to a place; '' when one may."""
+        for identity in identities(place):
+            if identity in self._files:
+                return (
+                    f'it would replace {self._files[identity]}, which is '
+                    'read or named in the configuration'
+                )
+        directory = _inode(os.fstat(place.directory))
+        for identity, name, pattern in self._kinds:
+            if identity == directory and fnmatch.fnmatchcase(place.name, name):
+                return f'it would be read as one of the files {pattern}'
+        return ''
+
+
+def _inode(info: os.stat_result) -> Identity:
+    return (info.st_dev, info.st_ino)
+
+
+def identities(place: path_trust.Place) -> frozenset[Identity]:
+    """Return what two paths to one file have in common.
+
+    Nothing for a character device, which takes any number of reports.
+    """
+    entry = place.entry
+    if entry is None:
+        return frozenset([(*_inode(os.fstat(place.directory)), place.name)])
+    if place.descriptor is not None:
+        entry = os.fstat(place.descriptor)
+    if stat.S_ISCHR(entry.st_mode):
+        return frozenset()
+    return frozenset(
+        [_inode(entry), (*_inode(os.fstat(place.directory)), place.name)]
+    )
+
+
+def examine(path: str, inputs: Inputs) -> frozenset[Identity]:
+    """Make sure that a report can be written to a path. Nothing is written.
+
+    :returns: the identities of the file.
+    :raises OutputError: when it cannot, or must not; in words.
+    """
+    try:
+        with path_trust.located(path) as place:
+            _require(place, path, inputs)
+            return identities(place)
+    except FileNotFoundError as exc:
+        raise exceptions.OutputError(
+            f'there is no directory {exc.filename}'
+        ) from exc
+    except OSError as exc:
+        where = str(exc.filename or '')
+        where = f'{where}: ' if where.startswith('/') else ''
+        raise exceptions.OutputError(f'{where}{exc.strerror}') from exc
+    except ValueError as exc:
+        raise exceptions.OutputError(str(exc)) from exc
+
+
+@dataclasses.dataclass
+class _Unfinished:
+    """A file that is written beside its place."""
+
+    directory: int
+    temporary: str
+    name: str
+    label: str
+    descriptor: int = -1
+
+    def write(self, content: bytes) -> None:
+        self.descriptor = os.open(
+            self.temporary,
+            os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW,
+            _MODE,
+            dir_fd=self.directory,
+        )
+        with open(self.descriptor, 'wb', closefd=False) as stream:
+            stream.write(content)
+        os.fsync(self.descriptor)
+
+    def publish(self) -> None:
+        os.replace(
+            self.temporary,
+            self.name,
+            src_dir_fd=self.directory,
+            dst_dir_fd=self.directory,
+        )
+        there = os.stat(
+            self.name, dir_fd=self.directory, follow_symlinks=False
+        )
+        if not os.path.samestat(there, os.fstat(self.descriptor)):
+            raise exceptions.OutputError(
+                'another user put another file in its place'
+            )
+
+    def discard(self) -> None:
+        with contextlib.suppress(OSError):
+            os.unlink(self.temporary, dir_fd=self.directory)
+        for descriptor in (self.descriptor, self.directory):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+
+#: For whoever ends the process meanwhile.
+_unfinished: list[_Unfinished] = []
+
+
+def discard_unfinished() -> None:
+    """Remove what was begun and will not be finished."""
+    while _unfinished:
+        _unfinished.pop().discard()
+
+
+def stage(path: str, content: bytes, label: str) -> None:
+    """Write a file whole, beside its place; or to a device or a pipe.
+
+    :param label: what :func:`publish` calls it.
+    :raises OutputError: when it must not be written.
+    :raises OSError: when it cannot.
+    """
+    with path_trust.located(path) as place:
+        _require(place, path, Inputs())
+        entry = place.entry
+        if entry is not None and not stat.S_ISREG(entry.st_mode):
+            _pour(place, content)
+            return
+        one = _Unfinished(
+            os.dup(place.directory),
+            f'.manila-precheck-{secrets.token_hex(8)}',
+            place.name,
+            label,
+        )
+    _unfinished.append(one)
+    try:
+        one.write(content)
+    except OSError:
+        _unfinished.remove(one)
+        one.discard()
+        raise
+
+
+def publish() -> Iterator[tuple[str, str]]:
+    """Put the files into their places; yield labels and what went wrong."""
+    for one in tuple(_unfinished):
+        try:
+            one.publish()
+        except exceptions.OutputError as exc:
+            yield one.label, str(exc)
+        except OSError as exc:
+            yield one.label, exc.strerror or str(exc)
+    # Those that are in their places have no other name.
+    discard_unfinished()
+
+
+def _require(place: path_trust.Place, path: str, inputs: Inputs) -> None:
+    reason = (
+        _of_others(place)
+        or _of_kind(place, path)
+        or _of_streams(place)
+        or inputs.refusal(place)
+        or _of_access(place)
+    )
+    if reason:
+        raise exceptions.OutputError(reason)
+
+
+def _of_others(place: path_trust.Place) -> str:
+    """Return why what others have put on the way is not used."""
+    for step in place.steps:
+        entry = step.entry
+        if entry is None or not step.shared:
+            continue
+        what, known = 'file', path_trust.owned(entry)
+        if stat.S_ISDIR(entry.st_mode):
+            # In a home of somebody else everything is theirs.
+            what = 'directory'
+            known |= entry.st_uid == step.directory.st_uid
+        elif stat.S_ISLNK(entry.st_mode):
+            # Only of a sticky directory is it known who has put it there.
+            what = 'symbolic link'
+            known &= bool(step.directory.st_mode & stat.S_ISVTX)
+        if not known:
+            return (
+                f'{step.path} is a {what} of user {entry.st_uid} in a '
+                'directory that other users may write to'
+            )
+    return ''
+
+
+def _of_kind(place: path_trust.Place, path: str) -> str:
+    entry = place.entry
+    if place.descriptor is not None:
+        if stat.S_ISREG(os.fstat(place.descriptor).st_mode):
+            return f'it is file descriptor {place.descriptor}, not a name'
+    elif path.endswith('/') or (entry and stat.S_ISDIR(entry.st_mode)):
+        return 'it is a directory'
+    elif entry and stat.S_ISBLK(entry.st_mode):
+        return 'it is a block device'
+    elif entry and stat.S_ISSOCK(entry.st_mode):
+        return 'it is a socket'
+    elif entry and stat.S_ISREG(entry.st_mode) and _is_mounted(place):
+        return 'it is a mount point, which no new file can replace'
+    return ''
+
+
+def _is_mounted(place: path_trust.Place) -> bool:
+    """Say whether something is mounted over one file, as in a container."""
+    found = os.open(
+        place.name, os.O_PATH | os.O_NOFOLLOW, dir_fd=place.directory
+    )
+    try:
+        return _mount(found) != _mount(place.directory)
+    finally:
+        os.close(found)
+
+
+def _mount(descriptor: int) -> str:
+    with contextlib.suppress(OSError):
+        with open(f'/proc/self/fdinfo/{descriptor}', encoding='ascii') as info:
+            for line in info:
+                if line.startswith('mnt_id:'):
+                    return line
+    return ''
+
+
+# What the shell has opened for the command. A child has others.
+_streams: dict[str, tuple[int, os.stat_result]] = {}
+
+
+def note_streams() -> None:
+    """Note where standard output and standard error go to."""
+    for number, name in ((1, 'standard output'), (2, 'standard error')):
+        with contextlib.suppress(OSError):
+            _streams[name] = (number, os.fstat(number))
+
+
+def _of_streams(place: path_trust.Place) -> str:
+    """Return why a place that the shell has opened for us is not used."""
+    for name, (number, stream) in _streams.items():
+        if place.descriptor == number or _inode(stream) in identities(place):
+            return f'{name} goes there'
+    return ''
+
+
+def _of_access(place: path_trust.Place) -> str:
+    directory = os.path.dirname(place.path) or '/'
+    if place.descriptor is not None:
+        return ''
+    entry = place.entry
+    if entry is None or stat.S_ISREG(entry.st_mode):
+        name, mode = '.', os.W_OK | os.X_OK
+        reason = f'no file may be made in {directory}'
+    else:
+        name, mode = place.name, os.W_OK
+        reason = 'it may not be written to'
+    allowed = os.access(name, mode, dir_fd=place.directory, effective_ids=True)
+    return '' if allowed else reason
+
+
+def _pour(place: path_trust.Place, content: bytes) -> None:
+    """Write to a device or a pipe, and wait for no reader for ever."""
+    flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY
+    if place.descriptor is None:
+        flags |= os.O_NOFOLLOW
+    try:
+        descriptor = os.open(place.name, flags, dir_fd=place.directory)
+    except OSError as exc:
+        if exc.errno == errno.ENXIO:
+            raise exceptions.OutputError('no process reads it') from exc
+        raise
+    with contextlib.closing(os.fdopen(descriptor, 'wb', buffering=0)):
+        if place.descriptor is None and (
+            place.entry is None
+            or not os.path.samestat(os.fstat(descriptor), place.entry)
+        ):
+            raise exceptions.OutputError('another file took its place')
+        ready = select.poll()
+        ready.register(descriptor, select.POLLOUT)
+        rest = memoryview(content)
+        while rest:
+            if not ready.poll(_READER_SECONDS * 1000):
+                raise exceptions.OutputError(
+                    f'nothing is read from it for {_READER_SECONDS} seconds'
+                )
+            with contextlib.suppress(BlockingIOError):
+                rest = rest[os.write(descriptor, rest) :]

@@ -1,0 +1,216 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Who, besides root and the user of this process, may change a file.
+
+A path is walked from the root, one name at a time and each relative to the
+directory that is open, so that what is judged is what is used: a link that
+somebody exchanges meanwhile changes nothing.
+"""
+
+from collections.abc import Iterator
+import contextlib
+import errno
+import os
+import stat
+from typing import NamedTuple
+from typing import Optional
+
+# As many as Linux follows (path_resolution(7)).
+_MOST_LINKS = 40
+
+_ACL = 'system.posix_acl_access'
+
+
+class Step(NamedTuple):
+    """One name of a path, and the directory that it stands in."""
+
+    path: str
+    """Up to and with the name."""
+
+    directory: os.stat_result
+
+    entry: Optional[os.stat_result]
+    """What the name stands for, a link as itself; None: there is nothing."""
+
+    @property
+    def shared(self) -> bool:
+        """Say whether others may put something else under the name."""
+        return others_may_write(
+            self.directory, os.path.dirname(self.path) or '/'
+        )
+
+
+class Place(NamedTuple):
+    """Where a path leads to."""
+
+    directory: int
+    """A descriptor of the directory, good as long as the place is open."""
+
+    name: str
+    """The last name, which is no link; '' where it is the directory."""
+
+    path: str
+    """Without links."""
+
+    steps: tuple[Step, ...]
+    """Every name that was looked up, those of links included."""
+
+    descriptor: Optional[int] = None
+    """Of this process, where the path names one (/dev/fd/3)."""
+
+    @property
+    def entry(self) -> Optional[os.stat_result]:
+        """What stands there; None: nothing does."""
+        if not self.name:
+            return os.fstat(self.directory)
+        return self.steps[-1].entry
+
+
+def owned(info: os.stat_result) -> bool:
+    """Say whether root or the user of this process owns something."""
+    return info.st_uid in (0, os.geteuid())
+
+
+def others_may_write(info: os.stat_result, path: str) -> bool:
+    """Say whether another user than root and ours may write to something.
+
+    The group of an ordinary user is taken for theirs alone.
+
+    :param path: where it stands, for its access control list.
+    """
+    if not owned(info) or info.st_mode & stat.S_IWOTH:
+        return True
+    if not info.st_mode & stat.S_IWGRP:
+        return False
+    groups = {0, os.getegid()} if os.geteuid() else {0}
+    if info.st_gid not in groups:
+        return True
+    # With a list, the bits of the group are the mask of all that it names.
+    with contextlib.suppress(OSError):
+        return _ACL in os.listxattr(path)
+    return False
+
+
+@contextlib.contextmanager
+def located(path: str) -> Iterator[Place]:
+    """Find out where a path leads to, following links.
+
+    :param path: relative to the working directory, or absolute. Its last
+        name need not exist.
+    :raises OSError: when a directory does not exist, or cannot be searched.
+    """
+    rest = _names(os.path.join(os.getcwd(), path))
+    steps: list[Step] = []
+    links = 0
+    with contextlib.ExitStack() as opened:
+
+        def entered(name: str, directory: Optional[int] = None) -> int:
+            # O_PATH: no device is opened, no pipe is waited for.
+            found = os.open(name, os.O_PATH | os.O_NOFOLLOW, dir_fd=directory)
+            opened.callback(os.close, found)
+            return found
+
+        here, where, last = entered('/'), '/', ''
+        descriptor = None
+        while rest and descriptor is None:
+            name = rest.pop()
+            if name == '..':
+                here, where, last = (
+                    entered(name, here),
+                    os.path.dirname(where),
+                    '',
+                )
+                continue
+            directory, full, last = os.fstat(here), _join(where, name), name
+            try:
+                found = entered(name, here)
+            except FileNotFoundError:
+                if rest:
+                    raise _error(errno.ENOENT, full) from None
+                steps.append(Step(full, directory, None))
+                break
+            entry = os.fstat(found)
+            steps.append(Step(full, directory, entry))
+            if stat.S_ISLNK(entry.st_mode):
+                if _is_own_descriptor(directory, name):
+                    descriptor = int(name)
+                    continue
+                links += 1
+                if links > _MOST_LINKS:
+                    raise _error(errno.ELOOP, full)
+                target, last = os.readlink('', dir_fd=found), ''
+                if target.startswith('/'):
+                    here, where = entered('/'), '/'
+                rest += _names(target)
+            elif stat.S_ISDIR(entry.st_mode) and rest:
+                here, where = found, full
+            elif rest:
+                raise _error(errno.ENOTDIR, full)
+        yield Place(here, last, _join(where, last), tuple(steps), descriptor)
+
+
+def _names(path: str) -> list[str]:
+    """Return the names of a path, the first one last."""
+    return [name for name in path.split('/')[::-1] if name not in ('', '.')]
+
+
+def _join(directory: str, name: str) -> str:
+    return os.path.join(directory, name) if name else directory
+
+
+def _error(number: int, path: str) -> OSError:
+    # Python makes the class of the number of it.
+    return OSError(number, os.strerror(number), path)
+
+
+def _is_own_descriptor(directory: os.stat_result, name: str) -> bool:
+    try:
+        return name.isdigit() and os.path.samestat(
+            directory, os.stat('/proc/self/fd')
+        )
+    except OSError:
+        return False
+
+
+def weakness(path: str) -> Optional[str]:
+    """Return by what others may change a file, in words; None: they may not.
+
+    :param path: of a file or a directory.
+    :returns: 'every user may write to /srv/x'; None as well for what does
+        not exist.
+    """
+    try:
+        with located(path) as place:
+            for step in place.steps:
+                if step.entry is None:
+                    return None
+                kept = step.directory.st_mode & stat.S_ISVTX and owned(
+                    step.entry
+                )
+                if step.shared and not kept:
+                    return _said(os.path.dirname(step.path), step.directory)
+            entry = place.entry
+            if entry is not None and others_may_write(entry, place.path):
+                return _said(place.path, entry)
+    except OSError:
+        # Whoever opens it says why it cannot be.
+        return None
+    return None
+
+
+def _said(path: str, info: os.stat_result) -> str:
+    if not owned(info):
+        return f'{path} belongs to user {info.st_uid}'
+    if info.st_mode & stat.S_IWOTH:
+        return f'every user may write to {path}'
+    return f'group {info.st_gid} may write to {path}'
