@@ -21,11 +21,16 @@ from collections.abc import Iterator
 import re
 from typing import Optional
 
-# A word, or a quoted span with its punctuation, which is kept in one piece:
-# it mostly is a command or a value. An apostrophe inside a word opens none.
-_TOKEN = re.compile(
-    r"""[(\[]?(?P<quote>['"`])\S(?:.*?\S)?(?P=quote)(?!\w)\S*|\S+"""
+_WORD = re.compile(r'\S+')
+
+# A quoted span with its punctuation, which is kept in one piece: it mostly is
+# a command or a value. An apostrophe inside a word opens none.
+_QUOTED = re.compile(
+    r"""[(\[]?(?P<quote>['"`])\S(?:.*?\S)?(?P=quote)(?!\w)\S*"""
 )
+
+# A span that fits on a line is no longer, whatever takes no column in it.
+_CHARACTERS_A_COLUMN = 4
 
 
 def neutralise(text: str) -> str:
@@ -114,12 +119,15 @@ def wrap(
 
 def _tokens(text: str, room: int) -> Iterator[str]:
     position = 0
+    window = max(room, 1) * _CHARACTERS_A_COLUMN
     while True:
-        match = _TOKEN.search(text, position)
-        if match is None:
+        word = _WORD.search(text, position)
+        if word is None:
             return
-        token = match.group()
-        if ' ' in token and cells(token) > room:
-            token = token.split(' ', 1)[0]
-        yield token
-        position = match.start() + len(token)
+        start, position = word.span()
+        # NOTE: not in all of the text, where each quote that is not closed
+        # would be looked for to the end.
+        quoted = _QUOTED.match(text, start, start + window)
+        if quoted is not None and cells(quoted.group()) <= room:
+            position = max(position, quoted.end())
+        yield text[start:position]

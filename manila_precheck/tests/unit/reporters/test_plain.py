@@ -58,6 +58,11 @@ class PlainTest(testtools.TestCase):
     def test_wrap(self, text, expected):
         self.assertEqual(expected, list(plain.wrap(text, 9)))
 
+    def test_each_open_quote_was_looked_for_to_the_end(self):
+        self.assertEqual(
+            ["'a 'a 'a"] * 70_000, list(plain.wrap("'a " * 210_000, 9))
+        )
+
     def test_wrap_prefixes(self):
         self.assertEqual(
             ['* one', '  two', '  three'],
