@@ -63,15 +63,131 @@ RELEASES = (
     Release('2026.2', 23, 'Hibiscus', False),
 )
 
+# The final versions of each, the tags of openstack/manila that are on PyPI;
+# complete up to the last of a line, whose facts the catalog has.
+_FINAL_VERSIONS = """
+12.0.0 12.1.0 12.1.1 12.1.2
+13.0.0 13.0.1 13.0.2 13.0.3 13.0.4 13.1.0 13.2.0
+14.0.0 14.0.1 14.1.0 14.1.1 14.2.0
+15.0.0 15.1.0 15.2.0 15.3.0 15.4.0 15.4.1
+16.0.0 16.1.0 16.2.0 16.2.1 16.3.0
+17.0.0 17.1.0 17.2.0 17.3.0 17.3.1 17.4.0
+18.0.0 18.0.1 18.1.0 18.2.0 18.2.1 18.3.0
+19.0.0 19.0.1 19.1.0 19.1.1
+20.0.0 20.0.1 20.0.2 20.0.3
+21.0.0 21.0.1 21.0.2 21.0.3
+22.0.0 22.0.1 22.0.2
+23.0.0 23.0.1
+"""
+
+# What Red Hat OpenStack Platform and Red Hat OpenStack Services on OpenShift
+# are upstream (https://access.redhat.com/support/policy/updates/openstack/
+# platform). None of their numbers is that of the manila in them.
+_RED_HAT = {
+    '13': 'queens',
+    '14': 'rocky',
+    '15': 'stein',
+    '16': 'train',
+    '17': 'wallaby',
+    '18': '2023.1',
+}
+_RED_HAT_NUMBER = re.compile(
+    r'(?:rhos[op]?|osp)?[ _-]?(1[3-8])\.[0-9](?:\.[0-9]+)?', re.ASCII
+)
+
 # A version of a package: of Python (20.0.3.dev5+g1a2b3c), of Debian with an
 # epoch and a revision (1:20.0.3-0ubuntu1~cloud0), of RPM (20.0.3-1.el9_4).
-_VERSION = re.compile(r'(?:[0-9]+:)?([0-9]+)(?:[.~+-][0-9a-z_]+)*')
+_VERSION = re.compile(
+    r'(?P<epoch>[0-9]+[:!])?'
+    r'(?P<numbers>[0-9]+(?:\.[0-9]+)*)'
+    r'(?P<early>(?:[._~-]?(?:a|b|c|rc|alpha|beta|pre|preview|dev)[0-9]*)*)'
+    r'(?P<rest>(?:[.~+^_-]+[0-9a-z]+)*)',
+    re.ASCII,
+)
 _BY_MAJOR = {release.major: release for release in RELEASES}
 _BY_WORD = {
     word.lower(): release
     for release in RELEASES
     for word in (release.name, release.code_name)
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Build:
+    """A manila, by what its package or an operator calls its version."""
+
+    text: str
+    """As it is written: '1:22.0.2-0ubuntu1~cloud0'."""
+
+    release: Optional[Release]
+    """The release that it is a build of; None when that is not known."""
+
+    numbers: tuple[int, ...] = ()
+    """Those of the upstream version: (22, 0, 2); none when the text names a
+    release as a whole, or is no version of manila."""
+
+    early: str = ''
+    """What it has in place of being final: 'rc1', '.dev7'; mostly ''."""
+
+    plain: bool = False
+    """True when the text is a final upstream version and nothing more: no
+    revision of a distribution, no local part."""
+
+    @property
+    def version(self) -> Optional[str]:
+        """The upstream version: '22.0.2', '22.0.0.0rc1'; None for none."""
+        numbers = '.'.join(map(str, self.numbers))
+        return f'{numbers}{self.early}' if numbers else None
+
+    @property
+    def order(self) -> tuple[tuple[int, ...], bool]:
+        """What builds compare by; one that is not final comes first.
+
+        What a distribution appends does not count.
+        """
+        numbers = self.numbers
+        while numbers and not numbers[-1]:
+            numbers = numbers[:-1]
+        return numbers, not self.early
+
+    @property
+    def too_new(self) -> bool:
+        """Whether it is of a release after the newest that is known."""
+        return bool(self.numbers) and self.numbers[0] > RELEASES[-1].major
+
+    def is_version(self, version: str) -> bool:
+        """Say whether it is just the build that was released as a version."""
+        return self.plain and self.order == build(version).order
+
+
+def build(text: str) -> Build:
+    """Return what the version of a package of manila says.
+
+    :param text: '22.0.2', '22.0.0.0rc1', '22.1.0-18.20260801.el9ost'.
+    :returns: a build of no release when it is no version, or one of a
+        release that is not known.
+    """
+    found = _VERSION.fullmatch(text.strip().lower())
+    if found is None:
+        return Build(text, None)
+    numbers = tuple(map(int, found['numbers'].split('.')))
+    if numbers[0] > 999:
+        # A year or a date.
+        return Build(text, None)
+    more = found['epoch'] or found['early'] or found['rest']
+    return Build(
+        text,
+        _BY_MAJOR.get(numbers[0]),
+        numbers,
+        re.sub('[._~-]', '', found['early']).replace('dev', '.dev'),
+        not more,
+    )
+
+
+def known_range() -> str:
+    """Return which releases this version knows, for a message."""
+    first, last = RELEASES[0], RELEASES[-1]
+    return f'manila {first.major} ({first}) to {last.major} ({last})'
 
 
 def from_major(major: int) -> Release:
@@ -92,19 +208,79 @@ def from_major(major: int) -> Release:
 def parse(text: str) -> Release:
     """Return the release that an operator means.
 
-    :param text: a series ('2025.1'), a code name in any case ('epoxy') or
-        a version of manila or of its package ('20', '20.0.3',
-        '1:20.0.3-0ubuntu1').
+    :param text: as :func:`named` takes it.
     :raises UsageError: when it names no known release.
+    """
+    release = named(text).release
+    assert release is not None
+    return release
+
+
+def named(text: str) -> Build:
+    """Return the build or the release that an operator means.
+
+    :param text: a series ('2025.1'), a code name in any case ('epoxy'), the
+        major version of manila ('20') or the version of manila or of its
+        package ('20.0.3', '1:20.0.3-0ubuntu1').
+    :returns: a build without numbers when the text is not of one build.
+    :raises UsageError: when it names no known release, or is a number of
+        something else: '17.1' is none that manila ever had.
     """
     word = text.strip().lower()
     if word in _BY_WORD:
-        return _BY_WORD[word]
-    version = _VERSION.fullmatch(word)
-    if version and int(version.group(1)) in _BY_MAJOR:
-        return _BY_MAJOR[int(version.group(1))]
-    known = ', '.join(release.name for release in RELEASES)
-    raise exceptions.UnknownName('release', text, _BY_WORD, f'known: {known}')
+        return Build(text, _BY_WORD[word])
+    found = build(text)
+    if found.release is None or not _was_released(found):
+        raise _unknown(text, found)
+    return found if len(found.numbers) > 1 else Build(text, found.release)
+
+
+def _was_released(one: Build) -> bool:
+    """Say whether a number is one of manila's, as far as that is known.
+
+    Its versions have three numbers. A package may be made between two of
+    them, and there are more after those that are known.
+    """
+    if len(one.numbers) < 3:
+        return len(one.numbers) == 1 and one.plain
+    if not one.plain:
+        return True
+    finals = [
+        version
+        for version in map(build, _FINAL_VERSIONS.split())
+        if version.release == one.release
+    ]
+    return one.order > finals[-1].order or any(
+        one.order == version.order for version in finals
+    )
+
+
+def _unknown(text: str, found: Build) -> exceptions.UsageError:
+    """Return what is wrong with a word that names no release."""
+    vendor = _RED_HAT_NUMBER.fullmatch(text.strip().lower())
+    hint = ''
+    if vendor is not None:
+        hint = (
+            '; as a number of Red Hat OpenStack it is '
+            f'{_RED_HAT[vendor[1]]} upstream'
+        )
+    if len(found.numbers) > 2 and found.release is not None:
+        why = f'manila {found.version} was never released{hint}'
+    elif vendor is not None or found.release is not None:
+        why = f'a version of manila has three numbers{hint}'
+    elif found.numbers:
+        which = 'newer' if found.too_new else 'older'
+        why = f'it is {which} than what this manila-precheck knows'
+        if found.too_new:
+            why += '; upgrade manila-precheck'
+    else:
+        known = ', '.join(release.name for release in RELEASES)
+        return exceptions.UnknownName(
+            'release', text, _BY_WORD, f'known: {known}'
+        )
+    return exceptions.UsageError(
+        f'unknown release {text!r}: {why}; known: {known_range()}'
+    )
 
 
 def following(release: Release) -> Optional[Release]:
@@ -121,6 +297,9 @@ class Upgrade:
 
     target: Release
     """What the operator is going to; equal to source on a first install."""
+
+    def __str__(self) -> str:
+        return f'{self.source} to {self.target}'
 
     def crosses(self, release: Release) -> bool:
         """Say whether the upgrade brings what this release introduced."""

@@ -13,6 +13,7 @@
 import ddt
 import testtools
 
+from manila_precheck import catalog
 from manila_precheck import exceptions
 from manila_precheck import releases
 
@@ -61,6 +62,79 @@ class ParseTest(testtools.TestCase):
     def test_parse_unknown(self, text):
         self.assertRaises(exceptions.UsageError, releases.parse, text)
 
+    @ddt.data(
+        (
+            '17.1',
+            'a version of manila has three numbers; as a number of Red '
+            'Hat OpenStack it is wallaby upstream',
+        ),
+        (
+            '18.0',
+            'a version of manila has three numbers; as a number of Red '
+            'Hat OpenStack it is 2023.1 upstream',
+        ),
+        (
+            'RHOSP 16.2',
+            'a version of manila has three numbers; as a number '
+            'of Red Hat OpenStack it is train upstream',
+        ),
+        (
+            '17.1.3',
+            'manila 17.1.3 was never released; as a number of Red Hat '
+            'OpenStack it is wallaby upstream',
+        ),
+        (
+            '18.0.10',
+            'manila 18.0.10 was never released; as a number of Red '
+            'Hat OpenStack it is 2023.1 upstream',
+        ),
+        ('19.0.2', 'manila 19.0.2 was never released'),
+        ('22.0', 'a version of manila has three numbers'),
+        ('20-1.el9', 'a version of manila has three numbers'),
+        # Mirantis.
+        (
+            '25.1',
+            'it is newer than what this manila-precheck knows; upgrade '
+            'manila-precheck',
+        ),
+        (
+            '24.0.0',
+            'it is newer than what this manila-precheck knows; '
+            'upgrade manila-precheck',
+        ),
+        # SUSE.
+        ('9', 'it is older than what this manila-precheck knows'),
+        ('0.0.0', 'it is older than what this manila-precheck knows'),
+    )
+    @ddt.unpack
+    def test_a_number_of_something_else_is_no_release(self, text, why):
+        raised = self.assertRaises(exceptions.UsageError, releases.parse, text)
+        self.assertEqual(
+            f'unknown release {text!r}: {why}; known: manila 12 (wallaby) to '
+            '23 (2026.2)',
+            str(raised),
+        )
+
+    @ddt.data(
+        '22.0.2',
+        '22.0.9',
+        '22.1.0',
+        '17.1.0',
+        '16.2.1',
+        '12.1.3-17.1.20230519201029.el9ost',
+        '22.0.0.0rc3',
+    )
+    def test_a_version_may_be_newer_or_of_a_package(self, text):
+        self.assertEqual(text, releases.named(text).text)
+        self.assertNotEqual((), releases.named(text).numbers)
+
+    @ddt.data('22', '2026.1', 'Gazpacho')
+    def test_a_release_names_no_build(self, text):
+        self.assertEqual(
+            releases.Build(text, releases.from_major(22)),
+            releases.named(text),
+        )
+
     def test_from_major_unknown(self):
         self.assertRaises(exceptions.UsageError, releases.from_major, 24)
 
@@ -68,6 +142,60 @@ class ParseTest(testtools.TestCase):
         zed, antelope = releases.parse('zed'), releases.parse('2023.1')
         self.assertLess(zed, antelope)
         self.assertEqual('zed', str(zed))
+
+
+@ddt.ddt
+class BuildTest(testtools.TestCase):
+    @ddt.data(
+        ('22.0.2', 22, '22.0.2', True),
+        ('22.0.2+patched', 22, '22.0.2', False),
+        ('22.0.2.post1', 22, '22.0.2', False),
+        ('22.0.2-1', 22, '22.0.2', False),
+        ('22.0.0.0rc1', 22, '22.0.0.0rc1', False),
+        ('22.0.0.0b3', 22, '22.0.0.0b3', False),
+        ('23.1.0.dev7', 23, '23.1.0.dev7', False),
+        ('23.1.0.dev7+gab12', 23, '23.1.0.dev7', False),
+        ('1:22.0.2-0ubuntu1~cloud0', 22, '22.0.2', False),
+        ('1:22.0.0~rc1-1~bpo12+1', 22, '22.0.0rc1', False),
+        ('22.1.0-18.20260801.el9ost', 22, '22.1.0', False),
+        ('22.0.2^20260801git1a2b', 22, '22.0.2', False),
+        ('24.0.0.0rc1', None, '24.0.0.0rc1', False),
+        ('0.0.0', None, '0.0.0', True),
+        ('unknown', None, None, False),
+        ('', None, None, False),
+        # Neither a series nor a date is the version of a package.
+        ('2026.1', None, None, False),
+        ('gazpacho', None, None, False),
+        ('20260801.0.0', None, None, False),
+    )
+    @ddt.unpack
+    def test_build(self, text, major, version, plain):
+        found = releases.build(text)
+        self.assertEqual(
+            (text, major, version, plain),
+            (
+                found.text,
+                found.release and found.release.major,
+                found.version,
+                found.plain,
+            ),
+        )
+
+    def test_order(self):
+        words = ['22.0.10', '22.0.2', '22.0.0', '22.0.0.0rc1', '21.0.3']
+        self.assertEqual(
+            words[::-1],
+            sorted(words, key=lambda text: releases.build(text).order),
+        )
+
+    def test_the_versions_that_were_released_end_with_the_catalog(self):
+        facts = catalog.Catalog()
+        for release in facts.releases:
+            latest = facts.package(release).version
+            numbers = latest.split('.')
+            following = '.'.join([*numbers[:-1], str(int(numbers[-1]) + 1)])
+            self.assertTrue(releases.named(latest).is_version(latest))
+            self.assertEqual(release, releases.parse(following))
 
 
 @ddt.ddt
