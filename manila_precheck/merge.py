@@ -144,6 +144,7 @@ def merge(
         ),
         database=databases.pop() if len(databases) == 1 else None,
         checks=tuple(results[check_id] for check_id in sorted(results)),
+        sampled=any(report.sampled for report in reports.values()),
         excluded=tuple(
             sorted({one for name in names for one in reports[name].excluded})
         ),

@@ -347,6 +347,14 @@ class Report:
     redacted_names: bool = False
     """Whether the names of hosts, projects and shares are replaced."""
 
+    sampled: bool = False
+    """Whether of large tables only a sample was to be read (--quick)."""
+
+    @property
+    def whole(self) -> bool:
+        """Say whether every check was run, over all that there is."""
+        return not (self.excluded or self.sampled)
+
     @property
     def exit_code(self) -> int:
         """Return the exit code: ``code``, or 0 below the threshold."""

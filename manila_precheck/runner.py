@@ -356,6 +356,7 @@ def report(
         source_origin=resolution.source_origin,
         target_release=resolution.upgrade.target.name,
         target_origin=resolution.target_origin,
+        sampled=ctx.options.quick,
         stage=ctx.stage,
         files=ctx.files,
         database=ctx.database_read,

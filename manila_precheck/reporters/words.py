@@ -88,6 +88,12 @@ VERDICTS = {
     ),
 }
 
+# What a run that is not whole lacks: before the upgrade, and after it.
+_WHOLE = (
+    'READY takes a run of all checks over all rows.',
+    'DONE takes a run of all checks over all rows.',
+)
+
 # A section of the findings: its severity, its title and what it means.
 SECTIONS = (
     (
@@ -137,14 +143,35 @@ OUTCOME_WORDS = {
 
 
 def verdict(report: model.Report) -> tuple[str, str]:
-    """Return a word and what to do, from the stage and the code."""
+    """Return the headline and what to do, from the stage and the code.
+
+    READY and DONE are for a whole run in which everything counts; any other
+    headline says what was looked at.
+    """
     if not any(
         check.outcome in (_Outcome.PASSED, _Outcome.FOUND)
         for check in report.checks
     ):
         if report.code < 2:
             return 'NOTHING JUDGED', 'no check had anything to look at.'
-    return VERDICTS[report.stage, report.code]
+    word, todo = VERDICTS[report.stage, report.code]
+    parts = []
+    if report.excluded:
+        every = {check.id for check in report.checks}.union(report.excluded)
+        ran = every.difference(report.excluded)
+        parts.append(f'{len(ran)} OF {len(every)} CHECKS')
+    if report.sampled:
+        parts.append('A SAMPLE OF THE ROWS')
+    if report.code == 0 and parts:
+        word = f'NO PROBLEM IN {" AND ".join(parts)}'
+        todo += f' {_WHOLE[report.stage is model.Stage.UPGRADED]}'
+    elif parts:
+        word = f'{word}, {" AND ".join(parts)}'
+    not_counted = [f for f in passed(report) if f.severity > _Severity.INFO]
+    if report.code == 0 and not_counted:
+        number = plural(len(not_counted), 'finding')
+        word = f'{word}, NOT COUNTING {number.upper()}'
+    return word, todo
 
 
 def plural(number: int, noun: str) -> str:

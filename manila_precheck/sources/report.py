@@ -164,6 +164,7 @@ def _read_report(held: Mapping[str, Any]) -> model.Report:
         ),
         waiver_until=_optional(held.get('waiver_until'), _day),
         redacted_names=held.get('redacted_names') is True,
+        sampled=held.get('sampled') is True,
     )
 
 

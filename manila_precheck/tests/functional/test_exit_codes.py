@@ -340,8 +340,16 @@ class CouldNotLookTest(Case):
     @ddt.data(
         ('--format crashes', '', 'ValueError: no'),
         ('--format leaves', '', 'it called sys.exit(0)'),
-        ('--report crashes:a', 'READY', 'report crashes:a: ValueError: no'),
-        ('--report json:/dev/full', 'READY', 'No space left on device'),
+        (
+            '--report crashes:a',
+            'NO PROBLEM IN 1 OF N CHECKS',
+            'report crashes:a: ValueError: no',
+        ),
+        (
+            '--report json:/dev/full',
+            'NO PROBLEM IN 1 OF N CHECKS',
+            'No space left on device',
+        ),
     )
     @ddt.unpack
     def test_a_report_that_is_not_written(self, flags, shown, words):
@@ -349,7 +357,8 @@ class CouldNotLookTest(Case):
             f'{self.check} {flags} --fail-on never'
         )
         self.assertEqual(255, code)
-        self.assertEqual(shown, stdout.partition(':')[0])
+        headline = re.sub('OF [0-9]+', 'OF N', stdout.partition(':')[0])
+        self.assertEqual(shown, headline)
         self.assertIn(words, stderr)
         self.assertEqual(1, stderr.count('\n'), stderr)
         self.assertNotIn('a', os.listdir(self.path))

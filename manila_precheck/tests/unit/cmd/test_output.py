@@ -233,7 +233,7 @@ class CommandTest(test_precheck.Case):
             flags += ['--report', f'{name}:{self.path}/{name}']
         code, stdout, stderr = self.path_check(*self.words, *flags)
         self.assertEqual((0, ''), (code, stderr))
-        self.assertTrue(stdout.startswith('READY'), stdout)
+        self.assertTrue(stdout.startswith('NO PROBLEM IN 1 OF '), stdout)
         self.assertEqual(stdout, self.report('table'))
         for name in names:
             self.assertNotEqual('', self.report(name))
@@ -254,7 +254,7 @@ class CommandTest(test_precheck.Case):
             'device\n',
             stderr,
         )
-        self.assertTrue(stdout.startswith('READY'), stdout)
+        self.assertTrue(stdout.startswith('NO PROBLEM IN 1 OF '), stdout)
         self.assertNotEqual('', self.report('junit'))
 
     def test_a_report_that_cannot_be_written_is_told_before_the_run(self):

@@ -1,0 +1,106 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import dataclasses
+
+import ddt
+import testtools
+
+from manila_precheck import model
+from manila_precheck import testing
+from manila_precheck.reporters import words
+
+_WAIVER = model.Waiver('a-check[a]', 'why', 'who', '2026-12-31')
+
+
+def _finding(severity, **kwargs):
+    return model.Finding(
+        'a-check', severity, model.Subject('share', 'a'), 'It is.', **kwargs
+    )
+
+
+@ddt.ddt
+class VerdictTest(testtools.TestCase):
+    """READY and DONE are for a whole run in which everything counts."""
+
+    def verdict(self, *findings, stage='plan', **kwargs):
+        result = model.CheckResult(
+            'a-check',
+            'A check',
+            model.Outcome.FOUND if findings else model.Outcome.PASSED,
+            findings=findings,
+        )
+        report = dataclasses.replace(
+            testing.report_of(result), stage=model.Stage(stage), **kwargs
+        )
+        return words.verdict(report)
+
+    @ddt.data(('plan', 'READY'), ('stopped', 'READY'), ('upgraded', 'DONE'))
+    @ddt.unpack
+    def test_a_whole_run(self, stage, word):
+        note = _finding(model.Severity.INFO, known=True)
+        self.assertEqual(word, self.verdict(stage=stage)[0])
+        self.assertEqual(word, self.verdict(note, stage=stage)[0])
+
+    @ddt.data(('plan', 'READY'), ('stopped', 'READY'), ('upgraded', 'DONE'))
+    @ddt.unpack
+    def test_a_subset_of_the_checks_was_ready(self, stage, word):
+        headline, todo = self.verdict(stage=stage, excluded=('b', 'c'))
+        self.assertEqual('NO PROBLEM IN 1 OF 3 CHECKS', headline)
+        self.assertTrue(
+            todo.endswith(f' {word} takes a run of all checks over all rows.'),
+            todo,
+        )
+
+    def test_a_sample_of_the_rows_was_ready(self):
+        self.assertEqual(
+            'NO PROBLEM IN A SAMPLE OF THE ROWS',
+            self.verdict(sampled=True)[0],
+        )
+        self.assertEqual(
+            'NO PROBLEM IN 1 OF 2 CHECKS AND A SAMPLE OF THE ROWS',
+            self.verdict(sampled=True, excluded=('b',))[0],
+        )
+
+    def test_a_check_that_only_one_of_the_hosts_left_out(self):
+        self.assertEqual(
+            'NO PROBLEM IN 0 OF 1 CHECKS',
+            self.verdict(excluded=('a-check',))[0],
+        )
+
+    @ddt.data(
+        (model.Severity.WARNING, 'READ FIRST, 1 OF 2 CHECKS'),
+        (model.Severity.FAILURE, 'DO NOT UPGRADE YET, 1 OF 2 CHECKS'),
+    )
+    @ddt.unpack
+    def test_a_subset_with_problems(self, severity, headline):
+        self.assertEqual(
+            headline, self.verdict(_finding(severity), excluded=('b',))[0]
+        )
+
+    @ddt.data({'waiver': _WAIVER}, {'known': True})
+    def test_what_counts_for_nothing_was_ready(self, kwargs):
+        found = [
+            _finding(severity, **kwargs)
+            for severity in (model.Severity.FAILURE, model.Severity.WARNING)
+        ]
+        self.assertEqual(
+            'READY, NOT COUNTING 2 FINDINGS', self.verdict(*found)[0]
+        )
+        self.assertEqual(
+            'NO PROBLEM IN 1 OF 2 CHECKS, NOT COUNTING 1 FINDING',
+            self.verdict(found[0], excluded=('b',))[0],
+        )
+        self.assertEqual(
+            'DONE, NOT COUNTING 1 FINDING',
+            self.verdict(found[0], stage='upgraded')[0],
+        )
