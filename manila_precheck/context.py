@@ -107,8 +107,7 @@ class Context:
     :param now: the time of the run, in UTC, with a time zone.
     :param read_database: False when no check of the run needs the database
         and the releases are known without it.
-    :param installed: returns the release of the installed manila, or None.
-    :param version: returns the version of the installed manila, or None.
+    :param installed: returns the manila that is installed here, or None.
     :param python: returns the version of the Python that runs this.
     :param locations: the configuration files and directories in the order
         in which oslo.config read them; None to take them from conf.
@@ -126,10 +125,9 @@ class Context:
         now: datetime.datetime,
         read_database: bool = True,
         installed: Callable[
-            [], Optional[releases.Release]
-        ] = resolutions.installed_release,
+            [], Optional[releases.Build]
+        ] = resolutions.installed,
         locations: Optional[tuple[str, ...]] = None,
-        version: Callable[[], Optional[str]] = resolutions.installed_version,
         python: Callable[[], tuple[int, int]] = resolutions.running_python,
         root: str = '/',
         sources: Callable[
@@ -152,7 +150,6 @@ class Context:
         self._read_database = read_database
         self._installed = installed
         self._locations = locations
-        self._version = version
         self._python = python
         self._root = root
         self._sources = sources
@@ -256,9 +253,12 @@ class Context:
         return self._lazy.get(name, lambda: document_source.read(path))
 
     @property
-    def installed_version(self) -> Optional[str]:
-        """The version of the manila that is installed here, or None."""
-        return self._version()
+    def installed(self) -> Optional[releases.Build]:
+        """The manila that is installed here, or None."""
+        found: Optional[releases.Build] = self._lazy.get(
+            'installed', self._installed
+        )
+        return found
 
     @property
     def python_version(self) -> tuple[int, int]:
@@ -275,9 +275,10 @@ class Context:
         """
         found = self.database_as_found
         if found.state is database_source.State.EMPTY:
-            raise exceptions.SourceNotApplicable(
-                'the database is empty: this is a first install'
-            )
+            reason = 'the database is empty'
+            if not self.options.source_release:
+                reason += ': this is a first install'
+            raise exceptions.SourceNotApplicable(reason)
         return found
 
     @property
@@ -427,7 +428,8 @@ class Context:
     def resolution(self) -> resolutions.Resolution:
         """Which upgrade it is, and how that is known.
 
-        :raises UsageError: when an option names an unknown release.
+        :raises UsageError: when an option names an unknown release, or the
+            target is not known.
         """
         return self._lazy.get('resolution', self._resolve)
 
@@ -438,14 +440,15 @@ class Context:
                 self.stage,
                 _stated(self.options.source_release),
                 _stated(self.options.target_release),
-                self._installed(),
+                self.installed,
                 at_revision,
-                self._first_install(),
+                self._empty(),
                 self.catalog.releases,
+                _vendor_path(self.options.vendor_path),
             )
         )
 
-    def _first_install(self) -> bool:
+    def _empty(self) -> bool:
         found = self._lazy.seen('database')
         return found is not None and found.state is database_source.State.EMPTY
 
@@ -462,5 +465,22 @@ class Context:
         return self.catalog.releases_at(found.revision)
 
 
-def _stated(text: Optional[str]) -> Optional[releases.Release]:
-    return releases.parse(text) if text else None
+def _stated(text: Optional[str]) -> Optional[releases.Build]:
+    return releases.named(text) if text else None
+
+
+def _vendor_path(text: Optional[str]) -> Optional[releases.Upgrade]:
+    if not text:
+        return None
+    source, mark, target = text.partition(':')
+    upgrade = (
+        releases.Upgrade(releases.parse(source), releases.parse(target))
+        if mark
+        else None
+    )
+    if upgrade is None or not upgrade.source < upgrade.target:
+        raise exceptions.UsageError(
+            f'[manila_precheck] vendor_path is {text!r}, and must be an '
+            'earlier and a later release: wallaby:2023.1'
+        )
+    return upgrade

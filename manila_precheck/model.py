@@ -305,13 +305,14 @@ class Report:
     """The release that runs now: '2025.1'."""
 
     source_origin: str
-    """How it is known: 'database', 'option', 'package' or 'assumed'."""
+    """How it is known: 'database', 'shared' (the database has the revision
+    of several releases), 'option', 'package' or 'assumed'."""
 
     target_release: str
     """The release that the operator is going to: '2026.1'."""
 
     target_origin: str
-    """How it is known: 'option', 'package', 'database' or 'assumed'."""
+    """How it is known, likewise."""
 
     stage: Stage
     files: tuple[FileRead, ...]
@@ -346,6 +347,13 @@ class Report:
 
     redacted_names: bool = False
     """Whether the names of hosts, projects and shares are replaced."""
+
+    source_build: Optional[str] = None
+    """The version of the package that runs now, as it was found or given;
+    None when only the release is known."""
+
+    target_build: Optional[str] = None
+    """The version of the package to go to, likewise."""
 
     sampled: bool = False
     """Whether of large tables only a sample was to be read (--quick)."""

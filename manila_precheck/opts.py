@@ -45,15 +45,24 @@ precheck_opts = [
         'target_release',
         metavar='RELEASE',
         help='The release that the upgrade goes to: a series (2026.1), a '
-        'code name (gazpacho) or a version of manila (22). Default: the '
-        'manila that is installed when it is newer than what runs, else the '
-        'release after what runs, which the report then calls assumed.',
+        'code name (gazpacho), or a version of manila (22, 22.0.2) as the '
+        'package has it. Default: the manila that is installed when it is '
+        'newer than what runs, else the release after what runs, which the '
+        'report then calls assumed.',
     ),
     cfg.StrOpt(
         'source_release',
         metavar='RELEASE',
         help='The release that runs now. Default: what the revision of the '
         'database says, else the manila that is installed.',
+    ),
+    cfg.StrOpt(
+        'vendor_path',
+        metavar='SOURCE:TARGET',
+        help='An upgrade in one step that OpenStack does not test and the '
+        'vendor of the packages supports, such as wallaby:2023.1. For this '
+        'path upgrade-path warns where it would fail; every other check '
+        'judges it as any other.',
     ),
     cfg.StrOpt(
         'stage',

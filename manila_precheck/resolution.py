@@ -13,7 +13,9 @@
 """Which upgrade a run is about, and how that is known."""
 
 import dataclasses
+import importlib.machinery
 import importlib.metadata
+import os
 import sys
 from typing import NamedTuple
 from typing import Optional
@@ -21,6 +23,42 @@ from typing import Optional
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import releases
+
+
+class Known(NamedTuple):
+    """What there is to tell it by."""
+
+    stage: model.Stage
+    source: Optional[releases.Build]
+    """What the option source_release says; None when it is not set."""
+
+    target: Optional[releases.Build]
+    """What the option target_release says; None when it is not set."""
+
+    installed: Optional[releases.Build]
+    """The manila that is installed here; None for none. One that is not
+    known is a build of no release."""
+
+    at_revision: tuple[releases.Release, ...]
+    """Those that have the revision of the database, oldest first."""
+
+    empty: bool
+    """The database is there and empty."""
+
+    every: tuple[releases.Release, ...]
+    """All that the catalog knows, oldest first."""
+
+    vendor_path: Optional[releases.Upgrade] = None
+    """What the option vendor_path says; None when it is not set."""
+
+    def leads(
+        self, source: releases.Release, target: releases.Release
+    ) -> bool:
+        """Say whether one may go from a release to another in one step."""
+        return (
+            target in releases.next_hops(source)
+            or releases.Upgrade(source, target) == self.vendor_path
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,50 +71,110 @@ class Resolution:
     """'database', 'option', 'package' or 'assumed'."""
 
     target_origin: str
-    """'option', 'package' or 'assumed'."""
+    """'option', 'package', 'database' or 'assumed'."""
 
-    stated_source: Optional[releases.Release] = None
-    """What the option source_release says; None when it is not set."""
-
-    first_install: bool = False
-    """True when the database is there and empty."""
+    known: Known
+    """What it was told by."""
 
     @property
     def target_assumed(self) -> bool:
         """Say whether nobody named the target."""
         return self.target_origin == 'assumed'
 
+    @property
+    def origins(self) -> tuple[str, str]:
+        """How source and target are known, for the report.
 
-def installed_version() -> Optional[str]:
-    """Return the version of the manila that is installed here.
+        'shared' in place of 'database' where the revision is that of several
+        releases and nothing tells which of them it is.
+        """
+        source, target = self.source_origin, self.target_origin
+        if self.alike:
+            source, target = (
+                'shared' if origin == 'database' else origin
+                for origin in (source, target)
+            )
+        return source, target
 
-    From the metadata of the package; manila itself is never imported.
-    None when it is not installed.
+    @property
+    def first_install(self) -> bool:
+        """Say whether there is nothing to upgrade from."""
+        return _first_install(self.known)
+
+    @property
+    def installed_as(self) -> str:
+        """What the installed manila is: 'source', 'target' or '' (neither)."""
+        source, target = self.upgrade.source, self.upgrade.target
+        release = _release(self.known.installed)
+        if release == target and (
+            source != target
+            or self.first_install
+            or self.known.stage is model.Stage.UPGRADED
+        ):
+            return 'target'
+        return 'source' if release == source else ''
+
+    @property
+    def source_build(self) -> Optional[releases.Build]:
+        """The build that runs now; None when only its release is known."""
+        return self._build('source', self.known.source)
+
+    @property
+    def target_build(self) -> Optional[releases.Build]:
+        """The build to go to; None when only its release is known."""
+        return self._build('target', self.known.target)
+
+    def _build(
+        self, side: str, stated: Optional[releases.Build]
+    ) -> Optional[releases.Build]:
+        if stated is not None and stated.numbers:
+            return stated
+        return self.known.installed if self.installed_as == side else None
+
+    @property
+    def alike(self) -> tuple[releases.Release, ...]:
+        """The releases that the database may be of, where they are several.
+
+        They share the revision, and nobody said which of them it is.
+        """
+        known = self.known
+        told = {_release(known.installed)}
+        if self.target_origin != 'database':
+            told.add(_release(known.source))
+        if (
+            'database' not in (self.source_origin, self.target_origin)
+            or len(known.at_revision) < 2
+            or told.intersection(known.at_revision)
+        ):
+            return ()
+        return known.at_revision
+
+
+def installed() -> Optional[releases.Build]:
+    """Return the manila that is installed here; None when there is none.
+
+    By the metadata of the package; manila itself is never imported. What is
+    there without usable metadata, or in two versions, is a build of no
+    release: what would run is not known.
     """
-    try:
-        return importlib.metadata.version('manila')
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-def installed_release() -> Optional[releases.Release]:
-    """Return the release of the manila that is installed here.
-
-    None when it is not installed, or of a release that is not known.
-    """
-    return release_of(installed_version())
-
-
-def release_of(version: Optional[str]) -> Optional[releases.Release]:
-    """Return the release that a version of manila is of.
-
-    :param version: as the metadata of the package has it; None for none.
-    :returns: None also when it is of a release that is not known.
-    """
-    try:
-        return releases.parse(version) if version else None
-    except exceptions.UsageError:
-        return None
+    found: dict[str, None] = {}
+    for package in importlib.metadata.distributions(name='manila'):
+        try:
+            version: Optional[str] = package.version
+        except (KeyError, TypeError, ValueError):
+            # Each Python has another answer to damaged metadata.
+            version = None
+        place = os.path.realpath(str(package.locate_file('')))
+        found[version or f'without a version in {place}'] = None
+    if not found:
+        # Not find_spec() of importlib.util, which believes sys.modules.
+        spec = importlib.machinery.PathFinder.find_spec('manila')
+        if spec is None or spec.origin is None:
+            return None
+        found[f'without metadata at {spec.origin}'] = None
+    if len(found) > 1:
+        return releases.Build(' and '.join(sorted(found)), None)
+    return releases.build(*found)
 
 
 def running_python() -> tuple[int, int]:
@@ -84,74 +182,88 @@ def running_python() -> tuple[int, int]:
     return sys.version_info[0], sys.version_info[1]
 
 
-class Known(NamedTuple):
-    """What there is to tell it by."""
-
-    stage: model.Stage
-    source: Optional[releases.Release]
-    """What the option source_release says; None when it is not set."""
-
-    target: Optional[releases.Release]
-    """What the option target_release says; None when it is not set."""
-
-    installed: Optional[releases.Release]
-    """Of the manila that is installed here; None for none."""
-
-    at_revision: tuple[releases.Release, ...]
-    """Those that have the revision of the database, oldest first."""
-
-    first_install: bool
-    """The database is there and empty."""
-
-    every: tuple[releases.Release, ...]
-    """All that the catalog knows, oldest first."""
-
-
 def resolve(known: Known) -> Resolution:
-    """Return which upgrade it is."""
-    if known.first_install:
+    """Return which upgrade it is.
+
+    :raises UsageError: when the target is not known: what is installed is a
+        build of no known release, or the source is the newest that is known.
+    """
+    stated = _release(known.target)
+    installed = _release(known.installed)
+    if known.installed is not None and installed is None and stated is None:
+        raise exceptions.UsageError(
+            f'manila {known.installed.text} is installed here, and this '
+            f'manila-precheck knows {releases.known_range()}; pass '
+            '--target-release RELEASE, or upgrade manila-precheck'
+        )
+    if _first_install(known):
         target, target_origin = _first_known(
-            (known.target, 'option'),
-            (known.installed, 'package'),
+            (stated, 'option'),
+            (installed, 'package'),
             (known.every[-1], 'assumed'),
         )
         return Resolution(
             releases.Upgrade(target, target),
             target_origin,
             target_origin,
-            first_install=True,
+            known,
         )
     source, source_origin = _source(known)
     migrated = known.stage is model.Stage.UPGRADED and known.at_revision
-    newer = known.installed is not None and (
-        source is None or known.installed > source
-    )
+    newer = installed is not None and (source is None or installed > source)
     base = source or known.every[-2]
     target, target_origin = _first_known(
-        (known.target, 'option'),
-        (known.at_revision[-1] if migrated else None, 'database'),
-        (known.installed if newer else None, 'package'),
-        (releases.following(base) or base, 'assumed'),
+        (stated, 'option'),
+        (
+            _one_of(known.at_revision, installed) if migrated else None,
+            'database',
+        ),
+        (installed if newer else None, 'package'),
+        (releases.following(base), 'assumed'),
+        # As in manila-status of the newest release, after db sync.
+        (installed if installed == base else None, 'assumed'),
     )
     if source is None:
-        source, source_origin = _assumed_source(known.every, target), 'assumed'
+        source, source_origin = _assumed_source(known, target), 'assumed'
     return Resolution(
-        releases.Upgrade(source, target),
-        source_origin,
-        target_origin,
-        known.source,
+        releases.Upgrade(source, target), source_origin, target_origin, known
     )
+
+
+def _release(
+    build: Optional[releases.Build],
+) -> Optional[releases.Release]:
+    return None if build is None else build.release
+
+
+def _first_install(known: Known) -> bool:
+    # An operator who names what runs now has a database somewhere.
+    return known.empty and known.source is None
+
+
+def _one_of(
+    at_revision: tuple[releases.Release, ...],
+    *told: Optional[releases.Release],
+) -> releases.Release:
+    """Return which of the releases that share the revision it is.
+
+    :param told: which it may be, by what else is known, the surest first.
+    """
+    for release in told:
+        if release is not None and release in at_revision:
+            return release
+    return at_revision[-1]
 
 
 def _assumed_source(
-    every: tuple[releases.Release, ...], target: releases.Release
+    known: Known, target: releases.Release
 ) -> releases.Release:
     """Return the earliest release from which one may go to a target.
 
     It crosses the most, so that nothing is left out for want of a word.
     """
     earlier = [
-        release for release in every if target in releases.next_hops(release)
+        release for release in known.every if known.leads(release, target)
     ]
     return earlier[0] if earlier else target
 
@@ -162,7 +274,8 @@ def _source(known: Known) -> tuple[Optional[releases.Release], str]:
     The revision of the database comes first, but it says where the upgrade
     came from only until ``manila-manage db sync`` has run.
     """
-    target, at_revision = known.target, known.at_revision
+    target, at_revision = _release(known.target), known.at_revision
+    stated, installed = _release(known.source), _release(known.installed)
     upgraded = known.stage is model.Stage.UPGRADED
     migrated = (
         upgraded
@@ -170,29 +283,38 @@ def _source(known: Known) -> tuple[Optional[releases.Release], str]:
         else target in at_revision
     )
     if at_revision and not migrated:
-        for one in (known.source, known.installed):
-            if one in at_revision:
-                return one, 'database'
         fitting = [
             release
             for release in at_revision
-            if target in releases.next_hops(release)
+            if target is not None and known.leads(release, target)
         ]
-        return (fitting or list(at_revision))[-1], 'database'
-    if known.source is not None:
-        return known.source, 'option'
+        return (
+            _one_of(at_revision, stated, installed, *fitting[-1:]),
+            'database',
+        )
+    if stated is not None:
+        return stated, 'option'
     if migrated and at_revision and not upgraded:
-        return at_revision[-1], 'database'
+        assert target is not None
+        earlier = installed in at_revision and installed < target
+        return (installed if earlier else target), 'database'
     if (
-        known.installed is not None
+        installed is not None
         and not upgraded
-        and (target is None or known.installed < target)
+        and (target is None or installed < target)
     ):
-        return known.installed, 'package'
+        return installed, 'package'
     return None, 'assumed'
 
 
 def _first_known(
     *candidates: tuple[Optional[releases.Release], str],
 ) -> tuple[releases.Release, str]:
-    return next((r, origin) for r, origin in candidates if r is not None)
+    for release, origin in candidates:
+        if release is not None:
+            return release, origin
+    raise exceptions.UsageError(
+        'the release to go to is not known: this manila-precheck knows '
+        f'{releases.known_range()}; pass --target-release RELEASE, or '
+        'upgrade manila-precheck'
+    )

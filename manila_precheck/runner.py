@@ -340,6 +340,10 @@ def run(
     return tuple(results)
 
 
+def _text_of(build: Optional[releases.Build]) -> Optional[str]:
+    return None if build is None else build.text
+
+
 def report(
     results: Sequence[model.CheckResult],
     ctx: 'context.Context',
@@ -349,13 +353,16 @@ def report(
 ) -> model.Report:
     """Put the results of a run together with what the run looked at."""
     resolution = ctx.resolution
+    source_origin, target_origin = resolution.origins
     reproducible = ctx.options.reproducible
     return model.Report(
         tool=tool,
         source_release=resolution.upgrade.source.name,
-        source_origin=resolution.source_origin,
+        source_origin=source_origin,
         target_release=resolution.upgrade.target.name,
-        target_origin=resolution.target_origin,
+        target_origin=target_origin,
+        source_build=_text_of(resolution.source_build),
+        target_build=_text_of(resolution.target_build),
         sampled=ctx.options.quick,
         stage=ctx.stage,
         files=ctx.files,

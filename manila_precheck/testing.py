@@ -40,6 +40,7 @@ from manila_precheck import context as contexts
 from manila_precheck import model
 from manila_precheck import opts
 from manila_precheck import registry
+from manila_precheck import releases
 from manila_precheck import resolution
 from manila_precheck import runner
 from manila_precheck.sources import config
@@ -61,8 +62,8 @@ class Site(fixtures.Fixture):
     :param source: the release that runs now, as ``--source-release``.
     :param target: as ``--target-release``.
     :param stage: as ``--stage``.
-    :param installed: the version of the installed manila ('20.0.3'), or its
-        release; None for none.
+    :param installed: the version of the installed manila ('20.0.3'); None
+        for none.
     :param options: further options of ``[manila_precheck]``.
     :param check_options: options of checks: id to (name to value).
     :param python: the version of the Python that runs the checks; None for
@@ -141,15 +142,14 @@ class Site(fixtures.Fixture):
                 conf.set_override(name, value, group=opts.GROUP)
         for check_id, values in self._check_options.items():
             self._override(conf, check_id, values)
-        installed = self._installed
+        installed = self._installed and releases.build(self._installed)
         python = self._python or resolution.running_python()
         made = contexts.Context(
             conf,
             catalog.Catalog(),
             NOW,
-            installed=lambda: resolution.release_of(installed),
+            installed=lambda: installed or None,
             locations=tuple(map(self.file, self._locations)),
-            version=lambda: installed,
             python=lambda: python,
             root=self.file('root'),
             sources=lambda files, wanted: config_sources.listed(

@@ -13,16 +13,12 @@
 """The check ``installed-packages``."""
 
 from collections.abc import Iterator
-import re
 
 from manila_precheck import check
 from manila_precheck import context
 from manila_precheck import exceptions
 from manila_precheck import model
-
-_VERSION = re.compile(r'(?:[0-9]+!)?([0-9]+(?:\.[0-9]+)*)(.*)')
-# What pbr and PEP 440 write before a final version.
-_BEFORE_FINAL = re.compile(r'[-_.]?(a|b|c|rc|alpha|beta|pre|preview|dev)\d*')
+from manila_precheck import releases
 
 
 class InstalledPackages(check.Check):
@@ -61,23 +57,29 @@ class InstalledPackages(check.Check):
 
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
         """Yield what the packages of this environment lack."""
-        version = ctx.installed_version
-        too_old = list(self._python(ctx, version is not None))
-        if version is None and not too_old:
+        installed = ctx.installed
+        too_old = list(self._python(ctx, installed is not None))
+        if installed is None and not too_old:
             raise exceptions.SourceNotApplicable(
                 'manila is not installed in this environment'
             )
         yield from too_old
         # Once the services are down, the next packages are the target's.
-        if version is not None and ctx.stage is model.Stage.PLAN:
-            yield from self._manila(ctx, version)
+        if installed is not None and ctx.stage is model.Stage.PLAN:
+            yield from self._manila(ctx, installed)
 
     def _manila(
-        self, ctx: context.Context, version: str
+        self, ctx: context.Context, installed: releases.Build
     ) -> Iterator[model.Finding]:
+        version = installed.text
+        if not installed.numbers:
+            raise exceptions.PrecheckError(
+                f'the installed manila has the version {version!r}, which is '
+                'none'
+            )
         source = ctx.upgrade.source
         latest = ctx.catalog.package(source).version
-        if _order(version) >= _order(latest):
+        if installed.order >= releases.build(latest).order:
             return
         yield self.finding(
             model.Severity.WARNING,
@@ -132,22 +134,3 @@ class InstalledPackages(check.Check):
             [f'manila {package.version} requires-python'],
             data={'installed': here, 'needed': least},
         )
-
-
-def _order(version: str) -> tuple[tuple[int, ...], bool]:
-    """Return what versions of manila compare by.
-
-    '20.0.0.0rc1' and '20.0.3.dev4' come before the final '20.0.0' and
-    '20.0.3'; what a distribution appends ('+deb1', '.post1') does not count.
-
-    :raises PrecheckError: when it is no version.
-    """
-    match = _VERSION.match(version)
-    if match is None:
-        raise exceptions.PrecheckError(
-            f'the installed manila has the version {version!r}, which is none'
-        )
-    numbers = [int(number) for number in match[1].split('.')]
-    while numbers and not numbers[-1]:
-        numbers.pop()
-    return tuple(numbers), not _BEFORE_FINAL.match(match[2])

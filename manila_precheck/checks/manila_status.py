@@ -55,7 +55,7 @@ class ManilaStatus(check.Check):
 
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
         """Yield what each of manila's checks objects to."""
-        if ctx.installed_version is None:
+        if ctx.installed is None:
             raise exceptions.SourceNotApplicable(
                 'manila is not installed in this environment'
             )
@@ -71,5 +71,5 @@ class ManilaStatus(check.Check):
                 model.Subject('check', answer.name),
                 answer.details or f'{answer.name}: it gives no reason',
                 [model.command('manila-status upgrade check')],
-                data={'manila': ctx.installed_version},
+                data={'manila': ctx.installed.text},
             )

@@ -19,7 +19,6 @@ from typing import Optional
 from manila_precheck import check
 from manila_precheck import context
 from manila_precheck import drift
-from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.catalog import steps
 from manila_precheck.sources import database
@@ -90,11 +89,12 @@ class SchemaRevision(check.Check):
 
     def run(self, ctx: context.Context) -> Iterable[model.Finding]:
         """Yield what is wrong with the revision, and what is pending."""
-        db = ctx.database_as_found
+        upgraded = ctx.stage is model.Stage.UPGRADED
+        db = ctx.database_as_found if upgraded else ctx.database
         if db.left_out and db.state is not database.State.EMPTY:
             yield self._left_out(db.left_out)
         if db.state is database.State.EMPTY:
-            yield self._empty(ctx)
+            yield self._failure('the database is empty', [_SYNC])
         elif db.state is database.State.UNVERSIONED:
             yield self._unversioned(ctx, db)
         elif db.revision is None:
@@ -138,13 +138,6 @@ class SchemaRevision(check.Check):
             data=data,
             aspect=aspect,
         )
-
-    def _empty(self, ctx: context.Context) -> model.Finding:
-        if ctx.stage is not model.Stage.UPGRADED:
-            raise exceptions.SourceNotApplicable(
-                'the database is empty: this is a first install'
-            )
-        return self._failure('the database is empty', [_SYNC])
 
     def _unversioned(
         self, ctx: context.Context, db: database.Database

@@ -13,15 +13,24 @@
 """The check ``upgrade-path``."""
 
 from collections.abc import Iterable
+import contextlib
 
 from manila_precheck import check
 from manila_precheck import context
+from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import releases
+from manila_precheck import resolution as resolutions
 
 _CADENCE = (
     'https://governance.openstack.org/tc/resolutions/'
     '20220210-release-cadence-adjustment.html'
+)
+
+
+_CORRECT = model.advice(
+    'Correct [database] connection or --source-release; leave the latter out '
+    'and the database tells.'
 )
 
 
@@ -31,29 +40,52 @@ class UpgradePath(check.Check):
     An upgrade goes to the next release, or from a SLURP release to the next
     SLURP release (2023.1, 2024.1, 2025.1, 2026.1). Any other hop is tested
     by nobody: code that migrates data or reads deprecated names is removed
-    after one SLURP cycle.
+    after one SLURP cycle. A vendor may support another one, as Red Hat does
+    from wallaby (17.1) to 2023.1 (18.0): ``--vendor-path wallaby:2023.1``
+    declares it.
 
     The source release is read from the revision of the database, else from
     the installed manila, else from ``--source-release``. The target is
     ``--target-release``, else the installed manila when it is newer than
     the source, else the release after the source, which is then assumed.
+    Without ``--target-release`` nothing is judged when the installed manila
+    is of a release that is not known, when its version cannot be read, or
+    when two versions of it are installed: the command ends with 255.
+
+    Each release is judged by the facts of one build of it, which the report
+    names as the catalog. What another build (a point release, a release
+    candidate, a package of a distribution, local patches) does differently
+    is not judged.
 
     FAILURE: the hop is not supported; the finding names the release to go
-    to first. WARNING: the source had to be assumed, or is not the operator's
-    word. INFO: the target had to be assumed, or at stage upgraded the source,
-    which a migrated database does not tell; source and target are one
-    release; the database is empty and there is nothing to upgrade from.
+    to first. ``--source-release`` contradicts the database, which is of
+    another release or empty; ``--target-release`` or the stage contradicts
+    the manila that is installed. WARNING: the source had to be assumed, or
+    is one of two releases whose databases have the same revision (wallaby
+    and xena); the build that is installed or named is not that of the
+    catalog; the installed manila is neither the source nor the target, or
+    is not known; a vendor supports the hop and OpenStack does not. INFO: the
+    target had to be assumed, or at stage upgraded the source, which a
+    migrated database does not tell; source and target are one release; the
+    database is empty and there is nothing to upgrade from.
+
+    Known false positives: the command in the environment of another manila
+    than that of the services.
     """
 
     id = 'upgrade-path'
     title = 'Upgrade path'
     stages = model.ALL_STAGES
+    # What is stated is held against it; without one there is nothing to.
+    uses = frozenset({model.Source.DATABASE})
 
     def run(self, ctx: 'context.Context') -> Iterable[model.Finding]:
         """Yield what is wrong with the hop itself."""
         resolution = ctx.resolution
         upgrade = resolution.upgrade
         source, target = upgrade.source, upgrade.target
+        yield from self._builds(ctx)
+        yield from self._installed(ctx)
         if resolution.first_install:
             yield self.finding(
                 model.Severity.INFO,
@@ -62,10 +94,139 @@ class UpgradePath(check.Check):
                 aspect='first-install',
             )
             return
+        yield from self._source(ctx)
+        if resolution.target_assumed and source == target:
+            yield self.finding(
+                model.Severity.WARNING,
+                model.Subject('release', 'target'),
+                f'no target was named, and the release after {target} is not '
+                f'known; only {target} itself is judged',
+                [
+                    model.advice(
+                        'Pass --target-release RELEASE, or upgrade '
+                        'manila-precheck.'
+                    )
+                ],
+                aspect='assumed',
+            )
+        elif resolution.target_assumed:
+            yield self.finding(
+                model.Severity.INFO,
+                model.Subject('release', 'target'),
+                f'no target was named; {target} is assumed',
+                [model.advice('Pass --target-release RELEASE.')],
+                aspect='assumed',
+            )
+        yield from self._vendor_path(resolution)
+        if source == target:
+            yield self.finding(
+                model.Severity.INFO,
+                model.Subject('release', 'target'),
+                f'there is nothing to cross: source and target are {target}',
+                aspect='same',
+            )
+        elif not resolution.known.leads(source, target):
+            yield self._unsupported(upgrade)
+        with contextlib.suppress(exceptions.SourceNotGiven):
+            # One that cannot be read may be another than what is stated.
+            ctx.database_as_found  # noqa: B018
+
+    # -- the builds ----------------------------------------------------------
+
+    def _builds(self, ctx: 'context.Context') -> Iterable[model.Finding]:
+        """Yield the builds that are not those of the catalog."""
+        resolution = ctx.resolution
+        sides = (
+            ('source', resolution.upgrade.source, resolution.source_build),
+            ('target', resolution.upgrade.target, resolution.target_build),
+        )
+        for side, release, build in sides:
+            if build is None or not ctx.catalog.covers(release):
+                continue
+            facts = ctx.catalog.package(release).version
+            if build.is_version(facts):
+                continue
+            named = (
+                'is installed here'
+                if build is resolution.known.installed
+                else f'is what --{side}-release names'
+            )
+            # What ran before is over then, and little depends on it.
+            over = side == 'source' and ctx.stage is model.Stage.UPGRADED
+            yield self.finding(
+                model.Severity.INFO if over else model.Severity.WARNING,
+                model.Subject('release', side),
+                f'manila {build.text} {named}, and what this report says of '
+                f'{release} is true of manila {facts}; what they differ in '
+                'is not judged',
+                [
+                    model.advice(
+                        f'Read what changed between manila {facts} and '
+                        f'{build.text}: the release notes, and the patches '
+                        'of the package.'
+                    )
+                ],
+                data={'build': build.text, 'catalog': facts},
+                aspect='build',
+            )
+
+    def _installed(self, ctx: 'context.Context') -> Iterable[model.Finding]:
+        """Yield that what is installed is no part of the upgrade."""
+        resolution = ctx.resolution
+        build = resolution.known.installed
+        if build is None:
+            return
+        upgrade, target = resolution.upgrade, resolution.upgrade.target
+        side = resolution.installed_as
+        stated = {
+            'source': resolution.known.source,
+            'target': resolution.known.target,
+        }.get(side)
+        upgraded = ctx.stage is model.Stage.UPGRADED
+        severity = model.Severity.FAILURE
+        if build.release is None:
+            if not build.too_new:
+                severity = model.Severity.WARNING
+            words = f'and this manila-precheck knows {releases.known_range()}'
+        elif upgraded and side != 'target':
+            words = f'at stage upgraded, and it is of {build.release}'
+        elif not side:
+            if build.release < target:
+                severity = model.Severity.WARNING
+            words = f'and it is of {build.release}'
+        elif (
+            stated is not None
+            and stated.numbers
+            and stated.order != build.order
+        ):
+            words = f'and --{side}-release says {stated.text}'
+        else:
+            return
+        yield self.finding(
+            severity,
+            model.Subject('package', 'manila'),
+            f'manila {build.text} is installed here, {words}; the upgrade is '
+            f'judged as one from {upgrade.source} to {target}',
+            [
+                model.advice(
+                    'Install the manila of the upgrade, name the right '
+                    'releases, or run the command in an environment without '
+                    'another manila.'
+                )
+            ],
+            data={'installed': build.text},
+            aspect='installed',
+        )
+
+    # -- the source ----------------------------------------------------------
+
+    def _source(self, ctx: 'context.Context') -> Iterable[model.Finding]:
+        resolution = ctx.resolution
+        source, target = resolution.upgrade.source, resolution.upgrade.target
+        # The migrated database no longer tells, and no check that runs then
+        # leaves anything out for it.
+        over = ctx.stage is model.Stage.UPGRADED
         if resolution.source_origin == 'assumed' and source != target:
-            # The migrated database no longer tells, and no check that runs
-            # then leaves anything out for it.
-            over = ctx.stage is model.Stage.UPGRADED
             yield self.finding(
                 model.Severity.INFO if over else model.Severity.WARNING,
                 model.Subject('release', 'source'),
@@ -75,37 +236,97 @@ class UpgradePath(check.Check):
                     else 'the release that runs now is not known; '
                 )
                 + f'{source} is assumed',
-                [model.advice('Say it: --source-release RELEASE')],
+                [model.advice('Pass --source-release RELEASE.')],
                 aspect='assumed',
             )
-        stated = resolution.stated_source
-        if stated is not None and stated != source:
+        if resolution.alike:
+            side = 'target'
+            if resolution.source_origin == 'database':
+                side = 'source'
             yield self.finding(
                 model.Severity.WARNING,
+                model.Subject('release', side),
+                'the revision of the database is the last one of '
+                f'{" and of ".join(map(str, resolution.alike))}; '
+                f'{source if side == "source" else target} is assumed',
+                [model.advice(f'Pass --{side}-release RELEASE.')],
+                data={'releases': ' '.join(map(str, resolution.alike))},
+                aspect='alike',
+            )
+        found = self._found_instead(ctx)
+        stated = resolution.known.source
+        if found and stated is not None:
+            yield self.finding(
+                model.Severity.FAILURE,
                 model.Subject('release', 'source'),
-                f'--source-release says {stated}, the database is at '
-                f'{source}; the database is believed',
-                [model.advice('Leave --source-release out, or correct it.')],
-                data={'stated': stated.name, 'database': source.name},
+                f'--source-release says {stated.text}, {found}; the upgrade '
+                f'is judged as one from {source} to {target}',
+                [_CORRECT],
+                data={'stated': str(stated.release)},
                 aspect='stated',
             )
-        if resolution.target_assumed:
-            yield self.finding(
-                model.Severity.INFO,
-                model.Subject('release', 'target'),
-                f'no target was named; {target} is assumed',
-                [model.advice('Say it: --target-release RELEASE')],
-                aspect='assumed',
+
+    def _found_instead(self, ctx: 'context.Context') -> str:
+        """Return what the database is, when it is not as stated; else ''."""
+        resolution = ctx.resolution
+        known, source = resolution.known, resolution.upgrade.source
+        if known.source is None:
+            return ''
+        stated = known.source.release
+        at = known.at_revision
+        if ctx.stage is model.Stage.UPGRADED:
+            # Whether it is migrated, and empty, is for schema-revision.
+            if resolution.target_origin != 'database':
+                waits = at and resolution.upgrade.target not in at
+                if waits and stated not in at:
+                    return f'the database is at {source}'
+                return ''
+            if at == (stated,):
+                return 'the database is still at it, and no target is named'
+            return ''
+        if known.empty:
+            return 'the database is empty'
+        if at:
+            return '' if stated in at else f'the database is at {at[-1]}'
+        read = ctx.database_read
+        if read is None or read.revision is None:
+            return ''
+        within = ctx.catalog.releases_with(read.revision)
+        if within and stated is not None and within[0] < stated:
+            return (
+                f'the database is at revision {read.revision}, in the '
+                f'migrations of {within[0]}'
             )
-        if source == target:
-            yield self.finding(
-                model.Severity.INFO,
-                model.Subject('release', 'target'),
-                f'there is nothing to cross: source and target are {target}',
-                aspect='same',
-            )
-        elif not upgrade.supported:
-            yield self._unsupported(upgrade)
+        return ''
+
+    # -- the target ----------------------------------------------------------
+
+    def _vendor_path(
+        self, resolution: 'resolutions.Resolution'
+    ) -> Iterable[model.Finding]:
+        """Yield what --vendor-path declares, where it is not needless."""
+        declared, upgrade = resolution.known.vendor_path, resolution.upgrade
+        if declared is None or (declared == upgrade and upgrade.supported):
+            return
+        words = f'--vendor-path declares {declared}'
+        if declared == upgrade:
+            words += '; OpenStack does not test this upgrade in one step'
+        else:
+            words += f'; this is the upgrade {upgrade}'
+        yield self.finding(
+            model.Severity.WARNING,
+            model.Subject('release', 'target'),
+            words,
+            [
+                model.advice(
+                    'Follow the procedure of the vendor, with its packages.'
+                    if declared == upgrade
+                    else 'Leave --vendor-path out, or correct it.'
+                )
+            ],
+            [_CADENCE],
+            aspect='vendor-path',
+        )
 
     def _unsupported(self, upgrade: releases.Upgrade) -> model.Finding:
         source, target = upgrade.source, upgrade.target

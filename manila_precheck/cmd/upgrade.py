@@ -54,7 +54,13 @@ _REPORTS = f'OS_{opts.GROUP}__REPORT'.upper()
 
 #: The flags, by what they decide.
 _FLAGS = {
-    'the upgrade': ('target_release', 'source_release', 'stage', 'wait'),
+    'the upgrade': (
+        'target_release',
+        'source_release',
+        'vendor_path',
+        'stage',
+        'wait',
+    ),
     'the checks': ('check', 'skip', 'quick'),
     'the report': ('format', 'report', 'reproducible', 'redact_names'),
     'what counts': ('waivers', 'baseline', 'fail_on'),

@@ -230,10 +230,8 @@ def _provenance(report: model.Report) -> markup.Html:
 
 def _facts(report: model.Report) -> Iterator[tuple[str, str]]:
     tool = report.tool
-    origin = words.ORIGINS.get(report.source_origin, report.source_origin)
-    yield 'From', f'{report.source_release}, {origin}'
-    origin = words.ORIGINS.get(report.target_origin, report.target_origin)
-    yield 'To', f'{report.target_release}, {origin}'
+    yield 'From', words.source(report)
+    yield 'To', words.target(report)
     yield 'Stage', words.STAGES[report.stage]
     yield 'Database', words.database(report.database)
     yield 'Tool', f'{tool.name} {tool.version}'

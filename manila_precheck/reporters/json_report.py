@@ -62,6 +62,8 @@ def report_dict(report: model.Report) -> dict[str, Any]:
         'target_release': report.target_release,
         'target_origin': report.target_origin,
         'target_assumed': report.target_assumed,
+        'source_build': report.source_build,
+        'target_build': report.target_build,
         'verdict': words.verdict(report)[0],
         'whole': report.whole,
         'sampled': report.sampled,

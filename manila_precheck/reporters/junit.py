@@ -106,6 +106,14 @@ def _properties(report: model.Report) -> list[tuple[str, str]]:
         ('code', str(report.code)),
         ('source_release', report.source_release),
         ('target_release', report.target_release),
+        *(
+            (name, build)
+            for name, build in (
+                ('source_build', report.source_build),
+                ('target_build', report.target_build),
+            )
+            if build is not None
+        ),
         ('stage', report.stage.value),
         ('database', words.database(report.database)),
         ('tool', report.tool.version),

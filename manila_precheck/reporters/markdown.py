@@ -180,10 +180,8 @@ def _provenance(report: model.Report) -> Iterator[str]:
     tool = report.tool
     yield '<details><summary>What was looked at</summary>'
     yield ''
-    origin = words.ORIGINS.get(report.source_origin, report.source_origin)
-    yield f'- from {_text(report.source_release)}, {_text(origin)}'
-    origin = words.ORIGINS.get(report.target_origin, report.target_origin)
-    yield f'- to {_text(report.target_release)}, {_text(origin)}'
+    yield f'- from {_text(words.source(report))}'
+    yield f'- to {_text(words.target(report))}'
     yield f'- stage {_text(words.STAGES[report.stage])}'
     yield f'- database {_text(words.database(report.database))}'
     yield f'- {_text(tool.name)} {_code(tool.version)}'

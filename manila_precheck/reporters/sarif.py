@@ -109,6 +109,8 @@ def _run(report: model.Report) -> dict[str, Any]:
             'source_release': report.source_release,
             'target_release': report.target_release,
             'target_assumed': report.target_assumed,
+            'source_build': report.source_build,
+            'target_build': report.target_build,
             'verdict': words.verdict(report)[0],
             'whole': report.whole,
             'stage': report.stage.value,

@@ -130,17 +130,11 @@ class _Table:
 
     def _facts(self) -> Iterator[tuple[str, str]]:
         report = self._report
-        origin = words.ORIGINS.get(report.source_origin, report.source_origin)
-        yield 'From', f'{report.source_release}, {origin}'
+        yield 'From', words.source(report)
+        target = words.target(report)
         if report.target_assumed:
-            origin = (
-                'assumed: the next release (--target-release names another)'
-            )
-        else:
-            origin = words.ORIGINS.get(
-                report.target_origin, report.target_origin
-            )
-        yield 'To', f'{report.target_release}, {origin}'
+            target += ': the next release (--target-release names another)'
+        yield 'To', target
         yield 'Stage', words.STAGES[report.stage]
         yield 'Database', words.database(report.database)
         tool = report.tool

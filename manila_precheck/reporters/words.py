@@ -32,6 +32,7 @@ _Outcome = model.Outcome
 
 ORIGINS = {
     'database': 'from the revision of the database',
+    'shared': 'one of the releases that have the revision of the database',
     'option': 'as given',
     'package': 'from the installed manila',
     'assumed': 'assumed',
@@ -140,6 +141,25 @@ OUTCOME_WORDS = {
     _Outcome.ERROR: 'ERROR',
     _Outcome.NOT_APPLICABLE: 'N/A',
 }
+
+
+def source(report: model.Report) -> str:
+    """Return what runs now, and how that is known."""
+    return _side(
+        report.source_release, report.source_build, report.source_origin
+    )
+
+
+def target(report: model.Report) -> str:
+    """Return where the upgrade goes, and how that is known."""
+    return _side(
+        report.target_release, report.target_build, report.target_origin
+    )
+
+
+def _side(release: str, build: Optional[str], origin: str) -> str:
+    which = release if build is None else f'{release} (manila {build})'
+    return f'{which}, {ORIGINS.get(origin, origin)}'
 
 
 def verdict(report: model.Report) -> tuple[str, str]:

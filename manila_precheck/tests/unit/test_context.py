@@ -24,6 +24,7 @@ from manila_precheck import testing
 # manila 13.2.0, 18.3.0, 20.0.3 and 22.0.2: the last revision of each.
 XENA = 'fbdfabcba377'
 CARACAL = '2f27d904214c'
+HIBISCUS = 'afc3b5e1f406'
 EPOXY = '0d8c8f6d54a4'
 GAZPACHO = '004e506e922e'
 
@@ -119,6 +120,34 @@ class ResolutionTest(testtools.TestCase):
         ),
         (None, {'installed': '20'}, '2025.1 package 2025.2 assumed'),
         (None, {'installed': '23'}, '2026.2 package 2026.2 assumed'),
+        # A path that a vendor supports.
+        (
+            XENA,
+            {'target': '2023.1', 'options': {'vendor_path': 'wallaby:2023.1'}},
+            'wallaby database 2023.1 option',
+        ),
+        (
+            None,
+            {'target': '2023.1', 'options': {'vendor_path': 'wallaby:2023.1'}},
+            'wallaby assumed 2023.1 option',
+        ),
+        (XENA, {'target': 'wallaby'}, 'wallaby database wallaby option'),
+        (
+            XENA,
+            {'target': 'xena', 'installed': '12.1.2'},
+            'wallaby database xena option',
+        ),
+        (
+            XENA,
+            {'stage': 'upgraded', 'installed': '12.1.2'},
+            'wallaby assumed wallaby database',
+        ),
+        # The target that is given counts, whatever is installed.
+        (
+            CARACAL,
+            {'target': '2025.1', 'installed': '24.0.0'},
+            '2024.1 database 2025.1 option',
+        ),
     )
     @ddt.unpack
     def test_resolution(self, revision, kwargs, expected):
@@ -131,7 +160,6 @@ class ResolutionTest(testtools.TestCase):
             {'installed': '20', 'target': '2025.2'},
             '2025.2 option 2025.2 option',
         ),
-        ({'source': '2024.1'}, '2026.2 assumed 2026.2 assumed'),
     )
     @ddt.unpack
     def test_first_install(self, kwargs, expected):
@@ -140,8 +168,63 @@ class ResolutionTest(testtools.TestCase):
             expected, ' '.join(self.resolve(tables=False, **kwargs))
         )
 
-    def test_unknown_release(self):
-        self.assertRaises(exceptions.UsageError, self.resolve, target='2031.1')
+    def test_an_empty_database_is_not_what_runs(self):
+        """It was taken for a first install, whatever was stated."""
+        self.assertEqual(
+            ('2024.1', 'option', '2024.2', 'assumed'),
+            self.resolve(tables=False, source='2024.1'),
+        )
+
+    @ddt.data({'target': '2031.1'}, {'source': '17.1'}, {'target': '18.0'})
+    def test_unknown_release(self, options):
+        self.assertRaises(exceptions.UsageError, self.resolve, **options)
+
+    @ddt.data(
+        {},
+        {'source': '2025.1'},
+        {'revision': EPOXY},
+        {'revision': EPOXY, 'stage': 'upgraded'},
+        {'tables': False},
+    )
+    def test_an_installed_manila_that_is_not_known_was_ignored(self, kwargs):
+        for version in ('24.0.0.0rc1', '11.1.2', '0.0.0', 'unknown', ''):
+            raised = self.assertRaises(
+                exceptions.UsageError,
+                self.resolve,
+                installed=version or 'without a version in /x',
+                **kwargs,
+            )
+            self.assertEqual(
+                f'manila {version or "without a version in /x"} is installed '
+                'here, and this manila-precheck knows manila 12 (wallaby) to '
+                '23 (2026.2); pass --target-release RELEASE, or upgrade '
+                'manila-precheck',
+                str(raised),
+            )
+
+    @ddt.data(
+        {'revision': HIBISCUS},
+        {'revision': HIBISCUS, 'installed': '22.0.2'},
+        {'source': '2026.2'},
+    )
+    def test_the_release_after_the_newest_was_the_newest(self, kwargs):
+        raised = self.assertRaises(
+            exceptions.UsageError, self.resolve, **kwargs
+        )
+        self.assertEqual(
+            'the release to go to is not known: this manila-precheck knows '
+            'manila 12 (wallaby) to 23 (2026.2); pass --target-release '
+            'RELEASE, or upgrade manila-precheck',
+            str(raised),
+        )
+
+    @ddt.data('wallaby', 'wallaby:', 'wallaby:18.0', 'zed:yoga', 'a:b:c')
+    def test_a_vendor_path_that_is_none(self, text):
+        self.assertRaises(
+            exceptions.UsageError,
+            self.resolve,
+            options={'vendor_path': text},
+        )
 
 
 class LazyTest(testtools.TestCase):

@@ -9,15 +9,12 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-import os
-import sqlite3
-
 import ddt
-import fixtures
 import testtools
 
 from manila_precheck import model
 from manila_precheck import testing
+from manila_precheck.tests import databases
 
 CADENCE = (
     'https://governance.openstack.org/tc/resolutions/'
@@ -25,14 +22,17 @@ CADENCE = (
 )
 
 
-@ddt.ddt
-class UpgradePathTest(testtools.TestCase):
-    def run_check(self, **kwargs):
-        site = self.useFixture(
-            testing.Site(**{'source': None, 'target': None, **kwargs})
-        )
-        return site.run('upgrade-path')
+CORRECT = model.advice(
+    'Correct [database] connection or --source-release; leave the latter out '
+    'and the database tells.'
+)
+INSTALL = model.advice(
+    'Install the manila of the upgrade, name the right releases, or run the '
+    'command in an environment without another manila.'
+)
 
+
+class Words:
     def result(self, *findings):
         return model.CheckResult(
             id='upgrade-path',
@@ -52,6 +52,68 @@ class UpgradePathTest(testtools.TestCase):
             remediation,
             **kwargs,
         )
+
+    def build(self, side, release, build, where, facts, **kwargs):
+        return self.finding(
+            kwargs.get('severity', model.Severity.WARNING),
+            side,
+            f'manila {build} {where}, and what this report says of {release} '
+            f'is true of manila {facts}; what they differ in is not judged',
+            model.advice(
+                f'Read what changed between manila {facts} and {build}: the '
+                'release notes, and the patches of the package.'
+            ),
+            data={'build': build, 'catalog': facts},
+            aspect='build',
+        )
+
+    def installed(self, severity, build, words, path):
+        return model.Finding(
+            'upgrade-path',
+            severity,
+            model.Subject('package', 'manila'),
+            f'manila {build} is installed here, {words}; the upgrade is '
+            f'judged as one from {path}',
+            (INSTALL,),
+            data={'installed': build},
+            aspect='installed',
+        )
+
+    def stated(self, stated, found, path, text=None):
+        return self.finding(
+            model.Severity.FAILURE,
+            'source',
+            f'--source-release says {text or stated}, {found}; the upgrade '
+            f'is judged as one from {path}',
+            CORRECT,
+            data={'stated': stated},
+            aspect='stated',
+        )
+
+    def same(self, release):
+        return self.finding(
+            model.Severity.INFO,
+            'target',
+            f'there is nothing to cross: source and target are {release}',
+            aspect='same',
+        )
+
+    def first_install(self, release):
+        return self.finding(
+            model.Severity.INFO,
+            'target',
+            f'the database is empty: this is a first install of {release}',
+            aspect='first-install',
+        )
+
+
+@ddt.ddt
+class UpgradePathTest(Words, testtools.TestCase):
+    def run_check(self, **kwargs):
+        site = self.useFixture(
+            testing.Site(**{'source': None, 'target': None, **kwargs})
+        )
+        return site.run('upgrade-path')
 
     @ddt.data(
         ('2024.1', '2024.2'),
@@ -135,7 +197,7 @@ class UpgradePathTest(testtools.TestCase):
                     'source',
                     'the release that runs now is not known; 2024.1 is '
                     'assumed',
-                    model.advice('Say it: --source-release RELEASE'),
+                    model.advice('Pass --source-release RELEASE.'),
                     aspect='assumed',
                 )
             ),
@@ -147,11 +209,31 @@ class UpgradePathTest(testtools.TestCase):
                     model.Severity.INFO,
                     'target',
                     'no target was named; 2024.2 is assumed',
-                    model.advice('Say it: --target-release RELEASE'),
+                    model.advice('Pass --target-release RELEASE.'),
                     aspect='assumed',
                 )
             ),
             self.run_check(source='2024.1'),
+        )
+
+    def test_the_release_after_the_newest_is_not_known(self):
+        """The newest was READY to be upgraded to itself."""
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    model.Severity.WARNING,
+                    'target',
+                    'no target was named, and the release after 2026.2 is '
+                    'not known; only 2026.2 itself is judged',
+                    model.advice(
+                        'Pass --target-release RELEASE, or upgrade '
+                        'manila-precheck.'
+                    ),
+                    aspect='assumed',
+                ),
+                self.same('2026.2'),
+            ),
+            self.run_check(installed='23.0.1'),
         )
 
     def test_a_source_that_is_over_is_no_warning(self):
@@ -162,55 +244,431 @@ class UpgradePathTest(testtools.TestCase):
                     'source',
                     'the release that ran before the upgrade is not known; '
                     '2024.1 is assumed',
-                    model.advice('Say it: --source-release RELEASE'),
+                    model.advice('Pass --source-release RELEASE.'),
                     aspect='assumed',
                 )
             ),
             self.run_check(target='2025.1', stage='upgraded'),
         )
 
-    def test_stated_source_against_the_database(self):
-        folder = self.useFixture(fixtures.TempDir()).path
-        path = os.path.join(folder, 'manila.sqlite')
-        with sqlite3.connect(path) as database:
-            database.executescript(
-                'CREATE TABLE alembic_version (version_num TEXT);'
-                'CREATE TABLE shares (id TEXT);'
-                # The last revision of 2025.1.
-                "INSERT INTO alembic_version VALUES ('0d8c8f6d54a4');"
-            )
-        database.close()
+    @ddt.data(
+        '22.0.1',
+        '22.0.9',
+        '22.0.2+patched',
+        '22.0.0.0rc1',
+        '1:22.0.2-0ubuntu1~cloud0',
+        '22.1.0-18.20260801.el9ost',
+        '22.1.0.dev7',
+        '22.0',
+    )
+    def test_another_build_than_the_facts_are_of(self, version):
+        """It was judged as the other one, and nobody was told."""
         self.assertEqual(
             self.result(
-                self.finding(
-                    model.Severity.WARNING,
-                    'source',
-                    '--source-release says 2024.1, the database is at 2025.1; '
-                    'the database is believed',
-                    model.advice('Leave --source-release out, or correct it.'),
-                    data={'stated': '2024.1', 'database': '2025.1'},
-                    aspect='stated',
+                self.build(
+                    'target', '2026.1', version, 'is installed here', '22.0.2'
+                )
+            ),
+            self.run_check(source='2025.1', installed=version),
+        )
+        self.assertEqual(
+            self.result(
+                self.build(
+                    'source', '2026.1', version, 'is installed here', '22.0.2'
                 )
             ),
             self.run_check(
-                source='2024.1',
+                source='2026.1', target='2026.2', installed=version
+            ),
+        )
+        if version == '22.0':
+            return
+        self.assertEqual(
+            self.result(
+                self.build(
+                    'target',
+                    '2026.1',
+                    version,
+                    'is what --target-release names',
+                    '22.0.2',
+                )
+            ),
+            self.run_check(source='2025.1', target=version),
+        )
+        self.assertEqual(
+            self.result(
+                self.build(
+                    'source',
+                    '2026.1',
+                    version,
+                    'is what --source-release names',
+                    '22.0.2',
+                )
+            ),
+            self.run_check(source=version, target='2026.2'),
+        )
+
+    @ddt.data(
+        {'source': '20.0.3', 'target': '22.0.2'},
+        {'source': '2025.1', 'target': '22'},
+        {'source': 'epoxy', 'target': 'gazpacho', 'installed': '20.0.3'},
+        {'source': '2025.1', 'target': '2026.1', 'installed': '22.0.2'},
+        {'source': '2025.1', 'target': '22.0.2', 'installed': '22.0.2'},
+    )
+    def test_the_build_that_the_facts_are_of(self, kwargs):
+        self.assertEqual(self.result(), self.run_check(**kwargs))
+
+    def test_another_build_that_is_over(self):
+        self.assertEqual(
+            self.result(
+                self.build(
+                    'source',
+                    '2025.1',
+                    '20.0.1',
+                    'is what --source-release names',
+                    '20.0.3',
+                    severity=model.Severity.INFO,
+                )
+            ),
+            self.run_check(
+                source='20.0.1',
                 target='2026.1',
-                connection=f'sqlite:///{path}',
+                installed='22.0.2',
+                stage='upgraded',
             ),
         )
 
-    def test_first_install(self):
-        folder = self.useFixture(fixtures.TempDir()).path
-        path = os.path.join(folder, 'manila.sqlite')
-        sqlite3.connect(path).close()
+    def test_a_newer_build_of_the_same_release(self):
         self.assertEqual(
             self.result(
-                self.finding(
-                    model.Severity.INFO,
+                self.build(
                     'target',
-                    'the database is empty: this is a first install of 2025.1',
-                    aspect='first-install',
+                    '2026.1',
+                    '22.0.9',
+                    'is what --target-release names',
+                    '22.0.2',
+                ),
+                self.same('2026.1'),
+            ),
+            self.run_check(
+                source='2026.1', target='22.0.9', installed='22.0.2'
+            ),
+        )
+
+    @ddt.data(
+        # Newer than the target, whatever release it is of.
+        ('24.0.0.0rc1', 'plan', 2),
+        ('23.0.1', 'plan', 2),
+        # The staged one, perhaps, or another controller's.
+        ('21.0.3', 'plan', 1),
+        ('19.1.1', 'stopped', 1),
+        # Before the oldest, or not to be understood.
+        ('11.1.2', 'plan', 1),
+        ('0.0.0', 'plan', 1),
+        ('unknown', 'plan', 1),
+        # The services run what is installed.
+        ('20.0.3', 'upgraded', 2),
+        ('21.0.3', 'upgraded', 2),
+        ('23.0.1', 'upgraded', 2),
+        ('unknown', 'upgraded', 1),
+    )
+    @ddt.unpack
+    def test_another_manila_is_installed(self, version, stage, severity):
+        """It was taken for none, and the run passed."""
+        major = version.partition('.')[0]
+        release = {
+            '19': '2024.2',
+            '20': '2025.1',
+            '21': '2025.2',
+            '23': '2026.2',
+        }.get(major)
+        if release is None:
+            words = (
+                'and this manila-precheck knows manila 12 (wallaby) to 23 '
+                '(2026.2)'
+            )
+        elif stage == 'upgraded':
+            words = f'at stage upgraded, and it is of {release}'
+        else:
+            words = f'and it is of {release}'
+        self.assertEqual(
+            self.result(
+                self.installed(
+                    model.Severity(severity),
+                    version,
+                    words,
+                    '2025.1 to 2026.1',
                 )
             ),
-            self.run_check(target='2025.1', connection=f'sqlite:///{path}'),
+            self.run_check(
+                source='2025.1',
+                target='2026.1',
+                installed=version,
+                stage=stage,
+            ),
         )
+
+    @ddt.data(('source', '20.0.1', '20.0.3'), ('target', '22.0.2', '22.0.1'))
+    @ddt.unpack
+    def test_another_build_is_installed_than_stated(
+        self, side, stated, installed
+    ):
+        kwargs = {'source': '2025.1', 'target': '2026.1', side: stated}
+        result = self.run_check(installed=installed, **kwargs)
+        self.assertEqual(
+            self.installed(
+                model.Severity.FAILURE,
+                installed,
+                f'and --{side}-release says {stated}',
+                '2025.1 to 2026.1',
+            ),
+            result.findings[0],
+        )
+
+    def test_the_package_of_the_version_that_is_stated(self):
+        self.assertEqual(
+            self.result(
+                self.build(
+                    'target',
+                    '2026.1',
+                    '1:22.0.2-0ubuntu1',
+                    'is what --target-release names',
+                    '22.0.2',
+                )
+            ),
+            self.run_check(
+                source='2025.1',
+                target='1:22.0.2-0ubuntu1',
+                installed='22.0.2',
+            ),
+        )
+
+    def vendor(self, words, todo):
+        return self.finding(
+            model.Severity.WARNING,
+            'target',
+            f'--vendor-path declares {words}',
+            model.advice(todo),
+            references=(CADENCE,),
+            aspect='vendor-path',
+        )
+
+    def test_a_path_that_a_vendor_supports(self):
+        path = {'options': {'vendor_path': 'wallaby:2023.1'}}
+        self.assertEqual(
+            self.result(
+                self.vendor(
+                    'wallaby to 2023.1; OpenStack does not test this upgrade '
+                    'in one step',
+                    'Follow the procedure of the vendor, with its packages.',
+                )
+            ),
+            self.run_check(source='wallaby', target='2023.1', **path),
+        )
+        other = self.vendor(
+            'wallaby to 2023.1; this is the upgrade 2023.1 to 2024.1',
+            'Leave --vendor-path out, or correct it.',
+        )
+        self.assertEqual(
+            self.result(other),
+            self.run_check(source='2023.1', target='2024.1', **path),
+        )
+        # It lets no other one pass.
+        result = self.run_check(source='wallaby', target='2024.1', **path)
+        self.assertEqual(
+            ['upgrade-path[target]', 'upgrade-path[target#vendor-path]'],
+            [finding.key for finding in result.findings],
+        )
+        self.assertEqual(model.Severity.FAILURE, result.severity)
+        # One that is supported anyway needs no word.
+        self.assertEqual(
+            self.result(),
+            self.run_check(
+                source='2025.1',
+                target='2026.1',
+                options={'vendor_path': 'epoxy:gazpacho'},
+            ),
+        )
+
+    def test_a_database_that_cannot_be_read_contradicts_nothing(self):
+        """Nobody looked whether it is the one that is stated."""
+        result = self.run_check(
+            source='2025.1',
+            target='2026.1',
+            connection='sqlite:////nonexistent/manila.sqlite',
+        )
+        self.assertEqual(model.Outcome.ERROR, result.outcome)
+
+
+@ddt.ddt
+class Scenarios(Words):
+    """What is stated, held against the database."""
+
+    def run_on(self, database, **kwargs):
+        return self.run_check(
+            'upgrade-path', database, **{'target': '2026.1', **kwargs}
+        )
+
+    def at(self, revision):
+        """Return a database that is just at a revision."""
+        made = self.database()
+        made.execute(
+            'CREATE TABLE alembic_version (version_num VARCHAR(32))',
+            'CREATE TABLE shares (id VARCHAR(36))',
+            f"INSERT INTO alembic_version VALUES ('{revision}')",
+        )
+        return made
+
+    def test_first_install(self):
+        empty = self.database()
+        self.assertEqual(
+            self.result(self.first_install('2026.1')), self.run_on(empty)
+        )
+        self.assertEqual(
+            self.result(
+                self.build(
+                    'target', '2026.1', '22.0.1', 'is installed here', '22.0.2'
+                ),
+                self.first_install('2026.1'),
+            ),
+            self.run_on(empty, target=None, installed='22.0.1'),
+        )
+
+    def test_an_empty_database_was_ready_whatever_was_stated(self):
+        empty = self.database()
+        for stage in ('plan', 'stopped'):
+            self.assertEqual(
+                self.result(
+                    self.stated(
+                        '2025.1', 'the database is empty', '2025.1 to 2026.1'
+                    )
+                ),
+                self.run_on(empty, source='2025.1', stage=stage),
+            )
+        # Of which schema-revision makes a failure.
+        self.assertEqual(
+            self.result(),
+            self.run_on(empty, source='2025.1', stage='upgraded'),
+        )
+
+    def test_the_database_of_another_release(self):
+        database = self.at('0d8c8f6d54a4')
+        self.assertEqual(
+            self.result(
+                self.stated(
+                    '2024.1', 'the database is at 2025.1', '2025.1 to 2026.1'
+                )
+            ),
+            self.run_on(database, source='2024.1'),
+        )
+        self.assertEqual(
+            self.result(
+                self.build(
+                    'source',
+                    '2025.1',
+                    '20.0.1',
+                    'is what --source-release names',
+                    '20.0.3',
+                )
+            ),
+            self.run_on(database, source='20.0.1'),
+        )
+
+    def test_a_database_that_is_migrated_was_taken_for_the_source(self):
+        database = self.at('004e506e922e')
+        for stage in ('plan', 'stopped'):
+            self.assertEqual(
+                self.result(
+                    self.stated(
+                        '2025.1',
+                        'the database is at 2026.1',
+                        '2025.1 to 2026.1',
+                    )
+                ),
+                self.run_on(database, source='2025.1', stage=stage),
+            )
+        self.assertEqual(
+            self.result(),
+            self.run_on(database, source='2025.1', stage='upgraded'),
+        )
+
+    def test_a_database_that_was_not_migrated_was_done(self):
+        """Without a target it was taken for the target itself."""
+        database = self.at('0d8c8f6d54a4')
+        found = 'the database is still at it, and no target is named'
+        self.assertEqual(
+            self.result(
+                self.stated('2025.1', found, '2025.1 to 2025.1'),
+                self.same('2025.1'),
+            ),
+            self.run_on(
+                database, source='2025.1', target=None, stage='upgraded'
+            ),
+        )
+        # schema-revision knows the rest, where the target is named.
+        self.assertEqual(
+            self.result(),
+            self.run_on(database, source='2025.1', stage='upgraded'),
+        )
+
+    def test_the_middle_of_the_migrations(self):
+        # Of 2026.1.
+        database = self.at('eead2cb81845')
+        self.assertEqual(
+            self.result(
+                self.stated(
+                    '2026.2',
+                    'the database is at revision eead2cb81845, in the '
+                    'migrations of 2026.1',
+                    '2026.2 to 2026.2',
+                ),
+                self.same('2026.2'),
+            ),
+            self.run_on(database, source='2026.2', target='2026.2'),
+        )
+        # A db sync that did not end, which schema-revision says.
+        self.assertEqual(self.result(), self.run_on(database, source='2025.1'))
+
+    @ddt.data(('wallaby', None), ('xena', None), (None, '13.2.0'))
+    @ddt.unpack
+    def test_one_of_two_releases_that_is_named(self, source, installed):
+        database = self.at('fbdfabcba377')
+        result = self.run_on(
+            database, source=source, installed=installed, target='xena'
+        )
+        same = self.result(self.same('xena'))
+        self.assertEqual(
+            self.result() if source == 'wallaby' else same, result
+        )
+
+    @ddt.data(
+        ('plan', 'yoga', 'source', 'xena'),
+        ('plan', 'xena', 'source', 'xena'),
+        ('upgraded', None, 'target', 'xena'),
+    )
+    @ddt.unpack
+    def test_one_of_two_releases_was_named_at_random(
+        self, stage, target, side, assumed
+    ):
+        database = self.at('fbdfabcba377')
+        # What ran before does not tell where it went.
+        source = 'wallaby' if stage == 'upgraded' else None
+        result = self.run_on(
+            database, source=source, target=target, stage=stage
+        )
+        self.assertEqual(
+            self.finding(
+                model.Severity.WARNING,
+                side,
+                'the revision of the database is the last one of wallaby and '
+                f'of xena; {assumed} is assumed',
+                model.advice(f'Pass --{side}-release RELEASE.'),
+                data={'releases': 'wallaby xena'},
+                aspect='alike',
+            ),
+            result.findings[0],
+        )
+
+
+class UpgradePathSQLiteTest(Scenarios, databases.SQLiteTest):
+    pass

@@ -471,11 +471,6 @@ class ExitCodeTest(Case):
     )
     @ddt.unpack
     def test_code(self, words, fail_on, expected):
-        self.useFixture(
-            fixtures.MonkeyPatch(
-                'manila_precheck.resolution.installed_release', lambda: None
-            )
-        )
         code, stdout, stderr = self.path_check(*words, '--fail-on', fail_on)
         self.assertEqual((expected, ''), (code, stderr))
         self.assertNotEqual('', stdout)

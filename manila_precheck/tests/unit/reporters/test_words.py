@@ -104,3 +104,24 @@ class VerdictTest(testtools.TestCase):
             'DONE, NOT COUNTING 1 FINDING',
             self.verdict(found[0], stage='upgraded')[0],
         )
+
+
+class SidesTest(testtools.TestCase):
+    def test_the_builds(self):
+        report = testing.report_of()
+        self.assertEqual('2025.1, as given', words.source(report))
+        report = dataclasses.replace(
+            report,
+            source_origin='shared',
+            target_build='22.0.9',
+            target_origin='package',
+        )
+        self.assertEqual(
+            '2025.1, one of the releases that have the revision of the '
+            'database',
+            words.source(report),
+        )
+        self.assertEqual(
+            '2026.1 (manila 22.0.9), from the installed manila',
+            words.target(report),
+        )
