@@ -418,11 +418,17 @@ class Context:
             found |= names.of_database(database)
         return frozenset(found)
 
+    def end_statements(self) -> None:
+        """Have the database server end what it runs for this process."""
+        # Not the one that was seen: it may be in the middle of opening.
+        database_source.cancel_all()
+
     def close(self) -> None:
         """Close the connections that the run opened."""
         found = self._lazy.seen('database')
         if found is not None:
             found.close()
+        self.end_statements()
 
     @property
     def resolution(self) -> resolutions.Resolution:

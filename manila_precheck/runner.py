@@ -268,6 +268,7 @@ def run_one(
         outcome, reason = model.Outcome.NOT_APPLICABLE, str(exc)
     except _TookTooLong:
         ctx.abandoned = True
+        ctx.end_statements()
         outcome = model.Outcome.ERROR
         reason = (
             f'it did not end within {limit:g} seconds '

@@ -427,6 +427,9 @@ def _ended_by_signals() -> Iterator[None]:
 
 def _end_child(number: int, frame: Any) -> None:
     """End the process that runs the checks; its parent says why."""
+    database = sys.modules.get('manila_precheck.sources.database')
+    # Not there, or not whole: no statement runs.
+    getattr(database, 'cancel_all', lambda: None)()
     # Not by an exception: a check's thread, or a plugin, may hold it.
     os._exit(128 + number)
 

@@ -18,6 +18,7 @@ import datetime
 import importlib.metadata
 import os
 import sys
+import threading
 from typing import Any
 
 from oslo_config import cfg
@@ -256,8 +257,11 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     if targets:
         output.require_no_inputs(targets, _inputs(ctx, decided))
     try:
-        # An unknown release is a usage error, before anything runs.
-        decided.require(ctx.upgrade.target.name, ctx.stage.value)
+        # An unknown release is a usage error, before anything runs. In a
+        # thread: it opens the database, and while a driver in C waits for
+        # the server no handler of a signal runs in the main one.
+        upgrade = runner.guarded(lambda: ctx.upgrade, threading.TIMEOUT_MAX)
+        decided.require(upgrade.target.name, ctx.stage.value)
         if options.wait:
             waited = waiting.draining(chosen, ctx.stage)
             with progress.shown(sys.stderr) as shown:

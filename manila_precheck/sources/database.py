@@ -156,6 +156,10 @@ class Database:
         self._idle: list[sa_engine.Connection] = []
         self._busy: list[sa_engine.Connection] = []
         self._closed = False
+        # How often statements were cancelled, and what that was when a
+        # thread sent its first one.
+        self._cancelled = 0
+        self._of_thread = threading.local()
         self._watchdog = watchdog.Watchdog(ANSWER_BYTES)
         self._engine = self._create_engine()
         #: 'mysql' (for MariaDB too), 'postgresql' or 'sqlite'.
@@ -377,6 +381,16 @@ class Database:
         with self._lock:
             if self._closed:
                 raise self._unusable('was closed', 'the run is over')
+            # The thread of a check that was given up goes on. The main one
+            # is of no check.
+            began = vars(self._of_thread).setdefault('began', self._cancelled)
+            if (
+                began != self._cancelled
+                and threading.current_thread() is not threading.main_thread()
+            ):
+                raise self._unusable(
+                    'is read no more', 'the check was given up'
+                )
             if self._idle:
                 return self._idle.pop()
         return self._open()
@@ -408,9 +422,11 @@ class Database:
         """Have the server end the statements that run.
 
         It is asked through a connection of its own, and gets a few seconds to
-        answer; where it cannot be asked, its own limit ends them.
+        answer; where it cannot be asked, its own limit ends them. The threads
+        that have sent one send no other.
         """
         with self._lock:
+            self._cancelled += 1
             busy = list(self._busy)
         _within_seconds([_bound(self._cancel, one) for one in busy])
 

@@ -292,6 +292,41 @@ class Scenarios:
         self.assertTrue(held.closed)
         self.assertRaises(exceptions.SourceUnusable, found.rows, 'SELECT 1')
 
+    def test_a_check_that_was_given_up_went_on_reading(self):
+        found = self.connect(self.database('2025.1'))
+        began, cancelled = threading.Event(), threading.Event()
+        said = []
+
+        def read():
+            said.append(found.row('SELECT 1')[0])
+            began.set()
+            cancelled.wait(60)
+            try:
+                said.append(found.row('SELECT 2')[0])
+            except exceptions.SourceUnusable as exc:
+                said.append(str(exc))
+
+        given_up = threading.Thread(target=read)
+        given_up.start()
+        began.wait(60)
+        found.cancel()
+        cancelled.set()
+        given_up.join()
+        self.assertEqual(
+            [
+                1,
+                f'{found.words} is read no more ([database] connection): the '
+                'check was given up',
+            ],
+            said,
+        )
+        # The next check has a thread of its own.
+        following = threading.Thread(target=read)
+        following.start()
+        following.join()
+        self.assertEqual([1, 2], said[2:])
+        self.assertEqual(3, found.row('SELECT 3')[0])
+
     def test_no_secret_in_what_it_says_of_itself(self):
         found = self.connect(self.database())
         self.assertNotIn('openstack_citest:', found.words)
