@@ -244,25 +244,32 @@ def settle(conf: cfg.ConfigOpts) -> None:
 
     :raises UsageError: when a value, wherever it is from, is no good.
     """
-    for opt in precheck_opts:
+    _settle(conf, GROUP, precheck_opts)
+
+
+def _settle(
+    conf: cfg.ConfigOpts, group: str, options: Iterable[cfg.Opt]
+) -> None:
+    for opt in options:
         try:
-            value = conf.manila_precheck[opt.dest]
+            value = conf[group][opt.dest]
             if isinstance(opt, cfg.MultiStrOpt):
-                _join(conf, opt.dest, value)
+                _join(conf, group, opt.dest, value)
             if isinstance(value, float) and not math.isfinite(value):
                 raise ValueError(f'{value} is no number of seconds')
         except (cfg.Error, ValueError) as exc:
             # oslo.config shows where a value is from as its own object.
             words = _LOCATION.sub(r'from \1', ' '.join(str(exc).split()))
             raise exceptions.UsageError(
-                f'[{GROUP}] {opt.dest}: {words}'
+                f'[{group}] {opt.dest}: {words}'
             ) from exc
 
 
 class _Known:
     """The sections and the options of this program and of its checks."""
 
-    def __init__(self) -> None:
+    def __init__(self, conf: cfg.ConfigOpts) -> None:
+        self._conf = conf
         self._entries = {
             check.option_group(entry.name): entry
             for entry in registry.checks()
@@ -275,14 +282,20 @@ class _Known:
         return [GROUP, *sorted(self._entries)]
 
     def names(self, group: str) -> Optional[list[str]]:
-        """Return the options of a group; None when they cannot be known."""
+        """Return the options of a group; None when they cannot be known.
+
+        :raises UsageError: when a check's option has a value that is no good.
+        """
         if group not in self._names:
             # A check registers its options when it runs.
             loaded = runner.load(self._entries[group])
             if not isinstance(loaded, check.Check):
                 # It does not load, and its result is an ERROR.
                 return None
-            self._names[group] = _names(loaded.opts())
+            options = loaded.opts()
+            self._conf.register_opts(options, group=group)
+            _settle(self._conf, group, options)
+            self._names[group] = _names(options)
         return self._names[group]
 
     def variables(self, plain: str) -> list[str]:
@@ -296,25 +309,28 @@ class _Known:
 
 
 def require_known(
+    conf: cfg.ConfigOpts,
     settings: Iterable[ini.Setting],
     environment: Iterable[str],
     facts: catalog.Catalog,
 ) -> None:
-    """Make sure that every option of ours that somebody sets is one.
+    """Make sure that every option of ours that somebody sets can be used.
 
     oslo.config ignores what it does not know. A ``stage`` that is misspelt,
     or that stands in another section, would have the run judge another
     stage, and nobody would be told.
 
+    :param conf: parsed; the options of a check that somebody sets are
+        registered on it, as they are when the check runs.
     :param settings: every assignment in the files.
     :param environment: the names of the variables that there are. One that
         begins with ``MANILA_PRECHECK_`` is taken for ours only when an option
         of ours follows: others belong to the test suite, and to wrappers.
     :param facts: tells the options of manila in ``[DEFAULT]`` from ours.
     :raises UsageError: when one is none of the program, or of a check that
-        is installed.
+        is installed, or a value of a check's is no good.
     """
-    known = _Known()
+    known = _Known(conf)
     for setting in settings:
         if setting.group in known.groups:
             _require_option(known, setting.group, setting.name, setting.where)
@@ -411,7 +427,9 @@ def _names(options: Iterable[cfg.Opt]) -> list[str]:
     ]
 
 
-def _join(conf: cfg.ConfigOpts, dest: str, value: Sequence[str]) -> None:
+def _join(
+    conf: cfg.ConfigOpts, group: str, dest: str, value: Sequence[str]
+) -> None:
     """Put together again what the environment says of an option.
 
     oslo.config 10.2.0 hands a value of the environment to a MultiStrOpt as a
@@ -419,7 +437,7 @@ def _join(conf: cfg.ConfigOpts, dest: str, value: Sequence[str]) -> None:
     """
     if value and all(len(item) == 1 for item in value):
         lines = ''.join(value).split('\n')
-        conf.set_override(dest, [s for s in lines if s], group=GROUP)
+        conf.set_override(dest, [s for s in lines if s], group=group)
 
 
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:

@@ -154,7 +154,6 @@ class _Shared:
 
     def _prepare(self) -> context.Context:
         opts.register(self._conf)
-        opts.settle(self._conf)
         ctx = context.Context(
             self._conf,
             catalog.Catalog(),
@@ -165,6 +164,9 @@ class _Shared:
                 runner.guarded,
             ),
         )
+        # First: its references may go too far for oslo.config.
+        ctx.config  # noqa: B018
+        opts.settle(self._conf)
         ctx.redactor  # noqa: B018  A bad pattern is a usage error.
         return ctx
 
@@ -176,7 +178,9 @@ class _Shared:
         """
         ctx = self._context
         assert ctx is not None
-        opts.require_known(ctx.config.settings, os.environ, ctx.catalog)
+        opts.require_known(
+            self._conf, ctx.config.settings, os.environ, ctx.catalog
+        )
         available = registry.checks()
         chosen = registry.select(
             available, ctx.options.check, ctx.options.skip, runner.aliases

@@ -253,7 +253,7 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         output.write(reporter, report, stdout)
 
     _require_files(ctx, locations)
-    opts.require_known(ctx.config.settings, os.environ, facts)
+    opts.require_known(conf, ctx.config.settings, os.environ, facts)
     if targets:
         output.require_no_inputs(targets, _inputs(ctx, decided))
     try:

@@ -22,6 +22,7 @@ bounded.
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
+import hashlib
 import importlib.metadata
 import os
 from typing import Any
@@ -32,8 +33,10 @@ from oslo_config import cfg
 from oslo_config import sources
 
 from manila_precheck import exceptions
+from manila_precheck import model
 from manila_precheck import redaction
 from manila_precheck.sources import config
+from manila_precheck.sources import content
 from manila_precheck.sources import ini
 
 #: How long a source may take to be opened, and to give all that it has.
@@ -114,6 +117,8 @@ class ConfigOpts(cfg.ConfigOpts):
     def _load_alternative_sources(self) -> None:
         # NOTE: the only hook before oslo.config opens them by itself.
         self.opened = open_all(self, self._files, self._guarded)
+        # Before a value is put together of what they hold.
+        self._files.with_sources(self.opened)
         self._sources = [
             one.source for one in self.opened if one.source is not None
         ]
@@ -228,7 +233,9 @@ class _Reader:
         pair = (certificate, key) if certificate and key else certificate
         try:
             text = self._guarded(lambda: _fetch(uri, verify, pair), SECONDS)
-            parsed = ini.parse(shown, text.encode('utf-8', 'replace'))
+            digest = hashlib.sha256(text.encode('utf-8', 'replace'))
+            read = model.FileRead(shown, digest.hexdigest())
+            parsed = ini.parse(content.Text(text, read))
         except exceptions.PrecheckError as exc:
             return found._replace(problem=redaction.scrub(str(exc)))
         return found._replace(

@@ -17,7 +17,6 @@ says anything of a value. This reader shares its parser, so that quotes,
 continuation lines and errors are those of the real service, and stops there.
 """
 
-import hashlib
 import io
 import os
 from typing import NamedTuple
@@ -174,28 +173,18 @@ def read_file(path: str) -> ParsedFile:
     """
     path = os.path.expanduser(path)
     try:
-        data = content.read(path, MAX_BYTES)
+        return parse(content.read_text(path, MAX_BYTES))
     except exceptions.SourceUnusable as exc:
-        raise exceptions.ConfigFileError(str(exc)) from exc
-    return parse(path, data)
+        raise exceptions.ConfigFileError(str(exc)) from None
 
 
-def parse(path: str, data: bytes) -> ParsedFile:
-    """Return what a file says, with the rank of the first.
+def parse(found: content.Text) -> ParsedFile:
+    """Return what the text of a file says, with the rank of the first.
 
-    :param path: what the file is called.
-    :param data: all that it holds.
     :raises ConfigFileError: naming the file and the line, never its content.
     """
-    try:
-        lines = io.TextIOWrapper(
-            io.BytesIO(data), encoding='utf-8'
-        ).readlines()
-    except UnicodeDecodeError as exc:
-        line = data.count(b'\n', 0, exc.start) + 1
-        raise exceptions.ConfigFileError(
-            f'{path}:{line}: the file is not UTF-8 text'
-        ) from None
+    path = found.read.path
+    lines = io.StringIO(found.text, newline=None).readlines()
     parser = _Parser(path)
     try:
         parser.parse(lines)
@@ -204,7 +193,7 @@ def parse(path: str, data: bytes) -> ParsedFile:
             f'{path}:{exc.lineno}: {exc.msg}'
         ) from None
     return ParsedFile(
-        model.FileRead(path, hashlib.sha256(data).hexdigest()),
+        found.read,
         tuple(parser.settings),
         tuple(parser.sections),
     )

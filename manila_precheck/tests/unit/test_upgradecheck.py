@@ -351,6 +351,19 @@ class UpgradeChecksTest(testtools.TestCase):
         ((_, _, details), _) = found
         self.assertIn("the driver 'acme' is not installed here", details)
 
+    def test_references_without_end_took_all_memory(self):
+        self.configure(
+            'waivers = $baseline$baseline\nbaseline = '
+            + 900 * '$skip'
+            + '\nskip = '
+            + 900 * 'x'
+        )
+        code, found = self.results()
+        self.assertEqual(2, code)
+        self.assertEqual([2] * 5, [code for _, code, _ in found])
+        for _, _, details in found:
+            self.assertIn('the references in [manila_precheck]', details)
+
     def test_a_misspelt_variable_was_ignored(self):
         name = 'OS_MANILA_PRECHECK_TARGET_RELEASE'
         self.useFixture(fixtures.EnvironmentVariable(name, '2026.1'))

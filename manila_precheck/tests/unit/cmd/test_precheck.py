@@ -327,6 +327,19 @@ class CouldNotRunTest(Case):
         bad = self.write('bad.conf', f'[manila_precheck]\n{line}\n')
         self.assert_refused(words, self.path_check(conf=bad))
 
+    @ddt.data('many', '-1')
+    def test_bad_value_of_a_check_that_is_skipped(self, value):
+        group = 'manila_precheck_soft_deleted_rows'
+        bad = self.write('bad.conf', f'[{group}]\nwarning_rows = {value}\n')
+        self.assert_refused(
+            f'error: [{group}] warning_rows: Value for option warning_rows '
+            f'from {bad} is not valid',
+            self.path_check(conf=bad),
+        )
+        variable = f'OS_{group}__WARNING_ROWS'.upper()
+        self.useFixture(fixtures.EnvironmentVariable(variable, value))
+        self.assert_refused(f'from {variable} is not', self.path_check())
+
     def test_bad_value_in_the_environment_names_the_variable(self):
         self.useFixture(
             fixtures.EnvironmentVariable('OS_MANILA_PRECHECK__STAGE', 'later')
@@ -643,6 +656,22 @@ class SourcesTest(Case):
         code, stdout, stderr = self.path_check()
         self.assertEqual((255, ''), (code, stdout))
         self.assertIn(f'see {self.uri}:2, [manila_precheck]', stderr)
+
+    def test_its_references_without_end(self):
+        self.files['/far'] = '[manila_precheck]\n' + '\n'.join(
+            [
+                'waivers = $baseline$baseline',
+                'baseline = ' + 900 * '$source_release',
+                'source_release = ' + 900 * 'x',
+            ]
+        )
+        code, stdout, stderr = self.path_check()
+        self.assertEqual((255, ''), (code, stdout))
+        self.assertIn(
+            f'error: {self.uri}:2: the references in [manila_precheck] '
+            'waivers make a value',
+            stderr,
+        )
 
     def test_it_cannot_be_had(self):
         code, report = self.report('--check', 'config-options')

@@ -22,6 +22,7 @@ import textwrap
 import ddt
 import fixtures
 from oslo_config import cfg
+from stevedore import extension
 import testtools
 
 from manila_precheck import runner
@@ -254,11 +255,21 @@ class LikeOsloConfigTest(Case):
 
     def test_a_driver_of_somebody_else(self):
         self.useFixture(Acme())
-        found = self.assert_same(
-            '[DEFAULT]\nconfig_source = it\n[it]\ndriver = acme\npath = /x\n'
-            '[one]\nmany = 3\n[DEFAULT]\ntext = 1\n'
+        # oslo.config finds drivers with stevedore, which has looked before.
+        self.patch(extension.ExtensionManager, 'ENTRY_POINT_CACHE', {})
+        path = self.write(
+            '[DEFAULT]\nconfig_source = it\n'
+            '[it]\ndriver = acme\npath = /x\n[one]\nmany = 3\n'
         )
-        self.assertEqual(['3'], found.one.many)
+        theirs = self.conf(path)
+        ours = self.conf(path, config.read([path]))
+        self.assertEqual(
+            [('of acme', 'of acme', ['3'])] * 2,
+            [
+                (conf.text, conf.refers, conf.one.many)
+                for conf in (theirs, ours)
+            ],
+        )
 
 
 @ddt.ddt
