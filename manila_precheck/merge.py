@@ -24,6 +24,7 @@ from typing import Any
 from typing import Optional
 
 from manila_precheck import model
+from manila_precheck.sources import timestamps
 
 Severity = model.Severity
 Outcome = model.Outcome
@@ -34,9 +35,6 @@ HOSTS = 'hosts'
 
 #: The id of the result that says where configurations differ.
 DRIFT = 'configuration-drift'
-
-#: How far the clocks of two machines may be apart.
-CLOCK_SKEW = datetime.timedelta(minutes=5)
 
 #: How many hosts a message names.
 MAX_NAMED = 6
@@ -424,8 +422,8 @@ def _ages(
                     'merge with --max-age 0.',
                 )
             continue
-        age = now - datetime.datetime.fromisoformat(report.created)
-        if age < -CLOCK_SKEW:
+        made = datetime.datetime.fromisoformat(report.created)
+        if timestamps.is_ahead(made, now):
             yield _of_host(
                 name,
                 Severity.WARNING,
@@ -436,7 +434,7 @@ def _ages(
                 f'Set the clock of {name}, or of this machine, and run the '
                 'checks there again.',
             )
-        elif limit and age > limit:
+        elif limit and now - made > limit:
             yield _of_host(
                 name,
                 Severity.WARNING,

@@ -24,6 +24,7 @@ from manila_precheck import model
 from manila_precheck.sources import database
 from manila_precheck.sources import database_url
 from manila_precheck.sources import dump
+from manila_precheck.sources import timestamps
 
 if TYPE_CHECKING:
     from oslo_config import cfg
@@ -59,8 +60,9 @@ class DatabaseBackup(check.Check):
     FAILURE: there is none, it is not complete, it lacks a table of manila
     that the database has, or its alembic revision is not the one that the
     database has. WARNING: it is older than
-    ``max_age_hours``, much smaller than the tables, or could not be looked
-    into. Whether it can be restored only a restore tells.
+    ``max_age_hours``, dated in the future (by more than five minutes) or not
+    at all, much smaller than the tables, or could not be looked into. Whether
+    it can be restored only a restore tells.
     """
 
     id = 'database-backup'
@@ -172,6 +174,28 @@ class DatabaseBackup(check.Check):
     def _age(
         self, ctx: context.Context, found: dump.Backup
     ) -> Iterator[model.Finding]:
+        if found.made is None:
+            yield self._found(
+                ctx,
+                model.Severity.WARNING,
+                f'the backup {found.path} has no date that could be read: '
+                'how old it is is not known',
+                'age',
+                path=found.path,
+            )
+            return
+        if timestamps.is_ahead(found.made, ctx.now):
+            yield self._found(
+                ctx,
+                model.Severity.WARNING,
+                f'the backup {found.path} is of {found.made:%Y-%m-%d %H:%M} '
+                f'UTC, and here it is {ctx.now:%Y-%m-%d %H:%M} UTC: a clock '
+                'or a time zone is wrong, and how old it is is not known',
+                'age',
+                path=found.path,
+                made=found.made.isoformat(),
+            )
+            return
         age = ctx.now - found.made
         hours = age / datetime.timedelta(hours=1)
         limit = ctx.options_of(self.id).max_age_hours

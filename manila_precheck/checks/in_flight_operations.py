@@ -13,12 +13,14 @@
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+import datetime
 
 from manila_precheck import check
 from manila_precheck import context
 from manila_precheck import model
 from manila_precheck.sources import operations
 from manila_precheck.sources import states
+from manila_precheck.sources import timestamps
 
 Fate = states.Fate
 Severity = model.Severity
@@ -106,8 +108,9 @@ class InFlightOperations(check.Check):
         limit: int,
     ) -> Iterator[model.Finding]:
         """Yield the findings of one state of one kind."""
+        now = ctx.database.now()
         for one in some[:limit]:
-            yield self._finding(ctx, one)
+            yield self._finding(ctx, one, now)
         total, one = some[0].total, some[0]
         shown = min(total, limit)
         if shown < total:
@@ -125,7 +128,10 @@ class InFlightOperations(check.Check):
             )
 
     def _finding(
-        self, ctx: context.Context, one: operations.Operation
+        self,
+        ctx: context.Context,
+        one: operations.Operation,
+        now: datetime.datetime,
     ) -> model.Finding:
         name, uuid = one.id, one.id
         if one.kind is states.SERVICE:
@@ -140,8 +146,7 @@ class InFlightOperations(check.Check):
         words += f' is {inside}{one.state.value}'
         if one.progress:
             words += f' ({one.progress.rstrip("%")}%)'
-        if one.since:
-            words += f' since {one.since:%Y-%m-%d %H:%M}'
+        words += timestamps.since(one.since, now)
         return self.finding(
             _severity(ctx, one.state),
             model.Subject(one.kind.name, name, uuid=uuid or None),
@@ -152,7 +157,7 @@ class InFlightOperations(check.Check):
                 'state': one.state.value,
                 'fate': one.state.fate.value,
                 'owner': one.state.owner or None,
-                'since': one.since.isoformat() if one.since else None,
+                'since': timestamps.to_data(one.since),
                 'host': one.host,
                 'share_id': one.share_id,
                 'snapshot_id': one.snapshot_id,

@@ -13,12 +13,14 @@
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+import datetime
 from typing import NamedTuple
 
 from manila_precheck import check
 from manila_precheck import context
 from manila_precheck import model
 from manila_precheck.sources import migrations
+from manila_precheck.sources import timestamps
 
 Phase = migrations.Phase
 
@@ -121,9 +123,11 @@ class RunningMigrations(check.Check):
         self, ctx: context.Context, kind: str, found: migrations.Found
     ) -> Iterator[model.Finding]:
         left = dict(found.states)
+        now = ctx.database.now() if found.first else None
         for one in found.first:
+            assert now is not None
             left[one.state] -= 1
-            yield self._finding(ctx, kind, one)
+            yield self._finding(ctx, kind, one, now)
         for state in sorted(left):
             if left[state]:
                 total = found.states[state]
@@ -141,11 +145,15 @@ class RunningMigrations(check.Check):
                 )
 
     def _finding(
-        self, ctx: context.Context, kind: str, one: migrations.Migration
+        self,
+        ctx: context.Context,
+        kind: str,
+        one: migrations.Migration,
+        now: datetime.datetime,
     ) -> model.Finding:
         words = _WORDS[migrations.STATES[one.state]]
         stopped = ctx.stage is model.Stage.STOPPED
-        since = f' since {one.since:%Y-%m-%d %H:%M}' if one.since else ''
+        since = timestamps.since(one.since, now)
         way = ''
         if one.source.host:
             way += f', from {one.source.host}'
@@ -160,7 +168,7 @@ class RunningMigrations(check.Check):
             [_REFERENCE],
             {
                 'task_state': one.state,
-                'since': one.since.isoformat() if one.since else None,
+                'since': timestamps.to_data(one.since),
                 'source_id': one.source.id,
                 'source_host': one.source.host,
                 'destination_id': one.destination.id,

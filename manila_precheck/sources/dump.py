@@ -27,6 +27,7 @@ from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import exceptions
+from manila_precheck.sources import timestamps
 from manila_precheck.sources import unpacking
 
 _OVERLAP_BYTES = 1 << 10
@@ -85,9 +86,9 @@ class Backup(NamedTuple):
     kind: str
     """'mysql', 'postgresql', 'physical' or 'unknown'."""
 
-    made: datetime.datetime
+    made: Optional[datetime.datetime]
     """When it was made, in UTC, with a time zone: by its last line, else
-    when the file changed last."""
+    when the file changed last; None when that is no date."""
 
     whole: Whole
 
@@ -128,9 +129,7 @@ def read(path: str, database: str, limit_seconds: float) -> Backup:
     :raises SourceUnusable: when it cannot be opened.
     """
     try:
-        changed = datetime.datetime.fromtimestamp(
-            os.stat(path).st_mtime, datetime.timezone.utc
-        )
+        changed = _moment(os.stat(path).st_mtime)
         size = _size(path)
         if os.path.isdir(path) and not os.path.exists(
             os.path.join(path, 'toc.dat')
@@ -147,7 +146,7 @@ def read(path: str, database: str, limit_seconds: float) -> Backup:
     return Backup(
         path,
         reader.kind,
-        reader.completed() or changed,
+        reader.completed() if reader.dated else changed,
         whole,
         why,
         reader.size_bytes or size,
@@ -264,14 +263,38 @@ class _Reader:
             'it has no "-- PostgreSQL database dump complete" at its end',
         )
 
+    @property
+    def dated(self) -> bool:
+        """Say whether the last line has a time."""
+        end = _MYSQL_END.search(self._tail)
+        return end is not None and end[1] is not None
+
     def completed(self) -> Optional[datetime.datetime]:
-        """Return the time in the last line, which is one of this host."""
+        """Return the time in the last line, which is one of this host.
+
+        :returns: None when it is no time.
+        """
         end = _MYSQL_END.search(self._tail)
         if end is None or end[1] is None:
             return None
-        text = f'{end[1].decode()} {end[2].decode()}'
-        local = datetime.datetime.strptime(text, '%Y-%m-%d %H:%M:%S')
-        return local.astimezone(datetime.timezone.utc)
+        # mysqldump writes the hour with a blank before its only digit.
+        text = f'{end[1].decode()} {end[2].decode():0>8}'
+        found = timestamps.parse(text)
+        if found is None or found.time is None:
+            return None
+        try:
+            return found.time.astimezone(datetime.timezone.utc)
+        except (OverflowError, ValueError):
+            # The first and the last day that there is.
+            return None
+
+
+def _moment(seconds: float) -> Optional[datetime.datetime]:
+    """Return a time of a file; None when it is beyond the year 9999."""
+    try:
+        return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    except (OverflowError, OSError, ValueError):
+        return None
 
 
 def _size(path: str) -> int:
@@ -284,7 +307,9 @@ def _size(path: str) -> int:
     )
 
 
-def _directory(path: str, changed: datetime.datetime, size: int) -> Backup:
+def _directory(
+    path: str, changed: Optional[datetime.datetime], size: int
+) -> Backup:
     physical = any(
         os.path.exists(os.path.join(path, name)) for name in _PHYSICAL
     )

@@ -19,13 +19,13 @@ the service that works on it knows.
 
 from collections.abc import Mapping
 from collections.abc import Sequence
-import datetime
 import enum
 from typing import Any
 from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck.sources import database
+from manila_precheck.sources import timestamps
 
 
 class End(NamedTuple):
@@ -47,7 +47,7 @@ class Migration(NamedTuple):
     state: str
     """Its task_state."""
 
-    since: Optional[datetime.datetime]
+    since: Optional[timestamps.Timestamp]
     """When its row changed last."""
 
     source: End
@@ -101,7 +101,7 @@ _BUSY = ', '.join(f"'{state}'" for state in sorted(STATES))
 # every run ends with it; building it would cost ten times what running it
 # does, so it is plain SQL.
 _SELECT = (
-    'SELECT {names}, total FROM (SELECT {names}, '
+    'SELECT {names}, since, total FROM (SELECT {names}, {since} AS since, '
     'COUNT(*) OVER (PARTITION BY task_state) AS total, '
     'ROW_NUMBER() OVER (PARTITION BY task_state ORDER BY id) AS place '
     "FROM {table} t WHERE deleted = 'False' "
@@ -116,14 +116,6 @@ _NOT_OF_ANOTHER = (
 )
 
 
-def time_of(value: Any) -> Optional[datetime.datetime]:
-    """Return a time that plain SQL gave: SQLite has no type for one."""
-    if isinstance(value, str):
-        return datetime.datetime.fromisoformat(value)
-    found: Optional[datetime.datetime] = value
-    return found
-
-
 def _select(
     db: database.Database,
     table: str,
@@ -132,12 +124,13 @@ def _select(
     only: str = '',
 ) -> tuple[dict[str, int], Sequence[Any]]:
     """Return how many rows are in each state, and the first of each."""
-    names = ('id', 'task_state', 'updated_at', *names)
+    names = ('id', 'task_state', *names)
     # A column that is missing is told before any SQL runs.
-    db.table(table, 'deleted', *names)
+    db.table(table, 'deleted', 'updated_at', *names)
     statement = _SELECT.format(
         table=db.quoted(table),
         names=', '.join(names),
+        since=timestamps.as_text(db.dialect, 'updated_at'),
         busy=_BUSY,
         only=only.format(busy=_BUSY),
         limit=max(limit, 1),
@@ -180,7 +173,7 @@ def shares(db: database.Database, limit: int) -> Found:
             Migration(
                 row.id,
                 row.task_state,
-                time_of(row.updated_at),
+                timestamps.parse(row.since),
                 ends.get((row.id, 'migrating'), End()),
                 ends.get((row.id, 'migrating_to'), End()),
             )
@@ -234,6 +227,6 @@ def share_servers(db: database.Database, limit: int) -> Found:
         both = end, destinations.get(row.id, End())
         if row.status == 'server_migrating_to':
             both = End(), end
-        since = time_of(row.updated_at)
+        since = timestamps.parse(row.since)
         found.append(Migration(row.id, row.task_state, since, *both))
     return Found(totals, found)

@@ -16,7 +16,6 @@ returns the first of them. Other tables are asked for those rows alone.
 """
 
 from collections.abc import Mapping
-import datetime
 from typing import Any
 from typing import NamedTuple
 from typing import Optional
@@ -24,6 +23,7 @@ from typing import Optional
 from manila_precheck.sources import database
 from manila_precheck.sources import migrations
 from manila_precheck.sources import states
+from manila_precheck.sources import timestamps
 
 
 class Operation(NamedTuple):
@@ -38,7 +38,7 @@ class Operation(NamedTuple):
     id: str
     """Of the row; of a service its binary."""
 
-    since: Optional[datetime.datetime]
+    since: Optional[timestamps.Timestamp]
     """When the row changed last."""
 
     host: Optional[str]
@@ -95,7 +95,7 @@ _SELECT = (
     '{host} AS host, {share_id} AS share_id, {snapshot_id} AS snapshot_id, '
     'found.access_id, found.progress, found.replica, found.total FROM '
     '(SELECT {state} AS state, {variant} AS variant, {id} AS id, '
-    'COALESCE(t.updated_at, t.created_at) AS since, {owner} AS owner, '
+    '{since} AS since, {owner} AS owner, '
     '{inner_host} AS host, {inner_share_id} AS share_id, '
     '{inner_snapshot_id} AS snapshot_id, {access_id} AS access_id, '
     '{progress} AS progress, {replica} AS replica, '
@@ -305,6 +305,9 @@ def select(
         state=state,
         joined=query.joined,
         beside=query.beside,
+        since=timestamps.as_text(
+            db.dialect, 'COALESCE(t.updated_at, t.created_at)'
+        ),
         live=f"'{live}'" if isinstance(live, str) else live,
         where=''.join(
             [f' AND {where}', *(f' AND NOT {one}' for one in query.left_out)]
@@ -320,7 +323,7 @@ def select(
             kind,
             kind.state(row.state, row.variant),
             str(row.id),
-            migrations.time_of(row.since),
+            timestamps.parse(row.since),
             row.host,
             row.share_id,
             row.snapshot_id,

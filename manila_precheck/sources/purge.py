@@ -31,6 +31,7 @@ from manila_precheck import exceptions
 from manila_precheck.sources import database
 from manila_precheck.sources import scan
 from manila_precheck.sources import table_shapes
+from manila_precheck.sources import timestamps
 
 if TYPE_CHECKING:
     from manila_precheck.catalog import purging
@@ -52,7 +53,7 @@ _UNDATED = (
 _PACKED = (
     'SELECT COUNT(*), SUM(CASE ' + _UNDATED + 'WHEN deleted <> {live} THEN '
     'CASE WHEN deleted_at <= {cutoff}{own} THEN {one}{unmarked} END '
-    'ELSE {odd} END), MIN(deleted_at), MAX(deleted_at){more} '
+    'ELSE {odd} END), {oldest}, {newest}{more} '
     'FROM {table} c WHERE {where}'
 )
 
@@ -78,8 +79,8 @@ _PLAIN = (
     'THEN 1 END), '
     'COUNT(CASE WHEN deleted IS NULL AND deleted_at <= {cutoff} '
     'THEN 1 END), '
-    'MIN(CASE WHEN deleted <> {live} THEN deleted_at END), '
-    'MAX(CASE WHEN deleted <> {live} THEN deleted_at END){more} '
+    'COUNT(CASE WHEN deleted <> {live} AND deleted_at IS NOT NULL '
+    'AND NOT {is_time} THEN 1 END), {oldest_time}, {newest_time}{more} '
     'FROM {table} c WHERE {where}'
 )
 
@@ -118,6 +119,10 @@ class Rows(NamedTuple):
     recycled: int = 0
     """Live shares that their owner put into the recycle bin."""
 
+    no_date: int = 0
+    """Marked as deleted, at what is no date ('0000-00-00 00:00:00'); counted
+    in the pieces whose first or last deleted_at is one."""
+
     oldest: Optional[datetime.date] = None
     """The day of the oldest deleted_at of the rows marked as deleted."""
 
@@ -142,7 +147,7 @@ class Rows(NamedTuple):
         sums: dict[str, Any] = {
             name: one + more
             for name, one, more in zip(
-                self._fields[1:10], self[1:10], other[1:10]
+                self._fields[1:11], self[1:11], other[1:11]
             )
         }
         oldest = [t for t in (self.oldest, other.oldest) if t is not None]
@@ -379,17 +384,21 @@ class _Counting:
     ) -> Optional[tuple[Rows, Sequence[Any]]]:
         """Read a piece in which any row is live, undated or deleted."""
         total, packed, oldest, newest, *rest = self.row(_PACKED, where, more)
-        return self.unpacked(total, packed, (_day(oldest), _day(newest)), rest)
+        days = _day(oldest), _day(newest)
+        if (oldest, newest) != (None, None) and None in days:
+            return None
+        return self.unpacked(total, packed, days, rest)
 
     def plain(self, where: str, more: str) -> tuple[Rows, Sequence[Any]]:
         """Read a piece with any rows."""
         values = self.row(_PLAIN, where, more)
         total, live, deleted, undated, asked, old, *rest = values
-        live_old, neither_old, oldest, newest, *rest = rest
+        live_old, neither_old, no_date, oldest, newest, *rest = rest
         # As long as there are any, the next piece is read so at once.
         self.odd = bool(
             live_old
             or neither_old
+            or no_date
             or old - asked
             or live + deleted < total
             # More than the digits of one sum hold.
@@ -411,6 +420,7 @@ class _Counting:
             live_but_purged=live_old,
             neither_but_purged=neither_old,
             recycled=recycled,
+            no_date=no_date,
             oldest=_day(oldest),
             newest=_day(newest),
         ), rest
@@ -448,8 +458,16 @@ def _names(wanted: Filter, table: str) -> dict[str, str]:
     # Of the type of a double, or the sum would be one of decimals.
     form = "'{:.0f}'::float8" if db.dialect == 'postgresql' else '{:.0f}e0'
     odd = "'1e300'::float8" if db.dialect == 'postgresql' else '1e300'
+    live = wanted.live(table)
+    is_time = timestamps.is_time(db.dialect, 'deleted_at')
+    times = f'CASE WHEN deleted <> {live} AND {is_time} THEN deleted_at END'
     return {
-        'live': wanted.live(table),
+        'live': live,
+        'is_time': is_time,
+        'oldest': timestamps.as_text(db.dialect, 'MIN(deleted_at)'),
+        'newest': timestamps.as_text(db.dialect, 'MAX(deleted_at)'),
+        'oldest_time': timestamps.as_text(db.dialect, f'MIN({times})'),
+        'newest_time': timestamps.as_text(db.dialect, f'MAX({times})'),
         'cutoff': wanted.cutoff,
         'own': own,
         'unmarked': (
@@ -499,7 +517,5 @@ def _bounds(
 
 
 def _day(value: Any) -> Optional[datetime.date]:
-    # SQLite has no type for a time.
-    if isinstance(value, str):
-        value = datetime.datetime.fromisoformat(value)
-    return None if value is None else value.date()
+    found = timestamps.parse(value)
+    return found.time.date() if found and found.time else None

@@ -19,6 +19,7 @@ from typing import Optional
 
 from manila_precheck.sources import config
 from manila_precheck.sources import database
+from manila_precheck.sources import timestamps
 
 # manila 23.0.1 common/config.py.
 DEFAULT_DOWN_TIME_SECONDS = 60
@@ -41,7 +42,7 @@ class Service(NamedTuple):
     state: Optional[str]
     disabled_reason: Optional[str]
     ensuring: Optional[bool]
-    heartbeat: Optional[datetime.datetime]
+    heartbeat: Optional[timestamps.Timestamp]
     reported: bool
 
     zoned: bool
@@ -63,6 +64,8 @@ class Life(enum.Enum):
     DEAD = 'does not report'
     # manila takes it for dead, but no service reports from the future.
     AHEAD = 'reports from the future'
+    # manila compares it with the clock, and fails.
+    UNKNOWN = 'has no date for its last report'
 
 
 def select(db: database.Database) -> list[Service]:
@@ -81,7 +84,15 @@ def select(db: database.Database) -> list[Service]:
     )
     zone = db.table('availability_zones', 'id', 'deleted')
     statement = (
-        sqlalchemy.select(*table.c, zone.c.id.label('zone'))
+        sqlalchemy.select(
+            *(
+                sqlalchemy.cast(column, sqlalchemy.String).label(column.name)
+                if column.name in ('created_at', 'updated_at')
+                else column
+                for column in table.c
+            ),
+            zone.c.id.label('zone'),
+        )
         .select_from(
             table.outerjoin(
                 zone,
@@ -105,7 +116,11 @@ def select(db: database.Database) -> list[Service]:
                 getattr(row, 'state', None),
                 getattr(row, 'disabled_reason', None),
                 getattr(row, 'ensuring', None),
-                row.updated_at or row.created_at,
+                timestamps.parse(
+                    row.created_at
+                    if row.updated_at is None
+                    else row.updated_at
+                ),
                 row.updated_at is not None,
                 row.zone is not None,
                 seen[name],
@@ -152,19 +167,27 @@ def down_time_seconds(conf: config.ConfigFiles) -> int:
 
 
 def age_of(service: Service, now: datetime.datetime) -> Optional[float]:
-    """Return the seconds since the heartbeat, negative in the future."""
-    if service.heartbeat is None:
+    """Return the seconds since the heartbeat, negative in the future.
+
+    :returns: None when there is none, or it is no time.
+    """
+    if service.heartbeat is None or service.heartbeat.time is None:
         return None
-    return (now - service.heartbeat).total_seconds()
+    return (now - service.heartbeat.time).total_seconds()
 
 
-def is_cleaned_up(age: Optional[float], limit: int) -> bool:
+def _is_unknown(service: Service) -> bool:
+    return service.heartbeat is not None and service.heartbeat.time is None
+
+
+def is_cleaned_up(service: Service, age: Optional[float], limit: int) -> bool:
     """Say whether ``manila-manage service cleanup`` removes a row.
 
     It asks for the heartbeat alone (manila 23.0.1 utils.py service_is_up):
-    not for the state, nor whether the service is disabled.
+    not for the state, nor whether the service is disabled. Of one that is no
+    time it makes an error.
     """
-    return age is None or abs(age) > limit
+    return not _is_unknown(service) and (age is None or abs(age) > limit)
 
 
 def life_of(service: Service, age: Optional[float], limit: int) -> Life:
@@ -176,6 +199,8 @@ def life_of(service: Service, age: Optional[float], limit: int) -> Life:
 
     :param age: seconds since the heartbeat, negative in the future.
     """
+    if _is_unknown(service):
+        return Life.UNKNOWN
     if service.state == 'stopped':
         return Life.STOPPED
     if age is None or age > limit:

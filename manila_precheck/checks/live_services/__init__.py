@@ -20,6 +20,7 @@ from manila_precheck import context
 from manila_precheck import model
 from manila_precheck.checks.live_services import weight
 from manila_precheck.sources import services
+from manila_precheck.sources import timestamps
 
 Life = services.Life
 Severity = model.Severity
@@ -45,6 +46,9 @@ class LiveServices(check.Check):
     and a single look cannot tell. So at stage stopped a row that nobody has
     marked as stopped is named, however old it is.
 
+    A heartbeat that is no date (0000-00-00 on MySQL) tells nothing; with
+    PyMySQL manila fails where it compares it with the clock.
+
     The manila-share of a back end that the files do not enable is an
     orphan when it is one of this controller (``[DEFAULT] host``); of another
     controller's nothing is known, unless ``[manila_precheck]
@@ -62,9 +66,10 @@ class LiveServices(check.Check):
     too, which then come back enabled: run it only while all others are up.
     A finding that proposes it names what else would go now.
 
-    At plan: WARNING for a service that is dead, stopped or disabled, or an
-    orphan of this controller; INFO for an orphan that is up on another, and
-    when there is no service at all. At stopped: FAILURE for one that is up,
+    At plan: WARNING for a service that is dead, stopped or disabled, one
+    whose heartbeat is in the future or no date, or an orphan of this
+    controller; INFO for an orphan that is up on another, and when there is no
+    service at all. At stopped: FAILURE for one that is up,
     as it writes while the schema changes; WARNING where it cannot be told
     yet, and for one that does not say that it stopped: it was killed, or
     reported once more as it stopped; INFO for one that somebody found dead.
@@ -132,8 +137,15 @@ class LiveServices(check.Check):
         words = f'{service.binary} on {service.host} {life.value}'
         if beat is None:
             words += '; it never did'
+        elif beat.time is None:
+            words += (
+                f' ({beat.text!r}): depending on the driver of the database, '
+                'manila takes it for dead or fails where it reads the row'
+            )
         elif life is not Life.UP:
-            words += f'; its last report is of {beat:%Y-%m-%d %H:%M:%S} UTC'
+            words += (
+                f'; its last report is of {beat.time:%Y-%m-%d %H:%M:%S} UTC'
+            )
         if service.disabled:
             why = service.disabled_reason
             words += f'; it is disabled ({why})' if why else '; it is disabled'
@@ -154,7 +166,7 @@ class LiveServices(check.Check):
                 'state': service.state,
                 'disabled': service.disabled,
                 'ensuring': service.ensuring,
-                'heartbeat': beat.isoformat() if beat else None,
+                'heartbeat': timestamps.to_data(beat),
                 'orphan': site.is_orphan(service),
             },
             aspect=f'row-{service.place}' if service.place > 1 else '',

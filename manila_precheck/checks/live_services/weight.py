@@ -36,6 +36,13 @@ _CLOCK = model.advice(
     'Set the clock of its host: manila takes the service for dead.'
 )
 
+_SEE_STOPPED = model.advice('See on its host that it is stopped.')
+
+_NO_DATE = model.advice(
+    'Set updated_at of its row to NULL: a service that runs writes it with '
+    'its next report.'
+)
+
 
 class Site:
     """All services at one moment."""
@@ -52,7 +59,7 @@ class Site:
         self._removed = [
             service
             for service in rows
-            if services.is_cleaned_up(self._age(service), self.limit)
+            if services.is_cleaned_up(service, self._age(service), self.limit)
         ]
 
     def _age(self, service: services.Service) -> Optional[float]:
@@ -106,6 +113,12 @@ class Site:
 
     def judge(self, life: Life, service: services.Service) -> Verdict:
         """Return how much a service weighs at this stage, and what to do."""
+        if life is Life.UNKNOWN:
+            upgraded = self.stage is Stage.UPGRADED
+            return Severity.FAILURE if upgraded else Severity.WARNING, [
+                *([_SEE_STOPPED] if self.stage is Stage.STOPPED else []),
+                _NO_DATE,
+            ]
         return {
             Stage.PLAN: self._at_plan,
             Stage.STOPPED: self._at_stopped,

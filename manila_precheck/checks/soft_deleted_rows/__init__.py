@@ -145,10 +145,11 @@ class SoftDeletedRows(check.Check):
             for table in _expected(ctx)
             if not db.has_table(table)
         ]
+        now = db.now()
         wanted = purge.Filter(
             db,
             ctx.catalog.purge(ctx.upgrade.source, db.dialect),
-            db.now() - datetime.timedelta(days=age),
+            now - datetime.timedelta(days=age),
         )
         found = candidates.Candidates(wanted, self._look_ups(ctx))
         counted = survey.survey(
@@ -165,7 +166,7 @@ class SoftDeletedRows(check.Check):
             extent.Table(rows, followed[name], counted.sizes[name].bytes)
             for name, rows in sorted(counted.rows.items())
         ]
-        yield from self._findings(ctx, tables)
+        yield from self._findings(ctx, tables, now.date())
         yield from plan.cut(self, ctx, wanted, counted, tables, refused)
         if refused:
             raise exceptions.SourceUnusable('; '.join(refused))
@@ -208,7 +209,10 @@ class SoftDeletedRows(check.Check):
         }
 
     def _findings(
-        self, ctx: context.Context, tables: Iterable[extent.Table]
+        self,
+        ctx: context.Context,
+        tables: Iterable[extent.Table],
+        today: datetime.date,
     ) -> Iterator[model.Finding]:
         tables = list(tables)
         # A purge goes over all tables: one unsafe table makes it unsafe.
@@ -229,7 +233,7 @@ class SoftDeletedRows(check.Check):
             rows, taken = table.rows, table.kept.taken
             if rows.deleted or rows.neither_but_purged or taken:
                 todo = extent.todo(table, options.purge_age_days, safe, large)
-                yield findings.found(self, table, options, todo)
+                yield findings.found(self, table, options, todo, today)
 
 
 def _limits(ctx: context.Context) -> survey.Limits:

@@ -69,7 +69,7 @@ def todo(table: Table, age: int, safe: bool, large: bool) -> model.Remediation:
     return model.command(f'manila-manage db purge {age}')
 
 
-def counted(table: Table) -> str:
+def counted(table: Table, today: datetime.date) -> str:
     """Return what the table holds, in words."""
     rows = table.rows
     words = f'{rows.deleted} of {rows.total} rows are soft-deleted'
@@ -81,7 +81,16 @@ def counted(table: Table) -> str:
             'was read'
         )
     if rows.oldest is not None and rows.newest is not None:
-        words += f' ({rows.oldest:%Y-%m-%d} to {rows.newest:%Y-%m-%d})'
+        words += f' ({rows.oldest:%Y-%m-%d} to {rows.newest:%Y-%m-%d}'
+        # A day may begin earlier on another server.
+        if rows.newest > today + datetime.timedelta(days=1):
+            words += ', which is in the future: no purge takes them before'
+        words += ')'
+    if rows.no_date:
+        words += (
+            f', {rows.no_date} of them with a deleted_at that is no date, '
+            'such as 0000-00-00'
+        )
     return words
 
 

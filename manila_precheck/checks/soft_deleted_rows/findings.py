@@ -11,6 +11,7 @@
 # under the License.
 """The findings about one table."""
 
+import datetime
 from typing import Any
 
 from manila_precheck import check
@@ -28,6 +29,7 @@ def found(
     table: extent.Table,
     options: Any,
     todo: model.Remediation,
+    today: datetime.date,
 ) -> model.Finding:
     """Return how much a table holds and what a purge does to it."""
     rows = table.rows
@@ -40,7 +42,7 @@ def found(
     return one.finding(
         model.Severity.WARNING if much else model.Severity.INFO,
         model.Subject('table', table.name),
-        f'table {table.name}: {extent.counted(table)}; '
+        f'table {table.name}: {extent.counted(table, today)}; '
         f'{extent.purged(table, age)}',
         [todo],
         data={

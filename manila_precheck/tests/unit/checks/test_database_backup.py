@@ -11,6 +11,7 @@
 # under the License.
 
 import bz2
+import dataclasses
 import datetime
 import gzip
 import io
@@ -125,6 +126,56 @@ class DatabaseBackupTest(databases.SQLiteTest):
             # Of some beginnings nobody can tell what they were.
             self.assertIn(aspects[0], ('incomplete', 'unread'), length)
             self.assertNotIn('revision', aspects)
+
+    @ddt.data(
+        (-0.05, DUMP, False),
+        (-0.2, DUMP, True),
+        (-24 * 365, DUMP, True),
+        (1, DUMP[:-1] + ' on 2026-12-24  9:05:06\n', True),
+    )
+    @ddt.unpack
+    def test_a_backup_from_the_future_was_a_fresh_one(
+        self, age_hours, dump, is_ahead
+    ):
+        made = testing.NOW - datetime.timedelta(hours=age_hours)
+        if 'on 2026' in dump:
+            local = datetime.datetime(2026, 12, 24, 9, 5, 6)
+            made = local.astimezone(datetime.timezone.utc)
+        expected = self.finding(
+            model.Severity.WARNING,
+            '',
+            'age',
+            made=made.isoformat(),
+        )
+        result = self.run_check(dump.encode(), age_hours=age_hours)
+        expected = dataclasses.replace(
+            expected,
+            message=f'the backup {self.path} is of {made:%Y-%m-%d %H:%M} UTC, '
+            'and here it is 2026-04-01 12:00 UTC: a clock or a time zone is '
+            'wrong, and how old it is is not known',
+            data={'path': self.path, **expected.data},
+        )
+        self.assertEqual(
+            self.result(*([expected] if is_ahead else [])), result
+        )
+
+    @ddt.data(
+        '2026-13-01 10:00:00', '2026-04-01 99:00:00', '0000-00-00 0:00:00'
+    )
+    def test_a_backup_of_no_date_crashed(self, date):
+        result = self.run_check((DUMP[:-1] + f' on {date}\n').encode())
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    model.Severity.WARNING,
+                    f'the backup {self.path} has no date that could be read: '
+                    'how old it is is not known',
+                    'age',
+                    path=self.path,
+                )
+            ),
+            result,
+        )
 
     def test_not_configured(self):
         site = self.useFixture(
