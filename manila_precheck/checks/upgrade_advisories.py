@@ -29,6 +29,7 @@ from manila_precheck.catalog import conditions
 from manila_precheck.sources import api_server
 from manila_precheck.sources import config
 from manila_precheck.sources import row_counts
+from manila_precheck.verdicts import elsewhere
 
 if TYPE_CHECKING:
     from oslo_config import cfg
@@ -338,7 +339,7 @@ class _Judge:
                 message += '; what serves it here cannot be seen'
                 if self._ctx.stage is model.Stage.STOPPED:
                     todo += _SERVED
-        return self._owner.finding(
+        finding = self._owner.finding(
             severity,
             self._subject(advisory, backend),
             message,
@@ -347,6 +348,12 @@ class _Judge:
             data,
             aspect=advisory.id,
         )
+        options = [
+            (_section(item, backend), item.name)
+            for item in advisory.conditions
+            if isinstance(item, advisories.Option)
+        ]
+        return elsewhere.weighed(self._conf, options, finding)
 
     def _place(self, condition: advisories.ServedBy) -> str:
         """Return the end of the sentence that says where it was seen."""

@@ -32,8 +32,7 @@ Severity = model.Severity
 
 def weighed(
     conf: config.ConfigFiles,
-    group: str,
-    names: Iterable[str],
+    options: Iterable[config.Name],
     finding: model.Finding,
 ) -> model.Finding:
     """Return what is said of options that no file sets.
@@ -41,7 +40,7 @@ def weighed(
     :returns: a warning where a source that cannot be read may set one of
         them; else the finding as it is.
     """
-    for name in names:
+    for group, name in options:
         unread = conf.may_hold(group, name)
         if unread is not None:
             data = dict(finding.data)

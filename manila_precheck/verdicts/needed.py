@@ -73,12 +73,9 @@ class Needed:
                 # No section, or no back end at all: backend-drivers.
                 continue
             for lack in _lacks(self._sides.target, self._sides, backend.name):
-                yield elsewhere.weighed(
-                    conf,
-                    backend.name,
-                    lack.names,
-                    self._finding(backend, lack),
-                )
+                options = [(backend.name, name) for name in lack.names]
+                finding = self._finding(backend, lack)
+                yield elsewhere.weighed(conf, options, finding)
 
     def _finding(self, backend: config.Backend, lack: _Lack) -> model.Finding:
         name, target = backend.name, self._sides.target

@@ -65,7 +65,7 @@ def judge(one: backend.BackEnd, matrix: support.Matrix) -> Findings:
             'section',
         )
         yield elsewhere.weighed(
-            one.ctx.config, name, ['share_driver'], finding
+            one.ctx.config, [(name, 'share_driver')], finding
         )
         return None
     facts = one.ctx.catalog
@@ -221,7 +221,9 @@ def mode(
             'mode',
         )
         yield elsewhere.weighed(
-            one.ctx.config, one.name, ['driver_handles_share_servers'], finding
+            one.ctx.config,
+            [(one.name, 'driver_handles_share_servers')],
+            finding,
         )
         return
     reader = standing.Reader(one.ctx.config, one.ctx.catalog, one.target)

@@ -323,6 +323,33 @@ InfortrendNASDriver
         )
 
 
+class AdvisoriesTest(Case):
+    BACKEND = (
+        'enabled_share_backends = b\n[b]\n'
+        'share_driver = manila.share.drivers.purestorage.flashblade.'
+        'FlashBladeShareDriver\ndriver_handles_share_servers = false\n'
+    )
+
+    def advised(self, text):
+        site = self.site(text, source='2026.1', target='2026.2')
+        (finding,) = (
+            finding
+            for finding in site.run('upgrade-advisories').findings
+            if finding.data['advisory'] == 'flashblade-certificate'
+        )
+        return finding
+
+    def test_an_option_that_is_not_set_may_be_in_it(self):
+        sure = self.advised(f'[DEFAULT]\n{self.BACKEND}')
+        held = self.advised(REMOTE.replace('[far]', f'{self.BACKEND}[far]'))
+        self.assertEqual(
+            f'{sure.message}; not judged: remote_file {self.uri}, which may '
+            'set it, cannot be read here (the server answers 404)',
+            held.message,
+        )
+        self.assertEqual((WARNING, WARNING), (sure.severity, held.severity))
+
+
 class CastellanTest(Case):
     """The driver is not installed where the tests run."""
 
