@@ -37,6 +37,7 @@ from manila_precheck import releases
 from manila_precheck import resolution as resolutions
 from manila_precheck.sources import config as config_source
 from manila_precheck.sources import database as database_source
+from manila_precheck.sources import database_url
 from manila_precheck.sources import policy as policy_source
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ T = TypeVar('T')
 #: An option that a service may ask a source for: its section, its name,
 #: whether it collects values.
 Asked = tuple[str, str, bool]
+
+# The sources that hold secrets.
+_WITH_SECRETS = ('config', 'paste', 'database')
 
 # Under what a document is kept, before its path.
 _DOCUMENT = 'document '
@@ -372,12 +376,29 @@ class Context:
     def secrets(self) -> frozenset[str]:
         """The values that no text may show, of the sources read so far."""
         found: set[str] = set()
-        for name in ('config', 'database'):
+        for name in _WITH_SECRETS:
             source = self._lazy.seen(name)
             if source is not None:
                 for value in source.secrets:
                     found.update(redaction.forms(value))
+        for value in database_url.connections(self.conf):
+            for secret in redaction.within(value):
+                found.update(redaction.forms(secret))
         return frozenset(found)
+
+    @property
+    def _names(self) -> frozenset[str]:
+        """What the site calls its things: no secret where it is one."""
+        from manila_precheck.sources import names
+
+        source = self._lazy.seen('config')
+        if source is None:
+            return frozenset()
+        return frozenset(source.names) | names.of_settings(
+            setting
+            for setting in source.settings
+            if not source.is_secret(setting.name)
+        )
 
     @property
     def redactor(self) -> redaction.Redactor:
@@ -386,12 +407,13 @@ class Context:
         :raises UsageError: when a pattern of the operator is no good.
         """
         seen = tuple(
-            self._lazy.seen(name) is not None
-            for name in ('config', 'database')
+            self._lazy.seen(name) is not None for name in _WITH_SECRETS
         )
         return self._lazy.get(
             f'redactor {seen}',
-            lambda: redaction.Redactor(self.secrets, self._patterns()),
+            lambda: redaction.Redactor(
+                self.secrets, self._patterns(), self._names
+            ),
         )
 
     def _patterns(self) -> 'tuple[re.Pattern[str], ...]':

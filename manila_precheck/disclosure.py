@@ -12,8 +12,8 @@
 
 """What of a report may leave: secrets are masked, names are replaced.
 
-Everything that a check says goes through :func:`finding_with`, wherever the
-text stands. :class:`Names` is for a report that goes to a vendor.
+Everything that a check says goes through :func:`redacted`, wherever the text
+stands. :class:`Names` is for a report that goes to a vendor.
 """
 
 from collections.abc import Callable
@@ -24,6 +24,7 @@ import re
 from typing import Optional
 
 from manila_precheck import model
+from manila_precheck import redaction
 
 # What Keystone calls a project, wherever it stands.
 _PROJECT = re.compile(r'(?<![0-9A-Za-z-])[0-9a-f]{32}(?![0-9A-Za-z-])')
@@ -66,6 +67,30 @@ def finding_with(finding: model.Finding, change: Change) -> model.Finding:
             reason=change(finding.waiver.reason),
             owner=change(finding.waiver.owner),
             expires=finding.waiver.expires,
+        ),
+    )
+
+
+def redacted(finding: model.Finding, change: Change) -> model.Finding:
+    """Return a finding without secrets, whose remedies hold no mask.
+
+    :param change: what masks them.
+    """
+    subject = finding.subject
+    place = '(a value that is not shown)'
+    if subject.file is not None and change(subject.file) == subject.file:
+        line = '' if subject.line is None else f':{subject.line}'
+        place = f'(the value in {subject.file}{line})'
+    masked = finding_with(finding, change)
+    return dataclasses.replace(
+        masked,
+        remediation=tuple(
+            before
+            if before.text == after.text
+            else model.Remediation(
+                after.kind, redaction.pointed(after.text, place)
+            )
+            for before, after in zip(finding.remediation, masked.remediation)
         ),
     )
 

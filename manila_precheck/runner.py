@@ -289,7 +289,7 @@ def run_one(
         findings=tuple(
             sorted(
                 (
-                    disclosure.finding_with(finding, redactor)
+                    disclosure.redacted(finding, redactor)
                     for finding in list(found)
                 ),
                 key=_order,

@@ -287,7 +287,7 @@ class Decisions(NamedTuple):
                 dataclasses.replace(
                     result,
                     findings=tuple(
-                        disclosure.finding_with(finding, redactor)
+                        disclosure.redacted(finding, redactor)
                         for finding in result.findings
                     ),
                 )

@@ -31,18 +31,60 @@ from typing import Optional
 
 from manila_precheck import exceptions
 from manila_precheck import model
+from manila_precheck import redaction
 from manila_precheck.sources import ini
 
-# Passwords, keys and URLs that hold them, in manila's own options, its
-# drivers' and the libraries'; also of options that no catalog knows.
+# Passwords and keys, in manila's own options, its drivers' and the
+# libraries'; also of options that no catalog knows.
 _SECRET_NAME = re.compile(
-    r'(password|passwd|passcode|passphrase|secret|_pass$|_pw$|_pwd$'
-    r'|transport_url|connection$|backend_url$|backend_argument$'
-    r'|_token$|^token$|root_token_id$|role_id$|authorization.code$|^code$'
-    r'|api_key$|access_key$|hmac_key|_auth_key$|flashblade_api$'
-    r'|hnas_ssh_private_key$|netapp_\w+_file$)',
+    r'(password|passwd|passcode|passphrase|secret|pass$|pw$|pwd$'
+    r'|credentials?$|_token$|^token$|root_token_id$|role_id$'
+    r'|authorization.code$|^code$|api_key$|access_key$|hmac_key|_auth_key$'
+    r'|otp_key$|consumer_key$|encryption_keys?$|userpwd|basic_auth$'
+    r'|flashblade_api$|hnas_ssh_private_key$|netapp_\w+_file$)',
     re.IGNORECASE,
 )
+# URLs that hold one.
+_URL_NAME = re.compile(
+    r'(transport_url|connection|connection_string|backend_url'
+    r'|backend_argument)$',
+    re.IGNORECASE,
+)
+_PART = re.compile('[^a-z]+')
+# What an operator means who writes 'admin_passwrod'.
+_SECRET_WORDS = ('password', 'passwd', 'passphrase', 'secret', 'credential')
+
+
+def _one_slip(text: str, word: str) -> bool:
+    """Say whether one slip of a finger makes a text of a word."""
+    if text in (word, f'{word}s'):
+        return False
+    longest = max(len(text), len(word))
+    head = tail = 0
+    while head < min(len(text), len(word)) and text[head] == word[head]:
+        head += 1
+    while (
+        tail < min(len(text), len(word)) - head
+        and text[-1 - tail] == word[-1 - tail]
+    ):
+        tail += 1
+    rest = text[head : len(text) - tail], word[head : len(word) - tail]
+    return longest - head - tail < 2 or (
+        len(rest[0]) == 2 and rest[0] == rest[1][::-1]
+    )
+
+
+@functools.cache
+def _is_secret(name: str) -> bool:
+    if _SECRET_NAME.search(name) or _URL_NAME.search(name):
+        return True
+    return any(
+        _one_slip(part, word)
+        for part in _PART.split(name.lower())
+        if len(part) > 4
+        for word in _SECRET_WORDS
+    )
+
 
 Setting = ini.Setting
 normalize = ini.normalize
@@ -193,26 +235,39 @@ class ConfigFiles:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """Return the values that no text may show, by their options' names.
+        """Return what no text may show, of whatever option.
 
-        An option that only the catalog knows to be secret is not among them:
-        a check never shows the value of such an option to begin with. Of a
-        store of secrets what is long enough to be one is.
+        The values of those whose name says it, the passwords in URLs, and of
+        a store of secrets what is long enough to be one.
         """
-        return frozenset(
-            setting.value
-            for setting in self.settings
-            if setting.value
-            and (
-                self.is_secret(setting.name)
-                or (setting.stored and len(setting.value) > 7)
-            )
-        )
+        found: set[str] = set()
+        for setting in self.settings:
+            url = _URL_NAME.search(setting.name) and '//' in setting.value
+            if (self.is_secret(setting.name) and not url) or (
+                setting.stored and len(setting.value) > 7
+            ):
+                found.add(setting.value)
+            found.update(redaction.within(setting.value))
+        return frozenset(found - {''})
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Return what the site calls its files, sections and options."""
+        found = {setting.name for setting in self.settings}
+        found.update(self.groups)
+        found.update(backend.name for backend in self.backends)
+        for file in self.files:
+            found.update(re.split(r'[/.]', file.path))
+        return frozenset(found)
 
     @staticmethod
     def is_secret(name: str) -> bool:
-        """Say whether an option of this name may hold a secret."""
-        return _SECRET_NAME.search(name) is not None
+        """Say whether an option of this name may hold a secret.
+
+        Every one that a release marks so, those that are spelled nearly like
+        one, and the URLs that have a password in them.
+        """
+        return _is_secret(name)
 
     @property
     def groups(self) -> tuple[str, ...]:

@@ -106,15 +106,14 @@ class Location:
     left_out: tuple[str, ...] = ()
     """The parameters of the URL that are not used, sorted."""
 
+    torn: str = ''
+    """The end of a password that an unquoted '@' has put into the host."""
+
     def clean(self, text: str) -> str:
         """Return a driver's text on one line, without the secrets."""
         line = ' '.join(text.split())
-        for secret in sorted(self.secrets, key=len, reverse=True):
-            # A secret of a few letters is masked where it stands alone, or
-            # it would eat the words around it.
-            line = re.sub(
-                rf'(?<!\w){re.escape(secret)}(?!\w)', redaction.MASK, line
-            )
+        if self.torn:
+            line = line.replace(f'{self.torn}@', f'{redaction.MASK}@')
         return redaction.scrub(line, self.secrets)
 
 
@@ -157,6 +156,22 @@ def configured(conf: 'cfg.ConfigOpts') -> tuple[str, str]:
         'no database is configured: [database] connection is not set in the '
         'files that were read'
     )
+
+
+def connections(conf: 'cfg.ConfigOpts') -> tuple[str, ...]:
+    """Return the URLs that :func:`configured` chooses from, if it was called.
+
+    The environment sets them too, where no file is read.
+    """
+    from oslo_config import cfg
+
+    found = []
+    for name in ('slave_connection', 'connection'):
+        try:
+            found.append(conf.database[name] or '')
+        except (cfg.Error, ValueError):
+            continue
+    return tuple(found)
 
 
 def dialect_of_manila(conf: 'cfg.ConfigOpts') -> str:
@@ -206,8 +221,8 @@ def read(
         url = engine.make_url(text)
     except (exc.ArgumentError, ValueError):
         raise exceptions.SourceUnusable(
-            f'{option} is not a database URL (dialect+driver://user:password'
-            '@host/database)'
+            f'{option} is not a database URL: dialect+driver://host/database, '
+            'with user and password before the host'
         ) from None
     backend, _, driver = url.drivername.partition('+')
     if backend not in _DRIVERS:
@@ -231,6 +246,13 @@ def read(
         # The server lets in, shows no table, and would pass for empty.
         raise exceptions.SourceUnusable(
             f'{option} names no database: its URL ends after the host'
+        )
+    if '@' in (url.database or ''):
+        # What is before it is the end of a password, and what was taken for
+        # the host is a part of it: nothing of it goes to a name server.
+        raise exceptions.SourceUnusable(
+            f"{option} has an '@' behind its host: in a password '@' is "
+            "written %40 and '/' %2F; manila does not connect either"
         )
     location = _location(option, backend, url)
     if driver == 'psycopg' and not _has(
@@ -382,11 +404,13 @@ def _location(option: str, backend: str, url: 'URL') -> Location:
     # A '@' in a password that was not quoted leaves the password's end in
     # the host.
     host = (url.host or '').rpartition('@')[2]
+    torn = (url.host or '').rpartition('@')[0]
     raw: list[Any] = [url.password, *(url.query.get(k) for k in _SECRET_QUERY)]
-    if url.host and url.host != host:
-        raw.append(url.host.rpartition('@')[0])
-    secrets = {str(value) for value in raw if value}
-    secrets |= {parse.quote(s, safe='') for s in secrets}
+    if torn:
+        raw += [torn, f'{url.password}@{torn}']
+    secrets = {
+        form for value in raw if value for form in redaction.forms(str(value))
+    }
     socket = url.query.get('unix_socket')
     if host:
         where = f' at {host}:{url.port}' if url.port else f' at {host}'
@@ -396,6 +420,7 @@ def _location(option: str, backend: str, url: 'URL') -> Location:
         option=option,
         words=f'the {backend} database {url.database or ""}'.rstrip() + where,
         secrets=frozenset(secrets),
+        torn=torn,
     )
 
 

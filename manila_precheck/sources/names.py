@@ -48,16 +48,19 @@ def of_machine() -> set[str]:
 
 def of_config(files: config.ConfigFiles) -> set[str]:
     """Return the machines that the configuration names."""
-    found = {
-        host
-        for setting in files.settings
-        if _OPTION.search(setting.name.lower())
-        for host in _hosts(setting.value)
-        # 'rabbitmq' and 'keystone' say nothing of a site, and are words of
-        # every report.
-        if not host.isalpha()
-    }
-    found.update(s.value for s in files.find('DEFAULT', 'host'))
+    return of_settings(files.settings)
+
+
+def of_settings(settings: Iterable[config.Setting]) -> set[str]:
+    """Return the machines that some lines of the configuration name."""
+    found: set[str] = set()
+    for setting in settings:
+        if _OPTION.search(setting.name.lower()):
+            # 'rabbitmq' and 'keystone' say nothing of a site, and are words
+            # of every report.
+            found.update(h for h in _hosts(setting.value) if not h.isalpha())
+        if (setting.group, setting.name) == ('DEFAULT', 'host'):
+            found.add(setting.value)
     return _sound(found)
 
 

@@ -27,6 +27,7 @@ from typing import Optional
 
 from manila_precheck import exceptions
 from manila_precheck import model
+from manila_precheck import redaction
 from manila_precheck.sources import config
 from manila_precheck.sources import content
 
@@ -128,6 +129,18 @@ class PasteFile(NamedTuple):
     def files(self) -> tuple[model.FileRead, ...]:
         """Return every file that was read."""
         return (self.read,)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Return what no text may show: keystonemiddleware once read its
+        password here.
+        """
+        values = [v for section in self.sections for v in section.values]
+        return frozenset(
+            v.text
+            for v in values
+            if v.text and config.ConfigFiles.is_secret(v.name)
+        ).union(*(redaction.within(value.text) for value in values))
 
     def section(self, title: str) -> Optional[Section]:
         """Return the section of a title; None when there is none."""

@@ -53,8 +53,12 @@ class Sides:
 
     def shown(self, setting: config.Setting) -> str:
         """Return a value for a message, or what stands for a secret."""
-        if setting.stored or setting.name in self.catalog.secrets:
-            return f'(the value in {setting.where}, not shown)'
+        if (
+            setting.stored
+            or self.conf.is_secret(setting.name)
+            or setting.name in self.catalog.secrets
+        ):
+            return f'(the value in {setting.where})'
         return setting.value.replace('\n', '\n    ')
 
     def assigned(self, setting: config.Setting) -> str:

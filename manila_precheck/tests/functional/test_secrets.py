@@ -294,8 +294,8 @@ _SHOWN = (
 _FILES = ('json', 'junit', 'sarif', 'markdown', 'html', 'upgradecheck-json')
 
 
-class EverywhereTest(Command):
-    """One site with a secret in every kind of place, in every format."""
+class Demo(Command):
+    """The site of the demo, with a secret in every kind of place."""
 
     def setUp(self):
         super().setUp()
@@ -462,6 +462,10 @@ class EverywhereTest(Command):
         self.assertEqual(2, code, found['standard output and error'][-900:])
         return found
 
+
+class EverywhereTest(Demo):
+    """One site with a secret in every kind of place, in every format."""
+
     def test_thirty_places_and_more(self):
         self.build()
         self.assertGreater(len(self.planted), 45)
@@ -501,3 +505,70 @@ class EverywhereTest(Command):
                 self.assertEqual(2, precheck.main([*words, '--format', name]))
         for place, secret in self.planted.items():
             self.assertNotIn(secret, said.getvalue(), place)
+
+
+#: What deployment tools have where nobody chose a password.
+_DEFAULTS = (
+    'password',
+    'secret',
+    'admin',
+    'manila',
+    'service',
+    'rabbitmq',
+    'openstack',
+    'keystone',
+    'True',
+    '1',
+)
+
+
+class DefaultPasswordsTest(Demo):
+    """A password that is a word changes no word of the report."""
+
+    def report(self, password, connection):
+        """Return the report of the demo with one password everywhere."""
+        shutil.rmtree(self.site)
+        shutil.copytree(_ROOT / 'etc/manila-precheck/demo', self.site)
+        conf = self.site / 'manila.conf'
+        conf.write_text(conf.read_text().replace('not-a-password', password))
+        self.append(
+            'manila.conf.d/60-more.conf',
+            f"""
+            [DEFAULT]
+            sql_connection = mysql+pymysql://manila:{password}@db/manila
+            netapp_password = {password}
+            admin_passwrod = {password}
+            [database]
+            connection = {connection.format(password)}
+            [neutron]
+            auth_url = http://manila:{password}@keystone:5000
+            password = {password}
+            password = {password}
+            username = manila
+            """,
+        )
+        said = self.said('--reproducible')
+        held = json.loads(said['json'])
+        for file in held['files']:
+            del file['sha256']
+        # The rows grow older while the test runs.
+        return re.sub(r'\d+', 'N', json.dumps(held, indent=1)), said
+
+    def test_a_default_password_ate_words(self):
+        self.build()
+        rows = pathlib.Path(self.home, 'm.sqlite')
+        os.rename(self.site / 'm.sqlite', rows)
+        for connection in (
+            f'sqlite:///{rows}',
+            'mysql+pymysql://manila:{}@127.0.0.1:1/manila',
+        ):
+            random = f'{MARK}Zk4w0qXv9'
+            expected, said = self.report(random, connection)
+            for where, text in said.items():
+                self.assertNotIn(MARK, text, where)
+            self.assertIn('***', expected)
+            for password in _DEFAULTS:
+                found, _said = self.report(password, connection)
+                self.assertEqual(
+                    expected.splitlines(), found.splitlines(), password
+                )

@@ -17,6 +17,7 @@ import testtools
 
 from manila_precheck import disclosure
 from manila_precheck import model
+from manila_precheck import redaction
 from manila_precheck.reporters import json_report
 from manila_precheck.tests import reports
 
@@ -63,6 +64,47 @@ class FindingWithTest(testtools.TestCase):
         self.assertNotIn('"x"', text)
         self.assertEqual('some-check[y#y]', changed.key)
         self.assertEqual({'key': 'y', 'number': 1}, changed.data)
+
+
+class RedactedTest(testtools.TestCase):
+    def test_a_remedy_held_a_mask(self):
+        url = 'https://u:geheim@h/x'
+        finding = _finding(
+            subject=model.Subject('option', 'DEFAULT/x', '/etc/m.conf', 7),
+            message=f'{url} is wrong',
+            remediation=(
+                model.config(f'[DEFAULT]\nx = {url}\ny = 1'),
+                model.command(f'curl {url} ***'),
+                model.advice('Take *** as it is.'),
+            ),
+            data={'x': url},
+        )
+        self.assertEqual(
+            dataclasses.replace(
+                finding,
+                message='https://u:***@h/x is wrong',
+                remediation=(
+                    model.config(
+                        '[DEFAULT]\nx = (the value in /etc/m.conf:7)\ny = 1'
+                    ),
+                    model.command(
+                        'curl (the value in /etc/m.conf:7) (the value in '
+                        '/etc/m.conf:7)'
+                    ),
+                    # Nothing was masked in it.
+                    model.advice('Take *** as it is.'),
+                ),
+                data={'x': 'https://u:***@h/x'},
+            ),
+            disclosure.redacted(finding, redaction.scrub),
+        )
+
+    def test_a_remedy_for_what_stands_in_no_file(self):
+        finding = _finding(remediation=(model.command('x --password abc'),))
+        (remedy,) = disclosure.redacted(finding, redaction.scrub).remediation
+        self.assertEqual(
+            'x --password (a value that is not shown)', remedy.text
+        )
 
 
 @ddt.ddt

@@ -41,7 +41,7 @@ _LAYERS = (
         ('drift', 'forecast'),
     ),
     (('catalog',), ('sources',), ('resolution',)),
-    (('redaction',), ('disclosure', 'model'), ('releases', 'exceptions')),
+    (('disclosure', 'redaction', 'model'), ('releases', 'exceptions')),
 )
 
 _PLACES = {

@@ -35,8 +35,37 @@ class ScrubTest(testtools.TestCase):
             '"role:a or https://u@h/%(x)s?Token=***#f"',
         ),
         ('of http://h and x?token=a', 'of http://h and x?token=***'),
-        ('the query ?token=a alone', 'the query ?token=a alone'),
+        ('the query ?token=a alone', 'the query ?token=*** alone'),
         ('nothing here', 'nothing here'),
+        (
+            'https://svc@corp.example:SECRET@ks:5000',
+            'https://svc@corp.example:***@ks:5000',
+        ),
+        (
+            'https://svc@corp.example:5000/v3',
+            'https://svc@corp.example:5000/v3',
+        ),
+        ('mysql://u:a/b@c/d@h/m', 'mysql://u:***@h/m'),
+        ('mysql://u:a b@h/m', 'mysql://u:***@h/m'),
+        ('//u:p@h', '//u:***@h'),
+        (
+            'redis://:p@h?sentinel_password=x',
+            'redis://:***@h?sentinel_password=***',
+        ),
+        ('http://h/x?sig=a&n=1', 'http://h/x?sig=***&n=1'),
+        ('http://h/x?ssl_key=/etc/key.pem', 'http://h/x?ssl_key=/etc/key.pem'),
+        ('http://h/x#access_token=a', 'http://h/x#access_token=***'),
+        ('mysql://h:3306 and mail to a@b', 'mysql://h:3306 and mail to a@b'),
+        ('/etc//u:p@h', '/etc//u:p@h'),
+        (
+            'key AQAAbcdefghijklmnopqrstuvwxyz0123456789ABCD==',
+            'key AQAAbcdefghijklmnopqrstuvwxyz0123456789ABCD==',
+        ),
+        ('key AQAAbcdefghijklmnopqrstuvwxyz012345678==', 'key ***'),
+        ('id AKIAABCDEFGHIJKLMNOP', 'id ***'),
+        ('(using password: YES)', '(using password: YES)'),
+        ('password = (the value in f:3)', 'password = (the value in f:3)'),
+        ('Basic authentication', 'Basic authentication'),
     )
     @ddt.unpack
     def test_passwords_of_urls(self, text, shown):
@@ -84,6 +113,75 @@ class RedactorTest(testtools.TestCase):
     def test_a_pattern_that_is_none(self, text, words):
         raised = self.assertRaises(ValueError, redaction.patterns, [text])
         self.assertIn(words, str(raised))
+
+    #: What openstack-helm, kolla and devstack have where nobody chose.
+    DEFAULTS = (
+        'password',
+        'secret',
+        'admin',
+        'manila',
+        'service',
+        'rabbitmq',
+        'openstack',
+        'keystone',
+        'True',
+        '1',
+        '2026.1',
+        'isilon1',
+    )
+
+    def redactor(self, password):
+        return redaction.Redactor(
+            redaction.forms(password), names=['isilon1', 'ctl-1.example.org']
+        )
+
+    @ddt.data(*DEFAULTS)
+    def test_a_default_password_ate_words(self, password):
+        for text in (
+            '[neutron]\nauth_type = {}',
+            'openstack {} set --{}-id x',
+            "user '{}'@'{}' of /etc/{}/{}.d",
+            'the {}, {}-manage and {}_x',
+            'a password (using password: YES), no {}',
+            '{"user": "{}", "a": "{}"}',
+            'the password of {}',
+        ):
+            text = text.replace('{}', password)
+            self.assertEqual(text, self.redactor(password)(text))
+
+    @ddt.data(*DEFAULTS)
+    def test_a_default_password_is_masked_where_it_is_a_value(self, password):
+        for text, shown in (
+            ('mysql://{}:{}@{}/{}', 'mysql://{}:***@{}/{}'),
+            ("it sent password '{}' of {}", "it sent password '***' of {}"),
+            ('the password is {}', 'the password is ***'),
+            ('password: "{}" and {}', 'password: "***" and {}'),
+            ('x admin_token="{}", of {}', 'x admin_token="***", of {}'),
+            ('{"password": "{}"}', '{"password": "***"}'),
+        ):
+            self.assertEqual(
+                shown.replace('{}', password),
+                self.redactor(password)(text.replace('{}', password)),
+            )
+
+    def test_a_random_word_is_masked_in_prose(self):
+        for secret in ('qwkjzhvbxm', 'Xq7pLm2Z', 'a9$k', '84736251', 'ÄÖxü7'):
+            redactor = redaction.Redactor(redaction.forms(secret))
+            self.assertEqual('no *** in it', redactor(f'no {secret} in it'))
+            self.assertEqual('no ***.', redactor(f'no {secret.upper()}.'))
+
+    @ddt.data(
+        ('plain text', 'plain text'),
+        ('[a]\nb = x://u:***@h\nc = 1', '[a]\nb = (P)\nc = 1'),
+        ('[a]\nb: ***', '[a]\nb: (P)'),
+        ('"share:create": "https://u:***@h or role:a"', '"share:create": (P)'),
+        ('mysql --password=*** -h x', 'mysql (P) -h x'),
+        ("curl 'http://u:***@h/' | x", "curl '(P)' | x"),
+        ('See https://u:***@wiki/ for it.', 'See (P) for it.'),
+    )
+    @ddt.unpack
+    def test_what_is_to_be_typed_holds_no_mask(self, text, expected):
+        self.assertEqual(expected, redaction.pointed(text, '(P)'))
 
     def test_the_password_of_a_secret_url_alone(self):
         secrets = redaction.forms('rabbit://u:hunt%40er22@h1:5672//')

@@ -143,7 +143,7 @@ class RemoteFileTest(Case):
             'config_source'
         )
         result = self.run_check(REMOTE, text, source='2025.2', target='2026.1')
-        hidden = f'(the value in {self.uri}:3, not shown)'
+        hidden = f'(the value in {self.uri}:3)'
         self.assert_found(
             [
                 self.finding(

@@ -188,10 +188,49 @@ class ReadTestCase(Files):
             config.read([path, path]).files,
         )
 
+    def test_every_option_that_a_release_calls_secret_is_one(self):
+        names = catalog.Catalog().secrets
+        self.assertGreater(len(names), 50)
+        self.assertEqual(
+            [], [n for n in names if not config.ConfigFiles.is_secret(n)]
+        )
+
+    @ddt.data(
+        ('admin_passwrod', True),
+        ('netapp_pasword', True),
+        ('nova_passsword', True),
+        ('client_secert', True),
+        ('pass-word', False),
+        ('share_driver', False),
+        ('application_credential_id', False),
+        ('memcache_security_strategy', False),
+        ('connection_trace', False),
+        ('auth_url', False),
+    )
+    @ddt.unpack
+    def test_what_is_spelled_nearly_like_a_secret(self, name, expected):
+        self.assertIs(expected, config.ConfigFiles.is_secret(name))
+
+    def test_secrets(self):
+        found = self.read(
+            '[DEFAULT]\ntransport_url = rabbit://a:geheim1@b:1,c:geheim2@d\n'
+            'admin_passwrod = geheim3\nauth_url = http://u:geheim4@h/\n'
+            'acme = {"token": "geheim5"}\nshare_driver = generic\n'
+            '[coordination]\nbackend_url = etcd3://h:2379\n'
+            '[database]\nconnection = geheim6\n'
+        )
+        self.assertEqual(
+            {f'geheim{number}' for number in range(1, 7)},
+            {one for one in found.secrets if one.startswith('geheim')}
+            - {'geheim1@b:1,c:geheim2'},
+        )
+        self.assertNotIn('etcd3://h:2379', found.secrets)
+        self.assertNotIn('generic', found.secrets)
+
     def test_repr_shows_no_value(self):
         found = self.read('[database]\nconnection = mysql://u:hunter22@h/m\n')
         self.assertNotIn('hunter22', repr(found.settings))
-        self.assertEqual(frozenset({'mysql://u:hunter22@h/m'}), found.secrets)
+        self.assertEqual(frozenset({'hunter22'}), found.secrets)
 
     @ddt.named_data(
         ['no_separator', '[a]\nhunter2\n', "2: No ':' or '=' found in ass"],

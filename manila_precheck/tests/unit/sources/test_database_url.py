@@ -224,13 +224,35 @@ class ReadTest(testtools.TestCase):
     @ddt.data(
         ('geheim-99', 'no geheim-99 here', 'no *** here'),
         ('ge%40im', 'quoted ge%40im, plain ge@im', 'quoted ***, plain ***'),
-        ('a', 'a cat sat: a', '*** cat sat: ***'),
+        ('a', 'a cat sat: a', 'a cat sat: a'),
+        ('manila', "user 'manila' is denied", "user 'manila' is denied"),
+        ('q7Zr', 'no q7Zr here', 'no *** here'),
         ('x', 'host\n\tis  gone', 'host is gone'),
     )
     @ddt.unpack
     def test_secrets_leave_what_a_driver_says(self, password, text, clean):
         _url, location = read(f'mysql+pymysql://u:{password}@h/m')
         self.assertEqual(clean, location.clean(text))
+
+    @ddt.data('p@ss/word', 'p@1234/x', 'p@/')
+    def test_a_password_that_ends_in_the_name_of_the_database(self, password):
+        """'the mysql database word@h/m at ss' was shown."""
+        exc = self.assertRaises(
+            exceptions.SourceUnusable,
+            read,
+            f'mysql+pymysql://u:{password}@h/m',
+        )
+        self.assertEqual(
+            "[database] connection has an '@' behind its host: in a password "
+            "'@' is written %40 and '/' %2F; manila does not connect either",
+            str(exc),
+        )
+
+    @ddt.data('pa/ss', 'pa ss', 'pa#s?s', 'pa:ss')
+    def test_a_password_with_odd_characters(self, password):
+        url, location = read(f'mysql+pymysql://u:{password}@h/m')
+        self.assertEqual(password, url.password)
+        self.assertEqual('the mysql database m at h', location.words)
 
     def test_the_end_of_a_password_with_an_at_sign(self):
         _url, location = read('mysql+pymysql://u:ge@heim@h/m')
