@@ -327,7 +327,8 @@ class CouldNotLookTest(Case):
         'upgrade check --help',
         'check list',
         'check explain told-check',
-        'report merge a.json',
+        # A report of one check is no reason to go ahead.
+        'report merge --fail-on failure a.json',
     )
     def test_what_the_other_words_write(self, words):
         self.shell(f'{self.check} --report json:a.json')
