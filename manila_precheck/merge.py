@@ -321,6 +321,20 @@ def _host_findings(
                 f'{typical.target_release} at stage {typical.stage.value}',
                 f'Run the checks on {name} as on the others.',
             )
+        for side, build, usual in (
+            ('source', report.source_build, typical.source_build),
+            ('target', report.target_build, typical.target_build),
+        ):
+            if build and usual and build != usual:
+                yield _of_host(
+                    name,
+                    Severity.WARNING,
+                    f'{side}-build',
+                    f'the {side} is manila {build} on {name}, and {usual} on '
+                    f'{_typical(reports)}',
+                    'Install the same packages on every host, or merge the '
+                    'reports of each kind on their own.',
+                )
         if report.tool != typical.tool:
             yield _of_host(
                 name,

@@ -328,6 +328,23 @@ class MergeTest(testtools.TestCase):
         same = self.merged(ctl1=self.of(database=read), ctl2=self.of())
         self.assertEqual(read, same.database)
 
+    def test_hosts_with_other_builds_were_ready(self):
+        for side in ('source', 'target'):
+            self.hosts(
+                self.host(
+                    'ctl3',
+                    Severity.WARNING,
+                    f'the {side} is manila 22.0.2+patched on ctl3, and '
+                    '22.0.2 on ctl1',
+                    'Install the same packages on every host, or merge the '
+                    'reports of each kind on their own.',
+                    f'{side}-build',
+                ),
+                ctl1=self.of(**{f'{side}_build': '22.0.2'}),
+                ctl2=self.of(),
+                ctl3=self.of(**{f'{side}_build': '22.0.2+patched'}),
+            )
+
     def drift(self, *findings, **results):
         report = self.merged(**results)
         (found,) = (
