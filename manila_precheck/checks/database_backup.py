@@ -49,8 +49,9 @@ class DatabaseBackup(check.Check):
     The newest file that ``path`` names is read once, as a stream: a dump of
     mysqldump, mariadb-dump or pg_dump, plain or packed by gzip, bzip2, xz,
     zstd or lz4 (where the tool, or Python's module, for the last two is);
-    the formats of its own that pg_dump has through pg_restore. It is
-    complete when it ends with the line that the tool writes last; one made
+    the formats of its own that pg_dump has through pg_restore. A tool that
+    another user could change is not run. The backup is complete when it ends
+    with the line that the tool writes last; one made
     with --skip-comments or --compact has none and cannot be told from one
     that was cut off. Its age is by that line where it has a time, in the
     time zone of this host, else by the file. The copy that mariabackup or

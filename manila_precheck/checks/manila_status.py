@@ -32,7 +32,10 @@ class ManilaStatus(check.Check):
     others. They are run as they are, by ``python -m manila.cmd.status`` in a
     process of its own, with the same configuration, and what they say is
     passed on, so that one command is enough. Checks of this program that are
-    built into that manila-status are left out: they run already.
+    built into that manila-status are left out: they run already. It is run
+    isolated (``python -I``), in ``/`` and without the variables of the caller
+    but those that set options (``OS_*__*``); a manila that is found by
+    PYTHONPATH, the working directory or a user's own packages is not run.
 
     They judge for the manila that is installed: before the packages are
     upgraded that is the source. Where manila is not installed in this

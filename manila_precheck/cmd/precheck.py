@@ -34,6 +34,7 @@ from manila_precheck.cmd import logs
 from manila_precheck.cmd import output
 from manila_precheck.cmd import report_file
 from manila_precheck.cmd import supervisor
+from manila_precheck.sources import child
 
 #: The exit code of a run that could not look.
 COULD_NOT_RUN = 255
@@ -431,6 +432,7 @@ def _end_child(number: int, frame: Any) -> None:
     # Not there, or not whole: no statement runs.
     getattr(database, 'cancel_all', lambda: None)()
     # Not by an exception: a check's thread, or a plugin, may hold it.
+    child.end_all()
     os._exit(128 + number)
 
 

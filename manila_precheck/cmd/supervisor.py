@@ -33,6 +33,7 @@ from typing import Optional
 
 from manila_precheck import exceptions
 from manila_precheck.cmd import answer
+from manila_precheck.sources import child as programs
 
 # What ends the process; a child has a moment to end by itself.
 ENDING = (signal.SIGTERM, signal.SIGHUP)
@@ -110,6 +111,8 @@ def ask(
             signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             _send(writer, run)
         finally:
+            # A check that was given up may have a program running.
+            programs.end_all()
             # No thread and no exit handler has a say in how it ends.
             for stream in streams:
                 with contextlib.suppress(AttributeError, OSError, ValueError):

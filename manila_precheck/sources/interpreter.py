@@ -19,11 +19,14 @@ runs.
 """
 
 from collections.abc import Iterable
+import glob
+import os
 from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import exceptions
 from manila_precheck.sources import child
+from manila_precheck.sources import path_trust
 
 _SECONDS = 60.0
 
@@ -124,6 +127,26 @@ class Environment(NamedTuple):
     """What is known of each class path."""
 
 
+def loaded_at_start(path: str) -> list[str]:
+    """Return what an interpreter loads before any script, sorted.
+
+    Isolated or not, it runs the lines of ``*.pth`` in the directories of its
+    packages (site.py).
+
+    :param path: the interpreter, or a link to it in a virtual environment.
+    """
+    root = glob.escape(os.path.dirname(os.path.dirname(path)))
+    return sorted(
+        found
+        for pattern in (
+            'pyvenv.cfg',
+            'lib*/python3*/*-packages',
+            'lib*/python3*/*-packages/*.pth',
+        )
+        for found in glob.glob(os.path.join(root, pattern))
+    )
+
+
 def ask(
     path: str,
     modules: Iterable[str],
@@ -133,8 +156,14 @@ def ask(
     """Ask a Python for modules, packages and classes.
 
     :param path: the interpreter, '/opt/manila/bin/python'.
-    :raises SourceUnusable: when it cannot be run, or does not answer.
+    :raises SourceUnusable: when it cannot be run, or does not answer; also
+        when another user may change it, or the packages that it loads.
     """
+    child.require_trusted(path)
+    for loaded in loaded_at_start(path):
+        weakness = path_trust.weakness(loaded)
+        if weakness:
+            raise exceptions.SourceUnusable(f'{path} is not run: {weakness}')
     answer = child.ask(
         [path, '-I', '-B'],
         _SCRIPT,

@@ -14,18 +14,19 @@
 
 ``manila-status upgrade check --json`` is run in a process of its own, with
 the interpreter that runs this, on the same configuration. Every manila from
-12 on understands ``--json`` (oslo.upgradecheck 1.3).
+12 on understands ``--json`` (oslo.upgradecheck 1.3). A manila that only
+PYTHONPATH, the working directory or the user's own packages hold is not run.
 """
 
 from collections.abc import Iterable
 import json
 import os
-import subprocess
 import sys
 from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import exceptions
+from manila_precheck.sources import child
 
 #: The check that runs the command.
 CHECK_ID = 'manila-status'
@@ -62,33 +63,36 @@ def ask(
     :param timeout_seconds: how long it may take; it is ended then.
     :raises SourceUnusable: when it does not answer.
     """
-    words = [sys.executable, '-m', _MODULE]
+    # Isolated: neither the working directory nor PYTHONPATH is searched.
+    words = [sys.executable, '-I', '-B', '-m', _MODULE]
     for path in locations:
+        path = os.path.abspath(os.path.expanduser(path))
         flag = '--config-dir' if os.path.isdir(path) else '--config-file'
         words += [flag, path]
-    try:
-        # The words are ours and the operator's own paths; no shell reads them.
-        done = subprocess.run(  # noqa: S603
-            [*words, 'upgrade', 'check', '--json'],
-            env={**os.environ, NESTED_VARIABLE: '1'},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors='replace',
-            timeout=timeout_seconds,
+    done = child.run(
+        [*words, 'upgrade', 'check', '--json'],
+        timeout_seconds,
+        # What oslo.config takes for values of options.
+        variables={
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if name.startswith('OS_') and '__' in name
+            },
+            NESTED_VARIABLE: '1',
+        },
+        name='manila-status',
+    )
+    if "No module named 'manila'" in done.stderr:
+        raise exceptions.SourceUnusable(
+            f'manila-status is not run: {sys.executable} has manila by '
+            'PYTHONPATH, the working directory or the packages of a user, '
+            'which are not used for it'
         )
-    except OSError as exc:
-        raise exceptions.SourceUnusable(
-            f'{sys.executable}: {exc.strerror}'
-        ) from exc
-    except subprocess.TimeoutExpired:
-        raise exceptions.SourceUnusable(
-            f'manila-status did not end within {timeout_seconds:g} seconds'
-        ) from None
     found = _answers(done.stdout)
     if found is None:
         raise exceptions.SourceUnusable(
-            f'manila-status ended with {done.returncode} and printed no '
+            f'manila-status ended with {done.code} and printed no '
             f'result{_last_line(done.stderr)}'
         )
     return found

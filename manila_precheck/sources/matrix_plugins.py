@@ -97,13 +97,14 @@ def _load(origin: str, name: str, value: str) -> Brought:
         if not sys.executable:
             raise exceptions.SourceUnusable('no Python is known to load it')
         text = child.ask(
-            [sys.executable],
+            [sys.executable, '-I', '-B'],
             _SCRIPT,
             {
                 'name': name,
                 'value': value,
                 'group': GROUP,
-                'path': [os.path.abspath(path) for path in sys.path],
+                # '' is the working directory of whoever called.
+                'path': [path for path in sys.path if os.path.isabs(path)],
             },
             _SECONDS,
         )

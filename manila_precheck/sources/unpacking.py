@@ -18,16 +18,20 @@ it is in a format of pg_dump's own.
 from collections.abc import Iterator
 import importlib
 import os
-import shutil
-import subprocess
 import threading
 import time
 from typing import Any
 from typing import IO
 from typing import Optional
+from typing import TYPE_CHECKING
 import zlib
 
+from manila_precheck import exceptions
+from manila_precheck.sources import child
 from manila_precheck.sources import content
+
+if TYPE_CHECKING:
+    import subprocess
 
 _CHUNK_BYTES = 1 << 20
 
@@ -56,7 +60,7 @@ def chunks(path: str, deadline: float) -> Iterator[bytes]:
     if process is not None:
         # One that says nothing more is not asked for the time.
         left = max(deadline - time.monotonic(), 0.0)
-        watch = threading.Timer(left, process.kill)
+        watch = threading.Timer(left, child.end, [process])
         watch.daemon = True
         watch.start()
     try:
@@ -74,8 +78,7 @@ def chunks(path: str, deadline: float) -> Iterator[bytes]:
         if watch is not None:
             watch.cancel()
         if process is not None:
-            process.kill()
-            process.wait()
+            child.end(process)
     if code < 0:
         raise Unread('reading it to its end takes too long')
     if code:
@@ -141,7 +144,7 @@ _Stream = tuple[IO[bytes], 'Optional[subprocess.Popen[bytes]]']
 def _pg_restore(path: str) -> _Stream:
     # It reads the whole file and writes SQL; it connects to nothing.
     return _of_program(
-        ['pg_restore', '--file=-', path],
+        ['pg_restore', '--file=-', os.path.abspath(path)],
         'it is in a format of its own of pg_dump, and pg_restore is not here',
     )
 
@@ -160,7 +163,7 @@ def _zstd(path: str) -> _Stream:
 def _unpacked(name: str, path: str) -> _Stream:
     """Have the tool of a format unpack it."""
     return _of_program(
-        [name, '--decompress', '--stdout', path],
+        [name, '--decompress', '--stdout', os.path.abspath(path)],
         f'it is packed by {name}, and nothing that unpacks it is here',
     )
 
@@ -170,14 +173,12 @@ def _of_program(words: list[str], without: str) -> _Stream:
 
     :param without: what to say when there is no such program.
     """
-    program = shutil.which(words[0])
+    try:
+        program = child.find(words[0])
+    except exceptions.SourceUnusable as exc:
+        raise Unread(str(exc)) from exc
     if program is None:
         raise Unread(without)
-    process = subprocess.Popen(  # noqa: S603
-        [program, *words[1:]],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    )
+    process = child.start([program, *words[1:]])
     assert process.stdout is not None
     return process.stdout, process

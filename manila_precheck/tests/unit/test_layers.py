@@ -14,6 +14,7 @@
 
 import ast
 import pathlib
+import re
 import subprocess
 import sys
 import textwrap
@@ -111,6 +112,44 @@ def _allowed(importer, imported):
     return column == other_column and index < other_index
 
 
+_STARTERS = (
+    re.compile(
+        r'os\.(?:fork|forkpty|system|popen|startfile|'
+        r'exec\w+|spawn\w+|posix_spawnp?)'
+    ),
+    re.compile(
+        r'(?:subprocess|pty|multiprocessing|oslo_concurrency)\b.*'
+        r'|concurrent\.futures\.ProcessPoolExecutor|asyncio\.\w*subprocess\w*'
+    ),
+)
+
+
+def _starts(tree):
+    """Yield what in a module may start a process, by its full name."""
+    names = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                names[alias.asname or alias.name] = alias.name
+        elif isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                full = f'{node.module}.{alias.name}'
+                names[alias.asname or alias.name] = full
+                if any(word.fullmatch(full) for word in _STARTERS):
+                    yield full
+    # Of subprocess also the names of what others raise or have as a type.
+    used = {
+        f'{names.get(node.value.id)}.{node.attr}'
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in names
+    }
+    for full in used - {'subprocess.DEVNULL', 'subprocess.PIPE'}:
+        if any(word.fullmatch(full) for word in _STARTERS):
+            yield full
+
+
 @ddt.ddt
 class LayersTest(testtools.TestCase):
     def test_every_module_has_a_layer(self):
@@ -180,6 +219,37 @@ class LayersTest(testtools.TestCase):
                 if {'', 'Exception', 'BaseException'} & set(words):
                     wrong.append(f'line {node.lineno}: except {caught}')
         self.assertEqual([], wrong)
+
+    @ddt.data(*_NAMES)
+    def test_only_one_module_starts_processes(self, name):
+        """os.fork() is for the process that runs the checks."""
+        allowed = {
+            'sources.child': {'subprocess.Popen'},
+            'cmd.supervisor': {'os.fork'},
+        }.get(name, set())
+        self.assertEqual(allowed, set(_starts(_tree(_NAMES[name]))))
+
+    def test_what_starts_a_process(self):
+        """The test above sees each of the ways."""
+        for text in (
+            'import subprocess\nsubprocess.run(x)',
+            'from subprocess import run as go\ngo(x)',
+            'import subprocess as s\ns.check_output(x)',
+            'import os\nos.system(x)',
+            'from os import popen\npopen(x)',
+            'import os\nos.execvp(x, y)',
+            'import os\nos.posix_spawn(x, y, z)',
+            'import os\nos.fork()',
+            'import pty\npty.spawn(x)',
+            'import multiprocessing\nmultiprocessing.Process()',
+            'from concurrent.futures import ProcessPoolExecutor',
+            'import asyncio\nasyncio.create_subprocess_exec(x)',
+            'from oslo_concurrency import processutils',
+        ):
+            self.assertNotEqual([], list(_starts(ast.parse(text))), text)
+        self.assertEqual(
+            [], list(_starts(ast.parse('import os\nos.path.join(x)')))
+        )
 
     @ddt.data(*_NAMES)
     def test_nothing_prints(self, name):

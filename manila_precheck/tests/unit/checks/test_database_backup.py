@@ -342,6 +342,9 @@ class DatabaseBackupTest(databases.SQLiteTest):
     @ddt.unpack
     def test_the_tool_that_unpacks_it_is_not_here(self, tool, head):
         self.useFixture(fixtures.EnvironmentVariable('PATH', '/nowhere'))
+        self.useFixture(
+            fixtures.MonkeyPatch('manila_precheck.sources.child._PATH', ())
+        )
         gone = dict.fromkeys(('compression.zstd', 'pyzstd', 'zstandard'))
         self.useFixture(
             fixtures.MonkeyPatch('sys.modules', {**sys.modules, **gone})

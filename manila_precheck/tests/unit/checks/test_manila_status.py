@@ -11,6 +11,9 @@
 # under the License.
 
 import os
+import sys
+import sysconfig
+import venv
 
 import ddt
 import fixtures
@@ -40,8 +43,21 @@ sys.exit(2)
 class ManilaStatusTest(testtools.TestCase):
     """A program in the place of manila's: what it prints is what counts."""
 
+    def environment(self):
+        """Let another Python run it; return where that has its packages."""
+        root = self.useFixture(fixtures.TempDir()).path
+        venv.create(root, with_pip=False)
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'sys.executable', os.path.join(root, 'bin', 'python')
+            )
+        )
+        return sysconfig.get_path(
+            'purelib', 'posix_prefix', {'base': root, 'platbase': root}
+        )
+
     def run_check(self, body, installed='20.0.3', **kwargs):
-        path = self.useFixture(fixtures.TempDir()).path
+        path = self.environment()
         os.makedirs(os.path.join(path, 'manila', 'cmd'))
         for name, text in (
             ('__init__.py', ''),
@@ -50,7 +66,6 @@ class ManilaStatusTest(testtools.TestCase):
         ):
             with open(os.path.join(path, 'manila', name), 'w') as stream:
                 stream.write(text)
-        self.useFixture(fixtures.EnvironmentVariable('PYTHONPATH', path))
         self.site = self.useFixture(
             testing.Site(installed=installed, **kwargs)
         )
@@ -127,6 +142,34 @@ class ManilaStatusTest(testtools.TestCase):
         self.assertEqual(
             self.result(model.Outcome.ERROR, reason=reason), result
         )
+
+    def test_a_manila_of_the_caller_was_run(self):
+        """Anybody can put one into /tmp, and wait for root to run it there."""
+        path = self.environment()
+        planted = self.useFixture(fixtures.TempDir()).path
+        mark = os.path.join(planted, 'mark')
+        os.makedirs(os.path.join(planted, 'manila', 'cmd'))
+        for name in ('__init__.py', 'cmd/__init__.py', 'cmd/status.py'):
+            with open(os.path.join(planted, 'manila', name), 'w') as stream:
+                stream.write(f'open({mark!r}, "w")\n')
+        here = os.getcwd()
+        self.addCleanup(os.chdir, here)
+        os.chdir(planted)
+        for name in ('PYTHONPATH', 'PYTHONHOME', 'PYTHONSTARTUP'):
+            self.useFixture(fixtures.EnvironmentVariable(name, planted))
+        result = testing.Site(installed='20.0.3')
+        result = self.useFixture(result).run('manila-status')
+        self.assertEqual(
+            self.result(
+                model.Outcome.ERROR,
+                reason=f'manila-status is not run: {sys.executable} has '
+                'manila by PYTHONPATH, the working directory or the packages '
+                'of a user, which are not used for it',
+            ),
+            result,
+        )
+        self.assertFalse(os.path.exists(mark))
+        self.assertEqual([], os.listdir(path))
 
     def test_it_gets_the_files_and_is_told_that_we_run_it(self):
         result = self.run_check(
