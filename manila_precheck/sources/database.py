@@ -859,5 +859,5 @@ def _reason(error: BaseException) -> str:
     args = original.args
     # PyMySQL and mysqlclient: (number, text).
     if len(args) > 1 and isinstance(args[0], int):
-        return str(args[1])
+        return str(args[1]) or name
     return str(original) or name

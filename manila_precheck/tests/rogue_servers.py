@@ -118,7 +118,7 @@ def mysql_handshake(version=b'8.0.30'):
 
 
 MYSQL_OK = b'\0\0\0\2\0\0\0'
-_MYSQL_EOF = b'\xfe\0\0\2\0'
+MYSQL_END = b'\xfe\0\0\2\0'
 
 
 def mysql_column(name):
@@ -134,7 +134,7 @@ def mysql_column(name):
 
 def mysql_begin(*names):
     """Return the packets before the rows, and the number of the next one."""
-    payloads = [bytes([len(names)]), *map(mysql_column, names), _MYSQL_EOF]
+    payloads = [bytes([len(names)]), *map(mysql_column, names), MYSQL_END]
     made = [packet(1 + n, payload) for n, payload in enumerate(payloads)]
     return b''.join(made), len(made) + 1
 
@@ -174,7 +174,7 @@ class MySQL(Server):
                 client.sendall(
                     begin
                     + packet(number, mysql_row(b'8.0.30' if version else b'0'))
-                    + packet(number + 1, _MYSQL_EOF)
+                    + packet(number + 1, MYSQL_END)
                 )
             else:
                 return
