@@ -22,6 +22,7 @@ a text that says the same at a site with any other password.
 """
 
 import base64
+import collections
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -218,8 +219,8 @@ _WORD = re.compile(
 _MIN_SECRET_LENGTH = 4
 _MIN_DIGITS = 8
 
-# How many characters find the secrets that a text may hold, and from how
-# many secrets on that is quicker than to look for each.
+# How many characters tell which secrets a text may hold, and from how many
+# such parts on it is quicker to look up all parts of the text.
 _GRAM = 4
 _MANY = 200
 
@@ -262,8 +263,7 @@ class Redactor:
     ) -> None:
         self._patterns = tuple(patterns)
         self._names = {name.lower() for name in names}
-        self._secrets: list[re.Pattern[str]] = []
-        self._by_gram: dict[str, list[int]] = {}
+        self._secrets: list[str] = []
         words: list[str] = []
         longest_first = sorted(set(secrets), key=lambda s: (-len(s), s))
         for secret in longest_first:
@@ -272,9 +272,18 @@ class Redactor:
             if self._is_word(secret):
                 words.append(re.escape(secret))
             else:
-                gram = secret[:_GRAM].lower()
-                self._by_gram.setdefault(gram, []).append(len(self._secrets))
-                self._secrets.append(_pattern(secret))
+                self._secrets.append(secret)
+        # By the part that the fewest others have: a thousand passwords may
+        # begin, or end, with the same letters.
+        common = collections.Counter(
+            gram for secret in self._secrets for gram in _grams(secret)
+        )
+        self._by_gram: dict[str, list[int]] = {}
+        for number, secret in enumerate(self._secrets):
+            gram = min(
+                _grams(secret), key=lambda g: (common[g], g), default=''
+            )
+            self._by_gram.setdefault(gram, []).append(number)
         self._words = (
             re.compile(
                 r'(?P<head>(?<!using )\b(?:pass(?:word|wd|code|phrase)?|pwd)\b'
@@ -298,14 +307,16 @@ class Redactor:
         return bool(_WORD.fullmatch(secret)) and lower in _own_words()
 
     def _candidates(self, text: str) -> 'list[re.Pattern[str]]':
-        if len(self._secrets) < _MANY:
-            return self._secrets
+        """Return what finds the secrets that a text may hold."""
         lower = text.lower()
-        grams = {
-            lower[place : place + _GRAM] for place in range(len(text))
-        } & self._by_gram.keys()
+        if len(self._by_gram) < _MANY:
+            grams = {gram for gram in self._by_gram if gram in lower}
+        else:
+            places = range(len(lower) - _GRAM + 1)
+            grams = {'', *(lower[i : i + _GRAM] for i in places)}
+            grams &= self._by_gram.keys()
         numbers = sorted(n for gram in grams for n in self._by_gram[gram])
-        return [self._secrets[number] for number in numbers]
+        return [_pattern(self._secrets[number]) for number in numbers]
 
     def __call__(self, text: str) -> str:
         """Return the text with a mask for each secret in it."""
@@ -319,6 +330,16 @@ class Redactor:
         return text
 
 
+def _grams(secret: str) -> set[str]:
+    """Return parts that are in every text that holds a secret."""
+    return {
+        part[place : place + _GRAM]
+        for part in re.split(r'["\'\\]', secret[:64].lower())
+        for place in range(len(part) - _GRAM + 1)
+    }
+
+
+@functools.lru_cache(maxsize=10_000)
 def _pattern(secret: str) -> 're.Pattern[str]':
     """Return what finds a secret in any case of letters.
 

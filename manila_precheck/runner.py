@@ -356,6 +356,7 @@ def report(
     resolution = ctx.resolution
     source_origin, target_origin = resolution.origins
     reproducible = ctx.options.reproducible
+    redactor = ctx.redactor
     return model.Report(
         tool=tool,
         source_release=resolution.upgrade.source.name,
@@ -366,7 +367,10 @@ def report(
         target_build=_text_of(resolution.target_build),
         sampled=ctx.options.quick,
         stage=ctx.stage,
-        files=ctx.files,
+        files=tuple(
+            dataclasses.replace(file, path=redactor(file.path))
+            for file in ctx.files
+        ),
         database=ctx.database_read,
         checks=tuple(
             dataclasses.replace(result, seconds=0.0)
@@ -375,7 +379,7 @@ def report(
             for result in results
         ),
         excluded=tuple(sorted(excluded)),
-        backends=ctx.backends,
+        backends=tuple(map(redactor, ctx.backends)),
         settings=tuple(settings),
         created=None
         if reproducible

@@ -331,3 +331,17 @@ class RunTest(testtools.TestCase):
             ),
         )
         self.assertTrue(ctx.abandoned)
+
+
+class ReportTest(testtools.TestCase):
+    def test_a_back_end_that_is_called_like_a_url(self):
+        site = self.useFixture(
+            testing.Site(
+                '[DEFAULT]\nenabled_share_backends = https://u:geheim@h\n'
+            )
+        )
+        ctx = site.context()
+        self.assertEqual(1, len(ctx.config.files))
+        report = runner.report((), ctx, model.Tool('x', '1', ''))
+        self.assertEqual(('https://u:***@h',), report.backends)
+        self.assertEqual(site.file('manila.conf'), report.files[0].path)
