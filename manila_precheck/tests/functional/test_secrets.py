@@ -254,6 +254,45 @@ class PolicyFilesTest(Command):
             self.assert_silent(said)
 
 
+@ddt.ddt
+class LoginTest(Command):
+    """What a driver and a server say of a login that fails."""
+
+    @ddt.data(
+        'mysql+pymysql://openstack_citest:{}@127.0.0.1/openstack_citest',
+        'postgresql+psycopg2://openstack_citest:{}@127.0.0.1/openstack_citest',
+        'mysql+pymysql://u@127.0.0.1:1/m?password={}&ssl_ca=/x',
+        'postgresql+psycopg2://:{}@127.0.0.1:1/m?sslmode=require&sslkey=/x',
+        'postgresql+psycopg2://u:{}@127.0.0.1:port/m',
+        'mysql+nosuch://u:{}@127.0.0.1/m',
+        'u:{}@127.0.0.1/m',
+    )
+    def test_no_password_is_shown(self, url):
+        # The environment of the other tests has a server that is not there.
+        self.useFixture(
+            fixtures.EnvironmentVariable('OS_DATABASE__CONNECTION')
+        )
+        for odd in ('', '/', '@', '@/', ' ', '%40', '%2F', '#', '?', "'", ':'):
+            secret = f'{MARK}{odd}{MARK}'
+            text = url.replace('{}', secret)
+            site = PlantedSite(
+                {'manila.conf': f'[database]\nconnection = {text}\n'}
+            )
+            for words in FORMATS[:2]:
+                code, said = self.run_command(
+                    site, '2025.1', '2026.1', '--check', 'schema-revision',
+                    *words,
+                )  # fmt: skip
+                # A server may let anybody in.
+                self.assertIn(code, (0, 2), said[-500:])
+                self.assertIn('schema-revision', said)
+                self.assertEqual(
+                    [],
+                    [line for line in said.splitlines() if MARK in line],
+                    url,
+                )
+
+
 _ROOT = pathlib.Path(__file__).parents[3]
 
 #: Columns that hold a secret, or what somebody else wrote, and that no text
