@@ -494,11 +494,12 @@ class Context:
 
 
 def _stated(text: Optional[str]) -> Optional[releases.Build]:
-    return releases.named(text) if text else None
+    # One that is empty is a variable that was not set, and no default.
+    return None if text is None else releases.named(text)
 
 
 def _vendor_path(text: Optional[str]) -> Optional[releases.Upgrade]:
-    if not text:
+    if text is None:
         return None
     source, mark, target = text.partition(':')
     upgrade = (

@@ -62,7 +62,8 @@ class UpgradePath(check.Check):
     another release or empty; ``--target-release`` or the stage contradicts
     the manila that is installed. WARNING: the source had to be assumed, or
     is one of two releases whose databases have the same revision (wallaby
-    and xena); the build that is installed or named is not that of the
+    and xena), or cannot be confirmed by a database of no known release;
+    the build that is installed or named is not that of the
     catalog; the installed manila is neither the source nor the target, or
     is not known; a vendor supports the hop and OpenStack does not. INFO: the
     target had to be assumed, or at stage upgraded the source, which a
@@ -253,6 +254,15 @@ class UpgradePath(check.Check):
                 data={'releases': ' '.join(map(str, resolution.alike))},
                 aspect='alike',
             )
+        if not over and self._unconfirmed(ctx):
+            yield self.finding(
+                model.Severity.WARNING,
+                model.Subject('release', 'source'),
+                'the database is at no revision of a known release, so '
+                f'nothing confirms that {source} runs now',
+                [_CORRECT],
+                aspect='unconfirmed',
+            )
         found = self._found_instead(ctx)
         stated = resolution.known.source
         if found and stated is not None:
@@ -265,6 +275,15 @@ class UpgradePath(check.Check):
                 data={'stated': str(stated.release)},
                 aspect='stated',
             )
+
+    def _unconfirmed(self, ctx: 'context.Context') -> bool:
+        """Say whether the source is known, and the database of no release."""
+        read = ctx.database_read
+        if read is None or read.empty:
+            return False
+        if ctx.resolution.source_origin not in ('option', 'package'):
+            return False
+        return not (read.revision and ctx.catalog.releases_with(read.revision))
 
     def _found_instead(self, ctx: 'context.Context') -> str:
         """Return what the database is, when it is not as stated; else ''."""

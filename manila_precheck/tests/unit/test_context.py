@@ -175,7 +175,14 @@ class ResolutionTest(testtools.TestCase):
             self.resolve(tables=False, source='2024.1'),
         )
 
-    @ddt.data({'target': '2031.1'}, {'source': '17.1'}, {'target': '18.0'})
+    @ddt.data(
+        {'target': '2031.1'},
+        {'source': '17.1'},
+        {'target': '18.0'},
+        # As of "--target-release $TARGET", which was taken for none.
+        {'target': ''},
+        {'source': ''},
+    )
     def test_unknown_release(self, options):
         self.assertRaises(exceptions.UsageError, self.resolve, **options)
 

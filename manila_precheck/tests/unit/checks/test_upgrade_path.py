@@ -629,6 +629,29 @@ class Scenarios(Words):
         # A db sync that did not end, which schema-revision says.
         self.assertEqual(self.result(), self.run_on(database, source='2025.1'))
 
+    def test_the_database_of_something_else_confirmed_the_source(self):
+        foreign = self.database()
+        foreign.execute('CREATE TABLE albums (id VARCHAR(36))')
+        several = self.at('0d8c8f6d54a4')
+        several.execute("INSERT INTO alembic_version VALUES ('004e506e922e')")
+        for database in (foreign, several, self.at('0123456789ab')):
+            for stage in ('plan', 'stopped'):
+                for known in ({'source': '2025.1'}, {'installed': '20.0.3'}):
+                    self.assertEqual(
+                        self.result(
+                            self.finding(
+                                model.Severity.WARNING,
+                                'source',
+                                'the database is at no revision of a known '
+                                'release, so nothing confirms that 2025.1 '
+                                'runs now',
+                                CORRECT,
+                                aspect='unconfirmed',
+                            )
+                        ),
+                        self.run_on(database, stage=stage, **known),
+                    )
+
     @ddt.data(('wallaby', None), ('xena', None), (None, '13.2.0'))
     @ddt.unpack
     def test_one_of_two_releases_that_is_named(self, source, installed):
