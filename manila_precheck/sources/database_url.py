@@ -21,6 +21,7 @@ read only: of its parameters only those are used that say where the server is
 and how to log in.
 """
 
+import contextlib
 import dataclasses
 import importlib.util
 import os
@@ -137,18 +138,9 @@ def configured(conf: 'cfg.ConfigOpts') -> tuple[str, str]:
         # Another version of the same options: the names below are in all.
         pass
     for name in ('slave_connection', 'connection'):
-        try:
-            value = conf.database[name]
-            more = conf.database.connection_parameters
-        except RecursionError:
-            raise exceptions.SourceUnusable(
-                f'[database] {name} cannot be read: it refers to itself'
-            ) from None
-        except (cfg.Error, ValueError) as exc:
-            raise exceptions.SourceUnusable(
-                f'[database] {name} cannot be read: {type(exc).__name__}'
-            ) from None
+        value = _value(conf, name)
         if value:
+            more = _value(conf, 'connection_parameters')
             if more:
                 value += ('&' if '?' in value else '?') + more
             return f'[database] {name}', value
@@ -158,19 +150,31 @@ def configured(conf: 'cfg.ConfigOpts') -> tuple[str, str]:
     )
 
 
+def _value(conf: 'cfg.ConfigOpts', name: str) -> str:
+    """Return an option of ``[database]``; '' when it is not set.
+
+    :raises SourceUnusable: when it cannot be read.
+    """
+    from oslo_config import cfg
+
+    try:
+        return str(conf.database[name] or '')
+    except RecursionError:
+        why = 'it refers to itself'
+    except (cfg.Error, ValueError) as exc:
+        why = type(exc).__name__
+    raise exceptions.SourceUnusable(f'[database] {name} cannot be read: {why}')
+
+
 def connections(conf: 'cfg.ConfigOpts') -> tuple[str, ...]:
     """Return the URLs that :func:`configured` chooses from, if it was called.
 
     The environment sets them too, where no file is read.
     """
-    from oslo_config import cfg
-
     found = []
     for name in ('slave_connection', 'connection'):
-        try:
-            found.append(conf.database[name] or '')
-        except (cfg.Error, ValueError):
-            continue
+        with contextlib.suppress(exceptions.SourceUnusable):
+            found.append(_value(conf, name))
     return tuple(found)
 
 
@@ -181,8 +185,9 @@ def dialect_of_manila(conf: 'cfg.ConfigOpts') -> str:
 
     :param conf: options on which :func:`configured` was called.
     :returns: 'mysql', 'mariadb', ...; '' when connection is not set.
+    :raises SourceUnusable: when it cannot be read.
     """
-    connection: str = conf.database.connection or ''
+    connection = _value(conf, 'connection')
     return connection.partition(':')[0].partition('+')[0].lower()
 
 
@@ -191,11 +196,12 @@ def name_of_manila(conf: 'cfg.ConfigOpts') -> str:
 
     :param conf: options on which :func:`configured` was called.
     :returns: '' when the URL names none.
+    :raises SourceUnusable: when an option cannot be read.
     """
     from sqlalchemy import engine
     from sqlalchemy import exc
 
-    text = conf.database.connection or conf.database.slave_connection
+    text = _value(conf, 'connection') or _value(conf, 'slave_connection')
     try:
         return engine.make_url(text).database or ''
     except (exc.ArgumentError, ValueError):

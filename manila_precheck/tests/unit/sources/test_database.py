@@ -553,6 +553,20 @@ class SilentServerTest(testtools.TestCase):
 
 
 class NotGivenTest(testtools.TestCase):
+    def test_an_option_that_refers_to_itself_was_a_crash(self):
+        for name in ('connection', 'slave_connection'):
+            site = self.useFixture(
+                testing.Site(f'[database]\n{name} = ${name}\n', source=None)
+            )
+            result = site.run('schema-revision')
+            self.assertEqual(
+                (
+                    model.Outcome.ERROR,
+                    f'[database] {name} cannot be read: it refers to itself',
+                ),
+                (result.outcome, result.reason),
+            )
+
     def test_no_connection_is_configured(self):
         site = self.useFixture(testing.Site())
         raised = self.assertRaises(
