@@ -21,7 +21,6 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import dataclasses
 import datetime
-import hashlib
 from typing import Any
 from typing import NamedTuple
 from typing import Optional
@@ -29,7 +28,6 @@ from typing import Optional
 from manila_precheck import disclosure
 from manila_precheck import exceptions
 from manila_precheck import model
-from manila_precheck.sources import content
 from manila_precheck.sources import report as report_source
 from manila_precheck.sources import waivers as waivers_source
 
@@ -221,8 +219,7 @@ def read_baseline(path: str) -> Baseline:
         the names that it would be compared by.
     """
     try:
-        report = report_source.read(path)
-        digest = hashlib.sha256(content.read(path)).hexdigest()
+        report, file = report_source.load(path)
     except exceptions.SourceUnusable as exc:
         raise exceptions.UsageError(f'baseline {exc}') from exc
     if report.redacted_names:
@@ -235,7 +232,7 @@ def read_baseline(path: str) -> Baseline:
             before = severities.get(finding.key, finding.severity)
             severities[finding.key] = max(finding.severity, before)
     return Baseline(
-        model.FileRead(path, digest),
+        file,
         report.target_release,
         report.stage.value,
         severities,

@@ -70,9 +70,10 @@ _FILES = (
     'etc/uwsgi/*/*.ini',
 )
 _MOST_BYTES = 1 << 20
+_MOST_IN_A_PATH = 1 << 12
 
-_SCRIPT = re.compile(r'/[^\s=\'"]*/manila-wsgi\b')
-_APPLICATION = re.compile(r'manila[^\s=\'"]*wsgi')
+_WORD = re.compile(r'[^\s=\'"\0]+')
+_SCRIPT = re.compile(r'/manila-wsgi\b')
 
 _PROGRAM = 'manila-api'
 _MODULES = ('manila.cmd.api',)
@@ -139,12 +140,23 @@ def _configured(root: str) -> Iterator[Served]:
 
 
 def _of_line(line: str, root: str) -> Optional[Kind]:
-    for found in _SCRIPT.findall(line):
+    # NOTE: word by word, since one pattern for the path takes quadratic time
+    # on a line of slashes.
+    words = _WORD.findall(line) if 'manila' in line else []
+    for word in words:
+        start = word.find('/')
+        ends = [found.end() for found in _SCRIPT.finditer(word, start + 1)]
+        if not ends or ends[-1] - start > _MOST_IN_A_PATH:
+            continue
         # A copy elsewhere stays when the package goes; a link does not help.
-        real = os.path.realpath(os.path.join(root, found.lstrip('/')))
+        real = os.path.realpath(
+            os.path.join(root, word[start : ends[-1]].lstrip('/'))
+        )
         if os.path.basename(os.path.dirname(real)) == 'bin':
             return Kind.SCRIPT
-    return Kind.APPLICATION if _APPLICATION.search(line) else None
+    if any('wsgi' in word.partition('manila')[2] for word in words):
+        return Kind.APPLICATION
+    return None
 
 
 def _read(path: str) -> Optional[str]:

@@ -32,6 +32,7 @@ from typing import Optional
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import redaction
+from manila_precheck.sources import content
 from manila_precheck.sources import ini
 
 # Passwords and keys, in manila's own options, its drivers' and the
@@ -656,4 +657,9 @@ def _members(directory: str) -> list[str]:
         raise exceptions.ConfigFileError(
             f'{directory}: {exc.strerror or "cannot be read"}'
         ) from exc
-    return sorted(glob.glob(os.path.join(glob.escape(directory), '*.conf')))
+    found = glob.glob(os.path.join(glob.escape(directory), '*.conf'))
+    try:
+        content.require_few(directory, found)
+    except exceptions.SourceUnusable as exc:
+        raise exceptions.ConfigFileError(str(exc)) from exc
+    return sorted(found)

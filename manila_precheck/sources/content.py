@@ -24,6 +24,9 @@ from manila_precheck import model
 #: What one file may hold, in bytes, when its reader says nothing else.
 MAX_BYTES = 64 * 2**20
 
+#: How many files one directory may add to the configuration or the policies.
+MAX_FILES = 1000
+
 
 class Text(NamedTuple):
     """The text of one file."""
@@ -77,7 +80,8 @@ def read(path: str, max_bytes: int = MAX_BYTES) -> bytes:
     """
     try:
         with open_file(path) as stream:
-            data = stream.read(max_bytes + 1)
+            # None of what would block, such as /proc/kmsg.
+            data = stream.read(max_bytes + 1) or b''
     except OSError as exc:
         raise exceptions.SourceUnusable(
             f'{path}: {exc.strerror or "cannot be read"}'
@@ -88,6 +92,18 @@ def read(path: str, max_bytes: int = MAX_BYTES) -> bytes:
             'is read of such a file'
         )
     return data
+
+
+def require_few(directory: str, names: list[str]) -> None:
+    """Make sure that a directory holds no more files than are read of one.
+
+    :raises SourceUnusable: when it does.
+    """
+    if len(names) > MAX_FILES:
+        raise exceptions.SourceUnusable(
+            f'{directory}: {len(names)} files, and no more than {MAX_FILES} '
+            'are read of one directory'
+        )
 
 
 def open_file(path: str) -> IO[bytes]:

@@ -42,6 +42,9 @@ Path = tuple[Union[str, int], ...]
 #: tenth of a megabyte a second.
 MAX_BYTES = 2 * 2**20
 
+#: How many values one may hold, keys included.
+MAX_VALUES = 100_000
+
 # The two YAML parsers differ in these: the pure one, which oslo.policy uses,
 # refuses tabs and reads an unquoted "!" as nothing at all.
 _LEFT_TO_PURE_PARSER = re.compile(r'\t|[:,\[-]\s*!')
@@ -109,7 +112,15 @@ def construct(node: 'yaml.Node') -> Any:
         raise Malformed(
             str(exc.problem or exc.context), mark.line + 1 if mark else None
         ) from None
-    except (yaml.YAMLError, ValueError, TypeError) as exc:
+    except (
+        # What PyYAML raises over "!!int ''", "!!bool x", "!!timestamp x".
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        yaml.YAMLError,
+    ) as exc:
         raise Malformed(
             str(exc).splitlines()[0], node.start_mark.line + 1
         ) from None
@@ -122,17 +133,47 @@ def _compose(text: str) -> 'Optional[yaml.Node]':
 
     fast = getattr(yaml, 'CSafeLoader', None)
     if fast is not None and not (
-        _LEFT_TO_PURE_PARSER.search(text) or _is_deep(text)
+        _LEFT_TO_PURE_PARSER.search(text) or _is_large(text)
     ):
         with contextlib.suppress(yaml.YAMLError, ValueError):
             return _compose_with(fast, text)
     # NOTE: the errors too come from this one, so that a report does not
     # depend on how PyYAML was built.
-    return _compose_with(yaml.SafeLoader, text)
+    return _compose_with(_bounded_loader(), text)
 
 
-def _is_deep(text: str) -> bool:
-    """Say whether brackets may be nested deeper than anybody writes them."""
+def _bounded_loader() -> Any:
+    """Return PyYAML's pure loader, which stops at what is too much."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        depth = 0
+        values = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            self.depth += 1
+            self.values += 1
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+            if self.depth > _MAX_DEPTH:
+                raise Malformed(
+                    'it is nested too deeply', event.start_mark.line + 1
+                )
+            if self.values > MAX_VALUES:
+                raise Malformed(
+                    f'it holds more than {MAX_VALUES} values',
+                    event.start_mark.line + 1,
+                )
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+    return Loader
+
+
+def _is_large(text: str) -> bool:
+    """Say whether it may hold more than anybody writes, or deeper."""
+    if sum(map(text.count, ',:-\n[{')) > MAX_VALUES:
+        return True
     depth = 0
     for match in re.finditer(r'[\[\]{}]', text):
         depth += 1 if match.group() in '[{' else -1
@@ -175,10 +216,16 @@ def _require_bounded(document: 'yaml.Node') -> None:
                 problem_mark=node.start_mark,
             )
 
-    def size(node: yaml.Node) -> int:
+    def size(node: yaml.Node, depth: int) -> int:
+        if depth > _MAX_DEPTH:
+            raise yaml.MarkedYAMLError(
+                problem='it is nested too deeply', problem_mark=node.start_mark
+            )
         if id(node) not in sizes:
             sizes[id(node)] = 0
-            sizes[id(node)] = 1 + sum(map(size, members(node)))
+            sizes[id(node)] = 1 + sum(
+                size(member, depth + 1) for member in members(node)
+            )
         elif not sizes[id(node)]:
             # What an alias to itself stands for has no end.
             raise yaml.MarkedYAMLError(
@@ -186,7 +233,7 @@ def _require_bounded(document: 'yaml.Node') -> None:
             )
         return sizes[id(node)]
 
-    total = size(document)
+    total = size(document, 1)
     written = len(sizes)
     if total > written + _MAX_ALIASED:
         raise yaml.YAMLError(

@@ -22,6 +22,7 @@ from collections.abc import Mapping
 import configparser
 import os
 import re
+from typing import Any
 from typing import NamedTuple
 from typing import Optional
 
@@ -184,6 +185,11 @@ def read(conf: config.ConfigFiles) -> PasteFile:
     return read_file(find(conf))
 
 
+# What one value may become, in characters, and how many references it takes.
+_MAX_VALUE = 2**16
+_MAX_REFERENCES = 1000
+
+
 # -- the syntax --------------------------------------------------------------
 
 
@@ -193,6 +199,53 @@ class _Name(str):
     line: int
 
 
+class _Pieces(list[str]):
+    """The pieces of one value, which must not get too long."""
+
+    def __init__(self, option: str, section: str, raw: str) -> None:
+        super().__init__()
+        self._error = configparser.InterpolationDepthError(
+            option, section, raw
+        )
+        self._left = _MAX_VALUE
+        self._references = _MAX_REFERENCES
+
+    def append(self, piece: str) -> None:
+        self._left -= len(piece)
+        if self._left < 0:
+            raise self._error
+        super().append(piece)
+
+    def refer(self) -> None:
+        """Note a reference."""
+        self._references -= 1
+        if self._references < 0:
+            raise self._error
+
+
+class _Interpolation(configparser.BasicInterpolation):
+    """PasteDeploy's, with an end: ten levels of "%(b)s%(b)s" have none."""
+
+    def before_get(
+        self, parser: Any, section: str, option: str, value: str, defaults: Any
+    ) -> str:
+        pieces = _Pieces(option, section, value)
+        self._interpolate_some(
+            parser, option, pieces, value, section, defaults, 1
+        )
+        return ''.join(pieces)
+
+    def _interpolate_some(
+        self, parser: Any, option: str, accum: Any, rest: str, *more: Any
+    ) -> None:
+        accum.refer()
+        if len(rest) > _MAX_VALUE:
+            accum.append(rest)
+        super()._interpolate_some(  # type: ignore[misc]
+            parser, option, accum, rest, *more
+        )
+
+
 class _Parser(configparser.ConfigParser):
     """PasteDeploy's parser, noting the line of each name."""
 
@@ -200,7 +253,8 @@ class _Parser(configparser.ConfigParser):
         self.line = 0
         path = os.path.abspath(path)
         super().__init__(
-            defaults={'here': os.path.dirname(path), '__file__': path}
+            defaults={'here': os.path.dirname(path), '__file__': path},
+            interpolation=_Interpolation(),
         )
 
     def optionxform(self, optionstr: str) -> str:

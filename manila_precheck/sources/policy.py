@@ -49,6 +49,10 @@ JSON_GOES = '2026.1'
 DEFAULT_GOES = '2025.1'
 
 
+# A text of JSON that a colon follows.
+_JSON_KEY = re.compile(r'("(?:[^"\\]|\\.)*")\s*:')
+
+
 class Rule(NamedTuple):
     """One override in a policy file."""
 
@@ -215,6 +219,7 @@ def _members(directory: str) -> list[str]:
         raise exceptions.SourceUnusable(
             f'{directory}: {exc.strerror or "cannot be read"}'
         ) from exc
+    content.require_few(directory, names)
     paths = [os.path.join(directory, n) for n in names if n[0] != '.']
     return [path for path in paths if not os.path.isdir(path)]
 
@@ -270,9 +275,13 @@ def _rules_of_json(
     path: str, text: str, parsed: dict[str, Any]
 ) -> tuple[Rule, ...]:
     """Return the rules of JSON that is not YAML: indented by tabs, mostly."""
-    rules = []
-    for name, check in parsed.items():
-        found = list(re.finditer(rf'{re.escape(json.dumps(name))}\s*:', text))
-        start = found[-1].start() if found else 0
-        rules.append(Rule(name, check, path, text.count('\n', 0, start) + 1))
-    return tuple(rules)
+    lines: dict[str, int] = {}
+    line, before = 1, 0
+    for found in _JSON_KEY.finditer(text):
+        line += text.count('\n', before, found.start())
+        before = found.start()
+        lines[json.loads(found[1], strict=False)] = line
+    return tuple(
+        Rule(name, check, path, lines.get(name, 1))
+        for name, check in parsed.items()
+    )

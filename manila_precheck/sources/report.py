@@ -18,8 +18,10 @@ other, or a part has a type or a value that no run writes, the file is refused.
 Keys that are not known are ignored: a later version may have added them.
 """
 
+import collections
 from collections.abc import Mapping
 import datetime
+import hashlib
 import json
 import math
 from typing import Any
@@ -36,6 +38,9 @@ T = TypeVar('T')
 #: The versions of the format that can be read.
 VERSIONS = (1,)
 
+# A finding takes five; 100,000 of them are half a million.
+_MAX_OBJECTS = 2_000_000
+
 # Outcomes of a check that has nothing to say.
 _SILENT = (
     model.Outcome.PASSED,
@@ -49,11 +54,31 @@ def read(path: str) -> model.Report:
 
     :raises SourceUnusable: when it cannot be read, or is no such report.
     """
+    return load(path)[0]
+
+
+def load(path: str) -> tuple[model.Report, model.FileRead]:
+    """Return a report with the file that it is from.
+
+    :raises SourceUnusable: as read() does.
+    """
+    data = content.read(path)
+    digest = hashlib.sha256(data).hexdigest()
+    return _parse(path, data), model.FileRead(path, digest)
+
+
+def _parse(path: str, data: bytes) -> model.Report:
+    if data.count(b'{') + data.count(b'[') > _MAX_OBJECTS:
+        raise exceptions.SourceUnusable(
+            f'{path}: more than {_MAX_OBJECTS} objects and lists, which is '
+            'more than is read of a report'
+        )
     try:
         held = json.loads(
-            content.read(path),
+            data,
             object_pairs_hook=_object,
             parse_constant=_no_number,
+            parse_float=_number,
         )
     except _Damaged as exc:
         raise exceptions.SourceUnusable(
@@ -89,14 +114,21 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object of JSON; the last of two equal keys wins nowhere."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _value in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counts = collections.Counter(name for name, _value in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
         raise _Damaged(f'the key {twice!r} is there twice')
     return found
 
 
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        _no_number(text)
+    return value
+
+
 def _no_number(text: str) -> None:
-    raise _Damaged(f'{text} is no number of JSON')
+    raise _Damaged(f'{text[:40]} is no number of JSON')
 
 
 def _require_same(what: str, said: Any, found: Any) -> None:

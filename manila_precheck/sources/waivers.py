@@ -22,6 +22,7 @@ A file of ``--waivers`` is YAML::
 
 from collections.abc import Iterator
 import datetime
+import functools
 import re
 from typing import Any
 from typing import NamedTuple
@@ -186,17 +187,24 @@ def matches(pattern: str, key: str) -> bool:
     return _compiled(pattern).fullmatch(key) is not None
 
 
+@functools.lru_cache(maxsize=4096)
 def _compiled(pattern: str) -> 're.Pattern[str]':
-    parts = []
-    for piece in re.findall(r'\\.|.', pattern, re.DOTALL):
+    parts = ['']
+    for piece in re.findall(r'\\[\\*?]|.', pattern, re.DOTALL):
         if piece == '*':
-            parts.append('.*')
-        elif piece == '?':
-            parts.append('.')
+            parts.append('')
         else:
-            plain = piece[1:] if piece in (r'\*', r'\?', r'\\') else piece
-            parts.append(re.escape(plain))
-    return re.compile(''.join(parts), re.DOTALL)
+            parts[-1] += '.' if piece == '?' else re.escape(piece[-1])
+    first, *between = parts
+    if not between:
+        return re.compile(first, re.DOTALL)
+    last = between.pop()
+    # What '*' took is not given back, or each would be tried with each: the
+    # lookahead finds the first place, and the reference takes it.
+    taken = ''.join(
+        rf'(?=(.*?{part}))\{number}' for number, part in enumerate(between, 1)
+    )
+    return re.compile(f'{first}{taken}.*{last}', re.DOTALL)
 
 
 def escape(key: str) -> str:

@@ -141,3 +141,13 @@ class ApiServerTest(testtools.TestCase):
             os.unlink(path)
             os.mkdir(path)
         self.assertEqual((), api_server.look(self.root))
+
+    def test_a_line_that_took_quadratic_time(self):
+        for line, kind in (
+            ('/' * 2**20, None),
+            ('manila' * 2**17, None),
+            ('a/manila-wsgi' * 2**16, APPLICATION),
+            # A byte that no path has.
+            ('/a\0b/manila-wsgi', APPLICATION),
+        ):
+            self.assertEqual(kind, api_server.of_command(['uwsgi', line]))

@@ -73,3 +73,33 @@ class ReadTest(testtools.TestCase):
 
     def test_not_there(self):
         self.refused(self.path, 'No such file or directory')
+
+    def test_what_would_block_crashed(self):
+        # A file by its type, whose reader waits for the next message.
+        if not os.access('/proc/kmsg', os.R_OK):
+            self.skipTest('only root may read it')
+        try:
+            content.read('/proc/kmsg', 2**24)
+        except exceptions.SourceUnusable as exc:
+            self.assertIn('/proc/kmsg: ', str(exc))
+
+    def test_a_file_with_holes_is_not_read_to_its_end(self):
+        with open(self.path, 'wb') as stream:
+            stream.truncate(10 * 2**40)
+        self.refused(
+            self.path,
+            'larger than 64 MiB, which is more than is read of such a file',
+        )
+
+    def test_more_files_in_a_directory_than_are_read(self):
+        content.require_few('d', ['x'] * content.MAX_FILES)
+        error = self.assertRaises(
+            exceptions.SourceUnusable,
+            content.require_few,
+            'd',
+            ['x'] * (content.MAX_FILES + 1),
+        )
+        self.assertEqual(
+            'd: 1001 files, and no more than 1000 are read of one directory',
+            str(error),
+        )

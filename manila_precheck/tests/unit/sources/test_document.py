@@ -88,7 +88,7 @@ class DocumentTest(testtools.TestCase):
             'a:\n  - 1' + ':59' * 99,
             'here:2: the number has more than 100 digits',
         ),
-        ('- ' * 3000 + 'a', 'here: it is nested too deeply'),
+        ('- ' * 3000 + 'a', 'here:1: it is nested too deeply'),
         ('a: \x01\n', None),
     )
     @ddt.unpack
@@ -149,3 +149,67 @@ class FileTest(testtools.TestCase):
         self.assertEqual(
             f'{self.path}: a pipe, no file', self.refused(self.path)
         )
+
+
+def _chain(first, shape):
+    """Return thirty lines of aliases, which stand for 2**30 values."""
+    return f'a0: &a0 {first}\n' + ''.join(
+        f'a{n}: &a{n} {shape.replace("X", f"*a{n - 1}")}\n'
+        for n in range(1, 31)
+    )
+
+
+_ALIASED = 'its aliases stand for more than 10000 values'
+_DEEP = 'it is nested too deeply'
+_DIGITS = 'the number has more than 100 digits'
+_TOO_MUCH = {
+    'aliases': (_chain('[x, x]', '[X, X]'), _ALIASED, None),
+    'merge keys': (_chain('{k: v}', '{<<: [X, X]}'), _ALIASED, None),
+    'an alias to itself': ('a: &a\n  b: *a\n', _DEEP, 1),
+    'a merge with itself': ('a: &a {<<: *a}\n', _DEEP, 1),
+    'lists': ('[' * 3000 + ']' * 3000, _DEEP, 1),
+    'objects': ('{"a":' * 3000 + '1' + '}' * 3000, _DEEP, 1),
+    'dashes': ('- ' * 3000 + 'a', _DEEP, 1),
+    'indentation': (''.join(' ' * n + 'a:\n' for n in range(400)), _DEEP, 100),
+    'values': (
+        '[' + 'a,' * 200_000 + ']',
+        'it holds more than 100000 values',
+        1,
+    ),
+    'digits': ('1' * 1_000_000, _DIGITS, 1),
+    'hexadecimal digits': ('0x' + 'f' * 1_000_000, _DIGITS, 1),
+    'base 60': (':'.join(['1'] * 100_000), _DIGITS, 1),
+    'base 60 and a fraction': (':'.join(['1'] * 100_000) + '.5', _DIGITS, 1),
+}
+
+
+@ddt.ddt
+class BoundsTest(testtools.TestCase):
+    """Each of these took minutes, gigabytes, or ended in a traceback."""
+
+    @ddt.data(*_TOO_MUCH)
+    def test_too_much(self, name):
+        text, words, line = _TOO_MUCH[name]
+        error = self.assertRaises(document.Malformed, document.compose, text)
+        self.assertEqual((words, line), (str(error), error.line))
+
+    @ddt.data(
+        '!!int ""',
+        '!!float ""',
+        '!!bool x',
+        '!!timestamp x',
+        '!!python/object/apply:os.getcwd []',
+        '!!binary "\xf6"',
+        '2026-13-31',
+        '? {a: b}\n: c',
+    )
+    def test_what_stands_for_nothing_is_malformed(self, text):
+        node = document.compose(text)
+        self.assertRaises(document.Malformed, document.construct, node)
+
+    def test_both_parsers_find_the_same(self):
+        text = 'a: &a [1, 2.5, ~, yes]\nb: {<<: {c: *a}, d: "x"}\n'
+        found = []
+        for large in (text, '#' + ',' * 200_000 + '\n' + text):
+            found.append(document.construct(document.compose(large)))
+        self.assertEqual(found[0], found[1])

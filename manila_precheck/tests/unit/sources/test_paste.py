@@ -31,6 +31,36 @@ paste.app_factory = manila.api.one:factory
 """
 
 
+@ddt.ddt
+class BoundsTestCase(test_config.Files):
+    @ddt.data('x', '')
+    def test_references_grew_without_end(self, leaf):
+        lines = [f'a0 = {leaf}'] + [
+            f'a{n} = ' + f'%(a{n - 1})s' * 100 for n in range(1, 10)
+        ]
+        path = self.write('[app:one]\n' + '\n'.join(lines) + '\n')
+        (section,) = paste.read_file(path).sections
+        self.assertEqual(
+            [(f'a{n}', leaf * 100**n) for n in range(3)],
+            [(value.name, value.text) for value in section.values],
+        )
+        self.assertEqual(
+            ('a3', 5), (section.unreadable.name, section.unreadable.line)
+        )
+
+    def test_a_value_of_percent_signs_took_quadratic_time(self):
+        path = self.write('[app:one]\na = ' + '%%' * 2**18 + '\n')
+        (section,) = paste.read_file(path).sections
+        self.assertEqual('a', section.unreadable.name)
+
+    def test_a_file_that_is_too_large(self):
+        path = self.write('[app:one]\n' + '# comment\n' * 2**17)
+        with self.assertRaisesRegex(
+            exceptions.SourceUnusable, f'^{path}: larger than 1 MiB, '
+        ):
+            paste.read_file(path)
+
+
 class FindTestCase(test_config.Files):
     def read(self, text, **files):
         main = self.write(text)

@@ -80,7 +80,7 @@ class PolicyFilesTestCase(test_config.Files):
     )
     def test_deep_nesting_ended_the_process(self, text):
         self.assertEqual(
-            policy.Problem(None, 'it is nested too deeply'),
+            policy.Problem(1, 'it is nested too deeply'),
             self.problem(text),
         )
 

@@ -69,6 +69,7 @@ class ReadTest(testtools.TestCase):
         ('{"schema_version": 1, "schema_version": 1}', 'is there twice'),
         ('{"schema_version": NaN}', 'NaN is no number of JSON'),
         ('{"x": {"y": [-Infinity]}}', '-Infinity is no number of JSON'),
+        ('{"x": 1e999999}', '1e999999 is no number of JSON'),
         ('{"schema_version": true}', 'not a report of version 1'),
         ('{"schema_version": 1.0}', 'not a report of version 1'),
         ('{"x":' * 100_000, 'it is not JSON'),
@@ -80,6 +81,23 @@ class ReadTest(testtools.TestCase):
         error = self.assertRaises(exceptions.SourceUnusable, report.read, path)
         self.assertTrue(
             words in str(error) or 'it is not JSON' in str(error), error
+        )
+
+    def test_more_objects_than_are_read(self):
+        path = self.path_of('[' + '[],' * 2_000_000 + '[]]')
+        error = self.assertRaises(exceptions.SourceUnusable, report.read, path)
+        self.assertEqual(
+            f'{path}: more than 2000000 objects and lists, which is more '
+            'than is read of a report',
+            str(error),
+        )
+
+    def test_a_key_was_counted_for_each_other(self):
+        path = self.path_of('{' + '"a": 1,' * 100_000 + '"b": 1}')
+        error = self.assertRaises(exceptions.SourceUnusable, report.read, path)
+        self.assertEqual(
+            f"{path}: the report is damaged (the key 'a' is there twice)",
+            str(error),
         )
 
     def test_every_cut_of_a_report_is_refused(self):

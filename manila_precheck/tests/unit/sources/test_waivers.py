@@ -12,6 +12,7 @@
 import datetime
 import hashlib
 import os
+import re
 
 import ddt
 import fixtures
@@ -128,7 +129,7 @@ class ReadTest(testtools.TestCase):
         ('waiver: []\n', "it has the keys ['waiver'], not waivers alone"),
         ('waivers: 7\n', 'waivers is no list'),
         ('waivers: \x00\n', 'waivers.yaml'),
-        ('waivers: ' + '[' * 3000, 'waivers.yaml: it is nested too deeply'),
+        ('waivers: ' + '[' * 3000, 'waivers.yaml:1: it is nested too deeply'),
     )
     @ddt.unpack
     def test_no_file_of_waivers(self, text, words):
@@ -178,4 +179,36 @@ class MatchesTest(testtools.TestCase):
     def test_a_day(self):
         self.assertEqual(
             datetime.date(2026, 1, 2), waivers._date('2026-01-02')
+        )
+
+    def test_stars_were_tried_with_each_other(self):
+        # Forty stars are 3000**40 ways to fail.
+        key = 'c[' + 'a' * 3000 + ']'
+        self.assertFalse(waivers.matches('c[' + '*a' * 40 + 'b]', key))
+        self.assertTrue(waivers.matches('c[' + '*a' * 40 + '*]', key))
+
+    @hypothesis.given(
+        strategies.text('ab*?\\', max_size=8),
+        strategies.text('ab*', max_size=8),
+    )
+    def test_matching_is_that_of_a_plain_regular_expression(
+        self, pattern, key
+    ):
+        wild = {'*': '.*', '?': '.'}
+        plain = ''.join(
+            wild.get(piece) or re.escape(piece[-1])
+            for piece in re.findall(r'\\[\\*?]|.', pattern)
+        )
+        self.assertEqual(
+            re.fullmatch(plain, key) is not None,
+            waivers.matches(pattern, key),
+        )
+
+    def test_deep_nesting_ended_in_a_traceback(self):
+        path = self.useFixture(fixtures.TempDir()).join('waivers.yaml')
+        with open(path, 'w') as stream:
+            stream.write('waivers: ' + '[' * 3000 + ']' * 3000)
+        error = self.assertRaises(exceptions.UsageError, waivers.read, path)
+        self.assertEqual(
+            f'waivers {path}:1: it is nested too deeply', str(error)
         )
