@@ -135,6 +135,7 @@ class Names:
                 for file in report.files
             ),
             redacted_names=True,
+            host='',
             checks=tuple(
                 dataclasses.replace(
                     result,

@@ -108,6 +108,7 @@ def merge(
         *_too_little(reports, checks),
         *_ages(reports, now, max_age_hours),
         *_copies(reports),
+        *_of_one_machine(reports),
     )
     for own in (
         _own(HOSTS, 'Hosts', of_hosts),
@@ -130,6 +131,7 @@ def merge(
         reports[_typical(reports)],
         files=(),
         settings=(),
+        host='',
         fail_on=fail_on,
         created=min(
             (date for date in dates if date is not None),
@@ -483,6 +485,34 @@ def _copies(reports: Reports) -> Iterator[model.Finding]:
                 break
         else:
             first.append(name)
+
+
+def _of_one_machine(reports: Reports) -> Iterator[model.Finding]:
+    """Yield the machines that several reports are from.
+
+    A warning: containers on two hosts may have one name.
+    """
+    found: dict[str, list[str]] = {}
+    for name, report in sorted(reports.items()):
+        if report.host:
+            found.setdefault(report.host, []).append(name)
+    for machine, names in sorted(found.items()):
+        if len(names) > 1:
+            yield model.Finding(
+                HOSTS,
+                Severity.WARNING,
+                model.Subject('host', machine),
+                f'the reports of {_where(names)} were all made on a machine '
+                f'called {machine}',
+                (
+                    model.advice(
+                        'Run the checks on each host by itself, and give '
+                        'machines names of their own.'
+                    ),
+                ),
+                data={'hosts': ','.join(names)},
+                aspect='machine',
+            )
 
 
 # -- waivers that have expired -----------------------------------------------

@@ -348,6 +348,10 @@ class Report:
     redacted_names: bool = False
     """Whether the names of hosts, projects and shares are replaced."""
 
+    host: str = ''
+    """The name of the machine that made it; '' where names are replaced, in
+    a reproducible report and in one of an earlier version."""
+
     source_build: Optional[str] = None
     """The version of the package that runs now, as it was found or given;
     None when only the release is known."""

@@ -39,6 +39,10 @@ MASK = '***'
 # What is said for a secret already, and the words of a driver for whether it
 # sent one: "(using password: YES)".
 _NO_VALUE = (
+    r'(?!\*\*\*(?!\w)|\(the value in |<[\w |,.-]+>'
+    r'|(?:true|false|none|null|yes|no)(?![^\s,;.()"\'}\]]))'
+)
+_VALUE = (
     r'(?!\*\*\*|\(the value in |\(not shown\)|<[\w |,.-]+>'
     r'|(?:true|false|none|null|yes|no)\b)'
 )

@@ -17,6 +17,7 @@ import dataclasses
 import datetime
 import importlib.metadata
 import os
+import socket
 import sys
 import threading
 from typing import Any
@@ -321,7 +322,11 @@ def _report(
         excluded,
         settings.effective(ctx) if compared else (),
     )
-    report = dataclasses.replace(report, files=(*report.files, *decided.files))
+    report = dataclasses.replace(
+        report,
+        files=(*report.files, *decided.files),
+        host='' if ctx.options.reproducible else socket.gethostname(),
+    )
     if ctx.options.redact_names:
         report = disclosure.Names(report, ctx.machines()).hide(report)
     return report

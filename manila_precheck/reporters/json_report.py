@@ -90,6 +90,7 @@ def report_dict(report: model.Report) -> dict[str, Any]:
             for setting in report.settings
         ],
         'redacted_names': report.redacted_names,
+        'host': report.host,
         'waiver_until': report.waiver_until,
         'waivers': [
             {'key': finding.key, 'text': words.waiver(finding, report)}

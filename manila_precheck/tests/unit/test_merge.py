@@ -521,6 +521,31 @@ class MergeTest(testtools.TestCase):
         )
         self.assertEqual(0, self.merged(ctl1=self.of(), ctl2=self.of()).code)
 
+    def test_two_reports_of_one_machine_are_not_ready(self):
+        report = self.hosts(
+            model.Finding(
+                'hosts',
+                Severity.WARNING,
+                model.Subject('host', 'node1'),
+                'the reports of ctl1 and ctl3 were all made on a machine '
+                'called node1',
+                (
+                    model.advice(
+                        'Run the checks on each host by itself, and give '
+                        'machines names of their own.'
+                    ),
+                ),
+                data={'hosts': 'ctl1,ctl3'},
+                aspect='machine',
+            ),
+            ctl1=self.of(host='node1'),
+            ctl2=self.of(host='node2'),
+            ctl3=self.of(host='node1'),
+            ctl4=self.of(),
+            ctl5=self.of(),
+        )
+        self.assertEqual('', report.host)
+
     @ddt.data(('2026-04-01', True), ('2026-03-31', False))
     @ddt.unpack
     def test_a_waiver_that_has_expired_since_does_not_hold(

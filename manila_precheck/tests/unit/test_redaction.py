@@ -66,6 +66,10 @@ class ScrubTest(testtools.TestCase):
         ('(using password: YES)', '(using password: YES)'),
         ('password = (the value in f:3)', 'password = (the value in f:3)'),
         ('Basic authentication', 'Basic authentication'),
+        ('x password=no-way1 y', 'x password=*** y'),
+        ('x password=true1, y', 'x password=***, y'),
+        ('x password=***1 y', 'x password=*** y'),
+        ('x use_token=True, y', 'x use_token=True, y'),
     )
     @ddt.unpack
     def test_passwords_of_urls(self, text, shown):
