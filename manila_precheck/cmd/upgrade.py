@@ -36,6 +36,7 @@ from manila_precheck import redaction
 from manila_precheck import registry
 from manila_precheck import runner
 from manila_precheck import settings
+from manila_precheck import surroundings
 from manila_precheck import upgradecheck
 from manila_precheck import waiving
 from manila_precheck.cmd import answer
@@ -207,7 +208,8 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     targets = output.targets(options.report)
     available = registry.checks()
     decided = waiving.decisions(
-        options, [entry.result_id for entry in available]
+        options,
+        [*(entry.result_id for entry in available), surroundings.CHECK_ID],
     )
     chosen = registry.select(
         available, options.check, options.skip, runner.aliases
@@ -244,6 +246,7 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
             excluded if options.skip or options.check else (),
             compared,
             decided,
+            searched=not args.locations,
         )
 
     def write(report: model.Report) -> None:
@@ -304,15 +307,22 @@ def _report(
     excluded: Sequence[str],
     compared: bool,
     decided: waiving.Decisions,
+    searched: bool,
 ) -> model.Report:
     """Run the checks and return what may be shown of it.
 
     :param compared: the report is to be compared with those of other hosts,
         and says how this one is configured.
+    :param searched: nobody has named the configuration files.
     """
     with progress.shown(sys.stderr) as shown:
         ctx.on_rows = shown.rows
         results = runner.run(chosen, ctx, progress=shown.check)
+    around = surroundings.result(
+        (*ctx.files, *decided.files), ctx.locations, searched, ctx.redactor
+    )
+    if around is not None:
+        results = tuple(sorted((*results, around), key=lambda r: r.id))
     results = decided.apply(results, ctx.now.date(), ctx.redactor)
     tool = model.Tool(cmd.PROG, version(), _packages(ctx))
     report = runner.report(

@@ -17,6 +17,7 @@ directory that is open, so that what is judged is what is used: a link that
 somebody exchanges meanwhile changes nothing.
 """
 
+from collections.abc import Collection
 from collections.abc import Iterator
 import contextlib
 import errno
@@ -76,19 +77,25 @@ class Place(NamedTuple):
         return self.steps[-1].entry
 
 
-def owned(info: os.stat_result) -> bool:
-    """Say whether root or the user of this process owns something."""
-    return info.st_uid in (0, os.geteuid())
+def owned(info: os.stat_result, trusted: Collection[int] = ()) -> bool:
+    """Say whether root or the user of this process owns something.
+
+    :param trusted: further accounts that may.
+    """
+    return info.st_uid in (0, os.geteuid(), *trusted)
 
 
-def others_may_write(info: os.stat_result, path: str) -> bool:
+def others_may_write(
+    info: os.stat_result, path: str, trusted: Collection[int] = ()
+) -> bool:
     """Say whether another user than root and ours may write to something.
 
     The group of an ordinary user is taken for theirs alone.
 
     :param path: where it stands, for its access control list.
+    :param trusted: further accounts that may.
     """
-    if not owned(info) or info.st_mode & stat.S_IWOTH:
+    if not owned(info, trusted) or info.st_mode & stat.S_IWOTH:
         return True
     if not info.st_mode & stat.S_IWGRP:
         return False
@@ -182,10 +189,11 @@ def _is_own_descriptor(directory: os.stat_result, name: str) -> bool:
         return False
 
 
-def weakness(path: str) -> Optional[str]:
+def weakness(path: str, trusted: Collection[int] = ()) -> Optional[str]:
     """Return by what others may change a file, in words; None: they may not.
 
     :param path: of a file or a directory.
+    :param trusted: further accounts that may, by number.
     :returns: 'every user may write to /srv/x'; None as well for what does
         not exist.
     """
@@ -194,22 +202,27 @@ def weakness(path: str) -> Optional[str]:
             for step in place.steps:
                 if step.entry is None:
                     return None
+                directory = os.path.dirname(step.path) or '/'
                 kept = step.directory.st_mode & stat.S_ISVTX and owned(
-                    step.entry
+                    step.entry, trusted
                 )
-                if step.shared and not kept:
-                    return _said(os.path.dirname(step.path), step.directory)
+                if not kept and others_may_write(
+                    step.directory, directory, trusted
+                ):
+                    return _said(directory, step.directory, trusted)
             entry = place.entry
-            if entry is not None and others_may_write(entry, place.path):
-                return _said(place.path, entry)
+            if entry is not None and others_may_write(
+                entry, place.path, trusted
+            ):
+                return _said(place.path, entry, trusted)
     except OSError:
         # Whoever opens it says why it cannot be.
         return None
     return None
 
 
-def _said(path: str, info: os.stat_result) -> str:
-    if not owned(info):
+def _said(path: str, info: os.stat_result, trusted: Collection[int]) -> str:
+    if not owned(info, trusted):
         return f'{path} belongs to user {info.st_uid}'
     if info.st_mode & stat.S_IWOTH:
         return f'every user may write to {path}'

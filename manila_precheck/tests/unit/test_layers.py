@@ -32,7 +32,12 @@ _ROOT = pathlib.Path(manila_precheck.__file__).parent
 _LAYERS = (
     (('sphinxext', 'cmd'), ('testing', 'testing_schema')),
     (('upgradecheck', 'opts'),),
-    (('runner', 'registry'), ('waiving',), ('reporters',)),
+    (
+        ('runner', 'registry'),
+        ('waiving',),
+        ('surroundings',),
+        ('reporters',),
+    ),
     (('checks',),),
     (('verdicts',),),
     (
