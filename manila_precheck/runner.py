@@ -321,6 +321,7 @@ def run(
     results: list[model.CheckResult] = []
     try:
         for entry in entries:
+            LOG.debug('check %s begins', entry.result_id)
             progress(entry.result_id)
             results.append(run_one(entry, ctx, clock))
             if ctx.interrupted.is_set():
