@@ -143,8 +143,6 @@ class Context:
         self.conf = conf
         self.catalog = catalog
         self.now = now
-        #: Set by the runner when a check was given up and its thread lives.
-        self.abandoned = False
         #: Set when the operator wants to stop; a check that takes long looks
         #: at it and hands over what it has.
         self.interrupted = threading.Event()
@@ -424,21 +422,24 @@ class Context:
                 f'[manila_precheck] redact_pattern: {exc}'
             ) from exc
 
-    def machines(self) -> frozenset[str]:
+    def machines(self) -> tuple[frozenset[str], tuple[str, ...]]:
         """Return the names of machines that the sources read so far hold.
 
-        :raises SourceUnusable: when the database does not say.
+        :returns: the names, and why some may be missing, for each table that
+            could not be read.
         """
         from manila_precheck.sources import names
 
         found = names.of_machine()
+        unread: list[str] = []
         config = self._lazy.seen('config')
         if config is not None:
             found |= names.of_config(config)
         database = self._lazy.seen('database')
         if database is not None:
-            found |= names.of_database(database)
-        return frozenset(found)
+            more, unread = names.of_database(database)
+            found |= more
+        return frozenset(found), tuple(unread)
 
     def end_statements(self) -> None:
         """Have the database server end what it runs for this process."""

@@ -127,7 +127,7 @@ class Site(fixtures.Fixture):
     def context(self) -> contexts.Context:
         """Return a context over the site, which has read nothing."""
         conf = config_sources.ConfigOpts(
-            config.ConfigFiles(()), runner.guarded
+            config.ConfigFiles(()), runner.isolated
         )
         opts.register(conf)
         path = self.file('manila.conf')
@@ -153,9 +153,9 @@ class Site(fixtures.Fixture):
             python=lambda: python,
             root=self.file('root'),
             sources=lambda files, wanted: config_sources.listed(
-                config_sources.open_all(conf, files, runner.guarded),
+                config_sources.open_all(conf, files, runner.isolated),
                 wanted,
-                runner.guarded,
+                runner.isolated,
             ),
         )
         self.addCleanup(made.close)

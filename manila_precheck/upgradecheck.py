@@ -17,6 +17,7 @@ The only module that imports ``oslo_upgradecheck``.
 
 import datetime
 import os
+import sys
 from typing import Any
 from typing import Callable
 from typing import Optional
@@ -30,6 +31,7 @@ from manila_precheck import context
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import opts
+from manila_precheck import redaction
 from manila_precheck import registry
 from manila_precheck import runner
 from manila_precheck import waiving
@@ -58,9 +60,17 @@ class Result(upgradecheck.Result):
         code = model.exit_code(int(severity), fail_on)
         if severity and not code:
             details = f'{severity.name}: {details}'
-        super().__init__(upgradecheck.Code(code), details)
+        super().__init__(upgradecheck.Code(code), _printable(details))
         #: The :class:`manila_precheck.model.CheckResult`.
         self.result = result
+
+
+def _printable(text: Optional[str]) -> Optional[str]:
+    """Return a text that oslo.upgradecheck can print; None is none."""
+    if text is None:
+        return None
+    encoding = getattr(sys.stdout, 'encoding', None) or 'utf-8'
+    return text.encode(encoding, 'backslashreplace').decode(encoding)
 
 
 def _now() -> datetime.datetime:
@@ -83,8 +93,33 @@ class _Shared:
         self._decided: Optional[waiving.Decisions] = None
         self._results: list[model.CheckResult] = []
 
+    def break_off(self, reason: str) -> None:
+        """Note why no check can run."""
+        self._broken = reason
+
     def run(self, entry: registry.Entry) -> Result:
         """Run one check."""
+        return self._guarded(entry.result_id, lambda: self._run(entry))
+
+    def judge(self) -> Result:
+        """Say what is wrong with the waivers, after every check has run."""
+        return self._guarded(waiving.CHECK_ID, self._judge)
+
+    def _guarded(self, result_id: str, call: Callable[[], Result]) -> Result:
+        """Return what a call returns, or a failure in its place."""
+        try:
+            return runner.guarded(call)
+        except exceptions.PrecheckError as exc:
+            return self._result(
+                model.CheckResult(
+                    result_id,
+                    result_id,
+                    model.Outcome.ERROR,
+                    redaction.scrub(str(exc)),
+                )
+            )
+
+    def _run(self, entry: registry.Entry) -> Result:
         ctx = self._prepared()
         if ctx is None:
             return self._outcome(entry, model.Outcome.ERROR, self._broken)
@@ -101,8 +136,7 @@ class _Shared:
         self._results.append(result)
         return self._result(self._let_pass((result,))[result.id])
 
-    def judge(self) -> Result:
-        """Say what is wrong with the waivers, after every check has run."""
+    def _judge(self) -> Result:
         ctx = self._prepared()
         outcome, reason = model.Outcome.PASSED, ''
         if ctx is None or self._undecided:
@@ -132,8 +166,10 @@ class _Shared:
 
     def _result(self, result: model.CheckResult) -> Result:
         try:
-            fail_on = self._conf[opts.GROUP].manila_status_fail_on
-        except cfg.Error:
+            fail_on = runner.guarded(
+                lambda: self._conf[opts.GROUP].manila_status_fail_on
+            )
+        except exceptions.PrecheckError:
             # Somebody wanted something to count.
             fail_on = 'warning'
         return Result(result, fail_on)
@@ -144,12 +180,12 @@ class _Shared:
             try:
                 self._context = runner.guarded(self._prepare)
             except exceptions.PrecheckError as exc:
-                self._broken = str(exc)
+                self._broken = redaction.scrub(str(exc))
             else:
                 try:
                     runner.guarded(self._decide)
                 except exceptions.PrecheckError as exc:
-                    self._undecided = str(exc)
+                    self._undecided = redaction.scrub(str(exc))
         return self._context
 
     def _prepare(self) -> context.Context:
@@ -159,9 +195,9 @@ class _Shared:
             catalog.Catalog(),
             _now(),
             sources=lambda files, wanted: config_sources.listed(
-                config_sources.open_all(self._conf, files, runner.guarded),
+                config_sources.open_all(self._conf, files, runner.isolated),
                 wanted,
-                runner.guarded,
+                runner.isolated,
             ),
         )
         # First: its references may go too far for oslo.config.
@@ -225,12 +261,12 @@ def upgrade_checks(
     """
     if os.environ.get(manila_status.NESTED_VARIABLE):
         return ()
-    entries = tuple(
-        entry
-        for entry in registry.checks()
-        if entry.name != manila_status.CHECK_ID
-    )
     shared = _Shared(conf)
+    try:
+        entries = runner.guarded(registry.checks)
+    except exceptions.PrecheckError as exc:
+        shared.break_off(redaction.scrub(str(exc)))
+        entries = ()
 
     def bound(entry: registry.Entry) -> Callable[..., Result]:
         def call(commands: Any = None) -> Result:
@@ -243,9 +279,11 @@ def upgrade_checks(
 
     found: list[tuple[str, Callable[..., Result]]] = []
     for entry in entries:
+        if entry.name == manila_status.CHECK_ID:
+            continue
         loaded = runner.load(entry)
         title = loaded.title if isinstance(loaded, check.Check) else entry.name
-        found.append((str(title), bound(entry)))
+        found.append((_printable(title) or entry.name, bound(entry)))
     return (*found, (_LAST, last))
 
 

@@ -29,6 +29,9 @@ from manila_precheck.cmd import answer
 from manila_precheck.cmd import report_file
 from manila_precheck.reporters import base
 
+# A reporter is given up then; one of ours takes some for a million findings.
+_RENDER_SECONDS = 600.0
+
 
 class Target(NamedTuple):
     """A file that a report goes to."""
@@ -57,7 +60,9 @@ def reporter(name: str) -> base.Reporter:
             'format', name, available, f'known: {", ".join(sorted(available))}'
         )
     try:
-        loaded = runner.guarded(available[name].load)
+        loaded = runner.isolated(
+            available[name].load, runner.LOAD_TIMEOUT_SECONDS
+        )
     except exceptions.PluginError as exc:
         raise exceptions.UsageError(
             f'format {name!r} does not load: {exc}'
@@ -192,7 +197,7 @@ def render(
     :param text: an empty buffer for it.
     :raises PluginError: when it fails.
     """
-    runner.guarded(lambda: one.write(report, text, width=width, color=color))
+    runner.isolated(lambda: one.write(report, text, width=width, color=color))
     return text.getvalue()
 
 

@@ -41,20 +41,10 @@ def check_list(args: argparse.Namespace, stdout: TextIO) -> int:
     """Write a line for every registered check, loadable or not."""
     rows = []
     for entry in registry.checks():
-        loaded = runner.load(entry)
-        if isinstance(loaded, check.Check):
-            stages = loaded.stage_words()
-            sources = [s.value for s in loaded.sources()]
-            rows.append(
-                (
-                    entry.result_id,
-                    ', '.join(stages),
-                    ', '.join(sources) or '-',
-                    str(loaded.title),
-                )
-            )
-        else:
-            rows.append((entry.result_id, '-', '-', loaded))
+        try:
+            rows.append(runner.isolated(lambda: _row(entry)))  # noqa: B023
+        except exceptions.PrecheckError as exc:
+            rows.append((entry.result_id, '-', '-', str(exc)))
     table = [('ID', 'STAGES', 'SOURCES', 'TITLE'), *rows]
     for columns in ((0, 1, 2, 3), (0, 1, 3), (0, 3)):
         written = _columns(table, columns)
@@ -63,6 +53,18 @@ def check_list(args: argparse.Namespace, stdout: TextIO) -> int:
             break
     stdout.write('\n'.join(written) + '\n')
     return 0
+
+
+def _row(entry: registry.Entry) -> tuple[str, str, str, str]:
+    loaded = runner.load(entry)
+    if not isinstance(loaded, check.Check):
+        return entry.result_id, '-', '-', loaded
+    return (
+        entry.result_id,
+        ', '.join(loaded.stage_words()),
+        ', '.join(source.value for source in loaded.sources()) or '-',
+        str(loaded.title),
+    )
 
 
 def _columns(

@@ -47,7 +47,10 @@ def report_merge(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         [entry.name for entry in registry.checks() if entry.builtin],
     )
     problems = list(output.render_files(targets, merged, stdout.files, inputs))
-    output.write(reporter, merged, stdout)
+    try:
+        output.write(reporter, merged, stdout)
+    except exceptions.PrecheckError as exc:
+        problems.append(str(exc))
     if problems:
         raise exceptions.OutputError('; '.join(problems))
     return merged.exit_code

@@ -12,6 +12,7 @@
 """``upgrade check``: run the checks and show the report."""
 
 import argparse
+from collections.abc import Iterator
 from collections.abc import Sequence
 import dataclasses
 import datetime
@@ -19,7 +20,6 @@ import importlib.metadata
 import os
 import socket
 import sys
-import threading
 from typing import Any
 
 from oslo_config import cfg
@@ -138,7 +138,7 @@ def _read_conf(
     # NOTE: first, since oslo.config waits for a pipe, puts every value
     # together that it is given, and shows a line that it cannot parse.
     locations = [path for _, path in args.locations] or [*files, *dirs]
-    conf = config_sources.ConfigOpts(config.read(locations), runner.guarded)
+    conf = config_sources.ConfigOpts(config.read(locations), runner.isolated)
     opts.register(conf)
     try:
         conf(
@@ -225,7 +225,7 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
             read_database=_needs_database(chosen, options),
             locations=tuple(locations),
             sources=lambda files, wanted: config_sources.listed(
-                conf.opened, wanted, runner.guarded
+                conf.opened, wanted, runner.isolated
             ),
         )
 
@@ -254,7 +254,10 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         problems.extend(
             output.render_files(targets, report, stdout.files, inputs)
         )
-        output.write(reporter, report, stdout)
+        try:
+            output.write(reporter, report, stdout)
+        except exceptions.PrecheckError as exc:
+            problems.append(str(exc))
 
     _require_files(ctx, locations)
     opts.require_known(conf, ctx.config.settings, os.environ, facts)
@@ -264,7 +267,7 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         # An unknown release is a usage error, before anything runs. In a
         # thread: it opens the database, and while a driver in C waits for
         # the server no handler of a signal runs in the main one.
-        upgrade = runner.guarded(lambda: ctx.upgrade, threading.TIMEOUT_MAX)
+        upgrade = runner.isolated(lambda: ctx.upgrade)
         decided.require(upgrade.target.name, ctx.stage.value)
         if options.wait:
             waited = waiting.draining(chosen, ctx.stage)
@@ -323,7 +326,11 @@ def _report(
     )
     if around is not None:
         results = tuple(sorted((*results, around), key=lambda r: r.id))
-    results = decided.apply(results, ctx.now.date(), ctx.redactor)
+    results = _decided(decided, results, ctx)
+    names: frozenset[str] = frozenset()
+    if ctx.options.redact_names:
+        names, unread = ctx.machines()
+        results = _sorted(*results, *_unread(unread))
     tool = model.Tool(cmd.PROG, version(), _packages(ctx))
     report = runner.report(
         results,
@@ -338,8 +345,42 @@ def _report(
         host='' if ctx.options.reproducible else socket.gethostname(),
     )
     if ctx.options.redact_names:
-        report = disclosure.Names(report, ctx.machines()).hide(report)
+        report = disclosure.Names(report, names).hide(report)
     return report
+
+
+def _decided(
+    decided: waiving.Decisions,
+    results: tuple[model.CheckResult, ...],
+    ctx: context.Context,
+) -> tuple[model.CheckResult, ...]:
+    """Return the results with what is waived; all counts when that fails."""
+    try:
+        return runner.guarded(
+            lambda: decided.apply(results, ctx.now.date(), ctx.redactor)
+        )
+    except exceptions.PrecheckError as exc:
+        failed = _error(waiving.CHECK_ID, 'Waivers', str(exc))
+        return _sorted(*results, failed)
+
+
+def _unread(reasons: Sequence[str]) -> Iterator[model.CheckResult]:
+    """Say that names may be left, as those of some tables are not known."""
+    if reasons:
+        yield _error(
+            'redact-names',
+            'Redaction of names',
+            'names of machines may be left in this report; they could not be '
+            f'read: {"; ".join(reasons)}',
+        )
+
+
+def _sorted(*results: model.CheckResult) -> tuple[model.CheckResult, ...]:
+    return tuple(sorted(results, key=lambda result: result.id))
+
+
+def _error(result_id: str, title: str, reason: str) -> model.CheckResult:
+    return model.CheckResult(result_id, title, model.Outcome.ERROR, reason)
 
 
 def _needs_database(chosen: Sequence[registry.Entry], options: Any) -> bool:
@@ -350,7 +391,7 @@ def _needs_database(chosen: Sequence[registry.Entry], options: Any) -> bool:
         loaded = runner.load(entry)
         if not isinstance(loaded, check.Check):
             continue
-        if model.Source.DATABASE in loaded.sources():
+        if model.Source.DATABASE in loaded.requires | loaded.uses:
             return True
     return False
 

@@ -104,7 +104,7 @@ class ConfigOpts(cfg.ConfigOpts):
     """oslo.config's, with sources that are bounded.
 
     :param files: what the files say that it is about to parse.
-    :param guarded: :func:`manila_precheck.runner.guarded`.
+    :param guarded: :func:`manila_precheck.runner.isolated`.
     """
 
     def __init__(self, files: config.ConfigFiles, guarded: Guard) -> None:

@@ -22,6 +22,7 @@ import re
 import socket
 from urllib import parse
 
+from manila_precheck import exceptions
 from manila_precheck.sources import config
 from manila_precheck.sources import database
 
@@ -64,22 +65,28 @@ def of_settings(settings: Iterable[config.Setting]) -> set[str]:
     return _sound(found)
 
 
-def of_database(db: database.Database) -> set[str]:
-    """Return the machines that own a row.
+def of_database(db: database.Database) -> tuple[set[str], list[str]]:
+    """Return the machines that own a row, and what could not be read.
 
-    :raises SourceUnusable: when the server refuses to say.
+    :returns: names; and for each table that the server does not let read, or
+        not any more, why.
     """
     import sqlalchemy
 
     found: set[str] = set()
+    unread: list[str] = []
     for name in _TABLES:
-        if not db.has_column(name, 'host'):
-            continue
-        column = db.table(name, 'host').c.host
-        statement = sqlalchemy.select(column).distinct()
-        for row in db.rows(statement, about=f'table {name}'):
-            found.add((row.host or '').partition('@')[0].partition('#')[0])
-    return _sound(found)
+        try:
+            if not db.has_column(name, 'host'):
+                continue
+            column = db.table(name, 'host').c.host
+            statement = sqlalchemy.select(column).distinct()
+            for row in db.rows(statement, about=f'table {name}'):
+                host = str(row.host or '')
+                found.add(host.partition('@')[0].partition('#')[0])
+        except exceptions.PrecheckError as exc:
+            unread.append(str(exc))
+    return _sound(found), unread
 
 
 def _hosts(value: str) -> Iterator[str]:

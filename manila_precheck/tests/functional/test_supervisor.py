@@ -287,6 +287,18 @@ class ForeignCodeTest(Case):
         if os.path.exists(self.mark):
             self.assertEqual(0, os.path.getsize(self.mark))
 
+    @ddt.data('TOLD', 'IMPORTED')
+    def test_what_it_changes(self, place):
+        code, stdout, stderr = self.shell(
+            f'{self.check} --format json --report json:a --check upgrade-path',
+            **{place: 'changes-everything'},
+        )
+        self.assertEqual(2, code, stderr)
+        path = os.path.join(self.path, 'a')
+        with open(path) as stream:
+            self.assertEqual(stdout, stream.read())
+        self.assertEqual(0o644, os.stat(path).st_mode & 0o777)
+
     def test_it_asks(self):
         code, stdout, _ = self.shell(
             f'{self.check} --format json', '< /dev/zero', TOLD='asks'

@@ -10,12 +10,17 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import dataclasses
+import datetime
+import io
+import logging
 import os
 import signal
 import sys
 import threading
 
 import ddt
+import fixtures
 import testtools
 
 from manila_precheck import check
@@ -24,6 +29,8 @@ from manila_precheck import model
 from manila_precheck import registry
 from manila_precheck import runner
 from manila_precheck import testing
+from manila_precheck.cmd import output
+from manila_precheck.tests import reports
 
 CALM = model.Subject('thing', 'calm')
 
@@ -191,7 +198,6 @@ class RunOneTest(testtools.TestCase):
             ),
             site.run(NeverEnds, ctx),
         )
-        self.assertTrue(ctx.abandoned)
 
     def test_findings_without_end(self):
         self.patch(runner, 'MAX_FINDINGS_PER_CHECK', 3)
@@ -330,7 +336,6 @@ class RunTest(testtools.TestCase):
                 quiet.findings,
             ),
         )
-        self.assertTrue(ctx.abandoned)
 
 
 class ReportTest(testtools.TestCase):
@@ -345,3 +350,229 @@ class ReportTest(testtools.TestCase):
         report = runner.report((), ctx, model.Tool('x', '1', ''))
         self.assertEqual(('https://u:***@h',), report.backends)
         self.assertEqual(site.file('manila.conf'), report.files[0].path)
+
+
+class _Raises:
+    def __repr__(self):
+        raise ValueError('no')
+
+    __str__ = __repr__
+
+
+class _Word(str):
+    def __str__(self):
+        raise ValueError('no')
+
+    __repr__ = __format__ = __str__
+
+
+class _Error(Exception):
+    def __str__(self):
+        raise ValueError('no')
+
+
+_LOOP = {}
+_LOOP['loop'] = _LOOP
+
+
+def _odd(**changes):
+    finding = model.Finding(
+        'odd-check', model.Severity.WARNING, CALM, 'odd finding'
+    )
+    for name, value in changes.items():
+        if name in ('kind', 'name', 'file', 'line', 'uuid'):
+            value = dataclasses.replace(CALM, **{name: value})
+            name = 'subject'
+        object.__setattr__(finding, name, value)
+    return finding
+
+
+#: What a finding holds, and what is said of it.
+_ODD = (
+    ({'message': None}, 'message None is not of type str'),
+    ({'message': 7}, 'message 7 is not of type str'),
+    ({'message': b'x'}, "message b'x' is not of type str"),
+    ({'message': _Raises()}, 'message <_Raises instance> is not of type str'),
+    ({'severity': 1}, 'severity 1 is not a Severity'),
+    ({'severity': 'FAILURE'}, "severity 'FAILURE' is not a Severity"),
+    ({'subject': 'share'}, "subject 'share' is not a Subject"),
+    ({'kind': None}, 'subject.kind None is not of type str'),
+    ({'name': 7}, 'subject.name 7 is not of type str'),
+    ({'file': b'/etc'}, "subject.file b'/etc' is not of type str"),
+    ({'line': '7'}, "subject.line '7' is not of type int"),
+    ({'uuid': 7}, 'subject.uuid 7 is not of type str'),
+    ({'aspect': None}, 'aspect None is not of type str'),
+    ({'references': 'page'}, "references 'page' is not of type tuple"),
+    ({'references': (None,)}, 'references None is not of type str'),
+    ({'remediation': ('do',)}, "remediation 'do' is not of type Remediation"),
+    (
+        {'remediation': (model.advice(None),)},
+        'remediation.text None is not of type str',
+    ),
+    ({'data': None}, 'data None is not a mapping'),
+    ({'data': {7: 1}}, 'data key 7 is not of type str'),
+    (
+        {'data': {'x': datetime.date(2026, 1, 2)}},
+        "data['x'] datetime.date(2026, 1, 2) is not a text, a number, a bool "
+        'or None',
+    ),
+    (
+        {'data': {'x': {1}}},
+        "data['x'] {1} is not a text, a number, a bool or None",
+    ),
+    (
+        {'data': _LOOP},
+        "data['loop'] {'loop': {'loop': {'loop': {'loop': {'loop': "
+        "{'loop': {...}}}}}}} is not a text, a number, a bool or None",
+    ),
+    (
+        {'data': {'x': object()}},
+        "data['x'] <object object> is not a text, a number, a bool or None",
+    ),
+    (
+        {'known': True},
+        'waiver None is not for a check to set',
+    ),
+)
+
+
+@ddt.ddt
+class FindingsTest(testtools.TestCase):
+    """What a check yields that is no finding as the model has it."""
+
+    def result_of(self, *findings):
+        class Odd(Base):
+            id = 'odd-check'
+            title = 'Odd'
+
+            def run(self, ctx):
+                yield from findings
+
+        return self.useFixture(testing.Site()).run(Odd)
+
+    @ddt.data(*_ODD)
+    @ddt.unpack
+    def test_one_that_is_none_was_a_crash_of_the_report(self, changes, words):
+        good = _odd()
+        result = self.result_of(good, _odd(**changes), good)
+        self.assertEqual(
+            (
+                model.Outcome.ERROR,
+                f'it yielded a finding whose {words}',
+                (good, good),
+            ),
+            (result.outcome, result.reason, result.findings),
+        )
+
+    def test_a_text_without_end(self):
+        for changes in (
+            {'message': 'x' * 2**21},
+            {'data': {'x': 'x' * 2**21}},
+            {'data': {'x' * 2**21: 'x'}},
+        ):
+            result = self.result_of(_odd(**changes))
+            self.assertIs(model.Outcome.ERROR, result.outcome)
+            self.assertIn('is not within 1048576 characters', result.reason)
+
+    def test_a_number_without_end(self):
+        result = self.result_of(_odd(data={'x': 10**5000}))
+        self.assertIn('is not a number of 128 bits', result.reason)
+
+    def test_types_that_derive_from_plain_ones(self):
+        result = self.result_of(
+            _odd(message=_Word('odd finding'), data={'x': _Word('y')})
+        )
+        self.assertEqual((_odd(data={'x': 'y'}),), result.findings)
+        self.assertIs(str, type(result.findings[0].message))
+
+    @ddt.data('json', 'table', 'html', 'markdown', 'sarif', 'junit')
+    def test_what_every_format_takes(self, name):
+        odd = _odd(
+            message='a \ud800 \0 message',
+            kind='\udcff',
+            data={'a': float('nan'), 'b': float('-inf'), '\ud800': '\0'},
+            references=('\ud800',),
+            remediation=(model.command('do \ud800'),),
+        )
+        (result,) = (self.result_of(odd),)
+        self.assertIs(model.Outcome.FOUND, result.outcome)
+        report = dataclasses.replace(reports.CLEAN, checks=(result,))
+        stream = io.StringIO()
+        output.reporter(name).write(report, stream)
+        self.assertIn('odd-check', stream.getvalue())
+
+    @ddt.data(
+        (_Error(), 'it crashed: _Error without a message'),
+        (KeyboardInterrupt(), 'it raised KeyboardInterrupt'),
+        (
+            SystemExit(_Raises()),
+            'it crashed: it called sys.exit(<_Raises instance>)',
+        ),
+        (GeneratorExit(), 'it crashed: GeneratorExit: '),
+        (exceptions.SourceUnusable(), ''),
+    )
+    @ddt.unpack
+    def test_exceptions(self, exc, reason):
+        class Odd(Base):
+            id = 'odd-check'
+
+            def run(self, ctx):
+                raise exc
+
+        ctx = self.useFixture(testing.Site()).context()
+        result = runner.run_one(testing.entry_of(Odd), ctx)
+        self.assertEqual(
+            (model.Outcome.ERROR, reason), (result.outcome, result.reason)
+        )
+        self.assertFalse(ctx.interrupted.is_set())
+
+    def test_what_a_check_changes_of_the_process_is_put_back(self):
+        class Odd(Base):
+            id = 'odd-check'
+
+            def run(self, ctx):
+                os.chdir('/')
+                os.umask(0o777)
+                os.environ['ODD'] = '1'
+                sys.stdout = sys.stderr = None
+                sys.setrecursionlimit(10**5)
+                logging.disable(logging.CRITICAL)
+                return ()
+
+        def state():
+            mask = os.umask(0)
+            os.umask(mask)
+            return (
+                os.getcwd(),
+                mask,
+                'ODD' in os.environ,
+                sys.stdout,
+                sys.stderr,
+                sys.getrecursionlimit(),
+                logging.getLogger().manager.disable,
+            )
+
+        ctx = self.useFixture(testing.Site()).context()
+        path = self.useFixture(fixtures.TempDir()).path
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(path)
+        before = state()
+        runner.run_one(testing.entry_of(Odd), ctx)
+        self.assertEqual(before, state())
+
+    def test_what_cannot_be_redacted_is_not_shown(self):
+        ctx = self.useFixture(testing.Site()).context()
+
+        def crash(text):
+            raise RuntimeError('geheim')
+
+        self.patch(type(ctx), 'redactor', property(lambda ctx: crash))
+        result = runner.run_one(testing.entry_of(Talks), ctx)
+        self.assertEqual(
+            (
+                model.Outcome.ERROR,
+                'its findings cannot be redacted: RuntimeError',
+                (),
+            ),
+            (result.outcome, result.reason, result.findings),
+        )

@@ -9,6 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
+import dataclasses
 import io
 import json
 import os
@@ -61,6 +62,40 @@ class Crashes(Base):
 
     def run(self, ctx):
         raise LookupError('rabbit://u:geheim@h/')
+
+
+def _raising(exc):
+    def run(one):
+        raise exc
+
+    return run
+
+
+def _yielding(**changes):
+    def run(one):
+        finding = one.finding(
+            model.Severity.WARNING, model.Subject('thing', 'a'), 'b'
+        )
+        yield dataclasses.replace(finding, **changes)
+
+    return run
+
+
+class _Mute(Exception):
+    def __str__(self):
+        raise self
+
+
+_MISBEHAVE = {
+    'interrupt': _raising(KeyboardInterrupt()),
+    'exit': _raising(SystemExit(0)),
+    'mute': _raising(_Mute()),
+    'message': _yielding(message=None),
+    'severity': _yielding(severity=7),
+    'data': _yielding(data={1: object()}),
+    'subject': _yielding(subject=None),
+    'words': _yielding(message='\ud800 \u2192 \0'),
+}
 
 
 class Skips(Base):
@@ -443,3 +478,62 @@ class UpgradeChecksTest(testtools.TestCase):
             (call(None).code, call(None).details),
         )
         self.assertIsInstance(runner.load(registry.checks()[0]), str)
+
+    def called(self, conf):
+        listed = upgradecheck.upgrade_checks(conf)
+        return [(title, call(None)) for title, call in listed]
+
+    def test_entry_points_that_cannot_be_listed(self):
+        def crash():
+            raise RuntimeError('mysql://u:geheim@h/ is no package')
+
+        self.patch(registry, 'checks', crash)
+        conf = cfg.ConfigOpts()
+        conf(['--config-file', self.conf_file])
+        ((title, result),) = self.called(conf)
+        self.assertEqual('Waivers and baseline', title)
+        self.assertEqual(
+            (
+                oslo.Code.FAILURE,
+                'RuntimeError: mysql://u:***@h/ is no package',
+            ),
+            (result.code, result.details),
+        )
+
+    @ddt.data(object(), None, {}, 'manila.conf')
+    def test_a_configuration_that_is_none_raises_nothing(self, conf):
+        self.assertEqual(
+            {oslo.Code.FAILURE},
+            {result.code for _, result in self.called(conf)},
+        )
+
+    @ddt.data(*sorted(_MISBEHAVE))
+    def test_a_plugin_that_misbehaves_raises_nothing(self, name):
+        class Plugin(Base):
+            id = 'acme-check'
+            title = 'Acme \ud800 \u2192'
+
+            def run(self, ctx):
+                return _MISBEHAVE[name](self)
+
+        self.patch(
+            registry,
+            'checks',
+            lambda: tuple(map(testing.entry_of, (Plugin, Fine))),
+        )
+        code, text = self.oslo_run()
+        self.assertIn('Acme \\ud800', text)
+        self.assertIn('Check: Sample that passes', text)
+        self.assertNotIn('Traceback', text)
+        self.assertEqual(2 if name != 'words' else 1, code)
+
+    def test_the_database_is_down(self):
+        with open(self.conf_file, 'a') as stream:
+            stream.write(
+                '[database]\n'
+                'connection = mysql+pymysql://u:geheim@127.0.0.1:1/manila\n'
+            )
+        code, text = self.oslo_run()
+        self.assertEqual(2, code)
+        self.assertIn('Check: Sample that warns', text)
+        self.assertNotIn('geheim', text)

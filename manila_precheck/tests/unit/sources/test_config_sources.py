@@ -114,7 +114,7 @@ class Case(testtools.TestCase):
         conf = (
             cfg.ConfigOpts()
             if files is None
-            else config_sources.ConfigOpts(files, runner.guarded)
+            else config_sources.ConfigOpts(files, runner.isolated)
         )
         for group, opt in _OPTIONS:
             conf.register_opt(opt, group)
@@ -442,7 +442,7 @@ class SomebodyElseTest(Case):
             '[DEFAULT]\nconfig_source = it\n'
             f'[it]\ndriver = acme\n{path and f"path = {path}"}\n'
         )
-        (one,) = config_sources.listed(opened, lambda: names, runner.guarded)
+        (one,) = config_sources.listed(opened, lambda: names, runner.isolated)
         return one
 
     def test_what_it_answers(self):
