@@ -87,6 +87,7 @@ class UpgradePath(check.Check):
         source, target = upgrade.source, upgrade.target
         yield from self._builds(ctx)
         yield from self._installed(ctx)
+        yield from self._assumed_target(resolution)
         if resolution.first_install:
             yield self.finding(
                 model.Severity.INFO,
@@ -96,28 +97,6 @@ class UpgradePath(check.Check):
             )
             return
         yield from self._source(ctx)
-        if resolution.target_assumed and source == target:
-            yield self.finding(
-                model.Severity.WARNING,
-                model.Subject('release', 'target'),
-                f'no target was named, and the release after {target} is not '
-                f'known; only {target} itself is judged',
-                [
-                    model.advice(
-                        'Pass --target-release RELEASE, or upgrade '
-                        'manila-precheck.'
-                    )
-                ],
-                aspect='assumed',
-            )
-        elif resolution.target_assumed:
-            yield self.finding(
-                model.Severity.INFO,
-                model.Subject('release', 'target'),
-                f'no target was named; {target} is assumed',
-                [model.advice('Pass --target-release RELEASE.')],
-                aspect='assumed',
-            )
         yield from self._vendor_path(resolution)
         if source == target:
             yield self.finding(
@@ -320,8 +299,37 @@ class UpgradePath(check.Check):
 
     # -- the target ----------------------------------------------------------
 
+    def _assumed_target(
+        self, resolution: resolutions.Resolution
+    ) -> Iterable[model.Finding]:
+        source, target = resolution.upgrade.source, resolution.upgrade.target
+        if not resolution.target_assumed:
+            return
+        if source == target and not resolution.first_install:
+            yield self.finding(
+                model.Severity.WARNING,
+                model.Subject('release', 'target'),
+                f'no target was named, and the release after {target} is not '
+                f'known; only {target} itself is judged',
+                [
+                    model.advice(
+                        'Pass --target-release RELEASE, or upgrade '
+                        'manila-precheck.'
+                    )
+                ],
+                aspect='assumed',
+            )
+        else:
+            yield self.finding(
+                model.Severity.INFO,
+                model.Subject('release', 'target'),
+                f'no target was named; {target} is assumed',
+                [model.advice('Pass --target-release RELEASE.')],
+                aspect='assumed',
+            )
+
     def _vendor_path(
-        self, resolution: 'resolutions.Resolution'
+        self, resolution: resolutions.Resolution
     ) -> Iterable[model.Finding]:
         """Yield what --vendor-path declares, where it is not needless."""
         declared, upgrade = resolution.known.vendor_path, resolution.upgrade

@@ -133,7 +133,7 @@ class _Table:
         yield 'From', words.source(report)
         target = words.target(report)
         if report.target_assumed:
-            target += ': the next release (--target-release names another)'
+            target += ' (--target-release names another)'
         yield 'To', target
         yield 'Stage', words.STAGES[report.stage]
         yield 'Database', words.database(report.database)

@@ -534,6 +534,22 @@ class Scenarios(Words):
             self.run_on(empty, target=None, installed='22.0.1'),
         )
 
+    def test_a_first_install_of_a_release_that_is_assumed(self):
+        """The newest was taken, and nobody was told."""
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    model.Severity.INFO,
+                    'target',
+                    'no target was named; 2026.2 is assumed',
+                    model.advice('Pass --target-release RELEASE.'),
+                    aspect='assumed',
+                ),
+                self.first_install('2026.2'),
+            ),
+            self.run_on(self.database(), target=None),
+        )
+
     def test_an_empty_database_was_ready_whatever_was_stated(self):
         empty = self.database()
         for stage in ('plan', 'stopped'):
