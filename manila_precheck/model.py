@@ -19,11 +19,26 @@ to run comes in as a value, so the same input gives the same report.
 from collections.abc import Mapping
 import dataclasses
 import enum
+import re
+import shlex
 from typing import Optional
 from typing import Union
 
 #: What a value in :attr:`Finding.data` may be: JSON, one level deep.
 Scalar = Union[None, bool, int, float, str]
+
+
+_PLACE = re.compile(r'(\{=?\})')
+
+# Of the servers' own clients; DATABASE is the operator's to fill in.
+_CLIENTS = {
+    'mysql': 'mysql DATABASE -e {}',
+    'postgresql': 'psql DATABASE -c {}',
+    'sqlite': 'sqlite3 DATABASE {}',
+}
+
+# What ends a line of a file for oslo.config, blank lines with it.
+_BREAKS = re.compile(r'[\r\n]\s*')
 
 
 class Severity(enum.IntEnum):
@@ -113,19 +128,112 @@ class Remediation:
     """The command, the lines, or the sentence, without a trailing newline."""
 
 
-def command(text: str) -> Remediation:
-    """Return a command that an operator can type as it stands."""
-    return Remediation('command', text)
+def quoted(word: str) -> str:
+    """Return a word as bash takes it, whatever is in it.
+
+    :param word: without NUL, which no argument of a command can hold. A
+        surrogate stands for a byte that is no UTF-8, as in a file's name.
+    :returns: the word, in quotes where it needs some; on one line.
+    """
+    if word.isprintable():
+        if "'" in word and not set(word) & set('"$`!\\'):
+            # Statements, which read better so.
+            return f'"{word}"'
+        return shlex.quote(word)
+    return "$'{}'".format(
+        ''.join(
+            one
+            # '!' recalls the history of an interactive shell.
+            if one.isprintable() and one not in "\\'!"
+            else ''.join(
+                f'\\x{byte:02x}'
+                for byte in one.encode('utf-8', 'surrogateescape')
+            )
+            for one in word
+        )
+    )
 
 
-def config(text: str) -> Remediation:
-    """Return lines for a configuration file."""
-    return Remediation('config', text)
+def command(template: str, *words: object) -> Remediation:
+    """Return a command for bash that an operator can type as it stands.
+
+    What comes from a file or a database goes into the words, never into the
+    template.
+
+    :param template: the command. ``{}`` stands for a word; positional ones
+        come last. ``--option{=}`` stands for an option with its value.
+    :param words: as many as there are places; each becomes one argument, or
+        a part of one. Without any the template is the command.
+    :returns: the command; advice, if no command line can hold a word.
+    """
+    texts = [str(word) for word in words]
+    if any('\0' in text for text in texts):
+        return advice(
+            'A name in this command has a NUL character, which no command '
+            f'line can hold: {template}'
+        )
+    parts = _PLACE.split(template) if texts else [template]
+    if len(parts) != 2 * len(texts) + 1:
+        raise ValueError(f'{template!r} with {len(texts)} words')
+    found, ended = parts[0], False
+    for text, place, rest in zip(texts, parts[1::2], parts[2::2]):
+        dash = text.startswith('-')
+        if place == '{=}':
+            found += '=' if dash else ' '
+        elif dash and not ended and found.endswith(' '):
+            found += '-- '
+            ended = True
+        found += quoted(text) + rest
+    return Remediation('command', found)
+
+
+def sql(dialect: str, statement: str) -> Remediation:
+    """Return a command that runs a statement on the database.
+
+    :param dialect: 'mysql', 'postgresql' or 'sqlite'.
+    :param statement: its names and values quoted for SQL.
+    """
+    return command(_CLIENTS[dialect], statement)
+
+
+def config(template: str, *words: object) -> Remediation:
+    """Return lines for a configuration file.
+
+    :param template: the lines; ``{}`` stands for a name, or a value as it
+        stands in a file.
+    :param words: a line break in one does not end the value: the next line
+        of it begins with a blank.
+    """
+    if not words:
+        return Remediation('config', template)
+    return Remediation(
+        'config',
+        template.format(*(_BREAKS.sub('\n    ', str(one)) for one in words)),
+    )
 
 
 def policy(text: str) -> Remediation:
-    """Return lines for a policy file."""
+    """Return lines for a policy file, as they stand."""
     return Remediation('policy', text)
+
+
+def rule(name: str, check: str) -> Remediation:
+    """Return a rule as a line for a policy file, which is YAML."""
+    return policy(f'{_yaml(name)}: {_yaml(check)}')
+
+
+def _yaml(text: str) -> str:
+    """Return a text in double quotes."""
+    return '"{}"'.format(
+        ''.join(
+            f'\\{one}'
+            if one in '"\\'
+            else one
+            if one.isprintable()
+            else f'\\U{ord(one):08x}'
+            for one in text
+        )
+    )
 
 
 def advice(text: str) -> Remediation:

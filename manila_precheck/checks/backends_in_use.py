@@ -177,7 +177,9 @@ class _Site:
         """Return what gives it somebody who serves it."""
         ours, name = self._enabled, row_counts.parse(host).backend
         listed = [
-            model.command(f'openstack share list --all-projects --host {host}')
+            model.command(
+                'openstack share list --all-projects --host{=}', host
+            )
         ]
         if self._stopped:
             # The API is down.
@@ -190,7 +192,7 @@ class _Site:
         todo = [
             *listed,
             model.advice('If another controller serves it, say so:'),
-            model.config(f'[manila_precheck]\nother_backends = {host}'),
+            hosts.other_backend(host),
         ]
         if not ours.here(host) and name in ours.backends:
             todo += [
@@ -199,8 +201,10 @@ class _Site:
                     'host that begins so moves too:'
                 ),
                 model.command(
-                    'manila-manage share update_host --currenthost '
-                    f'{host} --newhost {ours.host_of(name)}'
+                    'manila-manage share update_host --currenthost{=} '
+                    '--newhost{=}',
+                    host,
+                    ours.host_of(name),
                 ),
             ]
         elif all(ours.backends) and ours.backends and name:
@@ -219,7 +223,7 @@ class _Site:
         names = ','.join([*self._enabled.backends, name])
         return [
             model.advice('If this controller is to serve it:'),
-            model.config(f'[DEFAULT]\nenabled_share_backends = {names}'),
+            model.config('[DEFAULT]\nenabled_share_backends = {}', names),
         ]
 
 

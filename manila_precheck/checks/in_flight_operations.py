@@ -196,14 +196,15 @@ def _remediation(
         return [
             *todo,
             model.advice('When nobody is to accept it:'),
-            model.command(f'openstack share transfer delete {one.id}'),
+            model.command('openstack share transfer delete {}', one.id),
         ]
     if kind is states.SERVICE:
         return [
             *todo,
             model.command(
-                f'openstack share service list --host {one.host} '
-                f'--binary {one.id}'
+                'openstack share service list --host{=} --binary{=}',
+                one.host,
+                one.id,
             ),
         ]
     if one.access_id:
@@ -211,7 +212,7 @@ def _remediation(
     if state.reset is None:
         return [
             *todo,
-            model.command(f'openstack share access list {one.share_id}'),
+            model.command('openstack share access list {}', one.share_id),
         ]
     if state.fate is Fate.RESUMED:
         first = 'Let it end. If it does not move once the target runs:'
@@ -221,23 +222,28 @@ def _remediation(
         first = 'Let it end before the stop. If it does not move any more:'
     command = kind.command
     if one.replica:
-        command = 'openstack share replica set --status {status} {id}'
-    reset = command.format(status=state.reset, id=one.id)
-    return [*todo, model.advice(first), model.command(reset)]
+        command = 'openstack share replica set --status{=} {}'
+    reset = model.command(command, state.reset, one.id)
+    return [*todo, model.advice(first), reset]
 
 
 def _of_a_rule(one: operations.Operation) -> Iterator[model.Remediation]:
     if one.kind is states.SNAPSHOT_ACCESS_RULE:
-        snapshot = f'openstack share snapshot access {{}} {one.snapshot_id}'
-        yield model.command(snapshot.format('list'))
+        yield model.command(
+            'openstack share snapshot access list {}', one.snapshot_id
+        )
         yield model.advice('If it does not move, apply or deny it again:')
-        yield model.command(f'{snapshot.format("delete")} {one.access_id}')
+        yield model.command(
+            'openstack share snapshot access delete {} {}',
+            one.snapshot_id,
+            one.access_id,
+        )
         return
-    yield model.command(f'openstack share access list {one.share_id}')
+    yield model.command('openstack share access list {}', one.share_id)
     if one.state.fate is Fate.UNSURE:
         yield model.advice('If it does not move, apply or deny it again:')
     else:
         yield model.advice('If it does not move, take it away, then add it:')
     yield model.command(
-        f'openstack share access delete {one.share_id} {one.access_id}'
+        'openstack share access delete {} {}', one.share_id, one.access_id
     )

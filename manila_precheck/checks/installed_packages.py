@@ -93,7 +93,7 @@ class InstalledPackages(check.Check):
                     'before the upgrade, the way it was installed: with the '
                     'packages of the distribution, a new image, or pip.'
                 ),
-                model.command(f'pip install --upgrade manila=={latest}'),
+                model.command('pip install --upgrade {}', f'manila=={latest}'),
             ],
             data={'installed': version, 'latest': latest},
         )

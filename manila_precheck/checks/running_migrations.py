@@ -25,6 +25,12 @@ from manila_precheck.sources import timestamps
 Phase = migrations.Phase
 
 
+_MIGRATION = {
+    'share': 'openstack share migration',
+    'share server': 'openstack share server migration',
+}
+
+
 class _Words(NamedTuple):
     """What a restart of the services does to a migration."""
 
@@ -182,7 +188,7 @@ def _remediation(
 ) -> list[model.Remediation]:
     """Return the commands for one migration, in the order to type them."""
     phase = migrations.STATES[one.state]
-    migration = f'openstack {kind} migration'
+    migration = _MIGRATION[kind]
     todo = []
     if stopped:
         todo.append(model.advice('Once the services of the target run:'))
@@ -191,13 +197,13 @@ def _remediation(
         todo.extend(_reset(kind, one))
         return todo
     if phase is Phase.WAITING:
-        todo.append(model.command(f'{migration} complete {one.id}'))
+        todo.append(model.command(migration + ' complete {}', one.id))
     elif not (stopped and phase is Phase.COPY):
         # The copy is given up by then, and manila refuses to show it.
-        todo.append(model.command(f'{migration} show {one.id}'))
+        todo.append(model.command(migration + ' show {}', one.id))
     if one.state in _CANCELLABLE and not (stopped and phase is Phase.COPY):
         todo.append(model.advice('Or give it up:'))
-        todo.append(model.command(f'{migration} cancel {one.id}'))
+        todo.append(model.command(migration + ' cancel {}', one.id))
     elif stopped or phase is Phase.CALL:
         todo.append(model.advice('If it does not move any more:'))
         todo.extend(_reset(kind, one))
@@ -218,12 +224,12 @@ def _reset(
     """Yield what takes a migration that nothing resumes out of its state."""
     if kind == 'share':
         yield model.command(
-            f'openstack share set --task-state migration_error {one.id}'
+            'openstack share set --task-state migration_error {}', one.id
         )
         if one.source.id:
             yield model.command(
-                'openstack share instance set --status available '
-                f'{one.source.id}'
+                'openstack share instance set --status available {}',
+                one.source.id,
             )
         if one.destination.id:
             yield model.advice(
@@ -235,8 +241,10 @@ def _reset(
     for end, status in ((one.source, 'active'), (one.destination, 'error')):
         if end.id:
             yield model.command(
-                f'openstack share server set --status {status} '
-                f'--task-state migration_error {end.id}'
+                'openstack share server set --status{=} '
+                '--task-state migration_error {}',
+                status,
+                end.id,
             )
 
 

@@ -277,7 +277,7 @@ class SchemaRevision(check.Check):
                     f'{ctx.upgrade.target} makes them; then record all that '
                     'was done, by its manila-manage:'
                 ),
-                model.command(f'manila-manage db stamp {whole[-1]}'),
+                model.command('manila-manage db stamp {}', whole[-1]),
             ]
         return self.finding(
             model.Severity.FAILURE,

@@ -323,8 +323,14 @@ class _Judge:
             data['rows'] = rows
         severity = advisory.severity
         message = advisory.message.format_map(words)
+        typed = {k: model.quoted(str(word)) for k, word in words.items()}
         todo = [
-            model.Remediation(item.kind, item.text.format_map(words))
+            model.Remediation(
+                item.kind,
+                item.text.format_map(
+                    typed if item.kind == 'command' else words
+                ),
+            )
             for item in advisory.remediation
         ]
         if self._ctx.stage is model.Stage.STOPPED and any(

@@ -375,7 +375,7 @@ class UpgradePath(check.Check):
             f'farthest supported step towards it is {first}',
             [
                 model.command(
-                    f'manila-precheck upgrade check --target-release {first}'
+                    'manila-precheck upgrade check --target-release{=}', first
                 )
             ],
             [_CADENCE],

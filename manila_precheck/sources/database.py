@@ -828,6 +828,11 @@ def _dbapi(connection: 'sa_engine.Connection') -> Any:
     return connection.connection.dbapi_connection
 
 
+def text_literal(value: str) -> str:
+    """Return a text as PostgreSQL takes it in SQL."""
+    return "'{}'".format(value.replace("'", "''"))
+
+
 def text_of(value: Any) -> str:
     """Return what some servers and drivers give as bytes, as a text."""
     return value.decode() if isinstance(value, bytes) else str(value)

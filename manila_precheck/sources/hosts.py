@@ -23,6 +23,7 @@ from typing import Any
 from typing import NamedTuple
 from typing import Optional
 
+from manila_precheck import model
 from manila_precheck.sources import config
 from manila_precheck.sources import database
 from manila_precheck.sources import row_counts
@@ -44,6 +45,19 @@ class Enabled(NamedTuple):
     def host_of(self, name: str) -> str:
         """Return the host of a back end of this controller."""
         return f'{self.controller}@{name}' if name else f'{self.controller}'
+
+
+def other_backend(host: str) -> model.Remediation:
+    """Return how an operator says that another controller serves a host."""
+    # What a list of oslo.config separates, or takes away from its ends.
+    if ',' in host or not host.isprintable() or host != host.strip(' \'"'):
+        return model.advice(
+            f'The name {host!r} cannot stand in a list of the configuration: '
+            'let a waiver pass the finding.'
+        )
+    return model.config(
+        '[manila_precheck]\nother_backends = {}', host.replace('$', '$$')
+    )
 
 
 def enabled(conf: config.ConfigFiles) -> Enabled:

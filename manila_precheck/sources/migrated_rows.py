@@ -185,10 +185,11 @@ def zero_dates(
     ]
 
 
-def without_zero_dates(table: str, column: str) -> str:
+def without_zero_dates(db: database.Database, table: str, column: str) -> str:
     """Return the statement that puts nothing in place of them."""
-    where = _ZERO_DATE.format(column=column)
-    return _NO_DATES.format(table=table, column=column, where=where)
+    name = db.quoted(column)
+    where = _ZERO_DATE.format(column=name)
+    return _NO_DATES.format(table=db.quoted(table), column=name, where=where)
 
 
 def backups_without_zone(db: database.Database, limit: int) -> Rows:

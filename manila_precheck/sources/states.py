@@ -80,7 +80,7 @@ class Kind(NamedTuple):
     """Every one."""
 
     command: str = ''
-    """What resets one, with {status} and {id}; '' when nothing does."""
+    """What resets one, by the status and the id; '' when nothing does."""
 
     since: int = 12
     """The major version of manila that brought the table or the column."""
@@ -203,7 +203,7 @@ SHARE_INSTANCE = Kind(
             'rule of the share ends it',
         ),
     ),
-    'openstack share instance set --status {status} {id}',
+    'openstack share instance set --status{=} {}',
 )
 
 SNAPSHOT_INSTANCE = Kind(
@@ -245,7 +245,7 @@ SNAPSHOT_INSTANCE = Kind(
             since=18,
         ),
     ),
-    'openstack share snapshot instance set --status {status} {id}',
+    'openstack share snapshot instance set --status{=} {}',
 )
 
 SHARE_SERVER = Kind(
@@ -264,7 +264,7 @@ SHARE_SERVER = Kind(
         State('server_migrating', Fate.STUCK, _BOTH, 'active'),
         State('server_migrating_to', Fate.STUCK, _BOTH, 'error'),
     ),
-    'openstack share server set --status {status} {id}',
+    'openstack share server set --status{=} {}',
 )
 
 SHARE_NETWORK = Kind(
@@ -272,7 +272,7 @@ SHARE_NETWORK = Kind(
     'share_networks',
     'status',
     _stuck('network_change', reset='active'),
-    'openstack share network set --status {status} {id}',
+    'openstack share network set --status{=} {}',
 )
 
 SHARE_GROUP = Kind(
@@ -280,7 +280,7 @@ SHARE_GROUP = Kind(
     'share_groups',
     'status',
     _stuck('creating', 'deleting', reset='error'),
-    'openstack share group set --status {status} {id}',
+    'openstack share group set --status{=} {}',
 )
 
 GROUP_SNAPSHOT = Kind(
@@ -288,7 +288,7 @@ GROUP_SNAPSHOT = Kind(
     'share_group_snapshots',
     'status',
     _stuck('creating', 'deleting', reset='error'),
-    'openstack share group snapshot set --status {status} {id}',
+    'openstack share group snapshot set --status{=} {}',
 )
 
 # The topic of a backup says who makes it. What manila-data copies is in its
@@ -358,7 +358,7 @@ SHARE_BACKUP = Kind(
             for value in ('creating', 'restoring', 'deleting')
         ),
     ),
-    'openstack share backup set --status {status} {id}',
+    'openstack share backup set --status{=} {}',
     since=17,
 )
 

@@ -122,7 +122,7 @@ class Elsewhere:
                     'within reach.'
                 )
                 if source.driver
-                else model.config(f'[{source.section}]\ndriver = remote_file')
+                else model.config('[{}]\ndriver = remote_file', source.section)
             ],
             {'driver': source.driver},
             aspect='source',

@@ -54,7 +54,11 @@ class Layouts:
             f'{self._sides.assigned(setting)}: the driver of '
             f'{target.release} knows {" and ".join(known)}; manila-share '
             'exits with 1 and starts no back end',
-            [model.config(f'[{setting.section}]\n{_OPTION} = {known[0]}')],
+            [
+                model.config(
+                    '[{}]\n{} = {}', setting.section, _OPTION, known[0]
+                )
+            ],
             {'named': value},
             aspect='names',
         )

@@ -159,7 +159,9 @@ class Lines:
         """Return the lines that set the same under the current name."""
         assert now.option is not None
         value = self._sides.shown(setting)
-        return [model.config(f'[{now.group}]\n{now.option.name} = {value}')]
+        return [
+            model.config('[{}]\n{} = {}', now.group, now.option.name, value)
+        ]
 
     def _reader_of(
         self, setting: config.Setting, now: standing.Standing

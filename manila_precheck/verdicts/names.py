@@ -143,7 +143,7 @@ class Names:
             Severity.WARNING,
             'moved',
             f'is an old path that {self._target} still maps to {path}',
-            [model.config(_line(named, path))],
+            [_line(named, path)],
             {'moved_to': path},
         )
 
@@ -222,17 +222,17 @@ class Names:
 
         near = difflib.get_close_matches(named.name, known, 1, 0.85)
         if near:
-            return [model.config(_line(named, near[0]))]
+            return [_line(named, near[0])]
         lines: list[model.Remediation] = []
         if named.reference.kind in (*_SCHEDULING, drivers.NOTIFICATION):
             lines = [model.advice(f'The target has {", ".join(known)}.')]
         if len(named.names) > 1 and '=' not in named.setting.value:
-            return [*lines, model.config(_line(named, None))]
+            return [*lines, _line(named, None)]
         default = self._default(named)
         if default and default != named.name:
             lines += [
                 model.advice('The default is:'),
-                model.config(_assignment(named.setting, default)),
+                _assignment(named.setting, default),
             ]
         return lines or [model.advice('Remove the line.')]
 
@@ -295,7 +295,7 @@ def _names(value: Any, kind: str) -> tuple[str, ...]:
     return (scheme.lower() if colon else '',)
 
 
-def _line(named: _Named, name: Optional[str]) -> str:
+def _line(named: _Named, name: Optional[str]) -> model.Remediation:
     """Return the line with one name replaced, or without it."""
     text = named.setting.value
     if name is not None:
@@ -304,5 +304,5 @@ def _line(named: _Named, name: Optional[str]) -> str:
     return _assignment(named.setting, ','.join(rest))
 
 
-def _assignment(setting: config.Setting, value: str) -> str:
-    return f'[{setting.section}]\n{setting.name} = {value}'
+def _assignment(setting: config.Setting, value: str) -> model.Remediation:
+    return model.config('[{}]\n{} = {}', setting.section, setting.name, value)

@@ -110,7 +110,9 @@ class Needed:
         for option in lack.names:
             now = self._sides.target.standing(name, option)
             admitted = values.admits(now.option.type) if now.option else 'text'
-            lines.append(model.config(f'[{name}]\n{option} = <{admitted}>'))
+            lines.append(
+                model.config('[{}]\n{} = <{}>', name, option, admitted)
+            )
         if len(lines) == 1:
             return lines
         return [model.advice('One of these:'), *lines]

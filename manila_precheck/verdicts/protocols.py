@@ -66,7 +66,10 @@ class Protocols:
             'it does not start',
             [
                 model.config(
-                    f'[{setting.section}]\n{setting.name} = {",".join(good)}'
+                    '[{}]\n{} = {}',
+                    setting.section,
+                    setting.name,
+                    ','.join(good),
                 )
             ],
             {'named': unknown[0] if unknown else ''},

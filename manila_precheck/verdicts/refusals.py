@@ -64,5 +64,5 @@ def _instead(
         return [model.advice(f'{words}.')]
     return [
         model.advice(f'{words}. The default is:'),
-        model.config(f'[{setting.section}]\n{setting.name} = {default}'),
+        model.config('[{}]\n{} = {}', setting.section, setting.name, default),
     ]

@@ -12,7 +12,8 @@
 
 """What to write into an api-paste.ini, so that the target loads it."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+import re
 from typing import NamedTuple
 
 from manila_precheck import model
@@ -70,7 +71,7 @@ class Writer:
         )
 
     def lines(
-        self, title: str, values: Iterable[paste.Value]
+        self, title: str, values: Sequence[paste.Value]
     ) -> model.Remediation:
         """Return lines to write into the file."""
         # A colon after the paths, as everyone writes them.
@@ -78,16 +79,18 @@ class Writer:
             '\n'.join(
                 [
                     # Elsewhere such lines are for manila.conf.
-                    f'# in {self._file.path}',
-                    f'[{title}]',
+                    '# in {}',
+                    '[{}]',
                     *(
-                        f'{value.name}: {value.text}'
-                        if value.name.startswith('/')
-                        else f'{value.name} = {value.text}'
+                        '{}: {}' if value.name.startswith('/') else '{} = {}'
                         for value in values
                     ),
                 ]
-            )
+            ),
+            # In a comment a line break would end it.
+            re.sub(r'[\r\n]+', ' ', self._file.path),
+            title,
+            *(word for value in values for word in (value.name, value.text)),
         )
 
     def _pipeline_without(

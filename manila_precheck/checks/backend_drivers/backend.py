@@ -91,7 +91,7 @@ class BackEnd:
     ) -> list[model.Remediation]:
         """Return the lines that set an option, one of which is to be taken."""
         lines = [
-            model.config(f'[{self.name}]\n{option} = {value}')
+            model.config('[{}]\n{} = {}', self.name, option, value)
             for value in values
         ]
         if len(lines) == 1:
@@ -110,7 +110,7 @@ class BackEnd:
         return [
             model.advice(f'{first}, or start without it:'),
             model.config(
-                f'[DEFAULT]\nenabled_share_backends = {",".join(others)}'
+                '[DEFAULT]\nenabled_share_backends = {}', ','.join(others)
             ),
         ]
 

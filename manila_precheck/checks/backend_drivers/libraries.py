@@ -14,7 +14,6 @@
 
 from collections.abc import Iterable
 from collections.abc import Iterator
-import shlex
 from typing import Optional
 
 from manila_precheck import model
@@ -78,7 +77,7 @@ def _not_looked(
         'has it is not known here',
         [
             model.advice('Look with the Python of the target:'),
-            model.command(f'python3 -I -c {shlex.quote(_LOOK % (modules,))}'),
+            model.command('python3 -I -c {}', _LOOK % (modules,)),
             model.advice('Or have it looked at, by naming that Python:'),
             model.config(
                 '[manila_precheck_backend_drivers]\n'
@@ -126,11 +125,7 @@ def _library(
             f'[{one.name}] needs {item.package} {item.minimum} or newer'
             f'{backend.says(row)}, and which version {python.path} has is '
             'not to be told from its metadata',
-            [
-                model.command(
-                    f'{shlex.quote(python.path)} -m pip show {item.package}'
-                )
-            ],
+            [model.command('{} -m pip show {}', python.path, item.package)],
             aspect,
             data,
             row.sources,
@@ -179,8 +174,9 @@ def _install(
             )
         ]
     least = f'>={item.minimum}' if item.minimum else ''
-    package = shlex.quote(f'{item.package}{least}')
     return [
         model.advice(f'Install it with the target, for {python.path}:'),
-        model.command(f'{shlex.quote(python.path)} -m pip install {package}'),
+        model.command(
+            '{} -m pip install {}', python.path, f'{item.package}{least}'
+        ),
     ]

@@ -94,7 +94,7 @@ def _moved(one: backend.BackEnd, driver: drivers.Driver) -> model.Finding:
         one.driver_line,
         f'[{one.name}] loads {one.path}, an old path that '
         f'{one.target} still maps to {driver.target}',
-        [model.config(f'[{one.name}]\nshare_driver = {driver.target}')],
+        [model.config('[{}]\nshare_driver = {}', one.name, driver.target)],
         'moved',
         {'moved_to': driver.target},
     )
@@ -181,7 +181,7 @@ def _old_plugin(
         line,
         f'[{one.name}] emc_share_backend = {line.value} is an old name '
         f'that {one.target} still maps to {new}',
-        [model.config(f'[{one.name}]\nemc_share_backend = {new}')],
+        [model.config('[{}]\nemc_share_backend = {}', one.name, new)],
         'plugin',
         {'moved_to': new},
     )

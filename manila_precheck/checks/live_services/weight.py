@@ -156,9 +156,7 @@ class Site:
                 f'wait {self.limit} seconds, and have its row removed. '
                 + self.also_removed(service)
             ),
-            model.config(
-                f'[manila_precheck]\nother_backends = {service.host}'
-            ),
+            hosts.other_backend(service.host),
             CLEANUP,
         ]
 
@@ -237,5 +235,7 @@ class Site:
 
 def _enable(service: services.Service) -> model.Remediation:
     return model.command(
-        f'openstack share service set --enable {service.host} {service.binary}'
+        'openstack share service set --enable {} {}',
+        service.host,
+        service.binary,
     )

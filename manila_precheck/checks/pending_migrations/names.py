@@ -41,26 +41,30 @@ class Names(part.Part):
 
     def _taken_keys(self, begun: Collection[str]) -> Iterator[model.Finding]:
         tables = self._ctx.catalog.tables(self._ctx.upgrade.target)
+        quoted = self._ctx.database.quoted
         for one in forecast.taken_keys(
             self._pending, self._ctx.schema, tables
         ):
             if one.revision in begun:
                 continue
-            other = one.by.rpartition(' ')[2]
+            other = one.by.removeprefix('a foreign key of ')
             yield wording.fails(
                 self._owner,
                 one.revision,
                 f'{one.table} gets a foreign key {one.name}, and {one.by} has '
                 'that name (error 1005, errno 121)',
                 [
-                    model.command(
-                        f'ALTER TABLE {other} DROP FOREIGN KEY {one.name};'
+                    model.sql(
+                        'mysql',
+                        f'ALTER TABLE {quoted(other)} DROP FOREIGN KEY '
+                        f'{quoted(one.name)};',
                     )
                 ],
                 one.name,
             )
 
     def _held(self) -> Iterator[model.Finding]:
+        quoted = self._ctx.database.quoted
         for one in forecast.held(self._pending, self._ctx.schema):
             yield wording.fails(
                 self._owner,
@@ -69,9 +73,10 @@ class Names(part.Part):
                 f'foreign key {one.key.name} of {one.key.table} needs (error '
                 '1553)',
                 [
-                    model.command(
-                        f'ALTER TABLE {one.key.table} DROP FOREIGN KEY '
-                        f'{one.key.name};'
+                    model.sql(
+                        'mysql',
+                        f'ALTER TABLE {quoted(one.key.table)} DROP FOREIGN '
+                        f'KEY {quoted(one.key.name)};',
                     )
                 ],
                 one.key.name,

@@ -20,15 +20,16 @@ from manila_precheck import model
 from manila_precheck.catalog import steps
 from manila_precheck.checks.pending_migrations import part
 from manila_precheck.checks.pending_migrations import wording
+from manila_precheck.sources import database
 from manila_precheck.sources import owners
 
 _ACCOUNT = 'the account of [database] connection'
 
 # By psql itself, since there is no one statement for it.
 _TAKE_OVER = (
-    "echo \"SELECT format('ALTER TABLE %I OWNER TO {account}', tablename) "
-    "FROM pg_tables WHERE schemaname = '{schema}' AND tableowner <> "
-    "'{account}' \\gexec\" | psql DATABASE"
+    "SELECT format('ALTER TABLE %I OWNER TO %I', tablename, {account}) "
+    'FROM pg_tables WHERE schemaname = {schema} AND tableowner <> '
+    '{account}'
 )
 
 
@@ -43,6 +44,7 @@ class Owners(part.Part):
         if found.others:
             yield self._tables(found)
         made = self._made()
+        quoted = self._ctx.database.quoted
         if not found.creates and made:
             revision, table = made
             yield wording.fails(
@@ -51,9 +53,10 @@ class Owners(part.Part):
                 f'{found.account}, {_ACCOUNT}, may not make a table in the '
                 f'schema {found.schema}, as it does with {table}',
                 [
-                    model.command(
-                        f'GRANT CREATE ON SCHEMA {found.schema} TO '
-                        f'{found.account};'
+                    model.sql(
+                        'postgresql',
+                        f'GRANT CREATE ON SCHEMA {quoted(found.schema)} TO '
+                        f'{quoted(found.account)};',
                     )
                 ],
                 aspect='',
@@ -77,13 +80,18 @@ class Owners(part.Part):
         else:
             message += 'a later migration that changes one fails'
         take_over = _TAKE_OVER.format(
-            account=found.account, schema=found.schema
+            account=database.text_literal(found.account),
+            schema=database.text_literal(found.schema),
         )
         return self._owner.finding(
             model.Severity.FAILURE if fails else model.Severity.WARNING,
             model.Subject('database', 'owner'),
             message,
-            [model.command(take_over)],
+            [
+                model.command(
+                    "printf '%s \\\\gexec\\n' {} | psql DATABASE", take_over
+                )
+            ],
             data={'tables': len(found.others)},
         )
 

@@ -161,8 +161,11 @@ class Rows(part.Part):
                     f'date of zero in {column}, which MySQL does not take '
                     f'again (error 1292)',
                     [
-                        model.command(
-                            migrated_rows.without_zero_dates(table, column)
+                        model.sql(
+                            'mysql',
+                            migrated_rows.without_zero_dates(
+                                db, table, column
+                            ),
                         )
                     ],
                     number,

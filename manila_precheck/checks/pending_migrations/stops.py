@@ -42,9 +42,11 @@ _DIALECT = model.advice(
 )
 
 
-def _to_innodb(tables: Sequence[str]) -> list[model.Remediation]:
+def _to_innodb(
+    db: database.Database, tables: Sequence[str]
+) -> list[model.Remediation]:
     return [
-        model.command(f'ALTER TABLE {table} ENGINE = InnoDB;')
+        model.sql('mysql', f'ALTER TABLE {db.quoted(table)} ENGINE = InnoDB;')
         for table in tables
     ]
 
@@ -59,10 +61,11 @@ def _to_collation(utf8: str) -> list[model.Remediation]:
             f'character that {charset} does not have is lost:'
         ),
         model.command(
-            'mysqldump --single-transaction DATABASE | sed -E '
-            "'/^CREATE TABLE/,/^\\) ENGINE/ { "
+            'mysqldump --single-transaction DATABASE | sed -E {} | '
+            'mysql NEW_DATABASE',
+            '/^CREATE TABLE/,/^\\) ENGINE/ { '
             f's/(CHARSET=|CHARACTER SET )[a-z0-9]+/\\1{charset}/; '
-            f"s/(COLLATE[= ])[a-z0-9_]+/\\1{utf8}/ }}' | mysql NEW_DATABASE"
+            f's/(COLLATE[= ])[a-z0-9_]+/\\1{utf8}/ }}',
         ),
     ]
 
@@ -222,7 +225,7 @@ class Stops(part.Part):
                     f'{what} refers to {key.parent}, whose engine is '
                     f'{key.theirs} (error 1005, errno 150)'
                 )
-                todo = _to_innodb([key.parent])
+                todo = _to_innodb(self._ctx.database, [key.parent])
             else:
                 why = (
                     f'{what} gets the collation {key.mine} and refers to '
@@ -256,7 +259,7 @@ class Stops(part.Part):
                 f'{drift.listed(engines, limit)}; a later migration that '
                 'refers to one fails, and until then nothing checks its '
                 'references',
-                _to_innodb(engines[:limit]),
+                _to_innodb(self._ctx.database, engines[:limit]),
                 data={'tables': len(engines)},
                 aspect='other',
             )

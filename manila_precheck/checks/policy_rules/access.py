@@ -14,7 +14,6 @@
 
 from collections.abc import Iterable
 from collections.abc import Iterator
-import json
 
 from manila_precheck import check
 from manila_precheck import context
@@ -191,8 +190,8 @@ class Access:
             if self._worlds.all_pass(rules, step):
                 return [
                     model.command(
-                        'openstack role add --project PROJECT --user '
-                        f'USER {step}'
+                        'openstack role add --project PROJECT --user USER {}',
+                        step,
                     )
                 ]
         return []
@@ -219,7 +218,7 @@ class Access:
                 f'{self._target}'
             )
             if severity is Severity.WARNING:
-                line = model.config(f'[oslo_policy]\n{name} = False')
+                line = model.config('[oslo_policy]\n{} = False', name)
                 remedy = [*remedy, line]
         else:
             why = f'{self._target} has no {name} and always enforces scopes'
@@ -284,11 +283,7 @@ class Access:
             and isinstance(rule.check, str)
             and not self._dangles(rule)
         ):
-            return [
-                model.policy(
-                    f'{json.dumps(rule.name)}: {json.dumps(rule.check)}'
-                )
-            ]
+            return [model.rule(rule.name, rule.check)]
         return []
 
     def _dangles(self, rule: policy.Rule) -> bool:

@@ -23,6 +23,12 @@ from manila_precheck.sources import policy
 Severity = model.Severity
 
 
+_CONVERT = (
+    'oslopolicy-convert-json-to-yaml --namespace manila --policy-file{=} '
+    '--output-file{=}'
+)
+
+
 class Files:
     """The policy files, as the two releases read them."""
 
@@ -82,7 +88,7 @@ class Files:
                 f'overrides in {" and ".join(gone)} are lost',
                 [
                     model.config(
-                        f'[oslo_policy]\n{setting.name} = {setting.value}'
+                        '[oslo_policy]\n{} = {}', setting.name, setting.value
                     )
                 ],
                 data={'files': ' '.join(gone)},
@@ -95,12 +101,7 @@ class Files:
             policy.falls_back(self._target),
         )
         target = document.path[: -len('.json')] + '.yaml'
-        convert = [
-            model.command(
-                'oslopolicy-convert-json-to-yaml --namespace manila '
-                f'--policy-file {document.path} --output-file {target}'
-            )
-        ]
+        convert = [model.command(_CONVERT, document.path, target)]
         if not before:
             return self._about(
                 Severity.INFO,
@@ -139,9 +140,7 @@ class Files:
                 f'{document.path} is JSON, which oslo.policy has deprecated',
                 [
                     model.command(
-                        'oslopolicy-convert-json-to-yaml --namespace manila '
-                        f'--policy-file {document.path} --output-file '
-                        f'{document.path}.yaml'
+                        _CONVERT, document.path, f'{document.path}.yaml'
                     )
                 ],
             )

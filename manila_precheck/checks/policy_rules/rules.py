@@ -105,7 +105,7 @@ class Rules:
                 f'{rule.name} has nothing behind it: everyone is allowed (an '
                 'unquoted ! is nothing to YAML)',
                 'empty',
-                [model.policy(f'"{rule.name}": "!"')],
+                [model.rule(rule.name, '!')],
             )
 
     def _written_anew(self, rule: policy.Rule) -> list[model.Remediation]:
@@ -113,7 +113,7 @@ class Rules:
         if inside:
             return [
                 model.advice('Write it without the quotes inside:'),
-                model.policy(f'"{rule.name}": "{inside}"'),
+                model.rule(rule.name, inside),
             ]
         own = self._ctx.catalog.policies(self._target).get(rule.name)
         if own is None:
@@ -167,7 +167,7 @@ class Rules:
         if flags.has_older_default(self._ctx, self._target, own):
             # A file cannot have the older one beside it.
             return model.advice(f'Remove {rule.name} from {rule.file}.')
-        return model.policy(f'"{rule.name}": "{own.check}"')
+        return model.rule(rule.name, own.check)
 
     def _comes_back(self, name: str) -> bool:
         """Say whether a rule needs itself to be decided."""

@@ -66,7 +66,7 @@ def todo(table: Table, age: int, safe: bool, large: bool) -> model.Remediation:
         )
     if large:
         return model.advice('See the finding soft-deleted-rows[purge].')
-    return model.command(f'manila-manage db purge {age}')
+    return model.command('manila-manage db purge {}', age)
 
 
 def counted(table: Table, today: datetime.date) -> str:

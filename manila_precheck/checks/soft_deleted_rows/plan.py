@@ -63,8 +63,9 @@ def cut(
             ),
             model.command(
                 'for age in '
-                + ' '.join(str(run.age) for run in runs)
-                + '; do manila-manage db purge $age; done'
+                + ' '.join('{}' for _ in runs)
+                + '; do manila-manage db purge $age; done',
+                *(run.age for run in runs),
             ),
         ],
         data={

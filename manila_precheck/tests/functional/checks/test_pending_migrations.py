@@ -302,7 +302,7 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
             (
                 model.Severity.FAILURE,
                 key,
-                (model.command(f'ALTER TABLE {table} ENGINE = InnoDB;'),),
+                (model.sql('mysql', f'ALTER TABLE {table} ENGINE = InnoDB;'),),
             ),
             (finding.severity, finding.key, finding.remediation),
         )
@@ -357,7 +357,8 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
                     '(error 1553)',
                     'mine',
                     model.command(
-                        'ALTER TABLE share_servers DROP FOREIGN KEY mine;'
+                        'mysql DATABASE -e '
+                        "'ALTER TABLE share_servers DROP FOREIGN KEY mine;'"
                     ),
                 ),
             ),
@@ -390,7 +391,8 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
                     'of aside has that name (error 1005, errno 121)',
                     name,
                     model.command(
-                        f'ALTER TABLE aside DROP FOREIGN KEY {name};'
+                        'mysql DATABASE -e '
+                        f"'ALTER TABLE aside DROP FOREIGN KEY {name};'"
                     ),
                 ),
             ),
@@ -537,9 +539,9 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
                     '1292)',
                     (
                         model.command(
-                            f'UPDATE {table} SET deleted_at = NULL WHERE '
-                            'MONTH(deleted_at) = 0 OR '
-                            'DAYOFMONTH(deleted_at) = 0;'
+                            f"mysql DATABASE -e 'UPDATE {table} SET "
+                            'deleted_at = NULL WHERE MONTH(deleted_at) = 0 '
+                            "OR DAYOFMONTH(deleted_at) = 0;'"
                         ),
                     ),
                     data={'rows': 2},
@@ -748,9 +750,9 @@ class PendingMigrationsPostgreSQLTest(Servers, databases.PostgreSQLTest):
 
 
 TAKE_OVER = (
-    "echo \"SELECT format('ALTER TABLE %I OWNER TO {0}', tablename) FROM "
-    "pg_tables WHERE schemaname = 'public' AND tableowner <> '{0}' "
-    '\\gexec" | psql DATABASE'
+    "printf '%s \\\\gexec\\n' \"SELECT format('ALTER TABLE %I OWNER TO %I', "
+    "tablename, '{0}') FROM pg_tables WHERE schemaname = 'public' AND "
+    "tableowner <> '{0}'\" | psql DATABASE"
 )
 
 
@@ -859,7 +861,8 @@ class OwnersPostgreSQLTest(databases.PostgreSQLTest):
                     'encryption_refs',
                     (
                         model.command(
-                            f'GRANT CREATE ON SCHEMA public TO {self.role};'
+                            'psql DATABASE -c '
+                            f"'GRANT CREATE ON SCHEMA public TO {self.role};'"
                         ),
                     ),
                 ),

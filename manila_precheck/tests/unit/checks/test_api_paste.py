@@ -607,9 +607,15 @@ class ApiPasteTest(testtools.TestCase):
         self.assertEqual(self.result(), result)
 
     def test_stopped_a_file_that_stops_the_api_passed(self):
-        found = self.run_check(EPOXY)
-        self.assertEqual(model.Severity.FAILURE, found.severity)
-        self.assertEqual(found, self.run_check(EPOXY, stage='stopped'))
+        found, at_stopped = (
+            [
+                (one.key, one.severity, one.message)
+                for one in self.run_check(EPOXY, stage=stage).findings
+            ]
+            for stage in ('plan', 'stopped')
+        )
+        self.assertEqual(model.Severity.FAILURE, found[0][1])
+        self.assertEqual(found, at_stopped)
 
     def test_the_new_services_were_started(self):
         self.assertEqual(

@@ -238,9 +238,9 @@ class LibrariesTest(PythonCase):
                 [
                     'Look with the Python of the target:',
                     model.command(
-                        "python3 -I -c 'import importlib.util as u; "
+                        'python3 -I -c "import importlib.util as u; '
                         'print({name: bool(u.find_spec(name)) for name in '
-                        "('\"'\"'hpe3parclient'\"'\"',)})'"
+                        "('hpe3parclient',)})\""
                     ),
                     'Or have it looked at, by naming that Python:',
                     '[manila_precheck_backend_drivers]\n'
