@@ -145,6 +145,7 @@ def _call_within(
     :raises PluginError: when the call itself raises KeyboardInterrupt: what
         an operator does reaches the main thread only.
     """
+    process = os.getpid()
     done = threading.Event()
     answer: list[Any] = []
     failure: list[BaseException] = []
@@ -155,6 +156,10 @@ def _call_within(
         except BaseException as exc:
             failure.append(exc)
         finally:
+            if os.getpid() != process:
+                # The call has forked, and this is the copy: nobody waits
+                # for it, and its locks may be held for ever.
+                os._exit(1)
             done.set()
 
     with _process_as_it_is():
