@@ -41,6 +41,11 @@ _CLIENTS = {
 _BREAKS = re.compile(r'[\r\n]\s*')
 
 
+def option_group(check_id: str) -> str:
+    """Return the oslo.config group that holds a check's own options."""
+    return f'manila_precheck_{check_id.replace("-", "_")}'
+
+
 class Severity(enum.IntEnum):
     """How much a finding weighs, equal by value to oslo's Code."""
 

@@ -27,12 +27,12 @@ from typing import Optional
 from oslo_config import cfg
 
 from manila_precheck import catalog
-from manila_precheck import check
 from manila_precheck import exceptions
 from manila_precheck import model
-from manila_precheck import registry
-from manila_precheck import runner
-from manila_precheck.sources import ini
+from manila_precheck.engine import check
+from manila_precheck.engine import registry
+from manila_precheck.engine import runner
+from manila_precheck.evidence.config import ini_lines
 
 GROUP = 'manila_precheck'
 
@@ -271,7 +271,7 @@ class _Known:
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._conf = conf
         self._entries = {
-            check.option_group(entry.name): entry
+            model.option_group(entry.name): entry
             for entry in registry.checks()
             if not entry.conflict
         }
@@ -310,7 +310,7 @@ class _Known:
 
 def require_known(
     conf: cfg.ConfigOpts,
-    settings: Iterable[ini.Setting],
+    settings: Iterable[ini_lines.Setting],
     environment: Iterable[str],
     facts: catalog.Catalog,
 ) -> None:
@@ -453,6 +453,6 @@ def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
             own = loaded.opts()
             if own:
                 listed.append(
-                    (check.option_group(entry.name), copy.deepcopy(list(own)))
+                    (model.option_group(entry.name), copy.deepcopy(list(own)))
                 )
     return listed

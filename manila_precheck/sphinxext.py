@@ -28,10 +28,11 @@ from docutils.parsers import rst
 from docutils.statemachine import StringList
 from sphinx.util.nodes import nested_parse_with_titles
 
-from manila_precheck import check
 from manila_precheck import cmd
-from manila_precheck import registry
+from manila_precheck import model
 from manila_precheck.cmd import precheck
+from manila_precheck.engine import check
+from manila_precheck.engine import registry
 
 
 def check_page(one: check.Check) -> list[str]:
@@ -52,7 +53,7 @@ def check_page(one: check.Check) -> list[str]:
     lines += ['', *(inspect.getdoc(one) or '').split('\n'), '']
     own = one.opts()
     if own:
-        lines += [f'Options, in ``[{check.option_group(one.id)}]``:', '']
+        lines += [f'Options, in ``[{model.option_group(one.id)}]``:', '']
         for opt in own:
             lines.append(f'``{opt.dest}`` (default ``{opt.default!r}``)')
             lines += [f'    {opt.help}', '']

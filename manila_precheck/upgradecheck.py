@@ -26,18 +26,18 @@ from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck
 
 from manila_precheck import catalog
-from manila_precheck import check
-from manila_precheck import context
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import opts
-from manila_precheck import redaction
-from manila_precheck import registry
-from manila_precheck import runner
-from manila_precheck import waiving
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+from manila_precheck.engine import registry
+from manila_precheck.engine import runner
+from manila_precheck.engine import waivers
+from manila_precheck.evidence.config import config_sources
+from manila_precheck.evidence.host import manila_status
+from manila_precheck.redact import secrets
 from manila_precheck.reporters import digest
-from manila_precheck.sources import config_sources
-from manila_precheck.sources import manila_status
 
 #: The title of the entry that holds what is wrong with waivers and choices.
 _LAST = 'Waivers and baseline'
@@ -90,7 +90,7 @@ class _Shared:
         #: Why no check can run, and why nothing is chosen or let pass.
         self._broken = self._undecided = ''
         self._chosen: Optional[set[str]] = None
-        self._decided: Optional[waiving.Decisions] = None
+        self._decided: Optional[waivers.Decisions] = None
         self._results: list[model.CheckResult] = []
 
     def break_off(self, reason: str) -> None:
@@ -103,7 +103,7 @@ class _Shared:
 
     def judge(self) -> Result:
         """Say what is wrong with the waivers, after every check has run."""
-        return self._guarded(waiving.CHECK_ID, self._judge)
+        return self._guarded(waivers.CHECK_ID, self._judge)
 
     def _guarded(self, result_id: str, call: Callable[[], Result]) -> Result:
         """Return what a call returns, or a failure in its place."""
@@ -115,7 +115,7 @@ class _Shared:
                     result_id,
                     result_id,
                     model.Outcome.ERROR,
-                    redaction.scrub(str(exc)),
+                    secrets.scrub(str(exc)),
                 )
             )
 
@@ -142,11 +142,11 @@ class _Shared:
         if ctx is None or self._undecided:
             outcome = model.Outcome.ERROR
             reason = self._undecided or self._broken
-        nothing = model.CheckResult(waiving.CHECK_ID, _LAST, outcome, reason)
+        nothing = model.CheckResult(waivers.CHECK_ID, _LAST, outcome, reason)
         found = self._let_pass(tuple(self._results))
         if ctx is not None:
             ctx.close()
-        return self._result(found.get(waiving.CHECK_ID, nothing))
+        return self._result(found.get(waivers.CHECK_ID, nothing))
 
     def _let_pass(
         self, results: tuple[model.CheckResult, ...]
@@ -180,12 +180,12 @@ class _Shared:
             try:
                 self._context = runner.guarded(self._prepare)
             except exceptions.PrecheckError as exc:
-                self._broken = redaction.scrub(str(exc))
+                self._broken = secrets.scrub(str(exc))
             else:
                 try:
                     runner.guarded(self._decide)
                 except exceptions.PrecheckError as exc:
-                    self._undecided = redaction.scrub(str(exc))
+                    self._undecided = secrets.scrub(str(exc))
         return self._context
 
     def _prepare(self) -> context.Context:
@@ -221,7 +221,7 @@ class _Shared:
         chosen = registry.select(
             available, ctx.options.check, ctx.options.skip, runner.aliases
         )
-        decided = waiving.decisions(
+        decided = waivers.decisions(
             ctx.options, [entry.result_id for entry in available]
         )
         if decided.baseline is not None:
@@ -254,9 +254,8 @@ def upgrade_checks(
     :param conf: the configuration of that command, parsed or not yet; it is
         not looked at before the first check runs.
     :returns: (title, callable) of each check, sorted by id, and of what is
-        wrong with the waivers; none when
-        :mod:`manila_precheck.sources.manila_status` runs the command. The
-        callables take the ``UpgradeCommands`` instance, return a
+        wrong with the waivers; none when the check ``manila-status`` runs the
+        command. The callables take the ``UpgradeCommands`` instance, return a
         :class:`Result` and raise nothing but KeyboardInterrupt.
     """
     if os.environ.get(manila_status.NESTED_VARIABLE):
@@ -265,7 +264,7 @@ def upgrade_checks(
     try:
         entries = runner.guarded(registry.checks)
     except exceptions.PrecheckError as exc:
-        shared.break_off(redaction.scrub(str(exc)))
+        shared.break_off(secrets.scrub(str(exc)))
         entries = ()
 
     def bound(entry: registry.Entry) -> Callable[..., Result]:

@@ -101,7 +101,7 @@ class Demo:
             import sqlalchemy
 
             from manila_precheck import releases
-            from manila_precheck import testing_schema
+            from manila_precheck.testing import schema
         except ImportError as exc:
             raise DemoError(f'{exc}; run: tox -e demo') from exc
         url = f'sqlite:///{os.path.join(self._directory, DATABASE)}'
@@ -113,9 +113,7 @@ class Demo:
             with open(path, 'w', encoding='utf-8') as stream:
                 stream.write(text)
             engine = sqlalchemy.create_engine(url)
-            metadata = testing_schema.create_schema(
-                engine, releases.parse(SOURCE)
-            )
+            metadata = schema.create_schema(engine, releases.parse(SOURCE))
             now = datetime.datetime.now(datetime.timezone.utc)
             region = demo_rows.Region(metadata, now.replace(tzinfo=None))
             written = region.write(engine)

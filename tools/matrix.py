@@ -297,7 +297,7 @@ def main(argv=None):
 
 
 def manila_venv_directory():
-    """Return where tools/real-releases.sh keeps its environments."""
+    """Return where qa/real-releases.sh keeps its environments."""
     cache = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
     return os.environ.get(
         'MANILA_PRECHECK_VENVS', f'{cache}/manila-precheck/venvs'

@@ -45,6 +45,10 @@ class Effect(enum.Enum):
     TAKES_DATED = 'takes dated'
 
 
+#: Those that delete the row that refers.
+TAKING = frozenset({Effect.TAKES_LIVE, Effect.TAKES_ALL, Effect.TAKES_DATED})
+
+
 class Reference(NamedTuple):
     """A foreign key, as a purge meets it."""
 

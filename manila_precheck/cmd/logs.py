@@ -20,12 +20,12 @@ import logging
 import sys
 from typing import Callable
 
-from manila_precheck import redaction
+from manila_precheck.redact import secrets
 from manila_precheck.reporters import plain
 
 
-def _only_urls() -> redaction.Redactor:
-    return redaction.Redactor()
+def _only_urls() -> secrets.Redactor:
+    return secrets.Redactor()
 
 
 class Formatter(logging.Formatter):
@@ -34,7 +34,7 @@ class Formatter(logging.Formatter):
     def __init__(self) -> None:
         super().__init__('%(levelname)s %(name)s: %(message)s')
         #: Returns what takes the secrets out, as known at that moment.
-        self.redactor: Callable[[], redaction.Redactor] = _only_urls
+        self.redactor: Callable[[], secrets.Redactor] = _only_urls
 
     def clean(self, text: str) -> str:
         """Return a text without secrets, in lines safe for a terminal."""

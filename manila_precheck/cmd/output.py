@@ -23,10 +23,10 @@ from typing import TextIO
 
 from manila_precheck import exceptions
 from manila_precheck import model
-from manila_precheck import registry
-from manila_precheck import runner
 from manila_precheck.cmd import answer
 from manila_precheck.cmd import report_file
+from manila_precheck.engine import registry
+from manila_precheck.engine import runner
 from manila_precheck.reporters import base
 
 # A reporter is given up then; one of ours takes some for a million findings.

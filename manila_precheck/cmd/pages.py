@@ -21,10 +21,11 @@ import shutil
 import textwrap
 from typing import TextIO
 
-from manila_precheck import check
 from manila_precheck import exceptions
-from manila_precheck import registry
-from manila_precheck import runner
+from manila_precheck import model
+from manila_precheck.engine import check
+from manila_precheck.engine import registry
+from manila_precheck.engine import runner
 
 # A paragraph that is a list, or a block of code.
 _KEPT = re.compile(r'^(?:[-*] |\s)', re.MULTILINE)
@@ -119,7 +120,7 @@ def page(one: check.Check, width: int = 79) -> str:
     lines += ['', *_prose(inspect.getdoc(one) or 'It has no page.', width)]
     own = one.opts()
     if own:
-        group = check.option_group(one.id)
+        group = model.option_group(one.id)
         lines += ['', f'Options, in [{group}]:']
         for opt in own:
             lines.append(f'  {opt.dest} (default {opt.default!r})')

@@ -28,13 +28,13 @@ from typing import TextIO
 
 from manila_precheck import cmd
 from manila_precheck import exceptions
-from manila_precheck import runner
 from manila_precheck.cmd import answer
 from manila_precheck.cmd import logs
 from manila_precheck.cmd import output
 from manila_precheck.cmd import report_file
 from manila_precheck.cmd import supervisor
-from manila_precheck.sources import child
+from manila_precheck.engine import runner
+from manila_precheck.evidence.host import programs
 
 #: The exit code of a run that could not look.
 COULD_NOT_RUN = 255
@@ -428,11 +428,11 @@ def _ended_by_signals() -> Iterator[None]:
 
 def _end_child(number: int, frame: Any) -> None:
     """End the process that runs the checks; its parent says why."""
-    database = sys.modules.get('manila_precheck.sources.database')
+    database = sys.modules.get('manila_precheck.evidence.database.connection')
     # Not there, or not whole: no statement runs.
     getattr(database, 'cancel_all', lambda: None)()
     # Not by an exception: a check's thread, or a plugin, may hold it.
-    child.end_all()
+    programs.end_all()
     os._exit(128 + number)
 
 

@@ -18,13 +18,13 @@ import datetime
 import os
 
 from manila_precheck import exceptions
-from manila_precheck import merge
 from manila_precheck import model
-from manila_precheck import registry
 from manila_precheck.cmd import answer
 from manila_precheck.cmd import output
 from manila_precheck.cmd import report_file
-from manila_precheck.sources import report
+from manila_precheck.engine import registry
+from manila_precheck.engine import report_reader
+from manila_precheck.merge import merge
 
 
 def report_merge(args: argparse.Namespace, stdout: answer.Stdout) -> int:
@@ -77,6 +77,6 @@ def _read(paths: Iterable[str]) -> dict[str, model.Report]:
             raise exceptions.UsageError(
                 f'{path}: it is the same file as {known[real]}'
             )
-        found[name] = report.read(path)
+        found[name] = report_reader.read(path)
         known[real] = path
     return found

@@ -32,7 +32,7 @@ import stat
 from typing import Optional
 
 from manila_precheck import exceptions
-from manila_precheck.sources import path_trust
+from manila_precheck.evidence.files import path_trust
 
 # Before the umask: others never write to a report.
 _MODE = 0o644

@@ -33,7 +33,7 @@ from typing import Optional
 
 from manila_precheck import exceptions
 from manila_precheck.cmd import answer
-from manila_precheck.sources import child as programs
+from manila_precheck.evidence.host import programs as programs
 
 # What ends the process; a child has a moment to end by itself.
 ENDING = (signal.SIGTERM, signal.SIGHUP)

@@ -25,28 +25,28 @@ from typing import Any
 from oslo_config import cfg
 
 from manila_precheck import catalog
-from manila_precheck import check
 from manila_precheck import cmd
-from manila_precheck import context
-from manila_precheck import disclosure
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import opts
-from manila_precheck import redaction
-from manila_precheck import registry
-from manila_precheck import runner
-from manila_precheck import settings
-from manila_precheck import surroundings
 from manila_precheck import upgradecheck
-from manila_precheck import waiving
 from manila_precheck.cmd import answer
 from manila_precheck.cmd import output
 from manila_precheck.cmd import progress
 from manila_precheck.cmd import report_file
+from manila_precheck.cmd import settings
 from manila_precheck.cmd import waiting
-from manila_precheck.sources import config
-from manila_precheck.sources import config_sources
-from manila_precheck.sources import named_files
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+from manila_precheck.engine import registry
+from manila_precheck.engine import runner
+from manila_precheck.engine import surroundings
+from manila_precheck.engine import waivers
+from manila_precheck.evidence import named_files
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_sources
+from manila_precheck.redact import names as redact_names
+from manila_precheck.redact import secrets
 
 PROJECT = 'manila'
 
@@ -138,7 +138,9 @@ def _read_conf(
     # NOTE: first, since oslo.config waits for a pipe, puts every value
     # together that it is given, and shows a line that it cannot parse.
     locations = [path for _, path in args.locations] or [*files, *dirs]
-    conf = config_sources.ConfigOpts(config.read(locations), runner.isolated)
+    conf = config_sources.ConfigOpts(
+        config_files.read(locations), runner.isolated
+    )
     opts.register(conf)
     try:
         conf(
@@ -157,7 +159,7 @@ def _read_conf(
         ) from None
     except cfg.Error as exc:
         raise exceptions.ConfigFileError(
-            redaction.scrub(' '.join(str(exc).split()))
+            secrets.scrub(' '.join(str(exc).split()))
         ) from exc
     return conf, locations
 
@@ -207,7 +209,7 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     reporter = output.reporter(options.format)
     targets = output.targets(options.report)
     available = registry.checks()
-    decided = waiving.decisions(
+    decided = waivers.decisions(
         options,
         [*(entry.result_id for entry in available), surroundings.CHECK_ID],
     )
@@ -288,7 +290,7 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
 
 
 def _inputs(
-    ctx: context.Context, decided: waiving.Decisions
+    ctx: context.Context, decided: waivers.Decisions
 ) -> report_file.Inputs:
     """Return what no report of this run may replace."""
     named = named_files.find(
@@ -309,7 +311,7 @@ def _report(
     ctx: context.Context,
     excluded: Sequence[str],
     compared: bool,
-    decided: waiving.Decisions,
+    decided: waivers.Decisions,
     searched: bool,
 ) -> model.Report:
     """Run the checks and return what may be shown of it.
@@ -345,12 +347,12 @@ def _report(
         host='' if ctx.options.reproducible else socket.gethostname(),
     )
     if ctx.options.redact_names:
-        report = disclosure.Names(report, names).hide(report)
+        report = redact_names.Names(report, names).hide(report)
     return report
 
 
 def _decided(
-    decided: waiving.Decisions,
+    decided: waivers.Decisions,
     results: tuple[model.CheckResult, ...],
     ctx: context.Context,
 ) -> tuple[model.CheckResult, ...]:
@@ -360,7 +362,7 @@ def _decided(
             lambda: decided.apply(results, ctx.now.date(), ctx.redactor)
         )
     except exceptions.PrecheckError as exc:
-        failed = _error(waiving.CHECK_ID, 'Waivers', str(exc))
+        failed = _error(waivers.CHECK_ID, 'Waivers', str(exc))
         return _sorted(*results, failed)
 
 

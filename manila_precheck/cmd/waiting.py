@@ -17,12 +17,12 @@ from collections.abc import Sequence
 import time
 from typing import Callable
 
-from manila_precheck import check
-from manila_precheck import context
 from manila_precheck import exceptions
 from manila_precheck import model
-from manila_precheck import registry
-from manila_precheck import runner
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+from manila_precheck.engine import registry
+from manila_precheck.engine import runner
 
 #: How often the database is looked at.
 POLL_SECONDS = 5.0

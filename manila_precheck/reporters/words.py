@@ -24,8 +24,8 @@ from typing import Optional
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import releases
+from manila_precheck.engine import waiver_file
 from manila_precheck.reporters import plain
-from manila_precheck.sources import waivers
 
 _Severity = model.Severity
 _Outcome = model.Outcome
@@ -310,7 +310,7 @@ def waiver(finding: model.Finding, report: model.Report) -> str:
     without them is refused: they are the operator's to give.
     """
     # JSON is YAML, and its strings hold any character.
-    key = json.dumps(waivers.escape(finding.key))
+    key = json.dumps(waiver_file.escape(finding.key))
     until = report.waiver_until or '""'
     return f'- {{key: {key}, reason: "", owner: "", expires: {until}}}'
 

@@ -33,8 +33,8 @@ import testtools
 
 from manila_precheck import releases
 from manila_precheck import testing
-from manila_precheck import testing_schema
-from manila_precheck.sources import database as source
+from manila_precheck.evidence.database import connection as source
+from manila_precheck.testing import schema
 
 USER = 'openstack_citest'
 HOST = '127.0.0.1'
@@ -114,7 +114,7 @@ class Database(fixtures.Fixture):
 
     def create_schema(self, release):
         """Make the tables of a release and stamp its head."""
-        self.metadata = testing_schema.create_schema(
+        self.metadata = schema.create_schema(
             self.engine, releases.parse(release)
         )
 

@@ -15,8 +15,8 @@
 from collections.abc import Iterator
 
 from manila_precheck import check
-from manila_precheck import context
 from manila_precheck import model
+from manila_precheck.engine import context
 
 #: The share_driver of the back ends that are looked at.
 DRIVER = 'acme.manila.driver.AcmeShareDriver'

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 
 from manila_precheck import releases
-from manila_precheck.sources import paste
+from manila_precheck.evidence import paste
 
 # Code of manila that a file may name although no api-paste.ini that manila
 # ships does, with the first and the last release that has it (None: still

@@ -16,16 +16,16 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Optional
 
-from manila_precheck import check
-from manila_precheck import context
 from manila_precheck import model
 from manila_precheck import releases
-from manila_precheck import standing
 from manila_precheck.catalog import drivers
 from manila_precheck.checks.api_paste import factories
+from manila_precheck.checks.api_paste import loader
 from manila_precheck.checks.api_paste import writer
-from manila_precheck.sources import paste
-from manila_precheck.sources import paste_loading
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+from manila_precheck.evidence import paste
+from manila_precheck.evidence.config import config_reader
 
 Severity = model.Severity
 
@@ -43,19 +43,17 @@ class Judge:
         self._strategy = (
             ctx.config.value('DEFAULT', 'auth_strategy') or 'keystone'
         )
-        reader = standing.Reader(ctx.config, ctx.catalog, self._target)
+        reader = config_reader.Reader(ctx.config, ctx.catalog, self._target)
         try:
             limited = reader.get('DEFAULT', 'api_rate_limit') is not False
-        except standing.Refused:
+        except config_reader.Refused:
             limited = True
-        self._loaded = paste_loading.load(self._file, self._strategy, limited)
+        self._loaded = loader.load(self._file, self._strategy, limited)
         #: The file that the target ships, and what it loads from that.
         self._own = paste.from_sections(
             ctx.catalog.paste(self._target), self._package.filename
         )
-        self._own_loaded = paste_loading.load(
-            self._own, self._strategy, limited
-        )
+        self._own_loaded = loader.load(self._own, self._strategy, limited)
         self._known = factories.of_file(self._own)
         self._writer = writer.Writer(
             writer.Loading(self._file, self._loaded),
@@ -113,7 +111,7 @@ class Judge:
                 return f'ModuleNotFoundError: {parent}'
         return 'it cannot be imported'
 
-    def _code(self, factory: paste_loading.Factory) -> Iterator[model.Finding]:
+    def _code(self, factory: loader.Factory) -> Iterator[model.Finding]:
         spec = factory.spec
         if factories.of_manila(spec):
             why = self._gone(spec)
@@ -198,12 +196,12 @@ class Judge:
 
     # -- names ---------------------------------------------------------------
 
-    def _broken(self, broken: paste_loading.Broken) -> model.Finding:
+    def _broken(self, broken: loader.Broken) -> model.Finding:
         place = broken.place
         if place is None:
             return self._finding(
                 Severity.FAILURE,
-                f'composite:{paste_loading.ROOT}',
+                f'composite:{loader.ROOT}',
                 None,
                 f'{broken.text}; manila-api does not start',
                 [self._writer.take_the_targets()],
@@ -222,7 +220,7 @@ class Judge:
             broken.undefined or 'section',
         )
 
-    def _no_strategy(self, place: paste_loading.Place) -> model.Finding:
+    def _no_strategy(self, place: loader.Place) -> model.Finding:
         section = place.section
         own = self._own.section(section.title)
         wanted = [
@@ -291,7 +289,7 @@ class Judge:
 
     def _fails(
         self,
-        place: paste_loading.Place,
+        place: loader.Place,
         message: str,
         remediation: Iterable[model.Remediation],
         aspect: str,

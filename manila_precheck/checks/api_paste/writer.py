@@ -17,15 +17,15 @@ import re
 from typing import NamedTuple
 
 from manila_precheck import model
-from manila_precheck.sources import paste
-from manila_precheck.sources import paste_loading
+from manila_precheck.checks.api_paste import loader
+from manila_precheck.evidence import paste
 
 
 class Loading(NamedTuple):
     """A file, and what manila-api loads from it."""
 
     file: paste.PasteFile
-    loaded: paste_loading.Loaded
+    loaded: loader.Loaded
 
 
 class Writer:
@@ -42,7 +42,7 @@ class Writer:
         self._version = version
 
     def defining(
-        self, place: paste_loading.Place, broken: paste_loading.Broken
+        self, place: loader.Place, broken: loader.Broken
     ) -> list[model.Remediation]:
         """Return the section that is missing, or the line without its name."""
         if not broken.undefined:
@@ -94,7 +94,7 @@ class Writer:
         )
 
     def _pipeline_without(
-        self, place: paste_loading.Place, name: str
+        self, place: loader.Place, name: str
     ) -> model.Remediation:
         assert place.value is not None
         names = [n for n in place.value.text.split() if n != name]
@@ -103,9 +103,7 @@ class Writer:
             [place.value._replace(text=' '.join(names))],
         )
 
-    def without(
-        self, factory: paste_loading.Factory
-    ) -> list[model.Remediation]:
+    def without(self, factory: loader.Factory) -> list[model.Remediation]:
         """Return the lines of a file that no longer leads to some code."""
         section = factory.place.section
         if factory.is_filter:
@@ -126,14 +124,14 @@ class Writer:
         return self._unmapping(drops, unused, paths)
 
     def _unmapped(
-        self, place: paste_loading.Place
-    ) -> tuple[list[paste_loading.Place], list[str], list[str]]:
+        self, place: loader.Place
+    ) -> tuple[list[loader.Place], list[str], list[str]]:
         """Return what to take out so that nothing leads to a place.
 
         :returns: the lines that map a path to it, the sections that are
             not needed any more, the paths; nothing when it cannot be done.
         """
-        drops: list[paste_loading.Place] = []
+        drops: list[loader.Place] = []
         unused: list[str] = []
         waiting = [place.section.title]
         if any(r.place == place and r.mapped for r in self._loaded.references):
@@ -156,7 +154,7 @@ class Writer:
 
     def _unmapping(
         self,
-        drops: list[paste_loading.Place],
+        drops: list[loader.Place],
         unused: list[str],
         paths: list[str],
     ) -> list[model.Remediation]:
@@ -180,9 +178,7 @@ class Writer:
             self.take_the_targets(instead=True),
         ]
 
-    def adding(
-        self, factory: paste_loading.Factory
-    ) -> list[model.Remediation]:
+    def adding(self, factory: loader.Factory) -> list[model.Remediation]:
         """Return the section, and this file's lines with its name in them."""
         section = factory.place.section
         found = []

@@ -16,14 +16,14 @@ from collections.abc import Sequence
 import re
 from typing import Optional
 
-from manila_precheck import check
-from manila_precheck import context
 from manila_precheck import model
-from manila_precheck import standing
 from manila_precheck.catalog import conditions
 from manila_precheck.catalog import requirements
-from manila_precheck.checks.backend_drivers import radius
-from manila_precheck.sources import config
+from manila_precheck.checks.backend_drivers import affected_shares
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_reader
 
 # What oslo.config takes for true (oslo.config 9.5 types.Boolean).
 _TRUE = frozenset(('true', '1', 'on', 'yes'))
@@ -42,8 +42,8 @@ class BackEnd:
         self,
         owner: check.Check,
         ctx: context.Context,
-        configured: config.Backend,
-        behind: radius.Radius,
+        configured: config_files.Backend,
+        behind: affected_shares.Radius,
     ) -> None:
         self.ctx = ctx
         self.name = configured.name
@@ -64,7 +64,7 @@ class BackEnd:
         self._owner = owner
         self._behind = behind
 
-    def line(self, name: str) -> Optional[config.Setting]:
+    def line(self, name: str) -> Optional[config_files.Setting]:
         """Return the line of its section that sets an option, if any."""
         found = self.ctx.config.effective([(self.name, name)])
         return found[0] if found else None
@@ -73,16 +73,16 @@ class BackEnd:
         """Say whether an option of it is true in the target; '' is."""
         if not option:
             return True
-        reader = standing.Reader(
+        reader = config_reader.Reader(
             self.ctx.config, self.ctx.catalog, self.target
         )
-        if reader.standing(self.name, option).why is standing.Why.FOREIGN:
+        if reader.standing(self.name, option).why is config_reader.Why.FOREIGN:
             # A third party's option, whose type and default are not known.
             text = self.ctx.config.value(self.name, option) or ''
             return text.lower() in _TRUE
         try:
             return reader.get(self.name, option) is True
-        except standing.Refused:
+        except config_reader.Refused:
             # The target has no such option, or refuses the value.
             return False
 
@@ -116,7 +116,7 @@ class BackEnd:
 
     def fails(
         self,
-        line: Optional[config.Setting],
+        line: Optional[config_files.Setting],
         message: str,
         remediation: list[model.Remediation],
         aspect: str,
@@ -142,7 +142,7 @@ class BackEnd:
 
     def stays_down(
         self,
-        line: Optional[config.Setting],
+        line: Optional[config_files.Setting],
         message: str,
         remediation: list[model.Remediation],
         aspect: str,
@@ -171,7 +171,7 @@ class BackEnd:
     def finding(
         self,
         severity: model.Severity,
-        line: Optional[config.Setting],
+        line: Optional[config_files.Setting],
         message: str,
         remediation: list[model.Remediation],
         aspect: str,

@@ -23,7 +23,7 @@ from manila_precheck.catalog import requirements
 from manila_precheck.catalog import support
 from manila_precheck.catalog import versions
 from manila_precheck.checks.backend_drivers import backend
-from manila_precheck.sources import inventory
+from manila_precheck.checks.backend_drivers import inventory
 
 
 class Result(enum.IntEnum):

@@ -16,11 +16,11 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Optional
 
-from manila_precheck import check
-from manila_precheck import context
 from manila_precheck import model
 from manila_precheck.catalog import requirements
-from manila_precheck.sources import interpreter
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+from manila_precheck.evidence.host import interpreter
 
 Severity = model.Severity
 

@@ -17,15 +17,15 @@ from typing import NamedTuple
 from typing import Optional
 from typing import Union
 
-from manila_precheck import check
-from manila_precheck import context
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.catalog import matrix_format
 from manila_precheck.catalog import support
-from manila_precheck.sources import document
-from manila_precheck.sources import inventory
-from manila_precheck.sources import matrix_plugins
+from manila_precheck.checks.backend_drivers import inventory
+from manila_precheck.checks.backend_drivers import matrix_plugins
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+from manila_precheck.evidence.files import yaml_file
 
 
 class Inputs(NamedTuple):
@@ -78,7 +78,7 @@ def gather(owner: check.Check, ctx: context.Context) -> Inputs:
     return Inputs(matrix, declared, tuple(findings), tuple(errors))
 
 
-def _part(found: document.Document, origin: str) -> support.Part:
+def _part(found: yaml_file.Document, origin: str) -> support.Part:
     try:
         return support.Part(*matrix_format.decode(found.data, origin))
     except matrix_format.Malformed as exc:

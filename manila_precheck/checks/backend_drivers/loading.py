@@ -18,14 +18,14 @@ from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import model
-from manila_precheck import standing
 from manila_precheck.catalog import Catalog
 from manila_precheck.catalog import conditions
 from manila_precheck.catalog import drivers
 from manila_precheck.catalog import support
 from manila_precheck.checks.backend_drivers import backend
-from manila_precheck.sources import config
-from manila_precheck.verdicts import elsewhere
+from manila_precheck.engine import unread_sources
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_reader
 
 Severity = model.Severity
 
@@ -64,7 +64,7 @@ def judge(one: backend.BackEnd, matrix: support.Matrix) -> Findings:
             ),
             'section',
         )
-        yield elsewhere.weighed(
+        yield unread_sources.weighed(
             one.ctx.config, [(name, 'share_driver')], finding
         )
         return None
@@ -123,7 +123,7 @@ def _absent(one: backend.BackEnd) -> model.Finding:
 
 
 def _deprecated(
-    one: backend.BackEnd, line: Optional[config.Setting], what: str
+    one: backend.BackEnd, line: Optional[config_files.Setting], what: str
 ) -> model.Finding:
     return one.finding(
         Severity.WARNING,
@@ -151,7 +151,7 @@ def _plugin(one: backend.BackEnd) -> Findings:
             'plugin',
         )
         return None
-    new = standing.emc_plugin(line.value, facts, one.target)
+    new = config_reader.emc_plugin(line.value, facts, one.target)
     plugin = known.get(new)
     if new != line.value:
         yield _old_plugin(one, line, new)
@@ -169,12 +169,12 @@ def _plugin(one: backend.BackEnd) -> Findings:
     if plugin.deprecated:
         yield _deprecated(one, line, f'plugin {plugin.name}')
     yield from mode(one, plugin.modes, f'plugin {plugin.name}')
-    before = standing.emc_plugin(line.value, facts, one.source)
+    before = config_reader.emc_plugin(line.value, facts, one.source)
     return Loaded(f'emc:{plugin.name}', f'emc:{before}')
 
 
 def _old_plugin(
-    one: backend.BackEnd, line: config.Setting, new: str
+    one: backend.BackEnd, line: config_files.Setting, new: str
 ) -> model.Finding:
     return one.finding(
         Severity.WARNING,
@@ -190,7 +190,7 @@ def _old_plugin(
 def _name_since(facts: Catalog, named: str) -> str:
     """Return what a plugin of an older release is called now."""
     for release in reversed(facts.releases):
-        new = standing.emc_plugin(named, facts, release)
+        new = config_reader.emc_plugin(named, facts, release)
         if new != named:
             return new
     return named.lower()
@@ -220,16 +220,16 @@ def mode(
             advice,
             'mode',
         )
-        yield elsewhere.weighed(
+        yield unread_sources.weighed(
             one.ctx.config,
             [(one.name, 'driver_handles_share_servers')],
             finding,
         )
         return
-    reader = standing.Reader(one.ctx.config, one.ctx.catalog, one.target)
+    reader = config_reader.Reader(one.ctx.config, one.ctx.catalog, one.target)
     try:
         value = reader.get(one.name, 'driver_handles_share_servers')
-    except standing.Refused:
+    except config_reader.Refused:
         yield one.fails(
             line,
             f'[{one.name}] driver_handles_share_servers = {line.value} is '

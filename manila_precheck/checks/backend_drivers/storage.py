@@ -20,7 +20,7 @@ from manila_precheck import model
 from manila_precheck.catalog import requirements
 from manila_precheck.checks.backend_drivers import backend
 from manila_precheck.checks.backend_drivers import comparison
-from manila_precheck.sources import inventory
+from manila_precheck.checks.backend_drivers import inventory
 
 Severity = model.Severity
 

@@ -20,7 +20,7 @@ from manila_precheck.catalog import history
 from manila_precheck.catalog import support
 from manila_precheck.checks.backend_drivers import backend
 from manila_precheck.checks.backend_drivers import loading
-from manila_precheck.sources import interpreter
+from manila_precheck.evidence.host import interpreter
 
 Severity = model.Severity
 

@@ -15,13 +15,13 @@
 from collections.abc import Iterator
 from typing import Optional
 
-from manila_precheck import drift
 from manila_precheck import model
 from manila_precheck.catalog import steps
 from manila_precheck.checks.pending_migrations import part
 from manila_precheck.checks.pending_migrations import wording
-from manila_precheck.sources import database
-from manila_precheck.sources import owners
+from manila_precheck.checks.pending_migrations.sql import pg_owners
+from manila_precheck.evidence.database import connection
+from manila_precheck.evidence.database import schema_diff
 
 _ACCOUNT = 'the account of [database] connection'
 
@@ -38,7 +38,7 @@ class Owners(part.Part):
 
     def findings(self) -> Iterator[model.Finding]:
         """Yield what fails, now or at a later upgrade."""
-        found = owners.read(self._ctx.database, self._known)
+        found = pg_owners.read(self._ctx.database, self._known)
         if found is None:
             return
         if found.others:
@@ -63,13 +63,13 @@ class Owners(part.Part):
                 subject=model.Subject('database', 'schema'),
             )
 
-    def _tables(self, found: owners.Owners) -> model.Finding:
+    def _tables(self, found: pg_owners.Owners) -> model.Finding:
         whose = ', '.join(sorted(set(found.others.values())))
         limit = self._ctx.options.max_listed
         message = (
             f'{wording.count(len(found.others), "table", "")} not of '
             f'{found.account}, {_ACCOUNT}, but of {whose}: '
-            f'{drift.listed(sorted(found.others), limit)}; '
+            f'{schema_diff.listed(sorted(found.others), limit)}; '
         )
         fails = self._refused(found)
         if fails:
@@ -80,8 +80,8 @@ class Owners(part.Part):
         else:
             message += 'a later migration that changes one fails'
         take_over = _TAKE_OVER.format(
-            account=database.text_literal(found.account),
-            schema=database.text_literal(found.schema),
+            account=connection.text_literal(found.account),
+            schema=connection.text_literal(found.schema),
         )
         return self._owner.finding(
             model.Severity.FAILURE if fails else model.Severity.WARNING,
@@ -95,7 +95,7 @@ class Owners(part.Part):
             data={'tables': len(found.others)},
         )
 
-    def _refused(self, found: owners.Owners) -> Optional[tuple[str, str]]:
+    def _refused(self, found: pg_owners.Owners) -> Optional[tuple[str, str]]:
         """Return the first revision that fails, and the table."""
         closed = set(found.others) - found.referred
         for revision, some in self._pending.items():

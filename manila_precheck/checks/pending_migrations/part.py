@@ -11,9 +11,9 @@
 # under the License.
 """What every part of the check is made of."""
 
-from manila_precheck import check
-from manila_precheck import context
-from manila_precheck import forecast
+from manila_precheck.checks.pending_migrations import hazards
+from manila_precheck.engine import check
+from manila_precheck.engine import context
 
 
 class Part:
@@ -23,7 +23,7 @@ class Part:
         self,
         owner: check.Check,
         ctx: context.Context,
-        pending: forecast.Steps,
+        pending: hazards.Steps,
     ) -> None:
         self._owner = owner
         self._ctx = ctx

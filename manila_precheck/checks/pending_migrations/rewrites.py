@@ -15,14 +15,14 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from typing import Optional
 
-from manila_precheck import forecast
 from manila_precheck import model
+from manila_precheck.checks.pending_migrations import hazards
 from manila_precheck.checks.pending_migrations import part
 from manila_precheck.checks.pending_migrations import wording
-from manila_precheck.sources import database
-from manila_precheck.sources import migrated_rows
-from manila_precheck.sources import rates
-from manila_precheck.sources import schema as schema_source
+from manila_precheck.checks.pending_migrations.sql import migrated_rows
+from manila_precheck.checks.pending_migrations.sql import rebuild_speed
+from manila_precheck.evidence.database import connection
+from manila_precheck.evidence.database import schema as schema_source
 
 #: Up to here the rows of a table that is written anew are counted.
 COUNTED_ROWS = 2_000_000
@@ -45,8 +45,8 @@ class Rewrites(part.Part):
         """
         db, options = self._ctx.database, self._ctx.options_of(self._owner.id)
         counted = dict(known)
-        rate: Optional[rates.Rate] = None
-        for one in forecast.rewrites(
+        rate: Optional[rebuild_speed.Rate] = None
+        for one in hazards.rewrites(
             self._pending, self._ctx.schema, db.server_version
         ):
             table = self._ctx.schema.tables[one.table]
@@ -59,10 +59,10 @@ class Rewrites(part.Part):
             if options.seconds_per_million_rows is not None:
                 each = rows * options.seconds_per_million_rows / 1e6
             else:
-                each = rates.TYPICAL.seconds(rows, size)
+                each = rebuild_speed.TYPICAL.seconds(rows, size)
                 if rate is None and each >= _MEASURED_SECONDS:
-                    rate = rates.measure(db)
-                each = (rate or rates.TYPICAL).seconds(rows, size)
+                    rate = rebuild_speed.measure(db)
+                each = (rate or rebuild_speed.TYPICAL).seconds(rows, size)
             seconds = each * one.times
             if one.revision == migrated_rows.ALLOCATIONS:
                 seconds += rows * _SECONDS_AN_ALLOCATION
@@ -70,13 +70,16 @@ class Rewrites(part.Part):
 
     def _rewrite(
         self,
-        one: forecast.Rewrite,
+        one: hazards.Rewrite,
         rows: int,
         size: int,
         seconds: float,
         options: object,
     ) -> model.Finding:
-        low, high = seconds / rates.MARGIN, seconds * rates.MARGIN
+        low, high = (
+            seconds / rebuild_speed.MARGIN,
+            seconds * rebuild_speed.MARGIN,
+        )
         takes = f'about {_time(seconds)} ({_time(low)} to {_time(high)})'
         if high < 1:
             takes = 'less than a second'
@@ -99,7 +102,7 @@ class Rewrites(part.Part):
         )
 
 
-def _rows_of(db: database.Database, table: schema_source.Table) -> int:
+def _rows_of(db: connection.Database, table: schema_source.Table) -> int:
     if table.rows is not None and table.rows > COUNTED_ROWS:
         return table.rows
     return migrated_rows.count(db, table.name)

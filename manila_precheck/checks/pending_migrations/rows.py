@@ -14,15 +14,15 @@
 from collections.abc import Iterable
 from collections.abc import Iterator
 
-from manila_precheck import check
-from manila_precheck import context
-from manila_precheck import forecast
 from manila_precheck import model
+from manila_precheck.checks.pending_migrations import hazards
 from manila_precheck.checks.pending_migrations import part
 from manila_precheck.checks.pending_migrations import rewrites
 from manila_precheck.checks.pending_migrations import wording
-from manila_precheck.sources import migrated_rows
-from manila_precheck.sources import scan
+from manila_precheck.checks.pending_migrations.sql import migrated_rows
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+from manila_precheck.evidence.database import scan
 
 
 class Rows(part.Part):
@@ -32,7 +32,7 @@ class Rows(part.Part):
         self,
         owner: check.Check,
         ctx: context.Context,
-        pending: forecast.Steps,
+        pending: hazards.Steps,
     ) -> None:
         super().__init__(owner, ctx, pending)
         #: How many rows each table has that was read to the end.
@@ -132,7 +132,7 @@ class Rows(part.Part):
         db, schema = self._ctx.database, self._ctx.schema
         reads = {
             table: (revision, '1 = 1')
-            for table, revision in forecast.copied(
+            for table, revision in hazards.copied(
                 self._pending, schema
             ).items()
         }

@@ -15,17 +15,17 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 
-from manila_precheck import check
-from manila_precheck import drift
-from manila_precheck import forecast
 from manila_precheck import model
 from manila_precheck.catalog import steps
-from manila_precheck.checks.pending_migrations import names
+from manila_precheck.checks.pending_migrations import hazards
 from manila_precheck.checks.pending_migrations import part
+from manila_precheck.checks.pending_migrations import taken_names
 from manila_precheck.checks.pending_migrations import wording
-from manila_precheck.sources import database
-from manila_precheck.sources import schema as schema_source
-from manila_precheck.sources import writes
+from manila_precheck.checks.pending_migrations.sql import read_only_server
+from manila_precheck.engine import check
+from manila_precheck.evidence.database import connection
+from manila_precheck.evidence.database import schema as schema_source
+from manila_precheck.evidence.database import schema_diff
 
 _RESTORE = model.advice(
     'Restore the backup that was made before the "manila-manage db sync" '
@@ -43,7 +43,7 @@ _DIALECT = model.advice(
 
 
 def _to_innodb(
-    db: database.Database, tables: Sequence[str]
+    db: connection.Database, tables: Sequence[str]
 ) -> list[model.Remediation]:
     return [
         model.sql('mysql', f'ALTER TABLE {db.quoted(table)} ENGINE = InnoDB;')
@@ -94,7 +94,9 @@ def first_install(owner: check.Check) -> model.Finding:
     )
 
 
-def no_writes(owner: check.Check, refusal: writes.Refusal) -> model.Finding:
+def no_writes(
+    owner: check.Check, refusal: read_only_server.Refusal
+) -> model.Finding:
     """Return that nothing can be migrated on this server."""
     words = f'The server of [database] connection {refusal.reason}: '
     severity = model.Severity.FAILURE
@@ -135,7 +137,7 @@ class Stops(part.Part):
         :param mariadb: whether the URL of manila names that dialect.
         """
         db = self._ctx.database
-        half = drift.half_applied(
+        half = schema_diff.half_applied(
             self._ctx.catalog,
             list(self._pending),
             db.shape,
@@ -145,21 +147,23 @@ class Stops(part.Part):
         begun = {one.revision for one in half}
         yield from self._half_applied(half)
         yield from self._lacking(begun)
-        yield from names.Names(self._owner, self._ctx, self._pending).findings(
-            begun
-        )
+        yield from taken_names.Names(
+            self._owner, self._ctx, self._pending
+        ).findings(begun)
         if db.dialect == 'mysql':
             if mariadb:
                 yield from self._mariadb()
             yield from self._refused(mariadb)
 
     def _half_applied(
-        self, found: Iterable[drift.Half]
+        self, found: Iterable[schema_diff.Half]
     ) -> Iterator[model.Finding]:
         # PostgreSQL takes back a migration that fails.
         on_postgresql = self._ctx.database.dialect == 'postgresql'
         for half in found:
-            there = drift.listed(half.present, self._ctx.options.max_listed)
+            there = schema_diff.listed(
+                half.present, self._ctx.options.max_listed
+            )
             yield wording.fails(
                 self._owner,
                 half.revision,
@@ -172,7 +176,7 @@ class Stops(part.Part):
         # SQLite is no server of manila's.
         if self._ctx.database.dialect == 'sqlite':
             return
-        for one in forecast.lacking(
+        for one in hazards.lacking(
             self._pending, self._ctx.database.shape, self._ctx.schema
         ):
             if one.revision not in begun:
@@ -185,9 +189,9 @@ class Stops(part.Part):
                 )
 
     def _mariadb(self) -> Iterator[model.Finding]:
-        name = forecast.NEEDS_MYSQL
+        name = hazards.NEEDS_MYSQL
         only = {name: self._pending[name]} if name in self._pending else {}
-        if only and not list(forecast.undroppable(only, self._ctx.schema)):
+        if only and not list(hazards.undroppable(only, self._ctx.schema)):
             yield _of_option(
                 self._owner,
                 model.Severity.FAILURE,
@@ -217,7 +221,7 @@ class Stops(part.Part):
     def _refused(self, mariadb: bool) -> Iterator[model.Finding]:
         utf8 = schema_source.text_collation(self._ctx.database)
         seen = set()
-        for key in forecast.refused(self._pending, self._ctx.schema, utf8):
+        for key in hazards.refused(self._pending, self._ctx.schema, utf8):
             seen.add(key.why)
             what = f'{key.table}.{key.column}'
             if key.why == 'engine':
@@ -235,7 +239,7 @@ class Stops(part.Part):
                 todo = _to_collation(utf8)
             yield wording.fails(self._owner, key.revision, why, todo, what)
         if not mariadb:
-            for gone in forecast.undroppable(self._pending, self._ctx.schema):
+            for gone in hazards.undroppable(self._pending, self._ctx.schema):
                 yield wording.fails(
                     self._owner,
                     gone.revision,
@@ -248,28 +252,28 @@ class Stops(part.Part):
 
     def _odd(self, utf8: str, seen: set[str]) -> Iterator[model.Finding]:
         """Yield what stops none of these migrations, but a later one."""
-        known = self._known - {database.VERSION_TABLE}
+        known = self._known - {connection.VERSION_TABLE}
         limit = self._ctx.options.max_listed
-        engines = forecast.odd_engines(self._ctx.schema, known)
+        engines = hazards.odd_engines(self._ctx.schema, known)
         if engines and 'engine' not in seen:
             yield self._owner.finding(
                 model.Severity.WARNING,
                 model.Subject('database', 'engine'),
                 f'{wording.count(len(engines), "table")} not in InnoDB: '
-                f'{drift.listed(engines, limit)}; a later migration that '
-                'refers to one fails, and until then nothing checks its '
+                f'{schema_diff.listed(engines, limit)}; a later migration '
+                'that refers to one fails, and until then nothing checks its '
                 'references',
                 _to_innodb(self._ctx.database, engines[:limit]),
                 data={'tables': len(engines)},
                 aspect='other',
             )
-        odd = forecast.odd_collations(self._ctx.schema, known, utf8)
+        odd = hazards.odd_collations(self._ctx.schema, known, utf8)
         if odd and 'collation' not in seen:
             yield self._owner.finding(
                 model.Severity.WARNING,
                 model.Subject('database', 'collation'),
                 f'{wording.count(len(odd), "table")} not in {utf8}, which '
-                f'new tables get: {drift.listed(odd, limit)}; a later '
+                f'new tables get: {schema_diff.listed(odd, limit)}; a later '
                 'migration that refers to one fails',
                 _to_collation(utf8),
                 data={'tables': len(odd), 'collation': utf8},

@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from typing import Optional
 
-from manila_precheck import check
 from manila_precheck import model
+from manila_precheck.engine import check
 
 
 def fails(

@@ -15,14 +15,14 @@
 from collections.abc import Iterator
 import functools
 
-from manila_precheck import check
-from manila_precheck import context
 from manila_precheck import model
 from manila_precheck.catalog import policies
 from manila_precheck.checks.policy_rules import flags
 from manila_precheck.checks.policy_rules import said
-from manila_precheck.sources import check_strings
-from manila_precheck.sources import policy
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+from manila_precheck.evidence.policy import check_strings
+from manila_precheck.evidence.policy import policy_files
 
 Severity = model.Severity
 
@@ -36,7 +36,7 @@ class Defaults:
         self._source = ctx.upgrade.source
         self._target = ctx.upgrade.target
 
-    def findings(self, rule: policy.Rule) -> Iterator[model.Finding]:
+    def findings(self, rule: policy_files.Rule) -> Iterator[model.Finding]:
         """Yield what is to be said of an override of a rule of the target."""
         parsed = check_strings.parse(rule.check)
         after = self._ctx.catalog.policies(self._target)[rule.name]
@@ -72,7 +72,7 @@ class Defaults:
             yield self._scope(rule, before, after)
 
     def _redundant(
-        self, rule: policy.Rule, after: policies.Policy
+        self, rule: policy_files.Rule, after: policies.Policy
     ) -> Iterator[model.Finding]:
         if not flags.has_older_default(self._ctx, self._target, after):
             yield self._of(
@@ -86,7 +86,7 @@ class Defaults:
 
     def _scope(
         self,
-        rule: policy.Rule,
+        rule: policy_files.Rule,
         before: policies.Policy,
         after: policies.Policy,
     ) -> model.Finding:

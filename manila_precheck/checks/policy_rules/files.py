@@ -15,10 +15,10 @@
 from collections.abc import Iterator
 from typing import Optional
 
-from manila_precheck import check
-from manila_precheck import context
 from manila_precheck import model
-from manila_precheck.sources import policy
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+from manila_precheck.evidence.policy import policy_files
 
 Severity = model.Severity
 
@@ -95,10 +95,10 @@ class Files:
                 aspect='lost',
             )
 
-    def _old_default(self, document: policy.PolicyFile) -> model.Finding:
+    def _old_default(self, document: policy_files.PolicyFile) -> model.Finding:
         before, after = (
-            policy.falls_back(self._source),
-            policy.falls_back(self._target),
+            policy_files.falls_back(self._source),
+            policy_files.falls_back(self._target),
         )
         target = document.path[: -len('.json')] + '.yaml'
         convert = [model.command(_CONVERT, document.path, target)]
@@ -115,7 +115,7 @@ class Files:
                 Severity.WARNING,
                 document,
                 f'{document.path} is read because there is no policy.yaml; '
-                f'{policy.JSON_GOES} ignores it',
+                f'{policy_files.JSON_GOES} ignores it',
                 convert,
             )
         return self._about(
@@ -128,11 +128,11 @@ class Files:
         )
 
     def _document(
-        self, document: policy.PolicyFile
+        self, document: policy_files.PolicyFile
     ) -> Iterator[model.Finding]:
         problem = document.problem
         if document.is_json and (
-            problem is None or policy.falls_back(self._target)
+            problem is None or policy_files.falls_back(self._target)
         ):
             yield self._about(
                 Severity.WARNING,
@@ -147,7 +147,7 @@ class Files:
         elif problem is not None:
             now = (
                 f'; {self._source} reads it as JSON'
-                if document.is_json and policy.falls_back(self._source)
+                if document.is_json and policy_files.falls_back(self._source)
                 else ''
             )
             yield self._owner.finding(
@@ -166,7 +166,7 @@ class Files:
     def _about(
         self,
         severity: Severity,
-        document: policy.PolicyFile,
+        document: policy_files.PolicyFile,
         message: str,
         remediation: list[model.Remediation],
         data: Optional[dict[str, model.Scalar]] = None,
@@ -182,7 +182,7 @@ class Files:
 
 
 def _each(
-    documents: tuple[policy.PolicyFile, ...],
-) -> Iterator[policy.PolicyFile]:
+    documents: tuple[policy_files.PolicyFile, ...],
+) -> Iterator[policy_files.PolicyFile]:
     """Yield every file once."""
     yield from {document.path: document for document in documents}.values()

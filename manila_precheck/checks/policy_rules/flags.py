@@ -15,10 +15,10 @@
 from typing import NamedTuple
 from typing import Optional
 
-from manila_precheck import context
 from manila_precheck import releases
 from manila_precheck.catalog import policies
-from manila_precheck.sources import config
+from manila_precheck.engine import context
+from manila_precheck.evidence.config import config_files
 
 _TRUE = ('true', '1', 'on', 'yes')
 _FALSE = ('false', '0', 'off', 'no')
@@ -31,7 +31,7 @@ class Flag(NamedTuple):
     known: bool
     """The release has the option; without it, it enforces."""
 
-    setting: Optional[config.Setting]
+    setting: Optional[config_files.Setting]
     """Where the operator sets it; None when nothing does."""
 
 

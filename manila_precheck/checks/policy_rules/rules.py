@@ -15,15 +15,15 @@
 from collections.abc import Iterator
 import functools
 
-from manila_precheck import check
-from manila_precheck import context
 from manila_precheck import model
 from manila_precheck.catalog import policies
 from manila_precheck.checks.policy_rules import defaults
 from manila_precheck.checks.policy_rules import flags
 from manila_precheck.checks.policy_rules import said
-from manila_precheck.sources import check_strings
-from manila_precheck.sources import policy
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+from manila_precheck.evidence.policy import check_strings
+from manila_precheck.evidence.policy import policy_files
 
 Severity = model.Severity
 
@@ -39,9 +39,9 @@ class Rules:
         self._target = ctx.upgrade.target
         self._files = ctx.policy.of(self._target)
         # What the operator has in force now and will want to have later.
-        self._rules = policy.effective(
+        self._rules = policy_files.effective(
             ctx.policy.of(self._source).in_force(
-                policy.falls_back(self._source)
+                policy_files.falls_back(self._source)
             )
         )
 
@@ -69,7 +69,7 @@ class Rules:
                 yield self._unknown(rule)
 
     def _syntax(
-        self, rule: policy.Rule, parsed: check_strings.CheckString
+        self, rule: policy_files.Rule, parsed: check_strings.CheckString
     ) -> Iterator[model.Finding]:
         if not parsed.usable:
             yield self._of(
@@ -108,7 +108,9 @@ class Rules:
                 [model.rule(rule.name, '!')],
             )
 
-    def _written_anew(self, rule: policy.Rule) -> list[model.Remediation]:
+    def _written_anew(
+        self, rule: policy_files.Rule
+    ) -> list[model.Remediation]:
         inside = check_strings.inside_quotes(rule.check)
         if inside:
             return [
@@ -127,7 +129,7 @@ class Rules:
         ]
 
     def _reference(
-        self, rule: policy.Rule, reference: str
+        self, rule: policy_files.Rule, reference: str
     ) -> Iterator[model.Finding]:
         registered = self._ctx.catalog.policies(self._target)
         if reference in registered or reference in self._rules:
@@ -161,7 +163,7 @@ class Rules:
         )
 
     def _default(
-        self, rule: policy.Rule, own: policies.Policy
+        self, rule: policy_files.Rule, own: policies.Policy
     ) -> model.Remediation:
         """Return how a rule gets the default of the target back."""
         if flags.has_older_default(self._ctx, self._target, own):
@@ -194,7 +196,7 @@ class Rules:
             check = registered[name].check
         return check_strings.parse(check).references
 
-    def _cycle(self, rule: policy.Rule) -> model.Finding:
+    def _cycle(self, rule: policy_files.Rule) -> model.Finding:
         return self._of(
             Severity.WARNING,
             rule,
@@ -213,7 +215,7 @@ class Rules:
             return check_strings.parse(rule.check).canonical == '!'
         return registered is None
 
-    def _unknown(self, rule: policy.Rule) -> model.Finding:
+    def _unknown(self, rule: policy_files.Rule) -> model.Finding:
         if rule.name in self._ctx.catalog.policies(self._source):
             return self._of(
                 Severity.WARNING,

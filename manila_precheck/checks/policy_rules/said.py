@@ -14,15 +14,15 @@
 
 from typing import Optional
 
-from manila_precheck import check
 from manila_precheck import model
-from manila_precheck.sources import policy
+from manila_precheck.engine import check
+from manila_precheck.evidence.policy import policy_files
 
 
 def of_rule(
     owner: check.Check,
     severity: model.Severity,
-    rule: policy.Rule,
+    rule: policy_files.Rule,
     verdict: str,
     message: str,
     aspect: str = '',

@@ -14,7 +14,7 @@
 
 from collections.abc import Iterable
 
-from manila_precheck.sources import callers
+from manila_precheck.checks.policy_rules import callers
 
 _ORDER = ('admin', 'manager', 'member', 'reader', 'service')
 

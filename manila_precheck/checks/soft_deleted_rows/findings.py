@@ -14,9 +14,9 @@
 import datetime
 from typing import Any
 
-from manila_precheck import check
 from manila_precheck import model
-from manila_precheck.checks.soft_deleted_rows import extent
+from manila_precheck.checks.soft_deleted_rows import table_summary
+from manila_precheck.engine import check
 
 # Below this many soft-deleted rows their share of a table says nothing.
 PERCENT_MIN_ROWS = 1000
@@ -26,7 +26,7 @@ _BUG = 'https://bugs.launchpad.net/manila/+bug/2081827'
 
 def found(
     one: check.Check,
-    table: extent.Table,
+    table: table_summary.Table,
     options: Any,
     todo: model.Remediation,
     today: datetime.date,
@@ -42,8 +42,8 @@ def found(
     return one.finding(
         model.Severity.WARNING if much else model.Severity.INFO,
         model.Subject('table', table.name),
-        f'table {table.name}: {extent.counted(table, today)}; '
-        f'{extent.purged(table, age)}',
+        f'table {table.name}: {table_summary.counted(table, today)}; '
+        f'{table_summary.purged(table, age)}',
         [todo],
         data={
             'rows': rows.total,
@@ -61,8 +61,8 @@ def found(
             'referred_to_by': ', '.join(table.kept.by),
             'taken_along': table.kept.taken,
             'in_recycle_bin': rows.recycled,
-            'oldest': extent.iso(rows.oldest),
-            'newest': extent.iso(rows.newest),
+            'oldest': table_summary.iso(rows.oldest),
+            'newest': table_summary.iso(rows.newest),
             'bytes': table.bytes,
             'read_percent': round(100 * rows.read, 2),
             'about_rows': table.about(rows.total),
@@ -71,7 +71,9 @@ def found(
     )
 
 
-def restored(one: check.Check, table: extent.Table, age: int) -> model.Finding:
+def restored(
+    one: check.Check, table: table_summary.Table, age: int
+) -> model.Finding:
     """Return that a purge would delete live rows."""
     live = table.rows.live_but_purged
     return one.finding(
@@ -96,7 +98,9 @@ def restored(one: check.Check, table: extent.Table, age: int) -> model.Finding:
     )
 
 
-def detached(one: check.Check, table: extent.Table, age: int) -> model.Finding:
+def detached(
+    one: check.Check, table: table_summary.Table, age: int
+) -> model.Finding:
     """Return that live rows would lose what they refer to."""
     columns = ' and '.join(table.kept.columns)
     count = table.kept.detached

@@ -14,22 +14,22 @@
 from collections.abc import Iterable
 from collections.abc import Iterator
 
-from manila_precheck import check
-from manila_precheck import context
 from manila_precheck import exceptions
 from manila_precheck import model
-from manila_precheck.checks.soft_deleted_rows import extent
-from manila_precheck.sources import ages
-from manila_precheck.sources import purge
-from manila_precheck.sources import survey
+from manila_precheck.checks.soft_deleted_rows import table_summary
+from manila_precheck.checks.soft_deleted_rows.sql import counting
+from manila_precheck.checks.soft_deleted_rows.sql import purge_batches
+from manila_precheck.checks.soft_deleted_rows.sql import survey
+from manila_precheck.engine import check
+from manila_precheck.engine import context
 
 
 def cut(
     one: check.Check,
     ctx: context.Context,
-    wanted: purge.Filter,
+    wanted: counting.Filter,
     counted: survey.Survey,
-    tables: Iterable[extent.Table],
+    tables: Iterable[table_summary.Table],
     refused: list[str],
 ) -> Iterator[model.Finding]:
     """Yield what a large purge costs, and how to cut it."""
@@ -40,21 +40,23 @@ def cut(
     if total <= bound or ctx.interrupted.is_set():
         return
     try:
-        runs = ages.plan(wanted, counted.rows, counted.sizes, age, bound)
+        runs = purge_batches.plan(
+            wanted, counted.rows, counted.sizes, age, bound
+        )
     except exceptions.SourceUnusable as exc:
         refused.append(str(exc))
         return
-    seconds = total // ages.ROWS_PER_SECOND
+    seconds = total // purge_batches.ROWS_PER_SECOND
     largest = max((run.rows for run in runs), default=0)
     scope = 'each table is' if wanted.purge.by_table else 'all tables are'
     yield one.finding(
         model.Severity.WARNING,
         model.Subject('database', 'purge'),
         f'a purge at {age} days deletes about {total} rows, which takes '
-        f'about {_duration(seconds)} at {ages.ROWS_PER_SECOND} rows a '
-        f'second, as measured on MariaDB; {scope} one transaction, so '
+        f'about {_duration(seconds)} at {purge_batches.ROWS_PER_SECOND} rows '
+        f'a second, as measured on MariaDB; {scope} one transaction, so '
         f'{len(runs)} runs of about {largest} rows, '
-        f'{_duration(largest // ages.ROWS_PER_SECOND)} each at most, '
+        f'{_duration(largest // purge_batches.ROWS_PER_SECOND)} each at most, '
         'hold their locks for less',
         [
             model.advice(

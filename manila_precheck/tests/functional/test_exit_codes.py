@@ -34,7 +34,7 @@ _PLUGIN = """
     import signal
     import time
 
-    from manila_precheck import check
+    from manila_precheck.engine import check
     from manila_precheck import exceptions
     from manila_precheck import model
     from manila_precheck.reporters import base

@@ -31,11 +31,11 @@ from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import testing
 from manila_precheck.catalog import matrix_format
+from manila_precheck.checks.backend_drivers import inventory
+from manila_precheck.engine import report_reader
+from manila_precheck.engine import waiver_file
+from manila_precheck.evidence.files import yaml_file
 from manila_precheck.reporters import json_report
-from manila_precheck.sources import document
-from manila_precheck.sources import inventory
-from manila_precheck.sources import report
-from manila_precheck.sources import waivers
 from manila_precheck.tests import reports
 
 #: How many texts each test tries.
@@ -457,7 +457,7 @@ class FuzzTest(testtools.TestCase):
         @hypothesis.given(_WAIVERS)
         def check(text):
             hypothesis.assume(_encodes(text))
-            self.read(text, '.yaml', waivers.read)
+            self.read(text, '.yaml', waiver_file.read)
 
         check()
 
@@ -469,8 +469,8 @@ class FuzzTest(testtools.TestCase):
             self.read(
                 text,
                 '.yaml',
-                lambda path: inventory.read(document.read(path)),
-                lambda path: matrix_format.decode(document.read(path).data),
+                lambda path: inventory.read(yaml_file.read(path)),
+                lambda path: matrix_format.decode(yaml_file.read(path).data),
             )
 
         check()
@@ -506,7 +506,7 @@ class FuzzTest(testtools.TestCase):
                     place[key] = value
                     break
                 place = place[key]
-            self.read(json.dumps(held), '.json', report.read)
+            self.read(json.dumps(held), '.json', report_reader.read)
 
         check()
 

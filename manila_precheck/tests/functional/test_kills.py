@@ -32,7 +32,7 @@ import testtools
 from testtools import content
 
 from manila_precheck import releases
-from manila_precheck import testing_schema
+from manila_precheck.testing import schema
 from manila_precheck.tests import databases
 from manila_precheck.tests import private_servers
 
@@ -83,7 +83,7 @@ class _Kills:
 
     def fill(self):
         engine = sa.create_engine(self.server.url)
-        made = testing_schema.create_schema(engine, releases.parse('2026.1'))
+        made = schema.create_schema(engine, releases.parse('2026.1'))
         rows = [
             {
                 'id': f'{number:032x}',

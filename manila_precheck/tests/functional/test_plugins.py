@@ -25,14 +25,14 @@ import ddt
 import fixtures
 import testtools
 
-from manila_precheck import registry
+from manila_precheck.engine import registry
 
 MODULE = '''
     import os
     import sys
     import time
 
-    from manila_precheck import check
+    from manila_precheck.engine import check
     from manila_precheck import model
 
 
@@ -264,7 +264,7 @@ class MetadataTest(Case):
             {
                 'api-paste@manila_precheck.checks.paste': (
                     "it does not load: the id 'api-paste' is taken by "
-                    'manila_precheck.checks.api_paste:ApiPaste'
+                    'manila_precheck.checks.api_paste.check:ApiPaste'
                 ),
                 'left-out': (
                     'it does not load: ModuleNotFoundError: No module named '
@@ -363,7 +363,7 @@ class PluginsTest(Case):
                 'config-options@acme_plugin': (
                     'error',
                     "it does not load: the id 'config-options' is taken by "
-                    'manila_precheck.checks.config_options:ConfigOptions',
+                    'manila_precheck.checks.config_options.check:ConfigOptions',
                 ),
             },
             results,

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 import testtools
 
 from manila_precheck import releases
-from manila_precheck import testing_schema
+from manila_precheck.testing import schema
 from manila_precheck.tests import private_servers
 
 _RUN = (
@@ -48,7 +48,7 @@ class ReadOnlyTest(testtools.TestCase):
             self.skipTest(kind.why_not())
         server = self.useFixture(kind())
         engine = sa.create_engine(server.url)
-        testing_schema.create_schema(engine, releases.parse('2025.1'))
+        schema.create_schema(engine, releases.parse('2025.1'))
         engine.dispose()
         return server
 

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from manila_precheck import model
 from manila_precheck import releases
-from manila_precheck import testing_schema
+from manila_precheck.testing import schema
 from manila_precheck.tests import databases
 from manila_precheck.tests import private_servers
 
@@ -54,7 +54,7 @@ class PrivateTest(databases.CheckTest):
 
     def create_schema(self, url, release='2025.1'):
         engine = sa.create_engine(url)
-        testing_schema.create_schema(engine, releases.parse(release))
+        schema.create_schema(engine, releases.parse(release))
         engine.dispose()
 
 

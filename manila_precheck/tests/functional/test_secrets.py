@@ -36,9 +36,9 @@ import testtools
 
 from manila_precheck import catalog
 from manila_precheck import releases
-from manila_precheck import testing_schema
 from manila_precheck.cmd import precheck
-from manila_precheck.tests.functional import judge_inputs
+from manila_precheck.testing import schema
+from qa.judges import judge_inputs
 
 PAIRS = (
     ('2023.1', '2024.1'),
@@ -367,9 +367,7 @@ class Demo(Command):
         demo_rows = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(demo_rows)
         engine = sqlalchemy.create_engine(f'sqlite:///{self.site}/m.sqlite')
-        metadata = testing_schema.create_schema(
-            engine, releases.parse('2025.1')
-        )
+        metadata = schema.create_schema(engine, releases.parse('2025.1'))
         now = datetime.datetime.now(datetime.timezone.utc)
         demo_rows.Region(metadata, now.replace(tzinfo=None)).write(engine)
         with engine.begin() as connection:

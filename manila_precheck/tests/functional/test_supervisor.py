@@ -44,7 +44,7 @@ _PLUGIN = """
     import threading
     import time
 
-    from manila_precheck import check
+    from manila_precheck.engine import check
     from manila_precheck import model
     from manila_precheck.reporters import base
 

@@ -255,7 +255,7 @@ class TemplateTest(testtools.TestCase):
         self.assertEqual(
             {
                 'advisories.py',
-                'disclosure.py',
+                'redact/names.py',
                 'report.py',
                 'upgrade_advisories.py',
             },

@@ -30,24 +30,14 @@ _ROOT = pathlib.Path(manila_precheck.__file__).parent
 # Within a layer the columns do not know each other; within a column it goes
 # to a later name. A name is a module or a package of modules.
 _LAYERS = (
-    (('sphinxext', 'cmd'), ('testing', 'testing_schema')),
+    (('sphinxext', 'cmd'), ('testing',), ('check',)),
     (('upgradecheck', 'opts'),),
-    (
-        ('runner', 'registry'),
-        ('waiving',),
-        ('surroundings',),
-        ('reporters',),
-    ),
-    (('checks',),),
-    (('verdicts',),),
-    (
-        ('context', 'check'),
-        ('settings', 'standing'),
-        ('merge',),
-        ('drift', 'forecast'),
-    ),
-    (('catalog',), ('sources',), ('resolution',)),
-    (('disclosure', 'redaction', 'model'), ('releases', 'exceptions')),
+    (('merge',),),
+    (('reporters',), ('checks',)),
+    (('engine',),),
+    (('evidence',),),
+    (('catalog',), ('redact',)),
+    (('model',), ('releases', 'exceptions')),
 )
 
 _PLACES = {
@@ -56,6 +46,11 @@ _PLACES = {
     for column, names in enumerate(columns)
     for index, name in enumerate(names)
 }
+
+
+# How a statement is sent: by a method of connection.Database, or of a driver.
+_SQL_LAYERS = {'evidence', 'catalog', 'testing'}
+_SENDS = {'rows', 'row', 'execute', 'exec_driver_sql', 'scalar'}
 
 
 def _modules():
@@ -73,14 +68,10 @@ _NAMES = dict(_modules())
 
 
 class _Imports(ast.NodeVisitor):
-    """Every module that is imported, but for annotations only."""
+    """Every module that is imported, for annotations too."""
 
     def __init__(self):
         self.found = []
-
-    def visit_If(self, node):
-        if 'TYPE_CHECKING' not in ast.unparse(node.test):
-            self.generic_visit(node)
 
     def visit_Import(self, node):
         self.found += [(alias.name, node.lineno) for alias in node.names]
@@ -177,16 +168,40 @@ class LayersTest(testtools.TestCase):
         ('checks.a', 'checks.b', False),
         ('checks.a.one', 'checks.a.two', True),
         ('checks.a.one', 'checks.ab.two', False),
-        ('sources.a', 'sources.b', True),
-        ('sources.a', 'catalog.b', False),
-        ('runner', 'registry', True),
-        ('registry', 'runner', False),
-        ('runner', 'reporters.table', False),
-        ('model', 'check', False),
+        ('evidence.a', 'evidence.b', True),
+        ('catalog.b', 'evidence.a', False),
+        ('evidence.a', 'catalog.b', True),
+        ('engine.a', 'checks.b', False),
+        ('checks.a', 'reporters.table', False),
+        ('model', 'engine.check', False),
     )
     @ddt.unpack
     def test_the_order_itself(self, importer, imported, expected):
         self.assertEqual(expected, _allowed(importer, imported))
+
+    def test_hacking_rst_shows_this_order(self):
+        text = (_ROOT.parent / 'HACKING.rst').read_text(encoding='utf-8')
+        shown = '\n'.join(
+            '    ' + ' | '.join(', '.join(names) for names in columns)
+            for columns in _LAYERS
+        )
+        self.assertIn(f'::\n\n{shown}\n\n', text)
+
+    @ddt.data(*_NAMES)
+    def test_a_statement_is_sent_from_where_sql_belongs(self, name):
+        # A check's own SQL is in its module, or its package, named sql.
+        parts = name.split('.')
+        # The catalog has rows of its own, and testing makes databases.
+        if parts[0] in _SQL_LAYERS or 'sql' in parts[2:]:
+            return
+        wrong = [
+            f'line {node.lineno}: {ast.unparse(node.func)}()'
+            for node in ast.walk(_tree(_NAMES[name]))
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in _SENDS
+        ]
+        self.assertEqual([], wrong)
 
     @ddt.data(*_NAMES)
     def test_manila_is_never_imported(self, name):
@@ -210,7 +225,7 @@ class LayersTest(testtools.TestCase):
 
     @ddt.data(*_NAMES)
     def test_only_the_runner_catches_everything(self, name):
-        if name == 'runner':
+        if name == 'engine.runner':
             return
         wrong = []
         for node in ast.walk(_tree(_NAMES[name])):
@@ -229,7 +244,7 @@ class LayersTest(testtools.TestCase):
     def test_only_one_module_starts_processes(self, name):
         """os.fork() is for the process that runs the checks."""
         allowed = {
-            'sources.child': {'subprocess.Popen'},
+            'evidence.host.programs': {'subprocess.Popen'},
             'cmd.supervisor': {'os.fork'},
         }.get(name, set())
         self.assertEqual(allowed, set(_starts(_tree(_NAMES[name]))))

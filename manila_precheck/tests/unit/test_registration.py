@@ -21,9 +21,9 @@ import ddt
 import testtools
 
 import manila_precheck
-from manila_precheck import check
 from manila_precheck import model
-from manila_precheck import registry
+from manila_precheck.engine import check
+from manila_precheck.engine import registry
 from manila_precheck.reporters import base
 
 _PACKAGE = pathlib.Path(manila_precheck.__file__).parent
@@ -122,7 +122,7 @@ class RegistrationTest(testtools.TestCase):
     def test_id_module_and_class_have_one_name(self, check_id):
         module = check_id.replace('-', '_')
         self.assertEqual(
-            f'manila_precheck.checks.{module}:{_camel(check_id)}',
+            f'manila_precheck.checks.{module}.check:{_camel(check_id)}',
             _CHECKS[check_id],
         )
 
@@ -151,7 +151,7 @@ class RegistrationTest(testtools.TestCase):
     @ddt.data(*_CHECKS)
     def test_a_check_has_its_tests(self, check_id):
         # One that judges rows is tested on real servers: functional.
-        name = f'test_{check_id.replace("-", "_")}.py'
+        name = f'{check_id.replace("-", "_")}/test_*.py'
         found = (_PACKAGE / 'tests').glob(f'*/checks/{name}')
         self.assertNotEqual([], list(found), f'tests/*/checks/{name}')
 

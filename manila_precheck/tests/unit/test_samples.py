@@ -20,8 +20,8 @@ import testtools
 from manila_precheck import releases
 from manila_precheck.catalog import matrix_format
 from manila_precheck.catalog import support
-from manila_precheck.sources import document
-from manila_precheck.sources import inventory
+from manila_precheck.checks.backend_drivers import inventory
+from manila_precheck.evidence.files import yaml_file
 
 ROOT = pathlib.Path(__file__).parents[3]
 SAMPLES = ROOT / 'etc' / 'manila-precheck'
@@ -35,7 +35,7 @@ class SamplesTest(testtools.TestCase):
 
     def test_the_inventory(self):
         path = str(SAMPLES / 'storage-inventory.yaml.sample')
-        found = inventory.read(document.read(path))
+        found = inventory.read(yaml_file.read(path))
         self.assertEqual(
             {
                 'onefs1': [('OneFS', '9.10.0.1', ())],
@@ -56,7 +56,7 @@ class SamplesTest(testtools.TestCase):
 
     def test_the_inventory_speaks_as_the_matrix_does(self):
         path = str(SAMPLES / 'storage-inventory.yaml.sample')
-        declared = inventory.read(document.read(path)).backends.values()
+        declared = inventory.read(yaml_file.read(path)).backends.values()
         items = [item for row in support.load().rows for item in row.storage]
         systems = {item.system for item in items}
         features = {item.feature for item in items}
@@ -67,7 +67,7 @@ class SamplesTest(testtools.TestCase):
 
     def test_the_matrix(self):
         path = str(SAMPLES / 'support-matrix.yaml.sample')
-        found = document.read(path)
+        found = yaml_file.read(path)
         part = support.Part(*matrix_format.decode(found.data, path))
         self.assertEqual({'Elm': '7'}, part.systems['ExampleOS'].names)
         matrix = support.Matrix([part, support.load()])

@@ -13,9 +13,9 @@
 from oslo_config import cfg
 import testtools
 
-from manila_precheck import check
 from manila_precheck import model
 from manila_precheck import sphinxext
+from manila_precheck.engine import check
 
 
 class SomeProblem(check.Check):

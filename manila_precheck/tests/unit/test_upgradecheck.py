@@ -20,14 +20,14 @@ from oslo_config import cfg
 from oslo_upgradecheck import upgradecheck as oslo
 import testtools
 
-from manila_precheck import check
 from manila_precheck import model
-from manila_precheck import registry
-from manila_precheck import runner
 from manila_precheck import testing
 from manila_precheck import upgradecheck
-from manila_precheck.checks import config_options
+from manila_precheck.checks.config_options import check as config_options
 from manila_precheck.cmd import precheck
+from manila_precheck.engine import check
+from manila_precheck.engine import registry
+from manila_precheck.engine import runner
 
 
 class Base(check.Check):

@@ -10,14 +10,14 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 from manila_precheck.tests import databases
-from manila_precheck.tests.unit.checks import test_upgrade_path
+from manila_precheck.tests.unit.checks.upgrade_path import test_check
 
 
-class UpgradePathMySQLTest(test_upgrade_path.Scenarios, databases.MySQLTest):
+class UpgradePathMySQLTest(test_check.Scenarios, databases.MySQLTest):
     pass
 
 
 class UpgradePathPostgreSQLTest(
-    test_upgrade_path.Scenarios, databases.PostgreSQLTest
+    test_check.Scenarios, databases.PostgreSQLTest
 ):
     pass

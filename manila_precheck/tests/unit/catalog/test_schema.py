@@ -19,7 +19,7 @@ import testtools
 from manila_precheck import catalog
 from manila_precheck import exceptions
 from manila_precheck import releases
-from manila_precheck import testing_schema
+from manila_precheck.testing import schema
 
 FACTS = catalog.Catalog()
 
@@ -203,7 +203,7 @@ class TestTestingSchema(testtools.TestCase):
     def test_sqlite_has_what_the_catalog_says(self, major):
         release = releases.from_major(major)
         engine = sa.create_engine('sqlite://')
-        testing_schema.create_schema(engine, release)
+        schema.create_schema(engine, release)
         inspector = sa.inspect(engine)
         tables = FACTS.tables(release)
         self.assertEqual(sorted(tables), sorted(inspector.get_table_names()))
@@ -235,7 +235,7 @@ class TestTestingSchema(testtools.TestCase):
     def test_the_head_is_stamped(self):
         engine = sa.create_engine('sqlite://')
         release = releases.parse('2025.1')
-        testing_schema.create_schema(engine, release)
+        schema.create_schema(engine, release)
         with engine.connect() as connection:
             rows = connection.execute(
                 sa.text('SELECT version_num FROM alembic_version')
@@ -246,7 +246,7 @@ class TestTestingSchema(testtools.TestCase):
         engine = sa.create_engine('sqlite://')
         with engine.connect() as connection:
             with connection.begin():
-                made = testing_schema.create_schema(
+                made = schema.create_schema(
                     connection, releases.parse('2024.1')
                 )
                 connection.execute(
@@ -262,9 +262,7 @@ class TestTestingSchema(testtools.TestCase):
     def test_server_defaults_work(self):
         engine = sa.create_engine('sqlite://')
         with engine.begin() as connection:
-            made = testing_schema.create_schema(
-                connection, releases.parse('2025.1')
-            )
+            made = schema.create_schema(connection, releases.parse('2025.1'))
             connection.execute(
                 made.tables['services']
                 .insert()
@@ -278,6 +276,6 @@ class TestTestingSchema(testtools.TestCase):
     def test_a_release_that_does_not_exist(self):
         future = releases.Release('2199.1', 99, 'Zebra', False)
         error = self.assertRaises(
-            exceptions.CatalogError, testing_schema.metadata, future
+            exceptions.CatalogError, schema.metadata, future
         )
         self.assertIn('2199.1', str(error))

@@ -20,10 +20,10 @@ import fixtures
 from oslo_config import cfg
 import testtools
 
-from manila_precheck import check
 from manila_precheck import model
 from manila_precheck.cmd import pages
 from manila_precheck.cmd import precheck
+from manila_precheck.engine import check
 
 
 class AcmePools(check.Check):

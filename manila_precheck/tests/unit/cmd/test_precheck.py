@@ -19,8 +19,8 @@ import ddt
 import fixtures
 import testtools
 
-from manila_precheck import registry
 from manila_precheck.cmd import precheck
+from manila_precheck.engine import registry
 from manila_precheck.tests import config_server
 
 

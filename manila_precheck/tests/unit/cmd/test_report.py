@@ -21,9 +21,9 @@ import fixtures
 import testtools
 
 from manila_precheck import model
-from manila_precheck import registry
 from manila_precheck import testing
 from manila_precheck.cmd import precheck
+from manila_precheck.engine import registry
 from manila_precheck.reporters import json_report
 
 

@@ -12,11 +12,11 @@
 
 import testtools
 
-from manila_precheck import check
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import testing
 from manila_precheck.cmd import waiting
+from manila_precheck.engine import check
 
 Severity = model.Severity
 

@@ -1,0 +1,194 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The check ``backend-drivers``: one module for each part of a back end."""
+
+from collections.abc import Iterator
+from typing import Optional
+from typing import TYPE_CHECKING
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck.catalog import conditions
+from manila_precheck.checks.backend_drivers import affected_shares
+from manila_precheck.checks.backend_drivers import backend
+from manila_precheck.checks.backend_drivers import comparison
+from manila_precheck.checks.backend_drivers import environment
+from manila_precheck.checks.backend_drivers import inputs
+from manila_precheck.checks.backend_drivers import libraries
+from manila_precheck.checks.backend_drivers import loading
+from manila_precheck.checks.backend_drivers import storage
+from manila_precheck.checks.backend_drivers import third_party
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+from manila_precheck.evidence.host import interpreter
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+
+class BackendDrivers(check.Check):
+    """A back end does not start in the target, and takes the others along.
+
+    manila-share loads the ``share_driver`` of every back end that
+    ``enabled_share_backends`` names, in one parent process. A class that
+    cannot be imported, a section that does not exist and a
+    ``driver_handles_share_servers`` that is not set, or that the driver does
+    not take, end the whole service with exit code 1: no other back end
+    starts either. ``manila-status upgrade check`` looks at none of this.
+
+    A path that the share manager maps to a new one (MAPPING in
+    manila/share/manager.py) still loads. For ``EMCShareDriver`` the plugin
+    that ``emc_share_backend`` names is looked up as well, exactly as it is
+    spelled: the driver compares it with case. Without
+    ``enabled_share_backends`` manila-share starts one back end from
+    [DEFAULT]; without ``share_driver`` that is the generic driver. A
+    configuration that sets neither is one of a host without manila-share.
+
+    What a driver works with is in the support matrix: the oldest version of
+    the storage that the documentation or the code of each release names, and
+    the Python modules that manila does not bring along. An operator can add
+    rows (option ``support_matrix``), and so can a vendor's package; they
+    count before those of this package, and the finding names who says it.
+    The version of the storage is declared in an inventory (option
+    ``storage_inventory``); the array is not asked, which takes credentials.
+    The modules, and the class of a third party's driver, are looked for in
+    the Python that the option ``python`` names; nothing is imported.
+
+    FAILURE: manila-share of the target does not start, or a back end does
+    not come up: a module is missing, or the driver itself refuses the
+    version of the storage or of a library. Each says how many share
+    instances are on what stays down, when there is a database. WARNING: the
+    driver or plugin is deprecated, or is configured under an old path or
+    name; it is a third party's, and no row says that it goes with the
+    target; the storage or a library is older than documented, cannot be
+    compared, or is not declared while the target asks for more than the
+    source; the inventory names a back end that is not there; the named
+    Python has a manila of another release. INFO: no back end is enabled; or
+    what is documented, where nothing is declared.
+
+    Known false positives: a fork of manila that adds drivers below
+    ``manila.`` is judged as manila itself, unless a row of the matrix names
+    the driver for the target.
+
+    What to do: write the line that the finding shows, or take the back end
+    out of ``enabled_share_backends`` until its driver is there.
+    """
+
+    id = 'backend-drivers'
+    title = 'Back ends and their drivers'
+    stages = frozenset({model.Stage.PLAN, model.Stage.STOPPED})
+    requires = frozenset({model.Source.CONFIG})
+    uses = frozenset({model.Source.DATABASE})
+
+    @classmethod
+    def opts(cls) -> 'tuple[cfg.Opt, ...]':
+        """Return the files and the Python that an operator can name."""
+        from oslo_config import cfg
+
+        return (
+            cfg.StrOpt(
+                'python',
+                metavar='PATH',
+                help='The Python that the services of the target will run '
+                'in: /opt/manila/bin/python3. It is asked, isolated, which '
+                'of the modules that drivers need it could import; none is '
+                'imported. Not set: the report says what to look for.',
+            ),
+            cfg.StrOpt(
+                'storage_inventory',
+                metavar='FILE',
+                help='A YAML or JSON file that declares the storage system '
+                'and its version behind each back end. Not set: the report '
+                'says what the target documents.',
+            ),
+            cfg.StrOpt(
+                'support_matrix',
+                metavar='FILE',
+                help='A YAML or JSON file with rows of the support matrix '
+                'that count before those of installed packages and those of '
+                'this one.',
+            ),
+        )
+
+    def run(self, ctx: context.Context) -> Iterator[model.Finding]:
+        """Yield what keeps each enabled back end from starting."""
+        conf = ctx.config
+        if conf.backends[0].source is None and not (
+            conf.find('DEFAULT', 'share_driver')
+            or conf.find('DEFAULT', 'driver_handles_share_servers')
+        ):
+            yield self.finding(
+                model.Severity.INFO,
+                model.Subject('option', 'DEFAULT/enabled_share_backends'),
+                'no back end is configured: enabled_share_backends is not '
+                'set; if manila-share runs with these files, it loads '
+                f'{conditions.DEFAULT_DRIVER} from [DEFAULT]',
+            )
+            return
+        given = inputs.gather(self, ctx)
+        errors = list(given.errors)
+        behind = affected_shares.Radius(ctx)
+        loads = []
+        for configured in conf.backends:
+            one = backend.BackEnd(self, ctx, configured, behind)
+            loaded = yield from loading.judge(one, given.matrix)
+            if loaded is not None:
+                loads.append((one, loaded))
+        yield from given.findings
+        try:
+            python = self._python(ctx, given, loads)
+        except exceptions.SourceUnusable as exc:
+            errors.append(f'python: {exc}')
+            python = None
+        if python is not None:
+            yield from environment.judge(self, ctx, python)
+        for one, loaded in loads:
+            yield from self._behind(one, loaded, given, python)
+        yield from inputs.not_enabled(self, ctx, given.inventory_file)
+        if errors:
+            # The rest has been said.
+            raise exceptions.SourceUnusable('; '.join(errors))
+
+    def _python(
+        self,
+        ctx: context.Context,
+        given: inputs.Inputs,
+        loads: list[tuple[backend.BackEnd, loading.Loaded]],
+    ) -> Optional[interpreter.Environment]:
+        wanted = [
+            item
+            for one, loaded in loads
+            for item in libraries.asked(
+                one, given.matrix.find(loaded.now, one.target)
+            )
+        ]
+        foreign = [loaded.now for _, loaded in loads if loaded.foreign]
+        return environment.ask(self, ctx, wanted, foreign)
+
+    def _behind(
+        self,
+        one: backend.BackEnd,
+        loaded: loading.Loaded,
+        given: inputs.Inputs,
+        python: Optional[interpreter.Environment],
+    ) -> Iterator[model.Finding]:
+        """Yield what is to be said of what a driver works with."""
+        if loaded.foreign:
+            yield from third_party.judge(one, given.matrix, python)
+        asked = comparison.Asked(
+            given.matrix.find(loaded.now, one.target),
+            given.matrix.find(loaded.before, one.source),
+            given.matrix,
+        )
+        yield from libraries.judge(one, asked.now, python)
+        yield from storage.judge(one, asked, *given.declared(one.name))

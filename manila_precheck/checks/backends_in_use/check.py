@@ -1,0 +1,254 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The check ``backends-in-use``."""
+
+from collections.abc import Iterable
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.catalog import conditions
+from manila_precheck.catalog import drivers
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+from manila_precheck.evidence.config import config_reader
+from manila_precheck.evidence.database import hosts
+from manila_precheck.evidence.database import row_counts
+from manila_precheck.evidence.database import services
+
+
+class BackendsInUse(check.Check):
+    """Shares lie on a back end that nobody serves after the upgrade.
+
+    Every share instance, share server and share group carries the host on
+    which it lies, ``controller@back end``; manila sends each operation to
+    the manila-share of just that name. When none has it, the data stays
+    where it is, but no rule, no snapshot, no new size and no deletion
+    reaches it any more, and manila says nothing about it.
+
+    A back end is served when ``enabled_share_backends`` of the files that
+    were read names it for this controller (``[DEFAULT] host``; when that is
+    not set, for any), when the manila-share of another controller reports
+    under its name, or when ``[manila_precheck] other_backends`` names it:
+    the configuration of other controllers is not read. Where the target
+    does not have the driver of an enabled back end, what it holds is counted
+    here; ``backend-drivers`` says the rest.
+
+    Known false positives: the back end of another controller whose
+    manila-share does not report at this moment; name it in
+    ``other_backends``. A share that found no host is not counted.
+
+    WARNING. At stopped no service reports: the row that the manila-share of
+    another controller left in ``services`` says that it served the back end,
+    not that it will, which is INFO. Shares, their projects, replicas,
+    snapshots, share servers and groups are counted exactly.
+
+    What to do: enable the back end, or move the rows to the name under which
+    it is served now. ``manila-manage share update_host`` moves every host
+    that begins with the one that is named.
+    """
+
+    id = 'backends-in-use'
+    title = 'Back ends in use'
+    stages = frozenset({model.Stage.PLAN, model.Stage.STOPPED})
+    requires = frozenset({model.Source.CONFIG, model.Source.DATABASE})
+
+    def run(self, ctx: context.Context) -> Iterable[model.Finding]:
+        """Yield a finding for each back end that holds something."""
+        site = _Site(ctx)
+        for use in hosts.select(ctx.database, site.served()):
+            held = ', '.join(
+                f'{name}: {number}'
+                for name, number in (
+                    ('shares', use.shares),
+                    ('projects', use.projects),
+                    ('replicas', use.replicas),
+                    ('snapshots', use.snapshots),
+                    ('share servers', use.servers),
+                    ('share groups', use.groups),
+                )
+                if number
+            )
+            yield self.finding(
+                site.severity(use.host),
+                model.Subject('backend', use.host),
+                f'{use.host} {site.why(use.host)}; on it lie {held}',
+                site.remediation(use.host),
+                data={
+                    'shares': use.shares,
+                    'projects': use.projects,
+                    'share_instances': use.instances,
+                    'replicas': use.replicas,
+                    'snapshots': use.snapshots,
+                    'share_servers': use.servers,
+                    'share_groups': use.groups,
+                },
+            )
+
+
+class _Site:
+    """The back ends of this controller, and those that report."""
+
+    def __init__(self, ctx: context.Context) -> None:
+        self._ctx = ctx
+        self._enabled = hosts.enabled(ctx.config)
+        self._broken = {}
+        for name in self._enabled.backends:
+            words = _broken(ctx, name or 'DEFAULT')
+            if words is not None:
+                self._broken[name] = words
+        self._stopped = ctx.stage is model.Stage.STOPPED
+        if self._stopped:
+            self._reporting = services.share_hosts(ctx.database)
+        else:
+            self._reporting = services.reporting_hosts(
+                ctx.database, services.down_time_seconds(ctx.config)
+            )
+
+    def _is_broken(self, host: str) -> bool:
+        """Say whether its driver is not in the target."""
+        here = self._enabled.here(host)
+        return here and row_counts.parse(host).backend in self._broken
+
+    def served(self) -> hosts.Served:
+        """Return what is served, now and after the upgrade."""
+        ours = self._enabled
+        sound = [name for name in ours.backends if name not in self._broken]
+        named = list(self._ctx.options.other_backends)
+        if not self._stopped:
+            named += filter(self._is_anothers, self._reporting)
+        if ours.controller is None:
+            return hosts.Served(named, sound)
+        return hosts.Served([*named, *map(ours.host_of, sound)])
+
+    def _is_anothers(self, host: str) -> bool:
+        """Say whether it has a manila-share that may be another controller's.
+
+        What these files do not enable goes with the next start. Where they
+        do not name their controller, it may be another's.
+        """
+        ours = self._enabled
+        return (
+            host in self._reporting
+            and not (ours.controller and ours.backends and ours.here(host))
+            and not self._is_broken(host)
+        )
+
+    def severity(self, host: str) -> model.Severity:
+        """Return how much it weighs that it is not known to be served."""
+        if self._stopped and self._is_anothers(host):
+            return model.Severity.INFO
+        return model.Severity.WARNING
+
+    def why(self, host: str) -> str:
+        """Return why nobody serves it."""
+        if self._is_broken(host):
+            return self._broken[row_counts.parse(host).backend]
+        if self._stopped and self._is_anothers(host):
+            return (
+                'is not enabled in the files that were read, and a '
+                'manila-share served it: whether another controller enables '
+                'it is not known while the services are down'
+            )
+        if self._stopped:
+            return (
+                'is not enabled in the files that were read, and no '
+                'manila-share of another controller served it'
+            )
+        if host in self._reporting:
+            return (
+                'is still served, but the files enable no such back end: it '
+                'ends with the next start of manila-share'
+            )
+        return (
+            'is served by no back end that the files enable, and no '
+            'manila-share reports under that name'
+        )
+
+    def remediation(self, host: str) -> list[model.Remediation]:
+        """Return what gives it somebody who serves it."""
+        ours, name = self._enabled, row_counts.parse(host).backend
+        listed = [
+            model.command(
+                'openstack share list --all-projects --host{=}', host
+            )
+        ]
+        if self._stopped:
+            # The API is down.
+            listed = []
+        if self._is_broken(host):
+            return [
+                *listed,
+                model.advice('See the findings of backend-drivers.'),
+            ]
+        todo = [
+            *listed,
+            model.advice('If another controller serves it, say so:'),
+            hosts.other_backend(host),
+        ]
+        if not ours.here(host) and name in ours.backends:
+            todo += [
+                model.advice(
+                    'If it is served here, under another name; every '
+                    'host that begins so moves too:'
+                ),
+                model.command(
+                    'manila-manage share update_host --currenthost{=} '
+                    '--newhost{=}',
+                    host,
+                    ours.host_of(name),
+                ),
+            ]
+        elif all(ours.backends) and ours.backends and name:
+            todo += self._enable(name)
+        return todo
+
+    def _enable(self, name: str) -> list[model.Remediation]:
+        """Return what has this controller serve a back end."""
+        if self._ctx.config.section(name) is None:
+            return [
+                model.advice(
+                    'If this controller is to serve it, write its section '
+                    f'[{name}] and add it to enabled_share_backends.'
+                )
+            ]
+        names = ','.join([*self._enabled.backends, name])
+        return [
+            model.advice('If this controller is to serve it:'),
+            model.config('[DEFAULT]\nenabled_share_backends = {}', names),
+        ]
+
+
+def _broken(ctx: context.Context, name: str) -> Optional[str]:
+    """Return why the target cannot load a back end; None when it can.
+
+    None as well for the driver of a third party.
+    """
+    conf, target = ctx.config, ctx.upgrade.target
+    if conf.section(name) is None:
+        return f'is enabled, but no file has a section [{name}]'
+    path = conf.value(name, 'share_driver') or conditions.DEFAULT_DRIVER
+    driver = ctx.catalog.driver(target, path)
+    if driver is None:
+        known = ctx.catalog.driver(ctx.upgrade.source, path) is not None
+        if known or path.startswith('manila.'):
+            return f'is enabled, but {target} does not have its driver {path}'
+        return None
+    if conditions.EMC_DRIVER not in (path, driver.target):
+        return None
+    named = conf.value(name, 'emc_share_backend') or ''
+    plugin = config_reader.emc_plugin(named, ctx.catalog, target)
+    if plugin in ctx.catalog.plugins(target, drivers.EMC_PLUGIN):
+        return None
+    return (
+        f'is enabled, but {target} does not have the plugin of its '
+        f'emc_share_backend {named!r}'
+    )

@@ -1,0 +1,113 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The two releases of an upgrade, reading one configuration."""
+
+import functools
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck import releases
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_reader
+
+
+class Sides:
+    """What the source and the target make of some configuration files.
+
+    :param owner: the check whose findings they become.
+    :param ctx: the run.
+    """
+
+    def __init__(self, owner: check.Check, ctx: context.Context) -> None:
+        self._owner = owner
+        self.ctx = ctx
+        self.conf = ctx.config
+        self.catalog = ctx.catalog
+        self.source = self._reader(ctx.upgrade.source)
+        self.target = self._reader(ctx.upgrade.target)
+
+    def _reader(self, release: releases.Release) -> config_reader.Reader:
+        return config_reader.Reader(self.conf, self.catalog, release)
+
+    @functools.cached_property
+    def after(self) -> Optional[config_reader.Reader]:
+        """The release that the operator goes to next, if it is known."""
+        hops = [
+            hop
+            for hop in releases.next_hops(self.target.release)
+            if self.catalog.covers(hop)
+        ]
+        return self._reader(hops[-1]) if hops else None
+
+    def shown(self, setting: config_files.Setting) -> str:
+        """Return a value for a message, or what stands for a secret."""
+        if (
+            setting.stored
+            or self.conf.is_secret(setting.name)
+            or setting.name in self.catalog.secrets
+        ):
+            return f'(the value in {setting.where})'
+        return setting.value.replace('\n', '\n    ')
+
+    def assigned(self, setting: config_files.Setting) -> str:
+        """Return '[section] name = value' for a message, on one line."""
+        value = ' '.join(self.shown(setting).split())
+        return f'[{setting.section}] {setting.name} = {value}'.rstrip()
+
+    def finding(
+        self,
+        severity: model.Severity,
+        setting: config_files.Setting,
+        verdict: str,
+        message: str,
+        remediation: Optional[list[model.Remediation]] = None,
+        data: Optional[dict[str, model.Scalar]] = None,
+        aspect: str = '',
+    ) -> model.Finding:
+        """Return a finding about one line."""
+        return self.about(
+            severity,
+            model.Subject(
+                'option',
+                f'{setting.group}/{setting.name}',
+                setting.file,
+                setting.line or None,
+            ),
+            verdict,
+            message,
+            remediation,
+            data,
+            aspect,
+        )
+
+    def about(
+        self,
+        severity: model.Severity,
+        subject: model.Subject,
+        verdict: str,
+        message: str,
+        remediation: Optional[list[model.Remediation]] = None,
+        data: Optional[dict[str, model.Scalar]] = None,
+        aspect: str = '',
+    ) -> model.Finding:
+        """Return a finding about an option, which may stand in no line."""
+        return self._owner.finding(
+            severity,
+            subject,
+            message,
+            remediation or [],
+            data={'verdict': verdict, **(data or {})},
+            aspect=aspect,
+        )

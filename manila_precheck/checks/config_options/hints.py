@@ -1,0 +1,81 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Which line an operator may have meant by one that is not read."""
+
+from manila_precheck.catalog import options
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_reader
+
+
+class Hints:
+    """What the target reads that is near a line which it does not read.
+
+    :param conf: the files.
+    :param target: the release that reads them.
+    """
+
+    def __init__(
+        self, conf: config_files.ConfigFiles, target: config_reader.Reader
+    ) -> None:
+        self._conf = conf
+        self._target = target
+
+    def hint(self, setting: config_files.Setting) -> str:
+        """Say which line may have been meant, '' when nothing is near."""
+        if config_files.Role.PEER in self._conf.roles(setting.group):
+            return f'enabled_share_backends does not name {setting.section}.'
+        plain = setting.name.replace('-', '_').lower()
+        if (
+            plain != setting.name
+            and self._target.standing(setting.group, plain).read
+        ):
+            return f'The option is spelled {plain}.'
+        homes = self._homes(setting.name)
+        if homes:
+            return f'{setting.name} is read in {" and ".join(homes)}.'
+        near = self._nearest(setting)
+        return f'Did you mean {near}?' if near else ''
+
+    def _homes(self, name: str) -> list[str]:
+        groups: set[str] = set()
+        kinds: set[str] = set()
+        for option in self._target.options.named(name):
+            groups |= option.groups
+            kinds |= option.kinds
+        return sorted(f'[{group}]' for group in groups) + [
+            words for kind, words in _KINDS.items() if kind in kinds
+        ]
+
+    def _nearest(self, setting: config_files.Setting) -> str:
+        # Here, since few runs look for a misspelling.
+        import difflib
+
+        # The head is mostly right, and the whole list takes milliseconds.
+        head = setting.name[:2].lower()
+        names = sorted(
+            name
+            for name in self._target.options.names
+            if name.startswith(head)
+        )
+        for name in difflib.get_close_matches(setting.name, names, 3, 0.85):
+            if self._target.standing(setting.group, name).read:
+                return name
+        return ''
+
+
+_KINDS = {
+    options.BACKEND: 'the section of a back end',
+    options.NETWORK: 'the section that network_config_group names',
+    options.BINDING_PROFILE: 'a section of neutron_binding_profiles',
+    options.BACKUP: 'a section of netapp_enabled_backup_types',
+}

@@ -1,0 +1,70 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Values that the target refuses."""
+
+from collections.abc import Iterator
+
+from manila_precheck import model
+from manila_precheck.catalog import options
+from manila_precheck.catalog import values
+from manila_precheck.checks.config_options import both_releases
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_reader
+
+
+def findings(
+    both: both_releases.Sides,
+    setting: config_files.Setting,
+    now: config_reader.Standing,
+) -> Iterator[model.Finding]:
+    """Yield what is to say of a value that the target refuses."""
+    if both.target.accepts(setting):
+        return
+    assert now.option is not None
+    before = both.source.of(setting)
+    if not before.read:
+        already = f'{both.source.release} does not read it'
+    elif both.source.accepts(setting):
+        already = f'{both.source.release} takes it'
+    else:
+        already = f'so does {both.source.release}'
+    admitted = values.admits(now.option.type)
+    yield both.finding(
+        model.Severity.FAILURE,
+        setting,
+        'invalid',
+        f'[{setting.section}] {setting.name} = '
+        f'{both.shown(setting)}: {both.target.release} refuses '
+        f'the value and the service that reads it ends; {already}',
+        _instead(setting, now.option, admitted),
+        {'admits': admitted},
+        aspect='value',
+    )
+
+
+def _instead(
+    setting: config_files.Setting, option: options.Option, admitted: str
+) -> list[model.Remediation]:
+    """Return what to give an option whose value is refused."""
+    words = f'Give it {admitted}'
+    if '$' in setting.value:
+        words += '; $$ stands for a dollar sign that begins no reference'
+    default = option.default
+    if isinstance(default, (list, tuple)):
+        default = ','.join(str(item) for item in default)
+    if default is None or option.secret or isinstance(default, dict):
+        return [model.advice(f'{words}.')]
+    return [
+        model.advice(f'{words}. The default is:'),
+        model.config('[{}]\n{} = {}', setting.section, setting.name, default),
+    ]

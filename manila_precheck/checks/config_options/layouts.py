@@ -1,0 +1,67 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""The layout of a back end of GlusterFS, which its driver looks at itself.
+
+glusterfs_share_layout takes any text, and the driver ends with a
+GlusterfsException on one that it does not support (manila 22.0.2
+share/drivers/glusterfs/layout.py GlusterfsShareDriverBase).
+"""
+
+from collections.abc import Iterator
+
+from manila_precheck import model
+from manila_precheck.checks.config_options import both_releases
+from manila_precheck.evidence.config import config_files
+
+_OPTION = 'glusterfs_share_layout'
+
+
+class Layouts:
+    """Looks at the line that names the layout."""
+
+    def __init__(self, both: both_releases.Sides) -> None:
+        self._sides = both
+        self._enabled = {
+            config_files.normalize(backend.name)
+            for backend in both.conf.backends
+        }
+
+    def findings(
+        self, setting: config_files.Setting
+    ) -> Iterator[model.Finding]:
+        """Yield a finding when the driver of the target ends on the line."""
+        target = self._sides.target
+        if setting.name != _OPTION or setting.group not in self._enabled:
+            return
+        known = target.layouts(setting.group)
+        value = setting.value
+        if not (value and known) or value in known or '$' in value:
+            return
+        if setting not in target.effective(setting):
+            return
+        yield self._sides.finding(
+            model.Severity.FAILURE,
+            setting,
+            'invalid',
+            f'{self._sides.assigned(setting)}: the driver of '
+            f'{target.release} knows {" and ".join(known)}; manila-share '
+            'exits with 1 and starts no back end',
+            [
+                model.config(
+                    '[{}]\n{} = {}', setting.section, _OPTION, known[0]
+                )
+            ],
+            {'named': value},
+            aspect='names',
+        )

@@ -1,0 +1,328 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What becomes of a line of the configuration in an upgrade."""
+
+from collections.abc import Iterator
+import functools
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.checks.config_options import both_releases
+from manila_precheck.checks.config_options import hints
+from manila_precheck.checks.config_options import invalid_values
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_reader
+
+Severity = model.Severity
+Why = config_reader.Why
+
+_INEFFECTIVE = (
+    Why.DRIVER,
+    Why.IDLE,
+    Why.LAYOUT,
+    Why.LOGIN,
+    Why.MODE,
+    Why.NETWORK,
+    Why.OLD_NAME,
+)
+
+
+class Lines:
+    """What the two releases say of a line, put into words."""
+
+    def __init__(self, both: both_releases.Sides) -> None:
+        self._sides = both
+        self._source = both.source
+        self._target = both.target
+        self._hints = hints.Hints(both.conf, both.target)
+
+    def findings(
+        self, setting: config_files.Setting
+    ) -> Iterator[model.Finding]:
+        now = self._target.of(setting)
+        if now.why in (Why.OWN, Why.SOURCE):
+            return
+        if not now.read:
+            yield self._unread(setting, now)
+            return
+        masked_by = self._masked_by(setting)
+        if now.old:
+            yield self._renamed(setting, now, masked_by)
+        elif now.option and now.option.deprecated_for_removal:
+            yield self._deprecated(setting, now, masked_by)
+        if masked_by is None:
+            yield from invalid_values.findings(self._sides, setting, now)
+        elif not now.old and masked_by.rank == setting.rank:
+            yield self._masked(setting, masked_by)
+
+    def _masked_by(
+        self, setting: config_files.Setting
+    ) -> Optional[config_files.Setting]:
+        effective = self._target.effective(setting)
+        return None if setting in effective else effective[-1]
+
+    # -- lines that the target does not read ---------------------------------
+
+    def _unread(
+        self, setting: config_files.Setting, now: config_reader.Standing
+    ) -> model.Finding:
+        target = self._target.release
+        before = self._source.of(setting)
+        name = f'[{setting.section}] {setting.name}'
+        if now.why is Why.FOREIGN:
+            return self._sides.finding(
+                Severity.INFO,
+                setting,
+                'unjudged',
+                f'{name} is in a section whose driver or plugin manila '
+                f'{target} does not ship; whether that one reads it is not '
+                'known',
+            )
+        if now.why in _INEFFECTIVE and not (
+            now.why is Why.OLD_NAME and before.read
+        ):
+            return self._sides.finding(
+                Severity.INFO,
+                setting,
+                'ineffective',
+                f'{name} has no effect: {self._reader_of(setting, now)}',
+            )
+        if before.read:
+            return self._removed(setting, now)
+        reason = self._unknown(setting, now)
+        hint = self._hints.hint(setting)
+        return self._sides.finding(
+            Severity.INFO,
+            setting,
+            'unknown',
+            f'{name} is ignored: {reason}',
+            [model.advice(hint)] if hint else [],
+        )
+
+    def _unknown(
+        self, setting: config_files.Setting, now: config_reader.Standing
+    ) -> str:
+        source, target = self._source.release, self._target.release
+        section = now.why is Why.SECTION
+        if source == target:
+            return (
+                f'nothing in {target} reads section [{setting.section}]'
+                if section
+                else f'{target} does not know it in this section'
+            )
+        if section:
+            return (
+                f'nothing in {source} or {target} reads section '
+                f'[{setting.section}]'
+            )
+        return f'neither {source} nor {target} knows it in this section'
+
+    def _removed(
+        self, setting: config_files.Setting, now: config_reader.Standing
+    ) -> model.Finding:
+        masked_by = self._source.effective(setting)
+        masked = setting not in masked_by
+        target = self._target.release
+        text = (
+            f'{self._sides.assigned(setting)} is read by '
+            f'{self._source.release} and '
+        )
+        lines = []
+        if now.why is Why.OLD_NAME:
+            text += f'ignored by {target}: {self._reader_of(setting, now)}'
+            lines = self._instead(setting, now)
+        else:
+            text += f'gone in {target}, which ignores the line'
+        if masked:
+            text += f'; {masked_by[-1].where} masks it already'
+        hint = '' if lines else self._hints.hint(setting)
+        return self._sides.finding(
+            Severity.INFO if masked else Severity.WARNING,
+            setting,
+            'removed',
+            text,
+            [
+                *lines,
+                model.advice(
+                    f'Remove {setting.place} with the upgrade. {hint}'.rstrip()
+                ),
+            ],
+        )
+
+    def _instead(
+        self, setting: config_files.Setting, now: config_reader.Standing
+    ) -> list[model.Remediation]:
+        """Return the lines that set the same under the current name."""
+        assert now.option is not None
+        value = self._sides.shown(setting)
+        return [
+            model.config('[{}]\n{} = {}', now.group, now.option.name, value)
+        ]
+
+    def _reader_of(
+        self, setting: config_files.Setting, now: config_reader.Standing
+    ) -> str:
+        section = setting.section
+        if now.why is Why.LOGIN:
+            moved = self._sides.conf.auth_section(setting.group)
+            if moved != setting.group:
+                return f'auth_section moves the login to section [{moved}]'
+            named = self._target.login(setting.group)
+            if named is None:
+                return 'no auth_type names the plugin that would read it'
+            return f'auth_type = {named} does not read it'
+        if now.why is Why.OLD_NAME:
+            assert now.option is not None
+            return (
+                f'it is an old name of [{now.group}] {now.option.name}, and '
+                'oslo.config looks for no old name in a config_source'
+            )
+        if now.why is Why.MODE:
+            mode = self._sides.conf.handles_share_servers(setting.group)
+            return (
+                f'the back end does not read it with '
+                f'driver_handles_share_servers = {mode}'
+            )
+        if now.why is Why.LAYOUT:
+            return (
+                'the back end does not read it with '
+                f'{self._target.layout(setting.group)}, which '
+                'glusterfs_share_layout or its default chooses'
+            )
+        if now.why is Why.IDLE:
+            return 'no service of this configuration loads what reads it'
+        if now.why is Why.NETWORK:
+            return (
+                f'the network plugin of section [{section}] is another than '
+                'the one that reads it'
+            )
+        if section == 'DEFAULT' and config_files.Role.BACKEND not in (
+            self._sides.conf.roles(section)
+        ):
+            return (
+                'it is an option of a back end, and with '
+                'enabled_share_backends no back end reads [DEFAULT]'
+            )
+        assert now.option is not None
+        owners = sorted(
+            {name.rpartition('.')[2] for name in now.option.drivers}
+            | {f'emc_share_backend {name}' for name in now.option.plugins}
+        )
+        return (
+            f'it belongs to {", ".join(owners)}, not to the driver of '
+            f'section [{section}]'
+        )
+
+    # -- lines that the target reads -----------------------------------------
+
+    def _renamed(
+        self,
+        setting: config_files.Setting,
+        now: config_reader.Standing,
+        masked_by: Optional[config_files.Setting],
+    ) -> model.Finding:
+        assert now.option is not None
+        before = self._source.of(setting)
+        text = (
+            f'[{setting.section}] {setting.name} is a deprecated name of '
+            f'[{now.group}] {now.option.name}'
+        )
+        lines = self._instead(setting, now)
+        if masked_by is not None:
+            text += f'; {masked_by.where} masks it'
+            lines = []
+        elif before.option is None:
+            text += f', which {self._source.release} does not know yet'
+        return self._sides.finding(
+            self._weight(setting, before.read and not before.old, masked_by),
+            setting,
+            'renamed',
+            text,
+            [
+                *lines,
+                model.advice(f'Remove {setting.place}.'),
+            ],
+            {'option': f'{now.group}/{now.option.name}'},
+        )
+
+    def _deprecated(
+        self,
+        setting: config_files.Setting,
+        now: config_reader.Standing,
+        masked_by: Optional[config_files.Setting],
+    ) -> model.Finding:
+        assert now.option is not None
+        before = self._source.of(setting)
+        was = before.option is not None and (
+            before.option.deprecated_for_removal
+        )
+        since = now.option.deprecated_since
+        text = (
+            f'{self._sides.assigned(setting)} is deprecated for removal '
+            f'in {self._target.release}'
+        )
+        if since:
+            text += f' (since {since})'
+        if masked_by is not None:
+            text += f'; {masked_by.where} masks it'
+        return self._sides.finding(
+            self._weight(setting, before.read and not was, masked_by),
+            setting,
+            'deprecated',
+            text,
+            [
+                model.advice(
+                    f'Remove {setting.place} before an '
+                    'upgrade to a release that no longer reads it.'
+                )
+            ],
+            aspect='deprecated',
+        )
+
+    def _weight(
+        self,
+        setting: config_files.Setting,
+        new: bool,
+        masked_by: Optional[config_files.Setting],
+    ) -> Severity:
+        if masked_by is not None:
+            return Severity.INFO
+        if self._fatal:
+            return Severity.FAILURE
+        after = self._sides.after
+        goes = after is not None and not (
+            after.standing(setting.group, setting.name).read
+        )
+        return Severity.WARNING if new or goes else Severity.INFO
+
+    @functools.cached_property
+    def _fatal(self) -> bool:
+        """Whether oslo.log makes an exception of each deprecation."""
+        try:
+            return self._target.get('DEFAULT', 'fatal_deprecations') is True
+        except config_reader.Refused:
+            return False
+
+    def _masked(
+        self, setting: config_files.Setting, masked_by: config_files.Setting
+    ) -> model.Finding:
+        value = ' '.join(self._sides.shown(masked_by).split()) or 'nothing'
+        return self._sides.finding(
+            Severity.INFO,
+            setting,
+            'masked',
+            f'{self._sides.assigned(setting)} has no effect: '
+            f'{masked_by.where} sets it again, to {value}',
+            data={'masked_by': masked_by.where},
+            aspect='masked',
+        )

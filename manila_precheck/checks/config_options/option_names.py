@@ -1,0 +1,312 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Values that name what the target does not have."""
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck import releases
+from manila_precheck.catalog import drivers
+from manila_precheck.checks.config_options import both_releases
+from manila_precheck.checks.config_options import references
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_reader
+
+Severity = model.Severity
+
+# Of these a URL has the scheme; what else it holds may be a secret.
+_SCHEMES = (drivers.TRANSPORT, drivers.COORDINATION, drivers.DIALECT)
+
+# Whose names the libraries of OpenStack and SQLAlchemy alone give out.
+_CLOSED = (*_SCHEMES, drivers.NOTIFICATION)
+
+# What is looked up among the names of the classes of entry points.
+_SCHEDULING = (drivers.FILTER, drivers.WEIGHER)
+
+
+class _Named(NamedTuple):
+    """One name in the value of a line."""
+
+    name: str
+    setting: config_files.Setting
+    reference: references.Reference
+    names: tuple[str, ...]
+    """Every name that the line holds."""
+
+
+class Names:
+    """What the names in the values of two releases lead to, in words."""
+
+    def __init__(self, both: both_releases.Sides) -> None:
+        self._sides = both
+        self._source = both.source.release
+        self._target = both.target.release
+
+    def findings(
+        self, setting: config_files.Setting
+    ) -> Iterator[model.Finding]:
+        """Yield a finding for each name in a line that leads nowhere."""
+        reader = self._sides.target
+        now = reader.standing(setting.group, setting.name)
+        if not now.read or now.option is None:
+            return
+        reference = references.find(now.group, now.option.name)
+        if reference is None or setting not in reader.effective(setting):
+            return
+        if now.option.name in _WITH_SERVERS and not self._with_servers(
+            setting.group
+        ):
+            return
+        try:
+            value = reader.value(setting)
+        except config_reader.Refused:
+            return
+        names = _names(value, reference.kind)
+        for name in dict.fromkeys(names):
+            yield from self._judge(_Named(name, setting, reference, names))
+
+    def _with_servers(self, group: str) -> bool:
+        """Say whether a back end that reads a section has share servers."""
+        conf = self._sides.conf
+        for backend in conf.backends:
+            homes = {
+                config_files.normalize(home)
+                for home in (
+                    backend.name,
+                    conf.value(backend.name, 'network_config_group'),
+                    conf.value(backend.name, 'admin_network_config_group'),
+                )
+                if home
+            }
+            try:
+                mode = self._sides.target.get(
+                    backend.name, 'driver_handles_share_servers'
+                )
+            except config_reader.Refused:
+                mode = None
+            if group in homes and mode:
+                return True
+        return False
+
+    def _judge(self, named: _Named) -> Iterator[model.Finding]:
+        kind = named.reference.kind
+        if named.name in self._known(self._target, kind):
+            if (kind, named.name) in references.LIBRARIES:
+                yield self._needs_library(named)
+            return
+        moved = named.reference.moved
+        target = moved and self._known(self._target, moved).get(named.name)
+        if target:
+            yield self._moved(named, str(target.target))
+        elif self._is_ours(named):
+            yield self._dangling(named)
+        else:
+            yield self._unjudged(named)
+
+    def _known(
+        self, release: releases.Release, kind: str
+    ) -> Mapping[str, drivers.Driver]:
+        return self._sides.catalog.plugins(release, kind)
+
+    def _is_ours(self, named: _Named) -> bool:
+        """Say whether nobody but manila and its libraries gives the name."""
+        kind = named.reference.kind
+        if kind in _CLOSED:
+            return True
+        if self._sides.catalog.driver_releases(named.name, kind):
+            return True
+        if kind in _SCHEDULING:
+            # A class has no dot in its name, and case counts.
+            return '.' in named.name or named.name.lower() in {
+                name.lower() for name in self._known(self._target, kind)
+            }
+        # Of classes the catalog has those that were ever a default.
+        return named.name.startswith('manila.') and kind != drivers.CLASS
+
+    # -- findings ------------------------------------------------------------
+
+    def _moved(self, named: _Named, path: str) -> model.Finding:
+        return self._finding(
+            named,
+            Severity.WARNING,
+            'moved',
+            f'is an old path that {self._target} still maps to {path}',
+            [_line(named, path)],
+            {'moved_to': path},
+        )
+
+    def _dangling(self, named: _Named) -> model.Finding:
+        reference = named.reference
+        before = named.name in self._known(self._source, reference.kind)
+        text = 'has it' if before else 'has none such either'
+        severity, effect = reference.severity, reference.effect
+        if not self._is_asked_for(reference):
+            severity = Severity.INFO
+            effect = 'no back end that is enabled asks for it'
+        return self._finding(
+            named,
+            severity,
+            'dangling',
+            f'is no {reference.thing} of {self._target} ({self._source} '
+            f'{text}); {effect}',
+            self._instead(named),
+            {'source_has_it': before},
+        )
+
+    def _is_asked_for(self, reference: references.Reference) -> bool:
+        if not reference.users:
+            return True
+        target = self._sides.target
+        paths = [target.driver(b.name) for b in self._sides.conf.backends]
+        return any(
+            path is not None and path.endswith(f'.{user}')
+            for path in paths
+            for user in reference.users
+        )
+
+    def _unjudged(self, named: _Named) -> model.Finding:
+        reference = named.reference
+        return self._finding(
+            named,
+            min(reference.severity, Severity.WARNING),
+            'unjudged',
+            f'is no {reference.thing} of {self._target} or {self._source}: '
+            'whether another package brings it is not known here; if none '
+            f'does, {reference.effect}',
+            [
+                model.advice(
+                    'Install the version of that package which goes with '
+                    f'{self._target}. Without such a package:'
+                ),
+                *self._instead(named),
+            ],
+        )
+
+    def _needs_library(self, named: _Named) -> model.Finding:
+        kind = named.reference.kind
+        module, package = references.LIBRARIES[kind, named.name]
+        advice = f'Install {package} beside {self._target}'
+        if kind == drivers.DIALECT:
+            advice += (
+                ', or begin the URL with mysql+pymysql:// and install PyMySQL'
+            )
+        return self._finding(
+            named,
+            Severity.INFO,
+            'unjudged',
+            f'loads the module {module}, which manila does not bring along; '
+            f'without it {named.reference.effect.partition(" (")[0]}',
+            [model.advice(f'{advice}.')],
+        )
+
+    def _instead(self, named: _Named) -> list[model.Remediation]:
+        """Return the line to write, or the names that the target has."""
+        known = sorted(self._known(self._target, named.reference.kind))
+        if named.reference.kind in _SCHEMES:
+            shown = [name for name in known if name not in _NOT_SERVED]
+            return [model.advice(f'The target has {", ".join(shown)}.')]
+        # Here, since few runs look for a misspelling.
+        import difflib
+
+        near = difflib.get_close_matches(named.name, known, 1, 0.85)
+        if near:
+            return [_line(named, near[0])]
+        lines: list[model.Remediation] = []
+        if named.reference.kind in (*_SCHEDULING, drivers.NOTIFICATION):
+            lines = [model.advice(f'The target has {", ".join(known)}.')]
+        if len(named.names) > 1 and '=' not in named.setting.value:
+            return [*lines, _line(named, None)]
+        default = self._default(named)
+        if default and default != named.name:
+            lines += [
+                model.advice('The default is:'),
+                _assignment(named.setting, default),
+            ]
+        return lines or [model.advice('Remove the line.')]
+
+    def _default(self, named: _Named) -> str:
+        now = self._sides.target.standing(
+            named.setting.group, named.setting.name
+        )
+        default = now.option.default if now.option is not None else None
+        if isinstance(default, list):
+            return ','.join(str(item) for item in default)
+        return default if isinstance(default, str) else ''
+
+    def _finding(
+        self,
+        named: _Named,
+        severity: Severity,
+        verdict: str,
+        message: str,
+        remediation: list[model.Remediation],
+        data: Optional[dict[str, model.Scalar]] = None,
+    ) -> model.Finding:
+        setting = named.setting
+        one = len(named.names) == 1
+        return self._sides.finding(
+            severity,
+            setting,
+            verdict,
+            f'[{setting.section}] {setting.name}: '
+            f'{named.name or "an empty name"} {message}',
+            remediation,
+            {'named': named.name, **(data or {})},
+            aspect='names' if one else f'names:{named.name}',
+        )
+
+
+# Read by drivers that make share servers, alone.
+_WITH_SERVERS = ('network_api_class', 'interface_driver')
+# For tests, and names that mean another one.
+_NOT_SERVED = ('fake', 'kombu')
+
+
+def _names(value: Any, kind: str) -> tuple[str, ...]:
+    """Return the names in the value of an option."""
+    if value is None:
+        return ()
+    if isinstance(value, dict):
+        return tuple(str(item) for item in value.values())
+    if isinstance(value, list):
+        # Of share_helpers before 22 an item is NFS=path.
+        return tuple(str(item).rpartition('=')[2] for item in value)
+    text = str(value)
+    if kind not in _SCHEMES:
+        return (text,)
+    scheme, colon, _ = text.partition(':')
+    if kind == drivers.DIALECT:
+        # A text that is no URL at all is told where it is opened.
+        return (scheme,) if '://' in text else ()
+    if kind == drivers.TRANSPORT:
+        scheme = scheme.partition('+')[0]
+    return (scheme.lower() if colon else '',)
+
+
+def _line(named: _Named, name: Optional[str]) -> model.Remediation:
+    """Return the line with one name replaced, or without it."""
+    text = named.setting.value
+    if name is not None:
+        return _assignment(named.setting, text.replace(named.name, name))
+    rest = [other for other in named.names if other != named.name]
+    return _assignment(named.setting, ','.join(rest))
+
+
+def _assignment(
+    setting: config_files.Setting, value: str
+) -> model.Remediation:
+    return model.config('[{}]\n{} = {}', setting.section, setting.name, value)

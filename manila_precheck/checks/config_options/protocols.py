@@ -1,0 +1,79 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The protocols of enabled_share_protocols, which manila-api looks at itself.
+
+Up to 2025.2 the option takes any list, and manila-api ends with a
+ManilaException on a name that it does not know, in any case of letters, and
+on an empty list (manila 20.0.3 and 23.0.1 common/config.py
+verify_share_protocols, called by cmd/api.py and wsgi/wsgi.py; the names are in
+common/constants.py). From 2026.1 on oslo.config refuses unknown names before.
+"""
+
+from collections.abc import Iterator
+
+from manila_precheck import model
+from manila_precheck.checks.config_options import both_releases
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_reader
+
+_OPTION = ('DEFAULT', 'enabled_share_protocols')
+
+#: The same in every release from 12 to 23 (manila common/constants.py).
+SUPPORTED = ('NFS', 'CIFS', 'GLUSTERFS', 'HDFS', 'CEPHFS', 'MAPRFS')
+
+
+class Protocols:
+    """Looks at the line that names the protocols."""
+
+    def __init__(self, both: both_releases.Sides) -> None:
+        self._sides = both
+
+    def findings(
+        self, setting: config_files.Setting
+    ) -> Iterator[model.Finding]:
+        """Yield a finding when manila-api of the target ends on the line."""
+        target = self._sides.target
+        if (setting.group, setting.name) != _OPTION or setting not in (
+            target.effective(setting)
+        ):
+            return
+        try:
+            named = target.value(setting)
+        except config_reader.Refused:
+            # That is said of the value already.
+            return
+        if named is None:
+            return
+        unknown = [one for one in named if one.upper() not in SUPPORTED]
+        if named and not unknown:
+            return
+        what = f'{unknown[0]!r} is none' if unknown else 'it names none'
+        good = [one for one in named if one not in unknown] or ['NFS', 'CIFS']
+        yield self._sides.finding(
+            model.Severity.FAILURE,
+            setting,
+            'invalid',
+            f'{self._sides.assigned(setting)}: manila-api of {target.release} '
+            f'knows the share protocols {", ".join(SUPPORTED)}; {what}, and '
+            'it does not start',
+            [
+                model.config(
+                    '[{}]\n{} = {}',
+                    setting.section,
+                    setting.name,
+                    ','.join(good),
+                )
+            ],
+            {'named': unknown[0] if unknown else ''},
+            aspect='names',
+        )

@@ -1,0 +1,163 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Options that the driver of a back end cannot do without."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.catalog import options
+from manila_precheck.catalog import values
+from manila_precheck.checks.config_options import both_releases
+from manila_precheck.engine import unread_sources
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_reader
+
+# Marked as required, and read by drivers with share servers alone: without
+# it the plugin finds every pool, and makes no server on one (manila 22.0.2
+# share/drivers/dell_emc/plugins/unity/connection.py).
+_WITH_SERVERS = frozenset({'unity_server_meta_pool'})
+
+_EFFECTS = {
+    'init': 'the driver is not built, and manila-share exits with 1 and '
+    'starts no back end',
+    'setup': 'the driver does not come up: manila-share runs, and the back '
+    'end never reports',
+    'required': 'the driver marks it as required and has nothing to use '
+    'instead: manila-share runs, and the back end does not serve',
+}
+
+
+class _Lack(NamedTuple):
+    """Options, one of which a driver needs, and what follows without."""
+
+    names: tuple[str, ...]
+    at: str
+
+
+# Of GlusterFS the layout decides what the driver needs; what the catalog has
+# is of the default one. Without a server no volume matches the pattern
+# (manila 22.0.2 share/drivers/glusterfs/layout_volume.py).
+_OF_LAYOUT = {
+    'layout_volume': (
+        _Lack(('glusterfs_servers',), 'setup'),
+        _Lack(('glusterfs_volume_pattern',), 'init'),
+    ),
+}
+
+
+class Needed:
+    """What the back ends' sections lack in the target, in words."""
+
+    def __init__(self, both: both_releases.Sides) -> None:
+        self._sides = both
+
+    def findings(self) -> Iterator[model.Finding]:
+        """Yield a finding for each option that a back end lacks."""
+        conf = self._sides.conf
+        for backend in conf.backends:
+            if backend.section is None or not (
+                backend.source or conf.find('DEFAULT', 'share_driver')
+            ):
+                # No section, or no back end at all: backend-drivers.
+                continue
+            for lack in _lacks(self._sides.target, self._sides, backend.name):
+                options = [(backend.name, name) for name in lack.names]
+                finding = self._finding(backend, lack)
+                yield unread_sources.weighed(conf, options, finding)
+
+    def _finding(
+        self, backend: config_files.Backend, lack: _Lack
+    ) -> model.Finding:
+        name, target = backend.name, self._sides.target
+        driver = str(target.driver(name)).rpartition('.')[2]
+        same = lack in _lacks(self._sides.source, self._sides, name)
+        found = self._sides.conf.effective([(name, 'share_driver')])
+        line = found[0] if found else backend.source
+        what = ' or '.join(lack.names)
+        return self._sides.about(
+            model.Severity.FAILURE,
+            model.Subject(
+                'option',
+                f'{config_files.normalize(name)}/{lack.names[0]}',
+                line.file if line else None,
+                (line.line or None) if line else None,
+            ),
+            'missing',
+            f'[{name}] does not set {what}, which {driver} of '
+            f'{target.release} cannot do without: {_EFFECTS[lack.at]}; '
+            + (
+                f'so in {self._sides.source.release}'
+                if same
+                else f'{self._sides.source.release} does without'
+            ),
+            self._lines(name, lack),
+            {'driver': target.driver(name), 'at': lack.at},
+            aspect='missing',
+        )
+
+    def _lines(self, name: str, lack: _Lack) -> list[model.Remediation]:
+        lines = []
+        for option in lack.names:
+            now = self._sides.target.standing(name, option)
+            admitted = values.admits(now.option.type) if now.option else 'text'
+            lines.append(
+                model.config('[{}]\n{} = <{}>', name, option, admitted)
+            )
+        if len(lines) == 1:
+            return lines
+        return [model.advice('One of these:'), *lines]
+
+
+def _lacks(
+    reader: config_reader.Reader, both: both_releases.Sides, name: str
+) -> list[_Lack]:
+    """Return what a section lacks in one release, by the first option."""
+    driver = reader.driver(name)
+    if driver is None:
+        return []
+    plugin = reader.plugin(name)
+    try:
+        mode = reader.get(name, 'driver_handles_share_servers')
+    except config_reader.Refused:
+        mode = None
+    found: dict[str, _Lack] = {}
+    for need in both.catalog.needs(reader.release, driver, plugin):
+        if need.mode is not None and need.mode != mode:
+            continue
+        if not any(_is_set(reader, name, item) for item in need.options):
+            found[need.options[0]] = _Lack(need.options, need.at)
+    for lack in _OF_LAYOUT.get(reader.layout(name) or '', ()):
+        if not any(_is_set(reader, name, item) for item in lack.names):
+            found[lack.names[0]] = lack
+    told = {item for lack in found.values() for item in lack.names}
+    for option in reader.options.required(driver, plugin):
+        if option.name in told or (option.name in _WITH_SERVERS and not mode):
+            continue
+        if not _is_set(reader, name, option.name):
+            found[option.name] = _Lack((option.name,), 'required')
+    return [found[key] for key in sorted(found)]
+
+
+def _is_set(reader: config_reader.Reader, group: str, name: str) -> bool:
+    """Say whether an option has a value that is more than nothing.
+
+    A value that the release refuses is one: it is told as such.
+    """
+    try:
+        value = reader.get(group, name)
+    except config_reader.Refused:
+        now: Optional[options.Option] = reader.standing(group, name).option
+        return now is not None
+    return value not in (None, '', [], {})

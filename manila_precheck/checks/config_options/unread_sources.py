@@ -1,0 +1,145 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Values that stand in no file: in the environment, or in what cannot be read.
+
+oslo.config looks into the environment before it looks into the files, and
+into the sources of config_source after them.
+"""
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.checks.config_options import both_releases
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_reader
+
+Severity = model.Severity
+
+
+class Elsewhere:
+    """What was not judged because it stands in no file, in words."""
+
+    def __init__(
+        self, both: both_releases.Sides, environment: Mapping[str, str]
+    ) -> None:
+        self._sides = both
+        self._environment = environment
+
+    def findings(self) -> Iterator[model.Finding]:
+        """Yield a finding for each source, then for each variable."""
+        for source in self._sides.conf.sources:
+            if source.problem:
+                yield self._unread(source)
+        for variable in sorted(self._environment):
+            if variable.startswith('OS_') and '__' in variable:
+                yield from self._variable(variable)
+
+    def _unread(self, source: config_files.Source) -> model.Finding:
+        conf = self._sides.conf
+        lines = conf.effective([(source.section, 'driver')]) or conf.find(
+            'DEFAULT', 'config_source'
+        )
+        line = lines[-1] if lines else None
+        names = [f'[{s}] {name}' for s, name in sorted(source.unread or ())]
+        subject = model.Subject(
+            'option',
+            f'{config_files.normalize(source.section)}/driver',
+            line.file if line else None,
+            (line.line or None) if line else None,
+        )
+        if source.stops:
+            return self._sides.about(
+                Severity.FAILURE,
+                subject,
+                'invalid',
+                f'config_source names [{source.section}], whose driver '
+                f'{source.driver} cannot work: {source.problem}; oslo.config '
+                'ends every service when it starts',
+                [
+                    model.advice(
+                        f'Complete section [{source.section}], or take it '
+                        'out of config_source.'
+                    )
+                ],
+                {'driver': source.driver},
+                aspect='source',
+            )
+        return self._sides.about(
+            Severity.WARNING,
+            subject,
+            'unjudged',
+            f'config_source names [{source.section}], and '
+            f'{source.name} cannot be read here: {source.problem}; '
+            + (
+                f'not judged: {", ".join(names)}'
+                if names
+                else 'what it sets is not judged'
+            ),
+            [
+                model.advice(
+                    'Run manila-precheck where the services run, with the '
+                    f'driver {source.driver!r} installed and the source '
+                    'within reach.'
+                )
+                if source.driver
+                else model.config('[{}]\ndriver = remote_file', source.section)
+            ],
+            {'driver': source.driver},
+            aspect='source',
+        )
+
+    def _variable(self, variable: str) -> Iterator[model.Finding]:
+        section, _, name = variable[len('OS_') :].lower().partition('__')
+        group = 'DEFAULT' if section == 'default' else section
+        for reader in (self._sides.target, self._sides.source):
+            found = self._option(reader, group, name)
+            if found is None:
+                continue
+            lines = reader.conf.effective(found.names)
+            text = f'; it wins over {lines[-1].where}' if lines else ''
+            option = f'[{group}] {found.names[0][1]}'
+            yield self._sides.about(
+                Severity.WARNING,
+                model.Subject('option', f'{group}/{found.names[0][1]}'),
+                'unjudged',
+                f'{variable} in the environment sets {option} for this '
+                f'command{text}; whether the services have it is not known, '
+                'and its value is not judged',
+                [
+                    model.advice(
+                        f'Unset {variable} for this command. Where the '
+                        f'services have it, write {option} into a '
+                        'configuration file.'
+                    )
+                ],
+                {'variable': variable},
+                aspect='environment',
+            )
+            return
+
+    def _option(
+        self, reader: config_reader.Reader, group: str, name: str
+    ) -> Optional[config_reader.Standing]:
+        """Return the option that a variable sets, under its current name."""
+        names = [name] + [
+            other for other in reader.options.names if other.lower() == name
+        ]
+        for one in names:
+            found = reader.standing(group, one)
+            # A login plugin may be named in another variable.
+            if found.read or found.why is config_reader.Why.LOGIN:
+                if found.option is not None and not found.old:
+                    return found
+        return None

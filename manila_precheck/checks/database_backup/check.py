@@ -1,0 +1,280 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The check ``database-backup``."""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+import datetime
+from typing import TYPE_CHECKING
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck.checks.database_backup import dump
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+from manila_precheck.evidence import timestamps
+from manila_precheck.evidence.database import connection
+from manila_precheck.evidence.database import database_url
+from manila_precheck.evidence.database import schema_diff
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+# A smaller table is all page headers: its size says nothing of its rows.
+_TABLE_BYTES = 1_000_000
+
+_MAKE = {
+    'mysql': 'mysqldump --single-transaction --result-file=FILE DATABASE',
+    'postgresql': 'pg_dump --file=FILE DATABASE',
+    'sqlite': 'sqlite3 DATABASE ".backup FILE"',
+}
+
+
+class DatabaseBackup(check.Check):
+    """The backup to go back to is missing, old, cut off or of another state.
+
+    A migration that fails on MySQL leaves half of its work behind, and no
+    migration of manila goes back with its rows: the backup that was made
+    after the services stopped is the only way.
+
+    The newest file that ``path`` names is read once, as a stream: a dump of
+    mysqldump, mariadb-dump or pg_dump, plain or packed by gzip, bzip2, xz,
+    zstd or lz4 (where the tool, or Python's module, for the last two is);
+    the formats of its own that pg_dump has through pg_restore. A tool that
+    another user could change is not run. The backup is complete when it ends
+    with the line that the tool writes last; one made
+    with --skip-comments or --compact has none and cannot be told from one
+    that was cut off. Its age is by that line where it has a time, in the
+    time zone of this host, else by the file. The copy that mariabackup or
+    xtrabackup makes is recognised, and not looked into; nor is an archive of
+    files.
+
+    FAILURE: there is none, it is not complete, it lacks a table of manila
+    that the database has, or its alembic revision is not the one that the
+    database has. WARNING: it is older than
+    ``max_age_hours``, dated in the future (by more than five minutes) or not
+    at all, much smaller than the tables, or could not be looked into. Whether
+    it can be restored only a restore tells.
+    """
+
+    id = 'database-backup'
+    title = 'Backup of the database'
+    stages = frozenset({model.Stage.STOPPED})
+    requires = frozenset({model.Source.DATABASE})
+
+    @classmethod
+    def opts(cls) -> 'tuple[cfg.Opt, ...]':
+        """Return where the backup is, and what it has to be."""
+        from oslo_config import cfg
+
+        return (
+            cfg.StrOpt(
+                'path',
+                help='The backup of the database: a file, a directory, or a '
+                'pattern with wildcards, of which the newest is taken '
+                '(``/var/backups/manila-*.sql.gz``).',
+            ),
+            cfg.FloatOpt(
+                'max_age_hours',
+                default=24.0,
+                min=0.0,
+                help='How many hours old the backup may be.',
+            ),
+            cfg.IntOpt(
+                'min_size_percent',
+                default=10,
+                min=0,
+                help='How large the dump must at least be, without '
+                'compression and in percent of what the tables take on disk. '
+                'Tables of less than 1 MB do not count.',
+            ),
+            cfg.FloatOpt(
+                'read_seconds',
+                default=240.0,
+                min=0.1,
+                help='How many seconds to read the backup. One that takes '
+                'longer is not known to be complete.',
+            ),
+        )
+
+    def run(self, ctx: context.Context) -> Iterable[model.Finding]:
+        """Yield what is wrong with the newest backup."""
+        options = ctx.options_of(self.id)
+        if not options.path:
+            raise exceptions.SourceNotGiven(
+                'no backup is named: [manila_precheck_database_backup] path '
+                'is not set'
+            )
+        path = dump.newest(options.path)
+        if path is None:
+            yield self._found(
+                ctx,
+                model.Severity.FAILURE,
+                f'no backup is at {options.path}',
+                'missing',
+            )
+            return
+        name = database_url.name_of_manila(ctx.conf)
+        found = dump.read(path, name, options.read_seconds)
+        yield from self._whole(ctx, found)
+        yield from self._age(ctx, found)
+        yield from self._revision(ctx, ctx.database, found)
+        yield from self._tables(ctx, ctx.database, found)
+        yield from self._size(ctx, found)
+
+    def _found(
+        self,
+        ctx: context.Context,
+        severity: model.Severity,
+        message: str,
+        aspect: str,
+        **data: model.Scalar,
+    ) -> model.Finding:
+        return self.finding(
+            severity,
+            model.Subject('backup', 'newest'),
+            message,
+            [
+                model.advice('Make a new one while the services are stopped:'),
+                model.command(_MAKE[ctx.database.dialect]),
+            ],
+            data=data,
+            aspect=aspect,
+        )
+
+    def _whole(
+        self, ctx: context.Context, found: dump.Backup
+    ) -> Iterator[model.Finding]:
+        if found.whole is dump.Whole.NO:
+            yield self._found(
+                ctx,
+                model.Severity.FAILURE,
+                f'the backup {found.path} is not complete: {found.why}',
+                'incomplete',
+                path=found.path,
+            )
+        elif found.whole is dump.Whole.UNKNOWN:
+            yield self._found(
+                ctx,
+                model.Severity.WARNING,
+                f'the backup {found.path} was not looked into, neither for '
+                f'its end nor for its revision: {found.why}',
+                'unread',
+                path=found.path,
+            )
+
+    def _age(
+        self, ctx: context.Context, found: dump.Backup
+    ) -> Iterator[model.Finding]:
+        if found.made is None:
+            yield self._found(
+                ctx,
+                model.Severity.WARNING,
+                f'the backup {found.path} has no date that could be read: '
+                'how old it is is not known',
+                'age',
+                path=found.path,
+            )
+            return
+        if timestamps.is_ahead(found.made, ctx.now):
+            yield self._found(
+                ctx,
+                model.Severity.WARNING,
+                f'the backup {found.path} is of {found.made:%Y-%m-%d %H:%M} '
+                f'UTC, and here it is {ctx.now:%Y-%m-%d %H:%M} UTC: a clock '
+                'or a time zone is wrong, and how old it is is not known',
+                'age',
+                path=found.path,
+                made=found.made.isoformat(),
+            )
+            return
+        age = ctx.now - found.made
+        hours = age / datetime.timedelta(hours=1)
+        limit = ctx.options_of(self.id).max_age_hours
+        if hours > limit:
+            yield self._found(
+                ctx,
+                model.Severity.WARNING,
+                f'the backup {found.path} is of {found.made:%Y-%m-%d %H:%M} '
+                f'UTC, {hours:.0f} hours ago: what was written since is not '
+                'in it',
+                'age',
+                path=found.path,
+                hours=round(hours, 1),
+                made=found.made.isoformat(),
+            )
+
+    def _revision(
+        self, ctx: context.Context, db: connection.Database, found: dump.Backup
+    ) -> Iterator[model.Finding]:
+        if found.whole is not dump.Whole.YES or found.revisions == (
+            db.revisions
+        ):
+            return
+        inside = ', '.join(found.revisions)
+        yield self._found(
+            ctx,
+            model.Severity.FAILURE,
+            f'the backup {found.path} is of revision {inside or "unknown"} '
+            f'and the database is at {", ".join(db.revisions) or "none"}: it '
+            'is of another time, or of another database',
+            'revision',
+            path=found.path,
+            revision=inside or None,
+            database=', '.join(db.revisions) or None,
+        )
+
+    def _tables(
+        self, ctx: context.Context, db: connection.Database, found: dump.Backup
+    ) -> Iterator[model.Finding]:
+        if found.whole is not dump.Whole.YES:
+            return
+        # No release has dropped a table. What a later one makes may have been
+        # left behind by a migration that stopped, after the backup.
+        at = ctx.catalog.releases_with(db.revision or '')
+        known = set(ctx.catalog.tables((at or ctx.catalog.releases[-1:])[0]))
+        missing = sorted(known & set(db.shape) - found.tables)
+        if missing:
+            yield self._found(
+                ctx,
+                model.Severity.FAILURE,
+                f'the backup {found.path} makes no table '
+                f'{schema_diff.listed(missing, ctx.options.max_listed)}, '
+                'which the database has',
+                'tables',
+                path=found.path,
+                missing=len(missing),
+            )
+
+    def _size(
+        self, ctx: context.Context, found: dump.Backup
+    ) -> Iterator[model.Finding]:
+        if found.whole is not dump.Whole.YES:
+            return
+        tables = sum(
+            table.data_bytes or 0
+            for table in ctx.schema.tables.values()
+            if (table.data_bytes or 0) >= _TABLE_BYTES
+        )
+        percent = ctx.options_of(self.id).min_size_percent
+        if found.size_bytes * 100 < tables * percent:
+            yield self._found(
+                ctx,
+                model.Severity.WARNING,
+                f'the backup {found.path} has {found.size_bytes} bytes '
+                f'without compression, the tables take {tables}: it may lack '
+                'some of them',
+                'size',
+                path=found.path,
+                size_bytes=found.size_bytes,
+                table_bytes=tables,
+            )

@@ -1,0 +1,328 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""A backup of the database: which it is, whether it is whole, of what.
+
+A dump is read once, from its beginning to its end, as a stream. Whole is what
+ends with the line that the tool writes last: '-- Dump completed' (mysqldump,
+mariadb-dump), '-- PostgreSQL database dump complete' (pg_dump), which a dump
+that was cut off has not.
+"""
+
+import datetime
+import enum
+import glob
+import os
+import re
+import time
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import exceptions
+from manila_precheck.checks.database_backup import decompress
+from manila_precheck.evidence import timestamps
+
+_OVERLAP_BYTES = 1 << 10
+_TAIL_BYTES = 1 << 12
+
+# The names of databases, and the rows of alembic_version of each. A text of
+# a user holds no line end in the dumps of either: it is written as \n.
+_MARK = re.compile(
+    rb'^(?:'
+    rb'USE `(?P<use>(?:[^`\n]|``)+)`;'
+    rb'|\\connect (?:-reuse-previous=on )?"?(?:dbname=)?\'?'
+    rb'(?P<connect>[^"\'\s]+)'
+    rb'|-- Host: .*?Database: (?P<host>\S+)'
+    rb'|INSERT INTO (?:`alembic_version`|(?:\w+\.)?alembic_version)'
+    rb'(?: \([^)\n]*\))? VALUES\s*(?P<values>\([^;\n]*(?:\n\([^;\n]*)*);'
+    rb'|COPY (?:\w+\.)?alembic_version \([^)\n]*\) FROM stdin;\n'
+    rb'(?P<copy>(?:\w*\n)*)\\\.\n'
+    rb'|\\(?P<restrict>restrict) \S'
+    rb'|CREATE TABLE (?:IF NOT EXISTS )?'
+    rb'(?:`(?P<quoted>[^`\n]+)`|(?:\w+\.)?(?P<table>\w+)) \('
+    rb')',
+    re.MULTILINE,
+)
+_REVISION = re.compile(rb"'(\w+)'")
+_MYSQL_END = re.compile(
+    rb'\n-- Dump completed'
+    rb'(?: on (\d{4}-\d\d-\d\d) +(\d{1,2}:\d\d:\d\d))?\n+\Z'
+)
+_POSTGRESQL_END = re.compile(
+    rb'\n-- PostgreSQL database (?:cluster )?dump complete\n--\n\n+'
+    rb'(?P<unrestrict>\\unrestrict \S+\n\n+)?\Z'
+)
+# What mariabackup and xtrabackup leave in their directory.
+_PHYSICAL = (
+    'xtrabackup_checkpoints',
+    'mariadb_backup_checkpoints',
+    'xtrabackup_info',
+    'mariadb_backup_info',
+)
+
+
+class Whole(enum.Enum):
+    """Whether a backup is complete."""
+
+    YES = 'yes'
+    NO = 'no'
+    # It was not looked at, or not to its end.
+    UNKNOWN = 'unknown'
+
+
+class Backup(NamedTuple):
+    """One backup, as far as it could be read."""
+
+    path: str
+
+    kind: str
+    """'mysql', 'postgresql', 'physical' or 'unknown'."""
+
+    made: Optional[datetime.datetime]
+    """When it was made, in UTC, with a time zone: by its last line, else
+    when the file changed last; None when that is no date."""
+
+    whole: Whole
+
+    why: str
+    """Why it is not whole, or could not be read; '' when it is."""
+
+    size_bytes: int
+    """Of the dump, without compression; on disk when that is unknown."""
+
+    revisions: tuple[str, ...]
+    """The alembic revisions of the database that was asked for."""
+
+    tables: frozenset[str]
+    """Those that the dump makes in that database."""
+
+
+def newest(pattern: str) -> Optional[str]:
+    """Return the file or directory that changed last; None without any.
+
+    :param pattern: a path, or one with * and ?.
+    """
+    found = []
+    for path in sorted(glob.glob(os.path.expanduser(pattern))):
+        try:
+            found.append((os.stat(path).st_mtime, path))
+        except FileNotFoundError:
+            # Removed a moment ago.
+            continue
+    return max(found)[1] if found else None
+
+
+def read(path: str, database: str, limit_seconds: float) -> Backup:
+    """Read a backup to its end.
+
+    :param path: a file, or a directory that a tool made.
+    :param database: whose revision is wanted, when it holds several.
+    :param limit_seconds: how long to read.
+    :raises SourceUnusable: when it cannot be opened.
+    """
+    try:
+        changed = _moment(os.stat(path).st_mtime)
+        size = _size(path)
+        if os.path.isdir(path) and not os.path.exists(
+            os.path.join(path, 'toc.dat')
+        ):
+            return _directory(path, changed, size)
+        reader = _Reader(database)
+        whole, why = _follow(reader, path, time.monotonic() + limit_seconds)
+    except OSError as error:
+        raise exceptions.SourceUnusable(
+            f'the backup {path} cannot be read: {error.strerror or error}'
+        ) from None
+    if whole is Whole.YES:
+        whole, why = reader.whole()
+    return Backup(
+        path,
+        reader.kind,
+        reader.completed() if reader.dated else changed,
+        whole,
+        why,
+        reader.size_bytes or size,
+        tuple(sorted(reader.revisions())),
+        reader.tables(),
+    )
+
+
+def _follow(
+    reader: '_Reader', path: str, deadline: float
+) -> tuple[Whole, str]:
+    try:
+        for chunk in decompress.chunks(path, deadline):
+            reader.feed(chunk)
+    except decompress.Cut as error:
+        return Whole.NO, str(error)
+    except decompress.Unread as error:
+        return Whole.UNKNOWN, str(error)
+    return Whole.YES, ''
+
+
+class _Reader:
+    """What one pass over the text of a dump gathers."""
+
+    def __init__(self, database: str) -> None:
+        self.size_bytes = 0
+        self._database = database
+        self._rest = b''
+        self._tail = b'\n'
+        self._head = b''
+        self._current = ''
+        self._found: dict[str, set[str]] = {}
+        self._tables: dict[str, set[str]] = {}
+        self._restricted = False
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next piece.
+
+        :raises Unread: when it is no dump that could be read here.
+        """
+        if not self.size_bytes and chunk[257:262] == b'ustar':
+            raise decompress.Unread('it is an archive of files')
+        self.size_bytes += len(chunk)
+        if len(self._head) < _TAIL_BYTES:
+            self._head += chunk[:_TAIL_BYTES]
+        self._tail = (self._tail + chunk)[-_TAIL_BYTES:]
+        text = self._rest + chunk
+        done = 0
+        for mark in _MARK.finditer(text):
+            self._mark(mark)
+            if mark.end() < len(text):
+                done = mark.end()
+        # A line that goes on in the next chunk, unless it is a long one.
+        self._rest = text[max(done, len(text) - _OVERLAP_BYTES) :]
+
+    def _mark(self, mark: 're.Match[bytes]') -> None:
+        name = mark['use'] or mark['connect'] or mark['host']
+        if name:
+            self._current = name.decode('utf-8', 'replace')
+        elif mark['restrict']:
+            self._restricted = True
+        elif mark['quoted'] or mark['table']:
+            table = (mark['quoted'] or mark['table']).decode(
+                'utf-8', 'replace'
+            )
+            self._tables.setdefault(self._current, set()).add(table)
+        elif mark['values']:
+            self._note(_REVISION.findall(mark['values']))
+        else:
+            self._note((mark['copy'] or b'').split())
+
+    def _note(self, revisions: list[bytes]) -> None:
+        held = self._found.setdefault(self._current, set())
+        held.update(revision.decode() for revision in revisions)
+
+    @property
+    def kind(self) -> str:
+        if b'-- PostgreSQL database' in self._head:
+            return 'postgresql'
+        if re.search(rb'^-- (MySQL|MariaDB) dump', self._head, re.MULTILINE):
+            return 'mysql'
+        if self._found:
+            return 'postgresql' if self._restricted else 'mysql'
+        return 'unknown'
+
+    def revisions(self) -> set[str]:
+        """Return those of the database, or of the only one there is."""
+        if self._database in self._found:
+            return self._found[self._database]
+        if len(self._found) == 1:
+            return next(iter(self._found.values()))
+        return set()
+
+    def tables(self) -> frozenset[str]:
+        """Return the tables of the same database."""
+        name = self._database
+        if name not in self._tables and len(self._found) == 1:
+            (name,) = self._found
+        return frozenset(self._tables.get(name, ()))
+
+    def whole(self) -> tuple[Whole, str]:
+        """Return whether the text ends as its tool ends it."""
+        if self.kind == 'unknown':
+            return Whole.UNKNOWN, 'it is in no format that is known here'
+        if self.kind == 'mysql':
+            if _MYSQL_END.search(self._tail):
+                return Whole.YES, ''
+            return Whole.NO, 'it has no "-- Dump completed" at its end'
+        end = _POSTGRESQL_END.search(self._tail)
+        if end and (end['unrestrict'] or not self._restricted):
+            return Whole.YES, ''
+        return (
+            Whole.NO,
+            'it has no "-- PostgreSQL database dump complete" at its end',
+        )
+
+    @property
+    def dated(self) -> bool:
+        """Say whether the last line has a time."""
+        end = _MYSQL_END.search(self._tail)
+        return end is not None and end[1] is not None
+
+    def completed(self) -> Optional[datetime.datetime]:
+        """Return the time in the last line, which is one of this host.
+
+        :returns: None when it is no time.
+        """
+        end = _MYSQL_END.search(self._tail)
+        if end is None or end[1] is None:
+            return None
+        # mysqldump writes the hour with a blank before its only digit.
+        text = f'{end[1].decode()} {end[2].decode():0>8}'
+        found = timestamps.parse(text)
+        if found is None or found.time is None:
+            return None
+        try:
+            return found.time.astimezone(datetime.timezone.utc)
+        except (OverflowError, ValueError):
+            # The first and the last day that there is.
+            return None
+
+
+def _moment(seconds: float) -> Optional[datetime.datetime]:
+    """Return a time of a file; None when it is beyond the year 9999."""
+    try:
+        return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
+    except (OverflowError, OSError, ValueError):
+        return None
+
+
+def _size(path: str) -> int:
+    if not os.path.isdir(path):
+        return os.stat(path).st_size
+    return sum(
+        os.stat(os.path.join(folder, name)).st_size
+        for folder, _, names in os.walk(path)
+        for name in names
+    )
+
+
+def _directory(
+    path: str, changed: Optional[datetime.datetime], size: int
+) -> Backup:
+    physical = any(
+        os.path.exists(os.path.join(path, name)) for name in _PHYSICAL
+    )
+    why = 'it is a directory of no tool that is known here'
+    if physical:
+        why = 'it is a copy of the files of the server'
+    return Backup(
+        path,
+        'physical' if physical else 'unknown',
+        changed,
+        Whole.UNKNOWN,
+        why,
+        size,
+        (),
+        frozenset(),
+    )

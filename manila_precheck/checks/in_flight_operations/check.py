@@ -1,0 +1,249 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The check ``in-flight-operations``."""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+import datetime
+
+from manila_precheck import model
+from manila_precheck.checks.in_flight_operations import sql
+from manila_precheck.checks.in_flight_operations import states
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+from manila_precheck.evidence import timestamps
+
+Fate = states.Fate
+Severity = model.Severity
+
+# At plan and at stopped.
+_SEVERITIES = {
+    Fate.RESUMED: (Severity.INFO, Severity.INFO),
+    Fate.WAITS: (Severity.INFO, Severity.INFO),
+    Fate.UNSURE: (Severity.WARNING, Severity.WARNING),
+    Fate.STUCK: (Severity.WARNING, Severity.FAILURE),
+    Fate.LOST: (Severity.WARNING, Severity.FAILURE),
+}
+
+_REFERENCE = (
+    'https://docs.openstack.org/manila/latest/admin/'
+    'shared-file-systems-upgrades.html'
+)
+
+_AFTER = model.advice('Once the services of the target run:')
+
+
+class InFlightOperations(check.Check):
+    """A resource is in the middle of an operation.
+
+    manila keeps what it is doing in the status of the resource. Most of it
+    is one call of manila-share: a service that is stopped cleanly ends the
+    calls that it is in, for as long as ``graceful_shutdown_timeout`` lets it
+    (60 seconds); what is cut off stays as it is, in every release from 12
+    on, until an operator resets it. Looked at are share instances (replicas
+    among them), snapshot instances, share servers and networks, groups and
+    their snapshots, backups, transfers, access rules of shares and of
+    snapshots, and services that ensure their shares. Migrations are told by
+    ``running-migrations``, with all that they hold; one that is over and
+    left an instance behind is told here.
+
+    - Resumed: what the storage does by itself (creating_from_snapshot,
+      backups by a driver, snapshots on replicas), which manila-share polls.
+    - Waiting: a transfer; no service works on it.
+    - Not sure: access rules in the queue. A start takes them up only where
+      the driver implements ensure_shares and its back end changed, else the
+      next rule of the same share does. A share that is ensuring likewise.
+    - Stuck: everything inside a call. A rule in applying, denying or
+      updating also blocks all others of its share.
+    - Lost: a backup that manila-data copies. It becomes error when
+      manila-data starts, and a share that was being restored
+      backup_restoring_error.
+
+    Known false positives: what got stuck long before looks like what was cut
+    off now; the time since when it is so tells them apart. It is the last
+    change of the row, which for a backup moves with its progress.
+
+    At plan: WARNING, as it can still end, but INFO for what is resumed or
+    waits. At stopped: FAILURE for what is stuck or lost, WARNING for what is
+    not sure, INFO for the rest.
+
+    What to do: wait until it has ended, before the services are stopped.
+    After a stop, look on the storage what became of it, then reset it.
+    """
+
+    id = 'in-flight-operations'
+    title = 'Operations in flight'
+    stages = frozenset({model.Stage.PLAN, model.Stage.STOPPED})
+    drains = frozenset({model.Stage.PLAN})
+    requires = frozenset({model.Source.DATABASE})
+
+    def run(self, ctx: context.Context) -> Iterable[model.Finding]:
+        """Yield a finding for each operation, max_listed of each state."""
+        db, limit = ctx.database, ctx.options.max_listed
+        for kind in states.KINDS:
+            if not (
+                db.has_column(kind.table, kind.column) or _is_due(ctx, kind)
+            ):
+                continue
+            found = sql.select(db, kind, limit)
+            listed: dict[states.State, list[sql.Operation]] = {}
+            for one in found:
+                listed.setdefault(one.state, []).append(one)
+            for some in listed.values():
+                yield from self._judge(ctx, some, limit)
+
+    def _judge(
+        self,
+        ctx: context.Context,
+        some: list[sql.Operation],
+        limit: int,
+    ) -> Iterator[model.Finding]:
+        """Yield the findings of one state of one kind."""
+        now = ctx.database.now()
+        for one in some[:limit]:
+            yield self._finding(ctx, one, now)
+        total, one = some[0].total, some[0]
+        shown = min(total, limit)
+        if shown < total:
+            name = f'{one.kind.noun}s in {_name_of(one.state)}'
+            yield self.finding(
+                _severity(ctx, one.state),
+                model.Subject(one.kind.name, name),
+                f'{one.kind.noun} in {_name_of(one.state)}: {total - shown} '
+                f'more than the {shown} that max_listed of '
+                f'[manila_precheck] lets through, {total} in all; each '
+                f'{one.state.words}',
+                [model.advice('Raise max_listed to see each.')],
+                data={'state': one.state.value, 'total': total},
+                aspect='more',
+            )
+
+    def _finding(
+        self,
+        ctx: context.Context,
+        one: sql.Operation,
+        now: datetime.datetime,
+    ) -> model.Finding:
+        name, uuid = one.id, one.id
+        if one.kind is states.SERVICE:
+            name, uuid = f'{one.id}@{one.host}', ''
+        noun = 'replica' if one.replica else one.kind.noun
+        words = f'{noun} {name}'
+        if one.share_id:
+            words += f' of share {one.share_id}'
+        if one.host and one.kind is not states.SERVICE:
+            words += f' on {one.host}'
+        inside = '' if one.kind is states.TRANSFER else 'in '
+        words += f' is {inside}{one.state.value}'
+        if one.progress:
+            words += f' ({one.progress.rstrip("%")}%)'
+        words += timestamps.since(one.since, now)
+        return self.finding(
+            _severity(ctx, one.state),
+            model.Subject(one.kind.name, name, uuid=uuid or None),
+            f'{words}: it {one.state.words}',
+            _remediation(ctx, one),
+            [_REFERENCE],
+            {
+                'state': one.state.value,
+                'fate': one.state.fate.value,
+                'owner': one.state.owner or None,
+                'since': timestamps.to_data(one.since),
+                'host': one.host,
+                'share_id': one.share_id,
+                'snapshot_id': one.snapshot_id,
+                'progress': one.progress,
+            },
+        )
+
+
+def _is_due(ctx: context.Context, kind: states.Kind) -> bool:
+    """Say whether the database must have the table and column of a kind.
+
+    One that stopped between two releases may lack what is not there yet.
+    """
+    source = ctx.upgrade.source
+    at_revision = ctx.catalog.releases_at(ctx.database.revision or '')
+    return source in at_revision and source.major >= kind.since
+
+
+def _name_of(state: states.State) -> str:
+    return f'{state.value} ({state.variant})' if state.variant else state.value
+
+
+def _severity(ctx: context.Context, state: states.State) -> Severity:
+    plan, stopped = _SEVERITIES[state.fate]
+    return stopped if ctx.stage is model.Stage.STOPPED else plan
+
+
+def _remediation(
+    ctx: context.Context, one: sql.Operation
+) -> list[model.Remediation]:
+    """Return what to do about one operation, in the order to do it."""
+    stopped = ctx.stage is model.Stage.STOPPED
+    state, kind = one.state, one.kind
+    todo = [_AFTER] if stopped else []
+    if kind is states.TRANSFER:
+        return [
+            *todo,
+            model.advice('When nobody is to accept it:'),
+            model.command('openstack share transfer delete {}', one.id),
+        ]
+    if kind is states.SERVICE:
+        return [
+            *todo,
+            model.command(
+                'openstack share service list --host{=} --binary{=}',
+                one.host,
+                one.id,
+            ),
+        ]
+    if one.access_id:
+        return [*todo, *_of_a_rule(one)]
+    if state.reset is None:
+        return [
+            *todo,
+            model.command('openstack share access list {}', one.share_id),
+        ]
+    if state.fate is Fate.RESUMED:
+        first = 'Let it end. If it does not move once the target runs:'
+    elif stopped:
+        first = 'Look on the storage what became of it; then, if need be:'
+    else:
+        first = 'Let it end before the stop. If it does not move any more:'
+    command = kind.command
+    if one.replica:
+        command = 'openstack share replica set --status{=} {}'
+    reset = model.command(command, state.reset, one.id)
+    return [*todo, model.advice(first), reset]
+
+
+def _of_a_rule(one: sql.Operation) -> Iterator[model.Remediation]:
+    if one.kind is states.SNAPSHOT_ACCESS_RULE:
+        yield model.command(
+            'openstack share snapshot access list {}', one.snapshot_id
+        )
+        yield model.advice('If it does not move, apply or deny it again:')
+        yield model.command(
+            'openstack share snapshot access delete {} {}',
+            one.snapshot_id,
+            one.access_id,
+        )
+        return
+    yield model.command('openstack share access list {}', one.share_id)
+    if one.state.fate is Fate.UNSURE:
+        yield model.advice('If it does not move, apply or deny it again:')
+    else:
+        yield model.advice('If it does not move, take it away, then add it:')
+    yield model.command(
+        'openstack share access delete {} {}', one.share_id, one.access_id
+    )

@@ -1,0 +1,346 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The rows in a state in which no resource stays, listed and counted.
+
+Each table is read once: one statement counts the rows in each state and
+returns the first of them. Other tables are asked for those rows alone.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck.checks.in_flight_operations import states
+from manila_precheck.evidence import timestamps
+from manila_precheck.evidence.database import connection
+from manila_precheck.evidence.database import migrations
+
+
+class Operation(NamedTuple):
+    """One row that is not at rest."""
+
+    kind: states.Kind
+    """What it is."""
+
+    state: states.State
+    """What it is in."""
+
+    id: str
+    """Of the row; of a service its binary."""
+
+    since: Optional[timestamps.Timestamp]
+    """When the row changed last."""
+
+    host: Optional[str]
+    """host@backend#pool; None where there is none."""
+
+    share_id: Optional[str]
+    """Of the share that it belongs to."""
+
+    snapshot_id: Optional[str]
+    """Of the snapshot that it belongs to."""
+
+    access_id: Optional[str]
+    """Of an access rule, as the API names it."""
+
+    progress: Optional[str]
+    """In percent, where the table has it."""
+
+    replica: bool
+    """Whether it is a replica of a share."""
+
+    total: int
+    """How many rows of the table are in this state: exact."""
+
+
+class _Query(NamedTuple):
+    """How the rows of one kind are found; t is its table."""
+
+    state: str = ''
+    """The state, as an expression; '' for the column of the kind."""
+
+    condition: str = ''
+    """Which rows are in one; '' for every state of the kind."""
+
+    joined: str = ''
+    """Tables that are asked for those rows."""
+
+    left_out: tuple[str, ...] = ()
+    """Conditions of rows that are told elsewhere; none may be NULL."""
+
+    columns: Mapping[str, str] = {}
+    """What the columns below are, where not NULL."""
+
+    beside: str = ''
+    """Tables that are asked, by found.owner, for what is returned."""
+
+    outer: Mapping[str, str] = {}
+    """The columns that those tables have."""
+
+
+# Inside: one pass for the number in each state and for the first of them.
+# Outside: what only the rows that are returned are asked for.
+_SELECT = (
+    'SELECT found.state, found.variant, found.id, found.since, '
+    '{host} AS host, {share_id} AS share_id, {snapshot_id} AS snapshot_id, '
+    'found.access_id, found.progress, found.replica, found.total FROM '
+    '(SELECT {state} AS state, {variant} AS variant, {id} AS id, '
+    '{since} AS since, {owner} AS owner, '
+    '{inner_host} AS host, {inner_share_id} AS share_id, '
+    '{inner_snapshot_id} AS snapshot_id, {access_id} AS access_id, '
+    '{progress} AS progress, {replica} AS replica, '
+    'COUNT(*) OVER (PARTITION BY {state}, {variant}) AS total, '
+    'ROW_NUMBER() OVER (PARTITION BY {state}, {variant} ORDER BY {id}, t.id) '
+    'AS place FROM {table} t{joined} WHERE t.deleted = {live}{where}) '
+    'found{beside} WHERE found.place <= {limit}'
+)
+
+_INSTANCE = (
+    ' LEFT JOIN shares s ON s.id = i.share_id '
+    'LEFT JOIN share_servers v ON v.id = i.share_server_id'
+)
+
+
+def _in(values: Any) -> str:
+    return '(' + ', '.join(f"'{value}'" for value in sorted(values)) + ')'
+
+
+_BUSY = _in(migrations.STATES)
+
+
+# What a running migration holds, which it is told for.
+_OF_A_MIGRATION = (
+    "(COALESCE(t.status, '') IN ('migrating', 'migrating_to') AND "
+    f"COALESCE(s.task_state, '') IN {_BUSY})",
+    "(COALESCE(t.status, '') IN ('server_migrating', 'server_migrating_to') "
+    f"AND COALESCE(v.task_state, '') IN {_BUSY})",
+)
+
+
+# What another row stands for. Lists, not EXISTS: PostgreSQL has no index on
+# these columns, and would read the other table once for each row.
+_RULES = (
+    "(COALESCE(t.status, '') NOT IN {statuses} AND t.id IN "
+    '(SELECT m.share_instance_id FROM share_instance_access_map m '
+    "WHERE m.deleted = 'False' AND m.state IN {queued} "
+    'AND m.share_instance_id IS NOT NULL))'
+)
+_TRANSFERS = (
+    "(COALESCE(t.status, '') = 'awaiting_transfer' "
+    "AND COALESCE(t.share_id, '') IN (SELECT o.resource_id FROM transfers o "
+    "WHERE o.deleted = 'False' AND o.resource_id IS NOT NULL))"
+)
+_BACKUPS = (
+    "(COALESCE(t.status, '') IN ('backup_creating', 'backup_restoring') "
+    "AND (COALESCE(t.share_id, '') IN (SELECT b.share_id "
+    "FROM share_backups b WHERE b.deleted = 'False' "
+    "AND b.status IN ('creating', 'restoring') AND b.share_id IS NOT NULL) "
+    "OR COALESCE(s.source_backup_id, '') IN (SELECT b.id "
+    "FROM share_backups b WHERE b.deleted = 'False' "
+    "AND b.status = 'restoring')))"
+)
+
+
+def _share_instances(db: connection.Database) -> _Query:
+    statuses = _in(
+        state.value
+        for state in states.SHARE_INSTANCE.states
+        if state.value != 'syncing'
+    )
+    queued = _in(state.value for state in states.ACCESS_RULE.states)
+    left_out = [
+        *_OF_A_MIGRATION,
+        _RULES.format(statuses=statuses, queued=queued),
+    ]
+    if db.has_table('transfers'):
+        left_out.append(_TRANSFERS)
+    if db.has_table('share_backups'):
+        left_out.append(_BACKUPS)
+    return _Query(
+        f"CASE WHEN t.status IN {statuses} THEN t.status ELSE 'syncing' END",
+        f"(t.status IN {statuses} OR t.access_rules_status = 'syncing')",
+        _INSTANCE.replace('i.', 't.'),
+        tuple(left_out),
+        {
+            'host': 't.host',
+            'share_id': 't.share_id',
+            'progress': 't.progress',
+            'replica': 'CASE WHEN t.replica_state IS NULL THEN 0 ELSE 1 END',
+        },
+    )
+
+
+def _query(db: connection.Database, kind: states.Kind) -> _Query:
+    instance = (
+        ' LEFT JOIN share_instances i ON i.id = t.share_instance_id'
+        + _INSTANCE
+    )
+    if kind is states.SHARE_INSTANCE:
+        return _share_instances(db)
+    if kind is states.SNAPSHOT_INSTANCE:
+        return _Query(
+            joined=instance,
+            left_out=_OF_A_MIGRATION,
+            columns={
+                'variant': "CASE WHEN t.status IN ('creating', 'deleting') "
+                "AND COALESCE(i.replica_state, 'active') <> 'active' "
+                "THEN 'replica' ELSE '' END",
+                'host': 'i.host',
+                'share_id': 'i.share_id',
+                'snapshot_id': 't.snapshot_id',
+                'progress': 't.progress',
+            },
+        )
+    if kind is states.SHARE_SERVER:
+        return _Query(
+            joined=' LEFT JOIN share_servers v '
+            "ON v.id = t.source_share_server_id AND v.deleted = 'False'",
+            left_out=(
+                "(t.status IN ('server_migrating', 'server_migrating_to') "
+                f"AND (COALESCE(t.task_state, '') IN {_BUSY} "
+                f"OR COALESCE(v.task_state, '') IN {_BUSY}))",
+            ),
+            columns={'host': 't.host'},
+        )
+    return _PLAIN.get(kind, _Query())
+
+
+_PLAIN = {
+    states.SHARE_GROUP: _Query(columns={'host': 't.host'}),
+    states.SHARE_BACKUP: _Query(
+        columns={
+            'variant': "CASE WHEN t.topic = 'manila-share' "
+            "THEN 'manila-share' WHEN t.topic IS NULL THEN 'nobody' "
+            "WHEN t.status = 'creating' AND t.host IS NULL THEN 'queued' "
+            "ELSE '' END",
+            'host': 't.host',
+            'share_id': 't.share_id',
+            'progress': "CASE WHEN t.status = 'restoring' "
+            'THEN t.restore_progress ELSE t.progress END',
+        }
+    ),
+    states.TRANSFER: _Query(
+        "'open'",
+        '(t.accepted IS NULL OR NOT t.accepted)',
+        columns={'share_id': 't.resource_id'},
+    ),
+    states.ACCESS_RULE: _Query(
+        columns={
+            'owner': 't.share_instance_id',
+            'access_id': 't.access_id',
+        },
+        beside=' LEFT JOIN share_instances i ON i.id = found.owner',
+        outer={'host': 'i.host', 'share_id': 'i.share_id'},
+    ),
+    states.SNAPSHOT_ACCESS_RULE: _Query(
+        columns={
+            'owner': 't.share_snapshot_instance_id',
+            'access_id': 't.access_id',
+        },
+        beside=' LEFT JOIN share_snapshot_instances n '
+        'ON n.id = found.owner '
+        'LEFT JOIN share_instances i ON i.id = n.share_instance_id',
+        outer={
+            'host': 'i.host',
+            'share_id': 'i.share_id',
+            'snapshot_id': 'n.snapshot_id',
+        },
+    ),
+    states.SERVICE: _Query(
+        "'ensuring'",
+        't.ensuring',
+        columns={
+            'id': 't.{binary}',
+            'host': 't.host',
+        },
+    ),
+}
+
+
+def select(
+    db: connection.Database, kind: states.Kind, limit: int
+) -> list[Operation]:
+    """Return the rows of a kind that are not at rest, and their number.
+
+    What belongs to a migration that is under way is left out: its share,
+    or its share server, stands for it. So are the shares of a transfer and
+    of a backup that is being made, and those whose rules are told.
+
+    :param limit: how many to return of each state, by id; one is returned
+        at least, for the sake of its total.
+    """
+    query = _query(db, kind)
+    state = query.state or f't.{kind.column}'
+    where = query.condition
+    if not where:
+        where = f'{state} IN {_in(one.value for one in kind.states)}'
+    columns = {
+        'id': 't.id',
+        'variant': "''",
+        'host': 'NULL',
+        'share_id': 'NULL',
+        'snapshot_id': 'NULL',
+        'access_id': 'NULL',
+        'progress': 'NULL',
+        'replica': '0',
+        'owner': 'NULL',
+        **query.columns,
+    }
+    for name in ('host', 'share_id', 'snapshot_id'):
+        columns[f'inner_{name}'] = columns[name]
+        columns[name] = query.outer.get(name, f'found.{name}')
+    live = db.live_value(kind.table)
+    statement = _SELECT.format(
+        table=db.quoted(kind.table),
+        state=state,
+        joined=query.joined,
+        beside=query.beside,
+        since=timestamps.as_text(
+            db.dialect, 'COALESCE(t.updated_at, t.created_at)'
+        ),
+        live=f"'{live}'" if isinstance(live, str) else live,
+        where=''.join(
+            [f' AND {where}', *(f' AND NOT {one}' for one in query.left_out)]
+        ),
+        limit=max(limit, 1),
+        **{
+            name: value.format(binary=db.quoted('binary'))
+            for name, value in columns.items()
+        },
+    )
+    found = [
+        Operation(
+            kind,
+            kind.state(row.state, row.variant),
+            str(row.id),
+            timestamps.parse(row.since),
+            row.host,
+            row.share_id,
+            row.snapshot_id,
+            row.access_id,
+            row.progress,
+            bool(row.replica),
+            row.total,
+        )
+        for row in db.rows(statement, f'table {kind.table}')
+    ]
+    # Here, as servers sort texts in ways of their own.
+    return sorted(
+        found,
+        key=lambda one: (
+            one.state.value,
+            one.state.variant,
+            one.id,
+            one.host or '',
+        ),
+    )

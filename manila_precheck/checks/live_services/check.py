@@ -1,0 +1,262 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The check ``live-services``."""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+
+from manila_precheck import model
+from manila_precheck.checks.live_services import severities
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+from manila_precheck.evidence import timestamps
+from manila_precheck.evidence.database import services
+
+Life = services.Life
+Severity = model.Severity
+Stage = model.Stage
+
+_ZONE_BUG = 'https://bugs.launchpad.net/manila/+bug/2008813'
+
+
+class LiveServices(check.Check):
+    """A service is dead or disabled, still alive, or did not come back.
+
+    The rows of ``services`` are read as manila reads them (22.0.0
+    utils.py:225): a service is up when its last heartbeat is at most
+    ``service_down_time`` seconds away from now; here the clock is the
+    database server's. Before that its ``state`` counts (2023.1 and later):
+    a service that was stopped cleanly looks alive by its heartbeat for
+    service_down_time, and manila-scheduler from 2025.2 on writes 'down' with
+    a new heartbeat. Rows that a release before 2023.1 wrote have no state.
+    manila-api has no row: it is not seen here.
+
+    A clock that is ahead shows in the heartbeat. One that is behind by more
+    than service_down_time does not: its service looks dead while it runs,
+    and a single look cannot tell. So at stage stopped a row that nobody has
+    marked as stopped is named, however old it is.
+
+    A heartbeat that is no date (0000-00-00 on MySQL) tells nothing; with
+    PyMySQL manila fails where it compares it with the clock.
+
+    The manila-share of a back end that the files do not enable is an
+    orphan when it is one of this controller (``[DEFAULT] host``); of another
+    controller's nothing is known, unless ``[manila_precheck]
+    other_backends`` names it.
+
+    A service whose row has no availability zone starts, but each of its
+    reports fails, so that it never comes up. A zone that no row has is made
+    by the first service that starts in it: two at once, and one ends, in
+    releases before 2025.1.
+
+    False positives: a service that was killed stays 'up' for
+    service_down_time; a host that was taken away leaves its row, until
+    ``manila-manage service cleanup`` removes it. That command removes the
+    row of every service that does not report at that moment, disabled ones
+    too, which then come back enabled: run it only while all others are up.
+    A finding that proposes it names what else would go now.
+
+    At plan: WARNING for a service that is dead, stopped or disabled, one
+    whose heartbeat is in the future or no date, or an orphan of this
+    controller; INFO for an orphan that is up on another, and when there is no
+    service at all. At stopped: FAILURE for one that is up,
+    as it writes while the schema changes; WARNING where it cannot be told
+    yet, and for one that does not say that it stopped: it was killed, or
+    reported once more as it stopped; INFO for one that somebody found dead.
+    At upgraded: FAILURE for one that did not come back; WARNING for one that
+    is disabled, or an orphan of this controller, and did not, or that is
+    starting; INFO for one that is up and disabled. At any stage: FAILURE for
+    a service without a zone, WARNING when it is an orphan. At plan and
+    upgraded: INFO for a clock that is ahead by less than service_down_time.
+    """
+
+    id = 'live-services'
+    title = 'Live services'
+    stages = model.ALL_STAGES
+    drains = frozenset({Stage.STOPPED})
+    requires = frozenset({model.Source.CONFIG, model.Source.DATABASE})
+
+    def run(self, ctx: context.Context) -> Iterable[model.Finding]:
+        """Yield a finding for each service that is not as it should be."""
+        rows = services.select(ctx.database)
+        if not rows:
+            yield from self._empty(ctx.stage)
+            return
+        site = severities.Site(ctx, rows)
+        for service in rows:
+            life = site.life(service)
+            severity, todo = site.judge(life, service)
+            if severity is not None:
+                yield self._finding(site, service, life, severity, todo)
+            yield from self._of_its_row(site, service)
+        if ctx.stage is not Stage.UPGRADED:
+            yield from self._zones(ctx)
+
+    def goes_away(self, finding: model.Finding) -> bool:
+        """Say whether a finding is of a service that is still alive."""
+        return (
+            finding.severity is Severity.FAILURE
+            and 'heartbeat' in finding.data
+        )
+
+    def _empty(self, stage: Stage) -> Iterator[model.Finding]:
+        subject = model.Subject('service', 'services')
+        if stage is Stage.UPGRADED:
+            yield self.finding(
+                Severity.FAILURE,
+                subject,
+                'no service has come back: the table services is empty',
+                [model.advice('Start the services of manila.')],
+            )
+        elif stage is Stage.PLAN:
+            yield self.finding(
+                Severity.INFO,
+                subject,
+                'no service has ever reported: the table services is empty',
+            )
+
+    def _finding(
+        self,
+        site: severities.Site,
+        service: services.Service,
+        life: Life,
+        severity: Severity,
+        todo: Sequence[model.Remediation],
+    ) -> model.Finding:
+        beat = service.heartbeat
+        words = f'{service.binary} on {service.host} {life.value}'
+        if beat is None:
+            words += '; it never did'
+        elif beat.time is None:
+            words += (
+                f' ({beat.text!r}): depending on the driver of the database, '
+                'manila takes it for dead or fails where it reads the row'
+            )
+        elif life is not Life.UP:
+            words += (
+                f'; its last report is of {beat.time:%Y-%m-%d %H:%M:%S} UTC'
+            )
+        if service.disabled:
+            why = service.disabled_reason
+            words += f'; it is disabled ({why})' if why else '; it is disabled'
+        if service.ensuring:
+            words += '; it ensures its shares'
+        if site.is_orphan(service):
+            words += '; the files that were read enable no such back end'
+        if service.place > 1:
+            words += f'; this is row {service.place} of that name'
+        return self.finding(
+            severity,
+            _subject(service),
+            words,
+            todo,
+            data={
+                'binary': service.binary,
+                'host': service.host,
+                'state': service.state,
+                'disabled': service.disabled,
+                'ensuring': service.ensuring,
+                'heartbeat': timestamps.to_data(beat),
+                'orphan': site.is_orphan(service),
+            },
+            aspect=f'row-{service.place}' if service.place > 1 else '',
+        )
+
+    def _of_its_row(
+        self, site: severities.Site, service: services.Service
+    ) -> Iterator[model.Finding]:
+        """Yield what is wrong with a row, whatever its service does."""
+        row = f'-{service.place}' if service.place > 1 else ''
+        if not service.zoned:
+            # Tried on manila 18.3.0 and 23.0.1: Service.report_state and
+            # ServiceCommands.list raise TypeError; after a cleanup the
+            # service that runs makes a new row.
+            yield self.finding(
+                Severity.WARNING
+                if site.is_surely_orphan(service)
+                else Severity.FAILURE,
+                _subject(service),
+                f'{service.binary} on {service.host} has no availability '
+                'zone: it starts, but each of its reports fails, and '
+                '"manila-manage service list" does',
+                [
+                    model.advice(
+                        f'Stop it, wait {site.limit} seconds, have its row '
+                        'removed, and start it: it makes a new one. '
+                        + site.also_removed(service)
+                    ),
+                    severities.CLEANUP,
+                ],
+                aspect=f'zone{row}',
+            )
+        ahead = site.seconds_ahead(service)
+        if ahead is not None and site.stage is not Stage.STOPPED:
+            yield self.finding(
+                Severity.INFO,
+                _subject(service),
+                f'{service.binary} on {service.host} reports with a clock '
+                f'that is {ahead} seconds ahead of the database; at '
+                f'{site.limit} manila takes it for dead',
+                [model.advice('Set the clock of its host.')],
+                data={'seconds_ahead': ahead},
+                aspect=f'clock{row}',
+            )
+
+    def _zones(self, ctx: context.Context) -> Iterator[model.Finding]:
+        """Yield zones with more rows than one, and those with none."""
+        there = services.zones(ctx.database)
+        for name, number in there.items():
+            if number > 1:
+                yield self.finding(
+                    Severity.WARNING,
+                    model.Subject('availability zone', name),
+                    f'availability zone {name!r} has {number} rows: manila '
+                    'takes whichever it finds first, so that shares and '
+                    'services of one zone are told apart',
+                    [
+                        model.advice(
+                            'Have the rows of all tables name one of them, '
+                            'then mark the others as deleted.'
+                        )
+                    ],
+                    data={'rows': number},
+                    aspect='twice',
+                )
+        # Fixed in every release from 20 on (manila 20.0.3
+        # db/sqlalchemy/api.py _availability_zone_create_if_not_exist).
+        if ctx.upgrade.target.major >= 20:
+            return
+        known = set(there)
+        if ctx.database.dialect == 'mysql':
+            known |= {name.lower() for name in there}
+        for name in services.zones_of(ctx.config):
+            if name not in known and name.lower() not in known:
+                yield self.finding(
+                    Severity.WARNING,
+                    model.Subject('availability zone', name),
+                    f'availability zone {name!r} of the configuration has '
+                    'no row: of two services that start at once and make '
+                    'it, one ends',
+                    [
+                        model.advice(
+                            'Start one service, see that it reports, then '
+                            'start the others.'
+                        )
+                    ],
+                    [_ZONE_BUG],
+                    aspect='new',
+                )
+
+
+def _subject(service: services.Service) -> model.Subject:
+    return model.Subject('service', f'{service.binary}@{service.host}')

@@ -1,0 +1,241 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What each service weighs at each stage."""
+
+from collections.abc import Sequence
+import datetime
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.engine import context
+from manila_precheck.evidence.database import hosts
+from manila_precheck.evidence.database import row_counts
+from manila_precheck.evidence.database import services
+
+Life = services.Life
+Severity = model.Severity
+Stage = model.Stage
+
+#: How much it weighs, None for nothing, and what to do.
+Verdict = tuple[Optional[Severity], Sequence[model.Remediation]]
+
+_NOTHING: Verdict = (None, ())
+
+CLEANUP = model.command('manila-manage service cleanup')
+
+_CLOCK = model.advice(
+    'Set the clock of its host: manila takes the service for dead.'
+)
+
+_SEE_STOPPED = model.advice('See on its host that it is stopped.')
+
+_NO_DATE = model.advice(
+    'Set updated_at of its row to NULL: a service that runs writes it with '
+    'its next report.'
+)
+
+
+class Site:
+    """All services at one moment."""
+
+    def __init__(
+        self, ctx: context.Context, rows: Sequence[services.Service]
+    ) -> None:
+        self.stage = ctx.stage
+        self.limit = services.down_time_seconds(ctx.config)
+        self._now: datetime.datetime = ctx.database.now()
+        self._enabled = hosts.enabled(ctx.config)
+        self._others = frozenset(ctx.options.other_backends)
+        self._listed = ctx.options.max_listed
+        self._removed = [
+            service
+            for service in rows
+            if services.is_cleaned_up(service, self._age(service), self.limit)
+        ]
+
+    def _age(self, service: services.Service) -> Optional[float]:
+        return services.age_of(service, self._now)
+
+    def life(self, service: services.Service) -> Life:
+        """Return what is known of a service."""
+        return services.life_of(service, self._age(service), self.limit)
+
+    def seconds_ahead(self, service: services.Service) -> Optional[int]:
+        """Return how far a clock is ahead; None when it is not by much."""
+        age = self._age(service)
+        least = services.REPORT_INTERVAL_SECONDS
+        if age is None or not -self.limit <= age < -least:
+            return None
+        return round(-age)
+
+    def is_orphan(self, service: services.Service) -> bool:
+        """Say whether it is of a back end that the files do not enable."""
+        host, ours = service.host, self._enabled
+        return (
+            service.binary == 'manila-share'
+            and bool(ours.backends)
+            and host not in self._others
+            and row_counts.parse(host).backend not in ours.backends
+        )
+
+    def is_surely_orphan(self, service: services.Service) -> bool:
+        """Say the same when no other controller can enable it."""
+        ours = self._enabled
+        return (
+            self.is_orphan(service)
+            and ours.controller is not None
+            and ours.here(service.host)
+        )
+
+    def also_removed(self, service: services.Service) -> str:
+        """Return a sentence on whose rows a cleanup removes as well."""
+        others = [
+            f'{other.binary} on {other.host}'
+            for other in self._removed
+            if other is not service
+        ]
+        if not others:
+            return 'No other row would go now.'
+        listed = ', '.join(others[: self._listed])
+        more = len(others) - self._listed
+        if more > 0:
+            listed = f'{listed} and {more} more' if listed else f'{more} more'
+        return f'The rows of these would go now as well: {listed}.'
+
+    def judge(self, life: Life, service: services.Service) -> Verdict:
+        """Return how much a service weighs at this stage, and what to do."""
+        if life is Life.UNKNOWN:
+            upgraded = self.stage is Stage.UPGRADED
+            return Severity.FAILURE if upgraded else Severity.WARNING, [
+                *([_SEE_STOPPED] if self.stage is Stage.STOPPED else []),
+                _NO_DATE,
+            ]
+        return {
+            Stage.PLAN: self._at_plan,
+            Stage.STOPPED: self._at_stopped,
+            Stage.UPGRADED: self._at_upgraded,
+        }[self.stage](life, service)
+
+    def _look_again(self) -> model.Remediation:
+        return model.advice(f'Look again in {self.limit} seconds.')
+
+    def _gone(
+        self, service: services.Service, start: str
+    ) -> Sequence[model.Remediation]:
+        also = self.also_removed(service)
+        if self.is_orphan(service):
+            return [
+                model.advice(
+                    'If no other controller enables it, this removes its '
+                    f'row. {also}'
+                ),
+                CLEANUP,
+            ]
+        return [
+            model.advice(
+                f'{start} If its host is gone for good, this removes its '
+                f'row; run it while all others are up. {also}'
+            ),
+            CLEANUP,
+        ]
+
+    def _up_orphan(self, service: services.Service) -> Verdict:
+        certain = self.is_surely_orphan(service)
+        return Severity.WARNING if certain else Severity.INFO, [
+            model.advice(
+                'If another controller enables it, name it; else stop it, '
+                f'wait {self.limit} seconds, and have its row removed. '
+                + self.also_removed(service)
+            ),
+            hosts.other_backend(service.host),
+            CLEANUP,
+        ]
+
+    def _at_plan(self, life: Life, service: services.Service) -> Verdict:
+        if life is Life.AHEAD:
+            return Severity.WARNING, [_CLOCK]
+        if life is Life.STARTING:
+            return Severity.WARNING, [self._look_again()]
+        if life in (Life.UP, Life.NEW):
+            if service.disabled:
+                return Severity.WARNING, [
+                    model.advice('Unless it is meant to be disabled:'),
+                    _enable(service),
+                ]
+            if self.is_orphan(service):
+                return self._up_orphan(service)
+            return _NOTHING
+        return Severity.WARNING, self._gone(
+            service, 'Start it, so that the upgrade finds it healthy.'
+        )
+
+    def _at_stopped(self, life: Life, service: services.Service) -> Verdict:
+        see = 'See on its host that it is stopped'
+        if life is Life.AHEAD:
+            return Severity.WARNING, [
+                model.advice(
+                    f'{see}: the clock there is ahead, so its row does not '
+                    'tell.'
+                )
+            ]
+        if life is Life.STARTING:
+            return Severity.WARNING, [
+                model.advice(f'{see}, or look again in {self.limit} seconds.')
+            ]
+        if life in (Life.UP, Life.NEW):
+            host = service.host.partition('@')[0]
+            return Severity.FAILURE, [
+                model.advice(
+                    f'Stop {service.binary} on {host} before "manila-manage '
+                    'db sync". If it was killed, look again '
+                    f'{self.limit} seconds after that:'
+                ),
+                model.command('manila-precheck upgrade check --stage stopped'),
+            ]
+        if life is Life.DEAD and service.state in ('up', 'down'):
+            # 'down' is what manila-scheduler, or the service itself, wrote
+            # of it while there was somebody to write.
+            found_dead = service.state == 'down'
+            return Severity.INFO if found_dead else Severity.WARNING, [
+                model.advice(
+                    f'{see}: it was killed, or reported once more as it '
+                    'stopped, or its clock is behind.'
+                )
+            ]
+        return _NOTHING
+
+    def _at_upgraded(self, life: Life, service: services.Service) -> Verdict:
+        if life is Life.UP:
+            if service.disabled:
+                return Severity.INFO, [
+                    model.advice('When it is to take new shares:'),
+                    _enable(service),
+                ]
+            if self.is_orphan(service):
+                return self._up_orphan(service)
+            return _NOTHING
+        if life in (Life.STARTING, Life.NEW):
+            return Severity.WARNING, [self._look_again()]
+        if life is Life.AHEAD:
+            return Severity.FAILURE, [_CLOCK]
+        severity = Severity.FAILURE
+        if service.disabled or self.is_surely_orphan(service):
+            severity = Severity.WARNING
+        return severity, self._gone(service, 'Start it and read its log.')
+
+
+def _enable(service: services.Service) -> model.Remediation:
+    return model.command(
+        'openstack share service set --enable {} {}',
+        service.host,
+        service.binary,
+    )

@@ -1,0 +1,161 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The check ``pending-migrations``."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck.catalog import steps
+from manila_precheck.checks.pending_migrations import hazards
+from manila_precheck.checks.pending_migrations import owners
+from manila_precheck.checks.pending_migrations import rewrites
+from manila_precheck.checks.pending_migrations import rows
+from manila_precheck.checks.pending_migrations import stops
+from manila_precheck.checks.pending_migrations.sql import read_only_server
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+from manila_precheck.evidence.database import connection
+from manila_precheck.evidence.database import database_url
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+
+class PendingMigrations(check.Check):
+    """A migration that is still to run fails on a row, a table or a setting.
+
+    Each revision between the one that the database has and the target's is
+    held against the server: what it does is known from running it on a real
+    server. On MySQL and MariaDB a migration that fails leaves half of its
+    work behind; all of this can be put right before.
+
+    Looked at are: whether the server takes writes (a replica, a primary that
+    was one before a failover); the dialect in ``[database] connection``
+    (``mariadb+pymysql://`` makes a87e0fb17dee of yoga fail, and every first
+    install); collations and engines, where a foreign key that a migration
+    adds would be refused (a database that was restored as utf8mb4 among
+    utf8 tables, MyISAM); foreign keys that it drops and that are gone; a
+    table, a column or a key that it needs and that is gone; a revision of
+    which something is there already; network allocations without a share
+    server; share servers without their share network subnet; dates of zero
+    in a table that MySQL writes anew; the availability zones of share
+    backups; a name that a migration gives and that something else has, such
+    as the foreign key of a table that was put aside; a column that it drops
+    and that a view or a foreign key of somebody else needs; on PostgreSQL,
+    tables of another account (a dump that was restored without its owners),
+    and a schema where no table can be made. An account that may write to no
+    table is not taken for manila's.
+
+    Tables that MySQL writes anew are listed with their rows, the time and
+    the disk space that this takes: for the copy, beside the table. The time
+    is half to twice what is said: the server is asked how fast it counts,
+    and reads no row for that. Write ``seconds_per_million_rows`` where a
+    migration was rehearsed. PostgreSQL writes no table anew.
+
+    FAILURE: ``manila-manage db sync`` stops there. WARNING: it goes through,
+    but a backup loses its availability zone, times lose their fractions, or
+    a later migration will stop; a rewrite that takes ``warning_seconds`` or
+    more. INFO: a rewrite that takes less; network allocations without a
+    share server that no pending migration reads; a server with read_only
+    that this account may write to all the same.
+
+    Not looked at: whether the account may alter tables on MySQL, and how much
+    disk space there is, which a server does not say; dates of zero in a table
+    of more than two million rows; what the migrations before 12.0.0 do.
+    """
+
+    id = 'pending-migrations'
+    title = 'Pending migrations'
+    stages = frozenset({model.Stage.PLAN, model.Stage.STOPPED})
+    # Not required: an empty database is judged here.
+    uses = frozenset({model.Source.DATABASE})
+
+    @classmethod
+    def opts(cls) -> 'tuple[cfg.Opt, ...]':
+        """Return the rate and the threshold of the estimate."""
+        from oslo_config import cfg
+
+        return (
+            cfg.FloatOpt(
+                'seconds_per_million_rows',
+                min=0.0,
+                help='How many seconds the database server takes to write '
+                'a million rows of a table anew, from a rehearsal. Default: '
+                'estimated from the size of the table and a probe that '
+                'reads no row.',
+            ),
+            cfg.IntOpt(
+                'warning_seconds',
+                default=600,
+                min=1,
+                help='From how many seconds on the rewrite of one table is '
+                'a warning.',
+            ),
+        )
+
+    def run(self, ctx: context.Context) -> Iterable[model.Finding]:
+        """Yield what stops a pending migration, and what takes long."""
+        db = ctx.database_as_found
+        refusal = read_only_server.refusal(db)
+        if refusal is not None:
+            yield stops.no_writes(self, refusal)
+        mariadb = database_url.dialect_of_manila(ctx.conf) == 'mariadb'
+        if db.state is connection.State.EMPTY and mariadb:
+            yield stops.first_install(self)
+            return
+        pending = _pending(ctx, ctx.database, mariadb)
+        yield from stops.Stops(self, ctx, pending).findings(mariadb)
+        read = rows.Rows(self, ctx, pending)
+        yield from read.findings()
+        if db.dialect == 'postgresql':
+            yield from owners.Owners(self, ctx, pending).findings()
+        if db.dialect == 'mysql':
+            yield from rewrites.Rewrites(self, ctx, pending).findings(
+                read.counted
+            )
+
+
+def _pending(
+    ctx: context.Context, db: connection.Database, mariadb: bool
+) -> hazards.Steps:
+    """Return the steps of the revisions that are to run, in order.
+
+    :param mariadb: whether the URL of manila names that dialect, for which
+        fbdfabcba377 does nothing (manila 16.3.0 db/migrations/alembic/
+        versions/fbdfabcba377_change_datetime_precision.py).
+    :raises SourceNotApplicable: when that cannot be told.
+    """
+    target = ctx.upgrade.target
+    chain = ctx.catalog.chain(target)
+    if db.revision not in chain:
+        raise exceptions.SourceNotApplicable(
+            f'no migration leads from the revision of the database to '
+            f'{target}: see schema-revision'
+        )
+    known = ctx.catalog.steps(target)
+    place = chain.index(db.revision) + 1
+    if place < chain.index(steps.FIRST):
+        raise exceptions.SourceNotApplicable(
+            f'what the migrations up to {ctx.catalog.releases[0]} do is not '
+            'known: see schema-revision'
+        )
+    return {
+        name: [
+            step
+            for step in known.get(name, ())
+            if step.on(db.dialect)
+            and not (mariadb and step.do is steps.Do.MODIFY_COLUMN)
+        ]
+        for name in chain[place:]
+    }

@@ -1,0 +1,480 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Which migrations a server will refuse, and which tables it writes anew.
+
+From what each migration does (the catalog) and what the server says of the
+tables; no row is read for it.
+
+InnoDB takes a foreign key only between two columns of one collation, and
+only to a table of InnoDB: error 1005, errno 150. A new table gets the
+collation that the server has for utf8 (manila 22.0.2
+db/migrations/alembic/versions: mysql_charset='utf8'), a new column that of
+its table. Tried with manila 16.3.0 to 23.0.1 on MariaDB 10.11.
+"""
+
+from collections.abc import Collection
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+import re
+from typing import NamedTuple
+
+from manila_precheck.catalog import schema as catalog_schema
+from manila_precheck.catalog import steps as catalog_steps
+from manila_precheck.evidence.database import column_types
+from manila_precheck.evidence.database import schema as schema_source
+
+Do = catalog_steps.Do
+
+#: The revision that asks whether the dialect is called 'mysql' before it
+#: drops a foreign key, and whose column stays in use under any other name:
+#: error 1553 (manila 16.3.0 db/migrations/alembic/versions/
+#: a87e0fb17dee_multiple_share_server_subnets.py).
+NEEDS_MYSQL = 'a87e0fb17dee'
+
+Steps = Mapping[str, Sequence[catalog_steps.Step]]
+
+Tables = Mapping[str, catalog_schema.Table]
+
+
+class Refused(NamedTuple):
+    """A foreign key that the server will not take."""
+
+    revision: str
+    table: str
+    column: str
+    parent: str
+
+    why: str
+    """'collation' or 'engine'."""
+
+    mine: str
+    """The collation that the column gets; '' for an engine."""
+
+    theirs: str
+    """The collation of the column it refers to, or the parent's engine."""
+
+
+class Undroppable(NamedTuple):
+    """A foreign key that a migration drops by a name that nothing has."""
+
+    revision: str
+    table: str
+    name: str
+
+
+class Held(NamedTuple):
+    """A column that a migration drops, and that a foreign key needs."""
+
+    revision: str
+    table: str
+    column: str
+    key: schema_source.ForeignKey
+
+
+class Taken(NamedTuple):
+    """A name that a migration gives, and that something else has."""
+
+    revision: str
+    name: str
+    table: str
+    """The table that gets it, or that gets a key of that name."""
+
+    by: str
+    """What has it, in words: 'view transfers'."""
+
+
+class Lacking(NamedTuple):
+    """Something that a migration needs, and that is not there."""
+
+    revision: str
+
+    what: str
+    """A table, a column or a key: 'shares', 'shares.id'."""
+
+    why: str
+    """What it needs it for, as the end of a sentence."""
+
+
+class Rewrite(NamedTuple):
+    """A table that a migration writes anew."""
+
+    revision: str
+    table: str
+
+    times: int
+    """How often."""
+
+
+def refused(
+    pending: Steps, schema: schema_source.Schema, utf8: str
+) -> Iterator[Refused]:
+    """Yield the foreign keys that MySQL will refuse, in their order.
+
+    :param pending: the steps of each revision that has not run, in order.
+    :param utf8: the collation that the server has for utf8.
+    """
+    created: set[str] = set()
+    for revision, steps in pending.items():
+        created |= {s.table for s in steps if s.do is Do.CREATE_TABLE}
+        for step in steps:
+            if step.do is not Do.ADD_FOREIGN_KEY or not step.parent:
+                continue
+            new = step.table in created
+            table = schema.tables.get(step.table)
+            if not new and (table is None or not _innodb(table)):
+                # Another engine ignores it.
+                continue
+            column, reference = step.columns[0], step.references[0]
+            theirs = utf8
+            if step.parent not in created:
+                parent = schema.tables.get(step.parent)
+                if parent is None:
+                    continue
+                if not _innodb(parent):
+                    yield Refused(
+                        revision,
+                        step.table,
+                        column,
+                        step.parent,
+                        'engine',
+                        '',
+                        str(parent.engine),
+                    )
+                    continue
+                theirs = schema.collations.get((step.parent, reference), utf8)
+            mine = utf8
+            if not new and table is not None and table.collation:
+                mine = table.collation
+            if mine != theirs:
+                yield Refused(
+                    revision,
+                    step.table,
+                    column,
+                    step.parent,
+                    'collation',
+                    mine,
+                    theirs,
+                )
+
+
+def undroppable(
+    pending: Steps, schema: schema_source.Schema
+) -> Iterator[Undroppable]:
+    """Yield the foreign keys that are dropped and not there: error 1091."""
+    present = {(key.table, key.name) for key in schema.foreign_keys}
+    for revision, steps in pending.items():
+        for step in steps:
+            if (
+                step.do is Do.DROP_FOREIGN_KEY
+                and step.name
+                and step.table in schema.tables
+                and (step.table, step.name) not in present
+            ):
+                yield Undroppable(revision, step.table, step.name)
+
+
+def held(pending: Steps, schema: schema_source.Schema) -> Iterator[Held]:
+    """Yield the foreign keys that keep a column on MySQL: error 1553.
+
+    Those that a migration drops before are none.
+    """
+    for revision, steps in pending.items():
+        dropped = {
+            (step.table, step.name)
+            for step in steps
+            if step.do is Do.DROP_FOREIGN_KEY
+        }
+        for step in steps:
+            if step.do is not Do.DROP_COLUMN or not step.column:
+                continue
+            for key in schema.foreign_keys:
+                child = key.table == step.table and step.column in key.columns
+                if (child and (key.table, key.name) not in dropped) or (
+                    key.parent == step.table and step.column in key.references
+                ):
+                    yield Held(revision, step.table, step.column, key)
+
+
+def taken_keys(
+    pending: Steps, schema: schema_source.Schema, tables: Tables
+) -> Iterator[Taken]:
+    """Yield the names of foreign keys that MySQL refuses: errno 121.
+
+    It has one foreign key of a name in a database, and a table that is put
+    aside under another name keeps those that were named.
+
+    :param tables: those of the release that the migrations lead to.
+    """
+    there = {key.name.lower(): key for key in schema.foreign_keys}
+    created: set[str] = set()
+    for revision, steps in pending.items():
+        created |= {s.table for s in steps if s.do is Do.CREATE_TABLE}
+        for step in steps:
+            if step.do is not Do.ADD_FOREIGN_KEY or step.table not in tables:
+                continue
+            table = schema.tables.get(step.table)
+            if step.table not in created and (
+                table is None or not _innodb(table)
+            ):
+                # Another engine ignores it.
+                continue
+            name = _name_of(step, tables[step.table])
+            other = there.get(name.lower())
+            if other is not None:
+                by = f'a foreign key of {other.table}'
+                yield Taken(revision, name, step.table, by)
+
+
+def _name_of(step: catalog_steps.Step, table: catalog_schema.Table) -> str:
+    """Return the name of a foreign key that comes; '' when none tells."""
+    made_up = 0
+    for key in table.foreign_keys:
+        made_up += not key.name
+        if (key.columns, key.table) == (step.columns, step.parent):
+            # What MySQL makes up for a new table counts from 1.
+            return key.name or f'{step.table}_ibfk_{made_up}'
+    return ''
+
+
+def taken_names(
+    pending: Steps, names: Mapping[str, str], tables: Tables
+) -> Iterator[Taken]:
+    """Yield the names of new tables that PostgreSQL refuses.
+
+    And those of their indexes, where a migration names one.
+
+    :param names: what each name stands for that is there.
+    :param tables: those of the release that the migrations lead to.
+    """
+    for revision, steps in pending.items():
+        for step in steps:
+            if step.do is not Do.CREATE_TABLE:
+                continue
+            wanted = [step.table]
+            if step.table in tables:
+                made = tables[step.table]
+                wanted += [one.name for one in made.uniques if one.name]
+                wanted += [one.name for one in made.indexes]
+            for name in wanted:
+                if name in names:
+                    yield Taken(
+                        revision, name, step.table, f'{names[name]} {name}'
+                    )
+
+
+def copied(pending: Steps, schema: schema_source.Schema) -> Mapping[str, str]:
+    """Return the tables whose rows MySQL checks while it writes them anew.
+
+    Those where a type changes or a foreign key comes, and where the engine
+    is none that adds a column in place.
+
+    Tried with manila 16.3.0 to 22.0.2 on MariaDB 10.11.
+
+    :returns: the first revision that does it, by table.
+    """
+    found: dict[str, str] = {}
+    for revision, steps in pending.items():
+        for step in steps:
+            table = schema.tables.get(step.table)
+            if table is None:
+                continue
+            copies = {Do.MODIFY_COLUMN, Do.ADD_FOREIGN_KEY}
+            if not _innodb(table):
+                copies |= {Do.ADD_COLUMN, Do.DROP_COLUMN}
+            if step.do in copies:
+                found.setdefault(step.table, revision)
+    return found
+
+
+def lacking(
+    pending: Steps, shape: column_types.Shape, schema: schema_source.Schema
+) -> Iterator[Lacking]:
+    """Yield the tables, columns and keys that a migration needs in vain.
+
+    Tried with manila 20.0.3 to 23.0.1 on MariaDB 10.11 and PostgreSQL 15.
+
+    :param pending: the steps of each revision that has not run, in order.
+    """
+    there = {table: set(columns) for table, columns in shape.items()}
+    created: set[str] = set()
+    keys = {
+        (key.table, key.columns[0], key.parent) for key in schema.foreign_keys
+    }
+    for revision, steps in pending.items():
+        told = set()
+        keys |= {
+            (step.table, step.columns[0], step.parent)
+            for step in steps
+            if step.do is Do.ADD_FOREIGN_KEY and step.parent
+        }
+        for step in steps:
+            if step.do is Do.CREATE_TABLE:
+                created.add(step.table)
+            elif step.do is Do.ADD_COLUMN and step.column:
+                there.get(step.table, set()).add(step.column)
+            found = [*_needs(step, created, there, schema)]
+            if step.do is Do.WRITE_ROWS:
+                found += _reads(step.table, keys, created, schema)
+            for what, why in found:
+                if what not in told:
+                    told.add(what)
+                    yield Lacking(revision, what, why)
+
+
+def _needs(
+    step: catalog_steps.Step,
+    created: set[str],
+    there: Mapping[str, set[str]],
+    schema: schema_source.Schema,
+) -> Iterator[tuple[str, str]]:
+    """Yield what one step needs and does not find, and what for."""
+    if step.table not in created and step.do is not Do.CREATE_TABLE:
+        if step.table not in schema.tables:
+            what = step.table
+            # MySQL lists the columns of a view, too.
+            why = 'is a view' if what in there else 'is not there'
+            yield what, f'table {what}, which it changes, {why}'
+            return
+        if (
+            step.do in (Do.DROP_COLUMN, Do.MODIFY_COLUMN)
+            and step.column not in there[step.table]
+        ):
+            what = f'{step.table}.{step.column}'
+            yield what, f'column {what}, which it changes, is not there'
+        if not _innodb(schema.tables[step.table]):
+            # It ignores a foreign key, whatever it refers to.
+            return
+    parent = step.parent
+    if step.do is not Do.ADD_FOREIGN_KEY or not parent or parent in created:
+        return
+    child = f'{step.table}.{step.columns[0]}'
+    if parent not in schema.tables:
+        yield parent, f'table {parent}, to which {child} refers, is not there'
+    elif _innodb(schema.tables[parent]) and not _has_key(
+        schema, parent, step.references
+    ):
+        what = f'{parent} ({", ".join(step.references)})'
+        yield what, f'{what}, to which {child} refers, is no key'
+
+
+def _reads(
+    table: str,
+    keys: Collection[tuple[str, str, str]],
+    created: set[str],
+    schema: schema_source.Schema,
+) -> Iterator[tuple[str, str]]:
+    """Yield the tables that SQLAlchemy looks for in vain.
+
+    A migration that writes rows has it read the table from the server, and
+    with it each table that it refers to, and so on: NoSuchTableError (manila
+    18.3.0 db/migrations/utils.py, load_table). MySQL keeps a foreign key to a
+    table that is dropped while none is checked.
+
+    :param keys: (table, column, parent) of each foreign key, also of those
+        that come before the rows.
+    """
+    seen, left = {table}, [table]
+    while left:
+        child = left.pop()
+        for of, column, parent in sorted(keys):
+            if of != child or parent in seen:
+                continue
+            seen.add(parent)
+            left.append(parent)
+            if parent not in schema.tables and parent not in created:
+                yield (
+                    parent,
+                    f'table {parent}, to which {child}.{column} refers, is '
+                    'not there',
+                )
+
+
+def _has_key(
+    schema: schema_source.Schema, table: str, columns: tuple[str, ...]
+) -> bool:
+    """Say whether a foreign key may refer to some columns.
+
+    MySQL takes any index that starts with them, PostgreSQL one that is
+    unique.
+    """
+    on_mysql = schema.tables[table].engine is not None
+    return any(
+        index.columns[: len(columns)] == columns
+        if on_mysql
+        else index.unique and set(index.columns) == set(columns)
+        for index in schema.indexes
+        if index.table == table
+    )
+
+
+def odd_collations(
+    schema: schema_source.Schema, tables: Iterable[str], utf8: str
+) -> tuple[str, ...]:
+    """Return the tables that a new one could not refer to by their id."""
+    return tuple(
+        table
+        for table in sorted(tables)
+        if schema.collations.get((table, 'id'), utf8) != utf8
+    )
+
+
+def odd_engines(
+    schema: schema_source.Schema, tables: Iterable[str]
+) -> tuple[str, ...]:
+    """Return the tables whose engine has no foreign keys, sorted."""
+    return tuple(
+        name
+        for name in sorted(tables)
+        if name in schema.tables and not _innodb(schema.tables[name])
+    )
+
+
+def rewrites(
+    pending: Steps, schema: schema_source.Schema, server_version: str
+) -> Iterator[Rewrite]:
+    """Yield the tables that MySQL writes anew, in the order of time.
+
+    A column comes and goes without that from MariaDB 10.3 and 10.4, and
+    from MySQL 8.0.12 and 8.0.29 on; not where rows are compressed.
+
+    :param server_version: as the server writes it.
+    """
+    adds, drops = _instant(server_version)
+    for revision, steps in pending.items():
+        times: dict[str, int] = {}
+        for step in steps:
+            table = schema.tables.get(step.table)
+            if table is None:
+                continue
+            quick = _innodb(table) and table.row_format != 'Compressed'
+            if (
+                (step.do is Do.ADD_COLUMN and not (adds and quick))
+                or (step.do is Do.DROP_COLUMN and not (drops and quick))
+                or step.do is Do.MODIFY_COLUMN
+                or (step.do is Do.ADD_FOREIGN_KEY and _innodb(table))
+            ):
+                times[step.table] = times.get(step.table, 0) + 1
+        for name, count in sorted(times.items()):
+            yield Rewrite(revision, name, count)
+
+
+def _instant(version: str) -> tuple[bool, bool]:
+    numbers = tuple(int(n) for n in re.findall(r'\d+', version)[:3])
+    if 'mariadb' in version.lower():
+        return numbers >= (10, 3), numbers >= (10, 4)
+    return numbers >= (8, 0, 12), numbers >= (8, 0, 29)
+
+
+def _innodb(table: schema_source.Table) -> bool:
+    return table.engine in (None, schema_source.INNODB)

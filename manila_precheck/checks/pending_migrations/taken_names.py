@@ -1,0 +1,126 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What somebody else made, and what a migration stumbles over."""
+
+from collections.abc import Collection
+from collections.abc import Iterator
+
+from manila_precheck import model
+from manila_precheck.catalog import steps
+from manila_precheck.checks.pending_migrations import hazards
+from manila_precheck.checks.pending_migrations import part
+from manila_precheck.checks.pending_migrations import wording
+from manila_precheck.checks.pending_migrations.sql import pg_objects
+
+
+class Names(part.Part):
+    """Names that are taken, and columns that are in use."""
+
+    def findings(self, begun: Collection[str]) -> Iterator[model.Finding]:
+        """Yield what fails for what is in the way.
+
+        :param begun: the revisions of which something is there already;
+            the names that they give are their own.
+        """
+        dialect = self._ctx.database.dialect
+        if dialect == 'mysql':
+            yield from self._taken_keys(begun)
+            yield from self._held()
+        elif dialect == 'postgresql':
+            yield from self._taken_names(begun)
+            yield from self._dependents()
+
+    def _taken_keys(self, begun: Collection[str]) -> Iterator[model.Finding]:
+        tables = self._ctx.catalog.tables(self._ctx.upgrade.target)
+        quoted = self._ctx.database.quoted
+        for one in hazards.taken_keys(self._pending, self._ctx.schema, tables):
+            if one.revision in begun:
+                continue
+            other = one.by.removeprefix('a foreign key of ')
+            yield wording.fails(
+                self._owner,
+                one.revision,
+                f'{one.table} gets a foreign key {one.name}, and {one.by} has '
+                'that name (error 1005, errno 121)',
+                [
+                    model.sql(
+                        'mysql',
+                        f'ALTER TABLE {quoted(other)} DROP FOREIGN KEY '
+                        f'{quoted(one.name)};',
+                    )
+                ],
+                one.name,
+            )
+
+    def _held(self) -> Iterator[model.Finding]:
+        quoted = self._ctx.database.quoted
+        for one in hazards.held(self._pending, self._ctx.schema):
+            yield wording.fails(
+                self._owner,
+                one.revision,
+                f'it drops column {one.table}.{one.column}, which the '
+                f'foreign key {one.key.name} of {one.key.table} needs (error '
+                '1553)',
+                [
+                    model.sql(
+                        'mysql',
+                        f'ALTER TABLE {quoted(one.key.table)} DROP FOREIGN '
+                        f'KEY {quoted(one.key.name)};',
+                    )
+                ],
+                one.key.name,
+            )
+
+    def _taken_names(self, begun: Collection[str]) -> Iterator[model.Finding]:
+        if not any(
+            step.do is steps.Do.CREATE_TABLE
+            for some in self._pending.values()
+            for step in some
+        ):
+            return
+        for one in hazards.taken_names(
+            self._pending,
+            pg_objects.names(self._ctx.database),
+            self._ctx.catalog.tables(self._ctx.upgrade.target),
+        ):
+            if one.revision in begun:
+                continue
+            yield wording.fails(
+                self._owner,
+                one.revision,
+                f'it creates table {one.table}, and {one.by} is there, which '
+                'PostgreSQL takes for the same name',
+                [model.advice('Rename it, or drop it.')],
+                one.name,
+            )
+
+    def _dependents(self) -> Iterator[model.Finding]:
+        for revision, some in self._pending.items():
+            for step in some:
+                if step.do is not steps.Do.DROP_COLUMN or not step.column:
+                    continue
+                for what in pg_objects.dependents(
+                    self._ctx.database, step.table, step.column
+                ):
+                    yield wording.fails(
+                        self._owner,
+                        revision,
+                        f'it drops column {step.table}.{step.column}, on '
+                        f'which {what} depends',
+                        [
+                            model.advice(
+                                'Drop it, and create it again without the '
+                                'column when the upgrade is done.'
+                            )
+                        ],
+                        f'{step.table}.{step.column} {what}',
+                    )

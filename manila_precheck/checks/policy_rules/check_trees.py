@@ -1,0 +1,202 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The check trees of oslo.policy, ready to be tried without a request.
+
+What only a request itself can tell, a literal project or the answer of
+another server, is replaced by an :class:`Answer`, which holds for the callers
+that say so.
+"""
+
+import functools
+import re
+from typing import Any
+from typing import Optional
+
+from manila_precheck.checks.policy_rules import callers
+from manila_precheck.evidence.policy import check_strings
+
+#: What a token tells apart, and no caller here stands for every value of it,
+#: with the scope that it takes (oslo.context 6.3.0 to_policy_values()).
+IDENTITY: dict[str, Optional[str]] = {
+    'user_id': None,
+    'user_domain_id': None,
+    'project_id': 'project',
+    'project_domain_id': 'project',
+    'domain_id': 'domain',
+    'service_user_id': None,
+    'service_user_domain_id': None,
+    'service_project_id': None,
+    'service_project_domain_id': None,
+    'service_roles': None,
+}
+_OTHER_VALUES = ('system_scope', 'is_admin', 'is_admin_project', 'roles')
+_SERVERS = ('http', 'https')
+
+# What every call has; a share has more.
+_IN_EVERY_TARGET = ('project_id', 'user_id')
+_KEY = re.compile(r'%\((.*?)\)')
+_CONSTANT = re.compile(r'True|False|None|[0-9.]+|\'.*\'|".*"')
+
+
+class Call:
+    """What the checks of oslo.policy look at in an enforcer, for one caller.
+
+    :param rules: the check tree of each rule, by name.
+    """
+
+    def __init__(self, rules: Any, caller: callers.Caller) -> None:
+        self.caller = caller
+        self._rules = rules
+        # None while a rule is being decided.
+        self._decided: dict[str, Optional[bool]] = {}
+
+    def passes(self, name: str, target: Any, creds: Any) -> bool:
+        """Say whether the caller passes a rule; each is decided once.
+
+        oslo.policy decides a rule again wherever another one names it, which
+        takes a time that doubles with each rule of a chain.
+
+        :raises RecursionError: over a rule that names itself, as there.
+        """
+        if name not in self._decided:
+            self._decided[name] = None
+            try:
+                found = self._rules[name](target, creds, self, None)
+            except KeyError:
+                found = False
+            self._decided[name] = bool(found)
+        decided = self._decided[name]
+        if decided is None:
+            raise RecursionError(name)
+        return decided
+
+
+class Reference:
+    """A check that names another rule."""
+
+    kind = 'rule'
+
+    def __init__(self, match: str) -> None:
+        self.match = match
+
+    def __str__(self) -> str:
+        return f'{self.kind}:{self.match}'
+
+    def __call__(
+        self, target: Any, creds: Any, enforcer: Call, rule: Any = None
+    ) -> bool:
+        return enforcer.passes(self.match, target, creds)
+
+
+class Answer:
+    """A check that is true for those callers for whom it is said to be."""
+
+    def __init__(self, text: str, scope: Optional[str]) -> None:
+        self.text = text
+        self.scope = scope
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __call__(
+        self, target: Any, creds: Any, enforcer: Call, rule: Any = None
+    ) -> bool:
+        caller = enforcer.caller
+        return self.text in caller.answers and (
+            self.scope is None or self.scope == caller.scope
+        )
+
+
+class Failing:
+    """A check over which oslo.policy raises when it is tried."""
+
+    def __call__(
+        self, target: Any, creds: Any, enforcer: Call, rule: Any = None
+    ) -> bool:
+        raise TypeError('not a check')
+
+
+#: A check that ends the request with 500, for :func:`tree`.
+FAILING = Failing()
+
+
+def tree(checks: tuple[Any, ...]) -> Any:
+    """Return the tree of the checks of which one has to pass.
+
+    :param checks: as :func:`check_strings.parse` takes them, or
+        :data:`FAILING`; what oslo.policy raises over lets nobody pass.
+    """
+    if all(isinstance(check, str) for check in checks):
+        return _tree_of_texts(checks)
+    return _make_tree(checks)
+
+
+@functools.lru_cache(maxsize=1024)
+def _tree_of_texts(checks: tuple[str, ...]) -> Any:
+    return _make_tree(checks)
+
+
+def _make_tree(checks: tuple[Any, ...]) -> Any:
+    from oslo_policy import _checks
+
+    roots: list[Any] = []
+    for check in checks:
+        if check is FAILING:
+            roots.append(check)
+            continue
+        root = check_strings.tree(check)
+        if root is None:
+            root = _checks.FalseCheck()
+        try:
+            roots.append(_answered(root))
+        except RecursionError:
+            # As the service does, over what is nested so deep.
+            roots.append(FAILING)
+    return roots[0] if len(roots) == 1 else _checks.OrCheck(roots)
+
+
+def _answered(check: Any) -> Any:
+    """Replace references, and what only the call itself can tell."""
+    below = check_strings.members(check)
+    if below is None:
+        if check_strings.is_reference(check):
+            return Reference(check.match)
+        return _answer(check) or check
+    replaced = [_answered(member) for member in below]
+    if hasattr(check, 'rule'):
+        check.rule = replaced[0]
+    else:
+        check.rules = replaced
+    return check
+
+
+def _answer(leaf: Any) -> Optional[Answer]:
+    kind = getattr(leaf, 'kind', None)
+    if kind is None:
+        return None
+    if kind in _SERVERS:
+        return Answer(str(leaf), None)
+    # Up to the last bracket: without one, each key is looked for to the end.
+    keys = _KEY.findall(leaf.match[: leaf.match.rfind(')') + 1])
+    if any(key not in _IN_EVERY_TARGET for key in keys):
+        if (
+            kind == 'role'
+            or kind in IDENTITY
+            or kind in _OTHER_VALUES
+            or _CONSTANT.fullmatch(kind)
+        ):
+            return Answer(str(leaf), IDENTITY.get(kind))
+        return None
+    if kind in IDENTITY and not keys:
+        return Answer(str(leaf), IDENTITY[kind])
+    return None

@@ -1,0 +1,214 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The rules in force before and after an upgrade, and who passes them."""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+import enum
+import functools
+import operator
+from typing import Any
+from typing import NamedTuple
+
+from manila_precheck import releases
+from manila_precheck.checks.policy_rules import callers
+from manila_precheck.checks.policy_rules import check_trees
+from manila_precheck.checks.policy_rules import enforcement
+from manila_precheck.checks.policy_rules import flags
+from manila_precheck.engine import context
+from manila_precheck.evidence.policy import check_strings
+from manila_precheck.evidence.policy import policy_files
+
+# Its oslo.policy, 5.0, refuses what its parser could not reduce to a check.
+_REFUSES_LONE_TOKENS = releases.parse('2026.1')
+
+
+class Cause(str, enum.Enum):
+    """What makes the difference."""
+
+    SCOPE = 'enforce_scope'
+    NEW_DEFAULTS = 'enforce_new_defaults'
+    # Another default, or a policy file that the target does not read.
+    RELEASE = 'release'
+
+
+class Change(NamedTuple):
+    """One caller that passes one rule on one side only."""
+
+    rule: str
+    caller: callers.Caller
+    opened: bool
+    cause: Cause
+
+
+def overrides(
+    ctx: context.Context, release: releases.Release
+) -> dict[str, policy_files.Rule]:
+    """Return what the files that a release reads put in place, by rule."""
+    files = ctx.policy.of(release)
+    return policy_files.effective(
+        files.in_force(policy_files.falls_back(release))
+    )
+
+
+class Worlds:
+    """What the operator has now, step by step to what the target makes of it.
+
+    The steps are the scope, the older defaults, and everything else: the
+    step at which the answer turns is the cause.
+    """
+
+    def __init__(self, ctx: context.Context) -> None:
+        self._ctx = ctx
+        source, target = ctx.upgrade.source, ctx.upgrade.target
+        scope = [flags.enforce_scope(ctx, r).value for r in (source, target)]
+        new = [
+            flags.enforce_new_defaults(ctx, r).value for r in (source, target)
+        ]
+        self._before = self._rules(source, scope[0], new[0])
+        self._steps = (
+            (Cause.SCOPE, self._rules(source, scope[1], new[0])),
+            (Cause.NEW_DEFAULTS, self._rules(source, scope[1], new[1])),
+            (Cause.RELEASE, self._rules(target, scope[1], new[1])),
+        )
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """Return the rules that guard something on both sides.
+
+        A rule of a file that a release does not register guards nothing.
+        """
+        facts, upgrade = self._ctx.catalog, self._ctx.upgrade
+        after = facts.policies(upgrade.target)
+        return tuple(
+            name
+            for name in facts.policies(upgrade.source)
+            if name in after and (':' in name or name.startswith('context_is'))
+        )
+
+    def changes(self) -> Iterator[Change]:
+        """Yield who passes before or after, and not both."""
+        if not (self._is_usable() and self._may_differ()):
+            return
+        made = list(self._made())
+        tried = self._callers(made[0], made[-1])
+        # By what makes a difference to a rule, the part that each caller has:
+        # few rules tell more than a handful of callers apart.
+        parts: dict[enforcement.Reach, list[tuple[Any, ...]]] = {}
+        for name in self.judged:
+            reach = functools.reduce(
+                operator.or_, (one.reach(name) for one in made)
+            )
+            if reach not in parts:
+                parts[reach] = [reach.part(caller) for caller in tried]
+            answered: dict[tuple[Any, ...], list[bool]] = {}
+            for part, caller in zip(parts[reach], tried):
+                if part not in answered:
+                    answered[part] = [one.allows(name, caller) for one in made]
+                answers = answered[part]
+                if answers[0] == answers[-1]:
+                    continue
+                turned = max(
+                    step
+                    for step in range(1, len(answers))
+                    if answers[step] != answers[step - 1]
+                )
+                cause = self._steps[turned - 1][0]
+                yield Change(name, caller, answers[-1], cause)
+
+    def _made(self) -> Iterator[enforcement.Enforcement]:
+        """Yield what enforces each step; equal ones are one."""
+        last = enforcement.Enforcement(self._before)
+        yield last
+        for _cause, rules in self._steps:
+            if rules != last.rules:
+                last = enforcement.Enforcement(rules)
+            yield last
+
+    def all_pass(self, rules: Iterable[str], role: str) -> bool:
+        """Say whether a user of a project with one role passes all rules."""
+        names = frozenset({role})
+        caller = callers.Caller(names, callers.token_roles(names))
+        after = enforcement.Enforcement(self._steps[-1][1])
+        return all(after.allows(name, caller) for name in rules)
+
+    def _callers(
+        self, *both: enforcement.Enforcement
+    ) -> tuple[callers.Caller, ...]:
+        checks: dict[str, object] = {}
+        for release in (self._ctx.upgrade.source, self._ctx.upgrade.target):
+            for name, rule in overrides(self._ctx, release).items():
+                checks[name] = rule.check
+        return callers.make(checks, both[0].answers | both[1].answers)
+
+    def _files(self) -> tuple[policy_files.PolicyFile, ...]:
+        """Return every file that one of the releases may read."""
+        upgrade = self._ctx.upgrade
+        found = {
+            document.path: document
+            for release in (upgrade.source, upgrade.target)
+            for document in self._ctx.policy.of(release).in_force(True)
+        }
+        return tuple(found.values())
+
+    def _is_usable(self) -> bool:
+        """Say whether both releases can read every file: else all is 500."""
+        files = self._files()
+        # JSON with tabs, say, is no YAML, and is read by what tries JSON.
+        as_json = policy_files.falls_back(self._ctx.upgrade.target)
+        return not any(
+            (
+                document.problem is not None
+                and not (document.is_json and as_json)
+            )
+            or not all(
+                check_strings.parse(rule.check).usable
+                for rule in document.rules
+            )
+            for document in files
+        )
+
+    def _may_differ(self) -> bool:
+        """Say whether it takes a look at all; a new rule is no difference."""
+        last = self._steps[-1][1]
+        if self._files():
+            return self._before != last
+        return self._before._replace(rules={}) != last._replace(
+            rules={}
+        ) or any(
+            rule != last.rules.get(name)
+            for name, rule in self._before.rules.items()
+        )
+
+    def _rules(
+        self, release: releases.Release, scope: bool, new_defaults: bool
+    ) -> enforcement.Rules:
+        rules = {
+            name: enforcement.Rule(
+                facts.checks(new_defaults), facts.scope_types
+            )
+            for name, facts in self._ctx.catalog.policies(release).items()
+        }
+        for name, rule in overrides(self._ctx, release).items():
+            scopes = rules[name].scopes if name in rules else ()
+            checks = (_as_read(rule.check, release),)
+            rules[name] = enforcement.Rule(checks, scopes)
+        default = self._ctx.policy.of(release).default_rule
+        return enforcement.Rules(rules, default, scope)
+
+
+def _as_read(check: Any, release: releases.Release) -> Any:
+    """Return what a release makes of a check of a file."""
+    if release < _REFUSES_LONE_TOKENS and check_strings.is_lone_token(check):
+        return check_trees.FAILING
+    return check

@@ -1,0 +1,352 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The check ``schema-revision``."""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.catalog import steps
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+from manila_precheck.evidence.database import connection
+from manila_precheck.evidence.database import schema_diff
+
+_SYNC = model.command('manila-manage db sync')
+
+_INDEX = model.advice(
+    'Create it again as a new database of the release has it; without it '
+    'manila is slow, or takes the same thing twice.'
+)
+
+_KEY = model.advice(
+    'Find out who dropped it, or which engine ignored it, and create it '
+    'again: a later migration may drop it by its name, or need it.'
+)
+
+_RESTORE = model.advice(
+    'Restore the backup that was made before the "manila-manage db sync" '
+    'that failed: MySQL does not take back half of a migration.'
+)
+
+# Its migrations are one transaction (manila 16.0.0 to 23.0.1,
+# db/migrations/alembic/env.py).
+_RESTORE_POSTGRESQL = model.advice(
+    'Find out who changed it: a "manila-manage db sync" that fails leaves '
+    'nothing behind on PostgreSQL. Else restore the backup of before.'
+)
+
+
+class SchemaRevision(check.Check):
+    """The database is not at the revision that the upgrade starts or ends at.
+
+    ``alembic_version`` holds one row: the last migration that was applied.
+    It is compared with the migrations of the target release, and the tables,
+    columns, indexes and foreign keys with what that revision has. MySQL
+    cannot take back a migration that failed half way: its tables stay, the
+    revision does not move, and the next ``manila-manage db sync`` fails on
+    what is there already. PostgreSQL takes it back as a whole; there it is
+    the revision that somebody set back, and stamping it anew is the remedy.
+    So a revision that is not recorded and of which
+    something is there is a finding of its own (``#half-applied``), with what
+    is there and what is not.
+
+    An empty database is a first install: nothing to judge before
+    ``manila-manage db sync``. On MySQL a table that the account may not read
+    looks missing. The names of indexes and keys are not compared, nor types;
+    a further index or column is no finding.
+
+    At plan and stopped: INFO for the migrations that are pending, by name,
+    for tables that manila does not have, and for parameters of the
+    connection URL that are not used, since they could write
+    (``init_command``); WARNING when a ``db sync`` ended
+    between two releases, when the revision is from before 12.0.0, and for
+    missing indexes and foreign keys; FAILURE when the revision is unknown,
+    missing, newer than the target or there more than once, when tables or
+    columns are missing, and when some of a pending migration are there
+    already. At upgraded also FAILURE when the database is empty or not at the
+    target's head.
+    """
+
+    id = 'schema-revision'
+    title = 'Schema revision'
+    stages = model.ALL_STAGES
+    # What it finds keeps db sync from running, whoever wants it.
+    waivable = False
+    # Not required: an empty database is judged here.
+    uses = frozenset({model.Source.DATABASE})
+
+    def run(self, ctx: context.Context) -> Iterable[model.Finding]:
+        """Yield what is wrong with the revision, and what is pending."""
+        upgraded = ctx.stage is model.Stage.UPGRADED
+        db = ctx.database_as_found if upgraded else ctx.database
+        if db.left_out and db.state is not connection.State.EMPTY:
+            yield self._left_out(db.left_out)
+        if db.state is connection.State.EMPTY:
+            yield self._failure('the database is empty', [_SYNC])
+        elif db.state is connection.State.UNVERSIONED:
+            yield self._unversioned(ctx, db)
+        elif db.revision is None:
+            yield self._failure(
+                f'alembic_version holds {len(db.revisions)} revisions '
+                f'({", ".join(db.revisions)}) and must hold one',
+                [
+                    model.advice(
+                        'Find out which one is applied and delete the '
+                        'others from alembic_version.'
+                    )
+                ],
+            )
+        else:
+            yield from self._versioned(ctx, db, db.revision)
+
+    def _left_out(self, names: Iterable[str]) -> model.Finding:
+        listed = ', '.join(names)
+        return self.finding(
+            model.Severity.INFO,
+            model.Subject('option', 'database/connection'),
+            f'the URL of the database has {listed}, which manila uses and '
+            'this program does not: a session that is read only takes from '
+            'it where the server is and how to log in',
+            data={'parameters': listed},
+            aspect='parameters',
+        )
+
+    def _failure(
+        self,
+        message: str,
+        todo: Iterable[model.Remediation],
+        aspect: str = '',
+        data: Optional[dict[str, model.Scalar]] = None,
+    ) -> model.Finding:
+        return self.finding(
+            model.Severity.FAILURE,
+            model.Subject('table', connection.VERSION_TABLE),
+            message,
+            todo,
+            data=data,
+            aspect=aspect,
+        )
+
+    def _unversioned(
+        self, ctx: context.Context, db: connection.Database
+    ) -> model.Finding:
+        columns = ctx.catalog.columns(ctx.upgrade.source)
+        known = {table for table, _column in columns} & set(db.shape)
+        if known - {connection.VERSION_TABLE}:
+            return self._failure(
+                f'{db.words} has tables of manila but no revision in '
+                'alembic_version: "manila-manage db sync" would create them '
+                'again and fail',
+                [_restore(db)],
+            )
+        return self._failure(
+            f'{db.words} has {len(db.shape)} tables and none of manila: it '
+            "is not manila's database",
+            [model.advice('Correct [database] connection.')],
+        )
+
+    def _versioned(
+        self, ctx: context.Context, db: connection.Database, revision: str
+    ) -> Iterator[model.Finding]:
+        target = ctx.upgrade.target
+        chain = ctx.catalog.chain(target)
+        within = ctx.catalog.releases_with(revision)
+        if not within:
+            yield self._unknown(ctx, db, revision)
+            return
+        if revision not in chain:
+            yield self._failure(
+                f'the database is at revision {revision} of {within[0]}, '
+                f'which is newer than {target}: there is no way back',
+                [model.advice(f'Restore a backup of {target}, or go on.')],
+                data={'revision': revision, 'release': within[0].name},
+            )
+            return
+        at = ctx.catalog.releases_at(revision)
+        pending = chain[chain.index(revision) + 1 :]
+        half = schema_diff.half_applied(
+            ctx.catalog, pending, db.shape, ctx.schema, db.dialect
+        )
+        whole = schema_diff.whole_until(pending, half)
+        for one in half:
+            yield self._half_applied(ctx, revision, one, whole)
+        yield from self._drift(ctx, db, revision, half)
+        if not pending:
+            return
+        if ctx.stage is model.Stage.UPGRADED:
+            yield self._failure(
+                f'the database is at revision {revision}, {target} needs '
+                f'{chain[-1]}: {_migrations(pending)} left to run',
+                [_SYNC],
+                data={'revision': revision, 'pending': ' '.join(pending)},
+            )
+            return
+        if chain.index(revision) < chain.index(steps.FIRST):
+            yield self._before(ctx, revision)
+        elif not at and not half:
+            yield self.finding(
+                model.Severity.WARNING,
+                model.Subject('table', connection.VERSION_TABLE),
+                f'the database is at revision {revision}, in the middle of '
+                f'the migrations of {within[0]}: a "manila-manage db sync" '
+                'did not come to its end',
+                [_SYNC],
+                aspect='between',
+            )
+        yield self.finding(
+            model.Severity.INFO,
+            model.Subject('table', connection.VERSION_TABLE),
+            f'{_migrations(pending)} pending from {revision} to {target}: '
+            f'{", ".join(pending)}',
+            data={'revision': revision, 'pending': ' '.join(pending)},
+            aspect='pending',
+        )
+
+    def _unknown(
+        self, ctx: context.Context, db: connection.Database, revision: str
+    ) -> model.Finding:
+        known = ctx.catalog.releases
+        message = (
+            f'the database is at revision {revision}, which is of no release '
+            f'of manila from {known[0]} to {known[-1]}'
+        )
+        data: dict[str, model.Scalar] = {'revision': revision}
+        like = schema_diff.alike(ctx.catalog, db.shape)
+        if like:
+            message += f'; its tables and columns are those of {like[-1]}'
+            data['tables_of'] = like[-1].name
+        return self._failure(
+            message,
+            [
+                model.advice(
+                    'See that it is the database of manila, and of a '
+                    'release that this program knows.'
+                )
+            ],
+            data=data,
+        )
+
+    def _before(self, ctx: context.Context, revision: str) -> model.Finding:
+        oldest = ctx.catalog.releases[0]
+        return self.finding(
+            model.Severity.WARNING,
+            model.Subject('table', connection.VERSION_TABLE),
+            f'the database is at revision {revision}, from before {oldest}, '
+            'the oldest release that this program knows',
+            [model.advice(f'Upgrade to {oldest} first, and check again.')],
+            data={'revision': revision},
+            aspect='before',
+        )
+
+    def _half_applied(
+        self,
+        ctx: context.Context,
+        revision: str,
+        half: schema_diff.Half,
+        whole: Sequence[str],
+    ) -> model.Finding:
+        limit = ctx.options.max_listed
+        on_postgresql = ctx.database.dialect == 'postgresql'
+        todo = [_restore(ctx.database)]
+        words = f'has {schema_diff.listed(half.present, limit)}'
+        if half.missing:
+            words += f' and lacks {schema_diff.listed(half.missing, limit)}'
+            what = 'it failed half way'
+            if on_postgresql:
+                what = 'PostgreSQL leaves no half of a migration that fails'
+        else:
+            what = 'it was not recorded, or failed in its last step'
+            if on_postgresql:
+                what = 'it was done, and the revision was set back'
+        if on_postgresql and half.revision in whole:
+            todo = [
+                model.advice(
+                    'See that its tables and columns are as '
+                    f'{ctx.upgrade.target} makes them; then record all that '
+                    'was done, by its manila-manage:'
+                ),
+                model.command('manila-manage db stamp {}', whole[-1]),
+            ]
+        return self.finding(
+            model.Severity.FAILURE,
+            model.Subject('revision', half.revision),
+            f'the database is at revision {revision}, but {words} of '
+            f'{half.revision}: {what}, and "manila-manage db sync" fails on '
+            'what is there already',
+            todo,
+            data={
+                'revision': revision,
+                'present': len(half.present),
+                'missing': len(half.missing),
+            },
+            aspect='half-applied',
+        )
+
+    def _drift(
+        self,
+        ctx: context.Context,
+        db: connection.Database,
+        revision: str,
+        half: Sequence[schema_diff.Half],
+    ) -> Iterator[model.Finding]:
+        """Yield what the tables lack, and what no release has."""
+        found = schema_diff.compare(
+            ctx.catalog, revision, half, db.shape, ctx.schema, db.dialect
+        )
+        limit = ctx.options.max_listed
+        at = f'the database is at revision {revision} and'
+        if found.columns:
+            yield self._failure(
+                f'{at} lacks {schema_diff.listed(found.columns, limit)}; or '
+                'the account may not read them',
+                [_restore(db)],
+                aspect='missing',
+                data={'missing': len(found.columns)},
+            )
+        for names, what, aspect, todo in (
+            (found.indexes, 'index', 'indexes', _INDEX),
+            (found.foreign_keys, 'foreign key', 'foreign-keys', _KEY),
+        ):
+            if names:
+                yield self.finding(
+                    model.Severity.WARNING,
+                    model.Subject('table', connection.VERSION_TABLE),
+                    f'{at} lacks the {what} '
+                    f'{schema_diff.listed(names, limit)}',
+                    [todo],
+                    data={'missing': len(names)},
+                    aspect=aspect,
+                )
+        if found.tables:
+            yield self.finding(
+                model.Severity.INFO,
+                model.Subject('table', connection.VERSION_TABLE),
+                f'{at} has a table that manila does not: '
+                f'{schema_diff.listed(found.tables, limit)}',
+                data={'tables': len(found.tables)},
+                aspect='extra-tables',
+            )
+
+
+def _restore(db: connection.Database) -> model.Remediation:
+    return _RESTORE_POSTGRESQL if db.dialect == 'postgresql' else _RESTORE
+
+
+def _migrations(pending: Sequence[str]) -> str:
+    return (
+        '1 migration is'
+        if len(pending) == 1
+        else (f'{len(pending)} migrations are')
+    )

@@ -1,0 +1,264 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The check ``soft-deleted-rows``."""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+import datetime
+import math
+from typing import TYPE_CHECKING
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck.checks.soft_deleted_rows import findings
+from manila_precheck.checks.soft_deleted_rows import plan
+from manila_precheck.checks.soft_deleted_rows import table_summary
+from manila_precheck.checks.soft_deleted_rows.sql import counting
+from manila_precheck.checks.soft_deleted_rows.sql import purge_blockers
+from manila_precheck.checks.soft_deleted_rows.sql import purge_references
+from manila_precheck.checks.soft_deleted_rows.sql import survey
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+from manila_precheck.evidence.database import scan
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
+
+# A database of so many rows has this many looked up to follow foreign keys,
+# which takes a second; of a larger one it is one for so many of its rows,
+# since a look-up takes as long as counting some fifteen.
+SMALL_ROWS = 2_000_000
+SMALL_LOOK_UPS = 200_000
+ROWS_A_LOOK_UP = 400
+
+
+class SoftDeletedRows(check.Check):
+    """A table holds rows that manila marked as deleted and never removed.
+
+    manila deletes nothing: it marks rows (``deleted``, ``deleted_at``), and
+    they stay until ``manila-manage db purge`` runs. A migration that
+    rebuilds a table copies them too, at about 25 microseconds a row on
+    MariaDB, while the services are down. The purge takes far longer: it
+    removes about 200 rows a second, up to 2026.1 in one transaction over all
+    tables, whose locks and memory (hundreds of megabytes for a million rows)
+    grow with the rows. So a large one belongs days before the upgrade, and
+    above ``purge_batch_rows`` a sequence of ages is proposed, the oldest
+    first (``soft-deleted-rows[purge]``).
+
+    Each table says what the purge of the release that runs now deletes at
+    ``purge_age_days``, and what it leaves and why: rows deleted since, rows
+    without a deleted_at, rows whose ``deleted`` is not their own id (2026.2
+    asks for that), and rows that a row which stays refers to. Those the
+    purge skips, and still exits with 0. Some rows go with what they belong
+    to. Shares in the recycle bin are live data.
+
+    Up to 2026.1 a purge looks at deleted_at alone and deletes live rows that
+    have one: they are a finding of their own (``#restored``). Live rows that
+    refer to a soft-deleted one may lose that reference, which becomes NULL:
+    a finding too (``#detached``). No purge is proposed while there are any
+    of either.
+
+    The tables are read once, in pieces of a fraction of a second each; beside
+    services that write, after each piece comes a rest of twice its time. To
+    follow the foreign keys, each row that stays is looked up in the tables
+    that it refers to. A database of more than 2000000 rows has one look-up
+    for 400 of its rows, the smallest tables first, unless
+    ``follow_all_references`` is set: a finding names what was left out, and
+    says "up to". What does not fit into ``database_time_seconds``, and with
+    ``--quick`` every large table, is read in a few places: the finding says
+    which part was read, what it holds at least, and about how much that
+    makes of all.
+
+    WARNING: ``warning_rows`` soft-deleted rows or more, or
+    ``warning_percent`` of the table or more; live rows that a purge would
+    delete or change. INFO: fewer. Never FAILURE: volume makes an upgrade
+    slow, it stops none.
+    """
+
+    id = 'soft-deleted-rows'
+    title = 'Soft-deleted rows'
+    stages = frozenset({model.Stage.PLAN, model.Stage.STOPPED})
+    requires = frozenset({model.Source.DATABASE})
+
+    @classmethod
+    def opts(cls) -> 'tuple[cfg.Opt, ...]':
+        """Return the thresholds and the age that is proposed."""
+        from oslo_config import cfg
+
+        return (
+            cfg.IntOpt(
+                'warning_rows',
+                default=10000,
+                min=1,
+                help='How many soft-deleted rows in one table are a warning. '
+                'A purge takes about a minute for the default.',
+            ),
+            cfg.IntOpt(
+                'warning_percent',
+                default=90,
+                min=1,
+                max=100,
+                help='Which share of a table, in percent, is a warning when '
+                'it is soft-deleted. It counts only where at least '
+                f'{findings.PERCENT_MIN_ROWS} rows are.',
+            ),
+            cfg.IntOpt(
+                'purge_age_days',
+                default=30,
+                min=1,
+                help='How many days ago rows must have been deleted for the '
+                'proposed purge to take them.',
+            ),
+            cfg.IntOpt(
+                'purge_batch_rows',
+                default=50000,
+                min=1,
+                help='How many rows one run of the purge may delete before a '
+                'sequence of ages is proposed. A run takes about four '
+                'minutes for the default.',
+            ),
+            cfg.BoolOpt(
+                'follow_all_references',
+                default=False,
+                help='Look up what refers to soft-deleted rows in tables of '
+                'any size, which takes several times as long on a large '
+                'site.',
+            ),
+        )
+
+    def run(self, ctx: context.Context) -> Iterable[model.Finding]:
+        """Yield a finding for each table with soft-deleted rows."""
+        db, age = ctx.database, ctx.options_of(self.id).purge_age_days
+        refused = [
+            f'{db.words} shows no table {table}, which {ctx.upgrade.source} '
+            'has: the account may not read it, or it is missing'
+            for table in _expected(ctx)
+            if not db.has_table(table)
+        ]
+        now = db.now()
+        wanted = counting.Filter(
+            db,
+            ctx.catalog.purge(ctx.upgrade.source, db.dialect),
+            now - datetime.timedelta(days=age),
+        )
+        found = purge_references.Candidates(wanted, self._look_ups(ctx))
+        counted = survey.survey(
+            wanted,
+            counting.tables(db),
+            _limits(ctx),
+            ctx.on_rows,
+            ctx.interrupted,
+            found,
+        )
+        refused.extend(counted.failures)
+        followed = self._followed(ctx, wanted, counted, found, refused)
+        tables = [
+            table_summary.Table(
+                rows, followed[name], counted.sizes[name].bytes
+            )
+            for name, rows in sorted(counted.rows.items())
+        ]
+        yield from self._findings(ctx, tables, now.date())
+        yield from plan.cut(self, ctx, wanted, counted, tables, refused)
+        if refused:
+            raise exceptions.SourceUnusable('; '.join(refused))
+
+    def _look_ups(self, ctx: context.Context) -> float:
+        """Return how many rows may be looked up."""
+        if ctx.options_of(self.id).follow_all_references:
+            return math.inf
+        expected = sum(
+            scan.expected(size) for size in scan.sizes(ctx.database).values()
+        )
+        if expected <= SMALL_ROWS:
+            return SMALL_LOOK_UPS
+        return expected // ROWS_A_LOOK_UP
+
+    def _followed(
+        self,
+        ctx: context.Context,
+        wanted: counting.Filter,
+        counted: survey.Survey,
+        found: purge_references.Candidates,
+        refused: list[str],
+    ) -> Mapping[str, purge_blockers.Kept]:
+        """Return what foreign keys change, of the tables read to the end."""
+        whole = {
+            name: rows
+            for name, rows in counted.rows.items()
+            if rows.read >= 1.0
+        }
+        followed: dict[str, purge_blockers.Kept] = {}
+        if not ctx.interrupted.is_set():
+            try:
+                followed.update(purge_blockers.follow(wanted, whole, found))
+            except exceptions.SourceUnusable as exc:
+                refused.append(str(exc))
+        unread = ('all tables',)
+        return {
+            name: followed.get(name, purge_blockers.Kept(name, unread=unread))
+            for name in counted.rows
+        }
+
+    def _findings(
+        self,
+        ctx: context.Context,
+        tables: Iterable[table_summary.Table],
+        today: datetime.date,
+    ) -> Iterator[model.Finding]:
+        tables = list(tables)
+        # A purge goes over all tables: one unsafe table makes it unsafe.
+        safe = not any(
+            table.rows.live_but_purged or table.kept.detached
+            for table in tables
+        )
+        options = ctx.options_of(self.id)
+        large = (
+            sum(table.about(table.deletes) for table in tables)
+            > options.purge_batch_rows
+        )
+        for table in tables:
+            if table.rows.live_but_purged:
+                yield findings.restored(self, table, options.purge_age_days)
+            if table.kept.detached:
+                yield findings.detached(self, table, options.purge_age_days)
+            rows, taken = table.rows, table.kept.taken
+            if rows.deleted or rows.neither_but_purged or taken:
+                todo = table_summary.todo(
+                    table, options.purge_age_days, safe, large
+                )
+                yield findings.found(self, table, options, todo, today)
+
+
+def _limits(ctx: context.Context) -> survey.Limits:
+    options = ctx.options
+    return survey.Limits(
+        # What is left must do for the rest of the check.
+        min(
+            options.database_time_seconds,
+            options.check_timeout_seconds * 0.7,
+        ),
+        options.quick,
+        options.database_connections,
+    )
+
+
+def _expected(ctx: context.Context) -> list[str]:
+    """Return the tables that there must be, as far as that is known.
+
+    MySQL does not show a table to an account that may not read it.
+    """
+    source = ctx.upgrade.source
+    if source not in ctx.catalog.releases_at(ctx.database.revision or ''):
+        return []
+    return sorted({table for table, _ in ctx.catalog.columns(source)})

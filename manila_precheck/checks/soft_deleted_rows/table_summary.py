@@ -1,0 +1,126 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What is known of one table, and how it is said."""
+
+import datetime
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.checks.soft_deleted_rows.sql import counting
+from manila_precheck.checks.soft_deleted_rows.sql import purge_blockers
+
+
+class Table(NamedTuple):
+    """What is known of one table."""
+
+    rows: counting.Rows
+    kept: purge_blockers.Kept
+    bytes: Optional[int]
+
+    @property
+    def name(self) -> str:
+        return self.rows.table
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it was read."""
+        return self.rows.read >= 1.0
+
+    def about(self, count: int) -> int:
+        """Return a figure for the table from that of the part."""
+        return round(count / self.rows.read) if self.rows.read else count
+
+    @property
+    def deletes(self) -> int:
+        """How many rows the purge deletes from it."""
+        return self.rows.asked - self.kept.kept + self.kept.taken
+
+    @property
+    def exact(self) -> bool:
+        """Whether that is what a purge really does."""
+        return self.whole and not self.kept.unread
+
+
+def todo(table: Table, age: int, safe: bool, large: bool) -> model.Remediation:
+    """Return what to do about the table.
+
+    :param age: of the purge, in days.
+    :param safe: whether a purge leaves all that lives as it is.
+    :param large: whether the finding about the whole purge cuts it.
+    """
+    if not table.deletes:
+        return model.advice(f'At {age} days there is nothing to purge.')
+    if not safe:
+        return model.advice(
+            'See the findings "#restored" and "#detached" first.'
+        )
+    if large:
+        return model.advice('See the finding soft-deleted-rows[purge].')
+    return model.command('manila-manage db purge {}', age)
+
+
+def counted(table: Table, today: datetime.date) -> str:
+    """Return what the table holds, in words."""
+    rows = table.rows
+    words = f'{rows.deleted} of {rows.total} rows are soft-deleted'
+    if not table.whole:
+        words = (
+            f'at least {rows.deleted} rows are soft-deleted, about '
+            f'{table.about(rows.deleted)} of about '
+            f'{table.about(rows.total)} by the {100 * rows.read:.2g} % that '
+            'was read'
+        )
+    if rows.oldest is not None and rows.newest is not None:
+        words += f' ({rows.oldest:%Y-%m-%d} to {rows.newest:%Y-%m-%d}'
+        # A day may begin earlier on another server.
+        if rows.newest > today + datetime.timedelta(days=1):
+            words += ', which is in the future: no purge takes them before'
+        words += ')'
+    if rows.no_date:
+        words += (
+            f', {rows.no_date} of them with a deleted_at that is no date, '
+            'such as 0000-00-00'
+        )
+    return words
+
+
+def purged(table: Table, age: int) -> str:
+    """Return what a purge does to the table, in words."""
+    rows, held = table.rows, table.kept
+    if not table.whole:
+        return (
+            f'a purge at {age} days deletes up to about '
+            f'{table.about(table.deletes)}'
+        )
+    words = f'a purge at {age} days deletes {table.deletes}'
+    if held.unread:
+        words = (
+            f'a purge at {age} days deletes up to {table.deletes}, less '
+            f'what rows of {", ".join(held.unread)} refer to, which was not '
+            'looked up'
+        )
+    if held.taken:
+        words += f', {held.taken} of them along with others'
+    reasons = (
+        (rows.young, 'deleted since'),
+        (rows.undated, 'without deleted_at'),
+        (rows.unmarked, 'whose deleted is not what it looks for'),
+        (held.kept, f'that {" and ".join(held.by)} refers to'),
+    )
+    left = [f'{count} {why}' for count, why in reasons if count]
+    return words + (f', and leaves {", ".join(left)}' if left else '')
+
+
+def iso(day: Optional[datetime.date]) -> Optional[str]:
+    """Return a day as a report has it."""
+    return day.isoformat() if day else None

@@ -1,0 +1,387 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The check ``upgrade-path``."""
+
+from collections.abc import Iterable
+import contextlib
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck import releases
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+from manila_precheck.engine import which_upgrade as resolutions
+
+_CADENCE = (
+    'https://governance.openstack.org/tc/resolutions/'
+    '20220210-release-cadence-adjustment.html'
+)
+
+
+_CORRECT = model.advice(
+    'Correct [database] connection or --source-release; leave the latter out '
+    'and the database tells.'
+)
+
+
+class UpgradePath(check.Check):
+    """The upgrade is no hop that OpenStack supports, or is not known.
+
+    An upgrade goes to the next release, or from a SLURP release to the next
+    SLURP release (2023.1, 2024.1, 2025.1, 2026.1). Any other hop is tested
+    by nobody: code that migrates data or reads deprecated names is removed
+    after one SLURP cycle. A vendor may support another one, as Red Hat does
+    from wallaby (17.1) to 2023.1 (18.0): ``--vendor-path wallaby:2023.1``
+    declares it.
+
+    The source release is read from the revision of the database, else from
+    the installed manila, else from ``--source-release``. The target is
+    ``--target-release``, else the installed manila when it is newer than
+    the source, else the release after the source, which is then assumed.
+    Without ``--target-release`` nothing is judged when the installed manila
+    is of a release that is not known, when its version cannot be read, or
+    when two versions of it are installed: the command ends with 255.
+
+    Each release is judged by the facts of one build of it, which the report
+    names as the catalog. What another build (a point release, a release
+    candidate, a package of a distribution, local patches) does differently
+    is not judged.
+
+    FAILURE: the hop is not supported; the finding names the release to go
+    to first. ``--source-release`` contradicts the database, which is of
+    another release or empty; ``--target-release`` or the stage contradicts
+    the manila that is installed. WARNING: the source had to be assumed, or
+    is one of two releases whose databases have the same revision (wallaby
+    and xena), or cannot be confirmed by a database of no known release;
+    the build that is installed or named is not that of the
+    catalog; the installed manila is neither the source nor the target, or
+    is not known; a vendor supports the hop and OpenStack does not. INFO: the
+    target had to be assumed, or at stage upgraded the source, which a
+    migrated database does not tell; source and target are one release; the
+    database is empty and there is nothing to upgrade from.
+
+    Known false positives: the command in the environment of another manila
+    than that of the services.
+    """
+
+    id = 'upgrade-path'
+    title = 'Upgrade path'
+    stages = model.ALL_STAGES
+    # What is stated is held against it; without one there is nothing to.
+    uses = frozenset({model.Source.DATABASE})
+
+    def run(self, ctx: 'context.Context') -> Iterable[model.Finding]:
+        """Yield what is wrong with the hop itself."""
+        resolution = ctx.resolution
+        upgrade = resolution.upgrade
+        source, target = upgrade.source, upgrade.target
+        yield from self._builds(ctx)
+        yield from self._installed(ctx)
+        yield from self._assumed_target(resolution)
+        if resolution.first_install:
+            yield self.finding(
+                model.Severity.INFO,
+                model.Subject('release', 'target'),
+                f'the database is empty: this is a first install of {target}',
+                aspect='first-install',
+            )
+            return
+        yield from self._source(ctx)
+        yield from self._vendor_path(resolution)
+        if source == target:
+            yield self.finding(
+                model.Severity.INFO,
+                model.Subject('release', 'target'),
+                f'there is nothing to cross: source and target are {target}',
+                aspect='same',
+            )
+        elif not resolution.known.leads(source, target):
+            yield self._unsupported(upgrade)
+        with contextlib.suppress(exceptions.SourceNotGiven):
+            # One that cannot be read may be another than what is stated.
+            ctx.database_as_found  # noqa: B018
+
+    # -- the builds ----------------------------------------------------------
+
+    def _builds(self, ctx: 'context.Context') -> Iterable[model.Finding]:
+        """Yield the builds that are not those of the catalog."""
+        resolution = ctx.resolution
+        sides = (
+            ('source', resolution.upgrade.source, resolution.source_build),
+            ('target', resolution.upgrade.target, resolution.target_build),
+        )
+        for side, release, build in sides:
+            if build is None or not ctx.catalog.covers(release):
+                continue
+            facts = ctx.catalog.package(release).version
+            if build.is_version(facts):
+                continue
+            named = (
+                'is installed here'
+                if build is resolution.known.installed
+                else f'is what --{side}-release names'
+            )
+            # What ran before is over then, and little depends on it.
+            over = side == 'source' and ctx.stage is model.Stage.UPGRADED
+            yield self.finding(
+                model.Severity.INFO if over else model.Severity.WARNING,
+                model.Subject('release', side),
+                f'manila {build.text} {named}, and what this report says of '
+                f'{release} is true of manila {facts}; what they differ in '
+                'is not judged',
+                [
+                    model.advice(
+                        f'Read what changed between manila {facts} and '
+                        f'{build.text}: the release notes, and the patches '
+                        'of the package.'
+                    )
+                ],
+                data={'build': build.text, 'catalog': facts},
+                aspect='build',
+            )
+
+    def _installed(self, ctx: 'context.Context') -> Iterable[model.Finding]:
+        """Yield that what is installed is no part of the upgrade."""
+        resolution = ctx.resolution
+        build = resolution.known.installed
+        if build is None:
+            return
+        upgrade, target = resolution.upgrade, resolution.upgrade.target
+        side = resolution.installed_as
+        stated = {
+            'source': resolution.known.source,
+            'target': resolution.known.target,
+        }.get(side)
+        upgraded = ctx.stage is model.Stage.UPGRADED
+        severity = model.Severity.FAILURE
+        if build.release is None:
+            if not build.too_new:
+                severity = model.Severity.WARNING
+            words = f'and this manila-precheck knows {releases.known_range()}'
+        elif upgraded and side != 'target':
+            words = f'at stage upgraded, and it is of {build.release}'
+        elif not side:
+            if build.release < target:
+                severity = model.Severity.WARNING
+            words = f'and it is of {build.release}'
+        elif (
+            stated is not None
+            and stated.numbers
+            and stated.order != build.order
+        ):
+            words = f'and --{side}-release says {stated.text}'
+        else:
+            return
+        yield self.finding(
+            severity,
+            model.Subject('package', 'manila'),
+            f'manila {build.text} is installed here, {words}; the upgrade is '
+            f'judged as one from {upgrade.source} to {target}',
+            [
+                model.advice(
+                    'Install the manila of the upgrade, name the right '
+                    'releases, or run the command in an environment without '
+                    'another manila.'
+                )
+            ],
+            data={'installed': build.text},
+            aspect='installed',
+        )
+
+    # -- the source ----------------------------------------------------------
+
+    def _source(self, ctx: 'context.Context') -> Iterable[model.Finding]:
+        resolution = ctx.resolution
+        source, target = resolution.upgrade.source, resolution.upgrade.target
+        # The migrated database no longer tells, and no check that runs then
+        # leaves anything out for it.
+        over = ctx.stage is model.Stage.UPGRADED
+        if resolution.source_origin == 'assumed' and source != target:
+            yield self.finding(
+                model.Severity.INFO if over else model.Severity.WARNING,
+                model.Subject('release', 'source'),
+                (
+                    'the release that ran before the upgrade is not known; '
+                    if over
+                    else 'the release that runs now is not known; '
+                )
+                + f'{source} is assumed',
+                [model.advice('Pass --source-release RELEASE.')],
+                aspect='assumed',
+            )
+        if resolution.alike:
+            side = 'target'
+            if resolution.source_origin == 'database':
+                side = 'source'
+            yield self.finding(
+                model.Severity.WARNING,
+                model.Subject('release', side),
+                'the revision of the database is the last one of '
+                f'{" and of ".join(map(str, resolution.alike))}; '
+                f'{source if side == "source" else target} is assumed',
+                [model.advice(f'Pass --{side}-release RELEASE.')],
+                data={'releases': ' '.join(map(str, resolution.alike))},
+                aspect='alike',
+            )
+        if not over and self._unconfirmed(ctx):
+            yield self.finding(
+                model.Severity.WARNING,
+                model.Subject('release', 'source'),
+                'the database is at no revision of a known release, so '
+                f'nothing confirms that {source} runs now',
+                [_CORRECT],
+                aspect='unconfirmed',
+            )
+        found = self._found_instead(ctx)
+        stated = resolution.known.source
+        if found and stated is not None:
+            yield self.finding(
+                model.Severity.FAILURE,
+                model.Subject('release', 'source'),
+                f'--source-release says {stated.text}, {found}; the upgrade '
+                f'is judged as one from {source} to {target}',
+                [_CORRECT],
+                data={'stated': str(stated.release)},
+                aspect='stated',
+            )
+
+    def _unconfirmed(self, ctx: 'context.Context') -> bool:
+        """Say whether the source is known, and the database of no release."""
+        read = ctx.database_read
+        if read is None or read.empty:
+            return False
+        if ctx.resolution.source_origin not in ('option', 'package'):
+            return False
+        return not (read.revision and ctx.catalog.releases_with(read.revision))
+
+    def _found_instead(self, ctx: 'context.Context') -> str:
+        """Return what the database is, when it is not as stated; else ''."""
+        resolution = ctx.resolution
+        known, source = resolution.known, resolution.upgrade.source
+        if known.source is None:
+            return ''
+        stated = known.source.release
+        at = known.at_revision
+        if ctx.stage is model.Stage.UPGRADED:
+            # Whether it is migrated, and empty, is for schema-revision.
+            if resolution.target_origin != 'database':
+                waits = at and resolution.upgrade.target not in at
+                if waits and stated not in at:
+                    return f'the database is at {source}'
+                return ''
+            if at == (stated,):
+                return 'the database is still at it, and no target is named'
+            return ''
+        if known.empty:
+            return 'the database is empty'
+        if at:
+            return '' if stated in at else f'the database is at {at[-1]}'
+        read = ctx.database_read
+        if read is None or read.revision is None:
+            return ''
+        within = ctx.catalog.releases_with(read.revision)
+        if within and stated is not None and within[0] < stated:
+            return (
+                f'the database is at revision {read.revision}, in the '
+                f'migrations of {within[0]}'
+            )
+        return ''
+
+    # -- the target ----------------------------------------------------------
+
+    def _assumed_target(
+        self, resolution: resolutions.Resolution
+    ) -> Iterable[model.Finding]:
+        source, target = resolution.upgrade.source, resolution.upgrade.target
+        if not resolution.target_assumed:
+            return
+        if source == target and not resolution.first_install:
+            yield self.finding(
+                model.Severity.WARNING,
+                model.Subject('release', 'target'),
+                f'no target was named, and the release after {target} is not '
+                f'known; only {target} itself is judged',
+                [
+                    model.advice(
+                        'Pass --target-release RELEASE, or upgrade '
+                        'manila-precheck.'
+                    )
+                ],
+                aspect='assumed',
+            )
+        else:
+            yield self.finding(
+                model.Severity.INFO,
+                model.Subject('release', 'target'),
+                f'no target was named; {target} is assumed',
+                [model.advice('Pass --target-release RELEASE.')],
+                aspect='assumed',
+            )
+
+    def _vendor_path(
+        self, resolution: resolutions.Resolution
+    ) -> Iterable[model.Finding]:
+        """Yield what --vendor-path declares, where it is not needless."""
+        declared, upgrade = resolution.known.vendor_path, resolution.upgrade
+        if declared is None or (declared == upgrade and upgrade.supported):
+            return
+        words = f'--vendor-path declares {declared}'
+        if declared == upgrade:
+            words += '; OpenStack does not test this upgrade in one step'
+        else:
+            words += f'; this is the upgrade {upgrade}'
+        yield self.finding(
+            model.Severity.WARNING,
+            model.Subject('release', 'target'),
+            words,
+            [
+                model.advice(
+                    'Follow the procedure of the vendor, with its packages.'
+                    if declared == upgrade
+                    else 'Leave --vendor-path out, or correct it.'
+                )
+            ],
+            [_CADENCE],
+            aspect='vendor-path',
+        )
+
+    def _unsupported(self, upgrade: releases.Upgrade) -> model.Finding:
+        source, target = upgrade.source, upgrade.target
+        if target < source:
+            return self.finding(
+                model.Severity.FAILURE,
+                model.Subject('release', 'target'),
+                f'{target} is older than {source}, which runs now; a '
+                'downgrade of the database is not supported',
+                [model.advice(f'Restore a backup made with {target}.')],
+                data={'source': source.name, 'target': target.name},
+            )
+        hops = [hop for hop in releases.next_hops(source) if hop < target]
+        first = hops[-1]
+        return self.finding(
+            model.Severity.FAILURE,
+            model.Subject('release', 'target'),
+            f'{source} to {target} is no supported hop; from {source} the '
+            f'farthest supported step towards it is {first}',
+            [
+                model.command(
+                    'manila-precheck upgrade check --target-release{=}', first
+                )
+            ],
+            [_CADENCE],
+            data={
+                'source': source.name,
+                'target': target.name,
+                'next_hop': first.name,
+            },
+        )

@@ -1,0 +1,511 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What a run knows: the upgrade, the stage, the options, the sources.
+
+Making a context reads nothing. A source is read when the first check asks
+for it, once; what it raised then is raised again for the next check.
+"""
+
+import collections
+from collections.abc import Iterable
+from collections.abc import Mapping
+import dataclasses
+import datetime
+import os
+import threading
+from typing import Any
+from typing import Callable
+from typing import Optional
+from typing import TYPE_CHECKING
+from typing import TypeVar
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck import releases
+from manila_precheck.engine import which_upgrade as resolutions
+from manila_precheck.evidence.config import config_files as config_source
+from manila_precheck.evidence.database import connection as database_source
+from manila_precheck.evidence.database import database_url
+from manila_precheck.evidence.policy import policy_files as policy_source
+from manila_precheck.redact import secrets as redact_secrets
+
+if TYPE_CHECKING:
+    import re
+
+    from oslo_config import cfg
+
+    from manila_precheck.catalog import Catalog
+    from manila_precheck.evidence import paste as paste_source
+    from manila_precheck.evidence.database import schema as schema_source
+    from manila_precheck.evidence.files import yaml_file as document_source
+    from manila_precheck.evidence.host import api_server as api_server_source
+
+T = TypeVar('T')
+
+#: An option that a service may ask a source for: its section, its name,
+#: whether it collects values.
+Asked = tuple[str, str, bool]
+
+# The sources that hold secrets.
+_WITH_SECRETS = ('config', 'paste', 'database')
+
+# Under what a document is kept, before its path.
+_DOCUMENT = 'document '
+
+
+class _Lazy:
+    """Values that are made once, by whichever thread asks first."""
+
+    def __init__(self) -> None:
+        # One lock a value: a source that hangs must not block the others.
+        self._locks: dict[str, threading.RLock] = collections.defaultdict(
+            threading.RLock
+        )
+        self._values: dict[str, Any] = {}
+        self._errors: dict[str, exceptions.PrecheckError] = {}
+
+    def get(self, name: str, make: Callable[[], T]) -> T:
+        with self._locks[name]:
+            if name in self._errors:
+                raise self._errors[name]
+            if name not in self._values:
+                try:
+                    self._values[name] = make()
+                except exceptions.PrecheckError as exc:
+                    self._errors[name] = exc
+                    raise
+            value: T = self._values[name]
+            return value
+
+    def seen(self, name: str) -> Any:
+        """Return what was made under a name; None when nothing was."""
+        return self._values.get(name)
+
+    def all_seen(self) -> list[tuple[str, Any]]:
+        """Return what was made so far, in the order of making."""
+        return list(self._values.items())
+
+
+def locations_of(conf: 'cfg.ConfigOpts') -> list[str]:
+    """Return the files and directories that oslo.config found by itself."""
+    return [*(conf.config_file or ()), *(conf.config_dir or ())]
+
+
+class Context:
+    """Everything that a check may look at.
+
+    :param conf: parsed, with the options of :mod:`manila_precheck.opts`
+        registered; the files it read are the configuration source.
+    :param catalog: the facts of every release.
+    :param now: the time of the run, in UTC, with a time zone.
+    :param read_database: False when no check of the run needs the database
+        and the releases are known without it.
+    :param installed: returns the manila that is installed here, or None.
+    :param python: returns the version of the Python that runs this.
+    :param locations: the configuration files and directories in the order
+        in which oslo.config read them; None to take them from conf.
+    :param root: the directory below which the processes and the web servers
+        of this machine are looked at.
+    :param sources: returns what config_source names, for the files and for
+        what returns the options that a service may ask for.
+    :param environment: the variables that oslo.config looks into.
+    """
+
+    def __init__(
+        self,
+        conf: 'cfg.ConfigOpts',
+        catalog: 'Catalog',
+        now: datetime.datetime,
+        read_database: bool = True,
+        installed: Callable[
+            [], Optional[releases.Build]
+        ] = resolutions.installed,
+        locations: Optional[tuple[str, ...]] = None,
+        python: Callable[[], tuple[int, int]] = resolutions.running_python,
+        root: str = '/',
+        sources: Callable[
+            [config_source.ConfigFiles, Callable[[], Iterable[Asked]]],
+            tuple[config_source.Source, ...],
+        ] = lambda files, wanted: (),
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        self.conf = conf
+        self.catalog = catalog
+        self.now = now
+        #: Set when the operator wants to stop; a check that takes long looks
+        #: at it and hands over what it has.
+        self.interrupted = threading.Event()
+        #: Called with the rows of the database that were counted so far and
+        #: about how many there are, from any thread; shows the progress.
+        self.on_rows: Callable[[int, int], None] = lambda done, expected: None
+        self._read_database = read_database
+        self._installed = installed
+        self._locations = locations
+        self._python = python
+        self._root = root
+        self._sources = sources
+        #: The variables that oslo.config looks into, before the files.
+        self.environment = environment
+        self._lazy = _Lazy()
+
+    @property
+    def options(self) -> Any:
+        """The options of ``[manila_precheck]``, as attributes."""
+        return self.conf.manila_precheck
+
+    def options_of(self, check_id: str) -> Any:
+        """Return the options of a check's own group, as attributes."""
+        return self.conf[model.option_group(check_id)]
+
+    @property
+    def stage(self) -> model.Stage:
+        """Where in the procedure the operator stands."""
+        return model.Stage(self.options.stage)
+
+    @property
+    def upgrade(self) -> releases.Upgrade:
+        """From which release to which."""
+        return self.resolution.upgrade
+
+    @property
+    def locations(self) -> tuple[str, ...]:
+        """The configuration files and directories, in order of reading."""
+        if self._locations is not None:
+            return self._locations
+        return tuple(locations_of(self.conf))
+
+    @property
+    def config(self) -> config_source.ConfigFiles:
+        """The configuration files, line by line.
+
+        :raises ConfigFileError: when one of them cannot be read.
+        """
+        return self._lazy.get('config', self._make_config)
+
+    def _make_config(self) -> config_source.ConfigFiles:
+        files = config_source.read(self.locations)
+        opened = self._sources(files, lambda: self._may_be_asked(files))
+        return files.with_sources(opened) if opened else files
+
+    def _may_be_asked(
+        self, files: config_source.ConfigFiles
+    ) -> Iterable[Asked]:
+        """Return the options of every release, in every section they have."""
+        backends = [backend.name for backend in files.backends]
+        found: set[Asked] = set()
+        for release in self.catalog.releases:
+            for option in self.catalog.options(release):
+                sections = [
+                    *option.groups,
+                    *(backends if option.kinds else ()),
+                ]
+                found |= {(s, option.name, option.multi) for s in sections}
+        return sorted(found)
+
+    @property
+    def policy(self) -> policy_source.PolicyFiles:
+        """The policy files that manila's API reads.
+
+        :raises SourceUnusable: when one of them cannot be read.
+        """
+        return self._lazy.get(
+            'policy', lambda: policy_source.read(self.config)
+        )
+
+    @property
+    def paste(self) -> 'paste_source.PasteFile':
+        """The api-paste.ini that manila's API reads.
+
+        :raises SourceNotGiven: when nothing names one and there is none.
+        :raises SourceUnusable: when it is not there or cannot be read.
+        """
+        return self._lazy.get('paste', self._make_paste)
+
+    def _make_paste(self) -> 'paste_source.PasteFile':
+        # Here, so that only a run that looks at it pays for its parser.
+        from manila_precheck.evidence import paste as paste_source
+
+        return paste_source.read(self.config)
+
+    def document(self, path: str) -> 'document_source.Document':
+        """Return the YAML or JSON file that an option of a check names.
+
+        :raises SourceUnusable: when it cannot be read.
+        """
+        from manila_precheck.evidence.files import yaml_file as document_source
+
+        name = f'{_DOCUMENT}{path}'
+        return self._lazy.get(name, lambda: document_source.read(path))
+
+    @property
+    def installed(self) -> Optional[releases.Build]:
+        """The manila that is installed here, or None."""
+        found: Optional[releases.Build] = self._lazy.get(
+            'installed', self._installed
+        )
+        return found
+
+    @property
+    def python_version(self) -> tuple[int, int]:
+        """The version of the Python that runs this: (3, 11)."""
+        return self._python()
+
+    @property
+    def database(self) -> database_source.Database:
+        """The database, when it holds manila's tables.
+
+        :raises SourceNotGiven: when no connection is configured.
+        :raises SourceUnusable: when the server cannot be used.
+        :raises SourceNotApplicable: when the database is empty.
+        """
+        found = self.database_as_found
+        if found.state is database_source.State.EMPTY:
+            reason = 'the database is empty'
+            if not self.options.source_release:
+                reason += ': this is a first install'
+            raise exceptions.SourceNotApplicable(reason)
+        return found
+
+    @property
+    def database_as_found(self) -> database_source.Database:
+        """The database in whatever state it is, empty included.
+
+        :raises SourceNotGiven: when no connection is configured.
+        :raises SourceUnusable: when the server cannot be used.
+        """
+        return self._lazy.get('database', self._make_database)
+
+    def _make_database(self) -> database_source.Database:
+        try:
+            return database_source.connect(
+                self.conf,
+                statement_timeout_seconds=(
+                    self.options.statement_timeout_seconds
+                ),
+                connect_timeout_seconds=self.options.connect_timeout_seconds,
+            )
+        except exceptions.SourceNotGiven as exc:
+            unread = self.config.may_hold('database', 'connection')
+            if unread is None:
+                raise
+            raise exceptions.SourceNotGiven(
+                f'{exc}; {unread.name}, which may set it, cannot be read: '
+                f'{unread.problem}'
+            ) from None
+
+    @property
+    def schema(self) -> 'schema_source.Schema':
+        """What the server says of the tables: indexes, engines, sizes.
+
+        :raises SourceNotGiven: when no connection is configured.
+        :raises SourceUnusable: when the server cannot be used.
+        """
+        return self._lazy.get('schema', self._make_schema)
+
+    def _make_schema(self) -> 'schema_source.Schema':
+        # Here, so that only a run that looks at it pays for it.
+        from manila_precheck.evidence.database import schema as schema_source
+
+        return schema_source.read(self.database_as_found)
+
+    @property
+    def api_server(self) -> 'tuple[api_server_source.Served, ...]':
+        """The signs of what serves the API on this machine."""
+        return self._lazy.get('api_server', self._make_api_server)
+
+    def _make_api_server(self) -> 'tuple[api_server_source.Served, ...]':
+        # Here, since most upgrades have no question about it.
+        from manila_precheck.evidence.host import (
+            api_server as api_server_source,
+        )
+
+        return api_server_source.look(self._root)
+
+    @property
+    def files(self) -> tuple[model.FileRead, ...]:
+        """The files that were read so far."""
+        found: dict[model.FileRead, str] = {}
+        for kind in ('config', 'policy', 'paste'):
+            source = self._lazy.seen(kind)
+            if source is not None:
+                for file in source.files:
+                    found.setdefault(file, kind)
+        for name, made in self._lazy.all_seen():
+            if name.startswith(_DOCUMENT):
+                found.setdefault(made.read, 'document')
+        return tuple(
+            dataclasses.replace(file, kind=kind)
+            for file, kind in found.items()
+        )
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        """The enabled back ends, sorted; none when no file was read."""
+        source = self._lazy.seen('config')
+        if source is None:
+            return ()
+        return tuple(sorted({found.name for found in source.backends}))
+
+    @property
+    def database_read(self) -> Optional[model.DatabaseRead]:
+        """The database that was read; None when none was."""
+        found = self._lazy.seen('database')
+        if found is None:
+            return None
+        empty = found.state is database_source.State.EMPTY
+        return model.DatabaseRead(found.dialect, found.revision, empty)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The values that no text may show, of the sources read so far."""
+        found: set[str] = set()
+        for name in _WITH_SECRETS:
+            source = self._lazy.seen(name)
+            if source is not None:
+                for value in source.secrets:
+                    found.update(redact_secrets.forms(value))
+        for value in database_url.connections(self.conf):
+            for secret in redact_secrets.within(value):
+                found.update(redact_secrets.forms(secret))
+        return frozenset(found)
+
+    @property
+    def _names(self) -> frozenset[str]:
+        """What the site calls its things: no secret where it is one."""
+        from manila_precheck.evidence import machine_names
+
+        source = self._lazy.seen('config')
+        if source is None:
+            return frozenset()
+        return frozenset(source.names) | machine_names.of_settings(
+            setting
+            for setting in source.settings
+            if not source.is_secret(setting.name)
+        )
+
+    @property
+    def redactor(self) -> redact_secrets.Redactor:
+        """What takes the secrets out of a text, as known so far.
+
+        :raises UsageError: when a pattern of the operator is no good.
+        """
+        seen = tuple(
+            self._lazy.seen(name) is not None for name in _WITH_SECRETS
+        )
+        return self._lazy.get(
+            f'redactor {seen}',
+            lambda: redact_secrets.Redactor(
+                self.secrets, self._patterns(), self._names
+            ),
+        )
+
+    def _patterns(self) -> 'tuple[re.Pattern[str], ...]':
+        try:
+            return redact_secrets.patterns(self.options.redact_pattern)
+        except ValueError as exc:
+            raise exceptions.UsageError(
+                f'[manila_precheck] redact_pattern: {exc}'
+            ) from exc
+
+    def machines(self) -> tuple[frozenset[str], tuple[str, ...]]:
+        """Return the names of machines that the sources read so far hold.
+
+        :returns: the names, and why some may be missing, for each table that
+            could not be read.
+        """
+        from manila_precheck.evidence import machine_names
+
+        found = machine_names.of_machine()
+        unread: list[str] = []
+        config = self._lazy.seen('config')
+        if config is not None:
+            found |= machine_names.of_config(config)
+        database = self._lazy.seen('database')
+        if database is not None:
+            more, unread = machine_names.of_database(database)
+            found |= more
+        return frozenset(found), tuple(unread)
+
+    def end_statements(self) -> None:
+        """Have the database server end what it runs for this process."""
+        # Not the one that was seen: it may be in the middle of opening.
+        database_source.cancel_all()
+
+    def close(self) -> None:
+        """Close the connections that the run opened."""
+        found = self._lazy.seen('database')
+        if found is not None:
+            found.close()
+        self.end_statements()
+
+    @property
+    def resolution(self) -> resolutions.Resolution:
+        """Which upgrade it is, and how that is known.
+
+        :raises UsageError: when an option names an unknown release, or the
+            target is not known.
+        """
+        return self._lazy.get('resolution', self._resolve)
+
+    def _resolve(self) -> resolutions.Resolution:
+        at_revision = self._releases_of_database()
+        return resolutions.resolve(
+            resolutions.Known(
+                self.stage,
+                _stated(self.options.source_release),
+                _stated(self.options.target_release),
+                self.installed,
+                at_revision,
+                self._empty(),
+                self.catalog.releases,
+                _vendor_path(self.options.vendor_path),
+            )
+        )
+
+    def _empty(self) -> bool:
+        found = self._lazy.seen('database')
+        return found is not None and found.state is database_source.State.EMPTY
+
+    def _releases_of_database(self) -> tuple[releases.Release, ...]:
+        """Return the releases that have the revision, oldest first."""
+        if not self._read_database:
+            return ()
+        try:
+            found = self.database_as_found
+        except (exceptions.SourceNotGiven, exceptions.SourceUnusable):
+            return ()
+        if found.revision is None:
+            return ()
+        return self.catalog.releases_at(found.revision)
+
+
+def _stated(text: Optional[str]) -> Optional[releases.Build]:
+    # One that is empty is a variable that was not set, and no default.
+    return None if text is None else releases.named(text)
+
+
+def _vendor_path(text: Optional[str]) -> Optional[releases.Upgrade]:
+    if text is None:
+        return None
+    source, mark, target = text.partition(':')
+    upgrade = (
+        releases.Upgrade(releases.parse(source), releases.parse(target))
+        if mark
+        else None
+    )
+    if upgrade is None or not upgrade.source < upgrade.target:
+        raise exceptions.UsageError(
+            f'[manila_precheck] vendor_path is {text!r}, and must be an '
+            'earlier and a later release: wallaby:2023.1'
+        )
+    return upgrade

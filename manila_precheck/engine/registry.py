@@ -1,0 +1,275 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Which checks and reporters there are, and which of them a run takes.
+
+Finding an entry point imports nothing: a check's module is imported when the
+check is about to run (:func:`runner.load`), so what a run does not use costs
+it nothing and cannot break it.
+
+The checks and reporters of this package are known without any metadata, so
+that none of them is missing where that is damaged or forged. Those of others
+are read from the metadata of the installed packages, and from no cache: the
+one of stevedore lies in a directory that others may write to.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+import dataclasses
+import importlib.metadata
+from typing import Any
+from typing import Callable
+from typing import NoReturn
+from typing import Optional
+
+from manila_precheck import exceptions
+from manila_precheck.engine import check
+
+CHECKS = 'manila_precheck.checks'
+REPORTERS = 'manila_precheck.reporters'
+
+#: The entry points of this package, as setup.cfg has them.
+BUILTIN = {
+    CHECKS: {
+        check_id: 'manila_precheck.checks.{}.check:{}'.format(
+            check_id.replace('-', '_'),
+            ''.join(word.capitalize() for word in check_id.split('-')),
+        )
+        for check_id in (
+            'api-paste',
+            'backend-drivers',
+            'backends-in-use',
+            'config-options',
+            'database-backup',
+            'in-flight-operations',
+            'installed-packages',
+            'live-services',
+            'manila-status',
+            'pending-migrations',
+            'policy-rules',
+            'running-migrations',
+            'schema-revision',
+            'soft-deleted-rows',
+            'upgrade-advisories',
+            'upgrade-path',
+        )
+    },
+    REPORTERS: {
+        name: f'manila_precheck.reporters.{target}'
+        for name, target in (
+            ('html', 'html_report:HtmlReporter'),
+            ('json', 'json_report:JsonReporter'),
+            ('junit', 'junit:JunitReporter'),
+            ('markdown', 'markdown:MarkdownReporter'),
+            ('sarif', 'sarif:SarifReporter'),
+            ('table', 'table:TableReporter'),
+            (
+                'upgradecheck-json',
+                'upgradecheck_json:UpgradecheckJsonReporter',
+            ),
+        )
+    },
+}
+
+# What every name of a namespace of ours begins with.
+_NAMESPACES = 'manila_precheck.'
+
+# What importlib.metadata raises of metadata that is damaged, by release of
+# Python; a package that is being removed has none.
+_DAMAGED = (OSError, ValueError, LookupError, AttributeError, TypeError)
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """One registered plugin, not imported yet."""
+
+    name: str
+    """The name of the entry point: the id of the check."""
+
+    origin: str
+    """'module:attribute' that it points to."""
+
+    load: Callable[[], Any] = dataclasses.field(compare=False)
+    """Imports and returns it; may raise anything, or never return."""
+
+    conflict: str = ''
+    """The origin of the plugin that has the name already; '' when none."""
+
+    builtin: bool = False
+    """Whether it is part of this package."""
+
+    @property
+    def result_id(self) -> str:
+        """Return the id that its result has in a report.
+
+        The name; where the name is taken, with the package behind it, so
+        that every id of a report is there once.
+        """
+        if not self.conflict:
+            return self.name
+        return f'{self.name}@{self.origin.partition(":")[0]}'
+
+
+def _point(namespace: str, name: str, origin: str) -> Entry:
+    def load() -> Any:
+        return importlib.metadata.EntryPoint(name, origin, namespace).load()
+
+    builtin = BUILTIN.get(namespace, {}).get(name) == origin
+    return Entry(name, origin, load, builtin=builtin)
+
+
+def _damaged(package: str, reason: str) -> Entry:
+    """Return an entry for a package whose entry points cannot be read."""
+
+    def load() -> NoReturn:
+        raise exceptions.PluginError(
+            f'the entry points of package {package} are damaged: {reason}'
+        )
+
+    return Entry(package, f'{package}:entry_points.txt', load)
+
+
+def _package(distribution: importlib.metadata.Distribution) -> str:
+    try:
+        return distribution.metadata['Name'] or 'unnamed-package'
+    except _DAMAGED:
+        return 'unnamed-package'
+
+
+def _of_distribution(
+    namespace: str, distribution: importlib.metadata.Distribution
+) -> Iterator[Entry]:
+    try:
+        text = distribution.read_text('entry_points.txt') or ''
+    except UnicodeDecodeError as exc:
+        if _NAMESPACES.encode() in exc.object:
+            yield _damaged(_package(distribution), 'they are not UTF-8')
+        return
+    except _DAMAGED:
+        # Of a package that cannot be read nobody knows that it is a plugin.
+        return
+    if _NAMESPACES not in text:
+        return
+    section = ''
+    for number, line in enumerate(text.splitlines(), 1):
+        line = line.strip()
+        if line.startswith('[') and line.endswith(']'):
+            section = line[1:-1].strip()
+        if section != namespace or not line or line[0] in '[#;':
+            continue
+        name, _, origin = (part.strip() for part in line.partition('='))
+        if name and origin:
+            yield _point(namespace, name, origin)
+        else:
+            yield _damaged(
+                _package(distribution), f'line {number} is {line!r}'
+            )
+
+
+def _found(namespace: str) -> Iterator[Entry]:
+    for name, origin in BUILTIN.get(namespace, {}).items():
+        yield _point(namespace, name, origin)
+    for distribution in importlib.metadata.distributions():
+        yield from _of_distribution(namespace, distribution)
+
+
+def entries(namespace: str) -> tuple[Entry, ...]:
+    """Return the plugins of a namespace, sorted by name.
+
+    Where two have one name, the one of this package has it, else the first
+    by origin; the other is returned with its ``conflict`` set. What a package
+    has whose metadata is damaged is one entry, named after the package, that
+    does not load.
+    """
+    found = sorted(
+        _found(namespace),
+        key=lambda entry: (entry.name, not entry.builtin, entry.origin),
+    )
+    owners: dict[str, str] = {}
+    result: list[Entry] = []
+    for entry in found:
+        owner = owners.setdefault(entry.name, entry.origin)
+        if owner != entry.origin:
+            entry = dataclasses.replace(entry, conflict=owner)
+        # A package is found once for each path that leads to it.
+        if entry not in result:
+            result.append(entry)
+    return tuple(result)
+
+
+def checks() -> tuple[Entry, ...]:
+    """Return every registered check, sorted by id."""
+    return entries(CHECKS)
+
+
+def select(
+    available: Sequence[Entry],
+    only: Iterable[str] = (),
+    skip: Iterable[str] = (),
+    aliases: Optional[Callable[[Entry], Sequence[str]]] = None,
+) -> tuple[Entry, ...]:
+    """Return the checks of a run.
+
+    :param available: what :func:`checks` returned.
+    :param only: ids to take; empty means all of them.
+    :param skip: ids to leave out.
+    :param aliases: returns the earlier ids of an entry; asked only when an
+        id names no entry.
+    :raises UsageError: when an id is unknown, or nothing is left.
+    """
+    names = {entry.result_id for entry in available}
+    earlier: dict[str, str] = {}
+
+    def resolve(ids: Iterable[str]) -> set[str]:
+        wanted = {check_id.strip() for check_id in ids} - {''}
+        if wanted - names and aliases is not None and not earlier:
+            for entry in available:
+                for alias in aliases(entry):
+                    earlier.setdefault(alias, entry.result_id)
+        wanted = {
+            name if name in names else earlier.get(name, name)
+            for name in wanted
+        }
+        unknown = sorted(wanted - names)
+        if unknown:
+            raise exceptions.UnknownName(
+                'check',
+                unknown[0],
+                sorted(names),
+                '"manila-precheck check list" shows them all',
+            )
+        return wanted
+
+    taken = resolve(only) or names
+    left_out = resolve(skip)
+    chosen = tuple(
+        entry
+        for entry in available
+        if entry.result_id in taken and entry.result_id not in left_out
+    )
+    if not chosen:
+        raise exceptions.UsageError('no check is left to run')
+    return chosen
+
+
+def load_check(entry: Entry) -> check.Check:
+    """Import a check and return an instance of it.
+
+    :raises PluginError: when its name is taken, or it is no usable check.
+    :raises Exception: whatever importing the module raises.
+    """
+    if entry.conflict:
+        raise exceptions.PluginError(
+            f'the id {entry.name!r} is taken by {entry.conflict}'
+        )
+    return check.validate(entry.name, entry.load())()

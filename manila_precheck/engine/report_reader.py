@@ -1,0 +1,317 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The JSON report of an earlier run, or of another controller.
+
+It came from somewhere: nothing that it says of itself is taken over. Its
+codes are computed from its findings again, and where the two contradict each
+other, or a part has a type or a value that no run writes, the file is refused.
+Keys that are not known are ignored: a later version may have added them.
+"""
+
+import collections
+from collections.abc import Mapping
+import datetime
+import hashlib
+import json
+import math
+from typing import Any
+from typing import Callable
+from typing import Optional
+from typing import TypeVar
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck.evidence.files import text_file
+
+T = TypeVar('T')
+
+#: The versions of the format that can be read.
+VERSIONS = (1,)
+
+# A finding takes five; 100,000 of them are half a million.
+_MAX_OBJECTS = 2_000_000
+
+# Outcomes of a check that has nothing to say.
+_SILENT = (
+    model.Outcome.PASSED,
+    model.Outcome.SKIPPED,
+    model.Outcome.NOT_APPLICABLE,
+)
+
+
+def read(path: str) -> model.Report:
+    """Read a report that ``--format json`` wrote.
+
+    :raises SourceUnusable: when it cannot be read, or is no such report.
+    """
+    return load(path)[0]
+
+
+def load(path: str) -> tuple[model.Report, model.FileRead]:
+    """Return a report with the file that it is from.
+
+    :raises SourceUnusable: as read() does.
+    """
+    data = text_file.read(path)
+    digest = hashlib.sha256(data).hexdigest()
+    return _parse(path, data), model.FileRead(path, digest)
+
+
+def _parse(path: str, data: bytes) -> model.Report:
+    if data.count(b'{') + data.count(b'[') > _MAX_OBJECTS:
+        raise exceptions.SourceUnusable(
+            f'{path}: more than {_MAX_OBJECTS} objects and lists, which is '
+            'more than is read of a report'
+        )
+    try:
+        held = json.loads(
+            data,
+            object_pairs_hook=_object,
+            parse_constant=_no_number,
+            parse_float=_number,
+        )
+    except _Damaged as exc:
+        raise exceptions.SourceUnusable(
+            f'{path}: the report is damaged ({exc})'
+        ) from exc
+    except (ValueError, RecursionError) as exc:
+        raise exceptions.SourceUnusable(f'{path}: it is not JSON') from exc
+    version = held.get('schema_version') if isinstance(held, dict) else None
+    if type(version) is not int or version not in VERSIONS:
+        raise exceptions.SourceUnusable(
+            f'{path}: not a report of version {VERSIONS[-1]}, which '
+            '"--format json" writes'
+        )
+    try:
+        return _report(held)
+    except (
+        ArithmeticError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+    ) as exc:
+        raise exceptions.SourceUnusable(
+            f'{path}: the report is damaged ({type(exc).__name__}: {exc})'
+        ) from exc
+
+
+class _Damaged(ValueError):
+    """JSON that json.loads takes and no run writes."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of JSON; the last of two equal keys wins nowhere."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        counts = collections.Counter(name for name, _value in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
+        raise _Damaged(f'the key {twice!r} is there twice')
+    return found
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        _no_number(text)
+    return value
+
+
+def _no_number(text: str) -> None:
+    raise _Damaged(f'{text[:40]} is no number of JSON')
+
+
+def _require_same(what: str, said: Any, found: Any) -> None:
+    """Make sure that a report says of itself what its findings make.
+
+    :param said: None when it does not say.
+    :raises ValueError: when it contradicts itself.
+    """
+    if said is not None and (type(said), said) != (type(found), found):
+        raise ValueError(f'{what} is {said!r}, its findings make {found!r}')
+
+
+def _report(held: Mapping[str, Any]) -> model.Report:
+    report = _read_report(held)
+    _require_same('code', held.get('code'), report.code)
+    _require_same('exit_code', held.get('exit_code'), report.exit_code)
+    ids = [check.id for check in report.checks]
+    if len(ids) > len(set(ids)):
+        raise ValueError('a check is there twice')
+    return report
+
+
+def _read_report(held: Mapping[str, Any]) -> model.Report:
+    database = held['database']
+    return model.Report(
+        tool=model.Tool(
+            **{
+                name: _text(held['tool'][name])
+                for name in ('name', 'version', 'catalog')
+            }
+        ),
+        source_release=_text(held['source_release']),
+        source_origin=_text(held['source_origin']),
+        target_release=_text(held['target_release']),
+        target_origin=_text(held['target_origin']),
+        stage=model.Stage(held['stage']),
+        files=tuple(
+            model.FileRead(
+                _text(one['path']),
+                _text(one['sha256']),
+                _text(one.get('kind', '')),
+            )
+            for one in held['files']
+        ),
+        database=None
+        if database is None
+        else model.DatabaseRead(
+            _text(database['dialect']),
+            _optional(database['revision'], _text),
+            database.get('empty') is True,
+        ),
+        checks=tuple(_result(one) for one in held['checks']),
+        excluded=tuple(_text(one) for one in held['excluded']),
+        backends=tuple(_text(one) for one in held.get('backends', ())),
+        created=_optional(held.get('created'), _time),
+        fail_on=_text(held.get('fail_on', 'warning')),
+        settings=tuple(
+            model.SettingRead(
+                _text(one['option']),
+                _text(one['value']),
+                _text(one['file']),
+                _line(one['line']),
+            )
+            for one in held.get('settings', ())
+        ),
+        waiver_until=_optional(held.get('waiver_until'), _day),
+        redacted_names=held.get('redacted_names') is True,
+        host=_text(held.get('host', '')),
+        source_build=_optional(held.get('source_build'), _text),
+        target_build=_optional(held.get('target_build'), _text),
+        sampled=held.get('sampled') is True,
+    )
+
+
+def _result(held: Mapping[str, Any]) -> model.CheckResult:
+    check_id = _text(held['id'])
+    result = model.CheckResult(
+        id=check_id,
+        title=_text(held['title']),
+        outcome=model.Outcome(held['outcome']),
+        reason=_text(held['reason']),
+        findings=tuple(_finding(check_id, one) for one in held['findings']),
+        seconds=_seconds(held['seconds']),
+        waivable=held.get('waivable') is not False,
+    )
+    found = result.outcome is model.Outcome.FOUND
+    silent = result.outcome in _SILENT
+    if (found and not result.findings) or (silent and result.findings):
+        raise ValueError(
+            f'{check_id} is {result.outcome.value!r} with '
+            f'{len(result.findings)} findings'
+        )
+    severity = result.severity.name.lower()
+    _require_same(f'severity of {check_id}', held.get('severity'), severity)
+    return result
+
+
+def _finding(check_id: str, held: Mapping[str, Any]) -> model.Finding:
+    subject = _subject(held['subject'])
+    data = dict(held['data'])
+    if not all(
+        value is None or isinstance(value, (bool, int, float, str))
+        for value in data.values()
+    ):
+        raise ValueError('its data is not flat')
+    finding = model.Finding(
+        check_id=check_id,
+        severity=model.Severity[_text(held['severity']).upper()],
+        subject=subject,
+        message=_text(held['message']),
+        remediation=tuple(
+            model.Remediation(_text(one['kind']), _text(one['text']))
+            for one in held['remediation']
+        ),
+        references=tuple(_text(one) for one in held['references']),
+        data=data,
+        aspect=_aspect(_text(held['key']), check_id, _text(subject.name)),
+        waiver=_optional(held.get('waiver'), _waiver),
+        known=held.get('known') is True,
+    )
+    _require_same('counts', held.get('counts'), finding.counts)
+    return finding
+
+
+def _subject(held: Mapping[str, Any]) -> model.Subject:
+    return model.Subject(
+        kind=_text(held['kind']),
+        name=_text(held['name']),
+        file=_optional(held['file'], _text),
+        line=_optional(held['line'], _line),
+        uuid=_optional(held['uuid'], _text),
+    )
+
+
+def _waiver(held: Mapping[str, Any]) -> model.Waiver:
+    return model.Waiver(
+        key=_text(held['key']),
+        reason=_text(held['reason']),
+        owner=_text(held['owner']),
+        expires=_day(held['expires']),
+    )
+
+
+def _aspect(key: str, check_id: str, name: str) -> str:
+    """Return what tells apart two findings on one subject, from a key."""
+    start = f'{check_id}[{name}'
+    if not (key.startswith(start) and key.endswith(']')):
+        raise ValueError(f'the key {key!r} is not of its subject')
+    return key[len(start) : -1].lstrip('#')
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f'{value!r} is not a text')
+    return value
+
+
+def _optional(value: Any, read_: Callable[[Any], T]) -> Optional[T]:
+    return None if value is None else read_(value)
+
+
+def _line(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise TypeError(f'{value!r} is no line')
+    return value
+
+
+def _seconds(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(f'{value!r} is no number')
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f'{value!r} is no duration')
+    return float(value)
+
+
+def _day(value: Any) -> str:
+    text = _text(value)
+    datetime.date.fromisoformat(text)
+    return text
+
+
+def _time(value: Any) -> str:
+    text = _text(value)
+    if datetime.datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError(f'{text!r} has no time zone')
+    return text

@@ -1,0 +1,604 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Run checks over a context; the only place that catches everything.
+
+Whatever a check does, the report stays whole: an exception, a ``sys.exit``,
+nonsense instead of findings, an import that fails and a check that never
+returns are each an ERROR result of that check, and the next one runs.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+import contextlib
+import dataclasses
+import datetime
+import locale
+import logging
+import os
+import re
+import reprlib
+import sys
+import threading
+import time
+from typing import Any
+from typing import Callable
+from typing import Optional
+from typing import TYPE_CHECKING
+from typing import TypeVar
+from typing import Union
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck import releases
+from manila_precheck.engine import check
+from manila_precheck.engine import registry
+from manila_precheck.redact import names
+
+if TYPE_CHECKING:
+    from manila_precheck.engine import context
+
+T = TypeVar('T')
+
+LOG = logging.getLogger(__name__)
+
+# More than any site has; a check that yields without end must stop before
+# memory does.
+MAX_FINDINGS_PER_CHECK = 200_000
+
+# Of one text in a finding, in characters; a report with a few such texts is
+# still one that a browser opens.
+MAX_TEXT_LENGTH = 2**20
+
+# Of a number in a finding: Python writes none of 4300 digits.
+_MAX_BITS = 128
+
+_STREAMS = ('stdin', 'stdout', 'stderr', '__stdout__', '__stderr__')
+
+# For importing a plugin outside a run, where no option is at hand.
+LOAD_TIMEOUT_SECONDS = 10.0
+
+# What an interrupted check has to hand over what it found.
+GRACE_SECONDS = 3.0
+
+_INTERRUPTED = 'interrupted before it ended; this report is not complete'
+
+# What a ready-made waiver proposes; the operator may write another day.
+_WAIVER_TERM = datetime.timedelta(days=30)
+
+_SOURCES: dict[model.Source, Callable[[Any], Any]] = {
+    model.Source.CONFIG: lambda ctx: ctx.config,
+    model.Source.POLICY: lambda ctx: ctx.policy,
+    model.Source.PASTE: lambda ctx: ctx.paste,
+    model.Source.DATABASE: lambda ctx: ctx.database,
+}
+
+
+class _TookTooLong(Exception):
+    """A call was given up."""
+
+
+@contextlib.contextmanager
+def _process_as_it_is() -> Iterator[None]:
+    """Put back what code of a third party changes of the whole process."""
+    try:
+        directory: Optional[str] = os.getcwd()
+    except OSError:
+        directory = None
+    mask = os.umask(0o077)
+    os.umask(mask)
+    environment = dict(os.environ)
+    streams = {name: getattr(sys, name) for name in _STREAMS}
+    depth = sys.getrecursionlimit()
+    words = locale.setlocale(locale.LC_ALL)
+    root = logging.getLogger()
+    handlers, level, least = root.handlers[:], root.level, root.manager.disable
+    try:
+        yield
+    finally:
+        if directory is not None:
+            with contextlib.suppress(OSError):
+                os.chdir(directory)
+        os.umask(mask)
+        if os.environ != environment:
+            os.environ.clear()
+            os.environ.update(environment)
+        for name, stream in streams.items():
+            setattr(sys, name, stream)
+        with contextlib.suppress(RecursionError):
+            sys.setrecursionlimit(depth)
+        if locale.setlocale(locale.LC_ALL) != words:
+            with contextlib.suppress(locale.Error):
+                locale.setlocale(locale.LC_ALL, words)
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        logging.disable(least)
+
+
+def _call_within(
+    seconds: Optional[float],
+    call: Callable[[], Any],
+    interrupt: Callable[[], None] = lambda: None,
+) -> Any:
+    """Return what a call returns, or raise what it raises.
+
+    The call runs in a thread of its own, since nothing else in Python gets
+    away from code that never returns. A thread that is given up goes on
+    until the process ends.
+
+    :param seconds: how long it may take; None is for ever.
+    :param interrupt: called when the operator wants to stop: the call has a
+        moment to come to an end then.
+    :raises _TookTooLong: when it did not return in time.
+    :raises KeyboardInterrupt: when the operator wants to stop.
+    :raises PluginError: when the call itself raises KeyboardInterrupt: what
+        an operator does reaches the main thread only.
+    """
+    process = os.getpid()
+    done = threading.Event()
+    answer: list[Any] = []
+    failure: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            answer.append(call())
+        except BaseException as exc:
+            failure.append(exc)
+        finally:
+            if os.getpid() != process:
+                # The call has forked, and this is the copy: nobody waits
+                # for it, and its locks may be held for ever.
+                os._exit(1)
+            done.set()
+
+    with _process_as_it_is():
+        try:
+            threading.Thread(target=body, name='check', daemon=True).start()
+            in_time = done.wait(seconds)
+        except KeyboardInterrupt:
+            interrupt()
+            done.wait(GRACE_SECONDS)
+            raise
+    if not in_time:
+        raise _TookTooLong
+    if failure:
+        if isinstance(failure[0], KeyboardInterrupt):
+            raise exceptions.PluginError('it raised KeyboardInterrupt')
+        raise failure[0]
+    return answer[0]
+
+
+def _shown(value: Any) -> str:
+    """Return the repr of a value, short; its type where it has none."""
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = 80
+    try:
+        # The same in every run.
+        return re.sub(' at 0x[0-9A-Fa-f]+', '', short.repr(value))
+    except BaseException:
+        return f'a {type(value).__name__} without a repr'
+
+
+def _describe(exc: BaseException) -> str:
+    if isinstance(exc, SystemExit):
+        return f'it called sys.exit({_shown(exc.code)})'
+    name = type(exc).__name__
+    try:
+        text = str(exc)[:MAX_TEXT_LENGTH]
+    except BaseException:
+        return f'{name} without a message'
+    if isinstance(exc, exceptions.PrecheckError):
+        return text
+    return f'{name}: {text}'
+
+
+def guarded(
+    call: Callable[[], T],
+    passing: tuple[type[BaseException], ...] = (),
+) -> T:
+    """Return what code of this package returns, whatever happens in it.
+
+    :param passing: further exceptions that the caller sees to.
+    :raises PrecheckError: one that the call raised itself; a PluginError,
+        in words, for everything else, ``sys.exit`` included.
+    """
+    try:
+        return call()
+    except (KeyboardInterrupt, exceptions.PrecheckError):
+        raise
+    except passing:
+        raise
+    except BaseException as exc:
+        _log_crash('a call', exc)
+        raise exceptions.PluginError(_describe(exc)) from exc
+
+
+def _log_crash(what: str, exc: BaseException) -> None:
+    try:
+        LOG.debug('%s failed', what, exc_info=exc)
+    except BaseException:
+        # It has a str() of its own, or the log has a handler of its own.
+        return
+
+
+def isolated(call: Callable[[], T], seconds: Optional[float] = None) -> T:
+    """Return what code of a third party returns, whatever it does.
+
+    It runs in a thread of its own, and what it changes of the process is put
+    back.
+
+    :param seconds: how long it may take; None is for ever.
+    :raises PrecheckError: as :func:`guarded`.
+    """
+
+    def within() -> T:
+        try:
+            result: T = _call_within(seconds, call)
+            return result
+        except _TookTooLong:
+            raise exceptions.PluginError(
+                f'it did not end within {seconds:g} seconds'
+            ) from None
+
+    return guarded(within)
+
+
+def load(entry: registry.Entry) -> Union[check.Check, str]:
+    """Import a check, whatever its module does.
+
+    :returns: the check; when it does not load within ten seconds, why, in
+        words.
+    """
+    try:
+        return isolated(
+            lambda: registry.load_check(entry), LOAD_TIMEOUT_SECONDS
+        )
+    except exceptions.PrecheckError as exc:
+        return f'it does not load: {_describe(exc)}'
+
+
+def _load_now(entry: registry.Entry) -> check.Check:
+    """Import a check in the thread that runs it.
+
+    :raises PluginError: when it does not load, saying why.
+    """
+    try:
+        return registry.load_check(entry)
+    except BaseException as exc:
+        _log_crash(f'loading {entry.origin}', exc)
+        raise exceptions.PluginError(
+            f'it does not load: {_describe(exc)}'
+        ) from exc
+
+
+def aliases(entry: registry.Entry) -> Sequence[str]:
+    """Return the earlier ids of a check; none when it does not load."""
+    loaded = load(entry)
+    return loaded.aliases if isinstance(loaded, check.Check) else ()
+
+
+def _findings(
+    one: check.Check, ctx: 'context.Context', found: list[model.Finding]
+) -> None:
+    """Add to a list what a check yields, so that a crash keeps the rest.
+
+    :raises PluginError: when there is a finding that is none, after the
+        others.
+    """
+    yielded = one.run(ctx)
+    if isinstance(yielded, (str, bytes)) or not isinstance(yielded, Iterable):
+        raise exceptions.PluginError(
+            f'its run() returned {_shown(yielded)}, not findings'
+        )
+    problem = ''
+    for number, item in enumerate(yielded, 1):
+        try:
+            found.append(_valid(item, one.id))
+        except exceptions.PluginError as exc:
+            problem = problem or str(exc)
+        if number >= MAX_FINDINGS_PER_CHECK:
+            raise exceptions.PluginError(
+                f'it yielded {MAX_FINDINGS_PER_CHECK} findings and more'
+            )
+    if problem:
+        raise exceptions.PluginError(problem)
+
+
+def _valid(item: Any, check_id: str) -> model.Finding:
+    """Return a finding made of what a check yields, of plain types.
+
+    :raises PluginError: saying what of it is not as
+        :class:`manila_precheck.model.Finding` has it.
+    """
+    if not isinstance(item, model.Finding) or item.check_id != check_id:
+        raise exceptions.PluginError(
+            f'it yielded {_shown(item)}, which is not a finding of its own'
+        )
+    if not isinstance(item.severity, model.Severity):
+        raise _wrong('severity', item.severity, 'a Severity')
+    if item.waiver is not None or item.known is not False:
+        raise _wrong('waiver', item.waiver, 'for a check to set')
+    subject = item.subject
+    if not isinstance(subject, model.Subject):
+        raise _wrong('subject', subject, 'a Subject')
+    if not isinstance(item.data, Mapping):
+        raise _wrong('data', item.data, 'a mapping')
+    line = subject.line
+    return model.Finding(
+        check_id=check_id,
+        severity=item.severity,
+        subject=model.Subject(
+            kind=_text('subject.kind', subject.kind),
+            name=_text('subject.name', subject.name),
+            file=_text_or_none('subject.file', subject.file),
+            line=None if line is None else _number('subject.line', line),
+            uuid=_text_or_none('subject.uuid', subject.uuid),
+        ),
+        message=_text('message', item.message),
+        remediation=tuple(
+            model.Remediation(
+                _text('remediation.kind', step.kind),
+                _text('remediation.text', step.text),
+            )
+            for step in _all('remediation', item.remediation)
+            if _is('remediation', step, model.Remediation)
+        ),
+        references=tuple(
+            _text('references', text)
+            for text in _all('references', item.references)
+        ),
+        data={
+            _text('data key', name): _scalar(f'data[{_shown(name)}]', value)
+            for name, value in item.data.items()
+        },
+        aspect=_text('aspect', item.aspect),
+    )
+
+
+def _wrong(name: str, value: Any, expected: str) -> exceptions.PluginError:
+    return exceptions.PluginError(
+        f'it yielded a finding whose {name} {_shown(value)} is not {expected}'
+    )
+
+
+def _is(name: str, value: Any, kind: type) -> bool:
+    if not isinstance(value, kind):
+        raise _wrong(name, value, f'of type {kind.__name__}')
+    return True
+
+
+def _all(name: str, value: Any) -> tuple[Any, ...]:
+    _is(name, value, tuple)
+    return tuple(value)
+
+
+def _text(name: str, value: Any) -> str:
+    # Of the type itself: one that derives from it may have any method.
+    _is(name, value, str)
+    if len(value) > MAX_TEXT_LENGTH:
+        raise _wrong(name, value, f'within {MAX_TEXT_LENGTH} characters')
+    return str.__str__(value)
+
+
+def _text_or_none(name: str, value: Any) -> Optional[str]:
+    return None if value is None else _text(name, value)
+
+
+def _number(name: str, value: Any) -> int:
+    _is(name, value, int)
+    if int.bit_length(value) > _MAX_BITS:
+        raise _wrong(name, value, f'a number of {_MAX_BITS} bits')
+    return int.__index__(value)
+
+
+def _scalar(name: str, value: Any) -> model.Scalar:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return _number(name, value)
+    if isinstance(value, float):
+        return float.__float__(value)
+    if isinstance(value, str):
+        return _text(name, value)
+    raise _wrong(name, value, 'a text, a number, a bool or None')
+
+
+def _not_applicable(one: check.Check, ctx: 'context.Context') -> str:
+    """Return why a check is not for this run, '' when it is."""
+    if ctx.stage not in one.stages:
+        stages = ' and '.join(one.stage_words())
+        return f'it is for stage {stages}; this is {ctx.stage.value}'
+    if one.introduced is not None:
+        upgrade = ctx.upgrade
+        if not upgrade.crosses(releases.parse(one.introduced)):
+            return (
+                f'it is about {one.introduced}, which an upgrade from '
+                f'{upgrade.source} to {upgrade.target} does not cross'
+            )
+    return ''
+
+
+def run_one(
+    entry: registry.Entry,
+    ctx: 'context.Context',
+    clock: Callable[[], float] = time.monotonic,
+) -> model.CheckResult:
+    """Run one check and return what became of it; it never raises.
+
+    When the operator interrupts it, ctx.interrupted is set, and the result
+    is an ERROR with what was found until then.
+
+    :param clock: returns seconds, for how long the check took.
+    """
+    started = clock()
+    found: list[model.Finding] = []
+    title = [entry.name]
+    waivable = [True]
+
+    def body() -> str:
+        loaded = _load_now(entry)
+        title[0] = _text('title', loaded.title)
+        waivable[0] = bool(loaded.waivable)
+        reason = _not_applicable(loaded, ctx)
+        if reason:
+            raise exceptions.SourceNotApplicable(reason)
+        loaded.register(ctx.conf)
+        for source in model.Source:
+            if source in loaded.requires:
+                _SOURCES[source](ctx)
+        _findings(loaded, ctx, found)
+        return ''
+
+    limit = ctx.options.check_timeout_seconds
+    try:
+        reason = _call_within(limit, body, ctx.interrupted.set)
+        outcome = model.Outcome.FOUND if found else model.Outcome.PASSED
+    except KeyboardInterrupt:
+        ctx.interrupted.set()
+        outcome, reason = model.Outcome.ERROR, _INTERRUPTED
+    except exceptions.SourceNotGiven as exc:
+        outcome, reason = model.Outcome.SKIPPED, _describe(exc)
+    except exceptions.SourceNotApplicable as exc:
+        outcome, reason = model.Outcome.NOT_APPLICABLE, _describe(exc)
+    except _TookTooLong:
+        ctx.end_statements()
+        outcome = model.Outcome.ERROR
+        reason = (
+            f'it did not end within {limit:g} seconds '
+            '([manila_precheck] check_timeout_seconds)'
+        )
+    except exceptions.PrecheckError as exc:
+        outcome, reason = model.Outcome.ERROR, _describe(exc)
+    except BaseException as exc:
+        _log_crash(f'check {entry.name}', exc)
+        outcome = model.Outcome.ERROR
+        reason = f'it crashed: {_describe(exc)}'
+    findings: tuple[model.Finding, ...] = ()
+    try:
+        reason = ctx.redactor(reason)
+        # A copy: a check that was given up still runs.
+        findings = tuple(
+            sorted(
+                (
+                    names.redacted(finding, ctx.redactor)
+                    for finding in list(found)
+                ),
+                key=_order,
+            )
+        )
+    except Exception as exc:
+        # What cannot be redacted is not shown.
+        _log_crash(f'redacting check {entry.name}', exc)
+        outcome = model.Outcome.ERROR
+        reason = f'its findings cannot be redacted: {type(exc).__name__}'
+    return model.CheckResult(
+        id=entry.result_id,
+        title=title[0],
+        outcome=outcome,
+        reason=reason,
+        findings=findings,
+        seconds=round(clock() - started, 3),
+        waivable=waivable[0],
+    )
+
+
+def _order(finding: model.Finding) -> tuple[int, str, int]:
+    """Sort by severity, then by place; else the check's order is kept."""
+    subject = finding.subject
+    return -finding.severity, subject.file or '', subject.line or 0
+
+
+def run(
+    entries: Sequence[registry.Entry],
+    ctx: 'context.Context',
+    clock: Callable[[], float] = time.monotonic,
+    progress: Callable[[str], None] = lambda check_id: None,
+) -> tuple[model.CheckResult, ...]:
+    """Run checks one after another.
+
+    :param progress: called with the id of each check before it runs.
+    :returns: one result for each entry, in the order of the entries. When
+        the operator interrupts, the checks that did not end are ERRORs.
+    """
+    results: list[model.CheckResult] = []
+    try:
+        for entry in entries:
+            LOG.debug('check %s begins', entry.result_id)
+            progress(entry.result_id)
+            results.append(run_one(entry, ctx, clock))
+            if ctx.interrupted.is_set():
+                break
+    except KeyboardInterrupt:
+        ctx.interrupted.set()
+    if ctx.interrupted.is_set():
+        results.extend(
+            model.CheckResult(
+                id=entry.result_id,
+                title=entry.name,
+                outcome=model.Outcome.ERROR,
+                reason=_INTERRUPTED,
+            )
+            for entry in entries[len(results) :]
+        )
+    return tuple(results)
+
+
+def _text_of(build: Optional[releases.Build]) -> Optional[str]:
+    return None if build is None else build.text
+
+
+def report(
+    results: Sequence[model.CheckResult],
+    ctx: 'context.Context',
+    tool: model.Tool,
+    excluded: Iterable[str] = (),
+    settings: Iterable[model.SettingRead] = (),
+) -> model.Report:
+    """Put the results of a run together with what the run looked at."""
+    resolution = ctx.resolution
+    source_origin, target_origin = resolution.origins
+    reproducible = ctx.options.reproducible
+    redactor = ctx.redactor
+    return model.Report(
+        tool=tool,
+        source_release=resolution.upgrade.source.name,
+        source_origin=source_origin,
+        target_release=resolution.upgrade.target.name,
+        target_origin=target_origin,
+        source_build=_text_of(resolution.source_build),
+        target_build=_text_of(resolution.target_build),
+        sampled=ctx.options.quick,
+        stage=ctx.stage,
+        files=tuple(
+            dataclasses.replace(file, path=redactor(file.path))
+            for file in ctx.files
+        ),
+        database=ctx.database_read,
+        checks=tuple(
+            dataclasses.replace(result, seconds=0.0)
+            if reproducible
+            else result
+            for result in results
+        ),
+        excluded=tuple(sorted(excluded)),
+        backends=tuple(map(redactor, ctx.backends)),
+        settings=tuple(settings),
+        created=None
+        if reproducible
+        else ctx.now.isoformat(timespec='seconds'),
+        fail_on=ctx.options.fail_on,
+        waiver_until=None
+        if reproducible
+        else (ctx.now + _WAIVER_TERM).date().isoformat(),
+    )

@@ -1,0 +1,150 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What a run takes from the place where it is started, and who may change it.
+
+A file that another user may write to decides what the report says, and a
+directory of Python's path what the run executes. Neither is refused, since
+the operator may have it so; both are said.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+import os
+import pwd
+import sys
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.evidence.files import path_trust
+from manila_precheck.evidence.host import interpreter
+from manila_precheck.redact import names
+
+#: The id of the result that says so.
+CHECK_ID = 'surroundings'
+
+# The account of manila's services owns their files in some packages, and
+# decides by them what the services do.
+_ACCOUNT = 'manila'
+
+
+def result(
+    files: Iterable[model.FileRead],
+    locations: Iterable[str],
+    searched: bool,
+    redactor: names.Change,
+) -> Optional[model.CheckResult]:
+    """Return what there is to say; None when there is nothing.
+
+    :param files: those that the run has read.
+    :param locations: the configuration files and directories.
+    :param searched: the program has found these by itself.
+    """
+    findings = [
+        *_of_files(files, locations),
+        *(_of_home(locations) if searched else ()),
+        *_of_python(),
+    ]
+    if not findings:
+        return None
+    return model.CheckResult(
+        id=CHECK_ID,
+        title='Surroundings of the run',
+        outcome=model.Outcome.FOUND,
+        findings=tuple(
+            names.finding_with(finding, redactor)
+            for finding in sorted(
+                findings, key=lambda f: (-f.severity, f.subject.name)
+            )
+        ),
+    )
+
+
+def _finding(
+    severity: model.Severity,
+    subject: model.Subject,
+    message: str,
+    advice: str,
+    aspect: str = '',
+) -> model.Finding:
+    return model.Finding(
+        check_id=CHECK_ID,
+        severity=severity,
+        subject=subject,
+        message=message,
+        remediation=(model.advice(advice),),
+        aspect=aspect,
+    )
+
+
+def _of_files(
+    files: Iterable[model.FileRead], locations: Iterable[str]
+) -> Iterator[model.Finding]:
+    paths = [file.path for file in files]
+    for path in dict.fromkeys([*paths, *locations]):
+        weakness = path_trust.weakness(path, _account())
+        if weakness:
+            yield _finding(
+                model.Severity.WARNING,
+                model.Subject('file', path, path),
+                f'{path} is read, and others may change it: {weakness}',
+                'Let only root, or the account of the services, write to it '
+                'and to the directories that it is in.',
+                'writable',
+            )
+
+
+def _account() -> frozenset[int]:
+    try:
+        return frozenset([pwd.getpwnam(_ACCOUNT).pw_uid])
+    except KeyError:
+        return frozenset()
+
+
+def _of_home(locations: Iterable[str]) -> Iterator[model.Finding]:
+    home = os.path.expanduser('~')
+    if os.geteuid() in _account():
+        return
+    for path in locations:
+        if os.path.dirname(os.path.normpath(path)) in (
+            home,
+            os.path.join(home, '.manila'),
+        ):
+            yield _finding(
+                model.Severity.WARNING,
+                model.Subject('file', path, path),
+                f'{path} was found in the home directory of the user who runs '
+                'this; the services of manila have another one, and do not '
+                'read it',
+                'Name the files of the services with --config-file and '
+                '--config-dir.',
+                'home',
+            )
+
+
+def _of_python() -> Iterator[model.Finding]:
+    """Yield where code of others may run, PYTHONPATH and '' included."""
+    loaded = [sys.executable, *interpreter.loaded_at_start(sys.executable)]
+    paths = [path or os.getcwd() for path in (*sys.path, *loaded)]
+    for path in dict.fromkeys(paths):
+        weakness = path_trust.weakness(path)
+        if weakness:
+            yield _finding(
+                model.Severity.WARNING,
+                model.Subject('directory', path),
+                f'this run loads modules from {path}, and others may change '
+                f'it: {weakness}',
+                'Run manila-precheck from an installation to which only root, '
+                'or who runs it, may write: with "python -I" neither the '
+                'working directory nor PYTHONPATH is searched.',
+                'path',
+            )

@@ -1,0 +1,45 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What is said of options whose values may lie where nobody can look."""
+
+from collections.abc import Iterable
+import dataclasses
+
+from manila_precheck import model
+from manila_precheck.evidence.config import config_files
+
+
+def weighed(
+    conf: config_files.ConfigFiles,
+    options: Iterable[config_files.Name],
+    finding: model.Finding,
+) -> model.Finding:
+    """Return what is said of options that no file sets.
+
+    :returns: a warning where a source that cannot be read may set one of
+        them; else the finding as it is.
+    """
+    for group, name in options:
+        unread = conf.may_hold(group, name)
+        if unread is not None:
+            data = dict(finding.data)
+            if 'verdict' in data:
+                data['verdict'] = 'unjudged'
+            return dataclasses.replace(
+                finding,
+                severity=min(finding.severity, model.Severity.WARNING),
+                message=f'{finding.message}; not judged: {unread.name}, which '
+                f'may set it, cannot be read here ({unread.problem})',
+                data=data,
+            )
+    return finding

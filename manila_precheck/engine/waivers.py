@@ -1,0 +1,309 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What of a run counts: waivers let a finding pass, a baseline knows it.
+
+A finding that is waived or known stays in the report and counts for nothing.
+A check that could not look or was skipped has found nothing that could be
+waived: it counts as ever.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+import dataclasses
+import datetime
+from typing import Any
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck.engine import report_reader as report_source
+from manila_precheck.engine import waiver_file as waivers_source
+from manila_precheck.redact import names
+
+#: The id of the result that holds what is wrong with the waivers.
+CHECK_ID = 'waivers'
+
+_LOOKED = (model.Outcome.PASSED, model.Outcome.FOUND)
+
+
+def waive(
+    results: Sequence[model.CheckResult],
+    file: waivers_source.WaiverFile,
+    today: datetime.date,
+    known_ids: Iterable[str],
+) -> tuple[model.CheckResult, ...]:
+    """Return the results with their findings waived, and one more.
+
+    :param results: what the checks said.
+    :param today: a waiver holds up to and with the day on which it expires.
+    :param known_ids: the id of every check that there is.
+    :returns: the results, and one with the id 'waivers' that has a finding
+        for each waiver that is malformed, has expired or is not used.
+    """
+    by_check: dict[str, list[waivers_source.Entry]] = {}
+    for entry in file.entries:
+        by_check.setdefault(entry.check_id, []).append(entry)
+    used: set[int] = set()
+    waived = tuple(
+        dataclasses.replace(
+            result,
+            findings=tuple(
+                _waived(finding, result, by_check, today, used)
+                for finding in result.findings
+            ),
+        )
+        for result in results
+    )
+    ids = frozenset(known_ids)
+    looked = {result.id: result for result in results}
+    findings: dict[str, model.Finding] = {}
+    for entry in file.entries:
+        finding = _judged(entry, file, looked, ids, today, entry.line in used)
+        if finding is not None:
+            findings[f'{entry.line} {finding.key}'] = finding
+    own = model.CheckResult(
+        id=CHECK_ID,
+        title='Waivers',
+        outcome=model.Outcome.FOUND if findings else model.Outcome.PASSED,
+        findings=tuple(
+            sorted(
+                findings.values(),
+                key=lambda f: (-f.severity, f.subject.line or 0),
+            )
+        ),
+        waivable=False,
+    )
+    return tuple(sorted((*waived, own), key=lambda result: result.id))
+
+
+def _waived(
+    finding: model.Finding,
+    result: model.CheckResult,
+    by_check: Mapping[str, Sequence[waivers_source.Entry]],
+    today: datetime.date,
+    used: set[int],
+) -> model.Finding:
+    """Return a finding with the first waiver that covers it, if any."""
+    waiver = None
+    for entry in by_check.get(finding.check_id, ()):
+        if entry.waiver is None:
+            continue
+        if not waivers_source.matches(entry.waiver.key, finding.key):
+            continue
+        used.add(entry.line)
+        if waiver is None and _holds(entry.waiver, today):
+            waiver = entry.waiver
+    if waiver is None or not result.waivable:
+        return finding
+    return dataclasses.replace(finding, waiver=waiver)
+
+
+def _holds(waiver: model.Waiver, today: datetime.date) -> bool:
+    return today <= datetime.date.fromisoformat(waiver.expires)
+
+
+def _judged(
+    entry: waivers_source.Entry,
+    file: waivers_source.WaiverFile,
+    looked: Mapping[str, model.CheckResult],
+    known_ids: frozenset[str],
+    today: datetime.date,
+    used: bool,
+) -> Optional[model.Finding]:
+    """Return what is wrong with a waiver; None when nothing is."""
+    result = looked.get(entry.check_id)
+    severity, remedy = model.Severity.WARNING, ''
+    if entry.waiver is None:
+        aspect = 'malformed'
+        message = f'the waiver {entry.name} waives nothing: {entry.problem}'
+    elif result is not None and not result.waivable:
+        aspect = 'refused'
+        message = (
+            f'the waiver {entry.name} waives nothing: findings of '
+            f'{result.id} cannot be waived'
+        )
+    elif result is None and entry.check_id not in known_ids:
+        aspect = 'unknown'
+        message = (
+            f'the waiver {entry.name} waives nothing: there is no check '
+            f'{entry.check_id!r}'
+        )
+    elif not _holds(entry.waiver, today):
+        aspect = 'expired'
+        message = (
+            f'the waiver {entry.name} of {entry.waiver.owner} expired on '
+            f'{entry.waiver.expires}: '
+            + ('what it waived counts again' if used else 'nothing needs it')
+        )
+        remedy = 'Take it out, or decide again and give it a new date.'
+    elif not used and result is not None and result.outcome in _LOOKED:
+        severity, aspect = model.Severity.INFO, 'unused'
+        message = f'the waiver {entry.name} is not used: nothing matches it'
+        remedy = 'Take it out, unless another controller needs it.'
+    else:
+        return None
+    return model.Finding(
+        check_id=CHECK_ID,
+        severity=severity,
+        subject=model.Subject(
+            'waiver', entry.name, file.read.path, entry.line
+        ),
+        message=message,
+        remediation=(model.advice(remedy),) if remedy else (),
+        aspect=aspect,
+    )
+
+
+class Baseline(NamedTuple):
+    """What an earlier report says."""
+
+    read: model.FileRead
+
+    target_release: str
+    stage: str
+
+    severities: Mapping[str, model.Severity]
+    """The severity of each finding, by key."""
+
+    def compare(
+        self, results: Iterable[model.CheckResult]
+    ) -> tuple[model.CheckResult, ...]:
+        """Return the results with what the baseline has marked as known.
+
+        A finding that weighs more than it did is new.
+        """
+        return tuple(
+            dataclasses.replace(
+                result,
+                findings=tuple(
+                    dataclasses.replace(finding, known=self._knows(finding))
+                    for finding in result.findings
+                ),
+            )
+            for result in results
+        )
+
+    def _knows(self, finding: model.Finding) -> bool:
+        before = self.severities.get(finding.key)
+        return before is not None and before >= finding.severity
+
+    def require(self, target_release: str, stage: str) -> None:
+        """Make sure that the baseline is of the same upgrade.
+
+        :raises UsageError: when it is of another one: what it knows says
+            nothing about this one.
+        """
+        if (self.target_release, self.stage) != (target_release, stage):
+            raise exceptions.UsageError(
+                f'baseline {self.read.path} is about {self.target_release} '
+                f'at stage {self.stage}, this run about {target_release} at '
+                f'stage {stage}'
+            )
+
+
+def read_baseline(path: str) -> Baseline:
+    """Read a report that --format json wrote.
+
+    :raises UsageError: when it cannot be read, is no such report, or hides
+        the names that it would be compared by.
+    """
+    try:
+        report, file = report_source.load(path)
+    except exceptions.SourceUnusable as exc:
+        raise exceptions.UsageError(f'baseline {exc}') from exc
+    if report.redacted_names:
+        raise exceptions.UsageError(
+            f'baseline {path}: it was written with --redact-names'
+        )
+    severities: dict[str, model.Severity] = {}
+    for result in report.checks:
+        for finding in result.findings:
+            before = severities.get(finding.key, finding.severity)
+            severities[finding.key] = max(finding.severity, before)
+    return Baseline(
+        file,
+        report.target_release,
+        report.stage.value,
+        severities,
+    )
+
+
+class Decisions(NamedTuple):
+    """The waivers and the baseline of a run."""
+
+    waivers: Optional[waivers_source.WaiverFile]
+    baseline: Optional[Baseline]
+
+    known_ids: tuple[str, ...]
+    """The id of every check that there is, not of this run alone."""
+
+    @property
+    def files(self) -> tuple[model.FileRead, ...]:
+        """The files that they are from."""
+        return tuple(
+            dataclasses.replace(item.read, kind=kind)
+            for kind, item in (
+                ('waivers', self.waivers),
+                ('baseline', self.baseline),
+            )
+            if item is not None
+        )
+
+    def require(self, target_release: str, stage: str) -> None:
+        """Make sure that they are about this upgrade.
+
+        :raises UsageError: when the baseline is about another one.
+        """
+        if self.baseline is not None:
+            self.baseline.require(target_release, stage)
+
+    def apply(
+        self,
+        results: tuple[model.CheckResult, ...],
+        today: datetime.date,
+        redactor: names.Change,
+    ) -> tuple[model.CheckResult, ...]:
+        """Return the results with what is waived and what is known.
+
+        :param redactor: masks what no text may show: a reason is somebody's
+            own words.
+        """
+        if self.waivers is not None:
+            results = tuple(
+                dataclasses.replace(
+                    result,
+                    findings=tuple(
+                        names.redacted(finding, redactor)
+                        for finding in result.findings
+                    ),
+                )
+                for result in waive(
+                    results, self.waivers, today, self.known_ids
+                )
+            )
+        if self.baseline is not None:
+            results = self.baseline.compare(results)
+        return results
+
+
+def decisions(options: Any, known_ids: Sequence[str]) -> Decisions:
+    """Read the waivers and the baseline that the options name.
+
+    :raises UsageError: when one of them cannot be used.
+    """
+    return Decisions(
+        waivers_source.read(options.waivers) if options.waivers else None,
+        read_baseline(options.baseline) if options.baseline else None,
+        tuple(known_ids),
+    )

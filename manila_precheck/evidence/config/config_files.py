@@ -1,0 +1,669 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The configuration that manila's services read, as facts.
+
+Nothing is judged here and no catalog is asked: which option is set where,
+which assignment is the one that counts, and what each section is for.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+import enum
+import functools
+import glob
+import os
+import re
+from typing import Any
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck.evidence.config import ini_lines
+from manila_precheck.evidence.files import text_file
+from manila_precheck.redact import secrets as redact_secrets
+
+# Passwords and keys, in manila's own options, its drivers' and the
+# libraries'; also of options that no catalog knows.
+_SECRET_NAME = re.compile(
+    r'(password|passwd|passcode|passphrase|secret|pass$|pw$|pwd$'
+    r'|credentials?$|_token$|^token$|root_token_id$|role_id$'
+    r'|authorization.code$|^code$|api_key$|access_key$|hmac_key|_auth_key$'
+    r'|otp_key$|consumer_key$|encryption_keys?$|userpwd|basic_auth$'
+    r'|flashblade_api$|hnas_ssh_private_key$|netapp_\w+_file$)',
+    re.IGNORECASE,
+)
+# URLs that hold one.
+_URL_NAME = re.compile(
+    r'(transport_url|connection|connection_string|backend_url'
+    r'|backend_argument)$',
+    re.IGNORECASE,
+)
+_PART = re.compile('[^a-z]+')
+# What an operator means who writes 'admin_passwrod'.
+_SECRET_WORDS = ('password', 'passwd', 'passphrase', 'secret', 'credential')
+
+
+def _one_slip(text: str, word: str) -> bool:
+    """Say whether one slip of a finger makes a text of a word."""
+    if text in (word, f'{word}s'):
+        return False
+    longest = max(len(text), len(word))
+    head = tail = 0
+    while head < min(len(text), len(word)) and text[head] == word[head]:
+        head += 1
+    while (
+        tail < min(len(text), len(word)) - head
+        and text[-1 - tail] == word[-1 - tail]
+    ):
+        tail += 1
+    rest = text[head : len(text) - tail], word[head : len(word) - tail]
+    return longest - head - tail < 2 or (
+        len(rest[0]) == 2 and rest[0] == rest[1][::-1]
+    )
+
+
+@functools.cache
+def _is_secret(name: str) -> bool:
+    if _SECRET_NAME.search(name) or _URL_NAME.search(name):
+        return True
+    return any(
+        _one_slip(part, word)
+        for part in _PART.split(name.lower())
+        if len(part) > 4
+        for word in _SECRET_WORDS
+    )
+
+
+Setting = ini_lines.Setting
+normalize = ini_lines.normalize
+
+#: A section and an option: ('DEFAULT', 'share_driver').
+Name = tuple[str, str]
+
+
+# What only manila-api reads (manila 22.0.2 service.py, api/common.py,
+# api/middleware/auth.py; oslo.service wsgi.py).
+_API_OPTIONS = (
+    'api_paste_config',
+    'auth_strategy',
+    'osapi_share_base_URL',
+    'osapi_share_listen',
+    'osapi_share_listen_port',
+    'osapi_share_use_ssl',
+    'osapi_share_workers',
+)
+
+
+# oslo.config's words for it (types.Boolean).
+_MODES = {
+    **dict.fromkeys(('true', '1', 'on', 'yes'), True),
+    **dict.fromkeys(('false', '0', 'off', 'no'), False),
+}
+
+
+class Role(str, enum.Enum):
+    """What manila reads a section of a free name for."""
+
+    # Named in enabled_share_backends; DEFAULT when that is not set.
+    BACKEND = 'back end'
+    # Holds a share_driver, but no service is started for it. NetApp and
+    # ZFSonLinux open such sections by name for replicas and migrations.
+    PEER = 'back end that is not enabled'
+    # Named in network_config_group or admin_network_config_group, or a back
+    # end's own section when it names none.
+    NETWORK = 'network'
+    # Named in neutron_binding_profiles.
+    BINDING_PROFILE = 'binding profile'
+    # Named in netapp_enabled_backup_types.
+    BACKUP_TYPE = 'backup type'
+    # Named in auth_section: it holds the login of other sections.
+    AUTH = 'login'
+    # Named in config_source: it says where oslo.config gets more values.
+    SOURCE = 'source of values'
+
+
+class Backend(NamedTuple):
+    """One back end that manila-share is told to start."""
+
+    name: str
+    """As in enabled_share_backends; 'DEFAULT' when that is not set."""
+
+    section: Optional[str]
+    """Its section as it is written; None when no file has one."""
+
+    source: Optional[Setting]
+    """The enabled_share_backends that names it; None when not set."""
+
+
+class Source(NamedTuple):
+    """One further source of values, which config_source names."""
+
+    section: str
+    """The section that describes it, as config_source names it."""
+
+    driver: str
+    """'remote_file', 'castellan'; '' when none is set."""
+
+    name: str
+    """What a message calls it: 'remote_file http://server/manila.conf'."""
+
+    parsed: Optional[ini_lines.ParsedFile] = None
+    """What it holds, as far as it could be read; None: it could not."""
+
+    source: Any = None
+    """What oslo.config asks for a value; None when it could not be opened."""
+
+    problem: str = ''
+    """Why it, or a part of it, could not be read; '' when all was."""
+
+    unread: Optional[frozenset[Name]] = None
+    """The options whose values it may hold unread; None: any."""
+
+    stops: bool = False
+    """The problem ends every service when it starts."""
+
+    def may_hold(self, group: str, name: str) -> bool:
+        """Say whether it may have a value that could not be read."""
+        return self.unread is None or (ini_lines.normalize(group), name) in (
+            self.unread
+        )
+
+
+class ConfigFiles:
+    """What a list of configuration files says, as oslo.config reads it."""
+
+    def __init__(
+        self,
+        parsed: Iterable[ini_lines.ParsedFile],
+        search_path: Iterable[str] = (),
+        sources: Iterable[Source] = (),
+    ) -> None:
+        """Keep the facts of the files.
+
+        :param parsed: the files in the order of reading.
+        :param search_path: the directories in which manila looks for other
+            files (policies, api-paste.ini), first match wins.
+        :param sources: where oslo.config looks for what no file sets, in
+            this order.
+        """
+        self._parsed = tuple(parsed)
+        #: Where oslo.config looks for what no file sets.
+        self.sources = tuple(sources)
+        parsed = (
+            *self._parsed,
+            *(
+                source.parsed.ranked(-place)
+                for place, source in enumerate(self.sources, 1)
+                if source.parsed is not None
+            ),
+        )
+        #: Every file that was read, in the order of reading.
+        self.files: tuple[model.FileRead, ...] = tuple(
+            dict.fromkeys(item.read for item in parsed if item.read)
+        )
+        #: Every assignment, in the order of reading.
+        self.settings: tuple[Setting, ...] = tuple(
+            setting for item in parsed for setting in item.settings
+        )
+        #: Where manila looks for the files that its options name.
+        self.search_path = tuple(search_path)
+        self._by_name: dict[Name, list[Setting]] = {}
+        for setting in self.settings:
+            key = (setting.group, setting.name)
+            self._by_name.setdefault(key, []).append(setting)
+        self._effective: dict[
+            tuple[tuple[Name, ...], bool], tuple[Setting, ...]
+        ] = {}
+        self._sections: dict[str, str] = {}
+        for item in parsed:
+            for section, _line in item.sections:
+                self._sections.setdefault(
+                    ini_lines.normalize(section), section
+                )
+        _require_bounded(self)
+        self._roles = _Roles(self)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Return what no text may show, of whatever option.
+
+        The values of those whose name says it, the passwords in URLs, and of
+        a store of secrets what is long enough to be one.
+        """
+        found: set[str] = set()
+        for setting in self.settings:
+            url = _URL_NAME.search(setting.name) and '//' in setting.value
+            if (self.is_secret(setting.name) and not url) or (
+                setting.stored and len(setting.value) > 7
+            ):
+                found.add(setting.value)
+            found.update(redact_secrets.within(setting.value))
+        return frozenset(found - {''})
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Return what the site calls its files, sections and options."""
+        found = {setting.name for setting in self.settings}
+        found.update(self.groups)
+        found.update(backend.name for backend in self.backends)
+        for file in self.files:
+            found.update(re.split(r'[/.]', file.path))
+        return frozenset(found)
+
+    @staticmethod
+    def is_secret(name: str) -> bool:
+        """Say whether an option of this name may hold a secret.
+
+        Every one that a release marks so, those that are spelled nearly like
+        one, and the URLs that have a password in them.
+        """
+        return _is_secret(name)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Return every section, normalized, in the order of reading."""
+        return tuple(self._sections)
+
+    def with_sources(self, sources: Iterable[Source]) -> 'ConfigFiles':
+        """Return the same files with further sources of values."""
+        return ConfigFiles(self._parsed, self.search_path, sources)
+
+    def may_hold(self, group: str, name: str) -> Optional[Source]:
+        """Return the source that may set an option, and could not be read.
+
+        :returns: the first; None when there is none, or a file sets the
+            option and no source is asked for it.
+        """
+        if any(line.rank >= 0 for line in self.find(group, name)):
+            return None
+        for source in self.sources:
+            if source.may_hold(group, name):
+                return source
+        return None
+
+    def section(self, name: str) -> Optional[str]:
+        """Return how a section is first written; None when there is none."""
+        return self._sections.get(ini_lines.normalize(name))
+
+    def find(self, group: str, name: str) -> tuple[Setting, ...]:
+        """Return every assignment of one option, in the order of reading."""
+        return tuple(self._by_name.get((ini_lines.normalize(group), name), ()))
+
+    def effective(
+        self, names: Iterable[Name], multi: bool = False
+    ) -> tuple[Setting, ...]:
+        """Return the assignments that oslo.config takes the value from.
+
+        The last file wins, even when it has the option under a deprecated
+        name and an earlier file under the new one; in one file the names are
+        tried in order, and of several assignments the last one counts. What
+        no file sets is of the first source that has it under its own name.
+
+        :param names: the option's name, then its deprecated ones.
+        :param multi: the option collects its values.
+        :returns: one assignment, several of a multi-valued option in the
+            order of their values, none when it is not set.
+        """
+        wanted = tuple(
+            (ini_lines.normalize(group), name) for group, name in names
+        )
+        # One option may be set a hundred thousand times, and is asked for
+        # as often.
+        asked = (wanted, multi)
+        if asked not in self._effective:
+            self._effective[asked] = self._find_effective(wanted, multi)
+        return self._effective[asked]
+
+    def _find_effective(
+        self, wanted: tuple[Name, ...], multi: bool
+    ) -> tuple[Setting, ...]:
+        found: list[Setting] = []
+        ranks = {s.rank for key in wanted for s in self._by_name.get(key, ())}
+        for rank in sorted(ranks, reverse=True):
+            if rank < 0:
+                if not found:
+                    found = [
+                        s
+                        for s in self._by_name.get(wanted[0], ())
+                        if s.rank == rank
+                    ][0 if multi else -1 :]
+                continue
+            for key in wanted:
+                here = [
+                    s for s in self._by_name.get(key, ()) if s.rank == rank
+                ]
+                if here and not multi:
+                    return (here[-1],)
+                found = here + found
+        return tuple(found)
+
+    def value(self, group: str, name: str) -> Optional[str]:
+        """Return the text that one name is set to, references replaced.
+
+        References are looked up in the files only, for the few options that
+        decide which sections are read; what is not set there stays as it is.
+
+        :returns: None when no file sets it.
+        """
+        settings = self.effective([(group, name)])
+        return self._plain(settings[0], frozenset()) if settings else None
+
+    def values(self, group: str, name: str) -> tuple[str, ...]:
+        """Return the items of a list option; empty when it is not set."""
+        text = self.value(group, name)
+        if text is None:
+            return ()
+        return tuple(item.strip() for item in text.split(',') if item.strip())
+
+    def _plain(self, setting: Setting, seen: frozenset[Name]) -> str:
+        seen |= {(setting.group, setting.name)}
+
+        def lookup(reference: str) -> str:
+            group, dot, name = reference.partition('.')
+            homes = (group,) if dot else (setting.group, 'DEFAULT')
+            name = name if dot else reference
+            for home in homes:
+                target = self.effective([(home, name)])
+                if target and (target[0].group, name) not in seen:
+                    return self._plain(target[0], seen)
+            raise KeyError(reference)
+
+        return substitute(setting.value, lookup)
+
+    def handles_share_servers(self, group: str) -> Optional[bool]:
+        """Return the mode of a back end's driver; None when it has none."""
+        text = self.value(group, 'driver_handles_share_servers') or ''
+        return _MODES.get(text.strip().lower())
+
+    def backup_types(self, group: str) -> tuple[str, ...]:
+        """Return the sections of the backups that a back end can make."""
+        return self.values(group, 'netapp_enabled_backup_types')
+
+    @property
+    def backends(self) -> tuple[Backend, ...]:
+        """Return the back ends that manila-share starts, in order."""
+        return self._roles.backends
+
+    def roles(self, group: str) -> frozenset[Role]:
+        """Return what a section is read for; empty when nothing names it.
+
+        Sections of a fixed name ([database], [nova]) have no role here: the
+        catalog knows them.
+        """
+        return self._roles.of(group)
+
+    def auth_section(self, group: str) -> str:
+        """Return the section that holds a group's login, normalized."""
+        return ini_lines.normalize(self.value(group, 'auth_section') or group)
+
+    def auth_users(self, group: str) -> tuple[str, ...]:
+        """Return the sections whose login stands in this one, sorted."""
+        return self._auth_users.get(ini_lines.normalize(group), ())
+
+    @functools.cached_property
+    def _auth_users(self) -> dict[str, tuple[str, ...]]:
+        found: dict[str, list[str]] = {}
+        for user in sorted(self.groups):
+            section = self.auth_section(user)
+            if section != user:
+                found.setdefault(section, []).append(user)
+        return {section: tuple(users) for section, users in found.items()}
+
+    @property
+    def serves_api(self) -> bool:
+        """Say whether the files are those of a host with manila-api.
+
+        They are when they hold [keystone_authtoken], or an option that the
+        API alone reads; nothing in manila.conf says it for sure.
+        """
+        return 'keystone_authtoken' in self.groups or any(
+            self.find('DEFAULT', name) for name in _API_OPTIONS
+        )
+
+    def find_file(self, name: str) -> Optional[str]:
+        """Return the file or directory that manila finds for a name.
+
+        :param name: absolute, or relative to one of the search path.
+        """
+        for directory in self.search_path:
+            path = os.path.join(directory, os.path.expanduser(name))
+            if os.path.exists(path):
+                return path
+        return None
+
+
+class _Roles:
+    """Who reads which section."""
+
+    def __init__(self, config: ConfigFiles) -> None:
+        self._config = config
+        self._found: dict[str, set[Role]] = {}
+        self.backends = tuple(self._read_backends())
+        for backend in self.backends:
+            self._read_backend(backend.name)
+        for source in config.values(*_SOURCES):
+            self._add(source, Role.SOURCE)
+        for group in config.groups:
+            if config.auth_section(group) != group:
+                self._add(config.auth_section(group), Role.AUTH)
+            if config.find(group, 'share_driver') and Role.BACKEND not in (
+                self.of(group)
+            ):
+                self._add(group, Role.PEER)
+
+    def of(self, group: str) -> frozenset[Role]:
+        return frozenset(self._found.get(ini_lines.normalize(group), ()))
+
+    def _add(self, group: str, role: Role) -> None:
+        self._found.setdefault(ini_lines.normalize(group), set()).add(role)
+
+    def _read_backends(self) -> Iterator[Backend]:
+        config = self._config
+        names = config.values('DEFAULT', 'enabled_share_backends')
+        if not names:
+            yield Backend('DEFAULT', 'DEFAULT', None)
+            return
+        source = config.effective([('DEFAULT', 'enabled_share_backends')])[0]
+        for name in dict.fromkeys(names):
+            yield Backend(name, config.section(name), source)
+
+    def _read_backend(self, name: str) -> None:
+        config = self._config
+        self._add(name, Role.BACKEND)
+        for kind in config.backup_types(name):
+            self._add(kind, Role.BACKUP_TYPE)
+        if config.handles_share_servers(name) is False:
+            # A driver that makes no share servers loads no network plugin
+            # (manila 22.0.2 share/driver.py, ShareDriver.__init__).
+            return
+        networks = [config.value(name, 'network_config_group') or name]
+        admin = config.value(name, 'admin_network_config_group')
+        if admin:
+            networks.append(admin)
+        for network in networks:
+            self._add(network, Role.NETWORK)
+            for profile in config.values(network, 'neutron_binding_profiles'):
+                self._add(profile, Role.BINDING_PROFILE)
+
+
+# Names the sections of further sources of values.
+_SOURCES = ('DEFAULT', 'config_source')
+
+#: The options of this program, in manila-precheck.conf or manila.conf.
+OWN_GROUPS = 'manila_precheck'
+
+#: What a value may become, in characters, and through how many others.
+_MAX_EXPANDED = 2**20
+MAX_NESTED = 50
+
+
+def _require_bounded(config: ConfigFiles) -> None:
+    """Make sure that every value is still one when it is put together.
+
+    Thirty lines of ``a = $b$b`` are a value of gigabytes.
+
+    :raises ConfigFileError: naming the line whose references go too far.
+    """
+    # How long the value may get, and through how many others it goes.
+    found: dict[Name, tuple[int, int]] = {}
+
+    def measure(key: Name, seen: frozenset[Name]) -> tuple[int, int]:
+        if key not in found:
+            sizes = [line_size(line, seen | {key}) for line in lines(key)]
+            found[key] = max(s[0] for s in sizes), max(s[1] for s in sizes)
+        return found[key]
+
+    def lines(key: Name) -> tuple[Setting, ...]:
+        return config.find(*key)
+
+    def line_size(line: Setting, seen: frozenset[Name]) -> tuple[int, int]:
+        size, depth = len(line.value), 0
+        for reference in references(line.value):
+            home, dot, name = reference.rpartition('.')
+            for group in (home,) if dot else (line.group, 'DEFAULT'):
+                key = normalize(group), name
+                if key in seen and _is_read_here(key):
+                    raise exceptions.ConfigFileError(
+                        f'{line.where}: the value of [{line.section}] '
+                        f'{line.name} refers to itself'
+                    )
+                # Any other that refers to itself is for a check to tell.
+                if lines(key) and key not in seen:
+                    if len(seen) > MAX_NESTED:
+                        raise _too_long(line)
+                    more, below = measure(key, seen)
+                    size, depth = size + more, max(depth, 1 + below)
+                    break
+        if size > _MAX_EXPANDED or depth > MAX_NESTED:
+            raise _too_long(line)
+        return size, depth
+
+    for setting in config.settings:
+        if '$' in setting.value:
+            measure((setting.group, setting.name), frozenset())
+
+
+def _is_read_here(key: Name) -> bool:
+    """Say whether oslo.config gets the value for this very program."""
+    return key == _SOURCES or key[0].startswith(OWN_GROUPS)
+
+
+def _too_long(line: Setting) -> exceptions.ConfigFileError:
+    return exceptions.ConfigFileError(
+        f'{line.where}: the references in [{line.section}] {line.name} make '
+        f'a value of more than {_MAX_EXPANDED >> 20} MiB, or lead through '
+        f'more than {MAX_NESTED} other options'
+    )
+
+
+def references(text: str) -> list[str]:
+    """Return what a value refers to: 'name' or 'group.name', in order."""
+    if '$' not in text:
+        return []
+    from oslo_config import cfg
+
+    return [
+        found['named'] or found['braced']
+        for found in cfg.ConfigOpts.Template.pattern.finditer(
+            text.replace(r'\$', '$$')
+        )
+        if found['named'] or found['braced']
+    ]
+
+
+class _Lookup(Mapping[str, object]):
+    """Let string.Template ask a function."""
+
+    def __init__(self, lookup: Callable[[str], object]) -> None:
+        self._lookup = lookup
+        self._left = _MAX_EXPANDED
+
+    def __getitem__(self, key: str) -> object:
+        value = self._lookup(key)
+        self._left -= len(str(value))
+        if self._left < 0:
+            raise ValueError('its references make it too long')
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+def substitute(text: str, lookup: Callable[[str], object]) -> str:
+    """Return a value with its references replaced, as oslo.config does.
+
+    :param text: the value; $name, ${name} and ${group.name} are references,
+        $$ and \\$ stand for a dollar.
+    :param lookup: the value of 'name' or 'group.name'; KeyError leaves the
+        reference as it stands.
+    :raises ValueError: when the value gets longer than 1 MiB.
+    """
+    if '$' not in text:
+        return text
+    from oslo_config import cfg
+
+    template = cfg.ConfigOpts.Template(text.replace(r'\$', '$$'))
+    return template.safe_substitute(_Lookup(lookup))
+
+
+def read(
+    locations: Iterable[str], also_search: Iterable[str] = ()
+) -> ConfigFiles:
+    """Read configuration files in oslo.config's order.
+
+    :param locations: files and directories in the order of reading; of a
+        directory, each '*.conf' in the order of its name.
+    :param also_search: further directories in which manila would look for
+        the files that its options name, after those of the locations.
+    :raises ConfigFileError: when one of them is missing, unreadable or
+        malformed.
+    """
+    given = [os.path.expanduser(location) for location in locations]
+    directories = [path for path in given if os.path.isdir(path)]
+    paths: list[str] = []
+    for path in given:
+        paths.extend(_members(path) if path in directories else [path])
+    once = {path: ini_lines.read_file(path) for path in dict.fromkeys(paths)}
+    # oslo.config searches the directories first, then beside the files from
+    # the last to the first (ConfigOpts.find_file).
+    beside = [
+        os.path.dirname(path)
+        for path in reversed(given)
+        if path not in directories
+    ]
+    return ConfigFiles(
+        [once[path].ranked(rank) for rank, path in enumerate(paths)],
+        dict.fromkeys([*directories, *beside, *also_search]),
+    )
+
+
+def _members(directory: str) -> list[str]:
+    try:
+        os.scandir(directory).close()
+    except OSError as exc:
+        # glob finds nothing in it, as if there were nothing.
+        raise exceptions.ConfigFileError(
+            f'{directory}: {exc.strerror or "cannot be read"}'
+        ) from exc
+    found = glob.glob(os.path.join(glob.escape(directory), '*.conf'))
+    try:
+        text_file.require_few(directory, found)
+    except exceptions.SourceUnusable as exc:
+        raise exceptions.ConfigFileError(str(exc)) from exc
+    return sorted(found)

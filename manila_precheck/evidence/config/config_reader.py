@@ -1,0 +1,558 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""How one release reads some configuration files: what each line is to it.
+
+The catalog knows what a release registers in which kind of section, the
+configuration source knows which section is of which kind; a check compares
+the answers of two releases.
+"""
+
+import contextlib
+import enum
+from typing import Any
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import catalog
+from manila_precheck import releases
+from manila_precheck.catalog import conditions
+from manila_precheck.catalog import drivers
+from manila_precheck.catalog import options
+from manila_precheck.catalog import values
+from manila_precheck.evidence.config import config_files
+
+
+def emc_plugin(
+    named: str, facts: catalog.Catalog, release: releases.Release
+) -> str:
+    """Return the plugin that a release loads for an emc_share_backend.
+
+    Case is kept: the driver compares the name with case.
+    """
+    alias = facts.plugins(release, drivers.EMC_ALIAS).get(named)
+    return alias.target or named if alias is not None else named
+
+
+class Why(enum.Enum):
+    """Why a line is what it is to a release."""
+
+    # Something reads it.
+    READ = 'read'
+    # No option of that name is registered in that section.
+    UNKNOWN = 'unknown'
+    # Nothing reads the section at all.
+    SECTION = 'section'
+    # The option is of another driver than the section's, or of a driver in
+    # a section that no driver reads.
+    DRIVER = 'driver'
+    # Nothing reads it with driver_handles_share_servers as it is: without
+    # share servers no network plugin is loaded, and some drivers register
+    # other options.
+    MODE = 'mode'
+    # The option is of another layout of GlusterFS than the section's.
+    LAYOUT = 'layout'
+    # It stands in manila's sample file, and no service of this configuration
+    # loads the code that reads it.
+    IDLE = 'idle'
+    # The option is of another network plugin than the section's.
+    NETWORK = 'network'
+    # The option is of another login plugin, or auth_section moved the login.
+    LOGIN = 'login'
+    # The section's driver or login plugin is not in the catalog.
+    FOREIGN = 'foreign'
+    # An option of this program.
+    OWN = 'own'
+    # It says where oslo.config gets more values.
+    SOURCE = 'source'
+    # It uses an old name in a source that config_source names, where
+    # oslo.config looks for the current name alone.
+    OLD_NAME = 'old name'
+
+
+class Standing(NamedTuple):
+    """What one line is to one release."""
+
+    why: Why
+    option: Optional[options.Option] = None
+    """The option of that name; None when there is none."""
+
+    group: str = ''
+    """The section that it belongs in."""
+
+    old: bool = False
+    """The line uses a deprecated name or section."""
+
+    @property
+    def read(self) -> bool:
+        """Say whether the release reads the line."""
+        return self.why is Why.READ
+
+    @property
+    def names(self) -> tuple[config_files.Name, ...]:
+        """Return every name of the option, the one to use first."""
+        if self.option is None:
+            return ()
+        return (
+            (self.group, self.option.name),
+            *(
+                (old.group or self.group, old.name)
+                for old in self.option.deprecated_names
+            ),
+        )
+
+
+class Refused(ValueError):
+    """A value that a release does not take; the text holds no value."""
+
+
+class _NoSuchOption(Refused):
+    """A value refers to what is not registered."""
+
+
+class _NotJudged(Exception):
+    """A value depends on the machine, and cannot be told here."""
+
+
+class Reader:
+    """One release, reading some configuration files.
+
+    :param conf: the files.
+    :param facts: the catalog.
+    :param release: the release that reads them.
+    """
+
+    def __init__(
+        self,
+        conf: config_files.ConfigFiles,
+        facts: catalog.Catalog,
+        release: releases.Release,
+    ) -> None:
+        self.conf = conf
+        self.release = release
+        self.options = facts.options(release)
+        self._catalog = facts
+        self._known: dict[config_files.Name, Standing] = {}
+        self._values: dict[config_files.Name, Any] = {}
+
+    # -- sections ------------------------------------------------------------
+
+    def driver(self, group: str) -> Optional[str]:
+        """Return the share driver that a section loads in this release.
+
+        The path that the share manager maps an old one to; None when the
+        release does not ship it.
+        """
+        path = (
+            self.conf.value(group, 'share_driver') or conditions.DEFAULT_DRIVER
+        )
+        found = self._catalog.driver(self.release, path)
+        if found is None:
+            return None
+        return found.target or found.name
+
+    def plugin(self, group: str) -> Optional[str]:
+        """Return the EMC plugin of a section; None when it names none."""
+        named = self.conf.value(group, 'emc_share_backend')
+        if named is None:
+            return None
+        return emc_plugin(named, self._catalog, self.release)
+
+    def layout(self, group: str) -> Optional[str]:
+        """Return the layout module of a back end of GlusterFS.
+
+        :returns: 'layout_directory' or 'layout_volume'; None where the driver
+            is another one, or does not know the layout that is named.
+        """
+        known = self.layouts(group)
+        if not known:
+            return None
+        named = self.conf.value(group, 'glusterfs_share_layout') or known[0]
+        return named.partition('.')[0] if named in known else None
+
+    def layouts(self, group: str) -> tuple[str, ...]:
+        """Return the values that a back end's driver takes as its layout.
+
+        :returns: of glusterfs_share_layout, the default first; empty where
+            the driver is not one of GlusterFS.
+        """
+        name = (self.driver(group) or '').rpartition('.')[2]
+        return conditions.LAYOUTS.get(name, ())
+
+    def reads_section(self, group: str) -> bool:
+        """Say whether anything in this release reads a section."""
+        roles = self.conf.roles(group)
+        if config_files.Role.PEER in roles and self._opens_peers(group):
+            return True
+        return bool(
+            roles - {config_files.Role.PEER}
+            or group == 'DEFAULT'
+            or group in self.options.groups
+        )
+
+    def _opens_peers(self, group: str) -> bool:
+        """Say whether an enabled back end of the same kind opens it."""
+        path = self.conf.value(group, 'share_driver') or ''
+        return any(
+            mark in path
+            and any(
+                mark in (self.driver(backend.name) or '')
+                for backend in self.conf.backends
+            )
+            for mark in conditions.OPENS_PEERS
+        )
+
+    # -- lines ---------------------------------------------------------------
+
+    def standing(self, group: str, name: str) -> Standing:
+        """Return what a name in a section is to the release."""
+        key = (config_files.normalize(group), name)
+        if key not in self._known:
+            self._known[key] = self._standing(*key)
+        return self._known[key]
+
+    def of(self, setting: config_files.Setting) -> Standing:
+        """Return what a line is to the release."""
+        found = self.standing(setting.group, setting.name)
+        if found.read and found.old and setting.rank < 0:
+            return found._replace(why=Why.OLD_NAME)
+        return found
+
+    def _standing(self, group: str, name: str) -> Standing:
+        if group.startswith(config_files.OWN_GROUPS):
+            return Standing(Why.OWN)
+        match = self.options.find(group, name)
+        if match is not None:
+            return self._fixed(group, match)
+        if config_files.Role.SOURCE in self.conf.roles(group):
+            driver = self.conf.value(group, 'driver') or ''
+            known = conditions.CONFIG_SOURCES.get(driver, ('driver',))
+            if name in known:
+                return Standing(Why.SOURCE)
+            if driver not in conditions.CONFIG_SOURCES:
+                return Standing(Why.FOREIGN)
+        found = self._in_login(group, name)
+        if found is not None:
+            return found
+        return self._in_roles(group, name)
+
+    def _fixed(self, group: str, match: options.Match) -> Standing:
+        option = match.option
+        why = Why.READ
+        if (
+            group == 'DEFAULT'
+            and (option.drivers or option.plugins)
+            and not self._serves_default(option, match.old)
+        ):
+            # Importing its driver registers it here, and nobody looks.
+            why = Why.DRIVER
+        where = match.group or group
+        if self._idle(where, option.name):
+            why = Why.IDLE
+        return Standing(why, option, where, match.old)
+
+    def _idle(self, group: str, name: str) -> bool:
+        """Say whether no service loads what would read an option."""
+        reader = conditions.IDLE.get((group, name))
+        if not reader:
+            return reader is not None
+        chosen = self.conf.value('DEFAULT', 'scheduler_driver') or ''
+        return chosen.rpartition('.')[2] != reader
+
+    def _serves_default(self, option: options.Option, old: bool) -> bool:
+        """Say whether anything reads a driver's option in [DEFAULT]."""
+        if option.read_in_default and any(
+            option.serves(self.driver(item.name), self.plugin(item.name))
+            for item in self.conf.backends
+        ):
+            return True
+        if config_files.Role.BACKEND not in self.conf.roles('DEFAULT'):
+            return old
+        if options.BACKEND not in option.kinds:
+            return config_files.Role.NETWORK in self.conf.roles('DEFAULT')
+        return option.serves(self.driver('DEFAULT'), self.plugin('DEFAULT'))
+
+    def _in_roles(self, group: str, name: str) -> Standing:
+        roles = self.conf.roles(group)
+        backend = config_files.Role.BACKEND in roles or (
+            config_files.Role.PEER in roles and self._opens_peers(group)
+        )
+        matches = [
+            self._in_backend(group, name) if backend else None,
+            self._in_network(group, name)
+            if config_files.Role.NETWORK in roles
+            else None,
+            *(
+                self._match(group, look_up(name))
+                for role, look_up in (
+                    (
+                        config_files.Role.BINDING_PROFILE,
+                        self.options.binding_profile,
+                    ),
+                    (config_files.Role.BACKUP_TYPE, self.options.backup),
+                )
+                if role in roles
+            ),
+        ]
+        found = [match for match in matches if match is not None]
+        for match in found:
+            if match.read:
+                return match
+        if found:
+            return found[0]
+        if (
+            config_files.Role.BACKEND in roles
+            and config_files.Role.NETWORK not in roles
+        ):
+            plugin = self._match(group, self.options.network(name))
+            if plugin is not None:
+                return plugin._replace(why=Why.MODE)
+        if backend and self.driver(group) is None:
+            return Standing(Why.FOREIGN)
+        return Standing(
+            Why.UNKNOWN if self.reads_section(group) else Why.SECTION
+        )
+
+    def _match(
+        self, group: str, match: Optional[options.Match]
+    ) -> Optional[Standing]:
+        if match is None:
+            return None
+        return Standing(
+            Why.READ, match.option, match.group or group, match.old
+        )
+
+    def _in_backend(self, group: str, name: str) -> Optional[Standing]:
+        driver, plugin = self.driver(group), self.plugin(group)
+        found = self._match(group, self.options.backend(name, driver, plugin))
+        if found is None or found.option is None:
+            return None
+        option = found.option
+        if options.BACKEND not in option.kinds:
+            # A network plugin's, which the caller looks at by itself.
+            return None
+        if option.serves(driver, plugin):
+            mode = self.conf.handles_share_servers(group)
+            if (
+                mode is not None
+                and conditions.ONE_MODE.get(name, mode) is not mode
+            ):
+                return found._replace(why=Why.MODE)
+            layout = self.layout(group)
+            if layout and conditions.ONE_LAYOUT.get(name, layout) != layout:
+                return found._replace(why=Why.LAYOUT)
+            return found
+        if driver is None or self._plugin_unknown(option, plugin):
+            return found._replace(why=Why.FOREIGN)
+        return found._replace(why=Why.DRIVER)
+
+    def _in_network(self, group: str, name: str) -> Optional[Standing]:
+        """Return what a name is in a section that a network is read from."""
+        named = self.conf.value(group, 'network_api_class')
+        plugin = named or conditions.DEFAULT_NETWORK
+        found = self._match(group, self.options.network(name, plugin))
+        if found is None or found.option is None:
+            return None
+        known = self._catalog.plugins(self.release, drivers.NETWORK)
+        if plugin not in known or found.option.serves(plugin):
+            return found
+        return found._replace(why=Why.NETWORK)
+
+    def _plugin_unknown(
+        self, option: options.Option, plugin: Optional[str]
+    ) -> bool:
+        if not option.plugins:
+            return False
+        known = self._catalog.plugins(self.release, drivers.EMC_PLUGIN)
+        return plugin is not None and plugin not in known
+
+    # -- logins --------------------------------------------------------------
+
+    def _in_login(self, group: str, name: str) -> Optional[Standing]:
+        """Return what a name is in a section that holds a login."""
+        users = self.conf.auth_users(group)
+        if group not in self.options.auth_groups and not users:
+            return None
+        if users and group not in self.options.auth_groups:
+            # What keystoneauth registers in the section that it is led to:
+            # not auth_section, which leads there and no further.
+            if name in ('auth_type', 'auth_plugin'):
+                shared = self.options.find(users[0], name)
+                if shared is not None:
+                    return Standing(Why.READ, shared.option, group, shared.old)
+        elsewhere = self._of_any_plugin(name)
+        if elsewhere is None:
+            return None
+        if self.conf.auth_section(group) != group and not users:
+            return Standing(Why.LOGIN, elsewhere.option, group, elsewhere.old)
+        named = self.login(group)
+        if named is None:
+            return Standing(Why.LOGIN, elsewhere.option, group, elsewhere.old)
+        plugin = self.options.auth_plugin(named)
+        if plugin is None or not plugin.known:
+            # Any plugin may be behind it: a third party's.
+            return Standing(Why.READ, elsewhere.option, group, elsewhere.old)
+        match = plugin.find(name)
+        if match is None:
+            return Standing(Why.LOGIN, elsewhere.option, group, elsewhere.old)
+        return Standing(Why.READ, match.option, group, match.old)
+
+    def login(self, group: str) -> Optional[str]:
+        """Return the auth_type of a section; None when it has none.
+
+        An empty one is none: keystoneauth loads no plugin then.
+        """
+        settings = self.conf.effective(
+            [(group, 'auth_type'), (group, 'auth_plugin')]
+        )
+        return (settings[0].value or None) if settings else None
+
+    def _of_any_plugin(self, name: str) -> Optional[options.Match]:
+        for plugin_name in self.options.auth_plugins:
+            plugin = self.options.auth_plugin(plugin_name)
+            match = plugin.find(name) if plugin is not None else None
+            if match is not None:
+                return match
+        return None
+
+    # -- values --------------------------------------------------------------
+
+    def effective(
+        self, setting: config_files.Setting
+    ) -> tuple[config_files.Setting, ...]:
+        """Return the lines that the option of a line takes its value from.
+
+        The line is masked when it is not among them.
+        """
+        standing = self.standing(setting.group, setting.name)
+        option = standing.option
+        if option is None or not standing.read:
+            return self.conf.effective([(setting.group, setting.name)])
+        return self.conf.effective(standing.names, option.multi)
+
+    def accepts(self, setting: config_files.Setting) -> bool:
+        """Say whether the release takes the value of a line.
+
+        True as well when that cannot be told: a value that refers to what
+        depends on the machine, a type whose rules are code.
+
+        :param setting: a line that the release reads.
+        """
+        try:
+            self.value(setting)
+        except Refused:
+            return False
+        return True
+
+    def value(self, setting: config_files.Setting) -> Any:
+        """Return the value that a line that the release reads gives.
+
+        :returns: as oslo.config would, None also when it cannot be told.
+        :raises Refused: when the release refuses the value.
+        """
+        standing = self.standing(setting.group, setting.name)
+        assert standing.option is not None
+        try:
+            return self._parse(
+                setting.group, standing.option, setting.value, frozenset()
+            )
+        except _NotJudged:
+            return None
+        except ValueError as exc:
+            raise Refused(f'{setting.where} has a bad value') from exc
+
+    def get(self, group: str, name: str) -> Any:
+        """Return the value of an option, its default when it is not set.
+
+        :returns: as oslo.config would, None also when it cannot be told.
+        :raises Refused: when the release refuses the value.
+        """
+        try:
+            return self._get(group, name, frozenset())
+        except _NotJudged:
+            return None
+        except ValueError as exc:
+            raise Refused(f'[{group}] {name} has a bad value') from exc
+
+    def _get(
+        self, group: str, name: str, seen: frozenset[config_files.Name]
+    ) -> Any:
+        standing = self.standing(group, name)
+        option = standing.option
+        if option is None or not standing.read:
+            raise _NoSuchOption(
+                'it refers to an option that is not registered'
+            )
+        key = (standing.group, option.name)
+        if key not in self._values:
+            self._values[key] = self._get_anew(standing, option, key, seen)
+        return self._values[key]
+
+    def _get_anew(
+        self,
+        standing: Standing,
+        option: options.Option,
+        key: config_files.Name,
+        seen: frozenset[config_files.Name],
+    ) -> Any:
+        if key in seen:
+            raise Refused('it refers to itself')
+        if len(seen) > config_files.MAX_NESTED:
+            raise Refused('it refers to an option through too many others')
+        settings = self.conf.effective(standing.names, option.multi)
+        texts = [
+            self._parse(standing.group, option, setting.value, seen | {key})
+            for setting in settings
+        ]
+        if texts:
+            return texts if option.multi else texts[0]
+        if option.host_default:
+            raise _NotJudged
+        if isinstance(option.default, str):
+            return self._parse(
+                standing.group, option, option.default, seen | {key}
+            )
+        return option.default
+
+    def _parse(
+        self,
+        group: str,
+        option: options.Option,
+        text: str,
+        seen: frozenset[config_files.Name],
+    ) -> Any:
+        def lookup(reference: str) -> Any:
+            home, dot, name = reference.partition('.')
+            if dot and (home == 'DEFAULT' or not self.reads_section(home)):
+                # oslo.config knows no group of that name to look into
+                # (10.7 cfg.py, StrSubWrapper).
+                raise Refused('it refers to a section that is no group')
+            value = (
+                self._get(home, name, seen)
+                if dot
+                else self._get_near(group, reference, seen)
+            )
+            return '' if value is None else value
+
+        return values.parser(option.type)(
+            config_files.substitute(text, lookup)
+        )
+
+    def _get_near(
+        self, group: str, name: str, seen: frozenset[config_files.Name]
+    ) -> Any:
+        if group != 'DEFAULT' and self.standing(group, name).read:
+            # oslo.config looks into [DEFAULT] also when what it finds here
+            # leads to an option that is not there.
+            with contextlib.suppress(_NoSuchOption):
+                return self._get(group, name, seen)
+        return self._get('DEFAULT', name, seen)

@@ -1,0 +1,499 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What ``[database]`` says: where manila's database is, and how to say so.
+
+The connection string holds a password, and what a driver says of a failed
+login may repeat it: every text about the database goes through
+:meth:`Location.clean`.
+
+It may also run statements, load code and send files before the session is
+read only: of its parameters only those are used that say where the server is
+and how to log in.
+"""
+
+import contextlib
+import dataclasses
+import importlib.util
+import os
+import re
+import shlex
+from typing import Any
+from typing import Optional
+from typing import TYPE_CHECKING
+from urllib import parse
+
+from manila_precheck import exceptions
+from manila_precheck.redact import secrets as redact_secrets
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
+    from sqlalchemy.engine import URL
+
+_SECRET_QUERY = ('password', 'passwd', 'sslpassword', 'ssl_key_password')
+
+# The drivers that are used: SQLAlchemy asks the entry points of installed
+# packages for any other, and runs what it finds.
+_DRIVERS = {
+    'mysql': ('pymysql', 'mysqldb'),
+    'mariadb': ('pymysql', 'mysqldb'),
+    'postgresql': ('psycopg2', 'psycopg'),
+    'sqlite': ('pysqlite',),
+}
+
+# What is used of the parameters of a URL, beside ssl*; see _without_more().
+# Others of PyMySQL run statements (init_command, sql_mode, collation), send
+# files (local_infile), change what it returns (use_unicode, conv) or name
+# code (cursorclass, auth_plugin_map); "plugin" is SQLAlchemy's, and loads an
+# entry point.
+_MYSQL_KEYS = frozenset(
+    'bind_address charset connect_timeout database db host passwd password '
+    'port read_timeout server_public_key unix_socket user '
+    'write_timeout'.split()
+)
+
+# PyMySQL takes from a file where the server is and how to log in, and no
+# more; mysqlclient also what runs and what is loaded.
+_OPTION_FILE_KEYS = frozenset(('read_default_file', 'read_default_group'))
+
+# Of libpq's ("Parameter Key Words"); options is looked into.
+_POSTGRESQL_KEYS = frozenset(
+    'application_name channel_binding client_encoding connect_timeout dbname '
+    'fallback_application_name gssdelegation gssencmode gsslib host hostaddr '
+    'keepalives keepalives_count keepalives_idle keepalives_interval '
+    'krbsrvname load_balance_hosts options passfile password port '
+    'require_auth requirepeer target_session_attrs tcp_user_timeout '
+    'user'.split()
+)
+
+# What names a file with any of them.
+_SERVICE_KEYS = frozenset(('service', 'servicefile'))
+
+# What "options" may set: whose tables are seen.
+_POSTGRESQL_SETTINGS = ('search_path', 'role')
+
+_INSTALL = {
+    'MySQLdb': 'name PyMySQL in the URL (mysql+pymysql://) or install '
+    'mysqlclient',
+    'psycopg2': 'install psycopg2-binary',
+    'psycopg': 'name psycopg2 in the URL (postgresql+psycopg2://) or install '
+    'psycopg',
+    'pymysql': 'install PyMySQL',
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Location:
+    """Where a database is, in words that hold no secret."""
+
+    option: str
+    """The option that named it: '[database] connection'."""
+
+    words: str
+    """'the mysql database manila at 192.0.2.1:3306'."""
+
+    secrets: frozenset[str]
+    """What must not appear in a message."""
+
+    left_out: tuple[str, ...] = ()
+    """The parameters of the URL that are not used, sorted."""
+
+    torn: str = ''
+    """The end of a password that an unquoted '@' has put into the host."""
+
+    def clean(self, text: str) -> str:
+        """Return a driver's text on one line, without the secrets."""
+        line = ' '.join(text.split())
+        if self.torn:
+            line = line.replace(f'{self.torn}@', f'{redact_secrets.MASK}@')
+        return redact_secrets.scrub(line, self.secrets)
+
+
+def configured(conf: 'cfg.ConfigOpts') -> tuple[str, str]:
+    """Return the option that names the database, and its value.
+
+    slave_connection comes first: the program only reads.
+
+    :param conf: options whose files were parsed; oslo.db's options are
+        registered on it.
+    :returns: ('[database] connection', the URL with its parameters).
+    :raises SourceNotGiven: when neither option is set.
+    :raises SourceUnusable: when an option cannot be read.
+    """
+    from oslo_config import cfg
+    from oslo_db import options
+
+    try:
+        conf.register_opts(options.database_opts, group='database')
+    except cfg.DuplicateOptError:
+        # Another version of the same options: the names below are in all.
+        pass
+    for name in ('slave_connection', 'connection'):
+        value = _value(conf, name)
+        if value:
+            more = _value(conf, 'connection_parameters')
+            if more:
+                value += ('&' if '?' in value else '?') + more
+            return f'[database] {name}', value
+    raise exceptions.SourceNotGiven(
+        'no database is configured: [database] connection is not set in the '
+        'files that were read'
+    )
+
+
+def _value(conf: 'cfg.ConfigOpts', name: str) -> str:
+    """Return an option of ``[database]``; '' when it is not set.
+
+    :raises SourceUnusable: when it cannot be read.
+    """
+    from oslo_config import cfg
+
+    try:
+        return str(conf.database[name] or '')
+    except RecursionError:
+        why = 'it refers to itself'
+    except (cfg.Error, ValueError) as exc:
+        why = type(exc).__name__
+    raise exceptions.SourceUnusable(f'[database] {name} cannot be read: {why}')
+
+
+def connections(conf: 'cfg.ConfigOpts') -> tuple[str, ...]:
+    """Return the URLs that :func:`configured` chooses from, if it was called.
+
+    The environment sets them too, where no file is read.
+    """
+    found = []
+    for name in ('slave_connection', 'connection'):
+        with contextlib.suppress(exceptions.SourceUnusable):
+            found.append(_value(conf, name))
+    return tuple(found)
+
+
+def dialect_of_manila(conf: 'cfg.ConfigOpts') -> str:
+    """Return the dialect in the URL that manila itself connects by.
+
+    ``mariadb`` and ``mysql`` are two to SQLAlchemy, and to some migrations.
+
+    :param conf: options on which :func:`configured` was called.
+    :returns: 'mysql', 'mariadb', ...; '' when connection is not set.
+    :raises SourceUnusable: when it cannot be read.
+    """
+    connection = _value(conf, 'connection')
+    return connection.partition(':')[0].partition('+')[0].lower()
+
+
+def name_of_manila(conf: 'cfg.ConfigOpts') -> str:
+    """Return the name of the database that manila itself connects to.
+
+    :param conf: options on which :func:`configured` was called.
+    :returns: '' when the URL names none.
+    :raises SourceUnusable: when an option cannot be read.
+    """
+    from sqlalchemy import engine
+    from sqlalchemy import exc
+
+    text = _value(conf, 'connection') or _value(conf, 'slave_connection')
+    try:
+        return engine.make_url(text).database or ''
+    except (exc.ArgumentError, ValueError):
+        return ''
+
+
+def read(
+    option: str, text: str, timeout_seconds: int, connect_timeout_seconds: int
+) -> 'tuple[URL, Location]':
+    """Return the URL to open read only, and how to speak of it.
+
+    :param option: the name of the option, for messages.
+    :param text: the connection string.
+    :param timeout_seconds: how long one statement may take.
+    :param connect_timeout_seconds: how long to wait for a server.
+    :raises SourceUnusable: when it is no URL of a database that manila
+        supports, or names a file that does not exist.
+    """
+    from sqlalchemy import engine
+    from sqlalchemy import exc
+
+    try:
+        url = engine.make_url(text)
+    except (exc.ArgumentError, ValueError):
+        raise exceptions.SourceUnusable(
+            f'{option} is not a database URL: dialect+driver://host/database, '
+            'with user and password before the host'
+        ) from None
+    backend, _, driver = url.drivername.partition('+')
+    if backend not in _DRIVERS:
+        raise exceptions.SourceUnusable(
+            f'{option} names {backend!r}, which is none of mysql, mariadb, '
+            'postgresql and sqlite'
+        )
+    if driver and driver not in _DRIVERS[backend]:
+        raise exceptions.SourceUnusable(
+            f'{option} names the driver {driver!r}, which is not used here: '
+            f'name {" or ".join(_DRIVERS[backend])} '
+            f'({backend}+{_DRIVERS[backend][0]}://)'
+        )
+    if backend == 'sqlite':
+        return _sqlite(option, url)
+    if not (
+        backend == 'postgresql'
+        or url.database
+        or {'database', 'db', 'read_default_file'} & set(url.query)
+    ):
+        # The server lets in, shows no table, and would pass for empty.
+        raise exceptions.SourceUnusable(
+            f'{option} names no database: its URL ends after the host'
+        )
+    if '@' in (url.database or ''):
+        # What is before it is the end of a password, and what was taken for
+        # the host is a part of it: nothing of it goes to a name server.
+        raise exceptions.SourceUnusable(
+            f"{option} has an '@' behind its host: in a password '@' is "
+            "written %40 and '/' %2F; manila does not connect either"
+        )
+    location = _location(option, backend, url)
+    if driver == 'psycopg' and not _has(
+        'sqlalchemy.dialects.postgresql.psycopg'
+    ):
+        raise exceptions.SourceUnusable(
+            f'{option} names the driver psycopg, which SQLAlchemy has from '
+            '2.0 on: name psycopg2 in the URL (postgresql+psycopg2://)'
+        )
+    url, left_out = _without_more(option, backend, driver, url)
+    location = dataclasses.replace(location, left_out=left_out)
+    if backend == 'mariadb':
+        # SQLAlchemy's dialect of that name refuses a MySQL server, and has
+        # another name by which statements would have to be told apart.
+        url = url.set(drivername='+'.join(filter(None, ('mysql', driver))))
+        backend = 'mysql'
+    if backend == 'postgresql' and not driver and _has('psycopg2'):
+        # NOTE: what a URL without a driver means to manila's SQLAlchemy;
+        # from 2.1 on it is psycopg.
+        driver = 'psycopg2'
+        url = url.set(drivername='postgresql+psycopg2')
+    if url.drivername == 'mysql+pymysql':
+        _require_charset(option, url)
+    defaults: dict[str, str] = {}
+    if driver in ('', 'pymysql', 'mysqldb') and backend == 'mysql':
+        defaults['connect_timeout'] = str(connect_timeout_seconds)
+        # For a server that accepts and then says nothing; once it has
+        # answered, Database allows it the time of a statement.
+        defaults['read_timeout'] = str(
+            connect_timeout_seconds
+            if driver == 'pymysql'
+            else timeout_seconds + 10
+        )
+    elif driver in ('', 'psycopg2', 'psycopg') and backend == 'postgresql':
+        defaults['connect_timeout'] = str(connect_timeout_seconds)
+        defaults['application_name'] = 'manila-precheck'
+    return url.update_query_dict(
+        {k: v for k, v in defaults.items() if k not in url.query}
+    ), location
+
+
+def _without_more(
+    option: str, backend: str, driver: str, url: 'URL'
+) -> 'tuple[URL, tuple[str, ...]]':
+    """Return the URL with the parameters that are used, and what is not.
+
+    :raises SourceUnusable: when the server or the login is in a file that
+        may also say what to run.
+    """
+    if backend == 'postgresql':
+        used, files = _POSTGRESQL_KEYS, _SERVICE_KEYS
+    elif driver == 'pymysql':
+        used, files = _MYSQL_KEYS | _OPTION_FILE_KEYS, frozenset()
+    else:
+        used, files = _MYSQL_KEYS, _OPTION_FILE_KEYS
+    files &= set(url.query)
+    if files:
+        raise exceptions.SourceUnusable(
+            f'{option} has {" and ".join(sorted(files))}: such a file may '
+            'also say what a session runs or loads, and is not read; name '
+            'the server, the account and the database in the URL'
+        )
+    query = {
+        key: value
+        for key, value in url.query.items()
+        if key in used or key.startswith('ssl')
+    }
+    left_out = set(url.query) - set(query)
+    if 'options' in query:
+        texts = query['options']
+        text = texts if isinstance(texts, str) else ' '.join(texts)
+        kept, refused = _settings(text)
+        left_out |= {f'options={name}' for name in refused}
+        if kept:
+            query['options'] = ' '.join(f'-c {word}' for word in kept)
+        else:
+            del query['options']
+    return url.set(query=query), tuple(sorted(left_out))
+
+
+def _settings(options: str) -> tuple[list[str], list[str]]:
+    """Return what ``options`` may set, and the names of what it may not.
+
+    :param options: the words of a command line of PostgreSQL:
+        '-c search_path=cloud --work_mem=1GB'.
+    :returns: (['search_path=cloud'], ['work_mem']).
+    """
+    kept, refused = [], []
+    # A backslash takes the meaning from a blank (PostgreSQL's
+    # pg_split_opts()).
+    words = iter(re.findall(r'(?:\\.|[^\\\s])+', options))
+    for word in words:
+        if word == '-c':
+            word = next(words, '')
+        elif word.startswith(('-c', '--')):
+            word = word[2:]
+        name, equals, _value = word.partition('=')
+        if equals and name.lower() in _POSTGRESQL_SETTINGS:
+            kept.append(word)
+        else:
+            refused.append(name)
+    return kept, refused
+
+
+def _require_charset(option: str, url: 'URL') -> None:
+    """Make sure that PyMySQL has the character set that the URL names.
+
+    It looks it up before it connects, and has no words for one that is not
+    there (AttributeError in 1.2.0).
+
+    :raises SourceUnusable: when it has not.
+    """
+    name = url.query.get('charset')
+    if not name or not _has('pymysql'):
+        return
+    from pymysql import charset
+
+    if not isinstance(name, str) or charset.charset_by_name(name) is None:
+        raise exceptions.SourceUnusable(
+            f'{option} names the character set {name!r}, which PyMySQL does '
+            'not have; with it manila does not connect either '
+            '(charset=utf8mb4 is one that it has)'
+        )
+
+
+def without_tls(url: 'URL') -> 'Optional[URL]':
+    """Return the URL for a first try without TLS; None where TLS is due.
+
+    Unless told otherwise PyMySQL (1.2) loads every certificate of the host
+    before it connects, and then checks none: a third of the time that a
+    small database takes. On the loopback interface that buys nothing.
+    """
+    host = url.host or ''
+    local = host in ('localhost', '127.0.0.1', '::1')
+    if (
+        url.drivername != 'mysql+pymysql'
+        or not (local or 'unix_socket' in url.query)
+        or any(key.startswith('ssl') for key in url.query)
+    ):
+        return None
+    return url.update_query_dict({'ssl_disabled': 'true'})
+
+
+def _has(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
+def _location(option: str, backend: str, url: 'URL') -> Location:
+    # A '@' in a password that was not quoted leaves the password's end in
+    # the host.
+    host = (url.host or '').rpartition('@')[2]
+    torn = (url.host or '').rpartition('@')[0]
+    raw: list[Any] = [url.password, *(url.query.get(k) for k in _SECRET_QUERY)]
+    if torn:
+        raw += [torn, f'{url.password}@{torn}']
+    secrets = {
+        form
+        for value in raw
+        if value
+        for form in redact_secrets.forms(str(value))
+    }
+    socket = url.query.get('unix_socket')
+    if host:
+        where = f' at {host}:{url.port}' if url.port else f' at {host}'
+    else:
+        where = f' at {socket}' if socket else ''
+    return Location(
+        option=option,
+        words=f'the {backend} database {url.database or ""}'.rstrip() + where,
+        secrets=frozenset(secrets),
+        torn=torn,
+    )
+
+
+def _sqlite(option: str, url: 'URL') -> 'tuple[URL, Location]':
+    path: Optional[str] = url.database
+    if not path or path == ':memory:' or path.startswith('file:'):
+        raise exceptions.SourceUnusable(
+            f'{option} names no SQLite file: a database in memory is empty '
+            'for any other process'
+        )
+    # Opening a file that is not there would create it, and opening a FIFO
+    # waits for whoever writes to it.
+    if not os.path.isfile(path):
+        what = 'is no file' if os.path.exists(path) else 'does not exist'
+        raise exceptions.SourceUnusable(
+            f'the SQLite file {path} {what} ({option})'
+        )
+    location = Location(
+        option=option,
+        words=f'the SQLite database {path}',
+        secrets=frozenset(),
+    )
+    # SQLite keeps what belongs to a file beside what the link leads to.
+    real = os.path.realpath(path)
+    query = {'mode': 'ro', 'uri': 'true', 'check_same_thread': 'false'}
+    if _writes_ahead(location, real):
+        query['immutable'] = '1'
+    return url.set(database=f'file:{parse.quote(real)}', query=query), location
+
+
+def _writes_ahead(location: Location, path: str) -> bool:
+    """Say whether a file of SQLite is in WAL mode.
+
+    Whoever reads one makes PATH-wal and PATH-shm, or writes to them, with
+    mode=ro too; unless it is told that nobody writes (immutable=1), which
+    leaves out what is in PATH-wal only.
+
+    :raises SourceUnusable: when there is something in PATH-wal.
+    """
+    try:
+        with open(path, 'rb') as stream:
+            # "The Database Header", offset 18: 2 is for WAL.
+            if 2 not in stream.read(20)[18:]:
+                return False
+        ahead = os.path.exists(f'{path}-wal') and os.path.getsize(
+            f'{path}-wal'
+        )
+    except OSError as exc:
+        raise exceptions.SourceUnusable(
+            f'{location.words} cannot be read ({location.option}): '
+            f'{exc.strerror}'
+        ) from None
+    if ahead:
+        raise exceptions.SourceUnusable(
+            f'{location.words} cannot be read without writing beside it '
+            f'({location.option}): its last changes are in {path}-wal. Stop '
+            'what uses it and run: sqlite3 '
+            f'{shlex.quote(path)} "PRAGMA wal_checkpoint(TRUNCATE)"'
+        )
+    return True
+
+
+def missing_driver(exc: ImportError) -> str:
+    """Return what to do when the URL names a driver that is not here."""
+    name = exc.name or str(exc)
+    todo = _INSTALL.get(name, f'install the package that has {name}')
+    return f'its driver {name} is not installed: {todo}'

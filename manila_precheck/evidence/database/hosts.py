@@ -1,0 +1,210 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What lies on the back ends that nobody serves.
+
+A host is written 'controller@back end', with '#pool' behind it in
+share_instances and share_groups; the controller is [DEFAULT] host and the
+back end is a name of enabled_share_backends, or nothing where that is not
+set (manila 23.0.1 cmd/share.py, share/utils.py extract_host). No back end
+has an option of its own for it.
+"""
+
+from collections.abc import Collection
+from typing import Any
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.database import connection
+from manila_precheck.evidence.database import row_counts
+
+
+class Enabled(NamedTuple):
+    """The back ends that some files enable."""
+
+    controller: Optional[str]
+    """[DEFAULT] host; None when it is not set: the name of the machine."""
+
+    backends: tuple[str, ...]
+    """By name; '' for the one of [DEFAULT]. Empty: not of manila-share."""
+
+    def here(self, host: str) -> bool:
+        """Say whether a host may be of this controller."""
+        return self.controller in (None, row_counts.parse(host).host)
+
+    def host_of(self, name: str) -> str:
+        """Return the host of a back end of this controller."""
+        return f'{self.controller}@{name}' if name else f'{self.controller}'
+
+
+def other_backend(host: str) -> model.Remediation:
+    """Return how an operator says that another controller serves a host."""
+    # What a list of oslo.config separates, or takes away from its ends.
+    if ',' in host or not host.isprintable() or host != host.strip(' \'"'):
+        return model.advice(
+            f'The name {host!r} cannot stand in a list of the configuration: '
+            'let a waiver pass the finding.'
+        )
+    return model.config(
+        '[manila_precheck]\nother_backends = {}', host.replace('$', '$$')
+    )
+
+
+def enabled(conf: config_files.ConfigFiles) -> Enabled:
+    """Return the back ends that manila-share starts with some files."""
+    return Enabled(
+        conf.value('DEFAULT', 'host'),
+        tuple(
+            '' if backend.source is None else backend.name
+            for backend in conf.backends
+            # A host without manila-share configures none.
+            if backend.source is not None
+            or conf.find('DEFAULT', 'share_driver')
+        ),
+    )
+
+
+class Served(NamedTuple):
+    """The back ends that are served."""
+
+    hosts: Collection[str]
+    """As controller@backend."""
+
+    backends: Collection[str] = ()
+    """By name alone, whatever the controller; '' is that without a name."""
+
+
+class Use(NamedTuple):
+    """What lies on one back end."""
+
+    host: str
+    """controller@backend."""
+
+    shares: int = 0
+    projects: int = 0
+    """Of the shares."""
+
+    instances: int = 0
+    """Of the shares, replicas among them."""
+
+    replicas: int = 0
+    snapshots: int = 0
+    """Instances of snapshots."""
+
+    servers: int = 0
+    groups: int = 0
+
+
+def select(db: connection.Database, served: Served) -> list[Use]:
+    """Return what lies on every back end that is not served, by its host.
+
+    One statement reads share_instances and asks other tables for the rows
+    that are found; one each reads share_servers and share_groups.
+    """
+    found: dict[str, Use] = {}
+    for row in db.rows(_instances(db, served), 'table share_instances'):
+        found[row[0]] = Use(*row)
+    for table, field in (
+        ('share_servers', 'servers'),
+        ('share_groups', 'groups'),
+    ):
+        for host, number in db.rows(
+            _counted(db, table, served), f'table {table}'
+        ):
+            use = found.get(host, Use(host))
+            found[host] = use._replace(**{field: number})
+    return [found[host] for host in sorted(found)]
+
+
+def _instances(db: connection.Database, served: Served) -> Any:
+    import sqlalchemy as sa
+
+    names = ('id', 'share_id', 'host', 'replica_state', 'deleted')
+    instance = db.table('share_instances', *names)
+    share = db.table('shares', 'id', 'project_id')
+    snapshot = db.table(
+        'share_snapshot_instances', 'id', 'share_instance_id', 'deleted'
+    )
+    host = _without_pool(db, instance.c.host)
+
+    def number(column: Any) -> Any:
+        return sa.func.count(sa.distinct(column))
+
+    replica = sa.case(
+        (instance.c.replica_state.is_not(None), instance.c.id), else_=None
+    )
+    return (
+        sa.select(
+            host,
+            number(instance.c.share_id),
+            number(share.c.project_id),
+            number(instance.c.id),
+            number(replica),
+            number(snapshot.c.id),
+        )
+        .select_from(
+            instance.outerjoin(
+                share, share.c.id == instance.c.share_id
+            ).outerjoin(
+                snapshot,
+                sa.and_(
+                    snapshot.c.share_instance_id == instance.c.id,
+                    db.live(snapshot),
+                ),
+            )
+        )
+        .where(db.live(instance), *_not_served(instance.c.host, host, served))
+        .group_by(host)
+    )
+
+
+def _counted(db: connection.Database, table: str, served: Served) -> Any:
+    import sqlalchemy as sa
+
+    rows = db.table(table, 'host', 'deleted')
+    host = _without_pool(db, rows.c.host)
+    return (
+        sa.select(host, sa.func.count())
+        .where(db.live(rows), *_not_served(rows.c.host, host, served))
+        .group_by(host)
+    )
+
+
+def _without_pool(db: connection.Database, column: Any) -> Any:
+    import sqlalchemy as sa
+
+    # Literals: PostgreSQL takes two parameters for two expressions, and
+    # then misses the column in GROUP BY.
+    pool: Any = sa.literal_column("'#'")
+    first: Any = sa.literal_column('1')
+    if db.dialect == 'mysql':
+        return sa.func.substring_index(column, pool, first)
+    if db.dialect == 'postgresql':
+        return sa.func.split_part(column, pool, first)
+    end = sa.func.instr(column.concat(pool), pool) - first
+    return sa.func.substr(column, first, end)
+
+
+def _not_served(column: Any, host: Any, served: Served) -> list[Any]:
+    import sqlalchemy as sa
+
+    conditions = [column.is_not(None), column != '']
+    if served.hosts:
+        conditions.append(host.not_in(sorted(served.hosts)))
+    for name in sorted(served.backends):
+        if name:
+            suffix = host.endswith(f'@{name}', autoescape=True)
+            conditions.append(sa.not_(suffix))
+        else:
+            conditions.append(host.contains('@'))
+    return conditions

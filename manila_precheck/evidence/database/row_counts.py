@@ -1,0 +1,76 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""How many live rows a table has, and on which back end.
+
+A host is 'ctl1@generic1#pool'; without enabled_share_backends it is
+'ctl1#pool' (manila 22.0.2 cmd/share.py, share/utils.py).
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+from typing import Optional
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from manila_precheck.evidence.database import connection
+
+_NONE: Mapping[str, str] = {}
+
+
+class Host(NamedTuple):
+    """A host of manila, taken apart."""
+
+    host: str
+    """The option host of the service: 'ctl1'."""
+
+    backend: str
+    """The section of the back end; '' without enabled_share_backends."""
+
+
+def parse(text: str) -> Host:
+    """Return the parts of 'ctl1@generic1#pool' but for the pool."""
+    host, _, backend = text.partition('#')[0].partition('@')
+    return Host(host, backend)
+
+
+def by_host(
+    db: 'connection.Database',
+    table: str,
+    where: Mapping[str, str] = _NONE,
+    host: Optional[str] = None,
+) -> dict[str, int]:
+    """Count the live rows of a table by the text of the host's column.
+
+    :param where: columns, and the text that each has to equal.
+    :param host: the column; None: all rows are under ''.
+    :raises SourceUnusable: when the database does not answer.
+    """
+    import sqlalchemy
+
+    hosts = [host] if host is not None else []
+    made = db.table(table, *dict.fromkeys(['deleted', *where, *hosts]))
+    keys = [made.c[name] for name in hosts]
+    statement = (
+        sqlalchemy.select(sqlalchemy.func.count(), *keys)
+        .select_from(made)
+        .where(db.live(made))
+    )
+    for column, text in where.items():
+        statement = statement.where(made.c[column] == text)
+    if keys:
+        statement = statement.group_by(*keys)
+    counted: dict[str, int] = {}
+    for row in db.rows(statement, table):
+        name = str(row[1] or '') if keys else ''
+        counted[name] = counted.get(name, 0) + row[0]
+    return counted

@@ -1,0 +1,273 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What the server says of manila's tables, beside their columns.
+
+Engines, collations, indexes, foreign keys, sizes: from the catalogs of the
+server, which a SELECT on the tables is enough for. No row of manila is read.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck.evidence.database import connection
+from manila_precheck.evidence.database import scan
+
+INNODB = 'InnoDB'
+
+
+class Table(NamedTuple):
+    """One table; None where the server has no such notion."""
+
+    name: str
+    """Its name."""
+
+    engine: Optional[str] = None
+    """Its storage engine, on MySQL: 'InnoDB'."""
+
+    collation: Optional[str] = None
+    """What a text column that is added gets, on MySQL."""
+
+    row_format: Optional[str] = None
+    """How rows are stored, on MySQL: 'Dynamic'."""
+
+    rows: Optional[int] = None
+    """How many rows the server thinks that there are."""
+
+    data_bytes: Optional[int] = None
+    """What its rows take on disk."""
+
+    index_bytes: Optional[int] = None
+    """What its other indexes take."""
+
+
+class Index(NamedTuple):
+    """An index, be it of a key, of a constraint or of itself."""
+
+    table: str
+    name: str
+    columns: tuple[str, ...]
+    """Its columns, in order."""
+
+    unique: bool
+
+
+class ForeignKey(NamedTuple):
+    """A foreign key."""
+
+    table: str
+    name: str
+    columns: tuple[str, ...]
+    parent: str
+    references: tuple[str, ...]
+
+
+class Schema(NamedTuple):
+    """The tables of a database."""
+
+    tables: Mapping[str, Table]
+    """Every table that the account can see, by name."""
+
+    collations: Mapping[tuple[str, str], str]
+    """The collation of each (table, column) of text, on MySQL."""
+
+    indexes: tuple[Index, ...]
+    foreign_keys: tuple[ForeignKey, ...]
+
+    def foreign_key(
+        self, table: str, columns: tuple[str, ...], parent: Optional[str]
+    ) -> Optional[ForeignKey]:
+        """Return the foreign key of some columns; None without one."""
+        for key in self.foreign_keys:
+            if (key.table, key.columns, key.parent) == (
+                table,
+                columns,
+                parent,
+            ):
+                return key
+        return None
+
+
+_TABLES = {
+    'mysql': (
+        'SELECT table_name, engine, table_collation, row_format, '
+        'table_rows, data_length, index_length '
+        'FROM information_schema.tables '
+        "WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE'"
+    ),
+    'postgresql': (
+        'SELECT c.relname, NULL, NULL, NULL, '
+        'CASE WHEN c.reltuples >= 0 THEN c.reltuples::bigint END, '
+        # As in scan: to ask for a size waits for whoever alters the table.
+        'CASE WHEN {locked} THEN {seen} ELSE pg_table_size(c.oid) END, '
+        'CASE WHEN NOT {locked} THEN pg_indexes_size(c.oid) END '
+        'FROM pg_class c '
+        "WHERE c.relkind IN ('r', 'p') AND {visible}"
+    ),
+    'sqlite': (
+        'SELECT name, NULL, NULL, NULL, NULL, NULL, NULL '
+        "FROM sqlite_master WHERE type = 'table'"
+    ),
+}
+
+_COLLATIONS = (
+    'SELECT table_name, column_name, collation_name '
+    'FROM information_schema.columns '
+    'WHERE table_schema = DATABASE() AND collation_name IS NOT NULL'
+)
+
+# One row for each column, in the order of the index.
+_INDEXES = {
+    'mysql': (
+        'SELECT table_name, index_name, non_unique = 0, column_name '
+        'FROM information_schema.statistics '
+        'WHERE table_schema = DATABASE() '
+        'ORDER BY table_name, index_name, seq_in_index'
+    ),
+    # One with a condition does not hold every row.
+    'postgresql': (
+        'SELECT c.relname, i.relname, x.indisunique, a.attname '
+        'FROM pg_index x JOIN pg_class c ON c.oid = x.indrelid '
+        'JOIN pg_class i ON i.oid = x.indexrelid '
+        'CROSS JOIN LATERAL unnest(x.indkey::int2[]) '
+        'WITH ORDINALITY AS k(number, place) '
+        'JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number '
+        'WHERE x.indpred IS NULL AND x.indisvalid AND {visible} '
+        'ORDER BY 1, 2, k.place'
+    ),
+    'sqlite': (
+        'SELECT m.name, l.name, l."unique", i.name FROM sqlite_master m '
+        'JOIN pragma_index_list(m.name) l JOIN pragma_index_info(l.name) i '
+        "WHERE m.type = 'table' AND NOT l.partial "
+        'ORDER BY m.name, l.name, i.seqno'
+    ),
+}
+
+_FOREIGN_KEYS = {
+    'mysql': (
+        'SELECT table_name, constraint_name, column_name, '
+        'referenced_table_name, referenced_column_name '
+        'FROM information_schema.key_column_usage '
+        'WHERE table_schema = DATABASE() '
+        'AND referenced_table_name IS NOT NULL '
+        'ORDER BY table_name, constraint_name, ordinal_position'
+    ),
+    'postgresql': (
+        'SELECT c.relname, f.conname, a.attname, p.relname, b.attname '
+        'FROM pg_constraint f JOIN pg_class c ON c.oid = f.conrelid '
+        'JOIN pg_class p ON p.oid = f.confrelid '
+        'CROSS JOIN LATERAL unnest(f.conkey, f.confkey) '
+        'WITH ORDINALITY AS k(mine, theirs, place) '
+        'JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.mine '
+        'JOIN pg_attribute b ON b.attrelid = p.oid AND b.attnum = k.theirs '
+        "WHERE f.contype = 'f' AND {visible} ORDER BY 1, 2, k.place"
+    ),
+    # It keeps no name; one without columns refers to the primary key.
+    'sqlite': (
+        'SELECT m.name, f.id, f."from", f."table", f."to" '
+        'FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f '
+        "WHERE m.type = 'table' ORDER BY m.name, f.id, f.seq"
+    ),
+}
+
+# What stands for a part of a statement of PostgreSQL.
+_WORDS = (
+    (
+        '{visible}',
+        'c.relnamespace IN (SELECT oid FROM pg_namespace '
+        'WHERE nspname = ANY (current_schemas(false))) '
+        'AND pg_table_is_visible(c.oid)',
+    ),
+    ('{locked}', scan.POSTGRESQL_LOCKED),
+    ('{seen}', scan.POSTGRESQL_SEEN),
+)
+
+
+def read(db: connection.Database) -> Schema:
+    """Return what there is, in four statements, sorted.
+
+    :raises SourceUnusable: when the server does not say it.
+    """
+
+    def rows(statements: Mapping[str, str]) -> list[list[Any]]:
+        statement = statements[db.dialect]
+        for word, text in _WORDS:
+            statement = statement.replace(word, text)
+        return [
+            [_text(value) for value in row]
+            for row in db.rows(statement, 'the tables')
+        ]
+
+    tables = {}
+    for name, engine, collation, row_format, *numbers in rows(_TABLES):
+        if name in db.shape:
+            count, data, index = (
+                None if n is None else int(n) for n in numbers
+            )
+            tables[name] = Table(
+                name, engine, collation, row_format, count, data, index
+            )
+    collations = {}
+    if db.dialect == 'mysql':
+        collations = {
+            (table, column): collation
+            for table, column, collation in rows({'mysql': _COLLATIONS})
+        }
+    return Schema(
+        dict(sorted(tables.items())),
+        collations,
+        _indexes(rows(_INDEXES)),
+        _foreign_keys(rows(_FOREIGN_KEYS)),
+    )
+
+
+def text_collation(db: connection.Database) -> str:
+    """Return what a table gets that asks for the character set utf8.
+
+    As manila's migrations do. On MariaDB from 11.5 on it is another one than
+    before (character_set_collations), and without UTF8_IS_UTF8MB3 in
+    old_mode it is one of utf8mb4.
+
+    :param db: a MySQL or MariaDB server.
+    """
+    return connection.text_of(
+        db.row("SELECT COLLATION(CONVERT('' USING utf8))")[0]
+    )
+
+
+def _indexes(rows: list[list[Any]]) -> tuple[Index, ...]:
+    found: dict[tuple[str, str], Index] = {}
+    for table, name, unique, column in rows:
+        before = found.get((table, name))
+        columns = (*before.columns, column) if before else (column,)
+        found[table, name] = Index(table, name, columns, bool(unique))
+    return tuple(sorted(found.values()))
+
+
+def _foreign_keys(rows: list[list[Any]]) -> tuple[ForeignKey, ...]:
+    found: dict[tuple[str, str], ForeignKey] = {}
+    for table, name, column, parent, reference in rows:
+        key = table, str(name)
+        before = found.get(key)
+        if before is None:
+            before = ForeignKey(table, str(name), (), parent, ())
+        found[key] = before._replace(
+            columns=(*before.columns, column),
+            references=(*before.references, reference),
+        )
+    return tuple(sorted(found.values()))
+
+
+def _text(value: Any) -> Any:
+    # Some servers and drivers give names of the catalog as bytes.
+    return value.decode() if isinstance(value, bytes) else value

@@ -1,0 +1,236 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The services that report to the database, and what their rows say."""
+
+import collections
+import datetime
+import enum
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck.evidence import timestamps
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.database import connection
+
+# manila 23.0.1 common/config.py.
+DEFAULT_DOWN_TIME_SECONDS = 60
+
+#: How long after the other manila reports; so far a report may be ahead of
+#: the database's clock before somebody's clock is wrong.
+REPORT_INTERVAL_SECONDS = 10
+
+# What storage_availability_zone is when nothing sets it (manila 23.0.1
+# common/config.py).
+_DEFAULT_ZONE = 'nova'
+
+
+class Service(NamedTuple):
+    """One row of services; None where the release has no such column."""
+
+    binary: str
+    host: str
+    disabled: bool
+    state: Optional[str]
+    disabled_reason: Optional[str]
+    ensuring: Optional[bool]
+    heartbeat: Optional[timestamps.Timestamp]
+    reported: bool
+
+    zoned: bool
+    """Whether it has an availability zone that was not deleted."""
+
+    place: int
+    """Which of the rows of this binary and host it is, from 1."""
+
+
+class Life(enum.Enum):
+    """What a row says of its service; the value goes into a message."""
+
+    UP = 'is up'
+    # manila takes it for up; one whose driver fails never goes further.
+    NEW = 'is new and has not reported yet'
+    # It, or a scheduler, wrote 'down' a moment ago.
+    STARTING = 'is starting, or was just found dead by manila-scheduler'
+    STOPPED = 'was stopped'
+    DEAD = 'does not report'
+    # manila takes it for dead, but no service reports from the future.
+    AHEAD = 'reports from the future'
+    # manila compares it with the clock, and fails.
+    UNKNOWN = 'has no date for its last report'
+
+
+def select(db: connection.Database) -> list[Service]:
+    """Return the services that were not deleted, by binary and host."""
+    import sqlalchemy
+
+    names = ['binary', 'host', 'disabled', 'created_at', 'updated_at']
+    newer = [
+        name
+        # manila 16, 18 and 19.
+        for name in ('state', 'disabled_reason', 'ensuring')
+        if db.has_column('services', name)
+    ]
+    table = db.table(
+        'services', 'id', 'deleted', 'availability_zone_id', *names, *newer
+    )
+    zone = db.table('availability_zones', 'id', 'deleted')
+    statement = (
+        sqlalchemy.select(
+            *(
+                sqlalchemy.cast(column, sqlalchemy.String).label(column.name)
+                if column.name in ('created_at', 'updated_at')
+                else column
+                for column in table.c
+            ),
+            zone.c.id.label('zone'),
+        )
+        .select_from(
+            table.outerjoin(
+                zone,
+                sqlalchemy.and_(
+                    zone.c.id == table.c.availability_zone_id, db.live(zone)
+                ),
+            )
+        )
+        .where(db.live(table))
+        .order_by(table.c.binary, table.c.host, table.c.id)
+    )
+    seen: collections.Counter[tuple[str, str]] = collections.Counter()
+    found = []
+    for row in db.rows(statement, about='table services'):
+        name = (row.binary or '', row.host or '')
+        seen[name] += 1
+        found.append(
+            Service(
+                *name,
+                bool(row.disabled),
+                getattr(row, 'state', None),
+                getattr(row, 'disabled_reason', None),
+                getattr(row, 'ensuring', None),
+                timestamps.parse(
+                    row.created_at
+                    if row.updated_at is None
+                    else row.updated_at
+                ),
+                row.updated_at is not None,
+                row.zone is not None,
+                seen[name],
+            )
+        )
+    return found
+
+
+def zones(db: connection.Database) -> dict[str, int]:
+    """Return how many rows each availability zone has that is there."""
+    import sqlalchemy
+
+    table = db.table('availability_zones', 'name', 'deleted')
+    statement = (
+        sqlalchemy.select(table.c.name, sqlalchemy.func.count())
+        .where(db.live(table))
+        .group_by(table.c.name)
+        .order_by(table.c.name)
+    )
+    return {
+        name or '': number
+        for name, number in db.rows(statement, 'table availability_zones')
+    }
+
+
+def zones_of(conf: config_files.ConfigFiles) -> tuple[str, ...]:
+    """Return the zones that the services of some files are in, sorted."""
+    found = {
+        conf.value('DEFAULT', 'storage_availability_zone') or _DEFAULT_ZONE
+    }
+    for backend in conf.backends:
+        name = conf.value(backend.name, 'backend_availability_zone')
+        if name:
+            found.add(name)
+    return tuple(sorted(found))
+
+
+def down_time_seconds(conf: config_files.ConfigFiles) -> int:
+    """Return service_down_time."""
+    text = conf.value('DEFAULT', 'service_down_time') or ''
+    # A value that is no number keeps manila itself from starting, and
+    # config-options says so.
+    return int(text) if text.isdecimal() else DEFAULT_DOWN_TIME_SECONDS
+
+
+def age_of(service: Service, now: datetime.datetime) -> Optional[float]:
+    """Return the seconds since the heartbeat, negative in the future.
+
+    :returns: None when there is none, or it is no time.
+    """
+    if service.heartbeat is None or service.heartbeat.time is None:
+        return None
+    return (now - service.heartbeat.time).total_seconds()
+
+
+def _is_unknown(service: Service) -> bool:
+    return service.heartbeat is not None and service.heartbeat.time is None
+
+
+def is_cleaned_up(service: Service, age: Optional[float], limit: int) -> bool:
+    """Say whether ``manila-manage service cleanup`` removes a row.
+
+    It asks for the heartbeat alone (manila 23.0.1 utils.py service_is_up):
+    not for the state, nor whether the service is disabled. Of one that is no
+    time it makes an error.
+    """
+    return not _is_unknown(service) and (age is None or abs(age) > limit)
+
+
+def life_of(service: Service, age: Optional[float], limit: int) -> Life:
+    """Return what is known of a service.
+
+    A state of 'stopped' comes first: after a clean stop the heartbeat looks
+    alive for service_down_time. So does 'down', which manila-scheduler of
+    2026.1 writes together with a new updated_at.
+
+    :param age: seconds since the heartbeat, negative in the future.
+    """
+    if _is_unknown(service):
+        return Life.UNKNOWN
+    if service.state == 'stopped':
+        return Life.STOPPED
+    if age is None or age > limit:
+        return Life.DEAD
+    if age < -limit:
+        return Life.AHEAD
+    if service.state == 'down':
+        return Life.STARTING
+    return Life.UP if service.reported else Life.NEW
+
+
+def share_hosts(db: connection.Database) -> frozenset[str]:
+    """Return the hosts under which a manila-share has a row."""
+    return frozenset(
+        service.host
+        for service in select(db)
+        if service.binary == 'manila-share'
+    )
+
+
+def reporting_hosts(db: connection.Database, limit: int) -> frozenset[str]:
+    """Return the hosts under which a manila-share reports.
+
+    :param limit: service_down_time, in seconds.
+    """
+    now = db.now()
+    return frozenset(
+        service.host
+        for service in select(db)
+        if service.binary == 'manila-share'
+        and life_of(service, age_of(service, now), limit)
+        in (Life.UP, Life.NEW, Life.STARTING)
+    )

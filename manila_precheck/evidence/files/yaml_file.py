@@ -1,0 +1,348 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Reading YAML, within bounds and with the lines of what it holds.
+
+Every YAML file that is read goes through :func:`compose`. A :class:`Document`
+is one that an operator or a vendor wrote for this program. Its values are
+taken as they are written: a version 9.10 is '9.10', not the number 9.1 that
+YAML makes of it, and 2013-01-02 is no date.
+"""
+
+from collections.abc import Iterator
+import contextlib
+import os
+import re
+from typing import Any
+from typing import NamedTuple
+from typing import NoReturn
+from typing import Optional
+from typing import TYPE_CHECKING
+from typing import Union
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck.evidence.files import text_file
+
+if TYPE_CHECKING:
+    import yaml
+
+Path = tuple[Union[str, int], ...]
+
+#: What one file may hold, in bytes. PyYAML without its C part reads about a
+#: tenth of a megabyte a second.
+MAX_BYTES = 2 * 2**20
+
+#: How many values one may hold, keys included.
+MAX_VALUES = 100_000
+
+# The two YAML parsers differ in these: the pure one, which oslo.policy uses,
+# refuses tabs and reads an unquoted "!" as nothing at all.
+_LEFT_TO_PURE_PARSER = re.compile(r'\t|[:,\[-]\s*!')
+
+# The fast parser recurses in C: what is nested too deep ends the process.
+_MAX_DEPTH = 100
+_MANY_DASHES = re.compile(r'(?:-[ \t]+){100}')
+
+# A few anchors spare typing; a chain of them stands for more than fits in
+# memory, and a text of it is made in one step that no time limit ends.
+_MAX_ALIASED = 10_000
+
+# What makes a number of a text takes the square of its length.
+_MAX_DIGITS = 100
+
+_INTEGER = re.compile(r'0|[1-9][0-9]{0,17}')
+_DEPTH = 20
+
+
+class Malformed(Exception):
+    """A text is no YAML, or more than is read of one."""
+
+    def __init__(self, words: str, line: Optional[int] = None) -> None:
+        super().__init__(words)
+        #: Where the parser gave up, from 1; None when it cannot tell.
+        self.line = line
+
+
+def compose(text: str) -> 'Optional[yaml.Node]':
+    """Return the root of a document; None when it is empty.
+
+    What its aliases stand for is of a bounded size, so that whoever follows
+    them comes to an end.
+
+    :param text: YAML, or JSON.
+    :raises Malformed: with the parser's words, and without the text.
+    """
+    import yaml
+
+    try:
+        return _compose(text)
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark or exc.context_mark
+        raise Malformed(
+            str(exc.problem or exc.context), mark.line + 1 if mark else None
+        ) from None
+    except (yaml.YAMLError, ValueError) as exc:
+        # A character that YAML forbids.
+        raise Malformed(str(exc).splitlines()[0]) from None
+    except RecursionError:
+        raise Malformed('it is nested too deeply') from None
+
+
+def construct(node: 'yaml.Node') -> Any:
+    """Return what YAML makes of a node: texts, numbers, dates.
+
+    :raises Malformed: when it makes nothing of it, as of the 31st of June.
+    """
+    import yaml
+
+    try:
+        return yaml.SafeLoader('').construct_document(node)
+    except yaml.MarkedYAMLError as exc:
+        mark = exc.problem_mark or exc.context_mark
+        raise Malformed(
+            str(exc.problem or exc.context), mark.line + 1 if mark else None
+        ) from None
+    except (
+        # What PyYAML raises over "!!int ''", "!!bool x", "!!timestamp x".
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+        ValueError,
+        yaml.YAMLError,
+    ) as exc:
+        raise Malformed(
+            str(exc).splitlines()[0], node.start_mark.line + 1
+        ) from None
+    except RecursionError:
+        raise Malformed('it is nested too deeply') from None
+
+
+def _compose(text: str) -> 'Optional[yaml.Node]':
+    import yaml
+
+    fast = getattr(yaml, 'CSafeLoader', None)
+    if fast is not None and not (
+        _LEFT_TO_PURE_PARSER.search(text) or _is_large(text)
+    ):
+        with contextlib.suppress(yaml.YAMLError, ValueError):
+            return _compose_with(fast, text)
+    # NOTE: the errors too come from this one, so that a report does not
+    # depend on how PyYAML was built.
+    return _compose_with(_bounded_loader(), text)
+
+
+def _bounded_loader() -> Any:
+    """Return PyYAML's pure loader, which stops at what is too much."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        depth = 0
+        values = 0
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            self.depth += 1
+            self.values += 1
+            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+            if self.depth > _MAX_DEPTH:
+                raise Malformed(
+                    'it is nested too deeply', event.start_mark.line + 1
+                )
+            if self.values > MAX_VALUES:
+                raise Malformed(
+                    f'it holds more than {MAX_VALUES} values',
+                    event.start_mark.line + 1,
+                )
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+    return Loader
+
+
+def _is_large(text: str) -> bool:
+    """Say whether it may hold more than anybody writes, or deeper."""
+    if sum(map(text.count, ',:-\n[{')) > MAX_VALUES:
+        return True
+    depth = 0
+    for match in re.finditer(r'[\[\]{}]', text):
+        depth += 1 if match.group() in '[{' else -1
+        if depth > _MAX_DEPTH:
+            return True
+    return _MANY_DASHES.search(text) is not None
+
+
+def _compose_with(kind: Any, text: str) -> 'Optional[yaml.Node]':
+    loader = kind(text)
+    try:
+        node: Optional[yaml.Node] = loader.get_single_node()
+    finally:
+        loader.dispose()
+    if node is not None:
+        _require_bounded(node)
+    return node
+
+
+def _require_bounded(document: 'yaml.Node') -> None:
+    """Refuse a document that stands for more than fits in memory.
+
+    :raises YAMLError: as the parser does for any other that is malformed.
+    """
+    import yaml
+
+    sizes: dict[int, int] = {}
+
+    def members(node: yaml.Node) -> Iterator[yaml.Node]:
+        if isinstance(node, yaml.MappingNode):
+            for pair in node.value:
+                yield from pair
+        elif isinstance(node, yaml.SequenceNode):
+            yield from node.value
+        elif len(node.value) > _MAX_DIGITS and node.tag.endswith(
+            (':int', ':float')
+        ):
+            raise yaml.MarkedYAMLError(
+                problem=f'the number has more than {_MAX_DIGITS} digits',
+                problem_mark=node.start_mark,
+            )
+
+    def size(node: yaml.Node, depth: int) -> int:
+        if depth > _MAX_DEPTH:
+            raise yaml.MarkedYAMLError(
+                problem='it is nested too deeply', problem_mark=node.start_mark
+            )
+        if id(node) not in sizes:
+            sizes[id(node)] = 0
+            sizes[id(node)] = 1 + sum(
+                size(member, depth + 1) for member in members(node)
+            )
+        elif not sizes[id(node)]:
+            # What an alias to itself stands for has no end.
+            raise yaml.MarkedYAMLError(
+                problem='it is nested too deeply', problem_mark=node.start_mark
+            )
+        return sizes[id(node)]
+
+    total = size(document, 1)
+    written = len(sizes)
+    if total > written + _MAX_ALIASED:
+        raise yaml.YAMLError(
+            f'its aliases stand for more than {_MAX_ALIASED} values'
+        )
+
+
+class Document(NamedTuple):
+    """What one document holds, and where."""
+
+    name: str
+    """What messages call it: the path of the file."""
+
+    data: Any
+    """Objects, lists, texts, whole numbers, true, false and None."""
+
+    lines: dict[Path, int]
+    """The line of each value, from 1, by the keys that lead to it."""
+
+    read: Optional[model.FileRead] = None
+    """The file; None when it is from none."""
+
+    def line(self, path: Path) -> int:
+        """Return the line of a value, of what it stands in when it is not
+        there.
+        """
+        while path and path not in self.lines:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+    def wrong(self, path: Path, words: str) -> exceptions.SourceUnusable:
+        """Return the error that says what is wrong with a value."""
+        return exceptions.SourceUnusable(
+            f'{self.name}:{self.line(path)}: {words}'
+        )
+
+
+def read(path: str) -> Document:
+    """Read a file.
+
+    :param path: the file; '~' is the home directory.
+    :raises SourceUnusable: naming the file and, where there is one, the line.
+    """
+    path = os.path.expanduser(path)
+    text, found = text_file.read_text(path, MAX_BYTES, 'utf-8-sig')
+    return parse(text, path)._replace(read=found)
+
+
+def parse(text: str, name: str) -> Document:
+    """Return what a text holds.
+
+    :param text: YAML, or JSON.
+    :param name: what messages call it.
+    :raises SourceUnusable: naming the line that is wrong.
+    """
+    try:
+        node = compose(text)
+    except Malformed as exc:
+        where = name if exc.line is None else f'{name}:{exc.line}'
+        raise exceptions.SourceUnusable(f'{where}: {exc}') from None
+    if node is None:
+        raise exceptions.SourceUnusable(f'{name}: it is empty')
+    reader = _Reader(name)
+    return Document(name, reader.value(node, ()), reader.lines)
+
+
+class _Reader:
+    """Turns nodes into values, and notes their lines."""
+
+    def __init__(self, name: str) -> None:
+        self.lines: dict[Path, int] = {}
+        self._name = name
+
+    def _fail(self, node: 'yaml.Node', words: str) -> NoReturn:
+        line = node.start_mark.line + 1
+        raise exceptions.SourceUnusable(f'{self._name}:{line}: {words}')
+
+    def value(self, node: 'yaml.Node', path: Path) -> Any:
+        import yaml
+
+        self.lines[path] = node.start_mark.line + 1
+        if len(path) > _DEPTH:
+            # An alias may lead back to where it stands, too.
+            self._fail(node, 'it is nested too deeply')
+        if isinstance(node, yaml.ScalarNode):
+            return _scalar(node)
+        if isinstance(node, yaml.SequenceNode):
+            return [
+                self.value(item, (*path, number))
+                for number, item in enumerate(node.value)
+            ]
+        found: dict[str, Any] = {}
+        for key, item in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                self._fail(key, 'a key has to be a text')
+            if key.value in found:
+                self._fail(key, f'the key {key.value!r} is there twice')
+            here = (*path, key.value)
+            found[key.value] = self.value(item, here)
+            self.lines[here] = key.start_mark.line + 1
+        return found
+
+
+def _scalar(node: 'yaml.ScalarNode') -> Any:
+    kind = node.tag.rpartition(':')[2]
+    if kind == 'null':
+        return None
+    if kind == 'bool':
+        return node.value.lower() in ('true', 'yes', 'on')
+    if kind == 'int' and _INTEGER.fullmatch(node.value):
+        return int(node.value)
+    return node.value

@@ -1,0 +1,287 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Run other programs. Every process that is started is started here.
+
+The command runs as root, in whatever directory and environment its caller
+has. A program gets neither of them: it starts in '/', with a few variables
+and no descriptor but its standard streams, in a session of its own, which is
+ended with all that it has started. It is named by an absolute path and is not
+run where another user could have put something else.
+"""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+import contextlib
+import glob
+import json
+import os
+import select
+import signal
+import time
+from typing import Any
+from typing import NamedTuple
+from typing import Optional
+from typing import TYPE_CHECKING
+
+from manila_precheck import exceptions
+from manila_precheck.evidence.files import path_trust
+
+if TYPE_CHECKING:
+    import subprocess
+
+# Where programs are looked for, and what they find others by.
+_PATH = (
+    '/usr/local/sbin',
+    '/usr/local/bin',
+    '/usr/sbin',
+    '/usr/bin',
+    '/sbin',
+    '/bin',
+)
+# The clients of PostgreSQL, as RHEL and Debian install several.
+_MORE = ('/usr/pgsql-*/bin', '/usr/lib/postgresql/*/bin')
+
+# An answer is a few hundred kilobytes at most; a matrix is the largest.
+_MOST_BYTES = 1 << 25
+_CHUNK_BYTES = 1 << 16
+_LOOK_SECONDS = 0.05
+
+
+class Done(NamedTuple):
+    """What has become of a program that ended by itself."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+def find(name: str) -> Optional[str]:
+    """Return the path of a program; None when there is none.
+
+    Directories of the caller's PATH come last, and relative ones not at all.
+
+    :raises SourceUnusable: when others may change the only one that there is.
+    """
+    weakness = ''
+    folders = [*_PATH, *(f for p in _MORE for f in sorted(glob.glob(p)))]
+    for folder in dict.fromkeys([*folders, *os.get_exec_path()]):
+        path = os.path.join(folder, name)
+        if not (
+            os.path.isabs(folder)
+            and os.path.isfile(path)
+            and os.access(path, os.X_OK)
+        ):
+            continue
+        try:
+            require_trusted(path)
+        except exceptions.SourceUnusable as exc:
+            weakness = weakness or str(exc)
+            continue
+        return path
+    if weakness:
+        raise exceptions.SourceUnusable(weakness)
+    return None
+
+
+def require_trusted(path: str) -> None:
+    """Make sure that no other user may change what would be run.
+
+    :param path: of a program; what its first line names is looked at, too.
+    :raises SourceUnusable: when one may, or when the path is relative.
+    """
+    if not os.path.isabs(path):
+        raise exceptions.SourceUnusable(
+            f'{path} is not run: it is no absolute path'
+        )
+    weakness = path_trust.weakness(path)
+    if not weakness:
+        with contextlib.suppress(OSError):
+            with open(path, 'rb') as stream:
+                words = stream.readline(_CHUNK_BYTES).split()
+            if words and words[0].startswith(b'#!'):
+                named = [words[0][2:], *words[1:]]
+                weakness = path_trust.weakness(
+                    os.fsdecode(named[0] or b''.join(named[1:2]) or b'/')
+                )
+    if weakness:
+        raise exceptions.SourceUnusable(f'{path} is not run: {weakness}')
+
+
+_running: 'set[subprocess.Popen[bytes]]' = set()
+
+
+def start(
+    words: Sequence[str],
+    variables: Optional[Mapping[str, str]] = None,
+    stdin: Optional[int] = None,
+    stderr: bool = False,
+) -> 'subprocess.Popen[bytes]':
+    """Start a program; its standard output is a pipe.
+
+    :param words: the absolute path of the program, and its arguments.
+    :param variables: of its environment, beside those that every one gets.
+    :param stdin: a descriptor; None for nothing to read.
+    :param stderr: whether its standard error is a pipe; else it is dropped.
+    :raises OSError: when it cannot be started.
+    :raises ValueError: when an argument holds a null byte.
+    """
+    # Few runs start anything.
+    import subprocess
+
+    process = subprocess.Popen(  # noqa: S603
+        words,
+        env={
+            'PATH': ':'.join(_PATH),
+            'LANG': 'C.UTF-8',
+            'LC_ALL': 'C.UTF-8',
+            **(variables or {}),
+        },
+        cwd='/',
+        stdin=subprocess.DEVNULL if stdin is None else stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE if stderr else subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    _running.add(process)
+    return process
+
+
+def end(process: 'subprocess.Popen[bytes]') -> int:
+    """End a program and what it has started; return its exit code."""
+    # Once it has been waited for, its number may be another's.
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    code = process.wait()
+    _running.discard(process)
+    return code
+
+
+def end_all() -> None:
+    """End whatever runs, for who ends this process."""
+    for process in tuple(_running):
+        if process.returncode is None:
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def run(
+    words: Sequence[str],
+    seconds: float,
+    question: bytes = b'',
+    variables: Optional[Mapping[str, str]] = None,
+    name: str = '',
+) -> Done:
+    """Run a program to its end and return what it has printed.
+
+    :param words: as for :func:`start`.
+    :param name: what messages call it; '' for its path.
+    :param seconds: how long it may take.
+    :param question: what it reads on its standard input.
+    :param variables: as for :func:`start`.
+    :raises SourceUnusable: when it does not run, does not end or prints
+        without end.
+    """
+    program = name or words[0]
+    feed = os.memfd_create('question')
+    try:
+        with open(feed, 'wb', closefd=False) as stream:
+            stream.write(question)
+        os.lseek(feed, 0, os.SEEK_SET)
+        process = start(words, variables, feed, stderr=True)
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, 'strerror', None) or exc
+        raise exceptions.SourceUnusable(
+            f'{program} cannot be run: {reason}'
+        ) from exc
+    finally:
+        os.close(feed)
+    try:
+        printed = _read(process, time.monotonic() + seconds)
+    finally:
+        code = end(process)
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+    if printed is None:
+        raise exceptions.SourceUnusable(
+            f'{program} did not end within {seconds:g} seconds'
+        )
+    if any(len(text) > _MOST_BYTES for text in printed):
+        raise exceptions.SourceUnusable(
+            f'{program} prints more than {_MOST_BYTES >> 20} MB'
+        )
+    stdout, stderr = (text.decode('utf-8', 'replace') for text in printed)
+    return Done(code, stdout, stderr)
+
+
+def _read(
+    process: 'subprocess.Popen[bytes]', deadline: float
+) -> Optional[tuple[bytearray, bytearray]]:
+    """Return what a program prints until it ends; None when it does not."""
+    assert process.stdout is not None and process.stderr is not None
+    printed = (bytearray(), bytearray())
+    pipes = dict(
+        zip((process.stdout.fileno(), process.stderr.fileno()), printed)
+    )
+    ready = select.poll()
+    for pipe in pipes:
+        ready.register(pipe, select.POLLIN)
+    while True:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return None
+        # A process that it has left behind may hold the pipes for ever.
+        ended = _has_ended(process)
+        found = ready.poll(0 if ended else min(left, _LOOK_SECONDS) * 1000)
+        for pipe, _ in found:
+            chunk = os.read(pipe, _CHUNK_BYTES)
+            pipes[pipe] += chunk
+            if not chunk:
+                ready.unregister(pipe)
+        if (ended and not found) or any(
+            len(text) > _MOST_BYTES for text in printed
+        ):
+            return printed
+
+
+def _has_ended(process: 'subprocess.Popen[bytes]') -> bool:
+    # Its number stays its own until end() has ended its session.
+    flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
+    return os.waitid(os.P_PID, process.pid, flags) is not None
+
+
+def ask(
+    words: Sequence[str], script: str, question: Any, seconds: float
+) -> Any:
+    """Return what a script answers on its standard output.
+
+    :param words: the interpreter and its options.
+    :param script: reads one JSON value and writes one.
+    :param question: what it reads.
+    :param seconds: how long it may take.
+    :raises SourceUnusable: when it does not run, or does not answer.
+    """
+    python = words[0]
+    done = run([*words, '-c', script], seconds, json.dumps(question).encode())
+    if done.code:
+        last = (done.stderr.strip() or 'it said nothing').splitlines()[-1]
+        raise exceptions.SourceUnusable(
+            f'{python} ended with {done.code}: {last}'
+        )
+    try:
+        return json.loads(done.stdout)
+    except (ValueError, RecursionError):
+        raise exceptions.SourceUnusable(
+            f'{python} did not answer as a Python does'
+        ) from None

@@ -1,0 +1,115 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The names of machines that a site's sources hold, for hiding them.
+
+A report that goes to a vendor shall not say them, and only the sources know
+all of them: a check's message may hold one that its data do not.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+import re
+import socket
+from urllib import parse
+
+from manila_precheck import exceptions
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.database import connection
+
+# Options that name a machine: host, my_ip, netapp_server_hostname,
+# isilon_..._ip, memcached_servers, ..._endpoint, auth_url.
+_OPTION = re.compile(
+    r'(^|_)(hosts?|hostname|ips?|address|addresses|servers?|endpoints?|listen'
+    r'|portal|vip|fqdn|url|uri|connection)$'
+)
+_WORD = re.compile(r'[^\s,;]+')
+_PORT = re.compile(r':\d+$')
+
+# No name of a site.
+_COMMON = frozenset({'localhost', '127.0.0.1', '::', '::1', 'manila', 'none'})
+
+# Tables whose column host is HOST@BACKEND#POOL.
+_TABLES = ('services', 'share_instances', 'share_servers', 'share_groups')
+
+
+def of_machine() -> set[str]:
+    """Return what this machine is called."""
+    return _sound({socket.gethostname(), socket.getfqdn()})
+
+
+def of_config(files: config_files.ConfigFiles) -> set[str]:
+    """Return the machines that the configuration names."""
+    return of_settings(files.settings)
+
+
+def of_settings(settings: Iterable[config_files.Setting]) -> set[str]:
+    """Return the machines that some lines of the configuration name."""
+    found: set[str] = set()
+    for setting in settings:
+        if _OPTION.search(setting.name.lower()):
+            # 'rabbitmq' and 'keystone' say nothing of a site, and are words
+            # of every report.
+            found.update(h for h in _hosts(setting.value) if not h.isalpha())
+        if (setting.group, setting.name) == ('DEFAULT', 'host'):
+            found.add(setting.value)
+    return _sound(found)
+
+
+def of_database(db: connection.Database) -> tuple[set[str], list[str]]:
+    """Return the machines that own a row, and what could not be read.
+
+    :returns: names; and for each table that the server does not let read, or
+        not any more, why.
+    """
+    import sqlalchemy
+
+    found: set[str] = set()
+    unread: list[str] = []
+    for name in _TABLES:
+        try:
+            if not db.has_column(name, 'host'):
+                continue
+            column = db.table(name, 'host').c.host
+            statement = sqlalchemy.select(column).distinct()
+            for row in db.rows(statement, about=f'table {name}'):
+                host = str(row.host or '')
+                found.add(host.partition('@')[0].partition('#')[0])
+        except exceptions.PrecheckError as exc:
+            unread.append(str(exc))
+    return _sound(found), unread
+
+
+def _hosts(value: str) -> Iterator[str]:
+    for word in _WORD.findall(value.replace("'", ' ').replace('"', ' ')):
+        if '://' in word:
+            # transport_url may hold several, which _WORD has split.
+            word = word.partition('://')[2]
+        word = word.rpartition('@')[2]
+        word = re.split(r'[/?#]', word, maxsplit=1)[0]
+        if word.startswith('['):
+            yield word[1:].partition(']')[0]
+        else:
+            yield parse.unquote(_PORT.sub('', word))
+
+
+def _sound(names: Iterable[str]) -> set[str]:
+    """Leave out what is no name, or no name of a site."""
+    return {
+        name
+        for name in names
+        if len(name) > 1
+        and name.lower() not in _COMMON
+        and name.strip('0.')
+        and not name.isdigit()
+        and not name.startswith(('$', '%'))
+    }

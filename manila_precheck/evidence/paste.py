@@ -1,0 +1,366 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The api-paste.ini that manila-api reads: its sections, with their lines.
+
+It is read by the rules of PasteDeploy 3.1.0 (paste/deploy/loadwsgi.py), which
+is not imported. What manila-api loads from it is in
+:mod:`manila_precheck.checks.api_paste.loader`.
+"""
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+import configparser
+import os
+import re
+from typing import Any
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.files import text_file
+from manila_precheck.redact import secrets as redact_secrets
+
+#: The option that names the file, and its default (oslo.service _options.py).
+OPTION = 'api_paste_config'
+DEFAULT_FILE = 'api-paste.ini'
+
+#: What one file may hold, in bytes: that of manila has 3 kB.
+MAX_BYTES = 2**20
+
+#: The keys that name the code of an application; of those in one group the
+#: first that is there counts.
+APP_FACTORIES = (
+    ('paste.app_factory',),
+    ('paste.composite_factory',),
+    ('paste.composit_factory',),
+)
+#: Those of a filter.
+FILTER_FACTORIES = (('paste.filter_factory', 'paste.filter_app_factory'),)
+_FACTORIES = frozenset(
+    name for group in (*APP_FACTORIES, *FILTER_FACTORIES) for name in group
+)
+
+#: What begins with a scheme is no name of a section.
+ABSOLUTE = re.compile(r'[a-zA-Z]+:')
+
+
+class Value(NamedTuple):
+    """One line of a section; of a value on several lines, the first."""
+
+    name: str
+    text: str
+    """With references (%(here)s) replaced; may be a secret."""
+
+    line: int
+    """Counted from 1; 0 when it stands in no file."""
+
+    def __repr__(self) -> str:
+        return f'<{self.line} {self.name}>'
+
+
+class Section(NamedTuple):
+    """One section, such as [filter:cors]."""
+
+    title: str
+    """As it stands between the brackets."""
+
+    line: int
+    values: tuple[Value, ...]
+    """In the order of the file, without what [DEFAULT] sets as well."""
+
+    unreadable: Optional[Value] = None
+    """The value whose references cannot be replaced."""
+
+    @property
+    def prefix(self) -> str:
+        """Return what it is: 'app', 'composite', 'pipeline', 'filter'."""
+        return self.title.partition(':')[0]
+
+    @property
+    def name(self) -> str:
+        """Return the name by which others refer to it."""
+        return self.title.partition(':')[2].strip()
+
+    @property
+    def factory(self) -> Optional[Value]:
+        """Return the value that names its code; None when none does."""
+        for value in self.values:
+            if value.name in _FACTORIES or (
+                value.name == 'use' and ABSOLUTE.match(value.text)
+            ):
+                return value
+        return None
+
+
+class Problem(NamedTuple):
+    """Why the file cannot be parsed."""
+
+    line: Optional[int]
+    text: str
+
+
+class PasteFile(NamedTuple):
+    """The file, line by line."""
+
+    read: model.FileRead
+    sections: tuple[Section, ...] = ()
+    """In the order of the file."""
+
+    problem: Optional[Problem] = None
+    """Why PasteDeploy refuses it as a whole."""
+
+    @property
+    def path(self) -> str:
+        """Return the path as it was opened."""
+        return self.read.path
+
+    @property
+    def files(self) -> tuple[model.FileRead, ...]:
+        """Return every file that was read."""
+        return (self.read,)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Return what no text may show: keystonemiddleware once read its
+        password here.
+        """
+        values = [v for section in self.sections for v in section.values]
+        return frozenset(
+            v.text
+            for v in values
+            if v.text and config_files.ConfigFiles.is_secret(v.name)
+        ).union(*(redact_secrets.within(value.text) for value in values))
+
+    def section(self, title: str) -> Optional[Section]:
+        """Return the section of a title; None when there is none."""
+        return next((s for s in self.sections if s.title == title), None)
+
+
+def find(conf: config_files.ConfigFiles) -> str:
+    """Return the path of the file that manila-api opens.
+
+    :raises SourceNotGiven: when nothing names one and there is none.
+    :raises SourceNotApplicable: when, besides, nothing is said of the API.
+    :raises SourceUnusable: when the option names a file that is not there.
+    """
+    named = conf.value('DEFAULT', OPTION)
+    path = conf.find_file(named or DEFAULT_FILE)
+    if path is not None:
+        return path
+    if named:
+        line = conf.effective([('DEFAULT', OPTION)])[0]
+        raise exceptions.SourceUnusable(
+            f'{named}: no such file ({line.where} [DEFAULT] {OPTION})'
+        )
+    where = ', '.join(conf.search_path) or 'any directory'
+    if not conf.serves_api:
+        raise exceptions.SourceNotApplicable(
+            f'there is no {DEFAULT_FILE} in {where}, and nothing in these '
+            'files is about manila-api'
+        )
+    raise exceptions.SourceNotGiven(
+        f'there is no {DEFAULT_FILE} in {where}, and [DEFAULT] {OPTION} is '
+        'not set'
+    )
+
+
+def read(conf: config_files.ConfigFiles) -> PasteFile:
+    """Read the file that goes with some configuration files.
+
+    :raises SourceNotGiven: when nothing names one and there is none.
+    :raises SourceUnusable: when it is not there or cannot be read.
+    """
+    return read_file(find(conf))
+
+
+# What one value may become, in characters, and how many references it takes.
+_MAX_VALUE = 2**16
+_MAX_REFERENCES = 1000
+
+
+# -- the syntax --------------------------------------------------------------
+
+
+class _Name(str):
+    """The name of a value, with the line it stands on."""
+
+    line: int
+
+
+class _Pieces(list[str]):
+    """The pieces of one value, which must not get too long."""
+
+    def __init__(self, option: str, section: str, raw: str) -> None:
+        super().__init__()
+        self._error = configparser.InterpolationDepthError(
+            option, section, raw
+        )
+        self._left = _MAX_VALUE
+        self._references = _MAX_REFERENCES
+
+    def append(self, piece: str) -> None:
+        self._left -= len(piece)
+        if self._left < 0:
+            raise self._error
+        super().append(piece)
+
+    def refer(self) -> None:
+        """Note a reference."""
+        self._references -= 1
+        if self._references < 0:
+            raise self._error
+
+
+class _Interpolation(configparser.BasicInterpolation):
+    """PasteDeploy's, with an end: ten levels of "%(b)s%(b)s" have none."""
+
+    def before_get(
+        self, parser: Any, section: str, option: str, value: str, defaults: Any
+    ) -> str:
+        pieces = _Pieces(option, section, value)
+        self._interpolate_some(
+            parser, option, pieces, value, section, defaults, 1
+        )
+        return ''.join(pieces)
+
+    def _interpolate_some(
+        self, parser: Any, option: str, accum: Any, rest: str, *more: Any
+    ) -> None:
+        accum.refer()
+        if len(rest) > _MAX_VALUE:
+            accum.append(rest)
+        super()._interpolate_some(  # type: ignore[misc]
+            parser, option, accum, rest, *more
+        )
+
+
+class _Parser(configparser.ConfigParser):
+    """PasteDeploy's parser, noting the line of each name."""
+
+    def __init__(self, path: str) -> None:
+        self.line = 0
+        path = os.path.abspath(path)
+        super().__init__(
+            defaults={'here': os.path.dirname(path), '__file__': path},
+            interpolation=_Interpolation(),
+        )
+
+    def optionxform(self, optionstr: str) -> str:
+        # Called for each name on the line where it is read. Case counts.
+        name = _Name(optionstr)
+        name.line = self.line
+        return name
+
+    def load(self, lines: list[str]) -> None:
+        """Parse the lines of a file."""
+        self.read_file(self._counted(lines))
+
+    def _counted(self, lines: list[str]) -> Iterator[str]:
+        for line in lines:
+            self.line += 1
+            yield line
+
+
+def read_file(path: str) -> PasteFile:
+    """Read one file.
+
+    :raises SourceUnusable: when it cannot be read; one that is malformed is
+        a fact, since manila-api does not start with it.
+    """
+    try:
+        text, digest = text_file.read_text(path, MAX_BYTES)
+    except text_file.NotUTF8 as exc:
+        return PasteFile(
+            exc.read, problem=Problem(exc.line, 'it is not UTF-8 text')
+        )
+    lines = text.splitlines(keepends=True)
+    parser = _Parser(path)
+    try:
+        parser.load(lines)
+    except configparser.Error as exc:
+        return PasteFile(digest, problem=_problem(exc))
+    for name in parser.defaults():
+        try:
+            parser.get('DEFAULT', name)
+        except configparser.InterpolationError:
+            return PasteFile(
+                digest,
+                problem=Problem(
+                    getattr(name, 'line', None),
+                    f'the references in {name} cannot be replaced',
+                ),
+            )
+    return PasteFile(digest, tuple(_sections(parser, lines)))
+
+
+def _problem(exc: configparser.Error) -> Problem:
+    # NOTE: never the parser's own words, which quote the line.
+    line = getattr(exc, 'lineno', None)
+    if isinstance(exc, configparser.DuplicateSectionError):
+        return Problem(line, f'[{exc.section}] is there twice')
+    if isinstance(exc, configparser.DuplicateOptionError):
+        return Problem(line, f'{exc.option} is twice in [{exc.section}]')
+    if isinstance(exc, configparser.MissingSectionHeaderError):
+        return Problem(line, 'the line stands before any section')
+    errors = getattr(exc, 'errors', None)
+    return Problem(
+        errors[0][0] if errors else line,
+        'the line is neither a section nor a name with a value',
+    )
+
+
+def _sections(parser: _Parser, lines: list[str]) -> Iterator[Section]:
+    after = 0
+    defaults = parser.defaults()
+    for title in parser.sections():
+        names = [n for n in parser.options(title) if n not in defaults]
+        # The last one before its first line: what stands above may be a
+        # continued value of the section before.
+        first = min((getattr(n, 'line', 0) for n in names), default=None)
+        headers = [
+            number
+            for number, line in enumerate(lines[after:first], after + 1)
+            if line.strip().startswith(f'[{title}]')
+        ] or [after]
+        header = after = headers[0 if first is None else -1]
+        values = []
+        unreadable = None
+        for name in names:
+            line = getattr(name, 'line', 0)
+            after = max(after, line)
+            try:
+                text = parser.get(title, name)
+            except configparser.InterpolationError:
+                unreadable = unreadable or Value(str(name), '', line)
+                continue
+            values.append(Value(str(name), text, line))
+        yield Section(title, header, tuple(values), unreadable)
+
+
+def from_sections(
+    sections: Mapping[str, Mapping[str, str]], name: str
+) -> PasteFile:
+    """Return a file that is known by its sections alone.
+
+    :param sections: title to (name to text), as the catalog has them.
+    :param name: what to call it.
+    """
+    return PasteFile(
+        model.FileRead(name, ''),
+        tuple(
+            Section(title, 0, tuple(Value(k, v, 0) for k, v in keys.items()))
+            for title, keys in sections.items()
+        ),
+    )

@@ -1,0 +1,291 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The policy files that manila's API reads, as facts.
+
+Which files there are follows oslo.policy: ``[oslo_policy] policy_file``
+beside the configuration files, then the files of ``policy_dirs``; a later
+file overrides an earlier one, rule by rule. The meaning of a check string is
+the business of :mod:`manila_precheck.evidence.policy.check_strings`.
+"""
+
+from collections.abc import Iterator
+import json
+import os
+import re
+from typing import Any
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck import releases
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.files import text_file
+from manila_precheck.evidence.files import yaml_file
+
+#: oslo.policy's own names (oslo.policy 6.0.0 opts.py; manila sets the first).
+DEFAULT_FILE = 'policy.yaml'
+OLD_DEFAULT_FILE = 'policy.json'
+DEFAULT_DIRECTORY = 'policy.d'
+DEFAULT_RULE = 'default'
+
+#: oslo.policy 5.0.0 dropped pick_default_policy_file() and reads YAML alone;
+#: 2026.1 is the first release whose constraints have it (5.0.0; 2025.2 has
+#: 4.6.0, which falls back).
+JSON_GOES = '2026.1'
+
+#: oslo.policy 4.5.0 reads its options in [oslo_policy] alone, the one before
+#: in [DEFAULT] too; 2025.1 is the first release with it.
+DEFAULT_GOES = '2025.1'
+
+
+# A text of JSON that a colon follows.
+_JSON_KEY = re.compile(r'("(?:[^"\\]|\\.)*")\s*:')
+
+
+class Rule(NamedTuple):
+    """One override in a policy file."""
+
+    name: str
+    """The rule: 'share:create'."""
+
+    check: Any
+    """What stands behind it: a check string, a list in the old syntax, or
+    what an operator wrote by mistake (None, a number)."""
+
+    file: str
+    """The file it stands in."""
+
+    line: int
+    """The line of its name, counted from 1."""
+
+
+class Problem(NamedTuple):
+    """Why a policy file cannot be parsed."""
+
+    line: Optional[int]
+    """Where the parser gave up; None when it cannot tell."""
+
+    text: str
+    """The parser's words, without the content of the file."""
+
+
+class PolicyFile(NamedTuple):
+    """One policy file."""
+
+    read: model.FileRead
+    is_json: bool
+    """The text is JSON; what libraries before 2026.1 try first."""
+
+    rules: tuple[Rule, ...] = ()
+    """In the order of the file; of a repeated rule, the last."""
+
+    problem: Optional[Problem] = None
+    """Why it is not the YAML that it has to be; JSON may be YAML too."""
+
+    @property
+    def path(self) -> str:
+        """Return the path as it was opened."""
+        return self.read.path
+
+
+class PolicyFiles(NamedTuple):
+    """Everything that overrides manila's policies."""
+
+    documents: tuple[PolicyFile, ...] = ()
+    """In the order of reading; the fall-back is not among them."""
+
+    old_default: Optional[PolicyFile] = None
+    """A policy.json that is read only because policy_file is not set and
+    there is no policy.yaml, by libraries that still do so."""
+
+    missing: Optional[config_files.Setting] = None
+    """The policy_file setting that names a file that does not exist."""
+
+    default_rule: str = DEFAULT_RULE
+    """The rule that stands in for one that is not defined."""
+
+    lost: tuple[config_files.Setting, ...] = ()
+    """The lines of [DEFAULT] that say so; later releases read none of them."""
+
+    later: Optional['PolicyFiles'] = None
+    """What those releases read; None: the same."""
+
+    @property
+    def files(self) -> tuple[model.FileRead, ...]:
+        """Return every file that was read."""
+        read = [document.read for document in self.documents]
+        if self.old_default is not None:
+            read.insert(0, self.old_default.read)
+        if self.later is not None:
+            read.extend(self.later.files)
+        return tuple(dict.fromkeys(read))
+
+    def of(self, release: releases.Release) -> 'PolicyFiles':
+        """Return what a release reads, as far as the options decide it."""
+        if self.later is None or release < releases.parse(DEFAULT_GOES):
+            return self
+        return self.later
+
+    def in_force(self, with_old_default: bool) -> tuple[PolicyFile, ...]:
+        """Return the files that a release reads, in order.
+
+        :param with_old_default: the release's oslo.policy falls back to
+            policy.json.
+        """
+        if with_old_default and self.old_default is not None:
+            return (self.old_default, *self.documents)
+        return self.documents
+
+
+def falls_back(release: releases.Release) -> bool:
+    """Say whether a release reads a policy.json that nothing names."""
+    return release < releases.parse(JSON_GOES)
+
+
+def effective(documents: tuple[PolicyFile, ...]) -> dict[str, Rule]:
+    """Return the override of each rule that counts, in order of reading."""
+    return {rule.name: rule for item in documents for rule in item.rules}
+
+
+def read(conf: config_files.ConfigFiles) -> PolicyFiles:
+    """Read the policy files that go with some configuration files.
+
+    No file at all is normal: manila brings its policies in its code.
+
+    :raises SourceUnusable: when one of them cannot be read.
+    """
+    before = _read(conf, ('oslo_policy', 'DEFAULT'))
+    lost = tuple(
+        setting
+        for option in _OPTIONS
+        for setting in conf.effective(
+            [(group, option) for group in ('oslo_policy', 'DEFAULT')]
+        )
+        if setting.group == 'DEFAULT'
+    )
+    if not lost:
+        return before
+    return before._replace(lost=lost, later=_read(conf, ('oslo_policy',)))
+
+
+_OPTIONS = ('policy_file', 'policy_dirs', 'policy_default_rule')
+
+
+def _read(
+    conf: config_files.ConfigFiles, groups: tuple[str, ...]
+) -> PolicyFiles:
+    def effective(
+        option: str, multi: bool = False
+    ) -> tuple[config_files.Setting, ...]:
+        return conf.effective([(group, option) for group in groups], multi)
+
+    named = effective('policy_file')
+    path = conf.find_file(named[0].value if named else DEFAULT_FILE)
+    old = conf.find_file(OLD_DEFAULT_FILE) if not (named or path) else None
+    documents = [read_file(path)] if path is not None else []
+    given = effective('policy_dirs', multi=True)
+    for directory in _directories(conf, [s.value for s in given]):
+        documents.extend(read_file(member) for member in _members(directory))
+    default_rule = effective('policy_default_rule')
+    return PolicyFiles(
+        documents=tuple(documents),
+        old_default=read_file(old) if old is not None else None,
+        missing=named[0] if named and path is None else None,
+        default_rule=default_rule[0].value if default_rule else DEFAULT_RULE,
+    )
+
+
+def _directories(
+    conf: config_files.ConfigFiles, given: list[str]
+) -> Iterator[str]:
+    for name in given or [DEFAULT_DIRECTORY]:
+        path = conf.find_file(name)
+        if path is not None:
+            yield path
+
+
+def _members(directory: str) -> list[str]:
+    """Return the files of a policy directory as oslo.policy walks it."""
+    try:
+        names = sorted(os.listdir(directory))
+    except OSError as exc:
+        raise exceptions.SourceUnusable(
+            f'{directory}: {exc.strerror or "cannot be read"}'
+        ) from exc
+    text_file.require_few(directory, names)
+    paths = [os.path.join(directory, n) for n in names if n[0] != '.']
+    return [path for path in paths if not os.path.isdir(path)]
+
+
+def read_file(path: str) -> PolicyFile:
+    """Read one policy file.
+
+    :raises SourceUnusable: when it cannot be read; a file that is malformed
+        is a fact, since manila's API starts with it and fails every request.
+    """
+    try:
+        text, read = text_file.read_text(path, yaml_file.MAX_BYTES)
+    except text_file.NotUTF8 as exc:
+        return PolicyFile(
+            exc.read, False, problem=Problem(exc.line, 'it is not UTF-8 text')
+        )
+    rules, problem = _parse_yaml(path, text)
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
+        return PolicyFile(read, False, rules, problem)
+    if rules or not isinstance(parsed, dict):
+        return PolicyFile(read, isinstance(parsed, dict), rules, problem)
+    return PolicyFile(read, True, _rules_of_json(path, text, parsed), problem)
+
+
+def _parse_yaml(
+    path: str, text: str
+) -> tuple[tuple[Rule, ...], Optional[Problem]]:
+    try:
+        node = yaml_file.compose(text)
+        parsed = yaml_file.construct(node) if node else None
+    except yaml_file.Malformed as exc:
+        return (), Problem(exc.line, str(exc))
+    if node is None or not parsed:
+        return (), None
+    if not isinstance(parsed, dict):
+        return (), Problem(
+            node.start_mark.line + 1, 'it is not a mapping of rules'
+        )
+    lines = {
+        key.value: key.start_mark.line + 1
+        for key, _value in node.value
+        if isinstance(key.value, str)
+    }
+    return tuple(
+        Rule(str(name), check, path, lines.get(str(name), 1))
+        for name, check in parsed.items()
+    ), None
+
+
+def _rules_of_json(
+    path: str, text: str, parsed: dict[str, Any]
+) -> tuple[Rule, ...]:
+    """Return the rules of JSON that is not YAML: indented by tabs, mostly."""
+    lines: dict[str, int] = {}
+    line, before = 1, 0
+    for found in _JSON_KEY.finditer(text):
+        line += text.count('\n', before, found.start())
+        before = found.start()
+        lines[json.loads(found[1], strict=False)] = line
+    return tuple(
+        Rule(name, check, path, lines.get(name, 1))
+        for name, check in parsed.items()
+    )

@@ -1,0 +1,230 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What of a report may leave: secrets are masked, names are replaced.
+
+Everything that a check says goes through :func:`redacted`, wherever the text
+stands. :class:`Names` is for a report that goes to a vendor.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+import dataclasses
+import re
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.redact import secrets
+
+# What Keystone calls a project, wherever it stands.
+_PROJECT = re.compile(r'(?<![0-9A-Za-z-])[0-9a-f]{32}(?![0-9A-Za-z-])')
+_PROJECT_KEY = re.compile(r'(^|_)project(_id|_name)?$')
+_HOST_KEY = re.compile(r'(^|_)host(s|name)?$')
+_SHARE_KEY = re.compile(r'^(share_|display_)?name$')
+_UUID = re.compile(r'[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
+
+#: A function from a text to the text that may be shown.
+Change = Callable[[str], str]
+
+
+def finding_with(finding: model.Finding, change: Change) -> model.Finding:
+    """Return a finding with a change made to every text in it."""
+    subject = finding.subject
+    return dataclasses.replace(
+        finding,
+        subject=model.Subject(
+            kind=subject.kind,
+            name=change(subject.name),
+            file=None if subject.file is None else change(subject.file),
+            line=subject.line,
+            uuid=None if subject.uuid is None else change(subject.uuid),
+        ),
+        message=change(finding.message),
+        remediation=tuple(
+            model.Remediation(item.kind, change(item.text))
+            for item in finding.remediation
+        ),
+        references=tuple(change(text) for text in finding.references),
+        data={
+            name: change(value) if isinstance(value, str) else value
+            for name, value in finding.data.items()
+        },
+        aspect=change(finding.aspect),
+        waiver=None
+        if finding.waiver is None
+        else model.Waiver(
+            key=change(finding.waiver.key),
+            reason=change(finding.waiver.reason),
+            owner=change(finding.waiver.owner),
+            expires=finding.waiver.expires,
+        ),
+    )
+
+
+def redacted(finding: model.Finding, change: Change) -> model.Finding:
+    """Return a finding without secrets, whose remedies hold no mask.
+
+    :param change: what masks them.
+    """
+    subject = finding.subject
+    place = '(a value that is not shown)'
+    if subject.file is not None and change(subject.file) == subject.file:
+        line = '' if subject.line is None else f':{subject.line}'
+        place = f'(the value in {subject.file}{line})'
+    masked = finding_with(finding, change)
+    return dataclasses.replace(
+        masked,
+        remediation=tuple(
+            before
+            if before.text == after.text
+            else model.Remediation(
+                after.kind, secrets.pointed(after.text, place)
+            )
+            for before, after in zip(finding.remediation, masked.remediation)
+        ),
+    )
+
+
+class Names:
+    """Pseudonyms for the hosts, projects and shares of one report.
+
+    The same name has the same pseudonym everywhere in the report; they are
+    numbered in the order of the names, so the same site gives the same ones.
+
+    :param hosts: names and addresses of machines, as the sources have them.
+    """
+
+    def __init__(self, report: model.Report, hosts: Iterable[str]) -> None:
+        found: dict[str, set[str]] = {'host': set(), 'project': set()}
+        found['host'].update(hosts)
+        shares: set[str] = set()
+        for finding in _findings(report):
+            found['host'].update(_hosts(finding))
+            found['project'].update(_projects(finding))
+            shares.update(_shares(finding))
+        self._names = {
+            name: f'{kind}-{number}'
+            for kind, names in found.items()
+            for number, name in enumerate(sorted(names - {''}), 1)
+        }
+        # A share may be called 'data' or 'share': its name is replaced in
+        # what is said of it, not in every sentence.
+        self._shares = {
+            name: f'share-{number}'
+            for number, name in enumerate(sorted(shares - {''}), 1)
+        }
+        self._pattern = _pattern(self._names)
+
+    def hide(self, report: model.Report) -> model.Report:
+        """Return the report with every name replaced."""
+        change = self._change
+        return dataclasses.replace(
+            report,
+            files=tuple(
+                dataclasses.replace(file, path=change(file.path))
+                for file in report.files
+            ),
+            redacted_names=True,
+            host='',
+            checks=tuple(
+                dataclasses.replace(
+                    result,
+                    reason=change(result.reason),
+                    findings=tuple(
+                        finding_with(finding, self._change_in(finding))
+                        for finding in result.findings
+                    ),
+                )
+                for result in report.checks
+            ),
+        )
+
+    def _change(self, text: str) -> str:
+        if self._pattern is None:
+            return text
+        return self._pattern.sub(lambda m: self._names[m.group()], text)
+
+    def _change_in(self, finding: model.Finding) -> Change:
+        shares = {name: self._shares[name] for name in _shares(finding)}
+        pattern = _pattern(shares)
+        if pattern is None:
+            return self._change
+
+        def change(text: str) -> str:
+            parts = re.split(f'({pattern.pattern})', text)
+            return ''.join(
+                shares[part] if number % 2 else self._change(part)
+                for number, part in enumerate(parts)
+            )
+
+        return change
+
+
+def _pattern(names: Iterable[str]) -> 'Optional[re.Pattern[str]]':
+    """Return what matches each of the names where it stands alone."""
+    longest_first = sorted(names, key=lambda name: (-len(name), name))
+    if not longest_first:
+        return None
+    words = '|'.join(re.escape(name) for name in longest_first)
+    return re.compile(rf'(?<![\w-])(?:{words})(?![\w-])')
+
+
+def _findings(report: model.Report) -> Iterator[model.Finding]:
+    for result in report.checks:
+        yield from result.findings
+
+
+def _texts(finding: model.Finding) -> Iterator[str]:
+    subject = finding.subject
+    yield from (subject.name, subject.file or '', finding.message)
+    yield from (item.text for item in finding.remediation)
+    yield from (v for v in finding.data.values() if isinstance(v, str))
+
+
+def _values(
+    finding: model.Finding, pattern: 're.Pattern[str]'
+) -> Iterator[str]:
+    for name, value in finding.data.items():
+        if isinstance(value, str) and pattern.search(name):
+            yield value
+
+
+def _hosts(finding: model.Finding) -> Iterator[str]:
+    # manila's host is HOST@BACKEND#POOL; the name of a service that the
+    # checks give is BINARY@HOST@BACKEND.
+    for value in _values(finding, _HOST_KEY):
+        yield value.partition('@')[0].partition('#')[0]
+    if finding.subject.kind == 'service' and '@' in finding.subject.name:
+        yield finding.subject.name.split('@')[1]
+    if finding.subject.kind == 'host':
+        yield finding.subject.name.partition('@')[0]
+
+
+def _projects(finding: model.Finding) -> Iterator[str]:
+    yield from _values(finding, _PROJECT_KEY)
+    if finding.subject.kind == 'project':
+        yield finding.subject.name
+    for text in _texts(finding):
+        yield from _PROJECT.findall(text)
+
+
+def _shares(finding: model.Finding) -> list[str]:
+    """Return the names of shares and the like that a finding holds."""
+    if not finding.subject.kind.startswith('share'):
+        return []
+    found = [finding.subject.name, *_values(finding, _SHARE_KEY)]
+    return [
+        name
+        for name in found
+        if name and not _UUID.search(name) and not _PROJECT.search(name)
+    ]

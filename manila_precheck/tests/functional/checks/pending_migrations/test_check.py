@@ -1,0 +1,879 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What only MySQL has: engines, collations, tables that are written anew."""
+
+from unittest import mock
+import uuid
+
+import ddt
+import fixtures
+import sqlalchemy as sa
+from testtools import matchers
+
+from manila_precheck import model
+from manila_precheck.checks.pending_migrations.sql import migrated_rows
+from manila_precheck.evidence.database import scan
+from manila_precheck.tests import databases
+from manila_precheck.tests.unit.checks.pending_migrations import (
+    test_check as unit,
+)
+
+CHECK = unit.CHECK
+UTF8 = 'utf8mb3_general_ci'
+
+
+def of_option(severity, message, aspect):
+    return model.Finding(
+        CHECK,
+        severity,
+        model.Subject('option', 'database/connection'),
+        message,
+        (
+            model.advice(
+                'In [database] connection write mysql+pymysql:// in place of '
+                'mariadb+pymysql://; nothing else of the URL changes.'
+            ),
+        ),
+        aspect=aspect,
+    )
+
+
+def fails(revision, why, what):
+    return model.Finding(
+        CHECK,
+        model.Severity.FAILURE,
+        model.Subject('revision', revision),
+        f'"manila-manage db sync" fails at revision {revision}: {why}',
+        (
+            model.advice(
+                'Let the account read it; or find out who dropped it, and '
+                'take it from a backup. See schema-revision.'
+            ),
+        ),
+        aspect=f'without-{what}',
+    )
+
+
+def in_the_way(revision, why, aspect, todo):
+    return model.Finding(
+        CHECK,
+        model.Severity.FAILURE,
+        model.Subject('revision', revision),
+        f'"manila-manage db sync" fails at revision {revision}: {why}',
+        (todo,),
+        aspect=aspect,
+    )
+
+
+class Servers(unit.Scenarios):
+    """What a server refuses, and SQLite would not."""
+
+    def test_a_table_that_migrations_change_is_gone(self):
+        database = self.database('2025.1')
+        database.execute('DROP TABLE share_instances CASCADE')
+        changes = 'table share_instances, which it changes, is not there'
+        self.assertEqual(
+            (
+                fails('e975ea83b712', changes, 'share_instances'),
+                fails('eead2cb81845', changes, 'share_instances'),
+                fails(
+                    '004e506e922e',
+                    'table share_instances, to which '
+                    'share_instance_metadata.share_instance_id refers, is '
+                    'not there',
+                    'share_instances',
+                ),
+            ),
+            self.check(database, target='2026.1'),
+        )
+
+    def test_a_column_that_a_migration_drops_is_gone(self):
+        database = self.database('xena')
+        # With it goes its foreign key, which MySQL drops by its name.
+        if self.server == 'mysql':
+            database.execute(
+                'ALTER TABLE share_servers DROP FOREIGN KEY '
+                'fk_share_servers_share_network_subnet_id_share_network_'
+                'subnets'
+            )
+        database.execute(
+            'ALTER TABLE share_servers DROP COLUMN share_network_subnet_id'
+        )
+        what = 'share_servers.share_network_subnet_id'
+        self.assertIn(
+            fails(
+                'a87e0fb17dee',
+                f'column {what}, which it changes, is not there',
+                what,
+            ),
+            self.check(database, target='yoga'),
+        )
+
+    def test_tables_that_no_pending_migration_needs_are_gone(self):
+        database = self.database('2024.1')
+        database.execute(
+            'DROP TABLE share_instances CASCADE',
+            'DROP TABLE network_allocations CASCADE',
+            'DROP TABLE availability_zones CASCADE',
+        )
+        self.assertEqual((), self.check(database, target='2025.1'))
+
+
+@ddt.ddt
+class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
+    def keys(self, database, **site):
+        return [
+            (finding.severity.name, finding.key)
+            for finding in self.check(database, **site)
+        ]
+
+    def test_a_mariadb_url(self):
+        database = self.database('xena')
+        url = database.url.replace('mysql+', 'mariadb+')
+        self.assertEqual(
+            (
+                of_option(
+                    model.Severity.FAILURE,
+                    '"manila-manage db sync" fails at revision a87e0fb17dee: '
+                    '[database] connection is a mariadb:// URL, for which it '
+                    'does not drop a foreign key before the column (error '
+                    '1553)',
+                    'a87e0fb17dee',
+                ),
+                of_option(
+                    model.Severity.WARNING,
+                    '[database] connection is a mariadb:// URL: times in the '
+                    'new tables '
+                    '(share_server_share_network_subnet_mappings) are kept '
+                    'without fractions of a second',
+                    'precision',
+                ),
+            ),
+            self.check(url, target='yoga'),
+        )
+
+    def test_a_mariadb_url_later(self):
+        database = self.database('2024.1')
+        url = database.url.replace('mysql+', 'mariadb+')
+        self.assertEqual((), self.check(url, target='2025.1'))
+
+    def test_a_mariadb_url_on_a_first_install(self):
+        url = self.database().url.replace('mysql+', 'mariadb+')
+        (finding,) = self.check(url, target='2026.1')
+        self.assertEqual(
+            (
+                model.Severity.FAILURE,
+                'pending-migrations[database/connection#first-install]',
+            ),
+            (finding.severity, finding.key),
+        )
+
+    def converted(self, release, *tables):
+        database = self.database(release)
+        inspector = sa.inspect(database.engine)
+        # A column that a foreign key needs is not converted.
+        for table in inspector.get_table_names():
+            for key in inspector.get_foreign_keys(table):
+                database.execute(
+                    f'ALTER TABLE {table} DROP FOREIGN KEY {key["name"]}'
+                )
+        for table in tables or inspector.get_table_names():
+            database.execute(
+                f'ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4 '
+                'COLLATE utf8mb4_general_ci'
+            )
+        return database
+
+    def test_restored_as_utf8mb4(self):
+        self.assertEqual(
+            [
+                (
+                    'FAILURE',
+                    'pending-migrations[e975ea83b712'
+                    '#encryption_refs.share_instance_id]',
+                ),
+                (
+                    'FAILURE',
+                    'pending-migrations[e975ea83b712'
+                    '#encryption_refs.share_server_id]',
+                ),
+                (
+                    'FAILURE',
+                    'pending-migrations[eead2cb81845'
+                    '#share_instances.qos_type_id]',
+                ),
+                (
+                    'FAILURE',
+                    'pending-migrations[004e506e922e'
+                    '#share_instance_metadata.share_instance_id]',
+                ),
+            ],
+            self.keys(self.converted('2025.1'), target='2026.1'),
+        )
+
+    def test_one_table_of_another_collation(self):
+        database = self.converted('2025.1', 'share_servers')
+        self.assertEqual(
+            (
+                model.Finding(
+                    CHECK,
+                    model.Severity.FAILURE,
+                    model.Subject('revision', 'e975ea83b712'),
+                    '"manila-manage db sync" fails at revision e975ea83b712: '
+                    'encryption_refs.share_server_id gets the collation '
+                    f'{UTF8} and refers to share_servers, which has '
+                    'utf8mb4_general_ci (error 1005, errno 150)',
+                    (
+                        model.advice(
+                            'With the services stopped, dump the database and '
+                            'load it into a new one with the collation that '
+                            'the migrations ask for; a character that utf8mb3 '
+                            'does not have is lost:'
+                        ),
+                        model.command(
+                            "mysqldump --single-transaction DATABASE | sed -E "
+                            "'/^CREATE TABLE/,/^\\) ENGINE/ { "
+                            's/(CHARSET=|CHARACTER SET )[a-z0-9]+/'
+                            '\\1utf8mb3/; s/(COLLATE[= ])[a-z0-9_]+/'
+                            "\\1utf8mb3_general_ci/ }' | mysql NEW_DATABASE"
+                        ),
+                    ),
+                    aspect='encryption_refs.share_server_id',
+                ),
+            ),
+            self.check(database, target='2026.1'),
+        )
+
+    def test_another_collation_that_stops_none_of_them(self):
+        database = self.converted('2024.1', 'messages', 'share_types')
+        (finding,) = self.check(database, target='2025.1')
+        self.assertEqual(
+            (
+                model.Severity.WARNING,
+                f'2 tables are not in {UTF8}, which new tables get: '
+                'messages, share_types; a later migration that refers to one '
+                'fails',
+                {'tables': 2, 'collation': UTF8},
+            ),
+            (finding.severity, finding.message, finding.data),
+        )
+
+    def in_myisam(self, release, *tables):
+        database = self.database(release)
+        for table in tables:
+            database.execute(
+                'SET foreign_key_checks = 0',
+                f'CREATE TABLE zz LIKE {table}',
+                'ALTER TABLE zz ENGINE = MyISAM',
+                f'DROP TABLE {table}',
+                f'RENAME TABLE zz TO {table}',
+            )
+        return database
+
+    @ddt.data(
+        (
+            '2025.1',
+            'share_servers',
+            '2026.1',
+            'pending-migrations[e975ea83b712#encryption_refs.share_server_id]',
+        ),
+        (
+            '2023.1',
+            'availability_zones',
+            '2024.1',
+            'pending-migrations[2d708a9a3ba9'
+            '#share_backups.availability_zone_id]',
+        ),
+    )
+    @ddt.unpack
+    def test_the_engine_of_a_table_that_is_referred_to(
+        self, release, table, target, key
+    ):
+        database = self.in_myisam(release, table)
+        (finding,) = self.check(database, target=target)
+        self.assertEqual(
+            (
+                model.Severity.FAILURE,
+                key,
+                (model.sql('mysql', f'ALTER TABLE {table} ENGINE = InnoDB;'),),
+            ),
+            (finding.severity, finding.key, finding.remediation),
+        )
+
+    def test_another_index_does_for_a_foreign_key(self):
+        database = self.database('2025.1')
+        database.execute(
+            'ALTER TABLE share_instances ADD KEY (id), DROP PRIMARY KEY'
+        )
+        self.assertEqual((), self.check(database, target='2026.1'))
+
+    def test_an_engine_that_stops_none_of_them(self):
+        database = self.in_myisam('2025.1', 'messages')
+        (finding,) = self.check(database, target='2026.1')
+        self.assertEqual(
+            (
+                model.Severity.WARNING,
+                '1 table is not in InnoDB: messages; a later migration that '
+                'refers to one fails, and until then nothing checks its '
+                'references',
+            ),
+            (finding.severity, finding.message),
+        )
+
+    def test_a_foreign_key_that_is_dropped_by_its_name(self):
+        name = 'fk_share_servers_share_network_subnet_id_share_network_subnets'
+        database = self.database('xena')
+        database.execute(f'ALTER TABLE share_servers DROP FOREIGN KEY {name}')
+        (finding,) = self.check(database, target='yoga')
+        self.assertEqual(
+            (
+                model.Severity.FAILURE,
+                '"manila-manage db sync" fails at revision a87e0fb17dee: it '
+                f'drops the foreign key {name} of share_servers, which is '
+                'not there (error 1091)',
+            ),
+            (finding.severity, finding.message),
+        )
+
+    def test_a_key_on_a_column_that_goes(self):
+        database = self.database('xena')
+        database.execute(
+            'ALTER TABLE share_servers ADD CONSTRAINT mine FOREIGN KEY '
+            '(share_network_subnet_id) REFERENCES share_network_subnets (id)'
+        )
+        self.assertEqual(
+            (
+                in_the_way(
+                    'a87e0fb17dee',
+                    'it drops column share_servers.share_network_subnet_id, '
+                    'which the foreign key mine of share_servers needs '
+                    '(error 1553)',
+                    'mine',
+                    model.command(
+                        'mysql DATABASE -e '
+                        "'ALTER TABLE share_servers DROP FOREIGN KEY mine;'"
+                    ),
+                ),
+            ),
+            self.check(database, target='yoga'),
+        )
+
+    @ddt.data(
+        ('2023.1', '2024.1', '9afbe2df4945', 'fk_backups_share_id_shares'),
+        ('2025.1', '2026.1', 'e975ea83b712', 'encryption_refs_ibfk_2'),
+    )
+    @ddt.unpack
+    def test_a_key_of_a_table_that_was_put_aside(
+        self, release, target, revision, name
+    ):
+        database = self.database(release)
+        database.execute(
+            'CREATE TABLE aside (id VARCHAR(36), CONSTRAINT '
+            f'{name} FOREIGN KEY (id) REFERENCES shares (id)) '
+            'CHARACTER SET utf8'
+        )
+        table = {
+            '9afbe2df4945': 'share_backups',
+            'e975ea83b712': 'encryption_refs',
+        }[revision]
+        self.assertEqual(
+            (
+                in_the_way(
+                    revision,
+                    f'{table} gets a foreign key {name}, and a foreign key '
+                    'of aside has that name (error 1005, errno 121)',
+                    name,
+                    model.command(
+                        'mysql DATABASE -e '
+                        f"'ALTER TABLE aside DROP FOREIGN KEY {name};'"
+                    ),
+                ),
+            ),
+            self.check(database, target=target),
+        )
+
+    def test_a_key_of_the_table_that_a_migration_has_made(self):
+        database = self.database('2023.1')
+        database.execute(
+            'CREATE TABLE share_backups (id VARCHAR(36) PRIMARY KEY, '
+            'share_id VARCHAR(36), CONSTRAINT fk_backups_share_id_shares '
+            'FOREIGN KEY (share_id) REFERENCES shares (id)) '
+            'CHARACTER SET utf8'
+        )
+        (finding,) = self.check(database, target='2024.1')
+        self.assertEqual('half-applied', finding.aspect)
+
+    def test_a_table_that_a_table_refers_to_that_is_read(self):
+        """It is none that a migration changes, or refers to."""
+        database = self.database('2023.1')
+        database.execute('DROP TABLE share_servers')
+        self.assertEqual(
+            (
+                fails(
+                    '2d708a9a3ba9',
+                    'table share_servers, to which '
+                    'share_groups.share_server_id refers, is not there',
+                    'share_servers',
+                ),
+            ),
+            self.check(database, target='2024.1'),
+        )
+
+    def test_a_view_in_place_of_a_table(self):
+        """The check crashed: KeyError."""
+        database = self.database('2024.1')
+        database.execute(
+            'RENAME TABLE services TO old_services',
+            'CREATE VIEW services AS SELECT * FROM old_services',
+        )
+        self.assertEqual(
+            (
+                fails(
+                    'cdefa6287df8',
+                    'table services, which it changes, is a view',
+                    'services',
+                ),
+            ),
+            self.check(database, target='2025.1'),
+        )
+
+    def test_a_label_that_python_tells_from_admin(self):
+        database = self.database('xena')
+        database.insert(
+            'network_allocations',
+            {'id': 'n1', 'share_server_id': 'gone', 'label': 'Admin'},
+        )
+        self.assertEqual(
+            [
+                ('FAILURE', 'pending-migrations[network_allocations#orphans]'),
+                (
+                    'INFO',
+                    'pending-migrations[network_allocations#a87e0fb17dee]',
+                ),
+            ],
+            self.keys(database, target='yoga'),
+        )
+
+    def test_zones_that_python_tells_from_each_other(self):
+        """The name that comes last takes the backups of both."""
+        for first, last, aspects in (
+            ('z1', 'False', []),
+            ('False', 'z2', ['deleted-zone']),
+        ):
+            database = self.before_zones()
+            database.insert(
+                'availability_zones',
+                {'id': 'z1', 'name': 'nova', 'deleted': first},
+                {'id': 'z2', 'name': 'Nova', 'deleted': last},
+            )
+            database.execute(
+                "INSERT INTO share_backups VALUES ('b1', 'False', 'nova')"
+            )
+            self.assertEqual(
+                aspects,
+                [finding.aspect for finding in self.backups_of(database)],
+            )
+
+    def with_dates(self, release, table, *dates, **values):
+        """Return a database with a row for each date of deletion."""
+        database = self.database(release)
+        database.insert(
+            table,
+            *[{'id': f'x{n}', **values} for n in range(len(dates))],
+        )
+        database.execute(
+            "SET sql_mode = ''",
+            *[
+                f"UPDATE {table} SET deleted_at = '{date}' "
+                f"WHERE id = 'x{number}'"
+                for number, date in enumerate(dates)
+            ],
+        )
+        return database
+
+    @ddt.data(
+        ('2025.1', 'share_instances', '2026.1', 'eead2cb81845', {}),
+        (
+            'xena',
+            'network_allocations',
+            'yoga',
+            'a87e0fb17dee',
+            {'label': 'admin', 'share_server_id': 's1'},
+        ),
+        (
+            'xena',
+            'share_servers',
+            'yoga',
+            'a87e0fb17dee',
+            {'share_network_subnet_id': 'n1'},
+        ),
+    )
+    @ddt.unpack
+    def test_dates_of_zero(self, release, table, target, revision, values):
+        database = self.with_dates(
+            release,
+            table,
+            '0000-00-00 00:00:00',
+            '2024-00-01 00:00:00',
+            '2024-01-01 00:00:00',
+            **values,
+        )
+        database.insert('share_network_subnets', {'id': 'n1'})
+        database.insert('share_servers', {'id': 's1'})
+        self.assertEqual(
+            [
+                model.Finding(
+                    CHECK,
+                    model.Severity.FAILURE,
+                    model.Subject('table', table),
+                    '"manila-manage db sync" fails at revision '
+                    f'{revision}: 2 rows of {table} with a date of zero in '
+                    'deleted_at, which MySQL does not take again (error '
+                    '1292)',
+                    (
+                        model.command(
+                            f"mysql DATABASE -e 'UPDATE {table} SET "
+                            'deleted_at = NULL WHERE MONTH(deleted_at) = 0 '
+                            "OR DAYOFMONTH(deleted_at) = 0;'"
+                        ),
+                    ),
+                    data={'rows': 2},
+                    aspect='zero-deleted_at',
+                )
+            ],
+            [
+                finding
+                for finding in self.check(database, target=target)
+                if finding.severity is model.Severity.FAILURE
+            ],
+        )
+
+    def test_dates_of_zero_in_pieces(self):
+        made = self.database('2025.1')
+        made.insert(
+            'share_instances',
+            *[{'id': f'{number:x}0'} for number in range(16)],
+        )
+        made.execute(
+            "SET sql_mode = ''",
+            "UPDATE share_instances SET deleted_at = '0000-00-00' "
+            "WHERE id <> '00'",
+            "UPDATE share_instances SET created_at = '2024-01-00' "
+            "WHERE id = 'f0'",
+        )
+        found = self.connect(made)
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'manila_precheck.evidence.database.scan.FIRST_ROWS', 2
+            )
+        )
+        asked = []
+        original = found.row
+
+        def row(statement, about=''):
+            asked.append(statement)
+            return original(statement, about)
+
+        self.useFixture(fixtures.MonkeyPatch('time.sleep', lambda _: None))
+        with mock.patch.object(found, 'row', row):
+            numbers = migrated_rows.zero_dates(
+                found, 'share_instances', scan.Size(16)
+            )
+        self.assertEqual(
+            (16, [('created_at', 1), ('deleted_at', 15)]), numbers
+        )
+        self.assertThat(len(asked), matchers.GreaterThan(2))
+
+    @ddt.data(
+        ('2024.1', 'share_instances', '2025.1', {}),
+        ('xena', 'share_servers', 'yoga', {}),
+    )
+    @ddt.unpack
+    def test_dates_of_zero_that_stop_none(
+        self, release, table, target, values
+    ):
+        database = self.with_dates(
+            release, table, '0000-00-00 00:00:00', **values
+        )
+        self.assertEqual((), self.check(database, target=target))
+
+    @ddt.data(
+        (10.0, 600, model.Severity.INFO, 'less than a second'),
+        (
+            4e5,
+            600,
+            model.Severity.INFO,
+            'about 1 s (a second to 2 s)',
+        ),
+        (4e8, 600, model.Severity.WARNING, 'about 20 min (10 min to 40 min)'),
+        (4e6, 13, model.Severity.INFO, 'about 12 s (6 s to 24 s)'),
+        (4e6, 12, model.Severity.WARNING, 'about 12 s (6 s to 24 s)'),
+    )
+    @ddt.unpack
+    def test_a_table_that_is_written_anew(self, rate, limit, severity, words):
+        database = self.database('2025.1')
+        database.insert(
+            'share_instances', *[{'id': f'i{n}'} for n in range(3)]
+        )
+        (finding,) = self.check(
+            database,
+            target='2026.1',
+            check_options={
+                CHECK: {
+                    'seconds_per_million_rows': rate,
+                    'warning_seconds': limit,
+                }
+            },
+        )
+        self.assertEqual(
+            (
+                severity,
+                'pending-migrations[share_instances#eead2cb81845]',
+                'revision eead2cb81845 writes table share_instances anew, '
+                f'with 3 rows: {words}, and 1 MB of disk space on the '
+                'database server beside the table',
+                ('eead2cb81845', 3),
+            ),
+            (
+                finding.severity,
+                finding.key,
+                finding.message,
+                (finding.data['revision'], finding.data['rows']),
+            ),
+        )
+
+
+@ddt.ddt
+class PendingMigrationsPostgreSQLTest(Servers, databases.PostgreSQLTest):
+    @ddt.data(
+        ('CREATE VIEW {} AS SELECT id FROM shares', 'view', 'qos_types'),
+        ('CREATE SEQUENCE {}', 'sequence', 'qos_types'),
+        ('CREATE INDEX {} ON shares (id)', 'index', 'qos_types'),
+        ('CREATE TYPE {} AS (id INTEGER)', 'type', 'qos_types'),
+        ("CREATE TYPE {} AS ENUM ('a')", 'type', 'qos_types'),
+        ('CREATE INDEX {} ON shares (id)', 'index', 'uc_qos_type_name'),
+    )
+    @ddt.unpack
+    def test_a_name_that_is_taken(self, statement, kind, name):
+        database = self.database('2025.1')
+        database.execute(statement.format(name))
+        self.assertEqual(
+            (
+                in_the_way(
+                    'eead2cb81845',
+                    f'it creates table qos_types, and {kind} {name} is '
+                    'there, which PostgreSQL takes for the same name',
+                    name,
+                    model.advice('Rename it, or drop it.'),
+                ),
+            ),
+            self.check(database, target='2026.1'),
+        )
+
+    def test_a_name_in_another_schema(self):
+        database = self.database('2025.1')
+        database.execute(
+            'CREATE SCHEMA elsewhere',
+            'CREATE SEQUENCE elsewhere.qos_types',
+        )
+        self.assertEqual((), self.check(database, target='2026.1'))
+
+    @ddt.data(
+        ('CREATE VIEW {} AS SELECT * FROM share_servers', 'view report'),
+        (
+            'CREATE MATERIALIZED VIEW {} AS SELECT share_network_subnet_id '
+            'FROM share_servers',
+            'materialized view report',
+        ),
+    )
+    @ddt.unpack
+    def test_a_view_of_a_column_that_goes(self, statement, what):
+        database = self.database('xena')
+        database.execute(statement.format('report'))
+        column = 'share_servers.share_network_subnet_id'
+        self.assertEqual(
+            (
+                in_the_way(
+                    'a87e0fb17dee',
+                    f'it drops column {column}, on which {what} depends',
+                    f'{column} {what}',
+                    model.advice(
+                        'Drop it, and create it again without the column '
+                        'when the upgrade is done.'
+                    ),
+                ),
+            ),
+            self.check(database, target='yoga'),
+        )
+
+    def test_a_view_without_the_column_that_goes(self):
+        database = self.database('xena')
+        database.execute(
+            'CREATE VIEW report AS SELECT id, host FROM share_servers'
+        )
+        self.assertEqual((), self.check(database, target='yoga'))
+
+    def test_a_key_that_new_ones_refer_to_is_gone(self):
+        database = self.database('2025.1')
+        database.execute(
+            'ALTER TABLE share_instances DROP CONSTRAINT '
+            'share_instances_pkey CASCADE'
+        )
+        self.assertEqual(
+            tuple(
+                fails(
+                    revision,
+                    f'share_instances (id), to which {child} refers, is no '
+                    'key',
+                    'share_instances (id)',
+                )
+                for revision, child in (
+                    ('e975ea83b712', 'encryption_refs.share_instance_id'),
+                    (
+                        '004e506e922e',
+                        'share_instance_metadata.share_instance_id',
+                    ),
+                )
+            ),
+            self.check(database, target='2026.1'),
+        )
+
+    def test_no_table_is_written_anew(self):
+        database = self.database('2025.1')
+        database.insert('share_instances', {'id': 'i1'})
+        self.assertEqual((), self.check(database, target='2026.1'))
+
+
+TAKE_OVER = (
+    "printf '%s \\\\gexec\\n' \"SELECT format('ALTER TABLE %I OWNER TO %I', "
+    "tablename, '{0}') FROM pg_tables WHERE schemaname = 'public' AND "
+    "tableowner <> '{0}'\" | psql DATABASE"
+)
+
+
+class OwnersPostgreSQLTest(databases.PostgreSQLTest):
+    """What manila's account may not change."""
+
+    def setUp(self):
+        super().setUp()
+        self.role = f'precheck_{uuid.uuid4().hex[:12]}'
+
+    def made(self, release, *grants):
+        """Return a database, and its URL as the other account has it."""
+        database = self.database(release)
+        database.admin(f"CREATE ROLE {self.role} LOGIN PASSWORD 'secret'")
+        self.addCleanup(database.admin, f'DROP ROLE {self.role}')
+        self.addCleanup(database.execute, f'DROP OWNED BY {self.role}')
+        database.execute(
+            *(f'GRANT {grant} TO {self.role}' for grant in grants)
+        )
+        url = databases.url_of(
+            'postgresql', database.name, self.role, 'secret'
+        )
+        return database, url
+
+    def findings(self, url, target):
+        result = self.run_check(
+            CHECK, url, target=target, options={'max_listed': 3}
+        )
+        self.assertEqual('', result.reason)
+        return result.findings
+
+    def found(self, severity, words, tables):
+        return model.Finding(
+            CHECK,
+            severity,
+            model.Subject('database', 'owner'),
+            words,
+            (model.command(TAKE_OVER.format(self.role)),),
+            data={'tables': tables},
+        )
+
+    def test_tables_of_another_account(self):
+        _, url = self.made(
+            '2025.1',
+            'ALL ON ALL TABLES IN SCHEMA public',
+            'CREATE ON SCHEMA public',
+        )
+        (found,) = self.findings(url, '2026.1')
+        tables = found.data['tables']
+        self.assertEqual(
+            self.found(
+                model.Severity.FAILURE,
+                f'{tables} tables not of {self.role}, the account of '
+                f'[database] connection, but of {databases.USER}: '
+                'alembic_version, async_operation_data, availability_zones '
+                f'and {tables - 3} more; "manila-manage db sync" fails at '
+                'revision e975ea83b712, which changes share_servers or '
+                'refers to it',
+                tables,
+            ),
+            found,
+        )
+
+    def test_a_table_that_no_migration_changes(self):
+        database, url = self.made(
+            '2025.1',
+            'ALL ON ALL TABLES IN SCHEMA public',
+            'CREATE ON SCHEMA public',
+        )
+        tables = set(database.metadata.tables) - {'messages'}
+        database.execute(
+            *(
+                f'ALTER TABLE {table} OWNER TO {self.role}'
+                for table in sorted(tables)
+            ),
+            f'ALTER TABLE alembic_version OWNER TO {self.role}',
+        )
+        self.assertEqual(
+            (
+                self.found(
+                    model.Severity.WARNING,
+                    f'1 table not of {self.role}, the account of [database] '
+                    f'connection, but of {databases.USER}: messages; a later '
+                    'migration that changes one fails',
+                    1,
+                ),
+            ),
+            self.findings(url, '2026.1'),
+        )
+
+    def test_a_schema_that_takes_no_table(self):
+        database, url = self.made('2025.1', 'USAGE ON SCHEMA public')
+        for table in (*database.metadata.tables, 'alembic_version'):
+            database.execute(f'ALTER TABLE {table} OWNER TO {self.role}')
+        # What PostgreSQL has not from 15 on.
+        database.execute('REVOKE CREATE ON SCHEMA public FROM PUBLIC')
+        self.assertEqual(
+            (
+                model.Finding(
+                    CHECK,
+                    model.Severity.FAILURE,
+                    model.Subject('database', 'schema'),
+                    '"manila-manage db sync" fails at revision e975ea83b712: '
+                    f'{self.role}, the account of [database] connection, may '
+                    'not make a table in the schema public, as it does with '
+                    'encryption_refs',
+                    (
+                        model.command(
+                            'psql DATABASE -c '
+                            f"'GRANT CREATE ON SCHEMA public TO {self.role};'"
+                        ),
+                    ),
+                ),
+            ),
+            self.findings(url, '2026.1'),
+        )
+
+    def test_an_account_that_only_reads_is_not_manilas(self):
+        _, url = self.made('2025.1', 'SELECT ON ALL TABLES IN SCHEMA public')
+        self.assertEqual((), self.findings(url, '2026.1'))

@@ -1,0 +1,402 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import bz2
+import dataclasses
+import datetime
+import gzip
+import io
+import lzma
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from unittest import mock
+
+import ddt
+import fixtures
+
+from manila_precheck import catalog
+from manila_precheck import model
+from manila_precheck import releases
+from manila_precheck import testing
+from manila_precheck.checks.database_backup import dump
+from manila_precheck.tests import databases
+
+CHECK = 'database-backup'
+HEAD = '0d8c8f6d54a4'
+
+TABLES = '\n'.join(
+    f'CREATE TABLE `{table}` (\n  `id` varchar(36)\n);'
+    for table in catalog.Catalog().tables(releases.parse('2025.1'))
+    if table != 'alembic_version'
+)
+
+# The ends of a dump as the tools write them.
+DUMP = f'''-- MariaDB dump 10.19  Distrib 10.11.6-MariaDB
+-- Host: localhost    Database: manila
+{TABLES}
+CREATE TABLE `alembic_version` (`version_num` varchar(32) NOT NULL);
+INSERT INTO `alembic_version` VALUES
+('{HEAD}');
+-- Dump completed
+'''
+
+MAKE = (
+    model.advice('Make a new one while the services are stopped:'),
+    model.command('sqlite3 DATABASE ".backup FILE"'),
+)
+
+PACKERS = {
+    'plain': lambda data: data,
+    'gzip': gzip.compress,
+    'bzip2': bz2.compress,
+    'xz': lzma.compress,
+}
+
+
+@ddt.ddt
+class DatabaseBackupTest(databases.SQLiteTest):
+    def run_check(
+        self, data, name='manila.sql', age_hours=1.0, made=None, **options
+    ):
+        """Run the check over one file; None for no file."""
+        site = self.useFixture(
+            testing.Site(
+                connection=(made or self.database('2025.1')).url,
+                source=None,
+                target='2026.1',
+                stage='stopped',
+                check_options={CHECK: {**options}},
+            )
+        )
+        self.path = site.file(name)
+        if data is not None:
+            with open(self.path, 'wb') as stream:
+                stream.write(data)
+            when = testing.NOW - datetime.timedelta(hours=age_hours)
+            os.utime(self.path, (when.timestamp(), when.timestamp()))
+        context = site.context()
+        _check().register(context.conf)
+        context.conf.set_override(
+            'path', self.path, group='manila_precheck_database_backup'
+        )
+        return site.run(CHECK, context)
+
+    def result(self, *findings):
+        return model.CheckResult(
+            CHECK,
+            'Backup of the database',
+            model.Outcome.FOUND if findings else model.Outcome.PASSED,
+            findings=findings,
+        )
+
+    def finding(self, severity, message, aspect, **data):
+        return model.Finding(
+            CHECK,
+            severity,
+            model.Subject('backup', 'newest'),
+            message,
+            MAKE,
+            data=data,
+            aspect=aspect,
+        )
+
+    @ddt.data(*PACKERS)
+    def test_whole_and_recent(self, kind):
+        packed = PACKERS[kind](DUMP.encode())
+        self.assertEqual(self.result(), self.run_check(packed))
+
+    @ddt.data(*PACKERS)
+    def test_every_one_that_is_cut_off_is_known(self, kind):
+        packed = PACKERS[kind](DUMP.encode())
+        for length in range(0, len(packed) - 1, len(packed) // 20):
+            result = self.run_check(packed[:length])
+            aspects = [one.aspect for one in result.findings]
+            # Of some beginnings nobody can tell what they were.
+            self.assertIn(aspects[0], ('incomplete', 'unread'), length)
+            self.assertNotIn('revision', aspects)
+
+    @ddt.data(
+        (-0.05, DUMP, False),
+        (-0.2, DUMP, True),
+        (-24 * 365, DUMP, True),
+        (1, DUMP[:-1] + ' on 2026-12-24  9:05:06\n', True),
+    )
+    @ddt.unpack
+    def test_a_backup_from_the_future_was_a_fresh_one(
+        self, age_hours, dump, is_ahead
+    ):
+        made = testing.NOW - datetime.timedelta(hours=age_hours)
+        if 'on 2026' in dump:
+            local = datetime.datetime(2026, 12, 24, 9, 5, 6)
+            made = local.astimezone(datetime.timezone.utc)
+        expected = self.finding(
+            model.Severity.WARNING,
+            '',
+            'age',
+            made=made.isoformat(),
+        )
+        result = self.run_check(dump.encode(), age_hours=age_hours)
+        expected = dataclasses.replace(
+            expected,
+            message=f'the backup {self.path} is of {made:%Y-%m-%d %H:%M} UTC, '
+            'and here it is 2026-04-01 12:00 UTC: a clock or a time zone is '
+            'wrong, and how old it is is not known',
+            data={'path': self.path, **expected.data},
+        )
+        self.assertEqual(
+            self.result(*([expected] if is_ahead else [])), result
+        )
+
+    @ddt.data(
+        '2026-13-01 10:00:00', '2026-04-01 99:00:00', '0000-00-00 0:00:00'
+    )
+    def test_a_backup_of_no_date_crashed(self, date):
+        result = self.run_check((DUMP[:-1] + f' on {date}\n').encode())
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    model.Severity.WARNING,
+                    f'the backup {self.path} has no date that could be read: '
+                    'how old it is is not known',
+                    'age',
+                    path=self.path,
+                )
+            ),
+            result,
+        )
+
+    def test_not_configured(self):
+        site = self.useFixture(
+            testing.Site(
+                connection=self.database('2025.1').url,
+                source=None,
+                target='2026.1',
+                stage='stopped',
+            )
+        )
+        self.assertEqual(
+            model.CheckResult(
+                CHECK,
+                'Backup of the database',
+                model.Outcome.SKIPPED,
+                'no backup is named: [manila_precheck_database_backup] path '
+                'is not set',
+            ),
+            site.run(CHECK),
+        )
+
+    @ddt.data('plan', 'upgraded')
+    def test_at_another_stage(self, stage):
+        site = self.useFixture(
+            testing.Site(
+                connection=self.database('2025.1').url,
+                source=None,
+                target='2026.1',
+                stage=stage,
+            )
+        )
+        self.assertEqual(model.Outcome.NOT_APPLICABLE, site.run(CHECK).outcome)
+
+    def test_none_is_there(self):
+        result = self.run_check(None)
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    model.Severity.FAILURE,
+                    f'no backup is at {self.path}',
+                    'missing',
+                )
+            ),
+            result,
+        )
+
+    def test_a_pipe_was_waited_for(self):
+        path = self.useFixture(fixtures.TempDir()).join('pipe')
+        os.mkfifo(path)
+        with mock.patch.object(dump, 'newest', return_value=path):
+            result = self.run_check(None)
+        self.assertEqual(
+            (model.Outcome.ERROR, f'{path}: a pipe, no file'),
+            (result.outcome, result.reason),
+        )
+
+    def test_one_that_was_cut_off(self):
+        result = self.run_check(DUMP[:-20].encode())
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    model.Severity.FAILURE,
+                    f'the backup {self.path} is not complete: it has no "-- '
+                    'Dump completed" at its end',
+                    'incomplete',
+                    path=self.path,
+                )
+            ),
+            result,
+        )
+
+    def test_of_another_revision(self):
+        result = self.run_check(DUMP.replace(HEAD, '2f27d904214c').encode())
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    model.Severity.FAILURE,
+                    f'the backup {self.path} is of revision 2f27d904214c and '
+                    f'the database is at {HEAD}: it is of another time, or of '
+                    'another database',
+                    'revision',
+                    path=self.path,
+                    revision='2f27d904214c',
+                    database=HEAD,
+                )
+            ),
+            result,
+        )
+
+    @ddt.data((24.0, False), (24.1, True))
+    @ddt.unpack
+    def test_age(self, hours, old):
+        result = self.run_check(DUMP.encode(), age_hours=hours)
+        findings = [
+            self.finding(
+                model.Severity.WARNING,
+                f'the backup {self.path} is of 2026-03-31 11:54 UTC, 24 hours '
+                'ago: what was written since is not in it',
+                'age',
+                path=self.path,
+                hours=24.1,
+                made='2026-03-31T11:54:00+00:00',
+            )
+        ]
+        self.assertEqual(self.result(*findings[: int(old)]), result)
+
+    def test_the_time_in_the_last_line_counts(self):
+        here = testing.NOW.astimezone()
+        line = f'-- Dump completed on {here:%Y-%m-%d %H:%M:%S}\n'
+        dump = DUMP.replace('-- Dump completed\n', line)
+        self.assertEqual(
+            self.result(), self.run_check(dump.encode(), age_hours=900.0)
+        )
+
+    def test_it_lacks_tables(self):
+        lacking = DUMP.replace('`shares` (', '`old` (')
+        lacking = lacking.replace('`messages` (', '`older` (')
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    model.Severity.FAILURE,
+                    f'the backup {self.path_of(lacking)} makes no table '
+                    'messages, shares, which the database has',
+                    'tables',
+                    path=self.path,
+                    missing=2,
+                )
+            ),
+            self.last,
+        )
+
+    def test_it_lacks_what_a_stopped_migration_left_behind(self):
+        made = self.database('2025.1')
+        made.execute('CREATE TABLE encryption_refs (id VARCHAR(36))')
+        self.assertEqual(
+            self.result(), self.run_check(DUMP.encode(), made=made)
+        )
+
+    def path_of(self, data):
+        self.last = self.run_check(data.encode())
+        return self.path
+
+    def packed(self, tool):
+        if shutil.which(tool) is None:
+            self.skipTest(f'there is no {tool}')
+        return subprocess.run(
+            [tool, '-q', '-c'],
+            input=DUMP.encode(),
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout
+
+    @ddt.data('zstd', 'lz4')
+    def test_packed_by_a_tool(self, tool):
+        packed = self.packed(tool)
+        self.assertEqual(self.result(), self.run_check(packed))
+        cut = self.run_check(packed[: len(packed) // 2])
+        self.assertEqual(['incomplete'], [f.aspect for f in cut.findings])
+
+    @ddt.data(
+        ('zstd', b'\x28\xb5\x2f\xfd'),
+        ('lz4', b'\x04\x22\x4d\x18'),
+    )
+    @ddt.unpack
+    def test_the_tool_that_unpacks_it_is_not_here(self, tool, head):
+        self.useFixture(fixtures.EnvironmentVariable('PATH', '/nowhere'))
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'manila_precheck.evidence.host.programs._PATH', ()
+            )
+        )
+        gone = dict.fromkeys(('compression.zstd', 'pyzstd', 'zstandard'))
+        self.useFixture(
+            fixtures.MonkeyPatch('sys.modules', {**sys.modules, **gone})
+        )
+        result = self.run_check(head + b'something')
+        self.assertEqual(
+            f'the backup {self.path} was not looked into, neither for its '
+            f'end nor for its revision: it is packed by {tool}, and nothing '
+            'that unpacks it is here',
+            result.findings[0].message,
+        )
+
+    @ddt.data('w', 'w:gz')
+    def test_an_archive_of_files(self, mode):
+        archive = io.BytesIO()
+        with tarfile.open(fileobj=archive, mode=mode) as stream:
+            member = tarfile.TarInfo('manila.sql')
+            member.size = len(DUMP)
+            stream.addfile(member, io.BytesIO(DUMP.encode()))
+        result = self.run_check(archive.getvalue())
+        self.assertEqual(
+            [
+                (
+                    model.Severity.WARNING,
+                    f'the backup {self.path} was not looked into, neither '
+                    'for its end nor for its revision: it is an archive of '
+                    'files',
+                )
+            ],
+            [(one.severity, one.message) for one in result.findings],
+        )
+
+    def test_something_else(self):
+        result = self.run_check(b'a picture')
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    model.Severity.WARNING,
+                    f'the backup {self.path} was not looked into, neither '
+                    'for its end nor for its revision: it is in no format '
+                    'that is known here',
+                    'unread',
+                    path=self.path,
+                )
+            ),
+            result,
+        )
+
+
+def _check():
+    from manila_precheck.checks.database_backup import check as database_backup
+
+    return database_backup.DatabaseBackup()

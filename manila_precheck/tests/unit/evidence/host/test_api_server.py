@@ -1,0 +1,153 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import os
+
+import ddt
+import fixtures
+import testtools
+
+from manila_precheck.evidence.host import api_server
+
+PROGRAM = api_server.Kind.PROGRAM
+SCRIPT = api_server.Kind.SCRIPT
+APPLICATION = api_server.Kind.APPLICATION
+
+
+@ddt.ddt
+class ApiServerTest(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.root = self.useFixture(fixtures.TempDir()).path
+
+    def write(self, name, text):
+        path = os.path.join(self.root, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, 'w') as stream:
+            stream.write(text)
+        return path
+
+    @ddt.data(
+        # systemd, a virtual environment, a module, a title set by the program
+        ('/usr/bin/python3 /usr/bin/manila-api --config-file x', PROGRAM),
+        ('/opt/v/bin/python3.12 /opt/v/bin/manila-api', PROGRAM),
+        ('python3 -m manila.cmd.api', PROGRAM),
+        ('/usr/bin/manila-api', PROGRAM),
+        ('manila-api: master process', PROGRAM),
+        ('uwsgi --http :8786 --wsgi-file /usr/local/bin/manila-wsgi', SCRIPT),
+        ('uwsgi --wsgi-file=/opt/v/bin/manila-wsgi', SCRIPT),
+        ('/v/bin/python3 /v/bin/manila-wsgi --port 8786', SCRIPT),
+        ('gunicorn manila.wsgi.api:application', APPLICATION),
+        ('uwsgi --wsgi-file /var/www/cgi-bin/manila/manila-wsgi', APPLICATION),
+        ('uwsgi --ini /etc/manila/manila-uwsgi.ini', APPLICATION),
+        ('/usr/sbin/apache2 -k start', None),
+        ('/usr/bin/python3 /usr/bin/manila-share', None),
+        ('/usr/bin/python3', None),
+        ('grep manila-api', None),
+        ('vim /usr/bin/manila-wsgi', None),
+        ('', None),
+    )
+    @ddt.unpack
+    def test_command(self, line, kind):
+        self.assertEqual(kind, api_server.of_command(line.split(' ')))
+
+    def test_uwsgi_that_calls_itself_so(self):
+        self.assertIsNone(
+            api_server.of_command(['manila-api uWSGI worker 1', ''])
+        )
+
+    def test_nothing(self):
+        self.assertEqual((), api_server.look(self.root))
+
+    def test_processes_each_once(self):
+        for number in (7, 8):
+            self.write(
+                f'proc/{number}/cmdline', 'python3\0/usr/bin/manila-api\0'
+            )
+        self.write('proc/9/cmdline', '')
+        self.write('proc/self/cmdline', 'uwsgi\0manila.wsgi.api\0')
+        self.assertEqual(
+            (api_server.Served(PROGRAM),), api_server.look(self.root)
+        )
+
+    @ddt.data(
+        (
+            'etc/apache2/sites-enabled/manila.conf',
+            '<VirtualHost *:8786>\n# /usr/bin/manila-wsgi\n'
+            '  WSGIScriptAlias / /usr/bin/manila-wsgi\n',
+            SCRIPT,
+            3,
+        ),
+        (
+            'etc/httpd/conf.d/10-manila_wsgi.conf',
+            'WSGIScriptAlias / "/var/www/cgi-bin/manila/manila-wsgi"\n',
+            APPLICATION,
+            1,
+        ),
+        (
+            'etc/manila/manila-uwsgi.ini',
+            '[uwsgi]\nmodule = manila.wsgi.api:application\n',
+            APPLICATION,
+            2,
+        ),
+        (
+            'etc/uwsgi/apps-enabled/manila-api.ini',
+            '[uwsgi]\n;wsgi-file = x\nwsgi-file = /os/v/bin/manila-wsgi\n',
+            SCRIPT,
+            3,
+        ),
+    )
+    @ddt.unpack
+    def test_web_server(self, name, text, kind, line):
+        path = self.write(name, text)
+        self.assertEqual(
+            (api_server.Served(kind, path, line),), api_server.look(self.root)
+        )
+
+    def test_a_pipe_was_waited_for(self):
+        self.write('etc/httpd/conf.d/a.txt', '')
+        os.mkfifo(os.path.join(self.root, 'etc/httpd/conf.d/a.conf'))
+        self.assertEqual((), api_server.look(self.root))
+
+    def test_a_link_is_what_it_leads_to(self):
+        self.write('usr/bin/manila-wsgi', '')
+        os.makedirs(os.path.join(self.root, 'var/www'))
+        os.symlink(
+            os.path.join(self.root, 'usr/bin/manila-wsgi'),
+            os.path.join(self.root, 'var/www/manila-wsgi'),
+        )
+        path = self.write(
+            'etc/httpd/conf/httpd.conf',
+            'WSGIScriptAlias / /var/www/manila-wsgi',
+        )
+        self.assertEqual(
+            (api_server.Served(SCRIPT, path, 1),), api_server.look(self.root)
+        )
+
+    def test_what_may_not_be_read(self):
+        path = self.write('etc/httpd/conf.d/a.conf', '/usr/bin/manila-wsgi')
+        os.chmod(path, 0)
+        if os.geteuid() == 0:
+            # root reads it all the same.
+            os.unlink(path)
+            os.mkdir(path)
+        self.assertEqual((), api_server.look(self.root))
+
+    def test_a_line_that_took_quadratic_time(self):
+        for line, kind in (
+            ('/' * 2**20, None),
+            ('manila' * 2**17, None),
+            ('a/manila-wsgi' * 2**16, APPLICATION),
+            # A byte that no path has.
+            ('/a\0b/manila-wsgi', APPLICATION),
+        ):
+            self.assertEqual(kind, api_server.of_command(['uwsgi', line]))

@@ -1,0 +1,237 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What pending-migrations says of the time of a db sync, and what it takes.
+
+On MariaDB or MySQL and on PostgreSQL: a database of the source release with
+so many rows in shares, and as many in share_instances, nine in ten of them
+soft-deleted; then the check; then ``manila-manage db sync`` of the target,
+from the environments that qa/real-releases.sh makes. Its statements are
+timed, and what they take on a database without rows is taken off.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+
+import sqlalchemy as sa
+
+from manila_precheck import releases
+from manila_precheck import testing
+from manila_precheck.testing import schema
+
+ACCOUNT = 'openstack_citest:openstack_citest@127.0.0.1'
+SERVERS = (f'mysql+pymysql://{ACCOUNT}/', f'postgresql+psycopg2://{ACCOUNT}/')
+DATABASE = 'openstack_citest_sync'
+CACHE = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
+# As in qa/real-releases.sh.
+VENVS = os.environ.get('MANILA_PRECHECK_VENVS') or os.path.join(
+    CACHE, 'manila-precheck', 'venvs'
+)
+BATCH_ROWS = 100_000
+
+# How far from the truth an estimate may be.
+FACTOR = 2.0
+
+_UUID = {
+    'mysql': "INSERT(INSERT(INSERT(INSERT(MD5(CONCAT('{}', n)), 9, 0, '-'), "
+    "14, 0, '-'), 19, 0, '-'), 24, 0, '-')",
+    'postgresql': "CAST(CAST(MD5('{}' || n) AS UUID) AS VARCHAR)",
+}
+_NO_CHECKS = {
+    'mysql': 'SET SESSION foreign_key_checks = 0, unique_checks = 0',
+    'postgresql': 'SET session_replication_role = replica',
+}
+_ANALYZE = {'mysql': 'ANALYZE TABLE', 'postgresql': 'VACUUM ANALYZE'}
+_NOW = "'2026-04-01 12:00:00'"
+_DELETED = "CASE WHEN MOD(n, 10) = 0 THEN {} ELSE {} END"
+_DIGIT = '(' + ' UNION ALL '.join(f'SELECT {n} AS n' for n in range(10)) + ')'
+
+
+def main():
+    """Try every size on every server; return 1 when one is off."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument('--source', type=int, default=21)
+    parser.add_argument('--target', type=int, default=22)
+    parser.add_argument(
+        '--rows', type=int, action='append', help='default: 10^5 and 10^6'
+    )
+    parser.add_argument(
+        '--server',
+        action='append',
+        help='the URL of a server without a database, by an account that may '
+        'create one; default: those of tools/test-setup.sh',
+    )
+    args = parser.parse_args()
+    off = 0
+    for server in args.server or SERVERS:
+        empty, _ = tried(server, args, 0)
+        for rows in args.rows or (100_000, 1_000_000):
+            seconds, said = tried(server, args, rows)
+            took = max(seconds - empty, 0.0)
+            dialect = server.partition('+')[0]
+            line = (
+                f'{dialect}, {args.source} to {args.target}, {rows} rows in '
+                f'each: the statements take {seconds:.2f} s, {took:.2f} s '
+                f'of it for the rows; said {said:.2f} s'
+            )
+            if said:
+                right = said / FACTOR <= took <= said * FACTOR
+                off += not right
+                line += f', {took / said:.2f} times that'
+            print(line, flush=True)
+    return 1 if off else 0
+
+
+def tried(server, args, rows):
+    """Return (seconds of the db sync, seconds that were foretold)."""
+    engine = sa.create_engine(
+        server + ('postgres' if 'postgresql' in server else ''),
+        isolation_level='AUTOCOMMIT',
+    )
+    extra = ' CHARACTER SET utf8' if engine.dialect.name == 'mysql' else ''
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f'DROP DATABASE IF EXISTS {DATABASE}')
+        connection.exec_driver_sql(f'CREATE DATABASE {DATABASE}{extra}')
+        try:
+            fill(server + DATABASE, args.source, rows)
+            said = foretold(server + DATABASE, args.target)
+            return taken(server + DATABASE, args.target), said
+        finally:
+            connection.exec_driver_sql(f'DROP DATABASE {DATABASE}')
+
+
+def fill(url, major, rows):
+    """Make the tables of a release, and the rows."""
+    engine = sa.create_engine(url, isolation_level='AUTOCOMMIT')
+    dialect = engine.dialect.name
+    made = schema.create_schema(engine, releases.from_major(major))
+    share, instance = (
+        _UUID[dialect].format(name) for name in ('share', 'instance')
+    )
+    deleted_at = f'CASE WHEN MOD(n, 10) = 0 THEN NULL ELSE {_NOW} END'
+    if dialect == 'postgresql':
+        deleted_at = f'CAST({deleted_at} AS TIMESTAMP)'
+    common = {
+        'created_at': _NOW,
+        'updated_at': _NOW,
+        'deleted_at': deleted_at,
+    }
+    tables = {
+        'shares': {
+            **common,
+            'id': share,
+            'deleted': _DELETED.format("'False'", share),
+            'user_id': "'5f0b3c7d9a1e4b6f8c2d4e6f80a1b2c3'",
+            'project_id': "'9c1b3c7d9a1e4b6f8c2d4e6f80a1b2c3'",
+            'size': '10',
+            'share_proto': "'NFS'",
+            'display_name': "'a share of some project'",
+            'display_description': "'what it is for'",
+        },
+        'share_instances': {
+            **common,
+            'id': instance,
+            'share_id': share,
+            'deleted': _DELETED.format("'False'", instance),
+            'host': "'controller-1@netapp-ha-1#aggr_ssd_01'",
+            'status': "'available'",
+            'access_rules_status': "'active'",
+        },
+    }
+    digits = ', '.join(f'{_DIGIT} d{power}' for power in range(5))
+    numbers = ' + '.join(f'd{power}.n * {10**power}' for power in range(5))
+    with engine.connect() as connection:
+        connection.exec_driver_sql(_NO_CHECKS[dialect])
+        for table, values in tables.items():
+            for column in made.tables[table].columns:
+                if not column.nullable and column.server_default is None:
+                    no = isinstance(column.type, sa.Boolean)
+                    values.setdefault(column.name, 'false' if no else "'-'")
+            for offset in range(0, rows, BATCH_ROWS):
+                last = min(offset + BATCH_ROWS, rows)
+                connection.exec_driver_sql(
+                    f'INSERT INTO {table} ({", ".join(values)}) '
+                    f'SELECT {", ".join(values.values())} FROM '
+                    f'(SELECT {offset} + {numbers} AS n FROM {digits}) made '
+                    f'WHERE n < {last}'
+                )
+            connection.exec_driver_sql(f'{_ANALYZE[dialect]} {table}')
+    engine.dispose()
+
+
+def foretold(url, major):
+    """Return how many seconds the check says that the tables take."""
+    with testing.Site(
+        connection=url,
+        source=None,
+        target=releases.from_major(major).name,
+        stage='stopped',
+    ) as site:
+        result = site.run('pending-migrations')
+        if result.reason:
+            raise SystemExit(result.reason)
+        return sum(
+            finding.data.get('seconds', 0.0) for finding in result.findings
+        )
+
+
+# manila-manage, and what the statements took. With the Python of a release.
+_PROGRAM = """
+import sys
+import time
+
+import sqlalchemy as sa
+from manila.cmd import manage
+
+seconds = [0.0]
+
+
+def before(connection, cursor, statement, values, context, many):
+    context.started = time.monotonic()
+
+
+def after(connection, cursor, statement, values, context, many):
+    seconds[0] += time.monotonic() - context.started
+
+
+sa.event.listen(sa.engine.Engine, 'before_cursor_execute', before)
+sa.event.listen(sa.engine.Engine, 'after_cursor_execute', after)
+code = manage.main()
+print(seconds[0])
+sys.exit(code)
+"""
+
+
+def taken(url, major):
+    """Return how many seconds the statements of a db sync take."""
+    python = os.path.join(VENVS, f'm{major}', 'bin', 'python')
+    with tempfile.TemporaryDirectory() as folder:
+        conf = os.path.join(folder, 'manila.conf')
+        with open(conf, 'w', encoding='utf-8') as stream:
+            stream.write(
+                f'[DEFAULT]\nstate_path = {folder}\n'
+                f'[database]\nconnection = {url}\n'
+            )
+        done = subprocess.run(
+            [python, '-c', _PROGRAM, '--config-file', conf, 'db', 'sync'],
+            check=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        return float(done.stdout.splitlines()[-1])
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,116 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What every test on a real release shares."""
+
+import json
+import os
+import sys
+import unittest
+
+import testtools
+
+from manila_precheck import catalog
+from manila_precheck import releases
+from qa.real import deployment
+
+
+def required():
+    """Say whether a server, or a release, that is not there is an error."""
+    value = os.environ.get('MANILA_PRECHECK_REQUIRE_DATABASES', '')
+    return value not in ('', '0')
+
+
+class RealCase(testtools.TestCase):
+    """Tests of one release on one server, on a database made once."""
+
+    server_class = None
+    major = None
+
+    #: Where the release leaves the database; None for its last one.
+    revision = None
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.server = cls.server_class()
+        why = deployment.why_not(cls.major) or cls.server.why_not()
+        if why and os.environ.get(deployment.VENVS) and required():
+            raise RuntimeError(why)
+        if why:
+            raise unittest.SkipTest(why)
+        cls.site = deployment.Deployment(
+            cls.server, cls.major, revision=cls.revision
+        )
+        try:
+            cls.site.setUp()
+        except Exception as exc:
+            # The reason is in a MultipleExceptions, which shows none.
+            sys.stderr.write(f'{cls.__name__}: {exc!r}\n')
+            raise
+        cls.addClassCleanup(cls.site.cleanUp)
+
+    def setUp(self):
+        super().setUp()
+        for name, detail in self.site.getDetails().items():
+            self.addDetail(name, detail)
+
+    @property
+    def source(self):
+        """The release that the database is of."""
+        return releases.from_major(self.major)
+
+    @property
+    def target(self):
+        """The farthest release after it that an operator may go to.
+
+        The release itself while the catalog knows none after it.
+        """
+        hops = releases.next_hops(self.source)
+        known = [one for one in hops if catalog.Catalog().covers(one)]
+        return known[-1] if known else self.source
+
+    def check(self, *words, conf=None):
+        """Run the command and return (exit code, report).
+
+        Neither stream holds the password or a traceback.
+        """
+        done = self.run_command(*words, conf=conf)
+        self.assertEqual('', done.stderr)
+        return done.returncode, json.loads(done.stdout)
+
+    def run_command(self, *words, conf=None):
+        """Run ``upgrade check`` with JSON for the next release."""
+        done = deployment.command(
+            '--config-file',
+            conf or self.site.conf(),
+            'upgrade',
+            'check',
+            '--target-release',
+            self.target.name,
+            '--format',
+            'json',
+            *words,
+        )
+        for text in (done.stdout, done.stderr):
+            self.assertNotIn(deployment.PASSWORD, text)
+            self.assertNotIn('Traceback', text)
+            for part in ('S3cr', 'w%40rd', 'w@rd'):
+                self.assertNotIn(part, text)
+        return done
+
+    def findings(self, check_id, *words, conf=None):
+        """Return the findings of one check, which must not be in error."""
+        _, report = self.check('--check', check_id, *words, conf=conf)
+        (one,) = report['checks']
+        self.assertEqual('', one['reason'])
+        return one['findings']

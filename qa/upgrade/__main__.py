@@ -1,0 +1,153 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Upgrade real manila control planes, and score what was predicted.
+
+    python -m qa.upgrade 2025.1 2026.1
+    python -m qa.upgrade --all
+    python -m qa.upgrade \\
+        --server postgresql 2025.1 2026.1
+
+It needs the programs of MariaDB, or PostgreSQL, and RabbitMQ, and starts
+servers of its own.
+The exit code is 1 when a scenario did not go as it should, 2 when the
+harness itself could not do its work.
+"""
+
+import argparse
+import datetime
+import pathlib
+import signal
+import sys
+import time
+
+from manila_precheck import releases
+from manila_precheck.tests import server_programs
+from qa.upgrade import broker
+from qa.upgrade import databases
+from qa.upgrade import environments
+from qa.upgrade import processes
+from qa.upgrade import run
+from qa.upgrade import table
+
+#: The upgrades that are tried.
+PATHS = (
+    ('2023.1', '2024.1'),
+    ('2024.1', '2025.1'),
+    ('2025.1', '2026.1'),
+    ('2025.2', '2026.1'),
+    ('2026.1', '2026.2'),
+)
+
+
+def _end(number, _frame):
+    # The threads give up what they wait for; what was started is ended on
+    # the way out.
+    processes.STOPPING.set()
+    raise SystemExit(128 + number)
+
+
+def main(argv=None):
+    """Run the paths that the command line names."""
+    parser = argparse.ArgumentParser(
+        prog='tox -e upgrade --',
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument('source', nargs='?', metavar='SOURCE')
+    parser.add_argument('target', nargs='?', metavar='TARGET')
+    parser.add_argument(
+        '--all', action='store_true', help='every path, one after the other'
+    )
+    parser.add_argument(
+        '--server',
+        choices=sorted(databases.SERVERS),
+        default=databases.MariaDB.dialect,
+        help='of the database (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--only', default='', metavar='TEXT', help='scenarios so called'
+    )
+    parser.add_argument(
+        '--keep', action='store_true', help='leave files and logs'
+    )
+    parser.add_argument(
+        '--table', metavar='FILE', help='write the results as reST'
+    )
+    args = parser.parse_args(argv)
+    if args.all == bool(args.source) or bool(args.source) != bool(args.target):
+        parser.error('name a source and a target release, or --all')
+    paths = PATHS if args.all else ((args.source, args.target),)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
+    server = databases.SERVERS[args.server]
+    lacking = server_programs.missing(server.needs, broker.RabbitMQ.needs)
+    if lacking:
+        sys.stderr.write(f'apt-get install {" ".join(lacking)}\n')
+        return 2
+    results, could_not = {}, False
+    for pair in paths:
+        try:
+            title, found = _path(pair, server, args)
+            results[title] = found
+        except processes.Broken as exc:
+            # The other paths are worth having.
+            sys.stderr.write(f'{" to ".join(pair)}: {exc}\n')
+            could_not = True
+    if args.table:
+        words = '--all' if args.all else ' '.join(paths[0])
+        if server is not databases.MariaDB:
+            words = f'--server {args.server} {words}'
+        pathlib.Path(args.table).write_text(
+            _page(results, words), encoding='utf-8'
+        )
+    if could_not:
+        return 2
+    good = all(one.passed for found in results.values() for one in found)
+    return 0 if good else 1
+
+
+def _path(pair, server, args):
+    began = time.monotonic()
+    source, target = map(releases.parse, pair)
+    made = environments.Environments()
+    made.make([source, target])
+    with run.Run(made, source, target, server, args.only, args.keep) as path:
+        results = path.whole()
+        if args.keep:
+            sys.stderr.write(f'kept: {path.scratch}\n')
+    sys.stdout.write(
+        f'{table.terminal(results)}\n\n{table.summary(path.path, results)}, '
+        f'{time.monotonic() - began:.0f} s\n\n'
+    )
+    sys.stdout.flush()
+    return str(path.path), results
+
+
+def _page(results, words):
+    day = datetime.date.today().isoformat()
+    blocks = [f'By ``tox -e upgrade -- {words}`` on {day}.', '']
+    blocks.append(table.overview(results))
+    for title, found in results.items():
+        blocks += [
+            title,
+            '-' * len(title),
+            '',
+            table.summary(title, found) + '.',
+            '',
+            table.rst(found),
+        ]
+    return '\n'.join(blocks)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

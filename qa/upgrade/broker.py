@@ -1,0 +1,117 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A RabbitMQ of our own, on free ports of 127.0.0.1."""
+
+import contextlib
+import os
+import pathlib
+import socket
+
+from manila_precheck.tests import server_programs
+from qa.upgrade import processes
+
+#: How long it may take to answer.
+START_SECONDS = 120
+
+
+def listens(port):
+    """Say whether somebody answers on a port of 127.0.0.1."""
+    with contextlib.closing(socket.socket()) as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(('127.0.0.1', port)) == 0
+
+
+class RabbitMQ:
+    """A message broker, with its own port mapper."""
+
+    needs = {('rabbitmq-server',): 'rabbitmq-server', ('epmd',): 'erlang-base'}
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.port = server_programs.free_port()
+
+    def start(self, started):
+        """Start it; wait() says when it is up."""
+        self.folder.mkdir(parents=True)
+        mapper = server_programs.free_port()
+        env = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(('RABBITMQ_', 'ERL_'))
+        }
+        env.update(
+            HOME=str(self.folder),
+            ERL_EPMD_PORT=str(mapper),
+            ERL_EPMD_ADDRESS='127.0.0.1',
+            RABBITMQ_NODENAME=f'precheck{self.port}@localhost',
+            RABBITMQ_MNESIA_BASE=f'{self.folder}/mnesia',
+            RABBITMQ_LOG_BASE=f'{self.folder}/log',
+            RABBITMQ_CONFIG_FILE=f'{self.folder}/rabbitmq.conf',
+            RABBITMQ_CONF_ENV_FILE=f'{self.folder}/absent.conf',
+            RABBITMQ_ENABLED_PLUGINS_FILE=f'{self.folder}/plugins',
+            RABBITMQ_DIST_PORT=str(server_programs.free_port()),
+            RABBITMQ_PID_FILE=f'{self.folder}/pid',
+        )
+        (self.folder / 'rabbitmq.conf').write_text(
+            f'listeners.tcp.1 = 127.0.0.1:{self.port}\n', encoding='utf-8'
+        )
+        # Otherwise the broker starts one that stays when it goes.
+        started.start(
+            'epmd',
+            [
+                server_programs.program('epmd'),
+                '-port',
+                mapper,
+                '-address',
+                '127.0.0.1',
+            ],
+            env=env,
+            cwd=self.folder,
+        )
+        processes.wait_for(lambda: listens(mapper), START_SECONDS)
+        self._process = started.start(
+            # Debian's own script of that name goes to another user's files.
+            'rabbitmq',
+            [self._script()],
+            env=env,
+            cwd=self.folder,
+        )
+
+    @staticmethod
+    def _script():
+        own = '/usr/lib/rabbitmq/bin/rabbitmq-server'
+        return (
+            own
+            if os.path.exists(own)
+            else server_programs.program('rabbitmq-server')
+        )
+
+    def wait(self):
+        """Wait until it takes connections."""
+
+        def up():
+            if self._process.code is not None:
+                raise processes.Broken(
+                    f'RabbitMQ ended:\n{self._process.output()[-3000:]}'
+                )
+            return listens(self.port)
+
+        if not processes.wait_for(up, START_SECONDS):
+            raise processes.Broken(
+                f'RabbitMQ did not start:\n{self._process.output()[-3000:]}'
+            )
+
+    @property
+    def url(self):
+        """What transport_url says."""
+        return f'rabbit://guest:guest@127.0.0.1:{self.port}//'

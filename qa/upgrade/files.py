@@ -1,0 +1,472 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Scenarios that break one file of a controller, each in one way.
+
+What a scenario expects is what an operator has to be told; it is written
+from what the real release does, never from what the command says.
+"""
+
+import dataclasses
+import os
+import shutil
+from typing import Callable
+from typing import Optional
+
+from qa.upgrade import processes
+from qa.upgrade import remedy
+from qa.upgrade import site as sites
+
+ENABLED = 'enabled_share_backends = alpha,beta,gamma\n'
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    """One way to break a file."""
+
+    name: str
+    #: Breaks a site; called with the site and the path.
+    breaks: Callable
+    #: ((severity, pattern of keys), ...).
+    expects: tuple
+    #: What is started on it: share, data, scheduler, api, program; or what
+    #: is asked: policy, option, emc.
+    service: str
+    #: How many rows manila-share has to report after the remediation.
+    rows: int = 3
+    #: Says for which upgrades it is one; None for all.
+    when: Optional[Callable] = None
+    #: Picks from the items of a remediation; None takes all.
+    picks: Optional[Callable] = None
+    #: Does what the printed sentences leave to the operator.
+    by_hand: Optional[Callable] = None
+    #: The option whose effect is looked at: (group, name).
+    option: Optional[tuple] = None
+    #: Whether rights are compared with those of the source on the same
+    #: files, or with those of the target without any override.
+    against: str = 'defaults'
+
+
+def _edit(old, new, name='manila.conf'):
+    return lambda site, path: site.edit(old, new, name)
+
+
+def _replace_all(old, new):
+    def breaks(site, path):
+        text = site.read('manila.conf')
+        if old not in text:
+            raise processes.Broken(f'no {old!r} in manila.conf')
+        site.write('manila.conf', text.replace(old, new))
+
+    return breaks
+
+
+def _set(lines):
+    """Return what writes options in [DEFAULT]."""
+    return _edit('[DEFAULT]\n', f'[DEFAULT]\n{lines}\n')
+
+
+def _write(name, text):
+    return lambda site, path: site.write(name, text)
+
+
+def _old_paste(site, path):
+    shutil.copy(path.source_etc / 'api-paste.ini', site.path('api-paste.ini'))
+
+
+def _driver_of_beta(driver):
+    return _edit(
+        f'[beta]\nshare_backend_name = BETA\nshare_driver = {sites.DUMMY}',
+        f'[beta]\nshare_backend_name = BETA\nshare_driver = {driver}',
+    )
+
+
+def _no_mode(site, path):
+    site.edit('driver_handles_share_servers = True\n', '')
+
+
+def _emc(name):
+    """Return what enables a back end of Dell EMC, and says its version."""
+
+    def breaks(site, path):
+        site.edit(ENABLED, ENABLED.rstrip() + ',emc\n')
+        site.write(
+            'manila.conf',
+            site.read('manila.conf')
+            + '[emc]\nshare_driver = manila.share.drivers.dell_emc.driver.'
+            'EMCShareDriver\ndriver_handles_share_servers = '
+            + ('True' if name == 'vmax' else 'False')
+            + f'\nemc_share_backend = {name}\nemc_nas_server = 192.0.2.1\n'
+            'emc_nas_login = manila\nemc_nas_password = 4-nobody-else\n'
+            'emc_nas_root_dir = /ifs/manila\n'
+            '[manila_precheck_backend_drivers]\nstorage_inventory = '
+            f'{site.path("inventory.yaml")}\n',
+        )
+        system = (
+            'PowerMax eNAS OE for File\n    version: 8.1.15'
+            if name == 'vmax'
+            else 'OneFS\n    version: 9.10.0.1'
+        )
+        site.write(
+            'inventory.yaml',
+            f'backends:\n  emc:\n    system: {system}\n',
+        )
+
+    return breaks
+
+
+def _crosses(release):
+    """Return whether an upgrade comes to a release or beyond it."""
+    return lambda path: path.source.major < release <= path.target.major
+
+
+def _since(release):
+    return lambda path: path.target.major >= release
+
+
+def _gone(group, name, value, *releases):
+    """Return a scenario of an option that the target does not have."""
+    key = f'config-options[[]{group}/{name}]'
+    return Scenario(
+        f'[{group}] {name}, which the target does not have',
+        lambda site, path: site.write(
+            'manila.conf',
+            site.read('manila.conf') + f'[{group}]\n{name} = {value}\n',
+        ),
+        (('warning', key),),
+        'option',
+        option=(group, name),
+        when=lambda path: any(_crosses(r)(path) for r in releases),
+    )
+
+
+def _without_rule(text):
+    """Return what takes a rule out of policy.yaml by hand."""
+
+    def by_hand(site):
+        kept = [
+            line
+            for line in site.read('policy.yaml').splitlines()
+            if text not in line
+        ]
+        site.write('policy.yaml', '\n'.join(kept) + '\n')
+
+    return by_hand
+
+
+def _without_file(name):
+    return lambda site: os.remove(site.path(name))
+
+
+def _put(lines):
+    """Return what puts lines into manila.conf by hand."""
+    return lambda site: site.write(
+        'manila.conf', remedy.put_lines(site.read('manila.conf'), lines)
+    )
+
+
+def _only(*numbers):
+    """Return what takes some items of a remediation, and leaves others."""
+    return lambda items: [items[number] for number in numbers]
+
+
+def _config_items(items):
+    return [item for item in items if item['kind'] == 'config']
+
+
+def _own_url(site, scheme):
+    """Give an option its own value back, but for the scheme."""
+    text = site.read('manila.conf')
+    site.write(
+        'manila.conf',
+        text.replace('amqp://', scheme).replace('zake://', 'file://'),
+    )
+
+
+#: They share a control plane: each starts the service that it touches.
+SCENARIOS = (
+    Scenario(
+        'the api-paste.ini of the source is kept',
+        _old_paste,
+        (('failure', 'api-paste[[]app:api#factory]'),),
+        'api',
+        when=_crosses(22),
+    ),
+    Scenario(
+        'manila-api serves the API by itself',
+        lambda site, path: site.edit(sites.API_SERVER, ''),
+        (
+            (
+                'failure',
+                'upgrade-advisories[[]manila-api#api-built-in-server-removed]',
+            ),
+        ),
+        'program',
+        when=_crosses(23),
+        # A web server serves it, and that is said.
+        by_hand=lambda site: site.write(
+            'manila.conf', site.read('manila.conf') + sites.API_SERVER
+        ),
+    ),
+    Scenario(
+        'a driver whose module is gone',
+        _driver_of_beta('manila.share.drivers.gone.driver.GoneShareDriver'),
+        (
+            ('failure', 'backend-drivers[[]beta#driver]'),
+            ('warning', 'backends-in-use[[]ctl1@beta]'),
+        ),
+        'share',
+        by_hand=lambda site: _driver_of_beta_back(site),
+        picks=lambda items: [],
+    ),
+    Scenario(
+        'a driver whose class is gone from its module',
+        _driver_of_beta('manila.share.drivers.generic.GoneShareDriver'),
+        (
+            ('failure', 'backend-drivers[[]beta#driver]'),
+            ('warning', 'backends-in-use[[]ctl1@beta]'),
+        ),
+        'share',
+        rows=2,
+        picks=_config_items,
+        by_hand=_put(
+            '[manila_precheck]\nother_backends = ctl2@delta,ctl1@beta'
+        ),
+    ),
+    Scenario(
+        'emc_share_backend = vmax',
+        _emc('vmax'),
+        (
+            ('failure', 'backend-drivers[[]emc#plugin]'),
+            ('failure', 'config-options[[]emc/emc_share_backend#value]'),
+        ),
+        'share',
+        when=_crosses(18),
+    ),
+    Scenario(
+        'emc_share_backend = isilon',
+        _emc('isilon'),
+        (('warning', 'backend-drivers[[]emc#plugin]'),),
+        'emc',
+        when=_crosses(21),
+    ),
+    Scenario(
+        'driver_handles_share_servers is not set',
+        _no_mode,
+        (('failure', 'backend-drivers[[]gamma#mode]'),),
+        'share',
+        # One of these, as its shares need it: False, True.
+        picks=lambda items: _config_items(items)[1:],
+    ),
+    Scenario(
+        'an enabled back end has no section',
+        _edit(ENABLED, ENABLED.rstrip() + ',omega\n'),
+        (('failure', 'backend-drivers[[]omega#section]'),),
+        'share',
+    ),
+    Scenario(
+        'a value that auth_strategy had and has no more',
+        _edit(
+            'auth_strategy = noauth\n', 'auth_strategy = keystone_nolimit\n'
+        ),
+        (('failure', 'config-options[[]DEFAULT/auth_strategy#value]'),),
+        'api',
+        when=_crosses(22),
+        # The default is keystone's; one of these, as the site needs it.
+        picks=lambda items: [],
+        by_hand=_put('[DEFAULT]\nauth_strategy = noauth'),
+    ),
+    Scenario(
+        'cleanup_interval below its least value',
+        _set('cleanup_interval = 60'),
+        (('failure', 'config-options[[]DEFAULT/cleanup_interval#value]'),),
+        'data',
+    ),
+    Scenario(
+        'a number that is none',
+        _edit('report_interval = 3\n', 'report_interval = ten\n'),
+        (('failure', 'config-options[[]DEFAULT/report_interval#value]'),),
+        'data',
+    ),
+    Scenario(
+        'a line without =',
+        _edit('report_interval = 3\n', 'report_interval 3\n'),
+        (('failure', 'command#could-not-run'),),
+        'data',
+        by_hand=lambda site: site.edit(
+            'report_interval 3\n', 'report_interval = 3\n'
+        ),
+    ),
+    Scenario(
+        'a protocol that does not exist',
+        _edit('= NFS,CIFS\n', '= NFS,CIFS,AFS\n'),
+        (
+            (
+                'failure',
+                # By oslo.config, and before it could, by manila-api itself.
+                'config-options[[]DEFAULT/enabled_share_protocols#[nv]*]',
+            ),
+        ),
+        'api',
+    ),
+    Scenario(
+        'no transport has the scheme of transport_url',
+        _replace_all('= rabbit://', '= amqp://'),
+        (('failure', 'config-options[[]DEFAULT/transport_url#names]'),),
+        'data',
+        by_hand=lambda site: _own_url(site, 'rabbit://'),
+        # Until then oslo.messaging has it, without the library.
+        when=_since(20),
+    ),
+    Scenario(
+        'no coordinator has the scheme of backend_url',
+        _replace_all('= file://', '= zake://'),
+        (('failure', 'config-options[[]coordination/backend_url#names]'),),
+        'share',
+        by_hand=lambda site: _own_url(site, 'amqp://'),
+        # Until then tooz has it, without the library.
+        when=_since(22),
+    ),
+    Scenario(
+        'a scheduler driver that is gone',
+        _set('scheduler_driver = manila.scheduler.drivers.gone.Gone'),
+        (('failure', 'config-options[[]DEFAULT/scheduler_driver#names]'),),
+        'scheduler',
+    ),
+    Scenario(
+        'a scheduler filter that nobody has',
+        _set(
+            'scheduler_default_filters = AvailabilityZoneFilter,GoneFilter,'
+            'CapacityFilter,CapabilitiesFilter'
+        ),
+        (
+            (
+                'warning',
+                'config-options[[]DEFAULT/scheduler_default_filters#names*',
+            ),
+        ),
+        'scheduler',
+    ),
+    Scenario(
+        'a scheduler weigher that nobody has',
+        _set('scheduler_default_weighers = GoneWeigher'),
+        (
+            (
+                'warning',
+                'config-options[[]DEFAULT/scheduler_default_weighers#names*',
+            ),
+        ),
+        'scheduler',
+    ),
+    Scenario(
+        'a backup driver that is gone',
+        _set('backup_driver = manila.data.drivers.gone.Gone'),
+        (('failure', 'config-options[[]DEFAULT/backup_driver#names]'),),
+        'data',
+    ),
+    Scenario(
+        'an option under an old name',
+        _set('quota_shares = 40'),
+        (),
+        'api',
+    ),
+    Scenario(
+        'an option that no release knows',
+        _edit('[alpha]\n', '[alpha]\nnobody_reads_this = 1\n'),
+        (),
+        'share',
+    ),
+    _gone('database', 'mysql_enable_ndb', 'False', 18),
+    _gone(
+        'oslo_messaging_rabbit',
+        'ssl_enforce_hostname_verification',
+        'False',
+        21,
+    ),
+    _gone('oslo_messaging_rabbit', 'heartbeat_in_pthread', 'False', 23),
+    Scenario(
+        'max_over_subscription_ratio below 1',
+        _edit('[alpha]\n', '[alpha]\nmax_over_subscription_ratio = 0.5\n'),
+        (
+            (
+                'failure',
+                'config-options[[]alpha/max_over_subscription_ratio#value]',
+            ),
+        ),
+        'share',
+        when=_crosses(19),
+    ),
+    Scenario(
+        'a value that the source refuses and the target takes',
+        _set('unused_share_server_cleanup_interval = 100'),
+        (),
+        'share',
+        when=_crosses(20),
+    ),
+    Scenario(
+        'deprecated options are fatal',
+        _set('quota_shares = 40\nfatal_deprecations = True'),
+        (('failure', 'config-options[[]DEFAULT/quota_shares]'),),
+        # In a web server the API reads it at the first request for quota.
+        'data',
+    ),
+    Scenario(
+        'a policy refers to a rule that is gone',
+        _write(
+            'policy.yaml',
+            '"share_server:index": "rule:system-reader"\n',
+        ),
+        (('failure', 'policy-rules[[]share_server:index#reference-*'),),
+        'policy',
+        by_hand=_without_rule('system-reader'),
+    ),
+    Scenario(
+        'a policy that cannot be parsed',
+        _write('policy.yaml', '"share:get_all": "role:a and and (rule:x"\n'),
+        (('warning', 'policy-rules[[]share:get_all#syntax]'),),
+        'policy',
+        by_hand=_without_rule('role:a and and'),
+    ),
+    Scenario(
+        'a policy with nothing behind it',
+        _write('policy.yaml', '"share_server:index": !\n'),
+        (('failure', 'policy-rules[[]share_server:index#*'),),
+        'policy',
+        by_hand=_without_rule('share_server:index'),
+        picks=lambda items: [],
+    ),
+    Scenario(
+        'policy.yaml is no YAML',
+        _write('policy.yaml', '"share:get_all": "role:admin\n - x: [\n'),
+        (('failure', 'policy-rules[[]policy.yaml]'),),
+        'policy',
+        by_hand=_without_file('policy.yaml'),
+    ),
+    Scenario(
+        'policy.json beside manila.conf',
+        _write('policy.json', '{"share_type:index": "!"}\n'),
+        (
+            ('failure', 'policy-rules[[]policy.json]'),
+            ('failure', 'policy-rules[[]share_type:index#opened]'),
+        ),
+        'policy',
+        when=_crosses(22),
+        against='source',
+    ),
+)
+
+
+def _driver_of_beta_back(site):
+    site.edit(
+        'share_driver = manila.share.drivers.gone.driver.GoneShareDriver',
+        f'share_driver = {sites.DUMMY}',
+    )

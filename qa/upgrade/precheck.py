@@ -1,0 +1,116 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""``manila-precheck upgrade check``, run as an operator runs it."""
+
+import json
+
+from qa.upgrade import processes
+
+#: From the least to the most.
+SEVERITIES = ('info', 'warning', 'failure')
+
+
+class Report:
+    """What a run said."""
+
+    def __init__(self, done):
+        self.code = done.returncode
+        self.stderr = done.stderr
+        self.findings = {}
+        #: Findings that are counted elsewhere.
+        self.background = frozenset()
+        if self.code == 255:
+            # Nothing was judged: that is what it says of the site.
+            self.findings['command#could-not-run'] = {
+                'severity': 'failure',
+                'message': done.stderr.strip(),
+                'remediation': [],
+            }
+            return
+        try:
+            self.document = json.loads(done.stdout)
+        except ValueError as exc:
+            raise processes.Broken(
+                f'no JSON from manila-precheck ({self.code}): '
+                f'{done.stdout[:2000]}{done.stderr[-2000:]}'
+            ) from exc
+        for check in self.document['checks']:
+            for finding in check['findings']:
+                self.findings[finding['key']] = finding
+            # As the exit code counts them.
+            weight = {'error': 'failure', 'skipped': 'warning'}.get(
+                check['outcome']
+            )
+            if weight:
+                self.findings[f'{check["id"]}#{check["outcome"]}'] = {
+                    'severity': weight,
+                    'message': check['reason'],
+                    'remediation': [],
+                }
+
+    @property
+    def loud(self):
+        """{key: severity} of what weighs more than a note."""
+        return {
+            key: finding['severity']
+            for key, finding in self.findings.items()
+            if finding['severity'] != 'info'
+            and not finding.get('waiver')
+            and key not in self.background
+        }
+
+    @property
+    def announced(self):
+        """'group/name' of each option that it calls deprecated or renamed."""
+        return frozenset(
+            finding['subject']['name']
+            for finding in self.findings.values()
+            if finding.get('data', {}).get('verdict')
+            in ('deprecated', 'renamed')
+        )
+
+    @property
+    def commands(self):
+        """The commands of manila that remediations name."""
+        return {
+            item['text']
+            for finding in self.findings.values()
+            for item in finding['remediation']
+            if item['kind'] == 'command'
+            and item['text'].startswith(('manila-manage ', 'openstack '))
+        }
+
+
+def check(command, site, target, stage, words=()):
+    """Run the command on a site; return its report.
+
+    :param command: the path of manila-precheck.
+    """
+    done = processes.run(
+        [
+            command,
+            'upgrade',
+            'check',
+            '--target-release',
+            target.name,
+            '--stage',
+            stage,
+            '--format',
+            'json',
+            *words,
+        ],
+        env=site.env(command.parent),
+        cwd=site.home,
+        seconds=120,
+    )
+    return Report(done)

@@ -1,0 +1,535 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Scenarios that break the database, each on a copy of its own.
+
+The copy is the backup that was made when the services were down, broken, and
+looked at where the operator stands then: at stage stopped. What happens is
+what ``manila-manage db sync`` of the target makes of it.
+"""
+
+import contextlib
+import dataclasses
+import re
+from typing import Callable
+from typing import Optional
+
+from qa.upgrade import observe
+from qa.upgrade import processes
+from qa.upgrade import score
+
+Level = score.Level
+Observed = score.Observed
+
+_TABLES = (
+    'SELECT table_name FROM information_schema.tables WHERE '
+    "table_schema = '{}'"
+)
+
+# Columns that hold a time, in tables that are there now and were not before.
+_COARSE = (
+    "SELECT CONCAT(table_name, '.', column_name) FROM "
+    "information_schema.columns WHERE table_schema = '{}' AND data_type IN "
+    "('datetime', 'timestamp without time zone') AND datetime_precision = 0 "
+    'AND table_name NOT IN ({})'
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scenario:
+    """One way to break a database."""
+
+    name: str
+    #: ((severity, pattern of keys), ...).
+    expects: tuple
+    #: Breaks it: called with the copy.
+    breaks: Callable = lambda copy: None
+    when: Optional[Callable] = None
+    #: The only server where that is met: 'mysql', 'postgresql'.
+    server: Optional[str] = None
+    charset: Optional[str] = None
+    #: How the URL begins, where it is not as it should.
+    dialect: Optional[str] = None
+    #: Called with the copy; what the migration of the database made of it.
+    looks: Callable = lambda copy: copy.sync()
+    #: Called with the copy and the report; how it was remedied.
+    mends: Optional[Callable] = None
+    #: What is left in the report when it was remedied.
+    stays: tuple = ()
+
+
+class Copy:
+    """A database of the source, and the files that name it."""
+
+    def __init__(self, run, dump, number, scenario):
+        self.run = run
+        self.dump = dump
+        self.database = run.database
+        self.scenario = scenario
+        #: What the command said of it.
+        self.said = None
+        how = {'charset': scenario.charset} if scenario.charset else {}
+        self.name = run.database.restore(dump, **how)
+        self.site = run.staged.copy(run.scratch / f'rows-{number}')
+        self.point(self.name, scenario.dialect)
+
+    def point(self, name, dialect=None):
+        """Have the files name a database."""
+        text = self.site.read('manila.conf')
+        lines = [
+            f'connection = {self.database.url(name, dialect)}'
+            if line.startswith('connection = ')
+            else line
+            for line in text.splitlines()
+        ]
+        self.site.write('manila.conf', '\n'.join(lines) + '\n')
+        self.name = name
+
+    def sql(self, statement):
+        """Run a statement of the administrator."""
+        return self.database.run(statement, self.name)
+
+    def first(self, table, where):
+        """Return the id of a row."""
+        return self.sql(f'SELECT MIN(id) FROM {table} WHERE {where}')[0][0]
+
+    def _asked(self, name, statement, *words):
+        """Return what information_schema answers of a database."""
+        schema = self.database.schema(name)
+        rows = self.database.run(statement.format(schema, *words), name)
+        return {row[0] for row in rows}
+
+    def restore(self):
+        """Restore the backup into a new database, and name that."""
+        self.point(self.database.restore(self.dump))
+
+    def sync(self):
+        """Migrate it to the target."""
+        before = self._asked(self.name, _TABLES)
+        done = self.run.target.plane(self.site).manage('db', 'sync')
+        if done.returncode:
+            return Observed(
+                Level.BROKEN,
+                f'db sync gives {done.returncode}: '
+                + observe.why(done.stderr + done.stdout),
+            )
+        listed = ', '.join(f"'{name}'" for name in sorted(before))
+        # The migrations themselves make some of them.
+        coarse, clean = (
+            self._asked(name, _COARSE, listed)
+            for name in (self.name, self.run.name)
+        )
+        if coarse - clean:
+            return Observed(
+                Level.CHANGED,
+                f'db sync passes, {len(coarse - clean)} columns of new tables '
+                'keep no fractions of a second',
+            )
+        return Observed(Level.NOTHING, 'db sync passes')
+
+
+def _crosses(*releases):
+    return lambda path: any(
+        path.source.major < release <= path.target.major
+        for release in releases
+    )
+
+
+def _migrated_unrecorded(copy):
+    """Leave what a db sync leaves that is killed before its last step."""
+    head = copy.sql('SELECT version_num FROM alembic_version')[0][0]
+    copy.run.target.plane(copy.site).manage('db', 'sync')
+    copy.sql(f"UPDATE alembic_version SET version_num = '{head}'")
+
+
+# Who waits for a lock of a table, and who else is in the database.
+_WAITS = (
+    'SELECT 1 FROM pg_locks WHERE NOT granted AND relation = '
+    "'alembic_version'::regclass"
+)
+_OTHERS = (
+    'SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND '
+    'pid <> pg_backend_pid()'
+)
+
+
+def _killed_sync(copy):
+    """Kill a db sync that has done its first migration, and not said so."""
+    with contextlib.closing(copy.database.connect(copy.name)) as holder:
+        holder.autocommit = False
+        # The revision can be read, and not be written.
+        holder.cursor().execute('LOCK TABLE alembic_version IN SHARE MODE')
+        process = copy.run.target.plane(copy.site).begin('db', 'sync')
+        waits = processes.wait_for(
+            lambda: process.code is not None or copy.sql(_WAITS),
+            observe.PATIENCE_SECONDS,
+        )
+        killed = waits and process.code is None
+        process.kill()
+    gone = processes.wait_for(
+        lambda: not copy.sql(_OTHERS), observe.PATIENCE_SECONDS
+    )
+    if not killed or not gone:
+        raise processes.Broken(f'no db sync was killed: {process.output()}')
+
+
+def _stamped_back(copy):
+    """Migrate, and have the database say that it was not."""
+    services = copy.run.target.plane(copy.site)
+    head = copy.sql('SELECT version_num FROM alembic_version')[0][0]
+    for words in (('sync',), ('stamp', head)):
+        done = services.manage('db', *words)
+        if done.returncode:
+            raise processes.Broken(f'db {words[0]}: {done.stderr}')
+
+
+def _without_keys(copy):
+    """Restore a backup whose end is not there: the tables, and no key."""
+    text = copy.dump.read_text(encoding='utf-8')
+    # pg_dump writes them last, and what refers to them after that.
+    end = re.search(r'^--\n-- Name: .*; Type: CONSTRAINT;', text, re.MULTILINE)
+    path = copy.site.path('cut.sql')
+    path.write_text(text[: end.start()], encoding='utf-8')
+    copy.point(copy.database.restore(path))
+    path.unlink()
+
+
+def _of_another(copy):
+    """Leave what a restore by another account leaves, and its grants."""
+    for (table,) in copy.sql(
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    ):
+        copy.sql(f'ALTER TABLE {table} OWNER TO postgres')
+    for what in ('TABLES', 'SEQUENCES'):
+        copy.sql(f'GRANT ALL ON ALL {what} IN SCHEMA public TO manila')
+
+
+def _typed_sql(copy, report):
+    """Type what is printed for psql, as the administrator."""
+    names = ('PGHOST', 'PGPORT', 'PGUSER')
+    env = ' '.join(f'{name}={copy.database.env[name]}' for name in names)
+    command = _command(report).replace('DATABASE', copy.name)
+    typist = copy.run.typist(copy.site, copy.run.path.source)
+    typist.type(f'export {env}; {command}')
+    return 'as printed'
+
+
+_READ_ONLY = 'default_transaction_read_only'
+
+
+def _read_only(copy):
+    copy.database.set(copy.name, _READ_ONLY, 'on')
+
+
+def _writes(copy, report):
+    copy.database.set(copy.name, _READ_ONLY, 'off')
+    return 'by hand: the setting is off'
+
+
+def _restore(copy, report):
+    copy.restore()
+    return 'by hand: the backup is restored'
+
+
+def _command(report):
+    """Return the first command that a report prints."""
+    return next(
+        item['text']
+        for key in report.loud
+        for item in report.findings[key]['remediation']
+        if item['kind'] == 'command'
+    )
+
+
+def _stamped(copy, report):
+    """Stamp it as it is printed; the backup is another one then."""
+    folder = copy.site.home / 'backup'
+    folder.mkdir()
+    copy.run.typist(copy.site, copy.run.path.target).type(_command(report))
+    copy.database.dump(copy.name, folder / 'manila.sql')
+    copy.site.edit(f'path = {copy.run.backup}/*', f'path = {folder}/*')
+    return 'as printed, and by hand: a new backup'
+
+
+def _typed_conversion(copy, report):
+    """Type the dump, the conversion and the load as they are printed."""
+    command = _command(report)
+    new = copy.database.create()
+    copy.site.home.joinpath('.my.cnf').write_text(
+        f'[client]\nsocket={copy.database.folder}/s\nuser=root\n',
+        encoding='utf-8',
+    )
+    copy.run.typist(copy.site, copy.run.path.source).type(
+        command.replace('NEW_DATABASE', new).replace('DATABASE', copy.name)
+    )
+    copy.point(new)
+    return 'as printed'
+
+
+def _pymysql(copy, report):
+    copy.point(copy.name)
+    return 'as printed'
+
+
+def _delete_other(copy, report):
+    copy.sql("DELETE FROM alembic_version WHERE version_num = 'fbdfabcba377'")
+    return 'by hand: the other one is deleted'
+
+
+_SPECS = 'share_type_extra_specs'
+
+
+def _restored_row(copy):
+    """Leave a live row as one that was deleted and brought back."""
+    row = copy.first(_SPECS, 'deleted = 0')
+    copy.sql(f"UPDATE {_SPECS} SET deleted_at = '2020-01-01' WHERE id = {row}")
+
+
+def _is_not_deleted(copy, report):
+    copy.sql(f'UPDATE {_SPECS} SET deleted_at = NULL WHERE deleted = 0')
+    return 'by hand: its deleted_at is NULL'
+
+
+def _purge(copy):
+    done = copy.run.source.plane(copy.site).manage('db', 'purge', '30')
+    if done.returncode:
+        return f'db purge gives {done.returncode}'
+    return None
+
+
+def _purged_live(copy):
+    """Purge, and count what is left of the live rows."""
+    count = f'SELECT COUNT(*) FROM {_SPECS} WHERE deleted = 0'
+    before = copy.sql(count)[0][0]
+    wrong = _purge(copy)
+    lost = before - copy.sql(count)[0][0]
+    if wrong or lost:
+        return Observed(
+            Level.CHANGED, wrong or f'db purge 30 deletes {lost} live row'
+        )
+    return Observed(Level.NOTHING, 'db purge 30 deletes no live row')
+
+
+def _old_rows(copy):
+    """Make what was deleted years old; two of it no purge will take."""
+    for table, live in (
+        ('reservations', '0'),
+        ('share_instance_export_locations', '0'),
+        ('share_instances', "'False'"),
+        ('shares', "'False'"),
+        ('share_access_map', "'False'"),
+        ('share_instance_access_map', "'False'"),
+        ('share_snapshots', "'False'"),
+        ('share_snapshot_instances', "'False'"),
+        ('share_types', "'False'"),
+        ('share_type_extra_specs', '0'),
+    ):
+        copy.sql(
+            f"UPDATE {table} SET deleted_at = '2020-01-01' "
+            f'WHERE deleted <> {live}'
+        )
+    row = copy.first('reservations', 'deleted <> 0')
+    copy.sql(f'UPDATE reservations SET deleted_at = NULL WHERE id = {row}')
+    # Referred to by what was deleted just now.
+    row = copy.first('share_instances', "deleted <> 'False'")
+    copy.sql(
+        'UPDATE share_instances SET deleted_at = LOCALTIMESTAMP WHERE id = '
+        f"'{row}'"
+    )
+
+
+def _purged_as_said(copy):
+    """Purge, and hold each table against the figure of the report."""
+    said = {
+        finding['subject']['name']: finding['data']['purge_deletes']
+        for key, finding in copy.said.findings.items()
+        if key.startswith('soft-deleted-rows[') and '#' not in key
+    }
+    before = {table: _count(copy, table) for table in said}
+    wrong = _purge(copy)
+    if wrong:
+        return Observed(Level.BROKEN, wrong)
+    gone = {table: before[table] - _count(copy, table) for table in said}
+    differ = [
+        f'{table} loses {gone[table]}, not {said[table]}'
+        for table in sorted(said)
+        if gone[table] != said[table]
+    ]
+    if differ or not sum(said.values()):
+        return Observed(
+            Level.CHANGED, ', '.join(differ) or 'nothing is purged'
+        )
+    return Observed(
+        Level.NOTHING,
+        f'db purge 30 deletes the {sum(said.values())} rows of {len(said)} '
+        'tables that were named, and leaves the others',
+    )
+
+
+def _count(copy, table):
+    return copy.sql(f'SELECT COUNT(*) FROM {table}')[0][0]
+
+
+def _service_without_zone(copy):
+    """Start the service whose row has no zone, on the migrated database."""
+    done = copy.sync()
+    if done.level is Level.BROKEN:
+        return done
+    return copy.run.target.service(copy.site, 'manila-data', 1)
+
+
+# The backup is of another revision then, and the source is a guess.
+_OF_NO_RELEASE = (
+    ('failure', 'schema-revision[[]alembic_version]'),
+    ('failure', 'database-backup[[]newest#revision]'),
+    ('warning', 'upgrade-path[[]source#assumed]'),
+)
+
+SCENARIOS = (
+    Scenario(
+        'a database in utf8mb4',
+        (('failure', 'pending-migrations[[]*'),),
+        server='mysql',
+        charset='utf8mb4',
+        when=_crosses(17, 22),
+        mends=_typed_conversion,
+    ),
+    Scenario(
+        'a mariadb:// URL',
+        (
+            (
+                'warning',
+                'pending-migrations[[]database/connection#precision]',
+            ),
+        ),
+        server='mysql',
+        dialect='mariadb',
+        when=_crosses(17, 21, 22),
+        mends=_pymysql,
+    ),
+    Scenario(
+        'a migration that was cut off',
+        (
+            ('failure', 'schema-revision[[]*#half-applied]'),
+            ('failure', 'pending-migrations[[]*#half-applied]'),
+        ),
+        # PostgreSQL takes all of it back.
+        server='mysql',
+        breaks=_migrated_unrecorded,
+        mends=_restore,
+    ),
+    Scenario(
+        'a db sync that is killed',
+        (),
+        # MySQL keeps what it did until then: see the scenario before.
+        server='postgresql',
+        breaks=_killed_sync,
+        mends=lambda copy, report: 'nothing to do',
+    ),
+    Scenario(
+        'a database that is stamped with an older revision',
+        (
+            ('failure', 'schema-revision[[]*#half-applied]'),
+            ('failure', 'pending-migrations[[]*#half-applied]'),
+        ),
+        server='postgresql',
+        breaks=_stamped_back,
+        mends=_stamped,
+    ),
+    Scenario(
+        'a backup that was restored without its end',
+        (
+            ('failure', 'pending-migrations[[]*#without-*'),
+            ('warning', 'schema-revision[[]alembic_version#indexes]'),
+            ('warning', 'schema-revision[[]alembic_version#foreign-keys]'),
+        ),
+        server='postgresql',
+        breaks=_without_keys,
+        mends=_restore,
+        when=_crosses(22),
+    ),
+    Scenario(
+        'tables of another account',
+        (('failure', 'pending-migrations[[]owner]'),),
+        server='postgresql',
+        breaks=_of_another,
+        mends=_typed_sql,
+    ),
+    Scenario(
+        'a database that takes no writes',
+        (('failure', 'pending-migrations[[]database/connection#read-only]'),),
+        # MySQL has such a setting for the whole server alone.
+        server='postgresql',
+        breaks=_read_only,
+        mends=_writes,
+    ),
+    Scenario(
+        'two revisions in alembic_version',
+        _OF_NO_RELEASE,
+        breaks=lambda copy: copy.sql(
+            "INSERT INTO alembic_version VALUES ('fbdfabcba377')"
+        ),
+        mends=_delete_other,
+    ),
+    Scenario(
+        'a revision that no release has',
+        _OF_NO_RELEASE,
+        breaks=lambda copy: copy.sql(
+            "UPDATE alembic_version SET version_num = 'deadbeef0000'"
+        ),
+        mends=_restore,
+    ),
+    Scenario(
+        'a live row that a purge deletes',
+        (('warning', f'soft-deleted-rows[[]{_SPECS}#restored]'),),
+        breaks=_restored_row,
+        looks=_purged_live,
+        mends=_is_not_deleted,
+        when=lambda path: path.source.major < 23,
+    ),
+    Scenario(
+        'a purge that skips rows',
+        (),
+        breaks=_old_rows,
+        looks=_purged_as_said,
+        mends=lambda copy, report: 'nothing to do',
+    ),
+    Scenario(
+        'a table that is gone',
+        (
+            ('failure', 'schema-revision[[]alembic_version*'),
+            # It cannot count what is not there.
+            ('failure', 'soft-deleted-rows#error'),
+        ),
+        # Nothing refers to it.
+        breaks=lambda copy: copy.sql('DROP TABLE backend_info'),
+        looks=lambda copy: _share_starts(copy),
+        mends=_restore,
+    ),
+    Scenario(
+        'a service without an availability zone',
+        (('failure', 'live-services[[]manila-data*'),),
+        breaks=lambda copy: copy.sql(
+            'UPDATE services SET availability_zone_id = NULL WHERE '
+            "services.binary = 'manila-data'"
+        ),
+        looks=_service_without_zone,
+        mends=_restore,
+    ),
+)
+
+
+def _share_starts(copy):
+    done = copy.sync()
+    if done.level is Level.BROKEN:
+        return done
+    return copy.run.target.service(copy.site, 'manila-share', 3)
