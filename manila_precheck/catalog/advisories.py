@@ -124,7 +124,7 @@ class ServedBy(NamedTuple):
     """'served_by'."""
 
     kind: str
-    """'program' or 'script', as in sources.api_server.Kind."""
+    """'program' or 'script', as in evidence.host.api_server.Kind."""
 
     @property
     def per_backend(self) -> bool:

@@ -232,7 +232,7 @@ class TemplateTest(testtools.TestCase):
                 if isinstance(node, ast.Call) and isinstance(
                     node.func, ast.Attribute
                 ):
-                    yield f'{path.name}:{node.lineno}', node
+                    yield f'{path.relative_to(_PACKAGE)}:{node.lineno}', node
 
     def test_every_template_stands_in_the_code(self):
         found = [
@@ -254,10 +254,11 @@ class TemplateTest(testtools.TestCase):
         # Facts of the catalog, and findings that were made before.
         self.assertEqual(
             {
-                'advisories.py',
+                'catalog/advisories.py',
+                'checks/upgrade_advisories/check.py',
+                'engine/report_reader.py',
+                'engine/runner.py',
                 'redact/names.py',
-                'report.py',
-                'upgrade_advisories.py',
             },
             places,
         )

@@ -289,7 +289,7 @@ class ProblemTest(Case):
     )
     @ddt.unpack
     def test_a_remote_file(self, path, problem):
-        self.patch(config_sources.ini, 'MAX_BYTES', 2**20)
+        self.patch(config_sources.ini_lines, 'MAX_BYTES', 2**20)
         self.server.files['/broken'] = '[DEFAULT]\nnonsense hunter2\n'
         source = self.remote(path)
         self.assertEqual(problem.format(self.url), source.problem)

@@ -91,7 +91,7 @@ class ParseTestCase(unittest.TestCase):
         """The plugin of http: checks imports requests."""
         code = (
             'import sys\n'
-            'from manila_precheck.sources import check_strings\n'
+            'from manila_precheck.evidence.policy import check_strings\n'
             'print(check_strings.parse("http://h/%(name)s or rule:a"))\n'
             'print("requests" in sys.modules)\n'
         )
