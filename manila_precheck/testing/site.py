@@ -1,0 +1,220 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Fixtures for tests of checks, ours and those of plugin authors.
+
+A :class:`Site` is a controller in a temporary directory: its files, its
+database if there is one, and the run of one check over them, through the
+runner, as the command does it::
+
+    site = self.useFixture(testing.Site('[DEFAULT]\\nfoo = 1\\n'))
+    result = site.run('config-options')
+
+:func:`report_of` makes a report for the test of a reporter.
+
+It needs the package ``fixtures``.
+"""
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+import datetime
+import os
+from typing import Any
+from typing import Optional
+from typing import Union
+
+import fixtures
+
+from manila_precheck import catalog
+from manila_precheck import model
+from manila_precheck import opts
+from manila_precheck import releases
+from manila_precheck.engine import check
+from manila_precheck.engine import context as contexts
+from manila_precheck.engine import registry
+from manila_precheck.engine import runner
+from manila_precheck.engine import which_upgrade
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_sources
+
+#: The time of every run in a test.
+NOW = datetime.datetime(2026, 4, 1, 12, 0, 0, tzinfo=datetime.timezone.utc)
+
+
+class Site(fixtures.Fixture):
+    """A controller: files in a temporary directory and a database.
+
+    Of this machine nothing is looked at: files below ``root/`` stand for what
+    it has in ``/proc`` and ``/etc``.
+
+    :param config: the text of manila.conf.
+    :param files: further files: relative path to text.
+    :param connection: the URL of the database; None for none.
+    :param source: the release that runs now, as ``--source-release``.
+    :param target: as ``--target-release``.
+    :param stage: as ``--stage``.
+    :param installed: the version of the installed manila ('20.0.3'); None
+        for none.
+    :param options: further options of ``[manila_precheck]``.
+    :param check_options: options of checks: id to (name to value).
+    :param python: the version of the Python that runs the checks; None for
+        the one that does.
+    :param locations: the files and directories among them that manila reads,
+        in this order.
+    """
+
+    def __init__(
+        self,
+        config: str = '[DEFAULT]\n',
+        files: Optional[Mapping[str, str]] = None,
+        connection: Optional[str] = None,
+        source: Optional[str] = '2024.1',
+        target: Optional[str] = '2025.1',
+        stage: str = 'plan',
+        installed: Optional[str] = None,
+        options: Optional[Mapping[str, Any]] = None,
+        check_options: Optional[Mapping[str, Mapping[str, Any]]] = None,
+        python: Optional[tuple[int, int]] = None,
+        locations: Sequence[str] = ('manila.conf',),
+    ) -> None:
+        super().__init__()
+        self._files = {'manila.conf': config, **(files or {})}
+        self._connection = connection
+        self._options = {
+            'source_release': source,
+            'target_release': target,
+            'stage': stage,
+            **(options or {}),
+        }
+        self._installed = installed
+        self._python = python
+        self._check_options = check_options or {}
+        self._locations = tuple(locations)
+
+    def _setUp(self) -> None:
+        #: The directory that holds the files.
+        self.path: str = self.useFixture(fixtures.TempDir()).path
+        for name, text in self._files.items():
+            path = os.path.join(self.path, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            # '\\udcff' stands for the byte 0xff, which is no UTF-8.
+            with open(
+                path,
+                'w',
+                encoding='utf-8',
+                errors='surrogateescape',
+                newline='',
+            ) as stream:
+                stream.write(text)
+        if self._connection is not None:
+            with open(self.file('manila.conf'), 'a') as stream:
+                url = self._connection.replace('$', '$$')
+                stream.write(f'\n[database]\nconnection = {url}\n')
+
+    def file(self, name: str) -> str:
+        """Return the path of one of the files."""
+        return os.path.join(self.path, name)
+
+    def context(self) -> contexts.Context:
+        """Return a context over the site, which has read nothing."""
+        conf = config_sources.ConfigOpts(
+            config_files.ConfigFiles(()), runner.isolated
+        )
+        opts.register(conf)
+        path = self.file('manila.conf')
+        conf(
+            ['--config-file', path],
+            project='manila',
+            default_config_files=[],
+            default_config_dirs=[],
+        )
+        for name, value in self._options.items():
+            if value is not None:
+                conf.set_override(name, value, group=opts.GROUP)
+        for check_id, values in self._check_options.items():
+            self._override(conf, check_id, values)
+        installed = self._installed and releases.build(self._installed)
+        python = self._python or which_upgrade.running_python()
+        made = contexts.Context(
+            conf,
+            catalog.Catalog(),
+            NOW,
+            installed=lambda: installed or None,
+            locations=tuple(map(self.file, self._locations)),
+            python=lambda: python,
+            root=self.file('root'),
+            sources=lambda files, wanted: config_sources.listed(
+                config_sources.open_all(conf, files, runner.isolated),
+                wanted,
+                runner.isolated,
+            ),
+        )
+        self.addCleanup(made.close)
+        return made
+
+    def _override(
+        self,
+        conf: config_sources.ConfigOpts,
+        check_id: str,
+        values: Mapping[str, Any],
+    ) -> None:
+        (entry,) = registry.select(registry.checks(), [check_id])
+        group = model.option_group(check_id)
+        conf.register_opts(registry.load_check(entry).opts(), group=group)
+        for name, value in values.items():
+            conf.set_override(name, value, group=group)
+
+    def run(
+        self,
+        what: Union[str, type[check.Check]],
+        ctx: Optional[contexts.Context] = None,
+    ) -> model.CheckResult:
+        """Run one check and return its result, with no time in it.
+
+        :param what: the id of a registered check, or a class that is not
+            registered.
+        :param ctx: the context to run over; None for a new one.
+        """
+        if isinstance(what, str):
+            (entry,) = registry.select(registry.checks(), [what])
+        else:
+            entry = entry_of(what)
+        return runner.run_one(entry, ctx or self.context(), clock=lambda: 0.0)
+
+
+def report_of(
+    *results: model.CheckResult, source: str = '2025.1', target: str = '2026.1'
+) -> model.Report:
+    """Return a report that holds these results, for testing a reporter.
+
+    :param results: in the order of their ids.
+    """
+    return model.Report(
+        tool=model.Tool('manila-precheck', '1.0.0', ''),
+        source_release=source,
+        source_origin='option',
+        target_release=target,
+        target_origin='option',
+        stage=model.Stage.PLAN,
+        files=(),
+        database=None,
+        checks=results,
+    )
+
+
+def entry_of(one: type[check.Check]) -> registry.Entry:
+    """Return what an entry point for a class would give."""
+    return registry.Entry(
+        name=one.id,
+        origin=f'{one.__module__}:{one.__name__}',
+        load=lambda: one,
+    )
