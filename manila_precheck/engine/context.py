@@ -384,13 +384,20 @@ class Context:
         """What the site calls its things: no secret where it is one."""
         from manila_precheck.evidence import machine_names
 
+        found = frozenset().union(
+            *map(database_url.names, database_url.connections(self.conf))
+        )
         source = self._lazy.seen('config')
         if source is None:
-            return frozenset()
-        return frozenset(source.names) | machine_names.of_settings(
-            setting
-            for setting in source.settings
-            if not source.is_secret(setting.name)
+            return found
+        return (
+            found
+            | source.names
+            | machine_names.of_settings(
+                setting
+                for setting in source.settings
+                if not source.is_secret(setting.name)
+            )
         )
 
     @property

@@ -91,6 +91,14 @@ _INSTALL = {
 }
 
 
+# The account and the database, where nothing but they can be meant: a '@' or
+# a '/' more may be a part of the password.
+_NAMES = re.compile(
+    r'[\w+.-]+://([^:/@?#\s]+)(?::[^/@?#\s]*)?@[^/@?#\s]+/([^/@?#\s]*)'
+    r'(?:\?[^@]*)?'
+)
+
+
 @dataclasses.dataclass(frozen=True)
 class Location:
     """Where a database is, in words that hold no secret."""
@@ -104,6 +112,10 @@ class Location:
     secrets: frozenset[str]
     """What must not appear in a message."""
 
+    names: frozenset[str] = frozenset()
+    """Of the account and the database: a password that is one of them is no
+    secret where it is a name."""
+
     left_out: tuple[str, ...] = ()
     """The parameters of the URL that are not used, sorted."""
 
@@ -115,7 +127,8 @@ class Location:
         line = ' '.join(text.split())
         if self.torn:
             line = line.replace(f'{self.torn}@', f'{redact_secrets.MASK}@')
-        return redact_secrets.scrub(line, self.secrets)
+        redactor = redact_secrets.Redactor(self.secrets, names=self.names)
+        return redactor(line)
 
 
 def configured(conf: 'cfg.ConfigOpts') -> tuple[str, str]:
@@ -176,6 +189,15 @@ def connections(conf: 'cfg.ConfigOpts') -> tuple[str, ...]:
         with contextlib.suppress(exceptions.SourceUnusable):
             found.append(_value(conf, name))
     return tuple(found)
+
+
+def names(text: str) -> frozenset[str]:
+    """Return what a URL calls the account and the database.
+
+    :param text: the URL; a malformed one may have no names.
+    """
+    found = _NAMES.fullmatch(text)
+    return frozenset(filter(None, found.groups())) if found else frozenset()
 
 
 def dialect_of_manila(conf: 'cfg.ConfigOpts') -> str:
@@ -429,6 +451,7 @@ def _location(option: str, backend: str, url: 'URL') -> Location:
         option=option,
         words=f'the {backend} database {url.database or ""}'.rstrip() + where,
         secrets=frozenset(secrets),
+        names=names(url.render_as_string(hide_password=False)),
         torn=torn,
     )
 

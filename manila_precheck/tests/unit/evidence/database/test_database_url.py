@@ -254,6 +254,26 @@ class ReadTest(testtools.TestCase):
         self.assertEqual(password, url.password)
         self.assertEqual('the mysql database m at h', location.words)
 
+    def test_a_password_that_is_the_account_cut_the_database_in_two(self):
+        _url, location = read('mysql+pymysql://citest:citest@h/citest_7')
+        self.assertEqual({'citest', 'citest_7'}, location.names)
+        self.assertEqual(
+            "no access to citest_7 for citest, password='***'",
+            location.clean(
+                "no access to citest_7 for citest, password='citest'"
+            ),
+        )
+
+    @ddt.data(
+        'mysql://u:pa/ss@h/m',
+        'mysql://u:pa@ss@h/m',
+        'mysql://u:p@h/m?password=x@y',
+        'mysql://u:p@h',
+        'no url',
+    )
+    def test_what_may_be_a_part_of_a_password_is_no_name(self, text):
+        self.assertEqual(frozenset(), database_url.names(text))
+
     def test_the_end_of_a_password_with_an_at_sign(self):
         _url, location = read('mysql+pymysql://u:ge@heim@h/m')
         self.assertEqual('the mysql database m at h', location.words)
