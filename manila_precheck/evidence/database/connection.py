@@ -331,8 +331,8 @@ class Database:
         # A rollback of SQLAlchemy must not take it back.
         connection.autocommit = True
         orders = (
-            "SET datestyle = 'ISO'; "  # noqa: S608
-            'SET default_transaction_read_only = on; '
+            'SET default_transaction_read_only = on; '  # noqa: S608
+            "SET datestyle = 'ISO'; "
             "SET default_transaction_isolation = 'read committed'; "
             f'SET statement_timeout = {self._timeout_seconds * 1000:d}; '
             'SET max_parallel_workers_per_gather = 0; '

@@ -255,10 +255,10 @@ class MetadataTest(Case):
             'manila_precheck-0.1.dist-info/entry_points.txt',
             """
             [manila_precheck.checks]
-            upgrade-path = manila_precheck.checks.upgrade_path:UpgradePath
+            upgrade-path = manila_precheck.checks.upgrade_path.check:UpgradePath
             api-paste = manila_precheck.checks.paste:Paste
             left-out = manila_precheck.checks.left_out:LeftOut
-            """,
+            """,  # noqa: E501
         )
         self.assertEqual(
             {

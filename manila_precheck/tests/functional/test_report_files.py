@@ -692,6 +692,8 @@ class CommandTest(Case):
     def test_a_report_is_written_beside_all_of_it(self):
         path = os.path.join(self.path, 'manila', 'report.json')
         for _ in range(2):
-            done = self.run_check('--report', f'json:{path}')
+            done = self.run_check(
+                '--report', f'json:{path}', '--fail-on', 'failure'
+            )
             self.assertEqual((0, ''), (done.returncode, done.stderr))
         self.assertEqual(0, json.loads(self.content(path))['exit_code'])
