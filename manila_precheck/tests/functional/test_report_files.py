@@ -612,9 +612,10 @@ class CommandTest(Case):
     @ddt.unpack
     def test_what_a_flag_names_is_not_replaced(self, flag, name, path):
         first = os.path.join(self.path, 'baseline.json')
-        self.assertEqual(
-            0, self.run_check('--report', f'json:{first}').returncode
+        done = self.run_check(
+            '--report', f'json:{first}', '--fail-on', 'failure'
         )
+        self.assertEqual(0, done.returncode)
         path = os.path.join(self.path, name)
         before = self.content(path)
         done = self.run_check(flag, path, '--report', f'json:{path}')
