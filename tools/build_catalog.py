@@ -487,6 +487,8 @@ def entries_of(facts):
 def merged(document, major, header, entries):
     """Return a history in which the rows of one release are replaced."""
     text = str(major)
+    read = frozenset(map(int, document['releases']))
+    covered = read | {major}
     holds = {}
     for name, rows in document['entries'].items():
         for row in rows:
@@ -498,7 +500,7 @@ def merged(document, major, header, entries):
                 },
                 sort_keys=True,
             )
-            kept = history.majors(row['releases']) - {major}
+            kept = history.majors(row['releases'], read) - {major}
             if kept:
                 holds.setdefault(name, {})[facts] = kept
     for name, rows in entries.items():
@@ -514,20 +516,22 @@ def merged(document, major, header, entries):
         'format': history.FORMAT,
         'kind': document['kind'],
         'releases': {**document['releases'], text: {**header, 'count': count}},
-        'entries': {name: ordered(rows) for name, rows in holds.items()},
+        'entries': {
+            name: ordered(rows, covered) for name, rows in holds.items()
+        },
     }
 
 
-def ordered(holds):
+def ordered(holds, covered):
     rows = [
-        {**json.loads(facts), 'releases': history.ranges(kept)}
+        {**json.loads(facts), 'releases': history.ranges(kept, covered)}
         for facts, kept in holds.items()
     ]
     return sorted(
         rows,
         key=lambda row: (
             row.get('position', 0),
-            min(history.majors(row['releases'])),
+            min(history.majors(row['releases'], covered)),
             json.dumps(row, sort_keys=True),
         ),
     )

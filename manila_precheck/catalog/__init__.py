@@ -112,9 +112,10 @@ class Catalog:
         if place not in options_.KINDS:
             wanted = options_.place_key(f'[{place}]')
         found: set[int] = set()
-        for row in self._history('options').rows(name):
+        facts = self._history('options')
+        for row in facts.rows(name):
             if wanted in (options_.place_key(p) for p in row.get('in', ())):
-                found |= history.majors(row['releases'])
+                found |= facts.majors(row)
         return tuple(r for r in self.releases if r.major in found)
 
     @functools.cached_property
@@ -158,8 +159,9 @@ class Catalog:
     def policy_releases(self, name: str) -> tuple[releases_.Release, ...]:
         """Return the covered releases that register a rule, oldest first."""
         found: set[int] = set()
-        for row in self._history('policies').rows(name):
-            found |= history.majors(row['releases'])
+        facts = self._history('policies')
+        for row in facts.rows(name):
+            found |= facts.majors(row)
         return tuple(r for r in self.releases if r.major in found)
 
     # -- drivers -------------------------------------------------------------
@@ -210,9 +212,10 @@ class Catalog:
         :param kind: one of drivers.KINDS.
         """
         found: set[int] = set()
-        for row in self._history('drivers').rows(name):
+        facts = self._history('drivers')
+        for row in facts.rows(name):
             if row['kind'] == kind:
-                found |= history.majors(row['releases'])
+                found |= facts.majors(row)
         return tuple(r for r in self.releases if r.major in found)
 
     def needs(
@@ -274,8 +277,9 @@ class Catalog:
     def releases_with(self, revision: str) -> tuple[releases_.Release, ...]:
         """Return the releases whose chain holds a revision, oldest first."""
         found: set[int] = set()
-        for row in self._history('revisions').rows(revision):
-            found |= history.majors(row['releases'])
+        facts = self._history('revisions')
+        for row in facts.rows(revision):
+            found |= facts.majors(row)
         return tuple(r for r in self.releases if r.major in found)
 
     def steps(

@@ -18,10 +18,10 @@ A file of package data holds one kind of facts of every covered release::
      "entries": {
       "name": [
        {"fact": 1, "releases": "12-17"},
-       {"fact": 2, "releases": "18-23"}
+       {"fact": 2, "releases": "18-"}
       ]
      },
-     "format": 1,
+     "format": 2,
      "kind": "options",
      "releases": {
       "12": {"count": 1, "package": "manila", ...}
@@ -29,10 +29,14 @@ A file of package data holds one kind of facts of every covered release::
     }
 
 An entry lists rows; a row is one set of facts and the major versions of
-manila in which it holds, as ranges. One row is one line, so that a review of
-a new release reads exactly what changed. tools/build_catalog.py writes them.
+manila in which it holds, as ranges. "18-" holds from 18 on, in every release
+that the header ("releases") covers, and in no other: a fact is asserted only
+of a release that it was read from. One row is one line, and only a fact that
+begins or ends with a release changes its row, so that a review of a new
+release reads exactly what changed. tools/build_catalog.py writes them.
 """
 
+from collections.abc import Collection
 from collections.abc import Iterator
 import dataclasses
 import functools
@@ -45,7 +49,7 @@ from typing import Optional
 from manila_precheck import exceptions
 from manila_precheck import releases
 
-FORMAT = 1
+FORMAT = 2
 KINDS = (
     'auth_plugins',
     'drivers',
@@ -94,25 +98,54 @@ class Package:
 
 
 @functools.cache
-def majors(text: str) -> frozenset[int]:
-    """Return the majors that ranges name: '12-14,16' is 12, 13, 14 and 16."""
-    found: set[int] = set()
+def _spans(text: str) -> tuple[tuple[int, Optional[int]], ...]:
+    spans: list[tuple[int, Optional[int]]] = []
     for part in text.split(','):
-        first, _, last = part.partition('-')
-        found.update(range(int(first), int(last or first) + 1))
-    return frozenset(found)
+        first, dash, last = part.partition('-')
+        open_ended = dash and not last
+        spans.append((int(first), None if open_ended else int(last or first)))
+    return tuple(spans)
 
 
-def ranges(numbers: frozenset[int]) -> str:
-    """Return the shortest ranges that name exactly these majors, in order."""
+def holds(text: str, major: int) -> bool:
+    """Say whether ranges name a major: '12-14,16-' names all but 15.
+
+    An open range names every major from its first on: the caller knows that
+    the release is covered.
+    """
+    return any(
+        first <= major and (last is None or major <= last)
+        for first, last in _spans(text)
+    )
+
+
+def majors(text: str, covered: Collection[int]) -> frozenset[int]:
+    """Return which of the covered majors ranges name.
+
+    :param text: '12-14,16' is 12, 13, 14 and 16; '12-' all from 12 on.
+    """
+    return frozenset(major for major in covered if holds(text, major))
+
+
+def ranges(numbers: Collection[int], covered: Collection[int] = ()) -> str:
+    """Return the shortest ranges that name exactly these majors, in order.
+
+    :param covered: the majors that the facts were read from: what holds in
+        the newest of them has not ended, and its range is open.
+    """
     parts: list[list[int]] = []
     for number in sorted(numbers):
         if parts and parts[-1][1] == number - 1:
             parts[-1][1] = number
         else:
             parts.append([number, number])
+    newest = max(covered, default=None)
     return ','.join(
-        str(first) if first == last else f'{first}-{last}'
+        f'{first}-'
+        if last == newest
+        else str(first)
+        if first == last
+        else f'{first}-{last}'
         for first, last in parts
     )
 
@@ -194,10 +227,14 @@ class History:
         major = release.major
         held: dict[str, list[Row]] = {}
         for name, rows in self._entries.items():
-            now = [row for row in rows if major in majors(row['releases'])]
+            now = [row for row in rows if holds(row['releases'], major)]
             if now:
                 held[name] = now
         return held
+
+    def majors(self, row: Row) -> frozenset[int]:
+        """Return the covered majors that a row holds in."""
+        return majors(row['releases'], self.covered)
 
     def every_row(self) -> Iterator[tuple[str, Row]]:
         """Yield each entry's name with each of its rows."""

@@ -17,11 +17,13 @@ import pathlib
 import sys
 import tempfile
 
+import ddt
 import fixtures
 from oslo_config import cfg
 import testtools
 
 import manila_precheck
+from manila_precheck import releases
 from manila_precheck.catalog import history
 
 TOOL = (
@@ -29,7 +31,7 @@ TOOL = (
     / 'tools'
     / 'build_catalog.py'
 )
-EMPTY = {'format': 1, 'kind': 'options', 'releases': {}, 'entries': {}}
+EMPTY = {'format': 2, 'kind': 'options', 'releases': {}, 'entries': {}}
 
 
 def load():
@@ -91,7 +93,7 @@ class TestMerged(testtools.TestCase):
         made = self.merge(EMPTY, 18, a=[{'type': 'string'}])
         made = self.merge(made, 19, a=[{'type': 'string'}])
         self.assertEqual(
-            {'a': [{'type': 'string', 'releases': '18-19'}]}, made['entries']
+            {'a': [{'type': 'string', 'releases': '18-'}]}, made['entries']
         )
 
     def test_changed_facts_get_a_row(self):
@@ -100,7 +102,7 @@ class TestMerged(testtools.TestCase):
         self.assertEqual(
             [
                 {'type': 'string', 'releases': '18'},
-                {'type': 'list', 'releases': '20'},
+                {'type': 'list', 'releases': '20-'},
             ],
             made['entries']['a'],
         )
@@ -110,7 +112,7 @@ class TestMerged(testtools.TestCase):
         made = self.merge(made, 19, a=[{'x': 1}])
         made = self.merge(made, 18, a=[{'x': 2}])
         self.assertEqual(
-            {'a': [{'x': 2, 'releases': '18'}, {'x': 1, 'releases': '19'}]},
+            {'a': [{'x': 2, 'releases': '18'}, {'x': 1, 'releases': '19-'}]},
             made['entries'],
         )
 
@@ -125,6 +127,53 @@ class TestMerged(testtools.TestCase):
     def test_the_header_counts_distinct_rows(self):
         made = self.merge(EMPTY, 18, a=[{'x': 1}, {'x': 1}, {'x': 2}])
         self.assertEqual(2, made['releases']['18']['count'])
+
+
+@ddt.ddt
+class TestNextRelease(testtools.TestCase):
+    """What the review of a new release reads."""
+
+    @ddt.data(*history.KINDS)
+    def test_a_release_like_the_newest_changes_the_header_alone(self, kind):
+        tool = load()
+        before, document = tool.shipped(kind)
+        facts = history.History(kind, before)
+        newest = max(facts.covered)
+        header = document['releases'][str(newest)]
+        entries = _without_ranges(facts.at(releases.from_major(newest)))
+        made = tool.merged(document, newest + 1, header, entries)
+        self.assertEqual(document['entries'], made['entries'])
+        self.assertEqual(
+            {**document['releases'], str(newest + 1): header},
+            made['releases'],
+        )
+
+    @ddt.data(*history.KINDS)
+    def test_what_ends_with_a_release_gets_an_end(self, kind):
+        tool = load()
+        before, document = tool.shipped(kind)
+        facts = history.History(kind, before)
+        newest = max(facts.covered)
+        header = document['releases'][str(newest)]
+        made = tool.merged(document, newest + 1, header, {})
+        after = history.History(kind, history.dumps(made))
+        for major in sorted(facts.covered):
+            release = releases.from_major(major)
+            self.assertEqual(
+                _without_ranges(facts.at(release)),
+                _without_ranges(after.at(release)),
+            )
+        for name, row in after.every_row():
+            self.assertNotEqual('-', row['releases'][-1], name)
+
+
+def _without_ranges(held):
+    return {
+        name: [
+            {key: row[key] for key in row if key != 'releases'} for row in rows
+        ]
+        for name, rows in held.items()
+    }
 
 
 class TestTableRows(testtools.TestCase):

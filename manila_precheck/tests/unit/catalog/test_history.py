@@ -34,8 +34,8 @@ def document(**changes):
             '20': {'count': 2},
         },
         'entries': {
-            'b': [{'type': 'string', 'releases': '18,20'}],
-            'a': [{'type': 'integer', 'releases': '20'}],
+            'b': [{'type': 'string', 'releases': '18,20-'}],
+            'a': [{'type': 'integer', 'releases': '20-'}],
         },
     }
     made.update(changes)
@@ -72,9 +72,10 @@ class TestFiles(testtools.TestCase):
             seen = set()
             for row in rows:
                 facts = dict(row)
-                holds = history.majors(facts.pop('releases'))
-                self.assertLessEqual(holds, covered, name)
-                self.assertEqual(history.ranges(holds), row['releases'])
+                holds = history.majors(facts.pop('releases'), covered)
+                self.assertEqual(
+                    history.ranges(holds, covered), row['releases'], name
+                )
                 text = json.dumps(facts, sort_keys=True)
                 self.assertNotIn(text, seen, name)
                 seen.add(text)
@@ -110,16 +111,32 @@ class TestHistory(testtools.TestCase):
         ('12', {12}),
         ('12-14', {12, 13, 14}),
         ('12-13,15,17-18', {12, 13, 15, 17, 18}),
+        ('12-', {12, 13, 14, 15, 16, 17, 18, 19}),
+        ('12-13,18-', {12, 13, 18, 19}),
+        ('19-', {19}),
     )
     @ddt.unpack
     def test_ranges_name_the_majors(self, text, numbers):
-        self.assertEqual(numbers, history.majors(text))
-        self.assertEqual(text, history.ranges(frozenset(numbers)))
+        covered = range(12, 20)
+        self.assertEqual(numbers, history.majors(text, covered))
+        self.assertEqual(text, history.ranges(numbers, covered))
+
+    def test_no_range_is_open_where_no_file_says_what_is_covered(self):
+        self.assertEqual('12-13,15', history.ranges({12, 13, 15}))
+
+    def test_an_open_range_names_no_release_that_is_not_covered(self):
+        made = document(entries={'a': [{'type': 'x', 'releases': '18-'}]})
+        loaded = history.History('options', json.dumps(made))
+        (row,) = loaded.rows('a')
+        self.assertEqual({18, 20}, loaded.majors(row))
+        self.assertRaises(
+            exceptions.CatalogError, loaded.at, releases.from_major(21)
+        )
 
     def test_at_holds_the_rows_of_the_release(self):
         loaded = history.History('options', json.dumps(document()))
         self.assertEqual(
-            {'b': [{'type': 'string', 'releases': '18,20'}]},
+            {'b': [{'type': 'string', 'releases': '18,20-'}]},
             loaded.at(releases.from_major(18)),
         )
         self.assertEqual({'a', 'b'}, set(loaded.at(EPOXY)))
@@ -145,7 +162,7 @@ class TestHistory(testtools.TestCase):
         ('{', 'damaged'),
         ('[]', 'damaged'),
         ('{"kind": "options"}', 'damaged'),
-        (json.dumps(document(format=2)), 'has format 2'),
+        (json.dumps(document(format=1)), 'has format 1'),
         (json.dumps(document(kind='policies')), "holds 'policies'"),
     )
     @ddt.unpack
