@@ -41,6 +41,10 @@ class Access:
         self._ctx = ctx
         self._source = ctx.upgrade.source
         self._target = ctx.upgrade.target
+        self._scope_turns = (
+            flags.enforce_scope(ctx, self._source).value
+            != flags.enforce_scope(ctx, self._target).value
+        )
         self._worlds = rule_snapshots.Worlds(ctx)
         self._overridden = {
             **rule_snapshots.overrides(ctx, self._target),
@@ -85,12 +89,10 @@ class Access:
 
     def _cause(self, one: Change) -> Cause:
         """Return the cause; a token of a wrong scope has only one."""
-        scope = flags.enforce_scope
         if (
             one.cause is Cause.NEW_DEFAULTS
             and one.caller.scope != 'project'
-            and scope(self._ctx, self._source).value
-            != scope(self._ctx, self._target).value
+            and self._scope_turns
         ):
             return Cause.SCOPE
         return one.cause

@@ -18,12 +18,15 @@ files, and one that no rule names.
 """
 
 from collections.abc import Iterable
-from collections.abc import Iterator
 from collections.abc import Mapping
+import functools
 import itertools
+import operator
 from typing import Any
 from typing import NamedTuple
+from typing import Optional
 
+from manila_precheck.checks.policy_rules import rule_graph
 from manila_precheck.evidence.policy import check_strings
 
 # What Keystone's bootstrap makes them imply (keystone 25.0.0
@@ -37,6 +40,9 @@ _IMPLIED = {
 # The roles in the defaults of manila (manila 17.0.0 policies/base.py).
 _IN_DEFAULTS = ('admin', 'member', 'reader', 'service')
 
+# Those, and the others that imply some or are implied.
+_KNOWN = tuple(dict.fromkeys((*_IN_DEFAULTS, *_IMPLIED)))
+
 #: The name of the caller whose role no rule names.
 OTHER = 'any other'
 
@@ -49,6 +55,16 @@ SCOPES = ('project', 'system', 'domain')
 #: Whose object the call is about: the caller's own, one of somebody else in
 #: the project, one of another project.
 TARGETS = ('own', 'project', 'other')
+
+_CALLS = tuple(
+    (scope, target)
+    for scope in SCOPES
+    for target in TARGETS
+    if scope == 'project' or target != 'project'
+)
+
+#: How many callers are tried.
+MAX_CALLERS = 20_000
 
 
 class Caller(NamedTuple):
@@ -90,56 +106,198 @@ def token_roles(names: Iterable[str]) -> frozenset[str]:
     return frozenset(given | set(implied))
 
 
+class Reach(NamedTuple):
+    """What of a caller can make a difference to a rule."""
+
+    roles: frozenset[str]
+    answers: frozenset[str]
+
+    def __or__(self, other: 'Reach') -> 'Reach':  # type: ignore[override]
+        return Reach(self.roles | other.roles, self.answers | other.answers)
+
+    def part(self, caller: Caller) -> tuple[Any, ...]:
+        """Return what callers have in common whom the rule treats alike."""
+        return (
+            caller.scope,
+            caller.target,
+            caller.roles & self.roles,
+            caller.answers & self.answers,
+        )
+
+
+class TooManyError(Exception):
+    """There are more than :data:`MAX_CALLERS`."""
+
+
 def make(
-    checks: Mapping[str, Any], answers: Iterable[str] = ()
+    checks: Mapping[str, Any],
+    answers: Iterable[str] = (),
+    reaches: Optional[Iterable[Reach]] = None,
 ) -> tuple[Caller, ...]:
     """Return the callers that some policy files can tell apart.
 
     :param checks: what stands in the files, by rule.
     :param answers: the checks that only a call itself can answer; each is
         tried alone, and all at once.
+    :param reaches: what makes a difference to the rules that are tried; who
+        is to each of them what somebody with less is, is left out. None
+        leaves out nobody. Looked at once the files alone are few enough.
+    :raises TooManyError: without having made them.
     """
-    groups = [frozenset({name}) for name in (*_IN_DEFAULTS, OTHER)]
-    for group in _groups_of_roles(checks):
-        groups.extend((group, group | {'member'}))
     single = sorted(set(answers))
-    tried = [frozenset[str](), *(frozenset({text}) for text in single)]
-    if len(single) > 1:
-        tried.append(frozenset(single))
-    return tuple(
-        Caller(group, token_roles(group), scope, target, answered)
-        for group in dict.fromkeys(groups)
-        for scope in SCOPES
-        for target in TARGETS
-        if scope == 'project' or target != 'project'
-        for answered in tried
+    roles, together = _roles_of_files(checks)
+    named = functools.reduce(operator.or_, together, 0)
+    alone = {r for n, r in enumerate(roles) if named >> n & 1}
+    alone.difference_update(_IN_DEFAULTS)
+    usual = [frozenset({name}) for name in (*_IN_DEFAULTS, OTHER)]
+    everyone = (1 << len(single)) - 1
+    both = everyone.bit_length() > 1
+    _require_few(len(alone) + len(usual) * (1 + len(single) + both))
+    seen = _Seen(roles, single, reaches)
+    groups = dict.fromkeys(
+        (*(seen.roles[name] for name in alone), *filter(seen.apart, together))
     )
+    _require_few(len(groups))
+    tried: dict[frozenset[str], tuple[int, bool]] = dict.fromkeys(
+        usual, (everyone, both)
+    )
+    total = len(usual) * (1 + len(single) + both)
+    for group in sorted(map(seen.names, groups), key=_by_size):
+        for names in (group, group | {'member'}):
+            if names in tried or (
+                names is not group and not seen.more_than_member(group)
+            ):
+                continue
+            tried[names] = found = seen.answers(names)
+            total += 1 + bin(found[0]).count('1') + found[1]
+            _require_few(total)
+    made: list[Caller] = []
+    for names, (mine, at_once) in tried.items():
+        held = token_roles(names)
+        answered = [frozenset[str]()]
+        answered += (
+            frozenset({text}) for n, text in enumerate(single) if mine >> n & 1
+        )
+        if at_once:
+            answered.append(frozenset(single))
+        made.extend(
+            Caller(names, held, scope, target, one)
+            for scope, target in _CALLS
+            for one in answered
+        )
+    return tuple(made)
 
 
-def _groups_of_roles(checks: Mapping[str, Any]) -> list[frozenset[str]]:
-    """Return the roles that files name: each, and those that go together."""
-    trees = {name: check_strings.tree(check) for name, check in checks.items()}
-    alone: set[str] = set()
-    together: set[frozenset[str]] = set()
-    for name in trees:
-        found = frozenset(_roles(trees, name))
-        alone |= found
-        together.add(found)
-    known = {frozenset({name}) for name in _IN_DEFAULTS}
-    known.add(frozenset())
-    groups = {frozenset({name}) for name in alone} | together
-    return sorted(groups - known, key=lambda group: (len(group), *group))
+def _require_few(count: int) -> None:
+    if count * len(_CALLS) > MAX_CALLERS:
+        raise TooManyError
 
 
-def _roles(trees: Mapping[str, Any], name: str) -> Iterator[str]:
-    """Yield the roles behind a rule, through the rules that it names."""
-    seen, names = {name}, [name]
-    while names:
-        root = trees.get(names.pop())
+def _by_size(group: frozenset[str]) -> tuple[Any, ...]:
+    return len(group), *sorted(group)
+
+
+class _Seen:
+    """What the rules see of a caller, roles and answers as bits."""
+
+    def __init__(
+        self,
+        names: list[str],
+        single: list[str],
+        reaches: Optional[Iterable[Reach]],
+    ) -> None:
+        self._names = names
+        self.roles = {name: 1 << n for n, name in enumerate(names)}
+        self._answers = {text: 1 << n for n, text in enumerate(single)}
+        self._everyone = (1 << len(single)) - 1
+        self._reaches = (
+            None
+            if reaches is None
+            else {
+                (
+                    _bits(self.roles, reach.roles),
+                    _bits(self._answers, reach.answers),
+                )
+                for reach in reaches
+            }
+        )
+
+    def names(self, bits: int) -> frozenset[str]:
+        """Return the roles of some bits."""
+        return frozenset(
+            name for n, name in enumerate(self._names) if bits >> n & 1
+        )
+
+    def _token(self, names: Iterable[str]) -> int:
+        return _bits(self.roles, token_roles(names))
+
+    def apart(self, bits: int) -> bool:
+        """Say whether some roles together are more than one of them."""
+        several = bits & (bits - 1)
+        if not several or self._reaches is None:
+            return bool(several)
+        for name, implied in _IMPLIED.items():
+            if bits & self.roles[name]:
+                bits |= _bits(self.roles, implied)
+        return any(
+            (bits & roles) & ((bits & roles) - 1)
+            for roles, _answers in self._reaches
+        )
+
+    def more_than_member(self, group: frozenset[str]) -> bool:
+        """Say whether to be a member too makes a difference to a group."""
+        if self._reaches is None:
+            return True
+        mine, member = self._token(group), self._token({'member'})
+        return any(
+            (mine | member) & roles not in (mine & roles, member & roles)
+            for roles, _answers in self._reaches
+        )
+
+    def answers(self, group: frozenset[str]) -> tuple[int, bool]:
+        """Return the answers to try with roles, and whether all at once.
+
+        Where a rule does not look at the roles, who has no role that counts
+        is tried instead.
+        """
+        if self._reaches is None:
+            found = [self._everyone]
+        else:
+            mine = self._token(group)
+            found = [
+                answers for roles, answers in self._reaches if mine & roles
+            ]
+        every = 0
+        for answers in found:
+            every |= answers
+        return every, any(answers & (answers - 1) for answers in found)
+
+
+def _bits(places: Mapping[str, int], names: Iterable[str]) -> int:
+    found = 0
+    for name in names:
+        found |= places.get(name, 0)
+    return found
+
+
+def _roles_of_files(checks: Mapping[str, Any]) -> tuple[list[str], set[int]]:
+    """Return the roles of files and defaults, and those that go together.
+
+    :returns: the names, and for each rule the bits of the roles behind it.
+    :raises TooManyError: when there are more roles than are tried.
+    """
+    places = {name: n for n, name in enumerate(_KNOWN)}
+    own: dict[str, int] = {}
+    graph: dict[str, set[str]] = {}
+    for name, check in checks.items():
+        own[name], graph[name] = 0, set()
+        root = check_strings.tree(check)
         for leaf in () if root is None else check_strings.leaves(root):
             kind = getattr(leaf, 'kind', None)
             if kind == 'role' and '%' not in leaf.match:
-                yield leaf.match.lower()
-            elif kind == 'rule' and leaf.match not in seen:
-                seen.add(leaf.match)
-                names.append(leaf.match)
+                role = leaf.match.lower()
+                own[name] |= 1 << places.setdefault(role, len(places))
+            elif kind == 'rule':
+                graph[name].add(leaf.match)
+        _require_few(len(places) - len(_KNOWN))
+    return list(places), set(rule_graph.behind(graph, own).values())

@@ -57,6 +57,7 @@ class Call:
     def __init__(self, rules: Any, caller: callers.Caller) -> None:
         self.caller = caller
         self._rules = rules
+        self.steps = 0
         # None while a rule is being decided.
         self._decided: dict[str, Optional[bool]] = {}
 
@@ -68,6 +69,7 @@ class Call:
 
         :raises RecursionError: over a rule that names itself, as there.
         """
+        self.steps += 1
         if name not in self._decided:
             self._decided[name] = None
             try:
@@ -79,6 +81,53 @@ class Call:
         if decided is None:
             raise RecursionError(name)
         return decided
+
+
+class Role:
+    """A check for a role that it names as it is; the roles are lower case."""
+
+    kind = 'role'
+
+    def __init__(self, match: str) -> None:
+        self.match = match
+        self._role = match.lower()
+
+    def __call__(
+        self, target: Any, creds: Any, enforcer: Call, rule: Any = None
+    ) -> bool:
+        return self._role in enforcer.caller.roles
+
+
+class Not:
+    """A check that passes where another one does not."""
+
+    def __init__(self, rule: Any) -> None:
+        self.rule = rule
+
+    def __call__(
+        self, target: Any, creds: Any, enforcer: Call, rule: Any = None
+    ) -> bool:
+        return not self.rule(target, creds, enforcer, rule)
+
+
+class Group:
+    """Checks of which all have to pass, or one.
+
+    Those of oslo.policy look at the signature of each member at each call.
+    """
+
+    def __init__(self, rules: list[Any], decisive: bool) -> None:
+        self.rules = rules
+        self._decisive = decisive
+
+    def __call__(
+        self, target: Any, creds: Any, enforcer: Call, rule: Any = None
+    ) -> bool:
+        for one in self.rules:
+            enforcer.steps += 1
+            if bool(one(target, creds, enforcer, rule)) is self._decisive:
+                return self._decisive
+        return not self._decisive
 
 
 class Reference:
@@ -141,7 +190,7 @@ def tree(checks: tuple[Any, ...]) -> Any:
     return _make_tree(checks)
 
 
-@functools.lru_cache(maxsize=1024)
+@functools.lru_cache(maxsize=check_strings.MAX_KEPT)
 def _tree_of_texts(checks: tuple[str, ...]) -> Any:
     return _make_tree(checks)
 
@@ -162,22 +211,24 @@ def _make_tree(checks: tuple[Any, ...]) -> Any:
         except RecursionError:
             # As the service does, over what is nested so deep.
             roots.append(FAILING)
-    return roots[0] if len(roots) == 1 else _checks.OrCheck(roots)
+    return roots[0] if len(roots) == 1 else Group(roots, True)
 
 
 def _answered(check: Any) -> Any:
     """Replace references, and what only the call itself can tell."""
+    from oslo_policy import _checks
+
     below = check_strings.members(check)
     if below is None:
         if check_strings.is_reference(check):
             return Reference(check.match)
+        if getattr(check, 'kind', None) == 'role' and '%' not in check.match:
+            return Role(check.match)
         return _answer(check) or check
     replaced = [_answered(member) for member in below]
     if hasattr(check, 'rule'):
-        check.rule = replaced[0]
-    else:
-        check.rules = replaced
-    return check
+        return Not(replaced[0])
+    return Group(replaced, isinstance(check, _checks.OrCheck))
 
 
 def _answer(leaf: Any) -> Optional[Answer]:

@@ -18,17 +18,19 @@ beside the new one, the scope of the token, and is_admin as manila computes
 it (manila 22.0.0 engine/context.py, policy.py check_is_admin()).
 """
 
-from collections.abc import Iterator
 from collections.abc import Mapping
+import functools
 from typing import Any
 from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck.checks.policy_rules import callers
 from manila_precheck.checks.policy_rules import check_trees
+from manila_precheck.checks.policy_rules import rule_graph
 from manila_precheck.evidence.policy import check_strings
 
 Caller = callers.Caller
+Reach = callers.Reach
 
 #: The rule that makes a caller an administrator of manila.
 ADMIN_RULE = 'context_is_admin'
@@ -69,27 +71,9 @@ class _Trees(dict[str, Any]):
             raise KeyError(name)
         return self[self._default]
 
-
-class Reach(NamedTuple):
-    """What of a caller can make a difference to a rule."""
-
-    roles: frozenset[str]
-    answers: frozenset[str]
-
-    def __or__(self, other: 'Reach') -> 'Reach':  # type: ignore[override]
-        return Reach(self.roles | other.roles, self.answers | other.answers)
-
-    def part(self, caller: Caller) -> tuple[Any, ...]:
-        """Return what callers have in common whom the rule treats alike."""
-        return (
-            caller.scope,
-            caller.target,
-            caller.roles & self.roles,
-            caller.answers & self.answers,
-        )
-
-
-_NOTHING = Reach(frozenset(), frozenset())
+    def standing_for(self, name: str) -> str:
+        """Return the rule that decides where one is named."""
+        return name if name in self else self._default
 
 
 class Enforcement:
@@ -97,6 +81,8 @@ class Enforcement:
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
+        #: The checks that were tried so far.
+        self.steps = 0
         self._trees = _Trees(
             {
                 name: check_trees.tree(rule.checks)
@@ -104,6 +90,7 @@ class Enforcement:
             },
             rules.default_rule,
         )
+        self._matter: list[tuple[str, str]] = []
         self._reaches: dict[int, Reach] = {}
         self._verdicts: dict[tuple[Any, ...], bool] = {}
 
@@ -120,9 +107,9 @@ class Enforcement:
 
     def reach(self, name: str) -> Reach:
         """Return what can make a difference to a rule that is registered."""
-        found = self._reach(self._trees[name])
+        found = self._reach(name)
         if ADMIN_RULE in self.rules.rules:
-            found = found | self._reach(self._trees[ADMIN_RULE])
+            found = found | self._reach(ADMIN_RULE)
         return found
 
     def allows(self, name: str, caller: Caller) -> bool:
@@ -130,7 +117,7 @@ class Enforcement:
         scopes = self.rules.rules[name].scopes
         if self.rules.enforce_scope and scopes and caller.scope not in scopes:
             return False
-        return self._passes(self._trees[name], caller, self._is_admin(caller))
+        return self._passes(name, caller, self._is_admin(caller))
 
     def _is_admin(self, caller: Caller) -> bool:
         """Say whether manila makes the caller of a request its admin."""
@@ -142,63 +129,113 @@ class Enforcement:
         ):
             return False
         own = caller._replace(target='own')
-        return self._passes(self._trees[ADMIN_RULE], own, None)
+        return self._passes(ADMIN_RULE, own, None)
 
     def _passes(
-        self, root: Any, caller: Caller, is_admin: Optional[bool]
+        self, name: str, caller: Caller, is_admin: Optional[bool]
     ) -> bool:
-        reach = self._reach(root)
-        key = (
-            id(root),
-            is_admin,
-            reach.part(caller),
-        )
+        root = self._trees[name]
+        key = (id(root), is_admin, self._reach(name).part(caller))
         if key not in self._verdicts:
             creds = {**_credentials(caller), 'is_admin': is_admin}
+            call = check_trees.Call(self._trees, caller)
             try:
-                found = root(
-                    _target(caller, creds),
-                    creds,
-                    check_trees.Call(self._trees, caller),
-                    None,
-                )
+                found = root(_target(caller, creds), creds, call, None)
             except (RecursionError, SyntaxError, TypeError, ValueError):
                 # The request fails with 500: nobody passes.
                 found = False
+            self.steps += 1 + call.steps
             self._verdicts[key] = bool(found)
         return self._verdicts[key]
 
-    def _reach(self, root: Any) -> Reach:
-        if id(root) not in self._reaches:
-            found = _NOTHING
-            for leaf in self._leaves(root):
-                found = found | _reach_of(leaf)
-            self._reaches[id(root)] = found
-        return self._reaches[id(root)]
+    def _reach(self, name: str) -> Reach:
+        bits = self._bits[name]
+        if bits not in self._reaches:
+            found = [
+                one for n, one in enumerate(self._matter) if bits >> n & 1
+            ]
+            self._reaches[bits] = Reach(
+                frozenset(text for kind, text in found if kind == 'role'),
+                frozenset(text for kind, text in found if kind == 'answer'),
+            )
+        return self._reaches[bits]
 
-    def _leaves(self, root: Any) -> Iterator[Any]:
-        """Yield the leaves below a check, through the rules that it names."""
-        seen, roots = {id(root)}, [root]
-        while roots:
-            for leaf in check_strings.leaves(roots.pop()):
-                if not check_strings.is_reference(leaf):
-                    yield leaf
-                    continue
-                try:
-                    named = self._trees[leaf.match]
-                except KeyError:
-                    continue
-                if id(named) not in seen:
-                    seen.add(id(named))
-                    roots.append(named)
+    def unlike(self, other: 'Enforcement') -> frozenset[str]:
+        """Return the rules that another one may decide otherwise.
+
+        Every other rule, and each that it needs, is the same in both.
+        """
+        own = {}
+        for name, named in self._graph.items():
+            mine, theirs = (e.rules.rules.get(name) for e in (self, other))
+            own[name] = int(
+                mine is None
+                or theirs is None
+                or mine.checks != theirs.checks
+                or any(
+                    self._trees.standing_for(one)
+                    != other._trees.standing_for(one)
+                    for one in named
+                )
+            )
+        needed = rule_graph.behind(self._decided_by, own)
+        admin = needed.get(ADMIN_RULE, 0) or self._scopes(
+            ADMIN_RULE
+        ) != other._scopes(ADMIN_RULE)
+        return frozenset(
+            name
+            for name, found in needed.items()
+            if found or admin or self._scopes(name) != other._scopes(name)
+        )
+
+    def _scopes(self, name: str) -> Optional[tuple[str, ...]]:
+        """Return the scopes that a rule is limited to; None: no such rule."""
+        rule = self.rules.rules.get(name)
+        if rule is None:
+            return None
+        return rule.scopes if self.rules.enforce_scope else ()
+
+    @functools.cached_property
+    def _graph(self) -> dict[str, set[str]]:
+        """The rules that each rule names."""
+        return {
+            name: {
+                leaf.match
+                for leaf in check_strings.leaves(root)
+                if check_strings.is_reference(leaf)
+            }
+            for name, root in self._trees.items()
+        }
+
+    @functools.cached_property
+    def _decided_by(self) -> dict[str, set[str]]:
+        """The rules that are looked at where each rule names some."""
+        return {
+            name: set(map(self._trees.standing_for, named))
+            for name, named in self._graph.items()
+        }
+
+    @functools.cached_property
+    def _bits(self) -> dict[str, int]:
+        """What can make a difference to each rule, as bits of _matter."""
+        matter: dict[tuple[str, str], int] = {}
+        own: dict[str, int] = {}
+        for name, root in self._trees.items():
+            own[name] = 0
+            for found in map(_matters, check_strings.leaves(root)):
+                if found is not None:
+                    own[name] |= 1 << matter.setdefault(found, len(matter))
+        self._matter.extend(matter)
+        return rule_graph.behind(self._decided_by, own)
 
 
-def _reach_of(leaf: Any) -> Reach:
+def _matters(leaf: Any) -> Optional[tuple[str, str]]:
+    """Return what of a caller a check looks at."""
     if isinstance(leaf, check_trees.Answer):
-        return Reach(frozenset(), frozenset({leaf.text}))
+        return 'answer', leaf.text
     if getattr(leaf, 'kind', None) == 'role':
-        return Reach(frozenset({leaf.match.lower()}), frozenset())
-    return _NOTHING
+        return 'role', leaf.match.lower()
+    return None
 
 
 def _credentials(caller: Caller) -> dict[str, Any]:

@@ -20,6 +20,7 @@ import operator
 from typing import Any
 from typing import NamedTuple
 
+from manila_precheck import exceptions
 from manila_precheck import releases
 from manila_precheck.checks.policy_rules import callers
 from manila_precheck.checks.policy_rules import check_trees
@@ -31,6 +32,10 @@ from manila_precheck.evidence.policy import policy_files
 
 # Its oslo.policy, 5.0, refuses what its parser could not reduce to a check.
 _REFUSES_LONE_TOKENS = releases.parse('2026.1')
+
+#: How many checks are tried, and how many changes are told.
+MAX_STEPS = 20_000_000
+MAX_CHANGES = 1_000_000
 
 
 class Cause(str, enum.Enum):
@@ -101,30 +106,62 @@ class Worlds:
         if not (self._is_usable() and self._may_differ()):
             return
         made = list(self._made())
-        tried = self._callers(made[0], made[-1])
-        # By what makes a difference to a rule, the part that each caller has:
-        # few rules tell more than a handful of callers apart.
-        parts: dict[enforcement.Reach, list[tuple[Any, ...]]] = {}
-        for name in self.judged:
-            reach = functools.reduce(
+        unlike = made[0].unlike(made[-1])
+        judged = [name for name in self.judged if name in unlike]
+        if not judged:
+            return
+        reached = functools.lru_cache(maxsize=None)(
+            lambda name: functools.reduce(
                 operator.or_, (one.reach(name) for one in made)
             )
-            if reach not in parts:
-                parts[reach] = [reach.part(caller) for caller in tried]
-            answered: dict[tuple[Any, ...], list[bool]] = {}
-            for part, caller in zip(parts[reach], tried):
-                if part not in answered:
-                    answered[part] = [one.allows(name, caller) for one in made]
-                answers = answered[part]
-                if answers[0] == answers[-1]:
-                    continue
-                turned = max(
-                    step
-                    for step in range(1, len(answers))
-                    if answers[step] != answers[step - 1]
-                )
-                cause = self._steps[turned - 1][0]
-                yield Change(name, caller, answers[-1], cause)
+        )
+        try:
+            tried = callers.make(
+                self._checks(),
+                made[0].answers | made[-1].answers,
+                (reached(name) for name in judged),
+            )
+        except callers.TooManyError:
+            raise self._too_many(
+                f'{callers.MAX_CALLERS} callers to try'
+            ) from None
+        # By what makes a difference to a rule, the callers with each part:
+        # few rules tell more than a handful of callers apart.
+        alike: dict[callers.Reach, dict[tuple[Any, ...], list[int]]] = {}
+        total = 0
+        for name in judged:
+            reach = reached(name)
+            if reach not in alike:
+                parts = alike[reach] = {}
+                for place, caller in enumerate(tried):
+                    parts.setdefault(reach.part(caller), []).append(place)
+            found: list[tuple[int, bool, Cause]] = []
+            for places in alike[reach].values():
+                caller = tried[places[0]]
+                answers = [one.allows(name, caller) for one in made]
+                if answers[0] != answers[-1]:
+                    turned = max(
+                        step
+                        for step in range(1, len(answers))
+                        if answers[step] != answers[step - 1]
+                    )
+                    cause = self._steps[turned - 1][0]
+                    found += ((place, answers[-1], cause) for place in places)
+                steps = sum(one.steps for one in dict.fromkeys(made))
+                if steps > MAX_STEPS:
+                    raise self._too_many(f'{MAX_STEPS} checks to try')
+            total += len(found)
+            if total > MAX_CHANGES:
+                raise self._too_many(f'{MAX_CHANGES} changes to report')
+            for place, opened, cause in sorted(found):
+                yield Change(name, tried[place], opened, cause)
+
+    def _too_many(self, what: str) -> exceptions.SourceUnusable:
+        files = ' and '.join(document.path for document in self._files())
+        return exceptions.SourceUnusable(
+            f'{files}: who gains or loses access is not judged: there are '
+            f'more than {what}'
+        )
 
     def _made(self) -> Iterator[enforcement.Enforcement]:
         """Yield what enforces each step; equal ones are one."""
@@ -139,17 +176,19 @@ class Worlds:
         """Say whether a user of a project with one role passes all rules."""
         names = frozenset({role})
         caller = callers.Caller(names, callers.token_roles(names))
-        after = enforcement.Enforcement(self._steps[-1][1])
-        return all(after.allows(name, caller) for name in rules)
+        return all(self._after.allows(name, caller) for name in rules)
 
-    def _callers(
-        self, *both: enforcement.Enforcement
-    ) -> tuple[callers.Caller, ...]:
+    @functools.cached_property
+    def _after(self) -> enforcement.Enforcement:
+        return enforcement.Enforcement(self._steps[-1][1])
+
+    def _checks(self) -> dict[str, object]:
+        """Return what stands in the files that one of the releases reads."""
         checks: dict[str, object] = {}
         for release in (self._ctx.upgrade.source, self._ctx.upgrade.target):
             for name, rule in overrides(self._ctx, release).items():
                 checks[name] = rule.check
-        return callers.make(checks, both[0].answers | both[1].answers)
+        return checks
 
     def _files(self) -> tuple[policy_files.PolicyFile, ...]:
         """Return every file that one of the releases may read."""

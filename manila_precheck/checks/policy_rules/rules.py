@@ -12,6 +12,7 @@
 
 """What an override in a policy file is to the target, rule by rule."""
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 import functools
 
@@ -19,6 +20,7 @@ from manila_precheck import model
 from manila_precheck.catalog import policies
 from manila_precheck.checks.policy_rules import defaults
 from manila_precheck.checks.policy_rules import flags
+from manila_precheck.checks.policy_rules import rule_graph
 from manila_precheck.checks.policy_rules import said
 from manila_precheck.engine import check
 from manila_precheck.engine import context
@@ -26,6 +28,9 @@ from manila_precheck.evidence.policy import check_strings
 from manila_precheck.evidence.policy import policy_files
 
 Severity = model.Severity
+
+#: How many unknown rules are looked up among the known ones.
+MAX_GUESSES = 1000
 
 
 class Rules:
@@ -38,6 +43,8 @@ class Rules:
         self._source = ctx.upgrade.source
         self._target = ctx.upgrade.target
         self._files = ctx.policy.of(self._target)
+        # Each takes about a millisecond.
+        self._guesses = MAX_GUESSES
         # What the operator has in force now and will want to have later.
         self._rules = policy_files.effective(
             ctx.policy.of(self._source).in_force(
@@ -57,9 +64,10 @@ class Rules:
             for checks in parsed.values()
             for reference in checks.references
         }
+        cycles = self._in_cycles(used)
         for name, rule in self._rules.items():
             yield from self._syntax(rule, parsed[name])
-            if self._comes_back(name):
+            if name in cycles:
                 yield self._cycle(rule)
             for reference in parsed[name].references:
                 yield from self._reference(rule, reference)
@@ -171,18 +179,13 @@ class Rules:
             return model.advice(f'Remove {rule.name} from {rule.file}.')
         return model.rule(rule.name, own.check)
 
-    def _comes_back(self, name: str) -> bool:
-        """Say whether a rule needs itself to be decided."""
-        seen: set[str] = set()
-        ahead = [name]
-        while ahead:
-            for reference in self._references(ahead.pop()):
-                if reference == name:
-                    return True
-                if reference not in seen:
-                    seen.add(reference)
-                    ahead.append(reference)
-        return False
+    def _in_cycles(self, used: Iterable[str]) -> frozenset[str]:
+        """Return the rules that need themselves to be decided."""
+        registered = self._ctx.catalog.policies(self._target)
+        names = dict.fromkeys((*self._rules, *registered, *used))
+        return rule_graph.in_cycles(
+            {name: self._references(name) for name in names}
+        )
 
     def _references(self, name: str) -> tuple[str, ...]:
         """Return the rules that one names, as the target looks them up."""
@@ -229,7 +232,10 @@ class Rules:
         import difflib
 
         known = self._ctx.catalog.policies(self._target)
-        near = difflib.get_close_matches(rule.name, known, 1, 0.8)
+        near = []
+        if self._guesses:
+            self._guesses -= 1
+            near = difflib.get_close_matches(rule.name, known, 1, 0.8)
         return self._of(
             Severity.INFO,
             rule,

@@ -12,7 +12,9 @@
 
 """How callers are named to an operator."""
 
+import collections
 from collections.abc import Iterable
+import functools
 
 from manila_precheck.checks.policy_rules import callers
 
@@ -47,14 +49,21 @@ def fewest(found: Iterable[callers.Caller]) -> list[callers.Caller]:
 
     Who has the role member and one that no rule needs is the member.
     """
+    people = list(found)
+    often = collections.Counter(part for one in people for part in one.parts)
     kept: list[callers.Caller] = []
-    for one in sorted(found, key=_rank):
+    # Where to look for what is part of another one: what it has least often.
+    smaller: dict[tuple[str, str, str], list[frozenset[str]]] = {}
+    for one in sorted(people, key=_rank):
+        parts, where = one.parts, (one.scope, one.target)
         if not any(
-            other.parts < one.parts
-            and (other.scope, other.target) == (one.scope, one.target)
-            for other in kept
+            other < parts
+            for part in parts
+            for other in smaller.get((*where, part), ())
         ):
             kept.append(one)
+            rarest = min(parts, key=lambda part: (often[part], part))
+            smaller.setdefault((*where, rarest), []).append(parts)
     return kept
 
 
@@ -97,6 +106,7 @@ def _listed(words: list[str]) -> str:
     return f'{", ".join(words[:-1])} and {words[-1]}'
 
 
+@functools.lru_cache(maxsize=callers.MAX_CALLERS)
 def _rank(caller: callers.Caller) -> tuple[object, ...]:
     return (
         callers.SCOPES.index(caller.scope),

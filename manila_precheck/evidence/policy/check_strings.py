@@ -27,6 +27,9 @@ from typing import Any
 from typing import NamedTuple
 from typing import Optional
 
+#: Texts that are kept once parsed: those of any file that is read at all.
+MAX_KEPT = 65_536
+
 _PARSER_LOG = 'oslo_policy._parser'
 
 # What is one token of oslo.policy's grammar, and no check.
@@ -66,7 +69,7 @@ def parse(check: Any) -> CheckString:
     return _parse(check)
 
 
-@functools.lru_cache(maxsize=2048)
+@functools.lru_cache(maxsize=MAX_KEPT)
 def _parse_text(check: str) -> CheckString:
     return _parse(check)
 

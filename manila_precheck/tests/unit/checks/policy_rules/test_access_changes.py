@@ -12,7 +12,10 @@
 
 """Who gains or loses access; what an override is, see test_policy_rules."""
 
+import json
+
 import ddt
+import fixtures
 import testtools
 
 from manila_precheck import catalog
@@ -302,4 +305,96 @@ class PolicyAccessTest(testtools.TestCase):
         self.assertEqual(
             (WARNING, 'share:force_extend share:restore share:soft_delete'),
             (finding.severity, finding.data['opened']),
+        )
+
+    def run_dropped(self, rules):
+        """Run over a file that the target does not read: all changes."""
+        self.site = self.useFixture(
+            testing.Site(
+                files={'policy.json': json.dumps(rules)},
+                source='2025.1',
+                target='2026.1',
+            )
+        )
+        return self.site.run('policy-rules')
+
+    @ddt.data(500, 5000)
+    def test_thousands_of_rules_that_lead_to_one_another(self, count):
+        last = f'rule:r{count - 1}'
+        for check, first in (
+            ('rule:r{0}', 'role:admin'),
+            ('rule:r{0} or not rule:r{0}', 'role:admin'),
+            ('rule:r{0}', last),
+        ):
+            rules = {f'r{n}': check.format(n - 1) for n in range(1, count)}
+            found = self.run_dropped(
+                {'r0': first, **rules, 'share:create': last}
+            )
+            self.assertEqual(model.Outcome.FOUND, found.outcome)
+            cycles = [f for f in found.findings if f.aspect == 'cycle']
+            self.assertEqual(count if first == last else 0, len(cycles))
+
+    def test_a_rule_with_hundreds_of_roles(self):
+        roles = [f'x{n}' for n in range(300)]
+        checks = ' or '.join(f'role:{role}' for role in roles)
+        found = self.run_dropped({'share:create': checks})
+        (lost,) = (f for f in found.findings if f.aspect == 'lost')
+        self.assertEqual(sorted(roles), sorted(lost.data['roles'].split(', ')))
+
+    @ddt.data('project_id:{}', 'http://h/{}')
+    def test_more_callers_than_are_tried(self, answer):
+        checks = [f'role:x{n} or {answer.format(n)}' for n in range(100)]
+        rules = {'share:create': ' or '.join(checks), 'share:gone': '@'}
+        found = self.run_dropped(rules)
+        self.assertEqual(
+            (
+                model.Outcome.ERROR,
+                f'{self.site.file("policy.json")}: who gains or loses access '
+                'is not judged: there are more than 20000 callers to try',
+            ),
+            (found.outcome, found.reason),
+        )
+        # What is known of the files and the rules stays.
+        self.assertEqual(
+            ['policy.json', 'share:gone'],
+            [finding.subject.name for finding in found.findings],
+        )
+
+    @ddt.data(
+        ('MAX_STEPS', 'checks to try'), ('MAX_CHANGES', 'changes to report')
+    )
+    @ddt.unpack
+    def test_more_than_is_tried(self, limit, what):
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'manila_precheck.checks.policy_rules.rule_snapshots.' + limit,
+                5000,
+            )
+        )
+        names = [
+            name
+            for name in catalog.Catalog().policies(releases.parse('2025.1'))
+            if ':' in name
+        ]
+        rules = {name: f'rule:r and role:x{n}' for n, name in enumerate(names)}
+        rules['r'] = ' or '.join(f'role:x{n}' for n in range(200))
+        found = self.run_dropped(rules)
+        self.assertEqual(
+            (
+                model.Outcome.ERROR,
+                f'{self.site.file("policy.json")}: who gains or loses access '
+                f'is not judged: there are more than 5000 {what}',
+            ),
+            (found.outcome, found.reason),
+        )
+
+    def test_callers_of_rules_that_stay_as_they_are_are_not_tried(self):
+        checks = [f'role:x{n} or project_id:{n}' for n in range(1000)]
+        self.assertEqual(
+            {},
+            self.run_check(
+                f'"share:create": "{" or ".join(checks)}"\n',
+                '2025.1',
+                '2026.1',
+            ),
         )

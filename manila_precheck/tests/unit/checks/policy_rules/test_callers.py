@@ -10,6 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import ddt
 import testtools
 
 from manila_precheck.checks.policy_rules import callers
@@ -19,6 +20,7 @@ def named(made, *names):
     return {one for one in made if one.names == set(names)}
 
 
+@ddt.ddt
 class CallersTest(testtools.TestCase):
     def test_the_roles_of_the_defaults_and_one_that_no_rule_names(self):
         self.assertEqual(
@@ -101,3 +103,78 @@ class CallersTest(testtools.TestCase):
         )
         self.assertEqual({'x:y'}, other.parts)
         self.assertEqual({'reader', 'x:y'}, reader.parts)
+
+    def test_who_is_nobody_else_to_any_rule_is_left_out(self):
+        reaches = [
+            callers.Reach(frozenset({'x', 'y', 'admin'}), frozenset({'a'})),
+            callers.Reach(frozenset({'z', 'member'}), frozenset()),
+        ]
+        checks = {'r': 'role:x and role:y', 's': 'role:z', 't': 'role:w'}
+        found = {
+            (' '.join(sorted(one.names)), ' '.join(sorted(one.answers)))
+            for one in callers.make(checks, ['a', 'b'], reaches)
+            if one.names & set('wxyz')
+        }
+        self.assertEqual(
+            {
+                ('x', ''),
+                ('x', 'a'),
+                ('y', ''),
+                ('y', 'a'),
+                ('x y', ''),
+                ('x y', 'a'),
+                ('z', ''),
+                ('member z', ''),
+                ('w', ''),
+            },
+            found,
+        )
+
+    def test_the_usual_ones_are_never_left_out(self):
+        self.assertEqual(
+            callers.make({}, ['a', 'b']), callers.make({}, ['a', 'b'], [])
+        )
+
+    def test_all_answers_at_once_for_a_rule_that_has_several(self):
+        reach = callers.Reach(frozenset({'x'}), frozenset({'a', 'b'}))
+        made = callers.make({'r': 'role:x'}, ['a', 'b', 'c'], [reach])
+        self.assertEqual(
+            {(), ('a',), ('b',), ('a', 'b', 'c')},
+            {tuple(sorted(one.answers)) for one in named(made, 'x')},
+        )
+
+    @ddt.data(
+        ({'r': ' or '.join(f'role:x{n}' for n in range(3000))}, ()),
+        ({f'r{n}': f'role:x{n}' for n in range(3000)}, ()),
+        ({}, [f'project_id:{n}' for n in range(600)]),
+        (
+            {f'r{n}': f'role:x{n}' for n in range(100)},
+            [f'project_id:{n}' for n in range(100)],
+        ),
+        (
+            {
+                f'r{n}': f'role:x{n % 1000} or role:y{n % 997}'
+                for n in range(5000)
+            },
+            (),
+        ),
+    )
+    @ddt.unpack
+    def test_more_callers_than_are_tried(self, checks, answers):
+        self.assertRaises(callers.TooManyError, callers.make, checks, answers)
+
+    def test_a_hundred_roles_and_answers_of_different_rules(self):
+        names, texts = (
+            frozenset(f'{kind}{n}' for n in range(100))
+            for kind in ('x', 'project_id:')
+        )
+        made = callers.make(
+            {name: f'role:{name}' for name in names},
+            texts,
+            [
+                callers.Reach(names, frozenset()),
+                callers.Reach(frozenset(), texts),
+            ],
+        )
+        # Each role once; each usual one without and with each answer and all.
+        self.assertEqual(7 * (100 + 5 * 102), len(made))

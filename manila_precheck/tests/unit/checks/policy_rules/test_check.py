@@ -20,6 +20,7 @@ from manila_precheck import catalog
 from manila_precheck import model
 from manila_precheck import testing
 from manila_precheck.catalog import policies
+from manila_precheck.checks.policy_rules import rules
 
 FAILURE = model.Severity.FAILURE
 WARNING = model.Severity.WARNING
@@ -409,6 +410,16 @@ class PolicyRulesTest(testtools.TestCase):
             fixtures.MonkeyPatch(
                 'manila_precheck.catalog.Catalog.policies', patched
             )
+        )
+
+    def test_thousands_of_unknown_rules(self):
+        count = rules.MAX_GUESSES
+        text = ''.join(f'"x{n}": "@"\n' for n in range(count))
+        found = self.run_check(text + '"share:cretae": "@"\n').findings
+        self.assertEqual(count + 1, len(found))
+        # Only so many are looked up among the known ones.
+        self.assertEqual(
+            REMOVE, [(r.kind, r.text) for r in found[-1].remediation]
         )
 
     def test_rule_that_is_gone(self):

@@ -207,6 +207,61 @@ class EnforcementTest(testtools.TestCase):
         self.assertEqual(frozenset(), enforced.answers)
         self.assertFalse(enforced.allows('a', caller('admin')))
 
+    def test_every_caller_was_tried_alone_with_hundreds_of_roles(self):
+        enforced = made(a=' or '.join(f'role:x{n}' for n in range(300)))
+        for n in range(300):
+            self.assertTrue(enforced.allows('a', caller(f'x{n}')))
+        steps = enforced.steps
+        self.assertLess(steps, 300 * 303)
+        for n in range(300):
+            self.assertTrue(enforced.allows('a', caller(f'x{n}', 'z')))
+        self.assertEqual(steps, enforced.steps)
+
+    @ddt.data(500, 5000)
+    def test_what_reaches_a_rule_through_thousands(self, length):
+        rules = {
+            f'r{n}': f'rule:r{n - 1} or not rule:r{n - 1}'
+            for n in range(1, length)
+        }
+        enforced = made(r0='role:X and project_id:abc', **rules)
+        for name in ('r0', f'r{length - 1}'):
+            self.assertEqual(
+                callers.Reach(frozenset({'x'}), frozenset({'project_id:abc'})),
+                enforced.reach(name),
+            )
+        self.assertEqual(
+            frozenset(),
+            enforced.unlike(made(r0='role:X and project_id:abc', **rules)),
+        )
+        self.assertEqual(
+            {'r0', *rules}, enforced.unlike(made(r0='role:y', **rules))
+        )
+
+    @ddt.data(
+        ({}, ''),
+        ({'b': 'role:y'}, 'ab'),
+        ({'default': 'role:y'}, 'd default'),
+        ({'gone': 'role:y'}, 'd'),
+        ({'default_rule': 'c'}, 'd'),
+        ({'context_is_admin': 'role:x'}, 'a b c d default context_is_admin'),
+        ({'c': Rule(('role:x',), ('system',))}, 'c'),
+        ({'enforce_scope': False}, 'c'),
+    )
+    @ddt.unpack
+    def test_rules_that_may_be_decided_otherwise(self, changed, expected):
+        rules = {
+            'a': 'rule:b and role:x',
+            'b': 'role:x',
+            'c': Rule(('role:x',), ('project',)),
+            'd': 'rule:gone',
+            'default': '!',
+            'context_is_admin': 'role:admin',
+        }
+        names = expected.split() if ' ' in expected else expected
+        self.assertEqual(
+            set(names), made(**rules).unlike(made(**{**rules, **changed}))
+        )
+
 
 _LEAVES = strategies.sampled_from(
     (
