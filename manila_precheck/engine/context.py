@@ -326,7 +326,7 @@ class Context:
     def _make_api_server(self) -> 'tuple[api_server_source.Served, ...]':
         # Here, since most upgrades have no question about it.
         from manila_precheck.evidence.host import (
-            api_server as api_server_source,
+            api_server as api_server_source,  # noqa: H301
         )
 
         return api_server_source.look(self._root)
@@ -384,7 +384,7 @@ class Context:
         """What the site calls its things: no secret where it is one."""
         from manila_precheck.evidence import machine_names
 
-        found = frozenset().union(
+        found: frozenset[str] = frozenset().union(
             *map(database_url.names, database_url.connections(self.conf))
         )
         source = self._lazy.seen('config')
@@ -392,7 +392,7 @@ class Context:
             return found
         return (
             found
-            | source.names
+            | frozenset(source.names)
             | machine_names.of_settings(
                 setting
                 for setting in source.settings

@@ -21,6 +21,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import textwrap
@@ -305,7 +306,15 @@ class AnsibleTest(Base):
             *((f'ctl{number}', GOOD) for number in range(1, 6))
         )
         self.assertEqual(0, done.returncode, done.stdout)
-        self.assertEqual(set(), self.keys(report))
+        # All of them are this machine, and run one check.
+        machine = socket.gethostname()
+        self.assertEqual(
+            {
+                *((f'hosts[ctl{n}#checks]', 'warning') for n in range(1, 6)),
+                (f'hosts[{machine}#machine]', 'warning'),
+            },
+            self.keys(report),
+        )
 
     def test_one_unreachable_one_failing_and_one_that_differs(self):
         done, report = self.fleet(
@@ -326,6 +335,8 @@ class AnsibleTest(Base):
                     'configuration-drift[DEFAULT/enabled_share_protocols]',
                     'warning',
                 ),
+                *((f'hosts[ctl{n}#checks]', 'warning') for n in (1, 2, 4)),
+                (f'hosts[{socket.gethostname()}#machine]', 'warning'),
                 ('hosts[ctl3#missing]', 'failure'),
                 ('hosts[ctl5#missing]', 'failure'),
             },

@@ -30,7 +30,7 @@ from typing import Optional
 from manila_precheck import exceptions
 from manila_precheck.checks.soft_deleted_rows.sql import counting
 from manila_precheck.checks.soft_deleted_rows.sql import (
-    purge_references as candidate_rows,
+    purge_references as candidate_rows,  # noqa: H301
 )
 from manila_precheck.evidence.database import scan
 from manila_precheck.evidence.database import throttle

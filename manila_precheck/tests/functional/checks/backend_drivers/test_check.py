@@ -12,7 +12,7 @@
 
 from manila_precheck.tests import databases
 from manila_precheck.tests.unit.checks.backend_drivers import (
-    test_affected_shares,
+    test_affected_shares,  # noqa: H301
 )
 
 

@@ -24,7 +24,7 @@ from manila_precheck.checks.pending_migrations.sql import migrated_rows
 from manila_precheck.evidence.database import scan
 from manila_precheck.tests import databases
 from manila_precheck.tests.unit.checks.pending_migrations import (
-    test_check as unit,
+    test_check as unit,  # noqa: H301
 )
 
 CHECK = unit.CHECK

@@ -11,7 +11,7 @@
 # under the License.
 from manila_precheck.tests import databases
 from manila_precheck.tests.unit.checks.running_migrations import (
-    test_check as unit,
+    test_check as unit,  # noqa: H301
 )
 
 

@@ -16,7 +16,7 @@ from manila_precheck import testing
 from manila_precheck.evidence.database import scan
 from manila_precheck.tests import databases
 from manila_precheck.tests.unit.checks.soft_deleted_rows import (
-    test_check as unit,
+    test_check as unit,  # noqa: H301
 )
 
 CHECK = 'soft-deleted-rows'

@@ -11,7 +11,7 @@
 # under the License.
 from manila_precheck.tests import databases
 from manila_precheck.tests.unit.checks.soft_deleted_rows import (
-    test_purge_blockers as unit,
+    test_purge_blockers as unit,  # noqa: H301
 )
 
 

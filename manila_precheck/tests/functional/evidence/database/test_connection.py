@@ -19,7 +19,7 @@ from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.tests import databases
 from manila_precheck.tests.unit.evidence.database import (
-    test_connection as unit,
+    test_connection as unit,  # noqa: H301
 )
 
 SECRET = 'geheim-99-x'

@@ -225,7 +225,9 @@ class DatabaseBackupTest(databases.SQLiteTest):
     def test_a_pipe_was_waited_for(self):
         path = self.useFixture(fixtures.TempDir()).join('pipe')
         os.mkfifo(path)
-        with mock.patch.object(dump, 'newest', return_value=path):
+        with mock.patch.object(
+            dump, 'newest', autospec=True, return_value=path
+        ):
             result = self.run_check(None)
         self.assertEqual(
             (model.Outcome.ERROR, f'{path}: a pipe, no file'),
