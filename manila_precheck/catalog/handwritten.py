@@ -13,7 +13,8 @@
 """Read the files of the catalog that are written by hand.
 
 Each is an object with a ``format`` and a list of rows; the generated ones are
-histories (:mod:`manila_precheck.catalog.history`).
+histories (:mod:`manila_precheck.catalog.history`). Ranges of releases are
+written as there, in the tables that stand in code too, whose header is READ.
 """
 
 from collections.abc import Callable
@@ -23,8 +24,35 @@ from typing import Any
 from typing import TypeVar
 
 from manila_precheck import exceptions
+from manila_precheck import releases
 
 T = TypeVar('T')
+
+#: The packages of manila whose code the tables in code were read from, by
+#: major: a range that is open ("12-") holds up to the newest of them.
+READ = {
+    12: '12.1.2',
+    13: '13.2.0',
+    14: '14.2.0',
+    15: '15.4.1',
+    16: '16.3.0',
+    17: '17.4.0',
+    18: '18.3.0',
+    19: '19.1.1',
+    20: '20.0.3',
+    21: '21.0.3',
+    22: '22.0.2',
+    23: '23.0.1',
+}
+
+
+def check(release: releases.Release) -> None:
+    """Raise CatalogError unless the code of a release has been read."""
+    if release.major not in READ:
+        raise exceptions.CatalogError(
+            f'the tables written by hand do not cover manila {release.major} '
+            f'({release.name}); upgrade manila-precheck'
+        )
 
 
 def decode(

@@ -16,6 +16,8 @@ The format is that of data/support_matrix.json; an operator's file and what a
 vendor's package brings have the same, as JSON or as YAML::
 
     format: 2
+    releases: {"22": 22.0.2}        (may be left out) what was read; an open
+                                    range ends with the newest of them
     systems:                        (may be left out)
       Ceph:
         names: {Reef: "18"}         what a name stands for
@@ -136,11 +138,12 @@ def decode(
     found = table.take('format')
     if found != FORMAT:
         table.fail('format', f'it is {found!r}; {FORMAT} is read here')
+    covered = _covered(table.take('releases'))
     known = _systems(table.take('systems'))
     rows = []
     claimed: dict[tuple[str, int], int] = {}
     for number, row in enumerate(table.items('rows', needed=True)):
-        made = _support(_Table(row, ('rows', number)), known, origin)
+        made = _support(_Table(row, ('rows', number)), known, covered, origin)
         for major in sorted(made.majors):
             other = claimed.setdefault((made.driver, major), number)
             if other != number:
@@ -152,6 +155,21 @@ def decode(
         rows.append(made)
     table.end()
     return tuple(rows), known
+
+
+def _covered(value: Any) -> frozenset[int]:
+    """Return the majors that the header lists; without one, all known."""
+    if value is None:
+        return frozenset(release.major for release in releases.RELEASES)
+    table = _Table(value, ('releases',))
+    found = set()
+    for key in table.keys():
+        table.text(key, needed=True)
+        try:
+            found.add(releases.parse(key).major)
+        except exceptions.UsageError as exc:
+            table.fail(key, str(exc))
+    return frozenset(found)
 
 
 def _systems(value: Any) -> dict[str, System]:
@@ -178,11 +196,14 @@ def _names(table: _Table) -> dict[str, str]:
 
 
 def _support(
-    table: _Table, known: Mapping[str, System], origin: str
+    table: _Table,
+    known: Mapping[str, System],
+    covered: frozenset[int],
+    origin: str,
 ) -> Support:
     made = Support(
         table.text('driver', needed=True),
-        _majors(table),
+        _majors(table, covered),
         _sources(table),
         tuple(
             _storage(_Table(item, (*table.path, 'storage', number)), known)
@@ -206,7 +227,7 @@ def _sources(table: _Table) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _majors(table: _Table) -> frozenset[int]:
+def _majors(table: _Table, covered: frozenset[int]) -> frozenset[int]:
     text = table.text('releases', needed=True)
     found: set[int] = set()
     for part in text.split(','):
@@ -219,7 +240,18 @@ def _majors(table: _Table) -> frozenset[int]:
             table.fail('releases', str(exc))
         if low > high:
             table.fail('releases', f'{part.strip()} ends before it begins')
-        found.update(range(low, high + 1))
+        found.update(
+            major
+            for major in range(low, high + 1)
+            if last or not dash or major in covered
+        )
+    if not found:
+        table.fail('releases', f'the header lists none of {text}')
+    for major in sorted(found - covered):
+        table.fail(
+            'releases',
+            f'the header does not list {releases.from_major(major)}',
+        )
     return frozenset(found)
 
 

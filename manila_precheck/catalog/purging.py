@@ -22,6 +22,9 @@ import enum
 from typing import NamedTuple
 from typing import TYPE_CHECKING
 
+from manila_precheck.catalog import handwritten
+from manila_precheck.catalog import history
+
 if TYPE_CHECKING:
     from manila_precheck import releases
     from manila_precheck.catalog import schema
@@ -91,37 +94,35 @@ class Purge(NamedTuple):
 
 # The relationships that are not read only, where the column of the foreign
 # key takes NULL (manila 22.0.2 manila/db/sqlalchemy/models.py): child,
-# parent, the first and the last major.
+# parent, the majors (ranges as in catalog/history.py).
 _DETACHING = (
-    ('encryption_refs', 'share_instances', 21, 99),
-    ('encryption_refs', 'share_servers', 21, 99),
-    ('qos_type_specs', 'qos_types', 22, 99),
-    ('share_group_share_type_mappings', 'share_groups', 12, 99),
-    ('share_group_snapshots', 'share_groups', 12, 99),
-    ('share_group_type_projects', 'share_group_types', 12, 99),
-    ('share_group_type_specs', 'share_group_types', 12, 99),
-    ('share_groups', 'share_group_types', 12, 99),
-    ('share_groups', 'share_servers', 12, 99),
-    ('share_instance_access_map', 'share_access_map', 12, 99),
-    ('share_instance_export_locations', 'share_instances', 12, 99),
-    ('share_instances', 'share_networks', 12, 99),
-    ('share_instances', 'share_servers', 12, 99),
-    ('share_network_subnets', 'share_networks', 12, 99),
-    ('share_servers', 'share_network_subnets', 12, 13),
+    ('encryption_refs', 'share_instances', '21-'),
+    ('encryption_refs', 'share_servers', '21-'),
+    ('qos_type_specs', 'qos_types', '22-'),
+    ('share_group_share_type_mappings', 'share_groups', '12-'),
+    ('share_group_snapshots', 'share_groups', '12-'),
+    ('share_group_type_projects', 'share_group_types', '12-'),
+    ('share_group_type_specs', 'share_group_types', '12-'),
+    ('share_groups', 'share_group_types', '12-'),
+    ('share_groups', 'share_servers', '12-'),
+    ('share_instance_access_map', 'share_access_map', '12-'),
+    ('share_instance_export_locations', 'share_instances', '12-'),
+    ('share_instances', 'share_networks', '12-'),
+    ('share_instances', 'share_servers', '12-'),
+    ('share_network_subnets', 'share_networks', '12-'),
+    ('share_servers', 'share_network_subnets', '12-13'),
     (
         'share_snapshot_instance_access_map',
         'share_snapshot_access_map',
-        12,
-        99,
+        '12-',
     ),
     (
         'share_snapshot_instance_export_locations',
         'share_snapshot_instances',
-        12,
-        99,
+        '12-',
     ),
-    ('share_snapshot_instances', 'share_instances', 12, 99),
-    ('share_type_projects', 'share_types', 12, 99),
+    ('share_snapshot_instances', 'share_instances', '12-'),
+    ('share_type_projects', 'share_types', '12-'),
 )
 
 
@@ -134,7 +135,9 @@ def read(
 
     :param tables: what the release has.
     :param dialect: 'mysql', 'postgresql' or 'sqlite'.
+    :raises CatalogError: when nobody has read the purge of the release.
     """
+    handwritten.check(release)
     major = release.major
     found = {
         name: table
@@ -188,8 +191,8 @@ def _effect(child: str, parent: str, major: int) -> Effect:
         and parent == 'share_access_map'
     ):
         return Effect.TAKES_ALL
-    for one, other, first, last in _DETACHING:
-        if (one, other) == (child, parent) and first <= major <= last:
+    for one, other, majors in _DETACHING:
+        if (one, other) == (child, parent) and history.holds(majors, major):
             return Effect.DETACHES
     return Effect.BLOCKS
 

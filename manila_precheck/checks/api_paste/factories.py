@@ -16,25 +16,27 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 
 from manila_precheck import releases
+from manila_precheck.catalog import handwritten
+from manila_precheck.catalog import history
 from manila_precheck.evidence import paste
 
 # Code of manila that a file may name although no api-paste.ini that manila
-# ships does, with the first and the last release that has it (None: still
-# there in 23.0.1): every class with a factory(), and every function of that
-# kind, below manila.api and manila.wsgi.
+# ships does, with the majors that have it (ranges as in catalog/history.py):
+# every class with a factory(), and every function of that kind, below
+# manila.api and manila.wsgi.
 _MORE_FACTORIES = {
-    'manila.api.auth:pipeline_factory': (12, 12),
-    'manila.api.extensions:ExtensionsResource.factory': (12, None),
-    'manila.api.middleware.auth:InjectContext.factory': (12, None),
-    'manila.api.middleware.auth:NoAuthMiddlewareBase.factory': (12, None),
-    'manila.api.openstack.urlmap:urlmap_factory': (12, None),
-    'manila.api.openstack.wsgi:Resource.factory': (12, None),
-    'manila.api.openstack:APIRouter.factory': (12, None),
-    'manila.api.urlmap:urlmap_factory': (12, None),
-    'manila.api.v1.limits:RateLimitingMiddleware.factory': (12, 21),
-    'manila.api.v2.limits:RateLimitingMiddleware.factory': (22, None),
-    'manila.wsgi.common:Application.factory': (12, None),
-    'manila.wsgi.common:Middleware.factory': (12, None),
+    'manila.api.auth:pipeline_factory': '12',
+    'manila.api.extensions:ExtensionsResource.factory': '12-',
+    'manila.api.middleware.auth:InjectContext.factory': '12-',
+    'manila.api.middleware.auth:NoAuthMiddlewareBase.factory': '12-',
+    'manila.api.openstack.urlmap:urlmap_factory': '12-',
+    'manila.api.openstack.wsgi:Resource.factory': '12-',
+    'manila.api.openstack:APIRouter.factory': '12-',
+    'manila.api.urlmap:urlmap_factory': '12-',
+    'manila.api.v1.limits:RateLimitingMiddleware.factory': '12-21',
+    'manila.api.v2.limits:RateLimitingMiddleware.factory': '22-',
+    'manila.wsgi.common:Application.factory': '12-',
+    'manila.wsgi.common:Middleware.factory': '12-',
 }
 
 
@@ -69,8 +71,10 @@ def of_file(file: paste.PasteFile) -> frozenset[str]:
 
 
 def has(name: str, release: releases.Release) -> bool:
-    """Say whether a release has code that no shipped file names."""
-    if name not in _MORE_FACTORIES:
-        return False
-    first, last = _MORE_FACTORIES[name]
-    return first <= release.major and (last is None or release.major <= last)
+    """Say whether a release has code that no shipped file names.
+
+    :raises CatalogError: when nobody has read the code of the release.
+    """
+    handwritten.check(release)
+    majors = _MORE_FACTORIES.get(name)
+    return majors is not None and history.holds(majors, release.major)

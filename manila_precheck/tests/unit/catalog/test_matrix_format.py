@@ -52,6 +52,7 @@ WHOLE = {
 }
 
 ROW = {'driver': 'a.B', 'releases': '20', 'sources': ['x']}
+READ = {'20': '20.0.3', '2026.1': '22.0.2'}
 
 
 def rows(*changes):
@@ -113,6 +114,17 @@ class MatrixFormatTest(testtools.TestCase):
     @ddt.unpack
     def test_releases(self, text, majors):
         ((row,), _systems) = matrix_format.decode(rows({'releases': text}))
+        self.assertEqual(majors, row.majors)
+
+    @ddt.data(
+        ('18-', {20, 22}),
+        ('2026.1-', {22}),
+        ('20', {20}),
+    )
+    @ddt.unpack
+    def test_an_open_range_ends_with_what_was_read(self, text, majors):
+        document = {**rows({'releases': text}), 'releases': READ}
+        ((row,), _systems) = matrix_format.decode(document)
         self.assertEqual(majors, row.majors)
 
     @ddt.data(
@@ -185,6 +197,19 @@ class MatrixFormatTest(testtools.TestCase):
             'systems.x.name: no such key is known here',
         ),
         ({**rows({}), 'systems': []}, 'systems: it has to be an object'),
+        ({**rows({}), 'releases': []}, 'releases: it has to be an object'),
+        (
+            {**rows({}), 'releases': {'20': ''}},
+            'releases.20: it has to be a text',
+        ),
+        (
+            {**rows({'releases': '20-22'}), 'releases': READ},
+            'rows[0].releases: the header does not list 2025.2',
+        ),
+        (
+            {**rows({'releases': '23-'}), 'releases': READ},
+            'rows[0].releases: the header lists none of 23-',
+        ),
     )
     @ddt.unpack
     def test_what_is_refused(self, document, words):

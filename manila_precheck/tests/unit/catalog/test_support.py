@@ -40,15 +40,38 @@ class TestMatrix(testtools.TestCase):
         rows = ',\n  '.join(
             json.dumps(row, sort_keys=True) for row in document['rows']
         )
+        read = ',\n  '.join(
+            f'{json.dumps(major)}: {json.dumps(version)}'
+            for major, version in document['releases'].items()
+        )
         systems = ',\n  '.join(
             f'{json.dumps(name)}: {json.dumps(facts, sort_keys=True)}'
             for name, facts in sorted(document['systems'].items())
         )
         self.assertEqual(
-            f'{{\n "format": 2,\n "rows": [\n  {rows}\n ],\n'
+            f'{{\n "format": 2,\n "releases": {{\n  {read}\n }},\n'
+            f' "rows": [\n  {rows}\n ],\n'
             f' "systems": {{\n  {systems}\n }}\n}}\n',
             text,
         )
+
+    def test_the_header_lists_the_packages_of_the_catalog(self):
+        document = json.loads(history.read(support.KIND))
+        self.assertEqual(
+            {
+                str(release.major): self.facts.package(release).version
+                for release in self.facts.releases
+            },
+            document['releases'],
+        )
+
+    def test_what_still_holds_has_an_open_range(self):
+        document = json.loads(history.read(support.KIND))
+        covered = frozenset(map(int, document['releases']))
+        for row, made in zip(document['rows'], self.rows):
+            self.assertEqual(
+                history.ranges(made.majors, covered), row['releases']
+            )
 
     def test_rows_are_sorted(self):
         keys = [(row.driver, min(row.majors)) for row in self.rows]
