@@ -10,18 +10,18 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The exceptions of the package; every one derives from PrecheckError."""
+"""The exceptions of the package, which all derive from PrecheckError."""
 
 from collections.abc import Iterable
 from typing import Optional
 
 
 class PrecheckError(Exception):
-    """Something the package can say in one line to an operator."""
+    """An error that an operator can be told in one line."""
 
 
 class UsageError(PrecheckError):
-    """The command line or an option asks for what does not exist."""
+    """The command line or an option names something that does not exist."""
 
 
 class UnknownName(UsageError):

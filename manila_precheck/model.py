@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a run says: findings, results and the report, all immutable.
+"""The findings, results and report of a run, all immutable.
 
-Nothing here reads a file, a clock or a database; whatever changes from run
-to run comes in as a value, so the same input gives the same report.
+Nothing here reads a file, a clock or a database; values that change from run
+to run are passed in, so the same input gives the same report.
 """
 
 from collections.abc import Mapping

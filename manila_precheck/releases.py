@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Manila releases, their order, and what an upgrade between two crosses."""
+"""Manila releases, their order, and the releases that an upgrade crosses."""
 
 import dataclasses
 import functools

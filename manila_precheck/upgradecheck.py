@@ -10,9 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The checks behind oslo.upgradecheck, in our command and in others'.
+"""Run the checks through oslo.upgradecheck, here or in ``manila-status``.
 
-The only module that imports ``oslo_upgradecheck``.
+No other module imports ``oslo_upgradecheck``.
 """
 
 import datetime

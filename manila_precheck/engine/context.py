@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a run knows: the upgrade, the stage, the options, the sources.
+"""The inputs of a run: the upgrade, the stage, the options, the sources.
 
-Making a context reads nothing. A source is read when the first check asks
-for it, once; what it raised then is raised again for the next check.
+Creating a context reads nothing. A source is read once, when the first check
+asks for it; an error that it raises is raised again for the next check.
 """
 
 import collections

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Which upgrade a run is about, and how that is known."""
+"""Resolve the source and the target of a run, and where each is from."""
 
 import dataclasses
 import importlib.machinery

@@ -24,10 +24,10 @@ class Reporter(abc.ABC):
     """One format of the report.
 
     A reporter is registered as an entry point in
-    ``manila_precheck.reporters``, under its name. It gets a report that is
-    complete and sorted, and turns it into text: it opens and closes nothing,
-    reads no clock, environment or terminal, and leaves nothing out on its
-    own judgement without saying how many. The same report, width and colour
+    ``manila_precheck.reporters``, under its name. It receives a report that is
+    complete and sorted, and writes it as text: it opens and closes nothing,
+    reads no clock, environment or terminal, and if it leaves findings out it
+    states how many. The same report, width and colour
     give the same text.
     """
 

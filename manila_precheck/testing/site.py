@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Fixtures for tests of checks, ours and those of plugin authors.
+"""Fixtures for tests of checks, for this package and for plugins.
 
-A :class:`Site` is a controller in a temporary directory: its files, its
-database if there is one, and the run of one check over them, through the
-runner, as the command does it::
+A :class:`Site` is a controller in a temporary directory, with its files and
+its database if it has one. It runs one check over them through the runner, as
+the command does::
 
     site = self.useFixture(testing.Site('[DEFAULT]\\nfoo = 1\\n'))
     result = site.run('config-options')
