@@ -40,6 +40,10 @@ HEADS = (
 )
 
 
+def since(first):
+    return [r.major for r in releases.RELEASES if r.major >= first]
+
+
 @ddt.ddt
 class TestChain(testtools.TestCase):
     @ddt.data(*HEADS)
@@ -96,7 +100,7 @@ class TestChain(testtools.TestCase):
     def test_a_revision_inside_a_release_is_no_head(self):
         self.assertEqual((), FACTS.releases_at('eead2cb81845'))
         self.assertEqual(
-            [22, 23], [r.major for r in FACTS.releases_with('eead2cb81845')]
+            since(22), [r.major for r in FACTS.releases_with('eead2cb81845')]
         )
         self.assertEqual((), FACTS.releases_with('0123456789ab'))
 
@@ -130,7 +134,7 @@ class TestTables(testtools.TestCase):
     @ddt.unpack
     def test_a_table_comes(self, name, major):
         found = [r.major for r in FACTS.releases if name in FACTS.tables(r)]
-        self.assertEqual(list(range(major, 24)), found)
+        self.assertEqual(since(major), found)
 
     @ddt.data(
         ('services', 'state', 16),
@@ -145,7 +149,7 @@ class TestTables(testtools.TestCase):
             for r in FACTS.releases
             if FACTS.tables(r)[table].column(column)
         ]
-        self.assertEqual(list(range(major, 24)), found)
+        self.assertEqual(since(major), found)
 
     def test_every_table_is_soft_deleted(self):
         for release in FACTS.releases:
