@@ -21,7 +21,9 @@ child says for its answer only when all of it has arrived.
 
 import contextlib
 import fcntl
+import mmap
 import os
+import re
 import select
 import shutil
 import signal
@@ -49,6 +51,19 @@ _INTERRUPT = signal.SIGUSR1
 
 # More than a report of a million findings.
 _MAX_BYTES = 2**31
+
+# Which check runs, for the parent to name it when there is no report. A pipe
+# could be full or closed by then; memory that both have is neither. The
+# child's code can write anything there, so only what may be an id is shown.
+_NOTE_BYTES = 64
+_NOTE = re.compile(rb'([a-z][a-z0-9-]*)\0')
+_note = mmap.mmap(-1, mmap.PAGESIZE)
+
+
+def note(check_id: str) -> None:
+    """Tell the parent which check runs from now on; '' for none."""
+    text = check_id.encode('ascii', 'replace')[: _NOTE_BYTES - 1]
+    _note[:_NOTE_BYTES] = text.ljust(_NOTE_BYTES, b'\0')
 
 
 class Ended(Exception):
@@ -166,6 +181,9 @@ class _Child:
                 'the process that ran the checks ended with '
                 f'{os.WEXITSTATUS(status)}'
             )
+        noted = _NOTE.match(_note[:_NOTE_BYTES])
+        if noted:
+            what += f' while {noted[1].decode()} was running'
         raise exceptions.ProcessError(f'{what}, and there is no report')
 
     def _wait(self) -> int:

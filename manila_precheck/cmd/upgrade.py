@@ -35,6 +35,7 @@ from manila_precheck.cmd import output
 from manila_precheck.cmd import progress
 from manila_precheck.cmd import report_file
 from manila_precheck.cmd import settings
+from manila_precheck.cmd import supervisor
 from manila_precheck.cmd import waiting
 from manila_precheck.engine import check
 from manila_precheck.engine import context
@@ -322,7 +323,13 @@ def _report(
     """
     with progress.shown(sys.stderr) as shown:
         ctx.on_rows = shown.rows
-        results = runner.run(chosen, ctx, progress=shown.check)
+
+        def begins(check_id: str) -> None:
+            supervisor.note(check_id)
+            shown.check(check_id)
+
+        results = runner.run(chosen, ctx, progress=begins)
+        supervisor.note('')
     around = surroundings.result(
         (*ctx.files, *decided.files), ctx.locations, searched, ctx.redactor
     )
