@@ -71,6 +71,17 @@ class VerdictTest(testtools.TestCase):
             self.verdict(sampled=True, excluded=('b',))[0],
         )
 
+    @ddt.data('surroundings', 'waivers', 'redact-names')
+    def test_what_is_said_of_the_run_was_counted_as_a_check(self, name):
+        result = model.CheckResult(name, 'A title', model.Outcome.PASSED)
+        check = dataclasses.replace(result, id='a-check')
+        report = dataclasses.replace(
+            testing.report_of(check, result), excluded=('b',)
+        )
+        self.assertEqual(
+            'NO PROBLEM IN 1 OF 2 CHECKS', words.verdict(report)[0]
+        )
+
     def test_a_check_that_only_one_of_the_hosts_left_out(self):
         self.assertEqual(
             'NO PROBLEM IN 0 OF 1 CHECKS',
