@@ -53,6 +53,9 @@ PROJECT = 'manila'
 
 _OPTIONS = {opt.dest: opt for opt in opts.precheck_opts}
 
+# The check that tells which sources of config_source could not be read.
+_SPEAKS_OF_SOURCES = 'config-options'
+
 # The variable of the option that names the files to be written.
 _REPORTS = f'OS_{opts.GROUP}__REPORT'.upper()
 
@@ -331,7 +334,11 @@ def _report(
         results = runner.run(chosen, ctx, progress=begins)
         supervisor.note('')
     around = surroundings.result(
-        (*ctx.files, *decided.files), ctx.locations, searched, ctx.redactor
+        (*ctx.files, *decided.files),
+        ctx.locations,
+        searched,
+        ctx.redactor,
+        _untold_sources(chosen, ctx),
     )
     if around is not None:
         results = tuple(sorted((*results, around), key=lambda r: r.id))
@@ -356,6 +363,19 @@ def _report(
     if ctx.options.redact_names:
         report = redact_names.Names(report, names).hide(report)
     return report
+
+
+def _untold_sources(
+    chosen: Sequence[registry.Entry], ctx: context.Context
+) -> Sequence[config_files.Source]:
+    """Return the sources of values, where no chosen check speaks of them."""
+    if any(entry.name == _SPEAKS_OF_SOURCES for entry in chosen):
+        return ()
+    try:
+        return ctx.config.sources
+    except exceptions.PrecheckError:
+        # The checks that need the files are ERRORs.
+        return ()
 
 
 def _decided(

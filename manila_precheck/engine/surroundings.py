@@ -25,6 +25,7 @@ import sys
 from typing import Optional
 
 from manila_precheck import model
+from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.files import path_trust
 from manila_precheck.evidence.host import interpreter
 from manila_precheck.redact import names
@@ -42,17 +43,20 @@ def result(
     locations: Iterable[str],
     searched: bool,
     redactor: names.Change,
+    sources: Iterable[config_files.Source] = (),
 ) -> Optional[model.CheckResult]:
     """Return what there is to say; None when there is nothing.
 
     :param files: those that the run has read.
     :param locations: the configuration files and directories.
     :param searched: the program has found these by itself.
+    :param sources: those of config_source that no check speaks of.
     """
     findings = [
         *_of_files(files, locations),
         *(_of_home(locations) if searched else ()),
         *_of_python(),
+        *_of_sources(sources),
     ]
     if not findings:
         return None
@@ -128,6 +132,23 @@ def _of_home(locations: Iterable[str]) -> Iterator[model.Finding]:
                 'Name the files of the services with --config-file and '
                 '--config-dir.',
                 'home',
+            )
+
+
+def _of_sources(
+    sources: Iterable[config_files.Source],
+) -> Iterator[model.Finding]:
+    for source in sources:
+        if source.problem:
+            yield _finding(
+                model.Severity.WARNING,
+                model.Subject('option', f'{source.section}/driver'),
+                f'config_source names [{source.section}], and {source.name} '
+                f'cannot be read here: {source.problem}; the checks were run '
+                'without what it sets',
+                'Run manila-precheck where the services run, or include the '
+                'check config-options, which says what is not judged.',
+                'source',
             )
 
 

@@ -20,6 +20,7 @@ import testtools
 
 from manila_precheck import model
 from manila_precheck.engine import surroundings
+from manila_precheck.evidence.config import config_files
 
 _OTHER = 48611
 
@@ -34,12 +35,13 @@ class SurroundingsTest(testtools.TestCase):
         with open(self.file, 'w'):
             pass
 
-    def result(self, searched=False, locations=None):
+    def result(self, searched=False, locations=None, sources=()):
         return surroundings.result(
             [model.FileRead(self.file, 'f00')],
             [self.file] if locations is None else locations,
             searched,
             lambda text: text,
+            sources,
         )
 
     def found(self, **kwargs):
@@ -63,6 +65,27 @@ class SurroundingsTest(testtools.TestCase):
 
     def test_nothing_to_say(self):
         self.assertIsNone(self.result())
+        read = config_files.Source(
+            'far', 'remote_file', 'remote_file http://c'
+        )
+        self.assertIsNone(self.result(sources=[read]))
+
+    def test_a_source_that_no_check_spoke_of_was_passed_over(self):
+        unread = config_files.Source(
+            'far', 'remote_file', 'remote_file http://c', problem='refused'
+        )
+        self.assertEqual(
+            [
+                (
+                    'WARNING',
+                    '[far/driver#source]',
+                    'config_source names [far], and remote_file http://c '
+                    'cannot be read here: refused; the checks were run '
+                    'without what it sets',
+                )
+            ],
+            self.found(sources=[unread]),
+        )
 
     @ddt.data(0o646, 0o666, 0o777)
     def test_a_file_that_all_may_write_to(self, mode):
