@@ -265,7 +265,8 @@ class Context:
         """The database, when it holds manila's tables.
 
         :raises SourceNotGiven: when no connection is configured.
-        :raises SourceUnusable: when the server cannot be used.
+        :raises SourceUnusable: when the server cannot be used, or the
+            database is another one's.
         :raises SourceNotApplicable: when the database is empty.
         """
         found = self.database_as_found
@@ -274,6 +275,8 @@ class Context:
             if not self.options.source_release:
                 reason += ': this is a first install'
             raise exceptions.SourceNotApplicable(reason)
+        if found.foreign:
+            raise exceptions.SourceUnusable(found.foreign)
         return found
 
     @property

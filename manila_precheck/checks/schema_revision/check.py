@@ -90,13 +90,20 @@ class SchemaRevision(check.Check):
     def run(self, ctx: context.Context) -> Iterable[model.Finding]:
         """Yield what is wrong with the revision, and what is pending."""
         upgraded = ctx.stage is model.Stage.UPGRADED
-        db = ctx.database_as_found if upgraded else ctx.database
+        db = ctx.database_as_found
+        if not (upgraded or db.foreign):
+            db = ctx.database
         if db.left_out and db.state is not connection.State.EMPTY:
             yield self._left_out(db.left_out)
         if db.state is connection.State.EMPTY:
             yield self._failure('the database is empty', [_SYNC])
+        elif db.foreign:
+            yield self._failure(
+                db.foreign,
+                [model.advice('Correct [database] connection.')],
+            )
         elif db.state is connection.State.UNVERSIONED:
-            yield self._unversioned(ctx, db)
+            yield self._unversioned(db)
         elif db.revision is None:
             yield self._failure(
                 f'alembic_version holds {len(db.revisions)} revisions '
@@ -139,22 +146,12 @@ class SchemaRevision(check.Check):
             aspect=aspect,
         )
 
-    def _unversioned(
-        self, ctx: context.Context, db: connection.Database
-    ) -> model.Finding:
-        columns = ctx.catalog.columns(ctx.upgrade.source)
-        known = {table for table, _column in columns} & set(db.shape)
-        if known - {connection.VERSION_TABLE}:
-            return self._failure(
-                f'{db.words} has tables of manila but no revision in '
-                'alembic_version: "manila-manage db sync" would create them '
-                'again and fail',
-                [_restore(db)],
-            )
+    def _unversioned(self, db: connection.Database) -> model.Finding:
         return self._failure(
-            f'{db.words} has {len(db.shape)} tables and none of manila: it '
-            "is not manila's database",
-            [model.advice('Correct [database] connection.')],
+            f'{db.words} has tables of manila but no revision in '
+            'alembic_version: "manila-manage db sync" would create them '
+            'again and fail',
+            [_restore(db)],
         )
 
     def _versioned(

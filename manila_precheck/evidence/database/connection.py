@@ -123,6 +123,11 @@ _ENVIRONMENT_LOCK = threading.Lock()
 _OPEN: 'weakref.WeakSet[Database]' = weakref.WeakSet()
 
 
+# Tables that every release has (manila 12.0.0 and 23.0.1
+# db/sqlalchemy/models.py), and no other service of OpenStack.
+_OWN_TABLES = frozenset({'shares', 'share_instances'})
+
+
 class State(str, enum.Enum):
     """What the database holds, as far as it can be told without a catalog."""
 
@@ -264,6 +269,16 @@ class Database:
     def revision(self) -> Optional[str]:
         """Return the alembic revision; None when there is not just one."""
         return self.revisions[0] if len(self.revisions) == 1 else None
+
+    @property
+    def foreign(self) -> str:
+        """Why it is not manila's; '' when it is, or is empty."""
+        if self.state is State.EMPTY or _OWN_TABLES & set(self.shape):
+            return ''
+        return (
+            f'{self.words} has {len(self.shape)} tables and none of manila: '
+            "it is not manila's database"
+        )
 
     @property
     def words(self) -> str:

@@ -392,7 +392,8 @@ class SignalsTest(Case):
         os.kill(self.marked(), signal.SIGTERM)
         stdout, stderr = process.communicate(timeout=60)
         self.assertEqual(
-            (255, '', _ENDED.format(143)), (process.returncode, stdout, stderr)
+            (255, '', _in_check(_ENDED.format(143))),
+            (process.returncode, stdout, stderr),
         )
         self.assertEqual(set(), self.files())
 

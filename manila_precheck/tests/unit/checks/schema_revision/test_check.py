@@ -191,6 +191,27 @@ class Scenarios:
         self.assertEqual((restore(self.server),), finding.remediation)
         self.assertIn('no revision in alembic_version', finding.message)
 
+    @ddt.data(
+        'backends-in-use',
+        'in-flight-operations',
+        'live-services',
+        'pending-migrations',
+        'running-migrations',
+        'soft-deleted-rows',
+    )
+    def test_the_database_of_something_else_passed(self, check_id):
+        database = self.database()
+        database.execute(
+            'CREATE TABLE services (id INTEGER)',
+            'CREATE TABLE instances (id INTEGER)',
+        )
+        result = self.run_check(check_id, database, target='2026.1')
+        self.assertEqual(model.Outcome.ERROR, result.outcome)
+        self.assertIn(
+            'has 2 tables and none of manila: it is not manila\'s database',
+            result.reason,
+        )
+
     def test_the_database_of_something_else(self):
         database = self.database()
         database.execute('CREATE TABLE wp_posts (id INTEGER)')
