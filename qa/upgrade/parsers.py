@@ -19,6 +19,7 @@ python-manilaclient, are asked whether they take the words. Nothing is done.
 import json
 import shlex
 
+from manila_precheck import model
 from manila_precheck.checks.in_flight_operations import states
 from qa.upgrade import processes
 
@@ -100,7 +101,9 @@ def known():
     for kind in states.KINDS:
         for state in kind.states:
             if state.reset and kind.command:
-                found.append(kind.command.format(status=state.reset, id=_ID))
+                found.append(
+                    model.command(kind.command, state.reset, _ID).text
+                )
     return sorted(set(found))
 
 
