@@ -156,6 +156,7 @@ def _of_python() -> Iterator[model.Finding]:
     """Yield where code of others may run, PYTHONPATH and '' included."""
     loaded = [sys.executable, *interpreter.loaded_at_start(sys.executable)]
     paths = [path or os.getcwd() for path in (*sys.path, *loaded)]
+    told = set(os.environ.get('PYTHONPATH', '').split(os.pathsep)) - {''}
     for path in dict.fromkeys(paths):
         weakness = path_trust.weakness(path)
         if weakness:
@@ -168,4 +169,12 @@ def _of_python() -> Iterator[model.Finding]:
                 'or who runs it, may write: with "python -I" neither the '
                 'working directory nor PYTHONPATH is searched.',
                 'path',
+            )
+        elif path in told:
+            yield _finding(
+                model.Severity.INFO,
+                model.Subject('directory', path),
+                f'this run loads modules from {path}, which PYTHONPATH names',
+                'Unset PYTHONPATH where the run needs nothing from there.',
+                'pythonpath',
             )

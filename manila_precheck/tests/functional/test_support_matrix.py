@@ -102,7 +102,9 @@ class SupportMatrixTest(backend_drivers.BackendDrivers, testtools.TestCase):
             timeout=120,
         )
         self.assertEqual('', done.stderr)
-        (result,) = json.loads(done.stdout)['checks']
+        # PYTHONPATH is said too.
+        result, said = json.loads(done.stdout)['checks']
+        self.assertEqual('surroundings', said['id'])
         return result
 
     def said(self, result):

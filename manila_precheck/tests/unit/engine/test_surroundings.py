@@ -156,6 +156,23 @@ class SurroundingsTest(testtools.TestCase):
             self.result(searched=True, locations=['/etc/manila/manila.conf'])
         )
 
+    def test_modules_that_pythonpath_names(self):
+        folder = os.path.join(self.path, 'modules')
+        os.mkdir(folder)
+        self.useFixture(fixtures.EnvironmentVariable('PYTHONPATH', folder))
+        self.useFixture(fixtures.MonkeyPatch('sys.path', [folder, *sys.path]))
+        self.assertEqual(
+            [
+                (
+                    'INFO',
+                    f'[{folder}#pythonpath]',
+                    f'this run loads modules from {folder}, which PYTHONPATH '
+                    'names',
+                )
+            ],
+            self.found(),
+        )
+
     @ddt.data('PYTHONPATH', 'cwd')
     def test_modules_where_all_may_write(self, how):
         folder = os.path.join(self.path, 'modules')
