@@ -89,7 +89,7 @@ def last_run(record: str) -> _Outcomes:
 
 def _server(test_id: str) -> str:
     """Return the server that a test needs; '' when it needs none."""
-    if '.functional.' in test_id:
+    if '.functional.' in test_id or test_id.startswith('qa.judges.'):
         for server, word in SERVERS.items():
             if word in test_id.lower():
                 return server

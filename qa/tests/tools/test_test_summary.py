@@ -115,6 +115,14 @@ class TestSummaryTest(testtools.TestCase):
         self.assertIn('PostgreSQL: NOT TRIED, no test of it was in', text)
         self.assertIn(f'2 more skipped: {reason.decode()}\n', text)
 
+    def test_a_judge_tries_the_server_that_it_names(self):
+        code, text = self._main(
+            {'qa.judges.test_a.AMySQLTest.test_a': 'success'},
+            variable='MySQL',
+        )
+        self.assertEqual(0, code)
+        self.assertIn('MySQL: tried\n', text)
+
     def test_a_unit_test_tries_no_server(self):
         code, text = self._main({_UNIT: 'success'}, variable='1')
         self.assertEqual(1, code)
