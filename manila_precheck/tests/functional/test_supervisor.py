@@ -278,7 +278,11 @@ class ForeignCodeTest(Case):
         with open(os.path.join(self.path, 'a')) as stream:
             self.assertEqual(stdout, stream.read())
         self.assertEqual(
-            ['found'], [one['outcome'] for one in json.loads(stdout)['checks']]
+            [('surroundings', 'found'), ('told-check', 'found')],
+            [
+                (one['id'], one['outcome'])
+                for one in json.loads(stdout)['checks']
+            ],
         )
 
     @ddt.data('closes', 'takes-every-number', 'writes-everywhere')
@@ -320,7 +324,9 @@ class ForeignCodeTest(Case):
             f'{self.check} --format json', '< /dev/zero', TOLD='asks'
         )
         self.assertEqual(2, code)
-        (one,) = json.loads(stdout)['checks']
+        said, one = json.loads(stdout)['checks']
+        # Of PYTHONPATH.
+        self.assertEqual('surroundings', said['id'])
         self.assertEqual(
             ('error', 'it crashed: EOFError: EOF when reading a line'),
             (one['outcome'], one['reason']),
