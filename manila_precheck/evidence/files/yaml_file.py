@@ -73,6 +73,14 @@ class Malformed(Exception):
         self.line = line
 
 
+def _refused(exc: 'yaml.MarkedYAMLError') -> Malformed:
+    """Return what the parser says, without the text that it quotes."""
+    mark = exc.problem_mark or exc.context_mark
+    return Malformed(
+        str(exc.problem or exc.context), mark.line + 1 if mark else None
+    )
+
+
 def compose(text: str) -> 'Optional[yaml.Node]':
     """Return the root of a document; None when it is empty.
 
@@ -87,10 +95,7 @@ def compose(text: str) -> 'Optional[yaml.Node]':
     try:
         return _compose(text)
     except yaml.MarkedYAMLError as exc:
-        mark = exc.problem_mark or exc.context_mark
-        raise Malformed(
-            str(exc.problem or exc.context), mark.line + 1 if mark else None
-        ) from None
+        raise _refused(exc) from None
     except (yaml.YAMLError, ValueError) as exc:
         # A character that YAML forbids.
         raise Malformed(str(exc).splitlines()[0]) from None
@@ -108,10 +113,7 @@ def construct(node: 'yaml.Node') -> Any:
     try:
         return yaml.SafeLoader('').construct_document(node)
     except yaml.MarkedYAMLError as exc:
-        mark = exc.problem_mark or exc.context_mark
-        raise Malformed(
-            str(exc.problem or exc.context), mark.line + 1 if mark else None
-        ) from None
+        raise _refused(exc) from None
     except (
         # What PyYAML raises over "!!int ''", "!!bool x", "!!timestamp x".
         ArithmeticError,
