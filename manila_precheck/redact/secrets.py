@@ -358,13 +358,16 @@ def _pattern(secret: str) -> 're.Pattern[str]':
     return re.compile(text, re.IGNORECASE)
 
 
-def scrub(text: str, secrets: Iterable[str] = ()) -> str:
+def scrub(
+    text: str, secrets: Iterable[str] = (), names: Collection[str] = ()
+) -> str:
     """Return a text without passwords in URLs and without known secrets.
 
     :param text: anything that is about to be shown.
     :param secrets: as for :class:`Redactor`.
+    :param names: as for :class:`Redactor`.
     """
-    return Redactor(secrets)(text)
+    return Redactor(secrets, names=names)(text)
 
 
 def pointed(text: str, place: str) -> str:

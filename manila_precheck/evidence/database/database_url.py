@@ -127,8 +127,7 @@ class Location:
         line = ' '.join(text.split())
         if self.torn:
             line = line.replace(f'{self.torn}@', f'{redact_secrets.MASK}@')
-        redactor = redact_secrets.Redactor(self.secrets, names=self.names)
-        return redactor(line)
+        return redact_secrets.scrub(line, self.secrets, self.names)
 
 
 def configured(conf: 'cfg.ConfigOpts') -> tuple[str, str]:
