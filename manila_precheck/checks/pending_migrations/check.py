@@ -61,7 +61,7 @@ class PendingMigrations(check.Check):
     the disk space that this takes: for the copy, beside the table. The time
     is half to twice what is said: the server is asked how fast it counts,
     and reads no row for that. Write ``seconds_per_million_rows`` where a
-    migration was rehearsed. PostgreSQL writes no table anew.
+    migration was rehearsed. PostgreSQL rebuilds no table.
 
     FAILURE: ``manila-manage db sync`` stops there. WARNING: it goes through,
     but a backup loses its availability zone, times lose their fractions, or
