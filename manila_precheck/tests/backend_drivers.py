@@ -20,6 +20,7 @@ import fixtures
 
 from manila_precheck import model
 from manila_precheck import testing
+from manila_precheck.tests import databases
 
 FAILURE = model.Severity.FAILURE
 WARNING = model.Severity.WARNING
@@ -69,7 +70,7 @@ def back_end(driver, *lines, name='a'):
     )
 
 
-class BackendDrivers:
+class BackendDrivers(databases.Scenarios):
     """Runs the check, and writes the findings that are expected."""
 
     def write(self, name, text):

@@ -14,7 +14,7 @@
 A test of a check is written once, as a class of scenarios; a class for each
 server takes it over::
 
-    class Scenarios: ...
+    class Scenarios(databases.Scenarios): ...
     class SoftDeletedRowsTest(Scenarios, databases.SQLiteTest): ...
     class SoftDeletedRowsMySQLTest(Scenarios, databases.MySQLTest): ...
 
@@ -25,6 +25,7 @@ tools/test-setup.sh creates. A test whose server does not answer is skipped.
 import datetime
 import functools
 import os
+from typing import TYPE_CHECKING
 import uuid
 
 import fixtures
@@ -210,6 +211,13 @@ class DatabaseTest(CheckTest):
         found = source.connect(made.context().conf, **limits)
         self.addCleanup(found.close)
         return found
+
+
+# Scenarios are no tests, which a loader would run, before they have a server.
+if TYPE_CHECKING:
+    Scenarios = DatabaseTest
+else:
+    Scenarios = object
 
 
 class SQLiteTest(DatabaseTest):

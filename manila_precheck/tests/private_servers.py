@@ -134,6 +134,9 @@ class Server(fixtures.Fixture):
             return result.fetchall() if result.returns_rows else []
 
     maintenance = ''
+    #: Statements: the numbers of the connections, and the end of one.
+    connected = ''
+    cutting = ''
 
     def connections(self):
         """Return the number of each connection to the database."""

@@ -310,7 +310,7 @@ def _load(url, stop, pipe):
         ]
         top = connection.exec_driver_sql(
             'SELECT MAX(id) FROM share_server_backend_details'
-        ).scalar()
+        ).scalar_one()
         names = 'id, share_server_id, '
         names += '`key`' if engine.dialect.name == 'mysql' else 'key'
         statements = [

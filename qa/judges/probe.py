@@ -31,6 +31,7 @@ import os
 import socket
 import sys
 import tempfile
+from typing import Any
 from unittest import mock
 
 os.environ['OS_MANILA_DISABLE_EVENTLET_PATCHING'] = '1'
@@ -235,7 +236,7 @@ def one_driver(CONF, section, path):
 def listed():
     from importlib import metadata
 
-    points = metadata.entry_points()
+    points: Any = metadata.entry_points()
     if hasattr(points, 'select'):
         points = points.select(group='oslo.config.opts')
     else:

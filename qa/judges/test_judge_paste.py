@@ -274,7 +274,9 @@ class JudgePasteTest(testtools.TestCase):
             expected.append('api-paste[app:api#factory]')
         if before <= 20 and after >= 21:
             expected.append('api-paste[filter:request_id#lacking]')
-        findings = self.findings(*run, 'as-shipped', 'keystone')
+        findings = self.findings(
+            source, target, shipped, 'as-shipped', 'keystone'
+        )
         self.assertEqual(expected, [finding.key for finding in findings])
 
     @ddt.data(*_RUNS)
@@ -283,7 +285,9 @@ class JudgePasteTest(testtools.TestCase):
         self.skip_without(*run)
         source, target, shipped = run
         text = _shipped(shipped)
-        findings = self.findings(*run, 'as-shipped', 'keystone')
+        findings = self.findings(
+            source, target, shipped, 'as-shipped', 'keystone'
+        )
         for finding in findings:
             for item in finding.remediation:
                 if item.kind == 'config':

@@ -385,7 +385,7 @@ _SITES = {
 }
 
 # Callers that the check does not try: they show what its own leave out.
-_EXTRA = (
+_EXTRA: tuple[dict, ...] = (
     *(
         {'roles': roles, 'scope': scope, 'target': target}
         for roles in (

@@ -21,6 +21,7 @@ import json
 import os
 import pathlib
 import subprocess
+from typing import Any
 
 import ddt
 import fixtures
@@ -73,9 +74,8 @@ class _Release(fixtures.Fixture):
         library.mkdir()
         package = pathlib.Path(manila_precheck.__file__).parent
         (library / package.name).symlink_to(package)
-        info = pathlib.Path(
-            importlib.metadata.distribution('manila-precheck')._path
-        )
+        distribution: Any = importlib.metadata.distribution('manila-precheck')
+        info = pathlib.Path(distribution._path)
         (library / info.name).symlink_to(info)
         (found,) = venv.glob('lib/python3*/site-packages/manila/cmd/status.py')
         (self.path / 'patched.py').write_text(_status_with_our_checks(found))
@@ -109,7 +109,7 @@ class _Release(fixtures.Fixture):
 
 
 @ddt.ddt
-@testtools.skipUnless(venvs.DIRECTORY, venvs.NOT_SET)
+@testtools.skipUnless(bool(venvs.DIRECTORY), venvs.NOT_SET)
 class ManilaStatusMySQLTest(databases.MySQLTest):
     def release(self, name):
         release = _Release(name)

@@ -20,6 +20,7 @@ release without one is skipped.
 import json
 import pathlib
 import subprocess
+from typing import Optional
 
 import ddt
 import testtools
@@ -164,7 +165,7 @@ class TestReality(testtools.TestCase):
     @ddt.data(*MAJORS)
     def test_what_services_register_is_in_the_catalog(self, major):
         found = FACTS.options(releases.from_major(major))
-        wrong = []
+        wrong: list[tuple] = []
         for section, rows in ask(major, {'ask': 'groups'}).items():
             for name, real in rows.items():
                 match = found.find(section, name)
@@ -227,15 +228,15 @@ class TestReality(testtools.TestCase):
     def test_what_a_driver_registers(self, major):
         release = releases.from_major(major)
         found = FACTS.options(release)
-        asked = {}
-        for driver in FACTS.drivers(release).values():
-            if driver.internal or driver.name in (EMC, DUMMY):
+        asked: dict[str, tuple[str, Optional[str], bool]] = {}
+        for share in FACTS.drivers(release).values():
+            if share.internal or share.name in (EMC, DUMMY):
                 continue
-            for mode in driver.modes or (True, False):
-                asked[f's{len(asked)}'] = (driver.name, None, mode)
-        for plugin in FACTS.plugins(release, drivers.EMC_PLUGIN).values():
-            for mode in plugin.modes or (True, False):
-                asked[f's{len(asked)}'] = (EMC, plugin.name, mode)
+            for mode in share.modes or (True, False):
+                asked[f's{len(asked)}'] = (share.name, None, mode)
+        for emc in FACTS.plugins(release, drivers.EMC_PLUGIN).values():
+            for mode in emc.modes or (True, False):
+                asked[f's{len(asked)}'] = (EMC, emc.name, mode)
         sections = {}
         for section, (path, plugin, mode) in asked.items():
             sections[section] = dict(
@@ -244,11 +245,11 @@ class TestReality(testtools.TestCase):
             if plugin:
                 sections[section]['emc_share_backend'] = plugin
         answers = ask(major, {'ask': 'drivers', 'sections': sections})
-        wrong = []
+        wrong: list[tuple] = []
         registered = {}
-        whole = {}
+        whole: dict = {}
         for section, answer in answers.items():
-            path, plugin, mode = asked[section]
+            path, plugin, _mode = asked[section]
             names = registered.setdefault((path, plugin), set())
             names.update(answer['backend'])
             whole.setdefault((path, plugin), []).append(not answer['error'])

@@ -107,7 +107,7 @@ def foreign_imports(tree, known):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:
-            names = [node.module]
+            names = [node.module or '']
         elif isinstance(node, ast.Call) and node.args:
             called = ast.unparse(node.func).rpartition('.')[2]
             value = getattr(node.args[0], 'value', None)
@@ -223,7 +223,7 @@ class SupportMatrixRealityTest(testtools.TestCase):
                 self.assertEqual(
                     item.moment,
                     requirements.LOAD if early else requirements.SETUP,
-                    (name, item.module),
+                    f'{name} {item.module}',
                 )
 
     @ddt.data(*MAJORS)

@@ -15,6 +15,9 @@
 import json
 import os
 import sys
+from typing import Any
+from typing import ClassVar
+from typing import TYPE_CHECKING
 import unittest
 
 import testtools
@@ -33,8 +36,12 @@ def required():
 class RealCase(testtools.TestCase):
     """Tests of one release on one server, on a database made once."""
 
-    server_class = None
-    major = None
+    server_class: ClassVar[Any] = None
+    major: ClassVar[int] = 0
+
+    #: What there is of them once the class is set up.
+    server: ClassVar[Any]
+    site: ClassVar[Any]
 
     #: Where the release leaves the database; None for its last one.
     revision = None
@@ -114,3 +121,10 @@ class RealCase(testtools.TestCase):
         (one,) = report['checks']
         self.assertEqual('', one['reason'])
         return one['findings']
+
+
+# Of a mixin, a case is only known to be there; it is no test of its own.
+if TYPE_CHECKING:
+    Scenarios = RealCase
+else:
+    Scenarios = object

@@ -13,6 +13,7 @@
 """Soft-deleted rows, counted again by hand."""
 
 from manila_precheck import testing
+from qa.real import case
 
 # The tables whose ``deleted`` is a number, 0 in a live row. In all others it
 # is a text, 'False' in a live row.
@@ -46,7 +47,7 @@ AGO = {
 }
 
 
-class CountsMixin:
+class CountsMixin(case.Scenarios):
     """Every figure of soft-deleted-rows against SQL written by hand."""
 
     def expected(self, age):

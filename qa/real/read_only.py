@@ -18,6 +18,7 @@ import sqlalchemy
 
 from manila_precheck import exceptions
 from manila_precheck import testing
+from qa.real import case
 from qa.real import wire
 
 # How a harmless statement begins. SELECT ... INTO and SELECT ... FOR UPDATE
@@ -61,7 +62,7 @@ def harmful(statements):
     return found
 
 
-class ReadOnlyMixin:
+class ReadOnlyMixin(case.Scenarios):
     """A whole run writes nothing, and cannot."""
 
     def whole_run(self, *stages, port=None):

@@ -47,6 +47,7 @@ class Server:
     drivername = ''
     variable = ''
     default = ''
+    default_port = 0
 
     def __init__(self):
         url = parse.urlsplit(os.environ.get(self.variable, self.default))
@@ -54,6 +55,18 @@ class Server:
         self.port = url.port or self.default_port
         self.user = parse.unquote(url.username or '')
         self.password = parse.unquote(url.password or '')
+
+    def connect(self, database=None):
+        """Return a connection of the administrator."""
+        raise NotImplementedError
+
+    def tables(self, database):
+        """Return the names of the tables of a database."""
+        raise NotImplementedError
+
+    def digest(self, database, table):
+        """Return the digest of the rows of a table."""
+        raise NotImplementedError
 
     def why_not(self):
         """Return why the server cannot be used; None when it can."""

@@ -15,9 +15,10 @@
 import sqlalchemy
 
 from manila_precheck.testing import schema
+from qa.real import case
 
 
-class SQLiteMixin:
+class SQLiteMixin(case.Scenarios):
     """What is said of a database is said of its copy in SQLite."""
 
     def copy(self):

@@ -14,6 +14,7 @@
 
 import socket
 
+from qa.real import case
 from qa.real import deployment
 
 # The head of the release before: what alembic_version still says when the
@@ -24,7 +25,7 @@ BEFORE = {18: '2d708a9a3ba9', 20: 'cdefa6287df8', 22: 'e975ea83b712'}
 BETWEEN = '99d328f0a3d2'
 
 
-class StatesMixin:
+class StatesMixin(case.Scenarios):
     """Every state of the database, seen by the real command."""
 
     def outcomes(self, conf, *words):

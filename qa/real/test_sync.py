@@ -18,6 +18,7 @@ target release.
 
 import contextlib
 import re
+from typing import ClassVar
 
 from testtools import content
 
@@ -32,6 +33,10 @@ from qa.real import servers
 
 
 class _Syncs(case.RealCase):
+    #: The major number of the release whose db sync it is.
+    to: ClassVar[int]
+    manage: ClassVar[deployment.Manage]
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -163,8 +168,11 @@ class _Syncs(case.RealCase):
             return
         # Be it of a table, a setting, or the revision itself.
         named = [
-            re.search(r'fails at revision (\w{12}):', one.message)[1]
+            revision
             for one in failures
+            for revision in re.findall(
+                r'fails at revision (\w{12}):', one.message
+            )
         ]
         # The first of them is where it stops.
         named.sort(key=self.chain().index)

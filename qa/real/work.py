@@ -12,6 +12,8 @@
 
 """What is under way and who serves it, found again by hand."""
 
+from qa.real import case
+
 # The states of a migration that has not ended.
 BUSY = (
     "('migration_starting', 'migration_in_progress', 'migration_completing', "
@@ -54,7 +56,7 @@ RULES = (
 INFO, WARNING, FAILURE = 'info', 'warning', 'failure'
 
 
-class WorkMixin:
+class WorkMixin(case.Scenarios):
     """Every migration and every service, one by one."""
 
     # Migrations

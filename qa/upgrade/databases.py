@@ -53,6 +53,8 @@ class Database:
     driver = ''
     #: What of the system is needed: a program, and Debian's package.
     needs = {}
+    #: The server, once it is started.
+    _process: processes.Process
     #: What the driver raises.
     error = Exception
 

@@ -50,6 +50,7 @@ def _maker():
     """Return tools/manila_venv.py, which is in no package."""
     path = ROOT / 'tools' / 'manila_venv.py'
     spec = importlib.util.spec_from_file_location('manila_venv', path)
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -71,7 +72,7 @@ class Environments:
         """
         self.venvs.mkdir(parents=True, exist_ok=True)
         maker = _maker()
-        work = [
+        work: list[tuple] = [
             (maker.create, release, self.home(release)) for release in wanted
         ]
         work += [(self._make_clients,), (self._make_wsgi_server,)]

@@ -118,7 +118,9 @@ def put_rules(text, lines):
 
 def line_of(item):
     """Return the line that an item names to be removed."""
-    return int(_REMOVE.match(item['text'])['line'])
+    found = _REMOVE.match(item['text'])
+    assert found is not None, item
+    return int(found['line'])
 
 
 def apply(site, item, type_command):

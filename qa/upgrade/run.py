@@ -22,6 +22,8 @@ import sys
 import tempfile
 import threading
 import time
+from typing import Any
+from typing import Optional
 
 from manila_precheck.tests import server_programs
 from qa.upgrade import api
@@ -57,12 +59,12 @@ _ENSURING = ('upgrade-advisories[[]*#shares-ensuring-at-start]',)
 class Path:
     """From which release to which, and on which server."""
 
-    source: object
-    target: object
+    source: Any
+    target: Any
     source_etc: pathlib.Path
     target_etc: pathlib.Path
     #: A class of databases.py.
-    server: type
+    server: Any
 
     def __str__(self):
         words = f'{self.source.name} to {self.target.name}'
@@ -390,6 +392,8 @@ class Run:
         before = trial.before or self._default_answers()
         home = self.scratch / 'callers'
         return observe.access(before, self.target.answers(site, home))
+
+    _defaults: Optional[dict]
 
     def _default_answers(self):
         if self._defaults is None:

@@ -15,6 +15,7 @@
 import dataclasses
 import enum
 import fnmatch
+from typing import Optional
 
 
 class Level(enum.IntEnum):
@@ -57,11 +58,11 @@ class Result:
     #: {key: severity} of what was said above a note.
     predicted: dict
     #: None where nothing was looked at.
-    observed: Observed
+    observed: Optional[Observed]
     #: What is still said after the remediation; None when not tried.
-    left: dict = None
+    left: Optional[dict] = None
     #: What happens after the remediation.
-    after: Observed = None
+    after: Optional[Observed] = None
     #: How the remediation was done: 'as printed', 'by hand', ...
     how: str = ''
     #: What of a remediation a real parser refused.

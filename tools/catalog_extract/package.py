@@ -47,7 +47,7 @@ def release_facts():
             )
     return {
         'version': distribution.version,
-        'requires_python': metadata.get('Requires-Python'),
+        'requires_python': metadata['Requires-Python'],
         'requires': floors,
     }
 

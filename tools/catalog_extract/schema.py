@@ -120,7 +120,7 @@ def schema_facts(url):
                     [item['name'], item['column_names'], bool(item['unique'])]
                     for item in inspector.get_indexes(table)
                 ),
-                key=lambda item: item[0],
+                key=lambda item: str(item[0]),
             ),
             'foreign': sorted(
                 (

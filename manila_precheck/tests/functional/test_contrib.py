@@ -176,7 +176,8 @@ class ScriptsTest(Base):
 
 
 @testtools.skipUnless(
-    shutil.which('ansible-playbook'), 'there is no ansible-playbook'
+    shutil.which('ansible-playbook') is not None,
+    'there is no ansible-playbook',
 )
 @ddt.ddt
 class AnsibleTest(Base):

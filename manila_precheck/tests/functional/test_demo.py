@@ -116,7 +116,7 @@ class DemoTest(testtools.TestCase):
         outcomes = {
             check['id']: check['outcome'] for check in report['checks']
         }
-        self.assertNotIn('error', outcomes.values(), outcomes)
+        self.assertNotIn('error', outcomes.values(), str(outcomes))
         return report
 
     def keys(self, report, severity):

@@ -217,7 +217,7 @@ class OutcomesTest(Case):
                     self.check, TOLD=told, **environment
                 )
                 self.assertEqual(
-                    (expected, ''), (code, stderr), (fail_on, told)
+                    (expected, ''), (code, stderr), f'{fail_on} {told}'
                 )
 
     def test_the_flag_wins_over_the_environment_and_that_over_the_file(self):

@@ -48,7 +48,7 @@ class ChromiumTest(testtools.TestCase):
     def chromium(self, *flags, url=None):
         done = subprocess.run(
             [
-                _CHROMIUM,
+                str(_CHROMIUM),
                 '--headless',
                 # Root of a container has no other way.
                 '--no-sandbox',
@@ -126,7 +126,7 @@ class ChromiumTest(testtools.TestCase):
                 '--virtual-time-budget=3000',
                 url=f'file://{frame}',
             )
-            self.assertIn('<title>0</title>', done.stdout, width)
+            self.assertIn('<title>0</title>', done.stdout, str(width))
 
     def test_it_prints(self):
         target = os.path.join(self.path, 'report.pdf')

@@ -107,15 +107,15 @@ class MariaDBTest(ReadOnlyTest):
             if kind == 'Query' and thread in sessions:
                 sessions[thread].append(' '.join(text.split()))
         self.assertNotEqual({}, sessions)
-        for said in sessions.values():
-            order = said.index(
+        for statements in sessions.values():
+            position = statements.index(
                 'SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED, '
                 'READ ONLY'
             )
             # What PyMySQL says of the session that it makes.
-            for text in said[:order]:
+            for text in statements[:position]:
                 self.assertRegex(text, '^SET (NAMES utf8|AUTOCOMMIT = [01])$')
-            for text in said[order + 1 :]:
+            for text in statements[position + 1 :]:
                 self.assertRegex(
                     text,
                     '^(SELECT |SHOW |SET SESSION max_statement_time|'

@@ -364,6 +364,7 @@ class Demo(Command):
         spec = importlib.util.spec_from_file_location(
             'demo_rows', _ROOT / 'tools/demo_rows.py'
         )
+        assert spec is not None and spec.loader is not None
         demo_rows = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(demo_rows)
         engine = sqlalchemy.create_engine(f'sqlite:///{self.site}/m.sqlite')
@@ -391,12 +392,12 @@ class Demo(Command):
                 if not c.nullable
                 and isinstance(c.type, (sqlalchemy.String, sqlalchemy.Text))
             }
-            row.update(
-                (c.name, 1)
+            numbers = {
+                c.name: 1
                 for c in table.columns
                 if not c.nullable and c.name not in row
-            )
-            connection.execute(table.insert().values(row))
+            }
+            connection.execute(table.insert().values({**row, **numbers}))
         done = connection.execute(table.update().values({column: value}))
         self.assertGreater(done.rowcount, 0, name)
 
@@ -519,10 +520,10 @@ class EverywhereTest(Demo):
                     for place, secret in self.planted.items()
                     if secret in text
                 }
-                self.assertEqual({}, leaks, (words, where))
+                self.assertEqual({}, leaks, f'{words} {where}')
                 # What is masked is there, or the test would show nothing.
                 if where == 'json':
-                    self.assertIn(':***@wiki', text, words)
+                    self.assertIn(':***@wiki', text, str(words))
 
     def test_the_merged_report(self):
         self.build()

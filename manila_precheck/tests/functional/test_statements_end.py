@@ -41,7 +41,11 @@ _TABLES = ('alembic_version', 'shares')
 
 
 @ddt.ddt
-class Scenarios:
+class Scenarios(databases.Scenarios):
+    #: Statements of a server.
+    locking: str
+    waiting: str
+
     def setUp(self):
         super().setUp()
         self.made = self.database('2025.1')

@@ -78,7 +78,7 @@ _CLOCK = """
 _HOURS = 3600
 
 
-class Scenarios:
+class Scenarios(databases.Scenarios):
     """Run the command in surroundings, and compare with a plain run."""
 
     def setUp(self):

@@ -38,6 +38,7 @@ def load():
     if not TOOL.exists():
         raise testtools.TestCase.skipException('not a checkout: no tools')
     spec = importlib.util.spec_from_file_location('build_catalog', TOOL)
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

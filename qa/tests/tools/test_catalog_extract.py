@@ -14,6 +14,7 @@
 
 import ast
 import pathlib
+from typing import Optional
 
 import testtools
 
@@ -42,7 +43,7 @@ class ImportsTest(testtools.TestCase):
 
     def imports(self, module):
         """Return (where it is imported from, name) of every import."""
-        found = set()
+        found: set[tuple[Optional[str], Optional[str]]] = set()
         for node in ast.walk(self.trees[module]):
             if isinstance(node, ast.Import):
                 found |= {(alias.name, None) for alias in node.names}

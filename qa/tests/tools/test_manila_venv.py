@@ -33,6 +33,7 @@ def _load():
     spec = importlib.util.spec_from_file_location(
         'manila_venv', _TOOLS / 'manila_venv.py'
     )
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -28,6 +28,7 @@ def _load():
     spec = importlib.util.spec_from_file_location(
         'test_summary', _TOOLS / 'test_summary.py'
     )
+    assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -148,7 +148,7 @@ class TestFile(testtools.TestCase):
                     if item.section is None
                     else options.find(item.section, item.name)
                 )
-                self.assertIsNotNone(found, (one.id, item))
+                self.assertIsNotNone(found, f'{one.id} {item}')
                 self.assertFalse(found.old, (one.id, item))
 
     def test_tables_and_columns_are_real_in_the_release_before(self):

@@ -68,6 +68,7 @@ class TestShareDrivers(testtools.TestCase):
     def test_none_ever_goes(self):
         for before in FACTS.releases[:-1]:
             after = releases.following(before)
+            assert after is not None
             self.assertEqual(
                 set(), set(FACTS.drivers(before)) - set(FACTS.drivers(after))
             )
@@ -79,7 +80,7 @@ class TestShareDrivers(testtools.TestCase):
             )
             self.assertEqual(drivers.SHARE_MOVED, found.kind)
             self.assertEqual(
-                drivers.SHARE, FACTS.driver(release, found.target).kind
+                drivers.SHARE, FACTS.driver(release, str(found.target)).kind
             )
             moved = FACTS.plugins(release, drivers.SHARE_MOVED)
             self.assertEqual(6, len(moved))

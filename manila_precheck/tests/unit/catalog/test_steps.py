@@ -144,22 +144,22 @@ class TestColumnsAt(testtools.TestCase):
 
     def test_in_the_middle_of_a_release(self):
         later = FACTS.columns(releases.from_major(22))
+        known = FACTS.columns_at('eead2cb81845')
+        assert known is not None
         self.assertEqual(
             {'share_instance_metadata'},
-            {table for table, _ in later - FACTS.columns_at('eead2cb81845')},
+            {table for table, _ in later - known},
         )
 
     def test_a_column_that_came_and_went_in_one_release(self):
-        self.assertIn(
-            ('share_backups', 'availability_zone'),
-            FACTS.columns_at('9afbe2df4945'),
-        )
+        columns = FACTS.columns_at('9afbe2df4945') or ()
+        self.assertIn(('share_backups', 'availability_zone'), columns)
 
     @ddt.data('feedf00d', '162a3e673105', 'e6d88547b381')
     def test_what_is_not_known(self, revision):
         self.assertIsNone(FACTS.columns_at(revision))
 
     def test_the_last_of_11(self):
-        columns = FACTS.columns_at('5aa813ae673d')
+        columns = FACTS.columns_at('5aa813ae673d') or ()
         self.assertNotIn(('share_networks', 'status'), columns)
         self.assertIn(('share_networks', 'id'), columns)

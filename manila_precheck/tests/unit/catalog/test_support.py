@@ -107,12 +107,13 @@ class TestMatrix(testtools.TestCase):
 
     def test_the_options_that_ask_are_options_of_the_driver(self):
         for row in self.rows:
-            items = [*row.storage, *row.libraries]
-            for option in {item.option for item in items} - {''}:
+            asking = {item.option for item in row.storage}
+            asking |= {item.option for item in row.libraries}
+            for option in asking - {''}:
                 for major in row.majors:
                     known = self.facts.options(releases.from_major(major))
                     found = known.backend(option, row.driver, None)
-                    self.assertIsNotNone(found, (option, major))
+                    self.assertIsNotNone(found, f'{option} {major}')
 
     def test_drivers_are_there_in_each_release_of_a_row(self):
         for row in self.rows:
@@ -122,7 +123,7 @@ class TestMatrix(testtools.TestCase):
                     f'emc:{name}'
                     for name in self.facts.plugins(release, drivers.EMC_PLUGIN)
                 }
-                self.assertIn(row.driver, known, release)
+                self.assertIn(row.driver, known, release.name)
 
     def test_a_driver_is_covered_in_every_release_that_has_it(self):
         for row in self.rows:
@@ -133,7 +134,7 @@ class TestMatrix(testtools.TestCase):
             for release in has:
                 self.assertIsNotNone(
                     self.matrix.find(row.driver, release),
-                    (row.driver, release),
+                    f'{row.driver} {release}',
                 )
 
     def test_find(self):

@@ -28,7 +28,7 @@ NO_DATES = {
 FUTURE = datetime.datetime(2999, 1, 2, 3, 4, 5)
 
 
-class Scenarios:
+class Scenarios(databases.Scenarios):
     def dated(self, table, value, column='updated_at'):
         """Return a database with a date in a column of a table's rows."""
         made = self.database('2025.1')

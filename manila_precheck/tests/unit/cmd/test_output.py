@@ -119,7 +119,7 @@ class WriteTest(Case):
 
     def test_a_signal_leaves_no_half_of_a_file(self):
         """What the handler of SIGTERM calls while a file is being written."""
-        seen = []
+        seen: list = []
 
         def interrupted(source, target, **directories):
             seen.extend(os.listdir(self.path))

@@ -138,12 +138,12 @@ class LoadTest(testtools.TestCase):
             candidate = self.cls(**candidate)
         loaded = runner.load(entry('good-check', 'x:G', lambda: candidate))
         self.assertIsInstance(loaded, str)
-        self.assertIn(words, loaded)
+        self.assertIn(words, str(loaded))
 
     def test_bad_name(self):
         bad = self.cls(id='Bad_Name')
         loaded = runner.load(entry('Bad_Name', 'x:G', lambda: bad))
-        self.assertIn("'Bad_Name' is not an id", loaded)
+        self.assertIn("'Bad_Name' is not an id", str(loaded))
 
     def test_base_class_itself(self):
         class Half(check.Check):
@@ -151,7 +151,7 @@ class LoadTest(testtools.TestCase):
             title = 'Half'
 
         loaded = runner.load(entry('half-check', 'x:G', lambda: Half))
-        self.assertIn('no run() of its own', loaded)
+        self.assertIn('no run() of its own', str(loaded))
 
     def test_good(self):
         self.assertIsInstance(runner.load(entry('good-check', 'x:G')), Good)

@@ -18,6 +18,7 @@ import os
 import signal
 import sys
 import threading
+from typing import Any
 
 import ddt
 import fixtures
@@ -33,6 +34,9 @@ from manila_precheck.engine import runner
 from manila_precheck.tests import reports
 
 CALM = model.Subject('thing', 'calm')
+
+# What a plugin may give where a text belongs.
+_NONE: Any = None
 
 
 class Base(check.Check):
@@ -406,7 +410,7 @@ _ODD = (
     ({'references': (None,)}, 'references None is not of type str'),
     ({'remediation': ('do',)}, "remediation 'do' is not of type Remediation"),
     (
-        {'remediation': (model.advice(None),)},
+        {'remediation': (model.advice(_NONE),)},
         'remediation.text None is not of type str',
     ),
     ({'data': None}, 'data None is not a mapping'),

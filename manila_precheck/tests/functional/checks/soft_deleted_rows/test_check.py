@@ -23,7 +23,13 @@ CHECK = 'soft-deleted-rows'
 DELETED = {'deleted': 'a', 'deleted_at': databases.LONG_AGO}
 
 
-class _Troubles:
+class _Troubles(databases.Scenarios):
+    #: Statements of a server.
+    lock: str
+    unlock: str
+    others: str
+    cutting: str
+
     """One check fails, says what it could not read, and the rest goes on."""
 
     def run_two(self, made, trouble, **options):

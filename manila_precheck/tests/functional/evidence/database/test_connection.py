@@ -26,8 +26,35 @@ SECRET = 'geheim-99-x'
 
 
 @ddt.ddt
-class OnServers:
+class OnServers(databases.Scenarios):
     """What only a server with accounts can be tried on."""
+
+    #: What a table that may not be read is called.
+    refusal: str
+    #: Statements: the number of this connection, the end of one, a slow one.
+    who: str
+    killing: str
+    slow: str
+
+    def creation(self, name):
+        """Return the statement that creates an account."""
+        raise NotImplementedError
+
+    def removal(self, name):
+        """Return the statement that drops it."""
+        raise NotImplementedError
+
+    def grant(self, table, name):
+        """Return the statement that lets it read a table."""
+        raise NotImplementedError
+
+    def writes(self, made):
+        """Return the count of what was written to a database."""
+        raise NotImplementedError
+
+    def connections(self, made):
+        """Return the number of connections to a database."""
+        raise NotImplementedError
 
     def account(self, made, tables):
         """Return the URL for an account that may only SELECT these tables."""

@@ -20,6 +20,8 @@ import os
 import random
 import subprocess
 import sys
+from typing import Any
+from typing import ClassVar
 
 import ddt
 import fixtures
@@ -318,7 +320,7 @@ _POSTGRESQL = {
 class RogueTest(databases.CheckTest):
     """Base of the tests with such a server; not a test itself."""
 
-    server_class = None
+    server_class: ClassVar[Any] = None
 
     def setUp(self):
         super().setUp()

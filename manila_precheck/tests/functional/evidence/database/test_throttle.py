@@ -17,7 +17,10 @@ from manila_precheck.evidence.database import throttle
 from manila_precheck.tests import databases
 
 
-class Scenarios:
+class Scenarios(databases.Scenarios):
+    doublings: int
+    times: int
+
     def test_what_another_session_changes(self):
         """Other tests can only make it shorter."""
         made = self.database()

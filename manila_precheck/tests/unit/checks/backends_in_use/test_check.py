@@ -97,7 +97,7 @@ def service(host, beat, **values):
 
 
 @ddt.ddt
-class Scenarios:
+class Scenarios(databases.Scenarios):
     def check(self, database, config=CONFIG, **site):
         site.setdefault('target', '2026.1')
         result = self.run_check(CHECK, database, config=config, **site)

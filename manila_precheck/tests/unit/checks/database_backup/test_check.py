@@ -124,7 +124,7 @@ class DatabaseBackupTest(databases.SQLiteTest):
             result = self.run_check(packed[:length])
             aspects = [one.aspect for one in result.findings]
             # Of some beginnings nobody can tell what they were.
-            self.assertIn(aspects[0], ('incomplete', 'unread'), length)
+            self.assertIn(aspects[0], ('incomplete', 'unread'), str(length))
             self.assertNotIn('revision', aspects)
 
     @ddt.data(

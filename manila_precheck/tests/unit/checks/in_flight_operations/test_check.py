@@ -167,7 +167,7 @@ AT_REST = ('available', 'active', 'error', 'error_deleting', 'inactive')
 
 
 @ddt.ddt
-class Scenarios:
+class Scenarios(databases.Scenarios):
     def stages(self, database, **site):
         """Return {kind, name: severities at plan and stopped}."""
         told = {}

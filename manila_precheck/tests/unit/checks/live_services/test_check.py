@@ -10,6 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 import datetime
+from typing import Optional
 
 import ddt
 
@@ -124,7 +125,7 @@ def last(beat):
 
 
 @ddt.ddt
-class Scenarios:
+class Scenarios(databases.Scenarios):
     def services(self, release='2025.1'):
         """Return a database with a row of every kind, and their times."""
         database = self.database(release)
@@ -142,7 +143,7 @@ class Scenarios:
             'offdead': now - 300 * SECOND,
             'never': None,
         }
-        state = dict.fromkeys(beat, 'up')
+        state: dict[str, Optional[str]] = dict.fromkeys(beat, 'up')
         state.update(null=None, starting='down', clean='stopped')
         state.update(marked='down')
         rows = []
@@ -173,7 +174,7 @@ class Scenarios:
         def told(*args, **values):
             # manila 19 brought the column.
             ensuring = None if release == '2024.1' else False
-            return found(*args, ensuring=ensuring, **values)
+            return found(*args, **{'ensuring': ensuring, **values})
 
         dead = 'does not report'
         expected = [
@@ -260,7 +261,7 @@ class Scenarios:
         def told(*args, **values):
             # manila 19 brought the column.
             ensuring = None if release == '2024.1' else False
-            return found(*args, ensuring=ensuring, **values)
+            return found(*args, **{'ensuring': ensuring, **values})
 
         def alive(host, words, state, disabled=False):
             return told(

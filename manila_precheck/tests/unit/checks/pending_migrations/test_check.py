@@ -65,7 +65,7 @@ def backups(message, rows, aspect):
 
 
 @ddt.ddt
-class Scenarios:
+class Scenarios(databases.Scenarios):
     def check(self, database, **site):
         result = self.run_check(CHECK, database, **site)
         self.assertEqual('', result.reason)

@@ -11,6 +11,8 @@
 # under the License.
 """What a probe makes of the speed of a server."""
 
+from typing import Any
+
 import ddt
 import fixtures
 import testtools
@@ -38,7 +40,7 @@ USUAL = 0.036
 @ddt.ddt
 class RatesTest(testtools.TestCase):
     def slowness(self, *seconds):
-        server = Server(*seconds)
+        server: Any = Server(*seconds)
         self.useFixture(
             fixtures.MonkeyPatch('time.monotonic', lambda: server.clock)
         )

@@ -263,7 +263,7 @@ class PolicyRulesTest(testtools.TestCase):
         result = self.run_check(
             {'policy.json': '{"share:create": "!"}'}, source, target
         )
-        rows = [
+        rows: list[tuple] = [
             (
                 severity,
                 'policy-file',

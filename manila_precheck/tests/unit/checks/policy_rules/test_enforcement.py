@@ -55,7 +55,9 @@ def made(default_rule='default', enforce_scope=True, **rules):
     return enforcement.Enforcement(
         enforcement.Rules(
             {
-                name: rule if isinstance(rule, Rule) else Rule((rule,))
+                name: rule
+                if isinstance(rule, enforcement.Rule)
+                else Rule((rule,))
                 for name, rule in rules.items()
             },
             default_rule,
@@ -422,7 +424,7 @@ class AgainstOsloPolicyTest(testtools.TestCase):
                 self.assertEqual(
                     self.ask(enforcer, name, one),
                     enforced.allows(name, one),
-                    (name, one),
+                    f'{name} {one}',
                 )
 
     @_SETTINGS

@@ -101,7 +101,7 @@ def reset_of_share(one):
 
 
 @ddt.ddt
-class Scenarios:
+class Scenarios(databases.Scenarios):
     @ddt.data(*UPGRADES)
     @ddt.unpack
     def test_nothing_is_on_its_way(self, release, target):

@@ -114,7 +114,7 @@ def pending(revision, target, revisions):
 
 
 @ddt.ddt
-class Scenarios:
+class Scenarios(databases.Scenarios):
     @ddt.data(
         ('2024.1', '2025.1', AT_18, TO_20),
         ('2025.1', '2026.1', AT_20, TO_22),
@@ -575,7 +575,7 @@ class Scenarios:
         )
 
 
-class ForeignKeyScenarios:
+class ForeignKeyScenarios(databases.Scenarios):
     def test_a_foreign_key_is_missing(self):
         database = self.database('2025.1')
         what = 'FOREIGN KEY' if database.server == 'mysql' else 'CONSTRAINT'

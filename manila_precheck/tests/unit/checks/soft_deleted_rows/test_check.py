@@ -11,6 +11,7 @@
 # under the License.
 import dataclasses
 import datetime
+from typing import Any
 
 import ddt
 
@@ -31,7 +32,7 @@ UPGRADES = (
 
 
 def found(table, severity, message, todo, **data):
-    facts = {
+    facts: dict[str, Any] = {
         'live': 0,
         'soft_deleted': 0,
         'percent': 100,
@@ -80,7 +81,7 @@ def sizeless(findings):
 
 
 @ddt.ddt
-class Scenarios:
+class Scenarios(databases.Scenarios):
     @ddt.data(*UPGRADES)
     @ddt.unpack
     def test_no_row_at_all(self, release, target):

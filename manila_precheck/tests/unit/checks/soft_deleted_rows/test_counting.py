@@ -66,7 +66,7 @@ class Model:
 
 
 @ddt.ddt
-class Scenarios:
+class Scenarios(databases.Scenarios):
     def counted(self, release, made, table, rows, size):
         """Count a table in pieces of so many ids; return what was asked."""
         found = self.connect(made)

@@ -32,7 +32,7 @@ def gone(one, **values):
 
 
 @ddt.ddt
-class Scenarios:
+class Scenarios(databases.Scenarios):
     def follow(self, made, release='2026.1', budget=ALL):
         """Return what foreign keys change, where they change anything."""
         found = self.connect(made)
@@ -314,7 +314,7 @@ class KeptTest(Scenarios, databases.SQLiteTest):
     pass
 
 
-class PiecesScenarios:
+class PiecesScenarios(databases.Scenarios):
     def test_pieces_are_all_of_a_table(self):
         made = self.database('2026.1')
         made.insert(

@@ -234,7 +234,7 @@ def fired(result, advisory_id):
     ]
 
 
-class Runs:
+class Runs(databases.Scenarios):
     """Runs the check over one advisory's release, or another hop."""
 
     def over(self, one, text, source=None, target=None, database=None):
@@ -630,7 +630,7 @@ class WordsTest(testtools.TestCase):
         self.assertEqual(model.Outcome.NOT_APPLICABLE, result.outcome)
 
 
-class Scenarios:
+class Scenarios(databases.Scenarios):
     """What the database says, on every server."""
 
     def test_the_shares_of_each_back_end_are_counted(self):

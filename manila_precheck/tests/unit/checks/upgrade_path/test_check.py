@@ -501,7 +501,7 @@ class UpgradePathTest(Words, testtools.TestCase):
 
 
 @ddt.ddt
-class Scenarios(Words):
+class Scenarios(Words, databases.Scenarios):
     """What is stated, held against the database."""
 
     def run_on(self, database, **kwargs):

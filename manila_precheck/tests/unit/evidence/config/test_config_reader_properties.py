@@ -18,6 +18,8 @@ to have the same value in both, or to be refused by both.
 
 import os
 import tempfile
+from typing import Any
+from typing import cast
 import unittest
 
 import hypothesis
@@ -25,6 +27,7 @@ from hypothesis import strategies as st
 from oslo_config import cfg
 from oslo_config import types
 
+from manila_precheck import catalog
 from manila_precheck import exceptions
 from manila_precheck import releases
 from manila_precheck.catalog import options
@@ -42,7 +45,7 @@ _PAIRS = {'kind': 'dict', 'item': 'string'}
 
 # Name, group, type in the catalog, type of oslo.config, and what else the
 # option is made with.
-_OPTIONS = [
+_OPTIONS: list[tuple[Any, ...]] = [
     ('text', 'DEFAULT', 'string', types.String(), {}),
     ('other', 'DEFAULT', 'string', types.String(), {'default': 'of $text'}),
     ('text', 'one', 'string', types.String(), {'default': 'd'}),
@@ -236,7 +239,9 @@ class Rule(unittest.TestCase):
             facts = config_files.read(paths)
         except exceptions.ConfigFileError:
             return REFUSED
-        reader = config_reader.Reader(facts, _FACTS, releases.parse('2026.1'))
+        reader = config_reader.Reader(
+            facts, cast(catalog.Catalog, _FACTS), releases.parse('2026.1')
+        )
         found = {}
         for name, group, *_rest in _OPTIONS:
             try:

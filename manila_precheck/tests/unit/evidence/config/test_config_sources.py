@@ -28,6 +28,7 @@ import testtools
 from manila_precheck.engine import runner
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_sources
+from manila_precheck.evidence.config import ini_lines
 from manila_precheck.tests import config_server
 
 _DRIVER = '''
@@ -146,7 +147,7 @@ class LikeOsloConfigTest(Case):
             ]
             expected = holders[0][opt.name]
             self.assertEqual(expected, holders[1][opt.name], opt.name)
-            names = [(group or 'DEFAULT', opt.name)] + [
+            names: list = [(group or 'DEFAULT', opt.name)] + [
                 (old.group or group or 'DEFAULT', old.name)
                 for old in opt.deprecated_opts
             ]
@@ -289,7 +290,7 @@ class ProblemTest(Case):
     )
     @ddt.unpack
     def test_a_remote_file(self, path, problem):
-        self.patch(config_sources.ini_lines, 'MAX_BYTES', 2**20)
+        self.patch(ini_lines, 'MAX_BYTES', 2**20)
         self.server.files['/broken'] = '[DEFAULT]\nnonsense hunter2\n'
         source = self.remote(path)
         self.assertEqual(problem.format(self.url), source.problem)

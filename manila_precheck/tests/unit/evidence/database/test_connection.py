@@ -37,7 +37,7 @@ INTEGER = column_types.ColumnType.INTEGER
 
 
 @ddt.ddt
-class Scenarios:
+class Scenarios(databases.Scenarios):
     def test_a_known_revision(self):
         found = self.connect(self.database('2025.1'))
         self.assertEqual(

@@ -11,6 +11,8 @@
 # under the License.
 """How a table is cut into pieces, and how long one may take."""
 
+from typing import Any
+
 import ddt
 import fixtures
 import testtools
@@ -70,7 +72,8 @@ class Server:
         """Read the table; return (rows, seconds, where) of the pieces."""
         found = []
         size = scan.Size(expected)
-        for piece in scan.pieces(self, 'shares', size, **names):
+        server: Any = self
+        for piece in scan.pieces(server, 'shares', size, **names):
             start, stop = self.ends(piece.where)
             rows = round((stop - start) * self.rows_there)
             cost = self.nanoseconds['<' not in piece.where]
@@ -193,11 +196,12 @@ class PiecesTest(testtools.TestCase):
 @ddt.ddt
 class PaceTest(testtools.TestCase):
     def pacing(self, **names):
-        self.db = Server(**names)
+        server: Any = Server(**names)
+        self.db = server
         self.useFixture(
             fixtures.MonkeyPatch('time.monotonic', lambda: self.db.clock)
         )
-        return throttle.Pace(self.db)
+        return throttle.Pace(server)
 
     @ddt.data(
         (0, throttle.LONGEST_SECONDS),

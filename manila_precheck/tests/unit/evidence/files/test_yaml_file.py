@@ -211,5 +211,7 @@ class BoundsTest(testtools.TestCase):
         text = 'a: &a [1, 2.5, ~, yes]\nb: {<<: {c: *a}, d: "x"}\n'
         found = []
         for large in (text, '#' + ',' * 200_000 + '\n' + text):
-            found.append(yaml_file.construct(yaml_file.compose(large)))
+            node = yaml_file.compose(large)
+            assert node is not None
+            found.append(yaml_file.construct(node))
         self.assertEqual(found[0], found[1])
