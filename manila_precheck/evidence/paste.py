@@ -299,7 +299,7 @@ def read_file(path: str) -> PasteFile:
                 digest,
                 problem=Problem(
                     getattr(name, 'line', None),
-                    f'the references in {name} cannot be replaced',
+                    f'the references in {name} cannot be resolved',
                 ),
             )
     return PasteFile(digest, tuple(_sections(parser, lines)))

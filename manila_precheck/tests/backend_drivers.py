@@ -38,8 +38,8 @@ DOC = 'manila doc/source/configuration/shared-file-systems/drivers/'
 
 DECLARE = (
     model.advice(
-        'Compare it, or declare the version in the inventory to have it '
-        'compared:'
+        'Compare the versions yourself, or declare the version in the '
+        'inventory:'
     ),
     model.config(
         '[manila_precheck_backend_drivers]\n'

@@ -84,13 +84,13 @@ class Judge:
                 Severity.INFO,
                 place.section.title,
                 place.line,
-                f'[{place.section.title}] leaves it to another file, or to '
-                'code that is not known here, what else manila-api loads; '
-                'that is not looked at',
+                f'[{place.section.title}] loads another file, or code that '
+                'manila-precheck does not know; what manila-api loads '
+                'through it was not checked',
                 [
                     model.advice(
-                        'Start manila-api of the target with the file before '
-                        'the upgrade, where nobody needs it.'
+                        'Before the upgrade, start the manila-api of the '
+                        'target with this file on a test host.'
                     )
                 ],
                 'elsewhere',
@@ -130,14 +130,15 @@ class Judge:
                 Severity.INFO,
                 factory.place.section.title,
                 factory.place.line,
-                f'[{factory.place.section.title}] loads {spec}, which is '
-                f'neither of manila nor of a package that {self._target} '
-                'depends on: whether it will be installed is not known here',
+                f'[{factory.place.section.title}] loads {spec}, which '
+                'belongs neither to manila nor to a package that '
+                f'{self._target} requires; manila-precheck does not know '
+                'whether it will be installed',
                 [
                     model.advice(
-                        'Install it with the packages of the target as well, '
-                        'in a version for them; without it manila-api does '
-                        'not start.'
+                        'Install a version of it that works with the '
+                        'packages of the target; manila-api does not start '
+                        'without it.'
                     )
                 ],
                 'factory',
@@ -156,7 +157,7 @@ class Judge:
             return 'no release since wallaby has it'
         if had[-1] < self._target:
             return f'{had[-1]} was the last to have it'
-        return f'it is there from {had[0]} on'
+        return f'it was added in {had[0]}'
 
     def _comes_along(self, spec: str) -> bool:
         """Say whether code comes with what the target depends on."""
@@ -189,7 +190,7 @@ class Judge:
                 f'[{section.title}] names {spec}, which {self._target} does '
                 f'not have ({self._history(spec)}); manila-api does not load '
                 'the section',
-                [model.advice(f'Take [{section.title}] out of the file.')],
+                [model.advice(f'Remove [{section.title}] from the file.')],
                 'factory',
                 {'factory': spec},
             )
@@ -268,9 +269,9 @@ class Judge:
                 Severity.INFO,
                 title,
                 None,
-                f'the api-paste.ini of manila has [{title}] '
-                f'({factory.spec}) from {since} on, and this one does not '
-                'load it; manila-api works without it',
+                f'since {since}, the api-paste.ini of manila has [{title}] '
+                f'({factory.spec}); this file does not load it, and '
+                'manila-api works without it',
                 self._writer.adding(factory),
                 'lacking',
                 {'factory': factory.spec, 'since': since.name},

@@ -220,7 +220,7 @@ class _Loader:
             )
         if section.title in self._path:
             self._fails(
-                Broken(place, f'[{section.title}] leads back to itself')
+                Broken(place, f'[{section.title}] refers back to itself')
             )
             return None
         return section
@@ -237,7 +237,7 @@ class _Loader:
         if prefix == 'filter-app':
             following = local.pop('next', None)
             if following is None:
-                self._fails(Broken(Place(section), 'it has no next'))
+                self._fails(Broken(Place(section), 'next is not set'))
             else:
                 self._names([following], is_filter=False)
             is_filter = True
@@ -251,8 +251,8 @@ class _Loader:
             self._fails(
                 Broken(
                     Place(section, section.unreadable),
-                    'the references in '
-                    f'{section.unreadable.name} cannot be replaced',
+                    f'the references in {section.unreadable.name} cannot be '
+                    'resolved',
                 )
             )
         return {
@@ -272,14 +272,14 @@ class _Loader:
     ) -> None:
         place = local.pop('pipeline', None)
         if place is None:
-            self._fails(Broken(Place(section), 'it has no pipeline'))
+            self._fails(Broken(Place(section), 'pipeline is not set'))
             return
         if local:
             more = ', '.join(sorted(local))
             self._fails(
                 Broken(
                     next(iter(local.values())),
-                    f'a pipeline takes no other setting ({more})',
+                    f'a pipeline accepts no other setting ({more})',
                 )
             )
         self._pipeline(place)
@@ -351,7 +351,7 @@ class _Loader:
             self._unknown.append(place)
             return text
         elif scheme != 'call':
-            self._fails(Broken(place, f'{scheme}: is no scheme'))
+            self._fails(Broken(place, f'{scheme}: is not a known scheme'))
             return text
         spec = ''.join(spec.split())
         self._factories.setdefault(

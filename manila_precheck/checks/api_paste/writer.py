@@ -65,9 +65,9 @@ class Writer:
     def take_the_targets(self, instead: bool = False) -> model.Remediation:
         """Return the advice to start from the file of the target."""
         return model.advice(
-            f'{"Or take" if instead else "Take"} etc/manila/api-paste.ini of '
-            f'the package manila {self._version}, and put your own '
-            'changes into it.'
+            f'{"Or start" if instead else "Start"} from '
+            f'etc/manila/api-paste.ini of manila {self._version}, and apply '
+            'your own changes to it.'
         )
 
     def lines(
@@ -168,10 +168,10 @@ class Writer:
                     [v for v in section.values if v.name not in paths],
                 )
             )
-        text = f'Requests to {" and ".join(paths)} get 404 then'
+        text = f'Requests to {" and ".join(paths)} then get 404'
         if unused:
             titles = ', '.join(f'[{title}]' for title in reversed(unused))
-            text += f'; nothing needs {titles} any more'
+            text += f'; nothing uses {titles} any longer'
         return [
             *found,
             model.advice(f'{text}.'),

@@ -96,7 +96,10 @@ class BackEnd:
         ]
         if len(lines) == 1:
             return lines
-        return [model.advice('One of these, as its shares need it:'), *lines]
+        return [
+            model.advice('Use one of these, whichever suits its shares:'),
+            *lines,
+        ]
 
     def or_without(self, first: str) -> list[model.Remediation]:
         """Return advice, and the line that leaves the back end out."""
@@ -108,7 +111,7 @@ class BackEnd:
         if not others:
             return [model.advice(f'{first}.')]
         return [
-            model.advice(f'{first}, or start without it:'),
+            model.advice(f'{first}, or disable the back end:'),
             model.config(
                 '[DEFAULT]\nenabled_share_backends = {}', ','.join(others)
             ),
@@ -200,7 +203,7 @@ class BackEnd:
 
 def says(row: requirements.Support) -> str:
     """Return who says what a row holds; '' for the matrix of the package."""
-    return f' (says {row.origin})' if row.origin else ''
+    return f' (according to {row.origin})' if row.origin else ''
 
 
 def slug(text: str) -> str:

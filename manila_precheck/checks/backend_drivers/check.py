@@ -99,24 +99,25 @@ class BackendDrivers(check.Check):
             cfg.StrOpt(
                 'python',
                 metavar='PATH',
-                help='The Python that the services of the target will run '
-                'in: /opt/manila/bin/python3. It is asked, isolated, which '
-                'of the modules that drivers need it could import; none is '
-                'imported. Not set: the report says what to look for.',
+                help='The Python interpreter that the services of the target '
+                'will use, such as /opt/manila/bin/python3. It is run '
+                'isolated to find out which of the modules that the '
+                'drivers need can be imported; none of them is imported. '
+                'If not set, the report lists what to check by hand.',
             ),
             cfg.StrOpt(
                 'storage_inventory',
                 metavar='FILE',
                 help='A YAML or JSON file that declares the storage system '
-                'and its version behind each back end. Not set: the report '
-                'says what the target documents.',
+                'and version behind each back end. If not set, the '
+                'report lists the versions that the target documents.',
             ),
             cfg.StrOpt(
                 'support_matrix',
                 metavar='FILE',
-                help='A YAML or JSON file with rows of the support matrix '
-                'that count before those of installed packages and those of '
-                'this one.',
+                help='A YAML or JSON file with rows of the support matrix. '
+                'They take precedence over the rows of installed '
+                'packages and over the built-in ones.',
             ),
         )
 

@@ -65,12 +65,12 @@ def judge(
         yield owner.finding(
             Severity.FAILURE,
             subject,
-            f'{python.path} is Python {here}, and {target} needs {least}; '
-            'its packages do not install on it',
+            f'{python.path} is Python {here}, but {target} requires {least} '
+            'or newer; its packages cannot be installed there',
             [
                 model.advice(
-                    'Name the Python that the services of the target will '
-                    f'run in, and make it {least} or newer.'
+                    'Set python to the interpreter that the services of the '
+                    f'target will use, {least} or newer.'
                 )
             ],
             [f'manila {package.version} requires-python'],
@@ -80,21 +80,21 @@ def judge(
     if version is None:
         severity, text = Severity.INFO, 'has no manila yet'
     elif _major(version) == target.major:
-        severity, text = Severity.INFO, f'has manila {version}, of {target}'
+        severity, text = Severity.INFO, f'has manila {version} ({target})'
     else:
         severity = Severity.WARNING
-        text = f'has manila {version}, which is not of {target}'
+        text = f'has manila {version}, which is not {target}'
     yield owner.finding(
         severity,
         subject,
         f'{python.path} is Python {here} and {text}; the libraries of the '
-        'drivers were looked for there',
+        'drivers were looked up there',
         []
         if severity is Severity.INFO
         else [
             model.advice(
-                'Name the Python that the services of the target will run '
-                'in, if it is another one.'
+                'If the services of the target will use another interpreter, '
+                'set python to it.'
             )
         ],
         data=data,

@@ -99,8 +99,8 @@ def _brought(
         model.Severity.WARNING,
         model.Subject('package', package),
         f'the support matrix {brought.name} of {brought.origin} cannot be '
-        f'used, so that nothing of it is known here: {error}',
-        [model.advice('Update the package, or ask its vendor.')],
+        f'used and was ignored: {error}',
+        [model.advice('Update the package, or contact its vendor.')],
         data={'entry_point': brought.name, 'origin': brought.origin},
         aspect=f'matrix-{brought.name}',
     )
@@ -119,16 +119,16 @@ def not_enabled(
         if name in enabled:
             continue
         there = ctx.config.section(name) is not None
-        what = 'is not enabled' if there else 'no file has a section of'
+        what = 'is not enabled' if there else 'has no section in any file'
         yield owner.finding(
             model.Severity.INFO if there else model.Severity.WARNING,
             model.Subject('backend', name, declared.path, line),
-            f'the inventory names {name}, which {what}; nothing was compared',
+            f'the inventory names {name}, which {what}; it was not compared',
             []
             if there
             else [
                 model.advice(
-                    'Write the name as in enabled_share_backends: '
+                    'Use a name from enabled_share_backends: '
                     f'{", ".join(enabled)}.'
                 )
             ],

@@ -103,7 +103,7 @@ def _several(
     for number, item in enumerate(made):
         if item.system.lower() in seen:
             raise found.wrong(
-                (*path, number), f'{name} has {item.system} twice'
+                (*path, number), f'{name} lists {item.system} twice'
             )
         seen.add(item.system.lower())
     return made
@@ -117,7 +117,9 @@ def _declared(
     if not isinstance(features, list) or not all(
         isinstance(feature, str) for feature in features
     ):
-        raise found.wrong((*path, 'features'), 'features is a list of texts')
+        raise found.wrong(
+            (*path, 'features'), 'features must be a list of strings'
+        )
     return Declared(
         name,
         _text(found, path, item, 'system'),
@@ -137,7 +139,7 @@ def _text(
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or not value.strip():
-        raise found.wrong((*path, key), f'{key} is missing, or no text')
+        raise found.wrong((*path, key), f'{key} is missing or is not a string')
     return value.strip()
 
 
@@ -146,7 +148,7 @@ def _mapping(
 ) -> dict[str, Any]:
     if not isinstance(value, dict) or not value:
         what = path[-1] if path else 'the file'
-        raise found.wrong(path, f'{what} has to hold keys with values')
+        raise found.wrong(path, f'{what} must be a mapping')
     return value
 
 
@@ -161,6 +163,6 @@ def _keys(
         if key not in known:
             others = ', '.join(sorted(known))
             raise found.wrong(
-                (*path, key), f'no key {key!r} is known here, but {others}'
+                (*path, key), f'unknown key {key!r}; known keys: {others}'
             )
     return table

@@ -72,13 +72,16 @@ def _not_looked(
     return one.finding(
         Severity.INFO,
         one.driver_line,
-        f'[{one.name}] manila-share imports {" and ".join(names)}, which '
-        f'manila does not bring along{backend.says(row)}; whether the target '
-        'has it is not known here',
+        f'[{one.name}]: manila-share imports {" and ".join(names)}, which '
+        f'manila does not install{backend.says(row)}; manila-precheck does '
+        'not know whether the target has it',
         [
-            model.advice('Look with the Python of the target:'),
+            model.advice('Check with the Python of the target:'),
             model.command('python3 -I -c {}', _LOOK % (modules,)),
-            model.advice('Or have it looked at, by naming that Python:'),
+            model.advice(
+                'Or set python to that interpreter, and manila-precheck '
+                'checks it:'
+            ),
             model.config(
                 '[manila_precheck_backend_drivers]\n'
                 'python = /opt/manila/bin/python3'
@@ -122,9 +125,9 @@ def _library(
         return one.finding(
             Severity.INFO,
             one.driver_line,
-            f'[{one.name}] needs {item.package} {item.minimum} or newer'
-            f'{backend.says(row)}, and which version {python.path} has is '
-            'not to be told from its metadata',
+            f'[{one.name}] needs {item.package} {item.minimum} or '
+            f'newer{backend.says(row)}, but the metadata in {python.path} '
+            'does not give its version',
             [model.command('{} -m pip show {}', python.path, item.package)],
             aspect,
             data,
@@ -132,7 +135,7 @@ def _library(
         )
     text = (
         f'[{one.name}] needs {item.package} %s or newer{backend.says(row)}, '
-        f'and {python.path} has {installed}'
+        f'but {python.path} has {installed}'
     )
     if item.refused_below and _older(installed, item.refused_below):
         return one.stays_down(
@@ -167,7 +170,9 @@ def _install(
 ) -> list[model.Remediation]:
     """Return how to get a library; what is not on PyPI has no command."""
     if not item.package:
-        brings = item.os_package or f'what brings the module {item.module}'
+        brings = item.os_package or (
+            f'the package that provides the module {item.module}'
+        )
         return [
             model.advice(
                 f'Install {brings} with the target, for {python.path}.'

@@ -56,10 +56,10 @@ def judge(one: backend.BackEnd, matrix: support.Matrix) -> Findings:
     if one.section is None:
         finding = one.fails(
             one.enabled_by,
-            f'enabled_share_backends names {name}, and no file has a '
-            f'section [{name}]',
+            f'enabled_share_backends names {name}, but no file has a section '
+            f'[{name}]',
             one.or_without(
-                'Write the section, with share_driver and '
+                'Add the section, with share_driver and '
                 'driver_handles_share_servers'
             ),
             'section',
@@ -111,13 +111,13 @@ def _absent(one: backend.BackEnd) -> model.Finding:
     text = (
         f'{one.source} has it'
         if one.ctx.catalog.driver(one.source, one.path) is not None
-        else f'{one.source} has none such either'
+        else f'nor does {one.source}'
     )
     return one.fails(
         one.driver_line,
         f'[{one.name}] loads {one.path}, which {one.target} does not '
         f'have ({text})',
-        one.or_without(f'Give it a driver that {one.target} has'),
+        one.or_without(f'Set share_driver to a driver that {one.target} has'),
         'driver',
     )
 
@@ -128,8 +128,8 @@ def _deprecated(
     return one.finding(
         Severity.WARNING,
         line,
-        f'[{one.name}] uses {what}, which is deprecated in '
-        f'{one.target}; a later release comes without it',
+        f'[{one.name}] uses {what}, which is deprecated in {one.target}; a '
+        'later release removes it',
         [model.advice('Plan the move of its shares to another back end.')],
         'deprecated',
     )
@@ -145,8 +145,8 @@ def _plugin(one: backend.BackEnd) -> Findings:
     if line is None:
         yield one.fails(
             one.driver_line,
-            f'[{one.name}] does not say emc_share_backend, so that '
-            'EMCShareDriver has no plugin to load',
+            f'[{one.name}] does not set emc_share_backend; EMCShareDriver '
+            'has no plugin to load',
             one.lines('emc_share_backend', sorted(known)),
             'plugin',
         )
@@ -160,7 +160,7 @@ def _plugin(one: backend.BackEnd) -> Findings:
         usable = [near] if near in known else sorted(known)
         yield one.fails(
             line,
-            f'[{one.name}] emc_share_backend = {line.value} names no plugin '
+            f'[{one.name}] emc_share_backend = {line.value} is not a plugin '
             f'of {one.target}',
             one.lines('emc_share_backend', usable),
             'plugin',
@@ -243,8 +243,8 @@ def mode(
         yield one.fails(
             line,
             f'[{one.name}] driver_handles_share_servers = {line.value} is '
-            f'not a mode of {what} in {one.target}, which takes '
-            f'{usable} alone',
+            f'not supported by {what} in {one.target}, which accepts only '
+            f'{usable}',
             advice,
             'mode',
         )

@@ -26,8 +26,8 @@ Severity = model.Severity
 
 _DECLARE = [
     model.advice(
-        'Compare it, or declare the version in the inventory to have it '
-        'compared:'
+        'Compare the versions yourself, or declare the version in the '
+        'inventory:'
     ),
     model.config(
         '[manila_precheck_backend_drivers]\n'
@@ -75,8 +75,8 @@ def _not_known(
     return one.finding(
         Severity.WARNING if rises else Severity.INFO,
         one.driver_line,
-        f'[{one.name}] {one.target} documents {words}'
-        f'{asked.says(one, items)}; which version runs is not known here',
+        f'[{one.name}] {one.target} documents '
+        f'{words}{asked.says(one, items)}; the version in use is not known',
         [*commands, *_DECLARE],
         'storage',
         references=asked.sources,
@@ -100,8 +100,8 @@ def _declared(
         return one.finding(
             Severity.INFO,
             one.driver_line,
-            f'{has}, which was compared with nothing: no version is '
-            f'documented for its driver in {one.target}',
+            f'{has}, which was not compared: {one.target} documents no '
+            'version for its driver',
             [],
             aspect,
             data,
@@ -111,9 +111,9 @@ def _declared(
         return one.finding(
             Severity.WARNING,
             one.driver_line,
-            f'{has}, which was compared with nothing: the matrix knows '
+            f'{has}, which was not compared: the matrix lists '
             f'{" and ".join(known)} for its driver',
-            [model.advice('Write the name of the system as the matrix does.')],
+            [model.advice('Use the name that the matrix has for the system.')],
             aspect,
             data,
             asked.sources,
@@ -137,7 +137,7 @@ def _refused(
 ) -> model.Finding:
     return one.stays_down(
         one.driver_line,
-        f'{text}, below which its driver gives up',
+        f'{text}; the driver fails with older versions',
         [model.advice(f'Update {data["system"]} before manila.')],
         aspect,
         data,
@@ -196,7 +196,7 @@ def _newer(
     return one.finding(
         Severity.INFO,
         one.driver_line,
-        f'{text}, which is older; nothing is documented of newer ones',
+        f'{text}, which is older; newer versions are not documented',
         [],
         aspect,
         data,

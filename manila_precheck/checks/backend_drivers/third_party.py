@@ -36,11 +36,12 @@ def judge(
         if missing:
             yield one.fails(
                 one.driver_line,
-                f"[{one.name}] loads {one.path}, a third party's driver, "
-                f'and {missing}',
+                f'[{one.name}] loads {one.path}, a third-party driver, but '
+                f'{missing}',
                 one.or_without(
-                    'Install the package of its vendor that goes with '
-                    f'{one.target} for {python.path}'
+                    "Install the vendor's package for "
+                    f'{one.target} in the '
+                    f'environment of {python.path}'
                 ),
                 'driver',
                 {'python': python.path},
@@ -53,8 +54,8 @@ def judge(
     yield one.finding(
         Severity.INFO,
         one.driver_line,
-        f"[{one.name}] loads {one.path}, a third party's driver, which goes "
-        f'with {one.target} as {row.origin} says',
+        f'[{one.name}] loads {one.path}, a third-party driver, which '
+        f'supports {one.target} according to {row.origin}',
         [],
         'driver',
         {'origin': row.origin},
@@ -79,24 +80,26 @@ def _missing(
 
 def _unknown(one: backend.BackEnd, matrix: support.Matrix) -> model.Finding:
     rows = matrix.of(one.path)
-    text = f'whether it works with {one.target} is not known here'
+    text = f'manila-precheck does not know whether it works with {one.target}'
     data: dict[str, model.Scalar] = {}
     if rows:
         majors = history.ranges(frozenset().union(*(r.majors for r in rows)))
         origins = ' and '.join(sorted({row.origin for row in rows}))
-        text = f'which {origins} names for manila {majors}, not {one.target}'
+        text = (
+            f'which supports manila {majors} according to {origins}, not '
+            f'{one.target}'
+        )
         data = {'majors': majors}
     return one.finding(
         Severity.WARNING,
         one.driver_line,
-        f"[{one.name}] loads {one.path}, a third party's driver"
-        f'{"," if rows else ":"} {text}',
+        f'[{one.name}] loads {one.path}, a third-party '
+        f'driver{"," if rows else ":"} {text}',
         [
             model.advice(
-                'Ask its vendor for the version that goes with '
-                f'{one.target}, and install it with the upgrade. If '
-                'the class cannot be imported, manila-share does not '
-                'start.'
+                f'Ask the vendor for the version that supports {one.target}, '
+                'and install it during the upgrade. manila-share does not '
+                'start if the class cannot be imported.'
             )
         ],
         'driver',

@@ -66,21 +66,21 @@ class BackendsInUse(check.Check):
         site = _Site(ctx)
         for use in hosts.select(ctx.database, site.served()):
             held = ', '.join(
-                f'{name}: {number}'
+                f'{number} {name}{"" if number == 1 else "s"}'
                 for name, number in (
-                    ('shares', use.shares),
-                    ('projects', use.projects),
-                    ('replicas', use.replicas),
-                    ('snapshots', use.snapshots),
-                    ('share servers', use.servers),
-                    ('share groups', use.groups),
+                    ('share', use.shares),
+                    ('project', use.projects),
+                    ('replica', use.replicas),
+                    ('snapshot', use.snapshots),
+                    ('share server', use.servers),
+                    ('share group', use.groups),
                 )
                 if number
             )
             yield self.finding(
                 site.severity(use.host),
                 model.Subject('backend', use.host),
-                f'{use.host} {site.why(use.host)}; on it lie {held}',
+                f'{use.host} {site.why(use.host)}; it still holds {held}',
                 site.remediation(use.host),
                 data={
                     'shares': use.shares,
@@ -154,9 +154,9 @@ class _Site:
             return self._broken[row_counts.parse(host).backend]
         if self._stopped and self._is_anothers(host):
             return (
-                'is not enabled in the files that were read, and a '
-                'manila-share served it: whether another controller enables '
-                'it is not known while the services are down'
+                'is not enabled in the files that were read; a manila-share '
+                'served it, but while the services are down it is not known '
+                'whether another controller enables it'
             )
         if self._stopped:
             return (
@@ -165,11 +165,11 @@ class _Site:
             )
         if host in self._reporting:
             return (
-                'is still served, but the files enable no such back end: it '
-                'ends with the next start of manila-share'
+                'is still served, but the files do not enable it: '
+                'manila-share stops serving it at its next start'
             )
         return (
-            'is served by no back end that the files enable, and no '
+            'is not served: the files enable no such back end, and no '
             'manila-share reports under that name'
         )
 
@@ -191,14 +191,16 @@ class _Site:
             ]
         todo = [
             *listed,
-            model.advice('If another controller serves it, say so:'),
+            model.advice(
+                'If another controller serves it, add it to other_backends:'
+            ),
             hosts.other_backend(host),
         ]
         if not ours.here(host) and name in ours.backends:
             todo += [
                 model.advice(
-                    'If it is served here, under another name; every '
-                    'host that begins so moves too:'
+                    'If this controller serves it under another name, rename '
+                    'it; every host with this prefix is renamed:'
                 ),
                 model.command(
                     'manila-manage share update_host --currenthost{=} '
@@ -216,13 +218,13 @@ class _Site:
         if self._ctx.config.section(name) is None:
             return [
                 model.advice(
-                    'If this controller is to serve it, write its section '
-                    f'[{name}] and add it to enabled_share_backends.'
+                    'If this controller should serve it, add a section '
+                    f'[{name}] and name it in enabled_share_backends.'
                 )
             ]
         names = ','.join([*self._enabled.backends, name])
         return [
-            model.advice('If this controller is to serve it:'),
+            model.advice('If this controller should serve it:'),
             model.config('[DEFAULT]\nenabled_share_backends = {}', names),
         ]
 

@@ -139,21 +139,21 @@ class SupportMatrixTest(backend_drivers.BackendDrivers, testtools.TestCase):
                 (
                     'info',
                     'a#driver',
-                    f"[a] loads {PATH}, a third party's driver, which goes "
-                    'with 2025.1 as acme-manila 1.0 says',
+                    f'[a] loads {PATH}, a third-party driver, which supports '
+                    '2025.1 according to acme-manila 1.0',
                 ),
                 (
                     'info',
                     'a#libraries',
-                    '[a] manila-share imports acmesdk, which manila does not '
-                    'bring along (says acme-manila 1.0); whether the target '
-                    'has it is not known here',
+                    '[a]: manila-share imports acmesdk, which manila does '
+                    'not install (according to acme-manila 1.0); '
+                    'manila-precheck does not know whether the target has it',
                 ),
                 (
                     'info',
                     'a#storage',
-                    '[a] 2025.1 documents AcmeOS 7.10 or newer (says '
-                    'acme-manila 1.0); which version runs is not known here',
+                    '[a] 2025.1 documents AcmeOS 7.10 or newer (according to '
+                    'acme-manila 1.0); the version in use is not known',
                 ),
             ],
             self.said(result),
@@ -167,8 +167,8 @@ class SupportMatrixTest(backend_drivers.BackendDrivers, testtools.TestCase):
             (
                 'failure',
                 'a#mode',
-                '[a] driver_handles_share_servers = yes is not a mode of '
-                f'{PATH} in 2025.1, which takes False alone; manila-share '
+                '[a] driver_handles_share_servers = yes is not supported by '
+                f'{PATH} in 2025.1, which accepts only False; manila-share '
                 'exits with 1 and starts no back end (1 enabled, share '
                 'instances not counted)',
             ),
@@ -182,8 +182,8 @@ class SupportMatrixTest(backend_drivers.BackendDrivers, testtools.TestCase):
                 (
                     'warning',
                     'a#driver',
-                    f"[a] loads {PATH}, a third party's driver, which "
-                    'acme-manila 1.0 names for manila 20-22, not 2024.2',
+                    f'[a] loads {PATH}, a third-party driver, which supports '
+                    'manila 20-22 according to acme-manila 1.0, not 2024.2',
                 )
             ],
             self.said(self.check(target='2024.2')),

@@ -101,9 +101,9 @@ class Scenarios(databases.Scenarios):
                 [
                     (
                         WARNING,
-                        'ctl@a is served by no back end that the files '
-                        'enable, and no manila-share reports under that '
-                        'name; on it lie shares: 1',
+                        'ctl@a is not served: the files enable no such back '
+                        'end, and no manila-share reports under that name; '
+                        'it still holds 1 share',
                     )
                 ],
                 self.messages('backends-in-use', database),

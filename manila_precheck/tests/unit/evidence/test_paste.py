@@ -173,7 +173,7 @@ class ReadTestCase(test_config_files.Files):
         (
             '[DEFAULT]\nx = 1\ny = %(z)s\n',
             3,
-            'the references in y cannot be replaced',
+            'the references in y cannot be resolved',
         ),
     )
     @ddt.unpack
@@ -262,20 +262,23 @@ class LoadTestCase(test_config_files.Files):
             + 'paste.composite_factory = a:b\n',
             (5, 'it names two factories'),
         ),
-        (ROOT + '[pipeline:one]\n', (5, 'it has no pipeline')),
+        (ROOT + '[pipeline:one]\n', (5, 'pipeline is not set')),
         (
             ROOT + '[pipeline:one]\npipeline =\n',
             (6, 'the pipeline is empty'),
         ),
-        (ROOT + '[filter-app:one]\nuse = egg:x\n', (5, 'it has no next')),
+        (ROOT + '[filter-app:one]\nuse = egg:x\n', (5, 'next is not set')),
         (
             ROOT + '[app:one]\nuse = one\n',
-            (6, '[app:one] leads back to itself'),
+            (6, '[app:one] refers back to itself'),
         ),
-        (ROOT + '[app:one]\nuse = what:x\n', (6, 'what: is no scheme')),
+        (
+            ROOT + '[app:one]\nuse = what:x\n',
+            (6, 'what: is not a known scheme'),
+        ),
         (
             ROOT + ONE + 'x = %(y)s\n',
-            (8, 'the references in x cannot be replaced'),
+            (8, 'the references in x cannot be resolved'),
         ),
     )
     @ddt.unpack

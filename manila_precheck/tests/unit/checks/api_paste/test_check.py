@@ -141,10 +141,10 @@ class ApiPasteTest(testtools.TestCase):
     def lines(self, text):
         return model.config(f'# in {self.path}\n{text}')
 
-    def take(self, word='Take', target='2026.1'):
+    def take(self, word='Start', target='2026.1'):
         return model.advice(
-            f'{word} etc/manila/api-paste.ini of the package manila '
-            f'{SHIPPED[target]}, and put your own changes into it.'
+            f'{word} from etc/manila/api-paste.ini of manila '
+            f'{SHIPPED[target]}, and apply your own changes to it.'
         )
 
     def v1_is_gone(self, target='2026.1'):
@@ -162,10 +162,10 @@ class ApiPasteTest(testtools.TestCase):
                 '/v2: v2'
             ),
             model.advice(
-                'Requests to /v1 get 404 then; nothing needs [composite:v1], '
-                '[app:api] any more.'
+                'Requests to /v1 then get 404; nothing uses [composite:v1], '
+                '[app:api] any longer.'
             ),
-            self.take('Or take', target),
+            self.take('Or start', target),
             aspect='factory',
             target=target,
             references=True,
@@ -177,9 +177,10 @@ class ApiPasteTest(testtools.TestCase):
             INFO,
             'filter:request_id',
             None,
-            'the api-paste.ini of manila has [filter:request_id] '
-            '(oslo_middleware.request_id:RequestId.factory) from 2025.2 on, '
-            'and this one does not load it; manila-api works without it',
+            'since 2025.2, the api-paste.ini of manila has '
+            '[filter:request_id] '
+            '(oslo_middleware.request_id:RequestId.factory); this file does '
+            'not load it, and manila-api works without it',
             self.lines(
                 '[filter:request_id]\n'
                 'paste.filter_factory = '
@@ -232,7 +233,7 @@ class ApiPasteTest(testtools.TestCase):
                     f'[app:api] names {V1}, which 2026.1 does not have '
                     '(2025.2 was the last to have it); manila-api does not '
                     'load the section',
-                    model.advice('Take [app:api] out of the file.'),
+                    model.advice('Remove [app:api] from the file.'),
                     aspect='factory',
                     references=True,
                     factory=V1,
@@ -265,7 +266,7 @@ class ApiPasteTest(testtools.TestCase):
                         '[composite:v2]\n'
                         'keystone = cors request_id authtoken apiv2'
                     ),
-                    self.take('Or take'),
+                    self.take('Or start'),
                     aspect='factory',
                     references=True,
                     factory=spec,
@@ -277,7 +278,7 @@ class ApiPasteTest(testtools.TestCase):
     @ddt.data(
         (
             'manila.api.v2.limits:RateLimitingMiddleware.factory',
-            'it is there from 2026.1 on',
+            'it was added in 2026.1',
         ),
         (
             'manila.api.middleware.sizelimit:RequestBodySizeLimiter.factory',
@@ -320,13 +321,14 @@ class ApiPasteTest(testtools.TestCase):
                     INFO,
                     'filter:limits',
                     29,
-                    '[filter:limits] loads acme.audit:factory, which is '
-                    'neither of manila nor of a package that 2026.1 depends '
-                    'on: whether it will be installed is not known here',
+                    '[filter:limits] loads acme.audit:factory, which belongs '
+                    'neither to manila nor to a package that 2026.1 '
+                    'requires; manila-precheck does not know whether it will '
+                    'be installed',
                     model.advice(
-                        'Install it with the packages of the target as well, '
-                        'in a version for them; without it manila-api does '
-                        'not start.'
+                        'Install a version of it that works with the '
+                        'packages of the target; manila-api does not start '
+                        'without it.'
                     ),
                     aspect='factory',
                     references=True,
@@ -350,12 +352,12 @@ class ApiPasteTest(testtools.TestCase):
                     INFO,
                     'composite:osapi_share',
                     2,
-                    '[composite:osapi_share] leaves it to another file, or '
-                    'to code that is not known here, what else manila-api '
-                    'loads; that is not looked at',
+                    '[composite:osapi_share] loads another file, or code '
+                    'that manila-precheck does not know; what manila-api '
+                    'loads through it was not checked',
                     model.advice(
-                        'Start manila-api of the target with the file before '
-                        'the upgrade, where nobody needs it.'
+                        'Before the upgrade, start the manila-api of the '
+                        'target with this file on a test host.'
                     ),
                     aspect='elsewhere',
                 )
@@ -432,8 +434,8 @@ class ApiPasteTest(testtools.TestCase):
                         '/: apiversions\n'
                         '/v2: v2'
                     ),
-                    model.advice('Requests to /more get 404 then.'),
-                    self.take('Or take'),
+                    model.advice('Requests to /more then get 404.'),
+                    self.take('Or start'),
                     aspect='more',
                 )
             ),

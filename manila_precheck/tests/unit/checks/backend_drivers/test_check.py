@@ -106,11 +106,11 @@ class BackendDriversTest(backend_drivers.BackendDrivers, testtools.TestCase):
             result,
             self.ends(
                 2,
-                'enabled_share_backends names a, and no file has a section '
+                'enabled_share_backends names a, but no file has a section '
                 '[a]',
                 [
-                    'Write the section, with share_driver and '
-                    'driver_handles_share_servers, or start without it:',
+                    'Add the section, with share_driver and '
+                    'driver_handles_share_servers, or disable the back end:',
                     '[DEFAULT]\nenabled_share_backends = b',
                 ],
                 GENERIC,
@@ -133,8 +133,8 @@ class BackendDriversTest(backend_drivers.BackendDrivers, testtools.TestCase):
         (
             'True',
             5,
-            'driver_handles_share_servers = True is not a mode of '
-            f'{CEPHFS} in 2025.1, which takes False alone',
+            'driver_handles_share_servers = True is not supported by '
+            f'{CEPHFS} in 2025.1, which accepts only False',
         ),
     )
     @ddt.unpack
@@ -156,7 +156,7 @@ class BackendDriversTest(backend_drivers.BackendDrivers, testtools.TestCase):
 
     @ddt.data(
         # before, at and after the release that brings the driver
-        ('2024.1', '2025.1', '2024.1 has none such either'),
+        ('2024.1', '2025.1', 'nor does 2024.1'),
         ('2026.1', '2025.1', '2026.1 has it'),
         ('2025.1', '2026.1', None),
     )
@@ -181,7 +181,7 @@ class BackendDriversTest(backend_drivers.BackendDrivers, testtools.TestCase):
             self.ends(
                 4,
                 f'[a] loads {HPE}, which 2025.1 does not have ({known})',
-                'Give it a driver that 2025.1 has.',
+                'Set share_driver to a driver that 2025.1 has.',
                 HPE,
                 'driver',
             ),
@@ -196,11 +196,11 @@ class BackendDriversTest(backend_drivers.BackendDrivers, testtools.TestCase):
             self.finding(
                 WARNING,
                 4,
-                "[a] loads acme.Driver, a third party's driver: whether it "
-                'works with 2025.1 is not known here',
-                'Ask its vendor for the version that goes with 2025.1, and '
-                'install it with the upgrade. If the class cannot be '
-                'imported, manila-share does not start.',
+                '[a] loads acme.Driver, a third-party driver: '
+                'manila-precheck does not know whether it works with 2025.1',
+                'Ask the vendor for the version that supports 2025.1, and '
+                'install it during the upgrade. manila-share does not start '
+                'if the class cannot be imported.',
                 'acme.Driver',
                 'driver',
             ),
@@ -222,7 +222,7 @@ class BackendDriversTest(backend_drivers.BackendDrivers, testtools.TestCase):
                 WARNING,
                 4,
                 f'[a] uses {GLUSTER}, which is deprecated in 2025.1; a later '
-                'release comes without it',
+                'release removes it',
                 'Plan the move of its shares to another back end.',
                 GLUSTER,
                 'deprecated',
@@ -274,7 +274,7 @@ class BackendDriversTest(backend_drivers.BackendDrivers, testtools.TestCase):
             result,
             self.ends(
                 6,
-                f'[a] emc_share_backend = {name} names no plugin of 2025.1',
+                f'[a] emc_share_backend = {name} is not a plugin of 2025.1',
                 f'[a]\nemc_share_backend = {new}',
                 EMC,
                 'plugin',
@@ -287,10 +287,10 @@ class BackendDriversTest(backend_drivers.BackendDrivers, testtools.TestCase):
             result,
             self.ends(
                 4,
-                '[a] does not say emc_share_backend, so that EMCShareDriver '
-                'has no plugin to load',
+                '[a] does not set emc_share_backend; EMCShareDriver has no '
+                'plugin to load',
                 [
-                    'One of these, as its shares need it:',
+                    'Use one of these, whichever suits its shares:',
                     '[a]\nemc_share_backend = isilon',
                     '[a]\nemc_share_backend = powerflex',
                     '[a]\nemc_share_backend = powermax',

@@ -55,11 +55,11 @@ class InventoryTest(testtools.TestCase):
         )
 
     @ddt.data(
-        ('[]', 1, 'the file has to hold keys with values'),
-        ('text', 1, 'the file has to hold keys with values'),
-        ('backend: {}', 1, "no key 'backend' is known here, but backends"),
-        ('backends:', 1, 'backends has to hold keys with values'),
-        ('backends: {}', 1, 'backends has to hold keys with values'),
+        ('[]', 1, 'the file must be a mapping'),
+        ('text', 1, 'the file must be a mapping'),
+        ('backend: {}', 1, "unknown key 'backend'; known keys: backends"),
+        ('backends:', 1, 'backends must be a mapping'),
+        ('backends: {}', 1, 'backends must be a mapping'),
         (
             'backends:\n  a: OneFS',
             2,
@@ -73,33 +73,33 @@ class InventoryTest(testtools.TestCase):
         (
             'backends:\n  a:\n    system: x\n    release: 1',
             4,
-            "no key 'release' is known here, but features, system, version",
+            "unknown key 'release'; known keys: features, system, version",
         ),
         (
             'backends:\n  a:\n    system: x',
             2,
-            'version is missing, or no text',
+            'version is missing or is not a string',
         ),
         (
             'backends:\n  a:\n    system: x\n    version: yes',
             4,
-            'version is missing, or no text',
+            'version is missing or is not a string',
         ),
         (
             'backends:\n  a:\n    system: " "\n    version: 1',
             3,
-            'system is missing, or no text',
+            'system is missing or is not a string',
         ),
         (
             'backends:\n  a:\n    system: x\n    version: 1\n    features: y',
             5,
-            'features is a list of texts',
+            'features must be a list of strings',
         ),
         (
             'backends:\n  a:\n  - {system: x, version: 1}\n'
             '  - {system: X, version: 2}',
             4,
-            'a has X twice',
+            'a lists X twice',
         ),
     )
     @ddt.unpack

@@ -161,7 +161,7 @@ class LibrariesTest(PythonCase):
             expected = [
                 self.stays_down(
                     4,
-                    '[a] needs python-3parclient 4.0.0 or newer, and '
+                    '[a] needs python-3parclient 4.0.0 or newer, but '
                     f'{python} has {version}',
                     install,
                     *where,
@@ -175,7 +175,7 @@ class LibrariesTest(PythonCase):
                 self.finding(
                     WARNING,
                     4,
-                    '[a] needs python-3parclient 4.2.0 or newer, and '
+                    '[a] needs python-3parclient 4.2.0 or newer, but '
                     f'{python} has {version}',
                     install,
                     *where,
@@ -194,8 +194,8 @@ class LibrariesTest(PythonCase):
                 self.finding(
                     INFO,
                     4,
-                    '[a] needs storops 1.1.0 or newer, and which version '
-                    f'{python} has is not to be told from its metadata',
+                    '[a] needs storops 1.1.0 or newer, but the metadata in '
+                    f'{python} does not give its version',
                     [model.command(f'{python} -m pip show storops')],
                     EMC,
                     'library-storops',
@@ -232,17 +232,18 @@ class LibrariesTest(PythonCase):
             self.finding(
                 INFO,
                 4,
-                '[a] manila-share imports hpe3parclient (python-3parclient '
-                '4.2.0 or newer), which manila does not bring along; whether '
-                'the target has it is not known here',
+                '[a]: manila-share imports hpe3parclient (python-3parclient '
+                '4.2.0 or newer), which manila does not install; '
+                'manila-precheck does not know whether the target has it',
                 [
-                    'Look with the Python of the target:',
+                    'Check with the Python of the target:',
                     model.command(
                         'python3 -I -c "import importlib.util as u; '
                         'print({name: bool(u.find_spec(name)) for name in '
                         "('hpe3parclient',)})\""
                     ),
-                    'Or have it looked at, by naming that Python:',
+                    'Or set python to that interpreter, and manila-precheck '
+                    'checks it:',
                     '[manila_precheck_backend_drivers]\n'
                     'python = /opt/manila/bin/python3',
                 ],
@@ -285,10 +286,10 @@ class EnvironmentTest(PythonCase):
 
     @ddt.data(
         (None, INFO, 'has no manila yet'),
-        ('20.0.3', INFO, 'has manila 20.0.3, of 2025.1'),
-        ('20.1.0.dev3', INFO, 'has manila 20.1.0.dev3, of 2025.1'),
-        ('18.2.1', WARNING, 'has manila 18.2.1, which is not of 2025.1'),
-        ('unknown', WARNING, 'has manila unknown, which is not of 2025.1'),
+        ('20.0.3', INFO, 'has manila 20.0.3 (2025.1)'),
+        ('20.1.0.dev3', INFO, 'has manila 20.1.0.dev3 (2025.1)'),
+        ('18.2.1', WARNING, 'has manila 18.2.1, which is not 2025.1'),
+        ('unknown', WARNING, 'has manila unknown, which is not 2025.1'),
     )
     @ddt.unpack
     def test_its_manila(self, version, severity, words):
@@ -303,11 +304,11 @@ class EnvironmentTest(PythonCase):
                 severity,
                 python,
                 f'{python} is Python {HERE} and {words}; the libraries of '
-                'the drivers were looked for there',
+                'the drivers were looked up there',
                 (
                     model.advice(
-                        'Name the Python that the services of the target '
-                        'will run in, if it is another one.'
+                        'If the services of the target will use another '
+                        'interpreter, set python to it.'
                     ),
                 )
                 if severity is WARNING
@@ -334,12 +335,12 @@ class EnvironmentTest(PythonCase):
                 'backend-drivers',
                 FAILURE,
                 model.Subject('python', python),
-                f'{python} is Python 3.8.10, and 2025.1 needs 3.9; its '
-                'packages do not install on it',
+                f'{python} is Python 3.8.10, but 2025.1 requires 3.9 or '
+                'newer; its packages cannot be installed there',
                 (
                     model.advice(
-                        'Name the Python that the services of the target '
-                        'will run in, and make it 3.9 or newer.'
+                        'Set python to the interpreter that the services of '
+                        'the target will use, 3.9 or newer.'
                     ),
                 ),
                 ('manila 20.0.3 requires-python',),
@@ -436,11 +437,11 @@ class ThirdPartyTest(PythonCase):
             self.finding(
                 WARNING,
                 4,
-                "[a] loads acme.shares.driver.Driver, a third party's "
-                'driver: whether it works with 2025.1 is not known here',
-                'Ask its vendor for the version that goes with 2025.1, and '
-                'install it with the upgrade. If the class cannot be '
-                'imported, manila-share does not start.',
+                '[a] loads acme.shares.driver.Driver, a third-party driver: '
+                'manila-precheck does not know whether it works with 2025.1',
+                'Ask the vendor for the version that supports 2025.1, and '
+                'install it during the upgrade. manila-share does not start '
+                'if the class cannot be imported.',
                 'acme.shares.driver.Driver',
                 'driver',
             ),
@@ -471,10 +472,10 @@ class ThirdPartyTest(PythonCase):
         self.assertEqual(
             self.ends(
                 4,
-                "[a] loads acme.shares.driver.Driver, a third party's "
-                f'driver, and {words.format(python)}',
-                'Install the package of its vendor that goes with 2025.1 for '
-                f'{python}.',
+                '[a] loads acme.shares.driver.Driver, a third-party driver, '
+                f'but {words.format(python)}',
+                "Install the vendor's package for 2025.1 in the environment "
+                f'of {python}.',
                 'acme.shares.driver.Driver',
                 'driver',
                 python=python,

@@ -85,7 +85,7 @@ class StorageTest(backend_drivers.BackendDrivers, testtools.TestCase):
         return self.finding(
             severity,
             4,
-            f'[a] {words}; which version runs is not known here',
+            f'[a] {words}; the version in use is not known',
             [*(model.command(text) for text in commands), *DECLARE],
             driver,
             'storage',
@@ -241,8 +241,8 @@ class StorageTest(backend_drivers.BackendDrivers, testtools.TestCase):
                 self.stays_down(
                     4,
                     f'[a] has GlusterFS {version} ({self.inventory}:3), and '
-                    '2025.1 documents GlusterFS 3.5 or newer, below which '
-                    'its driver gives up',
+                    '2025.1 documents GlusterFS 3.5 or newer; the driver '
+                    'fails with older versions',
                     'Update GlusterFS before manila.',
                     GLUSTER,
                     'storage-glusterfs',
@@ -322,7 +322,7 @@ class StorageTest(backend_drivers.BackendDrivers, testtools.TestCase):
                     INFO,
                     3,
                     ', and 2025.1 documents IntelliFlash 3.5.1, which is '
-                    'older; nothing is documented of newer ones',
+                    'older; newer versions are not documented',
                     [],
                     TEGILE,
                     ('manila doc/source/admin/tegile_driver.rst',),
@@ -385,9 +385,9 @@ class StorageTest(backend_drivers.BackendDrivers, testtools.TestCase):
                 self.declared(
                     WARNING,
                     5,
-                    ', which was compared with nothing: the matrix knows '
-                    'LVM2 and Samba for its driver',
-                    'Write the name of the system as the matrix does.',
+                    ', which was not compared: the matrix lists LVM2 and '
+                    'Samba for its driver',
+                    'Use the name that the matrix has for the system.',
                     LVM,
                     (DOC + 'lvm-driver.rst',),
                     system='ext4',
@@ -406,8 +406,8 @@ class StorageTest(backend_drivers.BackendDrivers, testtools.TestCase):
                 self.declared(
                     INFO,
                     3,
-                    ', which was compared with nothing: no version is '
-                    'documented for its driver in 2025.1',
+                    ', which was not compared: 2025.1 documents no version '
+                    'for its driver',
                     [],
                     QUOBYTE,
                     (),
@@ -432,9 +432,7 @@ class StorageTest(backend_drivers.BackendDrivers, testtools.TestCase):
             back_end(LVM) + f'[b]\nshare_driver = {LVM}\n',
             own={'storage_inventory': path},
         )
-        advice = model.advice(
-            'Write the name as in enabled_share_backends: a.'
-        )
+        advice = model.advice('Use a name from enabled_share_backends: a.')
         self.assert_found(
             result,
             *(
@@ -442,7 +440,7 @@ class StorageTest(backend_drivers.BackendDrivers, testtools.TestCase):
                     'backend-drivers',
                     severity,
                     model.Subject('backend', name, path, line),
-                    f'the inventory names {name}, which {what}; nothing was '
+                    f'the inventory names {name}, which {what}; it was not '
                     'compared',
                     remediation,
                     aspect='inventory',
@@ -452,7 +450,7 @@ class StorageTest(backend_drivers.BackendDrivers, testtools.TestCase):
                         WARNING,
                         'c',
                         5,
-                        'no file has a section of',
+                        'has no section in any file',
                         (advice,),
                     ),
                     (INFO, 'b', 4, 'is not enabled', ()),
@@ -473,7 +471,7 @@ class StorageTest(backend_drivers.BackendDrivers, testtools.TestCase):
                 WARNING,
                 4,
                 f'[a] uses {TEGILE}, which is deprecated in 2025.1; a later '
-                'release comes without it',
+                'release removes it',
                 'Plan the move of its shares to another back end.',
                 TEGILE,
                 'deprecated',
@@ -485,8 +483,8 @@ class StorageTest(backend_drivers.BackendDrivers, testtools.TestCase):
                 ('manila doc/source/admin/tegile_driver.rst',),
             ),
             reason=f'support_matrix: {missing}: No such file or directory; '
-            f"storage_inventory: {inventory}:2: no key 'x' is known here, but "
-            'features, system, version',
+            f"storage_inventory: {inventory}:2: unknown key 'x'; known "
+            'keys: features, system, version',
         )
 
 
@@ -522,8 +520,8 @@ class OperatorsMatrixTest(backend_drivers.BackendDrivers, testtools.TestCase):
                     WARNING,
                     4,
                     '[a] 2025.1 documents LVM2 2.03 or newer (2024.1: LVM2 '
-                    f'2.02.66 or newer) (says {self.matrix}); which version '
-                    'runs is not known here',
+                    f'2.02.66 or newer) (according to {self.matrix}); the '
+                    'version in use is not known',
                     [model.command('lvm version --operator'), *DECLARE],
                     LVM,
                     'storage',

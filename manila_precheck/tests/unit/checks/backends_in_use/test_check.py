@@ -40,10 +40,12 @@ driver_handles_share_servers = False
 """
 
 NOBODY = (
-    'is served by no back end that the files enable, and no manila-share '
+    'is not served: the files enable no such back end, and no manila-share '
     'reports under that name'
 )
-OTHER = model.advice('If another controller serves it, say so:')
+OTHER = model.advice(
+    'If another controller serves it, add it to other_backends:'
+)
 
 
 def listed(host):
@@ -57,8 +59,8 @@ def say_so(host):
 def enable(name):
     return (
         model.advice(
-            'If this controller is to serve it, write its section '
-            f'[{name}] and add it to enabled_share_backends.'
+            f'If this controller should serve it, add a section [{name}] and '
+            'name it in enabled_share_backends.'
         ),
     )
 
@@ -175,7 +177,7 @@ class Scenarios(databases.Scenarios):
             (
                 found(
                     'ctl9@older',
-                    f'{NOBODY}; on it lie share servers: 1',
+                    f'{NOBODY}; it still holds 1 share server',
                     [
                         listed('ctl9@older'),
                         OTHER,
@@ -186,9 +188,8 @@ class Scenarios(databases.Scenarios):
                 ),
                 found(
                     'ctl@old',
-                    f'{NOBODY}; on it lie shares: 3, projects: 2, '
-                    'replicas: 2, snapshots: 2, share servers: 1, '
-                    'share groups: 1',
+                    f'{NOBODY}; it still holds 3 shares, 2 projects, 2 '
+                    'replicas, 2 snapshots, 1 share server, 1 share group',
                     [
                         listed('ctl@old'),
                         OTHER,
@@ -215,14 +216,15 @@ class Scenarios(databases.Scenarios):
             (
                 found(
                     'old@alpha',
-                    f'{NOBODY}; on it lie shares: 1, projects: 1',
+                    f'{NOBODY}; it still holds 1 share, 1 project',
                     [
                         listed('old@alpha'),
                         OTHER,
                         say_so('old@alpha'),
                         model.advice(
-                            'If it is served here, under another name; '
-                            'every host that begins so moves too:'
+                            'If this controller serves it under another '
+                            'name, rename it; every host with this prefix is '
+                            'renamed:'
                         ),
                         model.command(
                             'manila-manage share update_host --currenthost '
@@ -262,14 +264,14 @@ class Scenarios(databases.Scenarios):
             (
                 found(
                     'ctl@old',
-                    'is still served, but the files enable no such back '
-                    'end: it ends with the next start of manila-share; on '
-                    'it lie shares: 1, projects: 1',
+                    'is still served, but the files do not enable it: '
+                    'manila-share stops serving it at its next start; it '
+                    'still holds 1 share, 1 project',
                     [
                         listed('ctl@old'),
                         OTHER,
                         say_so('ctl@old'),
-                        model.advice('If this controller is to serve it:'),
+                        model.advice('If this controller should serve it:'),
                         model.config(
                             '[DEFAULT]\n'
                             'enabled_share_backends = alpha,beta,old'
@@ -314,7 +316,7 @@ class Scenarios(databases.Scenarios):
             (
                 found(
                     'ctl@alpha',
-                    f'{words}; on it lie shares: 1, projects: 1',
+                    f'{words}; it still holds 1 share, 1 project',
                     [
                         listed('ctl@alpha'),
                         model.advice('See the findings of backend-drivers.'),
@@ -343,14 +345,14 @@ class Scenarios(databases.Scenarios):
         self.assertEqual(
             found(
                 'other',
-                f'{NOBODY}; on it lie shares: 1, projects: 1',
+                f'{NOBODY}; it still holds 1 share, 1 project',
                 [
                     listed('other'),
                     OTHER,
                     say_so('other'),
                     model.advice(
-                        'If it is served here, under another name; '
-                        'every host that begins so moves too:'
+                        'If this controller serves it under another name, '
+                        'rename it; every host with this prefix is renamed:'
                     ),
                     model.command(
                         'manila-manage share update_host --currenthost other '
@@ -389,9 +391,9 @@ class Scenarios(databases.Scenarios):
                 'services', service(host, databases.LONG_AGO, state=state)
             )
         nobody = (
-            'is not enabled in the files that were read, and no '
-            'manila-share of another controller served it; on it lie '
-            'shares: 1, projects: 1'
+            'is not enabled in the files that were read, and no manila-share '
+            'of another controller served it; it still holds 1 share, 1 '
+            'project'
         )
         figures = {'shares': 1, 'projects': 1, 'share_instances': 1}
         self.assertEqual(
@@ -410,10 +412,10 @@ class Scenarios(databases.Scenarios):
                 ),
                 found(
                     'ctl2@gamma',
-                    'is not enabled in the files that were read, and a '
-                    'manila-share served it: whether another controller '
-                    'enables it is not known while the services are down; '
-                    'on it lie shares: 1, projects: 1',
+                    'is not enabled in the files that were read; a '
+                    'manila-share served it, but while the services are down '
+                    'it is not known whether another controller enables it; '
+                    'it still holds 1 share, 1 project',
                     [OTHER, say_so('ctl2@gamma'), *enable('gamma')],
                     severity=model.Severity.INFO,
                     **figures,

@@ -231,8 +231,8 @@ class NamesTest(testtools.TestCase):
             'amqp',
             '2025.1',
             '2026.1',
-            'is no transport of 2026.1 (2025.1 has none such either); no '
-            'service of manila starts',
+            'is no transport of 2026.1 (nor does 2025.1); no service of '
+            'manila starts',
             'kafka, rabbit',
             False,
         ),
@@ -242,8 +242,8 @@ class NamesTest(testtools.TestCase):
             'qpid',
             '2024.1',
             '2025.1',
-            'is no transport of 2025.1 (2024.1 has none such either); no '
-            'service of manila starts',
+            'is no transport of 2025.1 (nor does 2024.1); no service of '
+            'manila starts',
             'kafka, rabbit',
             False,
         ),
@@ -412,9 +412,9 @@ class NamesTest(testtools.TestCase):
                     'oslo_messaging_notifications/driver',
                     3,
                     f'[oslo_messaging_notifications] driver: {name} is no '
-                    'notification driver of 2025.1 (2024.1 has none such '
-                    'either); its notifications are not sent, and nothing '
-                    'but a line in the log says so',
+                    'notification driver of 2025.1 (nor does 2024.1); its '
+                    'notifications are not sent, and nothing but a line in '
+                    'the log says so',
                     [
                         (
                             'text',
@@ -484,7 +484,7 @@ class NamesTest(testtools.TestCase):
                     f'DEFAULT/{option}',
                     2,
                     f'[DEFAULT] {option}: {path} is no {thing} of 2025.1 '
-                    f'(2024.1 has none such either); {effect}',
+                    f'(nor does 2024.1); {effect}',
                     [
                         ('text', 'The default is:'),
                         ('config', f'[DEFAULT]\n{option} = {default}'),
@@ -537,9 +537,8 @@ class NamesTest(testtools.TestCase):
                     'DEFAULT/scheduler_default_filters',
                     2,
                     '[DEFAULT] scheduler_default_filters: capacityfilter is '
-                    'no scheduler filter of 2025.1 (2024.1 has none such '
-                    'either); no share can be created '
-                    '(SchedulerHostFilterNotFound)',
+                    'no scheduler filter of 2025.1 (nor does 2024.1); no '
+                    'share can be created (SchedulerHostFilterNotFound)',
                     [
                         (
                             'config',
@@ -611,9 +610,8 @@ class NamesTest(testtools.TestCase):
                 (
                     FAILURE,
                     '[DEFAULT] scheduler_default_weighers: NetAppAIQWeigher '
-                    'is no scheduler weigher of 2023.1 (zed has none such '
-                    'either); no share can be created '
-                    '(SchedulerHostWeigherNotFound)',
+                    'is no scheduler weigher of 2023.1 (nor does zed); no '
+                    'share can be created (SchedulerHostWeigherNotFound)',
                 )
             ],
             [(f.severity, f.message) for f in found],
@@ -649,7 +647,7 @@ class NamesTest(testtools.TestCase):
                     FAILURE,
                     'n/network_api_class',
                     '[n] network_api_class: manila.network.nova.Gone is no '
-                    'network plugin of 2025.1 (2024.1 has none such either); '
+                    'network plugin of 2025.1 (nor does 2024.1); '
                     'manila-share exits with 1 and starts no back end',
                 )
             ],

@@ -445,9 +445,9 @@ class PolicyRulesTest(testtools.TestCase):
         self.assert_rule(
             f'"share:create": "{check}"\n',
             FAILURE,
-            "share:create refers to rule 'gone', which 2026.1 does not have "
-            "(2025.1 has none such either): rule 'default' decides instead, "
-            'and may let others in',
+            'share:create refers to rule \'gone\', which 2026.1 does not '
+            'have (nor does 2025.1): rule \'default\' decides instead, and '
+            'may let others in',
             [('policy', f'"share:create": "{CREATE}"')],
             {
                 'verdict': 'dangling',
