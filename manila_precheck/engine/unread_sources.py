@@ -14,9 +14,26 @@
 
 from collections.abc import Iterable
 import dataclasses
+from typing import Optional
 
 from manila_precheck import model
 from manila_precheck.evidence.config import config_files
+
+
+def why_not_judged(
+    conf: config_files.ConfigFiles, group: str, name: str
+) -> Optional[str]:
+    """Return why it is not known what an option is set to.
+
+    :returns: None where a file sets it, or every source could be read.
+    """
+    unread = conf.may_hold(group, name)
+    if unread is None:
+        return None
+    return (
+        f'{unread.name}, which may set {name}, cannot be read here '
+        f'({unread.problem})'
+    )
 
 
 def weighed(
@@ -27,7 +44,7 @@ def weighed(
     """Return what is said of options that no file sets.
 
     :returns: a warning where a source that cannot be read may set one of
-        them; else the finding as it is.
+        them, whatever the finding weighs; else the finding as it is.
     """
     for group, name in options:
         unread = conf.may_hold(group, name)
@@ -37,7 +54,7 @@ def weighed(
                 data['verdict'] = 'unjudged'
             return dataclasses.replace(
                 finding,
-                severity=min(finding.severity, model.Severity.WARNING),
+                severity=model.Severity.WARNING,
                 message=f'{finding.message}; not judged: {unread.name}, which '
                 f'may set it, cannot be read here ({unread.problem})',
                 data=data,

@@ -30,10 +30,17 @@ from manila_precheck.checks.backend_drivers import storage
 from manila_precheck.checks.backend_drivers import third_party
 from manila_precheck.engine import check
 from manila_precheck.engine import context
+from manila_precheck.engine import unread_sources
+from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.host import interpreter
 
 if TYPE_CHECKING:
     from oslo_config import cfg
+
+
+_WITHIN_REACH = model.advice(
+    'Run manila-precheck where the services run, with the source within reach.'
+)
 
 
 class BackendDrivers(check.Check):
@@ -73,8 +80,9 @@ class BackendDrivers(check.Check):
     target; the storage or a library is older than documented, cannot be
     compared, or is not declared while the target asks for more than the
     source; the inventory names a back end that is not there; the named
-    Python has a manila of another release. INFO: no back end is enabled; or
-    what is documented, where nothing is declared.
+    Python has a manila of another release; a source of ``config_source``
+    that may name the back ends or their drivers cannot be read. INFO: no back
+    end is enabled; or what is documented, where nothing is declared.
 
     Known false positives: a fork of manila that adds drivers below
     ``manila.`` is judged as manila itself, unless a row of the matrix names
@@ -124,6 +132,18 @@ class BackendDrivers(check.Check):
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
         """Yield what keeps each enabled back end from starting."""
         conf = ctx.config
+        why = unread_sources.why_not_judged(
+            conf, *config_files.ENABLED_BACKENDS
+        )
+        if why is not None:
+            yield self.finding(
+                model.Severity.WARNING,
+                model.Subject('option', 'DEFAULT/enabled_share_backends'),
+                f'which back ends manila-share starts is not judged: {why}',
+                [_WITHIN_REACH],
+                aspect='unjudged',
+            )
+            return
         if conf.backends[0].source is None and not (
             conf.find('DEFAULT', 'share_driver')
             or conf.find('DEFAULT', 'driver_handles_share_servers')

@@ -68,6 +68,16 @@ def judge(one: backend.BackEnd, matrix: support.Matrix) -> Findings:
             one.ctx.config, [(name, 'share_driver')], finding
         )
         return None
+    why = unread_sources.why_not_judged(one.ctx.config, name, 'share_driver')
+    if why is not None:
+        yield one.finding(
+            Severity.WARNING,
+            one.enabled_by,
+            f'the driver of [{name}] is not judged: {why}',
+            [],
+            'unjudged',
+        )
+        return None
     facts = one.ctx.catalog
     driver = facts.driver(one.target, one.path)
     if driver is None:
@@ -143,12 +153,15 @@ def _plugin(one: backend.BackEnd) -> Findings:
     facts = one.ctx.catalog
     known = facts.plugins(one.target, drivers.EMC_PLUGIN)
     if line is None:
-        yield one.fails(
+        finding = one.fails(
             one.driver_line,
             f'[{one.name}] does not set emc_share_backend; EMCShareDriver '
             'has no plugin to load',
             one.lines('emc_share_backend', sorted(known)),
             'plugin',
+        )
+        yield unread_sources.weighed(
+            one.ctx.config, [(one.name, 'emc_share_backend')], finding
         )
         return None
     new = config_reader.emc_plugin(line.value, facts, one.target)

@@ -19,6 +19,8 @@ from manila_precheck.catalog import conditions
 from manila_precheck.catalog import drivers
 from manila_precheck.engine import check
 from manila_precheck.engine import context
+from manila_precheck.engine import unread_sources
+from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 from manila_precheck.evidence.database import hosts
 from manila_precheck.evidence.database import row_counts
@@ -77,7 +79,7 @@ class BackendsInUse(check.Check):
                 )
                 if number
             )
-            yield self.finding(
+            finding = self.finding(
                 site.severity(use.host),
                 model.Subject('backend', use.host),
                 f'{use.host} {site.why(use.host)}; it still holds {held}',
@@ -91,6 +93,9 @@ class BackendsInUse(check.Check):
                     'share_servers': use.servers,
                     'share_groups': use.groups,
                 },
+            )
+            yield unread_sources.weighed(
+                ctx.config, site.decided_by(use.host), finding
             )
 
 
@@ -147,6 +152,15 @@ class _Site:
         if self._stopped and self._is_anothers(host):
             return model.Severity.INFO
         return model.Severity.WARNING
+
+    def decided_by(self, host: str) -> list[config_files.Name]:
+        """Return the options that decide whether it is served here."""
+        name = row_counts.parse(host).backend
+        return [
+            config_files.ENABLED_BACKENDS,
+            ('DEFAULT', 'host'),
+            *([(name, 'share_driver')] if self._is_broken(host) else []),
+        ]
 
     def why(self, host: str) -> str:
         """Return why nobody serves it."""
@@ -237,6 +251,8 @@ def _broken(ctx: context.Context, name: str) -> Optional[str]:
     conf, target = ctx.config, ctx.upgrade.target
     if conf.section(name) is None:
         return f'is enabled, but no file has a section [{name}]'
+    if unread_sources.why_not_judged(conf, name, 'share_driver'):
+        return None
     path = conf.value(name, 'share_driver') or conditions.DEFAULT_DRIVER
     driver = ctx.catalog.driver(target, path)
     if driver is None:

@@ -20,6 +20,7 @@ from manila_precheck import model
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.checks.config_options import hints
 from manila_precheck.checks.config_options import invalid_values
+from manila_precheck.engine import unread_sources
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 
@@ -79,6 +80,14 @@ class Lines:
         target = self._target.release
         before = self._source.of(setting)
         name = f'[{setting.section}] {setting.name}'
+        unjudged = self._why_not_judged(setting, now)
+        if unjudged is not None and not before.read:
+            return self._sides.finding(
+                Severity.INFO,
+                setting,
+                'unjudged',
+                f'{name} is not judged: {unjudged}',
+            )
         if now.why is Why.FOREIGN:
             return self._sides.finding(
                 Severity.INFO,
@@ -108,6 +117,18 @@ class Lines:
             f'{name} is ignored: {reason}',
             [model.advice(hint)] if hint else [],
         )
+
+    def _why_not_judged(
+        self, setting: config_files.Setting, now: config_reader.Standing
+    ) -> Optional[str]:
+        """Return why it is not known what reads a section, if it is not."""
+        option = {
+            Why.FOREIGN: (setting.group, 'share_driver'),
+            Why.SECTION: config_files.ENABLED_BACKENDS,
+        }.get(now.why)
+        if option is None:
+            return None
+        return unread_sources.why_not_judged(self._sides.conf, *option)
 
     def _unknown(
         self, setting: config_files.Setting, now: config_reader.Standing

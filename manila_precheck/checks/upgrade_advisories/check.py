@@ -363,6 +363,8 @@ class _Judge:
             for item in advisory.conditions
             if isinstance(item, advisories.Option)
         ]
+        if backend is not None:
+            options.insert(0, (backend.name, 'share_driver'))
         return unread_sources.weighed(self._conf, options, finding)
 
     def _place(self, condition: advisories.ServedBy) -> str:

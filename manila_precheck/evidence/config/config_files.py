@@ -93,6 +93,8 @@ normalize = ini_lines.normalize
 #: A section and an option: ('DEFAULT', 'share_driver').
 Name = tuple[str, str]
 
+ENABLED_BACKENDS: Name = ('DEFAULT', 'enabled_share_backends')
+
 
 # What only manila-api reads (manila 22.0.2 service.py, api/common.py,
 # api/middleware/auth.py; oslo.service wsgi.py).
@@ -472,11 +474,11 @@ class _Roles:
 
     def _read_backends(self) -> Iterator[Backend]:
         config = self._config
-        names = config.values('DEFAULT', 'enabled_share_backends')
+        names = config.values(*ENABLED_BACKENDS)
         if not names:
             yield Backend('DEFAULT', 'DEFAULT', None)
             return
-        source = config.effective([('DEFAULT', 'enabled_share_backends')])[0]
+        source = config.effective([ENABLED_BACKENDS])[0]
         for name in dict.fromkeys(names):
             yield Backend(name, config.section(name), source)
 

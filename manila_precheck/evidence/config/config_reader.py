@@ -150,11 +150,13 @@ class Reader:
         """Return the share driver that a section loads in this release.
 
         The path that the share manager maps an old one to; None when the
-        release does not ship it.
+        release does not ship it, or a source that cannot be read may set it.
         """
-        path = (
-            self.conf.value(group, 'share_driver') or conditions.DEFAULT_DRIVER
-        )
+        path = self.conf.value(group, 'share_driver')
+        if not path:
+            if self.conf.may_hold(group, 'share_driver'):
+                return None
+            path = conditions.DEFAULT_DRIVER
         found = self._catalog.driver(self.release, path)
         if found is None:
             return None

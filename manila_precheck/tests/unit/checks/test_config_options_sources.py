@@ -322,6 +322,115 @@ InfortrendNASDriver
             {WARNING}, {finding.severity for finding in result.findings}
         )
 
+    def said(self, check_id, text):
+        """Return (severity, subject, message, verdict) of each finding."""
+        result = self.site(text).run(check_id)
+        self.assertEqual('', result.reason)
+        return [
+            (f.severity, f.subject.name, f.message, f.data.get('verdict'))
+            for f in result.findings
+        ]
+
+    def why(self, name):
+        return (
+            f'remote_file {self.uri}, which may set {name}, cannot be read '
+            'here (the server answers 404)'
+        )
+
+    @ddt.data('', 'share_driver = x.Driver\n')
+    def test_no_back_end_was_configured(self, more):
+        said = self.said(
+            'backend-drivers', REMOTE.replace('[far]', more + '[far]')
+        )
+        self.assertEqual(
+            [
+                (
+                    WARNING,
+                    'DEFAULT/enabled_share_backends',
+                    'which back ends manila-share starts is not judged: '
+                    + self.why('enabled_share_backends'),
+                    None,
+                )
+            ],
+            said,
+        )
+
+    def test_the_generic_driver_was_assumed(self):
+        said = self.said(
+            'backend-drivers',
+            REMOTE.replace(
+                '[far]', 'enabled_share_backends = b\n[b]\nx = 1\n[far]'
+            ),
+        )
+        why = self.why('share_driver')
+        self.assertEqual(
+            [(WARNING, 'b', f'the driver of [b] is not judged: {why}', None)],
+            said,
+        )
+
+    def test_the_plugin_may_be_in_it(self):
+        ((severity, _, message, _),) = self.said(
+            'backend-drivers',
+            REMOTE.replace(
+                '[far]',
+                'enabled_share_backends = b\n[b]\nshare_driver = '
+                'manila.share.drivers.dell_emc.driver.EMCShareDriver\n[far]',
+            ),
+        )
+        self.assertEqual(WARNING, severity)
+        self.assertTrue(
+            message.endswith(f'; not judged: {self.why("it")}'),
+            message,
+        )
+
+    def test_a_section_that_it_may_enable_was_ignored(self):
+        said = self.said('config-options', f'{REMOTE}[b]\nnetapp_login = x\n')
+        self.assertEqual(
+            [
+                (WARNING, 'far/driver', 'unjudged'),
+                (INFO, 'b/netapp_login', 'unjudged'),
+            ],
+            [(weight, name, verdict) for weight, name, _, verdict in said],
+        )
+        self.assertEqual(
+            '[b] netapp_login is not judged: '
+            + self.why('enabled_share_backends'),
+            said[1][2],
+        )
+
+    def test_an_option_of_a_driver_that_it_may_name(self):
+        said = self.said(
+            'config-options',
+            REMOTE.replace('[far]', 'enabled_share_backends = b\n[far]')
+            + '[b]\nnetapp_login = x\n',
+        )
+        self.assertEqual(
+            [
+                (
+                    INFO,
+                    'b/netapp_login',
+                    '[b] netapp_login is not judged: '
+                    + self.why('share_driver'),
+                    'unjudged',
+                )
+            ],
+            [one for one in said if one[1].startswith('b/')],
+        )
+
+    def test_a_section_that_is_gone_is_none_that_it_enables(self):
+        site = self.site(
+            f'{REMOTE}[oslo_messaging_amqp]\nidle_timeout = 1\n',
+            source='2024.1',
+            target='2025.1',
+        )
+        self.assertIn(
+            ('oslo_messaging_amqp/idle_timeout', 'removed'),
+            [
+                (f.subject.name, f.data['verdict'])
+                for f in site.run('config-options').findings
+            ],
+        )
+
 
 class AdvisoriesTest(Case):
     BACKEND = (
@@ -348,6 +457,24 @@ class AdvisoriesTest(Case):
             held.message,
         )
         self.assertEqual((WARNING, WARNING), (sure.severity, held.severity))
+
+    def test_what_may_be_in_it_stayed_an_info(self):
+        text = '[DEFAULT]\nconfig_source = far\n[keystone_authtoken]\n[far]\n'
+        site = self.site(
+            f'{text}driver = remote_file\nuri = URI\n',
+            source='2026.1',
+            target='2026.2',
+        )
+        found = {
+            finding.aspect: finding
+            for finding in site.run('upgrade-advisories').findings
+        }['service-token-roles']
+        self.assertEqual(WARNING, found.severity)
+        self.assertIn(
+            f'; not judged: remote_file {self.uri}, which may set it, cannot '
+            'be read here (the server answers 404)',
+            found.message,
+        )
 
 
 class CastellanTest(Case):
