@@ -322,8 +322,11 @@ def waiver(finding: model.Finding, report: model.Report) -> str:
 
 
 def counts(report: model.Report) -> str:
-    """Return the closing line: how many checks, by what became of them."""
-    found = [word(check) for check in report.checks]
+    """Return the closing line: how many checks, by what became of them.
+
+    What is said of the run itself is named behind them.
+    """
+    found = [word(one) for one in report.checks if one.id not in _NO_CHECKS]
     order = (
         ('FAILURE', 'with failures'),
         ('ERROR', 'could not look (as a failure)'),
@@ -339,6 +342,14 @@ def counts(report: model.Report) -> str:
         f'{found.count(name)} {text}' for name, text in order if name in found
     )
     text = f'{plural(len(found), "check")}: {parts or "none ran"}'
+    others = [
+        f'{one.id} {meaning}'
+        for one in report.checks
+        for name, meaning in order
+        if one.id in _NO_CHECKS and name == word(one)
+    ]
+    if others:
+        text += f'; besides: {", ".join(others)}'
     let_pass = _passed(f for c in report.checks for f in c.findings)
     if let_pass:
         text += f'; findings that count for nothing: {", ".join(let_pass)}'

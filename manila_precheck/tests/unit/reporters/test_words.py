@@ -117,6 +117,25 @@ class VerdictTest(testtools.TestCase):
         )
 
 
+class CountsTest(testtools.TestCase):
+    def test_what_is_said_of_the_run_itself_was_a_check(self):
+        results = [
+            model.CheckResult(
+                name,
+                name,
+                model.Outcome.FOUND,
+                findings=(_finding(model.Severity.WARNING),),
+            )
+            for name in ('a-check', 'surroundings', 'waivers')
+        ]
+        report = testing.report_of(*results)
+        self.assertEqual(
+            '1 check: 1 with warnings; besides: surroundings with warnings, '
+            'waivers with warnings',
+            words.counts(report),
+        )
+
+
 class SidesTest(testtools.TestCase):
     def test_the_builds(self):
         report = testing.report_of()
