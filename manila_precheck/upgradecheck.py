@@ -227,6 +227,7 @@ class _Shared:
         if decided.baseline is not None:
             decided.require(ctx.upgrade.target.name, ctx.stage.value)
         self._chosen = {entry.result_id for entry in chosen}
+        ctx.chosen = frozenset(self._chosen)
         self._decided = decided
 
 

@@ -224,7 +224,7 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     facts = catalog.Catalog()
 
     def make_context() -> context.Context:
-        return context.Context(
+        made = context.Context(
             conf,
             facts,
             datetime.datetime.now(datetime.timezone.utc),
@@ -234,6 +234,8 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
                 conf.opened, wanted, runner.isolated
             ),
         )
+        made.chosen = frozenset(entry.result_id for entry in chosen)
+        return made
 
     ctx = make_context()
     ctx.redactor  # noqa: B018  A bad pattern is a usage error.

@@ -148,6 +148,9 @@ class Context:
         #: Called with the rows of the database that were counted so far and
         #: about how many there are, from any thread; shows the progress.
         self.on_rows: Callable[[int, int], None] = lambda done, expected: None
+        #: The ids of the checks of the run. While they are not known, no
+        #: check leaves anything to another.
+        self.chosen: frozenset[str] = frozenset()
         self._read_database = read_database
         self._installed = installed
         self._locations = locations

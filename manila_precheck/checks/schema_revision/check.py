@@ -167,7 +167,12 @@ class SchemaRevision(check.Check):
             yield self._failure(
                 f'the database is at revision {revision} of {within[0]}, '
                 f'which is newer than {target}: there is no way back',
-                [model.advice(f'Restore a backup of {target}, or go on.')],
+                [
+                    model.advice(
+                        'Pass the --target-release that is meant. Back to '
+                        f'{target} leads a backup of it alone.'
+                    )
+                ],
                 data={'revision': revision, 'release': within[0].name},
             )
             return
@@ -330,7 +335,9 @@ class SchemaRevision(check.Check):
             yield self.finding(
                 model.Severity.INFO,
                 model.Subject('table', connection.VERSION_TABLE),
-                f'{at} has a table that manila does not: '
+                f'{at} has '
+                + ('a table' if len(found.tables) == 1 else 'tables')
+                + ' that manila does not have: '
                 f'{schema_diff.listed(found.tables, limit)}',
                 data={'tables': len(found.tables)},
                 aspect='extra-tables',

@@ -28,6 +28,9 @@ _CADENCE = (
 )
 
 
+# Which judges the revision, and whose findings cannot be waived.
+_SCHEMA_REVISION = 'schema-revision'
+
 _CORRECT = model.advice(
     'Correct [database] connection or --source-release; leave the latter out '
     'and the database tells.'
@@ -58,9 +61,11 @@ class UpgradePath(check.Check):
     is not judged.
 
     FAILURE: the hop is not supported; the finding names the release to go
-    to first. ``--source-release`` contradicts the database, which is of
-    another release or empty; ``--target-release`` or the stage contradicts
-    the manila that is installed. WARNING: the source had to be assumed, or
+    to first. A database that is newer than the target is left to
+    ``schema-revision``, where that is run. FAILURE as well:
+    ``--source-release`` contradicts the database, which is of another
+    release or empty; ``--target-release`` or the stage contradicts the manila
+    that is installed. WARNING: the source had to be assumed, or
     is one of two releases whose databases have the same revision (wallaby
     and xena), or cannot be confirmed by a database of no known release;
     the build that is installed or named is not that of the
@@ -81,7 +86,16 @@ class UpgradePath(check.Check):
     uses = frozenset({model.Source.DATABASE})
 
     def run(self, ctx: 'context.Context') -> Iterable[model.Finding]:
-        """Yield what is wrong with the hop itself."""
+        """Return what is wrong with the hop itself."""
+        found = list(self._findings(ctx))
+        if not found and self._is_told(ctx):
+            raise exceptions.SourceNotApplicable(
+                f'the database is newer than {ctx.upgrade.target}, which '
+                f'{_SCHEMA_REVISION} tells'
+            )
+        return found
+
+    def _findings(self, ctx: 'context.Context') -> Iterable[model.Finding]:
         resolution = ctx.resolution
         upgrade = resolution.upgrade
         source, target = upgrade.source, upgrade.target
@@ -105,11 +119,21 @@ class UpgradePath(check.Check):
                 f'there is nothing to cross: source and target are {target}',
                 aspect='same',
             )
-        elif not resolution.known.leads(source, target):
+        elif not (
+            resolution.known.leads(source, target) or self._is_told(ctx)
+        ):
             yield self._unsupported(upgrade)
         with contextlib.suppress(exceptions.SourceNotGiven):
             # One that cannot be read may be another than what is stated.
             ctx.database_as_found  # noqa: B018
+
+    def _is_told(self, ctx: 'context.Context') -> bool:
+        """Say whether schema-revision tells of a downgrade."""
+        read = ctx.database_read
+        if read is None or _SCHEMA_REVISION not in ctx.chosen:
+            return False
+        at = ctx.catalog.releases_with(read.revision or '')
+        return bool(at) and ctx.upgrade.target < at[0]
 
     # -- the builds ----------------------------------------------------------
 

@@ -275,9 +275,10 @@ class Database:
         """Why it is not manila's; '' when it is, or is empty."""
         if self.state is State.EMPTY or _OWN_TABLES & set(self.shape):
             return ''
+        number = len(self.shape)
         return (
-            f'{self.words} has {len(self.shape)} tables and none of manila: '
-            "it is not manila's database"
+            f'{self.words} has {number} table{"" if number == 1 else "s"} and '
+            "none of manila: it is not manila's database"
         )
 
     @property

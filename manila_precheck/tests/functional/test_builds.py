@@ -248,3 +248,31 @@ class ContradictionsTest(Case):
             ),
             (code, headline, found),
         )
+
+
+@ddt.ddt
+class DowngradeTest(Case):
+    """A database that is newer than the target."""
+
+    TOLD = 'the database is newer than 2025.1, which schema-revision tells'
+
+    @ddt.data(
+        # (which checks, what became of each)
+        ('', {'upgrade-path': TOLD, 'schema-revision': 'failure'}),
+        ('--check upgrade-path', {'upgrade-path': 'failure'}),
+        ('--check schema-revision', {'schema-revision': 'failure'}),
+        ('--skip schema-revision', {'upgrade-path': 'failure'}),
+    )
+    @ddt.unpack
+    def test_it_was_told_twice(self, words, expected):
+        self.database(_GAZPACHO)
+        code, stdout, stderr = self.shell(
+            '--config-file manila.conf upgrade check --format json '
+            f'--target-release 2025.1 {words}'
+        )
+        found = {
+            one['id']: one['reason'] or one['severity']
+            for one in json.loads(stdout)['checks']
+            if one['id'] in ('upgrade-path', 'schema-revision')
+        }
+        self.assertEqual((2, '', expected), (code, stderr, found))

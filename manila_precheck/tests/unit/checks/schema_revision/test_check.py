@@ -217,7 +217,10 @@ class Scenarios(databases.Scenarios):
         database.execute('CREATE TABLE wp_posts (id INTEGER)')
         (finding,) = self.run_check(CHECK, database, target='2026.1').findings
         self.assertEqual(model.Severity.FAILURE, finding.severity)
-        self.assertIn("it is not manila's database", finding.message)
+        self.assertIn(
+            "has 1 table and none of manila: it is not manila's database",
+            finding.message,
+        )
 
     def test_more_than_one_revision(self):
         database = self.database('2025.1')
@@ -272,7 +275,10 @@ class Scenarios(databases.Scenarios):
                 failure(
                     f'the database is at revision {AT_22} of 2026.1, which '
                     'is newer than 2025.1: there is no way back',
-                    model.advice('Restore a backup of 2025.1, or go on.'),
+                    model.advice(
+                        'Pass the --target-release that is meant. Back to '
+                        '2025.1 leads a backup of it alone.'
+                    ),
                     revision=AT_22,
                     release='2026.1',
                 ),
@@ -564,8 +570,8 @@ class Scenarios(databases.Scenarios):
             (
                 found(
                     model.Severity.INFO,
-                    f'the database is at revision {AT_20} and has a table '
-                    'that manila does not: billing, zz_backup',
+                    f'the database is at revision {AT_20} and has tables '
+                    'that manila does not have: billing, zz_backup',
                     aspect='extra-tables',
                     tables=2,
                 ),
