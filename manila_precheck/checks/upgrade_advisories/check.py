@@ -63,8 +63,10 @@ class UpgradeAdvisories(check.Check):
     is not written in manila.conf. It is looked for in the processes that run
     and in the configuration of Apache and uWSGI on this machine (below
     ``/etc/apache2``, ``/etc/httpd``, ``/etc/uwsgi``, and in
-    ``/etc/manila/*uwsgi*``); where neither tells, the finding says so. In a
-    container beside the one of the API say it in ``api_server``.
+    ``/etc/manila/*uwsgi*``), and, while no process of it runs, in the units
+    that systemd starts with the machine; where none of them tells, the
+    finding says so. In a container beside the one of the API say it in
+    ``api_server``.
 
     Advisories that count rows are not judged without a database. Those whose
     other conditions hold are then named in one finding (``rows#unjudged``).
@@ -74,8 +76,9 @@ class UpgradeAdvisories(check.Check):
     to. INFO: worth knowing; it matters to some of the deployments only, and
     which ones cannot be told from here, or the next release brings it.
 
-    At stopped no process of the API runs: unless a file of a web server, or
-    ``api_server``, says what serves it, the FAILURE is a WARNING.
+    At stopped no process of the API runs: unless a unit that is enabled, a
+    file of a web server, or ``api_server``, says what serves it, the FAILURE
+    is a WARNING.
 
     What to do: what the finding says. Some lines can be written before the
     upgrade, and then the finding is gone.

@@ -13,7 +13,8 @@
 """What serves manila's API on this machine.
 
 manila.conf does not say it; the processes that run do, and the files in which
-uWSGI and Apache are told what to load. The program manila-api serves by
+uWSGI and Apache are told what to load. While nothing runs, the units that
+systemd starts by itself tell. The program manila-api serves by
 itself; the script manila-wsgi and the module manila.wsgi.api are loaded by a
 web server. manila has the script up to 20.0.3 (entry_points.txt), and the
 module from 20.0.0 on (manila/wsgi/api.py); the program of 23.0.1 ends at once.
@@ -52,7 +53,7 @@ class Served(NamedTuple):
     kind: Kind
 
     file: Optional[str] = None
-    """The configuration of a web server; None: it runs."""
+    """The configuration of a web server, or a unit; None: it runs."""
 
     line: Optional[int] = None
     """The line in it, counted from 1."""
@@ -69,6 +70,16 @@ _FILES = (
     'etc/uwsgi/*.ini',
     'etc/uwsgi/*/*.ini',
 )
+# Where systemd looks for a unit, in this order.
+_UNITS = (
+    'etc/systemd/system',
+    'run/systemd/system',
+    'usr/local/lib/systemd/system',
+    'usr/lib/systemd/system',
+    'lib/systemd/system',
+)
+_EXEC_START = re.compile(r'\s*ExecStart\s*=\s*[-@:+!|]*(.*)')
+
 _MOST_BYTES = 1 << 20
 _MOST_IN_A_PATH = 1 << 12
 
@@ -95,7 +106,9 @@ def look(root: str = '/') -> tuple[Served, ...]:
 
     :param root: the directory that holds proc and etc.
     """
-    return tuple(dict.fromkeys((*_running(root), *_configured(root))))
+    running = tuple(_running(root))
+    units = () if running else _enabled(root)
+    return tuple(dict.fromkeys((*running, *_configured(root), *units)))
 
 
 def _running(root: str) -> Iterator[Served]:
@@ -137,6 +150,47 @@ def _configured(root: str) -> Iterator[Served]:
                 kind = _of_line(told, root)
                 if kind is not None:
                     yield Served(kind, path, number)
+
+
+def _enabled(root: str) -> Iterator[Served]:
+    """Yield the units that start with the machine and serve the API."""
+    wanted = glob.glob(os.path.join(root, _UNITS[0], '*.wants', '*.service'))
+    for name in sorted({os.path.basename(path) for path in wanted}):
+        commands: list[tuple[str, int, list[str]]] = []
+        for path in _unit_files(root, name):
+            lines = (_read(path) or '').splitlines()
+            for number, line in enumerate(lines, start=1):
+                found = _EXEC_START.match(line)
+                if found is None:
+                    continue
+                words = found[1].split()
+                if words:
+                    commands.append((path, number, words))
+                else:
+                    # It takes back what stands before it.
+                    commands.clear()
+        for path, number, words in commands:
+            # An init script may start anything.
+            if '/init.d/' in words[0]:
+                continue
+            kind = of_command(words, root)
+            if kind is not None:
+                yield Served(kind, path, number)
+
+
+def _unit_files(root: str, name: str) -> Iterator[str]:
+    """Yield the file of a unit, then what is dropped in."""
+    for directory in _UNITS:
+        path = os.path.join(root, directory, name)
+        if os.path.lexists(path):
+            yield path
+            if os.path.islink(path) and os.readlink(path) == os.devnull:
+                # It is masked.
+                return
+            break
+    yield from sorted(
+        glob.glob(os.path.join(root, _UNITS[0], f'{name}.d', '*.conf'))
+    )
 
 
 def _of_line(line: str, root: str) -> Optional[Kind]:

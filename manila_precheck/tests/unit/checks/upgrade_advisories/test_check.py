@@ -439,6 +439,23 @@ class ServedByTest(testtools.TestCase):
             self.found(stage='stopped')['wsgi-script-removed'],
         )
 
+    def test_stopped_a_service_of_its_own_was_warned_of(self):
+        name = 'systemd/system/{}/manila-api.service'
+        unit = {
+            f'root/etc/{name.format("multi-user.target.wants")}': '',
+            f'root/usr/lib/{name.format("")}': (
+                'ExecStart=/usr/bin/manila-api\n'
+            ),
+        }
+        self.assertEqual(
+            {}, self.found(unit, '2025.1', '2025.2', stage='stopped')
+        )
+        found = self.found(unit, '2026.1', '2026.2', stage='stopped')
+        self.assertEqual(
+            [model.Severity.FAILURE],
+            [finding.severity for finding in found.values()],
+        )
+
     def test_stopped_the_operator_tells(self):
         self.assertEqual(
             self.script(model.Severity.FAILURE, 'it serves the API here'),

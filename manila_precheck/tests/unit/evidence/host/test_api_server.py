@@ -23,8 +23,7 @@ SCRIPT = api_server.Kind.SCRIPT
 APPLICATION = api_server.Kind.APPLICATION
 
 
-@ddt.ddt
-class ApiServerTest(testtools.TestCase):
+class ApiServerCase(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.root = self.useFixture(fixtures.TempDir()).path
@@ -36,6 +35,9 @@ class ApiServerTest(testtools.TestCase):
             stream.write(text)
         return path
 
+
+@ddt.ddt
+class ApiServerTest(ApiServerCase):
     @ddt.data(
         # systemd, a virtual environment, a module, a title set by the program
         ('/usr/bin/python3 /usr/bin/manila-api --config-file x', PROGRAM),
@@ -151,3 +153,73 @@ class ApiServerTest(testtools.TestCase):
             ('/a\0b/manila-wsgi', APPLICATION),
         ):
             self.assertEqual(kind, api_server.of_command(['uwsgi', line]))
+
+
+@ddt.ddt
+class UnitTest(ApiServerCase):
+    """What systemd starts with the machine, while nothing of it runs."""
+
+    NAME = 'openstack-manila-api.service'
+    EXEC = 'ExecStart=/usr/bin/manila-api --config-file /etc/x\n'
+
+    def unit(self, text, name=NAME):
+        self.write(f'etc/systemd/system/multi-user.target.wants/{name}', '')
+        return self.write(f'usr/lib/systemd/system/{name}', text)
+
+    def look(self):
+        return api_server.look(self.root)
+
+    def test_a_service_of_its_own_was_not_seen(self):
+        path = self.unit(f'[Service]\nType=simple\n{self.EXEC}')
+        self.assertEqual((api_server.Served(PROGRAM, path, 3),), self.look())
+
+    @ddt.data(
+        ('ExecStart=@-/opt/v/bin/python3 /opt/v/bin/manila-api\n', PROGRAM),
+        ('ExecStart=/v/bin/uwsgi --wsgi-file /v/bin/manila-wsgi\n', SCRIPT),
+        (
+            'ExecStart = /v/bin/uwsgi --ini /etc/manila/uwsgi.ini\n',
+            APPLICATION,
+        ),
+    )
+    @ddt.unpack
+    def test_what_it_starts(self, text, kind):
+        path = self.unit(text)
+        self.assertEqual((api_server.Served(kind, path, 1),), self.look())
+
+    @ddt.data(
+        'ExecStart=/etc/init.d/manila-api systemd-start\n',
+        'ExecStart=/usr/bin/manila-share\n',
+        'ExecStart=/usr/bin/manila-api\nExecStart=\n',
+        '# ExecStart=/usr/bin/manila-api\n',
+        'ExecStart=-\n',
+        'ExecStart=/usr/bin/manila-api\nExecStart=  \n',
+        '',
+    )
+    def test_what_starts_something_else(self, text):
+        self.unit(text)
+        self.assertEqual((), self.look())
+
+    def test_a_unit_that_is_not_enabled(self):
+        self.write(f'usr/lib/systemd/system/{self.NAME}', self.EXEC)
+        self.assertEqual((), self.look())
+
+    def test_a_unit_that_is_masked(self):
+        self.unit(self.EXEC)
+        path = os.path.join(self.root, 'etc/systemd/system', self.NAME)
+        os.symlink('/dev/null', path)
+        self.assertEqual((), self.look())
+
+    def test_a_unit_that_the_site_has_changed(self):
+        self.unit(self.EXEC)
+        path = self.write(
+            f'etc/systemd/system/{self.NAME}.d/web.conf',
+            '[Service]\nExecStart=\nExecStart=/bin/uwsgi manila.wsgi.api\n',
+        )
+        self.assertEqual(
+            (api_server.Served(APPLICATION, path, 3),), self.look()
+        )
+
+    def test_what_runs_tells_better(self):
+        self.unit(self.EXEC)
+        self.write('proc/7/cmdline', 'uwsgi\0manila.wsgi.api\0')
+        self.assertEqual((api_server.Served(APPLICATION),), self.look())
