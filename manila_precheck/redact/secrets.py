@@ -436,8 +436,27 @@ def forms(secret: str) -> Iterator[str]:
             yield from _spellings(word)
 
 
+# user:password, and not host:port, host:file.example, name:uuid.
+_LOGIN = re.compile(r'[\w.@+\\-]{1,64}:(?!/)([^\s:,;(){}\[\]]{6,128})')
+_NO_PASSWORD = re.compile(
+    r'[\w-]+(?:\.[\w-]+)+|\d+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}',
+    re.IGNORECASE,
+)
+
+
+def _of_logins(value: str) -> Iterator[str]:
+    """Yield the passwords of a list of user:password, whatever names it."""
+    for item in value.split(','):
+        found = _LOGIN.fullmatch(item.strip().strip('"\''))
+        if found and not (
+            _WORD.fullmatch(found[1]) or _NO_PASSWORD.fullmatch(found[1])
+        ):
+            yield found[1]
+
+
 def within(value: str) -> Iterator[str]:
     """Yield what is masked in a value by the place that it stands in."""
+    yield from _of_logins(value)
     for url in _urls(value):
         found = url.password
         if found is not None:

@@ -125,6 +125,11 @@ class ConfigOpts(cfg.ConfigOpts):
             one.source for one in self.opened if one.source is not None
         ]
 
+    def _validate_cli_options(self, namespace: Any) -> None:
+        # NOTE: oslo.config prints the value and exits; what it ends the
+        # services for is a finding of config-options.
+        return
+
     def _check_required_opts(self, namespace: Any = None) -> None:
         try:
             super()._check_required_opts(namespace)

@@ -372,6 +372,21 @@ class CouldNotRunTest(Case):
         self.assertIn('No space left on device', stderr.getvalue())
 
 
+class RefusedByOsloConfigTest(Case):
+    def test_a_value_was_printed_and_the_run_ended(self):
+        code, stdout, stderr = self.main(
+            '--config-file',
+            self.write(
+                'manila.conf',
+                '[DEFAULT]\nshell_completion = admin:Xy7pQ1zLmW\n',
+            ),
+            *('upgrade', 'check', '--check', 'config-options'),
+            *('--source-release', '2025.1', '--target-release', '2026.1'),
+        )
+        self.assertEqual((2, ''), (code, stderr))
+        self.assertIn('[DEFAULT] shell_completion = admin:***', stdout)
+
+
 class StreamsTest(Case):
     """The command in a process of its own, with a shell's redirections."""
 

@@ -202,6 +202,23 @@ class RedactorTest(testtools.TestCase):
         redactor = redact_secrets.Redactor(redact_secrets.forms('se$$cret77'))
         self.assertNotIn('cret77', redactor(f'it is {text}'))
 
+    @ddt.data(
+        ('admin:Xy7pQ1zLmW', ['Xy7pQ1zLmW']),
+        ('"svc@corp:p!aZs$w"', ['p!aZs$w']),
+        ('one:aB3/dE+f9=, two:7hJ_kL2m', ['aB3/dE+f9=', '7hJ_kL2m']),
+        ('rabbit1:5672,rabbit2:5672', []),
+        ('10.0.0.1:/vol/Export1a', []),
+        ('mon:ceph1.example.com', []),
+        ('nova:kvm, cinder:lvm2', []),
+        ('net:0c2b5a7e-3f1d-4c8a-9b6e-1d2f3a4b5c6d', []),
+        ('fe80:12ab:34cd::1', []),
+        ('manila.wsgi.api:application', []),
+        ('http://host.example', []),
+    )
+    @ddt.unpack
+    def test_a_login_of_whatever_option(self, value, passwords):
+        self.assertEqual(passwords, list(redact_secrets.within(value)))
+
     def test_a_long_word_takes_no_time_to_speak_of(self):
         text = 'a' * 200_000 + '://'
         self.assertEqual(text, redact_secrets.Redactor()(text))
