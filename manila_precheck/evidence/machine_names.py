@@ -23,6 +23,7 @@ import socket
 from urllib import parse
 
 from manila_precheck import exceptions
+from manila_precheck import service_host
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.database import connection
 
@@ -83,7 +84,7 @@ def of_database(db: connection.Database) -> tuple[set[str], list[str]]:
             statement = sqlalchemy.select(column).distinct()
             for row in db.rows(statement, about=f'table {name}'):
                 host = str(row.host or '')
-                found.add(host.partition('@')[0].partition('#')[0])
+                found.add(service_host.parse(host).controller)
         except exceptions.PrecheckError as exc:
             unread.append(str(exc))
     return _sound(found), unread

@@ -24,6 +24,7 @@ import re
 from typing import Optional
 
 from manila_precheck import model
+from manila_precheck import service_host
 from manila_precheck.redact import secrets
 
 # What Keystone calls a project, wherever it stands.
@@ -200,14 +201,14 @@ def _values(
 
 
 def _hosts(finding: model.Finding) -> Iterator[str]:
-    # manila's host is HOST@BACKEND#POOL; the name of a service that the
-    # checks give is BINARY@HOST@BACKEND.
+    # The name of a service that the checks give is BINARY@HOST@BACKEND.
     for value in _values(finding, _HOST_KEY):
-        yield value.partition('@')[0].partition('#')[0]
+        yield service_host.parse(value).controller
     if finding.subject.kind == 'service' and '@' in finding.subject.name:
-        yield finding.subject.name.split('@')[1]
+        host = finding.subject.name.partition('@')[2]
+        yield service_host.parse(host).controller
     if finding.subject.kind == 'host':
-        yield finding.subject.name.partition('@')[0]
+        yield service_host.parse(finding.subject.name).controller
 
 
 def _projects(finding: model.Finding) -> Iterator[str]:

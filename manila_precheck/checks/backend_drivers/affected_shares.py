@@ -15,6 +15,7 @@
 from typing import Optional
 
 from manila_precheck import exceptions
+from manila_precheck import service_host
 from manila_precheck.engine import context
 from manila_precheck.evidence.database import row_counts
 
@@ -64,7 +65,7 @@ class Radius:
         found: dict[str, int] = {}
         rows = row_counts.by_host(db, 'share_instances', host='host')
         for text, number in rows.items():
-            host, backend = row_counts.parse(text)
+            host, backend = service_host.parse(text)
             if wanted is None or host == wanted:
                 found[backend] = found.get(backend, 0) + number
         return found

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import Optional
 
 from manila_precheck import model
+from manila_precheck import service_host
 from manila_precheck.catalog import conditions
 from manila_precheck.catalog import drivers
 from manila_precheck.engine import check
@@ -23,7 +24,6 @@ from manila_precheck.engine import unread_sources
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 from manila_precheck.evidence.database import hosts
-from manila_precheck.evidence.database import row_counts
 from manila_precheck.evidence.database import services
 
 
@@ -121,7 +121,7 @@ class _Site:
     def _is_broken(self, host: str) -> bool:
         """Say whether its driver is not in the target."""
         here = self._enabled.here(host)
-        return here and row_counts.parse(host).backend in self._broken
+        return here and service_host.parse(host).backend in self._broken
 
     def served(self) -> hosts.Served:
         """Return what is served, now and after the upgrade."""
@@ -165,7 +165,7 @@ class _Site:
     def why(self, host: str) -> str:
         """Return why nobody serves it."""
         if self._is_broken(host):
-            return self._broken[row_counts.parse(host).backend]
+            return self._broken[service_host.parse(host).backend]
         if self._stopped and self._is_anothers(host):
             return (
                 'is not enabled in the files that were read; a manila-share '
@@ -189,7 +189,7 @@ class _Site:
 
     def remediation(self, host: str) -> list[model.Remediation]:
         """Return what gives it somebody who serves it."""
-        ours, name = self._enabled, row_counts.parse(host).backend
+        ours, name = self._enabled, service_host.parse(host).backend
         listed = [
             model.command(
                 'openstack share list --all-projects --host{=}', host

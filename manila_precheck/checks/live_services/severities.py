@@ -16,9 +16,9 @@ import datetime
 from typing import Optional
 
 from manila_precheck import model
+from manila_precheck import service_host
 from manila_precheck.engine import context
 from manila_precheck.evidence.database import hosts
-from manila_precheck.evidence.database import row_counts
 from manila_precheck.evidence.database import services
 
 Life = services.Life
@@ -84,7 +84,7 @@ class Site:
             service.binary == 'manila-share'
             and bool(ours.backends)
             and host not in self._others
-            and row_counts.parse(host).backend not in ours.backends
+            and service_host.parse(host).backend not in ours.backends
         )
 
     def is_surely_orphan(self, service: services.Service) -> bool:
@@ -192,7 +192,7 @@ class Site:
                 model.advice(f'{see}, or look again in {self.limit} seconds.')
             ]
         if life in (Life.UP, Life.NEW):
-            host = service.host.partition('@')[0]
+            host = service_host.parse(service.host).controller
             return Severity.FAILURE, [
                 model.advice(
                     f'Stop {service.binary} on {host} before "manila-manage '

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from manila_precheck import exceptions
 from manila_precheck import model
+from manila_precheck import service_host
 from manila_precheck.catalog import advisories
 from manila_precheck.catalog import conditions
 from manila_precheck.engine import check
@@ -304,7 +305,7 @@ class _Judge:
         return sum(
             count
             for host, count in counts.items()
-            if row_counts.parse(host).backend == name
+            if service_host.parse(host).backend == name
         )
 
     # -- words ---------------------------------------------------------------

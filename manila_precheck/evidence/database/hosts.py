@@ -24,9 +24,9 @@ from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import model
+from manila_precheck import service_host
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.database import connection
-from manila_precheck.evidence.database import row_counts
 
 
 class Enabled(NamedTuple):
@@ -40,7 +40,7 @@ class Enabled(NamedTuple):
 
     def here(self, host: str) -> bool:
         """Say whether a host may be of this controller."""
-        return self.controller in (None, row_counts.parse(host).host)
+        return self.controller in (None, service_host.parse(host).controller)
 
     def host_of(self, name: str) -> str:
         """Return the host of a back end of this controller."""

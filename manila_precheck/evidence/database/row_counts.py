@@ -10,14 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""How many live rows a table has, and on which back end.
-
-A host is 'ctl1@generic1#pool'; without enabled_share_backends it is
-'ctl1#pool' (manila 22.0.2 cmd/share.py, share/utils.py).
-"""
+"""How many live rows a table has, by the text of a column."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
 from typing import Optional
 from typing import TYPE_CHECKING
 
@@ -25,22 +20,6 @@ if TYPE_CHECKING:
     from manila_precheck.evidence.database import connection
 
 _NONE: Mapping[str, str] = {}
-
-
-class Host(NamedTuple):
-    """A host of manila, taken apart."""
-
-    host: str
-    """The option host of the service: 'ctl1'."""
-
-    backend: str
-    """The section of the back end; '' without enabled_share_backends."""
-
-
-def parse(text: str) -> Host:
-    """Return the parts of 'ctl1@generic1#pool' but for the pool."""
-    host, _, backend = text.partition('#')[0].partition('@')
-    return Host(host, backend)
 
 
 def by_host(

@@ -37,7 +37,7 @@ _LAYERS = (
     (('engine',),),
     (('evidence',),),
     (('catalog',), ('redact',)),
-    (('model',), ('releases', 'exceptions')),
+    (('model',), ('releases', 'exceptions', 'service_host')),
 )
 
 _PLACES = {
