@@ -25,9 +25,6 @@ from manila_precheck.engine import context
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 
-# What oslo.config takes for true (oslo.config 9.5 types.Boolean).
-_TRUE = frozenset(('true', '1', 'on', 'yes'))
-
 
 class BackEnd:
     """A back end that manila-share is told to start.
@@ -78,8 +75,7 @@ class BackEnd:
         )
         if reader.standing(self.name, option).why is config_reader.Why.FOREIGN:
             # A third party's option, whose type and default are not known.
-            text = self.ctx.config.value(self.name, option) or ''
-            return text.lower() in _TRUE
+            return self.ctx.config.boolean(self.name, option) is True
         try:
             return reader.get(self.name, option) is True
         except config_reader.Refused:

@@ -20,9 +20,6 @@ from manila_precheck.catalog import policies
 from manila_precheck.engine import context
 from manila_precheck.evidence.config import config_files
 
-_TRUE = ('true', '1', 'on', 'yes')
-_FALSE = ('false', '0', 'off', 'no')
-
 
 class Flag(NamedTuple):
     """One of them, in one release."""
@@ -69,7 +66,7 @@ def _read(ctx: context.Context, release: releases.Release, name: str) -> Flag:
     setting = next(iter(ctx.config.effective([('oslo_policy', name)])), None)
     if match is None:
         return Flag(True, False, setting)
-    word = (ctx.config.value('oslo_policy', name) or '').lower()
-    if setting is not None and word in (*_TRUE, *_FALSE):
-        return Flag(word in _TRUE, True, setting)
-    return Flag(match.option.default is True, True, setting)
+    value = ctx.config.boolean('oslo_policy', name)
+    if value is None:
+        value = match.option.default is True
+    return Flag(value, True, setting)

@@ -109,13 +109,6 @@ _API_OPTIONS = (
 )
 
 
-# oslo.config's words for it (types.Boolean).
-_MODES = {
-    **dict.fromkeys(('true', '1', 'on', 'yes'), True),
-    **dict.fromkeys(('false', '0', 'off', 'no'), False),
-}
-
-
 class Role(str, enum.Enum):
     """What manila reads a section of a free name for."""
 
@@ -385,10 +378,24 @@ class ConfigFiles:
 
         return substitute(setting.value, lookup)
 
+    def boolean(self, group: str, name: str) -> Optional[bool]:
+        """Return a value as oslo.config reads a boolean.
+
+        :returns: None when it is not set, or is no boolean to oslo.config.
+        """
+        from oslo_config import types
+
+        text = self.value(group, name)
+        if text is None:
+            return None
+        try:
+            return types.Boolean()(text)
+        except ValueError:
+            return None
+
     def handles_share_servers(self, group: str) -> Optional[bool]:
         """Return the mode of a back end's driver; None when it has none."""
-        text = self.value(group, 'driver_handles_share_servers') or ''
-        return _MODES.get(text.strip().lower())
+        return self.boolean(group, 'driver_handles_share_servers')
 
     def backup_types(self, group: str) -> tuple[str, ...]:
         """Return the sections of the backups that a back end can make."""

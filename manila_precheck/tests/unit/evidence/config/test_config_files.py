@@ -318,6 +318,27 @@ class EffectiveTestCase(Files):
         )
 
 
+class BooleanTestCase(Files):
+    def test_the_words_of_oslo_config(self):
+        found = self.read(
+            '[a]\nt1 = True\nt2 = 1\nt3 = on\nt4 = YES\nt5 = $t1\n'
+            'f1 = False\nf2 = 0\nf3 = Off\nf4 = no\n'
+            "n1 =\nn2 = tru\nn3 = t\nn4 = $gone\n"
+        )
+        self.assertEqual(
+            {
+                **dict.fromkeys(('t1', 't2', 't3', 't4', 't5'), True),
+                **dict.fromkeys(('f1', 'f2', 'f3', 'f4'), False),
+                **dict.fromkeys(('n1', 'n2', 'n3', 'n4', 'n5'), None),
+            },
+            {
+                name: found.boolean('a', name)
+                for name in (f'{k}{n}' for k in 'tfn' for n in range(1, 6))
+                if name != 'f5'
+            },
+        )
+
+
 @ddt.ddt
 class RolesTestCase(Files):
     def roles(self, text):
