@@ -155,7 +155,7 @@ class _Site:
 
     def decided_by(self, host: str) -> list[config_files.Name]:
         """Return the options that decide whether it is served here."""
-        name = row_counts.parse(host).backend
+        name = service_host.parse(host).backend
         return [
             config_files.ENABLED_BACKENDS,
             ('DEFAULT', 'host'),
