@@ -53,7 +53,12 @@ OLDEST = 'oldest'
 ROWS = (*(f'py{version}' for version in PYTHONS), OLDEST, *RELEASES)
 
 # Checks that look at what is installed beside them.
-_LOCAL = ('installed-packages', 'manila-status', 'upgrade-path')
+_LOCAL = (
+    'installed-packages',
+    'local-changes',
+    'manila-status',
+    'upgrade-path',
+)
 
 # What the report says of the manila that is installed.
 _BUILD = re.compile(r'"(?:source|target)_build": [^\n]*')

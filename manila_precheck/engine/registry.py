@@ -54,6 +54,7 @@ BUILTIN = {
             'in-flight-operations',
             'installed-packages',
             'live-services',
+            'local-changes',
             'manila-status',
             'pending-migrations',
             'policy-rules',

@@ -128,7 +128,7 @@ REPORTER = '''
 '''
 
 
-# Writes what stevedore would, with one check of the sixteen.
+# Writes what stevedore would, with one check of all.
 FORGE = """
 import json
 import os
@@ -224,7 +224,7 @@ class MetadataTest(Case):
             if 'it does not load' in text
         }
 
-    def test_a_forged_index_left_one_check_of_sixteen(self):
+    def test_a_forged_index_left_one_check_of_all(self):
         self.write('acme_plugin-1.0.dist-info/entry_points.txt', '')
         folders = {
             'HOME': f'{self.path}/home',

@@ -62,6 +62,7 @@ _STAGES = {
     'in-flight-operations': {_PLAN, _STOPPED},
     'installed-packages': {_PLAN, _STOPPED},
     'live-services': {_PLAN, _STOPPED, _UPGRADED},
+    'local-changes': {_PLAN, _STOPPED},
     'manila-status': {_PLAN, _STOPPED, _UPGRADED},
     'pending-migrations': {_PLAN, _STOPPED},
     'policy-rules': {_PLAN, _STOPPED},

@@ -1,0 +1,145 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The check ``local-changes``."""
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+import itertools
+import os
+import re
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck.checks.local_changes import installed_files
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+
+_MOST_NAMES = 5
+_RELEASED = re.compile(r'\d+(\.\d+)+')
+
+
+class LocalChanges(check.Check):
+    """Files of the installed manila were changed after its installation.
+
+    Vendors ship drivers that replace files of manila, and hot fixes are put
+    into the installed package by hand. The packages of the target replace the
+    files, and what was changed in them is lost: a back end does not start, or
+    a bug is back. The release notes cannot know of it.
+
+    The files of manila's Python package are compared with what installed
+    them. Where dpkg or rpm owns the package, ``dpkg --verify`` or ``rpm -V``
+    tells which files have other contents, and a file that another package
+    owns is no change; else the RECORD of the wheel has a hash of each file.
+    Byte code, modes and times are not compared, nor are the commands and the
+    configuration files that come with the package.
+
+    It looks at the environment that this command runs in. Where manila is not
+    installed in it, or is the target's already, the check does not apply.
+
+    WARNING: files of a directory were changed or added, or are missing. There
+    is one finding for each directory.
+
+    Known false positives: a file that the installation itself writes. A
+    package that is installed from a checkout (``pip install --editable``) has
+    no RECORD of its files; the check then ends with an error.
+    """
+
+    id = 'local-changes'
+    title = 'Local changes'
+    # Until the packages are replaced, the changes can be saved.
+    stages = frozenset({model.Stage.PLAN, model.Stage.STOPPED})
+
+    def run(self, ctx: context.Context) -> Iterator[model.Finding]:
+        """Yield a finding for each directory with changes."""
+        if ctx.installed is None:
+            raise exceptions.SourceNotApplicable(
+                'manila is not installed in this environment'
+            )
+        if ctx.resolution.installed_as == 'target':
+            raise exceptions.SourceNotApplicable(
+                'the manila of this environment is the target'
+            )
+        found = installed_files.look()
+        for folder, changes in itertools.groupby(
+            sorted(
+                found.changes,
+                key=lambda change: (os.path.dirname(change[0]), change[0]),
+            ),
+            key=lambda change: os.path.dirname(change[0]),
+        ):
+            yield self._changed(ctx, found, folder, list(changes))
+
+    def _changed(
+        self,
+        ctx: context.Context,
+        found: installed_files.Installed,
+        folder: str,
+        changes: Sequence[tuple[str, installed_files.Change]],
+    ) -> model.Finding:
+        assert ctx.installed is not None
+        version, target = ctx.installed.text, ctx.upgrade.target
+        names = {
+            kind: [
+                os.path.basename(path) for path, of in changes if of is kind
+            ]
+            for kind in installed_files.Change
+        }
+        words = ', '.join(
+            f'{len(some)} {kind.value} ({_listed(some)})'
+            for kind, some in names.items()
+            if some
+        )
+        return self.finding(
+            model.Severity.WARNING,
+            model.Subject('directory', folder),
+            f'{folder} of manila {version} has local changes, which the '
+            f'upgrade to {target} discards: {words}',
+            [
+                model.advice(
+                    'Find out what made the changes: a vendor\'s driver, a '
+                    f'hot fix, an edit. Check whether {target} has them; if '
+                    f'not, get them for {target}, and apply them after its '
+                    'packages are installed and before its services start.'
+                ),
+                *_comparison(found, version),
+            ],
+            data={
+                'installed': version,
+                'installed_by': found.manager,
+                **{kind.value: len(some) for kind, some in names.items()},
+            },
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ', '.join(names[:_MOST_NAMES])
+    more = len(names) - _MOST_NAMES
+    return f'{shown} and {more} more' if more > 0 else shown
+
+
+def _comparison(
+    found: installed_files.Installed, version: str
+) -> Iterator[model.Remediation]:
+    """Yield the commands that show the changes."""
+    if found.manager == 'dpkg':
+        yield model.command('dpkg --verify {}', found.package)
+    elif found.manager == 'rpm':
+        yield model.command('rpm -V {}', found.package)
+    elif _RELEASED.fullmatch(version):
+        place = f'manila-{version}'
+        yield model.command(
+            'python3 -m pip install --no-deps --target {} {}',
+            place,
+            f'manila=={version}',
+        )
+        yield model.command('diff -r {} {}', f'{place}/manila', found.path)
