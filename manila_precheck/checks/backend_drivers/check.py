@@ -144,10 +144,7 @@ class BackendDrivers(check.Check):
                 aspect='unjudged',
             )
             return
-        if conf.backends[0].source is None and not (
-            conf.find('DEFAULT', 'share_driver')
-            or conf.find('DEFAULT', 'driver_handles_share_servers')
-        ):
+        if not conf.runs_share:
             yield self.finding(
                 model.Severity.INFO,
                 model.Subject('option', 'DEFAULT/enabled_share_backends'),

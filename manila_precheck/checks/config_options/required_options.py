@@ -66,11 +66,11 @@ class Needed:
     def findings(self) -> Iterator[model.Finding]:
         """Yield a finding for each option that a back end lacks."""
         conf = self._sides.conf
+        if not conf.runs_share:
+            return
         for backend in conf.backends:
-            if backend.section is None or not (
-                backend.source or conf.find('DEFAULT', 'share_driver')
-            ):
-                # No section, or no back end at all: backend-drivers.
+            if backend.section is None:
+                # backend-drivers says so.
                 continue
             for lack in _lacks(self._sides.target, self._sides, backend.name):
                 options = [(backend.name, name) for name in lack.names]

@@ -169,10 +169,7 @@ class _Judge:
         a host without manila-share, start none.
         """
         conf = self._conf
-        if conf.backends[0].source is None and not (
-            conf.find('DEFAULT', 'share_driver')
-            or conf.find('DEFAULT', 'driver_handles_share_servers')
-        ):
+        if not conf.runs_share:
             return ()
         return tuple(one for one in conf.backends if one.section is not None)
 

@@ -406,6 +406,20 @@ class ConfigFiles:
         """Return the back ends that manila-share starts, in order."""
         return self._roles.backends
 
+    @property
+    def runs_share(self) -> bool:
+        """Say whether manila-share is meant to run with these files.
+
+        Without enabled_share_backends it starts the driver of [DEFAULT], or
+        the default one (manila 22.0.2 cmd/share.py): files that name neither
+        back ends nor a driver, nor its mode, are taken for those of a host
+        without manila-share.
+        """
+        return self.backends[0].source is not None or bool(
+            self.find('DEFAULT', 'share_driver')
+            or self.find('DEFAULT', 'driver_handles_share_servers')
+        )
+
     def roles(self, group: str) -> frozenset[Role]:
         """Return what a section is read for; empty when nothing names it.
 

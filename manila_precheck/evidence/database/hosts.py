@@ -62,14 +62,12 @@ def other_backend(host: str) -> model.Remediation:
 
 def enabled(conf: config_files.ConfigFiles) -> Enabled:
     """Return the back ends that manila-share starts with some files."""
+    backends = conf.backends if conf.runs_share else ()
     return Enabled(
         conf.value('DEFAULT', 'host'),
         tuple(
             '' if backend.source is None else backend.name
-            for backend in conf.backends
-            # A host without manila-share configures none.
-            if backend.source is not None
-            or conf.find('DEFAULT', 'share_driver')
+            for backend in backends
         ),
     )
 

@@ -335,11 +335,14 @@ class Scenarios(databases.Scenarios):
         config = CONFIG.replace(LVM, 'acme.Driver', 1)
         self.assertEqual((), self.check(database, config))
 
-    def test_a_single_back_end_without_a_name(self):
+    @ddt.data(
+        f'share_driver = {LVM}', 'driver_handles_share_servers = False'
+    )
+    def test_a_single_back_end_without_a_name(self, line):
         database = self.database('2025.1')
         self.share(database, 'a', ('ctl#pool', {}))
         self.share(database, 'b', ('other#pool', {}))
-        config = f'[DEFAULT]\nshare_driver = {LVM}\n'
+        config = f'[DEFAULT]\n{line}\n'
         self.assertEqual((), self.check(database, config))
         (finding,) = self.check(database, config + 'host = ctl\n')
         self.assertEqual(

@@ -247,10 +247,16 @@ class NeededTest(testtools.TestCase):
             ],
         )
 
-    def test_a_back_end_in_default(self):
-        (found,) = self.found(f'[DEFAULT]\nshare_driver = {GENERIC}\n')
+    @ddt.data(
+        (f'share_driver = {GENERIC}', 2),
+        # The driver is the default one.
+        ('driver_handles_share_servers = False', None),
+    )
+    @ddt.unpack
+    def test_a_back_end_in_default(self, text, line):
+        (found,) = self.found(f'[DEFAULT]\n{text}\n')
         self.assertEqual(
-            ('DEFAULT/service_instance_user', 2),
+            ('DEFAULT/service_instance_user', line),
             (found.subject.name, found.subject.line),
         )
 
