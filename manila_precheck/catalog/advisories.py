@@ -55,7 +55,6 @@ from typing import Union
 
 from manila_precheck import model
 from manila_precheck import releases
-from manila_precheck.catalog import handwritten
 from manila_precheck.catalog import history
 
 FORMAT = 1
@@ -232,7 +231,7 @@ def decode(text: str) -> tuple[Advisory, ...]:
     :param text: the content of advisories.json.
     :raises CatalogError: when it is no such file of this format.
     """
-    return handwritten.decode(KIND, text, FORMAT, 'advisories', _advisory)
+    return history.decode(KIND, text, FORMAT, 'advisories', _advisory)
 
 
 def _advisory(row: Mapping[str, Any]) -> Advisory:

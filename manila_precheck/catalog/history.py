@@ -36,6 +36,7 @@ begins or ends with a release changes its row, so that a review of a new
 release reads exactly what changed. tools/build_catalog.py writes them.
 """
 
+from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterator
 import dataclasses
@@ -45,6 +46,7 @@ import pkgutil
 import re
 from typing import Any
 from typing import Optional
+from typing import TypeVar
 
 from manila_precheck import exceptions
 from manila_precheck import releases
@@ -62,6 +64,7 @@ KINDS = (
 )
 
 Row = dict[str, Any]
+T = TypeVar('T')
 
 _REQUIRES_PYTHON = re.compile(r'>=\s*([0-9]+)\.([0-9]+)')
 
@@ -276,6 +279,46 @@ def load(kind: str) -> History:
     :raises CatalogError: when it is missing, damaged or of another format.
     """
     return History(kind, read(kind))
+
+
+def decode(
+    kind: str,
+    text: str,
+    version: int,
+    key: str,
+    make: Callable[[Any], T],
+) -> tuple[T, ...]:
+    """Return the rows of a file of the package that is written by hand.
+
+    :param kind: the name of the file, without its ending.
+    :param text: its content.
+    :param version: the format that is understood.
+    :param key: under which the rows are.
+    :param make: turns one row into what it stands for.
+    :raises CatalogError: when it is no such file of this format.
+    """
+    fix = 'reinstall manila-precheck'
+    try:
+        document = json.loads(text)
+        found = document['format']
+        rows = document[key] if found == version else []
+        read = tuple(make(row) for row in rows)
+    except (
+        AttributeError,
+        ValueError,
+        KeyError,
+        TypeError,
+        exceptions.UsageError,
+    ) as exc:
+        raise exceptions.CatalogError(
+            f'the catalog file of {kind} is damaged ({exc}); {fix}'
+        ) from exc
+    if found != version:
+        raise exceptions.CatalogError(
+            f'the catalog file of {kind} has format {found!r}, this version '
+            f'reads {version}; {fix}'
+        )
+    return read
 
 
 def dumps(document: dict[str, Any]) -> str:

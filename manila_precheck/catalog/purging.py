@@ -11,9 +11,10 @@
 # under the License.
 """What ``manila-manage db purge`` of a release deletes, and in which order.
 
-From purge_deleted_records of manila/db/sqlalchemy/api.py of each release (12
-to 23), and from the relationships of its models, whose unit of work sets to
-NULL, or deletes, what refers to a row that the purge deletes.
+From purge_deleted_records of manila/db/sqlalchemy/api.py, and from the
+relationships of its models, whose unit of work sets to NULL, or deletes, what
+refers to a row that the purge deletes. Which release does what is among the
+behaviours of the catalog, with the files that say so.
 """
 
 from collections.abc import Iterator
@@ -22,15 +23,11 @@ import enum
 from typing import NamedTuple
 from typing import TYPE_CHECKING
 
-from manila_precheck.catalog import handwritten
-from manila_precheck.catalog import history
+from manila_precheck.catalog import behaviours
 
 if TYPE_CHECKING:
     from manila_precheck import releases
     from manila_precheck.catalog import schema
-
-ASSOCIATIONS = 'share_network_security_service_association'
-MAPPINGS = 'share_server_share_network_subnet_mappings'
 
 
 class Effect(enum.Enum):
@@ -92,40 +89,6 @@ class Purge(NamedTuple):
     """Whether each table is a transaction of its own, not all of them one."""
 
 
-# The relationships that are not read only, where the column of the foreign
-# key takes NULL (manila 22.0.2 manila/db/sqlalchemy/models.py): child,
-# parent, the majors (ranges as in catalog/history.py).
-_DETACHING = (
-    ('encryption_refs', 'share_instances', '21-'),
-    ('encryption_refs', 'share_servers', '21-'),
-    ('qos_type_specs', 'qos_types', '22-'),
-    ('share_group_share_type_mappings', 'share_groups', '12-'),
-    ('share_group_snapshots', 'share_groups', '12-'),
-    ('share_group_type_projects', 'share_group_types', '12-'),
-    ('share_group_type_specs', 'share_group_types', '12-'),
-    ('share_groups', 'share_group_types', '12-'),
-    ('share_groups', 'share_servers', '12-'),
-    ('share_instance_access_map', 'share_access_map', '12-'),
-    ('share_instance_export_locations', 'share_instances', '12-'),
-    ('share_instances', 'share_networks', '12-'),
-    ('share_instances', 'share_servers', '12-'),
-    ('share_network_subnets', 'share_networks', '12-'),
-    ('share_servers', 'share_network_subnets', '12-13'),
-    (
-        'share_snapshot_instance_access_map',
-        'share_snapshot_access_map',
-        '12-',
-    ),
-    (
-        'share_snapshot_instance_export_locations',
-        'share_snapshot_instances',
-        '12-',
-    ),
-    ('share_snapshot_instances', 'share_instances', '12-'),
-    ('share_type_projects', 'share_types', '12-'),
-)
-
-
 def read(
     tables: Mapping[str, 'schema.Table'],
     release: 'releases.Release',
@@ -137,33 +100,31 @@ def read(
     :param dialect: 'mysql', 'postgresql' or 'sqlite'.
     :raises CatalogError: when nobody has read the purge of the release.
     """
-    handwritten.check(release)
-    major = release.major
     found = {
         name: table
         for name, table in tables.items()
         if table.column('deleted')
     }
-    references = tuple(_references(found, major, dialect))
-    only_with = set()
-    if major >= 23:
-        only_with.add(ASSOCIATIONS)
     return Purge(
         tuple(_children_first(found)),
-        references,
-        marked=major >= 23,
-        through_parents=frozenset(only_with),
-        by_table=major >= 23,
+        tuple(_references(found, release, dialect)),
+        marked=behaviours.has('purge-by-mark', release),
+        through_parents=frozenset(
+            behaviours.load().subjects('purge-through-parent', release)
+        ),
+        by_table=behaviours.has('purge-by-table', release),
     )
 
 
 def _references(
-    tables: Mapping[str, 'schema.Table'], major: int, dialect: str
+    tables: Mapping[str, 'schema.Table'],
+    release: 'releases.Release',
+    dialect: str,
 ) -> Iterator[Reference]:
     for child in _children_first(tables):
         for key in tables[child].foreign_keys:
             (column,) = key.columns
-            effect = _effect(child, key.table, major)
+            effect = _effect(child, key.table, release)
             if effect is Effect.DETACHES and not _nullable(
                 tables[child], column, dialect
             ):
@@ -173,27 +134,19 @@ def _references(
                 column,
                 key.table,
                 effect,
-                early=major >= 23 and key.table == 'share_access_map',
+                early=behaviours.has('purge-parent-first', release, key.table),
             )
 
 
-def _effect(child: str, parent: str, major: int) -> Effect:
-    # manila 16.3.0 api.py, sec_assoc_to_delete.
-    if child == ASSOCIATIONS and major >= 16:
-        return Effect.TAKES_DATED
-    # manila 14.2.0 models.py, the secondary of ShareNetworkSubnet.
-    if child == MAPPINGS and major >= 14:
-        return Effect.TAKES_LIVE
-    # manila 23.0.1 api.py, _purge_share_access_map.
-    if (
-        major >= 23
-        and child == 'share_instance_access_map'
-        and parent == 'share_access_map'
+def _effect(child: str, parent: str, release: 'releases.Release') -> Effect:
+    for name, subject, effect in (
+        ('purge-takes-dated', child, Effect.TAKES_DATED),
+        ('purge-takes-live', child, Effect.TAKES_LIVE),
+        ('purge-takes-all', f'{child} {parent}', Effect.TAKES_ALL),
+        ('purge-detaches', f'{child} {parent}', Effect.DETACHES),
     ):
-        return Effect.TAKES_ALL
-    for one, other, majors in _DETACHING:
-        if (one, other) == (child, parent) and history.holds(majors, major):
-            return Effect.DETACHES
+        if behaviours.has(name, release, subject):
+            return effect
     return Effect.BLOCKS
 
 

@@ -16,28 +16,8 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 
 from manila_precheck import releases
-from manila_precheck.catalog import handwritten
-from manila_precheck.catalog import history
+from manila_precheck.catalog import behaviours
 from manila_precheck.evidence import paste
-
-# Code of manila that a file may name although no api-paste.ini that manila
-# ships does, with the majors that have it (ranges as in catalog/history.py):
-# every class with a factory(), and every function of that kind, below
-# manila.api and manila.wsgi.
-_MORE_FACTORIES = {
-    'manila.api.auth:pipeline_factory': '12',
-    'manila.api.extensions:ExtensionsResource.factory': '12-',
-    'manila.api.middleware.auth:InjectContext.factory': '12-',
-    'manila.api.middleware.auth:NoAuthMiddlewareBase.factory': '12-',
-    'manila.api.openstack.urlmap:urlmap_factory': '12-',
-    'manila.api.openstack.wsgi:Resource.factory': '12-',
-    'manila.api.openstack:APIRouter.factory': '12-',
-    'manila.api.urlmap:urlmap_factory': '12-',
-    'manila.api.v1.limits:RateLimitingMiddleware.factory': '12-21',
-    'manila.api.v2.limits:RateLimitingMiddleware.factory': '22-',
-    'manila.wsgi.common:Application.factory': '12-',
-    'manila.wsgi.common:Middleware.factory': '12-',
-}
 
 
 def spec(text: str) -> str:
@@ -75,6 +55,4 @@ def has(name: str, release: releases.Release) -> bool:
 
     :raises CatalogError: when nobody has read the code of the release.
     """
-    handwritten.check(release)
-    majors = _MORE_FACTORIES.get(name)
-    return majors is not None and history.holds(majors, release.major)
+    return behaviours.has('api-paste-factory', release, name)

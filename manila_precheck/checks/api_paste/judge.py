@@ -154,7 +154,7 @@ class Judge:
             or factories.has(spec, release)
         ]
         if not had:
-            return 'no release since wallaby has it'
+            return f'no release since {self._catalog.releases[0]} has it'
         if had[-1] < self._target:
             return f'{had[-1]} was the last to have it'
         return f'it was added in {had[0]}'

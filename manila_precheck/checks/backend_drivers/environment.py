@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from typing import Optional
 
 from manila_precheck import model
+from manila_precheck import releases
 from manila_precheck.catalog import requirements
 from manila_precheck.engine import check
 from manila_precheck.engine import context
@@ -79,7 +80,7 @@ def judge(
         )
     if version is None:
         severity, text = Severity.INFO, 'has no manila yet'
-    elif _major(version) == target.major:
+    elif releases.build(version).release == target:
         severity, text = Severity.INFO, f'has manila {version} ({target})'
     else:
         severity = Severity.WARNING
@@ -100,8 +101,3 @@ def judge(
         data=data,
         aspect='manila',
     )
-
-
-def _major(version: str) -> Optional[int]:
-    number = version.partition('.')[0]
-    return int(number) if number.isdigit() else None

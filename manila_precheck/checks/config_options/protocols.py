@@ -15,21 +15,18 @@
 Up to 2025.2 the option takes any list, and manila-api ends with a
 ManilaException on a name that it does not know, in any case of letters, and
 on an empty list (manila 20.0.3 and 23.0.1 common/config.py
-verify_share_protocols, called by cmd/api.py and wsgi/wsgi.py; the names are in
-common/constants.py). From 2026.1 on oslo.config refuses unknown names before.
+verify_share_protocols, called by cmd/api.py and wsgi/wsgi.py). From 2026.1 on oslo.config refuses unknown names before.
 """
 
 from collections.abc import Iterator
 
 from manila_precheck import model
+from manila_precheck.catalog import behaviours
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 
 _OPTION = ('DEFAULT', 'enabled_share_protocols')
-
-#: The same in every release from 12 to 23 (manila common/constants.py).
-SUPPORTED = ('NFS', 'CIFS', 'GLUSTERFS', 'HDFS', 'CEPHFS', 'MAPRFS')
 
 
 class Protocols:
@@ -54,7 +51,8 @@ class Protocols:
             return
         if named is None:
             return
-        unknown = [one for one in named if one.upper() not in SUPPORTED]
+        known = behaviours.load().subjects('share-protocol', target.release)
+        unknown = [one for one in named if one.upper() not in known]
         if named and not unknown:
             return
         what = f'{unknown[0]!r} is none' if unknown else 'it names none'
@@ -64,7 +62,7 @@ class Protocols:
             setting,
             'invalid',
             f'{self._sides.assigned(setting)}: manila-api of {target.release} '
-            f'knows the share protocols {", ".join(SUPPORTED)}; {what}, and '
+            f'knows the share protocols {", ".join(known)}; {what}, and '
             'it does not start',
             [
                 model.config(

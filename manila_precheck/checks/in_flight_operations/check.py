@@ -173,7 +173,9 @@ def _is_due(ctx: context.Context, kind: states.Kind) -> bool:
     """
     source = ctx.upgrade.source
     at_revision = ctx.catalog.releases_at(ctx.database.revision or '')
-    return source in at_revision and source.major >= kind.since
+    return source in at_revision and (
+        (kind.table, kind.column) in ctx.catalog.columns(source)
+    )
 
 
 def _name_of(state: states.State) -> str:

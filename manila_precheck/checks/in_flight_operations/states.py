@@ -12,9 +12,10 @@
 """What each state of an operation means when the services stop and start.
 
 The states are those that manila writes while it works on a resource, from 12
-on; a release that does not have one never writes it. What becomes of each
-was read in init_host and in the periodic tasks of share/manager.py and
-data/manager.py of manila 18.3.0, 20.0.3, 22.0.2 and 23.0.1, which agree.
+on; a release that does not have one yet ("new-state" among the behaviours of
+the catalog) never writes it. What becomes of each was read in init_host and
+in the periodic tasks of share/manager.py and data/manager.py of manila
+18.3.0, 20.0.3, 22.0.2 and 23.0.1, which agree.
 
 Migrations that are under way are told in migrations.py.
 """
@@ -60,9 +61,6 @@ class State(NamedTuple):
     variant: str = ''
     """Tells two rows of one state apart; the statement says by what."""
 
-    since: int = 12
-    """The major version of manila that brought it, of 12 and later."""
-
 
 class Kind(NamedTuple):
     """A kind of resource and the states in which it is not at rest."""
@@ -81,9 +79,6 @@ class Kind(NamedTuple):
 
     command: str = ''
     """What resets one, by the status and the id; '' when nothing does."""
-
-    since: int = 12
-    """The major version of manila that brought the table or the column."""
 
     @property
     def noun(self) -> str:
@@ -148,7 +143,6 @@ SHARE_INSTANCE = Kind(
             'is reverted by the storage, which manila-share asks again after '
             'it has started',
             'available',
-            since=23,
         ),
         State('migrating', Fate.STUCK, _BOTH, 'available'),
         State('migrating_to', Fate.STUCK, _BOTH, 'error'),
@@ -161,7 +155,6 @@ SHARE_INSTANCE = Kind(
             _CALL + ': the periodic deletion takes error_deferred_deleting '
             'alone',
             'error',
-            since=18,
         ),
         State(
             'awaiting_transfer',
@@ -169,21 +162,18 @@ SHARE_INSTANCE = Kind(
             'waits for a transfer, and there is none',
             'available',
             owner='',
-            since=16,
         ),
         State(
             'backup_creating',
             Fate.STUCK,
             'waits for a backup that is not being made',
             'available',
-            since=17,
         ),
         State(
             'backup_restoring',
             Fate.STUCK,
             'waits for a backup that is not being restored',
             'error',
-            since=17,
         ),
         # ensure_driver_resources returns before it looks at them when the
         # driver reports the back end that it reported before.
@@ -193,7 +183,6 @@ SHARE_INSTANCE = Kind(
             'is ensured again by the next start of manila-share, but not if '
             'the back end then is as it was recorded last',
             'available',
-            since=19,
         ),
         # access_rules_status; its rules themselves are told one by one.
         State(
@@ -242,7 +231,6 @@ SNAPSHOT_INSTANCE = Kind(
             _CALL + ': the periodic deletion takes error_deferred_deleting '
             'alone',
             'error',
-            since=18,
         ),
     ),
     'openstack share snapshot instance set --status{=} {}',
@@ -359,7 +347,6 @@ SHARE_BACKUP = Kind(
         ),
     ),
     'openstack share backup set --status{=} {}',
-    since=17,
 )
 
 TRANSFER = Kind(
@@ -374,7 +361,6 @@ TRANSFER = Kind(
             owner='',
         ),
     ),
-    since=16,
 )
 
 
@@ -393,7 +379,7 @@ ACCESS_RULE = Kind(
     (
         State('queued_to_apply', Fate.UNSURE, _RULE_QUEUED),
         State('queued_to_deny', Fate.UNSURE, _RULE_QUEUED),
-        State('queued_to_update', Fate.UNSURE, _RULE_QUEUED, since=20),
+        State('queued_to_update', Fate.UNSURE, _RULE_QUEUED),
         *(
             State(
                 value,
@@ -409,7 +395,6 @@ ACCESS_RULE = Kind(
             Fate.STUCK,
             'is inside one call of manila-share, blocks every other rule of '
             'the same share, and no start puts it back',
-            since=20,
         ),
     ),
 )
@@ -448,7 +433,6 @@ SERVICE = Kind(
             'again, and no shares can be ensured by request until then',
         ),
     ),
-    since=19,
 )
 
 #: Every kind, in the order of a report.

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 
 from manila_precheck import model
+from manila_precheck.catalog import behaviours
 from manila_precheck.checks.live_services import severities
 from manila_precheck.engine import check
 from manila_precheck.engine import context
@@ -232,9 +233,7 @@ class LiveServices(check.Check):
                     data={'rows': number},
                     aspect='twice',
                 )
-        # Fixed in every release from 20 on (manila 20.0.3
-        # db/sqlalchemy/api.py _availability_zone_create_if_not_exist).
-        if ctx.upgrade.target.major >= 20:
+        if behaviours.has('availability-zone-made-once', ctx.upgrade.target):
             return
         known = set(there)
         if ctx.database.dialect == 'mysql':

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Optional
 
 from manila_precheck import model
+from manila_precheck.catalog import behaviours
 from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.evidence.policy import policy_files
@@ -115,7 +116,7 @@ class Files:
                 Severity.WARNING,
                 document,
                 f'{document.path} is read because there is no policy.yaml; '
-                f'{policy_files.JSON_GOES} ignores it',
+                f'{behaviours.load().first("policy-json-ignored")} ignores it',
                 convert,
             )
         return self._about(

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 from manila_precheck import exceptions
 from manila_precheck import releases
+from manila_precheck.catalog import behaviours
 from manila_precheck.checks.policy_rules import callers
 from manila_precheck.checks.policy_rules import check_trees
 from manila_precheck.checks.policy_rules import enforcement
@@ -29,9 +30,6 @@ from manila_precheck.checks.policy_rules import flags
 from manila_precheck.engine import context
 from manila_precheck.evidence.policy import check_strings
 from manila_precheck.evidence.policy import policy_files
-
-# Its oslo.policy, 5.0, refuses what its parser could not reduce to a check.
-_REFUSES_LONE_TOKENS = releases.parse('2026.1')
 
 #: How many checks are tried, and how many changes are told.
 MAX_STEPS = 20_000_000
@@ -248,6 +246,8 @@ class Worlds:
 
 def _as_read(check: Any, release: releases.Release) -> Any:
     """Return what a release makes of a check of a file."""
-    if release < _REFUSES_LONE_TOKENS and check_strings.is_lone_token(check):
+    if check_strings.is_lone_token(check) and not behaviours.has(
+        'policy-lone-token-refused', release
+    ):
         return check_trees.FAILING
     return check

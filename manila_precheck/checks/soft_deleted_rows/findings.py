@@ -15,6 +15,7 @@ import datetime
 from typing import Any
 
 from manila_precheck import model
+from manila_precheck.catalog import behaviours
 from manila_precheck.checks.soft_deleted_rows import table_summary
 from manila_precheck.engine import check
 
@@ -76,6 +77,7 @@ def restored(
 ) -> model.Finding:
     """Return that a purge would delete live rows."""
     live = table.rows.live_but_purged
+    marked = behaviours.load().first('purge-by-mark')
     return one.finding(
         model.Severity.WARNING,
         model.Subject('table', table.name),
@@ -84,7 +86,7 @@ def restored(
         [
             model.advice(
                 'Do not run "manila-manage db purge" before their '
-                'deleted_at is NULL, or before 2026.2, whose purge '
+                f'deleted_at is NULL, or before {marked}, whose purge '
                 'leaves live rows alone.'
             )
         ],

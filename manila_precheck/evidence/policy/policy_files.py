@@ -29,6 +29,7 @@ from typing import Optional
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import releases
+from manila_precheck.catalog import behaviours
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.files import text_file
 from manila_precheck.evidence.files import yaml_file
@@ -38,16 +39,6 @@ DEFAULT_FILE = 'policy.yaml'
 OLD_DEFAULT_FILE = 'policy.json'
 DEFAULT_DIRECTORY = 'policy.d'
 DEFAULT_RULE = 'default'
-
-#: oslo.policy 5.0.0 dropped pick_default_policy_file() and reads YAML alone;
-#: 2026.1 is the first release whose constraints have it (5.0.0; 2025.2 has
-#: 4.6.0, which falls back).
-JSON_GOES = '2026.1'
-
-#: oslo.policy 4.5.0 reads its options in [oslo_policy] alone, the one before
-#: in [DEFAULT] too; 2025.1 is the first release with it.
-DEFAULT_GOES = '2025.1'
-
 
 # A text of JSON that a colon follows.
 _JSON_KEY = re.compile(r'("(?:[^"\\]|\\.)*")\s*:')
@@ -85,7 +76,7 @@ class PolicyFile(NamedTuple):
 
     read: model.FileRead
     is_json: bool
-    """The text is JSON; what libraries before 2026.1 try first."""
+    """The text is JSON; what a release that falls back tries first."""
 
     rules: tuple[Rule, ...] = ()
     """In the order of the file; of a repeated rule, the last."""
@@ -133,7 +124,9 @@ class PolicyFiles(NamedTuple):
 
     def of(self, release: releases.Release) -> 'PolicyFiles':
         """Return what a release reads, as far as the options decide it."""
-        if self.later is None or release < releases.parse(DEFAULT_GOES):
+        if self.later is None or not behaviours.has(
+            'policy-options-in-default-ignored', release
+        ):
             return self
         return self.later
 
@@ -150,7 +143,7 @@ class PolicyFiles(NamedTuple):
 
 def falls_back(release: releases.Release) -> bool:
     """Say whether a release reads a policy.json that nothing names."""
-    return release < releases.parse(JSON_GOES)
+    return not behaviours.has('policy-json-ignored', release)
 
 
 def effective(documents: tuple[PolicyFile, ...]) -> dict[str, Rule]:

@@ -23,6 +23,7 @@ import ddt
 import testtools
 
 import manila_precheck
+from manila_precheck import releases
 
 _ROOT = pathlib.Path(manila_precheck.__file__).parent
 
@@ -144,6 +145,70 @@ def _starts(tree):
     for full in used - {'subprocess.DEVNULL', 'subprocess.PIPE'}:
         if any(word.fullmatch(full) for word in _STARTERS):
             yield full
+
+
+# A word that stands for one release, or for some: '2026.1', 'wallaby', '22-'.
+_RELEASE = re.compile(
+    '|'.join(
+        [r'[0-9]{2}-(?:[0-9]{2})?']
+        + [
+            re.escape(word.lower())
+            for release in releases.RELEASES
+            for word in (release.name, release.code_name)
+        ]
+    )
+)
+_IN_WORDS = re.compile(r'\b20[0-9]{2}\.[12]\b')
+
+
+def _is_major(node):
+    return (isinstance(node, ast.Attribute) and node.attr == 'major') or (
+        isinstance(node, ast.Name) and node.id == 'major'
+    )
+
+
+def _docstrings(tree):
+    return {
+        id(node.value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    }
+
+
+def _numbers_of_releases(name, tree):
+    """Yield where a module decides by the number or the name of a release."""
+    top = name.split('.')[0]
+    knows = top in ('catalog', 'releases')
+    docstrings = _docstrings(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            if any(map(_is_major, sides)) and (
+                not knows or any(isinstance(s, ast.Constant) for s in sides)
+            ):
+                yield f'line {node.lineno}: {ast.unparse(node)}'
+        elif isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if called in ('releases.parse', 'releases.from_major') and any(
+                isinstance(argument, ast.Constant) for argument in node.args
+            ):
+                yield f'line {node.lineno}: {ast.unparse(node)}'
+        elif (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and id(node) not in docstrings
+            and name != 'releases'
+            # Windows of tests.
+            and top != 'testing'
+            and (
+                _RELEASE.fullmatch(node.value.lower())
+                or (
+                    (top in ('checks', 'evidence'))
+                    and _IN_WORDS.search(node.value)
+                )
+            )
+        ):
+            yield f'line {node.lineno}: {node.value!r}'
 
 
 @ddt.ddt
@@ -270,6 +335,41 @@ class LayersTest(testtools.TestCase):
         self.assertEqual(
             [], list(_starts(ast.parse('import os\nos.path.join(x)')))
         )
+
+    @ddt.data(*_NAMES)
+    def test_no_release_is_named_in_code(self, name):
+        """That is for catalog/data/behaviours.json."""
+        found = _numbers_of_releases(name, _tree(_NAMES[name]))
+        self.assertEqual([], list(found))
+
+    @ddt.data(
+        ('checks.a', 'x = release.major >= 23'),
+        ('checks.a', 'x = 16 <= major'),
+        ('engine.a', 'x = release.major == other.major'),
+        ('evidence.a', 'x = release < releases.parse("2026.1")'),
+        ('evidence.a', 'GOES = "2026.1"'),
+        ('engine.a', 'GOES = "Zed"'),
+        ('checks.a', 'x = {"a.b:factory": "12-21"}'),
+        ('checks.a', 'x = f"{path}: before 2026.2, whose purge"'),
+        ('catalog.a', 'x = release.major >= 23'),
+        ('releases', 'x = from_major(22) if major == 22 else None'),
+    )
+    @ddt.unpack
+    def test_how_a_release_is_named(self, name, text):
+        """The test above sees each of the ways."""
+        self.assertNotEqual(
+            [], list(_numbers_of_releases(name, ast.parse(text)))
+        )
+
+    @ddt.data(
+        ('catalog.a', 'x = release.major in covered'),
+        ('checks.a', 'x = source < release <= target'),
+        ('checks.a', 'def f():\n    """From 2026.1 on."""'),
+        ('opts', 'help = "a series, such as 2026.1"'),
+    )
+    @ddt.unpack
+    def test_what_names_no_release(self, name, text):
+        self.assertEqual([], list(_numbers_of_releases(name, ast.parse(text))))
 
     @ddt.data(*_NAMES)
     def test_nothing_prints(self, name):
