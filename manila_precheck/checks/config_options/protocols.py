@@ -15,7 +15,8 @@
 Up to 2025.2 the option takes any list, and manila-api ends with a
 ManilaException on a name that it does not know, in any case of letters, and
 on an empty list (manila 20.0.3 and 23.0.1 common/config.py
-verify_share_protocols, called by cmd/api.py and wsgi/wsgi.py). From 2026.1 on oslo.config refuses unknown names before.
+verify_share_protocols, called by cmd/api.py and wsgi/wsgi.py). From 2026.1 on
+oslo.config refuses unknown names before.
 """
 
 from collections.abc import Iterator
