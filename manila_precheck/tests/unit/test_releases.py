@@ -16,10 +16,15 @@ import testtools
 from manila_precheck import catalog
 from manila_precheck import exceptions
 from manila_precheck import releases
+from manila_precheck.tests import known_releases
 
 
 @ddt.ddt
 class ParseTest(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.useFixture(known_releases.KnownUpTo('2026.2'))
+
     @ddt.data(
         ('2025.1', 20),
         ('epoxy', 20),
@@ -170,6 +175,7 @@ class BuildTest(testtools.TestCase):
     )
     @ddt.unpack
     def test_build(self, text, major, version, plain):
+        self.useFixture(known_releases.KnownUpTo('2026.2'))
         found = releases.build(text)
         self.assertEqual(
             (text, major, version, plain),

@@ -20,6 +20,7 @@ import testtools
 from manila_precheck import exceptions
 from manila_precheck import testing
 from manila_precheck.engine import context
+from manila_precheck.tests import known_releases
 
 # manila 13.2.0, 18.3.0, 20.0.3 and 22.0.2: the last revision of each.
 XENA = 'fbdfabcba377'
@@ -32,6 +33,10 @@ GAZPACHO = '004e506e922e'
 @ddt.ddt
 class ResolutionTest(testtools.TestCase):
     """Which upgrade it is, from everything that may say so."""
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(known_releases.KnownUpTo('2026.2'))
 
     def resolve(self, revision=None, tables=True, **kwargs):
         connection = None

@@ -13,6 +13,7 @@ import ddt
 
 from manila_precheck import model
 from manila_precheck.tests import databases
+from manila_precheck.tests import known_releases
 
 CHECK = 'schema-revision'
 
@@ -244,6 +245,7 @@ class Scenarios(databases.Scenarios):
         self.assertEqual({'revision': 'feedf00d'}, finding.data)
 
     def test_an_unknown_revision(self):
+        self.useFixture(known_releases.KnownUpTo('2026.2'))
         database = self.database('2025.1')
         database.execute("UPDATE alembic_version SET version_num = 'feedf00d'")
         result = self.run_check(

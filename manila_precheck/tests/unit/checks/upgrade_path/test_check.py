@@ -15,6 +15,7 @@ import testtools
 from manila_precheck import model
 from manila_precheck import testing
 from manila_precheck.tests import databases
+from manila_precheck.tests import known_releases
 
 CADENCE = (
     'https://governance.openstack.org/tc/resolutions/'
@@ -109,6 +110,10 @@ class Words:
 
 @ddt.ddt
 class UpgradePathTest(Words, testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.useFixture(known_releases.KnownUpTo('2026.2'))
+
     def run_check(self, **kwargs):
         site = self.useFixture(
             testing.Site(**{'source': None, 'target': None, **kwargs})
@@ -536,6 +541,7 @@ class Scenarios(Words, databases.Scenarios):
 
     def test_a_first_install_of_a_release_that_is_assumed(self):
         """The newest was taken, and nobody was told."""
+        self.useFixture(known_releases.KnownUpTo('2026.2'))
         self.assertEqual(
             self.result(
                 self.finding(

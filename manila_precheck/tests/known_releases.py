@@ -1,0 +1,50 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The releases that are known end where a test says."""
+
+import fixtures
+
+from manila_precheck import releases
+
+
+class KnownUpTo(fixtures.Fixture):
+    """Make a release the newest one that is known.
+
+    For what is said of the newest release and of those after it: a test that
+    names them holds when a release has been added.
+
+    :param newest: its name.
+    """
+
+    def __init__(self, newest: str) -> None:
+        super().__init__()
+        self._newest = releases.parse(newest)
+
+    def _setUp(self) -> None:
+        for name, known in (
+            (
+                'RELEASES',
+                tuple(r for r in releases.RELEASES if r <= self._newest),
+            ),
+            ('_BY_MAJOR', self._without_later(releases._BY_MAJOR)),
+            ('_BY_WORD', self._without_later(releases._BY_WORD)),
+        ):
+            self.useFixture(
+                fixtures.MonkeyPatch(f'manila_precheck.releases.{name}', known)
+            )
+
+    def _without_later(self, known):
+        return {
+            word: release
+            for word, release in known.items()
+            if release <= self._newest
+        }
