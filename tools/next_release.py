@@ -16,10 +16,10 @@
 
 The release after the newest one that is known is added to a copy of the tree,
 with the facts of the newest: to the headers of the catalog's files, and where
-doc/source/contributor/catalog.rst says that a release is written by hand. The rows of data and the lines of code that this changes are
-counted, then stestr runs the unit tests whose names match REGEX (all of
-them) there. The exit code is 1 when there are more than 120 rows or 3 lines,
-or when a test fails.
+doc/source/contributor/catalog.rst says that a release is written by hand. The
+rows of data and the lines of code that this changes are counted, then stestr
+runs the unit tests whose names match REGEX (all of them) there. The exit code
+is 1 when there are more than 120 rows or 3 lines, or when a test fails.
 
 The copy is gone afterwards; --directory names one to keep.
 """
