@@ -236,6 +236,18 @@ def _report_merge(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     return report.report_merge(args, stdout)
 
 
+def _catalog_list(args: argparse.Namespace, stdout: answer.Stdout) -> int:
+    from manila_precheck.cmd import catalog
+
+    return catalog.catalog_list(args, stdout)
+
+
+def _catalog_diff(args: argparse.Namespace, stdout: answer.Stdout) -> int:
+    from manila_precheck.cmd import catalog
+
+    return catalog.catalog_diff(args, stdout)
+
+
 def _hours(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 7):
         raise argparse.ArgumentTypeError(
@@ -320,6 +332,30 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_merge_flags(one)
     _leaf(one, _report_merge)
+    facts = commands.add_parser(
+        'catalog', help="the facts of manila's releases"
+    )
+    verbs = _choice(facts, 'VERB', 'verb')
+    _leaf(
+        verbs.add_parser('list', help='list the releases that are known'),
+        _catalog_list,
+    )
+    one = verbs.add_parser(
+        'diff',
+        help='show what an upgrade changes for anybody',
+        description='Show what a newer release has otherwise: options, '
+        'policies, drivers, paste factories, tables and requirements, by the '
+        'last point release of each that this command knows.',
+    )
+    one.add_argument('source', metavar='SOURCE', help='a release: 2025.1')
+    one.add_argument('target', metavar='TARGET', help='a newer one: 2026.1')
+    one.add_argument(
+        '--format',
+        choices=('text', 'json', 'markdown'),
+        default='text',
+        help='default: text',
+    )
+    _leaf(one, _catalog_diff)
     return parser
 
 

@@ -75,13 +75,13 @@ class CouldNotRunTest(Case):
     @ddt.data(
         (
             [],
-            'after "manila-precheck" say upgrade, check or report; see '
-            'manila-precheck --help',
+            'after "manila-precheck" say upgrade, check, report or catalog; '
+            'see manila-precheck --help',
         ),
         (
             ['frobnicate'],
-            "unknown command 'frobnicate'; known: upgrade, check, report; "
-            'see manila-precheck --help',
+            "unknown command 'frobnicate'; known: upgrade, check, report, "
+            'catalog; see manila-precheck --help',
         ),
         (['chek'], "unknown command 'chek', did you mean 'check'? known: "),
         (

@@ -335,9 +335,7 @@ class Scenarios(databases.Scenarios):
         config = CONFIG.replace(LVM, 'acme.Driver', 1)
         self.assertEqual((), self.check(database, config))
 
-    @ddt.data(
-        f'share_driver = {LVM}', 'driver_handles_share_servers = False'
-    )
+    @ddt.data(f'share_driver = {LVM}', 'driver_handles_share_servers = False')
     def test_a_single_back_end_without_a_name(self, line):
         database = self.database('2025.1')
         self.share(database, 'a', ('ctl#pool', {}))

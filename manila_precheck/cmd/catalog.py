@@ -1,0 +1,480 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""``catalog list`` and ``catalog diff``: the facts of manila's releases."""
+
+import argparse
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+import json
+from typing import Any
+from typing import NamedTuple
+from typing import Optional
+from typing import TextIO
+
+from manila_precheck import catalog
+from manila_precheck import exceptions
+from manila_precheck import releases
+from manila_precheck.catalog import drivers
+from manila_precheck.catalog import options
+
+# Of what the changes are, in the order in which they are shown.
+_TITLES = {
+    'option': 'Configuration options',
+    'policy': 'Policy rules',
+    'driver': 'Share drivers',
+    'plugin': 'Other classes and plugins',
+    'command': 'Commands',
+    'paste': 'Sections of the shipped api-paste.ini',
+    'table': 'Database tables',
+    'migration': 'Database migrations',
+    'requirement': 'Requirements',
+}
+# What breaks a configuration comes first.
+_ORDER = (
+    'removed',
+    'renamed',
+    'type',
+    'required',
+    'default',
+    'check',
+    'old check',
+    'scope',
+    'modes',
+    'path',
+    'version',
+    'deprecated',
+    'added',
+)
+_COMMANDS = (
+    drivers.CONSOLE_SCRIPT,
+    drivers.WSGI_SCRIPT,
+    drivers.WSGI_MODULE,
+)
+_SECTIONS = {
+    options.BACKEND: '<back end>',
+    options.NETWORK: '<network plugin>',
+    options.BINDING_PROFILE: '<binding profile>',
+    options.BACKUP: '<backup type>',
+}
+
+
+class Change(NamedTuple):
+    """One thing that another release has otherwise."""
+
+    of: str
+    """A key of _TITLES: 'option', 'policy', ..."""
+
+    change: str
+    """One of _ORDER: 'removed', 'renamed', 'default', ..."""
+
+    name: str
+    """'[DEFAULT] quota_shares', 'share:create', a class path."""
+
+    before: str = ''
+    """What it was: a default, a check string; '' where a name says all."""
+
+    after: str = ''
+    """What it is."""
+
+
+def catalog_list(args: argparse.Namespace, stdout: TextIO) -> int:
+    """Write a line for each release that the catalog covers."""
+    facts = catalog.Catalog()
+    table = [('RELEASE', 'MANILA', 'SERIES', 'PYTHON', 'DATABASE', 'SLURP')]
+    for release in facts.releases:
+        package = facts.package(release)
+        table.append(
+            (
+                release.name,
+                package.version,
+                release.code_name,
+                package.requires_python,
+                facts.head(release),
+                'yes' if release.slurp else 'no',
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*table)]
+    for row in table:
+        line = '  '.join(cell.ljust(width) for cell, width in zip(row, widths))
+        stdout.write(line.rstrip() + '\n')
+    return 0
+
+
+def catalog_diff(args: argparse.Namespace, stdout: TextIO) -> int:
+    """Write what an upgrade from one release to another changes.
+
+    :raises UsageError: when a release is not known.
+    :raises CatalogError: when the catalog does not cover one.
+    """
+    facts = catalog.Catalog()
+    sides = releases.parse(args.source), releases.parse(args.target)
+    if not sides[0] < sides[1]:
+        raise exceptions.UsageError(
+            f'{sides[1]} is not newer than {sides[0]}: an upgrade goes to a '
+            'newer release'
+        )
+    changes = compare(facts, *sides)
+    packages = [facts.package(side).version for side in sides]
+    write = {'text': _text, 'json': _json, 'markdown': _markdown}
+    stdout.write(write[args.format](sides, packages, changes))
+    return 0
+
+
+# --- what changes
+
+
+def compare(
+    facts: catalog.Catalog,
+    source: releases.Release,
+    target: releases.Release,
+) -> list[Change]:
+    """Return what differs between two releases, in the order of a page.
+
+    Of the latest point release of each that the catalog has.
+
+    :raises CatalogError: when the catalog does not cover one of them.
+    """
+    sides = source, target
+    found = [
+        *_options(*(facts.options(side) for side in sides)),
+        *_policies(*(facts.policies(side) for side in sides)),
+        *_drivers(facts, *sides),
+        *_mappings('paste', *map(_paste, map(facts.paste, sides))),
+        *_mappings('requirement', *(_requirements(facts, s) for s in sides)),
+        *_database(facts, *sides),
+    ]
+    of, change = list(_TITLES), list(_ORDER)
+    return sorted(
+        found,
+        key=lambda one: (of.index(one.of), change.index(one.change), one.name),
+    )
+
+
+def _options(
+    before: options.OptionSet, after: options.OptionSet
+) -> Iterator[Change]:
+    olds, news = _by_place(before), _by_place(after)
+    renamed = set()
+    for (place, name), old in olds.items():
+        shown = _shown(place, name)
+        new = news.get((place, name))
+        if new is not None:
+            yield from _option(shown, old, new)
+            continue
+        match = _find(after, place, name)
+        if match is None:
+            yield Change('option', 'removed', shown)
+            continue
+        home = place if match.group is None else f'[{match.group}]'
+        renamed.add((options.place_key(home), match.option.name))
+        yield Change(
+            'option', 'renamed', shown, after=_shown(home, match.option.name)
+        )
+    for place, name in news.keys() - olds.keys() - renamed:
+        yield Change('option', 'added', _shown(place, name))
+
+
+def _by_place(
+    known: options.OptionSet,
+) -> dict[tuple[str, str], list[options.Option]]:
+    """Return the options by where they are read and their name.
+
+    Several where drivers register a name in several shapes.
+    """
+    found: dict[tuple[str, str], list[options.Option]] = {}
+    for one in known:
+        for place in (*(f'[{group}]' for group in one.groups), *one.kinds):
+            found.setdefault((options.place_key(place), one.name), []).append(
+                one
+            )
+    return found
+
+
+def _find(
+    known: options.OptionSet, place: str, name: str
+) -> Optional[options.Match]:
+    """Return what reads an old name of a place."""
+    if place == options.BACKEND:
+        return known.backend(name)
+    if place == options.NETWORK:
+        return known.network(name)
+    if place == options.BINDING_PROFILE:
+        return known.binding_profile(name)
+    if place == options.BACKUP:
+        return known.backup(name)
+    return known.find(place[1:-1], name)
+
+
+def _shown(place: str, name: str) -> str:
+    section = _SECTIONS.get(place) or place[1:-1]
+    return f'[{section}] {name}'
+
+
+def _option(
+    name: str, before: list[options.Option], after: list[options.Option]
+) -> Iterator[Change]:
+    for change, text in (('default', _default), ('type', _type)):
+        old, new = (
+            ' or '.join(sorted({text(one) for one in shapes}))
+            for shapes in (before, after)
+        )
+        if old != new:
+            yield Change('option', change, name, old, new)
+    for change, attribute in (
+        ('deprecated', 'deprecated_for_removal'),
+        ('required', 'required'),
+    ):
+        was, now = (
+            any(getattr(one, attribute) for one in shapes)
+            for shapes in (before, after)
+        )
+        if now and not was:
+            yield Change('option', change, name)
+
+
+def _default(one: options.Option) -> str:
+    if one.host_default:
+        return 'what the host has'
+    if isinstance(one.default, list):
+        return ','.join(map(str, one.default))
+    if isinstance(one.default, dict):
+        return ','.join(f'{key}:{one.default[key]}' for key in one.default)
+    if one.default is None:
+        return 'none'
+    return str(one.default) if one.default != '' else "''"
+
+
+def _type(one: options.Option) -> str:
+    return _type_words(one.type) + (', several times' if one.multi else '')
+
+
+def _type_words(kind: options.ValueType) -> str:
+    words = kind.name or kind.kind
+    if kind.item is not None:
+        words += f' of {_type_words(kind.item)}'
+    if kind.choices is not None:
+        words += f' ({", ".join(map(str, kind.choices))})'
+    if kind.min is not None:
+        words += f' from {kind.min:g}'
+    if kind.max is not None:
+        words += f' to {kind.max:g}'
+    if kind.regex is not None:
+        words += f' like {kind.regex}'
+    if kind.max_length is not None:
+        words += f' of at most {kind.max_length} characters'
+    return words
+
+
+def _policies(
+    before: Mapping[str, Any], after: Mapping[str, Any]
+) -> Iterator[Change]:
+    yield from _names('policy', before, after)
+    for name in before.keys() & after.keys():
+        old, new = before[name], after[name]
+        for change, attribute in (
+            ('check', 'check'),
+            ('old check', 'deprecated_check'),
+        ):
+            values = [getattr(one, attribute) or '' for one in (old, new)]
+            if values[0] != values[1]:
+                yield Change('policy', change, name, *values)
+        if old.scope_types != new.scope_types:
+            scopes = (', '.join(one.scope_types) for one in (old, new))
+            yield Change('policy', 'scope', name, *scopes)
+        if new.deprecated_for_removal and not old.deprecated_for_removal:
+            yield Change('policy', 'deprecated', name)
+
+
+def _drivers(
+    facts: catalog.Catalog,
+    source: releases.Release,
+    target: releases.Release,
+) -> Iterator[Change]:
+    for kind in drivers.KINDS:
+        before, after = (facts.plugins(s, kind) for s in (source, target))
+        of = 'driver' if kind == drivers.SHARE else 'plugin'
+        of = 'command' if kind in _COMMANDS else of
+        # A path that is still accepted for another is no driver.
+        if kind == drivers.SHARE:
+            moved = facts.plugins(target, drivers.SHARE_MOVED)
+        else:
+            moved = {}
+        for name, one in before.items():
+            if name in after or one.internal:
+                continue
+            shown = _kind(of, kind, name)
+            if name in moved:
+                new = moved[name].target or ''
+                yield Change(of, 'renamed', shown, after=new)
+            else:
+                yield Change(of, 'removed', shown)
+        for name, one in after.items():
+            old = before.get(name)
+            if one.internal:
+                continue
+            shown = _kind(of, kind, name)
+            if old is None:
+                yield Change(of, 'added', shown)
+                continue
+            if old.modes != one.modes:
+                modes = (_modes(driver) for driver in (old, one))
+                yield Change(of, 'modes', shown, *modes)
+            if old.target != one.target:
+                paths = old.target or '', one.target or ''
+                yield Change(of, 'path', shown, *paths)
+            if one.deprecated and not old.deprecated:
+                yield Change(of, 'deprecated', shown)
+
+
+def _kind(of: str, kind: str, name: str) -> str:
+    """Return a name with what it is of, where the title does not say."""
+    return f'{kind.replace("_", " ")} {name}' if of == 'plugin' else name
+
+
+def _modes(driver: drivers.Driver) -> str:
+    values = ' or '.join(str(mode) for mode in driver.modes) or 'unknown'
+    return f'driver_handles_share_servers = {values}'
+
+
+def _paste(sections: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    return {
+        f'[{section}] {key}': value
+        for section, keys in sections.items()
+        for key, value in keys.items()
+    }
+
+
+def _requirements(
+    facts: catalog.Catalog, release: releases.Release
+) -> dict[str, str]:
+    python = facts.package(release).requires_python
+    return {'python': python, **facts.requirements(release)}
+
+
+def _mappings(
+    of: str, before: Mapping[str, str], after: Mapping[str, str]
+) -> Iterator[Change]:
+    yield from _names(of, before, after)
+    for name in before.keys() & after.keys():
+        if before[name] != after[name]:
+            yield Change(of, 'version', name, before[name], after[name])
+
+
+def _names(
+    of: str, before: Iterable[str], after: Iterable[str]
+) -> Iterator[Change]:
+    for name in set(before) - set(after):
+        yield Change(of, 'removed', name)
+    for name in set(after) - set(before):
+        yield Change(of, 'added', name)
+
+
+def _database(
+    facts: catalog.Catalog,
+    source: releases.Release,
+    target: releases.Release,
+) -> Iterator[Change]:
+    tables = ({t for t, _ in facts.columns(s)} for s in (source, target))
+    yield from _names('table', *tables)
+    yield from _names(
+        'migration', *(facts.chain(side) for side in (source, target))
+    )
+
+
+# --- how it is shown
+
+
+def _grouped(
+    changes: Iterable[Change],
+) -> Iterator[tuple[str, list[Change]]]:
+    rows: dict[str, list[Change]] = {}
+    for one in changes:
+        rows.setdefault(one.of, []).append(one)
+    for of, found in rows.items():
+        yield f'{_TITLES[of]} ({len(found)})', found
+
+
+def _title(sides: Iterable[releases.Release], packages: Iterable[str]) -> str:
+    old, new = (
+        f'{side} (manila {version})' for side, version in zip(sides, packages)
+    )
+    return f'What changes from {old} to {new}'
+
+
+def _values(one: Change) -> str:
+    if not one.before and not one.after:
+        return ''
+    if one.change == 'renamed':
+        return f' -> {one.after}'
+    return f': {one.before or "-"} -> {one.after or "-"}'
+
+
+def _text(
+    sides: Iterable[releases.Release],
+    packages: Iterable[str],
+    changes: Iterable[Change],
+) -> str:
+    lines = [_title(sides, packages)]
+    for title, found in _grouped(changes):
+        width = max(len(one.change) for one in found)
+        lines += ['', title]
+        lines += [
+            f'  {one.change.ljust(width)}  {one.name}{_values(one)}'
+            for one in found
+        ]
+    return '\n'.join(lines) + '\n'
+
+
+def _json(
+    sides: Iterable[releases.Release],
+    packages: Iterable[str],
+    changes: Iterable[Change],
+) -> str:
+    source, target = (
+        {'release': side.name, 'manila': version}
+        for side, version in zip(sides, packages)
+    )
+    document = {
+        'source': source,
+        'target': target,
+        'changes': [one._asdict() for one in changes],
+    }
+    return json.dumps(document, indent=1) + '\n'
+
+
+def _markdown(
+    sides: Iterable[releases.Release],
+    packages: Iterable[str],
+    changes: Iterable[Change],
+) -> str:
+    lines = [f'# {_title(sides, packages)}']
+    for title, found in _grouped(changes):
+        lines += ['', f'## {title}', '', '| Change | Name | Before | After |']
+        lines += ['| --- | --- | --- | --- |']
+        lines += [
+            f'| {one.change} | {_code(one.name)} | {_code(one.before)} '
+            f'| {_code(one.after)} |'
+            for one in found
+        ]
+    return '\n'.join(lines) + '\n'
+
+
+def _code(text: str) -> str:
+    """Return a text as code in a cell of a table."""
+    if not text:
+        return ''
+    # A bar ends the cell, in code too.
+    quoted = text.replace('|', '\\|')
+    ticks = '`' if '`' not in text else '``'
+    return f'{ticks}{quoted}{ticks}'

@@ -1,0 +1,262 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What ``catalog list`` and ``catalog diff`` write."""
+
+import io
+import json
+
+import ddt
+import fixtures
+import testtools
+
+from manila_precheck import catalog as facts_
+from manila_precheck import releases
+from manila_precheck.catalog import options
+from manila_precheck.cmd import catalog
+from manila_precheck.cmd import precheck
+
+FACTS = facts_.Catalog()
+
+
+def between(source, target, of, *changes):
+    """Return the rows of some changes of a kind, without of and change."""
+    found = catalog.compare(
+        FACTS, releases.parse(source), releases.parse(target)
+    )
+    return [one[2:] for one in found if one.of == of and one.change in changes]
+
+
+@ddt.ddt
+class CompareTest(testtools.TestCase):
+    def test_options_that_go(self):
+        self.assertEqual(
+            [
+                ('[DEFAULT] watch_log_file', '', ''),
+                ('[healthcheck] path', '', ''),
+                (
+                    '[oslo_messaging_rabbit] '
+                    'ssl_enforce_hostname_verification',
+                    '',
+                    '',
+                ),
+            ],
+            between('2025.1', '2026.1', 'option', 'removed'),
+        )
+
+    def test_options_under_another_name(self):
+        rows = between('wallaby', 'xena', 'option', 'renamed')
+        self.assertIn(
+            ('[DEFAULT] quota_shares', '', '[quota] shares'),
+            rows,
+        )
+        # A new name is no new option.
+        names = [name for name, *_ in between('12', '13', 'option', 'added')]
+        self.assertNotIn('[quota] shares', names)
+
+    def test_defaults(self):
+        rows = between('wallaby', '2026.2', 'option', 'default')
+        self.assertIn(
+            (
+                '[keystone_authtoken] service_token_roles_required',
+                'False',
+                'True',
+            ),
+            rows,
+        )
+
+    def test_values(self):
+        self.assertIn(
+            (
+                '[DEFAULT] auth_strategy',
+                'string',
+                'string (keystone, noauth, noauthv2)',
+            ),
+            between('2025.1', '2026.1', 'option', 'type'),
+        )
+
+    def test_policies(self):
+        self.assertIn(
+            ('quota_set:update', 'rule:system-admin', 'rule:context_is_admin'),
+            between('wallaby', '2026.2', 'policy', 'check'),
+        )
+        self.assertEqual([], between('2025.1', '2026.1', 'policy', 'check'))
+
+    def test_plugins(self):
+        self.assertEqual(
+            [
+                ('api module manila.api.v1', '', ''),
+                ('coordination zake', '', ''),
+                ('emc plugin isilon', '', ''),
+            ],
+            between('2025.1', '2026.1', 'plugin', 'removed'),
+        )
+
+    def test_commands(self):
+        self.assertEqual(
+            [('manila-wsgi', '', '')],
+            between('2025.1', '2026.1', 'command', 'removed'),
+        )
+
+    def test_paste(self):
+        self.assertIn(
+            ('[app:api] paste.app_factory', '', ''),
+            between('2025.1', '2026.1', 'paste', 'removed'),
+        )
+
+    def test_the_database(self):
+        self.assertEqual(
+            [
+                ('encryption_refs', '', ''),
+                ('qos_type_specs', '', ''),
+                ('qos_types', '', ''),
+                ('share_instance_metadata', '', ''),
+            ],
+            between('2025.1', '2026.1', 'table', 'added'),
+        )
+        self.assertEqual(
+            3, len(between('2025.1', '2026.1', 'migration', 'added'))
+        )
+
+    def test_requirements(self):
+        self.assertIn(
+            ('python', '>=3.9', '>=3.10'),
+            between('2025.1', '2026.1', 'requirement', 'version'),
+        )
+
+    @ddt.data(*zip(FACTS.releases, FACTS.releases[1:]))
+    @ddt.unpack
+    def test_every_hop_is_the_difference_of_the_facts(self, before, after):
+        """Each option is gone, is new, or is in both, and in one row."""
+        found = catalog.compare(FACTS, before, after)
+        self.assertEqual(len(found), len(set(found)))
+
+        def names(release):
+            return {
+                (options.place_key(place), one.name)
+                for one in FACTS.options(release)
+                for place in (*(f'[{g}]' for g in one.groups), *one.kinds)
+            }
+
+        gone = names(before) - names(after)
+        told = [
+            one.name
+            for one in found
+            if one.of == 'option' and one.change in ('removed', 'renamed')
+        ]
+        self.assertEqual(len(gone), len(told))
+        policies = set(FACTS.policies(before)) ^ set(FACTS.policies(after))
+        self.assertEqual(
+            policies,
+            {
+                one.name
+                for one in found
+                if one.of == 'policy' and one.change in ('removed', 'added')
+            },
+        )
+
+    def test_a_release_against_itself(self):
+        release = releases.parse('2026.1')
+        self.assertEqual([], catalog.compare(FACTS, release, release))
+
+
+@ddt.ddt
+class CommandTest(testtools.TestCase):
+    def main(self, *words):
+        """Return (exit code, stdout, stderr)."""
+        streams = [
+            self.useFixture(fixtures.MonkeyPatch(f'sys.{name}', io.StringIO()))
+            for name in ('stdout', 'stderr')
+        ]
+        code = precheck.main(['catalog', *words])
+        return code, *(one.new_value.getvalue() for one in streams)
+
+    def test_list(self):
+        code, stdout, stderr = self.main('list')
+        lines = stdout.splitlines()
+        self.assertEqual((0, ''), (code, stderr))
+        self.assertEqual(
+            'RELEASE  MANILA  SERIES     PYTHON  DATABASE      SLURP', lines[0]
+        )
+        self.assertIn(
+            '2025.1   20.0.3  Epoxy      >=3.9   0d8c8f6d54a4  yes', lines
+        )
+        self.assertEqual(len(FACTS.releases), len(lines) - 1)
+
+    def test_text(self):
+        code, stdout, stderr = self.main('diff', '2025.1', '2026.1')
+        self.assertEqual((0, ''), (code, stderr))
+        head = 'What changes from 2025.1 (manila 20.0.3) to 2026.1 (manila '
+        self.assertTrue(stdout.startswith(head), stdout[:200])
+        for line in (
+            '  removed     [healthcheck] path',
+            '  renamed     [cache] redis_password -> [cache] password',
+            'Commands (1)',
+            '  version  python: >=3.9 -> >=3.10',
+        ):
+            self.assertIn(line, stdout.splitlines())
+
+    def test_json(self):
+        code, stdout, _ = self.main(
+            'diff', '2025.1', '2026.1', '--format', 'json'
+        )
+        document = json.loads(stdout)
+        self.assertEqual(
+            (0, {'release': '2025.1', 'manila': '20.0.3'}),
+            (code, document['source']),
+        )
+        self.assertIn(
+            {
+                'of': 'requirement',
+                'change': 'version',
+                'name': 'python',
+                'before': '>=3.9',
+                'after': '>=3.10',
+            },
+            document['changes'],
+        )
+
+    def test_markdown(self):
+        _, stdout, _ = self.main(
+            'diff', '2025.1', '2026.1', '--format', 'markdown'
+        )
+        lines = stdout.splitlines()
+        self.assertIn('## Requirements (10)', lines)
+        self.assertIn('| version | `python` | `>=3.9` | `>=3.10` |', lines)
+
+    @ddt.data(('a|b', '`a\\|b`'), ('a`b', '``a`b``'), ('', ''))
+    @ddt.unpack
+    def test_a_cell(self, text, cell):
+        self.assertEqual(cell, catalog._code(text))
+
+    @ddt.data(
+        (
+            ('2026.1', '2025.1'),
+            '2025.1 is not newer than 2026.1: an upgrade goes to a newer '
+            'release',
+        ),
+        (
+            ('2026.1', '2026.1'),
+            '2026.1 is not newer than 2026.1: an upgrade goes to a newer '
+            'release',
+        ),
+    )
+    @ddt.unpack
+    def test_no_upgrade(self, words, message):
+        self.assertEqual(
+            (255, '', f'manila-precheck: error: {message}\n'),
+            self.main('diff', *words),
+        )
+
+    def test_a_release_that_is_none(self):
+        code, stdout, stderr = self.main('diff', 'x', '2026.1')
+        self.assertEqual((255, ''), (code, stdout))
+        self.assertIn("unknown release 'x'", stderr)
