@@ -18,6 +18,7 @@ import subprocess
 import ddt
 import testtools
 
+from manila_precheck import releases
 from manila_precheck.catalog import behaviours
 from manila_precheck.catalog import history
 from manila_precheck.checks.in_flight_operations import states
@@ -39,6 +40,7 @@ print(json.dumps({
     'busy': constants.BUSY_TASK_STATES,
     'copying': constants.BUSY_COPYING_STATES,
     'rules': constants.ACCESS_RULES_STATES,
+    'protocols': constants.SUPPORTED_SHARE_PROTOCOLS,
     'shares': constants.SHARE_STATUSES
     if hasattr(constants, 'SHARE_STATUSES') else [],
 }))
@@ -154,3 +156,14 @@ class StatesTest(testtools.TestCase):
             set(found['rules']) - AT_REST, values(major, states.ACCESS_RULE)
         )
         self.assertEqual(set(), set(found['shares']) - instances - AT_REST)
+
+    @ddt.data(16, 17, 18, 19, 20, 21, 22, 23)
+    def test_the_share_protocols(self, major):
+        self.assertEqual(
+            constants(major)['protocols'],
+            list(
+                behaviours.load().subjects(
+                    'share-protocol', releases.from_major(major)
+                )
+            ),
+        )

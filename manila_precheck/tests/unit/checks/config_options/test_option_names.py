@@ -73,6 +73,7 @@ class NamesTest(testtools.TestCase):
         ('2024.1', '2025.1', 'AFS', "'AFS' is none", 'NFS,CIFS'),
         ('2025.1', '2025.2', '', 'it names none', 'NFS,CIFS'),
         ('2025.1', '2026.1', '', 'it names none', 'NFS,CIFS'),
+        ('2026.1', '2026.2', '', 'it names none', 'NFS,CIFS'),
     )
     @ddt.unpack
     def test_protocols(self, source, target, value, what, good):
@@ -82,6 +83,7 @@ class NamesTest(testtools.TestCase):
             target,
         )
         assigned = f'[DEFAULT] enabled_share_protocols = {value}'.rstrip()
+        more = ', LUSTRE, WEKAFS' if target == '2026.2' else ''
         self.assertEqual(
             (
                 self.finding(
@@ -89,7 +91,8 @@ class NamesTest(testtools.TestCase):
                     'DEFAULT/enabled_share_protocols',
                     2,
                     f'{assigned}: manila-api of {target} knows the share '
-                    'protocols NFS, CIFS, GLUSTERFS, HDFS, CEPHFS, MAPRFS; '
+                    'protocols NFS, CIFS, GLUSTERFS, HDFS, CEPHFS, '
+                    f'MAPRFS{more}; '
                     f'{what}, and it does not start',
                     [
                         (
@@ -169,6 +172,8 @@ class NamesTest(testtools.TestCase):
         ('2024.1', '2025.1', 'nfs,Cifs'),
         ('2024.1', '2025.1', '$glance'),
         ('2025.1', '2026.1', 'NFS,MAPRFS'),
+        # Both were a failure.
+        ('2026.1', '2026.2', 'NFS,LUSTRE,wekafs'),
     )
     @ddt.unpack
     def test_protocols_that_are_known(self, source, target, value):
