@@ -12,12 +12,12 @@
 # under the License.
 
 # Run the tests that ask real manila releases: those of every upgrade that is
-# tried, 2023.1 to 2026.2, and any other whose environment is there. On
-# databases that 2024.1 to 2026.2 made, each on MySQL or MariaDB and on
-# PostgreSQL; what a db purge of theirs then does, and a db sync, also from
-# before 2024.1; and what the catalog and the checks of files say, against their own oslo.config and
-# oslo.policy. What is said after the name goes to stestr. With --environments
-# nothing is run: the environments are made.
+# tried (qa/hops.py), and any other whose environment is there. On databases
+# that 2024.1 to 2026.2 made, each on MySQL or MariaDB and on PostgreSQL; what
+# a db purge of theirs then does, and a db sync, also from before 2024.1; and
+# what the catalog and the checks of files say, against their own oslo.config
+# and oslo.policy. What is said after the name goes to stestr. With
+# --environments nothing is run: the environments are made.
 #
 # MANILA_PRECHECK_VENVS is where the environments of the releases are, and
 # are made when they are not there (tools/manila_venv.py says with which
@@ -35,7 +35,7 @@ CACHE=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}
 export MANILA_PRECHECK_VENVS=${MANILA_PRECHECK_VENVS:-$CACHE/manila-precheck/venvs}
 
 # Two at a time: pip waits for the network half of the time.
-printf '%s\n' 22 20 18 16 23 21 \
+python3 -m qa.hops \
     | xargs -P 2 -I RELEASE \
         python3 tools/manila_venv.py RELEASE --dir "$MANILA_PRECHECK_VENVS"
 

@@ -19,9 +19,9 @@ A row is one of
 - ``py3.9`` to ``py3.13``: a new environment with the newest libraries,
 - ``oldest``: the oldest Python with the oldest libraries that
   requirements.txt allows,
-- ``2023.1`` and so on: the environment of that manila release, with its
-  upper constraints. It is copied; in the copy pip may neither complain nor
-  change a version of what was there.
+- ``2023.1`` and so on, the SLURP releases and the newest: the environment of
+  that manila release, with its upper constraints. It is copied; in the copy
+  pip may neither complain nor change a version of what was there.
 
 The wheel is built once; each row installs it, runs ``pip check``, and judges
 the demo site. The report has to be the same in every row, byte by byte. The
@@ -45,12 +45,12 @@ import manila_venv
 
 from manila_precheck import exceptions
 from manila_precheck import releases
+from qa import hops
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PYTHONS = ('3.9', '3.10', '3.11', '3.12', '3.13')
-RELEASES = ('2023.1', '2024.1', '2025.1', '2026.1', '2026.2')
 OLDEST = 'oldest'
-ROWS = (*(f'py{version}' for version in PYTHONS), OLDEST, *RELEASES)
+ROWS = (*(f'py{version}' for version in PYTHONS), OLDEST, *hops.RELEASES)
 
 # Checks that look at what is installed beside them.
 _LOCAL = (
@@ -154,7 +154,7 @@ class Matrix:
         """
         home = self.directory / name
         try:
-            if name in RELEASES:
+            if name in hops.RELEASES:
                 python, constraints = self._of_release(name, home)
             else:
                 python, constraints = self._of_python(name, home)

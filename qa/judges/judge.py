@@ -44,16 +44,10 @@ from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 from manila_precheck.evidence.database import connection
 from manila_precheck.tests import venvs
+from qa import hops
 from qa.judges import judge_generated
 from qa.judges import judge_inputs
 
-PAIRS = (
-    ('2023.1', '2024.1'),
-    ('2024.1', '2025.1'),
-    ('2025.1', '2026.1'),
-    ('2025.2', '2026.1'),
-    ('2026.1', '2026.2'),
-)
 CLASSES = (
     'known',
     'unknown',
@@ -127,7 +121,9 @@ def _ask(release: str, question: dict[str, Any]) -> Any:
 @functools.cache
 def sites() -> dict[str, judge_inputs.Site]:
     """Return every configuration: those of hand, and the generated ones."""
-    names = sorted({name for pair in PAIRS for name in pair if python(name)})
+    names = sorted(
+        {name for pair in hops.HOPS for name in pair if python(name)}
+    )
     texts = judge_generated.configurations(
         _ask(name, {'ask': 'samples'}) for name in names
     )
@@ -355,7 +351,7 @@ def _share(part: int, whole: int) -> str:
 def main() -> int:
     """Print the tables, and what differs."""
     bad = 0
-    for source, target in PAIRS:
+    for source, target in hops.HOPS:
         if not (python(source) and python(target)):
             print(f'{source} -> {target}: no environment, {venvs.VARIABLE}')
             continue

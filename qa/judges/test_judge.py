@@ -22,6 +22,7 @@ import ddt
 import testtools
 
 from manila_precheck.tests import venvs
+from qa import hops
 from qa.judges import judge
 from qa.judges import judge_inputs
 
@@ -31,7 +32,7 @@ from qa.judges import judge_inputs
 class JudgeTest(testtools.TestCase):
     maxDiff = None
 
-    @ddt.data(*judge.PAIRS)
+    @ddt.data(*hops.HOPS)
     @ddt.unpack
     def test_same_verdict_and_value_on_every_line(self, source, target):
         for release in (source, target):
@@ -46,7 +47,7 @@ class JudgeTest(testtools.TestCase):
             self.assertIn(kind, {line.real for line in counted})
 
     def test_every_driver_is_built_in_one_of_its_modes(self):
-        for release in sorted({name for pair in judge.PAIRS for name in pair}):
+        for release in sorted({name for pair in hops.HOPS for name in pair}):
             if not judge.python(release):
                 continue
             built, failed = judge.drivers_built(release)

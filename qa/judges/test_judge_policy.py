@@ -35,16 +35,10 @@ from manila_precheck.checks.policy_rules import rule_snapshots
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.policy import policy_files
 from manila_precheck.tests import venvs
+from qa import hops
 
 _VENVS = venvs.DIRECTORY
 _JUDGE = pathlib.Path(__file__).parent / 'judge_policy.py'
-_PAIRS = (
-    ('2023.1', '2024.1'),
-    ('2024.1', '2025.1'),
-    ('2025.1', '2026.1'),
-    ('2025.2', '2026.1'),
-    ('2026.1', '2026.2'),
-)
 _FACTS = catalog.Catalog()
 
 _PRODUCTION = """\
@@ -548,7 +542,9 @@ class JudgePolicyTest(testtools.TestCase):
         )
         return self.site.run('policy-rules').findings
 
-    @ddt.data(*((name, *pair) for name in sorted(_SITES) for pair in _PAIRS))
+    @ddt.data(
+        *((name, *pair) for name in sorted(_SITES) for pair in hops.HOPS)
+    )
     @ddt.unpack
     def test_site(self, name, source, target):
         findings = self.run_check(name, source, target)

@@ -32,6 +32,7 @@ from manila_precheck import releases
 from manila_precheck.engine import registry
 from manila_precheck.tests import databases
 from manila_precheck.tests import venvs
+from qa import hops
 
 # What a developer of manila writes, at the end of class Checks.
 _LINES = (
@@ -138,7 +139,7 @@ class ManilaStatusMySQLTest(databases.MySQLTest):
             ),
         )
 
-    @ddt.data('2024.1', '2025.1', '2026.1', '2026.2')
+    @ddt.data(*hops.TARGETS)
     def test_on_the_database_of_the_release(self, name):
         release = self.release(name)
         self.config(release, self.database(name))
@@ -165,7 +166,7 @@ class ManilaStatusMySQLTest(databases.MySQLTest):
         for title in (*self.titles(), _LAST):
             self.assertIn(f'Check: {title}', table.stdout)
 
-    @ddt.data('2024.1', '2025.1', '2026.1', '2026.2')
+    @ddt.data(*hops.TARGETS)
     def test_what_is_chosen_and_let_pass(self, name):
         """A fixed command line, tuned by a file and the environment."""
         release = self.release(name)
@@ -204,7 +205,7 @@ class ManilaStatusMySQLTest(databases.MySQLTest):
         self.assertEqual(2, skipped.returncode)
         self.assertIn("unknown check 'no-such-check'", skipped.stdout)
 
-    @ddt.data('2024.1', '2025.1', '2026.1', '2026.2')
+    @ddt.data(*hops.TARGETS)
     def test_before_the_first_install(self, name):
         release = self.release(name)
         self.config(
@@ -223,7 +224,7 @@ class ManilaStatusMySQLTest(databases.MySQLTest):
         )
         self.assertEqual(0, done.returncode, done.stdout)
 
-    @ddt.data('2024.1', '2025.1', '2026.1', '2026.2')
+    @ddt.data(*hops.TARGETS)
     def test_without_configuration(self, name):
         release = self.release(name)
         done = release.status('--json', conf=None)
@@ -233,7 +234,7 @@ class ManilaStatusMySQLTest(databases.MySQLTest):
             [_OWN, *self.titles(), _LAST], [one['check'] for one in found]
         )
 
-    @ddt.data('2024.1', '2025.1', '2026.1', '2026.2')
+    @ddt.data(*hops.TARGETS)
     def test_manilas_own_checks_inside_ours(self, name):
         release = self.release(name)
         release.write('policy.json', '{"share:create": "!"}')

@@ -28,6 +28,7 @@ from manila_precheck import model
 from manila_precheck import releases
 from manila_precheck import testing
 from manila_precheck.tests import venvs
+from qa import hops
 
 _SCRIPT = pathlib.Path(__file__).parent / 'ask_release.py'
 _DRIVERS = 'manila.share.drivers.'
@@ -239,7 +240,7 @@ class RealReleaseTest(testtools.TestCase):
             if finding.data['verdict'] in verdicts
         ]
 
-    @ddt.data('wallaby', '2023.1', '2024.1', '2025.1', '2026.1', '2026.2')
+    @ddt.data('wallaby', *hops.RELEASES)
     def test_names(self, release):
         questions = [
             [what, conf] for what, confs in _NAMES.items() for conf in confs
@@ -260,7 +261,7 @@ class RealReleaseTest(testtools.TestCase):
         """Say whether the release has no such option at all."""
         return self.findings(release, conf, ('unknown',))
 
-    @ddt.data('wallaby', '2023.1', '2024.1', '2025.1', '2026.1', '2026.2')
+    @ddt.data('wallaby', *hops.RELEASES)
     def test_needs(self, release):
         cases = []
         for name, (fixed, wanted) in _BACK_ENDS.items():

@@ -12,13 +12,15 @@
 
 """Upgrade real manila control planes, and score what was predicted.
 
-    python -m qa.upgrade 2025.1 2026.1
+    python -m qa.upgrade
+    python -m qa.upgrade 2025.2 2026.1
     python -m qa.upgrade --all
     python -m qa.upgrade \\
         --server postgresql 2025.1 2026.1
 
-It needs the programs of MariaDB, or PostgreSQL, and RabbitMQ, and starts
-servers of its own.
+Without releases it is the upgrade to the newest SLURP release from the one
+before. It needs the programs of MariaDB, or PostgreSQL, and RabbitMQ, and
+starts servers of its own.
 The exit code is 1 when a scenario did not go as it should, 2 when the
 harness itself could not do its work.
 """
@@ -32,21 +34,13 @@ import time
 
 from manila_precheck import releases
 from manila_precheck.tests import server_programs
+from qa import hops
 from qa.upgrade import broker
 from qa.upgrade import databases
 from qa.upgrade import environments
 from qa.upgrade import processes
 from qa.upgrade import run
 from qa.upgrade import table
-
-#: The upgrades that are tried.
-PATHS = (
-    ('2023.1', '2024.1'),
-    ('2024.1', '2025.1'),
-    ('2025.1', '2026.1'),
-    ('2025.2', '2026.1'),
-    ('2026.1', '2026.2'),
-)
 
 
 def _end(number, _frame):
@@ -84,9 +78,10 @@ def main(argv=None):
         '--table', metavar='FILE', help='write the results as reST'
     )
     args = parser.parse_args(argv)
-    if args.all == bool(args.source) or bool(args.source) != bool(args.target):
+    if bool(args.source) != bool(args.target) or (args.all and args.source):
         parser.error('name a source and a target release, or --all')
-    paths = PATHS if args.all else ((args.source, args.target),)
+    one = (args.source, args.target) if args.source else hops.MOST_COMMON
+    paths = hops.HOPS if args.all else (one,)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     server = databases.SERVERS[args.server]
