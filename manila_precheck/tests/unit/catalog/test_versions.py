@@ -11,11 +11,17 @@
 # under the License.
 
 import ddt
-from hypothesis import given
+import hypothesis
 from hypothesis import strategies
 import testtools
 
 from manila_precheck.catalog import versions
+
+# How fast examples are made depends on what else the machine does.
+_SETTINGS = hypothesis.settings(
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 
 CEPH = {'Quincy': '17', 'Reef': '18', 'Squid': '19'}
 
@@ -90,12 +96,14 @@ class CompareTest(testtools.TestCase):
     def test_within(self, one, series, expected):
         self.assertIs(expected, versions.within(one, series, CEPH))
 
-    @given(strategies.lists(strategies.integers(0, 99), min_size=1))
+    @_SETTINGS
+    @hypothesis.given(strategies.lists(strategies.integers(0, 99), min_size=1))
     def test_a_version_is_itself(self, numbers):
         text = '.'.join(str(number) for number in numbers)
         self.assertEqual(0, versions.compare(text, text))
 
-    @given(
+    @_SETTINGS
+    @hypothesis.given(
         *[strategies.lists(strategies.integers(0, 9), min_size=3, max_size=3)]
         * 2
     )
@@ -108,6 +116,7 @@ class CompareTest(testtools.TestCase):
             ),
         )
 
-    @given(strategies.text(), strategies.text())
+    @_SETTINGS
+    @hypothesis.given(strategies.text(), strategies.text())
     def test_any_text_is_answered(self, one, other):
         self.assertIn(versions.compare(one, other), (None, -1, 0, 1))
