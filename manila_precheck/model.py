@@ -17,6 +17,7 @@ to run are passed in, so the same input gives the same report.
 """
 
 from collections.abc import Mapping
+from collections.abc import Sequence
 import dataclasses
 import enum
 import re
@@ -267,9 +268,6 @@ class Waiver:
 class Finding:
     """One thing that one check has to say of one object."""
 
-    check_id: str
-    """The id of the check that says it."""
-
     severity: Severity
     """How much it weighs."""
 
@@ -279,10 +277,10 @@ class Finding:
     message: str
     """One sentence: the object, the value found, what will happen."""
 
-    remediation: tuple[Remediation, ...] = ()
+    remediation: Sequence[Remediation] = ()
     """What to do, in order; empty when nothing has to be done."""
 
-    references: tuple[str, ...] = ()
+    references: Sequence[str] = ()
     """Where the facts come from: a release and file, a bug, a page."""
 
     data: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
@@ -290,6 +288,9 @@ class Finding:
 
     aspect: str = ''
     """Tells apart two findings of one check on one subject; mostly ''."""
+
+    check_id: str = ''
+    """The id of the check that says it; set by the run."""
 
     waiver: Optional[Waiver] = None
     """What lets it pass; set by the run, never by a check."""

@@ -14,7 +14,6 @@
 
 import abc
 from collections.abc import Iterable
-from collections.abc import Mapping
 import re
 from typing import Any
 from typing import ClassVar
@@ -110,28 +109,6 @@ class Check(abc.ABC):
         Asked at the stages of :attr:`drains`, of findings of this check.
         """
         return finding.severity >= model.Severity.WARNING
-
-    def finding(
-        self,
-        severity: model.Severity,
-        subject: model.Subject,
-        message: str,
-        remediation: Iterable[model.Remediation] = (),
-        references: Iterable[str] = (),
-        data: Optional[Mapping[str, model.Scalar]] = None,
-        aspect: str = '',
-    ) -> model.Finding:
-        """Return a finding of this check."""
-        return model.Finding(
-            check_id=self.id,
-            severity=severity,
-            subject=subject,
-            message=message,
-            remediation=tuple(remediation),
-            references=tuple(references),
-            data=dict(data or {}),
-            aspect=aspect,
-        )
 
 
 def validate(name: str, candidate: Any) -> type[Check]:

@@ -316,12 +316,15 @@ def _findings(
 
 
 def _valid(item: Any, check_id: str) -> model.Finding:
-    """Return a finding made of what a check yields, of plain types.
+    """Return a finding of a check made of what it yields, of plain types.
 
     :raises PluginError: saying what of it is not as
         :class:`manila_precheck.model.Finding` has it.
     """
-    if not isinstance(item, model.Finding) or item.check_id != check_id:
+    if not isinstance(item, model.Finding) or item.check_id not in (
+        '',
+        check_id,
+    ):
         raise exceptions.PluginError(
             f'it yielded {_shown(item)}, which is not a finding of its own'
         )
@@ -379,7 +382,8 @@ def _is(name: str, value: Any, kind: type) -> bool:
 
 
 def _all(name: str, value: Any) -> tuple[Any, ...]:
-    _is(name, value, tuple)
+    if not isinstance(value, (list, tuple)):
+        raise _wrong(name, value, 'a list or tuple')
     return tuple(value)
 
 

@@ -252,10 +252,10 @@ def _on(
 def _did_not_look(name: str, one: model.CheckResult) -> model.Finding:
     failed = one.outcome is Outcome.ERROR
     return model.Finding(
-        one.id,
         Severity.FAILURE if failed else Severity.WARNING,
         model.Subject('host', name),
         f'{"error" if failed else "skipped"} on {name}: {one.reason}',
+        check_id=one.id,
         data={'hosts': name},
         aspect=one.outcome.value,
     )
@@ -384,11 +384,11 @@ def _of_host(
     advice: str,
 ) -> model.Finding:
     return model.Finding(
-        HOSTS,
         severity,
         model.Subject('host', name),
         message,
         (model.advice(advice),),
+        check_id=HOSTS,
         aspect=aspect,
     )
 
@@ -499,7 +499,6 @@ def _of_one_machine(reports: Reports) -> Iterator[model.Finding]:
     for machine, names in sorted(found.items()):
         if len(names) > 1:
             yield model.Finding(
-                HOSTS,
                 Severity.WARNING,
                 model.Subject('host', machine),
                 f'the reports of {_where(names)} were all made on a machine '
@@ -510,6 +509,7 @@ def _of_one_machine(reports: Reports) -> Iterator[model.Finding]:
                         'machines names of their own.'
                     ),
                 ),
+                check_id=HOSTS,
                 data={'hosts': ','.join(names)},
                 aspect='machine',
             )
@@ -563,13 +563,13 @@ def _expired(
                 ).append(name)
     for (key, owner, expires), hosts in sorted(found.items()):
         yield model.Finding(
-            HOSTS,
             Severity.WARNING,
             model.Subject('waiver', key),
             f'the waiver {key} of {owner}, in the reports of '
             f'{_where(hosts)}, expired on {expires}: what it waived counts '
             'again',
             (model.advice('Decide again, and give it a new date.'),),
+            check_id=HOSTS,
             data={'hosts': ','.join(hosts)},
             aspect='expired',
         )
@@ -612,7 +612,6 @@ def _difference(
     )
     place = settings[odd[0]]
     return model.Finding(
-        DRIFT,
         Severity.INFO if option == _BACKENDS else Severity.WARNING,
         model.Subject('option', option, place.file, place.line),
         f'[{group}] {name} is {words}',
@@ -622,6 +621,7 @@ def _difference(
                 'meant.'
             ),
         ),
+        check_id=DRIFT,
         data={'hosts': ','.join(odd)},
     )
 
@@ -695,10 +695,10 @@ def _different(
         remedy = f'Compare {path} of these hosts.'
     odd = sorted(digests.keys() - set(groups[0]))
     return model.Finding(
-        DRIFT,
         Severity.WARNING if of_api else Severity.INFO,
         model.Subject('file', path, path),
         message,
         (model.advice(remedy),),
+        check_id=DRIFT,
         data={'hosts': ','.join(odd)},
     )

@@ -151,7 +151,6 @@ class BackendDrivers(databases.Scenarios):
         if isinstance(remediation, str):
             remediation = [remediation]
         return model.Finding(
-            'backend-drivers',
             severity,
             model.Subject(
                 'backend', name, self.site.file('manila.conf'), line
@@ -164,6 +163,7 @@ class BackendDrivers(databases.Scenarios):
                 for r in remediation
             ),
             tuple(references),
+            check_id='backend-drivers',
             data={'driver': driver, **data},
             aspect=aspect,
         )

@@ -72,7 +72,7 @@ class AcmePoolNames(check.Check):
                 )
                 if ' ' in line.value:
                     new = line.value.replace(' ', '-')
-                    yield self.finding(
+                    yield model.Finding(
                         model.Severity.FAILURE,
                         subject,
                         f'[{backend.name}] acme_pool = {line.value}: the '
@@ -87,7 +87,7 @@ class AcmePoolNames(check.Check):
                         aspect='space',
                     )
                 if len(line.value) > longest:
-                    yield self.finding(
+                    yield model.Finding(
                         model.Severity.WARNING,
                         subject,
                         f'[{backend.name}] acme_pool has '

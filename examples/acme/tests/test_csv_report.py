@@ -27,10 +27,10 @@ class CsvReporterTest(testtools.TestCase):
             model.Outcome.FOUND,
             findings=(
                 model.Finding(
-                    'one',
                     model.Severity.FAILURE,
                     model.Subject('share', '=cmd()'),
                     '=HYPERLINK("x"), then\na second line',
+                    check_id='one',
                 ),
             ),
         )

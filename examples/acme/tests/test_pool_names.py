@@ -42,11 +42,11 @@ class AcmePoolNamesTest(testtools.TestCase):
 
     def finding(self, severity, message, remediation, aspect):
         return model.Finding(
-            'acme-pool-names',
             severity,
             model.Subject('backend', 'acme', self.site.file('manila.conf'), 5),
             message,
             remediation,
+            check_id='acme-pool-names',
             aspect=aspect,
         )
 

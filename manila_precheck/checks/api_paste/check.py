@@ -62,4 +62,4 @@ class ApiPaste(check.Check):
 
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
         """Yield what keeps manila-api from starting, and what it misses."""
-        yield from judge.Judge(self, ctx).findings()
+        yield from judge.Judge(ctx).findings()

@@ -12,8 +12,8 @@
 
 """What the target makes of one api-paste.ini."""
 
-from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Optional
 
 from manila_precheck import model
@@ -22,7 +22,6 @@ from manila_precheck.catalog import drivers
 from manila_precheck.checks.api_paste import factories
 from manila_precheck.checks.api_paste import loader
 from manila_precheck.checks.api_paste import writer
-from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.evidence import paste
 from manila_precheck.evidence.config import config_reader
@@ -33,8 +32,7 @@ Severity = model.Severity
 class Judge:
     """One file, loaded by the target."""
 
-    def __init__(self, owner: check.Check, ctx: context.Context) -> None:
-        self._owner = owner
+    def __init__(self, ctx: context.Context) -> None:
         self._catalog = ctx.catalog
         self._target = ctx.upgrade.target
         self._file = ctx.paste
@@ -292,7 +290,7 @@ class Judge:
         self,
         place: loader.Place,
         message: str,
-        remediation: Iterable[model.Remediation],
+        remediation: Sequence[model.Remediation],
         aspect: str,
         data: Optional[dict[str, model.Scalar]] = None,
     ) -> model.Finding:
@@ -312,11 +310,11 @@ class Judge:
         title: str,
         line: Optional[int],
         message: str,
-        remediation: Iterable[model.Remediation],
+        remediation: Sequence[model.Remediation],
         aspect: str,
         data: Optional[dict[str, model.Scalar]] = None,
     ) -> model.Finding:
-        return self._owner.finding(
+        return model.Finding(
             severity,
             model.Subject('paste', title, self._file.path, line),
             message,
@@ -326,6 +324,6 @@ class Judge:
                 if aspect in ('factory', 'lacking')
                 else []
             ),
-            data,
+            data or {},
             aspect,
         )

@@ -20,7 +20,6 @@ from manila_precheck import model
 from manila_precheck.catalog import conditions
 from manila_precheck.catalog import requirements
 from manila_precheck.checks.backend_drivers import affected_shares
-from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
@@ -29,7 +28,6 @@ from manila_precheck.evidence.config import config_reader
 class BackEnd:
     """A back end that manila-share is told to start.
 
-    :param owner: the check that the findings are of.
     :param ctx: the upgrade, the catalog and the configuration.
     :param configured: where it is named, and its section.
     :param behind: counts what stands behind the back ends.
@@ -37,7 +35,6 @@ class BackEnd:
 
     def __init__(
         self,
-        owner: check.Check,
         ctx: context.Context,
         configured: config_files.Backend,
         behind: affected_shares.Radius,
@@ -58,7 +55,6 @@ class BackEnd:
             if self.driver_line is not None
             else conditions.DEFAULT_DRIVER
         )
-        self._owner = owner
         self._behind = behind
 
     def line(self, name: str) -> Optional[config_files.Setting]:
@@ -181,7 +177,7 @@ class BackEnd:
 
         :param line: the line at fault; None when there is none.
         """
-        return self._owner.finding(
+        return model.Finding(
             severity,
             model.Subject(
                 'backend',

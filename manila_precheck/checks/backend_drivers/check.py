@@ -136,7 +136,7 @@ class BackendDrivers(check.Check):
             conf, *config_files.ENABLED_BACKENDS
         )
         if why is not None:
-            yield self.finding(
+            yield model.Finding(
                 model.Severity.WARNING,
                 model.Subject('option', 'DEFAULT/enabled_share_backends'),
                 f'which back ends manila-share starts is not judged: {why}',
@@ -145,7 +145,7 @@ class BackendDrivers(check.Check):
             )
             return
         if not conf.runs_share:
-            yield self.finding(
+            yield model.Finding(
                 model.Severity.INFO,
                 model.Subject('option', 'DEFAULT/enabled_share_backends'),
                 'no back end is configured: enabled_share_backends is not '
@@ -153,12 +153,13 @@ class BackendDrivers(check.Check):
                 f'{conditions.DEFAULT_DRIVER} from [DEFAULT]',
             )
             return
-        given = inputs.gather(self, ctx)
+        options = ctx.options_of(self.id)
+        given = inputs.gather(ctx, options)
         errors = list(given.errors)
         behind = affected_shares.Radius(ctx)
         loads = []
         for configured in conf.backends:
-            one = backend.BackEnd(self, ctx, configured, behind)
+            one = backend.BackEnd(ctx, configured, behind)
             loaded = yield from loading.judge(one, given.matrix)
             if loaded is not None:
                 loads.append((one, loaded))
@@ -169,10 +170,10 @@ class BackendDrivers(check.Check):
             errors.append(f'python: {exc}')
             python = None
         if python is not None:
-            yield from environment.judge(self, ctx, python)
+            yield from environment.judge(ctx, python)
         for one, loaded in loads:
             yield from self._behind(one, loaded, given, python)
-        yield from inputs.not_enabled(self, ctx, given.inventory_file)
+        yield from inputs.not_enabled(ctx, given.inventory_file)
         if errors:
             # The rest has been said.
             raise exceptions.SourceUnusable('; '.join(errors))
@@ -191,7 +192,7 @@ class BackendDrivers(check.Check):
             )
         ]
         foreign = [loaded.now for _, loaded in loads if loaded.foreign]
-        return environment.ask(self, ctx, wanted, foreign)
+        return environment.ask(ctx.options_of(self.id).python, wanted, foreign)
 
     def _behind(
         self,

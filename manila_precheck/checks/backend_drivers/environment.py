@@ -19,7 +19,6 @@ from typing import Optional
 from manila_precheck import model
 from manila_precheck import releases
 from manila_precheck.catalog import requirements
-from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.evidence.host import interpreter
 
@@ -27,17 +26,16 @@ Severity = model.Severity
 
 
 def ask(
-    owner: check.Check,
-    ctx: context.Context,
+    path: Optional[str],
     libraries: Iterable[requirements.Library],
     classes: Iterable[str],
 ) -> Optional[interpreter.Environment]:
     """Ask the Python for what the back ends need; None: none is named.
 
+    :param path: the interpreter.
     :param classes: the drivers that are not manila's.
     :raises SourceUnusable: when it cannot be run.
     """
-    path = ctx.options_of(owner.id).python
     if not path:
         return None
     wanted = list(libraries)
@@ -50,7 +48,6 @@ def ask(
 
 
 def judge(
-    owner: check.Check,
     ctx: context.Context,
     python: interpreter.Environment,
 ) -> Iterator[model.Finding]:
@@ -63,7 +60,7 @@ def judge(
     subject = model.Subject('python', python.path)
     if python.python[:2] < package.least_python:
         least = '.'.join(str(number) for number in package.least_python)
-        yield owner.finding(
+        yield model.Finding(
             Severity.FAILURE,
             subject,
             f'{python.path} is Python {here}, but {target} requires {least} '
@@ -85,7 +82,7 @@ def judge(
     else:
         severity = Severity.WARNING
         text = f'has manila {version}, which is not {target}'
-    yield owner.finding(
+    yield model.Finding(
         severity,
         subject,
         f'{python.path} is Python {here} and {text}; the libraries of the '

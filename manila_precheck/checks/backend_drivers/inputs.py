@@ -13,6 +13,7 @@
 """What the operator and installed packages say about storage."""
 
 from collections.abc import Iterator
+from typing import Any
 from typing import NamedTuple
 from typing import Optional
 from typing import Union
@@ -23,7 +24,6 @@ from manila_precheck.catalog import matrix_format
 from manila_precheck.catalog import support
 from manila_precheck.checks.backend_drivers import inventory
 from manila_precheck.checks.backend_drivers import matrix_plugins
-from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.evidence.files import yaml_file
 
@@ -50,9 +50,11 @@ class Inputs(NamedTuple):
         return found.backends.get(backend, ()), found.path
 
 
-def gather(owner: check.Check, ctx: context.Context) -> Inputs:
-    """Read the matrices and the inventory; what fails leaves the rest."""
-    options = ctx.options_of(owner.id)
+def gather(ctx: context.Context, options: Any) -> Inputs:
+    """Read the matrices and the inventory; what fails leaves the rest.
+
+    :param options: the check's own.
+    """
     errors: list[str] = []
     parts: list[support.Part] = []
     declared = None
@@ -69,7 +71,7 @@ def gather(owner: check.Check, ctx: context.Context) -> Inputs:
             errors.append(f'storage_inventory: {exc}')
     findings = []
     for brought in matrix_plugins.read():
-        made = _brought(owner, brought)
+        made = _brought(brought)
         if isinstance(made, model.Finding):
             findings.append(made)
         else:
@@ -86,7 +88,7 @@ def _part(found: yaml_file.Document, origin: str) -> support.Part:
 
 
 def _brought(
-    owner: check.Check, brought: matrix_plugins.Brought
+    brought: matrix_plugins.Brought,
 ) -> Union[model.Finding, support.Part]:
     error = brought.error
     if brought.found is not None:
@@ -95,7 +97,7 @@ def _brought(
         except exceptions.SourceUnusable as exc:
             error = str(exc)
     package = brought.origin.partition(' ')[0]
-    return owner.finding(
+    return model.Finding(
         model.Severity.WARNING,
         model.Subject('package', package),
         f'the support matrix {brought.name} of {brought.origin} cannot be '
@@ -107,7 +109,6 @@ def _brought(
 
 
 def not_enabled(
-    owner: check.Check,
     ctx: context.Context,
     declared: Optional[inventory.Inventory],
 ) -> Iterator[model.Finding]:
@@ -120,7 +121,7 @@ def not_enabled(
             continue
         there = ctx.config.section(name) is not None
         what = 'is not enabled' if there else 'has no section in any file'
-        yield owner.finding(
+        yield model.Finding(
             model.Severity.INFO if there else model.Severity.WARNING,
             model.Subject('backend', name, declared.path, line),
             f'the inventory names {name}, which {what}; it was not compared',

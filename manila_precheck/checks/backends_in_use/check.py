@@ -79,7 +79,7 @@ class BackendsInUse(check.Check):
                 )
                 if number
             )
-            finding = self.finding(
+            finding = model.Finding(
                 site.severity(use.host),
                 model.Subject('backend', use.host),
                 f'{use.host} {site.why(use.host)}; it still holds {held}',

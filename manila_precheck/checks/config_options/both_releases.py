@@ -15,9 +15,7 @@
 import functools
 from typing import Optional
 
-from manila_precheck import model
 from manila_precheck import releases
-from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
@@ -26,12 +24,10 @@ from manila_precheck.evidence.config import config_reader
 class Sides:
     """What the source and the target make of some configuration files.
 
-    :param owner: the check whose findings they become.
     :param ctx: the run.
     """
 
-    def __init__(self, owner: check.Check, ctx: context.Context) -> None:
-        self._owner = owner
+    def __init__(self, ctx: context.Context) -> None:
         self.ctx = ctx
         self.conf = ctx.config
         self.catalog = ctx.catalog
@@ -65,49 +61,3 @@ class Sides:
         """Return '[section] name = value' for a message, on one line."""
         value = ' '.join(self.shown(setting).split())
         return f'[{setting.section}] {setting.name} = {value}'.rstrip()
-
-    def finding(
-        self,
-        severity: model.Severity,
-        setting: config_files.Setting,
-        verdict: str,
-        message: str,
-        remediation: Optional[list[model.Remediation]] = None,
-        data: Optional[dict[str, model.Scalar]] = None,
-        aspect: str = '',
-    ) -> model.Finding:
-        """Return a finding about one line."""
-        return self.about(
-            severity,
-            model.Subject(
-                'option',
-                f'{setting.group}/{setting.name}',
-                setting.file,
-                setting.line or None,
-            ),
-            verdict,
-            message,
-            remediation,
-            data,
-            aspect,
-        )
-
-    def about(
-        self,
-        severity: model.Severity,
-        subject: model.Subject,
-        verdict: str,
-        message: str,
-        remediation: Optional[list[model.Remediation]] = None,
-        data: Optional[dict[str, model.Scalar]] = None,
-        aspect: str = '',
-    ) -> model.Finding:
-        """Return a finding about an option, which may stand in no line."""
-        return self._owner.finding(
-            severity,
-            subject,
-            message,
-            remediation or [],
-            data={'verdict': verdict, **(data or {})},
-            aspect=aspect,
-        )

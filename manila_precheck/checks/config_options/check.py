@@ -96,7 +96,7 @@ class ConfigOptions(check.Check):
 
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
         """Yield what is wrong with each line, then what is missing."""
-        both = both_releases.Sides(self, ctx)
+        both = both_releases.Sides(ctx)
         judges = (
             option_lines.Lines(both),
             option_names.Names(both),

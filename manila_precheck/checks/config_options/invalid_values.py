@@ -39,15 +39,14 @@ def findings(
     else:
         already = f'so does {both.source.release}'
     admitted = values.admits(now.option.type)
-    yield both.finding(
+    yield model.Finding(
         model.Severity.FAILURE,
-        setting,
-        'invalid',
+        setting.subject,
         f'[{setting.section}] {setting.name} = '
         f'{both.shown(setting)}: {both.target.release} refuses '
         f'the value and the service that reads it ends; {already}',
         _instead(setting, now.option, admitted),
-        {'admits': admitted},
+        data={'verdict': 'invalid', 'admits': admitted},
         aspect='value',
     )
 

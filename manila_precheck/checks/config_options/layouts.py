@@ -50,10 +50,9 @@ class Layouts:
             return
         if setting not in target.effective(setting):
             return
-        yield self._sides.finding(
+        yield model.Finding(
             model.Severity.FAILURE,
-            setting,
-            'invalid',
+            setting.subject,
             f'{self._sides.assigned(setting)}: the driver of '
             f'{target.release} knows {" and ".join(known)}; manila-share '
             'exits with 1 and starts no back end',
@@ -62,6 +61,6 @@ class Layouts:
                     '[{}]\n{} = {}', setting.section, _OPTION, known[0]
                 )
             ],
-            {'named': value},
+            data={'verdict': 'invalid', 'named': value},
             aspect='names',
         )

@@ -82,40 +82,40 @@ class Lines:
         name = f'[{setting.section}] {setting.name}'
         unjudged = self._why_not_judged(setting, now)
         if unjudged is not None and not before.read:
-            return self._sides.finding(
+            return model.Finding(
                 Severity.INFO,
-                setting,
-                'unjudged',
+                setting.subject,
                 f'{name} is not judged: {unjudged}',
+                data={'verdict': 'unjudged'},
             )
         if now.why is Why.FOREIGN:
-            return self._sides.finding(
+            return model.Finding(
                 Severity.INFO,
-                setting,
-                'unjudged',
+                setting.subject,
                 f'{name} is in a section whose driver or plugin manila '
                 f'{target} does not ship; whether that one reads it is not '
                 'known',
+                data={'verdict': 'unjudged'},
             )
         if now.why in _INEFFECTIVE and not (
             now.why is Why.OLD_NAME and before.read
         ):
-            return self._sides.finding(
+            return model.Finding(
                 Severity.INFO,
-                setting,
-                'ineffective',
+                setting.subject,
                 f'{name} has no effect: {self._reader_of(setting, now)}',
+                data={'verdict': 'ineffective'},
             )
         if before.read:
             return self._removed(setting, now)
         reason = self._unknown(setting, now)
         hint = self._hints.hint(setting)
-        return self._sides.finding(
+        return model.Finding(
             Severity.INFO,
-            setting,
-            'unknown',
+            setting.subject,
             f'{name} is ignored: {reason}',
             [model.advice(hint)] if hint else [],
+            data={'verdict': 'unknown'},
         )
 
     def _why_not_judged(
@@ -167,10 +167,9 @@ class Lines:
         if masked:
             text += f'; {masked_by[-1].where} masks it already'
         hint = '' if lines else self._hints.hint(setting)
-        return self._sides.finding(
+        return model.Finding(
             Severity.INFO if masked else Severity.WARNING,
-            setting,
-            'removed',
+            setting.subject,
             text,
             [
                 *lines,
@@ -178,6 +177,7 @@ class Lines:
                     f'Remove {setting.place} with the upgrade. {hint}'.rstrip()
                 ),
             ],
+            data={'verdict': 'removed'},
         )
 
     def _instead(
@@ -264,16 +264,18 @@ class Lines:
             lines = []
         elif before.option is None:
             text += f', which {self._source.release} does not know yet'
-        return self._sides.finding(
+        return model.Finding(
             self._weight(setting, before.read and not before.old, masked_by),
-            setting,
-            'renamed',
+            setting.subject,
             text,
             [
                 *lines,
                 model.advice(f'Remove {setting.place}.'),
             ],
-            {'option': f'{now.group}/{now.option.name}'},
+            data={
+                'verdict': 'renamed',
+                'option': f'{now.group}/{now.option.name}',
+            },
         )
 
     def _deprecated(
@@ -296,10 +298,9 @@ class Lines:
             text += f' (since {since})'
         if masked_by is not None:
             text += f'; {masked_by.where} masks it'
-        return self._sides.finding(
+        return model.Finding(
             self._weight(setting, before.read and not was, masked_by),
-            setting,
-            'deprecated',
+            setting.subject,
             text,
             [
                 model.advice(
@@ -307,6 +308,7 @@ class Lines:
                     'upgrade to a release that no longer reads it.'
                 )
             ],
+            data={'verdict': 'deprecated'},
             aspect='deprecated',
         )
 
@@ -338,12 +340,11 @@ class Lines:
         self, setting: config_files.Setting, masked_by: config_files.Setting
     ) -> model.Finding:
         value = ' '.join(self._sides.shown(masked_by).split()) or 'nothing'
-        return self._sides.finding(
+        return model.Finding(
             Severity.INFO,
-            setting,
-            'masked',
+            setting.subject,
             f'{self._sides.assigned(setting)} has no effect: '
             f'{masked_by.where} sets it again, to {value}',
-            data={'masked_by': masked_by.where},
+            data={'verdict': 'masked', 'masked_by': masked_by.where},
             aspect='masked',
         )

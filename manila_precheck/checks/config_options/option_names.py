@@ -258,14 +258,13 @@ class Names:
     ) -> model.Finding:
         setting = named.setting
         one = len(named.names) == 1
-        return self._sides.finding(
+        return model.Finding(
             severity,
-            setting,
-            verdict,
+            setting.subject,
             f'[{setting.section}] {setting.name}: '
             f'{named.name or "an empty name"} {message}',
             remediation,
-            {'named': named.name, **(data or {})},
+            data={'verdict': verdict, 'named': named.name, **(data or {})},
             aspect='names' if one else f'names:{named.name}',
         )
 

@@ -58,10 +58,9 @@ class Protocols:
             return
         what = f'{unknown[0]!r} is none' if unknown else 'it names none'
         good = [one for one in named if one not in unknown] or ['NFS', 'CIFS']
-        yield self._sides.finding(
+        yield model.Finding(
             model.Severity.FAILURE,
-            setting,
-            'invalid',
+            setting.subject,
             f'{self._sides.assigned(setting)}: manila-api of {target.release} '
             f'knows the share protocols {", ".join(known)}; {what}, and '
             'it does not start',
@@ -73,6 +72,9 @@ class Protocols:
                     ','.join(good),
                 )
             ],
-            {'named': unknown[0] if unknown else ''},
+            data={
+                'verdict': 'invalid',
+                'named': unknown[0] if unknown else '',
+            },
             aspect='names',
         )

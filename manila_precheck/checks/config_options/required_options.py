@@ -86,7 +86,7 @@ class Needed:
         found = self._sides.conf.effective([(name, 'share_driver')])
         line = found[0] if found else backend.source
         what = ' or '.join(lack.names)
-        return self._sides.about(
+        return model.Finding(
             model.Severity.FAILURE,
             model.Subject(
                 'option',
@@ -94,7 +94,6 @@ class Needed:
                 line.file if line else None,
                 (line.line or None) if line else None,
             ),
-            'missing',
             f'[{name}] does not set {what}, which {driver} of '
             f'{target.release} cannot do without: {_EFFECTS[lack.at]}; '
             + (
@@ -103,7 +102,11 @@ class Needed:
                 else f'{self._sides.source.release} does without'
             ),
             self._lines(name, lack),
-            {'driver': target.driver(name), 'at': lack.at},
+            data={
+                'verdict': 'missing',
+                'driver': target.driver(name),
+                'at': lack.at,
+            },
             aspect='missing',
         )
 

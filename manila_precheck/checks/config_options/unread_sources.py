@@ -60,10 +60,9 @@ class Elsewhere:
             (line.line or None) if line else None,
         )
         if source.stops:
-            return self._sides.about(
+            return model.Finding(
                 Severity.FAILURE,
                 subject,
-                'invalid',
                 f'config_source names [{source.section}], whose driver '
                 f'{source.driver} cannot work: {source.problem}; oslo.config '
                 'ends every service when it starts',
@@ -73,13 +72,12 @@ class Elsewhere:
                         'out of config_source.'
                     )
                 ],
-                {'driver': source.driver},
+                data={'verdict': 'invalid', 'driver': source.driver},
                 aspect='source',
             )
-        return self._sides.about(
+        return model.Finding(
             Severity.WARNING,
             subject,
-            'unjudged',
             f'config_source names [{source.section}], and '
             f'{source.name} cannot be read here: {source.problem}; '
             + (
@@ -96,7 +94,7 @@ class Elsewhere:
                 if source.driver
                 else model.config('[{}]\ndriver = remote_file', source.section)
             ],
-            {'driver': source.driver},
+            data={'verdict': 'unjudged', 'driver': source.driver},
             aspect='source',
         )
 
@@ -110,10 +108,9 @@ class Elsewhere:
             lines = reader.conf.effective(found.names)
             text = f'; it wins over {lines[-1].where}' if lines else ''
             option = f'[{group}] {found.names[0][1]}'
-            yield self._sides.about(
+            yield model.Finding(
                 Severity.WARNING,
                 model.Subject('option', f'{group}/{found.names[0][1]}'),
-                'unjudged',
                 f'{variable} in the environment sets {option} for this '
                 f'command{text}; whether the services have it is not known, '
                 'and its value is not judged',
@@ -124,7 +121,7 @@ class Elsewhere:
                         'configuration file.'
                     )
                 ],
-                {'variable': variable},
+                data={'verdict': 'unjudged', 'variable': variable},
                 aspect='environment',
             )
             return

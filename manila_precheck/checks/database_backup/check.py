@@ -139,7 +139,7 @@ class DatabaseBackup(check.Check):
         aspect: str,
         **data: model.Scalar,
     ) -> model.Finding:
-        return self.finding(
+        return model.Finding(
             severity,
             model.Subject('backup', 'newest'),
             message,

@@ -115,7 +115,7 @@ class InFlightOperations(check.Check):
         shown = min(total, limit)
         if shown < total:
             name = f'{one.kind.noun}s in {_name_of(one.state)}'
-            yield self.finding(
+            yield model.Finding(
                 _severity(ctx, one.state),
                 model.Subject(one.kind.name, name),
                 f'{one.kind.noun} in {_name_of(one.state)}: {total - shown} '
@@ -147,7 +147,7 @@ class InFlightOperations(check.Check):
         if one.progress:
             words += f' ({one.progress.rstrip("%")}%)'
         words += timestamps.since(one.since, now)
-        return self.finding(
+        return model.Finding(
             _severity(ctx, one.state),
             model.Subject(one.kind.name, name, uuid=uuid or None),
             f'{words}: it {one.state.words}',

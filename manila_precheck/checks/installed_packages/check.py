@@ -81,7 +81,7 @@ class InstalledPackages(check.Check):
         latest = ctx.catalog.package(source).version
         if installed.order >= releases.build(latest).order:
             return
-        yield self.finding(
+        yield model.Finding(
             model.Severity.WARNING,
             model.Subject('package', 'manila'),
             f'manila {version} is installed here, and the latest point '
@@ -120,7 +120,7 @@ class InstalledPackages(check.Check):
                 f'this environment has Python {here}, and {target} needs '
                 f'{least}; manila is not installed here'
             )
-        yield self.finding(
+        yield model.Finding(
             severity,
             model.Subject('package', 'python'),
             message,

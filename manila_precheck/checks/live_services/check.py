@@ -113,14 +113,14 @@ class LiveServices(check.Check):
     def _empty(self, stage: Stage) -> Iterator[model.Finding]:
         subject = model.Subject('service', 'services')
         if stage is Stage.UPGRADED:
-            yield self.finding(
+            yield model.Finding(
                 Severity.FAILURE,
                 subject,
                 'no service has come back: the table services is empty',
                 [model.advice('Start the services of manila.')],
             )
         elif stage is Stage.PLAN:
-            yield self.finding(
+            yield model.Finding(
                 Severity.INFO,
                 subject,
                 'no service has ever reported: the table services is empty',
@@ -156,7 +156,7 @@ class LiveServices(check.Check):
             words += '; the files that were read enable no such back end'
         if service.place > 1:
             words += f'; this is row {service.place} of that name'
-        return self.finding(
+        return model.Finding(
             severity,
             _subject(service),
             words,
@@ -182,7 +182,7 @@ class LiveServices(check.Check):
             # Tried on manila 18.3.0 and 23.0.1: Service.report_state and
             # ServiceCommands.list raise TypeError; after a cleanup the
             # service that runs makes a new row.
-            yield self.finding(
+            yield model.Finding(
                 Severity.WARNING
                 if site.is_surely_orphan(service)
                 else Severity.FAILURE,
@@ -202,7 +202,7 @@ class LiveServices(check.Check):
             )
         ahead = site.seconds_ahead(service)
         if ahead is not None and site.stage is not Stage.STOPPED:
-            yield self.finding(
+            yield model.Finding(
                 Severity.INFO,
                 _subject(service),
                 f'{service.binary} on {service.host} reports with a clock '
@@ -218,7 +218,7 @@ class LiveServices(check.Check):
         there = services.zones(ctx.database)
         for name, number in there.items():
             if number > 1:
-                yield self.finding(
+                yield model.Finding(
                     Severity.WARNING,
                     model.Subject('availability zone', name),
                     f'availability zone {name!r} has {number} rows: manila '
@@ -240,7 +240,7 @@ class LiveServices(check.Check):
             known |= {name.lower() for name in there}
         for name in services.zones_of(ctx.config):
             if name not in known and name.lower() not in known:
-                yield self.finding(
+                yield model.Finding(
                     Severity.WARNING,
                     model.Subject('availability zone', name),
                     f'availability zone {name!r} of the configuration has '

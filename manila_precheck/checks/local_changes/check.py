@@ -99,7 +99,7 @@ class LocalChanges(check.Check):
             for kind, some in names.items()
             if some
         )
-        return self.finding(
+        return model.Finding(
             model.Severity.WARNING,
             model.Subject('directory', folder),
             f'{folder} of manila {version} has local changes, which the '

@@ -67,7 +67,7 @@ class ManilaStatus(check.Check):
         ):
             if answer.code == 0:
                 continue
-            yield self.finding(
+            yield model.Finding(
                 model.Severity.WARNING
                 if answer.code == 1
                 else model.Severity.FAILURE,

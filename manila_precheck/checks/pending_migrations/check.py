@@ -109,20 +109,20 @@ class PendingMigrations(check.Check):
         db = ctx.database_as_found
         refusal = read_only_server.refusal(db)
         if refusal is not None:
-            yield stops.no_writes(self, refusal)
+            yield stops.no_writes(refusal)
         mariadb = database_url.dialect_of_manila(ctx.conf) == 'mariadb'
         if db.state is connection.State.EMPTY and mariadb:
-            yield stops.first_install(self)
+            yield stops.first_install()
             return
         pending = _pending(ctx, ctx.database, mariadb)
-        yield from stops.Stops(self, ctx, pending).findings(mariadb)
-        read = rows.Rows(self, ctx, pending)
+        yield from stops.Stops(ctx, pending).findings(mariadb)
+        read = rows.Rows(ctx, pending)
         yield from read.findings()
         if db.dialect == 'postgresql':
-            yield from owners.Owners(self, ctx, pending).findings()
+            yield from owners.Owners(ctx, pending).findings()
         if db.dialect == 'mysql':
-            yield from rewrites.Rewrites(self, ctx, pending).findings(
-                read.counted
+            yield from rewrites.Rewrites(ctx, pending).findings(
+                read.counted, ctx.options_of(self.id)
             )
 
 

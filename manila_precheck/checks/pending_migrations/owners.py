@@ -48,7 +48,6 @@ class Owners(part.Part):
         if not found.creates and made:
             revision, table = made
             yield wording.fails(
-                self._owner,
                 revision,
                 f'{found.account}, {_ACCOUNT}, may not make a table in the '
                 f'schema {found.schema}, as it does with {table}',
@@ -83,7 +82,7 @@ class Owners(part.Part):
             account=connection.text_literal(found.account),
             schema=connection.text_literal(found.schema),
         )
-        return self._owner.finding(
+        return model.Finding(
             model.Severity.FAILURE if fails else model.Severity.WARNING,
             model.Subject('database', 'owner'),
             message,

@@ -12,7 +12,6 @@
 """What every part of the check is made of."""
 
 from manila_precheck.checks.pending_migrations import hazards
-from manila_precheck.engine import check
 from manila_precheck.engine import context
 
 
@@ -21,11 +20,9 @@ class Part:
 
     def __init__(
         self,
-        owner: check.Check,
         ctx: context.Context,
         pending: hazards.Steps,
     ) -> None:
-        self._owner = owner
         self._ctx = ctx
         self._pending = pending
 

@@ -13,6 +13,7 @@
 
 from collections.abc import Iterator
 from collections.abc import Mapping
+from typing import Any
 from typing import Optional
 
 from manila_precheck import model
@@ -38,12 +39,15 @@ _SECONDS_AN_ALLOCATION = 0.9e-3
 class Rewrites(part.Part):
     """The tables that the pending migrations write anew."""
 
-    def findings(self, known: Mapping[str, int]) -> Iterator[model.Finding]:
+    def findings(
+        self, known: Mapping[str, int], options: Any
+    ) -> Iterator[model.Finding]:
         """Yield how long each takes, with its margin.
 
         :param known: the rows of tables that were read already.
+        :param options: the check's own.
         """
-        db, options = self._ctx.database, self._ctx.options_of(self._owner.id)
+        db = self._ctx.database
         counted = dict(known)
         rate: Optional[rebuild_speed.Rate] = None
         for one in hazards.rewrites(
@@ -84,7 +88,7 @@ class Rewrites(part.Part):
         if high < 1:
             takes = 'less than a second'
         long = seconds >= options.warning_seconds  # type: ignore[attr-defined]
-        return self._owner.finding(
+        return model.Finding(
             model.Severity.WARNING if long else model.Severity.INFO,
             model.Subject('table', one.table),
             f'revision {one.revision} writes table {one.table} anew, with '

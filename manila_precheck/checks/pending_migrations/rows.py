@@ -11,8 +11,8 @@
 # under the License.
 """The rows on which a migration fails, or that it harms."""
 
-from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 
 from manila_precheck import model
 from manila_precheck.checks.pending_migrations import hazards
@@ -20,7 +20,6 @@ from manila_precheck.checks.pending_migrations import part
 from manila_precheck.checks.pending_migrations import rewrites
 from manila_precheck.checks.pending_migrations import wording
 from manila_precheck.checks.pending_migrations.sql import migrated_rows
-from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.evidence.database import scan
 
@@ -30,11 +29,10 @@ class Rows(part.Part):
 
     def __init__(
         self,
-        owner: check.Check,
         ctx: context.Context,
         pending: hazards.Steps,
     ) -> None:
-        super().__init__(owner, ctx, pending)
+        super().__init__(ctx, pending)
         #: How many rows each table has that was read to the end.
         self.counted: dict[str, int] = {}
 
@@ -96,7 +94,7 @@ class Rows(part.Part):
                 'orphans',
             )
             return
-        yield self._owner.finding(
+        yield model.Finding(
             model.Severity.INFO,
             model.Subject('table', 'network_allocations'),
             f'{message}; no pending migration reads it',
@@ -110,12 +108,11 @@ class Rows(part.Part):
         revision: str,
         table: str,
         why: str,
-        todo: Iterable[model.Remediation],
+        todo: Sequence[model.Remediation],
         rows: int,
         aspect: str,
     ) -> model.Finding:
         return wording.fails(
-            self._owner,
             revision,
             why,
             todo,
@@ -193,7 +190,7 @@ class Rows(part.Part):
             ),
         ):
             if rows.total:
-                yield self._owner.finding(
+                yield model.Finding(
                     model.Severity.WARNING,
                     model.Subject('table', 'share_backups'),
                     f'{wording.count(rows.total, "backup")} to lose the '

@@ -22,7 +22,6 @@ from manila_precheck.checks.pending_migrations import part
 from manila_precheck.checks.pending_migrations import taken_names
 from manila_precheck.checks.pending_migrations import wording
 from manila_precheck.checks.pending_migrations.sql import read_only_server
-from manila_precheck.engine import check
 from manila_precheck.evidence.database import connection
 from manila_precheck.evidence.database import schema as schema_source
 from manila_precheck.evidence.database import schema_diff
@@ -71,9 +70,9 @@ def _to_collation(utf8: str) -> list[model.Remediation]:
 
 
 def _of_option(
-    owner: check.Check, severity: model.Severity, message: str, aspect: str
+    severity: model.Severity, message: str, aspect: str
 ) -> model.Finding:
-    return owner.finding(
+    return model.Finding(
         severity,
         model.Subject('option', 'database/connection'),
         message,
@@ -82,10 +81,9 @@ def _of_option(
     )
 
 
-def first_install(owner: check.Check) -> model.Finding:
+def first_install() -> model.Finding:
     """Return that an empty database cannot be filled through this URL."""
     return _of_option(
-        owner,
         model.Severity.FAILURE,
         '[database] connection is a mariadb:// URL: the migrations of '
         'manila take the server for another one than MySQL, and '
@@ -94,9 +92,7 @@ def first_install(owner: check.Check) -> model.Finding:
     )
 
 
-def no_writes(
-    owner: check.Check, refusal: read_only_server.Refusal
-) -> model.Finding:
+def no_writes(refusal: read_only_server.Refusal) -> model.Finding:
     """Return that nothing can be migrated on this server."""
     words = f'The server of [database] connection {refusal.reason}: '
     severity = model.Severity.FAILURE
@@ -108,7 +104,7 @@ def no_writes(
             '"manila-manage db sync" fails, and so does every service that '
             'starts'
         )
-    return owner.finding(
+    return model.Finding(
         severity,
         model.Subject('option', 'database/connection'),
         words,
@@ -147,9 +143,7 @@ class Stops(part.Part):
         begun = {one.revision for one in half}
         yield from self._half_applied(half)
         yield from self._lacking(begun)
-        yield from taken_names.Names(
-            self._owner, self._ctx, self._pending
-        ).findings(begun)
+        yield from taken_names.Names(self._ctx, self._pending).findings(begun)
         if db.dialect == 'mysql':
             if mariadb:
                 yield from self._mariadb()
@@ -165,7 +159,6 @@ class Stops(part.Part):
                 half.present, self._ctx.options.max_listed
             )
             yield wording.fails(
-                self._owner,
                 half.revision,
                 f'{there} is there already',
                 [_SEE if on_postgresql else _RESTORE],
@@ -181,7 +174,6 @@ class Stops(part.Part):
         ):
             if one.revision not in begun:
                 yield wording.fails(
-                    self._owner,
                     one.revision,
                     one.why,
                     [_MISSING],
@@ -193,7 +185,6 @@ class Stops(part.Part):
         only = {name: self._pending[name]} if name in self._pending else {}
         if only and not list(hazards.undroppable(only, self._ctx.schema)):
             yield _of_option(
-                self._owner,
                 model.Severity.FAILURE,
                 f'"manila-manage db sync" fails at revision {name}: [database]'
                 ' connection is a mariadb:// URL, for which it does not drop '
@@ -210,7 +201,6 @@ class Stops(part.Part):
         )
         if coarse:
             yield _of_option(
-                self._owner,
                 model.Severity.WARNING,
                 '[database] connection is a mariadb:// URL: times in the '
                 f'new tables ({", ".join(coarse)}) are kept without '
@@ -237,11 +227,10 @@ class Stops(part.Part):
                     'errno 150)'
                 )
                 todo = _to_collation(utf8)
-            yield wording.fails(self._owner, key.revision, why, todo, what)
+            yield wording.fails(key.revision, why, todo, what)
         if not mariadb:
             for gone in hazards.undroppable(self._pending, self._ctx.schema):
                 yield wording.fails(
-                    self._owner,
                     gone.revision,
                     f'it drops the foreign key {gone.name} of {gone.table}, '
                     'which is not there (error 1091)',
@@ -256,7 +245,7 @@ class Stops(part.Part):
         limit = self._ctx.options.max_listed
         engines = hazards.odd_engines(self._ctx.schema, known)
         if engines and 'engine' not in seen:
-            yield self._owner.finding(
+            yield model.Finding(
                 model.Severity.WARNING,
                 model.Subject('database', 'engine'),
                 f'{wording.count(len(engines), "table")} not in InnoDB: '
@@ -269,7 +258,7 @@ class Stops(part.Part):
             )
         odd = hazards.odd_collations(self._ctx.schema, known, utf8)
         if odd and 'collation' not in seen:
-            yield self._owner.finding(
+            yield model.Finding(
                 model.Severity.WARNING,
                 model.Subject('database', 'collation'),
                 f'{wording.count(len(odd), "table")} not in {utf8}, which '

@@ -47,7 +47,6 @@ class Names(part.Part):
                 continue
             other = one.by.removeprefix('a foreign key of ')
             yield wording.fails(
-                self._owner,
                 one.revision,
                 f'{one.table} gets a foreign key {one.name}, and {one.by} has '
                 'that name (error 1005, errno 121)',
@@ -65,7 +64,6 @@ class Names(part.Part):
         quoted = self._ctx.database.quoted
         for one in hazards.held(self._pending, self._ctx.schema):
             yield wording.fails(
-                self._owner,
                 one.revision,
                 f'it drops column {one.table}.{one.column}, which the '
                 f'foreign key {one.key.name} of {one.key.table} needs (error '
@@ -95,7 +93,6 @@ class Names(part.Part):
             if one.revision in begun:
                 continue
             yield wording.fails(
-                self._owner,
                 one.revision,
                 f'it creates table {one.table}, and {one.by} is there, which '
                 'PostgreSQL takes for the same name',
@@ -112,7 +109,6 @@ class Names(part.Part):
                     self._ctx.database, step.table, step.column
                 ):
                     yield wording.fails(
-                        self._owner,
                         revision,
                         f'it drops column {step.table}.{step.column}, on '
                         f'which {what} depends',

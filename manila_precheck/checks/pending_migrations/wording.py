@@ -11,19 +11,17 @@
 # under the License.
 """The findings and the words that the parts of the check share."""
 
-from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Optional
 
 from manila_precheck import model
-from manila_precheck.engine import check
 
 
 def fails(
-    owner: check.Check,
     revision: str,
     why: str,
-    todo: Iterable[model.Remediation],
+    todo: Sequence[model.Remediation],
     aspect: str,
     data: Optional[Mapping[str, model.Scalar]] = None,
     subject: Optional[model.Subject] = None,
@@ -32,12 +30,12 @@ def fails(
 
     :param subject: what has to be put right; None: the revision itself.
     """
-    return owner.finding(
+    return model.Finding(
         model.Severity.FAILURE,
         subject or model.Subject('revision', revision),
         f'"manila-manage db sync" fails at revision {revision}: {why}',
         todo,
-        data=data,
+        data=data or {},
         aspect=aspect,
     )
 

@@ -20,7 +20,6 @@ from manila_precheck.checks.policy_rules import callers
 from manila_precheck.checks.policy_rules import flags
 from manila_precheck.checks.policy_rules import rule_snapshots
 from manila_precheck.checks.policy_rules import wording
-from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.evidence.policy import check_strings
 from manila_precheck.evidence.policy import policy_files
@@ -36,8 +35,7 @@ _LADDER = ('reader', 'member', 'admin')
 class Access:
     """The answers of the two releases to the same callers."""
 
-    def __init__(self, owner: check.Check, ctx: context.Context) -> None:
-        self._owner = owner
+    def __init__(self, ctx: context.Context) -> None:
         self._ctx = ctx
         self._source = ctx.upgrade.source
         self._target = ctx.upgrade.target
@@ -172,7 +170,7 @@ class Access:
         remedy = [] if one.opened or foreign else self._step_up(rules)
         if cause is not Cause.RELEASE:
             return self._of_flag(severity, cause, text, remedy, data, aspect)
-        return self._owner.finding(
+        return model.Finding(
             severity,
             model.Subject('role', wording.label(caller)),
             f'{text}: {self._target} decides otherwise than {self._source}',
@@ -230,7 +228,7 @@ class Access:
             setting.file if setting is not None else None,
             (setting.line or None) if setting is not None else None,
         )
-        return self._owner.finding(
+        return model.Finding(
             severity, subject, f'{text}: {why}', remedy, (), data, aspect
         )
 
@@ -249,7 +247,7 @@ class Access:
             f'{self._source} lets in'
         )
         verdict = 'opened' if opened else 'lost'
-        return self._owner.finding(
+        return model.Finding(
             Severity.FAILURE if opened else Severity.WARNING,
             model.Subject('policy', rule.name, rule.file, rule.line),
             text + self._because(rule, found),

@@ -90,6 +90,6 @@ class PolicyRules(check.Check):
 
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
         """Yield what is wrong with the files, the rules, and who gets in."""
-        yield from files.Files(self, ctx).findings()
-        yield from rules.Rules(self, ctx).findings()
-        yield from access_changes.Access(self, ctx).findings()
+        yield from files.Files(ctx).findings()
+        yield from rules.Rules(ctx).findings()
+        yield from access_changes.Access(ctx).findings()

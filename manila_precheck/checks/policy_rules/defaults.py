@@ -13,13 +13,10 @@
 """What an override is beside the defaults of the two releases."""
 
 from collections.abc import Iterator
-import functools
 
 from manila_precheck import model
 from manila_precheck.catalog import policies
 from manila_precheck.checks.policy_rules import flags
-from manila_precheck.checks.policy_rules import said
-from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.evidence.policy import check_strings
 from manila_precheck.evidence.policy import policy_files
@@ -30,8 +27,7 @@ Severity = model.Severity
 class Defaults:
     """The defaults that an override takes the place of."""
 
-    def __init__(self, owner: check.Check, ctx: context.Context) -> None:
-        self._of = functools.partial(said.of_rule, owner)
+    def __init__(self, ctx: context.Context) -> None:
         self._ctx = ctx
         self._source = ctx.upgrade.source
         self._target = ctx.upgrade.target
@@ -46,27 +42,25 @@ class Defaults:
         if new.canonical == parsed.canonical:
             yield from self._redundant(rule, after)
         elif old is not None and old.canonical == parsed.canonical:
-            yield self._of(
+            yield model.Finding(
                 Severity.WARNING,
-                rule,
-                'changed',
+                rule.subject,
                 f'{rule.name} is a copy of the default of {self._source}, '
                 f'which {self._target} changes to {after.check!r}; the copy '
                 'keeps the old one',
-                'copy',
                 [model.advice('Remove the rule, unless it is meant.')],
-                {'default': after.check},
+                data={'verdict': 'changed', 'default': after.check},
+                aspect='copy',
             )
         elif old is not None and old.canonical != new.canonical:
-            yield self._of(
+            yield model.Finding(
                 Severity.INFO,
-                rule,
-                'changed',
+                rule.subject,
                 f'{rule.name} overrides a default that {self._target} changes '
                 f'to {after.check!r}',
-                'default',
                 [model.advice('Hold the override against the new default.')],
-                {'default': after.check},
+                data={'verdict': 'changed', 'default': after.check},
+                aspect='default',
             )
         if before is not None and before.scope_types != after.scope_types:
             yield self._scope(rule, before, after)
@@ -75,13 +69,13 @@ class Defaults:
         self, rule: policy_files.Rule, after: policies.Policy
     ) -> Iterator[model.Finding]:
         if not flags.has_older_default(self._ctx, self._target, after):
-            yield self._of(
+            yield model.Finding(
                 Severity.INFO,
-                rule,
-                'redundant',
+                rule.subject,
                 f'{rule.name} is what {self._target} has anyway',
-                'copy',
                 [model.advice('Remove the rule from the file.')],
+                data={'verdict': 'redundant'},
+                aspect='copy',
             )
 
     def _scope(
@@ -95,10 +89,9 @@ class Defaults:
             for facts in (before, after)
         )
         enforced = flags.enforce_scope(self._ctx, self._target).value
-        return self._of(
+        return model.Finding(
             Severity.WARNING,
-            rule,
-            'scope',
+            rule.subject,
             f'{rule.name} took tokens of {old} scope in {self._source} and '
             f'takes those of {new} scope in {self._target}, override or not; '
             + (
@@ -106,6 +99,6 @@ class Defaults:
                 if enforced
                 else 'any other is refused once enforce_scope is on'
             ),
-            'scope',
-            data={'before': old, 'after': new},
+            data={'verdict': 'scope', 'before': old, 'after': new},
+            aspect='scope',
         )

@@ -17,7 +17,6 @@ from typing import Optional
 
 from manila_precheck import model
 from manila_precheck.catalog import behaviours
-from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.evidence.policy import policy_files
 
@@ -33,8 +32,7 @@ _CONVERT = (
 class Files:
     """The policy files, as the two releases read them."""
 
-    def __init__(self, owner: check.Check, ctx: context.Context) -> None:
-        self._owner = owner
+    def __init__(self, ctx: context.Context) -> None:
         self._source = ctx.upgrade.source
         self._target = ctx.upgrade.target
         self._files = ctx.policy.of(self._source)
@@ -45,7 +43,7 @@ class Files:
             yield from self._lost()
         missing = self._files.missing
         if missing is not None:
-            yield self._owner.finding(
+            yield model.Finding(
                 Severity.WARNING,
                 model.Subject(
                     'option',
@@ -76,7 +74,7 @@ class Files:
             if setting.name == 'policy_default_rule' or not gone:
                 # Who gains or loses by it is told; so is the line.
                 continue
-            yield self._owner.finding(
+            yield model.Finding(
                 Severity.FAILURE,
                 model.Subject(
                     'option',
@@ -151,7 +149,7 @@ class Files:
                 if document.is_json and policy_files.falls_back(self._source)
                 else ''
             )
-            yield self._owner.finding(
+            yield model.Finding(
                 Severity.FAILURE,
                 model.Subject(
                     'policy-file',
@@ -173,12 +171,12 @@ class Files:
         data: Optional[dict[str, model.Scalar]] = None,
     ) -> model.Finding:
         name = document.path.rpartition('/')[2]
-        return self._owner.finding(
+        return model.Finding(
             severity,
             model.Subject('policy-file', name, document.path),
             message,
             remediation,
-            data=data,
+            data=data or {},
         )
 
 

@@ -14,15 +14,12 @@
 
 from collections.abc import Iterable
 from collections.abc import Iterator
-import functools
 
 from manila_precheck import model
 from manila_precheck.catalog import policies
 from manila_precheck.checks.policy_rules import defaults
 from manila_precheck.checks.policy_rules import flags
 from manila_precheck.checks.policy_rules import rule_graph
-from manila_precheck.checks.policy_rules import said
-from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.evidence.policy import check_strings
 from manila_precheck.evidence.policy import policy_files
@@ -36,9 +33,8 @@ MAX_GUESSES = 1000
 class Rules:
     """The overrides in force, against what the two releases register."""
 
-    def __init__(self, owner: check.Check, ctx: context.Context) -> None:
-        self._of = functools.partial(said.of_rule, owner)
-        self._defaults = defaults.Defaults(owner, ctx)
+    def __init__(self, ctx: context.Context) -> None:
+        self._defaults = defaults.Defaults(ctx)
         self._ctx = ctx
         self._source = ctx.upgrade.source
         self._target = ctx.upgrade.target
@@ -80,40 +76,40 @@ class Rules:
         self, rule: policy_files.Rule, parsed: check_strings.CheckString
     ) -> Iterator[model.Finding]:
         if not parsed.usable:
-            yield self._of(
+            yield model.Finding(
                 Severity.FAILURE,
-                rule,
-                'invalid',
+                rule.subject,
                 f'{rule.name}: {rule.check!r} is no check string; every '
                 'request fails with 500',
-                'syntax',
                 self._written_anew(rule),
+                data={'verdict': 'invalid'},
+                aspect='syntax',
             )
         elif not parsed.understood:
             opens = 'not !' in parsed.canonical
-            yield self._of(
+            yield model.Finding(
                 Severity.FAILURE if opens else Severity.WARNING,
-                rule,
-                'invalid',
+                rule.subject,
                 f'{rule.name}: {rule.check!r} cannot be parsed; '
                 + (
                     'behind "not", what is not understood allows everyone'
                     if opens
                     else 'what is not understood allows nobody'
                 ),
-                'syntax',
                 self._written_anew(rule),
+                data={'verdict': 'invalid'},
+                aspect='syntax',
             )
         elif rule.check is None:
             # "" is how one writes that everyone may; nobody means this.
-            yield self._of(
+            yield model.Finding(
                 Severity.FAILURE,
-                rule,
-                'open',
+                rule.subject,
                 f'{rule.name} has nothing behind it: everyone is allowed (an '
                 'unquoted ! is nothing to YAML)',
-                'empty',
                 [model.rule(rule.name, '!')],
+                data={'verdict': 'open'},
+                aspect='empty',
             )
 
     def _written_anew(
@@ -155,19 +151,22 @@ class Rules:
             else f'rule {default!r} decides instead, and may let others in'
         )
         own = registered.get(rule.name)
-        yield self._of(
+        yield model.Finding(
             Severity.WARNING if closed else Severity.FAILURE,
-            rule,
-            'dangling',
+            rule.subject,
             f'{rule.name} refers to rule {reference!r}, which {self._target} '
             f'does not have ({gone}): {effect}',
-            f'reference-{reference}',
             [
                 self._default(rule, own)
                 if own is not None
                 else model.advice(f'Define rule {reference!r} in the file.')
             ],
-            {'reference': reference, 'stands_in': default},
+            data={
+                'verdict': 'dangling',
+                'reference': reference,
+                'stands_in': default,
+            },
+            aspect=f'reference-{reference}',
         )
 
     def _default(
@@ -200,14 +199,14 @@ class Rules:
         return check_strings.parse(check).references
 
     def _cycle(self, rule: policy_files.Rule) -> model.Finding:
-        return self._of(
+        return model.Finding(
             Severity.WARNING,
-            rule,
-            'cycle',
+            rule.subject,
             f'{rule.name} refers to itself, or to a rule that refers to it: a '
             'request that comes to it fails with 500',
-            'cycle',
             [model.advice('Take the reference out of one of the rules.')],
+            data={'verdict': 'cycle'},
+            aspect='cycle',
         )
 
     def _is_closed(self, default: str) -> bool:
@@ -220,13 +219,13 @@ class Rules:
 
     def _unknown(self, rule: policy_files.Rule) -> model.Finding:
         if rule.name in self._ctx.catalog.policies(self._source):
-            return self._of(
+            return model.Finding(
                 Severity.WARNING,
-                rule,
-                'removed',
+                rule.subject,
                 f'{rule.name} is gone in {self._target}: the override has no '
                 'effect any more',
-                remediation=[model.advice('Remove the rule from the file.')],
+                [model.advice('Remove the rule from the file.')],
+                data={'verdict': 'removed'},
             )
         # Here, since few runs look for a misspelling.
         import difflib
@@ -236,17 +235,17 @@ class Rules:
         if self._guesses:
             self._guesses -= 1
             near = difflib.get_close_matches(rule.name, known, 1, 0.8)
-        return self._of(
+        return model.Finding(
             Severity.INFO,
-            rule,
-            'unknown',
+            rule.subject,
             f'{rule.name} is a rule of neither {self._source} nor '
             f'{self._target}, and no rule refers to it: it has no effect',
-            remediation=[
+            [
                 model.advice(
                     f'Did you mean {near[0]}?'
                     if near
                     else 'Remove the rule from the file.'
                 )
             ],
+            data={'verdict': 'unknown'},
         )

@@ -137,7 +137,7 @@ class RunningMigrations(check.Check):
         for state in sorted(left):
             if left[state]:
                 total = found.states[state]
-                yield self.finding(
+                yield model.Finding(
                     _severity(ctx.stage, state),
                     model.Subject(
                         kind.replace(' ', '_'), f'{kind}s in {state}'
@@ -165,7 +165,7 @@ class RunningMigrations(check.Check):
             way += f', from {one.source.host}'
         if one.destination.host:
             way += f', to {one.destination.host}'
-        return self.finding(
+        return model.Finding(
             _severity(ctx.stage, one.state),
             model.Subject(kind.replace(' ', '_'), one.id, uuid=one.id),
             f'{kind} {one.id} is in {one.state}{since}{way}: the migration '

@@ -120,7 +120,7 @@ class SchemaRevision(check.Check):
 
     def _left_out(self, names: Iterable[str]) -> model.Finding:
         listed = ', '.join(names)
-        return self.finding(
+        return model.Finding(
             model.Severity.INFO,
             model.Subject('option', 'database/connection'),
             f'the URL of the database has {listed}, which manila uses and '
@@ -133,16 +133,16 @@ class SchemaRevision(check.Check):
     def _failure(
         self,
         message: str,
-        todo: Iterable[model.Remediation],
+        todo: Sequence[model.Remediation],
         aspect: str = '',
         data: Optional[dict[str, model.Scalar]] = None,
     ) -> model.Finding:
-        return self.finding(
+        return model.Finding(
             model.Severity.FAILURE,
             model.Subject('table', connection.VERSION_TABLE),
             message,
             todo,
-            data=data,
+            data=data or {},
             aspect=aspect,
         )
 
@@ -198,7 +198,7 @@ class SchemaRevision(check.Check):
         if chain.index(revision) < chain.index(steps.FIRST):
             yield self._before(ctx, revision)
         elif not at and not half:
-            yield self.finding(
+            yield model.Finding(
                 model.Severity.WARNING,
                 model.Subject('table', connection.VERSION_TABLE),
                 f'the database is at revision {revision}, in the middle of '
@@ -207,7 +207,7 @@ class SchemaRevision(check.Check):
                 [_SYNC],
                 aspect='between',
             )
-        yield self.finding(
+        yield model.Finding(
             model.Severity.INFO,
             model.Subject('table', connection.VERSION_TABLE),
             f'{_migrations(pending)} pending from {revision} to {target}: '
@@ -242,7 +242,7 @@ class SchemaRevision(check.Check):
 
     def _before(self, ctx: context.Context, revision: str) -> model.Finding:
         oldest = ctx.catalog.releases[0]
-        return self.finding(
+        return model.Finding(
             model.Severity.WARNING,
             model.Subject('table', connection.VERSION_TABLE),
             f'the database is at revision {revision}, from before {oldest}, '
@@ -281,7 +281,7 @@ class SchemaRevision(check.Check):
                 ),
                 model.command('manila-manage db stamp {}', whole[-1]),
             ]
-        return self.finding(
+        return model.Finding(
             model.Severity.FAILURE,
             model.Subject('revision', half.revision),
             f'the database is at revision {revision}, but {words} of '
@@ -322,7 +322,7 @@ class SchemaRevision(check.Check):
             (found.foreign_keys, 'foreign key', 'foreign-keys', _KEY),
         ):
             if names:
-                yield self.finding(
+                yield model.Finding(
                     model.Severity.WARNING,
                     model.Subject('table', connection.VERSION_TABLE),
                     f'{at} lacks the {what} '
@@ -332,7 +332,7 @@ class SchemaRevision(check.Check):
                     aspect=aspect,
                 )
         if found.tables:
-            yield self.finding(
+            yield model.Finding(
                 model.Severity.INFO,
                 model.Subject('table', connection.VERSION_TABLE),
                 f'{at} has '

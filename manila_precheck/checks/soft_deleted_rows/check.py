@@ -169,7 +169,9 @@ class SoftDeletedRows(check.Check):
             for name, rows in sorted(counted.rows.items())
         ]
         yield from self._findings(ctx, tables, now.date())
-        yield from plan.cut(self, ctx, wanted, counted, tables, refused)
+        yield from plan.cut(
+            ctx, ctx.options_of(self.id), wanted, counted, tables, refused
+        )
         if refused:
             raise exceptions.SourceUnusable('; '.join(refused))
 
@@ -229,15 +231,15 @@ class SoftDeletedRows(check.Check):
         )
         for table in tables:
             if table.rows.live_but_purged:
-                yield findings.restored(self, table, options.purge_age_days)
+                yield findings.restored(table, options.purge_age_days)
             if table.kept.detached:
-                yield findings.detached(self, table, options.purge_age_days)
+                yield findings.detached(table, options.purge_age_days)
             rows, taken = table.rows, table.kept.taken
             if rows.deleted or rows.neither_but_purged or taken:
                 todo = table_summary.todo(
                     table, options.purge_age_days, safe, large
                 )
-                yield findings.found(self, table, options, todo, today)
+                yield findings.found(table, options, todo, today)
 
 
 def _limits(ctx: context.Context) -> survey.Limits:

@@ -17,7 +17,6 @@ from typing import Any
 from manila_precheck import model
 from manila_precheck.catalog import behaviours
 from manila_precheck.checks.soft_deleted_rows import table_summary
-from manila_precheck.engine import check
 
 # Below this many soft-deleted rows their share of a table says nothing.
 PERCENT_MIN_ROWS = 1000
@@ -26,7 +25,6 @@ _BUG = 'https://bugs.launchpad.net/manila/+bug/2081827'
 
 
 def found(
-    one: check.Check,
     table: table_summary.Table,
     options: Any,
     todo: model.Remediation,
@@ -40,7 +38,7 @@ def found(
         about >= PERCENT_MIN_ROWS and percent >= options.warning_percent
     )
     age = options.purge_age_days
-    return one.finding(
+    return model.Finding(
         model.Severity.WARNING if much else model.Severity.INFO,
         model.Subject('table', table.name),
         f'table {table.name}: {table_summary.counted(table, today)}; '
@@ -72,13 +70,11 @@ def found(
     )
 
 
-def restored(
-    one: check.Check, table: table_summary.Table, age: int
-) -> model.Finding:
+def restored(table: table_summary.Table, age: int) -> model.Finding:
     """Return that a purge would delete live rows."""
     live = table.rows.live_but_purged
     marked = behaviours.load().first('purge-by-mark')
-    return one.finding(
+    return model.Finding(
         model.Severity.WARNING,
         model.Subject('table', table.name),
         f'table {table.name}: a purge at {age} days would delete '
@@ -100,13 +96,11 @@ def restored(
     )
 
 
-def detached(
-    one: check.Check, table: table_summary.Table, age: int
-) -> model.Finding:
+def detached(table: table_summary.Table, age: int) -> model.Finding:
     """Return that live rows would lose what they refer to."""
     columns = ' and '.join(table.kept.columns)
     count = table.kept.detached
-    return one.finding(
+    return model.Finding(
         model.Severity.WARNING,
         model.Subject('table', table.name),
         f'table {table.name}: a purge at {age} days would set {columns} '

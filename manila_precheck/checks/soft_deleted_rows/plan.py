@@ -13,6 +13,7 @@
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+from typing import Any
 
 from manila_precheck import exceptions
 from manila_precheck import model
@@ -20,13 +21,12 @@ from manila_precheck.checks.soft_deleted_rows import table_summary
 from manila_precheck.checks.soft_deleted_rows.sql import counting
 from manila_precheck.checks.soft_deleted_rows.sql import purge_batches
 from manila_precheck.checks.soft_deleted_rows.sql import survey
-from manila_precheck.engine import check
 from manila_precheck.engine import context
 
 
 def cut(
-    one: check.Check,
     ctx: context.Context,
+    options: Any,
     wanted: counting.Filter,
     counted: survey.Survey,
     tables: Iterable[table_summary.Table],
@@ -34,7 +34,6 @@ def cut(
 ) -> Iterator[model.Finding]:
     """Yield what a large purge costs, and how to cut it."""
     tables = list(tables)
-    options = ctx.options_of(one.id)
     age, bound = options.purge_age_days, options.purge_batch_rows
     total = sum(table.about(table.deletes) for table in tables)
     if total <= bound or ctx.interrupted.is_set():
@@ -49,7 +48,7 @@ def cut(
     seconds = total // purge_batches.ROWS_PER_SECOND
     largest = max((run.rows for run in runs), default=0)
     scope = 'each table is' if wanted.purge.by_table else 'all tables are'
-    yield one.finding(
+    yield model.Finding(
         model.Severity.WARNING,
         model.Subject('database', 'purge'),
         f'a purge at {age} days deletes about {total} rows, which takes '

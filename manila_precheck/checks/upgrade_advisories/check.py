@@ -121,7 +121,7 @@ class UpgradeAdvisories(check.Check):
             for advisory in advisories.load()
             if ctx.upgrade.crosses(advisory.release)
         ]
-        judge = _Judge(self, ctx)
+        judge = _Judge(ctx, ctx.options_of(self.id))
         # Those that need the database come last: when it fails, what the
         # configuration says has been said.
         for advisory in sorted(crossed, key=lambda one: one.rows is not None):
@@ -130,7 +130,7 @@ class UpgradeAdvisories(check.Check):
             yield self._not_judged(judge.unjudged)
 
     def _not_judged(self, ids: list[str]) -> model.Finding:
-        return self.finding(
+        return model.Finding(
             model.Severity.INFO,
             model.Subject('database', 'rows'),
             'no database is configured, so that what depends on its rows was '
@@ -149,8 +149,8 @@ class UpgradeAdvisories(check.Check):
 class _Judge:
     """Evaluates conditions; asks for each source when it first needs it."""
 
-    def __init__(self, owner: UpgradeAdvisories, ctx: context.Context) -> None:
-        self._owner = owner
+    def __init__(self, ctx: context.Context, options: Any) -> None:
+        self._options = options
         self._ctx = ctx
         self._conf = ctx.config
         self._counts: dict[advisories.Rows, dict[str, int]] = {}
@@ -228,7 +228,7 @@ class _Judge:
     @functools.cached_property
     def _served(self) -> tuple[api_server.Served, ...]:
         """Return the signs of what serves the API; none: not known."""
-        stated = self._ctx.options_of(self._owner.id).api_server
+        stated = self._options.api_server
         if stated == 'unknown':
             return ()
         if stated is not None:
@@ -350,7 +350,7 @@ class _Judge:
                 message += '; what serves it here cannot be seen'
                 if self._ctx.stage is model.Stage.STOPPED:
                     todo += _SERVED
-        finding = self._owner.finding(
+        finding = model.Finding(
             severity,
             self._subject(advisory, backend),
             message,

@@ -103,7 +103,7 @@ class UpgradePath(check.Check):
         yield from self._installed(ctx)
         yield from self._assumed_target(resolution)
         if resolution.first_install:
-            yield self.finding(
+            yield model.Finding(
                 model.Severity.INFO,
                 model.Subject('release', 'target'),
                 f'the database is empty: this is a first install of {target}',
@@ -113,7 +113,7 @@ class UpgradePath(check.Check):
         yield from self._source(ctx)
         yield from self._vendor_path(resolution)
         if source == target:
-            yield self.finding(
+            yield model.Finding(
                 model.Severity.INFO,
                 model.Subject('release', 'target'),
                 f'there is nothing to cross: source and target are {target}',
@@ -157,7 +157,7 @@ class UpgradePath(check.Check):
             )
             # What ran before is over then, and little depends on it.
             over = side == 'source' and ctx.stage is model.Stage.UPGRADED
-            yield self.finding(
+            yield model.Finding(
                 model.Severity.INFO if over else model.Severity.WARNING,
                 model.Subject('release', side),
                 f'manila {build.text} {named}, and what this report says of '
@@ -206,7 +206,7 @@ class UpgradePath(check.Check):
             words = f'and --{side}-release says {stated.text}'
         else:
             return
-        yield self.finding(
+        yield model.Finding(
             severity,
             model.Subject('package', 'manila'),
             f'manila {build.text} is installed here, {words}; the upgrade is '
@@ -231,7 +231,7 @@ class UpgradePath(check.Check):
         # leaves anything out for it.
         over = ctx.stage is model.Stage.UPGRADED
         if resolution.source_origin == 'assumed' and source != target:
-            yield self.finding(
+            yield model.Finding(
                 model.Severity.INFO if over else model.Severity.WARNING,
                 model.Subject('release', 'source'),
                 (
@@ -247,7 +247,7 @@ class UpgradePath(check.Check):
             side = 'target'
             if resolution.source_origin == 'database':
                 side = 'source'
-            yield self.finding(
+            yield model.Finding(
                 model.Severity.WARNING,
                 model.Subject('release', side),
                 'the revision of the database is the last one of '
@@ -258,7 +258,7 @@ class UpgradePath(check.Check):
                 aspect='alike',
             )
         if not over and self._unconfirmed(ctx):
-            yield self.finding(
+            yield model.Finding(
                 model.Severity.WARNING,
                 model.Subject('release', 'source'),
                 'the database is at no revision of a known release, so '
@@ -269,7 +269,7 @@ class UpgradePath(check.Check):
         found = self._found_instead(ctx)
         stated = resolution.known.source
         if found and stated is not None:
-            yield self.finding(
+            yield model.Finding(
                 model.Severity.FAILURE,
                 model.Subject('release', 'source'),
                 f'--source-release says {stated.text}, {found}; the upgrade '
@@ -330,7 +330,7 @@ class UpgradePath(check.Check):
         if not resolution.target_assumed:
             return
         if source == target and not resolution.first_install:
-            yield self.finding(
+            yield model.Finding(
                 model.Severity.WARNING,
                 model.Subject('release', 'target'),
                 f'no target was named, and the release after {target} is not '
@@ -344,7 +344,7 @@ class UpgradePath(check.Check):
                 aspect='assumed',
             )
         else:
-            yield self.finding(
+            yield model.Finding(
                 model.Severity.INFO,
                 model.Subject('release', 'target'),
                 f'no target was named; {target} is assumed',
@@ -364,7 +364,7 @@ class UpgradePath(check.Check):
             words += '; OpenStack does not test this upgrade in one step'
         else:
             words += f'; this is the upgrade {upgrade}'
-        yield self.finding(
+        yield model.Finding(
             model.Severity.WARNING,
             model.Subject('release', 'target'),
             words,
@@ -382,7 +382,7 @@ class UpgradePath(check.Check):
     def _unsupported(self, upgrade: releases.Upgrade) -> model.Finding:
         source, target = upgrade.source, upgrade.target
         if target < source:
-            return self.finding(
+            return model.Finding(
                 model.Severity.FAILURE,
                 model.Subject('release', 'target'),
                 f'{target} is older than {source}, which runs now; a '
@@ -392,7 +392,7 @@ class UpgradePath(check.Check):
             )
         hops = [hop for hop in releases.next_hops(source) if hop < target]
         first = hops[-1]
-        return self.finding(
+        return model.Finding(
             model.Severity.FAILURE,
             model.Subject('release', 'target'),
             f'{source} to {target} is no supported hop; from {source} the '

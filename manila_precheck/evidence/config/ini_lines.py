@@ -73,6 +73,13 @@ class Setting(NamedTuple):
         return normalize(self.section)
 
     @property
+    def subject(self) -> model.Subject:
+        """Return what a finding about the line is about."""
+        return model.Subject(
+            'option', f'{self.group}/{self.name}', self.file, self.line or None
+        )
+
+    @property
     def where(self) -> str:
         """Return 'file:line'."""
         return f'{self.file}:{self.line}' if self.line else self.file

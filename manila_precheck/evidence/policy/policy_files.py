@@ -60,6 +60,11 @@ class Rule(NamedTuple):
     line: int
     """The line of its name, counted from 1."""
 
+    @property
+    def subject(self) -> model.Subject:
+        """Return what a finding about the rule is about."""
+        return model.Subject('policy', self.name, self.file, self.line)
+
 
 class Problem(NamedTuple):
     """Why a policy file cannot be parsed."""

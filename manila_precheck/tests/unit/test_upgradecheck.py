@@ -50,7 +50,7 @@ class Warns(Base):
 
     def run(self, ctx):
         for number in range(7):
-            yield self.finding(
+            yield model.Finding(
                 model.Severity.WARNING,
                 model.Subject('thing', str(number)),
                 f'thing {number} is loose\nand rattles',
@@ -73,7 +73,7 @@ def _raising(exc):
 
 def _yielding(**changes):
     def run(one):
-        finding = one.finding(
+        finding = model.Finding(
             model.Severity.WARNING, model.Subject('thing', 'a'), 'b'
         )
         yield dataclasses.replace(finding, **changes)

@@ -50,11 +50,11 @@ class Case(testtools.TestCase):
     def finding(self, severity, name, file, line, message, *advice, **more):
         aspect = more.pop('aspect', '')
         return model.Finding(
-            'config-options',
             severity,
             model.Subject('option', name, file, line),
             message,
             advice,
+            check_id='config-options',
             data=more,
             aspect=aspect,
         )
@@ -525,7 +525,6 @@ class EnvironmentTest(Case):
         words = option.replace('DEFAULT/', '[DEFAULT] ')
         words = words.replace('quota/', '[quota] ')
         return model.Finding(
-            'config-options',
             WARNING,
             model.Subject('option', option),
             f'{variable} in the environment sets {words} for this command'
@@ -537,6 +536,7 @@ class EnvironmentTest(Case):
                     f'have it, write {words} into a configuration file.'
                 ),
             ),
+            check_id='config-options',
             data={'verdict': 'unjudged', 'variable': variable},
             aspect='environment',
         )

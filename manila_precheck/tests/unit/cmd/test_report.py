@@ -59,7 +59,10 @@ class ReportMergeTest(testtools.TestCase):
             model.Outcome.FOUND,
             findings=(
                 model.Finding(
-                    'some-check', severity, model.Subject('host', 'x'), 'hm'
+                    severity,
+                    model.Subject('host', 'x'),
+                    'hm',
+                    check_id='some-check',
                 ),
             ),
         )

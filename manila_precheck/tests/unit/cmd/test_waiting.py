@@ -33,7 +33,7 @@ class Drains(check.Check):
         for severity, message in self.left.pop(0):
             if severity is None:
                 raise exceptions.SourceUnusable(message)
-            yield self.finding(
+            yield model.Finding(
                 severity, model.Subject('share', message), message
             )
 

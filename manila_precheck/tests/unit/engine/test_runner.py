@@ -55,8 +55,8 @@ class Quiet(Base):
 
 class Talks(Base):
     def run(self, ctx):
-        yield self.finding(model.Severity.INFO, CALM, 'calm')
-        yield self.finding(
+        yield model.Finding(model.Severity.INFO, CALM, 'calm')
+        yield model.Finding(
             model.Severity.FAILURE,
             model.Subject('thing', 'loud'),
             'mysql://u:geheim@h/ is loud',
@@ -67,7 +67,7 @@ class Talks(Base):
 
 class Raises(Base):
     def run(self, ctx):
-        yield self.finding(model.Severity.INFO, CALM, 'calm')
+        yield model.Finding(model.Severity.INFO, CALM, 'calm')
         raise ValueError('no mysql://u:geheim@h/')
 
 
@@ -93,7 +93,9 @@ class YieldsNumber(Base):
 
 class YieldsOfAnother(Base):
     def run(self, ctx):
-        yield model.Finding('other', model.Severity.INFO, CALM, 'calm')
+        yield model.Finding(
+            model.Severity.INFO, CALM, 'calm', check_id='other'
+        )
 
 
 class NeverEnds(Base):
@@ -107,7 +109,7 @@ class NeverEnds(Base):
 class YieldsForEver(Base):
     def run(self, ctx):
         while True:
-            yield self.finding(model.Severity.INFO, CALM, 'calm')
+            yield model.Finding(model.Severity.INFO, CALM, 'calm')
 
 
 class NotGiven(Base):
@@ -141,13 +143,15 @@ class RunOneTest(testtools.TestCase):
         self.assertEqual(self.result(model.Outcome.PASSED), self.run_it(Quiet))
 
     def test_found_is_sorted_and_scrubbed(self):
-        calm = model.Finding('sample-check', model.Severity.INFO, CALM, 'calm')
+        calm = model.Finding(
+            model.Severity.INFO, CALM, 'calm', check_id='sample-check'
+        )
         loud = model.Finding(
-            'sample-check',
             model.Severity.FAILURE,
             model.Subject('thing', 'loud'),
             'mysql://u:***@h/ is loud',
             (model.command('do (a value that is not shown)'),),
+            check_id='sample-check',
             data={'url': 'mysql://u:***@h/', 'n': 1},
         )
         self.assertEqual(
@@ -156,7 +160,9 @@ class RunOneTest(testtools.TestCase):
         )
 
     def test_crash_keeps_what_was_found(self):
-        calm = model.Finding('sample-check', model.Severity.INFO, CALM, 'calm')
+        calm = model.Finding(
+            model.Severity.INFO, CALM, 'calm', check_id='sample-check'
+        )
         result = self.run_it(Raises)
         self.assertEqual(
             self.result(
@@ -318,12 +324,12 @@ class RunTest(testtools.TestCase):
             id = 'slow'
 
             def run(self, ctx):
-                yield self.finding(
+                yield model.Finding(
                     model.Severity.INFO, model.Subject('table', 'a'), 'a'
                 )
                 os.kill(os.getpid(), signal.SIGINT)
                 if ctx.interrupted.wait(30):
-                    yield self.finding(
+                    yield model.Finding(
                         model.Severity.INFO, model.Subject('table', 'b'), 'b'
                     )
 
@@ -381,7 +387,7 @@ _LOOP['loop'] = _LOOP
 
 def _odd(**changes):
     finding = model.Finding(
-        'odd-check', model.Severity.WARNING, CALM, 'odd finding'
+        model.Severity.WARNING, CALM, 'odd finding', check_id='odd-check'
     )
     for name, value in changes.items():
         if name in ('kind', 'name', 'file', 'line', 'uuid'):
@@ -406,7 +412,7 @@ _ODD = (
     ({'line': '7'}, "subject.line '7' is not of type int"),
     ({'uuid': 7}, 'subject.uuid 7 is not of type str'),
     ({'aspect': None}, 'aspect None is not of type str'),
-    ({'references': 'page'}, "references 'page' is not of type tuple"),
+    ({'references': 'page'}, "references 'page' is not a list or tuple"),
     ({'references': (None,)}, 'references None is not of type str'),
     ({'remediation': ('do',)}, "remediation 'do' is not of type Remediation"),
     (

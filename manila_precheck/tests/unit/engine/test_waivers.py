@@ -31,7 +31,10 @@ _TODAY = datetime.date(2026, 4, 1)
 
 def _finding(name, severity=model.Severity.FAILURE, check_id='some-check'):
     return model.Finding(
-        check_id, severity, model.Subject('option', name), 'It is wrong.'
+        severity,
+        model.Subject('option', name),
+        'It is wrong.',
+        check_id=check_id,
     )
 
 
@@ -69,11 +72,11 @@ def _waive(results, *found):
 
 def _about(name, line, severity, aspect, message, remedy=''):
     return model.Finding(
-        'waivers',
         severity,
         model.Subject('waiver', name, 'waivers.yaml', line),
         message,
         (model.advice(remedy),) if remedy else (),
+        check_id='waivers',
         aspect=aspect,
     )
 

@@ -26,11 +26,11 @@ Outcome = model.Outcome
 
 def finding(name='DEFAULT/foo', severity=Severity.WARNING, message='loose'):
     return model.Finding(
-        'some-check',
         severity,
         model.Subject('option', name, '/etc/manila/manila.conf', 3),
         message,
         (model.advice('Tie it.'),),
+        check_id='some-check',
         data={'verdict': 'removed'},
     )
 
@@ -38,11 +38,11 @@ def finding(name='DEFAULT/foo', severity=Severity.WARNING, message='loose'):
 def seen(one, hosts, suffix=''):
     """Return a finding as a merged report has it."""
     return model.Finding(
-        one.check_id,
         one.severity,
         one.subject,
         one.message + suffix,
         one.remediation,
+        check_id=one.check_id,
         data={**one.data, 'hosts': hosts},
     )
 
@@ -179,10 +179,10 @@ class MergeTest(testtools.TestCase):
 
     def not_looked(self, name, severity, message, aspect):
         return model.Finding(
-            'some-check',
             severity,
             model.Subject('host', name),
             message,
+            check_id='some-check',
             data={'hosts': name},
             aspect=aspect,
         )
@@ -248,11 +248,11 @@ class MergeTest(testtools.TestCase):
 
     def host(self, name, severity, message, advice, aspect):
         return model.Finding(
-            'hosts',
             severity,
             model.Subject('host', name),
             message,
             (model.advice(advice),),
+            check_id='hosts',
             aspect=aspect,
         )
 
@@ -355,7 +355,6 @@ class MergeTest(testtools.TestCase):
     def test_an_option_with_two_values(self):
         self.drift(
             model.Finding(
-                'configuration-drift',
                 Severity.WARNING,
                 model.Subject('option', 'quota/shares', '/etc/m.conf', 7),
                 "[quota] shares is '50' on ctl1 and ctl3; '60' on ctl2",
@@ -365,6 +364,7 @@ class MergeTest(testtools.TestCase):
                         'difference is meant.'
                     ),
                 ),
+                check_id='configuration-drift',
                 data={'hosts': 'ctl2'},
             ),
             ctl1=self.of(('quota/shares', '50'), ('DEFAULT/host', 'ctl1')),
@@ -524,7 +524,6 @@ class MergeTest(testtools.TestCase):
     def test_two_reports_of_one_machine_are_not_ready(self):
         report = self.hosts(
             model.Finding(
-                'hosts',
                 Severity.WARNING,
                 model.Subject('host', 'node1'),
                 'the reports of ctl1 and ctl3 were all made on a machine '
@@ -535,6 +534,7 @@ class MergeTest(testtools.TestCase):
                         'machines names of their own.'
                     ),
                 ),
+                check_id='hosts',
                 data={'hosts': 'ctl1,ctl3'},
                 aspect='machine',
             ),
@@ -566,13 +566,13 @@ class MergeTest(testtools.TestCase):
         self.assertEqual(
             (
                 model.Finding(
-                    'hosts',
                     Severity.WARNING,
                     model.Subject('waiver', 'some-check[*]'),
                     'the waiver some-check[*] of me, in the reports of ctl1 '
                     'and ctl2, expired on 2026-03-31: what it waived counts '
                     'again',
                     (model.advice('Decide again, and give it a new date.'),),
+                    check_id='hosts',
                     data={'hosts': 'ctl1,ctl2'},
                     aspect='expired',
                 ),
@@ -604,11 +604,11 @@ class MergeTest(testtools.TestCase):
             )
         )
         return model.Finding(
-            'configuration-drift',
             severity,
             model.Subject('file', path, path),
             message + end,
             (model.advice(remedy),),
+            check_id='configuration-drift',
             data={'hosts': hosts},
         )
 

@@ -246,7 +246,7 @@ def blabbing(words):
 
         def run(self, ctx):
             for word in words:
-                yield self.finding(
+                yield model.Finding(
                     model.Severity.FAILURE,
                     model.Subject('option', word, word, 3, word),
                     f'said: {word}',

@@ -209,10 +209,10 @@ class HtmlReporterTest(testtools.TestCase):
     def test_a_long_name_breaks_at_its_dots_and_copies_whole(self):
         name = 'manila.share.drivers.acme.driver.AcmeDriver'
         finding = model.Finding(
-            'some-check',
             model.Severity.WARNING,
             model.Subject('backend', 'a.short.one'),
             f'<b> a.short.one and {name}, <gone.from.this.release.by.now>',
+            check_id='some-check',
         )
         result = model.CheckResult(
             'some-check', 'T', model.Outcome.FOUND, findings=(finding,)
@@ -256,10 +256,10 @@ class PicturesTest(testtools.TestCase):
 
     def test_a_back_end_is_found_by_name_and_by_host(self):
         finding = model.Finding(
-            'live-services',
             model.Severity.WARNING,
             model.Subject('service', 'manila-share@ctl1@ceph1'),
             'It does not report.',
+            check_id='live-services',
         )
         result = model.CheckResult(
             'live-services', 'T', model.Outcome.FOUND, findings=(finding,)
@@ -276,10 +276,10 @@ class PicturesTest(testtools.TestCase):
 
     def test_no_cell_says_nothing_found_where_something_was(self):
         finding = model.Finding(
-            'some-check',
             model.Severity.FAILURE,
             model.Subject('backend', 'ceph1'),
             'It is gone.',
+            check_id='some-check',
             known=True,
         )
         result = model.CheckResult(

@@ -61,10 +61,10 @@ def _result(outcome, severity=None, reason=''):
     if severity is not None:
         findings = (
             model.Finding(
-                'some-check',
                 severity,
                 model.Subject('option', 'DEFAULT/a'),
                 'It is wrong.',
+                check_id='some-check',
             ),
         )
     return model.CheckResult(

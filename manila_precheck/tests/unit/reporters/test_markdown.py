@@ -32,10 +32,10 @@ def _write(report):
 def _line(message, name='DEFAULT/a'):
     """Return the line of one finding."""
     finding = model.Finding(
-        'some-check',
         model.Severity.WARNING,
         model.Subject('option', name),
         message,
+        check_id='some-check',
     )
     result = model.CheckResult(
         'some-check', 'Some check', model.Outcome.FOUND, findings=(finding,)

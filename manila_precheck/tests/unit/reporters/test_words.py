@@ -24,7 +24,11 @@ _WAIVER = model.Waiver('a-check[a]', 'why', 'who', '2026-12-31')
 
 def _finding(severity, **kwargs):
     return model.Finding(
-        'a-check', severity, model.Subject('share', 'a'), 'It is.', **kwargs
+        severity,
+        model.Subject('share', 'a'),
+        'It is.',
+        check_id='a-check',
+        **kwargs,
     )
 
 

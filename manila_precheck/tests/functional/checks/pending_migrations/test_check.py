@@ -33,7 +33,6 @@ UTF8 = 'utf8mb3_general_ci'
 
 def of_option(severity, message, aspect):
     return model.Finding(
-        CHECK,
         severity,
         model.Subject('option', 'database/connection'),
         message,
@@ -43,13 +42,13 @@ def of_option(severity, message, aspect):
                 'mariadb+pymysql://; nothing else of the URL changes.'
             ),
         ),
+        check_id=CHECK,
         aspect=aspect,
     )
 
 
 def fails(revision, why, what):
     return model.Finding(
-        CHECK,
         model.Severity.FAILURE,
         model.Subject('revision', revision),
         f'"manila-manage db sync" fails at revision {revision}: {why}',
@@ -59,17 +58,18 @@ def fails(revision, why, what):
                 'take it from a backup. See schema-revision.'
             ),
         ),
+        check_id=CHECK,
         aspect=f'without-{what}',
     )
 
 
 def in_the_way(revision, why, aspect, todo):
     return model.Finding(
-        CHECK,
         model.Severity.FAILURE,
         model.Subject('revision', revision),
         f'"manila-manage db sync" fails at revision {revision}: {why}',
         (todo,),
+        check_id=CHECK,
         aspect=aspect,
     )
 
@@ -225,7 +225,6 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
         self.assertEqual(
             (
                 model.Finding(
-                    CHECK,
                     model.Severity.FAILURE,
                     model.Subject('revision', 'e975ea83b712'),
                     '"manila-manage db sync" fails at revision e975ea83b712: '
@@ -247,6 +246,7 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
                             "\\1utf8mb3_general_ci/ }' | mysql NEW_DATABASE"
                         ),
                     ),
+                    check_id=CHECK,
                     aspect='encryption_refs.share_server_id',
                 ),
             ),
@@ -532,7 +532,6 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
         self.assertEqual(
             [
                 model.Finding(
-                    CHECK,
                     model.Severity.FAILURE,
                     model.Subject('table', table),
                     '"manila-manage db sync" fails at revision '
@@ -546,6 +545,7 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
                             "OR DAYOFMONTH(deleted_at) = 0;'"
                         ),
                     ),
+                    check_id=CHECK,
                     data={'rows': 2},
                     aspect='zero-deleted_at',
                 )
@@ -790,11 +790,11 @@ class OwnersPostgreSQLTest(databases.PostgreSQLTest):
 
     def found(self, severity, words, tables):
         return model.Finding(
-            CHECK,
             severity,
             model.Subject('database', 'owner'),
             words,
             (model.command(TAKE_OVER.format(self.role)),),
+            check_id=CHECK,
             data={'tables': tables},
         )
 
@@ -856,7 +856,6 @@ class OwnersPostgreSQLTest(databases.PostgreSQLTest):
         self.assertEqual(
             (
                 model.Finding(
-                    CHECK,
                     model.Severity.FAILURE,
                     model.Subject('database', 'schema'),
                     '"manila-manage db sync" fails at revision e975ea83b712: '
@@ -869,6 +868,7 @@ class OwnersPostgreSQLTest(databases.PostgreSQLTest):
                             f"'GRANT CREATE ON SCHEMA public TO {self.role};'"
                         ),
                     ),
+                    check_id=CHECK,
                 ),
             ),
             self.findings(url, '2026.1'),

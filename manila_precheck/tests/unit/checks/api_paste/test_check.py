@@ -124,7 +124,6 @@ class ApiPasteTest(testtools.TestCase):
         **data,
     ):
         return model.Finding(
-            'api-paste',
             severity,
             model.Subject('paste', title, self.path, line),
             message,
@@ -136,6 +135,7 @@ class ApiPasteTest(testtools.TestCase):
             ),
             data,
             aspect,
+            check_id='api-paste',
         )
 
     def lines(self, text):

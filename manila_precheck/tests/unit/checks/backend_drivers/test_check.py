@@ -86,12 +86,12 @@ class BackendDriversTest(backend_drivers.BackendDrivers, testtools.TestCase):
         self.assert_found(
             self.run_without_storage('[DEFAULT]\n'),
             model.Finding(
-                'backend-drivers',
                 INFO,
                 model.Subject('option', 'DEFAULT/enabled_share_backends'),
                 'no back end is configured: enabled_share_backends is not '
                 'set; if manila-share runs with these files, it loads '
                 f'{GENERIC} from [DEFAULT]',
+                check_id='backend-drivers',
             ),
         )
 

@@ -275,11 +275,11 @@ class LibrariesTest(PythonCase):
 class EnvironmentTest(PythonCase):
     def environment(self, severity, path, words, advice, manila, aspect):
         return model.Finding(
-            'backend-drivers',
             severity,
             model.Subject('python', path),
             words,
             advice,
+            check_id='backend-drivers',
             data={'python': HERE, 'manila': manila},
             aspect=aspect,
         )
@@ -332,7 +332,6 @@ class EnvironmentTest(PythonCase):
         (found,) = [f for f in result.findings if f.aspect == 'version']
         self.assertEqual(
             model.Finding(
-                'backend-drivers',
                 FAILURE,
                 model.Subject('python', python),
                 f'{python} is Python 3.8.10, but 2025.1 requires 3.9 or '
@@ -346,6 +345,7 @@ class EnvironmentTest(PythonCase):
                 ('manila 20.0.3 requires-python',),
                 {'python': '3.8.10', 'manila': None},
                 'version',
+                check_id='backend-drivers',
             ),
             found,
         )

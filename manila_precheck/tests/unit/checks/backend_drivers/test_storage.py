@@ -437,12 +437,12 @@ class StorageTest(backend_drivers.BackendDrivers, testtools.TestCase):
             result,
             *(
                 model.Finding(
-                    'backend-drivers',
                     severity,
                     model.Subject('backend', name, path, line),
                     f'the inventory names {name}, which {what}; it was not '
                     'compared',
                     remediation,
+                    check_id='backend-drivers',
                     aspect='inventory',
                 )
                 for severity, name, line, what, remediation in (

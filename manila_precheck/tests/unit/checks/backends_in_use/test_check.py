@@ -79,11 +79,11 @@ def found(host, words, todo, severity=model.Severity.WARNING, **figures):
         0,
     )
     return model.Finding(
-        CHECK,
         severity,
         model.Subject('backend', host),
         f'{host} {words}',
         tuple(todo),
+        check_id=CHECK,
         data={**data, **figures},
     )
 

@@ -46,7 +46,6 @@ class ConfigOptionsTest(testtools.TestCase):
         path = self.site.file(conf)
         findings = tuple(
             model.Finding(
-                'config-options',
                 severity,
                 model.Subject('option', name, path, line),
                 message.replace('{conf}', path),
@@ -54,6 +53,7 @@ class ConfigOptionsTest(testtools.TestCase):
                     model.Remediation(kind, text.replace('{conf}', path))
                     for kind, text in remediation
                 ),
+                check_id='config-options',
                 data={
                     key: value.replace('{conf}', path)
                     for key, value in data.items()

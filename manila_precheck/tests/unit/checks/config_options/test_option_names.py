@@ -59,11 +59,11 @@ class NamesTest(testtools.TestCase):
         self, severity, name, line, message, remediation, data, aspect='names'
     ):
         return model.Finding(
-            'config-options',
             severity,
             model.Subject('option', name, self.site.file('manila.conf'), line),
             message,
             tuple(model.Remediation(*item) for item in remediation),
+            check_id='config-options',
             data=data,
             aspect=aspect,
         )

@@ -67,11 +67,11 @@ class NeededTest(testtools.TestCase):
 
     def finding(self, name, message, remediation, driver, at):
         return model.Finding(
-            'config-options',
             model.Severity.FAILURE,
             model.Subject('option', name, self.site.file('manila.conf'), 4),
             message,
             tuple(model.Remediation(*item) for item in remediation),
+            check_id='config-options',
             data={'verdict': 'missing', 'driver': driver, 'at': at},
             aspect='missing',
         )

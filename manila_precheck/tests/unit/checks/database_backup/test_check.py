@@ -103,11 +103,11 @@ class DatabaseBackupTest(databases.SQLiteTest):
 
     def finding(self, severity, message, aspect, **data):
         return model.Finding(
-            CHECK,
             severity,
             model.Subject('backup', 'newest'),
             message,
             MAKE,
+            check_id=CHECK,
             data=data,
             aspect=aspect,
         )

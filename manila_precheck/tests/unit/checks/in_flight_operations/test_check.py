@@ -79,13 +79,13 @@ def found(kind, one, state, severity, words, todo, **data):
     }
     values.update(data)
     return model.Finding(
-        CHECK,
         severity,
         model.Subject(kind, one, uuid=one),
         f'{noun} {one}{extra}: it {what}',
         tuple(todo),
         (GUIDE,),
         values,
+        check_id=CHECK,
     )
 
 
@@ -721,7 +721,6 @@ class Scenarios(databases.Scenarios):
         self.assertEqual(
             (
                 model.Finding(
-                    CHECK,
                     WARNING,
                     model.Subject('service', 'manila-share@one@a'),
                     'service manila-share@one@a is in ensuring since '
@@ -745,6 +744,7 @@ class Scenarios(databases.Scenarios):
                         'snapshot_id': None,
                         'progress': None,
                     },
+                    check_id=CHECK,
                 ),
             ),
             self.run_check(CHECK, database, target='2026.1').findings,
@@ -801,7 +801,6 @@ class Scenarios(databases.Scenarios):
         self.assertEqual(
             [
                 model.Finding(
-                    CHECK,
                     FAILURE,
                     model.Subject(
                         'share_instance', 'share instances in creating'
@@ -810,6 +809,7 @@ class Scenarios(databases.Scenarios):
                     'max_listed of [manila_precheck] lets through, 5 in all; '
                     f'each {CALL}',
                     (model.advice('Raise max_listed to see each.'),),
+                    check_id=CHECK,
                     data={'state': 'creating', 'total': 5},
                     aspect='more',
                 )

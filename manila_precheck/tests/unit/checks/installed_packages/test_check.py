@@ -44,7 +44,6 @@ class InstalledPackagesTest(testtools.TestCase):
 
     def old_manila(self, version, source='2025.1', latest='20.0.3'):
         return model.Finding(
-            'installed-packages',
             model.Severity.WARNING,
             model.Subject('package', 'manila'),
             f'manila {version} is installed here, and the latest point '
@@ -58,12 +57,12 @@ class InstalledPackagesTest(testtools.TestCase):
                 ),
                 model.command(f'pip install --upgrade manila=={latest}'),
             ),
+            check_id='installed-packages',
             data={'installed': version, 'latest': latest},
         )
 
     def old_python(self, severity, message, here='3.9'):
         return model.Finding(
-            'installed-packages',
             severity,
             model.Subject('package', 'python'),
             message,
@@ -75,6 +74,7 @@ class InstalledPackagesTest(testtools.TestCase):
                 ),
             ),
             ('manila 22.0.2 requires-python',),
+            check_id='installed-packages',
             data={'installed': here, 'needed': '3.10'},
         )
 

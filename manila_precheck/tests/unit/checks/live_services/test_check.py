@@ -102,11 +102,11 @@ def found(
     aspect='',
 ):
     return model.Finding(
-        CHECK,
         severity,
         model.Subject('service', f'manila-share@{host}'),
         f'manila-share on {host} {words}',
         tuple(todo),
+        check_id=CHECK,
         data={
             'binary': 'manila-share',
             'host': host,
@@ -701,13 +701,13 @@ class Scenarios(databases.Scenarios):
             self.assertIn(seconds, range(20, 46))
             self.assertEqual(
                 model.Finding(
-                    CHECK,
                     model.Severity.INFO,
                     model.Subject('service', 'manila-share@far'),
                     'manila-share on far reports with a clock that is '
                     f'{seconds} seconds ahead of the database; at 60 manila '
                     'takes it for dead',
                     (model.advice('Set the clock of its host.'),),
+                    check_id=CHECK,
                     data={'seconds_ahead': seconds},
                     aspect='clock',
                 ),
@@ -729,7 +729,6 @@ class Scenarios(databases.Scenarios):
         self.assertEqual(
             (
                 model.Finding(
-                    CHECK,
                     model.Severity.FAILURE,
                     model.Subject('service', 'manila-share@h'),
                     'manila-share on h has no availability zone: it starts, '
@@ -743,6 +742,7 @@ class Scenarios(databases.Scenarios):
                         ),
                         CLEANUP,
                     ),
+                    check_id=CHECK,
                     aspect='zone',
                 ),
             ),
@@ -796,7 +796,6 @@ class Scenarios(databases.Scenarios):
         self.assertEqual(
             (
                 model.Finding(
-                    CHECK,
                     model.Severity.WARNING,
                     model.Subject('availability zone', 'nova'),
                     "availability zone 'nova' has 2 rows: manila takes "
@@ -808,6 +807,7 @@ class Scenarios(databases.Scenarios):
                             'then mark the others as deleted.'
                         ),
                     ),
+                    check_id=CHECK,
                     data={'rows': 2},
                     aspect='twice',
                 ),
@@ -830,7 +830,6 @@ class Scenarios(databases.Scenarios):
         self.assertEqual(
             tuple(
                 model.Finding(
-                    CHECK,
                     model.Severity.WARNING,
                     model.Subject('availability zone', name),
                     f'availability zone {name!r} of the configuration has '
@@ -843,6 +842,7 @@ class Scenarios(databases.Scenarios):
                         ),
                     ),
                     ('https://bugs.launchpad.net/manila/+bug/2008813',),
+                    check_id=CHECK,
                     aspect='new',
                 )
                 for name in names
@@ -863,11 +863,11 @@ class Scenarios(databases.Scenarios):
             'plan',
             [
                 model.Finding(
-                    CHECK,
                     model.Severity.INFO,
                     model.Subject('service', 'services'),
                     'no service has ever reported: the table services is '
                     'empty',
+                    check_id=CHECK,
                 )
             ],
         ),
@@ -876,11 +876,11 @@ class Scenarios(databases.Scenarios):
             'upgraded',
             [
                 model.Finding(
-                    CHECK,
                     model.Severity.FAILURE,
                     model.Subject('service', 'services'),
                     'no service has come back: the table services is empty',
                     (model.advice('Start the services of manila.'),),
+                    check_id=CHECK,
                 )
             ],
         ),

@@ -156,7 +156,6 @@ class LocalChangesTest(testtools.TestCase):
             RPM: ('rpm -V python3-manila',),
         }
         return model.Finding(
-            CHECK,
             model.Severity.WARNING,
             model.Subject('directory', folder),
             f'{folder} of manila 20.0.3 has local changes, which the upgrade '
@@ -170,6 +169,7 @@ class LocalChangesTest(testtools.TestCase):
                 ),
                 *(model.command(text) for text in commands[manager]),
             ),
+            check_id=CHECK,
             data={
                 'installed': '20.0.3',
                 'installed_by': manager,

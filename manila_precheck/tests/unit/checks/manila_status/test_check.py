@@ -82,11 +82,11 @@ class ManilaStatusTest(testtools.TestCase):
 
     def finding(self, severity, name, message):
         return model.Finding(
-            'manila-status',
             severity,
             model.Subject('check', name),
             message,
             (model.command('manila-status upgrade check'),),
+            check_id='manila-status',
             data={'manila': '20.0.3'},
         )
 

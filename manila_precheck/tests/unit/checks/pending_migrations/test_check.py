@@ -42,11 +42,11 @@ RESTORE = model.advice(
 
 def orphans(severity, message, rows):
     return model.Finding(
-        CHECK,
         severity,
         model.Subject('table', 'network_allocations'),
         message,
         (ORPHAN,),
+        check_id=CHECK,
         data={'rows': rows},
         aspect='orphans',
     )
@@ -54,11 +54,11 @@ def orphans(severity, message, rows):
 
 def backups(message, rows, aspect):
     return model.Finding(
-        CHECK,
         model.Severity.WARNING,
         model.Subject('table', 'share_backups'),
         message,
         (ZONE,),
+        check_id=CHECK,
         data={'rows': rows},
         aspect=aspect,
     )
@@ -168,12 +168,12 @@ class Scenarios(databases.Scenarios):
         self.assertEqual(
             (
                 model.Finding(
-                    CHECK,
                     model.Severity.FAILURE,
                     model.Subject('table', 'share_servers'),
                     '"manila-manage db sync" fails at revision a87e0fb17dee: '
                     + words[count],
                     (SUBNET,),
+                    check_id=CHECK,
                     data={'rows': count},
                     aspect='no-subnet',
                 ),
@@ -303,12 +303,12 @@ class Scenarios(databases.Scenarios):
         self.assertEqual(
             (
                 model.Finding(
-                    CHECK,
                     model.Severity.FAILURE,
                     model.Subject('revision', 'cdefa6287df8'),
                     '"manila-manage db sync" fails at revision cdefa6287df8: '
                     'column services.ensuring is there already',
                     (SEE if self.server == 'postgresql' else RESTORE,),
+                    check_id=CHECK,
                     aspect='half-applied',
                 ),
             ),

@@ -81,7 +81,6 @@ class PolicyAccessTest(testtools.TestCase):
         rules = lost_by_reader()
         self.assertEqual(
             model.Finding(
-                'policy-rules',
                 WARNING,
                 model.Subject('option', 'oslo_policy/enforce_new_defaults'),
                 'role reader alone no longer passes 53 of 199 rules '
@@ -90,6 +89,7 @@ class PolicyAccessTest(testtools.TestCase):
                 'project: enforce_new_defaults is off by default in 2024.1 '
                 'and on in 2025.1',
                 (role_add('member'), put_off('enforce_new_defaults')),
+                check_id='policy-rules',
                 data={
                     'cause': 'enforce_new_defaults',
                     'role': 'reader',
@@ -103,13 +103,13 @@ class PolicyAccessTest(testtools.TestCase):
         )
         self.assertEqual(
             model.Finding(
-                'policy-rules',
                 INFO,
                 model.Subject('option', 'oslo_policy/enforce_new_defaults'),
                 'role member alone no longer passes 1 of 199 rules '
                 '(share:create) on objects of another project: '
                 'enforce_new_defaults is off by default in 2024.1 and on in '
                 '2025.1',
+                check_id='policy-rules',
                 data={
                     'cause': 'enforce_new_defaults',
                     'role': 'member',
@@ -203,7 +203,6 @@ class PolicyAccessTest(testtools.TestCase):
         found = self.run_check('"share:get": "rule:share:delete"\n')
         self.assertEqual(
             model.Finding(
-                'policy-rules',
                 WARNING,
                 model.Subject(
                     'policy',
@@ -214,6 +213,7 @@ class PolicyAccessTest(testtools.TestCase):
                 'share:get refuses role reader, role service and any other '
                 'role, whom 2024.1 lets in: enforce_new_defaults is on in '
                 '2025.1',
+                check_id='policy-rules',
                 data={
                     'verdict': 'lost',
                     'cause': 'enforce_new_defaults',

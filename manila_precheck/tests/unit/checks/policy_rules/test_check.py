@@ -65,7 +65,6 @@ class PolicyRulesTest(testtools.TestCase):
         """Compare whole findings, given as tuples of their parts."""
         findings = tuple(
             model.Finding(
-                'policy-rules',
                 severity,
                 model.Subject(kind, name, self.site.file(file), line),
                 message.replace('{dir}', self.site.path),
@@ -73,6 +72,7 @@ class PolicyRulesTest(testtools.TestCase):
                     model.Remediation(k, text.replace('{dir}', self.site.path))
                     for k, text in remediation
                 ),
+                check_id='policy-rules',
                 data=data,
                 aspect=aspect,
             )
@@ -148,7 +148,6 @@ class PolicyRulesTest(testtools.TestCase):
         (found,) = [f for f in result.findings if f.key == lost]
         self.assertEqual(
             model.Finding(
-                'policy-rules',
                 FAILURE,
                 model.Subject(
                     'option',
@@ -160,6 +159,7 @@ class PolicyRulesTest(testtools.TestCase):
                 'it in [oslo_policy] alone: the overrides in '
                 f'{self.site.file(file)} are lost',
                 (model.config(f'[oslo_policy]\n{option} = {value}'),),
+                check_id='policy-rules',
                 data={'files': self.site.file(file)},
                 aspect='lost',
             ),
@@ -639,7 +639,6 @@ class PolicyRulesTest(testtools.TestCase):
         line = 1 + text.split('"share:create"')[0].count('\n')
         self.assertIn(
             model.Finding(
-                'policy-rules',
                 WARNING,
                 model.Subject(
                     'policy',
@@ -650,6 +649,7 @@ class PolicyRulesTest(testtools.TestCase):
                 'share:create refers to itself, or to a rule that refers to '
                 'it: a request that comes to it fails with 500',
                 (model.advice('Take the reference out of one of the rules.'),),
+                check_id='policy-rules',
                 data={'verdict': 'cycle'},
                 aspect='cycle',
             ),

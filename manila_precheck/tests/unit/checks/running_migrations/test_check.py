@@ -66,7 +66,6 @@ def ends(share_id):
 
 def found(kind, one, state, severity, words, todo, source, destination):
     return model.Finding(
-        CHECK,
         severity,
         model.Subject(kind.replace(' ', '_'), one, uuid=one),
         f'{kind} {one} is in {state} since 2024-03-05 06:07, from '
@@ -81,6 +80,7 @@ def found(kind, one, state, severity, words, todo, source, destination):
             'destination_id': destination[0],
             'destination_host': destination[1],
         },
+        check_id=CHECK,
     )
 
 
@@ -399,13 +399,13 @@ class Scenarios(databases.Scenarios):
         self.assertEqual(
             [
                 model.Finding(
-                    CHECK,
                     severity,
                     model.Subject('share', f'shares in {state}'),
                     f'share in {state}: {more} more than the 2 that '
                     'max_listed of [manila_precheck] lets through, '
                     f'{more + 2} in all',
                     (model.advice('Raise max_listed to see each.'),),
+                    check_id=CHECK,
                     data={'task_state': state, 'total': more + 2},
                     aspect='more',
                 )
@@ -425,12 +425,12 @@ class Scenarios(databases.Scenarios):
         ).findings
         self.assertEqual(
             model.Finding(
-                CHECK,
                 model.Severity.WARNING,
                 model.Subject('share', 'shares in migration_starting'),
                 'share in migration_starting: 1 more than the 0 that '
                 'max_listed of [manila_precheck] lets through, 1 in all',
                 (model.advice('Raise max_listed to see each.'),),
+                check_id=CHECK,
                 data={'task_state': 'migration_starting', 'total': 1},
                 aspect='more',
             ),

@@ -72,12 +72,12 @@ def half(server, at, revision, words, present, missing, target='', last=''):
         if not missing:
             what = 'it was not recorded, or failed in its last step'
     return model.Finding(
-        CHECK,
         model.Severity.FAILURE,
         model.Subject('revision', revision),
         f'the database is at revision {at}, but {words} of {revision}: '
         f'{what}, and "manila-manage db sync" fails on what is there already',
         tuple(todo),
+        check_id=CHECK,
         data={'revision': at, 'present': present, 'missing': missing},
         aspect='half-applied',
     )
@@ -85,11 +85,11 @@ def half(server, at, revision, words, present, missing, target='', last=''):
 
 def found(severity, message, *todo, aspect='', **data):
     return model.Finding(
-        CHECK,
         severity,
         model.Subject('table', 'alembic_version'),
         message,
         todo,
+        check_id=CHECK,
         data=data,
         aspect=aspect,
     )

@@ -56,11 +56,11 @@ def found(table, severity, message, todo, **data):
     facts.setdefault('about_soft_deleted', facts['soft_deleted'])
     facts.setdefault('purge_deletes', facts['purgeable'])
     return model.Finding(
-        CHECK,
         severity,
         model.Subject('table', table),
         f'table {table}: {message}',
         (todo,),
+        check_id=CHECK,
         data=facts,
     )
 
@@ -237,7 +237,6 @@ class Scenarios(databases.Scenarios):
             'messages', {'id': 'm', 'deleted': 'm', 'deleted_at': OLD}
         )
         restored = model.Finding(
-            CHECK,
             model.Severity.WARNING,
             model.Subject('table', 'share_types'),
             'table share_types: a purge at 30 days would delete 1 live rows, '
@@ -252,6 +251,7 @@ class Scenarios(databases.Scenarios):
             ('https://bugs.launchpad.net/manila/+bug/2081827',),
             {'live': 2, 'live_but_purged': 1, 'purge_deletes': 1},
             'restored',
+            check_id=CHECK,
         )
         messages = found(
             'messages',

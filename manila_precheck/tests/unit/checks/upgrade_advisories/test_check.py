@@ -366,7 +366,6 @@ class EachAdvisoryTest(Runs, databases.SQLiteTest):
 
 def a_finding(name, severity, subject, message, todo, references, **data):
     return model.Finding(
-        CHECK,
         severity,
         subject,
         message,
@@ -378,6 +377,7 @@ def a_finding(name, severity, subject, message, todo, references, **data):
             **data,
         },
         name,
+        check_id=CHECK,
     )
 
 
@@ -597,7 +597,6 @@ class WordsTest(testtools.TestCase):
         self.assertEqual(
             (
                 model.Finding(
-                    CHECK,
                     model.Severity.INFO,
                     model.Subject('database', 'rows'),
                     'no database is configured, so that what depends on its '
@@ -610,6 +609,7 @@ class WordsTest(testtools.TestCase):
                             'manila-share.'
                         ),
                     ),
+                    check_id=CHECK,
                     data={
                         'advisories': 'isilon-share-types,'
                         'shares-ensuring-at-start'

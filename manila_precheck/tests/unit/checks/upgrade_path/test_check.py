@@ -46,11 +46,11 @@ class Words:
 
     def finding(self, severity, name, message, *remediation, **kwargs):
         return model.Finding(
-            'upgrade-path',
             severity,
             model.Subject('release', name),
             message,
             remediation,
+            check_id='upgrade-path',
             **kwargs,
         )
 
@@ -70,12 +70,12 @@ class Words:
 
     def installed(self, severity, build, words, path):
         return model.Finding(
-            'upgrade-path',
             severity,
             model.Subject('package', 'manila'),
             f'manila {build} is installed here, {words}; the upgrade is '
             f'judged as one from {path}',
             (INSTALL,),
+            check_id='upgrade-path',
             data={'installed': build},
             aspect='installed',
         )
