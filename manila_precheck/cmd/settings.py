@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from manila_precheck import model
 from manila_precheck.evidence.config import config_files
-from manila_precheck.evidence.config import config_reader
 
 if TYPE_CHECKING:
     from manila_precheck.engine import context
@@ -36,7 +35,7 @@ def effective(ctx: 'context.Context') -> tuple[model.SettingRead, ...]:
 
 
 def _effective(ctx: 'context.Context') -> Iterator[model.SettingRead]:
-    reader = config_reader.Reader(ctx.config, ctx.catalog, ctx.upgrade.source)
+    reader = ctx.reader(ctx.upgrade.source)
     done: set[tuple[config_files.Setting, ...]] = set()
     for setting in ctx.config.settings:
         now = reader.of(setting)

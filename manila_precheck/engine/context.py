@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
     from manila_precheck.catalog import Catalog
     from manila_precheck.evidence import paste as paste_source
+    from manila_precheck.evidence.config import config_reader
     from manila_precheck.evidence.database import schema as schema_source
     from manila_precheck.evidence.files import yaml_file as document_source
     from manila_precheck.evidence.host import api_server as api_server_source
@@ -214,6 +215,19 @@ class Context:
                 ]
                 found |= {(s, option.name, option.multi) for s in sections}
         return sorted(found)
+
+    def reader(self, release: releases.Release) -> 'config_reader.Reader':
+        """Return a release, reading the configuration files.
+
+        :raises ConfigFileError: when one of them cannot be read.
+        """
+        # Here, so that listing the checks loads no catalog of options.
+        from manila_precheck.evidence.config import config_reader
+
+        return self._lazy.get(
+            f'reader {release}',
+            lambda: config_reader.Reader(self.config, self.catalog, release),
+        )
 
     @property
     def policy(self) -> policy_source.PolicyFiles:

@@ -41,7 +41,7 @@ class Judge:
         self._strategy = (
             ctx.config.value('DEFAULT', 'auth_strategy') or 'keystone'
         )
-        reader = config_reader.Reader(ctx.config, ctx.catalog, self._target)
+        reader = ctx.reader(self._target)
         try:
             limited = reader.get('DEFAULT', 'api_rate_limit') is not False
         except config_reader.Refused:

@@ -66,9 +66,7 @@ class BackEnd:
         """Say whether an option of it is true in the target; '' is."""
         if not option:
             return True
-        reader = config_reader.Reader(
-            self.ctx.config, self.ctx.catalog, self.target
-        )
+        reader = self.ctx.reader(self.target)
         if reader.standing(self.name, option).why is config_reader.Why.FOREIGN:
             # A third party's option, whose type and default are not known.
             return self.ctx.config.boolean(self.name, option) is True

@@ -239,7 +239,7 @@ def mode(
             finding,
         )
         return
-    reader = config_reader.Reader(one.ctx.config, one.ctx.catalog, one.target)
+    reader = one.ctx.reader(one.target)
     try:
         value = reader.get(one.name, 'driver_handles_share_servers')
     except config_reader.Refused:

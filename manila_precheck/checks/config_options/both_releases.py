@@ -31,11 +31,8 @@ class Sides:
         self.ctx = ctx
         self.conf = ctx.config
         self.catalog = ctx.catalog
-        self.source = self._reader(ctx.upgrade.source)
-        self.target = self._reader(ctx.upgrade.target)
-
-    def _reader(self, release: releases.Release) -> config_reader.Reader:
-        return config_reader.Reader(self.conf, self.catalog, release)
+        self.source = ctx.reader(ctx.upgrade.source)
+        self.target = ctx.reader(ctx.upgrade.target)
 
     @functools.cached_property
     def after(self) -> Optional[config_reader.Reader]:
@@ -45,7 +42,7 @@ class Sides:
             for hop in releases.next_hops(self.target.release)
             if self.catalog.covers(hop)
         ]
-        return self._reader(hops[-1]) if hops else None
+        return self.ctx.reader(hops[-1]) if hops else None
 
     def shown(self, setting: config_files.Setting) -> str:
         """Return a value for a message, or what stands for a secret."""

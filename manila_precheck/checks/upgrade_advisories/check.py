@@ -159,9 +159,7 @@ class _Judge:
 
     @functools.cached_property
     def _target(self) -> config_reader.Reader:
-        return config_reader.Reader(
-            self._conf, self._ctx.catalog, self._ctx.upgrade.target
-        )
+        return self._ctx.reader(self._ctx.upgrade.target)
 
     @functools.cached_property
     def _backends(self) -> tuple[config_files.Backend, ...]:
