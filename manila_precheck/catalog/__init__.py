@@ -156,14 +156,6 @@ class Catalog:
         """Return one rule of a release; None when it registers none such."""
         return self.policies(release).get(name)
 
-    def policy_releases(self, name: str) -> tuple[releases_.Release, ...]:
-        """Return the covered releases that register a rule, oldest first."""
-        found: set[int] = set()
-        facts = self._history('policies')
-        for row in facts.rows(name):
-            found |= facts.majors(row)
-        return tuple(r for r in self.releases if r.major in found)
-
     # -- drivers -------------------------------------------------------------
 
     def plugins(

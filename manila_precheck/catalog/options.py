@@ -139,12 +139,6 @@ class Option:
     required: bool = False
     """A service cannot do without a value for it."""
 
-    mutable: bool = False
-    """A running service takes a new value on SIGHUP."""
-
-    advanced: bool = False
-    """The sample generator puts it last."""
-
     deprecated_for_removal: bool = False
     """It will go; setting it logs a warning."""
 
@@ -153,10 +147,6 @@ class Option:
 
     deprecated_names: tuple[OldName, ...] = ()
     """Every old name that is still read, sorted."""
-
-    listed: frozenset[str] = frozenset()
-    """Sections that the sample generator shows it in although nothing
-    registers it there: a line there is in sample files, and not read."""
 
     drivers: frozenset[str] = frozenset()
     """The share drivers (of a network option: network plugins) that register
@@ -232,7 +222,6 @@ def option(name: str, row: history.Row) -> Option:
             OldName(group, old)
             for group, old in fields.pop('deprecated_names', ())
         ),
-        listed=frozenset(fields.pop('listed', ())),
         drivers=frozenset(fields.pop('drivers', ())),
         plugins=frozenset(fields.pop('plugins', ())),
         **fields,
@@ -424,19 +413,6 @@ class OptionSet:
         home = old[options.index(best)][1]
         group = home[1:-1] if home[0] == '[' else None
         return Match(best, group, True)
-
-    def listed(self, group: str, name: str) -> Optional[Option]:
-        """Return an option that sample files show in a wrong section.
-
-        :param group: the section of the line: 'DEFAULT'.
-        :param name: the name before the '='.
-        :returns: the option, whose groups and kinds say where it is read;
-            None when sample files do not show it there.
-        """
-        for item in self.named(name):
-            if group in item.listed:
-                return item
-        return None
 
     def required(
         self, driver: str, plugin: Optional[str] = None

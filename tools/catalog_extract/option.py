@@ -134,8 +134,6 @@ def option_facts(opt, default):
     for name in (
         'secret',
         'required',
-        'mutable',
-        'advanced',
         'deprecated_for_removal',
     ):
         if getattr(opt, name, False):

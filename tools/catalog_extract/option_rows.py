@@ -114,14 +114,14 @@ def add_listed(collector, listed):
         if group in AUTH_GROUPS and opt.dest in libraries.password_options():
             # They come with the plugin that auth_type names.
             continue
-        if namespace == 'manila' and opt.dest in names:
-            collector.add(opt, opt.default, f'listed:{group}')
-        else:
-            if namespace == 'manila':
-                catalog_extract.say(
-                    f'listed, registered nowhere: [{group}] {opt.dest}'
-                )
-            collector.add(opt, opt.default, group)
+        if namespace == 'manila':
+            if opt.dest in names:
+                # Nothing registers it there.
+                continue
+            catalog_extract.say(
+                f'listed, registered nowhere: [{group}] {opt.dest}'
+            )
+        collector.add(opt, opt.default, group)
 
 
 def rows_of(row, reads, internal):
@@ -131,13 +131,8 @@ def rows_of(row, reads, internal):
     :param reads: the options that are read as CONF.name.
     :param internal: the drivers that nobody names.
     """
-    listed_in = sorted(
-        place[7:] for place in row['places'] if place.startswith('listed:')
-    )
     by_owner = {}
     for where, owners in sorted(row['places'].items()):
-        if where.startswith('listed:') and len(row['places']) > 1:
-            continue
         drivers = (
             ()
             if owners['any']
@@ -151,18 +146,13 @@ def rows_of(row, reads, internal):
         facts['in'] = sorted(
             place.strip('<>') if place.startswith('<') else '[' + place + ']'
             for place in places
-            if not place.startswith('listed:')
         )
-        if listed_in:
-            facts['listed'] = listed_in
-        if not facts['in']:
-            del facts['in']
         if drivers:
             facts['drivers'] = list(drivers)
         if names:
             facts['plugins'] = list(names)
         if (
-            '[DEFAULT]' in facts.get('in', ())
+            '[DEFAULT]' in facts['in']
             and (drivers or names)
             and row['name'] in reads
         ):

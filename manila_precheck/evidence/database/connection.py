@@ -651,18 +651,6 @@ class Database:
         )
         return condition
 
-    def soft_deleted(
-        self, table: 'expression.TableClause'
-    ) -> 'sqlalchemy.ColumnElement[bool]':
-        """Return the condition of a row that manila has marked as deleted.
-
-        :param table: what :meth:`table` returned, with column 'deleted'.
-        """
-        condition: sqlalchemy.ColumnElement[bool] = (
-            table.c.deleted != self.live_value(table.name)
-        )
-        return condition
-
     def live_value(self, table: str) -> Any:
         """Return what ``deleted`` holds in a live row of a table.
 

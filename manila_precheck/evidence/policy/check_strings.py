@@ -52,11 +52,6 @@ class CheckString(NamedTuple):
     usable: bool = True
     """False when oslo.policy raises over it: every request then fails."""
 
-    @property
-    def allows_all(self) -> bool:
-        """Say whether every caller passes."""
-        return self.canonical == '@'
-
 
 def parse(check: Any) -> CheckString:
     """Take a check apart.

@@ -290,16 +290,6 @@ def count(
         yield counting.found
 
 
-def counted_at_once(wanted: Filter, table: str) -> int:
-    """Return the rows of a table, from what is one statement for all of it.
-
-    For comparing; a large one is not counted right by it.
-    """
-    counting = _Counting(wanted, table, Extra())
-    more = counting.recycled
-    return int(counting.row(_PACKED, '1 = 1', more)[0])
-
-
 class _Counting:
     """The pieces of one table, and how the next one is best read."""
 

@@ -57,18 +57,9 @@ class TestSections(testtools.TestCase):
             found.find('coordination', 'backend_url').option.secret
         )
         self.assertIsNone(found.find('DEFAULT', 'backend_url'))
-        self.assertEqual(
-            {'coordination'}, found.listed('DEFAULT', 'backend_url').groups
-        )
 
     def test_an_option_that_samples_dump_into_default_is_not_read_there(self):
-        found = of(22)
-        self.assertIsNone(found.find('DEFAULT', 'container_image_name'))
-        self.assertEqual(
-            {'backend'},
-            found.listed('DEFAULT', 'container_image_name').kinds,
-        )
-        self.assertIsNone(found.listed('DEFAULT', 'debug'))
+        self.assertIsNone(of(22).find('DEFAULT', 'container_image_name'))
 
     def test_a_driver_option_registered_at_import_is_in_both(self):
         item = of(20).find('DEFAULT', 'cephfs_conf_path').option
@@ -359,9 +350,7 @@ class TestShape(testtools.TestCase):
             found = FACTS.options(release)
             self.assertEqual(len(found), len(list(found)))
             for item in found:
-                self.assertTrue(
-                    item.groups or item.kinds or item.listed, item.name
-                )
+                self.assertTrue(item.groups or item.kinds, item.name)
                 self.assertLessEqual(item.kinds, set(options.KINDS))
                 kinds.add(item.type.kind)
             for name in found.auth_plugins:

@@ -83,10 +83,6 @@ class ParseTestCase(unittest.TestCase):
     def test_no_lone_token(self, check):
         self.assertFalse(check_strings.is_lone_token(check))
 
-    def test_allows_all(self):
-        self.assertTrue(check_strings.parse(None).allows_all)
-        self.assertFalse(check_strings.parse('role:a').allows_all)
-
     def test_parsing_loads_no_plugin_that_enforces(self):
         """The plugin of http: checks imports requests."""
         code = (
