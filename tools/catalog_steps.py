@@ -18,8 +18,7 @@ holds one manila release and nothing of this project; has to run with Python
 3.8. The database is brought to the last revision before FIRST, every table
 gets two rows, and each later revision is applied by manila's own code. Prints
 as JSON what each of them did, in order: the statements that changed the
-schema or rows, in a form that every server shares, and the tables that the
-server wrote anew, which it is asked for.
+schema or rows, in a form that every server shares.
 """
 
 import argparse
@@ -61,17 +60,6 @@ _PATTERNS = (
     # Seen in the foreign keys that the server has afterwards.
     (None, r'ALTER TABLE \S+ ADD (CONSTRAINT \S+ )?FOREIGN', ()),
 )
-_FILES = {
-    'mysql': (
-        "SELECT REPLACE(name, CONCAT(DATABASE(), '/'), ''), table_id "
-        'FROM information_schema.{} '
-        "WHERE name LIKE CONCAT(DATABASE(), '/%')"
-    ),
-    'postgresql': (
-        'SELECT relname, relfilenode FROM pg_class '
-        "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
-    ),
-}
 
 
 def step_of(statement):
@@ -98,22 +86,6 @@ class Server:
             url, isolation_level='AUTOCOMMIT'
         )
         self.dialect = self.engine.dialect.name
-
-    def rows(self, statement):
-        with self.engine.connect() as connection:
-            return list(connection.execute(self.sa.text(statement)))
-
-    def files(self):
-        """Return the number that a table has until it is written anew."""
-        statement = _FILES[self.dialect]
-        if self.dialect == 'mysql':
-            view = self.rows(
-                'SELECT table_name FROM information_schema.tables WHERE '
-                "table_schema = 'information_schema' AND UPPER(table_name) "
-                "IN ('INNODB_SYS_TABLES', 'INNODB_TABLES')"
-            )[0][0]
-            statement = statement.format(view)
-        return {row[0]: row[1] for row in self.rows(statement)}
 
     def foreign_keys(self):
         """Return (table, columns, parent, references): name."""
@@ -204,7 +176,7 @@ def watch(conf, url):
     event.listen(engine.Engine, 'before_cursor_execute', note)
     found = {}
     for revision in chain:
-        files, keys = server.files(), server.foreign_keys()
+        keys = server.foreign_keys()
         del statements[:]
         migration.upgrade(revision)
         steps = [step for step in map(step_of, list(statements)) if step]
@@ -220,10 +192,6 @@ def watch(conf, url):
                     'references': list(references),
                 }
             )
-        now = server.files()
-        for table in sorted(files):
-            if table in now and now[table] != files[table]:
-                steps.append({'do': 'rebuild', 'table': table})
         found[revision] = unique(steps)
     return found
 

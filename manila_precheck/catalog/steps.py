@@ -13,9 +13,9 @@
 """What each migration of a release does to the database, step by step.
 
 From manila's own migrations, run one at a time on MariaDB and on PostgreSQL,
-with rows in every table: what was sent to the server, which foreign keys are
-there afterwards, and which tables the server wrote anew. Of the revisions
-from 12.0.0 on; what came before is in no upgrade that the catalog covers.
+with rows in every table: what was sent to the server, and which foreign keys
+are there afterwards. Of the revisions from 12.0.0 on; what came before is in
+no upgrade that the catalog covers.
 """
 
 import dataclasses
@@ -42,9 +42,6 @@ class Do(str, enum.Enum):
     DROP_FOREIGN_KEY = 'drop_foreign_key'
     # It inserts into the table, or updates its rows, as many as they are.
     WRITE_ROWS = 'write_rows'
-    # The server writes the whole table anew: as long as the table is large,
-    # and with room for a second one. Seen on MariaDB 10.11.
-    REBUILD = 'rebuild'
 
 
 @dataclasses.dataclass(frozen=True)

@@ -269,18 +269,18 @@ class TestBuildable(testtools.TestCase):
 class TestJoinedSteps(testtools.TestCase):
     def test_a_step_of_one_server_says_so(self):
         column = {'do': 'add_column', 'table': 't', 'column': 'c'}
-        rebuild = {'do': 'rebuild', 'table': 't'}
+        write = {'do': 'write_rows', 'table': 't'}
         other = {'do': 'drop_column', 'table': 't', 'column': 'd'}
         self.assertEqual(
             {
                 'abc': [
                     {**column, 'position': 0},
-                    {**rebuild, 'dialects': ['mysql'], 'position': 1},
+                    {**write, 'dialects': ['mysql'], 'position': 1},
                     {**other, 'dialects': ['postgresql'], 'position': 2},
                 ]
             },
             load().joined_steps(
-                {'abc': [column, rebuild], 'def': []},
+                {'abc': [column, write], 'def': []},
                 {'abc': [column, other], 'def': []},
             ),
         )

@@ -27,27 +27,6 @@ def of(revision, major=23):
 
 @ddt.ddt
 class TestSteps(testtools.TestCase):
-    def test_a_table_is_written_anew_where_a_foreign_key_is_added(self):
-        """On MySQL alone; 12.0.0 does so with nearly every table."""
-        found = {}
-        for revision, done in FACTS.steps(releases.from_major(23)).items():
-            tables = [s.table for s in done if s.do is Do.REBUILD]
-            if tables:
-                found[revision] = len(tables)
-            self.assertEqual(
-                {('mysql',)} if tables else set(),
-                {s.dialects for s in done if s.do is Do.REBUILD},
-            )
-        self.assertEqual(
-            {
-                '2d708a9a3ba9': 1,
-                'a87e0fb17dee': 1,
-                'eead2cb81845': 1,
-                'fbdfabcba377': 41,
-            },
-            found,
-        )
-
     def test_rows_are_written_by_two_migrations_alone(self):
         found = [
             (revision, step.table)
@@ -100,7 +79,6 @@ class TestSteps(testtools.TestCase):
                     parent='availability_zones',
                     references=('id',),
                 ),
-                steps.Step(Do.REBUILD, 'share_backups', dialects=('mysql',)),
             ),
             of('2d708a9a3ba9'),
         )
