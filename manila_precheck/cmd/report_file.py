@@ -158,18 +158,42 @@ class _Unfinished:
     label: str
     descriptor: int = -1
 
+    named: bool = False
+
     def write(self, content: bytes) -> None:
-        self.descriptor = os.open(
-            self.temporary,
-            os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW,
-            _MODE,
-            dir_fd=self.directory,
-        )
+        # Without a name it is gone with the process, however that ends.
+        try:
+            self.descriptor = os.open(
+                '.', os.O_WRONLY | os.O_TMPFILE, _MODE, dir_fd=self.directory
+            )
+            os.stat(self._link)
+        except OSError:
+            # Not every file system has such files, nor every root a /proc.
+            self._close(self.descriptor)
+            self.named = True
+            self.descriptor = os.open(
+                self.temporary,
+                os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW,
+                _MODE,
+                dir_fd=self.directory,
+            )
         with open(self.descriptor, 'wb', closefd=False) as stream:
             stream.write(content)
         os.fsync(self.descriptor)
 
+    @property
+    def _link(self) -> str:
+        return f'/proc/self/fd/{self.descriptor}'
+
     def publish(self) -> None:
+        if not self.named:
+            os.link(
+                self._link,
+                self.temporary,
+                dst_dir_fd=self.directory,
+                follow_symlinks=True,
+            )
+            self.named = True
         os.replace(
             self.temporary,
             self.name,
@@ -185,11 +209,16 @@ class _Unfinished:
             )
 
     def discard(self) -> None:
-        with contextlib.suppress(OSError):
-            os.unlink(self.temporary, dir_fd=self.directory)
-        for descriptor in (self.descriptor, self.directory):
+        if self.named:
             with contextlib.suppress(OSError):
-                os.close(descriptor)
+                os.unlink(self.temporary, dir_fd=self.directory)
+        self._close(self.descriptor)
+        self._close(self.directory)
+
+    @staticmethod
+    def _close(descriptor: int) -> None:
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
 
 
 #: For whoever ends the process meanwhile.
@@ -246,6 +275,7 @@ def publish() -> Iterator[tuple[str, str]]:
 def _require(place: path_trust.Place, path: str, inputs: Inputs) -> None:
     reason = (
         _of_others(place)
+        or _of_processes(place)
         or _of_kind(place, path)
         or _of_streams(place)
         or inputs.refusal(place)
@@ -275,6 +305,20 @@ def _of_others(place: path_trust.Place) -> str:
                 f'{step.path} is a {what} of user {entry.st_uid} in a '
                 'directory that other users may write to'
             )
+    return ''
+
+
+def _of_processes(place: path_trust.Place) -> str:
+    """Return why a place that is reached through /proc is not used.
+
+    Its links lead to the program that runs (/proc/self/exe) and into other
+    roots, and its files are settings.
+    """
+    if place.descriptor is None and os.path.ismount('/proc'):
+        device = os.stat('/proc').st_dev
+        for step in place.steps:
+            if step.directory.st_dev == device:
+                return f'{step.path} is in /proc'
     return ''
 
 

@@ -12,6 +12,7 @@
 """Files of --report where others may write: by root, and by an account."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -24,10 +25,12 @@ import subprocess
 import sys
 import threading
 import traceback
+from unittest import mock
 
 import ddt
 import fixtures
 import testtools
+from testtools import matchers
 
 from manila_precheck import exceptions
 from manila_precheck.cmd import report_file
@@ -415,6 +418,45 @@ class KindTest(Case):
                 _write(f'/proc/self/fd/{number}'),
             )
         self.untouched()
+
+    @ddt.data('self/exe', 'self/cwd/x', 'self/root/x', 'self/comm', 'sys/x')
+    def test_the_program_that_runs_was_replaced(self, name):
+        # Looked at, not written: what /proc/self/exe leads to runs this.
+        raised = self.assertRaises(
+            exceptions.OutputError,
+            report_file.examine,
+            f'/proc/{name}',
+            _NOTHING,
+        )
+        self.assertThat(
+            str(raised), matchers.MatchesRegex(r'/proc/[\w/]+ is in /proc$')
+        )
+
+    def test_a_process_that_was_killed_left_a_file_behind(self):
+        child = os.fork()
+        if not child:
+            try:
+                report_file.stage(f'{self.path}/report', b'report\n', 'one')
+                os.kill(os.getpid(), signal.SIGKILL)
+            finally:
+                os._exit(1)
+        _, status = os.waitpid(child, 0)
+        self.assertEqual(signal.SIGKILL, os.WTERMSIG(status))
+        self.assertEqual(['victim'], os.listdir(self.path))
+
+    def test_a_file_system_without_files_that_have_no_name(self):
+        opened = os.open
+
+        def refuse(path, flags, *args, **kwargs):
+            if flags & os.O_TMPFILE == os.O_TMPFILE:
+                raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+            return opened(path, flags, *args, **kwargs)
+
+        path = os.path.join(self.path, 'report')
+        with mock.patch.object(os, 'open', autospec=True, side_effect=refuse):
+            self.assertIsNone(_write(path))
+        self.assertEqual('report\n', self.content(path))
+        self.assertEqual(['report', 'victim'], sorted(os.listdir(self.path)))
 
     def test_an_input_that_was_found_during_the_run(self):
         self.assertEqual(
