@@ -43,18 +43,14 @@ _NO_VALUE = (
     r'|(?:true|false|none|null|yes|no)(?![^\s,;.()"\'}\]]))'
 )
 _VALUE = (
-    r'(?!\*\*\*|\(the value in |\(not shown\)|<[\w |,.-]+>'
-    r'|(?:true|false|none|null|yes|no)\b)'
-)
-_VALUE = (
-    rf'{_NO_VALUE}(?:"(?:[^"\\\n]|\\.)*"|\'(?:[^\'\\\n]|\\.)*\''
+    rf'{_NO_VALUE}(?:[bu]?"(?:[^"\\\n]|\\.)*"|[bu]?\'(?:[^\'\\\n]|\\.)*\''
+    # In a text of JSON within one.
+    r'|\\+"[^"\n]*\\+"'
     r'|[^\s,;&"\'(){}\[\]][^\s,;&"\']*)'
 )
 _KEYWORD = r'pass(?:word|wd|code|phrase)|(?<![a-z])(?:pass|pwd|pw)'
-_HOLDER = (
-    rf'(?:{_KEYWORD}|secret|token|credentials?'
-    r'|(?:api|access|auth|hmac|private|secret|account|shared)[_-]?key)'
-)
+_KEY = r'(?:api|access|auth|hmac|private|secret|account|shared)[_-]?key'
+_HOLDER = rf'(?:{_KEYWORD}|secret|token|credentials?|{_KEY})'
 # What has to be in a text, in lower case, for the pattern to be tried.
 _PLACES = tuple(
     (needle, re.compile(text, re.IGNORECASE))
@@ -68,7 +64,25 @@ _PLACES = tuple(
         ),
         (
             '=',
-            r'(?P<head>[?&;#](?:sig|auth|key|pw|code|pin)=)[^\s&;#"\']+',
+            r'(?P<head>[?&;#](?:sig|auth|key|pw|code|pin|sid|otp|jwt|sas'
+            r'|assertion)=)[^\s&;#"\']+',
+        ),
+        # A URL within a URL: its signs are quoted.
+        (
+            '%3d',
+            r'(?P<head>(?:[?&;#]|%3F|%26|%3B|%23)[\w.-]{0,64}(?:'
+            rf'{_HOLDER})[\w.-]{{0,64}}%3D)(?!%26)[^\s&;#"\']+?'
+            r'(?=%26|%3B|%23|[\s&;#"\']|\Z)',
+        ),
+        (
+            '%40',
+            r'(?P<head>%2F%2F[^\s%/?#&]{0,64}(?:%40[^\s%/?#&]{0,64})?%3A)'
+            r'[^\s/?#&]+(?=%40)',
+        ),
+        # JSON that quotes slashes.
+        (
+            '\\/\\/',
+            r'(?P<head>:\\/\\/[^\s:"\']{0,64}:)(?!\d+\\/)[^\s"\']+(?=@)',
         ),
         # A whole line of a file, whose value may have spaces in it.
         (
@@ -80,14 +94,54 @@ _PLACES = tuple(
         ('=', rf'(?P<head>{_HOLDER}["\']?\s*=\s*){_VALUE}'),
         ('--', rf'(?P<head>(?<!-)--[\w-]{{0,64}}{_HOLDER}\s+){_VALUE}'),
         # {"password": "x"}, password:x of a dictionary, password: x of YAML
-        (':', rf'(?P<head>{_HOLDER}["\']\s*:\s*){_VALUE}'),
-        (':', rf'(?P<head>(?:{_KEYWORD})\s*:\s*){_VALUE}'),
+        (
+            ':',
+            rf'(?P<head>(?:{_HOLDER}|pass)s?\\*["\']\s*:\s*)'
+            rf'(?:{_VALUE}|\[[^\]\n]+(?=\]))',
+        ),
+        (':', rf'(?P<head>(?:{_KEYWORD}|{_KEY})\s*:\s*){_VALUE}'),
+        # <password>x</password>
+        (
+            '</',
+            rf'(?P<head><[\w:-]{{0,64}}{_HOLDER}(?:\s[^<>]*)?>)'
+            rf'{_NO_VALUE}[^<]+(?=</)',
+        ),
+        # In SQL.
+        (
+            ' by ',
+            r'(?P<head>\b(?:identified|encrypted)\b[^"\'\n]{0,64}\sby\s+'
+            r'(?:password\s+)?)(?!["\']\*{3})(?:"[^"\n]*"|\'[^\'\n]*\')',
+        ),
+        (
+            'password',
+            r'(?P<head>\b(?:user|role)\s+[^\s;]+\s(?:[\w ]{0,64}\s)?'
+            r'password\s+)(?!\'\*{3})\'[^\'\n]*\'',
+        ),
+        # Of curl, mysql and sshpass.
+        (
+            '-u',
+            r'(?P<head>(?<!\S)(?:-u|--user)[\s=]*[^\s:=-][^\s:=]{0,64}:)'
+            r'(?!\*\*\*)\S+',
+        ),
+        (
+            ' -p',
+            r'(?P<head>\b(?:mysql|mysql(?:dump|admin|check)|mariadb[\w-]*)\s'
+            r'(?:[^\n;|]{0,200}\s)?-p)(?!\*\*\*)[^\s-]\S*',
+        ),
+        ('sshpass', r'(?P<head>\bsshpass\s+-p\s?)(?!\*\*\*)\S+'),
         # Headers of HTTP.
         (
             'authorization',
-            r'(?P<head>authorization["\']?\s*[:=]\s*["\']?)'
+            r'(?P<head>authorization["\']?\s*[:=]\s*["\'])'
             r'(?!\*\*\*)[^\s"\'][^"\'\n]*',
         ),
+        # Its parameters have quotes: Digest username="u", response="x".
+        (
+            'authorization',
+            r'(?P<head>authorization\s*[:=]\s*)(?!\*\*\*)[^\s"\']+'
+            r'(?:[ \t,]+(?:\w+="[^"\n]*"|[^\s"\',]+))*',
+        ),
+        ('cookie', r'(?P<head>\b(?:set-)?cookie:\s*)(?!\*\*\*)[^\s"\'].*'),
         (
             'token',
             r'(?P<head>\bx-[\w-]{0,32}token["\']?\s*[:=]\s*["\']?)'
@@ -122,6 +176,9 @@ _PLACES = tuple(
 
 _SCHEME = re.compile(r'(?<![\w+.-])([A-Za-z][\w+.-]{0,63}):\Z')
 _PORT = re.compile(r'\d{1,5}(?=[/?#]|\Z)')
+
+# Of what stands alone before the host; a user is shorter.
+_MIN_TOKEN_LENGTH = 16
 
 # How far behind a space the rest of a password is looked for.
 _REACH = 80
@@ -163,7 +220,7 @@ class _Url:
         rest = self.text[self.begin : self.end]
         colon = rest.find(':', rest.find(']') if rest[:1] == '[' else 0)
         if colon < 0:
-            return None
+            return self._token(rest)
         port = _PORT.match(rest, colon + 1)
         if port and (self._web or port.end() == len(rest)):
             return None
@@ -176,6 +233,14 @@ class _Url:
         if at < 0:
             return None
         return self.begin + colon + 1, self.begin + at
+
+    def _token(self, rest: str) -> 'tuple[int, int] | None':
+        """Return where a token is that a web server takes for a user."""
+        authority = re.split(r'[/?#]', rest, maxsplit=1)[0]
+        length = authority.rfind('@')
+        if not self._web or length < _MIN_TOKEN_LENGTH:
+            return None
+        return self.begin, self.begin + length
 
 
 def _urls(text: str) -> Iterator[_Url]:
@@ -402,15 +467,17 @@ def patterns(texts: Iterable[str]) -> 'tuple[re.Pattern[str], ...]':
         everywhere.
     """
     found = []
-    for text in texts:
+    for number, text in enumerate(texts, 1):
+        # Its text may be what is to be masked.
         try:
             pattern = re.compile(text)
         except re.error as exc:
             raise ValueError(
-                f'{text!r} is no regular expression: {exc}'
-            ) from exc
+                f'pattern {number} is no regular expression (at character '
+                f'{(exc.pos or 0) + 1})'
+            ) from None
         if pattern.search(''):
-            raise ValueError(f'{text!r} matches the empty text')
+            raise ValueError(f'pattern {number} matches the empty text')
         found.append(pattern)
     return tuple(found)
 

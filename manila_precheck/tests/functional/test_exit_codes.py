@@ -529,12 +529,18 @@ class HostileTest(Case):
         self.assertNotIn('evil-', stdout)
 
     def test_a_pattern_that_is_none(self):
-        self.write('precheck.conf', '[manila_precheck]\nredact_pattern = (\n')
+        self.write(
+            'precheck.conf', '[manila_precheck]\nredact_pattern = hunter2(\n'
+        )
         code, stdout, stderr = self.shell(
             f'--config-file precheck.conf {self.check}'
         )
         self.assertEqual((255, ''), (code, stdout))
-        self.assertIn("redact_pattern: '(' is no regular", stderr)
+        self.assertEqual(
+            'manila-precheck: error: [manila_precheck] redact_pattern: '
+            'pattern 1 is no regular expression (at character 8)\n',
+            stderr,
+        )
 
 
 @ddt.ddt
