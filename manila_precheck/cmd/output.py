@@ -88,6 +88,8 @@ def targets(texts: Iterable[str]) -> tuple[Target, ...]:
         name, colon, path = text.partition(':')
         if not (name and colon and path):
             raise exceptions.UsageError(f'report {text!r} is not FORMAT:PATH')
+        # First: what has no format may be a URL, and what follows no path.
+        one = reporter(name)
         for identity in _examined(text, path, report_file.Inputs()):
             if identity in taken:
                 raise exceptions.UsageError(
@@ -95,7 +97,7 @@ def targets(texts: Iterable[str]) -> tuple[Target, ...]:
                     f'file, {path}'
                 )
             taken[identity] = name
-        found.append(Target(name, path, reporter(name)))
+        found.append(Target(name, path, one))
     return tuple(found)
 
 

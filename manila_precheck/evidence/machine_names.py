@@ -28,9 +28,10 @@ from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.database import connection
 
 # Options that name a machine: host, my_ip, netapp_server_hostname,
-# isilon_..._ip, memcached_servers, ..._endpoint, auth_url.
+# isilon_..._ip, memcached_servers, ..._endpoint, auth_url. A driver that
+# handles share servers names none.
 _OPTION = re.compile(
-    r'(^|_)(hosts?|hostname|ips?|address|addresses|servers?|endpoints?|listen'
+    r'(^|(?<!handles_share)_)(hosts?|hostname|ips?|address|addresses|servers?|endpoints?|listen'
     r'|portal|vip|fqdn|url|uri|connection)$'
 )
 _WORD = re.compile(r'[^\s,;]+')

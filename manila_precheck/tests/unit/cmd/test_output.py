@@ -179,6 +179,7 @@ class TargetsTest(Case):
 
     def test_unknown_format(self):
         self.assertIn("unknown format 'nope'", self.refused('nope:/dev/null'))
+        self.assertNotIn('/u:', self.refused('https://u:hunter2@h/x'))
 
     def test_no_directory(self):
         missing = os.path.join(self.path, 'missing')

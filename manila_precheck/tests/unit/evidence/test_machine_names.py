@@ -42,6 +42,7 @@ class OfConfigTest(testtools.TestCase):
         ('[DEFAULT]\nosapi_share_listen = 0.0.0.0\nhost = manila\n', set()),
         ('[neutron]\nauth_url = http://keystone:5000\n', set()),
         ('[DEFAULT]\nosapi_share_listen_port = 8786\n', set()),
+        ('[a]\ndriver_handles_share_servers = no-7\n', set()),
         ('[DEFAULT]\nmy_ip = $host\n', set()),
     )
     @ddt.unpack
