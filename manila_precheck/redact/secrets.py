@@ -513,7 +513,8 @@ _NO_PASSWORD = re.compile(
 
 def _of_logins(value: str) -> Iterator[str]:
     """Yield the passwords of a list of user:password, whatever names it."""
-    for item in value.split(','):
+    # Servers of a URL are seen to by the URL.
+    for item in () if '://' in value else value.split(','):
         found = _LOGIN.fullmatch(item.strip().strip('"\''))
         if found and not (
             _WORD.fullmatch(found[1]) or _NO_PASSWORD.fullmatch(found[1])
