@@ -131,7 +131,7 @@ class ServedBy(NamedTuple):
         return False
 
 
-class Rows(NamedTuple):
+class LiveRows(NamedTuple):
     """The database holds live rows."""
 
     word: str
@@ -152,9 +152,9 @@ class Rows(NamedTuple):
         return self.host is not None
 
 
-Condition = Union[Drivers, Option, Service, ServedBy, Rows]
+Condition = Union[Drivers, Option, Service, ServedBy, LiveRows]
 
-C = TypeVar('C', ServedBy, Rows)
+C = TypeVar('C', ServedBy, LiveRows)
 
 #: Every word that a condition may begin with, sorted.
 WORDS = (
@@ -204,9 +204,9 @@ class Advisory(NamedTuple):
         return self._only(ServedBy)
 
     @property
-    def rows(self) -> Optional[Rows]:
+    def rows(self) -> Optional[LiveRows]:
         """Return the condition that needs a database; None: there is none."""
-        return self._only(Rows)
+        return self._only(LiveRows)
 
     def _only(self, kind: type[C]) -> Optional[C]:
         """Return the first condition of a kind; None: there is none."""
@@ -263,7 +263,7 @@ def _condition(item: Mapping[str, Any]) -> Condition:
     if word == 'served_by':
         return ServedBy(word, facts)
     if word == 'rows':
-        return Rows(
+        return LiveRows(
             word,
             facts['table'],
             tuple(sorted(facts['where'].items())),

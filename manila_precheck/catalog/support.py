@@ -33,7 +33,7 @@ from manila_precheck.catalog.requirements import System
 KIND = 'support_matrix'
 
 
-class Part(NamedTuple):
+class MatrixPart(NamedTuple):
     """What one document says."""
 
     rows: tuple[Support, ...]
@@ -49,7 +49,7 @@ class Matrix:
     :param parts: the documents, the one that counts first in front.
     """
 
-    def __init__(self, parts: Sequence[Part]) -> None:
+    def __init__(self, parts: Sequence[MatrixPart]) -> None:
         self._parts = tuple(parts)
 
     def find(
@@ -82,7 +82,7 @@ class Matrix:
         return System(name, {})
 
 
-def load() -> Part:
+def load() -> MatrixPart:
     """Read the matrix of the package, sorted by driver and release.
 
     :raises CatalogError: when the file is missing, damaged or of another
@@ -91,14 +91,14 @@ def load() -> Part:
     return read(history.read(KIND))
 
 
-def read(text: str) -> Part:
+def read(text: str) -> MatrixPart:
     """Return what the file of the package says.
 
     :param text: the content of support_matrix.json.
     :raises CatalogError: when it is no such file of this format.
     """
     try:
-        return Part(*matrix_format.decode(json.loads(text)))
+        return MatrixPart(*matrix_format.decode(json.loads(text)))
     except (ValueError, matrix_format.Malformed) as exc:
         raise exceptions.CatalogError(
             f'the catalog file of {KIND} is damaged ({exc}); reinstall '

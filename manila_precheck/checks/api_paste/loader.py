@@ -63,7 +63,7 @@ class Place(NamedTuple):
         return self.value.line if self.value else self.section.line
 
 
-class Reference(NamedTuple):
+class PasteReference(NamedTuple):
     """A line that leads to a section."""
 
     place: Place
@@ -107,7 +107,7 @@ class Loaded(NamedTuple):
     """What PasteDeploy loads from a file, in its order."""
 
     factories: tuple[Factory, ...]
-    references: tuple[Reference, ...]
+    references: tuple[PasteReference, ...]
     broken: tuple[Broken, ...]
     titles: frozenset[str]
     """The sections that are loaded."""
@@ -139,7 +139,7 @@ class _Loader:
         self._strategy = strategy
         self._rate_limit = rate_limit
         self._factories: dict[tuple[str, bool], Factory] = {}
-        self._references: dict[tuple[str, int, str], Reference] = {}
+        self._references: dict[tuple[str, int, str], PasteReference] = {}
         self._broken: dict[tuple[Optional[int], str], Broken] = {}
         self._titles: set[str] = set()
         self._path: list[str] = []
@@ -216,7 +216,7 @@ class _Loader:
         if place is not None:
             self._references.setdefault(
                 (place.section.title, place.line, section.title),
-                Reference(place, section.title, mapped),
+                PasteReference(place, section.title, mapped),
             )
         if section.title in self._path:
             self._fails(

@@ -56,7 +56,7 @@ def gather(ctx: context.Context, options: Any) -> Inputs:
     :param options: the check's own.
     """
     errors: list[str] = []
-    parts: list[support.Part] = []
+    parts: list[support.MatrixPart] = []
     declared = None
     if options.support_matrix:
         try:
@@ -80,16 +80,16 @@ def gather(ctx: context.Context, options: Any) -> Inputs:
     return Inputs(matrix, declared, tuple(findings), tuple(errors))
 
 
-def _part(found: yaml_file.Document, origin: str) -> support.Part:
+def _part(found: yaml_file.Document, origin: str) -> support.MatrixPart:
     try:
-        return support.Part(*matrix_format.decode(found.data, origin))
+        return support.MatrixPart(*matrix_format.decode(found.data, origin))
     except matrix_format.Malformed as exc:
         raise found.wrong(exc.path, str(exc)) from exc
 
 
 def _brought(
     brought: matrix_plugins.Brought,
-) -> Union[model.Finding, support.Part]:
+) -> Union[model.Finding, support.MatrixPart]:
     error = brought.error
     if brought.found is not None:
         try:

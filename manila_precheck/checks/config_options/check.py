@@ -99,7 +99,7 @@ class ConfigOptions(check.Check):
         both = both_releases.Sides(ctx)
         judges = (
             option_lines.Lines(both),
-            option_names.Names(both),
+            option_names.OptionNames(both),
             protocols.Protocols(both),
             layouts.Layouts(both),
         )

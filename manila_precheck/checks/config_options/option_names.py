@@ -43,12 +43,12 @@ class _Named(NamedTuple):
 
     name: str
     setting: config_files.Setting
-    reference: references.Reference
+    reference: references.OptionReference
     names: tuple[str, ...]
     """Every name that the line holds."""
 
 
-class Names:
+class OptionNames:
     """What the names in the values of two releases lead to, in words."""
 
     def __init__(self, both: both_releases.Sides) -> None:
@@ -167,7 +167,7 @@ class Names:
             {'source_has_it': before},
         )
 
-    def _is_asked_for(self, reference: references.Reference) -> bool:
+    def _is_asked_for(self, reference: references.OptionReference) -> bool:
         if not reference.users:
             return True
         target = self._sides.target

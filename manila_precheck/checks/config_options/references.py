@@ -30,7 +30,7 @@ WARNING = model.Severity.WARNING
 ANY = ''
 
 
-class Reference(NamedTuple):
+class OptionReference(NamedTuple):
     """An option that names something, and what follows when it is gone."""
 
     kind: str
@@ -62,12 +62,12 @@ _NO_DATABASE = 'no service of manila reaches the database'
 _INSTANCES = ('GenericShareDriver', 'WindowsSMBDriver')
 
 
-def _class(effect: str, *users: str) -> Reference:
-    return Reference(drivers.CLASS, 'class', effect, users=users)
+def _class(effect: str, *users: str) -> OptionReference:
+    return OptionReference(drivers.CLASS, 'class', effect, users=users)
 
 
-def _filter(effect: str) -> Reference:
-    return Reference(
+def _filter(effect: str) -> OptionReference:
+    return OptionReference(
         drivers.FILTER,
         'scheduler filter',
         f'{effect} (SchedulerHostFilterNotFound)',
@@ -77,7 +77,7 @@ def _filter(effect: str) -> Reference:
 #: (section or ANY, name) to what the value names.
 REFERENCES = {
     # manila/scheduler/manager.py, drivers/base.py; service.py
-    ('DEFAULT', 'scheduler_driver'): Reference(
+    ('DEFAULT', 'scheduler_driver'): OptionReference(
         drivers.SCHEDULER,
         'scheduler driver',
         _SCHEDULER,
@@ -97,13 +97,13 @@ REFERENCES = {
     ('DEFAULT', 'scheduler_default_extend_filters'): _filter(
         'no share can be extended'
     ),
-    ('DEFAULT', 'scheduler_default_weighers'): Reference(
+    ('DEFAULT', 'scheduler_default_weighers'): OptionReference(
         drivers.WEIGHER,
         'scheduler weigher',
         'no share can be created (SchedulerHostWeigherNotFound)',
     ),
     # manila/data/manager.py
-    ('DEFAULT', 'backup_driver'): Reference(
+    ('DEFAULT', 'backup_driver'): OptionReference(
         drivers.BACKUP, 'backup driver', _DATA
     ),
     # manila/share/__init__.py, db/base.py, quota.py
@@ -116,18 +116,18 @@ REFERENCES = {
     ('DEFAULT', 'volume_api_class'): _class(_SHARE, *_INSTANCES),
     ('DEFAULT', 'image_api_class'): _class(_SHARE, *_INSTANCES),
     # manila/api/extensions.py: logged, and the API starts
-    ('DEFAULT', 'osapi_share_extension'): Reference(
+    ('DEFAULT', 'osapi_share_extension'): OptionReference(
         drivers.CLASS,
         'API extension',
         'manila-api starts without it',
         WARNING,
     ),
     # manila/share/manager.py, drivers_private_data.py, network/__init__.py
-    (ANY, 'hook_drivers'): Reference(drivers.HOOK, 'hook', _SHARE),
-    (ANY, 'drivers_private_storage_class'): Reference(
+    (ANY, 'hook_drivers'): OptionReference(drivers.HOOK, 'hook', _SHARE),
+    (ANY, 'drivers_private_storage_class'): OptionReference(
         drivers.PRIVATE_DATA, 'storage class', _SHARE
     ),
-    (ANY, 'network_api_class'): Reference(
+    (ANY, 'network_api_class'): OptionReference(
         drivers.NETWORK, 'network plugin', _SHARE
     ),
     # manila/share/drivers: container/driver.py, service_instance.py,
@@ -145,13 +145,13 @@ REFERENCES = {
     (ANY, 'zfs_share_helpers'): _class(_SETUP),
     # oslo_messaging/transport.py, notify/notifier.py: a driver of the
     # notifications that is not there is a line in the log
-    ('DEFAULT', 'transport_url'): Reference(
+    ('DEFAULT', 'transport_url'): OptionReference(
         drivers.TRANSPORT, 'transport', _ALL
     ),
-    ('oslo_messaging_notifications', 'transport_url'): Reference(
+    ('oslo_messaging_notifications', 'transport_url'): OptionReference(
         drivers.TRANSPORT, 'transport', _ALL
     ),
-    ('oslo_messaging_notifications', 'driver'): Reference(
+    ('oslo_messaging_notifications', 'driver'): OptionReference(
         drivers.NOTIFICATION,
         'notification driver',
         'its notifications are not sent, and nothing but a line in the log '
@@ -159,16 +159,16 @@ REFERENCES = {
         WARNING,
     ),
     # tooz/coordination.py; manila/cmd/scheduler.py and share.py
-    ('coordination', 'backend_url'): Reference(
+    ('coordination', 'backend_url'): OptionReference(
         drivers.COORDINATION,
         'coordination backend',
         'manila-scheduler and manila-share do not start (NoMatches)',
     ),
     # oslo_db/sqlalchemy/engines.py; no slave is used without a master
-    ('database', 'connection'): Reference(
+    ('database', 'connection'): OptionReference(
         drivers.DIALECT, 'SQL dialect', f'{_NO_DATABASE} (NoSuchModuleError)'
     ),
-    ('database', 'slave_connection'): Reference(
+    ('database', 'slave_connection'): OptionReference(
         drivers.DIALECT, 'SQL dialect', f'{_NO_DATABASE} (NoSuchModuleError)'
     ),
 }
@@ -199,6 +199,6 @@ LIBRARIES = {
 }
 
 
-def find(group: str, name: str) -> Optional[Reference]:
+def find(group: str, name: str) -> Optional[OptionReference]:
     """Return what the value of an option names; None: nothing."""
     return REFERENCES.get((group, name)) or REFERENCES.get((ANY, name))

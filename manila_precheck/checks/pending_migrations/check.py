@@ -116,7 +116,7 @@ class PendingMigrations(check.Check):
             return
         pending = _pending(ctx, ctx.database, mariadb)
         yield from stops.Stops(ctx, pending).findings(mariadb)
-        read = rows.Rows(ctx, pending)
+        read = rows.RowHazards(ctx, pending)
         yield from read.findings()
         if db.dialect == 'postgresql':
             yield from owners.Owners(ctx, pending).findings()

@@ -24,7 +24,7 @@ from manila_precheck.engine import context
 from manila_precheck.evidence.database import scan
 
 
-class Rows(part.Part):
+class RowHazards(part.Part):
     """The rows that the pending migrations read."""
 
     def __init__(
@@ -208,7 +208,7 @@ class Rows(part.Part):
                 )
 
 
-def _named(rows: migrated_rows.Rows) -> str:
+def _named(rows: migrated_rows.RowSample) -> str:
     words = ', '.join(f'{one} ({of})' for one, of in rows.first)
     more = rows.total - len(rows.first)
     return f'{words} and {more} more' if more > 0 else words

@@ -143,7 +143,9 @@ class Stops(part.Part):
         begun = {one.revision for one in half}
         yield from self._half_applied(half)
         yield from self._lacking(begun)
-        yield from taken_names.Names(self._ctx, self._pending).findings(begun)
+        yield from taken_names.TakenNames(self._ctx, self._pending).findings(
+            begun
+        )
         if db.dialect == 'mysql':
             if mariadb:
                 yield from self._mariadb()

@@ -22,7 +22,7 @@ from manila_precheck.checks.pending_migrations import wording
 from manila_precheck.checks.pending_migrations.sql import pg_objects
 
 
-class Names(part.Part):
+class TakenNames(part.Part):
     """Names that are taken, and columns that are in use."""
 
     def findings(self, begun: Collection[str]) -> Iterator[model.Finding]:

@@ -130,7 +130,7 @@ class Group:
         return not self._decisive
 
 
-class Reference:
+class RuleReference:
     """A check that names another rule."""
 
     kind = 'rule'
@@ -221,7 +221,7 @@ def _answered(check: Any) -> Any:
     below = check_strings.members(check)
     if below is None:
         if check_strings.is_reference(check):
-            return Reference(check.match)
+            return RuleReference(check.match)
         if getattr(check, 'kind', None) == 'role' and '%' not in check.match:
             return Role(check.match)
         return _answer(check) or check

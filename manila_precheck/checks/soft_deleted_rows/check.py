@@ -163,7 +163,7 @@ class SoftDeletedRows(check.Check):
         refused.extend(counted.failures)
         followed = self._followed(ctx, wanted, counted, found, refused)
         tables = [
-            table_summary.Table(
+            table_summary.TableSummary(
                 rows, followed[name], counted.sizes[name].bytes
             )
             for name, rows in sorted(counted.rows.items())
@@ -215,7 +215,7 @@ class SoftDeletedRows(check.Check):
     def _findings(
         self,
         ctx: context.Context,
-        tables: Iterable[table_summary.Table],
+        tables: Iterable[table_summary.TableSummary],
         today: datetime.date,
     ) -> Iterator[model.Finding]:
         tables = list(tables)

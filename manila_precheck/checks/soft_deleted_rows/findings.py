@@ -25,7 +25,7 @@ _BUG = 'https://bugs.launchpad.net/manila/+bug/2081827'
 
 
 def found(
-    table: table_summary.Table,
+    table: table_summary.TableSummary,
     options: Any,
     todo: model.Remediation,
     today: datetime.date,
@@ -70,7 +70,7 @@ def found(
     )
 
 
-def restored(table: table_summary.Table, age: int) -> model.Finding:
+def restored(table: table_summary.TableSummary, age: int) -> model.Finding:
     """Return that a purge would delete live rows."""
     live = table.rows.live_but_purged
     marked = behaviours.load().first('purge-by-mark')
@@ -96,7 +96,7 @@ def restored(table: table_summary.Table, age: int) -> model.Finding:
     )
 
 
-def detached(table: table_summary.Table, age: int) -> model.Finding:
+def detached(table: table_summary.TableSummary, age: int) -> model.Finding:
     """Return that live rows would lose what they refer to."""
     columns = ' and '.join(table.kept.columns)
     count = table.kept.detached

@@ -29,7 +29,7 @@ def cut(
     options: Any,
     wanted: counting.Filter,
     counted: survey.Survey,
-    tables: Iterable[table_summary.Table],
+    tables: Iterable[table_summary.TableSummary],
     refused: list[str],
 ) -> Iterator[model.Finding]:
     """Yield what a large purge costs, and how to cut it."""

@@ -20,10 +20,10 @@ from manila_precheck.checks.soft_deleted_rows.sql import counting
 from manila_precheck.checks.soft_deleted_rows.sql import purge_blockers
 
 
-class Table(NamedTuple):
+class TableSummary(NamedTuple):
     """What is known of one table."""
 
-    rows: counting.Rows
+    rows: counting.RowCounts
     kept: purge_blockers.Kept
     bytes: Optional[int]
 
@@ -51,7 +51,9 @@ class Table(NamedTuple):
         return self.whole and not self.kept.unread
 
 
-def todo(table: Table, age: int, safe: bool, large: bool) -> model.Remediation:
+def todo(
+    table: TableSummary, age: int, safe: bool, large: bool
+) -> model.Remediation:
     """Return what to do about the table.
 
     :param age: of the purge, in days.
@@ -69,7 +71,7 @@ def todo(table: Table, age: int, safe: bool, large: bool) -> model.Remediation:
     return model.command('manila-manage db purge {}', age)
 
 
-def counted(table: Table, today: datetime.date) -> str:
+def counted(table: TableSummary, today: datetime.date) -> str:
     """Return what the table holds, in words."""
     rows = table.rows
     words = f'{rows.deleted} of {rows.total} rows are soft-deleted'
@@ -94,7 +96,7 @@ def counted(table: Table, today: datetime.date) -> str:
     return words
 
 
-def purged(table: Table, age: int) -> str:
+def purged(table: TableSummary, age: int) -> str:
     """Return what a purge does to the table, in words."""
     rows, held = table.rows, table.kept
     if not table.whole:

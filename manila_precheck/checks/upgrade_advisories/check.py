@@ -153,7 +153,7 @@ class _Judge:
         self._options = options
         self._ctx = ctx
         self._conf = ctx.config
-        self._counts: dict[advisories.Rows, dict[str, int]] = {}
+        self._counts: dict[advisories.LiveRows, dict[str, int]] = {}
         #: The advisories that only a database could decide, by id.
         self.unjudged: list[str] = []
 
@@ -180,7 +180,7 @@ class _Judge:
             if not all(
                 self._holds(item, backend)
                 for item in advisory.conditions
-                if not isinstance(item, advisories.Rows)
+                if not isinstance(item, advisories.LiveRows)
             ):
                 continue
             rows = 0
@@ -278,7 +278,7 @@ class _Judge:
 
     def _count(
         self,
-        condition: advisories.Rows,
+        condition: advisories.LiveRows,
         backend: Optional[config_files.Backend],
     ) -> int:
         if condition not in self._counts:

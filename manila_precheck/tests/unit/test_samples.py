@@ -68,7 +68,7 @@ class SamplesTest(testtools.TestCase):
     def test_the_matrix(self):
         path = str(SAMPLES / 'support-matrix.yaml.sample')
         found = yaml_file.read(path)
-        part = support.Part(*matrix_format.decode(found.data, path))
+        part = support.MatrixPart(*matrix_format.decode(found.data, path))
         self.assertEqual({'Elm': '7'}, part.systems['ExampleOS'].names)
         matrix = support.Matrix([part, support.load()])
         release = releases.parse('2026.1')

@@ -39,7 +39,7 @@ ALLOCATIONS = 'a87e0fb17dee'
 ZONES = '2d708a9a3ba9'
 
 
-class Rows(NamedTuple):
+class RowSample(NamedTuple):
     """Some rows: how many, and the first of them by id."""
 
     total: int
@@ -115,20 +115,20 @@ _TAKEN = {
 }
 
 
-def orphans(db: connection.Database, limit: int) -> Rows:
+def orphans(db: connection.Database, limit: int) -> RowSample:
     """Return the network allocations without a share server.
 
     :param limit: how many to return one by one.
     """
     if not _have(db, 'network_allocations', 'share_servers'):
-        return Rows(0, ())
+        return RowSample(0, ())
     label = _LABELS[db.dialect]
     if not db.has_column('network_allocations', 'label'):
         label = '1 = 1'
     return _rows(db, _ORPHANS.format(label=label, limit=limit))
 
 
-def servers_without_subnet(db: connection.Database, limit: int) -> Rows:
+def servers_without_subnet(db: connection.Database, limit: int) -> RowSample:
     """Return the share servers whose share network subnet is gone.
 
     None once a87e0fb17dee has run: they name no subnet from then on.
@@ -136,7 +136,7 @@ def servers_without_subnet(db: connection.Database, limit: int) -> Rows:
     if not db.has_column(
         'share_servers', 'share_network_subnet_id'
     ) or not db.has_table('share_network_subnets'):
-        return Rows(0, ())
+        return RowSample(0, ())
     return _rows(db, _NO_SUBNET.format(limit=limit))
 
 
@@ -194,17 +194,17 @@ def without_zero_dates(
     return _NO_DATES.format(table=db.quoted(table), column=name, where=where)
 
 
-def backups_without_zone(db: connection.Database, limit: int) -> Rows:
+def backups_without_zone(db: connection.Database, limit: int) -> RowSample:
     """Return the live backups whose availability zone no row names."""
     if not _have(db, 'share_backups', 'availability_zones'):
-        return Rows(0, ())
+        return RowSample(0, ())
     return _rows(db, _NO_ZONE.format(limit=limit))
 
 
-def backups_of_deleted_zone(db: connection.Database, limit: int) -> Rows:
+def backups_of_deleted_zone(db: connection.Database, limit: int) -> RowSample:
     """Return the live backups that get the id of a soft-deleted zone."""
     if not _have(db, 'share_backups', 'availability_zones'):
-        return Rows(0, ())
+        return RowSample(0, ())
     taken = _TAKEN[db.dialect]
     return _rows(db, _DELETED_ZONE.format(taken=taken, limit=limit))
 
@@ -223,9 +223,9 @@ def _have(db: connection.Database, *tables: str) -> bool:
     return all(map(db.has_table, tables))
 
 
-def _rows(db: connection.Database, statement: str) -> Rows:
+def _rows(db: connection.Database, statement: str) -> RowSample:
     found = db.rows(statement, 'rows that a migration reads')
-    return Rows(
+    return RowSample(
         int(found[0][2]) if found else 0,
         [(str(row[0]), str(row[1])) for row in found],
     )

@@ -82,7 +82,7 @@ _PLAIN = (
 )
 
 
-class Rows(NamedTuple):
+class RowCounts(NamedTuple):
     """What one table, or a part of it, holds."""
 
     table: str
@@ -139,7 +139,7 @@ class Rows(NamedTuple):
         """Return how many rows were deleted after the cutoff."""
         return self.deleted - self.undated - self.unmarked - self.purgeable
 
-    def plus(self, other: 'Rows') -> 'Rows':
+    def plus(self, other: 'RowCounts') -> 'RowCounts':
         """Return what two parts of the same table hold together."""
         sums: dict[str, Any] = {
             name: one + more
@@ -254,7 +254,7 @@ class Extra:
         """Return aggregates in SQL; each row of the table is ``c`` there."""
         return ()
 
-    def found(self, part: 'Rows', values: Sequence[Any]) -> None:
+    def found(self, part: 'RowCounts', values: Sequence[Any]) -> None:
         """Take what the aggregates were for a part of a table.
 
         :param values: as many as there were columns; none when there were
@@ -270,7 +270,7 @@ def count(
     table: str,
     pieces: Iterable[scan.Piece],
     extra: Optional[Extra] = None,
-) -> Iterable[Rows]:
+) -> Iterable[RowCounts]:
     """Count the rows of a table, piece by piece.
 
     Each piece is one statement, which reads it once; another one where
@@ -298,7 +298,7 @@ class _Counting:
         self.db = wanted.db
         self.table = table
         self.extra = extra
-        self.found = Rows(table, read=0.0)
+        self.found = RowCounts(table, read=0.0)
         self.names = _names(wanted, table)
         self.recycled = ''
         if self.db.has_column(table, 'is_soft_deleted'):
@@ -311,7 +311,7 @@ class _Counting:
         # It had rows that only the longest statement can count.
         self.odd = False
 
-    def read(self, where: str) -> Rows:
+    def read(self, where: str) -> RowCounts:
         """Count one piece, and add it to what was found."""
         wanted = self.wanted
         columns = self.extra.columns(self.table)
@@ -334,7 +334,7 @@ class _Counting:
 
     def part(
         self, where: str, columns: Sequence[str]
-    ) -> tuple[Rows, Sequence[Any]]:
+    ) -> tuple[RowCounts, Sequence[Any]]:
         """Read one piece by the cheapest statement that tells all of it."""
         more = self.recycled + ''.join(f', {one}' for one in columns)
         found = None
@@ -358,7 +358,7 @@ class _Counting:
 
     def between(
         self, where: str, more: str
-    ) -> Optional[tuple[Rows, Sequence[Any]]]:
+    ) -> Optional[tuple[RowCounts, Sequence[Any]]]:
         """Read a piece that has nothing new, and see whether it is so."""
         days = self.found.oldest, self.found.newest
         total, packed, *rest = self.row(
@@ -368,7 +368,7 @@ class _Counting:
 
     def packed(
         self, where: str, more: str
-    ) -> Optional[tuple[Rows, Sequence[Any]]]:
+    ) -> Optional[tuple[RowCounts, Sequence[Any]]]:
         """Read a piece in which any row is live, undated or deleted."""
         total, packed, oldest, newest, *rest = self.row(_PACKED, where, more)
         days = _day(oldest), _day(newest)
@@ -376,7 +376,7 @@ class _Counting:
             return None
         return self.unpacked(total, packed, days, rest)
 
-    def plain(self, where: str, more: str) -> tuple[Rows, Sequence[Any]]:
+    def plain(self, where: str, more: str) -> tuple[RowCounts, Sequence[Any]]:
         """Read a piece with any rows."""
         values = self.row(_PLAIN, where, more)
         total, live, deleted, undated, asked, old, *rest = values
@@ -396,7 +396,7 @@ class _Counting:
             # It leaves them alone, and those without ``deleted`` too.
             live_old = neither_old = 0
         recycled, rest = self.rest(rest)
-        return Rows(
+        return RowCounts(
             self.table,
             total=total,
             live=live,
@@ -418,7 +418,7 @@ class _Counting:
         packed: Optional[float],
         days: tuple[Optional[datetime.date], Optional[datetime.date]],
         rest: Sequence[Any],
-    ) -> Optional[tuple[Rows, Sequence[Any]]]:
+    ) -> Optional[tuple[RowCounts, Sequence[Any]]]:
         """Return what the packed sum says; None when it does not say all."""
         number = packed or 0.0
         if total >= _DIGIT or number >= _EXACT:
@@ -426,7 +426,7 @@ class _Counting:
         high, purgeable = divmod(int(number), _DIGIT)
         undated, live = divmod(high, _DIGIT)
         recycled, rest = self.rest(rest)
-        return Rows(
+        return RowCounts(
             self.table,
             total=total,
             live=live,

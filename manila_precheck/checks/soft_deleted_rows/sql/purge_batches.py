@@ -55,7 +55,7 @@ class Run(NamedTuple):
 
 def plan(
     wanted: counting.Filter,
-    counted: Mapping[str, counting.Rows],
+    counted: Mapping[str, counting.RowCounts],
     sizes: Mapping[str, scan.Size],
     age: int,
     bound: int,
@@ -90,7 +90,7 @@ def plan(
 
 def _steps(
     wanted: counting.Filter,
-    counted: Mapping[str, counting.Rows],
+    counted: Mapping[str, counting.RowCounts],
     sizes: Mapping[str, scan.Size],
     width: int,
 ) -> dict[int, float]:

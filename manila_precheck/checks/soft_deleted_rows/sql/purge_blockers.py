@@ -79,7 +79,7 @@ class _Follow:
     def __init__(
         self,
         wanted: counting.Filter,
-        counted: Mapping[str, counting.Rows],
+        counted: Mapping[str, counting.RowCounts],
         found: purge_references.Candidates,
     ) -> None:
         self.wanted = wanted
@@ -346,7 +346,7 @@ class _Follow:
 
 def follow(
     wanted: counting.Filter,
-    counted: Mapping[str, counting.Rows],
+    counted: Mapping[str, counting.RowCounts],
     found: purge_references.Candidates,
 ) -> Mapping[str, Kept]:
     """Return what foreign keys make of a purge, by table.

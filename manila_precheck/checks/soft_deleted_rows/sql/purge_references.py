@@ -79,7 +79,7 @@ class Candidates(counting.Extra):
         """Return what was found in a table; None: it was not looked at."""
         return None if table in self._failed else self._tables.get(table)
 
-    def counted(self, rows: counting.Rows) -> None:
+    def counted(self, rows: counting.RowCounts) -> None:
         """Take what all of a table holds."""
         with self._lock:
             self._asked[rows.table] = rows.asked
@@ -179,7 +179,7 @@ class Candidates(counting.Extra):
             return f"STRING_AGG(CAST({case} AS VARCHAR), ',')"
         return f'GROUP_CONCAT({case})'
 
-    def found(self, part: counting.Rows, values: Sequence[Any]) -> None:
+    def found(self, part: counting.RowCounts, values: Sequence[Any]) -> None:
         """Take the ids of a part of a table."""
         table = part.table
         with self._lock:

@@ -61,7 +61,7 @@ class Limits(NamedTuple):
 class Survey(NamedTuple):
     """What was counted."""
 
-    rows: Mapping[str, counting.Rows]
+    rows: Mapping[str, counting.RowCounts]
     """By table; those that could not be read at all are not there."""
 
     sizes: Mapping[str, scan.Size]
@@ -89,7 +89,7 @@ class _Surveyor:
         self.candidates = candidates
         self.pace = throttle.Pace(wanted.db)
         self.started = time.monotonic()
-        self.found: dict[str, counting.Rows] = {}
+        self.found: dict[str, counting.RowCounts] = {}
         self.failures: dict[str, str] = {}
         self.lost = 0
         self.done = 0
@@ -139,7 +139,9 @@ class _Surveyor:
             self.failures[table] = str(exc)
             self.lost += 1
 
-    def parts(self, table: str, size: scan.Size) -> Iterator[counting.Rows]:
+    def parts(
+        self, table: str, size: scan.Size
+    ) -> Iterator[counting.RowCounts]:
         before = 0
         # What keeps others in a part of a table says nothing of the rest.
         small = scan.expected(size) <= scan.part(size)

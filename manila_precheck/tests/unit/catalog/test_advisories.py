@@ -266,7 +266,7 @@ class TestDecode(testtools.TestCase):
                     advisories.Option('option_unset', 'quota', 'shares'),
                     advisories.Option('option_lacks', None, 'foo', ('a', 'b')),
                     advisories.Service('service', 'api'),
-                    advisories.Rows(
+                    advisories.LiveRows(
                         'rows', 't', (('a', '1'), ('b', '2')), 'h'
                     ),
                 ),

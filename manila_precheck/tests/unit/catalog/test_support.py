@@ -157,7 +157,7 @@ class TestMatrix(testtools.TestCase):
             row = requirements.Support(
                 'acme.Driver', frozenset(majors), ('x',), origin=origin
             )
-            return support.Part(
+            return support.MatrixPart(
                 (row,),
                 {
                     name: requirements.System(name, {}, command)

@@ -38,7 +38,7 @@ class Model:
         self.marked = marked
 
     def count(self, rows):
-        found = dict.fromkeys(counting.Rows._fields[1:10], 0)
+        found = dict.fromkeys(counting.RowCounts._fields[1:10], 0)
         times = []
         for row in rows:
             at, deleted = row['deleted_at'], row['deleted']
@@ -57,7 +57,7 @@ class Model:
                 found['purgeable'] += old and own
                 found['unmarked'] += old and not own
         times = [at.date() for at in times if at is not None]
-        return counting.Rows(
+        return counting.RowCounts(
             self.table,
             oldest=min(times, default=None),
             newest=max(times, default=None),
