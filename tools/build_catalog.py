@@ -17,7 +17,8 @@
 RELEASE is a series ('2026.1'), a code name or a major version of manila. The
 latest point release is installed from PyPI in a virtual environment of its
 own (or --venv names one that has it already; tools/manila_venv.py makes it,
-and says with which Python), tools/catalog_extract reads its facts inside,
+and says with which Python), what `manila-precheck catalog tool` writes reads
+its facts inside,
 tools/driver_needs.py tries there what each driver cannot do without,
 `manila-manage db sync` makes its schema on a MariaDB or MySQL and on a
 PostgreSQL server, tools/catalog_steps.py watches what each migration does
@@ -56,10 +57,10 @@ import manila_venv  # noqa: E402
 
 from manila_precheck import exceptions  # noqa: E402
 from manila_precheck import releases  # noqa: E402
+from manila_precheck.catalog import builds  # noqa: E402
 from manila_precheck.catalog import history  # noqa: E402
 
 DATA = ROOT / 'manila_precheck' / 'catalog' / 'data'
-EXTRACT = ROOT / 'tools' / 'catalog_extract'
 NEEDS = ROOT / 'tools' / 'driver_needs.py'
 STEPS = ROOT / 'tools' / 'catalog_steps.py'
 
@@ -130,6 +131,13 @@ def package_facts(python, major, folder):
         'filename': wheel.name,
         'sha256': digest,
     }
+
+
+def tool(folder):
+    """Write the tool that reads facts to a folder; return its path."""
+    path = folder / 'catalog.pyz'
+    path.write_bytes(builds.tool())
+    return path
 
 
 # -- the schema --------------------------------------------------------------
@@ -217,7 +225,7 @@ def reflect(python, conf, url, out):
     """Run the migrations of the release, and reflect."""
     manage = pathlib.Path(python).parent / 'manila-manage'
     run([manage, '--config-file', conf, 'db', 'sync'])
-    run([python, EXTRACT, '--schema', url, out])
+    run([python, tool(out.parent), '--schema', url, out])
 
 
 def schema_rows(python, major, args, folder):
@@ -443,100 +451,6 @@ def buildable(facts):
 # -- the history -------------------------------------------------------------
 
 
-def entries_of(facts):
-    """Return {kind: {entry: [row]}} of what the extractor read."""
-    named = {
-        kind: {}
-        for kind in (
-            'auth_plugins',
-            'drivers',
-            'options',
-            'policies',
-            'releases',
-            'revisions',
-        )
-    }
-
-    def add(kind, name, row):
-        named[kind].setdefault(name, []).append(row)
-
-    for row in facts['options']:
-        row = dict(row)
-        add('options', row.pop('name'), row)
-    for plugin in facts['auth_plugins']:
-        if plugin['options'] is None:
-            add('auth_plugins', plugin['plugin'], {'unloadable': True})
-        for row in plugin['options'] or ():
-            add('auth_plugins', plugin['plugin'], row)
-        if plugin['options'] == []:
-            add('auth_plugins', plugin['plugin'], {'no_options': True})
-    for row in facts['policies']:
-        row = dict(row)
-        add('policies', row.pop('name'), row)
-    for row in facts['drivers']:
-        row = dict(row)
-        add('drivers', row.pop('name'), row)
-    for row in facts['revisions']:
-        row = dict(row)
-        add('revisions', row.pop('revision'), row)
-    for name, spec in facts['release']['requires'].items():
-        add('releases', name, {'requires': spec})
-    return named
-
-
-def merged(document, major, header, entries):
-    """Return a history in which the rows of one release are replaced."""
-    text = str(major)
-    read = frozenset(map(int, document['releases']))
-    covered = read | {major}
-    holds = {}
-    for name, rows in document['entries'].items():
-        for row in rows:
-            facts = json.dumps(
-                {
-                    key: value
-                    for key, value in row.items()
-                    if key != 'releases'
-                },
-                sort_keys=True,
-            )
-            kept = history.majors(row['releases'], read) - {major}
-            if kept:
-                holds.setdefault(name, {})[facts] = kept
-    for name, rows in entries.items():
-        for row in rows:
-            facts = json.dumps(row, sort_keys=True)
-            known = holds.setdefault(name, {})
-            known[facts] = known.get(facts, frozenset()) | {major}
-    count = sum(
-        len({json.dumps(row, sort_keys=True) for row in rows})
-        for rows in entries.values()
-    )
-    return {
-        'format': history.FORMAT,
-        'kind': document['kind'],
-        'releases': {**document['releases'], text: {**header, 'count': count}},
-        'entries': {
-            name: ordered(rows, covered) for name, rows in holds.items()
-        },
-    }
-
-
-def ordered(holds, covered):
-    rows = [
-        {**json.loads(facts), 'releases': history.ranges(kept, covered)}
-        for facts, kept in holds.items()
-    ]
-    return sorted(
-        rows,
-        key=lambda row: (
-            row.get('position', 0),
-            min(history.majors(row['releases'], covered)),
-            json.dumps(row, sort_keys=True),
-        ),
-    )
-
-
 def shipped(kind):
     path = DATA / f'{kind}.json'
     if not path.exists():
@@ -596,20 +510,20 @@ def main():
         )
         header = package_facts(python, major, folder)
         out = folder / 'facts.json'
-        say(run([python, EXTRACT, out], cwd=folder).stderr)
+        say(run([python, tool(folder), out], cwd=folder).stderr)
         facts = json.loads(out.read_text(encoding='utf-8'))
         done = run([python, NEEDS, json.dumps(buildable(facts))], cwd=folder)
         say(done.stderr)
         facts['drivers'] += json.loads(done.stdout)
         header['requires_python'] = facts['release']['requires_python']
-        named = entries_of(facts)
+        named = builds.entries_of(facts)
         if not args.without_schema:
             named['schema'] = schema_rows(python, major, args, folder)
             named['steps'] = step_rows(python, major, args, folder)
     changed = False
     for kind, entries in sorted(named.items()):
         before, document = shipped(kind)
-        after = history.dumps(merged(document, major, header, entries))
+        after = history.dumps(history.merged(document, major, header, entries))
         if before == after:
             continue
         changed = True

@@ -23,6 +23,7 @@ each kind of facts is one file. manila itself is never imported.
 from collections.abc import Mapping
 import functools
 from typing import Optional
+from typing import TYPE_CHECKING
 
 from manila_precheck import releases as releases_
 from manila_precheck.catalog import drivers as drivers_
@@ -33,6 +34,9 @@ from manila_precheck.catalog import purging
 from manila_precheck.catalog import schema
 from manila_precheck.catalog import steps as steps_
 
+if TYPE_CHECKING:
+    from manila_precheck.catalog import builds
+
 
 class Catalog:
     """Facts by release; every method raises CatalogError, and says so only
@@ -40,7 +44,13 @@ class Catalog:
     when the package data is missing or damaged, with the fix.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, build: 'Optional[builds.Build]' = None) -> None:
+        """Read nothing yet.
+
+        :param build: what stands for its release, instead of the build whose
+            facts are shipped.
+        """
+        self._build = build
         self._histories: dict[str, history.History] = {}
         self._options: dict[int, options_.OptionSet] = {}
         self._policies: dict[int, dict[str, policies_.Policy]] = {}
@@ -51,7 +61,13 @@ class Catalog:
 
     def _history(self, kind: str) -> history.History:
         if kind not in self._histories:
-            self._histories[kind] = history.load(kind)
+            found = history.load(kind)
+            if self._build is not None:
+                # Few runs have one.
+                from manila_precheck.catalog import builds
+
+                found = builds.overlay(found, self._build)
+            self._histories[kind] = found
         return self._histories[kind]
 
     # -- releases ------------------------------------------------------------

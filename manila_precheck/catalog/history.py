@@ -39,6 +39,7 @@ release reads exactly what changed. tools/build_catalog.py writes them.
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterator
+import copy
 import dataclasses
 import functools
 import json
@@ -165,7 +166,7 @@ class History:
         """
         fix = 'reinstall manila-precheck'
         try:
-            document = json.loads(text)
+            self._document = document = json.loads(text)
             self._format = document['format']
             self._entries: dict[str, list[Row]] = document['entries']
             self._releases: dict[str, Row] = document['releases']
@@ -185,6 +186,22 @@ class History:
             )
         self.kind = kind
         self.covered = frozenset(int(major) for major in self._releases)
+
+    def replaced(
+        self, major: int, header: Row, entries: dict[str, list[Row]]
+    ) -> 'History':
+        """Return a history with the rows of one release replaced.
+
+        :param header: of the release: what Package has.
+        :param entries: {name: [row]}, rows without 'releases'.
+        """
+        document = merged(self._document, major, header, entries)
+        found = copy.copy(self)
+        found._document = document
+        found._entries = document['entries']
+        found._releases = document['releases']
+        found.covered = frozenset(map(int, document['releases']))
+        return found
 
     def package(self, release: releases.Release) -> Package:
         """Return the package that the facts of a release were read from.
@@ -248,6 +265,66 @@ class History:
     def rows(self, name: str) -> list[Row]:
         """Return every row of one entry, of whatever release."""
         return self._entries.get(name, [])
+
+
+def merged(
+    document: dict[str, Any],
+    major: int,
+    header: Row,
+    entries: dict[str, list[Row]],
+) -> dict[str, Any]:
+    """Return a history document with the rows of one release replaced.
+
+    :param document: {'entries', 'format', 'kind', 'releases'}.
+    :param header: of the release: what Package has.
+    :param entries: {name: [row]}, rows without 'releases'.
+    """
+    read = frozenset(map(int, document['releases']))
+    covered = read | {major}
+    # {name: {the facts of a row, as JSON: the majors in which they hold}}
+    found: dict[str, dict[str, frozenset[int]]] = {}
+    for name, rows in document['entries'].items():
+        for row in rows:
+            facts = {k: row[k] for k in row if k != 'releases'}
+            others = majors(row['releases'], read) - {major}
+            if others:
+                text = json.dumps(facts, sort_keys=True)
+                found.setdefault(name, {})[text] = others
+    count = 0
+    for name, rows in entries.items():
+        texts = {json.dumps(row, sort_keys=True) for row in rows}
+        count += len(texts)
+        known = found.setdefault(name, {})
+        for text in texts:
+            known[text] = known.get(text, frozenset()) | {major}
+    return {
+        'format': FORMAT,
+        'kind': document['kind'],
+        'releases': {
+            **document['releases'],
+            str(major): {**header, 'count': count},
+        },
+        'entries': {
+            name: _ordered(rows, covered) for name, rows in found.items()
+        },
+    }
+
+
+def _ordered(
+    found: dict[str, frozenset[int]], covered: Collection[int]
+) -> list[Row]:
+    rows = [
+        {**json.loads(facts), 'releases': ranges(those, covered)}
+        for facts, those in found.items()
+    ]
+    return sorted(
+        rows,
+        key=lambda row: (
+            row.get('position', 0),
+            min(majors(row['releases'], covered)),
+            json.dumps(row, sort_keys=True),
+        ),
+    )
 
 
 def read(kind: str) -> str:

@@ -25,12 +25,14 @@ _TAIL = b'\nend of the answer\n'
 
 
 class File(NamedTuple):
-    """A file that a report goes to, with what goes there."""
+    """A file that something goes to, with what goes there."""
 
     label: str
-    """'FORMAT:PATH', as it was given."""
+    """What it is called in a message: 'report FORMAT:PATH'."""
 
     path: str
+    """Of the file; '-' is standard output, as bytes."""
+
     content: bytes
 
 

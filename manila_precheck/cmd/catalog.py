@@ -10,13 +10,15 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""``catalog list`` and ``catalog diff``: the facts of manila's releases."""
+"""The verbs of ``catalog``: the facts of manila's releases and builds."""
 
 import argparse
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 import json
+import os
+import tempfile
 from typing import Any
 from typing import NamedTuple
 from typing import Optional
@@ -25,8 +27,12 @@ from typing import TextIO
 from manila_precheck import catalog
 from manila_precheck import exceptions
 from manila_precheck import releases
+from manila_precheck.catalog import builds
 from manila_precheck.catalog import drivers
 from manila_precheck.catalog import options
+from manila_precheck.cmd import answer
+from manila_precheck.evidence.files import text_file
+from manila_precheck.evidence.host import programs
 
 # Of what the changes are, in the order in which they are shown.
 _TITLES = {
@@ -56,6 +62,8 @@ _ORDER = (
     'deprecated',
     'added',
 )
+# It imports every module of manila: seconds, on a busy machine minutes.
+_SECONDS = 600.0
 _COMMANDS = (
     drivers.CONSOLE_SCRIPT,
     drivers.WSGI_SCRIPT,
@@ -111,48 +119,116 @@ def catalog_list(args: argparse.Namespace, stdout: TextIO) -> int:
     return 0
 
 
-def catalog_diff(args: argparse.Namespace, stdout: TextIO) -> int:
-    """Write what an upgrade from one release to another changes.
+def catalog_tool(args: argparse.Namespace, stdout: answer.Stdout) -> int:
+    """Write the tool that reads a build inside its own environment.
 
-    :raises UsageError: when a release is not known.
-    :raises CatalogError: when the catalog does not cover one.
+    :raises UsageError: when standard output is a terminal.
     """
-    facts = catalog.Catalog()
-    sides = releases.parse(args.source), releases.parse(args.target)
-    if not sides[0] < sides[1]:
+    if stdout.isatty():
         raise exceptions.UsageError(
-            f'{sides[1]} is not newer than {sides[0]}: an upgrade goes to a '
-            'newer release'
+            'the tool is a file for another Python: redirect standard output, '
+            'manila-precheck catalog tool > catalog.pyz'
         )
-    changes = compare(facts, *sides)
-    packages = [facts.package(side).version for side in sides]
-    write = {'text': _text, 'json': _json, 'markdown': _markdown}
-    stdout.write(write[args.format](sides, packages, changes))
+    stdout.files.append(answer.File('the tool', '-', builds.tool()))
     return 0
+
+
+def catalog_build(args: argparse.Namespace, stdout: answer.Stdout) -> int:
+    """Read the manila of an environment on this host, and write its facts.
+
+    :raises SourceUnusable: when its Python cannot be run, or has no manila
+        that can be read.
+    :raises CatalogError: when the release is not known.
+    """
+    python = os.path.abspath(os.path.expanduser(args.python))
+    programs.require_trusted(python)
+    with tempfile.TemporaryDirectory(prefix='manila-precheck-') as folder:
+        tool = os.path.join(folder, 'catalog.pyz')
+        with open(tool, 'wb') as stream:
+            stream.write(builds.tool())
+        done = programs.run([python, '-I', '-B', tool, '-'], _SECONDS)
+    if done.code:
+        reason = (done.stderr.strip().splitlines() or ['it says nothing'])[-1]
+        raise exceptions.SourceUnusable(
+            f'{python} cannot read its manila: {reason}'
+        )
+    build = builds.parse(done.stdout, args.output)
+    counts = ', '.join(
+        f'{len(build.entries[kind])} {kind}'
+        for kind in ('options', 'policies', 'drivers', 'revisions')
+    )
+    stdout.files.append(
+        answer.File(args.output, args.output, done.stdout.encode())
+    )
+    stdout.write(
+        f'{args.output}: manila {build.version} ({build.release}): {counts}\n'
+    )
+    for text in build.said:
+        stdout.write(f'not read: {text}\n')
+    return 0
+
+
+class Side(NamedTuple):
+    """One side of a comparison."""
+
+    facts: catalog.Catalog
+    release: releases.Release
+    version: str
+    """Of the build whose facts they are: '22.0.2'."""
+
+    def __str__(self) -> str:
+        return f'{self.release} (manila {self.version})'
+
+
+def catalog_diff(args: argparse.Namespace, stdout: TextIO) -> int:
+    """Write what an upgrade from one release or build to another changes.
+
+    :raises UsageError: when a release is not known, or the second is older.
+    :raises CatalogError: when the catalog does not cover one, or a file is
+        none of facts.
+    """
+    source, target = side(args.source), side(args.target)
+    if target.release < source.release or (
+        args.source == args.target or source[1:] == target[1:]
+    ):
+        raise exceptions.UsageError(
+            f'{target} is not newer than {source}: an upgrade goes to a newer '
+            'release'
+        )
+    write = {'text': _text, 'json': _json, 'markdown': _markdown}
+    stdout.write(write[args.format](source, target, compare(source, target)))
+    return 0
+
+
+def side(word: str) -> Side:
+    """Return what a word stands for.
+
+    :param word: a release, or the path of a file of facts.
+    :raises UsageError: when it is neither.
+    """
+    if not (os.path.isfile(word) or os.sep in word):
+        facts, release = catalog.Catalog(), releases.parse(word)
+        return Side(facts, release, facts.package(release).version)
+    build = builds.parse(text_file.read_text(word).text, word)
+    return Side(catalog.Catalog(build), build.release, build.version)
 
 
 # --- what changes
 
 
-def compare(
-    facts: catalog.Catalog,
-    source: releases.Release,
-    target: releases.Release,
-) -> list[Change]:
-    """Return what differs between two releases, in the order of a page.
-
-    Of the latest point release of each that the catalog has.
+def compare(source: Side, target: Side) -> list[Change]:
+    """Return what differs between two sides, in the order of a page.
 
     :raises CatalogError: when the catalog does not cover one of them.
     """
     sides = source, target
     found = [
-        *_options(*(facts.options(side) for side in sides)),
-        *_policies(*(facts.policies(side) for side in sides)),
-        *_drivers(facts, *sides),
-        *_mappings('paste', *map(_paste, map(facts.paste, sides))),
-        *_mappings('requirement', *(_requirements(facts, s) for s in sides)),
-        *_database(facts, *sides),
+        *_options(*(one.facts.options(one.release) for one in sides)),
+        *_policies(*(one.facts.policies(one.release) for one in sides)),
+        *_drivers(source, target),
+        *_mappings('paste', *map(_paste, sides)),
+        *_mappings('requirement', *map(_requirements, sides)),
+        *_database(source, target),
     ]
     of, change = list(_TITLES), list(_ORDER)
     return sorted(
@@ -296,18 +372,16 @@ def _policies(
             yield Change('policy', 'deprecated', name)
 
 
-def _drivers(
-    facts: catalog.Catalog,
-    source: releases.Release,
-    target: releases.Release,
-) -> Iterator[Change]:
+def _drivers(source: Side, target: Side) -> Iterator[Change]:
     for kind in drivers.KINDS:
-        before, after = (facts.plugins(s, kind) for s in (source, target))
+        before, after = (
+            one.facts.plugins(one.release, kind) for one in (source, target)
+        )
         of = 'driver' if kind == drivers.SHARE else 'plugin'
         of = 'command' if kind in _COMMANDS else of
         # A path that is still accepted for another is no driver.
         if kind == drivers.SHARE:
-            moved = facts.plugins(target, drivers.SHARE_MOVED)
+            moved = target.facts.plugins(target.release, drivers.SHARE_MOVED)
         else:
             moved = {}
         for name, one in before.items():
@@ -347,19 +421,17 @@ def _modes(driver: drivers.Driver) -> str:
     return f'driver_handles_share_servers = {values}'
 
 
-def _paste(sections: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+def _paste(one: Side) -> dict[str, str]:
     return {
         f'[{section}] {key}': value
-        for section, keys in sections.items()
+        for section, keys in one.facts.paste(one.release).items()
         for key, value in keys.items()
     }
 
 
-def _requirements(
-    facts: catalog.Catalog, release: releases.Release
-) -> dict[str, str]:
-    python = facts.package(release).requires_python
-    return {'python': python, **facts.requirements(release)}
+def _requirements(one: Side) -> dict[str, str]:
+    python = one.facts.package(one.release).requires_python
+    return {'python': python, **one.facts.requirements(one.release)}
 
 
 def _mappings(
@@ -380,15 +452,17 @@ def _names(
         yield Change(of, 'added', name)
 
 
-def _database(
-    facts: catalog.Catalog,
-    source: releases.Release,
-    target: releases.Release,
-) -> Iterator[Change]:
-    tables = ({t for t, _ in facts.columns(s)} for s in (source, target))
-    yield from _names('table', *tables)
+def _database(source: Side, target: Side) -> Iterator[Change]:
     yield from _names(
-        'migration', *(facts.chain(side) for side in (source, target))
+        'table',
+        *(
+            {table for table, _ in one.facts.columns(one.release)}
+            for one in (source, target)
+        ),
+    )
+    yield from _names(
+        'migration',
+        *(one.facts.chain(one.release) for one in (source, target)),
     )
 
 
@@ -405,13 +479,6 @@ def _grouped(
         yield f'{_TITLES[of]} ({len(found)})', found
 
 
-def _title(sides: Iterable[releases.Release], packages: Iterable[str]) -> str:
-    old, new = (
-        f'{side} (manila {version})' for side, version in zip(sides, packages)
-    )
-    return f'What changes from {old} to {new}'
-
-
 def _values(one: Change) -> str:
     if not one.before and not one.after:
         return ''
@@ -420,12 +487,8 @@ def _values(one: Change) -> str:
     return f': {one.before or "-"} -> {one.after or "-"}'
 
 
-def _text(
-    sides: Iterable[releases.Release],
-    packages: Iterable[str],
-    changes: Iterable[Change],
-) -> str:
-    lines = [_title(sides, packages)]
+def _text(source: Side, target: Side, changes: Iterable[Change]) -> str:
+    lines = [f'What changes from {source} to {target}']
     for title, found in _grouped(changes):
         width = max(len(one.change) for one in found)
         lines += ['', title]
@@ -436,29 +499,17 @@ def _text(
     return '\n'.join(lines) + '\n'
 
 
-def _json(
-    sides: Iterable[releases.Release],
-    packages: Iterable[str],
-    changes: Iterable[Change],
-) -> str:
-    source, target = (
-        {'release': side.name, 'manila': version}
-        for side, version in zip(sides, packages)
-    )
+def _json(source: Side, target: Side, changes: Iterable[Change]) -> str:
     document = {
-        'source': source,
-        'target': target,
+        'source': {'release': source.release.name, 'manila': source.version},
+        'target': {'release': target.release.name, 'manila': target.version},
         'changes': [one._asdict() for one in changes],
     }
     return json.dumps(document, indent=1) + '\n'
 
 
-def _markdown(
-    sides: Iterable[releases.Release],
-    packages: Iterable[str],
-    changes: Iterable[Change],
-) -> str:
-    lines = [f'# {_title(sides, packages)}']
+def _markdown(source: Side, target: Side, changes: Iterable[Change]) -> str:
+    lines = [f'# What changes from {source} to {target}']
     for title, found in _grouped(changes):
         lines += ['', f'## {title}', '', '| Change | Name | Before | After |']
         lines += ['| --- | --- | --- | --- |']

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 import io
 import os
 import shutil
+import sys
 from typing import NamedTuple
 from typing import Optional
 from typing import TextIO
@@ -143,7 +144,7 @@ def render_files(
             yield f'report {label}: {exc}'
             continue
         content = text.encode('utf-8', 'backslashreplace')
-        files.append(answer.File(label, target.path, content))
+        files.append(answer.File(f'report {label}', target.path, content))
 
 
 def stage(files: Iterable[answer.File]) -> Iterator[str]:
@@ -151,21 +152,24 @@ def stage(files: Iterable[answer.File]) -> Iterator[str]:
 
     What goes wrong with one keeps none of the others from being written.
     They get to their places by :func:`publish`. A device or a pipe is
-    written to.
+    written to; '-' is standard output.
     """
     for file in files:
         try:
+            if file.path == '-':
+                sys.stdout.buffer.write(file.content)
+                continue
             report_file.stage(file.path, file.content, file.label)
         except exceptions.PrecheckError as exc:
-            yield f'report {file.label}: {exc}'
+            yield f'{file.label}: {exc}'
         except OSError as exc:
-            yield f'report {file.label}: {exc.strerror}'
+            yield f'{file.label}: {exc.strerror}'
 
 
 def publish() -> Iterator[str]:
     """Put the files into their places, and yield what went wrong."""
     for label, problem in report_file.publish():
-        yield f'report {label}: {problem}'
+        yield f'{label}: {problem}'
 
 
 def write(one: base.Reporter, report: model.Report, stdout: TextIO) -> None:

@@ -248,6 +248,18 @@ def _catalog_diff(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     return catalog.catalog_diff(args, stdout)
 
 
+def _catalog_tool(args: argparse.Namespace, stdout: answer.Stdout) -> int:
+    from manila_precheck.cmd import catalog
+
+    return catalog.catalog_tool(args, stdout)
+
+
+def _catalog_build(args: argparse.Namespace, stdout: answer.Stdout) -> int:
+    from manila_precheck.cmd import catalog
+
+    return catalog.catalog_build(args, stdout)
+
+
 def _hours(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 7):
         raise argparse.ArgumentTypeError(
@@ -345,10 +357,15 @@ def _parser() -> argparse.ArgumentParser:
         help='show what an upgrade changes for anybody',
         description='Show what a newer release has otherwise: options, '
         'policies, drivers, paste factories, tables and requirements, by the '
-        'last point release of each that this command knows.',
+        'last point release of each that this command knows, or by the facts '
+        'of a build.',
     )
-    one.add_argument('source', metavar='SOURCE', help='a release: 2025.1')
-    one.add_argument('target', metavar='TARGET', help='a newer one: 2026.1')
+    one.add_argument(
+        'source',
+        metavar='SOURCE',
+        help='a release (2025.1), or a file of "catalog build"',
+    )
+    one.add_argument('target', metavar='TARGET', help='a newer one')
     one.add_argument(
         '--format',
         choices=('text', 'json', 'markdown'),
@@ -356,6 +373,31 @@ def _parser() -> argparse.ArgumentParser:
         help='default: text',
     )
     _leaf(one, _catalog_diff)
+    one = verbs.add_parser(
+        'tool',
+        help='write the tool that reads the facts of a build',
+        description='Write a Python zip application to standard output. It '
+        'runs inside the environment or the image of any manila, without a '
+        'network: python3 catalog.pyz target.json.',
+    )
+    _leaf(one, _catalog_tool)
+    one = verbs.add_parser(
+        'build', help='read the facts of a manila on this host'
+    )
+    one.add_argument(
+        '--python',
+        required=True,
+        metavar='PYTHON',
+        help='the interpreter of its environment: /opt/manila/bin/python',
+    )
+    one.add_argument(
+        '-o',
+        '--output',
+        required=True,
+        metavar='FILE',
+        help='the file to write',
+    )
+    _leaf(one, _catalog_build)
     return parser
 
 

@@ -13,7 +13,7 @@
 """Ask a real release of manila what it registers; run inside its venv.
 
 Reads one JSON object on standard input and writes one on standard output.
-Written apart from tools/catalog_extract, so that the two do not share
+Written apart from catalog/building, so that the two do not share
 their mistakes: nothing here reads source or lists; modules are imported and
 drivers are built as manila-share builds them.
 

@@ -88,7 +88,7 @@ class TestMerged(testtools.TestCase):
         self.tool = load()
 
     def merge(self, document, major, **entries):
-        return self.tool.merged(document, major, {'version': major}, entries)
+        return history.merged(document, major, {'version': major}, entries)
 
     def test_equal_facts_share_a_row(self):
         made = self.merge(EMPTY, 18, a=[{'type': 'string'}])
@@ -142,7 +142,7 @@ class TestNextRelease(testtools.TestCase):
         newest = max(facts.covered)
         header = document['releases'][str(newest)]
         entries = _without_ranges(facts.at(releases.from_major(newest)))
-        made = tool.merged(document, newest + 1, header, entries)
+        made = history.merged(document, newest + 1, header, entries)
         self.assertEqual(document['entries'], made['entries'])
         self.assertEqual(
             {**document['releases'], str(newest + 1): header},
@@ -156,7 +156,7 @@ class TestNextRelease(testtools.TestCase):
         facts = history.History(kind, before)
         newest = max(facts.covered)
         header = document['releases'][str(newest)]
-        made = tool.merged(document, newest + 1, header, {})
+        made = history.merged(document, newest + 1, header, {})
         after = history.History(kind, history.dumps(made))
         for major in sorted(facts.covered):
             release = releases.from_major(major)

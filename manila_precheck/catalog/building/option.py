@@ -14,7 +14,7 @@
 
 import re
 
-from catalog_extract import host
+from manila_precheck.catalog.building import host
 
 
 def jsonable(value):

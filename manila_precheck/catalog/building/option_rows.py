@@ -18,14 +18,14 @@ lists are put together.
 
 import json
 
-import catalog_extract
-from catalog_extract import libraries
-from catalog_extract import option
-from catalog_extract import ownership
-from catalog_extract import registrations
-from catalog_extract import share_drivers
-from catalog_extract import sites
-from catalog_extract import sources
+from manila_precheck.catalog import building
+from manila_precheck.catalog.building import libraries
+from manila_precheck.catalog.building import option
+from manila_precheck.catalog.building import ownership
+from manila_precheck.catalog.building import registrations
+from manila_precheck.catalog.building import share_drivers
+from manila_precheck.catalog.building import sites
+from manila_precheck.catalog.building import sources
 
 AUTH_GROUPS = (
     'keystone_authtoken',
@@ -118,9 +118,7 @@ def add_listed(collector, listed):
             if opt.dest in names:
                 # Nothing registers it there.
                 continue
-            catalog_extract.say(
-                f'listed, registered nowhere: [{group}] {opt.dest}'
-            )
+            building.say(f'listed, registered nowhere: [{group}] {opt.dest}')
         collector.add(opt, opt.default, group)
 
 
@@ -179,5 +177,5 @@ def option_rows(modules, watch, listed):
     have = {row['name'] for row in out.values()}
     lost = sorted(sources.source_names(modules) - have)
     if lost:
-        catalog_extract.say('in the source, in no row: ' + ', '.join(lost))
+        building.say('in the source, in no row: ' + ', '.join(lost))
     return [row for _text, row in sorted(out.items())]

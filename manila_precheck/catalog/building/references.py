@@ -20,7 +20,7 @@ import ast
 import inspect
 import re
 
-from catalog_extract import sources
+from manila_precheck.catalog.building import sources
 
 
 class References:

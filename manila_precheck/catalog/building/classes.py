@@ -21,8 +21,8 @@ import importlib.util
 import inspect
 import re
 
-from catalog_extract import package
-from catalog_extract import sources
+from manila_precheck.catalog.building import package
+from manila_precheck.catalog.building import sources
 
 # The other kinds of class that an option names, by kind: in which modules
 # they are defined, and which class, of which module, makes them one. Not all

@@ -20,8 +20,8 @@ import ast
 import importlib
 import re
 
-from catalog_extract import package
-from catalog_extract import sources
+from manila_precheck.catalog.building import package
+from manila_precheck.catalog.building import sources
 
 EMC_PLUGINS = 'manila.share.drivers.dell_emc.plugins'
 

@@ -10,15 +10,14 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Read the facts of the manila release that this interpreter has installed.
+"""Read the facts of the manila that this interpreter has installed.
 
-Started by tools/build_catalog.py, as a directory, with the Python of a
-virtual environment that holds one manila release and nothing of this
-project: only the standard library and what manila itself brings may be
-imported, and it has to run with Python 3.8. Writes one JSON object (release,
-options, auth_plugins, policies, drivers, revisions; with --schema, the schema
-that a database holds) to a file, and says on standard error whatever a person
-should look at.
+This package runs inside the environment of a manila, as a zip application
+that ``manila-precheck catalog tool`` writes: only the standard library and
+what manila itself brings may be imported, and it has to run with Python 3.8.
+It writes one JSON object (see catalog/builds.py; with ``--schema``, the schema
+that a database holds), and says on standard error whatever a person should
+look at. No connection is made and no database is opened.
 
 Help strings and any other prose of manila are never read out.
 
@@ -35,7 +34,15 @@ A module imports only from the lines below its own::
 
 import sys
 
+#: Of the file; a version that adds facts keeps the number.
+FORMAT = 1
+KIND = 'manila-build'
+
+#: What was said: it is in the file as well.
+said = []
+
 
 def say(text):
     """Print on standard error."""
+    said.append(text)
     print(text, file=sys.stderr)

@@ -22,8 +22,8 @@ import importlib
 import importlib.metadata
 import pkgutil
 
-import catalog_extract
-from catalog_extract import option
+from manila_precheck.catalog import building
+from manila_precheck.catalog.building import option
 
 
 def points(group):
@@ -92,9 +92,7 @@ def auth_plugin_facts():
         try:
             opts = loading.get_auth_plugin_conf_options(name)
         except Exception as exc:
-            catalog_extract.say(
-                f'auth plugin {name}: {type(exc).__name__}: {exc}'
-            )
+            building.say(f'auth plugin {name}: {type(exc).__name__}: {exc}')
             rows.append({'plugin': name, 'options': None})
             continue
         options = []

@@ -24,7 +24,7 @@ import os
 import re
 import sys
 
-import catalog_extract
+from manila_precheck.catalog import building
 
 
 def entry_points(group):
@@ -81,7 +81,7 @@ def paste_facts():
     """Describe the sections of the api-paste.ini that manila ships."""
     path = shipped_paste()
     if path is None:
-        catalog_extract.say('no api-paste.ini is shipped')
+        building.say('no api-paste.ini is shipped')
         return []
     with open(path, encoding='utf-8') as stream:
         text = stream.read()

@@ -10,32 +10,31 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Write the facts of the release, or of a database of it, to a file.
+"""Write the facts of the manila that is installed beside it to a file.
 
-    python tools/catalog_extract OUTPUT [--schema URL]
+    python3 catalog.pyz OUTPUT
 
-OUTPUT becomes one JSON object; URL is SQLAlchemy's, of a database.
+OUTPUT becomes one JSON object; '-' is standard output. With --schema URL it is
+the schema of a database, SQLAlchemy's URL.
 """
 
 import argparse
+import datetime
 import json
-import pathlib
+import platform
 import sys
 
-# Python looks for modules in the directory that it was told to run; these
-# belong to a package, which is looked for beside it.
-sys.path[0] = str(pathlib.Path(__file__).resolve().parent.parent)
-
-from catalog_extract import classes  # noqa: E402
-from catalog_extract import host  # noqa: E402
-from catalog_extract import libraries  # noqa: E402
-from catalog_extract import option_rows  # noqa: E402
-from catalog_extract import package  # noqa: E402
-from catalog_extract import policies  # noqa: E402
-from catalog_extract import registrations  # noqa: E402
-from catalog_extract import schema  # noqa: E402
-from catalog_extract import share_drivers  # noqa: E402
-from catalog_extract import sources  # noqa: E402
+from manila_precheck.catalog import building
+from manila_precheck.catalog.building import classes
+from manila_precheck.catalog.building import host
+from manila_precheck.catalog.building import libraries
+from manila_precheck.catalog.building import option_rows
+from manila_precheck.catalog.building import package
+from manila_precheck.catalog.building import policies
+from manila_precheck.catalog.building import registrations
+from manila_precheck.catalog.building import schema
+from manila_precheck.catalog.building import share_drivers
+from manila_precheck.catalog.building import sources
 
 
 def extract():
@@ -75,16 +74,35 @@ def extract():
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument('output')
-    parser.add_argument('--schema', metavar='URL')
+    parser = argparse.ArgumentParser(
+        prog='catalog.pyz',
+        description='Write the facts of the manila that this Python has '
+        'installed to a file, for manila-precheck.',
+    )
+    parser.add_argument('output', help="a file; '-' is standard output")
+    parser.add_argument('--schema', metavar='URL', help=argparse.SUPPRESS)
     args = parser.parse_args()
+    # What libraries print must not get into the facts.
+    stdout, sys.stdout = sys.stdout, sys.stderr
     if args.schema:
         facts = schema.schema_facts(args.schema)
     else:
-        facts = extract()
+        # Before the clock and the machine are stood in for.
+        now = datetime.datetime.now(datetime.timezone.utc)
+        facts = {
+            'format': building.FORMAT,
+            'kind': building.KIND,
+            'made': now.strftime('%Y-%m-%dT%H:%M:%SZ'),
+            'python': platform.python_version(),
+            **extract(),
+            'said': building.said,
+        }
+    text = json.dumps(facts, indent=1, sort_keys=True)
+    if args.output == '-':
+        stdout.write(text)
+        return
     with open(args.output, 'w', encoding='utf-8') as stream:
-        json.dump(facts, stream, indent=1, sort_keys=True)
+        stream.write(text)
 
 
 if __name__ == '__main__':

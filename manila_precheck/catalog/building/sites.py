@@ -18,7 +18,7 @@ arguments stand for in the module.
 
 import ast
 
-import catalog_extract
+from manila_precheck.catalog import building
 
 
 class Site:
@@ -61,9 +61,7 @@ def group_of_call(module, call, position):
         return '<network>'
     if module.name == 'manila.share.drivers_private_data':
         return '<backend>'
-    catalog_extract.say(
-        f'group not understood in {module.name}: {ast.dump(node)}'
-    )
+    building.say(f'group not understood in {module.name}: {ast.dump(node)}')
     return None
 
 
@@ -113,7 +111,7 @@ def sites_of_call(module, scope, call):
                 olds = module.evaluate(keyword.value) or {}
         if isinstance(group, str):
             return [Site(module.name, scope, group, keystone_opts(name, olds))]
-        catalog_extract.say(
+        building.say(
             f'group not understood in {module.name}: {ast.dump(call)}'
         )
         return []
@@ -130,7 +128,7 @@ def sites_of_call(module, scope, call):
             ):
                 if module.evaluate(value) is None:
                     continue
-            catalog_extract.say(
+            building.say(
                 f'options not understood in {module.name}:{call.lineno}'
             )
             continue

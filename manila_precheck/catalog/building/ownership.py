@@ -15,11 +15,11 @@
 From the site that registers it, or the module whose import does.
 """
 
-import catalog_extract
-from catalog_extract import classes
-from catalog_extract import references
-from catalog_extract import share_drivers
-from catalog_extract import sources
+from manila_precheck.catalog import building
+from manila_precheck.catalog.building import classes
+from manila_precheck.catalog.building import references
+from manila_precheck.catalog.building import share_drivers
+from manila_precheck.catalog.building import sources
 
 
 class Owners:
@@ -70,9 +70,7 @@ class Owners:
         if id(site) not in self.owned and site.module.startswith(
             sources.DRIVERS
         ):
-            catalog_extract.say(
-                f'no driver leads to {site.module}:{site.scope}'
-            )
+            building.say(f'no driver leads to {site.module}:{site.scope}')
         return owned
 
     def resolve(self, rows):

@@ -20,8 +20,8 @@ import importlib
 import importlib.util
 import inspect
 
-import catalog_extract
-from catalog_extract import libraries
+from manila_precheck.catalog import building
+from manila_precheck.catalog.building import libraries
 
 # What etc/oslo-config-generator/manila.conf of the releases names, and the
 # libraries whose options manila's services register without naming them.
@@ -66,7 +66,7 @@ class Registrations:
             try:
                 return watcher.real(conf, opt, group, cli, **kwargs)
             except cfg.DuplicateOptError:
-                catalog_extract.say(
+                building.say(
                     f'registered twice, differing: {opt.dest} by '
                     f'{watcher.caller()}'
                 )
@@ -137,7 +137,7 @@ def prepare_libraries(cfg):
         try:
             function()
         except Exception as exc:
-            catalog_extract.say(f'{what}: {type(exc).__name__}: {exc}')
+            building.say(f'{what}: {type(exc).__name__}: {exc}')
 
     from oslo_log import log
 
