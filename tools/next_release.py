@@ -56,7 +56,9 @@ def following(newest: releases.Release) -> releases.Release:
     """Return the release after the newest one, with a made-up code name."""
     year, half = map(int, newest.name.split('.'))
     name = f'{year}.2' if half == 1 else f'{year + 1}.1'
-    return releases.Release(name, newest.major + 1, 'Next', half == 2)
+    return releases.Release(
+        name, newest.major + 1, f'After {newest.code_name}', half == 2
+    )
 
 
 def with_row(

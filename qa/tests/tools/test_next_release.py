@@ -59,8 +59,11 @@ class NextReleaseTest(testtools.TestCase):
 
     def test_the_release_after(self):
         for name, expected in (
-            ('2026.1', releases.Release('2026.2', 23, 'Next', False)),
-            ('2025.2', releases.Release('2026.1', 22, 'Next', True)),
+            (
+                '2026.1',
+                releases.Release('2026.2', 23, 'After Gazpacho', False),
+            ),
+            ('2025.2', releases.Release('2026.1', 22, 'After Flamingo', True)),
         ):
             self.assertEqual(
                 expected, self.tool.following(releases.parse(name))
