@@ -16,7 +16,8 @@
 
 A row is one of
 
-- ``py3.9`` to ``py3.13``: a new environment with the newest libraries,
+- ``py3.9`` and so on, as setup.cfg has them: a new environment with the newest
+  libraries,
 - ``oldest``: the oldest Python with the oldest libraries that
   requirements.txt allows,
 - ``2023.1`` and so on, the SLURP releases and the newest: the environment of
@@ -48,7 +49,9 @@ from manila_precheck import releases
 from qa import hops
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-PYTHONS = ('3.9', '3.10', '3.11', '3.12', '3.13')
+PYTHONS = re.findall(
+    r'Python :: (3\.\d+)$', (ROOT / 'setup.cfg').read_text(), re.MULTILINE
+)
 OLDEST = 'oldest'
 ROWS = (*(f'py{version}' for version in PYTHONS), OLDEST, *hops.RELEASES)
 
