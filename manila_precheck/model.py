@@ -364,8 +364,9 @@ class FileRead:
     """The digest of what was read, in hexadecimal."""
 
     kind: str = ''
-    """What it is read as: 'config', 'policy', 'paste', 'document', 'waivers'
-    or 'baseline'; '' in a report of an earlier version."""
+    """What it is read as: 'config', 'policy', 'paste', 'document', 'waivers',
+    'baseline', 'source catalog' or 'target catalog'; '' in a report of an
+    earlier version."""
 
 
 @dataclasses.dataclass(frozen=True)

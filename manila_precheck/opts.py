@@ -57,6 +57,18 @@ precheck_opts = [
         'database says, else the manila that is installed.',
     ),
     cfg.StrOpt(
+        'source_catalog',
+        metavar='FILE',
+        help='The facts of the very build that runs now, as "manila-precheck '
+        'catalog build" or catalog.pyz wrote them. They stand for the release '
+        'of the build; where nothing else names the source, it is this one.',
+    ),
+    cfg.StrOpt(
+        'target_catalog',
+        metavar='FILE',
+        help='The facts of the very build to upgrade to, likewise.',
+    ),
+    cfg.StrOpt(
         'vendor_path',
         metavar='SOURCE:TARGET',
         help='An upgrade in one step that OpenStack does not test and the '

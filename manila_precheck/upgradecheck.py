@@ -203,6 +203,7 @@ class _Shared:
         # First: its references may go too far for oslo.config.
         ctx.config  # noqa: B018
         opts.settle(self._conf)
+        ctx.take_builds()
         ctx.redactor  # noqa: B018  A bad pattern is a usage error.
         return ctx
 

@@ -44,13 +44,13 @@ class Catalog:
     when the package data is missing or damaged, with the fix.
     """
 
-    def __init__(self, build: 'Optional[builds.Build]' = None) -> None:
+    def __init__(self, *stand_ins: 'builds.Build') -> None:
         """Read nothing yet.
 
-        :param build: what stands for its release, instead of the build whose
-            facts are shipped.
+        :param stand_ins: each stands for its release, instead of the build
+            whose facts are shipped; of one release at most one.
         """
-        self._build = build
+        self._stand_ins = stand_ins
         self._histories: dict[str, history.History] = {}
         self._options: dict[int, options_.OptionSet] = {}
         self._policies: dict[int, dict[str, policies_.Policy]] = {}
@@ -62,11 +62,11 @@ class Catalog:
     def _history(self, kind: str) -> history.History:
         if kind not in self._histories:
             found = history.load(kind)
-            if self._build is not None:
+            for build in self._stand_ins:
                 # Few runs have one.
                 from manila_precheck.catalog import builds
 
-                found = builds.overlay(found, self._build)
+                found = builds.overlay(found, build)
             self._histories[kind] = found
         return self._histories[kind]
 

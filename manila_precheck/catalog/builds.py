@@ -184,13 +184,13 @@ def entries_of(facts: dict[str, Any]) -> dict[str, Any]:
         named[kind].setdefault(name, []).append(row)
 
     for row in facts['options']:
-        row = dict(row)
+        row = _known(row)
         add('options', row.pop('name'), row)
     for plugin in facts['auth_plugins']:
         if plugin['options'] is None:
             add('auth_plugins', plugin['plugin'], {'unloadable': True})
         for row in plugin['options'] or ():
-            add('auth_plugins', plugin['plugin'], row)
+            add('auth_plugins', plugin['plugin'], _known(row))
         if plugin['options'] == []:
             add('auth_plugins', plugin['plugin'], {'no_options': True})
     for row in facts['policies']:
@@ -205,6 +205,26 @@ def entries_of(facts: dict[str, Any]) -> dict[str, Any]:
     for name, spec in facts['release']['requires'].items():
         add('releases', name, {'requires': spec})
     return named
+
+
+_OPTION = {*(field.name for field in dataclasses.fields(options.Option)), 'in'}
+_TYPE = {field.name for field in dataclasses.fields(options.ValueType)}
+
+
+def _known(row: history.Row) -> history.Row:
+    """Return an option without what other versions of the tool tell of it."""
+    found = {name: row[name] for name in row if name in _OPTION}
+    kind = found.get('type')
+    if isinstance(kind, dict):
+        found['type'] = _known_type(kind)
+    return found
+
+
+def _known_type(facts: dict[str, Any]) -> dict[str, Any]:
+    found = {name: facts[name] for name in facts if name in _TYPE}
+    if isinstance(found.get('item'), dict):
+        found['item'] = _known_type(found['item'])
+    return found
 
 
 def overlay(shipped: history.History, build: Build) -> history.History:

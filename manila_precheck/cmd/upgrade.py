@@ -64,6 +64,8 @@ _FLAGS = {
     'the upgrade': (
         'target_release',
         'source_release',
+        'target_catalog',
+        'source_catalog',
         'vendor_path',
         'stage',
         'wait',
@@ -234,6 +236,7 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
                 conf.opened, wanted, runner.isolated
             ),
         )
+        made.take_builds()
         made.chosen = frozenset(entry.result_id for entry in chosen)
         return made
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from oslo_config import cfg
 
     from manila_precheck.catalog import Catalog
+    from manila_precheck.catalog.builds import Build
     from manila_precheck.evidence import paste as paste_source
     from manila_precheck.evidence.config import config_reader
     from manila_precheck.evidence.database import schema as schema_source
@@ -142,6 +143,7 @@ class Context:
     ) -> None:
         self.conf = conf
         self.catalog = catalog
+        self._builds: dict[str, model.FileRead] = {}
         self.now = now
         #: Set when the operator wants to stop; a check that takes long looks
         #: at it and hands over what it has.
@@ -161,6 +163,50 @@ class Context:
         #: The variables that oslo.config looks into, before the files.
         self.environment = environment
         self._lazy = _Lazy()
+
+    def take_builds(self) -> None:
+        """Let the files of facts that the options name stand for a release.
+
+        :raises SourceUnusable: when one cannot be read.
+        :raises CatalogError: when it is none, or of an unknown release.
+        :raises UsageError: when both are of one release, or one of another
+            release than is named beside it.
+        """
+        builds: list[Build] = []
+        for side in ('source', 'target'):
+            path = getattr(self.options, f'{side}_catalog')
+            if not path:
+                continue
+            # Here, for the few runs that have one.
+            from manila_precheck.catalog import builds as files
+            from manila_precheck.evidence.files import text_file
+
+            read = text_file.read_text(path)
+            build = files.parse(read.text, path)
+            stated = getattr(self.options, f'{side}_release')
+            if not stated:
+                self.conf.set_override(
+                    f'{side}_release',
+                    build.release.name,
+                    group='manila_precheck',
+                )
+            elif releases.parse(stated) != build.release:
+                raise exceptions.UsageError(
+                    f'{path} is of manila {build.version} ({build.release}), '
+                    f'and {side}_release is {stated}'
+                )
+            if builds and builds[0].release == build.release:
+                raise exceptions.UsageError(
+                    f'{builds[0].path} and {path} are both of '
+                    f'{build.release}; compare them with "manila-precheck '
+                    'catalog diff"'
+                )
+            builds.append(build)
+            self._builds[f'{side} catalog'] = read.read
+        if builds:
+            from manila_precheck import catalog
+
+            self.catalog = catalog.Catalog(*builds)
 
     @property
     def options(self) -> Any:
@@ -354,7 +400,7 @@ class Context:
     @property
     def files(self) -> tuple[model.FileRead, ...]:
         """The files that were read so far."""
-        found: dict[model.FileRead, str] = {}
+        found = {file: kind for kind, file in self._builds.items()}
         for kind in ('config', 'policy', 'paste'):
             source = self._lazy.seen(kind)
             if source is not None:

@@ -20,13 +20,16 @@ release without one is skipped.
 import json
 import pathlib
 import subprocess
+import sys
 from typing import Optional
 
 import ddt
+import fixtures
 import testtools
 
 from manila_precheck import catalog
 from manila_precheck import releases
+from manila_precheck.catalog import builds
 from manila_precheck.catalog import drivers
 from manila_precheck.tests import venvs
 
@@ -135,8 +138,8 @@ LATER = {
 }
 
 
-def ask(major, question):
-    """Ask the release; skip the test when it has no environment."""
+def environment(major):
+    """Return the Python of a release; skip the test when there is none."""
     if not venvs.DIRECTORY:
         raise testtools.TestCase.skipException(venvs.NOT_SET)
     python = pathlib.Path(venvs.DIRECTORY, f'm{major}', 'bin/python')
@@ -144,8 +147,13 @@ def ask(major, question):
         raise testtools.TestCase.skipException(
             f'{venvs.VARIABLE} names no environment of manila {major}'
         )
+    return str(python)
+
+
+def ask(major, question):
+    """Ask the release; skip the test when it has no environment."""
     done = subprocess.run(
-        [str(python), str(PROBE)],
+        [environment(major), str(PROBE)],
         input=json.dumps(question),
         capture_output=True,
         text=True,
@@ -285,4 +293,43 @@ class TestReality(testtools.TestCase):
         self.assertEqual(
             ask(major, {'ask': 'policies'}),
             {name: policy.check for name, policy in policies.items()},
+        )
+
+    @ddt.data(16, 20, 22)
+    def test_the_file_of_a_build(self, major):
+        """What ``catalog build`` reads of a release is in the catalog."""
+        python = environment(major)
+        path = f'{self.useFixture(fixtures.TempDir()).path}/build.json'
+        done = subprocess.run(
+            [
+                sys.executable,
+                '-c',
+                'import sys; from manila_precheck.cmd import precheck; '
+                'sys.exit(precheck.main())',
+                'catalog',
+                'build',
+                '--python',
+                python,
+                '--output',
+                path,
+            ],
+            capture_output=True,
+            text=True,
+            timeout=600,
+        )
+        self.assertEqual((0, ''), (done.returncode, done.stderr))
+        with open(path) as stream:
+            build = builds.parse(stream.read(), path)
+        release, made = releases.from_major(major), catalog.Catalog(build)
+        self.assertEqual(release, build.release)
+        self.assertEqual(
+            sorted(FACTS.options(release), key=repr),
+            sorted(made.options(release), key=repr),
+        )
+        self.assertEqual(FACTS.policies(release), made.policies(release))
+        self.assertEqual(FACTS.drivers(release), made.drivers(release))
+        self.assertEqual(FACTS.paste(release), made.paste(release))
+        self.assertEqual(FACTS.chain(release), made.chain(release))
+        self.assertEqual(
+            FACTS.requirements(release), made.requirements(release)
         )

@@ -148,7 +148,7 @@ class UpgradePath(check.Check):
             if build is None or not ctx.catalog.covers(release):
                 continue
             facts = ctx.catalog.package(release).version
-            if build.is_version(facts):
+            if build.is_version(facts) or build.text == facts:
                 continue
             named = (
                 'is installed here'

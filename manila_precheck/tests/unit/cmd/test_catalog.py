@@ -22,6 +22,7 @@ from manila_precheck import catalog as facts_
 from manila_precheck.catalog import options
 from manila_precheck.cmd import catalog
 from manila_precheck.cmd import precheck
+from manila_precheck.tests.unit.catalog import test_builds
 
 FACTS = facts_.Catalog()
 
@@ -259,3 +260,174 @@ class CommandTest(testtools.TestCase):
         code, stdout, stderr = self.main('diff', 'x', '2026.1')
         self.assertEqual((255, ''), (code, stdout))
         self.assertIn("unknown release 'x'", stderr)
+
+
+@ddt.ddt
+class StandInTest(testtools.TestCase):
+    """A file of facts stands for a release in ``upgrade check``."""
+
+    def setUp(self):
+        super().setUp()
+        self.path = self.useFixture(fixtures.TempDir()).path
+        self.write(
+            'manila.conf',
+            '[DEFAULT]\nof_the_build = 1\nof_nobody = 1\n',
+        )
+        self.write('18.json', json.dumps(test_builds.SMALL))
+        self.write('18-again.json', json.dumps(test_builds.SMALL))
+        self.write('damaged.json', '{"kind": "manila-build"}')
+
+    def write(self, name, text):
+        with open(f'{self.path}/{name}', 'w') as stream:
+            stream.write(text)
+
+    def main(self, *words):
+        """Return (exit code, report or None, stderr)."""
+        streams = [
+            self.useFixture(fixtures.MonkeyPatch(f'sys.{name}', io.StringIO()))
+            for name in ('stdout', 'stderr')
+        ]
+        code = precheck.main(
+            [
+                '--config-file',
+                f'{self.path}/manila.conf',
+                'upgrade',
+                'check',
+                '--format',
+                'json',
+                '--check',
+                'config-options',
+                '--check',
+                'upgrade-path',
+                *(word.replace('DIR', self.path) for word in words),
+            ]
+        )
+        stdout, stderr = (one.new_value.getvalue() for one in streams)
+        return code, json.loads(stdout) if stdout else None, stderr
+
+    def keys(self, report):
+        return {
+            one['key']: one['message']
+            for check in report['checks']
+            for one in check['findings']
+        }
+
+    def test_without_a_file(self):
+        _, report, _ = self.main(
+            '--source-release', '2024.1', '--target-release', '2025.1'
+        )
+        self.assertEqual(
+            {
+                f'config-options[DEFAULT/{name}]': f'[DEFAULT] {name} is '
+                'ignored: neither 2024.1 nor 2025.1 knows it in this section'
+                for name in ('of_the_build', 'of_nobody')
+            },
+            self.keys(report),
+        )
+
+    @ddt.data((), ('--source-release', '2024.1'), ('--source-release', '18'))
+    def test_the_source(self, words):
+        """It names its release, where nothing else does."""
+        code, report, stderr = self.main(
+            '--source-catalog',
+            'DIR/18.json',
+            '--target-release',
+            '2025.1',
+            *words,
+        )
+        self.assertEqual((1, ''), (code, stderr))
+        found = self.keys(report)
+        self.assertEqual(
+            ['config-options[DEFAULT/of_nobody]'],
+            [key for key in found if 'ignored: neither' in found[key]],
+        )
+        self.assertIn(
+            'gone in 2025.1', found['config-options[DEFAULT/of_the_build]']
+        )
+        self.assertEqual(
+            ('2024.1', '18.0.1 20.0.3'),
+            (report['source_release'], report['tool']['catalog']),
+        )
+        (file,) = (
+            one for one in report['files'] if one['kind'] == 'source catalog'
+        )
+        self.assertEqual(f'{self.path}/18.json', file['path'])
+
+    def test_the_target(self):
+        _, report, _ = self.main(
+            '--target-catalog', 'DIR/18.json', '--source-release', '2023.1'
+        )
+        self.assertEqual(
+            ('2024.1', '16.3.0 18.0.1'),
+            (report['target_release'], report['tool']['catalog']),
+        )
+        self.assertNotIn(
+            'config-options[DEFAULT/of_the_build]',
+            [
+                key
+                for key, message in self.keys(report).items()
+                if 'ignored' in message
+            ],
+        )
+
+    @ddt.data(('18.0.1', []), ('18.1.0', ['upgrade-path[source#build]']))
+    @ddt.unpack
+    def test_the_build_that_is_named(self, version, expected):
+        """What the facts are of is not warned of."""
+        _, report, _ = self.main(
+            '--source-catalog',
+            'DIR/18.json',
+            '--source-release',
+            version,
+            '--target-release',
+            '2025.1',
+        )
+        self.assertEqual(
+            expected, [key for key in self.keys(report) if '#build' in key]
+        )
+
+    @ddt.data(
+        (
+            ('--source-catalog', 'DIR/18.json', '--source-release', '2024.2'),
+            'DIR/18.json is of manila 18.0.1 (2024.1), and source_release is '
+            '2024.2',
+        ),
+        (
+            (
+                '--source-catalog',
+                'DIR/18.json',
+                '--target-catalog',
+                'DIR/18-again.json',
+            ),
+            'DIR/18.json and DIR/18-again.json are both of 2024.1; compare '
+            'them with "manila-precheck catalog diff"',
+        ),
+        (
+            ('--target-catalog', 'DIR/damaged.json'),
+            "DIR/damaged.json has format None, and this manila-precheck reads "
+            '1',
+        ),
+        (
+            ('--target-catalog', 'DIR/none.json'),
+            'DIR/none.json: No such file or directory',
+        ),
+    )
+    @ddt.unpack
+    def test_refused(self, words, message):
+        message = message.replace('DIR', self.path)
+        self.assertEqual(
+            (255, None, f'manila-precheck: error: {message}\n'),
+            self.main(*words),
+        )
+
+    def test_a_report_in_the_place_of_a_file(self):
+        code, report, stderr = self.main(
+            '--source-catalog',
+            'DIR/18.json',
+            '--target-release',
+            '2025.1',
+            '--report',
+            'json:DIR/18.json',
+        )
+        self.assertEqual((255, None), (code, report))
+        self.assertIn('it would replace', stderr)
