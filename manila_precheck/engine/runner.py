@@ -421,8 +421,12 @@ def _scalar(name: str, value: Any) -> model.Scalar:
 def _not_applicable(one: check.Check, ctx: 'context.Context') -> str:
     """Return why a check is not for this run, '' when it is."""
     if ctx.stage not in one.stages:
-        stages = ' and '.join(one.stage_words())
-        return f'it is for stage {stages}; this is {ctx.stage.value}'
+        stages = one.stage_words()
+        word = 'stage' if len(stages) == 1 else 'the stages'
+        return (
+            f'it is for {word} {" and ".join(stages)}; this is '
+            f'{ctx.stage.value}'
+        )
     if one.introduced is not None:
         upgrade = ctx.upgrade
         if not upgrade.crosses(releases.parse(one.introduced)):

@@ -207,7 +207,7 @@ class LocalChangesTest(testtools.TestCase):
         self.assert_result(
             self.run_check(stage='upgraded', installed='22.0.2'),
             model.Outcome.NOT_APPLICABLE,
-            reason='it is for stage plan and stopped; this is upgraded',
+            reason='it is for the stages plan and stopped; this is upgraded',
         )
 
     @ddt.data('API = 2\n', 'API = 1\nMORE = 1\n', '')
