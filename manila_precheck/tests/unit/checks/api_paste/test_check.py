@@ -623,7 +623,8 @@ class ApiPasteTest(testtools.TestCase):
         self.assertEqual(
             self.result(
                 outcome=model.Outcome.NOT_APPLICABLE,
-                reason='it is for the stages plan and stopped; this is upgraded',
+                reason='it is for the stages plan and stopped; this is '
+                'upgraded',
             ),
             self.run_check(EPOXY, stage='upgraded'),
         )

@@ -200,7 +200,8 @@ class InstalledPackagesTest(testtools.TestCase):
         self.assertEqual(
             self.result(
                 outcome=model.Outcome.NOT_APPLICABLE,
-                reason='it is for the stages plan and stopped; this is upgraded',
+                reason='it is for the stages plan and stopped; this is '
+                'upgraded',
             ),
             self.run_check(stage='upgraded', installed='20.0.1'),
         )
