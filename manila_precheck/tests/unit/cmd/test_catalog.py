@@ -13,18 +13,26 @@
 
 import io
 import json
+import os
+import subprocess
+import sys
 
 import ddt
 import fixtures
 import testtools
 
 from manila_precheck import catalog as facts_
+from manila_precheck.catalog import builds
 from manila_precheck.catalog import options
 from manila_precheck.cmd import catalog
 from manila_precheck.cmd import precheck
 from manila_precheck.tests.unit.catalog import test_builds
 
 FACTS = facts_.Catalog()
+_RUN = (
+    'import sys; from manila_precheck.cmd import precheck; '
+    'sys.exit(precheck.main())'
+)
 
 
 def between(source, target, of, *changes):
@@ -260,6 +268,55 @@ class CommandTest(testtools.TestCase):
         code, stdout, stderr = self.main('diff', 'x', '2026.1')
         self.assertEqual((255, ''), (code, stdout))
         self.assertIn("unknown release 'x'", stderr)
+
+    def test_a_python_without_manila(self):
+        path = f'{self.useFixture(fixtures.TempDir()).path}/build.json'
+        self.assertEqual(
+            (
+                255,
+                '',
+                f'manila-precheck: error: {sys.executable} cannot read its '
+                "manila: ModuleNotFoundError: No module named 'manila'\n",
+            ),
+            self.main('build', '--python', sys.executable, '-o', path),
+        )
+        self.assertFalse(os.path.exists(path))
+
+    @ddt.data(
+        ('/nonexistent/python', '/nonexistent/python cannot be run: '),
+        ('/etc/passwd', '/etc/passwd cannot be run: Permission denied'),
+    )
+    @ddt.unpack
+    def test_a_python_that_is_none(self, python, message):
+        code, stdout, stderr = self.main(
+            'build', '--python', python, '-o', '/nonexistent/build.json'
+        )
+        self.assertEqual((255, ''), (code, stdout))
+        self.assertIn(message, stderr)
+
+    def test_the_tool(self):
+        """On standard output, as bytes; not on a terminal."""
+        path = f'{self.useFixture(fixtures.TempDir()).path}/catalog.pyz'
+        words = [sys.executable, '-c', _RUN, 'catalog', 'tool']
+        with open(path, 'wb') as stream:
+            subprocess.run(words, stdout=stream, check=True)
+        with open(path, 'rb') as stream:
+            self.assertEqual(builds.tool(), stream.read())
+        ours, theirs = os.openpty()
+        self.addCleanup(os.close, ours)
+        done = subprocess.run(
+            words, stdout=theirs, stderr=subprocess.PIPE, text=True
+        )
+        os.close(theirs)
+        self.assertEqual(
+            (
+                255,
+                'manila-precheck: error: the tool is a file for another '
+                'Python: redirect standard output, manila-precheck catalog '
+                'tool > catalog.pyz\n',
+            ),
+            (done.returncode, done.stderr),
+        )
 
 
 @ddt.ddt
