@@ -21,6 +21,7 @@ read only: of its parameters only those are used that say where the server is
 and how to log in.
 """
 
+import configparser
 import contextlib
 import dataclasses
 import importlib.util
@@ -33,6 +34,7 @@ from typing import TYPE_CHECKING
 from urllib import parse
 
 from manila_precheck import exceptions
+from manila_precheck.evidence.files import text_file
 from manila_precheck.redact import secrets as redact_secrets
 
 if TYPE_CHECKING:
@@ -301,8 +303,10 @@ def read(
         # from 2.1 on it is psycopg.
         driver = 'psycopg2'
         url = url.set(drivername='postgresql+psycopg2')
+    _require_files(option, url)
     if url.drivername == 'mysql+pymysql':
         _require_charset(option, url)
+        _require_option_file(option, url)
     defaults: dict[str, str] = {}
     if driver in ('', 'pymysql', 'mysqldb') and backend == 'mysql':
         defaults['connect_timeout'] = str(connect_timeout_seconds)
@@ -403,6 +407,55 @@ def _require_charset(option: str, url: 'URL') -> None:
             'not have; with it manila does not connect either '
             '(charset=utf8mb4 is one that it has)'
         )
+
+
+def _require_files(option: str, url: 'URL') -> None:
+    """Make sure that no file of the URL is a pipe, which a driver waits for.
+
+    :raises SourceUnusable: when one is.
+    """
+    for key, value in sorted(url.query.items()):
+        if not (key.startswith('ssl') or key == 'read_default_file'):
+            continue
+        for path in (value,) if isinstance(value, str) else value:
+            path = os.path.expanduser(path)
+            if os.path.exists(path) and not (
+                os.path.isfile(path) or os.path.isdir(path)
+            ):
+                raise exceptions.SourceUnusable(
+                    f'{option} has {key}={path}, which is no file'
+                )
+
+
+def _require_option_file(option: str, url: 'URL') -> None:
+    """Make sure that PyMySQL can read the option file that the URL names.
+
+    It does so without catching anything, and the error has the line that it
+    cannot parse. One that does not exist is empty to it.
+
+    :raises SourceUnusable: when it cannot.
+    """
+    path = url.query.get('read_default_file')
+    if not isinstance(path, str) and 'read_default_group' in url.query:
+        path = '/etc/my.cnf'
+    if not isinstance(path, str) or not _has('pymysql'):
+        return
+    path = os.path.expanduser(path)
+    if not os.path.exists(path):
+        return
+    from pymysql import optionfile
+
+    text = text_file.read_text(path).text
+    try:
+        optionfile.Parser().read_string(text)
+    except configparser.Error as exc:
+        line = getattr(exc, 'lineno', None)
+        where = f'{path}:{line}' if line else path
+        raise exceptions.SourceUnusable(
+            f'{option} names the option file {where}, which PyMySQL cannot '
+            f'parse ({type(exc).__name__}); with it manila does not connect '
+            'either'
+        ) from None
 
 
 def without_tls(url: 'URL') -> 'Optional[URL]':

@@ -9,10 +9,12 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
+import os
 import socket
 from urllib import parse
 
 import ddt
+import fixtures
 import sqlalchemy
 import testtools
 
@@ -93,6 +95,47 @@ class ReadTest(testtools.TestCase):
         url, location = read(f'mysql+pymysql:///?{query}')
         self.assertEqual('/etc/my.cnf', url.query['read_default_file'])
         self.assertEqual((), location.left_out)
+
+    @ddt.data(
+        ('geheim\n', ':1', 'MissingSectionHeaderError'),
+        ('[client]\nuser=a\nuser=geheim\n', ':3', 'DuplicateOptionError'),
+        ('[client]\n = geheim\n', '', 'ParsingError'),
+    )
+    @ddt.unpack
+    def test_an_option_file_that_pymysql_cannot_parse(self, text, line, name):
+        path = self.file('my.cnf')
+        with open(path, 'w') as stream:
+            stream.write(text)
+        exc = self.assertRaises(
+            exceptions.SourceUnusable,
+            read,
+            f'mysql+pymysql:///?read_default_file={path}',
+        )
+        self.assertEqual(
+            f'{OPTION} names the option file {path}{line}, which PyMySQL '
+            f'cannot parse ({name}); with it manila does not connect either',
+            str(exc),
+        )
+
+    @ddt.data(
+        'mysql+pymysql://h/m?read_default_file',
+        'mysql+pymysql://h/m?ssl_ca',
+        'mysql+mysqldb://h/m?ssl_key',
+        'postgresql://h/m?sslrootcert',
+    )
+    def test_a_driver_waited_for_a_pipe(self, text):
+        path = self.file('pipe')
+        os.mkfifo(path)
+        exc = self.assertRaises(
+            exceptions.SourceUnusable, read, f'{text}={path}'
+        )
+        self.assertEqual(
+            f'{OPTION} has {text.partition("?")[2]}={path}, which is no file',
+            str(exc),
+        )
+
+    def file(self, name):
+        return os.path.join(self.useFixture(fixtures.TempDir()).path, name)
 
     @ddt.data(
         ('mysql://h/m?read_default_file=~/.my.cnf', 'read_default_file'),
