@@ -62,6 +62,9 @@ SMALL: dict[str, Any] = {
     'said': ['amqp://: no pyngus'],
 }
 
+# Of the release after the newest.
+UNKNOWN = f'{releases.RELEASES[-1].major + 1}.0.0.0rc1'
+
 
 def changed(*path, **values):
     """Return the text of a file with something else in it."""
@@ -241,8 +244,8 @@ class BuildsTest(testtools.TestCase):
             'x.json has format 2, and this manila-precheck reads 1',
         ),
         (
-            changed('release', version='24.0.0.0rc1'),
-            'x.json is of manila 24.0.0.0rc1, and this manila-precheck knows '
+            changed('release', version=UNKNOWN),
+            f'x.json is of manila {UNKNOWN}, and this manila-precheck knows '
             f'{releases.known_range()}',
         ),
         (changed(options=None), 'x.json is damaged (TypeError: '),
