@@ -34,6 +34,7 @@ Rows are those of the history files, without the releases. A later version
 only adds to the format.
 """
 
+from collections.abc import Iterator
 import dataclasses
 import io
 import json
@@ -79,7 +80,7 @@ class Build:
     """What could not be read, in the words of the tool."""
 
     requires_python: str
-    """The Python that the package asks for: '>=3.10'."""
+    """The Python that the package asks for: '>=3.10'; '' not stated."""
 
     entries: dict[str, dict[str, list[history.Row]]]
     """{kind: {name: [row]}}: a kind that is not in it was not read."""
@@ -140,7 +141,7 @@ def parse(text: str, path: str) -> Build:
             release=release,
             made=str(document['made']),
             said=tuple(map(str, document['said'])),
-            requires_python=str(document['release']['requires_python']),
+            requires_python=str(document['release']['requires_python'] or ''),
             entries=entries_of(document),
         )
         _try(found)
@@ -231,25 +232,42 @@ def overlay(shipped: history.History, build: Build) -> history.History:
     """Return a history in which a build stands for its release.
 
     What the file has nothing of stays as it is shipped: the schema, what
-    each migration does, and what a driver cannot do without.
+    each migration does and what a driver cannot do without; where a
+    distribution has put them out of the package, the sections of
+    api-paste.ini and the requirements.
     """
     entries = build.entries.get(shipped.kind)
     if entries is None:
         return shipped
     if shipped.kind == 'drivers':
         entries = {name: list(rows) for name, rows in entries.items()}
-        for name, rows in shipped.at(build.release).items():
+        without_paste = not drivers.read_paste(entries)
+        known = {*entries}
+        for name, row in _rows(shipped, build.release):
             # Only of drivers that the build has.
-            if name in entries or name.startswith('emc:'):
-                entries.setdefault(name, []).extend(
-                    {k: row[k] for k in row if k != 'releases'}
-                    for row in rows
-                    if row['kind'] == drivers.NEED
-                )
+            kept = row['kind'] == drivers.NEED and (
+                name in known or name.startswith('emc:')
+            )
+            if kept or (row['kind'] == drivers.PASTE and without_paste):
+                entries.setdefault(name, []).append(row)
+    if shipped.kind == 'releases' and not entries:
+        entries = {}
+        for name, row in _rows(shipped, build.release):
+            entries.setdefault(name, []).append(row)
+    package = shipped.package(build.release)
     header = {
         'version': build.version,
         'filename': build.path,
         'sha256': '',
-        'requires_python': build.requires_python,
+        'requires_python': build.requires_python or package.requires_python,
     }
     return shipped.replaced(build.release.major, header, entries)
+
+
+def _rows(
+    shipped: history.History, release: releases.Release
+) -> Iterator[tuple[str, history.Row]]:
+    """Yield (name, row without its releases) of what holds in a release."""
+    for name, rows in shipped.at(release).items():
+        for row in rows:
+            yield name, {k: row[k] for k in row if k != 'releases'}

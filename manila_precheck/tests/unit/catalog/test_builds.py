@@ -160,6 +160,34 @@ class BuildsTest(testtools.TestCase):
         self.assertIn('acme_key', facts.secrets)
         self.assertNotIn('acme_key', FACTS.secrets)
 
+    def test_without_paste(self):
+        """Debian has api-paste.ini in /etc, which is the operator's."""
+        facts = catalog.Catalog(builds.parse(json.dumps(SMALL), 'x.json'))
+        self.assertEqual(FACTS.paste(RELEASE), facts.paste(RELEASE))
+        self.assertNotEqual({}, facts.paste(RELEASE))
+
+    def test_without_requirements(self):
+        """Debian's metadata has none."""
+        text = changed('release', requires={}, requires_python=None)
+        facts = catalog.Catalog(builds.parse(text, 'x.json'))
+        self.assertEqual(
+            FACTS.requirements(RELEASE), facts.requirements(RELEASE)
+        )
+        self.assertEqual(
+            ('18.0.1', (3, 8)),
+            (
+                facts.package(RELEASE).version,
+                facts.package(RELEASE).least_python,
+            ),
+        )
+
+    def test_with_paste(self):
+        keys = {'paste.app_factory': 'acme:factory'}
+        row = {'kind': 'paste', 'name': 'app:acme', 'keys': keys}
+        text = changed(drivers=[*SMALL['drivers'], row])
+        facts = catalog.Catalog(builds.parse(text, 'x.json'))
+        self.assertEqual({'app:acme': keys}, facts.paste(RELEASE))
+
     def test_what_a_later_version_adds(self):
         document = copy.deepcopy(SMALL)
         document['new'] = 1
