@@ -582,6 +582,17 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         then, so that whatever a plugin does, the exit code is that of a
         report or 255.
     """
+    code = _code(argv)
+    if argv is None and sys.flags.inspect:
+        # PYTHONINSPECT has Python go on, and end with a code of its own.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(AttributeError, OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    return code
+
+
+def _code(argv: Optional[Sequence[str]]) -> int:
     try:
         _require_streams()
         report_file.note_streams()

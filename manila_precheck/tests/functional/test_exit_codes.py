@@ -483,6 +483,13 @@ class CouldNotLookTest(Case):
 
 @ddt.ddt
 class HostileTest(Case):
+    def test_a_variable_of_python_made_warnings_of_failures(self):
+        code, stdout, stderr = self.shell(
+            self.check, '</dev/null', TOLD='FAILURE', PYTHONINSPECT='1'
+        )
+        self.assertEqual((2, ''), (code, stderr))
+        self.assertIn('Code 2', stdout)
+
     def test_a_terminal_is_not_fooled(self):
         """Not by the table, nor by a format that ends up on one."""
         for name in ('table', 'json', 'junit', 'sarif', 'markdown', 'html'):
