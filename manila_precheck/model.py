@@ -175,8 +175,8 @@ def command(template: str, *words: object) -> Remediation:
     texts = [str(word) for word in words]
     if any('\0' in text for text in texts):
         return advice(
-            'A name in this command has a NUL character, which no command '
-            f'line can hold: {template}'
+            'A name in this command has a NUL character, which a command '
+            f'line cannot contain: {template}'
         )
     parts = _PLACE.split(template) if texts else [template]
     if len(parts) != 2 * len(texts) + 1:

@@ -44,17 +44,17 @@ precheck_opts = [
     cfg.StrOpt(
         'target_release',
         metavar='RELEASE',
-        help='The release that the upgrade goes to: a series (2026.1), a '
-        'code name (gazpacho), or a version of manila (22, 22.0.2) as the '
-        'package has it. Default: the manila that is installed when it is '
-        'newer than what runs, else the release after what runs, which the '
-        'report then calls assumed.',
+        help='The target release of the upgrade: a series (2026.1), a code '
+        'name (gazpacho), or a version of the manila package (22, 22.0.2). '
+        'Default: the installed manila if it is newer than the running '
+        'release, otherwise the release after the running one, which the '
+        'report marks as assumed.',
     ),
     cfg.StrOpt(
         'source_release',
         metavar='RELEASE',
-        help='The release that runs now. Default: what the revision of the '
-        'database says, else the manila that is installed.',
+        help='The release that runs now. Default: the release of the '
+        'database revision, otherwise the installed manila.',
     ),
     cfg.StrOpt(
         'source_catalog',
@@ -71,177 +71,181 @@ precheck_opts = [
     cfg.StrOpt(
         'vendor_path',
         metavar='SOURCE:TARGET',
-        help='An upgrade in one step that OpenStack does not test and the '
-        'vendor of the packages supports, such as wallaby:2023.1. For this '
-        'path upgrade-path warns where it would fail; every other check '
-        'judges it as any other.',
+        help='An upgrade in one step that the vendor of the packages '
+        'supports but OpenStack does not test, such as wallaby:2023.1. For '
+        'this path the check upgrade-path warns instead of failing; the '
+        'other checks run as for any upgrade.',
     ),
     cfg.StrOpt(
         'stage',
         default=model.Stage.PLAN.value,
         choices=[
-            ('plan', 'The services of the source release run.'),
+            ('plan', 'The services of the source release are running.'),
             (
                 'stopped',
-                'All services are down, the database is not migrated yet.',
+                'All services are down; the database is not migrated yet.',
             ),
-            ('upgraded', 'The database is migrated, the services started.'),
+            (
+                'upgraded',
+                'The database is migrated and the services are started.',
+            ),
         ],
-        help='Where in the procedure the operator stands.',
+        help='The stage of the upgrade procedure at which the command runs.',
     ),
     cfg.FloatOpt(
         'wait',
         default=0.0,
         min=0.0,
         metavar='SECONDS',
-        help='How many seconds to wait at most until what goes away by '
-        'itself is gone, before the checks are run: at stage plan until no '
-        'migration or other operation is running, at stage stopped until '
-        'the services are down.',
+        help='The maximum time in seconds to wait before the checks run: at '
+        'stage plan until no migration or other operation is running, at '
+        'stage stopped until the services are down.',
     ),
     cfg.ListOpt(
         'check',
         default=[],
         metavar='ID',
-        help='Run these checks only. An unknown id is an error.',
+        help='Run only these checks. An unknown id is an error.',
     ),
     cfg.ListOpt(
         'skip',
         default=[],
         metavar='ID',
-        help='Leave these checks out; the report names them. An unknown id '
-        'is an error.',
+        help='Skip these checks; the report lists them. An unknown id is an '
+        'error.',
     ),
     cfg.StrOpt(
         'format',
         default='table',
         metavar='FORMAT',
         help='The name of the reporter that writes to standard output: '
-        'table, json, junit, sarif, markdown, html, or one that an installed '
-        'package brings.',
+        'table, json, junit, sarif, markdown, html, or one from an installed '
+        'package.',
     ),
     cfg.MultiStrOpt(
         'report',
         default=[],
         metavar='FORMAT:PATH',
-        help='Write the report to a file as well, in a format of --format. '
-        'The file is there whole or not at all.',
+        help='Also write the report to a file, in one of the formats of '
+        '--format. The file is written completely or not at all.',
     ),
     cfg.StrOpt(
         'waivers',
         metavar='FILE',
-        help='A YAML file of findings that may be let pass, each with a '
-        'reason, an owner and a last day. They stay in the report and count '
-        'for nothing.',
+        help='A YAML file of accepted findings, each with a reason, an owner '
+        'and an expiry date. They stay in the report but do not affect the '
+        'exit code.',
     ),
     cfg.StrOpt(
         'baseline',
         metavar='REPORT',
-        help='An earlier report of --format json: only what is not in it, or '
-        'weighs more than it did, counts.',
+        help='An earlier report of --format json. Only findings that are not '
+        'in it, or that are more severe than in it, affect the exit code.',
     ),
     cfg.BoolOpt(
         'reproducible',
         default=False,
-        help='Leave out of the report when it was made and how long the '
-        'checks took, so that the same site gives the same bytes.',
+        help='Omit the date of the report and the durations of the checks, '
+        'so that the same site gives an identical report.',
     ),
     cfg.BoolOpt(
         'redact_names',
         default=False,
-        help='Replace the names of hosts, projects and shares by host-1, '
-        'project-1 and share-1, the same ones in the whole report, to send '
-        'it to a vendor. Ids of shares and names of back ends and pools '
-        'stay.',
+        help='Replace the names of hosts, projects and shares with host-1, '
+        'project-1 and share-1, consistently in the whole report, so that it '
+        'can be sent to a vendor. IDs of shares and names of back ends and '
+        'pools are not replaced.',
     ),
     cfg.MultiStrOpt(
         'redact_pattern',
         default=[],
         metavar='REGEX',
-        help='Mask whatever this regular expression matches in a report or '
-        'in a message. Passwords in URLs and the values of secret options '
-        'are masked anyway.',
+        help='Mask whatever this regular expression matches in a report or a '
+        'message. Passwords in URLs and the values of secret options are '
+        'always masked.',
     ),
     cfg.StrOpt(
         'fail_on',
         default='warning',
         choices=[
-            ('warning', 'Warnings give 1, failures 2.'),
-            ('failure', 'Warnings give 0, failures 2.'),
-            ('never', 'Every run that could look gives 0.'),
+            ('warning', 'Exit with 1 on warnings and with 2 on failures.'),
+            ('failure', 'Exit with 0 on warnings and with 2 on failures.'),
+            ('never', 'Exit with 0 whatever the checks find.'),
         ],
-        help='The lowest severity that shows in the exit code. What kept the '
-        'command from running at all gives 255 whatever stands here.',
+        help='The lowest severity that affects the exit code. If the command '
+        'cannot run, it exits with 255 whatever the value of this option.',
     ),
     cfg.StrOpt(
         'manila_status_fail_on',
         default='never',
         choices=[
-            ('warning', 'Warnings give 1, failures 2.'),
-            ('failure', 'Warnings give 0, failures 2.'),
-            ('never', 'Every check gives 0; its details say what it found.'),
+            ('warning', 'Exit with 1 on warnings and with 2 on failures.'),
+            ('failure', 'Exit with 0 on warnings and with 2 on failures.'),
+            ('never', 'Every check succeeds; its details list the findings.'),
         ],
-        help='The lowest severity that shows in the results of the checks '
-        'that are built into manila-status. Nothing does by default, so that '
-        'a deployment whose command line has run manila-status all along '
-        'does not stop at it.',
+        help='The lowest severity that affects the results of the checks '
+        'that run inside manila-status. By default none does, so that a '
+        'deployment tool that already runs manila-status does not stop.',
     ),
     cfg.IntOpt(
         'max_listed',
         default=20,
         min=0,
-        help='How many objects of one kind, in one state, a database check '
-        'lists by id; 0 gives the totals alone, which are exact whatever '
-        'stands here.',
+        help='The number of objects of one kind and state that a database '
+        'check lists by ID. With 0 it reports only totals, which are always '
+        'exact.',
     ),
     cfg.ListOpt(
         'other_backends',
         default=[],
         metavar='HOST@BACKEND',
-        help='Back ends that other controllers enable, as services and '
-        'shares name them: host@backend. One controller does not know the '
-        'configuration of another, only whether its services report.',
+        help='Back ends that other controllers enable, as host@backend, the '
+        'form used by services and shares. A controller does not know the '
+        'configuration of the others, only whether their services report.',
     ),
     cfg.FloatOpt(
         'check_timeout_seconds',
         default=300.0,
         min=0.1,
-        help='How many seconds one check may take before it is given up and '
-        'reported as an error.',
+        help='The maximum time in seconds for one check. A check that takes '
+        'longer is aborted and reported as an error.',
     ),
     cfg.IntOpt(
         'statement_timeout_seconds',
         default=60,
         min=1,
-        help='How many seconds one statement may take before the database '
-        'server ends it.',
+        help='The maximum time in seconds for one SQL statement, after which '
+        'the database server aborts it.',
     ),
     cfg.BoolOpt(
         'quick',
         default=False,
-        help='Read a sample of each large table of the database, not all of '
-        'it. What is an estimate then is called one.',
+        help='Read only a sample of each large table of the database. The '
+        'report marks the estimates.',
     ),
     cfg.FloatOpt(
         'database_time_seconds',
         default=120.0,
         min=0.1,
-        help='How many seconds a check may spend on counting rows. What does '
-        'not fit is read in part, and the report says how much of it. At '
-        'most 70 percent of check_timeout_seconds are used.',
+        help='The maximum time in seconds that a check spends on counting '
+        'rows. Larger tables are read in part, and the report states how '
+        'much of each. The check uses at most 70 percent of '
+        'check_timeout_seconds.',
     ),
     cfg.IntOpt(
         'database_connections',
         default=1,
         min=1,
         max=8,
-        help='How many connections a check that counts rows reads with.',
+        help='The number of database connections that a check uses to count '
+        'rows.',
     ),
     cfg.IntOpt(
         'connect_timeout_seconds',
         default=10,
         min=1,
-        help='How many seconds to wait for the database server to answer.',
+        help='The maximum time in seconds to wait for an answer of the '
+        'database server.',
     ),
 ]
 
@@ -268,7 +272,7 @@ def _settle(
             if isinstance(opt, cfg.MultiStrOpt):
                 _join(conf, group, opt.dest, value)
             if isinstance(value, float) and not math.isfinite(value):
-                raise ValueError(f'{value} is no number of seconds')
+                raise ValueError(f'{value} is not a number of seconds')
         except (cfg.Error, ValueError) as exc:
             # oslo.config shows where a value is from as its own object.
             words = _LOCATION.sub(r'from \1', ' '.join(str(exc).split()))
@@ -405,8 +409,8 @@ def _require_not_ours(name: str, place: str, facts: catalog.Catalog) -> None:
         plain, 'DEFAULT'
     ):
         raise exceptions.UsageError(
-            f'{place}: {name} in [DEFAULT] is read by nothing; the option of '
-            f'manila-precheck belongs in [{GROUP}]'
+            f'{place}: {name} in [DEFAULT] has no effect; options of '
+            f'manila-precheck belong in [{GROUP}]'
         )
 
 

@@ -95,8 +95,9 @@ class Package:
         match = _REQUIRES_PYTHON.fullmatch(self.requires_python)
         if match is None:
             raise exceptions.CatalogError(
-                f'manila {self.version} asks for Python '
-                f'{self.requires_python!r}, which is not understood here'
+                f'manila {self.version} requires Python '
+                f'{self.requires_python!r}, which manila-precheck cannot '
+                'parse'
             )
         return int(match[1]), int(match[2])
 

@@ -83,7 +83,7 @@ class _Table:
 
     def __init__(self, value: Any, path: Path) -> None:
         if not isinstance(value, dict):
-            raise Malformed(path, 'it has to be an object')
+            raise Malformed(path, 'it must be a mapping')
         self._left = dict(value)
         self.path = path
 
@@ -103,13 +103,13 @@ class _Table:
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
         if not isinstance(value, str) or not value.strip():
-            self.fail(key, 'it has to be a text')
+            self.fail(key, 'it must be a string')
         return str(value).strip()
 
     def version(self, key: str, names: Mapping[str, str]) -> str:
         text = self.text(key)
         if text and not versions.parse(text, names):
-            self.fail(key, f'{text!r} is no version')
+            self.fail(key, f'{text!r} is not a version')
         return text
 
     def items(self, key: str, needed: bool = False) -> list[Any]:
@@ -117,12 +117,12 @@ class _Table:
         if value is None and not needed:
             return []
         if not isinstance(value, list) or not value:
-            self.fail(key, 'it has to be a list that is not empty')
+            self.fail(key, 'it must be a list that is not empty')
         return list(value)
 
     def end(self) -> None:
         for key in self._left:
-            self.fail(key, 'no such key is known here')
+            self.fail(key, 'unknown key')
 
 
 def decode(
@@ -137,7 +137,7 @@ def decode(
     table = _Table(document, ())
     found = table.take('format')
     if found != FORMAT:
-        table.fail('format', f'it is {found!r}; {FORMAT} is read here')
+        table.fail('format', f'it is {found!r}; this version reads {FORMAT}')
     covered = _covered(table.take('releases'))
     known = _systems(table.take('systems'))
     rows = []
@@ -223,7 +223,7 @@ def _support(
 def _sources(table: _Table) -> tuple[str, ...]:
     found = table.items('sources', needed=True)
     if not all(isinstance(item, str) and item for item in found):
-        table.fail('sources', 'each has to be a text')
+        table.fail('sources', 'each must be a string')
     return tuple(found)
 
 
@@ -258,7 +258,7 @@ def _majors(table: _Table, covered: frozenset[int]) -> frozenset[int]:
 def _modes(table: _Table) -> tuple[bool, ...]:
     modes = table.items('modes')
     if not all(isinstance(mode, bool) for mode in modes):
-        table.fail('modes', 'each has to be true or false')
+        table.fail('modes', 'each must be true or false')
     return tuple(sorted(set(modes)))
 
 

@@ -116,8 +116,11 @@ def page(one: check.Check, width: int = 79) -> str:
     if not one.waivable:
         lines.append('Its findings cannot be waived.')
     if one.aliases:
-        lines.append('Was once:  ' + ', '.join(one.aliases))
-    lines += ['', *_prose(inspect.getdoc(one) or 'It has no page.', width)]
+        lines.append('Earlier ids:  ' + ', '.join(one.aliases))
+    lines += [
+        '',
+        *_prose(inspect.getdoc(one) or 'It has no documentation.', width),
+    ]
     own = one.opts()
     if own:
         group = model.option_group(one.id)

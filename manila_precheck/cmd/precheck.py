@@ -42,7 +42,7 @@ COULD_NOT_RUN = 255
 
 _DESCRIPTION = """\
 Verify the upgrade of an OpenStack Shared File Systems (manila) control plane
-before anything is touched.
+before anything is changed.
 """
 
 _EXAMPLES = """\
@@ -120,8 +120,8 @@ class _Parser(argparse.ArgumentParser):
     @staticmethod
     def _too_early(flag: str) -> exceptions.UsageError:
         return exceptions.UsageError(
-            f'{flag} stands before the command; flags of "upgrade check" '
-            f'stand behind it: {cmd.PROG} upgrade check {flag} ...'
+            f'{flag} precedes the command; put flags of "upgrade check" '
+            f'after it: {cmd.PROG} upgrade check {flag} ...'
         )
 
     def print_help(self, file: Any = None) -> NoReturn:
@@ -263,7 +263,7 @@ def _catalog_build(args: argparse.Namespace, stdout: answer.Stdout) -> int:
 def _hours(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 7):
         raise argparse.ArgumentTypeError(
-            f'{text!r} is no whole number of hours'
+            f'{text!r} is not a whole number of hours'
         )
     return int(text)
 
@@ -280,16 +280,15 @@ def _add_merge_flags(parser: argparse.ArgumentParser) -> None:
         metavar='HOST',
         action='append',
         default=[],
-        help='a host that there has to be a report of; may be given several '
-        'times',
+        help='a host whose report must be present; may be given several times',
     )
     parser.add_argument(
         '--max-age',
         metavar='HOURS',
         type=_hours,
         default=24,
-        help='how old a report may be without a warning, which one without a '
-        'date has too; 0 for any age; default: 24',
+        help='the age in hours above which a report has a warning, as has a '
+        'report without a date; 0 for any age; default: 24',
     )
     parser.add_argument(
         '--format', metavar='FORMAT', default='table', help='default: table'
@@ -305,7 +304,7 @@ def _add_merge_flags(parser: argparse.ArgumentParser) -> None:
         '--fail-on',
         choices=('warning', 'failure', 'never'),
         default='warning',
-        help='the lowest severity that shows in the exit code; default: '
+        help='the lowest severity that affects the exit code; default: '
         'warning',
     )
 
@@ -323,24 +322,24 @@ def _parser() -> argparse.ArgumentParser:
         '--version', action=_Version, nargs=0, help='print the version'
     )
     commands = _choice(parser, 'COMMAND', 'command')
-    upgrade = commands.add_parser('upgrade', help='judge an upgrade')
+    upgrade = commands.add_parser('upgrade', help='check an upgrade')
     verbs = _choice(upgrade, 'VERB', 'verb', _UpgradeCheckParser)
     _leaf(verbs.add_parser('check', help='run the checks'), _upgrade_check)
-    checks = commands.add_parser('check', help='what the checks are')
+    checks = commands.add_parser('check', help='show the checks')
     verbs = _choice(checks, 'VERB', 'verb')
     _leaf(verbs.add_parser('list', help='list every check'), _check_list)
-    one = verbs.add_parser('explain', help='show the page of a check')
+    one = verbs.add_parser('explain', help='show the documentation of a check')
     one.add_argument(
-        'id', metavar='ID', help='as "manila-precheck check list" has it'
+        'id', metavar='ID', help='as listed by "manila-precheck check list"'
     )
     _leaf(one, _check_explain)
-    reports = commands.add_parser('report', help='what to do with reports')
+    reports = commands.add_parser('report', help='work with reports')
     verbs = _choice(reports, 'VERB', 'verb')
     one = verbs.add_parser(
         'merge',
-        help='make one report of those of several hosts',
-        description='Make one report of those of several hosts. A host '
-        'is called like its file: ctl1.json is of ctl1.',
+        help='merge the reports of several hosts',
+        description='Merge the reports of several hosts into one. The name '
+        'of a file is the name of its host: ctl1.json is the report of ctl1.',
     )
     _add_merge_flags(one)
     _leaf(one, _report_merge)
@@ -415,7 +414,7 @@ def _choice(
     def nothing_said(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         *others, last = choices.choices
         words = f'{", ".join(others)} or {last}' if others else last
-        parser.error(f'after "{parser.prog}" say {words}')
+        parser.error(f'missing subcommand after "{parser.prog}": {words}')
 
     # Not by "required" of argparse, which does not say what there is.
     _leaf(parser, nothing_said)

@@ -204,9 +204,7 @@ class _Unfinished:
             self.name, dir_fd=self.directory, follow_symlinks=False
         )
         if not os.path.samestat(there, os.fstat(self.descriptor)):
-            raise exceptions.OutputError(
-                'another user put another file in its place'
-            )
+            raise exceptions.OutputError('another user replaced it')
 
     def discard(self) -> None:
         if self.named:
@@ -384,10 +382,10 @@ def _of_access(place: path_trust.Place) -> str:
     entry = place.entry
     if entry is None or stat.S_ISREG(entry.st_mode):
         name, mode = '.', os.W_OK | os.X_OK
-        reason = f'no file may be made in {directory}'
+        reason = f'no file can be created in {directory}'
     else:
         name, mode = place.name, os.W_OK
-        reason = 'it may not be written to'
+        reason = 'it is not writable'
     allowed = os.access(name, mode, dir_fd=place.directory, effective_ids=True)
     return '' if allowed else reason
 
@@ -408,7 +406,7 @@ def _pour(place: path_trust.Place, content: bytes) -> None:
             place.entry is None
             or not os.path.samestat(os.fstat(descriptor), place.entry)
         ):
-            raise exceptions.OutputError('another file took its place')
+            raise exceptions.OutputError('another file replaced it')
         ready = select.poll()
         ready.register(descriptor, select.POLLOUT)
         rest = memoryview(content)

@@ -184,7 +184,7 @@ class _Child:
         noted = _NOTE.match(_note[:_NOTE_BYTES])
         if noted:
             what += f' while {noted[1].decode()} was running'
-        raise exceptions.ProcessError(f'{what}, and there is no report')
+        raise exceptions.ProcessError(f'{what}; there is no report')
 
     def _wait(self) -> int:
         # Not until the pipe is closed: a process that the child has started

@@ -159,9 +159,9 @@ def _read_conf(
     except UnicodeDecodeError as exc:
         # oslo.config reads in the encoding of the locale.
         raise exceptions.ConfigFileError(
-            'a configuration file has characters that the encoding of '
-            f'this locale, {exc.encoding}, does not have; in '
-            'LC_ALL=C.UTF-8 it can be read'
+            f'a configuration file has characters that {exc.encoding}, the '
+            'encoding of this locale, cannot represent; set LC_ALL=C.UTF-8 '
+            'to read it'
         ) from None
     except cfg.Error as exc:
         raise exceptions.ConfigFileError(
@@ -182,8 +182,8 @@ def _require_files(ctx: context.Context, locations: Sequence[str]) -> None:
             'no configuration file to read in ' + ', '.join(locations)
         )
     raise exceptions.ConfigFileError(
-        'no configuration file found: no manila.conf that this user can '
-        'see in ~/.manila, ~, /etc/manila or /etc; say --config-file FILE or '
+        'no configuration file found: no manila.conf that this user can see '
+        'in ~/.manila, ~, /etc/manila or /etc; pass --config-file FILE or '
         '--config-dir DIR'
     )
 
@@ -404,7 +404,7 @@ def _unread(reasons: Sequence[str]) -> Iterator[model.CheckResult]:
         yield _error(
             'redact-names',
             'Redaction of names',
-            'names of machines may be left in this report; they could not be '
+            'this report may still contain host names; they could not be '
             f'read: {"; ".join(reasons)}',
         )
 

@@ -44,8 +44,8 @@ def draining(
     ]
     if not found:
         raise exceptions.UsageError(
-            'no check of this run finds anything at stage '
-            f'{stage.value} that goes away by waiting'
+            f'no check of this run finds anything at stage {stage.value} '
+            'that waiting can resolve'
         )
     return tuple(found)
 

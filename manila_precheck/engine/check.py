@@ -148,18 +148,18 @@ def validate(name: str, candidate: Any) -> type[Check]:
             )
     title = getattr(candidate, 'title', None)
     if not isinstance(title, str) or not title:
-        raise exceptions.PluginError(f'its title {title!r} is not a text')
+        raise exceptions.PluginError(f'its title {title!r} is not a string')
     introduced = candidate.introduced
     if not (introduced is None or isinstance(introduced, str)):
         raise exceptions.PluginError(
-            f'its introduced {introduced!r} is not a text'
+            f'its introduced {introduced!r} is not a string'
         )
     if not isinstance(candidate.aliases, tuple) or not all(
         isinstance(alias, str) for alias in candidate.aliases
     ):
         raise exceptions.PluginError(
-            f'its aliases {candidate.aliases!r} are not a tuple of texts'
+            f'its aliases {candidate.aliases!r} are not a tuple of strings'
         )
     if candidate.__abstractmethods__:
-        raise exceptions.PluginError('it has no run() of its own')
+        raise exceptions.PluginError('it does not define run()')
     return candidate

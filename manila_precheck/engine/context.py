@@ -578,7 +578,7 @@ def _vendor_path(text: Optional[str]) -> Optional[releases.Upgrade]:
     )
     if upgrade is None or not upgrade.source < upgrade.target:
         raise exceptions.UsageError(
-            f'[manila_precheck] vendor_path is {text!r}, and must be an '
-            'earlier and a later release: wallaby:2023.1'
+            f'[manila_precheck] vendor_path is {text!r}, but must be an '
+            'earlier and a later release, such as wallaby:2023.1'
         )
     return upgrade

@@ -271,6 +271,6 @@ def load_check(entry: Entry) -> check.Check:
     """
     if entry.conflict:
         raise exceptions.PluginError(
-            f'the id {entry.name!r} is taken by {entry.conflict}'
+            f'the id {entry.name!r} is already used by {entry.conflict}'
         )
     return check.validate(entry.name, entry.load())()

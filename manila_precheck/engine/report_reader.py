@@ -70,8 +70,8 @@ def load(path: str) -> tuple[model.Report, model.FileRead]:
 def _parse(path: str, data: bytes) -> model.Report:
     if data.count(b'{') + data.count(b'[') > _MAX_OBJECTS:
         raise exceptions.SourceUnusable(
-            f'{path}: more than {_MAX_OBJECTS} objects and lists, which is '
-            'more than is read of a report'
+            f'{path}: more than {_MAX_OBJECTS} objects and lists, the limit '
+            'for a report'
         )
     try:
         held = json.loads(
@@ -116,7 +116,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         counts = collections.Counter(name for name, _value in pairs)
         twice = next(name for name, count in counts.items() if count > 1)
-        raise _Damaged(f'the key {twice!r} is there twice')
+        raise _Damaged(f'the key {twice!r} is duplicated')
     return found
 
 
@@ -128,7 +128,7 @@ def _number(text: str) -> float:
 
 
 def _no_number(text: str) -> None:
-    raise _Damaged(f'{text[:40]} is no number of JSON')
+    raise _Damaged(f'{text[:40]} is not a JSON number')
 
 
 def _require_same(what: str, said: Any, found: Any) -> None:
@@ -138,7 +138,9 @@ def _require_same(what: str, said: Any, found: Any) -> None:
     :raises ValueError: when it contradicts itself.
     """
     if said is not None and (type(said), said) != (type(found), found):
-        raise ValueError(f'{what} is {said!r}, its findings make {found!r}')
+        raise ValueError(
+            f'{what} is {said!r}, but its findings give {found!r}'
+        )
 
 
 def _report(held: Mapping[str, Any]) -> model.Report:
@@ -147,7 +149,7 @@ def _report(held: Mapping[str, Any]) -> model.Report:
     _require_same('exit_code', held.get('exit_code'), report.exit_code)
     ids = [check.id for check in report.checks]
     if len(ids) > len(set(ids)):
-        raise ValueError('a check is there twice')
+        raise ValueError('a check appears twice')
     return report
 
 
@@ -276,13 +278,13 @@ def _aspect(key: str, check_id: str, name: str) -> str:
     """Return what tells apart two findings on one subject, from a key."""
     start = f'{check_id}[{name}'
     if not (key.startswith(start) and key.endswith(']')):
-        raise ValueError(f'the key {key!r} is not of its subject')
+        raise ValueError(f'the key {key!r} does not belong to its subject')
     return key[len(start) : -1].lstrip('#')
 
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(f'{value!r} is not a text')
+        raise TypeError(f'{value!r} is not a string')
     return value
 
 
@@ -292,15 +294,15 @@ def _optional(value: Any, read_: Callable[[Any], T]) -> Optional[T]:
 
 def _line(value: Any) -> int:
     if type(value) is not int or value < 0:
-        raise TypeError(f'{value!r} is no line')
+        raise TypeError(f'{value!r} is not a line')
     return value
 
 
 def _seconds(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f'{value!r} is no number')
+        raise TypeError(f'{value!r} is not a number')
     if not (math.isfinite(value) and value >= 0):
-        raise ValueError(f'{value!r} is no duration')
+        raise ValueError(f'{value!r} is not a duration')
     return float(value)
 
 

@@ -72,7 +72,7 @@ LOAD_TIMEOUT_SECONDS = 10.0
 # What an interrupted check has to hand over what it found.
 GRACE_SECONDS = 3.0
 
-_INTERRUPTED = 'interrupted before it ended; this report is not complete'
+_INTERRUPTED = 'the run was interrupted; this report is incomplete'
 
 # What a ready-made waiver proposes; the operator may write another day.
 _WAIVER_TERM = datetime.timedelta(days=30)
@@ -248,7 +248,7 @@ def isolated(call: Callable[[], T], seconds: Optional[float] = None) -> T:
             return result
         except _TookTooLong:
             raise exceptions.PluginError(
-                f'it did not end within {seconds:g} seconds'
+                f'it did not finish within {seconds:g} seconds'
             ) from None
 
     return guarded(within)
@@ -265,7 +265,7 @@ def load(entry: registry.Entry) -> Union[check.Check, str]:
             lambda: registry.load_check(entry), LOAD_TIMEOUT_SECONDS
         )
     except exceptions.PrecheckError as exc:
-        return f'it does not load: {_describe(exc)}'
+        return f'it failed to load: {_describe(exc)}'
 
 
 def _load_now(entry: registry.Entry) -> check.Check:
@@ -278,7 +278,7 @@ def _load_now(entry: registry.Entry) -> check.Check:
     except BaseException as exc:
         _log_crash(f'loading {entry.origin}', exc)
         raise exceptions.PluginError(
-            f'it does not load: {_describe(exc)}'
+            f'it failed to load: {_describe(exc)}'
         ) from exc
 
 
@@ -309,7 +309,7 @@ def _findings(
             problem = problem or str(exc)
         if number >= MAX_FINDINGS_PER_CHECK:
             raise exceptions.PluginError(
-                f'it yielded {MAX_FINDINGS_PER_CHECK} findings and more'
+                f'it yielded more than {MAX_FINDINGS_PER_CHECK} findings'
             )
     if problem:
         raise exceptions.PluginError(problem)
@@ -326,7 +326,7 @@ def _valid(item: Any, check_id: str) -> model.Finding:
         check_id,
     ):
         raise exceptions.PluginError(
-            f'it yielded {_shown(item)}, which is not a finding of its own'
+            f'it yielded {_shown(item)}, which is not one of its findings'
         )
     if not isinstance(item.severity, model.Severity):
         raise _wrong('severity', item.severity, 'a Severity')
@@ -424,15 +424,16 @@ def _not_applicable(one: check.Check, ctx: 'context.Context') -> str:
         stages = one.stage_words()
         word = 'stage' if len(stages) == 1 else 'the stages'
         return (
-            f'it is for {word} {" and ".join(stages)}; this is '
+            f'it runs only at {word} {" and ".join(stages)}; this is stage '
             f'{ctx.stage.value}'
         )
     if one.introduced is not None:
         upgrade = ctx.upgrade
         if not upgrade.crosses(releases.parse(one.introduced)):
             return (
-                f'it is about {one.introduced}, which an upgrade from '
-                f'{upgrade.source} to {upgrade.target} does not cross'
+                f'it covers the upgrade to {one.introduced}, which an '
+                f'upgrade from {upgrade.source} to {upgrade.target} does not '
+                'include'
             )
     return ''
 
@@ -483,8 +484,8 @@ def run_one(
         ctx.end_statements()
         outcome = model.Outcome.ERROR
         reason = (
-            f'it did not end within {limit:g} seconds '
-            '([manila_precheck] check_timeout_seconds)'
+            f'it did not finish within {limit:g} seconds ([manila_precheck] '
+            'check_timeout_seconds)'
         )
     except exceptions.PrecheckError as exc:
         outcome, reason = model.Outcome.ERROR, _describe(exc)

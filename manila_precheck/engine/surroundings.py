@@ -100,9 +100,9 @@ def _of_files(
             yield _finding(
                 model.Severity.WARNING,
                 model.Subject('file', path, path),
-                f'{path} is read, and others may change it: {weakness}',
-                'Let only root, or the account of the services, write to it '
-                'and to the directories that it is in.',
+                f'{path} is read, but other users can change it: {weakness}',
+                'Allow only root or the account of the services to write to '
+                'it and to its parent directories.',
                 'writable',
             )
 
@@ -126,10 +126,10 @@ def _of_home(locations: Iterable[str]) -> Iterator[model.Finding]:
             yield _finding(
                 model.Severity.WARNING,
                 model.Subject('file', path, path),
-                f'{path} was found in the home directory of the user who runs '
-                'this; the services of manila have another one, and do not '
-                'read it',
-                'Name the files of the services with --config-file and '
+                f'{path} was found in the home directory of the user who '
+                "runs this; manila's services have another home directory "
+                'and do not read it',
+                'Pass the files of the services with --config-file and '
                 '--config-dir.',
                 'home',
             )
@@ -143,11 +143,11 @@ def _of_sources(
             yield _finding(
                 model.Severity.WARNING,
                 model.Subject('option', f'{source.section}/driver'),
-                f'config_source names [{source.section}], and {source.name} '
-                f'cannot be read here: {source.problem}; the checks were run '
-                'without what it sets',
+                f'config_source names [{source.section}], but {source.name} '
+                f'cannot be read here: {source.problem}; the checks ran '
+                'without its values',
                 'Run manila-precheck where the services run, or include the '
-                'check config-options, which says what is not judged.',
+                'check config-options, which lists what was not checked.',
                 'source',
             )
 
@@ -163,11 +163,11 @@ def _of_python() -> Iterator[model.Finding]:
             yield _finding(
                 model.Severity.WARNING,
                 model.Subject('directory', path),
-                f'this run loads modules from {path}, and others may change '
-                f'it: {weakness}',
-                'Run manila-precheck from an installation to which only root, '
-                'or who runs it, may write: with "python -I" neither the '
-                'working directory nor PYTHONPATH is searched.',
+                f'this run loads modules from {path}, which other users can '
+                f'change: {weakness}',
+                'Run manila-precheck from an installation that only root or '
+                'the user who runs it can change. With "python -I", neither '
+                'the working directory nor PYTHONPATH is searched.',
                 'path',
             )
         elif path in told:
@@ -175,6 +175,6 @@ def _of_python() -> Iterator[model.Finding]:
                 model.Severity.INFO,
                 model.Subject('directory', path),
                 f'this run loads modules from {path}, which PYTHONPATH names',
-                'Unset PYTHONPATH where the run needs nothing from there.',
+                'Unset PYTHONPATH if the run does not need it.',
                 'pythonpath',
             )

@@ -55,8 +55,8 @@ def weighed(
             return dataclasses.replace(
                 finding,
                 severity=model.Severity.WARNING,
-                message=f'{finding.message}; not judged: {unread.name}, which '
-                f'may set it, cannot be read here ({unread.problem})',
+                message=f'{finding.message}; not checked: {unread.name}, '
+                f'which may set it, cannot be read here ({unread.problem})',
                 data=data,
             )
     return finding

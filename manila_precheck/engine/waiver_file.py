@@ -100,15 +100,15 @@ def _entries(root: 'Optional[yaml.Node]') -> Iterator[Entry]:
     import yaml
 
     if not isinstance(root, yaml.MappingNode):
-        raise _NoList('it is no mapping with the key waivers')
+        raise _NoList('it is not a mapping with the key waivers')
     names = [key.value for key, _value in root.value]
     if names != ['waivers']:
-        raise _NoList(f'it has the keys {names!r}, not waivers alone')
+        raise _NoList(f'it has the keys {names!r} instead of only waivers')
     ((_key, items),) = root.value
     if isinstance(items, yaml.ScalarNode) and not items.value.strip('~'):
         return
     if not isinstance(items, yaml.SequenceNode):
-        raise _NoList('waivers is no list')
+        raise _NoList('waivers is not a list')
     for number, node in enumerate(items.value, 1):
         yield _entry(node, number)
 
@@ -119,10 +119,10 @@ def _entry(node: 'yaml.Node', number: int) -> Entry:
     line = node.start_mark.line + 1
     name = f'entry {number}'
     if not isinstance(node, yaml.MappingNode):
-        return Entry(line, None, name, 'it is no mapping')
+        return Entry(line, None, name, 'it is not a mapping')
     given = [str(key.value) for key, _value in node.value]
     if len(set(given)) < len(given):
-        return Entry(line, None, name, 'it has a key twice')
+        return Entry(line, None, name, 'it has a duplicate key')
     try:
         fields = yaml_file.construct(node)
     except yaml_file.Malformed as exc:
@@ -164,7 +164,7 @@ def _problem(fields: dict[Any, Any]) -> str:
     try:
         _date(fields['expires'])
     except ValueError:
-        return f'its expires {fields["expires"]!r} is no date YYYY-MM-DD'
+        return f'its expires {fields["expires"]!r} is not a date (YYYY-MM-DD)'
     return ''
 
 

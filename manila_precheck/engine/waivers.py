@@ -144,13 +144,13 @@ def _judged(
         message = (
             f'the waiver {entry.name} of {entry.waiver.owner} expired on '
             f'{entry.waiver.expires}: '
-            + ('what it waived counts again' if used else 'nothing needs it')
+            + ('its findings count again' if used else 'nothing matches it')
         )
-        remedy = 'Take it out, or decide again and give it a new date.'
+        remedy = 'Remove it, or review it and set a new date.'
     elif not used and result is not None and result.outcome in _LOOKED:
         severity, aspect = model.Severity.INFO, 'unused'
         message = f'the waiver {entry.name} is not used: nothing matches it'
-        remedy = 'Take it out, unless another controller needs it.'
+        remedy = 'Remove it, unless another controller needs it.'
     else:
         return None
     return model.Finding(
@@ -206,9 +206,9 @@ class Baseline(NamedTuple):
         """
         if (self.target_release, self.stage) != (target_release, stage):
             raise exceptions.UsageError(
-                f'baseline {self.read.path} is about {self.target_release} '
-                f'at stage {self.stage}, this run about {target_release} at '
-                f'stage {stage}'
+                f'baseline {self.read.path} is for {self.target_release} at '
+                f'stage {self.stage}, but this run is for {target_release} '
+                f'at stage {stage}'
             )
 
 

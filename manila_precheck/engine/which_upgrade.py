@@ -192,8 +192,8 @@ def resolve(known: Known) -> Resolution:
     installed = _release(known.installed)
     if known.installed is not None and installed is None and stated is None:
         raise exceptions.UsageError(
-            f'manila {known.installed.text} is installed here, and this '
-            f'manila-precheck knows {releases.known_range()}; pass '
+            f'manila {known.installed.text} is installed here, but this '
+            f'manila-precheck knows only {releases.known_range()}; pass '
             '--target-release RELEASE, or upgrade manila-precheck'
         )
     if _first_install(known):
@@ -314,7 +314,7 @@ def _first_known(
         if release is not None:
             return release, origin
     raise exceptions.UsageError(
-        'the release to go to is not known: this manila-precheck knows '
+        'the target release is not known: this manila-precheck knows only '
         f'{releases.known_range()}; pass --target-release RELEASE, or '
         'upgrade manila-precheck'
     )

@@ -167,8 +167,8 @@ def find(conf: config_files.ConfigFiles) -> str:
     where = ', '.join(conf.search_path) or 'any directory'
     if not conf.serves_api:
         raise exceptions.SourceNotApplicable(
-            f'there is no {DEFAULT_FILE} in {where}, and nothing in these '
-            'files is about manila-api'
+            f'there is no {DEFAULT_FILE} in {where}, and these files do not '
+            'configure manila-api'
         )
     raise exceptions.SourceNotGiven(
         f'there is no {DEFAULT_FILE} in {where}, and [DEFAULT] {OPTION} is '
@@ -309,11 +309,11 @@ def _problem(exc: configparser.Error) -> Problem:
     # NOTE: never the parser's own words, which quote the line.
     line = getattr(exc, 'lineno', None)
     if isinstance(exc, configparser.DuplicateSectionError):
-        return Problem(line, f'[{exc.section}] is there twice')
+        return Problem(line, f'[{exc.section}] appears twice')
     if isinstance(exc, configparser.DuplicateOptionError):
-        return Problem(line, f'{exc.option} is twice in [{exc.section}]')
+        return Problem(line, f'{exc.option} appears twice in [{exc.section}]')
     if isinstance(exc, configparser.MissingSectionHeaderError):
-        return Problem(line, 'the line stands before any section')
+        return Problem(line, 'the line precedes any section')
     errors = getattr(exc, 'errors', None)
     return Problem(
         errors[0][0] if errors else line,

@@ -51,7 +51,7 @@ class Timestamp(NamedTuple):
     def __str__(self) -> str:
         """Return it for a message: '2026-04-01 12:00', or what is none."""
         if self.time is None:
-            return f'{self.text!r}, which is no date'
+            return f'{self.text!r}, which is not a date'
         return f'{self.time:%Y-%m-%d %H:%M}'
 
 

@@ -231,7 +231,7 @@ def _findings(
             wordings.values(), key=lambda item: (len(item[1]), item[0].message)
         )
         hosts = set().union(*(found for _, found in wordings.values()))
-        message = f'{finding.message} (or so: {len(wordings)} wordings)'
+        message = f'{finding.message} (and similar: {len(wordings)} wordings)'
         yield _on(dataclasses.replace(finding, message=message), hosts, names)
 
 
@@ -307,7 +307,7 @@ def _host_findings(
             name,
             Severity.FAILURE,
             'missing',
-            f'there is no report of {name}: nothing was looked at there',
+            f'there is no report of {name}: nothing was checked there',
             f'Run the checks on {name}, then merge again.',
         )
     typical = reports[_typical(reports)]
@@ -318,8 +318,8 @@ def _host_findings(
                 name,
                 Severity.FAILURE,
                 'upgrade',
-                f'the report of {name} is of {source} to {target} at stage '
-                f'{stage}, the others are of {typical.source_release} to '
+                f'the report of {name} is for {source} to {target} at stage '
+                f'{stage}, the others are for {typical.source_release} to '
                 f'{typical.target_release} at stage {typical.stage.value}',
                 f'Run the checks on {name} as on the others.',
             )
@@ -332,18 +332,18 @@ def _host_findings(
                     name,
                     Severity.WARNING,
                     f'{side}-build',
-                    f'the {side} is manila {build} on {name}, and {usual} on '
+                    f'the {side} is manila {build} on {name}, but {usual} on '
                     f'{_typical(reports)}',
                     'Install the same packages on every host, or merge the '
-                    'reports of each kind on their own.',
+                    'reports of each kind separately.',
                 )
         if report.tool != typical.tool:
             yield _of_host(
                 name,
                 Severity.WARNING,
                 'version',
-                f'the report of {name} is of {_tool(report)}, the others are '
-                f'of {_tool(typical)}',
+                f'the report of {name} was made by {_tool(report)}, the '
+                f'others by {_tool(typical)}',
                 'Install the same version on every host.',
             )
         if (
@@ -404,7 +404,7 @@ def _too_little(
                 name,
                 Severity.FAILURE,
                 'nothing',
-                f'the report of {name} has no checks: nothing was looked at '
+                f'the report of {name} has no checks: nothing was checked '
                 'there',
                 f'Run all checks on {name}, then merge again.',
             )
@@ -414,7 +414,7 @@ def _too_little(
                 Severity.WARNING,
                 'checks',
                 f'the report of {name} has no result of {_join(lacking)}: '
-                'what they would find there is not known',
+                'their findings there are not known',
                 f'Run all checks on {name}, with the version that is '
                 'installed here and without --check and --skip.',
             )
@@ -432,8 +432,8 @@ def _ages(
                     name,
                     Severity.WARNING,
                     'age',
-                    f'the report of {name} has no date, so that its age is '
-                    'not known',
+                    f'the report of {name} has no date, so its age is not '
+                    'known',
                     f'Run the checks on {name} without --reproducible, or '
                     'merge with --max-age 0.',
                 )
@@ -445,10 +445,10 @@ def _ages(
                 Severity.WARNING,
                 'age',
                 f'the report of {name} is from the future: it was made at '
-                f'{report.created}, and it is '
+                f'{report.created}, but it is '
                 f'{now.isoformat(timespec="seconds")} here',
-                f'Set the clock of {name}, or of this machine, and run the '
-                'checks there again.',
+                f'Correct the clock of {name} or of this machine, and run '
+                'the checks there again.',
             )
         elif limit and now - made > limit:
             yield _of_host(
@@ -477,10 +477,10 @@ def _copies(reports: Reports) -> Iterator[model.Finding]:
                     name,
                     Severity.FAILURE,
                     'copy',
-                    f'the report of {name} is the one of {other}: nothing '
-                    'was looked at on one of them',
+                    f'the report of {name} is the same as that of {other}: '
+                    'one of the two hosts was not checked',
                     f'Run the checks on {name} and on {other}, each into a '
-                    'file of its own.',
+                    'separate file.',
                 )
                 break
         else:
@@ -502,11 +502,11 @@ def _of_one_machine(reports: Reports) -> Iterator[model.Finding]:
                 Severity.WARNING,
                 model.Subject('host', machine),
                 f'the reports of {_where(names)} were all made on a machine '
-                f'called {machine}',
+                f'named {machine}',
                 (
                     model.advice(
-                        'Run the checks on each host by itself, and give '
-                        'machines names of their own.'
+                        'Run the checks on each host itself, and give each '
+                        'machine its own name.'
                     ),
                 ),
                 check_id=HOSTS,
@@ -566,9 +566,9 @@ def _expired(
             Severity.WARNING,
             model.Subject('waiver', key),
             f'the waiver {key} of {owner}, in the reports of '
-            f'{_where(hosts)}, expired on {expires}: what it waived counts '
-            'again',
-            (model.advice('Decide again, and give it a new date.'),),
+            f'{_where(hosts)}, expired on {expires}: the findings that it '
+            'waived count again',
+            (model.advice('Review it, and set a new date.'),),
             check_id=HOSTS,
             data={'hosts': ','.join(hosts)},
             aspect='expired',
@@ -617,8 +617,8 @@ def _difference(
         f'[{group}] {name} is {words}',
         (
             model.advice(
-                'Give it one value on every host, unless the difference is '
-                'meant.'
+                'Set it to one value on every host, unless the difference is '
+                'intended.'
             ),
         ),
         check_id=DRIFT,
@@ -685,12 +685,12 @@ def _different(
         parts.append(f'none on {_where(without)}')
     message = f'{path} differs: {", ".join(parts)}'
     if of_api:
-        message += '; each manila-api answers by its own'
-        remedy = f'Give every host with manila-api the same {path}.'
+        message += '; each manila-api uses its own file'
+        remedy = f'Install the same {path} on every host with manila-api.'
     else:
         message += (
-            '; options with a secret, and lines that are not read, are '
-            'compared nowhere else'
+            '; secret options and lines that are not read are compared only '
+            'in this way'
         )
         remedy = f'Compare {path} of these hosts.'
     odd = sorted(digests.keys() - set(groups[0]))

@@ -473,11 +473,11 @@ def patterns(texts: Iterable[str]) -> 'tuple[re.Pattern[str], ...]':
             pattern = re.compile(text)
         except re.error as exc:
             raise ValueError(
-                f'pattern {number} is no regular expression (at character '
+                f'pattern {number} is not a regular expression (at character '
                 f'{(exc.pos or 0) + 1})'
             ) from None
         if pattern.search(''):
-            raise ValueError(f'pattern {number} matches the empty text')
+            raise ValueError(f'pattern {number} matches the empty string')
         found.append(pattern)
     return tuple(found)
 

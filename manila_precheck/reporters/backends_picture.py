@@ -37,8 +37,8 @@ _KINDS = {
     'failure': ('F', 'F: failures'),
     'warning': ('W', 'W: warnings'),
     'info': ('i', 'i: notes'),
-    'passed': ('P', 'P: waived or known'),
-    'unknown': ('?', '?: could not look'),
+    'passed': ('S', 'S: suppressed'),
+    'unknown': ('?', '?: could not run'),
     'nothing': ('\u00b7', 'nothing found'),
 }
 
@@ -93,8 +93,8 @@ def draw(report: model.Report) -> Optional[markup.Html]:
             )
             for name in names
         ],
-        'Of each back end: what the checks say that have anything to say of '
-        'one.',
+        'For each back end: the results of the checks that report on back '
+        'ends.',
     )
 
 
@@ -181,7 +181,7 @@ def _words(kind: str, found: Sequence[model.Finding]) -> str:
     ]
     passed = sum(not one.counts for one in found)
     if passed:
-        parts.append(f'{passed} waived or known')
+        parts.append(f'{passed} suppressed')
     if kind == 'unknown':
-        parts.append('could not look')
+        parts.append('could not run')
     return ', '.join(parts) or 'nothing found'

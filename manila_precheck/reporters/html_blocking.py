@@ -41,7 +41,7 @@ def blocking(report: model.Report) -> markup.Html:
         return _tag(
             'section',
             _tag('h2', 'What blocks'),
-            _tag('p', 'Nothing that was looked at.'),
+            _tag('p', 'Nothing that was checked.'),
         )
     return _tag(
         'section',
@@ -100,7 +100,7 @@ def let_pass(report: model.Report) -> Optional[markup.Html]:
     more = len(found) - MAX_BLOCKING
     return _tag(
         'section',
-        _tag('h2', f'What is let pass ({len(found)})'),
+        _tag('h2', f'Suppressed findings ({len(found)})'),
         _tag(
             'ul',
             [
@@ -135,7 +135,7 @@ def _could_not_look(check: model.CheckResult) -> markup.Html:
         html_parts.badge('ERROR'),
         ' ',
         _tag('strong', check.title),
-        _tag('p', 'Could not look: ', html_parts.breakable(check.reason)),
+        _tag('p', 'Could not run: ', html_parts.breakable(check.reason)),
         _tag(
             'p',
             html_parts.link(html_parts.anchor(check), 'The check'),

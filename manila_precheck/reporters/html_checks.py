@@ -99,7 +99,7 @@ def _check(check: model.CheckResult, report: model.Report) -> markup.Html:
         _tag('p', f'And {more} more; the JSON report lists all.')
         if more
         else None,
-        _tag('p', 'It looked, and found nothing.')
+        _tag('p', 'It ran and found nothing.')
         if check.outcome is model.Outcome.PASSED
         else None,
         id=html_parts.anchor(check),

@@ -34,7 +34,7 @@ _BADGES = {
     'SKIPPED': 'warning',
     'N/A': 'na',
     'WAIVED': 'info',
-    'KNOWN': 'info',
+    'IN BASELINE': 'info',
 }
 
 

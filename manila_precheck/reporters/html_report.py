@@ -154,9 +154,9 @@ def _tallies(report: model.Report) -> Iterator[str]:
         yield words.plural(number, noun)
     let_pass = len(words.passed(report))
     if let_pass:
-        yield f'{let_pass} waived or known'
+        yield f'{let_pass} suppressed'
     for outcome, text in (
-        (model.Outcome.ERROR, 'could not look'),
+        (model.Outcome.ERROR, 'could not run'),
         (model.Outcome.SKIPPED, 'skipped'),
     ):
         number = sum(1 for c in report.checks if c.outcome is outcome)
@@ -169,17 +169,18 @@ def _assumptions(report: model.Report) -> Optional[markup.Html]:
     found = []
     if report.target_assumed:
         found.append(
-            f'Nobody named the target: {report.target_release} is assumed.'
+            f'No target was given: {report.target_release} is assumed.'
         )
     if report.source_origin == 'assumed':
         found.append(
-            f'What runs now is not known: {report.source_release} is assumed.'
+            f'The running release is not known: {report.source_release} is '
+            'assumed.'
         )
     if report.database is None:
         found.append('The database was not read.')
     let_pass = words.let_pass(report)
     if let_pass:
-        found.append(f'Let pass: {let_pass}.')
+        found.append(f'Suppressed: {let_pass}.')
     if report.excluded:
         found.append(f'Left out: {", ".join(report.excluded)}.')
     if not found:
@@ -201,7 +202,7 @@ def _pictures(report: model.Report) -> Optional[markup.Html]:
 def _provenance(report: model.Report) -> markup.Html:
     return _tag(
         'section',
-        _tag('h2', 'What this rests on'),
+        _tag('h2', 'What this is based on'),
         _tag(
             'dl',
             [

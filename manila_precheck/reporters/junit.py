@@ -138,7 +138,7 @@ def _case(
         tag, kind, summary = (
             'error',
             'error',
-            f'{result.title}: could not look',
+            f'{result.title}: could not run',
         )
     elif result.outcome in (
         model.Outcome.SKIPPED,

@@ -70,7 +70,7 @@ def _lines(report: model.Report) -> Iterator[str]:
     yield ''
     let_pass = words.let_pass(report)
     if let_pass:
-        yield f'Let pass: {_text(let_pass)}.'
+        yield f'Suppressed: {_text(let_pass)}.'
         yield ''
     yield '| Outcome | Check | |'
     yield '| --- | --- | --- |'
@@ -112,7 +112,7 @@ def _section(
         yield f'### {_text(check.title)}'
         if crashed:
             yield ''
-            yield f'- could not look: {_text(check.reason)}'
+            yield f'- could not run: {_text(check.reason)}'
         for finding in found[:MAX_FINDINGS]:
             yield from _finding(finding)
         more = len(found) - MAX_FINDINGS
@@ -143,7 +143,7 @@ def _let_pass(report: model.Report) -> Iterator[str]:
     if not found:
         return
     yield ''
-    yield f'<details><summary>Waived or known ({len(found)})</summary>'
+    yield f'<details><summary>Suppressed ({len(found)})</summary>'
     yield ''
     for finding in found[:MAX_FINDINGS]:
         yield (
@@ -178,7 +178,7 @@ def _waivers(report: model.Report) -> Iterator[str]:
 
 def _provenance(report: model.Report) -> Iterator[str]:
     tool = report.tool
-    yield '<details><summary>What was looked at</summary>'
+    yield '<details><summary>What was checked</summary>'
     yield ''
     yield f'- from {_text(words.source(report))}'
     yield f'- to {_text(words.target(report))}'

@@ -71,7 +71,7 @@ def draw(report: model.Report) -> Optional[markup.Html]:
     purgeable = sum(row.purgeable for row in rows)
     summary = (
         f'{deleted:,} soft-deleted rows in '
-        f'{words.plural(len(rows), "table")}; a purge takes {purgeable:,} '
+        f'{words.plural(len(rows), "table")}; a purge deletes {purgeable:,} '
         'of them.'
     )
     most = max(row.live + row.deleted for row in drawn) or 1
@@ -84,11 +84,11 @@ def draw(report: model.Report) -> Optional[markup.Html]:
         (figure.WIDTH, len(drawn) * _BAR + 4),
         bars,
         [
-            ('purgeable', 'soft-deleted, a purge takes them'),
-            ('kept', 'soft-deleted, a purge leaves them'),
+            ('purgeable', 'soft-deleted, a purge deletes them'),
+            ('kept', 'soft-deleted, a purge keeps them'),
             ('live', 'live'),
         ],
-        ('Table', 'Live', 'Soft-deleted', 'A purge takes'),
+        ('Table', 'Live', 'Soft-deleted', 'A purge deletes'),
         [
             (
                 row.table,

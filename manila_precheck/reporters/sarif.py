@@ -207,7 +207,7 @@ def _message(finding: model.Finding) -> str:
 
 def _why(check: model.CheckResult) -> str:
     if check.outcome is model.Outcome.ERROR:
-        return f'could not look: {_line(check.reason)}'
+        return f'could not run: {_line(check.reason)}'
     return f'skipped: {_line(check.reason)}'
 
 

@@ -52,7 +52,7 @@ _SGR = {
     'PASSED': '32',
     'INFO': '36',
     'WAIVED': '36',
-    'KNOWN': '36',
+    'IN BASELINE': '36',
     'N/A': '2',
 }
 
@@ -120,13 +120,13 @@ class _Table:
             yield self._paint(line, sgr)
         yield ''
         for label, text in self._facts():
-            yield from plain.wrap(text, self._width, f'{label:<10}')
+            yield from plain.wrap(text, self._width, f'{label:<12}')
         paths = [plain.neutralise(file.path) for file in report.files]
         for label, path in zip(
             itertools.chain(['Files'], itertools.repeat('')),
             paths or ['none was read'],
         ):
-            yield f'{label:<10}{path}'
+            yield f'{label:<12}{path}'
 
     def _facts(self) -> Iterator[tuple[str, str]]:
         report = self._report
@@ -142,7 +142,7 @@ class _Table:
         yield 'Catalog', f'manila {tool.catalog}'
         let_pass = words.let_pass(report)
         if let_pass:
-            yield 'Let pass', let_pass
+            yield 'Suppressed', let_pass
         if report.excluded:
             yield 'Left out', ', '.join(report.excluded)
 
@@ -194,7 +194,7 @@ class _Table:
             )
             if crashed:
                 yield from plain.wrap(
-                    f'could not look: {check.reason}', self._width, '  * '
+                    f'could not run: {check.reason}', self._width, '  * '
                 )
             if severity is _Severity.INFO:
                 yield from self._notes(found)
@@ -289,9 +289,9 @@ class _Table:
         if not found:
             return
         yield ''
-        yield f'WAIVED OR KNOWN ({len(found)})'
+        yield f'SUPPRESSED ({len(found)})'
         yield from plain.wrap(
-            'they count for nothing (remedies: --format json)',
+            'they do not affect the exit code (remedies: --format json)',
             self._width,
             '  ',
         )

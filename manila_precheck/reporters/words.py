@@ -41,7 +41,7 @@ ORIGINS = {
 }
 
 STAGES = {
-    model.Stage.PLAN: 'plan: the services run',
+    model.Stage.PLAN: 'plan: the services are running',
     model.Stage.STOPPED: 'stopped: the services are down, before db sync',
     model.Stage.UPGRADED: 'upgraded: after db sync and start',
 }
@@ -53,51 +53,51 @@ _NO_CHECKS = {surroundings.CHECK_ID, waivers.CHECK_ID, 'redact-names'}
 VERDICTS = {
     (model.Stage.PLAN, 0): (
         'READY',
-        'nothing that was looked at stands in the way of the upgrade.',
+        'nothing that was checked blocks the upgrade.',
     ),
     (model.Stage.PLAN, 1): (
         'READ FIRST',
-        'nothing that was looked at stops the upgrade; read the warnings and '
-        'what was skipped, and decide on each before it.',
+        'nothing that was checked blocks the upgrade; before you start it, '
+        'review each warning and each skipped check.',
     ),
     (model.Stage.PLAN, 2): (
         'DO NOT UPGRADE YET',
-        'clear the failures, and run this again before anything is stopped.',
+        'resolve the failures, and run this again before you stop any '
+        'service.',
     ),
     (model.Stage.STOPPED, 0): (
         'READY',
-        "nothing that was looked at stands in the way of 'manila-manage db "
-        "sync'.",
+        "nothing that was checked blocks 'manila-manage db sync'.",
     ),
     (model.Stage.STOPPED, 1): (
         'READ FIRST',
-        'nothing that was looked at stops the upgrade; read the warnings and '
-        "what was skipped, and decide on each before 'manila-manage db sync'.",
+        "nothing that was checked blocks the upgrade; before 'manila-manage "
+        "db sync', review each warning and each skipped check.",
     ),
     (model.Stage.STOPPED, 2): (
         'DO NOT SYNC YET',
-        "clear the failures, and run this again before 'manila-manage db "
+        "resolve the failures, and run this again before 'manila-manage db "
         "sync'.",
     ),
     (model.Stage.UPGRADED, 0): (
         'DONE',
-        'everything that was looked at came back.',
+        'everything that was checked is running again.',
     ),
     (model.Stage.UPGRADED, 1): (
         'READ FIRST',
-        'nothing that was looked at is broken; read the warnings and what '
-        'was skipped, and decide on each.',
+        'nothing that was checked is broken; review each warning and each '
+        'skipped check.',
     ),
     (model.Stage.UPGRADED, 2): (
         'NOT DONE',
-        'clear the failures, and run this again.',
+        'resolve the failures, and run this again.',
     ),
 }
 
 # What a run that is not whole lacks: before the upgrade, and after it.
 _WHOLE = (
-    'READY takes a run of all checks over all rows.',
-    'DONE takes a run of all checks over all rows.',
+    'READY requires a run of all checks on all rows.',
+    'DONE requires a run of all checks on all rows.',
 )
 
 # A section of the findings: its severity, its title and what it means.
@@ -106,7 +106,7 @@ SECTIONS = (
         _Severity.FAILURE,
         'FAILURES',
         'a service will not start, the upgrade stops half way, data or work '
-        'in flight is lost, access opens, or a check could not look',
+        'in flight is lost, access is widened, or a check could not run',
     ),
     (
         _Severity.WARNING,
@@ -117,7 +117,8 @@ SECTIONS = (
     (
         _Severity.INFO,
         'NOTES',
-        'worth knowing; they change no exit code (remedies: --format json)',
+        'worth knowing; they do not affect the exit code (remedies: --format '
+        'json)',
     ),
 )
 
@@ -178,7 +179,7 @@ def verdict(report: model.Report) -> tuple[str, str]:
         for check in report.checks
     ):
         if report.code < 2:
-            return 'NOTHING JUDGED', 'no check had anything to look at.'
+            return 'NOTHING CHECKED', 'no check applied.'
     word, todo = VERDICTS[report.stage, report.code]
     parts = []
     if report.excluded:
@@ -228,7 +229,7 @@ def word(check: model.CheckResult) -> str:
     if check.outcome is _Outcome.FOUND:
         if check.findings and not any(f.counts for f in check.findings):
             waived = any(f.waiver is not None for f in check.findings)
-            return 'WAIVED' if waived else 'KNOWN'
+            return 'WAIVED' if waived else 'IN BASELINE'
         return check.severity.name
     return OUTCOME_WORDS[check.outcome]
 
@@ -249,7 +250,7 @@ def note(check: model.CheckResult) -> str:
     ]
     parts += _passed(check.findings)
     if check.outcome is _Outcome.ERROR:
-        parts.insert(0, 'could not look; see below')
+        parts.insert(0, 'could not run; see below')
     elif check.reason:
         parts.insert(0, check.reason)
     return ', '.join(parts)
@@ -261,7 +262,7 @@ def _passed(findings: Iterable[model.Finding]) -> list[str]:
     for finding in findings:
         waived += finding.waiver is not None
         known += finding.known and finding.waiver is None
-    found = [(waived, 'waived'), (known, 'known')]
+    found = [(waived, 'waived'), (known, 'in the baseline')]
     return [f'{number} {text}' for number, text in found if number]
 
 
@@ -294,7 +295,7 @@ def why_passed(finding: model.Finding) -> str:
     """Return why a finding counts for nothing."""
     waiver = finding.waiver
     if waiver is None:
-        return 'known: the baseline has it'
+        return 'in the baseline'
     return f'waived by {waiver.owner} up to {waiver.expires}: {waiver.reason}'
 
 
@@ -329,11 +330,11 @@ def counts(report: model.Report) -> str:
     found = [word(one) for one in report.checks if one.id not in _NO_CHECKS]
     order = (
         ('FAILURE', 'with failures'),
-        ('ERROR', 'could not look (as a failure)'),
+        ('ERROR', 'could not run (as a failure)'),
         ('WARNING', 'with warnings'),
         ('SKIPPED', 'skipped (as a warning)'),
         ('WAIVED', 'waived'),
-        ('KNOWN', 'known'),
+        ('IN BASELINE', 'in the baseline'),
         ('INFO', 'with notes only'),
         ('PASSED', 'passed'),
         ('N/A', 'not applicable'),
@@ -352,7 +353,7 @@ def counts(report: model.Report) -> str:
         text += f'; besides: {", ".join(others)}'
     let_pass = _passed(f for c in report.checks for f in c.findings)
     if let_pass:
-        text += f'; findings that count for nothing: {", ".join(let_pass)}'
+        text += f'; findings that do not count: {", ".join(let_pass)}'
     return text
 
 

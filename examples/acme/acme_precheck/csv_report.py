@@ -39,7 +39,7 @@ class CsvReporter(base.Reporter):
         lines.writerow(['check', 'outcome', 'severity', 'key', 'message'])
         for result in report.checks:
             if not result.findings:
-                # A check that could not look must not look like a good one.
+                # A check that could not run must not look like a good one.
                 lines.writerow(
                     [
                         result.id,

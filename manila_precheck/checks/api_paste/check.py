@@ -21,38 +21,39 @@ from manila_precheck.engine import context
 
 
 class ApiPaste(check.Check):
-    """manila-api of the target does not start with the api-paste.ini here.
+    """manila-api of the target does not start with this api-paste.ini.
 
-    manila-api makes its application from the file that [DEFAULT]
-    ``api_paste_config`` names, by importing the code that stands in it.
+    manila-api builds its application from the file that [DEFAULT]
+    ``api_paste_config`` names and imports the code that the file refers to.
     Packages and deployment tools keep a file that was changed by hand, so
-    that the one of an old release meets the new code. The API v1 is gone
-    from 2026.1: ``[app:api]``, which the file of every release up to 2025.2
-    has (etc/manila/api-paste.ini), leads to a ModuleNotFoundError, while
-    ``manila-status upgrade check`` says Success.
+    the file of an old release can meet the code of a new one. 2026.1 removed
+    the v1 API: ``[app:api]``, which is in the file of every release up to
+    2025.2 (etc/manila/api-paste.ini), causes a ModuleNotFoundError, while
+    ``manila-status upgrade check`` reports Success.
 
-    It follows the file as PasteDeploy does, from ``osapi_share`` on, with
-    the ``auth_strategy`` and ``api_rate_limit`` of manila.conf. Sections that
-    nothing leads to are never imported and do no harm. What is
-    compared are the files and modules of manila's packages in the catalog;
-    code of packages that the target depends on is taken to be there.
+    The check follows the file as PasteDeploy does, starting at
+    ``osapi_share``, with the values of ``auth_strategy`` and
+    ``api_rate_limit`` from manila.conf. Sections that nothing refers to are
+    never imported and do no harm. The check compares the file with the files
+    and modules of manila's packages in the catalog; it assumes that code of
+    packages that the target depends on is installed.
 
-    FAILURE: manila-api of the target does not start: code of manila that it
-    does not have, a name that no section defines, no pipeline for the
-    ``auth_strategy``, a file that cannot be parsed. INFO: such code in a
-    section that is not loaded; code of a third party, or another file, of
-    which nothing is known here; what a release has added to the file since
-    and this one does not load (the filter ``request_id``, from 2025.2 on):
-    the API works without it.
+    FAILURE: manila-api of the target does not start: the file names code of
+    manila that the target does not have or a name that no section defines,
+    has no pipeline for the ``auth_strategy``, or cannot be parsed. INFO: such
+    code in a section that is not loaded; code of a third party, or another
+    file, which the catalog does not know; a filter that a release added to
+    its own file and that this file does not load (``request_id``, from 2025.2
+    on): the API works without it.
 
-    Without ``api_paste_config`` the file is looked for beside the
-    configuration files. When there is none the check is skipped, if
-    [keystone_authtoken] or an option of the API says that manila-api runs
-    here; else it does not apply. A file that the option names and that is not
-    there is an error.
+    If ``api_paste_config`` is not set, the file is searched for next to the
+    configuration files. If there is none, the check is skipped when
+    [keystone_authtoken] or an option of the API shows that manila-api runs
+    on this host; otherwise it does not apply. If the option names a file that
+    does not exist, the check ends in an error.
 
     Known false positives: a file that the packages of the target replace;
-    a fork that adds code below ``manila.`` is judged as manila itself.
+    a fork that adds code below ``manila.`` is treated as manila itself.
     """
 
     id = 'api-paste'

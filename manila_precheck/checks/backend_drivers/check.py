@@ -39,57 +39,57 @@ if TYPE_CHECKING:
 
 
 _WITHIN_REACH = model.advice(
-    'Run manila-precheck where the services run, with the source within reach.'
+    'Run manila-precheck where the services run, with the source reachable.'
 )
 
 
 class BackendDrivers(check.Check):
-    """A back end does not start in the target, and takes the others along.
+    """A back end does not start in the target and may stop the others.
 
     manila-share loads the ``share_driver`` of every back end that
     ``enabled_share_backends`` names, in one parent process. A class that
-    cannot be imported, a section that does not exist and a
-    ``driver_handles_share_servers`` that is not set, or that the driver does
-    not take, end the whole service with exit code 1: no other back end
-    starts either. ``manila-status upgrade check`` looks at none of this.
+    cannot be imported, a section that does not exist, and a
+    ``driver_handles_share_servers`` that is not set or that the driver does
+    not support make the whole service exit with code 1: no other back end
+    starts either. ``manila-status upgrade check`` checks none of this.
 
     A path that the share manager maps to a new one (MAPPING in
-    manila/share/manager.py) still loads. For ``EMCShareDriver`` the plugin
-    that ``emc_share_backend`` names is looked up as well, exactly as it is
-    spelled: the driver compares it with case. Without
-    ``enabled_share_backends`` manila-share starts one back end from
-    [DEFAULT]; without ``share_driver`` that is the generic driver. A
-    configuration that sets neither is one of a host without manila-share.
+    manila/share/manager.py) still loads. For ``EMCShareDriver``, the plugin
+    that ``emc_share_backend`` names is looked up too; the name is case
+    sensitive. Without ``enabled_share_backends``, manila-share starts one back
+    end from [DEFAULT]; without ``share_driver``, that is the generic driver. A
+    configuration that sets neither belongs to a host without manila-share.
 
-    What a driver works with is in the support matrix: the oldest version of
-    the storage that the documentation or the code of each release names, and
-    the Python modules that manila does not bring along. An operator can add
-    rows (option ``support_matrix``), and so can a vendor's package; they
-    count before those of this package, and the finding names who says it.
-    The version of the storage is declared in an inventory (option
-    ``storage_inventory``); the array is not asked, which takes credentials.
-    The modules, and the class of a third party's driver, are looked for in
-    the Python that the option ``python`` names; nothing is imported.
+    The support matrix lists the requirements of each driver: the oldest
+    version of the storage system that the documentation or the code of each
+    release names, and the Python modules that manila does not install. An
+    operator can add rows (option ``support_matrix``), and so can the package
+    of a vendor; they take precedence over the built-in rows, and the finding
+    names their origin. The version of the storage system is declared in an
+    inventory (option ``storage_inventory``); the check does not query the
+    array, which would need credentials. The modules, and the class of a
+    third-party driver, are looked up in the Python interpreter that the option
+    ``python`` names; nothing is imported.
 
     FAILURE: manila-share of the target does not start, or a back end does
-    not come up: a module is missing, or the driver itself refuses the
-    version of the storage or of a library. Each says how many share
-    instances are on what stays down, when there is a database. WARNING: the
-    driver or plugin is deprecated, or is configured under an old path or
-    name; it is a third party's, and no row says that it goes with the
-    target; the storage or a library is older than documented, cannot be
-    compared, or is not declared while the target asks for more than the
-    source; the inventory names a back end that is not there; the named
+    not come up: a module is missing, or the driver rejects the version of
+    the storage system or of a library. Each finding gives the number of share
+    instances on the affected back ends if there is a database. WARNING: the
+    driver or plugin is deprecated or is configured under an old path or
+    name; it is a third-party driver, and no row states that it supports the
+    target; the storage system or a library is older than documented, cannot
+    be compared, or is not declared while the target requires more than the
+    source; the inventory names a back end that does not exist; the named
     Python has a manila of another release; a source of ``config_source``
     that may name the back ends or their drivers cannot be read. INFO: no back
-    end is enabled; or what is documented, where nothing is declared.
+    end is enabled; or the documented versions, if none is declared.
 
     Known false positives: a fork of manila that adds drivers below
-    ``manila.`` is judged as manila itself, unless a row of the matrix names
+    ``manila.`` is treated as manila itself, unless a row of the matrix names
     the driver for the target.
 
-    What to do: write the line that the finding shows, or take the back end
-    out of ``enabled_share_backends`` until its driver is there.
+    What to do: write the line that the finding shows, or remove the back end
+    from ``enabled_share_backends`` until its driver is available.
     """
 
     id = 'backend-drivers'
@@ -139,7 +139,8 @@ class BackendDrivers(check.Check):
             yield model.Finding(
                 model.Severity.WARNING,
                 model.Subject('option', 'DEFAULT/enabled_share_backends'),
-                f'which back ends manila-share starts is not judged: {why}',
+                'the back ends that manila-share starts were not checked: '
+                f'{why}',
                 [_WITHIN_REACH],
                 aspect='unjudged',
             )

@@ -73,7 +73,7 @@ def judge(one: backend.BackEnd, matrix: support.Matrix) -> Findings:
         yield one.finding(
             Severity.WARNING,
             one.enabled_by,
-            f'the driver of [{name}] is not judged: {why}',
+            f'the driver of [{name}] was not checked: {why}',
             [],
             'unjudged',
         )

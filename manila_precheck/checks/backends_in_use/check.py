@@ -28,34 +28,35 @@ from manila_precheck.evidence.database import services
 
 
 class BackendsInUse(check.Check):
-    """Shares lie on a back end that nobody serves after the upgrade.
+    """A back end that no service will serve after the upgrade holds shares.
 
-    Every share instance, share server and share group carries the host on
-    which it lies, ``controller@back end``; manila sends each operation to
-    the manila-share of just that name. When none has it, the data stays
-    where it is, but no rule, no snapshot, no new size and no deletion
-    reaches it any more, and manila says nothing about it.
+    Every share instance, share server and share group has a host,
+    ``controller@back end``, and manila sends each operation to the
+    manila-share with exactly that name. If there is none, the data stays where
+    it is, but access rules, snapshots, resizes and deletions no longer reach
+    it, and manila does not report that.
 
-    A back end is served when ``enabled_share_backends`` of the files that
-    were read names it for this controller (``[DEFAULT] host``; when that is
-    not set, for any), when the manila-share of another controller reports
-    under its name, or when ``[manila_precheck] other_backends`` names it:
-    the configuration of other controllers is not read. Where the target
-    does not have the driver of an enabled back end, what it holds is counted
-    here; ``backend-drivers`` says the rest.
+    A back end is served if ``enabled_share_backends`` of the files that
+    were read names it for this controller (``[DEFAULT] host``; if that is
+    not set, for any), if the manila-share of another controller reports
+    under its name, or if ``[manila_precheck] other_backends`` names it: the
+    configuration of other controllers is not read. If the target does not
+    have the driver of an enabled back end, this check counts what the back end
+    holds; ``backend-drivers`` reports the rest.
 
     Known false positives: the back end of another controller whose
-    manila-share does not report at this moment; name it in
-    ``other_backends``. A share that found no host is not counted.
+    manila-share does not report at this moment; add it to
+    ``other_backends``. A share that was never scheduled to a host is not
+    counted.
 
     WARNING. At stopped no service reports: the row that the manila-share of
-    another controller left in ``services`` says that it served the back end,
+    another controller left in ``services`` shows that it served the back end,
     not that it will, which is INFO. Shares, their projects, replicas,
     snapshots, share servers and groups are counted exactly.
 
     What to do: enable the back end, or move the rows to the name under which
-    it is served now. ``manila-manage share update_host`` moves every host
-    that begins with the one that is named.
+    it is served now. ``manila-manage share update_host`` renames every host
+    that begins with the given name.
     """
 
     id = 'backends-in-use'

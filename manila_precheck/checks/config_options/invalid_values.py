@@ -35,16 +35,16 @@ def findings(
     if not before.read:
         already = f'{both.source.release} does not read it'
     elif both.source.accepts(setting):
-        already = f'{both.source.release} takes it'
+        already = f'{both.source.release} accepts it'
     else:
         already = f'so does {both.source.release}'
     admitted = values.admits(now.option.type)
     yield model.Finding(
         model.Severity.FAILURE,
         setting.subject,
-        f'[{setting.section}] {setting.name} = '
-        f'{both.shown(setting)}: {both.target.release} refuses '
-        f'the value and the service that reads it ends; {already}',
+        f'[{setting.section}] {setting.name} = {both.shown(setting)}: '
+        f'{both.target.release} rejects the value, and the service that '
+        f'reads it exits at startup; {already}',
         _instead(setting, now.option, admitted),
         data={'verdict': 'invalid', 'admits': admitted},
         aspect='value',
@@ -55,9 +55,9 @@ def _instead(
     setting: config_files.Setting, option: options.Option, admitted: str
 ) -> list[model.Remediation]:
     """Return what to give an option whose value is refused."""
-    words = f'Give it {admitted}'
+    words = f'Set it to {admitted}'
     if '$' in setting.value:
-        words += '; $$ stands for a dollar sign that begins no reference'
+        words += '; write a literal dollar sign as $$'
     default = option.default
     if isinstance(default, (list, tuple)):
         default = ','.join(str(item) for item in default)

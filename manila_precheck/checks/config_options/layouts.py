@@ -54,8 +54,8 @@ class Layouts:
             model.Severity.FAILURE,
             setting.subject,
             f'{self._sides.assigned(setting)}: the driver of '
-            f'{target.release} knows {" and ".join(known)}; manila-share '
-            'exits with 1 and starts no back end',
+            f'{target.release} supports only {" and ".join(known)}; '
+            'manila-share exits with 1 and starts no back end',
             [
                 model.config(
                     '[{}]\n{} = {}', setting.section, _OPTION, known[0]

@@ -85,7 +85,7 @@ class Lines:
             return model.Finding(
                 Severity.INFO,
                 setting.subject,
-                f'{name} is not judged: {unjudged}',
+                f'{name} was not checked: {unjudged}',
                 data={'verdict': 'unjudged'},
             )
         if now.why is Why.FOREIGN:
@@ -93,8 +93,8 @@ class Lines:
                 Severity.INFO,
                 setting.subject,
                 f'{name} is in a section whose driver or plugin manila '
-                f'{target} does not ship; whether that one reads it is not '
-                'known',
+                f'{target} does not ship; the driver may read it, the '
+                'catalog does not know',
                 data={'verdict': 'unjudged'},
             )
         if now.why in _INEFFECTIVE and not (
@@ -156,16 +156,16 @@ class Lines:
         target = self._target.release
         text = (
             f'{self._sides.assigned(setting)} is read by '
-            f'{self._source.release} and '
+            f'{self._source.release}, but '
         )
         lines = []
         if now.why is Why.OLD_NAME:
             text += f'ignored by {target}: {self._reader_of(setting, now)}'
             lines = self._instead(setting, now)
         else:
-            text += f'gone in {target}, which ignores the line'
+            text += f'{target} removed it and ignores the line'
         if masked:
-            text += f'; {masked_by[-1].where} masks it already'
+            text += f'; {masked_by[-1].where} already overrides it'
         hint = '' if lines else self._hints.hint(setting)
         return model.Finding(
             Severity.INFO if masked else Severity.WARNING,
@@ -201,12 +201,12 @@ class Lines:
             named = self._target.login(setting.group)
             if named is None:
                 return 'no auth_type names the plugin that would read it'
-            return f'auth_type = {named} does not read it'
+            return f'the plugin of auth_type = {named} does not read it'
         if now.why is Why.OLD_NAME:
             assert now.option is not None
             return (
                 f'it is an old name of [{now.group}] {now.option.name}, and '
-                'oslo.config looks for no old name in a config_source'
+                'oslo.config does not look for old names in a config_source'
             )
         if now.why is Why.MODE:
             mode = self._sides.conf.handles_share_servers(setting.group)
@@ -218,21 +218,24 @@ class Lines:
             return (
                 'the back end does not read it with '
                 f'{self._target.layout(setting.group)}, which '
-                'glusterfs_share_layout or its default chooses'
+                'glusterfs_share_layout or its default selects'
             )
         if now.why is Why.IDLE:
-            return 'no service of this configuration loads what reads it'
+            return (
+                'with this configuration no service loads the code that '
+                'reads it'
+            )
         if now.why is Why.NETWORK:
             return (
-                f'the network plugin of section [{section}] is another than '
-                'the one that reads it'
+                f'section [{section}] uses another network plugin, which '
+                'does not read it'
             )
         if section == 'DEFAULT' and config_files.Role.BACKEND not in (
             self._sides.conf.roles(section)
         ):
             return (
-                'it is an option of a back end, and with '
-                'enabled_share_backends no back end reads [DEFAULT]'
+                'it is a back-end option, and with enabled_share_backends '
+                'set no back end reads [DEFAULT]'
             )
         assert now.option is not None
         owners = sorted(
@@ -260,7 +263,7 @@ class Lines:
         )
         lines = self._instead(setting, now)
         if masked_by is not None:
-            text += f'; {masked_by.where} masks it'
+            text += f'; {masked_by.where} overrides it'
             lines = []
         elif before.option is None:
             text += f', which {self._source.release} does not know yet'
@@ -297,7 +300,7 @@ class Lines:
         if since:
             text += f' (since {since})'
         if masked_by is not None:
-            text += f'; {masked_by.where} masks it'
+            text += f'; {masked_by.where} overrides it'
         return model.Finding(
             self._weight(setting, before.read and not was, masked_by),
             setting.subject,
@@ -344,7 +347,7 @@ class Lines:
             Severity.INFO,
             setting.subject,
             f'{self._sides.assigned(setting)} has no effect: '
-            f'{masked_by.where} sets it again, to {value}',
+            f'{masked_by.where} sets it again to {value}',
             data={'verdict': 'masked', 'masked_by': masked_by.where},
             aspect='masked',
         )

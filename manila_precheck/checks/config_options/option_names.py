@@ -144,7 +144,7 @@ class OptionNames:
             named,
             Severity.WARNING,
             'moved',
-            f'is an old path that {self._target} still maps to {path}',
+            f', an old path that {self._target} still maps to {path}',
             [_line(named, path)],
             {'moved_to': path},
         )
@@ -152,17 +152,19 @@ class OptionNames:
     def _dangling(self, named: _Named) -> model.Finding:
         reference = named.reference
         before = named.name in self._known(self._source, reference.kind)
-        text = 'has it' if before else 'has none such either'
+        history = (
+            f'{self._source} has it' if before else f'nor does {self._source}'
+        )
         severity, effect = reference.severity, reference.effect
         if not self._is_asked_for(reference):
             severity = Severity.INFO
-            effect = 'no back end that is enabled asks for it'
+            effect = 'no enabled back end uses it'
         return self._finding(
             named,
             severity,
             'dangling',
-            f'is no {reference.thing} of {self._target} ({self._source} '
-            f'{text}); {effect}',
+            f', but {self._target} has no such {reference.thing} ({history}); '
+            f'{effect}',
             self._instead(named),
             {'source_has_it': before},
         )
@@ -184,13 +186,13 @@ class OptionNames:
             named,
             min(reference.severity, Severity.WARNING),
             'unjudged',
-            f'is no {reference.thing} of {self._target} or {self._source}: '
-            'whether another package brings it is not known here; if none '
-            f'does, {reference.effect}',
+            f', but neither {self._target} nor {self._source} has this '
+            f'{reference.thing}; another package may provide it, the catalog '
+            f'does not know. Otherwise {reference.effect}',
             [
                 model.advice(
-                    'Install the version of that package which goes with '
-                    f'{self._target}. Without such a package:'
+                    'Install the version of that package for '
+                    f'{self._target}. If there is no such package:'
                 ),
                 *self._instead(named),
             ],
@@ -199,7 +201,7 @@ class OptionNames:
     def _needs_library(self, named: _Named) -> model.Finding:
         kind = named.reference.kind
         module, package = references.LIBRARIES[kind, named.name]
-        advice = f'Install {package} beside {self._target}'
+        advice = f'Install {package} together with {self._target}'
         if kind == drivers.DIALECT:
             advice += (
                 ', or begin the URL with mysql+pymysql:// and install PyMySQL'
@@ -208,7 +210,7 @@ class OptionNames:
             named,
             Severity.INFO,
             'unjudged',
-            f'loads the module {module}, which manila does not bring along; '
+            f', which loads the module {module}; manila does not install it; '
             f'without it {named.reference.effect.partition(" (")[0]}',
             [model.advice(f'{advice}.')],
         )
@@ -258,11 +260,11 @@ class OptionNames:
     ) -> model.Finding:
         setting = named.setting
         one = len(named.names) == 1
+        what = f'names {named.name}' if named.name else 'has an empty name'
         return model.Finding(
             severity,
             setting.subject,
-            f'[{setting.section}] {setting.name}: '
-            f'{named.name or "an empty name"} {message}',
+            f'[{setting.section}] {setting.name} {what}{message}',
             remediation,
             data={'verdict': verdict, 'named': named.name, **(data or {})},
             aspect='names' if one else f'names:{named.name}',

@@ -56,14 +56,14 @@ class Protocols:
         unknown = [one for one in named if one.upper() not in known]
         if named and not unknown:
             return
-        what = f'{unknown[0]!r} is none' if unknown else 'it names none'
+        what = f'{unknown[0]!r} is not one' if unknown else 'none is named'
         good = [one for one in named if one not in unknown] or ['NFS', 'CIFS']
         yield model.Finding(
             model.Severity.FAILURE,
             setting.subject,
             f'{self._sides.assigned(setting)}: manila-api of {target.release} '
-            f'knows the share protocols {", ".join(known)}; {what}, and '
-            'it does not start',
+            f'supports the share protocols {", ".join(known)}; {what}, '
+            'and manila-api does not start',
             [
                 model.config(
                     '[{}]\n{} = {}',

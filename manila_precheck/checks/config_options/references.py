@@ -154,8 +154,7 @@ REFERENCES = {
     ('oslo_messaging_notifications', 'driver'): OptionReference(
         drivers.NOTIFICATION,
         'notification driver',
-        'its notifications are not sent, and nothing but a line in the log '
-        'says so',
+        'its notifications are not sent; only a line in the log shows it',
         WARNING,
     ),
     # tooz/coordination.py; manila/cmd/scheduler.py and share.py

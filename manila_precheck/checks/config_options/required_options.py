@@ -30,12 +30,12 @@ from manila_precheck.evidence.config import config_reader
 _WITH_SERVERS = frozenset({'unity_server_meta_pool'})
 
 _EFFECTS = {
-    'init': 'the driver is not built, and manila-share exits with 1 and '
+    'init': 'the driver cannot be created; manila-share exits with 1 and '
     'starts no back end',
-    'setup': 'the driver does not come up: manila-share runs, and the back '
-    'end never reports',
-    'required': 'the driver marks it as required and has nothing to use '
-    'instead: manila-share runs, and the back end does not serve',
+    'setup': 'the driver does not start: manila-share runs, but the back end '
+    'never reports',
+    'required': 'the driver marks it as required and has no fallback: '
+    'manila-share runs, but the back end does not work',
 }
 
 
@@ -95,11 +95,11 @@ class Needed:
                 (line.line or None) if line else None,
             ),
             f'[{name}] does not set {what}, which {driver} of '
-            f'{target.release} cannot do without: {_EFFECTS[lack.at]}; '
+            f'{target.release} requires: {_EFFECTS[lack.at]}; '
             + (
-                f'so in {self._sides.source.release}'
+                f'{self._sides.source.release} requires it too'
                 if same
-                else f'{self._sides.source.release} does without'
+                else f'{self._sides.source.release} does not require it'
             ),
             self._lines(name, lack),
             data={

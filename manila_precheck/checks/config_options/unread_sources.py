@@ -64,12 +64,12 @@ class Elsewhere:
                 Severity.FAILURE,
                 subject,
                 f'config_source names [{source.section}], whose driver '
-                f'{source.driver} cannot work: {source.problem}; oslo.config '
-                'ends every service when it starts',
+                f'{source.driver} cannot work: {source.problem}; every '
+                'service exits at startup',
                 [
                     model.advice(
-                        f'Complete section [{source.section}], or take it '
-                        'out of config_source.'
+                        f'Complete section [{source.section}], or remove it '
+                        'from config_source.'
                     )
                 ],
                 data={'verdict': 'invalid', 'driver': source.driver},
@@ -78,18 +78,18 @@ class Elsewhere:
         return model.Finding(
             Severity.WARNING,
             subject,
-            f'config_source names [{source.section}], and '
-            f'{source.name} cannot be read here: {source.problem}; '
+            f'config_source names [{source.section}], but {source.name} '
+            f'cannot be read here: {source.problem}; '
             + (
-                f'not judged: {", ".join(names)}'
+                f'not checked: {", ".join(names)}'
                 if names
-                else 'what it sets is not judged'
+                else 'its values are not checked'
             ),
             [
                 model.advice(
                     'Run manila-precheck where the services run, with the '
                     f'driver {source.driver!r} installed and the source '
-                    'within reach.'
+                    'reachable.'
                 )
                 if source.driver
                 else model.config('[{}]\ndriver = remote_file', source.section)
@@ -106,19 +106,19 @@ class Elsewhere:
             if found is None:
                 continue
             lines = reader.conf.effective(found.names)
-            text = f'; it wins over {lines[-1].where}' if lines else ''
+            text = f'; it overrides {lines[-1].where}' if lines else ''
             option = f'[{group}] {found.names[0][1]}'
             yield model.Finding(
                 Severity.WARNING,
                 model.Subject('option', f'{group}/{found.names[0][1]}'),
                 f'{variable} in the environment sets {option} for this '
-                f'command{text}; whether the services have it is not known, '
-                'and its value is not judged',
+                f'command{text}; the services may not have it, and its value '
+                'is not checked',
                 [
                     model.advice(
-                        f'Unset {variable} for this command. Where the '
-                        f'services have it, write {option} into a '
-                        'configuration file.'
+                        f'Unset {variable} for this command. If the services '
+                        f'have it, set {option} in a configuration file '
+                        'instead.'
                     )
                 ],
                 data={'verdict': 'unjudged', 'variable': variable},

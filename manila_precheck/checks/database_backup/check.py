@@ -40,30 +40,30 @@ _MAKE = {
 
 
 class DatabaseBackup(check.Check):
-    """The backup to go back to is missing, old, cut off or of another state.
+    """The backup is missing, too old, incomplete or of another database state.
 
     A migration that fails on MySQL leaves half of its work behind, and no
-    migration of manila goes back with its rows: the backup that was made
-    after the services stopped is the only way.
+    downgrade of manila restores the rows: the backup that was made after the
+    services stopped is the only way back.
 
     The newest file that ``path`` names is read once, as a stream: a dump of
-    mysqldump, mariadb-dump or pg_dump, plain or packed by gzip, bzip2, xz,
-    zstd or lz4 (where the tool, or Python's module, for the last two is);
-    the formats of its own that pg_dump has through pg_restore. A tool that
-    another user could change is not run. The backup is complete when it ends
-    with the line that the tool writes last; one made
-    with --skip-comments or --compact has none and cannot be told from one
-    that was cut off. Its age is by that line where it has a time, in the
-    time zone of this host, else by the file. The copy that mariabackup or
-    xtrabackup makes is recognised, and not looked into; nor is an archive of
-    files.
+    mysqldump, mariadb-dump or pg_dump, plain or compressed with gzip, bzip2,
+    xz, zstd or lz4 (the last two if the program or the Python module is
+    installed); the custom formats of pg_dump through pg_restore. A program
+    that another user could change is not run. The backup is complete if it
+    ends with the line that the tool writes last; a dump made with
+    --skip-comments or --compact has no such line and cannot be told from a
+    truncated one. The age is taken from that line if it has a time, in the
+    time zone of this host, otherwise from the file. A copy made by mariabackup
+    or xtrabackup is recognized but not checked further; neither is a file
+    archive.
 
-    FAILURE: there is none, it is not complete, it lacks a table of manila
-    that the database has, or its alembic revision is not the one that the
-    database has. WARNING: it is older than
-    ``max_age_hours``, dated in the future (by more than five minutes) or not
-    at all, much smaller than the tables, or could not be looked into. Whether
-    it can be restored only a restore tells.
+    FAILURE: there is no backup, it is not complete, it lacks a table of
+    manila that the database has, or its alembic revision differs from the one
+    of the database. WARNING: it is older than ``max_age_hours``, dated in the
+    future (by more than five minutes) or not dated at all, much smaller than
+    the tables, or could not be checked. Only a restore can prove that a
+    backup can be restored.
     """
 
     id = 'database-backup'
@@ -80,29 +80,29 @@ class DatabaseBackup(check.Check):
             cfg.StrOpt(
                 'path',
                 help='The backup of the database: a file, a directory, or a '
-                'pattern with wildcards, of which the newest is taken '
+                'pattern with wildcards, of which the newest is used '
                 '(``/var/backups/manila-*.sql.gz``).',
             ),
             cfg.FloatOpt(
                 'max_age_hours',
                 default=24.0,
                 min=0.0,
-                help='How many hours old the backup may be.',
+                help='The maximum age of the backup in hours.',
             ),
             cfg.IntOpt(
                 'min_size_percent',
                 default=10,
                 min=0,
-                help='How large the dump must at least be, without '
-                'compression and in percent of what the tables take on disk. '
-                'Tables of less than 1 MB do not count.',
+                help='The minimum size of the uncompressed dump, in percent '
+                'of the size of the tables on disk. Tables below 1 MB are '
+                'ignored.',
             ),
             cfg.FloatOpt(
                 'read_seconds',
                 default=240.0,
                 min=0.1,
-                help='How many seconds to read the backup. One that takes '
-                'longer is not known to be complete.',
+                help='The maximum time in seconds for reading the backup. A '
+                'backup that takes longer cannot be verified as complete.',
             ),
         )
 
@@ -111,7 +111,7 @@ class DatabaseBackup(check.Check):
         options = ctx.options_of(self.id)
         if not options.path:
             raise exceptions.SourceNotGiven(
-                'no backup is named: [manila_precheck_database_backup] path '
+                'no backup was given: [manila_precheck_database_backup] path '
                 'is not set'
             )
         path = dump.newest(options.path)
@@ -119,7 +119,7 @@ class DatabaseBackup(check.Check):
             yield self._found(
                 ctx,
                 model.Severity.FAILURE,
-                f'no backup is at {options.path}',
+                f'there is no backup at {options.path}',
                 'missing',
             )
             return
@@ -144,7 +144,9 @@ class DatabaseBackup(check.Check):
             model.Subject('backup', 'newest'),
             message,
             [
-                model.advice('Make a new one while the services are stopped:'),
+                model.advice(
+                    'Create a new one while the services are stopped:'
+                ),
                 model.command(_MAKE[ctx.database.dialect]),
             ],
             data=data,
@@ -166,8 +168,8 @@ class DatabaseBackup(check.Check):
             yield self._found(
                 ctx,
                 model.Severity.WARNING,
-                f'the backup {found.path} was not looked into, neither for '
-                f'its end nor for its revision: {found.why}',
+                f'the backup {found.path} was not checked for completeness '
+                f'or for its revision: {found.why}',
                 'unread',
                 path=found.path,
             )
@@ -179,8 +181,8 @@ class DatabaseBackup(check.Check):
             yield self._found(
                 ctx,
                 model.Severity.WARNING,
-                f'the backup {found.path} has no date that could be read: '
-                'how old it is is not known',
+                f'the backup {found.path} has no readable date: its age is '
+                'not known',
                 'age',
                 path=found.path,
             )
@@ -189,9 +191,10 @@ class DatabaseBackup(check.Check):
             yield self._found(
                 ctx,
                 model.Severity.WARNING,
-                f'the backup {found.path} is of {found.made:%Y-%m-%d %H:%M} '
-                f'UTC, and here it is {ctx.now:%Y-%m-%d %H:%M} UTC: a clock '
-                'or a time zone is wrong, and how old it is is not known',
+                f'the backup {found.path} was made at '
+                f'{found.made:%Y-%m-%d %H:%M} UTC, but the time here is '
+                f'{ctx.now:%Y-%m-%d %H:%M} UTC: a clock or a time zone is '
+                'wrong, and its age is not known',
                 'age',
                 path=found.path,
                 made=found.made.isoformat(),
@@ -204,9 +207,9 @@ class DatabaseBackup(check.Check):
             yield self._found(
                 ctx,
                 model.Severity.WARNING,
-                f'the backup {found.path} is of {found.made:%Y-%m-%d %H:%M} '
-                f'UTC, {hours:.0f} hours ago: what was written since is not '
-                'in it',
+                f'the backup {found.path} was made at '
+                f'{found.made:%Y-%m-%d %H:%M} UTC, {hours:.0f} hours ago: it '
+                'does not have what was written since',
                 'age',
                 path=found.path,
                 hours=round(hours, 1),
@@ -224,9 +227,9 @@ class DatabaseBackup(check.Check):
         yield self._found(
             ctx,
             model.Severity.FAILURE,
-            f'the backup {found.path} is of revision {inside or "unknown"} '
-            f'and the database is at {", ".join(db.revisions) or "none"}: it '
-            'is of another time, or of another database',
+            f'the backup {found.path} is at revision {inside or "unknown"}, '
+            f'but the database is at {", ".join(db.revisions) or "none"}: it '
+            'was made at another time or from another database',
             'revision',
             path=found.path,
             revision=inside or None,
@@ -247,9 +250,9 @@ class DatabaseBackup(check.Check):
             yield self._found(
                 ctx,
                 model.Severity.FAILURE,
-                f'the backup {found.path} makes no table '
-                f'{schema_diff.listed(missing, ctx.options.max_listed)}, '
-                'which the database has',
+                f'the backup {found.path} does not have the table '
+                f'{schema_diff.listed(missing, ctx.options.max_listed)} of '
+                'the database',
                 'tables',
                 path=found.path,
                 missing=len(missing),
@@ -271,7 +274,7 @@ class DatabaseBackup(check.Check):
                 ctx,
                 model.Severity.WARNING,
                 f'the backup {found.path} has {found.size_bytes} bytes '
-                f'without compression, the tables take {tables}: it may lack '
+                f'uncompressed, but the tables take {tables}: it may lack '
                 'some of them',
                 'size',
                 path=found.path,

@@ -68,7 +68,7 @@ def chunks(path: str, deadline: float) -> Iterator[bytes]:
             yield from _pieces(stream, deadline)
         code = process.wait(_EXIT_SECONDS) if process else 0
     except (EOFError, zlib.error, lzma.LZMAError) as error:
-        raise Cut(f'it ends too early, or is damaged ({error})') from None
+        raise Cut(f'it is truncated or damaged ({error})') from None
     except OSError as error:
         # What gzip and bz2 say of damaged data has no number.
         if error.errno is not None:
@@ -80,9 +80,9 @@ def chunks(path: str, deadline: float) -> Iterator[bytes]:
         if process is not None:
             programs.end(process)
     if code < 0:
-        raise Unread('reading it to its end takes too long')
+        raise Unread('reading all of it takes too long')
     if code:
-        raise Cut(f'what reads it gives up on it (exit code {code})')
+        raise Cut(f'the program that reads it failed (exit code {code})')
 
 
 def _pieces(stream: IO[bytes], deadline: float) -> Iterator[bytes]:
@@ -92,7 +92,7 @@ def _pieces(stream: IO[bytes], deadline: float) -> Iterator[bytes]:
             return
         yield piece
         if time.monotonic() > deadline:
-            raise Unread('reading it to its end takes too long')
+            raise Unread('reading all of it takes too long')
 
 
 def _open(path: str) -> '_Stream':
@@ -145,7 +145,8 @@ def _pg_restore(path: str) -> _Stream:
     # It reads the whole file and writes SQL; it connects to nothing.
     return _of_program(
         ['pg_restore', '--file=-', os.path.abspath(path)],
-        'it is in a format of its own of pg_dump, and pg_restore is not here',
+        'it is in a custom format of pg_dump, and pg_restore is not '
+        'installed here',
     )
 
 
@@ -164,7 +165,8 @@ def _unpacked(name: str, path: str) -> _Stream:
     """Have the tool of a format unpack it."""
     return _of_program(
         [name, '--decompress', '--stdout', os.path.abspath(path)],
-        f'it is packed by {name}, and nothing that unpacks it is here',
+        f'it is compressed with {name}, and no program that decompresses it '
+        'is installed here',
     )
 
 

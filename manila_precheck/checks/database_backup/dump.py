@@ -188,7 +188,7 @@ class _Reader:
         :raises Unread: when it is no dump that could be read here.
         """
         if not self.size_bytes and chunk[257:262] == b'ustar':
-            raise decompress.Unread('it is an archive of files')
+            raise decompress.Unread('it is a file archive')
         self.size_bytes += len(chunk)
         if len(self._head) < _TAIL_BYTES:
             self._head += chunk[:_TAIL_BYTES]
@@ -250,7 +250,7 @@ class _Reader:
     def whole(self) -> tuple[Whole, str]:
         """Return whether the text ends as its tool ends it."""
         if self.kind == 'unknown':
-            return Whole.UNKNOWN, 'it is in no format that is known here'
+            return Whole.UNKNOWN, 'its format is not known'
         if self.kind == 'mysql':
             if _MYSQL_END.search(self._tail):
                 return Whole.YES, ''
@@ -313,9 +313,9 @@ def _directory(
     physical = any(
         os.path.exists(os.path.join(path, name)) for name in _PHYSICAL
     )
-    why = 'it is a directory of no tool that is known here'
+    why = 'it is a directory in no known format'
     if physical:
-        why = 'it is a copy of the files of the server'
+        why = "it is a copy of the server's files"
     return Backup(
         path,
         'physical' if physical else 'unknown',

@@ -45,39 +45,41 @@ _AFTER = model.advice('Once the services of the target run:')
 class InFlightOperations(check.Check):
     """A resource is in the middle of an operation.
 
-    manila keeps what it is doing in the status of the resource. Most of it
-    is one call of manila-share: a service that is stopped cleanly ends the
-    calls that it is in, for as long as ``graceful_shutdown_timeout`` lets it
-    (60 seconds); what is cut off stays as it is, in every release from 12
-    on, until an operator resets it. Looked at are share instances (replicas
-    among them), snapshot instances, share servers and networks, groups and
-    their snapshots, backups, transfers, access rules of shares and of
-    snapshots, and services that ensure their shares. Migrations are told by
-    ``running-migrations``, with all that they hold; one that is over and
-    left an instance behind is told here.
+    manila keeps the current operation in the status of the resource. Most
+    operations run inside one call of manila-share: a service that is stopped
+    cleanly finishes its running calls within ``graceful_shutdown_timeout``
+    (60 seconds); an interrupted one keeps its status, in every release from
+    12 on, until an operator resets it. The check covers share instances
+    (including replicas), snapshot instances, share servers and networks,
+    groups and their snapshots, backups, transfers, access rules of shares and
+    of snapshots, and services that ensure their shares. ``running-migrations``
+    reports migrations with all their resources; an instance that a finished
+    migration left behind is reported here.
 
-    - Resumed: what the storage does by itself (creating_from_snapshot,
+    - Resumed: what the storage system does by itself (creating_from_snapshot,
       backups by a driver, snapshots on replicas), which manila-share polls.
     - Waiting: a transfer; no service works on it.
-    - Not sure: access rules in the queue. A start takes them up only where
-      the driver implements ensure_shares and its back end changed, else the
-      next rule of the same share does. A share that is ensuring likewise.
+    - Uncertain: queued access rules. manila-share applies them at startup
+      only if the driver implements ensure_shares and its back end changed,
+      otherwise with the next rule of the same share. The same holds for a
+      share that is being ensured.
     - Stuck: everything inside a call. A rule in applying, denying or
       updating also blocks all others of its share.
     - Lost: a backup that manila-data copies. It becomes error when
-      manila-data starts, and a share that was being restored
+      manila-data starts, and a share that was being restored becomes
       backup_restoring_error.
 
-    Known false positives: what got stuck long before looks like what was cut
-    off now; the time since when it is so tells them apart. It is the last
-    change of the row, which for a backup moves with its progress.
+    Known false positives: an operation that got stuck long ago looks like one
+    that was interrupted now; the time in the finding tells them apart. It is
+    the last change of the row, which for a backup moves with its progress.
 
-    At plan: WARNING, as it can still end, but INFO for what is resumed or
-    waits. At stopped: FAILURE for what is stuck or lost, WARNING for what is
-    not sure, INFO for the rest.
+    At plan: WARNING, because the operation can still finish, but INFO for
+    what is resumed or waits. At stopped: FAILURE for what is stuck or lost,
+    WARNING for what is uncertain, INFO for the rest.
 
-    What to do: wait until it has ended, before the services are stopped.
-    After a stop, look on the storage what became of it, then reset it.
+    What to do: wait until the operation has finished before you stop the
+    services. After a stop, check its state on the storage system, then reset
+    the status.
     """
 
     id = 'in-flight-operations'
@@ -119,10 +121,9 @@ class InFlightOperations(check.Check):
                 _severity(ctx, one.state),
                 model.Subject(one.kind.name, name),
                 f'{one.kind.noun} in {_name_of(one.state)}: {total - shown} '
-                f'more than the {shown} that max_listed of '
-                f'[manila_precheck] lets through, {total} in all; each '
-                f'{one.state.words}',
-                [model.advice('Raise max_listed to see each.')],
+                f'more than the {shown} that max_listed of [manila_precheck] '
+                f'allows, {total} in all; each {one.state.words}',
+                [model.advice('Raise max_listed to list each one.')],
                 data={'state': one.state.value, 'total': total},
                 aspect='more',
             )
@@ -197,7 +198,7 @@ def _remediation(
     if kind is states.TRANSFER:
         return [
             *todo,
-            model.advice('When nobody is to accept it:'),
+            model.advice('If nobody is going to accept it:'),
             model.command('openstack share transfer delete {}', one.id),
         ]
     if kind is states.SERVICE:
@@ -217,11 +218,14 @@ def _remediation(
             model.command('openstack share access list {}', one.share_id),
         ]
     if state.fate is Fate.RESUMED:
-        first = 'Let it end. If it does not move once the target runs:'
+        first = 'Let it finish. If it makes no progress once the target runs:'
     elif stopped:
-        first = 'Look on the storage what became of it; then, if need be:'
+        first = 'Check its state on the storage system; then, if necessary:'
     else:
-        first = 'Let it end before the stop. If it does not move any more:'
+        first = (
+            'Let it finish before you stop the services. If it no longer '
+            'makes progress:'
+        )
     command = kind.command
     if one.replica:
         command = 'openstack share replica set --status{=} {}'
@@ -234,7 +238,7 @@ def _of_a_rule(one: sql.Operation) -> Iterator[model.Remediation]:
         yield model.command(
             'openstack share snapshot access list {}', one.snapshot_id
         )
-        yield model.advice('If it does not move, apply or deny it again:')
+        yield model.advice('If it makes no progress, apply or deny it again:')
         yield model.command(
             'openstack share snapshot access delete {} {}',
             one.snapshot_id,
@@ -243,9 +247,9 @@ def _of_a_rule(one: sql.Operation) -> Iterator[model.Remediation]:
         return
     yield model.command('openstack share access list {}', one.share_id)
     if one.state.fate is Fate.UNSURE:
-        yield model.advice('If it does not move, apply or deny it again:')
+        yield model.advice('If it makes no progress, apply or deny it again:')
     else:
-        yield model.advice('If it does not move, take it away, then add it:')
+        yield model.advice('If it makes no progress, remove it, then add it:')
     yield model.command(
         'openstack share access delete {} {}', one.share_id, one.access_id
     )

@@ -96,9 +96,9 @@ class Kind(NamedTuple):
         raise KeyError((self.name, value, variant))
 
 
-_CALL = 'is inside one call of manila-share, and nothing resumes it'
-_BOTH = 'belongs to a migration that is over or never began'
-_COPY = 'is copied by manila-data, which gives it up when it starts'
+_CALL = 'runs inside one call of manila-share, and nothing resumes it'
+_BOTH = 'belongs to a migration that has ended or never began'
+_COPY = 'is copied by manila-data, which abandons the copy when it starts'
 
 
 def _stuck(*values: str, reset: str) -> tuple[State, ...]:
@@ -125,23 +125,23 @@ SHARE_INSTANCE = Kind(
         State(
             'replication_change',
             Fate.STUCK,
-            'is a replica that is being promoted in one call of '
-            'manila-share, and nothing resumes it',
+            'is a replica that one call of manila-share promotes, and '
+            'nothing resumes it',
             'available',
         ),
         # periodic_share_status_update polls the driver.
         State(
             'creating_from_snapshot',
             Fate.RESUMED,
-            'is made by the storage, which manila-share asks again after it '
-            'has started',
+            'is created by the storage system, which manila-share polls '
+            'again after it starts',
             'error',
         ),
         State(
             'reverting_to_snapshot',
             Fate.RESUMED,
-            'is reverted by the storage, which manila-share asks again after '
-            'it has started',
+            'is reverted by the storage system, which manila-share polls '
+            'again after it starts',
             'available',
         ),
         State('migrating', Fate.STUCK, _BOTH, 'available'),
@@ -152,21 +152,21 @@ SHARE_INSTANCE = Kind(
         State(
             'deferred_deleting',
             Fate.STUCK,
-            _CALL + ': the periodic deletion takes error_deferred_deleting '
-            'alone',
+            _CALL
+            + ': the periodic deletion handles only error_deferred_deleting',
             'error',
         ),
         State(
             'awaiting_transfer',
             Fate.WAITS,
-            'waits for a transfer, and there is none',
+            'waits for a transfer that does not exist',
             'available',
             owner='',
         ),
         State(
             'backup_creating',
             Fate.STUCK,
-            'waits for a backup that is not being made',
+            'waits for a backup that is not being created',
             'available',
         ),
         State(
@@ -180,16 +180,16 @@ SHARE_INSTANCE = Kind(
         State(
             'ensuring',
             Fate.UNSURE,
-            'is ensured again by the next start of manila-share, but not if '
-            'the back end then is as it was recorded last',
+            'is ensured again when manila-share starts, unless the back end '
+            'is unchanged since it was last recorded',
             'available',
         ),
         # access_rules_status; its rules themselves are told one by one.
         State(
             'syncing',
             Fate.UNSURE,
-            'waits for access rules, of which none is in the queue; the next '
-            'rule of the share ends it',
+            'waits for access rules, but none is queued; the next access '
+            'rule of the share clears it',
         ),
     ),
     'openstack share instance set --status{=} {}',
@@ -214,8 +214,8 @@ SNAPSHOT_INSTANCE = Kind(
             State(
                 value,
                 Fate.RESUMED,
-                'is on a replica that is not active, and manila-share asks '
-                'the storage again after it has started',
+                'is on a replica that is not active; manila-share polls the '
+                'storage system again after it starts',
                 'error',
                 variant='replica',
             )
@@ -228,8 +228,8 @@ SNAPSHOT_INSTANCE = Kind(
         State(
             'deferred_deleting',
             Fate.STUCK,
-            _CALL + ': the periodic deletion takes error_deferred_deleting '
-            'alone',
+            _CALL
+            + ': the periodic deletion handles only error_deferred_deleting',
             'error',
         ),
     ),
@@ -305,7 +305,7 @@ SHARE_BACKUP = Kind(
         State(
             'deleting',
             Fate.STUCK,
-            'is inside one call of manila-data, and nothing resumes it',
+            'runs inside one call of manila-data, and nothing resumes it',
             'error',
             owner='manila-data',
         ),
@@ -313,8 +313,8 @@ SHARE_BACKUP = Kind(
             State(
                 value,
                 Fate.RESUMED,
-                'is done by the storage, which manila-share asks again after '
-                'it has started',
+                'is done by the storage system, which manila-share polls '
+                'again after it starts',
                 'error' if value == 'creating' else 'available',
                 variant='manila-share',
             )
@@ -326,8 +326,8 @@ SHARE_BACKUP = Kind(
         State(
             'creating',
             Fate.STUCK,
-            'waits for a manila-data to take it from its queue; without the '
-            'queue nothing resumes it',
+            'is queued for manila-data; if the queue is lost, nothing '
+            'resumes it',
             'error',
             owner='manila-data',
             variant='queued',
@@ -338,7 +338,7 @@ SHARE_BACKUP = Kind(
             State(
                 value,
                 Fate.STUCK,
-                'was handed to no service, and nothing resumes it',
+                'was not assigned to any service, and nothing resumes it',
                 'available' if value == 'restoring' else 'error',
                 owner='',
                 variant='nobody',
@@ -357,7 +357,8 @@ TRANSFER = Kind(
         State(
             'open',
             Fate.WAITS,
-            'waits to be accepted, until it expires; the services may stop',
+            'waits to be accepted until it expires; the services can be '
+            'stopped',
             owner='',
         ),
     ),
@@ -365,8 +366,8 @@ TRANSFER = Kind(
 
 
 _RULE_QUEUED = (
-    'is in the queue: a start takes it up only where the driver ensures the '
-    'share, else the next rule of the same share does'
+    'is queued: manila-share applies it at startup only if the driver '
+    'ensures the share, otherwise with the next rule of the same share'
 )
 
 # AccessHelper.update_access_rules (share/access.py) does nothing while a
@@ -384,17 +385,17 @@ ACCESS_RULE = Kind(
             State(
                 value,
                 Fate.STUCK,
-                'is inside one call of manila-share, and blocks every other '
-                'rule of the same share: a start puts it back only where the '
-                'driver ensures the share',
+                'runs inside one call of manila-share and blocks every other '
+                'rule of the same share: manila-share resets it at startup '
+                'only if the driver ensures the share',
             )
             for value in ('applying', 'denying')
         ),
         State(
             'updating',
             Fate.STUCK,
-            'is inside one call of manila-share, blocks every other rule of '
-            'the same share, and no start puts it back',
+            'runs inside one call of manila-share and blocks every other '
+            'rule of the same share; no restart resets it',
         ),
     ),
 )
@@ -409,8 +410,8 @@ SNAPSHOT_ACCESS_RULE = Kind(
         State(
             value,
             Fate.UNSURE,
-            'is taken up by a start only where the driver ensures the share, '
-            'else by the next rule of the same snapshot',
+            'is applied when manila-share starts only if the driver ensures '
+            'the share, otherwise with the next rule of the same snapshot',
         )
         for value in (
             'queued_to_apply',
@@ -429,8 +430,8 @@ SERVICE = Kind(
         State(
             'ensuring',
             Fate.UNSURE,
-            'ensures its shares; the mark goes when it has ensured them '
-            'again, and no shares can be ensured by request until then',
+            'is ensuring its shares; the flag is cleared when it has ensured '
+            'them again, and until then it rejects requests to ensure shares',
         ),
     ),
 )

@@ -22,32 +22,32 @@ from manila_precheck.engine import context
 
 
 class InstalledPackages(check.Check):
-    """The packages here are behind, or their Python is too old for the target.
+    """The installed packages are outdated, or their Python is too old.
 
-    A fix that an upgrade needs mostly goes into the last point releases of
-    the release that one comes from: migrations of the database, the purge of
-    deleted rows, the fall-back to old names. So manila is brought to the
-    latest point release of the source first. Which that is, and which Python
-    the target asks for (``requires-python``; 2025.2 dropped 3.9), comes from
-    the packages on PyPI behind the catalog.
+    Fixes that an upgrade needs mostly go into the last point releases of the
+    source release: database migrations, the purge of deleted rows, fallbacks
+    to old names. Therefore update manila to the latest point release of the
+    source first. The catalog has that version, and the Python that the target
+    requires (``requires-python``; 2025.2 dropped 3.9), from the packages on
+    PyPI.
 
-    It looks at the environment that this command runs in, by the metadata of
-    its packages; manila is not imported. Where manila is not installed in
-    this environment, as when the command has a virtual environment of its
-    own, there is nothing to judge and the check does not apply. To have it
-    look, run the command in the environment of the services, or as part of
-    ``manila-status upgrade check``. No release of manila states which
-    version of a database server it needs, so this check does not either.
+    The check looks at the environment in which this command runs, through the
+    metadata of its packages; manila is not imported. If manila is not
+    installed in this environment, for example because the command has its own
+    virtual environment, the check does not apply. To use it, run the command
+    in the environment of the services, or as part of ``manila-status upgrade
+    check``. No release of manila states which version of a database server it
+    requires, so this check does not cover that.
 
-    FAILURE: manila is installed here, and the packages of the target do not
-    install on the Python that runs this. WARNING, at plan alone:
-    the manila that is installed here is older than the latest point release
+    FAILURE: manila is installed here, and the packages of the target cannot
+    be installed on the Python that runs this. WARNING, only at plan: the
+    manila that is installed here is older than the latest point release
     of the source. INFO: manila is not installed here, and this Python is too
     old for the target.
 
-    Known false positives: a distribution that puts fixes into its packages
-    without the version number; point releases after this catalog was built
-    are not known. Where the upgrade brings another Python with it (a new
+    Known false positives: a distribution that backports fixes without
+    changing the version number; the check does not know point releases that
+    are newer than the catalog. If the upgrade brings another Python (a new
     image, a new distribution), the old one does not matter.
     """
 
@@ -75,7 +75,7 @@ class InstalledPackages(check.Check):
         if not installed.numbers:
             raise exceptions.PrecheckError(
                 f'the installed manila has the version {version!r}, which is '
-                'none'
+                'not valid'
             )
         source = ctx.upgrade.source
         latest = ctx.catalog.package(source).version
@@ -84,14 +84,14 @@ class InstalledPackages(check.Check):
         yield model.Finding(
             model.Severity.WARNING,
             model.Subject('package', 'manila'),
-            f'manila {version} is installed here, and the latest point '
-            f'release of {source} is {latest}; the fixes between them are '
-            'missing during the upgrade',
+            f'manila {version} is installed here, but the latest point '
+            f'release of {source} is {latest}; the upgrade runs without the '
+            'fixes between them',
             [
                 model.advice(
-                    f'Update manila to the latest point release of {source} '
-                    'before the upgrade, the way it was installed: with the '
-                    'packages of the distribution, a new image, or pip.'
+                    'Before the upgrade, update manila to the latest point '
+                    f'release of {source} the way it was installed: with '
+                    'distribution packages, a new image, or pip.'
                 ),
                 model.command('pip install --upgrade {}', f'manila=={latest}'),
             ],
@@ -111,14 +111,15 @@ class InstalledPackages(check.Check):
         if with_manila:
             severity = model.Severity.FAILURE
             message = (
-                f'manila is installed here on Python {here}, and {target} '
-                f'needs {least}; its packages do not install on it'
+                f'manila is installed here on Python {here}, but {target} '
+                f'requires {least} or newer; its packages cannot be '
+                'installed there'
             )
         else:
             severity = model.Severity.INFO
             message = (
-                f'this environment has Python {here}, and {target} needs '
-                f'{least}; manila is not installed here'
+                f'this environment has Python {here}, but {target} requires '
+                f'{least} or newer; manila is not installed here'
             )
         yield model.Finding(
             severity,
@@ -126,9 +127,9 @@ class InstalledPackages(check.Check):
             message,
             [
                 model.advice(
-                    f'Give the services of {target} Python {least} or newer: '
-                    'a newer distribution or image, or an environment made '
-                    'with a newer interpreter.'
+                    f'Run the services of {target} on Python {least} or '
+                    'newer: use a newer distribution or image, or create '
+                    'their environment with a newer interpreter.'
                 )
             ],
             [f'manila {package.version} requires-python'],

@@ -34,51 +34,52 @@ class LiveServices(check.Check):
     """A service is dead or disabled, still alive, or did not come back.
 
     The rows of ``services`` are read as manila reads them (22.0.0
-    utils.py:225): a service is up when its last heartbeat is at most
-    ``service_down_time`` seconds away from now; here the clock is the
-    database server's. Before that its ``state`` counts (2023.1 and later):
+    utils.py:225): a service is up if its last heartbeat is at most
+    ``service_down_time`` seconds away from now; this check uses the clock of
+    the database server. Its ``state`` takes precedence (2023.1 and later):
     a service that was stopped cleanly looks alive by its heartbeat for
     service_down_time, and manila-scheduler from 2025.2 on writes 'down' with
     a new heartbeat. Rows that a release before 2023.1 wrote have no state.
-    manila-api has no row: it is not seen here.
+    manila-api has no row, so this check does not cover it.
 
     A clock that is ahead shows in the heartbeat. One that is behind by more
-    than service_down_time does not: its service looks dead while it runs,
-    and a single look cannot tell. So at stage stopped a row that nobody has
-    marked as stopped is named, however old it is.
+    than service_down_time does not: the service looks dead while it runs,
+    and one run cannot tell the difference. Therefore at stage stopped a row
+    that nothing has marked as stopped is reported, however old it is.
 
-    A heartbeat that is no date (0000-00-00 on MySQL) tells nothing; with
-    PyMySQL manila fails where it compares it with the clock.
+    A heartbeat that is not a date (0000-00-00 on MySQL) has no information;
+    with PyMySQL manila fails when it compares it with the clock.
 
     The manila-share of a back end that the files do not enable is an
-    orphan when it is one of this controller (``[DEFAULT] host``); of another
-    controller's nothing is known, unless ``[manila_precheck]
-    other_backends`` names it.
+    orphan if it belongs to this controller (``[DEFAULT] host``); the check
+    does not know whether another controller enables it, unless
+    ``[manila_precheck] other_backends`` names it.
 
     A service whose row has no availability zone starts, but each of its
-    reports fails, so that it never comes up. A zone that no row has is made
-    by the first service that starts in it: two at once, and one ends, in
-    releases before 2025.1.
+    status reports fails, so it never comes up. The first service that starts
+    in a zone without a row creates the row: if two services start together,
+    one exits, in releases before 2025.1.
 
     False positives: a service that was killed stays 'up' for
-    service_down_time; a host that was taken away leaves its row, until
+    service_down_time; a host that was removed leaves its row until
     ``manila-manage service cleanup`` removes it. That command removes the
-    row of every service that does not report at that moment, disabled ones
-    too, which then come back enabled: run it only while all others are up.
-    A finding that proposes it names what else would go now.
+    row of every service that does not report at that moment, including
+    disabled ones, which then come back enabled: run it only while all other
+    services are up. A finding that proposes it lists the other rows that it
+    would remove now.
 
     At plan: WARNING for a service that is dead, stopped or disabled, one
-    whose heartbeat is in the future or no date, or an orphan of this
-    controller; INFO for an orphan that is up on another, and when there is no
-    service at all. At stopped: FAILURE for one that is up,
-    as it writes while the schema changes; WARNING where it cannot be told
-    yet, and for one that does not say that it stopped: it was killed, or
-    reported once more as it stopped; INFO for one that somebody found dead.
-    At upgraded: FAILURE for one that did not come back; WARNING for one that
-    is disabled, or an orphan of this controller, and did not, or that is
-    starting; INFO for one that is up and disabled. At any stage: FAILURE for
-    a service without a zone, WARNING when it is an orphan. At plan and
-    upgraded: INFO for a clock that is ahead by less than service_down_time.
+    whose heartbeat is in the future or not a date, or an orphan of this
+    controller; INFO for an orphan that is up on another, and if there is no
+    service at all. At stopped: FAILURE for one that is up, because it writes
+    while the schema changes; WARNING if that is not certain yet, and for one
+    that is not marked as stopped: it was killed, or reported once more while
+    stopping; INFO for one that another service found dead. At upgraded:
+    FAILURE for one that did not come back; WARNING for one that did not but is
+    disabled or an orphan of this controller, or that is starting; INFO for
+    one that is up and disabled. At any stage: FAILURE for a service without a
+    zone, WARNING if it is an orphan. At plan and upgraded: INFO for a clock
+    that is ahead by less than service_down_time.
     """
 
     id = 'live-services'
@@ -137,23 +138,21 @@ class LiveServices(check.Check):
         beat = service.heartbeat
         words = f'{service.binary} on {service.host} {life.value}'
         if beat is None:
-            words += '; it never did'
+            words += '; it has never reported'
         elif beat.time is None:
             words += (
-                f' ({beat.text!r}): depending on the driver of the database, '
-                'manila takes it for dead or fails where it reads the row'
+                f' ({beat.text!r}): depending on the database driver, manila '
+                'considers it dead or fails when it reads the row'
             )
         elif life is not Life.UP:
-            words += (
-                f'; its last report is of {beat.time:%Y-%m-%d %H:%M:%S} UTC'
-            )
+            words += f'; it last reported at {beat.time:%Y-%m-%d %H:%M:%S} UTC'
         if service.disabled:
             why = service.disabled_reason
             words += f'; it is disabled ({why})' if why else '; it is disabled'
         if service.ensuring:
-            words += '; it ensures its shares'
+            words += '; it is ensuring its shares'
         if site.is_orphan(service):
-            words += '; the files that were read enable no such back end'
+            words += '; the files that were read do not enable this back end'
         if service.place > 1:
             words += f'; this is row {service.place} of that name'
         return model.Finding(
@@ -188,12 +187,12 @@ class LiveServices(check.Check):
                 else Severity.FAILURE,
                 _subject(service),
                 f'{service.binary} on {service.host} has no availability '
-                'zone: it starts, but each of its reports fails, and '
-                '"manila-manage service list" does',
+                'zone: it starts, but each of its status reports fails, as '
+                'does "manila-manage service list"',
                 [
                     model.advice(
-                        f'Stop it, wait {site.limit} seconds, have its row '
-                        'removed, and start it: it makes a new one. '
+                        f'Stop it, wait {site.limit} seconds, remove its '
+                        'row, and start it again: it creates a new row. '
                         + site.also_removed(service)
                     ),
                     severities.CLEANUP,
@@ -206,9 +205,9 @@ class LiveServices(check.Check):
                 Severity.INFO,
                 _subject(service),
                 f'{service.binary} on {service.host} reports with a clock '
-                f'that is {ahead} seconds ahead of the database; at '
-                f'{site.limit} manila takes it for dead',
-                [model.advice('Set the clock of its host.')],
+                f'{ahead} seconds ahead of the database; from {site.limit} '
+                'seconds on, manila considers it dead',
+                [model.advice('Correct the clock of its host.')],
                 data={'seconds_ahead': ahead},
                 aspect=f'clock{row}',
             )
@@ -222,12 +221,12 @@ class LiveServices(check.Check):
                     Severity.WARNING,
                     model.Subject('availability zone', name),
                     f'availability zone {name!r} has {number} rows: manila '
-                    'takes whichever it finds first, so that shares and '
-                    'services of one zone are told apart',
+                    'uses whichever it finds first, so shares and services '
+                    'of the same zone can end up in different ones',
                     [
                         model.advice(
-                            'Have the rows of all tables name one of them, '
-                            'then mark the others as deleted.'
+                            'Make the rows of all tables refer to one of '
+                            'them, then mark the others as deleted.'
                         )
                     ],
                     data={'rows': number},
@@ -243,12 +242,12 @@ class LiveServices(check.Check):
                 yield model.Finding(
                     Severity.WARNING,
                     model.Subject('availability zone', name),
-                    f'availability zone {name!r} of the configuration has '
-                    'no row: of two services that start at once and make '
-                    'it, one ends',
+                    f'availability zone {name!r} of the configuration has no '
+                    'row: if two services start together, both try to '
+                    'create it and one exits',
                     [
                         model.advice(
-                            'Start one service, see that it reports, then '
+                            'Start one service, check that it reports, then '
                             'start the others.'
                         )
                     ],

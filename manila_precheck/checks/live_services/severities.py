@@ -33,13 +33,13 @@ _NOTHING: Verdict = (None, ())
 CLEANUP = model.command('manila-manage service cleanup')
 
 _CLOCK = model.advice(
-    'Set the clock of its host: manila takes the service for dead.'
+    'Correct the clock of its host: manila considers the service dead.'
 )
 
-_SEE_STOPPED = model.advice('See on its host that it is stopped.')
+_SEE_STOPPED = model.advice('Check on its host that it is stopped.')
 
 _NO_DATE = model.advice(
-    'Set updated_at of its row to NULL: a service that runs writes it with '
+    'Set updated_at of its row to NULL: a running service sets it again with '
     'its next report.'
 )
 
@@ -104,12 +104,12 @@ class Site:
             if other is not service
         ]
         if not others:
-            return 'No other row would go now.'
+            return 'No other row would be removed now.'
         listed = ', '.join(others[: self._listed])
         more = len(others) - self._listed
         if more > 0:
             listed = f'{listed} and {more} more' if listed else f'{more} more'
-        return f'The rows of these would go now as well: {listed}.'
+        return f'The cleanup also removes the rows of: {listed}.'
 
     def judge(self, life: Life, service: services.Service) -> Verdict:
         """Return how much a service weighs at this stage, and what to do."""
@@ -126,7 +126,7 @@ class Site:
         }[self.stage](life, service)
 
     def _look_again(self) -> model.Remediation:
-        return model.advice(f'Look again in {self.limit} seconds.')
+        return model.advice(f'Run this again in {self.limit} seconds.')
 
     def _gone(
         self, service: services.Service, start: str
@@ -135,15 +135,15 @@ class Site:
         if self.is_orphan(service):
             return [
                 model.advice(
-                    'If no other controller enables it, this removes its '
-                    f'row. {also}'
+                    'If no other controller enables it, remove its row. '
+                    f'{also}'
                 ),
                 CLEANUP,
             ]
         return [
             model.advice(
-                f'{start} If its host is gone for good, this removes its '
-                f'row; run it while all others are up. {also}'
+                f'{start} If its host is gone for good, remove its row while '
+                f'all other services are up. {also}'
             ),
             CLEANUP,
         ]
@@ -152,9 +152,9 @@ class Site:
         certain = self.is_surely_orphan(service)
         return Severity.WARNING if certain else Severity.INFO, [
             model.advice(
-                'If another controller enables it, name it; else stop it, '
-                f'wait {self.limit} seconds, and have its row removed. '
-                + self.also_removed(service)
+                'If another controller enables it, add it to '
+                f'other_backends; otherwise stop it, wait {self.limit} '
+                'seconds, and remove its row. ' + self.also_removed(service)
             ),
             hosts.other_backend(service.host),
             CLEANUP,
@@ -168,36 +168,40 @@ class Site:
         if life in (Life.UP, Life.NEW):
             if service.disabled:
                 return Severity.WARNING, [
-                    model.advice('Unless it is meant to be disabled:'),
+                    model.advice(
+                        'Unless it is disabled on purpose, enable it:'
+                    ),
                     _enable(service),
                 ]
             if self.is_orphan(service):
                 return self._up_orphan(service)
             return _NOTHING
         return Severity.WARNING, self._gone(
-            service, 'Start it, so that the upgrade finds it healthy.'
+            service, 'Start it, so that it runs before the upgrade.'
         )
 
     def _at_stopped(self, life: Life, service: services.Service) -> Verdict:
-        see = 'See on its host that it is stopped'
+        see = 'Check on its host that it is stopped'
         if life is Life.AHEAD:
             return Severity.WARNING, [
                 model.advice(
-                    f'{see}: the clock there is ahead, so its row does not '
-                    'tell.'
+                    f'{see}: the clock there is ahead, so its row is not '
+                    'reliable.'
                 )
             ]
         if life is Life.STARTING:
             return Severity.WARNING, [
-                model.advice(f'{see}, or look again in {self.limit} seconds.')
+                model.advice(
+                    f'{see}, or run this again in {self.limit} seconds.'
+                )
             ]
         if life in (Life.UP, Life.NEW):
             host = service_host.parse(service.host).controller
             return Severity.FAILURE, [
                 model.advice(
                     f'Stop {service.binary} on {host} before "manila-manage '
-                    'db sync". If it was killed, look again '
-                    f'{self.limit} seconds after that:'
+                    'db sync". If it was killed, run this again '
+                    f'{self.limit} seconds later:'
                 ),
                 model.command('manila-precheck upgrade check --stage stopped'),
             ]
@@ -207,8 +211,8 @@ class Site:
             found_dead = service.state == 'down'
             return Severity.INFO if found_dead else Severity.WARNING, [
                 model.advice(
-                    f'{see}: it was killed, or reported once more as it '
-                    'stopped, or its clock is behind.'
+                    f'{see}: it was killed, it reported once more while '
+                    'stopping, or its clock is behind.'
                 )
             ]
         return _NOTHING
@@ -217,7 +221,7 @@ class Site:
         if life is Life.UP:
             if service.disabled:
                 return Severity.INFO, [
-                    model.advice('When it is to take new shares:'),
+                    model.advice('If it should accept new shares:'),
                     _enable(service),
                 ]
             if self.is_orphan(service):

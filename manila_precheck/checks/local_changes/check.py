@@ -31,27 +31,27 @@ _RELEASED = re.compile(r'\d+(\.\d+)+')
 class LocalChanges(check.Check):
     """Files of the installed manila were changed after its installation.
 
-    Vendors ship drivers that replace files of manila, and hot fixes are put
-    into the installed package by hand. The packages of the target replace the
-    files, and what was changed in them is lost: a back end does not start, or
-    a bug is back. The release notes cannot know of it.
+    Vendors ship drivers that replace files of manila, and hot fixes are
+    applied to the installed package by hand. The packages of the target
+    replace the files, and the changes are lost: a back end does not start, or
+    a bug returns. Release notes cannot mention this.
 
-    The files of manila's Python package are compared with what installed
-    them. Where dpkg or rpm owns the package, ``dpkg --verify`` or ``rpm -V``
-    tells which files have other contents, and a file that another package
-    owns is no change; else the RECORD of the wheel has a hash of each file.
-    Byte code, modes and times are not compared, nor are the commands and the
-    configuration files that come with the package.
+    The files of manila's Python package are compared with what was
+    installed. If dpkg or rpm owns the package, ``dpkg --verify`` or ``rpm -V``
+    reports the files whose contents changed, and a file that another package
+    owns is not a change; otherwise the RECORD of the wheel has a hash of each
+    file. Byte code, modes and times are not compared, nor are the commands and
+    the configuration files of the package.
 
-    It looks at the environment that this command runs in. Where manila is not
-    installed in it, or is the target's already, the check does not apply.
+    The check looks at the environment in which this command runs. If manila is
+    not installed there, or is already the target, the check does not apply.
 
     WARNING: files of a directory were changed or added, or are missing. There
     is one finding for each directory.
 
     Known false positives: a file that the installation itself writes. A
     package that is installed from a checkout (``pip install --editable``) has
-    no RECORD of its files; the check then ends with an error.
+    no RECORD of its files; the check then ends in an error.
     """
 
     id = 'local-changes'

@@ -103,9 +103,9 @@ def look() -> Installed:
     listing = _of_dpkg(path) or _of_rpm(path) or _of_record(distribution, path)
     if listing is None:
         raise exceptions.SourceUnusable(
-            f'nothing tells how the files of {path} were when they were '
-            'installed: no package of dpkg or rpm owns them, and their '
-            'metadata has no RECORD'
+            f'the original contents of the files of {path} are not known: no '
+            'package of dpkg or rpm owns them, and their metadata has no '
+            'RECORD'
         )
     there = frozenset(_walk(path))
     strange = there - listing.files
@@ -226,7 +226,7 @@ def _is_as_recorded(file: str, hashed: str, size: str) -> Optional[bool]:
         digest = hashlib.new(name) if name else None
     except (ValueError, binascii.Error) as exc:
         raise exceptions.SourceUnusable(
-            f'the RECORD of manila has no hash of {file} that is known: '
+            f'the RECORD of manila has no known hash of {file}: '
             f'{hashed[:80]!r}'
         ) from exc
     try:

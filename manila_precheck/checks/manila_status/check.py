@@ -25,30 +25,32 @@ _SHARE_OF_TIME = 0.9
 
 
 class ManilaStatus(check.Check):
-    """The manila that is installed here has an objection of its own.
+    """A check of the installed manila-status fails or warns.
 
-    manila brings ``manila-status upgrade check``. From 2023.1 to 2026.2 it
-    holds one check: that the policy file in use is not JSON. Packagers add
-    others. They are run as they are, by ``python -m manila.cmd.status`` in a
-    process of its own, with the same configuration, and what they say is
-    passed on, so that one command is enough. Checks of this program that are
-    built into that manila-status are left out: they run already. It is run
-    isolated (``python -I``), in ``/`` and without the variables of the caller
-    but those that set options (``OS_*__*``); a manila that is found by
-    PYTHONPATH, the working directory or a user's own packages is not run.
+    manila provides ``manila-status upgrade check``. From 2023.1 to 2026.2 it
+    has one check: that the policy file in use is not JSON. Packagers add
+    others. This check runs them unchanged with ``python -m manila.cmd.status``
+    in a separate process with the same configuration, and reports their
+    results, so that one command is enough. Checks of manila-precheck that are
+    built into that manila-status are left out, because they run already. It
+    runs isolated (``python -I``), in ``/`` and without the environment of the
+    caller, except for the variables that set options (``OS_*__*``); a manila
+    that is found through PYTHONPATH, the working directory or user packages is
+    not run.
 
-    They judge for the manila that is installed: before the packages are
-    upgraded that is the source. Where manila is not installed in this
-    environment, the check does not apply.
+    The checks apply to the installed manila: before the packages are upgraded,
+    that is the source. If manila is not installed in this environment, the
+    check does not apply.
 
     FAILURE: one of manila's own checks fails. WARNING: one of them warns.
     INFO: never.
 
-    Known false positives: manila's own. A ``policy.json`` is said twice, here
-    and by policy-rules, which knows what the target does with it.
+    Known false positives: those of manila's checks. A ``policy.json`` is
+    reported twice, here and by policy-rules, which knows how the target
+    handles it.
 
-    What to do: what the text says; ``manila-status upgrade check`` shows it
-    too.
+    What to do: follow the text of the check; ``manila-status upgrade check``
+    shows it too.
     """
 
     id = manila_status.CHECK_ID
@@ -72,7 +74,7 @@ class ManilaStatus(check.Check):
                 if answer.code == 1
                 else model.Severity.FAILURE,
                 model.Subject('check', answer.name),
-                answer.details or f'{answer.name}: it gives no reason',
+                answer.details or f'{answer.name}: no reason given',
                 [model.command('manila-status upgrade check')],
                 data={'manila': ctx.installed.text},
             )

@@ -33,46 +33,47 @@ if TYPE_CHECKING:
 
 
 class PendingMigrations(check.Check):
-    """A migration that is still to run fails on a row, a table or a setting.
+    """A pending migration fails on a row, a table or a setting.
 
-    Each revision between the one that the database has and the target's is
-    held against the server: what it does is known from running it on a real
-    server. On MySQL and MariaDB a migration that fails leaves half of its
-    work behind; all of this can be put right before.
+    Each revision between the one of the database and the one of the target
+    is compared with the server: what it does is known from running it on a
+    real server. On MySQL and MariaDB a migration that fails leaves half of its
+    work behind; everything reported here can be corrected before.
 
-    Looked at are: whether the server takes writes (a replica, a primary that
-    was one before a failover); the dialect in ``[database] connection``
+    The check covers: whether the server is writable (it may be a replica, or
+    the old primary after a failover); the dialect in ``[database] connection``
     (``mariadb+pymysql://`` makes a87e0fb17dee of yoga fail, and every first
-    install); collations and engines, where a foreign key that a migration
-    adds would be refused (a database that was restored as utf8mb4 among
-    utf8 tables, MyISAM); foreign keys that it drops and that are gone; a
-    table, a column or a key that it needs and that is gone; a revision of
-    which something is there already; network allocations without a share
-    server; share servers without their share network subnet; dates of zero
-    in a table that MySQL writes anew; the availability zones of share
-    backups; a name that a migration gives and that something else has, such
-    as the foreign key of a table that was put aside; a column that it drops
-    and that a view or a foreign key of somebody else needs; on PostgreSQL,
+    install); collations and engines with which a foreign key that a migration
+    adds would be rejected (a database that was restored as utf8mb4 among
+    utf8 tables, MyISAM); foreign keys that a migration drops and that do not
+    exist; a table, a column or a key that it needs and that does not exist; a
+    revision that is already applied in part; network allocations without a
+    share server; share servers without their share network subnet; zero dates
+    in a table that MySQL rebuilds; the availability zones of share
+    backups; a name that a migration uses and that something else has, such
+    as the foreign key of a table that was renamed; a column that it drops
+    and that a view or another foreign key needs; on PostgreSQL,
     tables of another account (a dump that was restored without its owners),
-    and a schema where no table can be made. An account that may write to no
-    table is not taken for manila's.
+    and a schema in which the account cannot create tables. An account that
+    may not write to any table is not regarded as manila's.
 
-    Tables that MySQL writes anew are listed with their rows, the time and
-    the disk space that this takes: for the copy, beside the table. The time
-    is half to twice what is said: the server is asked how fast it counts,
-    and reads no row for that. Write ``seconds_per_million_rows`` where a
-    migration was rehearsed. PostgreSQL rebuilds no table.
+    Tables that MySQL rebuilds are listed with their rows, the time and the
+    disk space that this takes for the copy, in addition to the table. The
+    actual time is between half and twice the estimate: the check measures how
+    fast the server counts, and reads no row for that. Set
+    ``seconds_per_million_rows`` if a migration was rehearsed. PostgreSQL
+    rebuilds no table.
 
-    FAILURE: ``manila-manage db sync`` stops there. WARNING: it goes through,
+    FAILURE: ``manila-manage db sync`` stops there. WARNING: it succeeds,
     but a backup loses its availability zone, times lose their fractions, or
-    a later migration will stop; a rewrite that takes ``warning_seconds`` or
-    more. INFO: a rewrite that takes less; network allocations without a
+    a later migration will stop; a rebuild that takes ``warning_seconds`` or
+    more. INFO: a rebuild that takes less; network allocations without a
     share server that no pending migration reads; a server with read_only
-    that this account may write to all the same.
+    to which this account can still write.
 
-    Not looked at: whether the account may alter tables on MySQL, and how much
-    disk space there is, which a server does not say; dates of zero in a table
-    of more than two million rows; what the migrations before 12.0.0 do.
+    Not covered: whether the account may alter tables on MySQL, and the free
+    disk space, which a server does not report; zero dates in a table of more
+    than two million rows; the migrations before 12.0.0.
     """
 
     id = 'pending-migrations'
@@ -90,17 +91,17 @@ class PendingMigrations(check.Check):
             cfg.FloatOpt(
                 'seconds_per_million_rows',
                 min=0.0,
-                help='How many seconds the database server takes to write '
-                'a million rows of a table anew, from a rehearsal. Default: '
-                'estimated from the size of the table and a probe that '
-                'reads no row.',
+                help='The time in seconds that the database server takes to '
+                'rebuild a table of a million rows, as measured in a '
+                'rehearsal. Default: estimated from the size of the table '
+                'and a probe that reads no rows.',
             ),
             cfg.IntOpt(
                 'warning_seconds',
                 default=600,
                 min=1,
-                help='From how many seconds on the rewrite of one table is '
-                'a warning.',
+                help='The time in seconds for rebuilding one table from '
+                'which on the check warns.',
             ),
         )
 
@@ -140,15 +141,15 @@ def _pending(
     chain = ctx.catalog.chain(target)
     if db.revision not in chain:
         raise exceptions.SourceNotApplicable(
-            f'no migration leads from the revision of the database to '
+            'no migration path leads from the revision of the database to '
             f'{target}: see schema-revision'
         )
     known = ctx.catalog.steps(target)
     place = chain.index(db.revision) + 1
     if place < chain.index(steps.FIRST):
         raise exceptions.SourceNotApplicable(
-            f'what the migrations up to {ctx.catalog.releases[0]} do is not '
-            'known: see schema-revision'
+            f'the effect of the migrations up to {ctx.catalog.releases[0]} '
+            'is not known: see schema-revision'
         )
     return {
         name: [

@@ -343,7 +343,7 @@ def _needs(
         if step.table not in schema.tables:
             what = step.table
             # MySQL lists the columns of a view, too.
-            why = 'is a view' if what in there else 'is not there'
+            why = 'is a view' if what in there else 'does not exist'
             yield what, f'table {what}, which it changes, {why}'
             return
         if (
@@ -351,7 +351,7 @@ def _needs(
             and step.column not in there[step.table]
         ):
             what = f'{step.table}.{step.column}'
-            yield what, f'column {what}, which it changes, is not there'
+            yield what, f'column {what}, which it changes, does not exist'
         if not _innodb(schema.tables[step.table]):
             # It ignores a foreign key, whatever it refers to.
             return
@@ -360,12 +360,15 @@ def _needs(
         return
     child = f'{step.table}.{step.columns[0]}'
     if parent not in schema.tables:
-        yield parent, f'table {parent}, to which {child} refers, is not there'
+        yield (
+            parent,
+            (f'table {parent}, to which {child} refers, does not exist'),
+        )
     elif _innodb(schema.tables[parent]) and not _has_key(
         schema, parent, step.references
     ):
         what = f'{parent} ({", ".join(step.references)})'
-        yield what, f'{what}, to which {child} refers, is no key'
+        yield what, f'{what}, to which {child} refers, is not a key'
 
 
 def _reads(
@@ -395,8 +398,8 @@ def _reads(
             if parent not in schema.tables and parent not in created:
                 yield (
                     parent,
-                    f'table {parent}, to which {child}.{column} refers, is '
-                    'not there',
+                    f'table {parent}, to which {child}.{column} refers, does '
+                    'not exist',
                 )
 
 

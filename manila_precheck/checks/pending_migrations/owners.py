@@ -49,8 +49,8 @@ class Owners(part.Part):
             revision, table = made
             yield wording.fails(
                 revision,
-                f'{found.account}, {_ACCOUNT}, may not make a table in the '
-                f'schema {found.schema}, as it does with {table}',
+                f'{found.account}, {_ACCOUNT}, may not create tables in the '
+                f'schema {found.schema}, but has to create {table}',
                 [
                     model.sql(
                         'postgresql',
@@ -66,8 +66,8 @@ class Owners(part.Part):
         whose = ', '.join(sorted(set(found.others.values())))
         limit = self._ctx.options.max_listed
         message = (
-            f'{wording.count(len(found.others), "table", "")} not of '
-            f'{found.account}, {_ACCOUNT}, but of {whose}: '
+            f'{wording.count(len(found.others), "table")} not owned by '
+            f'{found.account}, {_ACCOUNT}, but by {whose}: '
             f'{schema_diff.listed(sorted(found.others), limit)}; '
         )
         fails = self._refused(found)

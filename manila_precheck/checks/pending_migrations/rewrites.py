@@ -91,9 +91,9 @@ class Rewrites(part.Part):
         return model.Finding(
             model.Severity.WARNING if long else model.Severity.INFO,
             model.Subject('table', one.table),
-            f'revision {one.revision} writes table {one.table} anew, with '
-            f'{wording.count(rows, "row", "")}: {takes}, and {_size(size)} of '
-            'disk space on the database server beside the table',
+            f'revision {one.revision} rebuilds table {one.table}, which has '
+            f'{wording.count(rows, "row", "")}: {takes}, and {_size(size)} '
+            'of additional disk space on the database server',
             data={
                 'revision': one.revision,
                 'rows': rows,

@@ -55,13 +55,13 @@ class RowHazards(part.Part):
                 migrated_rows.ALLOCATIONS,
                 'share_servers',
                 f'{wording.count(rows.total, "row", "")} of share_servers '
-                f'without the share network subnet that is named: '
+                'that name a share network subnet that does not exist: '
                 f'{_named(rows)}',
                 [
                     model.advice(
                         'Set share_network_subnet_id to a subnet of its '
-                        'share network; or to NULL, where the share server '
-                        'is deleted.'
+                        'share network, or to NULL if the share server is '
+                        'deleted.'
                     )
                 ],
                 rows.total,
@@ -76,12 +76,12 @@ class RowHazards(part.Part):
             return
         message = (
             f'{wording.count(rows.total, "row", "")} of network_allocations '
-            f'without the share server that is named: {_named(rows)}'
+            f'that name a share server that does not exist: {_named(rows)}'
         )
         todo = [
             model.advice(
-                'Delete the row: the share server that the address was for '
-                'is gone.'
+                'Delete the row: the share server of the address no longer '
+                'exists.'
             )
         ]
         if migrated_rows.ALLOCATIONS in self._pending:
@@ -155,8 +155,8 @@ class RowHazards(part.Part):
                     revision,
                     table,
                     f'{wording.count(number, "row", "")} of {table} with a '
-                    f'date of zero in {column}, which MySQL does not take '
-                    f'again (error 1292)',
+                    f'zero date in {column}, which MySQL rejects when it '
+                    'rebuilds the table (error 1292)',
                     [
                         model.sql(
                             'mysql',
@@ -178,14 +178,14 @@ class RowHazards(part.Part):
         for rows, what, aspect in (
             (
                 migrated_rows.backups_without_zone(db, limit),
-                'no row of availability_zones has the name, and it becomes '
-                'NULL',
+                'no row of availability_zones has that name, and the zone '
+                'becomes NULL',
                 'no-zone',
             ),
             (
                 migrated_rows.backups_of_deleted_zone(db, limit),
                 'the first row of that name is soft-deleted, and its id is '
-                'taken',
+                'used',
                 'deleted-zone',
             ),
         ):
@@ -193,14 +193,14 @@ class RowHazards(part.Part):
                 yield model.Finding(
                     model.Severity.WARNING,
                     model.Subject('table', 'share_backups'),
-                    f'{wording.count(rows.total, "backup")} to lose the '
+                    f'{wording.count(rows.total, "backup")} will lose the '
                     f'availability zone at revision {migrated_rows.ZONES}, '
-                    f'since {what}: {_named(rows)}',
+                    f'because {what}: {_named(rows)}',
                     [
                         model.advice(
-                            'Set availability_zone to the name of a zone '
-                            'that is in use, or note it and set '
-                            'availability_zone_id afterwards.'
+                            'Set availability_zone to the name of an active '
+                            'zone, or note it and set availability_zone_id '
+                            'afterwards.'
                         )
                     ],
                     data={'rows': rows.total},

@@ -32,12 +32,12 @@ _RESTORE = model.advice(
 )
 _SEE = model.advice('See schema-revision.')
 _MISSING = model.advice(
-    'Let the account read it; or find out who dropped it, and take it from a '
-    'backup. See schema-revision.'
+    'Allow the account to read it; or find out who dropped it, and restore '
+    'it from a backup. See schema-revision.'
 )
 _DIALECT = model.advice(
-    'In [database] connection write mysql+pymysql:// in place of '
-    'mariadb+pymysql://; nothing else of the URL changes.'
+    'In [database] connection, replace mariadb+pymysql:// with '
+    'mysql+pymysql://; keep the rest of the URL.'
 )
 
 
@@ -56,8 +56,8 @@ def _to_collation(utf8: str) -> list[model.Remediation]:
     return [
         model.advice(
             'With the services stopped, dump the database and load it into '
-            'a new one with the collation that the migrations ask for; a '
-            f'character that {charset} does not have is lost:'
+            'a new one with the collation that the migrations need; '
+            f'characters that {charset} does not have are lost:'
         ),
         model.command(
             'mysqldump --single-transaction DATABASE | sed -E {} | '
@@ -85,9 +85,9 @@ def first_install() -> model.Finding:
     """Return that an empty database cannot be filled through this URL."""
     return _of_option(
         model.Severity.FAILURE,
-        '[database] connection is a mariadb:// URL: the migrations of '
-        'manila take the server for another one than MySQL, and '
-        '"manila-manage db sync" of an empty database fails',
+        "[database] connection is a mariadb:// URL: manila's migrations do "
+        'not recognize the server as MySQL, and "manila-manage db sync" of '
+        'an empty database fails',
         'first-install',
     )
 
@@ -98,7 +98,7 @@ def no_writes(refusal: read_only_server.Refusal) -> model.Finding:
     severity = model.Severity.FAILURE
     if refusal.passed:
         severity = model.Severity.INFO
-        words += 'this account may write in spite of it, others may not'
+        words += 'this account can still write, others cannot'
     else:
         words += (
             '"manila-manage db sync" fails, and so does every service that '
@@ -110,10 +110,10 @@ def no_writes(refusal: read_only_server.Refusal) -> model.Finding:
         words,
         [
             model.advice(
-                'Name the server that takes writes; or end it on this one, '
-                'if it is to be the primary. Where a proxy sends readings to '
-                'a replica, or the check reads from one on purpose, waive '
-                'this finding, and know that its rows may be older.'
+                'Point connection at a writable server, or turn read-only '
+                'mode off if this server should be the primary. If a proxy '
+                'sends reads to a replica, or the check reads from a replica '
+                'on purpose, waive this finding; its rows may be older.'
             )
         ],
         data={
@@ -162,7 +162,7 @@ class Stops(part.Part):
             )
             yield wording.fails(
                 half.revision,
-                f'{there} is there already',
+                f'{there} already exists',
                 [_SEE if on_postgresql else _RESTORE],
                 aspect='half-applied',
             )
@@ -188,9 +188,10 @@ class Stops(part.Part):
         if only and not list(hazards.undroppable(only, self._ctx.schema)):
             yield _of_option(
                 model.Severity.FAILURE,
-                f'"manila-manage db sync" fails at revision {name}: [database]'
-                ' connection is a mariadb:// URL, for which it does not drop '
-                'a foreign key before the column (error 1553)',
+                f'"manila-manage db sync" fails at revision {name}: '
+                '[database] connection is a mariadb:// URL, for which the '
+                'migration does not drop a foreign key before the column '
+                '(error 1553)',
                 name,
             )
         tables = self._ctx.catalog.tables(self._ctx.upgrade.target)
@@ -205,8 +206,8 @@ class Stops(part.Part):
             yield _of_option(
                 model.Severity.WARNING,
                 '[database] connection is a mariadb:// URL: times in the '
-                f'new tables ({", ".join(coarse)}) are kept without '
-                'fractions of a second',
+                f'new tables ({", ".join(coarse)}) are stored without '
+                'fractional seconds',
                 'precision',
             )
 
@@ -235,7 +236,7 @@ class Stops(part.Part):
                 yield wording.fails(
                     gone.revision,
                     f'it drops the foreign key {gone.name} of {gone.table}, '
-                    'which is not there (error 1091)',
+                    'which does not exist (error 1091)',
                     [model.advice('Create it again.')],
                     gone.name,
                 )
@@ -252,8 +253,8 @@ class Stops(part.Part):
                 model.Subject('database', 'engine'),
                 f'{wording.count(len(engines), "table")} not in InnoDB: '
                 f'{schema_diff.listed(engines, limit)}; a later migration '
-                'that refers to one fails, and until then nothing checks its '
-                'references',
+                'that refers to one fails, and its foreign keys are not '
+                'enforced',
                 _to_innodb(self._ctx.database, engines[:limit]),
                 data={'tables': len(engines)},
                 aspect='other',

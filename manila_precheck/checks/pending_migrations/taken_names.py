@@ -48,8 +48,8 @@ class TakenNames(part.Part):
             other = one.by.removeprefix('a foreign key of ')
             yield wording.fails(
                 one.revision,
-                f'{one.table} gets a foreign key {one.name}, and {one.by} has '
-                'that name (error 1005, errno 121)',
+                f'{one.table} gets a foreign key {one.name}, but {one.by} '
+                'has that name already (error 1005, errno 121)',
                 [
                     model.sql(
                         'mysql',
@@ -94,9 +94,9 @@ class TakenNames(part.Part):
                 continue
             yield wording.fails(
                 one.revision,
-                f'it creates table {one.table}, and {one.by} is there, which '
-                'PostgreSQL takes for the same name',
-                [model.advice('Rename it, or drop it.')],
+                f'it creates table {one.table}, but {one.by} exists, and '
+                'PostgreSQL uses one namespace for both',
+                [model.advice('Rename or drop it.')],
                 one.name,
             )
 
@@ -115,7 +115,7 @@ class TakenNames(part.Part):
                         [
                             model.advice(
                                 'Drop it, and create it again without the '
-                                'column when the upgrade is done.'
+                                'column after the upgrade.'
                             )
                         ],
                         f'{step.table}.{step.column} {what}',

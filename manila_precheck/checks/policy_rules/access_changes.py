@@ -173,7 +173,7 @@ class Access:
         return model.Finding(
             severity,
             model.Subject('role', wording.label(caller)),
-            f'{text}: {self._target} decides otherwise than {self._source}',
+            f'{text}: {self._target} decides differently from {self._source}',
             remedy,
             data=data,
             aspect=aspect,
@@ -221,7 +221,7 @@ class Access:
                 line = model.config('[oslo_policy]\n{} = False', name)
                 remedy = [*remedy, line]
         else:
-            why = f'{self._target} has no {name} and always enforces scopes'
+            why = f'{self._target} has no {name} and always enforces scope'
         subject = model.Subject(
             'option',
             f'oslo_policy/{name}',
@@ -240,11 +240,11 @@ class Access:
         people = [one.caller for one in found]
         opened = found[0].opened
         text = (
-            f'{rule.name} lets in {wording.who(people)}, whom '
-            f'{self._source} refuses'
+            f'{rule.name} admits {wording.who(people)}, whom {self._source} '
+            'rejects'
             if opened
-            else f'{rule.name} refuses {wording.who(people)}, whom '
-            f'{self._source} lets in'
+            else f'{rule.name} rejects {wording.who(people)}, whom '
+            f'{self._source} admits'
         )
         verdict = 'opened' if opened else 'lost'
         return model.Finding(

@@ -46,9 +46,14 @@ class Defaults:
                 Severity.WARNING,
                 rule.subject,
                 f'{rule.name} is a copy of the default of {self._source}, '
-                f'which {self._target} changes to {after.check!r}; the copy '
-                'keeps the old one',
-                [model.advice('Remove the rule, unless it is meant.')],
+                f'but {self._target} changes that default to '
+                f'{after.check!r}; the copy keeps the old one',
+                [
+                    model.advice(
+                        'Remove the rule, unless you want to keep the old '
+                        'default.'
+                    )
+                ],
                 data={'verdict': 'changed', 'default': after.check},
                 aspect='copy',
             )
@@ -58,7 +63,7 @@ class Defaults:
                 rule.subject,
                 f'{rule.name} overrides a default that {self._target} changes '
                 f'to {after.check!r}',
-                [model.advice('Hold the override against the new default.')],
+                [model.advice('Compare the override with the new default.')],
                 data={'verdict': 'changed', 'default': after.check},
                 aspect='default',
             )
@@ -72,7 +77,7 @@ class Defaults:
             yield model.Finding(
                 Severity.INFO,
                 rule.subject,
-                f'{rule.name} is what {self._target} has anyway',
+                f'{rule.name} is the same as the default of {self._target}',
                 [model.advice('Remove the rule from the file.')],
                 data={'verdict': 'redundant'},
                 aspect='copy',
@@ -92,12 +97,13 @@ class Defaults:
         return model.Finding(
             Severity.WARNING,
             rule.subject,
-            f'{rule.name} took tokens of {old} scope in {self._source} and '
-            f'takes those of {new} scope in {self._target}, override or not; '
+            f'{rule.name} accepted tokens of {old} scope in {self._source} '
+            f'and accepts those of {new} scope in {self._target}, whatever '
+            'the override says; '
             + (
-                'any other is refused'
+                'any other is rejected'
                 if enforced
-                else 'any other is refused once enforce_scope is on'
+                else 'any other is rejected once enforce_scope is on'
             ),
             data={'verdict': 'scope', 'before': old, 'after': new},
             aspect='scope',

@@ -52,8 +52,8 @@ class Files:
                     missing.line or None,
                 ),
                 f'policy_file = {missing.value} does not exist: manila runs '
-                'with its own policies alone',
-                [model.advice('Write the file, or remove the line.')],
+                'with its default policies only',
+                [model.advice('Create the file, or remove the line.')],
             )
         if self._files.old_default is not None:
             yield self._old_default(self._files.old_default)
@@ -82,8 +82,8 @@ class Files:
                     setting.file,
                     setting.line or None,
                 ),
-                f'[DEFAULT] {setting.name} is read by {self._source}, and '
-                f'{self._target} looks for it in [oslo_policy] alone: the '
+                f'[DEFAULT] {setting.name} is read by {self._source}, but '
+                f'{self._target} reads it only from [oslo_policy]: the '
                 f'overrides in {" and ".join(gone)} are lost',
                 [
                     model.config(
@@ -106,7 +106,8 @@ class Files:
                 Severity.INFO,
                 document,
                 f'{document.path} is ignored: no option names it, and '
-                f'neither {self._source} nor {self._target} looks for it',
+                f'neither {self._source} nor {self._target} reads it by '
+                'default',
                 [model.advice('Remove it.')],
             )
         if after:

@@ -157,7 +157,7 @@ class Worlds:
     def _too_many(self, what: str) -> exceptions.SourceUnusable:
         files = ' and '.join(document.path for document in self._files())
         return exceptions.SourceUnusable(
-            f'{files}: who gains or loses access is not judged: there are '
+            f'{files}: who gains or loses access was not checked: there are '
             f'more than {what}'
         )
 

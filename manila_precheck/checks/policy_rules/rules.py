@@ -79,7 +79,7 @@ class Rules:
             yield model.Finding(
                 Severity.FAILURE,
                 rule.subject,
-                f'{rule.name}: {rule.check!r} is no check string; every '
+                f'{rule.name}: {rule.check!r} is not a check string; every '
                 'request fails with 500',
                 self._written_anew(rule),
                 data={'verdict': 'invalid'},
@@ -92,9 +92,10 @@ class Rules:
                 rule.subject,
                 f'{rule.name}: {rule.check!r} cannot be parsed; '
                 + (
-                    'behind "not", what is not understood allows everyone'
+                    'behind "not", a check that cannot be parsed allows '
+                    'everyone'
                     if opens
-                    else 'what is not understood allows nobody'
+                    else 'a check that cannot be parsed allows nobody'
                 ),
                 self._written_anew(rule),
                 data={'verdict': 'invalid'},
@@ -105,8 +106,8 @@ class Rules:
             yield model.Finding(
                 Severity.FAILURE,
                 rule.subject,
-                f'{rule.name} has nothing behind it: everyone is allowed (an '
-                'unquoted ! is nothing to YAML)',
+                f'{rule.name} is empty: everyone is allowed (YAML reads an '
+                'unquoted ! as empty)',
                 [model.rule(rule.name, '!')],
                 data={'verdict': 'open'},
                 aspect='empty',
@@ -143,12 +144,13 @@ class Rules:
         gone = (
             f'{self._source} has it'
             if reference in self._ctx.catalog.policies(self._source)
-            else f'{self._source} has none such either'
+            else f'nor does {self._source}'
         )
         effect = (
-            'the rule denies'
+            'the rule denies every request'
             if closed
-            else f'rule {default!r} decides instead, and may let others in'
+            else f'rule {default!r} applies instead and may grant access to '
+            'more users'
         )
         own = registered.get(rule.name)
         yield model.Finding(
@@ -202,9 +204,9 @@ class Rules:
         return model.Finding(
             Severity.WARNING,
             rule.subject,
-            f'{rule.name} refers to itself, or to a rule that refers to it: a '
-            'request that comes to it fails with 500',
-            [model.advice('Take the reference out of one of the rules.')],
+            f'{rule.name} refers to itself, or to a rule that refers to it: '
+            'a request that evaluates it fails with 500',
+            [model.advice('Remove the reference from one of the rules.')],
             data={'verdict': 'cycle'},
             aspect='cycle',
         )
@@ -222,8 +224,8 @@ class Rules:
             return model.Finding(
                 Severity.WARNING,
                 rule.subject,
-                f'{rule.name} is gone in {self._target}: the override has no '
-                'effect any more',
+                f'{rule.name} was removed in {self._target}: the override no '
+                'longer has an effect',
                 [model.advice('Remove the rule from the file.')],
                 data={'verdict': 'removed'},
             )
@@ -238,8 +240,8 @@ class Rules:
         return model.Finding(
             Severity.INFO,
             rule.subject,
-            f'{rule.name} is a rule of neither {self._source} nor '
-            f'{self._target}, and no rule refers to it: it has no effect',
+            f'{rule.name} has no effect: neither {self._source} nor '
+            f'{self._target} has such a rule, and no rule refers to it',
             [
                 model.advice(
                     f'Did you mean {near[0]}?'

@@ -97,7 +97,7 @@ def _suffix(targets: set[str]) -> str:
         return ' on other projects'
     if 'other' in targets:
         return ' on every project'
-    return '' if 'own' in targets else ' on what others own'
+    return '' if 'own' in targets else ' on resources of others'
 
 
 def _listed(words: list[str]) -> str:

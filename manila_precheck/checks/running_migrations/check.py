@@ -42,29 +42,30 @@ class _Words(NamedTuple):
 _WORDS = {
     Phase.CALL: _Words(
         model.Severity.FAILURE,
-        'is inside a call of manila-share: if the service stops before the '
-        'call ends, nothing resumes it',
-        'was cut off inside a call of manila-share, and nothing resumes it',
+        'runs inside a call of manila-share: if the service stops before the '
+        'call returns, nothing resumes it',
+        'was interrupted inside a call of manila-share, and nothing resumes '
+        'it',
     ),
     Phase.COPY: _Words(
         model.Severity.FAILURE,
-        'is being copied by manila-data: when any manila-data starts, '
-        'whatever its host, it becomes data_copying_error',
-        'was being copied by manila-data, and becomes data_copying_error '
-        'when any manila-data starts, whatever its host',
+        'is being copied by manila-data: as soon as manila-data starts on '
+        'any host, its state becomes data_copying_error',
+        'was being copied by manila-data: as soon as manila-data starts on '
+        'any host, its state becomes data_copying_error',
     ),
     Phase.DRIVER: _Words(
         model.Severity.WARNING,
-        'is done by the storage; manila-share resumes it after a restart, '
-        "if the target release's driver can",
-        'is done by the storage; manila-share resumes it when it starts, if '
-        "the target release's driver can",
+        'is done by the storage system; manila-share resumes it after a '
+        'restart if the driver of the target release supports that',
+        'is done by the storage system; manila-share resumes it when it '
+        'starts if the driver of the target release supports that',
     ),
     Phase.WAITING: _Words(
         model.Severity.WARNING,
         'waits for an operator to complete it',
-        'waits for an operator to complete it, which needs the services; it '
-        'keeps through the upgrade',
+        'waits for an operator to complete it, which needs the services; the '
+        'upgrade does not change it',
     ),
 }
 
@@ -86,29 +87,29 @@ _REFERENCE = (
 class RunningMigrations(check.Check):
     """A share or a share server is in the middle of a migration.
 
-    What a restart of the services does to it depends on its state
-    (``task_state``), the same ten states in every release from 12 on:
+    What happens to it when the services restart depends on its state
+    (``task_state``), one of the same ten states in every release from 12 on:
 
     - waiting for ``migration complete`` (migration_driver_phase1_done,
-      data_copying_completed): it keeps, and can be completed after the
-      upgrade;
-    - done by the storage (migration_driver_in_progress): manila-share
+      data_copying_completed): it keeps its state and can be completed after
+      the upgrade;
+    - done by the storage system (migration_driver_in_progress): manila-share
       resumes it, through a periodic task, when it starts;
     - copied by manila-data (data_copying_starting, _in_progress,
-      _completing): every manila-data that starts, on whatever host, sets
-      all of them to data_copying_error, and the instances stay behind in
-      status migrating and migrating_to;
+      _completing): when manila-data starts on any host, it sets all of them
+      to data_copying_error, and the instances stay behind in status migrating
+      and migrating_to;
     - inside a call of manila-share (migration_starting, _in_progress,
       _completing, _driver_starting, and migration_cancel_in_progress of a
-      share server): nothing resumes it, nothing resets it.
+      share server): nothing resumes or resets it.
 
-    Final states (success, error, cancelled) are passed over; an instance
-    that one of them left in status migrating is told by
-    ``in-flight-operations``. How far a copy is, the database does not say:
-    the first command of each finding asks the service that works on it.
+    Final states (success, error, cancelled) are ignored; an instance that one
+    of them left in status migrating is reported by ``in-flight-operations``.
+    The database does not contain the progress of a copy: the first command of
+    each finding asks the service that works on it.
 
-    At stage plan all of them are WARNING: they can still end. At stage
-    stopped the last two are FAILURE, as they were cut off.
+    At stage plan all of them are WARNING: they can still finish. At stage
+    stopped the last two are FAILURE, because they were interrupted.
     """
 
     id = 'running-migrations'
@@ -144,8 +145,8 @@ class RunningMigrations(check.Check):
                     ),
                     f'{kind} in {state}: {left[state]} more than the '
                     f'{total - left[state]} that max_listed of '
-                    f'[manila_precheck] lets through, {total} in all',
-                    [model.advice('Raise max_listed to see each.')],
+                    f'[manila_precheck] allows, {total} in all',
+                    [model.advice('Raise max_listed to list each one.')],
                     data={'task_state': state, 'total': total},
                     aspect='more',
                 )
@@ -193,7 +194,9 @@ def _remediation(
     if stopped:
         todo.append(model.advice('Once the services of the target run:'))
     if kind == 'share server' and not one.source.id:
-        todo.append(model.advice('Its source is in no migration; give it up:'))
+        todo.append(
+            model.advice('Its source is not being migrated; cancel it:')
+        )
         todo.extend(_reset(kind, one))
         return todo
     if phase is Phase.WAITING:
@@ -202,16 +205,16 @@ def _remediation(
         # The copy is given up by then, and manila refuses to show it.
         todo.append(model.command(migration + ' show {}', one.id))
     if one.state in _CANCELLABLE and not (stopped and phase is Phase.COPY):
-        todo.append(model.advice('Or give it up:'))
+        todo.append(model.advice('Or cancel it:'))
         todo.append(model.command(migration + ' cancel {}', one.id))
     elif stopped or phase is Phase.CALL:
-        todo.append(model.advice('If it does not move any more:'))
+        todo.append(model.advice('If it no longer makes progress:'))
         todo.extend(_reset(kind, one))
     if phase is Phase.WAITING and not (one.source.id and one.destination.id):
         todo.append(
             model.advice(
-                'One end of it is missing: manila refuses both then. In that '
-                'case:'
+                'If one end of the migration is missing, manila rejects both '
+                'commands. In that case:'
             )
         )
         todo.extend(_reset(kind, one))
@@ -233,8 +236,8 @@ def _reset(
             )
         if one.destination.id:
             yield model.advice(
-                'Look which instance holds the data, then delete the other: '
-                f'{one.destination.id} is the destination.'
+                'Find out which instance holds the data, then delete the '
+                f'other: {one.destination.id} is the destination.'
             )
         return
     # Without --status the command sets it to active.

@@ -26,25 +26,26 @@ from manila_precheck.evidence.database import schema_diff
 _SYNC = model.command('manila-manage db sync')
 
 _INDEX = model.advice(
-    'Create it again as a new database of the release has it; without it '
-    'manila is slow, or takes the same thing twice.'
+    'Create it as in a new database of this release; without it manila is '
+    'slow or accepts duplicates.'
 )
 
 _KEY = model.advice(
-    'Find out who dropped it, or which engine ignored it, and create it '
-    'again: a later migration may drop it by its name, or need it.'
+    'Find out who dropped it, or which storage engine ignored it, and create '
+    'it again: a later migration may need it or drop it by name.'
 )
 
 _RESTORE = model.advice(
     'Restore the backup that was made before the "manila-manage db sync" '
-    'that failed: MySQL does not take back half of a migration.'
+    'that failed: MySQL does not roll back half of a migration.'
 )
 
 # Its migrations are one transaction (manila 16.0.0 to 23.0.1,
 # db/migrations/alembic/env.py).
 _RESTORE_POSTGRESQL = model.advice(
-    'Find out who changed it: a "manila-manage db sync" that fails leaves '
-    'nothing behind on PostgreSQL. Else restore the backup of before.'
+    'Find out who changed it: on PostgreSQL a failed "manila-manage db sync" '
+    'leaves nothing behind. Otherwise restore the backup that was made '
+    'before it.'
 )
 
 
@@ -53,29 +54,28 @@ class SchemaRevision(check.Check):
 
     ``alembic_version`` holds one row: the last migration that was applied.
     It is compared with the migrations of the target release, and the tables,
-    columns, indexes and foreign keys with what that revision has. MySQL
-    cannot take back a migration that failed half way: its tables stay, the
-    revision does not move, and the next ``manila-manage db sync`` fails on
-    what is there already. PostgreSQL takes it back as a whole; there it is
-    the revision that somebody set back, and stamping it anew is the remedy.
-    So a revision that is not recorded and of which
-    something is there is a finding of its own (``#half-applied``), with what
-    is there and what is not.
+    columns, indexes and foreign keys are compared with those of that revision.
+    MySQL cannot roll back a migration that failed half way: its tables stay,
+    the revision does not change, and the next ``manila-manage db sync`` fails
+    on what already exists. PostgreSQL rolls it back as a whole; if it is
+    found there, the revision was set back, and stamping it again is the
+    remedy. A revision that is not recorded but applied in part is therefore a
+    separate finding (``#half-applied``), with what exists and what does not.
 
-    An empty database is a first install: nothing to judge before
+    An empty database is a first install: there is nothing to check before
     ``manila-manage db sync``. On MySQL a table that the account may not read
     looks missing. The names of indexes and keys are not compared, nor types;
-    a further index or column is no finding.
+    an additional index or column is not reported.
 
-    At plan and stopped: INFO for the migrations that are pending, by name,
+    At plan and stopped: INFO for the pending migrations, by name,
     for tables that manila does not have, and for parameters of the
-    connection URL that are not used, since they could write
-    (``init_command``); WARNING when a ``db sync`` ended
-    between two releases, when the revision is from before 12.0.0, and for
-    missing indexes and foreign keys; FAILURE when the revision is unknown,
-    missing, newer than the target or there more than once, when tables or
-    columns are missing, and when some of a pending migration are there
-    already. At upgraded also FAILURE when the database is empty or not at the
+    connection URL that are ignored because they could write
+    (``init_command``); WARNING if a ``db sync`` ended
+    between two releases, if the revision is from before 12.0.0, and for
+    missing indexes and foreign keys; FAILURE if the revision is unknown,
+    missing, newer than the target or there more than once, if tables or
+    columns are missing, and if parts of a pending migration exist
+    already. At upgraded also FAILURE if the database is empty or not at the
     target's head.
     """
 
@@ -110,7 +110,7 @@ class SchemaRevision(check.Check):
                 f'({", ".join(db.revisions)}) and must hold one',
                 [
                     model.advice(
-                        'Find out which one is applied and delete the '
+                        'Find out which one was applied, and delete the '
                         'others from alembic_version.'
                     )
                 ],
@@ -124,8 +124,8 @@ class SchemaRevision(check.Check):
             model.Severity.INFO,
             model.Subject('option', 'database/connection'),
             f'the URL of the database has {listed}, which manila uses and '
-            'this program does not: a session that is read only takes from '
-            'it where the server is and how to log in',
+            'manila-precheck ignores: its read-only session uses only the '
+            'address of the server and the credentials from the URL',
             data={'parameters': listed},
             aspect='parameters',
         )
@@ -166,11 +166,11 @@ class SchemaRevision(check.Check):
         if revision not in chain:
             yield self._failure(
                 f'the database is at revision {revision} of {within[0]}, '
-                f'which is newer than {target}: there is no way back',
+                f'which is newer than {target}: manila has no downgrade',
                 [
                     model.advice(
-                        'Pass the --target-release that is meant. Back to '
-                        f'{target} leads a backup of it alone.'
+                        'Pass the intended --target-release. Only a backup '
+                        f'of {target} leads back to it.'
                     )
                 ],
                 data={'revision': revision, 'release': within[0].name},
@@ -203,7 +203,7 @@ class SchemaRevision(check.Check):
                 model.Subject('table', connection.VERSION_TABLE),
                 f'the database is at revision {revision}, in the middle of '
                 f'the migrations of {within[0]}: a "manila-manage db sync" '
-                'did not come to its end',
+                'did not finish',
                 [_SYNC],
                 aspect='between',
             )
@@ -233,8 +233,8 @@ class SchemaRevision(check.Check):
             message,
             [
                 model.advice(
-                    'See that it is the database of manila, and of a '
-                    'release that this program knows.'
+                    "Check that it is manila's database and belongs to a "
+                    'release that manila-precheck knows.'
                 )
             ],
             data=data,
@@ -246,8 +246,8 @@ class SchemaRevision(check.Check):
             model.Severity.WARNING,
             model.Subject('table', connection.VERSION_TABLE),
             f'the database is at revision {revision}, from before {oldest}, '
-            'the oldest release that this program knows',
-            [model.advice(f'Upgrade to {oldest} first, and check again.')],
+            'the oldest release that manila-precheck knows',
+            [model.advice(f'Upgrade to {oldest} first, then run this again.')],
             data={'revision': revision},
             aspect='before',
         )
@@ -267,17 +267,17 @@ class SchemaRevision(check.Check):
             words += f' and lacks {schema_diff.listed(half.missing, limit)}'
             what = 'it failed half way'
             if on_postgresql:
-                what = 'PostgreSQL leaves no half of a migration that fails'
+                what = 'PostgreSQL leaves nothing of a migration that fails'
         else:
             what = 'it was not recorded, or failed in its last step'
             if on_postgresql:
-                what = 'it was done, and the revision was set back'
+                what = 'it was applied, and the revision was set back'
         if on_postgresql and half.revision in whole:
             todo = [
                 model.advice(
-                    'See that its tables and columns are as '
-                    f'{ctx.upgrade.target} makes them; then record all that '
-                    'was done, by its manila-manage:'
+                    'Check that its tables and columns are as '
+                    f'{ctx.upgrade.target} creates them; then record the '
+                    'migrations that were applied with its manila-manage:'
                 ),
                 model.command('manila-manage db stamp {}', whole[-1]),
             ]
@@ -286,7 +286,7 @@ class SchemaRevision(check.Check):
             model.Subject('revision', half.revision),
             f'the database is at revision {revision}, but {words} of '
             f'{half.revision}: {what}, and "manila-manage db sync" fails on '
-            'what is there already',
+            'what already exists',
             todo,
             data={
                 'revision': revision,
@@ -311,7 +311,7 @@ class SchemaRevision(check.Check):
         at = f'the database is at revision {revision} and'
         if found.columns:
             yield self._failure(
-                f'{at} lacks {schema_diff.listed(found.columns, limit)}; or '
+                f'{at} lacks {schema_diff.listed(found.columns, limit)}, or '
                 'the account may not read them',
                 [_restore(db)],
                 aspect='missing',

@@ -45,44 +45,44 @@ ROWS_A_LOOK_UP = 400
 class SoftDeletedRows(check.Check):
     """A table holds rows that manila marked as deleted and never removed.
 
-    manila deletes nothing: it marks rows (``deleted``, ``deleted_at``), and
-    they stay until ``manila-manage db purge`` runs. A migration that
+    manila does not delete rows: it marks them (``deleted``, ``deleted_at``),
+    and they stay until ``manila-manage db purge`` runs. A migration that
     rebuilds a table copies them too, at about 25 microseconds a row on
     MariaDB, while the services are down. The purge takes far longer: it
     removes about 200 rows a second, up to 2026.1 in one transaction over all
     tables, whose locks and memory (hundreds of megabytes for a million rows)
-    grow with the rows. So a large one belongs days before the upgrade, and
-    above ``purge_batch_rows`` a sequence of ages is proposed, the oldest
-    first (``soft-deleted-rows[purge]``).
+    grow with the rows. Therefore run a large purge days before the upgrade;
+    above ``purge_batch_rows`` the check proposes several runs with decreasing
+    ages (``soft-deleted-rows[purge]``).
 
-    Each table says what the purge of the release that runs now deletes at
-    ``purge_age_days``, and what it leaves and why: rows deleted since, rows
-    without a deleted_at, rows whose ``deleted`` is not their own id (2026.2
-    asks for that), and rows that a row which stays refers to. Those the
-    purge skips, and still exits with 0. Some rows go with what they belong
-    to. Shares in the recycle bin are live data.
+    For each table, the finding states what the purge of the running release
+    deletes at ``purge_age_days``, and what it leaves and why: rows deleted
+    since, rows without a deleted_at, rows whose ``deleted`` is not their own
+    id (2026.2 requires that), and rows that a remaining row refers to. The
+    purge skips those and still exits with 0. Some rows are deleted together
+    with the rows that they belong to. Shares in the recycle bin are live data.
 
-    Up to 2026.1 a purge looks at deleted_at alone and deletes live rows that
-    have one: they are a finding of their own (``#restored``). Live rows that
+    Up to 2026.1 a purge considers only deleted_at and deletes live rows that
+    have one: they are a separate finding (``#restored``). Live rows that
     refer to a soft-deleted one may lose that reference, which becomes NULL:
-    a finding too (``#detached``). No purge is proposed while there are any
-    of either.
+    a separate finding too (``#detached``). No purge is proposed while there
+    are any of either.
 
-    The tables are read once, in pieces of a fraction of a second each; beside
-    services that write, after each piece comes a rest of twice its time. To
-    follow the foreign keys, each row that stays is looked up in the tables
-    that it refers to. A database of more than 2000000 rows has one look-up
-    for 400 of its rows, the smallest tables first, unless
-    ``follow_all_references`` is set: a finding names what was left out, and
-    says "up to". What does not fit into ``database_time_seconds``, and with
-    ``--quick`` every large table, is read in a few places: the finding says
-    which part was read, what it holds at least, and about how much that
-    makes of all.
+    The tables are read once, in pieces of a fraction of a second each; next
+    to services that write, each piece is followed by a pause of twice its
+    time. To follow the foreign keys, each remaining row is looked up in the
+    tables that it refers to. In a database of more than 2000000 rows there is
+    one look-up for 400 of its rows, the smallest tables first, unless
+    ``follow_all_references`` is set: a finding names what was left out and
+    gives upper bounds. What does not fit into ``database_time_seconds``, and
+    with ``--quick`` every large table, is read in a few places: the finding
+    states which part was read, how many rows it holds at least, and an
+    estimate for the whole table.
 
     WARNING: ``warning_rows`` soft-deleted rows or more, or
     ``warning_percent`` of the table or more; live rows that a purge would
-    delete or change. INFO: fewer. Never FAILURE: volume makes an upgrade
-    slow, it stops none.
+    delete or change. INFO: fewer. Never FAILURE: the volume makes an upgrade
+    slow but does not stop it.
     """
 
     id = 'soft-deleted-rows'
@@ -100,39 +100,40 @@ class SoftDeletedRows(check.Check):
                 'warning_rows',
                 default=10000,
                 min=1,
-                help='How many soft-deleted rows in one table are a warning. '
-                'A purge takes about a minute for the default.',
+                help='The number of soft-deleted rows in one table from '
+                'which on the check warns. A purge of the default number '
+                'takes about a minute.',
             ),
             cfg.IntOpt(
                 'warning_percent',
                 default=90,
                 min=1,
                 max=100,
-                help='Which share of a table, in percent, is a warning when '
-                'it is soft-deleted. It counts only where at least '
-                f'{findings.PERCENT_MIN_ROWS} rows are.',
+                help='The percentage of soft-deleted rows in one table from '
+                'which on the check warns. It applies only to tables with '
+                f'at least {findings.PERCENT_MIN_ROWS} rows.',
             ),
             cfg.IntOpt(
                 'purge_age_days',
                 default=30,
                 min=1,
-                help='How many days ago rows must have been deleted for the '
-                'proposed purge to take them.',
+                help='The age in days that the proposed purge uses: it '
+                'deletes rows that were soft-deleted longer ago.',
             ),
             cfg.IntOpt(
                 'purge_batch_rows',
                 default=50000,
                 min=1,
-                help='How many rows one run of the purge may delete before a '
-                'sequence of ages is proposed. A run takes about four '
-                'minutes for the default.',
+                help='The number of rows that one run of the purge may '
+                'delete before the check proposes several runs with '
+                'decreasing ages. A run of the default number takes about '
+                'four minutes.',
             ),
             cfg.BoolOpt(
                 'follow_all_references',
                 default=False,
-                help='Look up what refers to soft-deleted rows in tables of '
-                'any size, which takes several times as long on a large '
-                'site.',
+                help='Look up references to soft-deleted rows in tables of '
+                'any size. On a large site this takes several times as long.',
             ),
         )
 
@@ -141,7 +142,7 @@ class SoftDeletedRows(check.Check):
         db, age = ctx.database, ctx.options_of(self.id).purge_age_days
         refused = [
             f'{db.words} shows no table {table}, which {ctx.upgrade.source} '
-            'has: the account may not read it, or it is missing'
+            'has: it is missing, or the account may not read it'
             for table in _expected(ctx)
             if not db.has_table(table)
         ]

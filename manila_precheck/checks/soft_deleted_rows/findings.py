@@ -77,13 +77,13 @@ def restored(table: table_summary.TableSummary, age: int) -> model.Finding:
     return model.Finding(
         model.Severity.WARNING,
         model.Subject('table', table.name),
-        f'table {table.name}: a purge at {age} days would delete '
-        f'{live} live rows, whose deleted_at is set',
+        f'table {table.name}: a purge at {age} days would delete {live} live '
+        'rows, because their deleted_at is set',
         [
             model.advice(
                 'Do not run "manila-manage db purge" before their '
                 f'deleted_at is NULL, or before {marked}, whose purge '
-                'leaves live rows alone.'
+                'does not delete live rows.'
             )
         ],
         [_BUG],
@@ -103,13 +103,13 @@ def detached(table: table_summary.TableSummary, age: int) -> model.Finding:
     return model.Finding(
         model.Severity.WARNING,
         model.Subject('table', table.name),
-        f'table {table.name}: a purge at {age} days would set {columns} '
-        f'to NULL in {count} live rows, since what they refer to is '
+        f'table {table.name}: a purge at {age} days would set {columns} to '
+        f'NULL in {count} live rows, because the rows that they refer to are '
         'soft-deleted',
         [
             model.advice(
-                'Do not run "manila-manage db purge" before you know '
-                'why: live rows refer to what manila takes for deleted.'
+                'Do not run "manila-manage db purge" before you know why: '
+                'live rows refer to rows that manila considers deleted.'
             )
         ],
         data={'live_but_detached': count, 'columns': columns},

@@ -55,12 +55,11 @@ def cut(
         f'about {_duration(seconds)} at {purge_batches.ROWS_PER_SECOND} rows '
         f'a second, as measured on MariaDB; {scope} one transaction, so '
         f'{len(runs)} runs of about {largest} rows, '
-        f'{_duration(largest // purge_batches.ROWS_PER_SECOND)} each at most, '
-        'hold their locks for less',
+        f'{_duration(largest // purge_batches.ROWS_PER_SECOND)} each at '
+        'most, hold their locks for a shorter time',
         [
             model.advice(
-                'Where there are findings "#restored" or "#detached", '
-                'see to them first.'
+                'Resolve findings "#restored" and "#detached" first.'
             ),
             model.command(
                 'for age in '

@@ -64,7 +64,7 @@ def todo(
         return model.advice(f'At {age} days there is nothing to purge.')
     if not safe:
         return model.advice(
-            'See the findings "#restored" and "#detached" first.'
+            'Resolve the findings "#restored" and "#detached" first.'
         )
     if large:
         return model.advice('See the finding soft-deleted-rows[purge].')
@@ -86,11 +86,13 @@ def counted(table: TableSummary, today: datetime.date) -> str:
         words += f' ({rows.oldest:%Y-%m-%d} to {rows.newest:%Y-%m-%d}'
         # A day may begin earlier on another server.
         if rows.newest > today + datetime.timedelta(days=1):
-            words += ', which is in the future: no purge takes them before'
+            words += (
+                ', which is in the future: no purge deletes them before then'
+            )
         words += ')'
     if rows.no_date:
         words += (
-            f', {rows.no_date} of them with a deleted_at that is no date, '
+            f', {rows.no_date} of them with a deleted_at that is not a date, '
             'such as 0000-00-00'
         )
     return words
@@ -107,16 +109,16 @@ def purged(table: TableSummary, age: int) -> str:
     words = f'a purge at {age} days deletes {table.deletes}'
     if held.unread:
         words = (
-            f'a purge at {age} days deletes up to {table.deletes}, less '
-            f'what rows of {", ".join(held.unread)} refer to, which was not '
-            'looked up'
+            f'a purge at {age} days deletes up to {table.deletes}, less the '
+            f'rows that rows of {", ".join(held.unread)} refer to (not '
+            'looked up)'
         )
     if held.taken:
         words += f', {held.taken} of them along with others'
     reasons = (
         (rows.young, 'deleted since'),
         (rows.undated, 'without deleted_at'),
-        (rows.unmarked, 'whose deleted is not what it looks for'),
+        (rows.unmarked, 'whose value of deleted it does not match'),
         (held.kept, f'that {" and ".join(held.by)} refers to'),
     )
     left = [f'{count} {why}' for count, why in reasons if count]

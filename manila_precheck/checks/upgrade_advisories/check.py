@@ -40,49 +40,49 @@ _AFTER = model.advice('Once the services of the target run:')
 # While the services are down, none of their processes tells.
 _SERVED = [
     model.advice(
-        'Set api_server of [manila_precheck_upgrade_advisories] to what '
+        'Set api_server in [manila_precheck_upgrade_advisories] to what '
         'serves the API when it runs: program, script or application.'
     )
 ]
 
 
 class UpgradeAdvisories(check.Check):
-    """A release on the way behaves differently, in a way that matters here.
+    """A release of this upgrade changes behavior that this deployment uses.
 
     Some changes break no line of the configuration and no row of the
-    database, and yet the service is another one after the upgrade: a default
-    becomes stricter, a server or a script goes away, shares are busy at the
-    first start. Each of them is an advisory with the release that brought it
-    and the conditions under which it touches a deployment: the driver of a
-    back end, an option that is set or left at its default, rows of the
-    database. An advisory is a finding when the upgrade crosses its release
-    and all its conditions hold; one about back ends is a finding of each
-    back end.
+    database, and yet the service behaves differently after the upgrade: a
+    default becomes stricter, a server or a script is removed, shares are busy
+    at the first start. Each of them is an advisory with the release that
+    introduced it and the conditions under which it affects a deployment: the
+    driver of a back end, an option that is set or left at its default, rows
+    of the database. An advisory is reported if the upgrade includes its
+    release and all its conditions hold; one about back ends is reported for
+    each back end.
 
     Files with a section [keystone_authtoken], or with an option that only
-    the API reads, count as those of a host with the API. What serves it there
-    is not written in manila.conf. It is looked for in the processes that run
-    and in the configuration of Apache and uWSGI on this machine (below
+    the API reads, count as those of an API host. manila.conf does not state
+    what serves the API there. The check detects it from the running processes
+    and from the configuration of Apache and uWSGI on this machine (below
     ``/etc/apache2``, ``/etc/httpd``, ``/etc/uwsgi``, and in
-    ``/etc/manila/*uwsgi*``), and, while no process of it runs, in the units
-    that systemd starts with the machine; where none of them tells, the
-    finding says so. In a container beside the one of the API say it in
+    ``/etc/manila/*uwsgi*``) and, while no process of the API runs, from the
+    units that systemd starts at boot; if none of them shows it, the finding
+    states that. In a container next to the one of the API, set
     ``api_server``.
 
-    Advisories that count rows are not judged without a database. Those whose
-    other conditions hold are then named in one finding (``rows#unjudged``).
+    Advisories that count rows are not checked without a database. Those whose
+    other conditions hold are then listed in one finding (``rows#unjudged``).
 
-    FAILURE: the API does not start in the target, by what serves it here.
-    WARNING: something stops working, or works differently, unless it is seen
-    to. INFO: worth knowing; it matters to some of the deployments only, and
-    which ones cannot be told from here, or the next release brings it.
+    FAILURE: the API does not start in the target, given what serves it here.
+    WARNING: something stops working, or works differently, unless you act.
+    INFO: worth knowing; it affects only some deployments, and the check cannot
+    tell which, or the next release introduces it.
 
-    At stopped no process of the API runs: unless a unit that is enabled, a
-    file of a web server, or ``api_server``, says what serves it, the FAILURE
-    is a WARNING.
+    At stopped no process of the API runs: unless an enabled unit, a file of a
+    web server or ``api_server`` shows what serves it, the FAILURE is a
+    WARNING.
 
-    What to do: what the finding says. Some lines can be written before the
-    upgrade, and then the finding is gone.
+    What to do: follow the finding. Some lines can be written before the
+    upgrade; the finding then disappears.
     """
 
     id = 'upgrade-advisories'
@@ -106,11 +106,11 @@ class UpgradeAdvisories(check.Check):
                         'application',
                         'manila.wsgi.api:application in a web server',
                     ),
-                    ('unknown', 'nobody knows, and nothing is looked at'),
+                    ('unknown', 'unknown; what depends on it is not checked'),
                 ],
-                help='What serves the API. Not set: it is looked for in what '
-                'runs on this machine, and in the configuration of its web '
-                'servers.',
+                help='What serves the API. If not set, it is detected from '
+                'the processes on this host and from the configuration of '
+                'its web servers.',
             ),
         )
 
@@ -133,8 +133,8 @@ class UpgradeAdvisories(check.Check):
         return model.Finding(
             model.Severity.INFO,
             model.Subject('database', 'rows'),
-            'no database is configured, so that what depends on its rows was '
-            f'not judged: {", ".join(ids)}',
+            'no database is configured, so advisories that depend on its '
+            f'rows were not checked: {", ".join(ids)}',
             [
                 model.advice(
                     'Run it where [database] connection is set, on a host '
@@ -345,7 +345,7 @@ class _Judge:
                 message += self._place(advisory.served_by)
             else:
                 severity = min(severity, model.Severity.WARNING)
-                message += '; what serves it here cannot be seen'
+                message += '; manila-precheck cannot see what serves it here'
                 if self._ctx.stage is model.Stage.STOPPED:
                     todo += _SERVED
         finding = model.Finding(
@@ -375,7 +375,7 @@ class _Judge:
         ]
         if files:
             return f'; {" and ".join(files)} names it'
-        return '; it serves the API here'
+        return '; it serves the API on this host'
 
     def _subject(
         self,

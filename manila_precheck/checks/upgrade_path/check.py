@@ -32,51 +32,51 @@ _CADENCE = (
 _SCHEMA_REVISION = 'schema-revision'
 
 _CORRECT = model.advice(
-    'Correct [database] connection or --source-release; leave the latter out '
-    'and the database tells.'
+    'Correct [database] connection or --source-release; without '
+    '--source-release the revision of the database is used.'
 )
 
 
 class UpgradePath(check.Check):
-    """The upgrade is no hop that OpenStack supports, or is not known.
+    """OpenStack does not support this upgrade in one step, or it is not known.
 
     An upgrade goes to the next release, or from a SLURP release to the next
-    SLURP release (2023.1, 2024.1, 2025.1, 2026.1). Any other hop is tested
-    by nobody: code that migrates data or reads deprecated names is removed
-    after one SLURP cycle. A vendor may support another one, as Red Hat does
+    SLURP release (2023.1, 2024.1, 2025.1, 2026.1). Nobody tests any other
+    step: code that migrates data or reads deprecated names is removed
+    after one SLURP cycle. A vendor may support another step, as Red Hat does
     from wallaby (17.1) to 2023.1 (18.0): ``--vendor-path wallaby:2023.1``
     declares it.
 
-    The source release is read from the revision of the database, else from
+    The source release is taken from the revision of the database, else from
     the installed manila, else from ``--source-release``. The target is
-    ``--target-release``, else the installed manila when it is newer than
+    ``--target-release``, else the installed manila if it is newer than
     the source, else the release after the source, which is then assumed.
-    Without ``--target-release`` nothing is judged when the installed manila
-    is of a release that is not known, when its version cannot be read, or
-    when two versions of it are installed: the command ends with 255.
+    Without ``--target-release`` the command exits with 255 if the installed
+    manila belongs to no known release, if its version cannot be read, or if
+    two versions of it are installed.
 
-    Each release is judged by the facts of one build of it, which the report
-    names as the catalog. What another build (a point release, a release
-    candidate, a package of a distribution, local patches) does differently
-    is not judged.
+    The facts about each release come from one build of it, which the report
+    names as the catalog. Differences in another build (a point release, a
+    release candidate, a package of a distribution, local patches) are not
+    checked.
 
-    FAILURE: the hop is not supported; the finding names the release to go
-    to first. A database that is newer than the target is left to
-    ``schema-revision``, where that is run. FAILURE as well:
-    ``--source-release`` contradicts the database, which is of another
-    release or empty; ``--target-release`` or the stage contradicts the manila
-    that is installed. WARNING: the source had to be assumed, or
+    FAILURE: the step is not supported; the finding names the release to go
+    to first. If ``schema-revision`` runs too, it reports a database that is
+    newer than the target instead of this check. FAILURE as well:
+    ``--source-release`` contradicts the database, which is of
+    another release or empty; ``--target-release`` or the stage contradicts
+    the manila that is installed. WARNING: the source had to be assumed, or
     is one of two releases whose databases have the same revision (wallaby
-    and xena), or cannot be confirmed by a database of no known release;
-    the build that is installed or named is not that of the
+    and xena), or cannot be confirmed because the database is of no known
+    release; the build that is installed or named is not that of the
     catalog; the installed manila is neither the source nor the target, or
-    is not known; a vendor supports the hop and OpenStack does not. INFO: the
+    is not known; a vendor supports the step and OpenStack does not. INFO: the
     target had to be assumed, or at stage upgraded the source, which a
-    migrated database does not tell; source and target are one release; the
-    database is empty and there is nothing to upgrade from.
+    migrated database does not show; source and target are the same release;
+    the database is empty and there is nothing to upgrade from.
 
-    Known false positives: the command in the environment of another manila
-    than that of the services.
+    Known false positives: the command runs in the environment of another
+    manila than that of the services.
     """
 
     id = 'upgrade-path'
@@ -91,7 +91,7 @@ class UpgradePath(check.Check):
         if not found and self._is_told(ctx):
             raise exceptions.SourceNotApplicable(
                 f'the database is newer than {ctx.upgrade.target}, which '
-                f'{_SCHEMA_REVISION} tells'
+                f'{_SCHEMA_REVISION} reports'
             )
         return found
 
@@ -116,7 +116,8 @@ class UpgradePath(check.Check):
             yield model.Finding(
                 model.Severity.INFO,
                 model.Subject('release', 'target'),
-                f'there is nothing to cross: source and target are {target}',
+                'there is nothing to upgrade: source and target are both '
+                f'{target}',
                 aspect='same',
             )
         elif not (
@@ -160,13 +161,13 @@ class UpgradePath(check.Check):
             yield model.Finding(
                 model.Severity.INFO if over else model.Severity.WARNING,
                 model.Subject('release', side),
-                f'manila {build.text} {named}, and what this report says of '
-                f'{release} is true of manila {facts}; what they differ in '
-                'is not judged',
+                f'manila {build.text} {named}, but this report describes '
+                f'{release} as of manila {facts}; differences between the '
+                'two are not checked',
                 [
                     model.advice(
                         f'Read what changed between manila {facts} and '
-                        f'{build.text}: the release notes, and the patches '
+                        f'{build.text} in the release notes and the patches '
                         'of the package.'
                     )
                 ],
@@ -191,29 +192,31 @@ class UpgradePath(check.Check):
         if build.release is None:
             if not build.too_new:
                 severity = model.Severity.WARNING
-            words = f'and this manila-precheck knows {releases.known_range()}'
+            words = (
+                f'and this manila-precheck knows only {releases.known_range()}'
+            )
         elif upgraded and side != 'target':
-            words = f'at stage upgraded, and it is of {build.release}'
+            words = f'at stage upgraded, and it belongs to {build.release}'
         elif not side:
             if build.release < target:
                 severity = model.Severity.WARNING
-            words = f'and it is of {build.release}'
+            words = f'and it belongs to {build.release}'
         elif (
             stated is not None
             and stated.numbers
             and stated.order != build.order
         ):
-            words = f'and --{side}-release says {stated.text}'
+            words = f'and --{side}-release is {stated.text}'
         else:
             return
         yield model.Finding(
             severity,
             model.Subject('package', 'manila'),
             f'manila {build.text} is installed here, {words}; the upgrade is '
-            f'judged as one from {upgrade.source} to {target}',
+            f'checked as one from {upgrade.source} to {target}',
             [
                 model.advice(
-                    'Install the manila of the upgrade, name the right '
+                    'Install the manila of the upgrade, pass the right '
                     'releases, or run the command in an environment without '
                     'another manila.'
                 )
@@ -261,8 +264,8 @@ class UpgradePath(check.Check):
             yield model.Finding(
                 model.Severity.WARNING,
                 model.Subject('release', 'source'),
-                'the database is at no revision of a known release, so '
-                f'nothing confirms that {source} runs now',
+                'the revision of the database belongs to no known release, '
+                f'so nothing confirms that {source} runs now',
                 [_CORRECT],
                 aspect='unconfirmed',
             )
@@ -272,8 +275,8 @@ class UpgradePath(check.Check):
             yield model.Finding(
                 model.Severity.FAILURE,
                 model.Subject('release', 'source'),
-                f'--source-release says {stated.text}, {found}; the upgrade '
-                f'is judged as one from {source} to {target}',
+                f'--source-release is {stated.text}, but {found}; the '
+                f'upgrade is checked as one from {source} to {target}',
                 [_CORRECT],
                 data={'stated': str(stated.release)},
                 aspect='stated',
@@ -304,7 +307,10 @@ class UpgradePath(check.Check):
                     return f'the database is at {source}'
                 return ''
             if at == (stated,):
-                return 'the database is still at it, and no target is named'
+                return (
+                    'the database is still at that release, and no target '
+                    'was given'
+                )
             return ''
         if known.empty:
             return 'the database is empty'
@@ -333,8 +339,8 @@ class UpgradePath(check.Check):
             yield model.Finding(
                 model.Severity.WARNING,
                 model.Subject('release', 'target'),
-                f'no target was named, and the release after {target} is not '
-                f'known; only {target} itself is judged',
+                f'no target was given, and the release after {target} is not '
+                f'known; only {target} itself is checked',
                 [
                     model.advice(
                         'Pass --target-release RELEASE, or upgrade '
@@ -347,7 +353,7 @@ class UpgradePath(check.Check):
             yield model.Finding(
                 model.Severity.INFO,
                 model.Subject('release', 'target'),
-                f'no target was named; {target} is assumed',
+                f'no target was given; {target} is assumed',
                 [model.advice('Pass --target-release RELEASE.')],
                 aspect='assumed',
             )
@@ -370,9 +376,9 @@ class UpgradePath(check.Check):
             words,
             [
                 model.advice(
-                    'Follow the procedure of the vendor, with its packages.'
+                    'Follow the procedure of the vendor, and use its packages.'
                     if declared == upgrade
-                    else 'Leave --vendor-path out, or correct it.'
+                    else 'Remove or correct --vendor-path.'
                 )
             ],
             [_CADENCE],
@@ -395,8 +401,9 @@ class UpgradePath(check.Check):
         return model.Finding(
             model.Severity.FAILURE,
             model.Subject('release', 'target'),
-            f'{source} to {target} is no supported hop; from {source} the '
-            f'farthest supported step towards it is {first}',
+            f'an upgrade from {source} to {target} in one step is not '
+            f'supported; from {source} the longest supported step is to '
+            f'{first}',
             [
                 model.command(
                     'manila-precheck upgrade check --target-release{=}', first

@@ -586,8 +586,8 @@ def _is_read_here(key: Name) -> bool:
 
 def _too_long(line: Setting) -> exceptions.ConfigFileError:
     return exceptions.ConfigFileError(
-        f'{line.where}: the references in [{line.section}] {line.name} make '
-        f'a value of more than {_MAX_EXPANDED >> 20} MiB, or lead through '
+        f'{line.where}: the references in [{line.section}] {line.name} '
+        f'expand to more than {_MAX_EXPANDED >> 20} MiB or pass through '
         f'more than {MAX_NESTED} other options'
     )
 
@@ -618,7 +618,9 @@ class _Lookup(Mapping[str, object]):
         value = self._lookup(key)
         self._left -= len(str(value))
         if self._left < 0:
-            raise ValueError('its references make it too long')
+            raise ValueError(
+                'its references expand to a value that is too long'
+            )
         return value
 
     def __iter__(self) -> Iterator[str]:

@@ -537,7 +537,7 @@ class Reader:
             if dot and (home == 'DEFAULT' or not self.reads_section(home)):
                 # oslo.config knows no group of that name to look into
                 # (10.7 cfg.py, StrSubWrapper).
-                raise Refused('it refers to a section that is no group')
+                raise Refused('it refers to an unknown section')
             value = (
                 self._get(home, name, seen)
                 if dot

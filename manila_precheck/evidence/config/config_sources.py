@@ -231,7 +231,7 @@ class _Reader:
     def _remote_file(self, found: config_files.Source) -> config_files.Source:
         uri = self._required(found.section, 'uri')
         if not uri.lower().startswith(('http://', 'https://')):
-            raise _Stops('uri is none of http or https')
+            raise _Stops('uri is neither http nor https')
         shown = secrets.scrub(' '.join(uri.split()))
         found = found._replace(name=f'remote_file {shown}')
         verify = self.option(found.section, 'ca_path') or True
@@ -269,7 +269,7 @@ class _Reader:
         settings = tuple(_stored(found.name, *one) for one in answers)
         lost = wanted - {(one.section, one.name) for one in settings}
         if lost and not problem:
-            problem = 'it gives no value for ' + ', '.join(
+            problem = 'it has no value for ' + ', '.join(
                 f'[{section}] {name}' for section, name in sorted(lost)
             )
         return found._replace(

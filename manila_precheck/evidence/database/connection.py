@@ -277,8 +277,8 @@ class Database:
             return ''
         number = len(self.shape)
         return (
-            f'{self.words} has {number} table{"" if number == 1 else "s"} and '
-            "none of manila: it is not manila's database"
+            f'{self.words} has {number} table{"" if number == 1 else "s"}, '
+            "none of them manila's: it is not manila's database"
         )
 
     @property
@@ -406,7 +406,7 @@ class Database:
                 and threading.current_thread() is not threading.main_thread()
             ):
                 raise self._unusable(
-                    'is read no more', 'the check was given up'
+                    'is no longer read', 'the check was aborted'
                 )
             if self._idle:
                 return self._idle.pop()
@@ -574,7 +574,7 @@ class Database:
             )
         except (*_NONSENSE, ValueError) as error:
             raise self._unusable(
-                'does not say what tables it has',
+                'does not list its tables',
                 f'{type(error).__name__}: {error}',
             ) from None
         if not shape and self.dialect == 'postgresql':
@@ -583,8 +583,8 @@ class Database:
                 raise self._unusable(
                     'shows no table',
                     f'manila is in schema {elsewhere[0][0]}, which is not on '
-                    'the search_path of this account, or which it may not '
-                    'use',
+                    'the search_path of this account, or which the account '
+                    'may not use',
                 )
         if not shape and self.dialect == 'mysql':
             self._require_no_hidden_table()
@@ -680,14 +680,14 @@ class Database:
         words = self._location.words
         if watch.too_large:
             return exceptions.SourceUnusable(
-                f'a reading{of_what} in {words} took more than '
-                f'{_mebibytes(ANSWER_BYTES)} of memory and was ended'
+                f'a query{of_what} on {words} used more than '
+                f'{_mebibytes(ANSWER_BYTES)} of memory and was aborted'
             )
         if watch.too_long or any(text in reason for text in _TIMED_OUT):
             return exceptions.SourceUnusable(
-                f'a reading{of_what} in {words} took more than '
+                f'a query{of_what} on {words} took more than '
                 f'{self._timeout_seconds} seconds ([manila_precheck] '
-                'statement_timeout_seconds) and was ended'
+                'statement_timeout_seconds) and was aborted'
             )
         if getattr(error, 'connection_invalidated', False):
             return exceptions.SourceUnusable(
@@ -695,11 +695,11 @@ class Database:
             )
         if isinstance(_original(error), _RAISED):
             return exceptions.SourceUnusable(
-                f'the answer of {words} to a reading{of_what} cannot be '
-                f'used: {reason}'
+                f'the answer of {words} to a query{of_what} is not valid: '
+                f'{reason}'
             )
         return exceptions.StatementRefused(
-            f'{words} refused a reading{of_what}: {reason}'
+            f'{words} rejected a query{of_what}: {reason}'
         )
 
 
@@ -714,8 +714,8 @@ class _OverTLS:
         # TLS, or the socket of a file.
         if not connection._secure:
             raise RuntimeError(
-                'the server asks for the password in clear text, which is '
-                'sent through TLS only (ssl_ca in the URL)'
+                'the server requires the password in clear text, which is '
+                'sent only over TLS (set ssl_ca in the URL)'
             )
         self._connection = connection
 

@@ -84,10 +84,10 @@ _SERVICE_KEYS = frozenset(('service', 'servicefile'))
 _POSTGRESQL_SETTINGS = ('search_path', 'role')
 
 _INSTALL = {
-    'MySQLdb': 'name PyMySQL in the URL (mysql+pymysql://) or install '
+    'MySQLdb': 'use PyMySQL in the URL (mysql+pymysql://) or install '
     'mysqlclient',
     'psycopg2': 'install psycopg2-binary',
-    'psycopg': 'name psycopg2 in the URL (postgresql+psycopg2://) or install '
+    'psycopg': 'use psycopg2 in the URL (postgresql+psycopg2://) or install '
     'psycopg',
     'pymysql': 'install PyMySQL',
 }
@@ -256,13 +256,13 @@ def read(
     backend, _, driver = url.drivername.partition('+')
     if backend not in _DRIVERS:
         raise exceptions.SourceUnusable(
-            f'{option} names {backend!r}, which is none of mysql, mariadb, '
-            'postgresql and sqlite'
+            f'{option} names {backend!r}, which is not mysql, mariadb, '
+            'postgresql or sqlite'
         )
     if driver and driver not in _DRIVERS[backend]:
         raise exceptions.SourceUnusable(
-            f'{option} names the driver {driver!r}, which is not used here: '
-            f'name {" or ".join(_DRIVERS[backend])} '
+            f'{option} names the driver {driver!r}, which manila-precheck '
+            f'does not use: use {" or ".join(_DRIVERS[backend])} '
             f'({backend}+{_DRIVERS[backend][0]}://)'
         )
     if backend == 'sqlite':
@@ -280,16 +280,16 @@ def read(
         # What is before it is the end of a password, and what was taken for
         # the host is a part of it: nothing of it goes to a name server.
         raise exceptions.SourceUnusable(
-            f"{option} has an '@' behind its host: in a password '@' is "
-            "written %40 and '/' %2F; manila does not connect either"
+            f"{option} has an '@' after its host: write '@' in a password as "
+            "%40 and '/' as %2F; manila cannot connect either"
         )
     location = _location(option, backend, url)
     if driver == 'psycopg' and not _has(
         'sqlalchemy.dialects.postgresql.psycopg'
     ):
         raise exceptions.SourceUnusable(
-            f'{option} names the driver psycopg, which SQLAlchemy has from '
-            '2.0 on: name psycopg2 in the URL (postgresql+psycopg2://)'
+            f'{option} names the driver psycopg, which needs SQLAlchemy 2.0: '
+            'use psycopg2 in the URL (postgresql+psycopg2://)'
         )
     url, left_out = _without_more(option, backend, driver, url)
     location = dataclasses.replace(location, left_out=left_out)
@@ -342,8 +342,8 @@ def _without_more(
     files &= set(url.query)
     if files:
         raise exceptions.SourceUnusable(
-            f'{option} has {" and ".join(sorted(files))}: such a file may '
-            'also say what a session runs or loads, and is not read; name '
+            f'{option} has {" and ".join(sorted(files))}: such a file can '
+            'also make a session run or load something and is not read; put '
             'the server, the account and the database in the URL'
         )
     query = {
@@ -404,8 +404,8 @@ def _require_charset(option: str, url: 'URL') -> None:
     if not isinstance(name, str) or charset.charset_by_name(name) is None:
         raise exceptions.SourceUnusable(
             f'{option} names the character set {name!r}, which PyMySQL does '
-            'not have; with it manila does not connect either '
-            '(charset=utf8mb4 is one that it has)'
+            'not support; manila cannot connect with it either '
+            '(charset=utf8mb4 is supported)'
         )
 
 
@@ -518,7 +518,7 @@ def _sqlite(option: str, url: 'URL') -> 'tuple[URL, Location]':
     # Opening a file that is not there would create it, and opening a FIFO
     # waits for whoever writes to it.
     if not os.path.isfile(path):
-        what = 'is no file' if os.path.exists(path) else 'does not exist'
+        what = 'is not a file' if os.path.exists(path) else 'does not exist'
         raise exceptions.SourceUnusable(
             f'the SQLite file {path} {what} ({option})'
         )
@@ -559,10 +559,10 @@ def _writes_ahead(location: Location, path: str) -> bool:
         ) from None
     if ahead:
         raise exceptions.SourceUnusable(
-            f'{location.words} cannot be read without writing beside it '
+            f'{location.words} cannot be read without writing next to it '
             f'({location.option}): its last changes are in {path}-wal. Stop '
-            'what uses it and run: sqlite3 '
-            f'{shlex.quote(path)} "PRAGMA wal_checkpoint(TRUNCATE)"'
+            f'what uses it and run: sqlite3 {shlex.quote(path)} "PRAGMA '
+            'wal_checkpoint(TRUNCATE)"'
         )
     return True
 
@@ -570,5 +570,5 @@ def _writes_ahead(location: Location, path: str) -> bool:
 def missing_driver(exc: ImportError) -> str:
     """Return what to do when the URL names a driver that is not here."""
     name = exc.name or str(exc)
-    todo = _INSTALL.get(name, f'install the package that has {name}')
+    todo = _INSTALL.get(name, f'install the package that provides {name}')
     return f'its driver {name} is not installed: {todo}'

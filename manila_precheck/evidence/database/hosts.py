@@ -52,8 +52,8 @@ def other_backend(host: str) -> model.Remediation:
     # What a list of oslo.config separates, or takes away from its ends.
     if ',' in host or not host.isprintable() or host != host.strip(' \'"'):
         return model.advice(
-            f'The name {host!r} cannot stand in a list of the configuration: '
-            'let a waiver pass the finding.'
+            f'The name {host!r} cannot be written in a list of the '
+            'configuration: waive the finding.'
         )
     return model.config(
         '[manila_precheck]\nother_backends = {}', host.replace('$', '$$')

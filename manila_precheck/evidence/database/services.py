@@ -59,7 +59,7 @@ class Life(enum.Enum):
     # manila takes it for up; one whose driver fails never goes further.
     NEW = 'is new and has not reported yet'
     # It, or a scheduler, wrote 'down' a moment ago.
-    STARTING = 'is starting, or was just found dead by manila-scheduler'
+    STARTING = 'is starting, or manila-scheduler has just found it dead'
     STOPPED = 'was stopped'
     DEAD = 'does not report'
     # manila takes it for dead, but no service reports from the future.

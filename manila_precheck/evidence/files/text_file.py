@@ -88,8 +88,8 @@ def read(path: str, max_bytes: int = MAX_BYTES) -> bytes:
         ) from exc
     if len(data) > max_bytes:
         raise exceptions.SourceUnusable(
-            f'{path}: larger than {max_bytes >> 20} MiB, which is more than '
-            'is read of such a file'
+            f'{path}: larger than {max_bytes >> 20} MiB, the limit '
+            'for such a file'
         )
     return data
 
@@ -101,8 +101,8 @@ def require_few(directory: str, names: list[str]) -> None:
     """
     if len(names) > MAX_FILES:
         raise exceptions.SourceUnusable(
-            f'{directory}: {len(names)} files, and no more than {MAX_FILES} '
-            'are read of one directory'
+            f'{directory}: {len(names)} files, more than the limit of '
+            f'{MAX_FILES} for one directory'
         )
 
 
@@ -127,6 +127,6 @@ def open_file(path: str) -> IO[bytes]:
 
 def _require_file(path: str, mode: int) -> None:
     if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
-        raise exceptions.SourceUnusable(f'{path}: a pipe, no file')
+        raise exceptions.SourceUnusable(f'{path}: a pipe, not a file')
     if stat.S_ISCHR(mode) and path != os.devnull:
-        raise exceptions.SourceUnusable(f'{path}: a device, no file')
+        raise exceptions.SourceUnusable(f'{path}: a device, not a file')

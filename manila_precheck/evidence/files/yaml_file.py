@@ -239,7 +239,7 @@ def _require_bounded(document: 'yaml.Node') -> None:
     written = len(sizes)
     if total > written + _MAX_ALIASED:
         raise yaml.YAMLError(
-            f'its aliases stand for more than {_MAX_ALIASED} values'
+            f'its aliases expand to more than {_MAX_ALIASED} values'
         )
 
 
@@ -330,9 +330,9 @@ class _Reader:
         found: dict[str, Any] = {}
         for key, item in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                self._fail(key, 'a key has to be a text')
+                self._fail(key, 'a key must be a string')
             if key.value in found:
-                self._fail(key, f'the key {key.value!r} is there twice')
+                self._fail(key, f'the key {key.value!r} is duplicated')
             here = (*path, key.value)
             found[key.value] = self.value(item, here)
             self.lines[here] = key.start_mark.line + 1

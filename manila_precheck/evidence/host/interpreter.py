@@ -163,7 +163,7 @@ def ask(
     for loaded in loaded_at_start(path):
         weakness = path_trust.weakness(loaded)
         if weakness:
-            raise exceptions.SourceUnusable(f'{path} is not run: {weakness}')
+            raise exceptions.SourceUnusable(f'{path} was not run: {weakness}')
     answer = programs.ask(
         [path, '-I', '-B'],
         _SCRIPT,
@@ -187,5 +187,5 @@ def ask(
         )
     except (KeyError, TypeError, AttributeError):
         raise exceptions.SourceUnusable(
-            f'{path} did not answer as a Python does'
+            f'{path} did not answer like a Python interpreter'
         ) from None

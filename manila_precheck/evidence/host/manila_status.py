@@ -85,9 +85,9 @@ def ask(
     )
     if "No module named 'manila'" in done.stderr:
         raise exceptions.SourceUnusable(
-            f'manila-status is not run: {sys.executable} has manila by '
-            'PYTHONPATH, the working directory or the packages of a user, '
-            'which are not used for it'
+            f'manila-status was not run: {sys.executable} finds manila '
+            'through PYTHONPATH, the working directory or user packages, '
+            'which are not used to run it'
         )
     found = _answers(done.stdout)
     if found is None:

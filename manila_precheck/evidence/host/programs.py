@@ -101,7 +101,7 @@ def require_trusted(path: str) -> None:
     """
     if not os.path.isabs(path):
         raise exceptions.SourceUnusable(
-            f'{path} is not run: it is no absolute path'
+            f'{path} was not run: it is not an absolute path'
         )
     weakness = path_trust.weakness(path)
     if not weakness:
@@ -114,7 +114,7 @@ def require_trusted(path: str) -> None:
                     os.fsdecode(named[0] or b''.join(named[1:2]) or b'/')
                 )
     if weakness:
-        raise exceptions.SourceUnusable(f'{path} is not run: {weakness}')
+        raise exceptions.SourceUnusable(f'{path} was not run: {weakness}')
 
 
 _running: 'set[subprocess.Popen[bytes]]' = set()
@@ -215,7 +215,7 @@ def run(
                 pipe.close()
     if printed is None:
         raise exceptions.SourceUnusable(
-            f'{program} did not end within {seconds:g} seconds'
+            f'{program} did not finish within {seconds:g} seconds'
         )
     if any(len(text) > _MOST_BYTES for text in printed):
         raise exceptions.SourceUnusable(
@@ -275,7 +275,7 @@ def ask(
     python = words[0]
     done = run([*words, '-c', script], seconds, json.dumps(question).encode())
     if done.code:
-        last = (done.stderr.strip() or 'it said nothing').splitlines()[-1]
+        last = (done.stderr.strip() or 'it printed nothing').splitlines()[-1]
         raise exceptions.SourceUnusable(
             f'{python} ended with {done.code}: {last}'
         )
@@ -283,5 +283,5 @@ def ask(
         return json.loads(done.stdout)
     except (ValueError, RecursionError):
         raise exceptions.SourceUnusable(
-            f'{python} did not answer as a Python does'
+            f'{python} did not answer like a Python interpreter'
         ) from None

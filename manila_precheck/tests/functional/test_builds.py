@@ -99,9 +99,9 @@ class BuildsTest(Case):
                 self.database(revision)
                 self.assert_refused(
                     f'--stage {stage} --fail-on never',
-                    f'manila {version} is installed here, and this '
-                    'manila-precheck knows manila 12 (wallaby) to 23 '
-                    '(2026.2); pass --target-release RELEASE, or upgrade '
+                    f'manila {version} is installed here, but this '
+                    'manila-precheck knows only manila 12 (wallaby) to '
+                    '23 (2026.2); pass --target-release RELEASE, or upgrade '
                     'manila-precheck',
                 )
                 os.remove(os.path.join(self.path, 'a.sqlite'))
@@ -164,9 +164,10 @@ class BuildsTest(Case):
         self.environment['PYTHONPATH'] += f':{self.path}/a:{self.path}/b'
         self.assert_refused(
             '--source-release 2025.1',
-            'manila 20.0.3 and 22.0.2 is installed here, and this '
-            'manila-precheck knows manila 12 (wallaby) to 23 (2026.2); pass '
-            '--target-release RELEASE, or upgrade manila-precheck',
+            'manila 20.0.3 and 22.0.2 is installed here, but this '
+            'manila-precheck knows only manila 12 (wallaby) to 23 '
+            '(2026.2); pass --target-release RELEASE, or upgrade '
+            'manila-precheck',
         )
 
     def test_metadata_that_is_damaged(self):
@@ -174,9 +175,9 @@ class BuildsTest(Case):
         self.assert_refused(
             '--source-release 2025.1',
             f'manila without a version in {os.path.realpath(self.path)} is '
-            'installed here, and '
-            'this manila-precheck knows manila 12 (wallaby) to 23 (2026.2); '
-            'pass --target-release RELEASE, or upgrade manila-precheck',
+            'installed here, but this manila-precheck knows only '
+            'manila 12 (wallaby) to 23 (2026.2); pass --target-release '
+            'RELEASE, or upgrade manila-precheck',
         )
 
     def test_numbers_of_red_hat_were_those_of_manila(self):
@@ -254,7 +255,7 @@ class ContradictionsTest(Case):
 class DowngradeTest(Case):
     """A database that is newer than the target."""
 
-    TOLD = 'the database is newer than 2025.1, which schema-revision tells'
+    TOLD = 'the database is newer than 2025.1, which schema-revision reports'
 
     @ddt.data(
         # (which checks, what became of each)

@@ -432,7 +432,7 @@ class CouldNotLookTest(Case):
         with open(os.path.join(self.path, 'a')) as stream:
             report = json.load(stream)
         self.assertEqual(report, json.loads(stdout))
-        incomplete = 'interrupted before it ended; this report is not complete'
+        incomplete = 'the run was interrupted; this report is incomplete'
         self.assertEqual(
             [('error', incomplete)],
             [

@@ -136,7 +136,7 @@ class LargeReportsTest(testtools.TestCase):
             'DO NOT UPGRADE YET: 2025.1 (Epoxy) -> 2026.1 (Gazpacho)', lines[0]
         )
         self.assertEqual(
-            'Code 2: clear the failures, and run this again before anything '
-            'is stopped.',
+            'Code 2: resolve the failures, and run this again before you '
+            'stop any service.',
             lines[-1],
         )

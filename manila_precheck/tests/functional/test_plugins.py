@@ -263,11 +263,11 @@ class MetadataTest(Case):
         self.assertEqual(
             {
                 'api-paste@manila_precheck.checks.paste': (
-                    "it does not load: the id 'api-paste' is taken by "
-                    'manila_precheck.checks.api_paste.check:ApiPaste'
+                    "it failed to load: the id 'api-paste' is already used "
+                    'by manila_precheck.checks.api_paste.check:ApiPaste'
                 ),
                 'left-out': (
-                    'it does not load: ModuleNotFoundError: No module named '
+                    'it failed to load: ModuleNotFoundError: No module named '
                     "'manila_precheck.checks.left_out'"
                 ),
             },
@@ -289,8 +289,8 @@ class MetadataTest(Case):
             stream.write(text.encode('latin-1'))
         self.assertEqual(
             {
-                'acme-plugin': 'it does not load: the entry points of package '
-                f'acme-plugin are damaged: {reason}'
+                'acme-plugin': 'it failed to load: the entry points of '
+                f'package acme-plugin are damaged: {reason}'
             },
             self.results(),
         )
@@ -329,8 +329,8 @@ class PluginsTest(Case):
         self.assertEqual(2, done.returncode)
         report = json.loads(done.stdout)
         late = (
-            'it did not end within 1 seconds '
-            '([manila_precheck] check_timeout_seconds)'
+            'it did not finish within 1 seconds ([manila_precheck] '
+            'check_timeout_seconds)'
         )
         results = {
             c['id']: (c['outcome'], c['reason'])
@@ -346,23 +346,24 @@ class PluginsTest(Case):
                 'acme-exits': ('error', 'it crashed: it called sys.exit(0)'),
                 'acme-nonsense': (
                     'error',
-                    "it yielded 'nonsense', which is not a finding of its own",
+                    "it yielded 'nonsense', which is not one of its findings",
                 ),
                 'acme-no-module': (
                     'error',
-                    'it does not load: ModuleNotFoundError: No module named '
+                    'it failed to load: ModuleNotFoundError: No module named '
                     "'acme_missing'",
                 ),
                 'acme-exits-early': (
                     'error',
-                    'it does not load: it called sys.exit(0)',
+                    'it failed to load: it called sys.exit(0)',
                 ),
                 'acme-sleeps': ('error', late),
                 'acme-spins': ('error', late),
                 'acme-fine': ('found', ''),
                 'config-options@acme_plugin': (
                     'error',
-                    "it does not load: the id 'config-options' is taken by "
+                    "it failed to load: the id 'config-options' is already "
+                    'used by '
                     'manila_precheck.checks.config_options.check:ConfigOptions',
                 ),
             },

@@ -90,8 +90,8 @@ class MariaDBTest(PrivateTest):
         self.assertEqual(
             [
                 _finding(
-                    'has read_only = ON: this account may write in spite of '
-                    'it, others may not',
+                    'has read_only = ON: this account can still write, '
+                    'others cannot',
                     model.Severity.INFO,
                 )
             ],

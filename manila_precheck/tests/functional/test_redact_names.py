@@ -100,7 +100,7 @@ class RedactNamesPostgreSQLTest(databases.PostgreSQLTest):
         ]
         self.assertEqual('error', one['outcome'])
         self.assertIn(
-            'names of machines may be left in this report; they could not be '
+            'this report may still contain host names; they could not be '
             'read: ',
             one['reason'],
         )

@@ -279,7 +279,7 @@ class RootTest(Case):
     def test_an_account_that_may_not_write(self):
         path = os.path.join(self.path, 'report')
         self.assertEqual(
-            f'no file may be made in {self.path}',
+            f'no file can be created in {self.path}',
             _as(_OPERATOR, lambda: _write(path)),
         )
 
@@ -303,7 +303,7 @@ class RootTest(Case):
         path = self.directory('t', 0o755)
         self.mount('-t', 'tmpfs', '-o', 'ro', 'tmpfs', path)
         self.assertEqual(
-            f'no file may be made in {path}', _write(f'{path}/report')
+            f'no file can be created in {path}', _write(f'{path}/report')
         )
 
     def test_a_file_system_that_is_full(self):

@@ -127,7 +127,7 @@ class Scenarios(databases.Scenarios):
         self.assertEqual(
             (
                 model.Outcome.ERROR,
-                'it did not end within 3 seconds ([manila_precheck] '
+                'it did not finish within 3 seconds ([manila_precheck] '
                 'check_timeout_seconds)',
             ),
             (result.outcome, result.reason),

@@ -215,7 +215,7 @@ class SupportMatrixTest(backend_drivers.BackendDrivers, testtools.TestCase):
 
     @ddt.named_data(
         ['no_module', 'acme_missing:X', "No module named 'acme_missing'"],
-        ['exits', 'acme_exits:X', 'ended with 3: it said nothing'],
+        ['exits', 'acme_exits:X', 'ended with 3: it printed nothing'],
         ['raises', 'acme_raises:X', 'ended with 1: ValueError: no such thing'],
         ['no_text', 'acme_number:X', 'it gives int, not a text'],
         [
@@ -226,7 +226,7 @@ class SupportMatrixTest(backend_drivers.BackendDrivers, testtools.TestCase):
         [
             'no_yaml',
             'acme_text:X',
-            "acme-manila 1.0:1: rows: it has to be a list that is not empty",
+            'acme-manila 1.0:1: rows: it must be a list that is not empty',
         ],
     )
     @ddt.unpack

@@ -161,8 +161,8 @@ class CommandTest(testtools.TestCase):
     def test_no_argument_holds_a_nul(self):
         self.assertEqual(
             model.advice(
-                'A name in this command has a NUL character, which no '
-                'command line can hold: openstack show {}'
+                'A name in this command has a NUL character, which a command '
+                'line cannot contain: openstack show {}'
             ),
             model.command('openstack show {}', 'a\0b'),
         )

@@ -340,7 +340,7 @@ class UpgradeChecksTest(testtools.TestCase):
                     'Waivers and baseline',
                     1,
                     'the waiver sample-warns[6] of you expired on '
-                    '2001-01-01: what it waived counts again',
+                    '2001-01-01: its findings count again',
                 ),
             ],
             found[3:],
@@ -355,7 +355,7 @@ class UpgradeChecksTest(testtools.TestCase):
         code, found = self.results()
         self.assertEqual(2, code)
         self.assertEqual([2, 0, 1, 0, 0], [code for _, code, _ in found])
-        self.assertIn('(known: the baseline has it)', found[3][2])
+        self.assertIn('(in the baseline)', found[3][2])
 
     @ddt.data(
         ('waivers = /nowhere', '/nowhere'),
@@ -474,7 +474,7 @@ class UpgradeChecksTest(testtools.TestCase):
         ((title, call), _) = upgradecheck.upgrade_checks(conf)
         self.assertEqual('acme-check', title)
         self.assertEqual(
-            (oslo.Code.FAILURE, 'it does not load: ImportError: no acme'),
+            (oslo.Code.FAILURE, 'it failed to load: ImportError: no acme'),
             (call(None).code, call(None).details),
         )
         self.assertIsInstance(runner.load(registry.checks()[0]), str)

@@ -129,32 +129,32 @@ class MatrixFormatTest(testtools.TestCase):
         self.assertEqual(majors, row.majors)
 
     @ddt.data(
-        (None, 'it has to be an object'),
-        ({}, 'format: it is None; 2 is read here'),
-        ({'format': 3}, 'format: it is 3; 2 is read here'),
+        (None, 'it must be a mapping'),
+        ({}, 'format: it is None; this version reads 2'),
+        ({'format': 3}, 'format: it is 3; this version reads 2'),
         (
             {'format': 2, 'rows': []},
-            'rows: it has to be a list that is not empty',
+            'rows: it must be a list that is not empty',
         ),
-        ({**rows({}), 'row': 1}, 'row: no such key is known here'),
-        (rows({'driver': ' '}), 'rows[0].driver: it has to be a text'),
-        (rows({'driver': True}), 'rows[0].driver: it has to be a text'),
+        ({**rows({}), 'row': 1}, 'row: unknown key'),
+        (rows({'driver': ' '}), 'rows[0].driver: it must be a string'),
+        (rows({'driver': True}), 'rows[0].driver: it must be a string'),
         (
             rows({'releases': '19-18'}),
             'rows[0].releases: 19-18 ends before it begins',
         ),
         (
             rows({'sources': []}),
-            'rows[0].sources: it has to be a list that is not empty',
+            'rows[0].sources: it must be a list that is not empty',
         ),
-        (rows({'sources': [1]}), 'rows[0].sources: each has to be a text'),
+        (rows({'sources': [1]}), 'rows[0].sources: each must be a string'),
         (
             rows({'modes': ['x']}),
-            'rows[0].modes: each has to be true or false',
+            'rows[0].modes: each must be true or false',
         ),
         (
             rows({'storages': []}),
-            'rows[0].storages: no such key is known here',
+            'rows[0].storages: unknown key',
         ),
         (rows({}, {}), 'rows[1]: rows[0] is of a.B in 2025.1 as well'),
         (
@@ -167,7 +167,7 @@ class MatrixFormatTest(testtools.TestCase):
         ),
         (
             rows({'storage': [{'system': 'x', 'minimum': 'new'}]}),
-            "rows[0].storage[0].minimum: 'new' is no version",
+            "rows[0].storage[0].minimum: 'new' is not a version",
         ),
         (
             rows({'storage': [{'system': 'x', 'minimum': 1, 'option': 'o'}]}),
@@ -191,17 +191,17 @@ class MatrixFormatTest(testtools.TestCase):
         ),
         (
             {**rows({}), 'systems': {'x': {'names': {'y': 'z'}}}},
-            "systems.x.names.y: 'z' is no version",
+            "systems.x.names.y: 'z' is not a version",
         ),
         (
             {**rows({}), 'systems': {'x': {'name': 'y'}}},
-            'systems.x.name: no such key is known here',
+            'systems.x.name: unknown key',
         ),
-        ({**rows({}), 'systems': []}, 'systems: it has to be an object'),
-        ({**rows({}), 'releases': []}, 'releases: it has to be an object'),
+        ({**rows({}), 'systems': []}, 'systems: it must be a mapping'),
+        ({**rows({}), 'releases': []}, 'releases: it must be a mapping'),
         (
             {**rows({}), 'releases': {'20': ''}},
-            'releases.20: it has to be a text',
+            'releases.20: it must be a string',
         ),
         (
             {**rows({'releases': '20-22'}), 'releases': READ},

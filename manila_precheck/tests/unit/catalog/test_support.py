@@ -185,13 +185,13 @@ class TestMatrix(testtools.TestCase):
 
     def test_another_format_and_damage_are_refused(self):
         for text, words in (
-            ('{"format": 1}', 'format: it is 1; 2 is read here'),
+            ('{"format": 1}', 'format: it is 1; this version reads 2'),
             ('', 'is damaged'),
-            ('[]', 'it has to be an object'),
-            ('{"format": 2}', 'rows: it has to be a list that is not empty'),
+            ('[]', 'it must be a mapping'),
+            ('{"format": 2}', 'rows: it must be a list that is not empty'),
             (
                 '{"format": 2, "rows": [{"driver": "x"}]}',
-                'rows[0].releases: it has to be a text',
+                'rows[0].releases: it must be a string',
             ),
         ):
             error = self.assertRaises(

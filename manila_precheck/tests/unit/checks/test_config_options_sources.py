@@ -138,8 +138,8 @@ class RemoteFileTest(Case):
             '[cache]\nhashclient_retry_delay = 5\nredis_password = hunter2x\n'
         )
         lost = (
-            'is read by 2025.2 and ignored by 2026.1: it is an old name of '
-            '[cache] {}, and oslo.config looks for no old name in a '
+            'is read by 2025.2, but ignored by 2026.1: it is an old name of '
+            '[cache] {}, and oslo.config does not look for old names in a '
             'config_source'
         )
         result = self.run_check(REMOTE, text, source='2025.2', target='2026.1')
@@ -189,8 +189,8 @@ class RemoteFileTest(Case):
                     self.uri,
                     2,
                     '[DEFAULT] quota_shares has no effect: it is an old name '
-                    'of [quota] shares, and oslo.config looks for no old '
-                    'name in a config_source',
+                    'of [quota] shares, and oslo.config does not look for '
+                    'old names in a config_source',
                     verdict='ineffective',
                 )
             ],
@@ -229,11 +229,11 @@ class RemoteFileTest(Case):
             f'{section}/driver',
             self.conf,
             line,
-            f'config_source names [{section}], and {name} cannot be read '
+            f'config_source names [{section}], but {name} cannot be read '
             f'here: {problem}; {what}',
             model.advice(
-                'Run manila-precheck where the services run, with the driver '
-                f'{driver!r} installed and the source within reach.'
+                'Run manila-precheck where the services run, with the '
+                f'driver {driver!r} installed and the source reachable.'
             ),
             verdict='unjudged',
             driver=driver,
@@ -248,7 +248,7 @@ class RemoteFileTest(Case):
                     'far',
                     f'remote_file {self.uri}',
                     'the server answers 404',
-                    'what it sets is not judged',
+                    'its values are not checked',
                 )
             ],
             result,
@@ -283,8 +283,8 @@ InfortrendNASDriver
             ),
         )
         self.assertIn(
-            f'; not judged: remote_file {self.uri}, which may set it, cannot '
-            'be read here (the server answers 404)',
+            f'; not checked: remote_file {self.uri}, which may set it, '
+            'cannot be read here (the server answers 404)',
             min(f.message for f in result.findings),
         )
 
@@ -298,10 +298,10 @@ InfortrendNASDriver
                     self.conf,
                     4,
                     'config_source names [far], whose driver remote_file '
-                    'cannot work: no uri is set; oslo.config ends every '
-                    'service when it starts',
+                    'cannot work: no uri is set; every service exits at '
+                    'startup',
                     model.advice(
-                        'Complete section [far], or take it out of '
+                        'Complete section [far], or remove it from '
                         'config_source.'
                     ),
                     verdict='invalid',
@@ -347,8 +347,8 @@ InfortrendNASDriver
                 (
                     WARNING,
                     'DEFAULT/enabled_share_backends',
-                    'which back ends manila-share starts is not judged: '
-                    + self.why('enabled_share_backends'),
+                    'the back ends that manila-share starts were not '
+                    'checked: ' + self.why('enabled_share_backends'),
                     None,
                 )
             ],
@@ -364,7 +364,14 @@ InfortrendNASDriver
         )
         why = self.why('share_driver')
         self.assertEqual(
-            [(WARNING, 'b', f'the driver of [b] is not judged: {why}', None)],
+            [
+                (
+                    WARNING,
+                    'b',
+                    f'the driver of [b] was not checked: {why}',
+                    None,
+                )
+            ],
             said,
         )
 
@@ -379,7 +386,7 @@ InfortrendNASDriver
         )
         self.assertEqual(WARNING, severity)
         self.assertTrue(
-            message.endswith(f'; not judged: {self.why("it")}'),
+            message.endswith(f'; not checked: {self.why("it")}'),
             message,
         )
 
@@ -393,7 +400,7 @@ InfortrendNASDriver
             [(weight, name, verdict) for weight, name, _, verdict in said],
         )
         self.assertEqual(
-            '[b] netapp_login is not judged: '
+            '[b] netapp_login was not checked: '
             + self.why('enabled_share_backends'),
             said[1][2],
         )
@@ -409,7 +416,7 @@ InfortrendNASDriver
                 (
                     INFO,
                     'b/netapp_login',
-                    '[b] netapp_login is not judged: '
+                    '[b] netapp_login was not checked: '
                     + self.why('share_driver'),
                     'unjudged',
                 )
@@ -452,7 +459,7 @@ class AdvisoriesTest(Case):
         sure = self.advised(f'[DEFAULT]\n{self.BACKEND}')
         held = self.advised(REMOTE.replace('[far]', f'{self.BACKEND}[far]'))
         self.assertEqual(
-            f'{sure.message}; not judged: remote_file {self.uri}, which may '
+            f'{sure.message}; not checked: remote_file {self.uri}, which may '
             'set it, cannot be read here (the server answers 404)',
             held.message,
         )
@@ -471,8 +478,8 @@ class AdvisoriesTest(Case):
         }['service-token-roles']
         self.assertEqual(WARNING, found.severity)
         self.assertIn(
-            f'; not judged: remote_file {self.uri}, which may set it, cannot '
-            'be read here (the server answers 404)',
+            f'; not checked: remote_file {self.uri}, which may set it, '
+            'cannot be read here (the server answers 404)',
             found.message,
         )
 
@@ -494,8 +501,8 @@ class CastellanTest(Case):
         site = self.castellan()
         self.assertEqual(
             [
-                'config_source names [safe], and castellan [safe] cannot be '
-                f'read here: {ABSENT}; not judged: [b] x, [database] '
+                'config_source names [safe], but castellan [safe] cannot be '
+                f'read here: {ABSENT}; not checked: [b] x, [database] '
                 'connection'
             ],
             [f.message for f in site.run('config-options').findings],
@@ -527,13 +534,13 @@ class EnvironmentTest(Case):
         return model.Finding(
             WARNING,
             model.Subject('option', option),
-            f'{variable} in the environment sets {words} for this command'
-            f'{wins}; whether the services have it is not known, and its '
-            'value is not judged',
+            f'{variable} in the environment sets {words} for this '
+            f'command{wins}; the services may not have it, and its value is '
+            'not checked',
             (
                 model.advice(
-                    f'Unset {variable} for this command. Where the services '
-                    f'have it, write {words} into a configuration file.'
+                    f'Unset {variable} for this command. If the services '
+                    f'have it, set {words} in a configuration file instead.'
                 ),
             ),
             check_id='config-options',
@@ -555,7 +562,7 @@ class EnvironmentTest(Case):
                 self.expected(
                     'OS_DEFAULT__DEBUG',
                     'DEFAULT/debug',
-                    f'; it wins over {self.conf}:2',
+                    f'; it overrides {self.conf}:2',
                 ),
                 self.expected(
                     'OS_DEFAULT__OSAPI_SHARE_BASE_URL',

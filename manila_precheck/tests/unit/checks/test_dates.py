@@ -81,8 +81,8 @@ class Scenarios(databases.Scenarios):
             database = self.dated('services', value)
             message = (
                 'manila-share on ctl@a has no date for its last report '
-                f'({value!r}): depending on the driver of the database, '
-                'manila takes it for dead or fails where it reads the row'
+                f'({value!r}): depending on the database driver, manila '
+                'considers it dead or fails when it reads the row'
             )
             for stage, severity in (
                 ('plan', WARNING),
@@ -115,8 +115,8 @@ class Scenarios(databases.Scenarios):
             [
                 (
                     WARNING,
-                    'manila-share on ctl@a reports from the future; its last '
-                    'report is of 2999-01-02 03:04:05 UTC',
+                    'manila-share on ctl@a reports from the future; it last '
+                    'reported at 2999-01-02 03:04:05 UTC',
                 )
             ],
             self.messages('live-services', database),
@@ -132,8 +132,8 @@ class Scenarios(databases.Scenarios):
             )
             self.assertStartsWith(
                 message,
-                'share s is in migration_in_progress since '
-                f'{value!r}, which is no date: ',
+                f'share s is in migration_in_progress since {value!r}, which '
+                'is not a date: ',
             )
 
     def test_a_migration_from_the_future_looked_like_any(self):
@@ -154,7 +154,7 @@ class Scenarios(databases.Scenarios):
             self.assertStartsWith(
                 message,
                 'share instance i of share t on ctl@a is in creating since '
-                f'{value!r}, which is no date: ',
+                f'{value!r}, which is not a date: ',
             )
 
     def test_an_operation_from_the_future_looked_like_any(self):
@@ -181,7 +181,7 @@ class Scenarios(databases.Scenarios):
             self.assertEqual(
                 'table share_networks: 2 of 2 rows are soft-deleted '
                 '(2024-03-05 to 2024-03-05), 1 of them with a deleted_at '
-                'that is no date, such as 0000-00-00',
+                'that is not a date, such as 0000-00-00',
                 said,
             )
 
@@ -204,8 +204,8 @@ class Scenarios(databases.Scenarios):
                     model.Severity.INFO,
                     'table share_networks: 2 of 2 rows are soft-deleted '
                     '(2024-03-05 to 2999-01-02, which is in the future: no '
-                    'purge takes them before); a purge at 30 days deletes '
-                    '1, and leaves 1 deleted since',
+                    'purge deletes them before then); a purge at 30 days '
+                    'deletes 1, and leaves 1 deleted since',
                 )
             ],
             self.messages('soft-deleted-rows', database),

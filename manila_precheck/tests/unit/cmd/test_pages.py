@@ -66,7 +66,7 @@ class PageTest(testtools.TestCase):
             Stages:  plan, stopped
             Sources: config
             Its findings cannot be waived.
-            Was once:  acme-names
+            Earlier ids:  acme-names
 
             Pools of Acme that 2026.1 does not have.
 

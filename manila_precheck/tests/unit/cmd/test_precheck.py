@@ -75,8 +75,8 @@ class CouldNotRunTest(Case):
     @ddt.data(
         (
             [],
-            'after "manila-precheck" say upgrade, check, report or catalog; '
-            'see manila-precheck --help',
+            'missing subcommand after "manila-precheck": upgrade, check, '
+            'report or catalog; see manila-precheck --help',
         ),
         (
             ['frobnicate'],
@@ -86,10 +86,14 @@ class CouldNotRunTest(Case):
         (['chek'], "unknown command 'chek', did you mean 'check'? known: "),
         (
             ['upgrade'],
-            'after "manila-precheck upgrade" say check; see '
+            'missing subcommand after "manila-precheck upgrade": check; see '
             'manila-precheck upgrade --help',
         ),
-        (['check'], 'after "manila-precheck check" say list or explain; '),
+        (
+            ['check'],
+            'missing subcommand after "manila-precheck check": list or '
+            'explain; ',
+        ),
         (
             ['upgrade', 'frobnicate'],
             "unknown verb 'frobnicate'; known: check; see "
@@ -107,13 +111,13 @@ class CouldNotRunTest(Case):
         (['check', 'list', 'all'], "unknown argument 'all'; see "),
         (
             ['--target-release', '2026.1', 'upgrade', 'check'],
-            '--target-release stands before the command; flags of "upgrade '
-            'check" stand behind it: manila-precheck upgrade check '
-            '--target-release ...',
+            '--target-release precedes the command; put flags of "upgrade '
+            'check" after it: manila-precheck upgrade check --target-release '
+            '...',
         ),
         (
             ['--stage=plan', 'upgrade', 'check'],
-            '--stage stands before the command; ',
+            '--stage precedes the command; ',
         ),
         (['--debug', 'chek'], "unknown command 'chek', did you mean 'check'?"),
         (
@@ -235,8 +239,8 @@ class CouldNotRunTest(Case):
     def test_an_option_of_ours_in_default_was_ignored(self, name):
         conf = self.write('own.conf', f'[DEFAULT]\n{name} = x\n')
         self.assert_refused(
-            f'{conf}:2: {name} in [DEFAULT] is read by nothing; the option '
-            'of manila-precheck belongs in [manila_precheck]',
+            f'{conf}:2: {name} in [DEFAULT] has no effect; options of '
+            'manila-precheck belong in [manila_precheck]',
             self.path_check(conf=conf),
         )
 
@@ -283,7 +287,7 @@ class CouldNotRunTest(Case):
         ),
         (
             'OS_DEFAULT__STAGE',
-            'OS_DEFAULT__STAGE: stage in [DEFAULT] is read by nothing',
+            'OS_DEFAULT__STAGE: stage in [DEFAULT] has no effect',
         ),
     )
     @ddt.unpack
@@ -317,8 +321,8 @@ class CouldNotRunTest(Case):
     @ddt.data(
         ('stage = later', 'stage'),
         ('check_timeout_seconds = soon', 'check_timeout_seconds'),
-        ('check_timeout_seconds = nan', 'nan is no number of seconds'),
-        ('check_timeout_seconds = inf', 'inf is no number of seconds'),
+        ('check_timeout_seconds = nan', 'nan is not a number of seconds'),
+        ('check_timeout_seconds = inf', 'inf is not a number of seconds'),
         ('max_listed = -1', 'max_listed'),
         ('target_release = 2031.1', "unknown release '2031.1'"),
     )
@@ -454,7 +458,7 @@ class ReadingErrorsTest(Case):
         path = os.path.join(self.path, 'pipe.conf')
         os.mkfifo(path)
         self.assertEqual(
-            f'{path}: a pipe, no file\n',
+            f'{path}: a pipe, not a file\n',
             self.refused('--config-file', path),
         )
 

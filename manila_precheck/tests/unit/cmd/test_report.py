@@ -135,8 +135,11 @@ class ReportMergeTest(testtools.TestCase):
         (['{ctl1}', '{ctl1}'], 'there is another report of ctl1'),
         (['/nowhere'], '/nowhere: No such file or directory'),
         (['{ctl1}', '{link}'], 'it is the same file as '),
-        (['{ctl1}', '--max-age', '-1'], "'-1' is no whole number of hours"),
-        (['{ctl1}', '--max-age', 'NaN'], "'NaN' is no whole number of hours"),
+        (['{ctl1}', '--max-age', '-1'], "'-1' is not a whole number of hours"),
+        (
+            ['{ctl1}', '--max-age', 'NaN'],
+            "'NaN' is not a whole number of hours",
+        ),
         (['{ctl1}', '--format', 'nonsense'], "unknown format 'nonsense'"),
         (['{ctl1}', '--report', 'json:/nowhere/x'], 'there is no directory'),
         (['{ctl1}', '--fail-on', 'info'], "unknown --fail-on 'info'; known"),

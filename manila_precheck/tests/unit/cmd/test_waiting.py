@@ -64,8 +64,8 @@ class DrainingTest(testtools.TestCase):
             model.Stage.STOPPED,
         )
         self.assertEqual(
-            'no check of this run finds anything at stage stopped that goes '
-            'away by waiting',
+            'no check of this run finds anything at stage stopped that '
+            'waiting can resolve',
             str(error),
         )
 

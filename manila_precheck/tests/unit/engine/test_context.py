@@ -208,9 +208,9 @@ class ResolutionTest(testtools.TestCase):
             )
             self.assertEqual(
                 f'manila {version or "without a version in /x"} is installed '
-                'here, and this manila-precheck knows manila 12 (wallaby) to '
-                '23 (2026.2); pass --target-release RELEASE, or upgrade '
-                'manila-precheck',
+                'here, but this manila-precheck knows only manila 12 '
+                '(wallaby) to 23 (2026.2); pass --target-release RELEASE, '
+                'or upgrade manila-precheck',
                 str(raised),
             )
 
@@ -224,8 +224,8 @@ class ResolutionTest(testtools.TestCase):
             exceptions.UsageError, self.resolve, **kwargs
         )
         self.assertEqual(
-            'the release to go to is not known: this manila-precheck knows '
-            'manila 12 (wallaby) to 23 (2026.2); pass --target-release '
+            'the target release is not known: this manila-precheck knows '
+            'only manila 12 (wallaby) to 23 (2026.2); pass --target-release '
             'RELEASE, or upgrade manila-precheck',
             str(raised),
         )

@@ -129,8 +129,8 @@ class LoadTest(testtools.TestCase):
         ({'stages': {model.Stage.PLAN}}, 'is not a frozenset'),
         ({'stages': frozenset({'plan'})}, 'is not a frozenset'),
         ({'requires': 'database'}, 'is not a frozenset'),
-        ({'title': ''}, 'is not a text'),
-        ({'title': None}, 'is not a text'),
+        ({'title': ''}, 'is not a string'),
+        ({'title': None}, 'is not a string'),
     )
     @ddt.unpack
     def test_refused(self, candidate, words):
@@ -151,7 +151,7 @@ class LoadTest(testtools.TestCase):
             title = 'Half'
 
         loaded = runner.load(entry('half-check', 'x:G', lambda: Half))
-        self.assertIn('no run() of its own', str(loaded))
+        self.assertIn('does not define run()', str(loaded))
 
     def test_good(self):
         self.assertIsInstance(runner.load(entry('good-check', 'x:G')), Good)
@@ -159,7 +159,7 @@ class LoadTest(testtools.TestCase):
     def test_taken(self):
         taken = registry.Entry('good-check', 'x:G', lambda: Good, 'y:H')
         self.assertEqual(
-            "it does not load: the id 'good-check' is taken by y:H",
+            "it failed to load: the id 'good-check' is already used by y:H",
             runner.load(taken),
         )
 
@@ -171,5 +171,5 @@ class LoadTest(testtools.TestCase):
         self.addCleanup(wait.set)
         loaded = runner.load(entry('good-check', 'x:G', wait.wait))
         self.assertEqual(
-            'it does not load: it did not end within 0.05 seconds', loaded
+            'it failed to load: it did not finish within 0.05 seconds', loaded
         )

@@ -68,10 +68,10 @@ class ReadTest(testtools.TestCase):
         self.assertEqual(f'{path}: {expected}', str(error))
 
     @ddt.data(
-        ('{"schema_version": 1, "schema_version": 1}', 'is there twice'),
-        ('{"schema_version": NaN}', 'NaN is no number of JSON'),
-        ('{"x": {"y": [-Infinity]}}', '-Infinity is no number of JSON'),
-        ('{"x": 1e999999}', '1e999999 is no number of JSON'),
+        ('{"schema_version": 1, "schema_version": 1}', 'is duplicated'),
+        ('{"schema_version": NaN}', 'NaN is not a JSON number'),
+        ('{"x": {"y": [-Infinity]}}', '-Infinity is not a JSON number'),
+        ('{"x": 1e999999}', '1e999999 is not a JSON number'),
         ('{"schema_version": true}', 'not a report of version 1'),
         ('{"schema_version": 1.0}', 'not a report of version 1'),
         ('{"x":' * 100_000, 'it is not JSON'),
@@ -93,8 +93,8 @@ class ReadTest(testtools.TestCase):
             exceptions.SourceUnusable, report_reader.read, path
         )
         self.assertEqual(
-            f'{path}: more than 2000000 objects and lists, which is more '
-            'than is read of a report',
+            f'{path}: more than 2000000 objects and lists, the limit for a '
+            'report',
             str(error),
         )
 
@@ -104,7 +104,7 @@ class ReadTest(testtools.TestCase):
             exceptions.SourceUnusable, report_reader.read, path
         )
         self.assertEqual(
-            f"{path}: the report is damaged (the key 'a' is there twice)",
+            f"{path}: the report is damaged (the key 'a' is duplicated)",
             str(error),
         )
 

@@ -180,7 +180,7 @@ class RunOneTest(testtools.TestCase):
         (ReturnsText, "its run() returned 'all is well', not findings"),
         (
             YieldsNumber,
-            'it yielded 42, which is not a finding of its own',
+            'it yielded 42, which is not one of its findings',
         ),
     )
     @ddt.unpack
@@ -192,7 +192,7 @@ class RunOneTest(testtools.TestCase):
     def test_finding_of_another_check(self):
         result = self.run_it(YieldsOfAnother)
         self.assertEqual(model.Outcome.ERROR, result.outcome)
-        self.assertIn('not a finding of its own', result.reason)
+        self.assertIn('not one of its findings', result.reason)
 
     def test_time_limit(self):
         self.addCleanup(NeverEnds.ends.set)
@@ -203,8 +203,8 @@ class RunOneTest(testtools.TestCase):
         self.assertEqual(
             self.result(
                 model.Outcome.ERROR,
-                'it did not end within 0.1 seconds '
-                '([manila_precheck] check_timeout_seconds)',
+                'it did not finish within 0.1 seconds ([manila_precheck] '
+                'check_timeout_seconds)',
             ),
             site.run(NeverEnds, ctx),
         )
@@ -213,7 +213,7 @@ class RunOneTest(testtools.TestCase):
         self.patch(runner, 'MAX_FINDINGS_PER_CHECK', 3)
         result = self.run_it(YieldsForEver)
         self.assertEqual(model.Outcome.ERROR, result.outcome)
-        self.assertEqual('it yielded 3 findings and more', result.reason)
+        self.assertEqual('it yielded more than 3 findings', result.reason)
         self.assertEqual(3, len(result.findings))
 
     def test_skipped(self):
@@ -229,7 +229,7 @@ class RunOneTest(testtools.TestCase):
         self.assertEqual(
             self.result(
                 model.Outcome.NOT_APPLICABLE,
-                'it is for stage upgraded; this is plan',
+                'it runs only at stage upgraded; this is stage plan',
             ),
             result,
         )
@@ -273,12 +273,12 @@ class RunTest(testtools.TestCase):
                 (
                     'broken-import',
                     'error',
-                    "it does not load: ImportError: No module named 'acme'",
+                    "it failed to load: ImportError: No module named 'acme'",
                 ),
                 (
                     'exits-at-import',
                     'error',
-                    'it does not load: it called sys.exit(3)',
+                    'it failed to load: it called sys.exit(3)',
                 ),
                 (
                     'sample-check',
@@ -288,7 +288,8 @@ class RunTest(testtools.TestCase):
                 (
                     'sample-check@a',
                     'error',
-                    "it does not load: the id 'sample-check' is taken by c:D",
+                    "it failed to load: the id 'sample-check' is already "
+                    'used by c:D',
                 ),
                 ('sample-check', 'passed', ''),
             ],
@@ -315,7 +316,7 @@ class RunTest(testtools.TestCase):
             ['passed', 'error', 'error'], [r.outcome.value for r in results]
         )
         self.assertEqual(
-            'interrupted before it ended; this report is not complete',
+            'the run was interrupted; this report is incomplete',
             results[2].reason,
         )
 

@@ -59,7 +59,8 @@ class SurroundingsTest(testtools.TestCase):
             (
                 'WARNING',
                 f'[{self.file}#writable]',
-                f'{self.file} is read, and others may change it: {weakness}',
+                f'{self.file} is read, but other users can change it: '
+                f'{weakness}',
             )
         ]
 
@@ -79,9 +80,9 @@ class SurroundingsTest(testtools.TestCase):
                 (
                     'WARNING',
                     '[far/driver#source]',
-                    'config_source names [far], and remote_file http://c '
-                    'cannot be read here: refused; the checks were run '
-                    'without what it sets',
+                    'config_source names [far], but remote_file http://c '
+                    'cannot be read here: refused; the checks ran without '
+                    'its values',
                 )
             ],
             self.found(sources=[unread]),
@@ -128,8 +129,8 @@ class SurroundingsTest(testtools.TestCase):
                 (
                     'WARNING',
                     f'[{folder}#writable]',
-                    f'{folder} is read, and others may change it: every user '
-                    f'may write to {folder}',
+                    f'{folder} is read, but other users can change it: every '
+                    f'user may write to {folder}',
                 )
             ],
             self.found(locations=[folder]),
@@ -141,7 +142,8 @@ class SurroundingsTest(testtools.TestCase):
         path = os.path.join(self.path, folder, 'manila.conf')
         message = (
             f'{path} was found in the home directory of the user who runs '
-            'this; the services of manila have another one, and do not read it'
+            "this; manila's services have another home directory and do not "
+            'read it'
         )
         self.assertEqual(
             [('WARNING', f'[{path}#home]', message)],
@@ -189,8 +191,8 @@ class SurroundingsTest(testtools.TestCase):
                 (
                     'WARNING',
                     f'[{folder}#path]',
-                    f'this run loads modules from {folder}, and others may '
-                    f'change it: every user may write to {folder}',
+                    f'this run loads modules from {folder}, which other '
+                    f'users can change: every user may write to {folder}',
                 )
             ],
             self.found(),

@@ -94,7 +94,10 @@ class ReadTest(testtools.TestCase):
         ({'owner': '7'}, 'it has no owner'),
         ({'expires': None}, 'it has no expires'),
         ({'expires': '""'}, 'it has no expires'),
-        ({'expires': 'never'}, "its expires 'never' is no date YYYY-MM-DD"),
+        (
+            {'expires': 'never'},
+            "its expires 'never' is not a date (YYYY-MM-DD)",
+        ),
         ({'expires': '2026-13-31'}, 'month must be in 1..12'),
         ({'note': 'x'}, "it has the unknown key 'note'"),
         ({'key': 'some-check'}, 'its key is not CHECK[SUBJECT]'),
@@ -115,8 +118,8 @@ class ReadTest(testtools.TestCase):
         )
         self.assertEqual(
             [
-                (2, 'entry 1', 'it is no mapping'),
-                (3, 'entry 2', 'it has a key twice'),
+                (2, 'entry 1', 'it is not a mapping'),
+                (3, 'entry 2', 'it has a duplicate key'),
                 (4, 'abcd[*]', ''),
             ],
             [(e.line, e.name, e.problem) for e in found.entries],
@@ -124,10 +127,10 @@ class ReadTest(testtools.TestCase):
 
     @ddt.data(
         ('waivers: [', 'waivers.yaml:1: '),
-        ('- a\n', 'it is no mapping with the key waivers'),
-        ('', 'it is no mapping with the key waivers'),
-        ('waiver: []\n', "it has the keys ['waiver'], not waivers alone"),
-        ('waivers: 7\n', 'waivers is no list'),
+        ('- a\n', 'it is not a mapping with the key waivers'),
+        ('', 'it is not a mapping with the key waivers'),
+        ('waiver: []\n', "it has the keys ['waiver'] instead of only waivers"),
+        ('waivers: 7\n', 'waivers is not a list'),
         ('waivers: \x00\n', 'waivers.yaml'),
         ('waivers: ' + '[' * 3000, 'waivers.yaml:1: it is nested too deeply'),
     )

@@ -127,8 +127,8 @@ class WaiveTest(testtools.TestCase):
                     model.Severity.WARNING,
                     'expired',
                     'the waiver some-check[a] of me expired on 2026-03-31: '
-                    'what it waived counts again',
-                    'Take it out, or decide again and give it a new date.',
+                    'its findings count again',
+                    'Remove it, or review it and set a new date.',
                 ),
             ),
             own.findings,
@@ -154,7 +154,7 @@ class WaiveTest(testtools.TestCase):
                     model.Severity.INFO,
                     'unused',
                     'the waiver some-check[a] is not used: nothing matches it',
-                    'Take it out, unless another controller needs it.',
+                    'Remove it, unless another controller needs it.',
                 ),
             ),
             own.findings,
@@ -319,8 +319,8 @@ class BaselineTest(testtools.TestCase):
                 exceptions.UsageError, baseline.require, target, stage
             )
             self.assertEqual(
-                f'baseline {self.path} is about 2026.1 at stage stopped, '
-                f'this run about {target} at stage {stage}',
+                f'baseline {self.path} is for 2026.1 at stage stopped, but '
+                f'this run is for {target} at stage {stage}',
                 str(raised),
             )
 

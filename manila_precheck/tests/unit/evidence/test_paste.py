@@ -162,9 +162,9 @@ class ReadTestCase(test_config_files.Files):
         self.assertIsNone(found.problem)
 
     @ddt.data(
-        ('[a]\n[a]\n', 2, '[a] is there twice'),
-        ('[a]\nx = 1\nx = 2\n', 3, 'x is twice in [a]'),
-        ('x = 1\n', 1, 'the line stands before any section'),
+        ('[a]\n[a]\n', 2, '[a] appears twice'),
+        ('[a]\nx = 1\nx = 2\n', 3, 'x appears twice in [a]'),
+        ('x = 1\n', 1, 'the line precedes any section'),
         (
             '[a]\nsecret-word\n',
             2,

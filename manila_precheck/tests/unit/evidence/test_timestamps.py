@@ -55,7 +55,7 @@ class TimestampsTest(testtools.TestCase):
         found = timestamps.parse(value)
         self.assertEqual(timestamps.Timestamp(str(value), None), found)
         self.assertEqual(
-            f' since {str(value)!r}, which is no date',
+            f' since {str(value)!r}, which is not a date',
             timestamps.since(found, NOW),
         )
         self.assertEqual(str(value), timestamps.to_data(found))

@@ -148,7 +148,9 @@ class MergeTest(testtools.TestCase):
             )
         else:
             expected = (
-                seen(findings[4], ','.join(hosts), ' (or so: 4 wordings)'),
+                seen(
+                    findings[4], ','.join(hosts), ' (and similar: 4 wordings)'
+                ),
             )
         self.assertEqual(expected, report.checks[-1].findings)
 
@@ -261,7 +263,7 @@ class MergeTest(testtools.TestCase):
             self.host(
                 'ctl2',
                 Severity.FAILURE,
-                'there is no report of ctl2: nothing was looked at there',
+                'there is no report of ctl2: nothing was checked there',
                 'Run the checks on ctl2, then merge again.',
                 'missing',
             ),
@@ -275,8 +277,8 @@ class MergeTest(testtools.TestCase):
             self.host(
                 'ctl1',
                 Severity.FAILURE,
-                'the report of ctl1 is of 2024.1 to 2025.1 at stage plan, '
-                'the others are of 2025.1 to 2026.1 at stage plan',
+                'the report of ctl1 is for 2024.1 to 2025.1 at stage plan, '
+                'the others are for 2025.1 to 2026.1 at stage plan',
                 'Run the checks on ctl1 as on the others.',
                 'upgrade',
             ),
@@ -315,8 +317,8 @@ class MergeTest(testtools.TestCase):
             self.host(
                 'ctl2',
                 Severity.WARNING,
-                'the report of ctl2 is of manila-precheck 0.9, the others '
-                'are of manila-precheck 1.0.0',
+                'the report of ctl2 was made by manila-precheck 0.9, the '
+                'others by manila-precheck 1.0.0',
                 'Install the same version on every host.',
                 'version',
             ),
@@ -334,10 +336,10 @@ class MergeTest(testtools.TestCase):
                 self.host(
                     'ctl3',
                     Severity.WARNING,
-                    f'the {side} is manila 22.0.2+patched on ctl3, and '
+                    f'the {side} is manila 22.0.2+patched on ctl3, but '
                     '22.0.2 on ctl1',
                     'Install the same packages on every host, or merge the '
-                    'reports of each kind on their own.',
+                    'reports of each kind separately.',
                     f'{side}-build',
                 ),
                 ctl1=self.of(**{f'{side}_build': '22.0.2'}),
@@ -360,8 +362,8 @@ class MergeTest(testtools.TestCase):
                 "[quota] shares is '50' on ctl1 and ctl3; '60' on ctl2",
                 (
                     model.advice(
-                        'Give it one value on every host, unless the '
-                        'difference is meant.'
+                        'Set it to one value on every host, unless the '
+                        'difference is intended.'
                     ),
                 ),
                 check_id='configuration-drift',
@@ -408,9 +410,9 @@ class MergeTest(testtools.TestCase):
         )
         self.assertEqual(
             [
-                'there is no report of ctl2: nothing was looked at there '
-                '(on inner)',
-                'there is no report of ctl4: nothing was looked at there',
+                'there is no report of ctl2: nothing was checked there (on '
+                'inner)',
+                'there is no report of ctl4: nothing was checked there',
             ],
             [one.message for one in report.checks[1].findings],
         )
@@ -433,8 +435,8 @@ class MergeTest(testtools.TestCase):
         lacking = self.host(
             'ctl1',
             Severity.WARNING,
-            'the report of ctl1 has no result of other and third: what they '
-            'would find there is not known',
+            'the report of ctl1 has no result of other and third: their '
+            'findings there are not known',
             'Run all checks on ctl1, with the version that is installed here '
             'and without --check and --skip.',
             'checks',
@@ -447,8 +449,7 @@ class MergeTest(testtools.TestCase):
             self.host(
                 'ctl2',
                 Severity.FAILURE,
-                'the report of ctl2 has no checks: nothing was looked at '
-                'there',
+                'the report of ctl2 has no checks: nothing was checked there',
                 'Run all checks on ctl2, then merge again.',
                 'nothing',
             ),
@@ -475,7 +476,7 @@ class MergeTest(testtools.TestCase):
         (
             24,
             None,
-            'the report of ctl1 has no date, so that its age is not known',
+            'the report of ctl1 has no date, so its age is not known',
         ),
         (0, None, ''),
         (24, {'seconds': -300}, ''),
@@ -483,7 +484,7 @@ class MergeTest(testtools.TestCase):
             0,
             {'seconds': -301},
             'the report of ctl1 is from the future: it was made at '
-            '2026-04-01T12:05:01+00:00, and it is 2026-04-01T12:00:00+00:00 '
+            '2026-04-01T12:05:01+00:00, but it is 2026-04-01T12:00:00+00:00 '
             'here',
         ),
     )
@@ -509,10 +510,10 @@ class MergeTest(testtools.TestCase):
             self.host(
                 'ctl3',
                 Severity.FAILURE,
-                'the report of ctl3 is the one of ctl1: nothing was looked at '
-                'on one of them',
-                'Run the checks on ctl3 and on ctl1, each into a file of its '
-                'own.',
+                'the report of ctl3 is the same as that of ctl1: one of the '
+                'two hosts was not checked',
+                'Run the checks on ctl3 and on ctl1, each into a separate '
+                'file.',
                 'copy',
             ),
             ctl1=self.at(hours=1),
@@ -527,11 +528,11 @@ class MergeTest(testtools.TestCase):
                 Severity.WARNING,
                 model.Subject('host', 'node1'),
                 'the reports of ctl1 and ctl3 were all made on a machine '
-                'called node1',
+                'named node1',
                 (
                     model.advice(
-                        'Run the checks on each host by itself, and give '
-                        'machines names of their own.'
+                        'Run the checks on each host itself, and give each '
+                        'machine its own name.'
                     ),
                 ),
                 check_id='hosts',
@@ -569,9 +570,9 @@ class MergeTest(testtools.TestCase):
                     Severity.WARNING,
                     model.Subject('waiver', 'some-check[*]'),
                     'the waiver some-check[*] of me, in the reports of ctl1 '
-                    'and ctl2, expired on 2026-03-31: what it waived counts '
-                    'again',
-                    (model.advice('Decide again, and give it a new date.'),),
+                    'and ctl2, expired on 2026-03-31: the findings that it '
+                    'waived count again',
+                    (model.advice('Review it, and set a new date.'),),
                     check_id='hosts',
                     data={'hosts': 'ctl1,ctl2'},
                     aspect='expired',
@@ -593,13 +594,13 @@ class MergeTest(testtools.TestCase):
     def file(self, path, severity, message, hosts):
         end, remedy = (
             (
-                '; each manila-api answers by its own',
-                f'Give every host with manila-api the same {path}.',
+                '; each manila-api uses its own file',
+                f'Install the same {path} on every host with manila-api.',
             )
             if severity
             else (
-                '; options with a secret, and lines that are not read, are '
-                'compared nowhere else',
+                '; secret options and lines that are not read are compared '
+                'only in this way',
                 f'Compare {path} of these hosts.',
             )
         )

@@ -113,8 +113,8 @@ class RedactorTest(testtools.TestCase):
         )
 
     @ddt.data(
-        ('(', 'pattern 2 is no regular expression (at character 8)'),
-        ('?|a*', 'pattern 2 matches the empty text'),
+        ('(', 'pattern 2 is not a regular expression (at character 8)'),
+        ('?|a*', 'pattern 2 matches the empty string'),
     )
     @ddt.unpack
     def test_a_pattern_that_is_none(self, text, words):

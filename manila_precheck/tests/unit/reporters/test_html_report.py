@@ -161,15 +161,15 @@ class HtmlReporterTest(testtools.TestCase):
     def test_what_nobody_gave_is_told_beside_the_verdict(self):
         text = ''.join(_Page(_write()).texts)
         self.assertIn(
-            'Nobody named the target: 2026.1 is assumed. '
-            'Let pass: 2 findings, 1 failure among them: 1 waived, 1 known. '
-            'Left out: api-paste, upgrade-path.',
+            'No target was given: 2026.1 is assumed. Suppressed: 2 findings, '
+            '1 failure among them: 1 waived, 1 in the baseline. Left out: '
+            'api-paste, upgrade-path.',
             text,
         )
 
     def test_nothing_blocks_a_clean_run(self):
         text = ''.join(_Page(_write(reports.CLEAN)).texts)
-        self.assertIn('What blocksNothing that was looked at.', text)
+        self.assertIn('What blocksNothing that was checked.', text)
 
     def test_many_findings_are_capped_and_counted(self):
         text = _write(reports.MANY)
@@ -189,14 +189,14 @@ class HtmlReporterTest(testtools.TestCase):
         self.assertEqual(6, blocking.count('FAILURE'))
         self.assertIn(
             'FAILURE Many findings: 99995 more. The checkERROR OtherCould '
-            'not look: it crashed',
+            'not run: it crashed',
             blocking,
         )
 
     def test_what_it_is_of_stands_below_the_verdict(self):
         text = ''.join(_Page(_write()).texts)
         self.assertIn(
-            'Stage plan: the services run; database mysql, revision '
+            'Stage plan: the services are running; database mysql, revision '
             '0d8c8f6d54a4; made 2026-04-01 12:00 UTC',
             text,
         )
@@ -293,16 +293,16 @@ class PicturesTest(testtools.TestCase):
             reports.REPORT, checks=(result,), backends=('ceph1', 'nfs1')
         )
         self.assertIn(
-            '<tr><th scope="row">ceph1</th><td>1 waived or known</td></tr>'
-            '<tr><th scope="row">nfs1</th><td>could not look</td></tr>',
+            '<tr><th scope="row">ceph1</th><td>1 suppressed</td></tr><tr><th '
+            'scope="row">nfs1</th><td>could not run</td></tr>',
             _write(report),
         )
 
     def test_what_is_let_pass_stands_beside_what_blocks(self):
         text = ''.join(_Page(_write()).texts)
         self.assertIn(
-            'What is let pass (2)FAILURE Share servers: oneShare server one '
-            'is lost.Waived by Storage up to 2026-12-31: it is <gone> @all '
-            '\\x1b for good',
+            'Suppressed findings (2)FAILURE Share servers: oneShare server '
+            'one is lost.Waived by Storage up to 2026-12-31: it is <gone> '
+            '@all \\x1b for good',
             text,
         )

@@ -138,7 +138,7 @@ class TableReporterTest(testtools.TestCase):
                 _finding(
                     remediation=(
                         model.command('complete it'),
-                        model.advice('Or give it up:'),
+                        model.advice('Or cancel it:'),
                         model.command('cancel it'),
                         model.advice('Either way, look again.'),
                     )
@@ -146,8 +146,8 @@ class TableReporterTest(testtools.TestCase):
             )
         )
         self.assertIn(
-            '    Type:\n      complete it\n    Or give it up:\n'
-            '      cancel it\n    Either way, look again.\n',
+            '    Type:\n      complete it\n    Or cancel it:\n      cancel '
+            'it\n    Either way, look again.\n',
             written,
         )
 
@@ -206,9 +206,9 @@ class TableReporterTest(testtools.TestCase):
         self.assertIn(todo, ' '.join(closing.split()))
 
     @ddt.data(
-        ((), 'NOTHING JUDGED', 0),
-        ((model.Outcome.NOT_APPLICABLE,), 'NOTHING JUDGED', 0),
-        ((model.Outcome.SKIPPED,), 'NOTHING JUDGED', 1),
+        ((), 'NOTHING CHECKED', 0),
+        ((model.Outcome.NOT_APPLICABLE,), 'NOTHING CHECKED', 0),
+        ((model.Outcome.SKIPPED,), 'NOTHING CHECKED', 1),
         ((model.Outcome.ERROR,), 'DO NOT SYNC YET', 2),
         ((model.Outcome.PASSED, model.Outcome.SKIPPED), 'READ FIRST', 1),
     )
@@ -242,4 +242,4 @@ class TableReporterTest(testtools.TestCase):
     @ddt.unpack
     def test_the_database_is_named(self, database, text):
         report = dataclasses.replace(reports.CLEAN, database=database)
-        self.assertIn(f'\nDatabase  {text}\n', _write(report))
+        self.assertIn(f'\nDatabase    {text}\n', _write(report))

@@ -61,7 +61,9 @@ class VerdictTest(testtools.TestCase):
         headline, todo = self.verdict(stage=stage, excluded=('b', 'c'))
         self.assertEqual('NO PROBLEM IN 1 OF 3 CHECKS', headline)
         self.assertTrue(
-            todo.endswith(f' {word} takes a run of all checks over all rows.'),
+            todo.endswith(
+                f' {word} requires a run of all checks on all rows.'
+            ),
             todo,
         )
 

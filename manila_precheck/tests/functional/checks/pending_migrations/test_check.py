@@ -38,8 +38,8 @@ def of_option(severity, message, aspect):
         message,
         (
             model.advice(
-                'In [database] connection write mysql+pymysql:// in place of '
-                'mariadb+pymysql://; nothing else of the URL changes.'
+                'In [database] connection, replace mariadb+pymysql:// with '
+                'mysql+pymysql://; keep the rest of the URL.'
             ),
         ),
         check_id=CHECK,
@@ -54,8 +54,8 @@ def fails(revision, why, what):
         f'"manila-manage db sync" fails at revision {revision}: {why}',
         (
             model.advice(
-                'Let the account read it; or find out who dropped it, and '
-                'take it from a backup. See schema-revision.'
+                'Allow the account to read it; or find out who dropped it, '
+                'and restore it from a backup. See schema-revision.'
             ),
         ),
         check_id=CHECK,
@@ -80,7 +80,7 @@ class Servers(unit.Scenarios):
     def test_a_table_that_migrations_change_is_gone(self):
         database = self.database('2025.1')
         database.execute('DROP TABLE share_instances CASCADE')
-        changes = 'table share_instances, which it changes, is not there'
+        changes = 'table share_instances, which it changes, does not exist'
         self.assertEqual(
             (
                 fails('e975ea83b712', changes, 'share_instances'),
@@ -88,8 +88,8 @@ class Servers(unit.Scenarios):
                 fails(
                     '004e506e922e',
                     'table share_instances, to which '
-                    'share_instance_metadata.share_instance_id refers, is '
-                    'not there',
+                    'share_instance_metadata.share_instance_id refers, does '
+                    'not exist',
                     'share_instances',
                 ),
             ),
@@ -112,7 +112,7 @@ class Servers(unit.Scenarios):
         self.assertIn(
             fails(
                 'a87e0fb17dee',
-                f'column {what}, which it changes, is not there',
+                f'column {what}, which it changes, does not exist',
                 what,
             ),
             self.check(database, target='yoga'),
@@ -144,17 +144,16 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
                 of_option(
                     model.Severity.FAILURE,
                     '"manila-manage db sync" fails at revision a87e0fb17dee: '
-                    '[database] connection is a mariadb:// URL, for which it '
-                    'does not drop a foreign key before the column (error '
-                    '1553)',
+                    '[database] connection is a mariadb:// URL, for which '
+                    'the migration does not drop a foreign key before the '
+                    'column (error 1553)',
                     'a87e0fb17dee',
                 ),
                 of_option(
                     model.Severity.WARNING,
                     '[database] connection is a mariadb:// URL: times in the '
-                    'new tables '
-                    '(share_server_share_network_subnet_mappings) are kept '
-                    'without fractions of a second',
+                    'new tables (share_server_share_network_subnet_mappings) '
+                    'are stored without fractional seconds',
                     'precision',
                 ),
             ),
@@ -233,10 +232,10 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
                     'utf8mb4_general_ci (error 1005, errno 150)',
                     (
                         model.advice(
-                            'With the services stopped, dump the database and '
-                            'load it into a new one with the collation that '
-                            'the migrations ask for; a character that utf8mb3 '
-                            'does not have is lost:'
+                            'With the services stopped, dump the database '
+                            'and load it into a new one with the collation '
+                            'that the migrations need; characters that '
+                            'utf8mb3 does not have are lost:'
                         ),
                         model.command(
                             "mysqldump --single-transaction DATABASE | sed -E "
@@ -323,8 +322,7 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
             (
                 model.Severity.WARNING,
                 '1 table is not in InnoDB: messages; a later migration that '
-                'refers to one fails, and until then nothing checks its '
-                'references',
+                'refers to one fails, and its foreign keys are not enforced',
             ),
             (finding.severity, finding.message),
         )
@@ -338,8 +336,8 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
             (
                 model.Severity.FAILURE,
                 '"manila-manage db sync" fails at revision a87e0fb17dee: it '
-                f'drops the foreign key {name} of share_servers, which is '
-                'not there (error 1091)',
+                f'drops the foreign key {name} of share_servers, which does '
+                'not exist (error 1091)',
             ),
             (finding.severity, finding.message),
         )
@@ -389,8 +387,8 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
             (
                 in_the_way(
                     revision,
-                    f'{table} gets a foreign key {name}, and a foreign key '
-                    'of aside has that name (error 1005, errno 121)',
+                    f'{table} gets a foreign key {name}, but a foreign key '
+                    'of aside has that name already (error 1005, errno 121)',
                     name,
                     model.command(
                         'mysql DATABASE -e '
@@ -421,7 +419,7 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
                 fails(
                     '2d708a9a3ba9',
                     'table share_servers, to which '
-                    'share_groups.share_server_id refers, is not there',
+                    'share_groups.share_server_id refers, does not exist',
                     'share_servers',
                 ),
             ),
@@ -534,9 +532,9 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
                 model.Finding(
                     model.Severity.FAILURE,
                     model.Subject('table', table),
-                    '"manila-manage db sync" fails at revision '
-                    f'{revision}: 2 rows of {table} with a date of zero in '
-                    'deleted_at, which MySQL does not take again (error '
+                    f'"manila-manage db sync" fails at revision {revision}: '
+                    f'2 rows of {table} with a zero date in deleted_at, '
+                    'which MySQL rejects when it rebuilds the table (error '
                     '1292)',
                     (
                         model.command(
@@ -638,9 +636,9 @@ class PendingMigrationsMySQLTest(Servers, databases.MySQLTest):
             (
                 severity,
                 'pending-migrations[share_instances#eead2cb81845]',
-                'revision eead2cb81845 writes table share_instances anew, '
-                f'with 3 rows: {words}, and 1 MB of disk space on the '
-                'database server beside the table',
+                'revision eead2cb81845 rebuilds table share_instances, '
+                f'which has 3 rows: {words}, and 1 MB of additional disk '
+                'space on the database server',
                 ('eead2cb81845', 3),
             ),
             (
@@ -670,10 +668,10 @@ class PendingMigrationsPostgreSQLTest(Servers, databases.PostgreSQLTest):
             (
                 in_the_way(
                     'eead2cb81845',
-                    f'it creates table qos_types, and {kind} {name} is '
-                    'there, which PostgreSQL takes for the same name',
+                    f'it creates table qos_types, but {kind} {name} exists, '
+                    'and PostgreSQL uses one namespace for both',
                     name,
-                    model.advice('Rename it, or drop it.'),
+                    model.advice('Rename or drop it.'),
                 ),
             ),
             self.check(database, target='2026.1'),
@@ -708,7 +706,7 @@ class PendingMigrationsPostgreSQLTest(Servers, databases.PostgreSQLTest):
                     f'{column} {what}',
                     model.advice(
                         'Drop it, and create it again without the column '
-                        'when the upgrade is done.'
+                        'after the upgrade.'
                     ),
                 ),
             ),
@@ -732,8 +730,8 @@ class PendingMigrationsPostgreSQLTest(Servers, databases.PostgreSQLTest):
             tuple(
                 fails(
                     revision,
-                    f'share_instances (id), to which {child} refers, is no '
-                    'key',
+                    f'share_instances (id), to which {child} refers, is not '
+                    'a key',
                     'share_instances (id)',
                 )
                 for revision, child in (
@@ -809,8 +807,8 @@ class OwnersPostgreSQLTest(databases.PostgreSQLTest):
         self.assertEqual(
             self.found(
                 model.Severity.FAILURE,
-                f'{tables} tables not of {self.role}, the account of '
-                f'[database] connection, but of {databases.USER}: '
+                f'{tables} tables are not owned by {self.role}, the account '
+                f'of [database] connection, but by {databases.USER}: '
                 'alembic_version, async_operation_data, availability_zones '
                 f'and {tables - 3} more; "manila-manage db sync" fails at '
                 'revision e975ea83b712, which changes share_servers or '
@@ -838,9 +836,9 @@ class OwnersPostgreSQLTest(databases.PostgreSQLTest):
             (
                 self.found(
                     model.Severity.WARNING,
-                    f'1 table not of {self.role}, the account of [database] '
-                    f'connection, but of {databases.USER}: messages; a later '
-                    'migration that changes one fails',
+                    f'1 table is not owned by {self.role}, the account of '
+                    f'[database] connection, but by {databases.USER}: '
+                    'messages; a later migration that changes one fails',
                     1,
                 ),
             ),
@@ -858,10 +856,10 @@ class OwnersPostgreSQLTest(databases.PostgreSQLTest):
                 model.Finding(
                     model.Severity.FAILURE,
                     model.Subject('database', 'schema'),
-                    '"manila-manage db sync" fails at revision e975ea83b712: '
-                    f'{self.role}, the account of [database] connection, may '
-                    'not make a table in the schema public, as it does with '
-                    'encryption_refs',
+                    '"manila-manage db sync" fails at revision '
+                    f'e975ea83b712: {self.role}, the account of [database] '
+                    'connection, may not create tables in the schema '
+                    'public, but has to create encryption_refs',
                     (
                         model.command(
                             'psql DATABASE -c '

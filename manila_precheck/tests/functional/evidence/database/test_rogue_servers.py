@@ -163,7 +163,7 @@ _MYSQL = {
         say(error(0, b'gr\xf6\xdfe')),
         'gr',
     ),
-    'a version that is no number': (
+    'a version that is not a number': (
         'start',
         say(rogue_servers.mysql_handshake(b'eight')),
         "'eight'",

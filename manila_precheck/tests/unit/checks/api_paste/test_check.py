@@ -550,7 +550,7 @@ class ApiPasteTest(testtools.TestCase):
             self.result(
                 outcome=model.Outcome.NOT_APPLICABLE,
                 reason=f'there is no api-paste.ini in {self.site.path}, and '
-                'nothing in these files is about manila-api',
+                'these files do not configure manila-api',
             ),
             result,
         )
@@ -623,8 +623,8 @@ class ApiPasteTest(testtools.TestCase):
         self.assertEqual(
             self.result(
                 outcome=model.Outcome.NOT_APPLICABLE,
-                reason='it is for the stages plan and stopped; this is '
-                'upgraded',
+                reason='it runs only at the stages plan and stopped; this is '
+                'stage upgraded',
             ),
             self.run_check(EPOXY, stage='upgraded'),
         )

@@ -355,14 +355,14 @@ class EnvironmentTest(PythonCase):
         [
             'no_python',
             '#!/bin/sh\necho fine\n',
-            'did not answer as a Python does',
+            'did not answer like a Python interpreter',
         ],
         [
             'another_answer',
             '#!/bin/sh\necho []\n',
-            'did not answer as a Python does',
+            'did not answer like a Python interpreter',
         ],
-        ['silent', '#!/bin/sh\nexit 3\n', 'ended with 3: it said nothing'],
+        ['silent', '#!/bin/sh\nexit 3\n', 'ended with 3: it printed nothing'],
         [
             'loud',
             '#!/bin/sh\necho one >&2\necho two >&2\nexit 1\n',

@@ -543,8 +543,8 @@ class OperatorsMatrixTest(backend_drivers.BackendDrivers, testtools.TestCase):
         self.assertEqual(
             (
                 model.Outcome.ERROR,
-                f'support_matrix: {self.matrix}:11: rows[0].storage[0]'
-                ".minimum: 'newest' is no version",
+                f'support_matrix: {self.matrix}:11: '
+                "rows[0].storage[0].minimum: 'newest' is not a version",
             ),
             (result.outcome, result.reason),
         )

@@ -188,8 +188,8 @@ class ConfigOptionsTest(testtools.TestCase):
                     WARNING,
                     f'b1/{name}',
                     5,
-                    f'[b1] {name} = 2048 is read by 2024.1 and gone in '
-                    f'{target}, which ignores the line',
+                    f'[b1] {name} = 2048 is read by 2024.1, but {target} '
+                    'removed it and ignores the line',
                     sentence(REMOVE.format(5) + ' with the upgrade.'),
                     {'verdict': 'removed'},
                     '',
@@ -215,8 +215,8 @@ class ConfigOptionsTest(testtools.TestCase):
             '[oslo_messaging_amqp]\nidle_timeout = 1\nidle_timeout = 2\n'
         )
         gone = (
-            '[oslo_messaging_amqp] idle_timeout = {} is read by 2024.1 and '
-            'gone in 2025.1, which ignores the line'
+            '[oslo_messaging_amqp] idle_timeout = {} is read by 2024.1, but '
+            '2025.1 removed it and ignores the line'
         )
         self.assert_found(
             result,
@@ -233,7 +233,7 @@ class ConfigOptionsTest(testtools.TestCase):
                 INFO,
                 'oslo_messaging_amqp/idle_timeout',
                 2,
-                gone.format(1) + '; {conf}:3 masks it already',
+                gone.format(1) + '; {conf}:3 already overrides it',
                 sentence(REMOVE.format(2) + ' with the upgrade.'),
                 {'verdict': 'removed'},
                 '',
@@ -472,7 +472,7 @@ class ConfigOptionsTest(testtools.TestCase):
                 'DEFAULT/quota_shares',
                 2,
                 '[DEFAULT] quota_shares is a deprecated name of [quota] '
-                'shares; {conf}:4 masks it',
+                'shares; {conf}:4 overrides it',
                 sentence(REMOVE.format(2) + '.'),
                 {'verdict': 'renamed', 'option': 'quota/shares'},
                 '',
@@ -544,7 +544,7 @@ class ConfigOptionsTest(testtools.TestCase):
             'nova/endpoint_type',
             'internal_url',
             'one of admin, adminURL, internal, internalURL, public, publicURL',
-            '2024.1 takes it',
+            '2024.1 accepts it',
             'publicURL',
         ],
         [
@@ -571,19 +571,19 @@ class ConfigOptionsTest(testtools.TestCase):
         section, option = name.split('/')
         dollar = ''
         if '$' in value:
-            dollar = '; $$ stands for a dollar sign that begins no reference'
+            dollar = '; write a literal dollar sign as $$'
         self.assert_found(
             self.run_check(conf),
             (
                 FAILURE,
                 name,
                 2,
-                f'[{section}] {option} = {value}: 2025.1 refuses the value '
-                f'and the service that reads it ends; {already}',
+                f'[{section}] {option} = {value}: 2025.1 rejects the value, '
+                f'and the service that reads it exits at startup; {already}',
                 [
                     (
                         'text',
-                        f'Give it {admits}{dollar}. The default is:',
+                        f'Set it to {admits}{dollar}. The default is:',
                     ),
                     ('config', f'[{section}]\n{option} = {default}'),
                 ],
@@ -601,8 +601,8 @@ class ConfigOptionsTest(testtools.TestCase):
                 INFO,
                 'DEFAULT/report_interval',
                 2,
-                '[DEFAULT] report_interval = ten has no effect: {conf}:3 sets '
-                'it again, to 10',
+                '[DEFAULT] report_interval = ten has no effect: {conf}:3 '
+                'sets it again to 10',
                 [],
                 {'verdict': 'masked', 'masked_by': '{conf}:3'},
                 'masked',
@@ -651,8 +651,8 @@ class ConfigOptionsTest(testtools.TestCase):
                 INFO,
                 'DEFAULT/lvm_share_volume_group',
                 3,
-                '[DEFAULT] lvm_share_volume_group has no effect: it is an '
-                'option of a back end, and with enabled_share_backends no '
+                '[DEFAULT] lvm_share_volume_group has no effect: it is a '
+                'back-end option, and with enabled_share_backends set no '
                 'back end reads [DEFAULT]',
                 [],
                 {'verdict': 'ineffective'},
@@ -698,8 +698,7 @@ class ConfigOptionsTest(testtools.TestCase):
             'driver_handles_share_servers = True\n'
             'standalone_network_plugin_mtu = many\n',
             'z/standalone_network_plugin_mtu',
-            'the network plugin of section [z] is another than the one that '
-            'reads it',
+            'section [z] uses another network plugin, which does not read it',
         ],
         [
             'of_another_driver_than_the_one_in_default',
@@ -724,13 +723,13 @@ class ConfigOptionsTest(testtools.TestCase):
             'of_a_scheduler_that_is_not_chosen',
             '[DEFAULT]\nmax_gigabytes = many\n',
             'DEFAULT/max_gigabytes',
-            'no service of this configuration loads what reads it',
+            'with this configuration no service loads the code that reads it',
         ],
         [
             'of_code_that_no_service_loads',
             '[DEFAULT]\ntcp_keepalive = perhaps\n',
             'DEFAULT/tcp_keepalive',
-            'no service of this configuration loads what reads it',
+            'with this configuration no service loads the code that reads it',
         ],
         [
             'of_the_other_layout',
@@ -742,7 +741,7 @@ class ConfigOptionsTest(testtools.TestCase):
             'glusterfs_mount_point_base = /mnt\n',
             'z/glusterfs_mount_point_base',
             'the back end does not read it with layout_volume, which '
-            'glusterfs_share_layout or its default chooses',
+            'glusterfs_share_layout or its default selects',
         ],
         [
             'of_another_layout_than_the_default_one',
@@ -751,7 +750,7 @@ class ConfigOptionsTest(testtools.TestCase):
             'glusterfs_target = a:/b\nglusterfs_servers = a\n',
             'z/glusterfs_servers',
             'the back end does not read it with layout_directory, which '
-            'glusterfs_share_layout or its default chooses',
+            'glusterfs_share_layout or its default selects',
         ],
     )
     @ddt.unpack
@@ -828,7 +827,7 @@ class ConfigOptionsTest(testtools.TestCase):
                 INFO,
                 'nova/tenant_id',
                 3,
-                '[nova] tenant_id has no effect: auth_type = '
+                '[nova] tenant_id has no effect: the plugin of auth_type = '
                 'v3applicationcredential does not read it',
                 [],
                 {'verdict': 'ineffective'},
@@ -858,8 +857,8 @@ class ConfigOptionsTest(testtools.TestCase):
                 'a/acme_pool',
                 5,
                 '[a] acme_pool is in a section whose driver or plugin manila '
-                '2025.1 does not ship; whether that one reads it is not '
-                'known',
+                '2025.1 does not ship; the driver may read it, the catalog '
+                'does not know',
                 [],
                 {'verdict': 'unjudged'},
                 '',

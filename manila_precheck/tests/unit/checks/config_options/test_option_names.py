@@ -69,11 +69,11 @@ class NamesTest(testtools.TestCase):
         )
 
     @ddt.data(
-        ('2024.1', '2025.1', 'NFS,AFS,CIFS', "'AFS' is none", 'NFS,CIFS'),
-        ('2024.1', '2025.1', 'AFS', "'AFS' is none", 'NFS,CIFS'),
-        ('2025.1', '2025.2', '', 'it names none', 'NFS,CIFS'),
-        ('2025.1', '2026.1', '', 'it names none', 'NFS,CIFS'),
-        ('2026.1', '2026.2', '', 'it names none', 'NFS,CIFS'),
+        ('2024.1', '2025.1', 'NFS,AFS,CIFS', "'AFS' is not one", 'NFS,CIFS'),
+        ('2024.1', '2025.1', 'AFS', "'AFS' is not one", 'NFS,CIFS'),
+        ('2025.1', '2025.2', '', 'none is named', 'NFS,CIFS'),
+        ('2025.1', '2026.1', '', 'none is named', 'NFS,CIFS'),
+        ('2026.1', '2026.2', '', 'none is named', 'NFS,CIFS'),
     )
     @ddt.unpack
     def test_protocols(self, source, target, value, what, good):
@@ -90,10 +90,10 @@ class NamesTest(testtools.TestCase):
                     FAILURE,
                     'DEFAULT/enabled_share_protocols',
                     2,
-                    f'{assigned}: manila-api of {target} knows the share '
+                    f'{assigned}: manila-api of {target} supports the share '
                     'protocols NFS, CIFS, GLUSTERFS, HDFS, CEPHFS, '
                     f'MAPRFS{more}; '
-                    f'{what}, and it does not start',
+                    f'{what}, and manila-api does not start',
                     [
                         (
                             'config',
@@ -139,8 +139,8 @@ class NamesTest(testtools.TestCase):
                     'z/glusterfs_share_layout',
                     5,
                     f'[z] glusterfs_share_layout = {layout}: the driver of '
-                    f'2025.1 knows {known}; manila-share exits with 1 and '
-                    'starts no back end',
+                    f'2025.1 supports only {known}; manila-share exits with '
+                    '1 and starts no back end',
                     [
                         (
                             'config',
@@ -225,8 +225,8 @@ class NamesTest(testtools.TestCase):
             'amqp',
             '2024.1',
             '2025.1',
-            'is no transport of 2025.1 (2024.1 has it); no service of manila '
-            'starts',
+            '2025.1 has no such transport (2024.1 has it); no service of '
+            'manila starts',
             'kafka, rabbit',
             True,
         ),
@@ -236,7 +236,7 @@ class NamesTest(testtools.TestCase):
             'amqp',
             '2025.1',
             '2026.1',
-            'is no transport of 2026.1 (nor does 2025.1); no service of '
+            '2026.1 has no such transport (nor does 2025.1); no service of '
             'manila starts',
             'kafka, rabbit',
             False,
@@ -247,7 +247,7 @@ class NamesTest(testtools.TestCase):
             'qpid',
             '2024.1',
             '2025.1',
-            'is no transport of 2025.1 (nor does 2024.1); no service of '
+            '2025.1 has no such transport (nor does 2024.1); no service of '
             'manila starts',
             'kafka, rabbit',
             False,
@@ -258,7 +258,7 @@ class NamesTest(testtools.TestCase):
             'zake',
             '2025.1',
             '2026.1',
-            'is no coordination backend of 2026.1 (2025.1 has it); '
+            '2026.1 has no such coordination backend (2025.1 has it); '
             'manila-scheduler and manila-share do not start (NoMatches)',
             'consul, etcd, etcd3+http, etcd3+https, file, ipc, kazoo, '
             'kubernetes, memcached, mysql, postgresql, redis, zookeeper',
@@ -270,7 +270,7 @@ class NamesTest(testtools.TestCase):
             'consul',
             '2026.1',
             '2026.2',
-            'is no coordination backend of 2026.2 (2026.1 has it); '
+            '2026.2 has no such coordination backend (2026.1 has it); '
             'manila-scheduler and manila-share do not start (NoMatches)',
             'etcd3+http, etcd3+https, file, ipc, kazoo, kubernetes, '
             'memcached, mysql, postgresql, redis, zookeeper',
@@ -291,7 +291,7 @@ class NamesTest(testtools.TestCase):
                     FAILURE,
                     option,
                     2,
-                    f'[{section}] {option_name}: {name} {message}',
+                    f'[{section}] {option_name} names {name}, but {message}',
                     [('text', f'The target has {has}.')],
                     {
                         'verdict': 'dangling',
@@ -322,14 +322,15 @@ class NamesTest(testtools.TestCase):
         (found,) = self.found(
             f'[database]\nconnection = {value}\n', source, target
         )
+        history = f'{source} has it' if had else f'nor does {source}'
         self.assertEqual(
             (
                 FAILURE,
                 'database/connection',
                 name,
                 bool(had),
-                f'[database] connection: {name} is no SQL dialect of {target} '
-                f'({source} {"has it" if had else "has none such either"}); '
+                f'[database] connection names {name}, but {target} has no '
+                f'such SQL dialect ({history}); '
                 'no service of manila reaches the database '
                 '(NoSuchModuleError)',
             ),
@@ -351,14 +352,15 @@ class NamesTest(testtools.TestCase):
                     INFO,
                     'database/connection',
                     2,
-                    '[database] connection: mysql loads the module MySQLdb, '
-                    'which manila does not bring along; without it no service '
-                    'of manila reaches the database',
+                    '[database] connection names mysql, which loads the '
+                    'module MySQLdb; manila does not install it; without it '
+                    'no service of manila reaches the database',
                     [
                         (
                             'text',
-                            'Install mysqlclient beside 2025.1, or begin the '
-                            'URL with mysql+pymysql:// and install PyMySQL.',
+                            'Install mysqlclient together with 2025.1, or '
+                            'begin the URL with mysql+pymysql:// and install '
+                            'PyMySQL.',
                         )
                     ],
                     {'verdict': 'unjudged', 'named': 'mysql'},
@@ -372,17 +374,17 @@ class NamesTest(testtools.TestCase):
             'amqp',
             '[DEFAULT]\ntransport_url = amqp://u:p@h/\n',
             'DEFAULT/transport_url',
-            'amqp loads the module pyngus',
+            'amqp, which loads the module pyngus',
             'no service of manila starts',
-            'Install pyngus beside 2024.1.',
+            'Install pyngus together with 2024.1.',
         ],
         [
             'redis',
             '[coordination]\nbackend_url = redis://h:6379\n',
             'coordination/backend_url',
-            'redis loads the module redis',
+            'redis, which loads the module redis',
             'manila-scheduler and manila-share do not start',
-            'Install redis beside 2024.1.',
+            'Install redis together with 2024.1.',
         ],
     )
     @ddt.unpack
@@ -395,10 +397,10 @@ class NamesTest(testtools.TestCase):
                     INFO,
                     name,
                     2,
-                    f'[{section}] {option}: {what}, which manila does not '
-                    f'bring along; without it {then}',
+                    f'[{section}] {option} names {what}; manila does not '
+                    f'install it; without it {then}',
                     [('text', advice)],
-                    {'verdict': 'unjudged', 'named': what.partition(' ')[0]},
+                    {'verdict': 'unjudged', 'named': what.partition(',')[0]},
                 ),
             ),
             found,
@@ -416,10 +418,10 @@ class NamesTest(testtools.TestCase):
                     WARNING,
                     'oslo_messaging_notifications/driver',
                     3,
-                    f'[oslo_messaging_notifications] driver: {name} is no '
-                    'notification driver of 2025.1 (nor does 2024.1); its '
-                    'notifications are not sent, and nothing but a line in '
-                    'the log says so',
+                    f'[oslo_messaging_notifications] driver names {name}, '
+                    'but 2025.1 has no such notification driver (nor does '
+                    '2024.1); its notifications are not sent; only a line '
+                    'in the log shows it',
                     [
                         (
                             'text',
@@ -449,8 +451,8 @@ class NamesTest(testtools.TestCase):
                     WARNING,
                     'DEFAULT/scheduler_driver',
                     2,
-                    '[DEFAULT] scheduler_driver: '
-                    'manila.scheduler.simple.SimpleScheduler is an old path '
+                    '[DEFAULT] scheduler_driver names '
+                    'manila.scheduler.simple.SimpleScheduler, an old path '
                     f'that 2025.1 still maps to {new}',
                     [('config', f'[DEFAULT]\nscheduler_driver = {new}')],
                     {
@@ -488,8 +490,8 @@ class NamesTest(testtools.TestCase):
                     FAILURE,
                     f'DEFAULT/{option}',
                     2,
-                    f'[DEFAULT] {option}: {path} is no {thing} of 2025.1 '
-                    f'(nor does 2024.1); {effect}',
+                    f'[DEFAULT] {option} names {path}, but 2025.1 has no '
+                    f'such {thing} (nor does 2024.1); {effect}',
                     [
                         ('text', 'The default is:'),
                         ('config', f'[DEFAULT]\n{option} = {default}'),
@@ -511,15 +513,15 @@ class NamesTest(testtools.TestCase):
                     WARNING,
                     'DEFAULT/scheduler_driver',
                     2,
-                    '[DEFAULT] scheduler_driver: acme.Scheduler is no '
-                    'scheduler driver of 2025.1 or 2024.1: whether another '
-                    'package brings it is not known here; if none does, '
-                    'manila-scheduler does not start',
+                    '[DEFAULT] scheduler_driver names acme.Scheduler, but '
+                    'neither 2025.1 nor 2024.1 has this scheduler driver; '
+                    'another package may provide it, the catalog does not '
+                    'know. Otherwise manila-scheduler does not start',
                     [
                         (
                             'text',
-                            'Install the version of that package which goes '
-                            'with 2025.1. Without such a package:',
+                            'Install the version of that package for 2025.1. '
+                            'If there is no such package:',
                         ),
                         ('text', 'The default is:'),
                         ('config', f'[DEFAULT]\nscheduler_driver = {FILTER}'),
@@ -541,9 +543,10 @@ class NamesTest(testtools.TestCase):
                     FAILURE,
                     'DEFAULT/scheduler_default_filters',
                     2,
-                    '[DEFAULT] scheduler_default_filters: capacityfilter is '
-                    'no scheduler filter of 2025.1 (nor does 2024.1); no '
-                    'share can be created (SchedulerHostFilterNotFound)',
+                    '[DEFAULT] scheduler_default_filters names '
+                    'capacityfilter, but 2025.1 has no such scheduler filter '
+                    '(nor does 2024.1); no share can be created '
+                    '(SchedulerHostFilterNotFound)',
                     [
                         (
                             'config',
@@ -561,15 +564,16 @@ class NamesTest(testtools.TestCase):
                     WARNING,
                     'DEFAULT/scheduler_default_filters',
                     2,
-                    '[DEFAULT] scheduler_default_filters: AcmeFilter is no '
-                    'scheduler filter of 2025.1 or 2024.1: whether another '
-                    'package brings it is not known here; if none does, no '
-                    'share can be created (SchedulerHostFilterNotFound)',
+                    '[DEFAULT] scheduler_default_filters names AcmeFilter, '
+                    'but neither 2025.1 nor 2024.1 has this scheduler '
+                    'filter; another package may provide it, the catalog '
+                    'does not know. Otherwise no share can be created '
+                    '(SchedulerHostFilterNotFound)',
                     [
                         (
                             'text',
-                            'Install the version of that package which goes '
-                            'with 2025.1. Without such a package:',
+                            'Install the version of that package for 2025.1. '
+                            'If there is no such package:',
                         ),
                         ('text', FILTERS),
                         (
@@ -614,9 +618,10 @@ class NamesTest(testtools.TestCase):
             [
                 (
                     FAILURE,
-                    '[DEFAULT] scheduler_default_weighers: NetAppAIQWeigher '
-                    'is no scheduler weigher of 2023.1 (nor does zed); no '
-                    'share can be created (SchedulerHostWeigherNotFound)',
+                    '[DEFAULT] scheduler_default_weighers names '
+                    'NetAppAIQWeigher, but 2023.1 has no such scheduler '
+                    'weigher (nor does zed); no share can be created '
+                    '(SchedulerHostWeigherNotFound)',
                 )
             ],
             [(f.severity, f.message) for f in found],
@@ -651,9 +656,10 @@ class NamesTest(testtools.TestCase):
                 (
                     FAILURE,
                     'n/network_api_class',
-                    '[n] network_api_class: manila.network.nova.Gone is no '
-                    'network plugin of 2025.1 (nor does 2024.1); '
-                    'manila-share exits with 1 and starts no back end',
+                    '[n] network_api_class names manila.network.nova.Gone, '
+                    'but 2025.1 has no such network plugin (nor does '
+                    '2024.1); manila-share exits with 1 and starts no back '
+                    'end',
                 )
             ],
             [(f.severity, f.subject.name, f.message) for f in found],
@@ -671,10 +677,11 @@ class NamesTest(testtools.TestCase):
             [
                 (
                     severity,
-                    '[b] share_helpers: manila.share.gone.Helper is no class '
-                    'of 2025.1 or 2024.1: whether another package brings it '
-                    'is not known here; if none does, the back end does not '
-                    'come up: it never reports',
+                    '[b] share_helpers names manila.share.gone.Helper, but '
+                    'neither 2025.1 nor 2024.1 has this class; another '
+                    'package may provide it, the catalog does not know. '
+                    'Otherwise the back end does not come up: it never '
+                    'reports',
                 )
             ],
             [(f.severity, f.message) for f in found],

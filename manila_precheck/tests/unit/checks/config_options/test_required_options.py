@@ -30,16 +30,16 @@ HSP = DRIVERS + 'hitachi.hsp.driver.HitachiHSPDriver'
 INFORTREND = DRIVERS + 'infortrend.driver.InfortrendNASDriver'
 EMC = DRIVERS + 'dell_emc.driver.EMCShareDriver'
 INIT = (
-    'the driver is not built, and manila-share exits with 1 and starts no '
+    'the driver cannot be created; manila-share exits with 1 and starts no '
     'back end'
 )
 SETUP = (
-    'the driver does not come up: manila-share runs, and the back end never '
+    'the driver does not start: manila-share runs, but the back end never '
     'reports'
 )
 REQUIRED = (
-    'the driver marks it as required and has nothing to use instead: '
-    'manila-share runs, and the back end does not serve'
+    'the driver marks it as required and has no fallback: manila-share runs, '
+    'but the back end does not work'
 )
 
 
@@ -111,8 +111,8 @@ class NeededTest(testtools.TestCase):
                 self.finding(
                     'b/service_instance_user',
                     '[b] does not set service_instance_user, which '
-                    'GenericShareDriver of 2025.1 cannot do without: '
-                    f'{INIT}; so in 2024.1',
+                    f'GenericShareDriver of 2025.1 requires: {INIT}; 2024.1 '
+                    'requires it too',
                     [('config', '[b]\nservice_instance_user = <text>')],
                     GENERIC,
                     'init',
@@ -134,8 +134,8 @@ class NeededTest(testtools.TestCase):
                 self.finding(
                     'b/dell_nas_backend_host',
                     '[b] does not set dell_nas_backend_host, which '
-                    'EMCShareDriver of 2025.1 cannot do without: '
-                    f'{SETUP}; so in 2024.1',
+                    f'EMCShareDriver of 2025.1 requires: {SETUP}; 2024.1 '
+                    'requires it too',
                     [('config', '[b]\ndell_nas_backend_host = <text>')],
                     EMC,
                     'setup',
@@ -159,7 +159,7 @@ class NeededTest(testtools.TestCase):
                     'b/infortrend_nas_password',
                     '[b] does not set infortrend_nas_password or '
                     'infortrend_nas_ssh_key, which InfortrendNASDriver of '
-                    f'2025.1 cannot do without: {INIT}; so in 2024.1',
+                    f'2025.1 requires: {INIT}; 2024.1 requires it too',
                     [
                         ('text', 'One of these:'),
                         ('config', '[b]\ninfortrend_nas_password = <text>'),
@@ -186,8 +186,8 @@ class NeededTest(testtools.TestCase):
                 self.finding(
                     'b/hitachi_hsp_password',
                     '[b] does not set hitachi_hsp_password, which '
-                    'HitachiHSPDriver of 2025.1 cannot do without: '
-                    f'{REQUIRED}; so in 2024.1',
+                    f'HitachiHSPDriver of 2025.1 requires: {REQUIRED}; '
+                    '2024.1 requires it too',
                     [('config', '[b]\nhitachi_hsp_password = <text>')],
                     HSP,
                     'required',

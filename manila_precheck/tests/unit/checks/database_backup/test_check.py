@@ -53,7 +53,7 @@ INSERT INTO `alembic_version` VALUES
 '''
 
 MAKE = (
-    model.advice('Make a new one while the services are stopped:'),
+    model.advice('Create a new one while the services are stopped:'),
     model.command('sqlite3 DATABASE ".backup FILE"'),
 )
 
@@ -150,9 +150,10 @@ class DatabaseBackupTest(databases.SQLiteTest):
         result = self.run_check(dump.encode(), age_hours=age_hours)
         expected = dataclasses.replace(
             expected,
-            message=f'the backup {self.path} is of {made:%Y-%m-%d %H:%M} UTC, '
-            'and here it is 2026-04-01 12:00 UTC: a clock or a time zone is '
-            'wrong, and how old it is is not known',
+            message=f'the backup {self.path} was made at '
+            f'{made:%Y-%m-%d %H:%M} UTC, but the time here is 2026-04-01 '
+            '12:00 UTC: a clock or a time zone is wrong, and its age is not '
+            'known',
             data={'path': self.path, **expected.data},
         )
         self.assertEqual(
@@ -168,8 +169,8 @@ class DatabaseBackupTest(databases.SQLiteTest):
             self.result(
                 self.finding(
                     model.Severity.WARNING,
-                    f'the backup {self.path} has no date that could be read: '
-                    'how old it is is not known',
+                    f'the backup {self.path} has no readable date: its age '
+                    'is not known',
                     'age',
                     path=self.path,
                 )
@@ -191,7 +192,7 @@ class DatabaseBackupTest(databases.SQLiteTest):
                 CHECK,
                 'Backup of the database',
                 model.Outcome.SKIPPED,
-                'no backup is named: [manila_precheck_database_backup] path '
+                'no backup was given: [manila_precheck_database_backup] path '
                 'is not set',
             ),
             site.run(CHECK),
@@ -215,7 +216,7 @@ class DatabaseBackupTest(databases.SQLiteTest):
             self.result(
                 self.finding(
                     model.Severity.FAILURE,
-                    f'no backup is at {self.path}',
+                    f'there is no backup at {self.path}',
                     'missing',
                 )
             ),
@@ -230,7 +231,7 @@ class DatabaseBackupTest(databases.SQLiteTest):
         ):
             result = self.run_check(None)
         self.assertEqual(
-            (model.Outcome.ERROR, f'{path}: a pipe, no file'),
+            (model.Outcome.ERROR, f'{path}: a pipe, not a file'),
             (result.outcome, result.reason),
         )
 
@@ -255,9 +256,9 @@ class DatabaseBackupTest(databases.SQLiteTest):
             self.result(
                 self.finding(
                     model.Severity.FAILURE,
-                    f'the backup {self.path} is of revision 2f27d904214c and '
-                    f'the database is at {HEAD}: it is of another time, or of '
-                    'another database',
+                    f'the backup {self.path} is at revision 2f27d904214c, '
+                    f'but the database is at {HEAD}: it was made at another '
+                    'time or from another database',
                     'revision',
                     path=self.path,
                     revision='2f27d904214c',
@@ -274,8 +275,8 @@ class DatabaseBackupTest(databases.SQLiteTest):
         findings = [
             self.finding(
                 model.Severity.WARNING,
-                f'the backup {self.path} is of 2026-03-31 11:54 UTC, 24 hours '
-                'ago: what was written since is not in it',
+                f'the backup {self.path} was made at 2026-03-31 11:54 UTC, '
+                '24 hours ago: it does not have what was written since',
                 'age',
                 path=self.path,
                 hours=24.1,
@@ -299,8 +300,8 @@ class DatabaseBackupTest(databases.SQLiteTest):
             self.result(
                 self.finding(
                     model.Severity.FAILURE,
-                    f'the backup {self.path_of(lacking)} makes no table '
-                    'messages, shares, which the database has',
+                    f'the backup {self.path_of(lacking)} does not have the '
+                    'table messages, shares of the database',
                     'tables',
                     path=self.path,
                     missing=2,
@@ -355,9 +356,9 @@ class DatabaseBackupTest(databases.SQLiteTest):
         )
         result = self.run_check(head + b'something')
         self.assertEqual(
-            f'the backup {self.path} was not looked into, neither for its '
-            f'end nor for its revision: it is packed by {tool}, and nothing '
-            'that unpacks it is here',
+            f'the backup {self.path} was not checked for completeness or for '
+            f'its revision: it is compressed with {tool}, and no program '
+            'that decompresses it is installed here',
             result.findings[0].message,
         )
 
@@ -373,9 +374,8 @@ class DatabaseBackupTest(databases.SQLiteTest):
             [
                 (
                     model.Severity.WARNING,
-                    f'the backup {self.path} was not looked into, neither '
-                    'for its end nor for its revision: it is an archive of '
-                    'files',
+                    f'the backup {self.path} was not checked for '
+                    'completeness or for its revision: it is a file archive',
                 )
             ],
             [(one.severity, one.message) for one in result.findings],
@@ -387,9 +387,9 @@ class DatabaseBackupTest(databases.SQLiteTest):
             self.result(
                 self.finding(
                     model.Severity.WARNING,
-                    f'the backup {self.path} was not looked into, neither '
-                    'for its end nor for its revision: it is in no format '
-                    'that is known here',
+                    f'the backup {self.path} was not checked for '
+                    'completeness or for its revision: its format is not '
+                    'known',
                     'unread',
                     path=self.path,
                 )

@@ -41,12 +41,15 @@ RESUMED = WAITS = (INFO, INFO)
 UNSURE = (WARNING, WARNING)
 STUCK = LOST = (WARNING, FAILURE)
 
-CALL = 'is inside one call of manila-share, and nothing resumes it'
+CALL = 'runs inside one call of manila-share, and nothing resumes it'
 AFTER = model.advice('Once the services of the target run:')
 LET_IT = model.advice(
-    'Let it end before the stop. If it does not move any more:'
+    'Let it finish before you stop the services. If it no longer makes '
+    'progress:'
 )
-LOOK = model.advice('Look on the storage what became of it; then, if need be:')
+LOOK = model.advice(
+    'Check its state on the storage system; then, if necessary:'
+)
 
 
 def instance(one, status, **values):
@@ -327,8 +330,8 @@ class Scenarios(databases.Scenarios):
                         f' of share share-r on {HOST} is in '
                         f'replication_change since {SINCE}',
                         'stuck',
-                        'is a replica that is being promoted in one call of '
-                        'manila-share, and nothing resumes it',
+                        'is a replica that one call of manila-share '
+                        'promotes, and nothing resumes it',
                     ),
                     [
                         LET_IT,
@@ -359,13 +362,13 @@ class Scenarios(databases.Scenarios):
                         f' of share share-c on {HOST} is in '
                         f'creating_from_snapshot (40%) since {SINCE}',
                         'resumed',
-                        'is made by the storage, which manila-share asks '
-                        'again after it has started',
+                        'is created by the storage system, which '
+                        'manila-share polls again after it starts',
                     ),
                     [
                         AFTER,
                         model.advice(
-                            'Let it end. If it does not move once the '
+                            'Let it finish. If it makes no progress once the '
                             'target runs:'
                         ),
                         model.command(
@@ -466,7 +469,7 @@ class Scenarios(databases.Scenarios):
                         'share instance',
                         f' of share s on {HOST} is in {status} since {SINCE}',
                         'stuck',
-                        'belongs to a migration that is over or never began',
+                        'belongs to a migration that has ended or never began',
                     ),
                     [
                         LET_IT,
@@ -534,8 +537,8 @@ class Scenarios(databases.Scenarios):
                     ' of share made on ctl is in creating (30%) since '
                     f'{SINCE}',
                     'lost',
-                    'is copied by manila-data, which gives it up when it '
-                    'starts: the backup becomes error, the share available',
+                    'is copied by manila-data, which abandons the copy when '
+                    'it starts: the backup becomes error, the share available',
                 ),
                 [
                     LET_IT,
@@ -574,11 +577,11 @@ class Scenarios(databases.Scenarios):
                         'transfer',
                         f' of share share-i is open since {SINCE}',
                         'waits',
-                        'waits to be accepted, until it expires; the '
-                        'services may stop',
+                        'waits to be accepted until it expires; the services '
+                        'can be stopped',
                     ),
                     [
-                        model.advice('When nobody is to accept it:'),
+                        model.advice('If nobody is going to accept it:'),
                         model.command('openstack share transfer delete t'),
                     ],
                     owner=None,
@@ -619,15 +622,16 @@ class Scenarios(databases.Scenarios):
                         f' of share share-i on {HOST} is in denying since '
                         f'{SINCE}',
                         'stuck',
-                        'is inside one call of manila-share, and blocks '
-                        'every other rule of the same share: a start puts '
-                        'it back only where the driver ensures the share',
+                        'runs inside one call of manila-share and blocks '
+                        'every other rule of the same share: manila-share '
+                        'resets it at startup only if the driver ensures the '
+                        'share',
                     ),
                     [
                         AFTER,
                         listed,
                         model.advice(
-                            'If it does not move, take it away, then add it:'
+                            'If it makes no progress, remove it, then add it:'
                         ),
                         model.command(
                             'openstack share access delete share-i rule'
@@ -645,8 +649,8 @@ class Scenarios(databases.Scenarios):
                         f' of share share-j on {HOST} is in syncing since '
                         f'{SINCE}',
                         'unsure',
-                        'waits for access rules, of which none is in the '
-                        'queue; the next rule of the share ends it',
+                        'waits for access rules, but none is queued; the '
+                        'next access rule of the share clears it',
                     ),
                     [
                         AFTER,
@@ -688,16 +692,16 @@ class Scenarios(databases.Scenarios):
                         f' of share share-i on {HOST} is in queued_to_apply '
                         f'since {SINCE}',
                         'unsure',
-                        'is taken up by a start only where the driver '
-                        'ensures the share, else by the next rule of the '
-                        'same snapshot',
+                        'is applied when manila-share starts only if the '
+                        'driver ensures the share, otherwise with the next '
+                        'rule of the same snapshot',
                     ),
                     [
                         model.command(
                             'openstack share snapshot access list snap'
                         ),
                         model.advice(
-                            'If it does not move, apply or deny it again:'
+                            'If it makes no progress, apply or deny it again:'
                         ),
                         model.command(
                             'openstack share snapshot access delete snap rule'
@@ -724,9 +728,9 @@ class Scenarios(databases.Scenarios):
                     WARNING,
                     model.Subject('service', 'manila-share@one@a'),
                     'service manila-share@one@a is in ensuring since '
-                    f'{SINCE}: it ensures its shares; the mark goes when it '
-                    'has ensured them again, and no shares can be ensured '
-                    'by request until then',
+                    f'{SINCE}: it is ensuring its shares; the flag is '
+                    'cleared when it has ensured them again, and until then '
+                    'it rejects requests to ensure shares',
                     (
                         model.command(
                             'openstack share service list --host one@a '
@@ -806,9 +810,9 @@ class Scenarios(databases.Scenarios):
                         'share_instance', 'share instances in creating'
                     ),
                     'share instance in creating: 3 more than the 2 that '
-                    'max_listed of [manila_precheck] lets through, 5 in all; '
-                    f'each {CALL}',
-                    (model.advice('Raise max_listed to see each.'),),
+                    'max_listed of [manila_precheck] allows, 5 in all; each '
+                    f'{CALL}',
+                    (model.advice('Raise max_listed to list each one.'),),
                     check_id=CHECK,
                     data={'state': 'creating', 'total': 5},
                     aspect='more',

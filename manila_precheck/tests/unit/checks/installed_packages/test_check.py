@@ -46,14 +46,14 @@ class InstalledPackagesTest(testtools.TestCase):
         return model.Finding(
             model.Severity.WARNING,
             model.Subject('package', 'manila'),
-            f'manila {version} is installed here, and the latest point '
-            f'release of {source} is {latest}; the fixes between them are '
-            'missing during the upgrade',
+            f'manila {version} is installed here, but the latest point '
+            f'release of {source} is {latest}; the upgrade runs without the '
+            'fixes between them',
             (
                 model.advice(
-                    f'Update manila to the latest point release of {source} '
-                    'before the upgrade, the way it was installed: with the '
-                    'packages of the distribution, a new image, or pip.'
+                    'Before the upgrade, update manila to the latest point '
+                    f'release of {source} the way it was installed: with '
+                    'distribution packages, a new image, or pip.'
                 ),
                 model.command(f'pip install --upgrade manila=={latest}'),
             ),
@@ -68,9 +68,9 @@ class InstalledPackagesTest(testtools.TestCase):
             message,
             (
                 model.advice(
-                    'Give the services of 2026.1 Python 3.10 or newer: a '
-                    'newer distribution or image, or an environment made '
-                    'with a newer interpreter.'
+                    'Run the services of 2026.1 on Python 3.10 or newer: use '
+                    'a newer distribution or image, or create their '
+                    'environment with a newer interpreter.'
                 ),
             ),
             ('manila 22.0.2 requires-python',),
@@ -134,8 +134,9 @@ class InstalledPackagesTest(testtools.TestCase):
             self.result(
                 self.old_python(
                     model.Severity.FAILURE,
-                    'manila is installed here on Python 3.9, and 2026.1 '
-                    'needs 3.10; its packages do not install on it',
+                    'manila is installed here on Python 3.9, but 2026.1 '
+                    'requires 3.10 or newer; its packages cannot be '
+                    'installed there',
                 )
             ),
             self.run_check(installed='20.0.3', python=(3, 9)),
@@ -146,8 +147,9 @@ class InstalledPackagesTest(testtools.TestCase):
             self.result(
                 self.old_python(
                     model.Severity.FAILURE,
-                    'manila is installed here on Python 3.8, and 2026.1 '
-                    'needs 3.10; its packages do not install on it',
+                    'manila is installed here on Python 3.8, but 2026.1 '
+                    'requires 3.10 or newer; its packages cannot be '
+                    'installed there',
                     here='3.8',
                 ),
                 self.old_manila('20.0.1'),
@@ -160,8 +162,8 @@ class InstalledPackagesTest(testtools.TestCase):
             self.result(
                 self.old_python(
                     model.Severity.INFO,
-                    'this environment has Python 3.9, and 2026.1 needs 3.10; '
-                    'manila is not installed here',
+                    'this environment has Python 3.9, but 2026.1 requires '
+                    '3.10 or newer; manila is not installed here',
                 )
             ),
             self.run_check(python=(3, 9)),
@@ -200,8 +202,8 @@ class InstalledPackagesTest(testtools.TestCase):
         self.assertEqual(
             self.result(
                 outcome=model.Outcome.NOT_APPLICABLE,
-                reason='it is for the stages plan and stopped; this is '
-                'upgraded',
+                reason='it runs only at the stages plan and stopped; this is '
+                'stage upgraded',
             ),
             self.run_check(stage='upgraded', installed='20.0.1'),
         )
@@ -211,7 +213,7 @@ class InstalledPackagesTest(testtools.TestCase):
             self.result(
                 outcome=model.Outcome.ERROR,
                 reason="the installed manila has the version 'unknown', "
-                'which is none',
+                'which is not valid',
             ),
             self.run_check(installed='unknown'),
         )

@@ -29,10 +29,10 @@ SECOND = datetime.timedelta(seconds=1)
 
 ZONE = {'id': 'z', 'name': 'nova'}
 
-LOOK_AGAIN = [model.advice('Look again in 60 seconds.')]
+LOOK_AGAIN = [model.advice('Run this again in 60 seconds.')]
 CLOCK = [
     model.advice(
-        'Set the clock of its host: manila takes the service for dead.'
+        'Correct the clock of its host: manila considers the service dead.'
     )
 ]
 CLEANUP = model.command('manila-manage service cleanup')
@@ -45,16 +45,16 @@ def also(host, removed=REMOVED):
     """Return which others a cleanup of one service would remove."""
     others = [f'manila-share on {one}' for one in removed if one != host]
     if not others:
-        return 'No other row would go now.'
-    return f'The rows of these would go now as well: {", ".join(others)}.'
+        return 'No other row would be removed now.'
+    return f'The cleanup also removes the rows of: {", ".join(others)}.'
 
 
 def start(host, removed=REMOVED):
     return [
         model.advice(
-            'Start it, so that the upgrade finds it healthy. If its host is '
-            'gone for good, this removes its row; run it while all others '
-            f'are up. {also(host, removed)}'
+            'Start it, so that it runs before the upgrade. If its host is '
+            'gone for good, remove its row while all other services are up. '
+            f'{also(host, removed)}'
         ),
         CLEANUP,
     ]
@@ -63,9 +63,8 @@ def start(host, removed=REMOVED):
 def restart(host):
     return [
         model.advice(
-            'Start it and read its log. If its host is gone for good, this '
-            'removes its row; run it while all others are up. '
-            f'{also(host)}'
+            'Start it and read its log. If its host is gone for good, '
+            f'remove its row while all other services are up. {also(host)}'
         ),
         CLEANUP,
     ]
@@ -121,7 +120,7 @@ def found(
 
 
 def last(beat):
-    return f'; its last report is of {beat:%Y-%m-%d %H:%M:%S} UTC'
+    return f'; it last reported at {beat:%Y-%m-%d %H:%M:%S} UTC'
 
 
 @ddt.ddt
@@ -213,7 +212,7 @@ class Scenarios(databases.Scenarios):
             told(
                 'never',
                 warn,
-                dead + '; it never did',
+                dead + '; it has never reported',
                 start('never'),
                 'up',
                 None,
@@ -223,7 +222,9 @@ class Scenarios(databases.Scenarios):
                 warn,
                 'is up; it is disabled',
                 [
-                    model.advice('Unless it is meant to be disabled:'),
+                    model.advice(
+                        'Unless it is disabled on purpose, enable it:'
+                    ),
                     ENABLE,
                 ],
                 'up',
@@ -242,7 +243,7 @@ class Scenarios(databases.Scenarios):
             told(
                 'starting',
                 warn,
-                'is starting, or was just found dead by manila-scheduler'
+                'is starting, or manila-scheduler has just found it dead'
                 + last(beat['starting']),
                 LOOK_AGAIN,
                 'down',
@@ -271,8 +272,8 @@ class Scenarios(databases.Scenarios):
                 [
                     model.advice(
                         f'Stop manila-share on {host} before "manila-manage '
-                        'db sync". If it was killed, look again 60 seconds '
-                        'after that:'
+                        'db sync". If it was killed, run this again 60 '
+                        'seconds later:'
                     ),
                     model.command(
                         'manila-precheck upgrade check --stage stopped'
@@ -291,9 +292,9 @@ class Scenarios(databases.Scenarios):
                 f'does not report{words}',
                 [
                     model.advice(
-                        'See on its host that it is stopped: it was '
-                        'killed, or reported once more as it stopped, or its '
-                        'clock is behind.'
+                        'Check on its host that it is stopped: it was '
+                        'killed, it reported once more while stopping, or '
+                        'its clock is behind.'
                     )
                 ],
                 state,
@@ -316,15 +317,15 @@ class Scenarios(databases.Scenarios):
                 'reports from the future' + last(beat['ahead']),
                 [
                     model.advice(
-                        'See on its host that it is stopped: the clock there '
-                        'is ahead, so its row does not tell.'
+                        'Check on its host that it is stopped: the clock '
+                        'there is ahead, so its row is not reliable.'
                     )
                 ],
                 'up',
                 beat['ahead'],
             ),
             killed('killed', last(beat['killed']), 'up'),
-            killed('never', '; it never did', 'up'),
+            killed('never', '; it has never reported', 'up'),
             killed(
                 'offdead',
                 last(beat['offdead']) + '; it is disabled (disk swap)',
@@ -334,12 +335,12 @@ class Scenarios(databases.Scenarios):
             told(
                 'starting',
                 model.Severity.WARNING,
-                'is starting, or was just found dead by manila-scheduler'
+                'is starting, or manila-scheduler has just found it dead'
                 + last(beat['starting']),
                 [
                     model.advice(
-                        'See on its host that it is stopped, or look again '
-                        'in 60 seconds.'
+                        'Check on its host that it is stopped, or run this '
+                        'again in 60 seconds.'
                     )
                 ],
                 'down',
@@ -392,7 +393,7 @@ class Scenarios(databases.Scenarios):
             found(
                 'never',
                 fail,
-                dead + '; it never did',
+                dead + '; it has never reported',
                 restart('never'),
                 'up',
                 None,
@@ -417,7 +418,7 @@ class Scenarios(databases.Scenarios):
             found(
                 'starting',
                 warn,
-                'is starting, or was just found dead by manila-scheduler'
+                'is starting, or manila-scheduler has just found it dead'
                 + last(beat['starting']),
                 LOOK_AGAIN,
                 'down',
@@ -427,7 +428,7 @@ class Scenarios(databases.Scenarios):
                 'off',
                 model.Severity.INFO,
                 'is up; it is disabled',
-                [model.advice('When it is to take new shares:'), ENABLE],
+                [model.advice('If it should accept new shares:'), ENABLE],
                 'up',
                 beat['off'],
                 True,
@@ -514,9 +515,9 @@ class Scenarios(databases.Scenarios):
                 + '; this is row 2 of that name',
                 [
                     model.advice(
-                        'Start it, so that the upgrade finds it healthy. If '
-                        'its host is gone for good, this removes its row; '
-                        f"run it while all others are up. {also('x', ('h',))}"
+                        'Start it, so that it runs before the upgrade. If '
+                        'its host is gone for good, remove its row while '
+                        f"all other services are up. {also('x', ('h',))}"
                     ),
                     CLEANUP,
                 ],
@@ -539,7 +540,9 @@ class Scenarios(databases.Scenarios):
                 found(
                     'h',
                     model.Severity.WARNING,
-                    'does not report' + last(beat) + '; it ensures its shares',
+                    'does not report'
+                    + last(beat)
+                    + '; it is ensuring its shares',
                     start('h', ()),
                     'up',
                     beat,
@@ -573,12 +576,14 @@ class Scenarios(databases.Scenarios):
                 found(
                     'ctl@gone',
                     model.Severity[severity],
-                    'is up; the files that were read enable no such back end',
+                    'is up; the files that were read do not enable this back '
+                    'end',
                     [
                         model.advice(
-                            'If another controller enables it, name it; '
-                            'else stop it, wait 60 seconds, and have its '
-                            'row removed. No other row would go now.'
+                            'If another controller enables it, add it to '
+                            'other_backends; otherwise stop it, wait 60 '
+                            'seconds, and remove its row. No other row would '
+                            'be removed now.'
                         ),
                         model.config(
                             '[manila_precheck]\nother_backends = ctl@gone'
@@ -630,11 +635,12 @@ class Scenarios(databases.Scenarios):
                     model.Severity[severity],
                     'does not report'
                     + last(beat)
-                    + '; the files that were read enable no such back end',
+                    + '; the files that were read do not enable this back '
+                    'end',
                     [
                         model.advice(
-                            'If no other controller enables it, this '
-                            'removes its row. No other row would go now.'
+                            'If no other controller enables it, remove its '
+                            'row. No other row would be removed now.'
                         ),
                         CLEANUP,
                     ],
@@ -666,10 +672,10 @@ class Scenarios(databases.Scenarios):
             first, *_ = self.findings(database, options={'max_listed': limit})
             self.assertEqual(
                 model.advice(
-                    'Start it, so that the upgrade finds it healthy. If its '
-                    'host is gone for good, this removes its row; run it '
-                    'while all others are up. The rows of these would go '
-                    f'now as well: {words}.'
+                    'Start it, so that it runs before the upgrade. If its '
+                    'host is gone for good, remove its row while all other '
+                    'services are up. The cleanup also removes the rows of: '
+                    f'{words}.'
                 ),
                 first.remediation[0],
             )
@@ -703,10 +709,10 @@ class Scenarios(databases.Scenarios):
                 model.Finding(
                     model.Severity.INFO,
                     model.Subject('service', 'manila-share@far'),
-                    'manila-share on far reports with a clock that is '
-                    f'{seconds} seconds ahead of the database; at 60 manila '
-                    'takes it for dead',
-                    (model.advice('Set the clock of its host.'),),
+                    f'manila-share on far reports with a clock {seconds} '
+                    'seconds ahead of the database; from 60 seconds on, '
+                    'manila considers it dead',
+                    (model.advice('Correct the clock of its host.'),),
                     check_id=CHECK,
                     data={'seconds_ahead': seconds},
                     aspect='clock',
@@ -732,13 +738,13 @@ class Scenarios(databases.Scenarios):
                     model.Severity.FAILURE,
                     model.Subject('service', 'manila-share@h'),
                     'manila-share on h has no availability zone: it starts, '
-                    'but each of its reports fails, and "manila-manage '
-                    'service list" does',
+                    'but each of its status reports fails, as does '
+                    '"manila-manage service list"',
                     (
                         model.advice(
-                            'Stop it, wait 60 seconds, have its row '
-                            'removed, and start it: it makes a new one. No '
-                            'other row would go now.'
+                            'Stop it, wait 60 seconds, remove its row, and '
+                            'start it again: it creates a new row. No other '
+                            'row would be removed now.'
                         ),
                         CLEANUP,
                     ),
@@ -798,13 +804,13 @@ class Scenarios(databases.Scenarios):
                 model.Finding(
                     model.Severity.WARNING,
                     model.Subject('availability zone', 'nova'),
-                    "availability zone 'nova' has 2 rows: manila takes "
-                    'whichever it finds first, so that shares and services '
-                    'of one zone are told apart',
+                    "availability zone 'nova' has 2 rows: manila uses "
+                    'whichever it finds first, so shares and services of the '
+                    'same zone can end up in different ones',
                     (
                         model.advice(
-                            'Have the rows of all tables name one of them, '
-                            'then mark the others as deleted.'
+                            'Make the rows of all tables refer to one of '
+                            'them, then mark the others as deleted.'
                         ),
                     ),
                     check_id=CHECK,
@@ -832,12 +838,12 @@ class Scenarios(databases.Scenarios):
                 model.Finding(
                     model.Severity.WARNING,
                     model.Subject('availability zone', name),
-                    f'availability zone {name!r} of the configuration has '
-                    'no row: of two services that start at once and make '
-                    'it, one ends',
+                    f'availability zone {name!r} of the configuration has no '
+                    'row: if two services start together, both try to '
+                    'create it and one exits',
                     (
                         model.advice(
-                            'Start one service, see that it reports, then '
+                            'Start one service, check that it reports, then '
                             'start the others.'
                         ),
                     ),

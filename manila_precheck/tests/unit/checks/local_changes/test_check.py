@@ -207,7 +207,8 @@ class LocalChangesTest(testtools.TestCase):
         self.assert_result(
             self.run_check(stage='upgraded', installed='22.0.2'),
             model.Outcome.NOT_APPLICABLE,
-            reason='it is for the stages plan and stopped; this is upgraded',
+            reason='it runs only at the stages plan and stopped; this is '
+            'stage upgraded',
         )
 
     @ddt.data('API = 2\n', 'API = 1\nMORE = 1\n', '')
@@ -286,8 +287,8 @@ class LocalChangesTest(testtools.TestCase):
         self.assert_result(
             self.run_check(),
             model.Outcome.ERROR,
-            reason='the RECORD of manila has no hash of '
-            f'{self.site}/manila/__init__.py that is known: {hashed!r}',
+            reason='the RECORD of manila has no known hash of '
+            f'{self.site}/manila/__init__.py: {hashed!r}',
         )
 
     def test_a_file_without_a_hash(self):
@@ -305,9 +306,9 @@ class LocalChangesTest(testtools.TestCase):
         self.assert_result(
             self.run_check(),
             model.Outcome.ERROR,
-            reason=f'nothing tells how the files of {self.site}/manila were '
-            'when they were installed: no package of dpkg or rpm owns them, '
-            'and their metadata has no RECORD',
+            reason='the original contents of the files of '
+            f'{self.site}/manila are not known: no package of dpkg or rpm '
+            'owns them, and their metadata has no RECORD',
         )
 
     def test_not_installed(self):

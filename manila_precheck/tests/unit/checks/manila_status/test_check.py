@@ -99,7 +99,7 @@ class ManilaStatusTest(testtools.TestCase):
                     model.Severity.FAILURE, 'Policy File', 'it is JSON'
                 ),
                 self.finding(
-                    model.Severity.WARNING, 'Acme', 'Acme: it gives no reason'
+                    model.Severity.WARNING, 'Acme', 'Acme: no reason given'
                 ),
             ),
             self.run_check(ANSWERS, stage=stage),
@@ -132,7 +132,7 @@ class ManilaStatusTest(testtools.TestCase):
         ),
         (
             'time.sleep(60)',
-            'manila-status did not end within 1.8 seconds',
+            'manila-status did not finish within 1.8 seconds',
         ),
     )
     @ddt.unpack
@@ -162,9 +162,9 @@ class ManilaStatusTest(testtools.TestCase):
         self.assertEqual(
             self.result(
                 model.Outcome.ERROR,
-                reason=f'manila-status is not run: {sys.executable} has '
-                'manila by PYTHONPATH, the working directory or the packages '
-                'of a user, which are not used for it',
+                reason=f'manila-status was not run: {sys.executable} finds '
+                'manila through PYTHONPATH, the working directory or user '
+                'packages, which are not used to run it',
             ),
             result,
         )

@@ -23,16 +23,16 @@ UPGRADES = (
     ('2026.1', '2026.2'),
 )
 ORPHAN = model.advice(
-    'Delete the row: the share server that the address was for is gone.'
+    'Delete the row: the share server of the address no longer exists.'
 )
 ZONE = model.advice(
-    'Set availability_zone to the name of a zone that is in use, or note it '
-    'and set availability_zone_id afterwards.'
+    'Set availability_zone to the name of an active zone, or note it and set '
+    'availability_zone_id afterwards.'
 )
 SEE = model.advice('See schema-revision.')
 SUBNET = model.advice(
-    'Set share_network_subnet_id to a subnet of its share network; or to '
-    'NULL, where the share server is deleted.'
+    'Set share_network_subnet_id to a subnet of its share network, or to '
+    'NULL if the share server is deleted.'
 )
 RESTORE = model.advice(
     'Restore the backup that was made before the "manila-manage db sync" '
@@ -96,8 +96,8 @@ class Scenarios(databases.Scenarios):
         self.assertEqual(
             (
                 model.Outcome.NOT_APPLICABLE,
-                'no migration leads from the revision of the database to '
-                '2025.1: see schema-revision',
+                'no migration path leads from the revision of the database '
+                'to 2025.1: see schema-revision',
             ),
             (result.outcome, result.reason),
         )
@@ -124,10 +124,10 @@ class Scenarios(databases.Scenarios):
         database.insert('share_servers', {'id': 's1', 'deleted': 's1'})
         found = self.check(database, target='yoga', options={'max_listed': 2})
         words = {
-            1: '1 row of network_allocations without the share server that '
-            'is named: n0 (gone)',
-            3: '3 rows of network_allocations without the share server that '
-            'is named: n0 (gone), n1 (gone) and 1 more',
+            1: '1 row of network_allocations that name a share server that '
+            'does not exist: n0 (gone)',
+            3: '3 rows of network_allocations that name a share server that '
+            'does not exist: n0 (gone), n1 (gone) and 1 more',
         }
         self.assertIn(
             orphans(
@@ -160,10 +160,10 @@ class Scenarios(databases.Scenarios):
             {'id': 'x2', 'share_network_subnet_id': None},
         )
         words = {
-            1: '1 row of share_servers without the share network subnet that '
-            'is named: s0 (gone)',
-            3: '3 rows of share_servers without the share network subnet '
-            'that is named: s0 (gone), s1 (gone) and 1 more',
+            1: '1 row of share_servers that name a share network subnet that '
+            'does not exist: s0 (gone)',
+            3: '3 rows of share_servers that name a share network subnet '
+            'that does not exist: s0 (gone), s1 (gone) and 1 more',
         }
         self.assertEqual(
             (
@@ -199,8 +199,8 @@ class Scenarios(databases.Scenarios):
         self.assertEqual(
             (
                 model.Outcome.NOT_APPLICABLE,
-                'what the migrations up to wallaby do is not known: see '
-                'schema-revision',
+                'the effect of the migrations up to wallaby is not known: '
+                'see schema-revision',
             ),
             (result.outcome, result.reason),
         )
@@ -216,9 +216,9 @@ class Scenarios(databases.Scenarios):
             (
                 orphans(
                     model.Severity.INFO,
-                    '1 row of network_allocations without the share server '
-                    'that is named: n1 (gone); no pending migration reads '
-                    'it',
+                    '1 row of network_allocations that name a share server '
+                    'that does not exist: n1 (gone); no pending migration '
+                    'reads it',
                     1,
                 ),
             ),
@@ -258,9 +258,9 @@ class Scenarios(databases.Scenarios):
         self.assertEqual(
             [
                 backups(
-                    '1 backup is to lose the availability zone at revision '
-                    '2d708a9a3ba9, since no row of availability_zones has '
-                    'the name, and it becomes NULL: b2 (gone)',
+                    '1 backup is will lose the availability zone at revision '
+                    '2d708a9a3ba9, because no row of availability_zones has '
+                    'that name, and the zone becomes NULL: b2 (gone)',
                     1,
                     'no-zone',
                 )
@@ -284,9 +284,9 @@ class Scenarios(databases.Scenarios):
         self.assertEqual(
             [
                 backups(
-                    '2 backups are to lose the availability zone at revision '
-                    '2d708a9a3ba9, since the first row of that name is '
-                    'soft-deleted, and its id is taken: b1 (nova), b2 '
+                    '2 backups are will lose the availability zone at '
+                    'revision 2d708a9a3ba9, because the first row of that '
+                    'name is soft-deleted, and its id is used: b1 (nova), b2 '
                     '(nova)',
                     2,
                     'deleted-zone',
@@ -306,7 +306,7 @@ class Scenarios(databases.Scenarios):
                     model.Severity.FAILURE,
                     model.Subject('revision', 'cdefa6287df8'),
                     '"manila-manage db sync" fails at revision cdefa6287df8: '
-                    'column services.ensuring is there already',
+                    'column services.ensuring already exists',
                     (SEE if self.server == 'postgresql' else RESTORE,),
                     check_id=CHECK,
                     aspect='half-applied',

@@ -188,7 +188,7 @@ class PolicyAccessTest(testtools.TestCase):
                 'a token of system or domain scope no longer passes 216 of '
                 '221 rules (availability_zone:index, context_is_admin, '
                 'context_is_host_admin and 213 more): 2026.2 has no '
-                'enforce_scope and always enforces scopes',
+                'enforce_scope and always enforces scope',
                 (role_add('admin'),),
             ),
             (
@@ -210,8 +210,8 @@ class PolicyAccessTest(testtools.TestCase):
                     self.site.file('policy.yaml'),
                     1,
                 ),
-                'share:get refuses role reader, role service and any other '
-                'role, whom 2024.1 lets in: enforce_new_defaults is on in '
+                'share:get rejects role reader, role service and any other '
+                'role, whom 2024.1 admits: enforce_new_defaults is on in '
                 '2025.1',
                 check_id='policy-rules',
                 data={
@@ -350,7 +350,7 @@ class PolicyAccessTest(testtools.TestCase):
             (
                 model.Outcome.ERROR,
                 f'{self.site.file("policy.json")}: who gains or loses access '
-                'is not judged: there are more than 20000 callers to try',
+                'was not checked: there are more than 20000 callers to try',
             ),
             (found.outcome, found.reason),
         )
@@ -383,7 +383,7 @@ class PolicyAccessTest(testtools.TestCase):
             (
                 model.Outcome.ERROR,
                 f'{self.site.file("policy.json")}: who gains or loses access '
-                f'is not judged: there are more than 5000 {what}',
+                f'was not checked: there are more than 5000 {what}',
             ),
             (found.outcome, found.reason),
         )

@@ -155,8 +155,8 @@ class PolicyRulesTest(testtools.TestCase):
                     self.site.file('manila.conf'),
                     2,
                 ),
-                f'[DEFAULT] {option} is read by 2024.1, and 2025.1 looks for '
-                'it in [oslo_policy] alone: the overrides in '
+                f'[DEFAULT] {option} is read by 2024.1, but 2025.1 reads it '
+                'only from [oslo_policy]: the overrides in '
                 f'{self.site.file(file)} are lost',
                 (model.config(f'[oslo_policy]\n{option} = {value}'),),
                 check_id='policy-rules',
@@ -251,7 +251,7 @@ class PolicyRulesTest(testtools.TestCase):
             '2026.1',
             INFO,
             'is ignored: no option names it, and neither 2026.1 nor 2026.1 '
-            'looks for it',
+            'reads it by default',
             [('text', 'Remove it.')],
             {},
         ),
@@ -284,8 +284,8 @@ class PolicyRulesTest(testtools.TestCase):
                     'share:create',
                     'policy.json',
                     1,
-                    'share:create lets in role admin on every project; role '
-                    'member, whom 2025.1 refuses: 2026.1 does not read '
+                    'share:create admits role admin on every project; role '
+                    'member, whom 2025.1 rejects: 2026.1 does not read '
                     '{dir}/policy.json',
                     [('policy', '"share:create": "!"')],
                     {
@@ -372,8 +372,8 @@ class PolicyRulesTest(testtools.TestCase):
                 'manila.conf',
                 2,
                 'policy_file = gone.yaml does not exist: manila runs with '
-                'its own policies alone',
-                [('text', 'Write the file, or remove the line.')],
+                'its default policies only',
+                [('text', 'Create the file, or remove the line.')],
                 {},
                 '',
             ),
@@ -385,8 +385,8 @@ class PolicyRulesTest(testtools.TestCase):
         self.assert_rule(
             '# x\n"share:craete": "!"\n',
             INFO,
-            'share:craete is a rule of neither 2025.1 nor 2026.1, and no '
-            'rule refers to it: it has no effect',
+            'share:craete has no effect: neither 2025.1 nor 2026.1 has such '
+            'a rule, and no rule refers to it',
             [('text', 'Did you mean share:create?')],
             {'verdict': 'unknown'},
             name='share:craete',
@@ -428,8 +428,8 @@ class PolicyRulesTest(testtools.TestCase):
         self.assert_rule(
             '"share:vanish": "!"\n',
             WARNING,
-            'share:vanish is gone in 2026.1: the override has no effect any '
-            'more',
+            'share:vanish was removed in 2026.1: the override no longer has '
+            'an effect',
             REMOVE,
             {'verdict': 'removed'},
             name='share:vanish',
@@ -445,9 +445,9 @@ class PolicyRulesTest(testtools.TestCase):
         self.assert_rule(
             f'"share:create": "{check}"\n',
             FAILURE,
-            'share:create refers to rule \'gone\', which 2026.1 does not '
-            'have (nor does 2025.1): rule \'default\' decides instead, and '
-            'may let others in',
+            "share:create refers to rule 'gone', which 2026.1 does not have "
+            "(nor does 2025.1): rule 'default' applies instead and may grant "
+            'access to more users',
             [('policy', f'"share:create": "{CREATE}"')],
             {
                 'verdict': 'dangling',
@@ -479,13 +479,14 @@ class PolicyRulesTest(testtools.TestCase):
         (
             'admin',
             WARNING,
-            "'admin' cannot be parsed; what is not understood allows nobody",
+            "'admin' cannot be parsed; a check that cannot be parsed allows "
+            'nobody',
         ),
         (
             'not admin',
             FAILURE,
-            "'not admin' cannot be parsed; behind \"not\", what is not "
-            'understood allows everyone',
+            '\'not admin\' cannot be parsed; behind "not", a check that '
+            'cannot be parsed allows everyone',
         ),
     )
     @ddt.unpack
@@ -519,8 +520,8 @@ class PolicyRulesTest(testtools.TestCase):
         self.assert_rule(
             '"share:create": "\'rule:admin_api\'"\n',
             WARNING,
-            'share:create: "\'rule:admin_api\'" cannot be parsed; what is '
-            'not understood allows nobody',
+            'share:create: "\'rule:admin_api\'" cannot be parsed; a check '
+            'that cannot be parsed allows nobody',
             [
                 ('text', 'Write it without the quotes inside:'),
                 ('policy', '"share:create": "rule:admin_api"'),
@@ -543,7 +544,8 @@ class PolicyRulesTest(testtools.TestCase):
         self.assert_rule(
             '"share:create": 5\n',
             FAILURE,
-            'share:create: 5 is no check string; every request fails with 500',
+            'share:create: 5 is not a check string; every request fails with '
+            '500',
             WRITE_ANEW,
             data={'verdict': 'invalid'},
             aspect='syntax',
@@ -553,8 +555,8 @@ class PolicyRulesTest(testtools.TestCase):
         self.assert_rule(
             '"share:create": !\n',
             FAILURE,
-            'share:create has nothing behind it: everyone is allowed (an '
-            'unquoted ! is nothing to YAML)',
+            'share:create is empty: everyone is allowed (YAML reads an '
+            'unquoted ! as empty)',
             [('policy', '"share:create": "!"')],
             {'verdict': 'open'},
             'empty',
@@ -564,7 +566,7 @@ class PolicyRulesTest(testtools.TestCase):
         self.assert_rule(
             f'"share:create": "{CREATE}"\n',
             INFO,
-            'share:create is what 2026.1 has anyway',
+            'share:create is the same as the default of 2026.1',
             REMOVE,
             {'verdict': 'redundant'},
             'copy',
@@ -583,9 +585,15 @@ class PolicyRulesTest(testtools.TestCase):
         self.assert_rule(
             '"share:create": "role:old"\n',
             WARNING,
-            'share:create is a copy of the default of 2025.1, which 2026.1 '
-            f'changes to {CREATE!r}; the copy keeps the old one',
-            [('text', 'Remove the rule, unless it is meant.')],
+            'share:create is a copy of the default of 2025.1, but 2026.1 '
+            f'changes that default to {CREATE!r}; the copy keeps the old one',
+            [
+                (
+                    'text',
+                    'Remove the rule, unless you want to keep the old '
+                    'default.',
+                )
+            ],
             {'verdict': 'changed', 'default': CREATE},
             'copy',
         )
@@ -597,16 +605,16 @@ class PolicyRulesTest(testtools.TestCase):
             INFO,
             'share:create overrides a default that 2026.1 changes to '
             f'{CREATE!r}',
-            [('text', 'Hold the override against the new default.')],
+            [('text', 'Compare the override with the new default.')],
             {'verdict': 'changed', 'default': CREATE},
             'default',
         )
 
     @ddt.data(
-        ('', 'any other is refused'),
+        ('', 'any other is rejected'),
         (
             '[oslo_policy]\nenforce_scope = off\n',
-            'any other is refused once enforce_scope is on',
+            'any other is rejected once enforce_scope is on',
         ),
     )
     @ddt.unpack
@@ -616,9 +624,9 @@ class PolicyRulesTest(testtools.TestCase):
         self.assert_rule(
             '"share:create": "!"\n',
             WARNING,
-            'share:create took tokens of project and system scope in 2025.1 '
-            'and takes those of project scope in 2026.1, override or not; '
-            + effect,
+            'share:create accepted tokens of project and system scope in '
+            '2025.1 and accepts those of project scope in 2026.1, whatever '
+            'the override says; ' + effect,
             (),
             {
                 'verdict': 'scope',
@@ -647,8 +655,8 @@ class PolicyRulesTest(testtools.TestCase):
                     line,
                 ),
                 'share:create refers to itself, or to a rule that refers to '
-                'it: a request that comes to it fails with 500',
-                (model.advice('Take the reference out of one of the rules.'),),
+                'it: a request that evaluates it fails with 500',
+                (model.advice('Remove the reference from one of the rules.'),),
                 check_id='policy-rules',
                 data={'verdict': 'cycle'},
                 aspect='cycle',

@@ -30,17 +30,17 @@ GUIDE = (
 
 IN_PLAN = {
     'waiting': 'waits for an operator to complete it',
-    'driver': 'is done by the storage; manila-share resumes it after a '
-    "restart, if the target release's driver can",
-    'copy': 'is being copied by manila-data: when any manila-data starts, '
-    'whatever its host, it becomes data_copying_error',
-    'rpc': 'is inside a call of manila-share: if the service stops before '
-    'the call ends, nothing resumes it',
+    'driver': 'is done by the storage system; manila-share resumes it after '
+    'a restart if the driver of the target release supports that',
+    'copy': 'is being copied by manila-data: as soon as manila-data starts '
+    'on any host, its state becomes data_copying_error',
+    'rpc': 'runs inside a call of manila-share: if the service stops before '
+    'the call returns, nothing resumes it',
 }
 
 AFTER = model.advice('Once the services of the target run:')
-STUCK = model.advice('If it does not move any more:')
-OR_CANCEL = model.advice('Or give it up:')
+STUCK = model.advice('If it no longer makes progress:')
+OR_CANCEL = model.advice('Or cancel it:')
 
 
 def share(share_id, state):
@@ -94,7 +94,7 @@ def reset_of_share(one):
             f'openstack share instance set --status available {one}-ing'
         ),
         model.advice(
-            'Look which instance holds the data, then delete the other: '
+            'Find out which instance holds the data, then delete the other: '
             f'{one}-_to is the destination.'
         ),
     )
@@ -192,7 +192,7 @@ class Scenarios(databases.Scenarios):
                 'f',
                 'migration_starting',
                 model.Severity.FAILURE,
-                'was cut off inside a call of manila-share, and nothing '
+                'was interrupted inside a call of manila-share, and nothing '
                 'resumes it',
                 [AFTER, model.command(f'{show} f'), *reset_of_share('f')],
             ),
@@ -200,9 +200,8 @@ class Scenarios(databases.Scenarios):
                 'd',
                 'data_copying_in_progress',
                 model.Severity.FAILURE,
-                'was being copied by manila-data, and becomes '
-                'data_copying_error when any manila-data starts, whatever '
-                'its host',
+                'was being copied by manila-data: as soon as manila-data '
+                'starts on any host, its state becomes data_copying_error',
                 [AFTER, *reset_of_share('d')],
             ),
             (
@@ -210,7 +209,7 @@ class Scenarios(databases.Scenarios):
                 'migration_driver_phase1_done',
                 model.Severity.WARNING,
                 'waits for an operator to complete it, which needs the '
-                'services; it keeps through the upgrade',
+                'services; the upgrade does not change it',
                 [
                     AFTER,
                     model.command('openstack share migration complete a'),
@@ -316,8 +315,8 @@ class Scenarios(databases.Scenarios):
                     'from',
                     'migration_cancel_in_progress',
                     model.Severity.FAILURE,
-                    'was cut off inside a call of manila-share, and nothing '
-                    'resumes it',
+                    'was interrupted inside a call of manila-share, and '
+                    'nothing resumes it',
                     [
                         AFTER,
                         model.command(
@@ -356,7 +355,7 @@ class Scenarios(databases.Scenarios):
         (finding,) = self.run_check(CHECK, database, target='2026.1').findings
         self.assertEqual(
             (
-                model.advice('Its source is in no migration; give it up:'),
+                model.advice('Its source is not being migrated; cancel it:'),
                 model.command(
                     'openstack share server set --status error '
                     '--task-state migration_error to'
@@ -402,9 +401,9 @@ class Scenarios(databases.Scenarios):
                     severity,
                     model.Subject('share', f'shares in {state}'),
                     f'share in {state}: {more} more than the 2 that '
-                    'max_listed of [manila_precheck] lets through, '
-                    f'{more + 2} in all',
-                    (model.advice('Raise max_listed to see each.'),),
+                    f'max_listed of [manila_precheck] allows, {more + 2} in '
+                    'all',
+                    (model.advice('Raise max_listed to list each one.'),),
                     check_id=CHECK,
                     data={'task_state': state, 'total': more + 2},
                     aspect='more',
@@ -428,8 +427,8 @@ class Scenarios(databases.Scenarios):
                 model.Severity.WARNING,
                 model.Subject('share', 'shares in migration_starting'),
                 'share in migration_starting: 1 more than the 0 that '
-                'max_listed of [manila_precheck] lets through, 1 in all',
-                (model.advice('Raise max_listed to see each.'),),
+                'max_listed of [manila_precheck] allows, 1 in all',
+                (model.advice('Raise max_listed to list each one.'),),
                 check_id=CHECK,
                 data={'task_state': 'migration_starting', 'total': 1},
                 aspect='more',

@@ -26,21 +26,22 @@ TO_22 = ('e975ea83b712', 'eead2cb81845', AT_22)
 SYNC = model.command('manila-manage db sync')
 RESTORE = model.advice(
     'Restore the backup that was made before the "manila-manage db sync" '
-    'that failed: MySQL does not take back half of a migration.'
+    'that failed: MySQL does not roll back half of a migration.'
 )
 RESTORE_POSTGRESQL = model.advice(
-    'Find out who changed it: a "manila-manage db sync" that fails leaves '
-    'nothing behind on PostgreSQL. Else restore the backup of before.'
+    'Find out who changed it: on PostgreSQL a failed "manila-manage db sync" '
+    'leaves nothing behind. Otherwise restore the backup that was made '
+    'before it.'
 )
 
 
 INDEX = model.advice(
-    'Create it again as a new database of the release has it; without it '
-    'manila is slow, or takes the same thing twice.'
+    'Create it as in a new database of this release; without it manila is '
+    'slow or accepts duplicates.'
 )
 KEY = model.advice(
-    'Find out who dropped it, or which engine ignored it, and create it '
-    'again: a later migration may drop it by its name, or need it.'
+    'Find out who dropped it, or which storage engine ignored it, and create '
+    'it again: a later migration may need it or drop it by name.'
 )
 
 
@@ -55,15 +56,15 @@ def half(server, at, revision, words, present, missing, target='', last=''):
     """
     todo = [restore(server)]
     if server == 'postgresql':
-        what = 'PostgreSQL leaves no half of a migration that fails'
+        what = 'PostgreSQL leaves nothing of a migration that fails'
         if not missing:
-            what = 'it was done, and the revision was set back'
+            what = 'it was applied, and the revision was set back'
         if last:
             todo = [
                 model.advice(
-                    f'See that its tables and columns are as {target} makes '
-                    'them; then record all that was done, by its '
-                    'manila-manage:'
+                    f'Check that its tables and columns are as {target} '
+                    'creates them; then record the migrations that were '
+                    'applied with its manila-manage:'
                 ),
                 model.command(f'manila-manage db stamp {last}'),
             ]
@@ -75,7 +76,7 @@ def half(server, at, revision, words, present, missing, target='', last=''):
         model.Severity.FAILURE,
         model.Subject('revision', revision),
         f'the database is at revision {at}, but {words} of {revision}: '
-        f'{what}, and "manila-manage db sync" fails on what is there already',
+        f'{what}, and "manila-manage db sync" fails on what already exists',
         tuple(todo),
         check_id=CHECK,
         data={'revision': at, 'present': present, 'missing': missing},
@@ -209,7 +210,7 @@ class Scenarios(databases.Scenarios):
         result = self.run_check(check_id, database, target='2026.1')
         self.assertEqual(model.Outcome.ERROR, result.outcome)
         self.assertIn(
-            'has 2 tables and none of manila: it is not manila\'s database',
+            "has 2 tables, none of them manila's: it is not manila's database",
             result.reason,
         )
 
@@ -219,7 +220,7 @@ class Scenarios(databases.Scenarios):
         (finding,) = self.run_check(CHECK, database, target='2026.1').findings
         self.assertEqual(model.Severity.FAILURE, finding.severity)
         self.assertIn(
-            "has 1 table and none of manila: it is not manila's database",
+            "has 1 table, none of them manila's: it is not manila's database",
             finding.message,
         )
 
@@ -258,8 +259,8 @@ class Scenarios(databases.Scenarios):
                     'release of manila from wallaby to 2026.2; its tables '
                     'and columns are those of 2025.1',
                     model.advice(
-                        'See that it is the database of manila, and of a '
-                        'release that this program knows.'
+                        "Check that it is manila's database and belongs to a "
+                        'release that manila-precheck knows.'
                     ),
                     revision='feedf00d',
                     tables_of='2025.1',
@@ -276,10 +277,10 @@ class Scenarios(databases.Scenarios):
             (
                 failure(
                     f'the database is at revision {AT_22} of 2026.1, which '
-                    'is newer than 2025.1: there is no way back',
+                    'is newer than 2025.1: manila has no downgrade',
                     model.advice(
-                        'Pass the --target-release that is meant. Back to '
-                        '2025.1 leads a backup of it alone.'
+                        'Pass the intended --target-release. Only a backup '
+                        'of 2025.1 leads back to it.'
                     ),
                     revision=AT_22,
                     release='2026.1',
@@ -303,7 +304,7 @@ class Scenarios(databases.Scenarios):
                     model.Severity.WARNING,
                     f'the database is at revision {TO_22[1]}, in the middle '
                     'of the migrations of 2026.1: a "manila-manage db sync" '
-                    'did not come to its end',
+                    'did not finish',
                     SYNC,
                     aspect='between',
                 ),
@@ -328,8 +329,8 @@ class Scenarios(databases.Scenarios):
             found(
                 model.Severity.WARNING,
                 f'the database is at revision {revision}, from before '
-                'wallaby, the oldest release that this program knows',
-                model.advice('Upgrade to wallaby first, and check again.'),
+                'wallaby, the oldest release that manila-precheck knows',
+                model.advice('Upgrade to wallaby first, then run this again.'),
                 aspect='before',
                 revision=revision,
             ),
@@ -488,7 +489,7 @@ class Scenarios(databases.Scenarios):
         self.assertEqual(
             (
                 failure(
-                    f'the database is at revision {AT_20} and lacks {words}; '
+                    f'the database is at revision {AT_20} and lacks {words}, '
                     'or the account may not read them',
                     restore(self.server),
                     aspect='missing',
@@ -508,7 +509,7 @@ class Scenarios(databases.Scenarios):
         self.assertEqual(
             failure(
                 f'the database is at revision {AT_20} and lacks table '
-                'messages; or the account may not read them',
+                'messages, or the account may not read them',
                 restore(self.server),
                 aspect='missing',
                 missing=1,
@@ -536,7 +537,7 @@ class Scenarios(databases.Scenarios):
         )
         self.assertEqual(
             f'the database is at revision {TO_22[1]} and lacks column '
-            'services.ensuring; or the account may not read them',
+            'services.ensuring, or the account may not read them',
             found[0].message,
         )
 

@@ -240,12 +240,12 @@ class Scenarios(databases.Scenarios):
             model.Severity.WARNING,
             model.Subject('table', 'share_types'),
             'table share_types: a purge at 30 days would delete 1 live rows, '
-            'whose deleted_at is set',
+            'because their deleted_at is set',
             (
                 model.advice(
                     'Do not run "manila-manage db purge" before their '
-                    'deleted_at is NULL, or before 2026.2, whose purge '
-                    'leaves live rows alone.'
+                    'deleted_at is NULL, or before 2026.2, whose purge does '
+                    'not delete live rows.'
                 ),
             ),
             ('https://bugs.launchpad.net/manila/+bug/2081827',),
@@ -259,7 +259,7 @@ class Scenarios(databases.Scenarios):
             '1 of 1 rows are soft-deleted (2024-03-05 to 2024-03-05); a '
             'purge at 30 days deletes 1',
             model.advice(
-                'See the findings "#restored" and "#detached" first.'
+                'Resolve the findings "#restored" and "#detached" first.'
             ),
             soft_deleted=1,
             purgeable=1,

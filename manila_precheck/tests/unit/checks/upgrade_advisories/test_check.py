@@ -426,10 +426,10 @@ class ServedByTest(testtools.TestCase):
         self.assertEqual(
             self.script(
                 model.Severity.WARNING,
-                'what serves it here cannot be seen',
+                'manila-precheck cannot see what serves it here',
                 more=[
                     model.advice(
-                        'Set api_server of '
+                        'Set api_server in '
                         '[manila_precheck_upgrade_advisories] to what serves '
                         'the API when it runs: program, script or '
                         'application.'
@@ -458,7 +458,9 @@ class ServedByTest(testtools.TestCase):
 
     def test_stopped_the_operator_tells(self):
         self.assertEqual(
-            self.script(model.Severity.FAILURE, 'it serves the API here'),
+            self.script(
+                model.Severity.FAILURE, 'it serves the API on this host'
+            ),
             self.found(stage='stopped', stated='script')[
                 'wsgi-script-removed'
             ],
@@ -467,7 +469,8 @@ class ServedByTest(testtools.TestCase):
     def test_not_known(self):
         self.assertEqual(
             self.script(
-                model.Severity.WARNING, 'what serves it here cannot be seen'
+                model.Severity.WARNING,
+                'manila-precheck cannot see what serves it here',
             ),
             self.found()['wsgi-script-removed'],
         )
@@ -496,7 +499,7 @@ class ServedByTest(testtools.TestCase):
                     one.id,
                     model.Severity.FAILURE,
                     model.Subject('service', 'manila-api'),
-                    f'{one.message}; it serves the API here',
+                    f'{one.message}; it serves the API on this host',
                     one.remediation,
                     one.references,
                 )
@@ -542,9 +545,9 @@ class WordsTest(testtools.TestCase):
                         'backend', 'b0', site.file('manila.conf'), 5
                     ),
                     '[b0] does not set netapp_transport_type, whose default '
-                    'is http up to 2026.1 and https in 2026.2: the back end '
-                    'does not come up when ONTAP does not answer HTTPS, or '
-                    'with a certificate that this host does not trust',
+                    'changes from http in 2026.1 to https in 2026.2: the '
+                    'back end does not come up if ONTAP does not answer '
+                    'HTTPS or has a certificate that this host does not trust',
                     (
                         one.remediation[0],
                         model.config('[b0]\nnetapp_transport_type = http'),
@@ -586,7 +589,7 @@ class WordsTest(testtools.TestCase):
             for finding in self.useFixture(site).run(CHECK).findings
         ]
         self.assertEqual(
-            1, sum('that manila 2026.1 gives to' in m for m in messages)
+            1, sum('that manila 2026.1 sets on' in m for m in messages)
         )
 
     def test_without_a_database_it_is_said_what_was_not_judged(self):
@@ -599,8 +602,8 @@ class WordsTest(testtools.TestCase):
                 model.Finding(
                     model.Severity.INFO,
                     model.Subject('database', 'rows'),
-                    'no database is configured, so that what depends on its '
-                    'rows was not judged: isilon-share-types, '
+                    'no database is configured, so advisories that depend on '
+                    'its rows were not checked: isilon-share-types, '
                     'shares-ensuring-at-start',
                     (
                         model.advice(

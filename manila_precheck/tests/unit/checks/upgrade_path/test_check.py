@@ -24,11 +24,11 @@ CADENCE = (
 
 
 CORRECT = model.advice(
-    'Correct [database] connection or --source-release; leave the latter out '
-    'and the database tells.'
+    'Correct [database] connection or --source-release; without '
+    '--source-release the revision of the database is used.'
 )
 INSTALL = model.advice(
-    'Install the manila of the upgrade, name the right releases, or run the '
+    'Install the manila of the upgrade, pass the right releases, or run the '
     'command in an environment without another manila.'
 )
 
@@ -58,11 +58,11 @@ class Words:
         return self.finding(
             kwargs.get('severity', model.Severity.WARNING),
             side,
-            f'manila {build} {where}, and what this report says of {release} '
-            f'is true of manila {facts}; what they differ in is not judged',
+            f'manila {build} {where}, but this report describes {release} as '
+            f'of manila {facts}; differences between the two are not checked',
             model.advice(
-                f'Read what changed between manila {facts} and {build}: the '
-                'release notes, and the patches of the package.'
+                f'Read what changed between manila {facts} and {build} in '
+                'the release notes and the patches of the package.'
             ),
             data={'build': build, 'catalog': facts},
             aspect='build',
@@ -73,7 +73,7 @@ class Words:
             severity,
             model.Subject('package', 'manila'),
             f'manila {build} is installed here, {words}; the upgrade is '
-            f'judged as one from {path}',
+            f'checked as one from {path}',
             (INSTALL,),
             check_id='upgrade-path',
             data={'installed': build},
@@ -84,8 +84,8 @@ class Words:
         return self.finding(
             model.Severity.FAILURE,
             'source',
-            f'--source-release says {text or stated}, {found}; the upgrade '
-            f'is judged as one from {path}',
+            f'--source-release is {text or stated}, but {found}; the upgrade '
+            f'is checked as one from {path}',
             CORRECT,
             data={'stated': stated},
             aspect='stated',
@@ -95,7 +95,8 @@ class Words:
         return self.finding(
             model.Severity.INFO,
             'target',
-            f'there is nothing to cross: source and target are {release}',
+            'there is nothing to upgrade: source and target are both '
+            f'{release}',
             aspect='same',
         )
 
@@ -149,8 +150,9 @@ class UpgradePathTest(Words, testtools.TestCase):
                 self.finding(
                     model.Severity.FAILURE,
                     'target',
-                    f'{source} to {target} is no supported hop; from {source} '
-                    f'the farthest supported step towards it is {first}',
+                    f'an upgrade from {source} to {target} in one step is '
+                    f'not supported; from {source} the longest supported '
+                    f'step is to {first}',
                     model.command(
                         'manila-precheck upgrade check --target-release '
                         f'{first}'
@@ -187,7 +189,8 @@ class UpgradePathTest(Words, testtools.TestCase):
                 self.finding(
                     model.Severity.INFO,
                     'target',
-                    'there is nothing to cross: source and target are 2025.1',
+                    'there is nothing to upgrade: source and target are both '
+                    '2025.1',
                     aspect='same',
                 )
             ),
@@ -213,7 +216,7 @@ class UpgradePathTest(Words, testtools.TestCase):
                 self.finding(
                     model.Severity.INFO,
                     'target',
-                    'no target was named; 2024.2 is assumed',
+                    'no target was given; 2024.2 is assumed',
                     model.advice('Pass --target-release RELEASE.'),
                     aspect='assumed',
                 )
@@ -228,8 +231,8 @@ class UpgradePathTest(Words, testtools.TestCase):
                 self.finding(
                     model.Severity.WARNING,
                     'target',
-                    'no target was named, and the release after 2026.2 is '
-                    'not known; only 2026.2 itself is judged',
+                    'no target was given, and the release after 2026.2 is '
+                    'not known; only 2026.2 itself is checked',
                     model.advice(
                         'Pass --target-release RELEASE, or upgrade '
                         'manila-precheck.'
@@ -389,13 +392,13 @@ class UpgradePathTest(Words, testtools.TestCase):
         }.get(major)
         if release is None:
             words = (
-                'and this manila-precheck knows manila 12 (wallaby) to 23 '
-                '(2026.2)'
+                'and this manila-precheck knows only manila 12 '
+                '(wallaby) to 23 (2026.2)'
             )
         elif stage == 'upgraded':
-            words = f'at stage upgraded, and it is of {release}'
+            words = f'at stage upgraded, and it belongs to {release}'
         else:
-            words = f'and it is of {release}'
+            words = f'and it belongs to {release}'
         self.assertEqual(
             self.result(
                 self.installed(
@@ -424,7 +427,7 @@ class UpgradePathTest(Words, testtools.TestCase):
             self.installed(
                 model.Severity.FAILURE,
                 installed,
-                f'and --{side}-release says {stated}',
+                f'and --{side}-release is {stated}',
                 '2025.1 to 2026.1',
             ),
             result.findings[0],
@@ -465,14 +468,15 @@ class UpgradePathTest(Words, testtools.TestCase):
                 self.vendor(
                     'wallaby to 2023.1; OpenStack does not test this upgrade '
                     'in one step',
-                    'Follow the procedure of the vendor, with its packages.',
+                    'Follow the procedure of the vendor, and use its '
+                    'packages.',
                 )
             ),
             self.run_check(source='wallaby', target='2023.1', **path),
         )
         other = self.vendor(
             'wallaby to 2023.1; this is the upgrade 2023.1 to 2024.1',
-            'Leave --vendor-path out, or correct it.',
+            'Remove or correct --vendor-path.',
         )
         self.assertEqual(
             self.result(other),
@@ -547,7 +551,7 @@ class Scenarios(Words, databases.Scenarios):
                 self.finding(
                     model.Severity.INFO,
                     'target',
-                    'no target was named; 2026.2 is assumed',
+                    'no target was given; 2026.2 is assumed',
                     model.advice('Pass --target-release RELEASE.'),
                     aspect='assumed',
                 ),
@@ -617,7 +621,9 @@ class Scenarios(Words, databases.Scenarios):
     def test_a_database_that_was_not_migrated_was_done(self):
         """Without a target it was taken for the target itself."""
         database = self.at('0d8c8f6d54a4')
-        found = 'the database is still at it, and no target is named'
+        found = (
+            'the database is still at that release, and no target was given'
+        )
         self.assertEqual(
             self.result(
                 self.stated('2025.1', found, '2025.1 to 2025.1'),
@@ -664,9 +670,9 @@ class Scenarios(Words, databases.Scenarios):
                             self.finding(
                                 model.Severity.WARNING,
                                 'source',
-                                'the database is at no revision of a known '
-                                'release, so nothing confirms that 2025.1 '
-                                'runs now',
+                                'the revision of the database belongs to no '
+                                'known release, so nothing confirms that '
+                                '2025.1 runs now',
                                 CORRECT,
                                 aspect='unconfirmed',
                             )

@@ -122,9 +122,8 @@ class ReadTestCase(Files):
         error = self.refusal(path)
         name = lines[at].partition(' ')[0]
         self.assertEqual(
-            f'{path}:{at + 2}: the references in [DEFAULT] {name} make a '
-            'value of more than 1 MiB, or lead through more than 50 other '
-            'options',
+            f'{path}:{at + 2}: the references in [DEFAULT] {name} expand to '
+            'more than 1 MiB or pass through more than 50 other options',
             str(error),
         )
 
@@ -144,8 +143,7 @@ class ReadTestCase(Files):
         path = self.write('#' * (16 * 2**20 + 1))
         error = self.refusal(path)
         self.assertEqual(
-            f'{path}: larger than 16 MiB, which is more than is read of such '
-            'a file',
+            f'{path}: larger than 16 MiB, the limit for such a file',
             str(error),
         )
 
@@ -155,7 +153,7 @@ class ReadTestCase(Files):
         pipe = os.path.join(path, 'x.conf')
         os.mkfifo(pipe)
         error = self.refusal(path)
-        self.assertEqual(f'{pipe}: a pipe, no file', str(error))
+        self.assertEqual(f'{pipe}: a pipe, not a file', str(error))
 
     def test_directory_is_read_in_its_place_in_order_of_names(self):
         first = self.write('[DEFAULT]\na = 1\n')

@@ -316,7 +316,7 @@ class ProblemTest(Case):
     def test_a_server_that_sends_a_byte_a_time(self, path):
         self.patch(config_sources, 'SECONDS', 0.5)
         self.assertEqual(
-            'it did not end within 0.5 seconds', self.remote(path).problem
+            'it did not finish within 0.5 seconds', self.remote(path).problem
         )
 
     def test_a_server_that_is_not_there(self):
@@ -342,7 +342,7 @@ class ProblemTest(Case):
             source.problem,
             (
                 'the server does not answer within 0.2 seconds',
-                'it did not end within 0.4 seconds',
+                'it did not finish within 0.4 seconds',
             ),
         )
 
@@ -357,7 +357,7 @@ class ProblemTest(Case):
         ('[far]\ndriver = remote_file\n', 'no uri is set', True),
         (
             '[far]\ndriver = remote_file\nuri = file:///x\n',
-            'uri is none of http or https',
+            'uri is neither http nor https',
             True,
         ),
         ('[far]\ndriver = castellan\n', 'no config_file is set', True),
@@ -421,7 +421,7 @@ class ProblemTest(Case):
 
     def test_castellan_has_a_part_of_it(self):
         source = self.castellan('[DEFAULT]\ntext = id\n[one]\nnumber = id\n')
-        self.assertEqual('it gives no value for [one] number', source.problem)
+        self.assertEqual('it has no value for [one] number', source.problem)
         self.assertFalse(source.may_hold('DEFAULT', 'text'))
         self.assertTrue(source.may_hold('one', 'number'))
 

@@ -274,9 +274,9 @@ class Scenarios(databases.Scenarios):
         )
         self.assertNotIsInstance(raised, exceptions.StatementRefused)
         self.assertEqual(
-            f'a reading of table shares in {found.words} took more than 1 '
+            f'a query of table shares on {found.words} took more than 1 '
             'seconds ([manila_precheck] statement_timeout_seconds) and was '
-            'ended',
+            'aborted',
             str(raised),
         )
         self.assertEqual(1, found.row('SELECT 1')[0])
@@ -323,8 +323,8 @@ class Scenarios(databases.Scenarios):
         self.assertEqual(
             [
                 1,
-                f'{found.words} is read no more ([database] connection): the '
-                'check was given up',
+                f'{found.words} is no longer read ([database] connection): '
+                'the check was aborted',
             ],
             said,
         )
@@ -441,9 +441,9 @@ class DatabaseTest(Scenarios, databases.SQLiteTest):
             (
                 model.Outcome.ERROR,
                 f'the SQLite database {made.path} cannot be read without '
-                'writing beside it ([database] connection): its last changes '
-                f'are in {made.path}-wal. Stop what uses it and run: sqlite3 '
-                f'{made.path} "PRAGMA wal_checkpoint(TRUNCATE)"',
+                'writing next to it ([database] connection): its last '
+                f'changes are in {made.path}-wal. Stop what uses it and run: '
+                f'sqlite3 {made.path} "PRAGMA wal_checkpoint(TRUNCATE)"',
             ),
             (result.outcome, result.reason),
         )
@@ -479,7 +479,8 @@ class DatabaseTest(Scenarios, databases.SQLiteTest):
             exceptions.SourceUnusable, self.connect, made
         )
         self.assertEqual(
-            f'the SQLite file {made.path} is no file ([database] connection)',
+            f'the SQLite file {made.path} is not a file ([database] '
+            'connection)',
             str(raised),
         )
 
@@ -507,8 +508,8 @@ class DatabaseTest(Scenarios, databases.SQLiteTest):
             'table n',
         )
         self.assertEqual(
-            f'a reading of table n in {found.words} took more than 32 MiB '
-            'of memory and was ended',
+            f'a query of table n on {found.words} used more than 32 MiB of '
+            'memory and was aborted',
             str(raised),
         )
 

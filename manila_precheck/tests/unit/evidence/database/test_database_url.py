@@ -149,8 +149,8 @@ class ReadTest(testtools.TestCase):
     def test_a_file_that_may_say_what_to_run(self, text, names):
         exc = self.assertRaises(exceptions.SourceUnusable, read, text)
         self.assertEqual(
-            f'{OPTION} has {names}: such a file may also say what a session '
-            'runs or loads, and is not read; name the server, the account '
+            f'{OPTION} has {names}: such a file can also make a session run '
+            'or load something and is not read; put the server, the account '
             'and the database in the URL',
             str(exc),
         )
@@ -213,8 +213,8 @@ class ReadTest(testtools.TestCase):
         )
         driver = name.partition('+')[2]
         self.assertEqual(
-            f'{OPTION} names the driver {driver!r}, which is not used here: '
-            f'name {known} ({better}://)',
+            f'{OPTION} names the driver {driver!r}, which manila-precheck '
+            f'does not use: use {known} ({better}://)',
             str(exc),
         )
 
@@ -249,8 +249,8 @@ class ReadTest(testtools.TestCase):
         exc = self.assertRaises(exceptions.SourceUnusable, read, text)
         self.assertEqual(
             f'{OPTION} names the character set {name!r}, which PyMySQL does '
-            'not have; with it manila does not connect either '
-            '(charset=utf8mb4 is one that it has)',
+            'not support; manila cannot connect with it either '
+            '(charset=utf8mb4 is supported)',
             str(exc),
         )
 
@@ -286,8 +286,8 @@ class ReadTest(testtools.TestCase):
             f'mysql+pymysql://u:{password}@h/m',
         )
         self.assertEqual(
-            "[database] connection has an '@' behind its host: in a password "
-            "'@' is written %40 and '/' %2F; manila does not connect either",
+            "[database] connection has an '@' after its host: write '@' in a "
+            "password as %40 and '/' as %2F; manila cannot connect either",
             str(exc),
         )
 

@@ -42,16 +42,16 @@ class ReadTest(testtools.TestCase):
         self.assertEqual(b'', text_file.read('/dev/null'))
 
     def test_a_device_without_end(self):
-        self.refused('/dev/zero', 'a device, no file')
+        self.refused('/dev/zero', 'a device, not a file')
 
     def test_a_pipe_that_nobody_writes_to(self):
         os.mkfifo(self.path)
-        self.refused(self.path, 'a pipe, no file')
+        self.refused(self.path, 'a pipe, not a file')
 
     def test_a_socket(self):
         with socket.socket(socket.AF_UNIX) as one:
             one.bind(self.path)
-            self.refused(self.path, 'a pipe, no file')
+            self.refused(self.path, 'a pipe, not a file')
 
     def test_a_file_that_is_too_large(self):
         with open(self.path, 'wb') as stream:
@@ -63,8 +63,7 @@ class ReadTest(testtools.TestCase):
             exceptions.SourceUnusable, text_file.read, self.path, 2**20
         )
         self.assertEqual(
-            f'{self.path}: larger than 1 MiB, which is more than is read of '
-            'such a file',
+            f'{self.path}: larger than 1 MiB, the limit for such a file',
             str(error),
         )
 
@@ -88,7 +87,7 @@ class ReadTest(testtools.TestCase):
             stream.truncate(10 * 2**40)
         self.refused(
             self.path,
-            'larger than 64 MiB, which is more than is read of such a file',
+            'larger than 64 MiB, the limit for such a file',
         )
 
     def test_more_files_in_a_directory_than_are_read(self):
@@ -100,6 +99,6 @@ class ReadTest(testtools.TestCase):
             ['x'] * (text_file.MAX_FILES + 1),
         )
         self.assertEqual(
-            'd: 1001 files, and no more than 1000 are read of one directory',
+            'd: 1001 files, more than the limit of 1000 for one directory',
             str(error),
         )

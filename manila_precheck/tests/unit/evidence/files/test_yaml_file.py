@@ -73,16 +73,16 @@ class DocumentTest(testtools.TestCase):
         ('', 'here: it is empty'),
         ('# nothing\n', 'here: it is empty'),
         ('a: 1\n---\nb: 2\n', 'here:2: but found another document'),
-        ('a: 1\nb: 2\na: 3\n', "here:3: the key 'a' is there twice"),
+        ('a: 1\nb: 2\na: 3\n', "here:3: the key 'a' is duplicated"),
         (
             'a: [\n',
             "here:2: expected the node content, but found '<stream end>'",
         ),
-        ('? [a]\n: 1\n', 'here:1: a key has to be a text'),
+        ('? [a]\n: 1\n', 'here:1: a key must be a string'),
         ('a: &x\n  b: *x\n', 'here:1: it is nested too deeply'),
         ('[' * 30 + ']' * 30, 'here:1: it is nested too deeply'),
         # What took 37 s and 2.4 GB, and what takes the square of its length.
-        (_BOMB, 'here: its aliases stand for more than 10000 values'),
+        (_BOMB, 'here: its aliases expand to more than 10000 values'),
         ('a: ' + '9' * 101, 'here:1: the number has more than 100 digits'),
         (
             'a:\n  - 1' + ':59' * 99,
@@ -147,7 +147,7 @@ class FileTest(testtools.TestCase):
         )
         os.mkfifo(self.path)
         self.assertEqual(
-            f'{self.path}: a pipe, no file', self.refused(self.path)
+            f'{self.path}: a pipe, not a file', self.refused(self.path)
         )
 
 
@@ -159,7 +159,7 @@ def _chain(first, shape):
     )
 
 
-_ALIASED = 'its aliases stand for more than 10000 values'
+_ALIASED = 'its aliases expand to more than 10000 values'
 _DEEP = 'it is nested too deeply'
 _DIGITS = 'the number has more than 100 digits'
 _TOO_MUCH = {

@@ -106,7 +106,7 @@ class RunTest(Case):
             f'open({mark!r}).read()):\n'
             '    time.sleep(0.01)\n'
         )
-        for more, words in (('', None), ('time.sleep(600)', 'did not end')):
+        for more, words in (('', None), ('time.sleep(600)', 'did not finish')):
             if words is None:
                 self.assertEqual(0, self.run_python(script).code)
             else:
@@ -159,7 +159,7 @@ class TrustTest(Case):
         try:
             programs.require_trusted(path)
         except exceptions.SourceUnusable as exc:
-            prefix = f'{path} is not run: '
+            prefix = f'{path} was not run: '
             self.assertTrue(str(exc).startswith(prefix), exc)
             return str(exc)[len(prefix) :]
         return None
@@ -168,7 +168,7 @@ class TrustTest(Case):
         self.assertIsNone(self.refusal(self.program('bin/it')))
 
     def test_a_relative_path(self):
-        self.assertEqual('it is no absolute path', self.refusal('bin/it'))
+        self.assertEqual('it is not an absolute path', self.refusal('bin/it'))
 
     def test_a_program_that_others_may_change(self):
         path = self.program('it', mode=0o777)
@@ -219,7 +219,7 @@ class TrustTest(Case):
             exceptions.SourceUnusable, interpreter.ask, python, (), (), ()
         )
         self.assertEqual(
-            f'{python} is not run: every user may write to {pth}', str(raised)
+            f'{python} was not run: every user may write to {pth}', str(raised)
         )
         self.assertFalse(os.path.exists(f'{python}.ran'))
 
@@ -261,7 +261,7 @@ class FindTest(Case):
             exceptions.SourceUnusable, self.look, os.path.dirname(path)
         )
         self.assertEqual(
-            f'{path} is not run: every user may write to {path}', str(raised)
+            f'{path} was not run: every user may write to {path}', str(raised)
         )
 
     def test_what_cannot_be_run(self):

@@ -54,7 +54,7 @@ class PolicyFilesTestCase(test_config_files.Files):
             lines.append(f'a{number}: &a{number} {value}')
         self.assertEqual(
             policy_files.Problem(
-                None, 'its aliases stand for more than 10000 values'
+                None, 'its aliases expand to more than 10000 values'
             ),
             self.problem('\n'.join(lines)),
         )
@@ -62,7 +62,7 @@ class PolicyFilesTestCase(test_config_files.Files):
     def test_a_pipe_was_waited_for(self):
         os.mkfifo(self.path('policy.yaml'))
         with self.assertRaisesRegex(
-            exceptions.SourceUnusable, r'policy\.yaml: a pipe, no file'
+            exceptions.SourceUnusable, r'policy\.yaml: a pipe, not a file'
         ):
             self.read()
 
