@@ -177,12 +177,7 @@ class BackEnd:
         """
         return model.Finding(
             severity,
-            model.Subject(
-                'backend',
-                self.name,
-                line.file if line is not None else None,
-                (line.line or None) if line is not None else None,
-            ),
+            config_files.subject('backend', self.name, line),
             message,
             remediation,
             references,

@@ -22,6 +22,7 @@ from manila_precheck.checks.backend_drivers import backend
 from manila_precheck.checks.backend_drivers import comparison
 from manila_precheck.checks.backend_drivers import inventory
 
+Result = comparison.Result
 Severity = model.Severity
 
 _DECLARE = [
@@ -125,88 +126,40 @@ def _declared(
     text = f'{has}, and {one.target} documents {worst.item.words}' + (
         asked.says(one, [worst.item])
     )
-    return _WRITE[worst.result](one, text, aspect, data, asked.sources)
-
-
-def _refused(
-    one: backend.BackEnd,
-    text: str,
-    aspect: str,
-    data: dict[str, model.Scalar],
-    sources: tuple[str, ...],
-) -> model.Finding:
-    return one.stays_down(
-        one.driver_line,
-        f'{text}; the driver fails with older versions',
-        [model.advice(f'Update {data["system"]} before manila.')],
-        aspect,
-        data,
-        sources,
-    )
-
-
-def _older(
-    one: backend.BackEnd,
-    text: str,
-    aspect: str,
-    data: dict[str, model.Scalar],
-    sources: tuple[str, ...],
-) -> model.Finding:
+    update = [model.advice(f'Update {item.system} before manila.')]
+    if worst.result is Result.REFUSED:
+        return one.stays_down(
+            one.driver_line,
+            f'{text}; the driver fails with older versions',
+            update,
+            aspect,
+            data,
+            asked.sources,
+        )
+    severity, ending, todo = {
+        Result.OLDER: (Severity.WARNING, '', update),
+        Result.NOT_COMPARED: (
+            Severity.WARNING,
+            '; the two cannot be compared',
+            [
+                model.advice(
+                    'Compare them by hand, or write the version in the '
+                    f'inventory like {data["documented"]}.'
+                )
+            ],
+        ),
+        Result.NEWER: (
+            Severity.INFO,
+            ', which is older; newer versions are not documented',
+            [],
+        ),
+    }[worst.result]
     return one.finding(
-        Severity.WARNING,
+        severity,
         one.driver_line,
-        text,
-        [model.advice(f'Update {data["system"]} before manila.')],
+        f'{text}{ending}',
+        todo,
         aspect,
         data,
-        sources,
+        asked.sources,
     )
-
-
-def _not_compared(
-    one: backend.BackEnd,
-    text: str,
-    aspect: str,
-    data: dict[str, model.Scalar],
-    sources: tuple[str, ...],
-) -> model.Finding:
-    return one.finding(
-        Severity.WARNING,
-        one.driver_line,
-        f'{text}; the two cannot be compared',
-        [
-            model.advice(
-                'Compare them by hand, or write the version in the inventory '
-                f'like {data["documented"]}.'
-            )
-        ],
-        aspect,
-        data,
-        sources,
-    )
-
-
-def _newer(
-    one: backend.BackEnd,
-    text: str,
-    aspect: str,
-    data: dict[str, model.Scalar],
-    sources: tuple[str, ...],
-) -> model.Finding:
-    return one.finding(
-        Severity.INFO,
-        one.driver_line,
-        f'{text}, which is older; newer versions are not documented',
-        [],
-        aspect,
-        data,
-        sources,
-    )
-
-
-_WRITE = {
-    comparison.Result.REFUSED: _refused,
-    comparison.Result.OLDER: _older,
-    comparison.Result.NOT_COMPARED: _not_compared,
-    comparison.Result.NEWER: _newer,
-}

@@ -88,11 +88,10 @@ class Needed:
         what = ' or '.join(lack.names)
         return model.Finding(
             model.Severity.FAILURE,
-            model.Subject(
+            config_files.subject(
                 'option',
                 f'{config_files.normalize(name)}/{lack.names[0]}',
-                line.file if line else None,
-                (line.line or None) if line else None,
+                line,
             ),
             f'[{name}] does not set {what}, which {driver} of '
             f'{target.release} requires: {_EFFECTS[lack.at]}; '

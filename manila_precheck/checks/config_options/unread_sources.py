@@ -53,11 +53,8 @@ class Elsewhere:
         )
         line = lines[-1] if lines else None
         names = [f'[{s}] {name}' for s, name in sorted(source.unread or ())]
-        subject = model.Subject(
-            'option',
-            f'{config_files.normalize(source.section)}/driver',
-            line.file if line else None,
-            (line.line or None) if line else None,
+        subject = config_files.subject(
+            'option', f'{config_files.normalize(source.section)}/driver', line
         )
         if source.stops:
             return model.Finding(

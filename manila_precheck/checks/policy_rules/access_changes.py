@@ -21,6 +21,7 @@ from manila_precheck.checks.policy_rules import flags
 from manila_precheck.checks.policy_rules import rule_snapshots
 from manila_precheck.checks.policy_rules import wording
 from manila_precheck.engine import context
+from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.policy import check_strings
 from manila_precheck.evidence.policy import policy_files
 
@@ -222,11 +223,8 @@ class Access:
                 remedy = [*remedy, line]
         else:
             why = f'{self._target} has no {name} and always enforces scope'
-        subject = model.Subject(
-            'option',
-            f'oslo_policy/{name}',
-            setting.file if setting is not None else None,
-            (setting.line or None) if setting is not None else None,
+        subject = config_files.subject(
+            'option', f'oslo_policy/{name}', setting
         )
         return model.Finding(
             severity, subject, f'{text}: {why}', remedy, (), data, aspect

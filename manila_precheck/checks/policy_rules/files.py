@@ -18,6 +18,7 @@ from typing import Optional
 from manila_precheck import model
 from manila_precheck.catalog import behaviours
 from manila_precheck.engine import context
+from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.policy import policy_files
 
 Severity = model.Severity
@@ -45,11 +46,8 @@ class Files:
         if missing is not None:
             yield model.Finding(
                 Severity.WARNING,
-                model.Subject(
-                    'option',
-                    f'{missing.group}/policy_file',
-                    missing.file,
-                    missing.line or None,
+                config_files.subject(
+                    'option', f'{missing.group}/policy_file', missing
                 ),
                 f'policy_file = {missing.value} does not exist: manila runs '
                 'with its default policies only',
@@ -76,11 +74,8 @@ class Files:
                 continue
             yield model.Finding(
                 Severity.FAILURE,
-                model.Subject(
-                    'option',
-                    f'DEFAULT/{setting.name}',
-                    setting.file,
-                    setting.line or None,
+                config_files.subject(
+                    'option', f'DEFAULT/{setting.name}', setting
                 ),
                 f'[DEFAULT] {setting.name} is read by {self._source}, but '
                 f'{self._target} reads it only from [oslo_policy]: the '

@@ -391,10 +391,12 @@ class _Judge:
                 )
         if backend is not None:
             lines = lines or self._conf.find(backend.name, 'share_driver')
-            return _at('backend', backend.name, lines)
+            return config_files.subject('backend', backend.name, *lines[-1:])
         for item in advisory.conditions:
             if isinstance(item, advisories.Option):
-                return _at('option', f'{item.section}/{item.name}', lines)
+                return config_files.subject(
+                    'option', f'{item.section}/{item.name}', *lines[-1:]
+                )
         if advisory.rows is not None:
             return model.Subject('table', advisory.rows.table)
         if advisory.served_by is not None:
@@ -413,12 +415,3 @@ def _section(
         return condition.section
     assert backend is not None
     return backend.name
-
-
-def _at(
-    kind: str, name: str, lines: tuple[config_files.Setting, ...]
-) -> model.Subject:
-    """Return a subject with the place of the line that counts, if any."""
-    if not lines:
-        return model.Subject(kind, name)
-    return model.Subject(kind, name, lines[-1].file, lines[-1].line or None)

@@ -89,6 +89,7 @@ def _is_secret(name: str) -> bool:
 
 Setting = ini_lines.Setting
 normalize = ini_lines.normalize
+subject = ini_lines.subject
 
 #: A section and an option: ('DEFAULT', 'share_driver').
 Name = tuple[str, str]

@@ -42,6 +42,15 @@ def normalize(section: str) -> str:
     return section if section == 'DEFAULT' else section.lower()
 
 
+def subject(
+    kind: str, name: str, line: 'Optional[Setting]' = None
+) -> model.Subject:
+    """Return what a finding is about, with the place of a line, if any."""
+    if line is None:
+        return model.Subject(kind, name)
+    return model.Subject(kind, name, line.file, line.line or None)
+
+
 class Setting(NamedTuple):
     """One assignment in a file."""
 
@@ -75,9 +84,7 @@ class Setting(NamedTuple):
     @property
     def subject(self) -> model.Subject:
         """Return what a finding about the line is about."""
-        return model.Subject(
-            'option', f'{self.group}/{self.name}', self.file, self.line or None
-        )
+        return subject('option', f'{self.group}/{self.name}', self)
 
     @property
     def where(self) -> str:
