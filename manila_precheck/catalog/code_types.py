@@ -33,13 +33,13 @@ _CAPABILITIES = (
 _MOST_ADDRESSES = 4
 
 
-def capability(text: str) -> int:
+def capability(text: object) -> int:
     """Return a Linux capability, given by name or number.
 
     The type of ``capabilities`` of oslo.privsep (3.8.0 priv_context.py
     CapNameOrInt()).
     """
-    name = text.strip()
+    name = str(text).strip()
     if name.startswith('CAP_') and name[4:] in _CAPABILITIES:
         return _CAPABILITIES.index(name[4:])
     return int(name)

@@ -530,7 +530,7 @@ _SOURCES = ('DEFAULT', 'config_source')
 OWN_GROUPS = 'manila_precheck'
 
 #: What a value may become, in characters, and through how many others.
-_MAX_EXPANDED = 2**20
+MAX_EXPANDED = 2**20
 MAX_NESTED = 50
 
 
@@ -571,7 +571,7 @@ def _require_bounded(config: ConfigFiles) -> None:
                     more, below = measure(key, seen)
                     size, depth = size + more, max(depth, 1 + below)
                     break
-        if size > _MAX_EXPANDED or depth > MAX_NESTED:
+        if size > MAX_EXPANDED or depth > MAX_NESTED:
             raise _too_long(line)
         return size, depth
 
@@ -588,7 +588,7 @@ def _is_read_here(key: Name) -> bool:
 def _too_long(line: Setting) -> exceptions.ConfigFileError:
     return exceptions.ConfigFileError(
         f'{line.where}: the references in [{line.section}] {line.name} '
-        f'expand to more than {_MAX_EXPANDED >> 20} MiB or pass through '
+        f'expand to more than {MAX_EXPANDED >> 20} MiB or pass through '
         f'more than {MAX_NESTED} other options'
     )
 
@@ -613,7 +613,7 @@ class _Lookup(Mapping[str, object]):
 
     def __init__(self, lookup: Callable[[str], object]) -> None:
         self._lookup = lookup
-        self._left = _MAX_EXPANDED
+        self._left = MAX_EXPANDED
 
     def __getitem__(self, key: str) -> object:
         value = self._lookup(key)

@@ -250,6 +250,26 @@ class Rule(unittest.TestCase):
                 found[group, name] = REFUSED
         return found
 
+    def _assert_value_of_the_line(self, reader, setting):
+        """Compare the value of a line in force with that of its option."""
+        now = reader.standing(setting.group, setting.name)
+        if not now.read or reader.effective(setting) != (setting,):
+            return
+        answers = []
+        for ask in (
+            lambda: reader.value(setting),
+            lambda: reader.get(now.group, now.option.name),
+        ):
+            try:
+                value = ask()
+            except config_reader.Refused:
+                value = REFUSED
+            answers.append(_plain(value))
+        line, option = answers
+        if now.option.multi and line != _plain(REFUSED):
+            line = f'[{line}]'
+        self.assertEqual(option, line)
+
 
 # -- fragments ---------------------------------------------------------------
 
@@ -372,6 +392,18 @@ class RulesTestCase(Rule):
 
     def test_a_reference_that_leads_nowhere_in_its_own_section(self):
         self.assert_text('[one]\ntext = $other\nother = $nothing\n')
+
+    def test_references_by_old_names(self):
+        for old, current in (
+            ('$old_name', '[one]\nold_name = a\n'),
+            ('${two.old_text}', '[one]\nrenamed = b\n'),
+            ('$old_name', '[one]\nrenamed = $old_name\n'),
+            ('${one.older}', '[two]\nold_text = c\n'),
+            ('$collector', '[DEFAULT]\ncollector = d\n'),
+        ):
+            with self.subTest(current):
+                self.assert_text(f'{current}[one]\ntext = x$text{old}\n')
+                self.assert_text(f'{current}[one]\ntext = {old}\n')
 
     @_given(
         _blocks(
