@@ -25,6 +25,12 @@ from manila_precheck.checks.config_options import unread_sources
 from manila_precheck.engine import check
 from manila_precheck.engine import context
 
+# What manila itself looks at in the value of an option.
+_BY_OPTION = {
+    layouts.OPTION: layouts.findings,
+    protocols.OPTION: protocols.findings,
+}
+
 
 class ConfigOptions(check.Check):
     """A line of the configuration loses all or part of its effect.
@@ -97,14 +103,13 @@ class ConfigOptions(check.Check):
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
         """Yield what is wrong with each line, then what is missing."""
         both = both_releases.Sides(ctx)
-        judges = (
-            option_lines.Lines(both),
-            option_names.OptionNames(both),
-            protocols.Protocols(both),
-            layouts.Layouts(both),
-        )
+        lines = option_lines.Lines(both)
+        names = option_names.OptionNames(both)
         for setting in ctx.config.settings:
-            for judge in judges:
-                yield from judge.findings(setting)
+            yield from lines.findings(setting)
+            yield from names.findings(setting)
+            judge = _BY_OPTION.get(setting.name)
+            if judge is not None:
+                yield from judge(both, setting)
         yield from required_options.Needed(both).findings()
         yield from unread_sources.Elsewhere(both, ctx.environment).findings()

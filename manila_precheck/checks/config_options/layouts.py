@@ -24,43 +24,30 @@ from manila_precheck import model
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.evidence.config import config_files
 
-_OPTION = 'glusterfs_share_layout'
+#: The name of the option.
+OPTION = 'glusterfs_share_layout'
 
 
-class Layouts:
-    """Looks at the line that names the layout."""
-
-    def __init__(self, both: both_releases.Sides) -> None:
-        self._sides = both
-        self._enabled = {
-            config_files.normalize(backend.name)
-            for backend in both.conf.backends
-        }
-
-    def findings(
-        self, setting: config_files.Setting
-    ) -> Iterator[model.Finding]:
-        """Yield a finding when the driver of the target ends on the line."""
-        target = self._sides.target
-        if setting.name != _OPTION or setting.group not in self._enabled:
-            return
-        known = target.layouts(setting.group)
-        value = setting.value
-        if not (value and known) or value in known or '$' in value:
-            return
-        if setting not in target.effective(setting):
-            return
-        yield model.Finding(
-            model.Severity.FAILURE,
-            setting.subject,
-            f'{self._sides.assigned(setting)}: the driver of '
-            f'{target.release} supports only {" and ".join(known)}; '
-            'manila-share exits with 1 and starts no back end',
-            [
-                model.config(
-                    '[{}]\n{} = {}', setting.section, _OPTION, known[0]
-                )
-            ],
-            data={'verdict': 'invalid', 'named': value},
-            aspect='names',
-        )
+def findings(
+    both: both_releases.Sides, setting: config_files.Setting
+) -> Iterator[model.Finding]:
+    """Yield a finding when the driver of the target ends on the line."""
+    target = both.target
+    if config_files.Role.BACKEND not in both.conf.roles(setting.group):
+        return
+    known = target.layouts(setting.group)
+    value = setting.value
+    if not (value and known) or value in known or '$' in value:
+        return
+    if setting not in target.effective(setting):
+        return
+    yield model.Finding(
+        model.Severity.FAILURE,
+        setting.subject,
+        f'{both.assigned(setting)}: the driver of '
+        f'{target.release} supports only {" and ".join(known)}; '
+        'manila-share exits with 1 and starts no back end',
+        [model.config('[{}]\n{} = {}', setting.section, OPTION, known[0])],
+        data={'verdict': 'invalid', 'named': value},
+        aspect='names',
+    )

@@ -27,54 +27,47 @@ from manila_precheck.checks.config_options import both_releases
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 
-_OPTION = ('DEFAULT', 'enabled_share_protocols')
+#: The name of the option.
+OPTION = 'enabled_share_protocols'
 
 
-class Protocols:
-    """Looks at the line that names the protocols."""
-
-    def __init__(self, both: both_releases.Sides) -> None:
-        self._sides = both
-
-    def findings(
-        self, setting: config_files.Setting
-    ) -> Iterator[model.Finding]:
-        """Yield a finding when manila-api of the target ends on the line."""
-        target = self._sides.target
-        if (setting.group, setting.name) != _OPTION or setting not in (
-            target.effective(setting)
-        ):
-            return
-        try:
-            named = target.value(setting)
-        except config_reader.Refused:
-            # That is said of the value already.
-            return
-        if named is None:
-            return
-        known = behaviours.load().subjects('share-protocol', target.release)
-        unknown = [one for one in named if one.upper() not in known]
-        if named and not unknown:
-            return
-        what = f'{unknown[0]!r} is not one' if unknown else 'none is named'
-        good = [one for one in named if one not in unknown] or ['NFS', 'CIFS']
-        yield model.Finding(
-            model.Severity.FAILURE,
-            setting.subject,
-            f'{self._sides.assigned(setting)}: manila-api of {target.release} '
-            f'supports the share protocols {", ".join(known)}; {what}, '
-            'and manila-api does not start',
-            [
-                model.config(
-                    '[{}]\n{} = {}',
-                    setting.section,
-                    setting.name,
-                    ','.join(good),
-                )
-            ],
-            data={
-                'verdict': 'invalid',
-                'named': unknown[0] if unknown else '',
-            },
-            aspect='names',
-        )
+def findings(
+    both: both_releases.Sides, setting: config_files.Setting
+) -> Iterator[model.Finding]:
+    """Yield a finding when manila-api of the target ends on the line."""
+    target = both.target
+    if setting.group != 'DEFAULT' or setting not in target.effective(setting):
+        return
+    try:
+        named = target.value(setting)
+    except config_reader.Refused:
+        # That is said of the value already.
+        return
+    if named is None:
+        return
+    known = behaviours.load().subjects('share-protocol', target.release)
+    unknown = [one for one in named if one.upper() not in known]
+    if named and not unknown:
+        return
+    what = f'{unknown[0]!r} is not one' if unknown else 'none is named'
+    good = [one for one in named if one not in unknown] or ['NFS', 'CIFS']
+    yield model.Finding(
+        model.Severity.FAILURE,
+        setting.subject,
+        f'{both.assigned(setting)}: manila-api of {target.release} '
+        f'supports the share protocols {", ".join(known)}; {what}, '
+        'and manila-api does not start',
+        [
+            model.config(
+                '[{}]\n{} = {}',
+                setting.section,
+                setting.name,
+                ','.join(good),
+            )
+        ],
+        data={
+            'verdict': 'invalid',
+            'named': unknown[0] if unknown else '',
+        },
+        aspect='names',
+    )
