@@ -59,14 +59,16 @@ precheck_opts = [
     cfg.StrOpt(
         'source_catalog',
         metavar='FILE',
-        help='The facts of the very build that runs now, as "manila-precheck '
-        'catalog build" or catalog.pyz wrote them. They stand for the release '
-        'of the build; where nothing else names the source, it is this one.',
+        help='A file with the facts about the build that runs now, written '
+        'by "manila-precheck catalog build" or catalog.pyz. They replace the '
+        'facts about the release of the build. If nothing else names the '
+        'source release, it is that of the file.',
     ),
     cfg.StrOpt(
         'target_catalog',
         metavar='FILE',
-        help='The facts of the very build to upgrade to, likewise.',
+        help='A file with the facts about the target build, in the same '
+        'format.',
     ),
     cfg.StrOpt(
         'vendor_path',

@@ -545,7 +545,7 @@ class HostileTest(Case):
         self.assertEqual((255, ''), (code, stdout))
         self.assertEqual(
             'manila-precheck: error: [manila_precheck] redact_pattern: '
-            'pattern 1 is no regular expression (at character 8)\n',
+            'pattern 1 is not a regular expression (at character 8)\n',
             stderr,
         )
 

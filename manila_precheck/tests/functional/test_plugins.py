@@ -221,7 +221,7 @@ class MetadataTest(Case):
         return {
             name: text
             for name, text in found.items()
-            if 'it does not load' in text
+            if 'it failed to load' in text
         }
 
     def test_a_forged_index_left_one_check_of_all(self):

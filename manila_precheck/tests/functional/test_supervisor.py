@@ -176,12 +176,12 @@ _ENTRY_POINTS = """
 """
 
 _NO_REPORT = (
-    'manila-precheck: error: {} killed the process that ran the checks, and '
+    'manila-precheck: error: {} killed the process that ran the checks; '
     'there is no report\n'
 )
 _ENDED = (
-    'manila-precheck: error: the process that ran the checks ended with {}, '
-    'and there is no report\n'
+    'manila-precheck: error: the process that ran the checks ended with {}; '
+    'there is no report\n'
 )
 
 #: What ends the process, and what is said of it.

@@ -211,7 +211,7 @@ class SupportMatrixTest(backend_drivers.BackendDrivers, testtools.TestCase):
             'zeta-manila',
         )
         (first, *_rest) = self.said(self.check())
-        self.assertIn('as acme-manila 1.0 says', first[2])
+        self.assertIn('according to acme-manila 1.0', first[2])
 
     @ddt.named_data(
         ['no_module', 'acme_missing:X', "No module named 'acme_missing'"],

@@ -81,7 +81,7 @@ class _Troubles(databases.Scenarios):
 
         self.require_one_error(
             self.run_two(made, locked, statement_timeout_seconds=1),
-            '^(a reading of table shares in .* took more than 1 seconds|.* '
+            '^(a query of table shares on .* took more than 1 seconds|.* '
             'rejected a query of table shares: Lock wait timeout)',
         )
 

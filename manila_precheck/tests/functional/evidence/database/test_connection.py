@@ -282,7 +282,7 @@ class DatabaseMySQLTest(OnServers, unit.Scenarios, databases.MySQLTest):
 class DatabasePostgreSQLTest(
     OnServers, unit.Scenarios, databases.PostgreSQLTest
 ):
-    refusal = 'refused a reading of table shares: permission denied for'
+    refusal = 'rejected a query of table shares: permission denied for'
     who = 'SELECT pg_backend_pid()'
     killing = 'SELECT pg_terminate_backend({})'
     slow = 'SELECT pg_sleep(20)'
@@ -343,7 +343,7 @@ class DatabasePostgreSQLTest(
         self.assertRegex(
             result.reason,
             f'^the answer of the postgresql database {made.name} at .* to a '
-            'reading of alembic_version cannot be used: .*UnicodeDecodeError',
+            'query of alembic_version is not valid: .*UnicodeDecodeError',
         )
 
     def test_a_schema_that_is_not_on_the_search_path(self):

@@ -235,7 +235,7 @@ _MYSQL = {
     'an error as the answer': (
         'statement',
         say(error(1, b'\x1b[2Jgr\xf6')),
-        'refused a reading',
+        'rejected a query',
     ),
     'rows a byte at a time': (
         'statement',
@@ -249,7 +249,7 @@ _MYSQL = {
             _NEXT,
             rogue_servers.mysql_row(b'a', b'b', bytes(250)),
         ),
-        'took more than 32 MiB of memory',
+        'used more than 32 MiB of memory',
     ),
 }
 
@@ -307,7 +307,7 @@ _POSTGRESQL = {
     'rows without end': (
         'statement',
         endless_messages(_PG_BEGIN, _PG_ROW),
-        'took more than 32 MiB of memory',
+        'used more than 32 MiB of memory',
     ),
     'a row without end': (
         'statement',
