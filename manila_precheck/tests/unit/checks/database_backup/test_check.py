@@ -22,6 +22,7 @@ import subprocess
 import sys
 import tarfile
 from unittest import mock
+import zlib
 
 import ddt
 import fixtures
@@ -63,6 +64,19 @@ PACKERS = {
     'bzip2': bz2.compress,
     'xz': lzma.compress,
 }
+
+
+def with_a_large_dictionary(data):
+    """Return an xz file that asks for 4 GiB of memory to be unpacked."""
+    packed = bytearray(lzma.compress(data))
+    begin = 12
+    end = begin + 4 * (packed[begin] + 1)
+    # The size of the dictionary follows the id of LZMA2 and a length.
+    packed[packed.index(b'\x21\x01', begin, end) + 2] = 40
+    packed[end - 4 : end] = zlib.crc32(packed[begin : end - 4]).to_bytes(
+        4, 'little'
+    )
+    return bytes(packed)
 
 
 @ddt.ddt
@@ -158,6 +172,31 @@ class DatabaseBackupTest(databases.SQLiteTest):
         )
         self.assertEqual(
             self.result(*([expected] if is_ahead else [])), result
+        )
+
+    def test_an_xz_file_in_pieces(self):
+        half = len(DUMP) // 2
+        first, second = (
+            lzma.compress(part.encode()) for part in (DUMP[:half], DUMP[half:])
+        )
+        padded = first + bytes(2**16) + second + bytes(4)
+        self.assertEqual(self.result(), self.run_check(padded))
+
+    def test_an_xz_file_took_all_memory(self):
+        packed = with_a_large_dictionary(DUMP.encode())
+        result = self.run_check(packed)
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    model.Severity.WARNING,
+                    f'the backup {self.path} was not checked for completeness '
+                    'or for its revision: unpacking it takes more than 256 '
+                    'MiB of memory',
+                    'unread',
+                    path=self.path,
+                )
+            ),
+            result,
         )
 
     @ddt.data(
