@@ -69,6 +69,9 @@ _STREAMS = ('stdin', 'stdout', 'stderr', '__stdout__', '__stderr__')
 # For importing a plugin outside a run, where no option is at hand.
 LOAD_TIMEOUT_SECONDS = 10.0
 
+# For the words of an exception, whose class may have a str() of its own.
+_DESCRIBE_SECONDS = 5.0
+
 # What an interrupted check has to hand over what it found.
 GRACE_SECONDS = 3.0
 
@@ -190,7 +193,27 @@ def _shown(value: Any) -> str:
         return f'a {type(value).__name__} without a repr'
 
 
+def _of_exception(call: Callable[[], T], otherwise: T) -> T:
+    """Return what a call makes of an exception, whose class may be anybody's.
+
+    :param otherwise: to return when it raises, or never returns.
+    """
+    try:
+        made: T = _call_within(_DESCRIBE_SECONDS, call)
+        return made
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
+        return otherwise
+
+
 def _describe(exc: BaseException) -> str:
+    return _of_exception(
+        lambda: _words_of(exc), 'an exception that cannot be shown'
+    )
+
+
+def _words_of(exc: BaseException) -> str:
     if isinstance(exc, SystemExit):
         return f'it called sys.exit({_shown(exc.code)})'
     name = type(exc).__name__
@@ -225,11 +248,7 @@ def guarded(
 
 
 def _log_crash(what: str, exc: BaseException) -> None:
-    try:
-        LOG.debug('%s failed', what, exc_info=exc)
-    except BaseException:
-        # It has a str() of its own, or the log has a handler of its own.
-        return
+    _of_exception(lambda: LOG.debug('%s failed', what, exc_info=exc), None)
 
 
 def isolated(call: Callable[[], T], seconds: Optional[float] = None) -> T:

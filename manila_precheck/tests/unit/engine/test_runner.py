@@ -382,6 +382,23 @@ class _Error(Exception):
         raise ValueError('no')
 
 
+class _Endless(exceptions.SourceUnusable):
+    over = None
+
+    def __str__(self):
+        self.over.wait()
+        return ''
+
+
+class _Exiting(type):
+    def __getattribute__(cls, name):
+        raise SystemExit(0)
+
+
+class _Nameless(Exception, metaclass=_Exiting):
+    pass
+
+
 _LOOP = {}
 _LOOP['loop'] = _LOOP
 
@@ -521,9 +538,16 @@ class FindingsTest(testtools.TestCase):
         ),
         (GeneratorExit(), 'it crashed: GeneratorExit: '),
         (exceptions.SourceUnusable(), ''),
+        (_Endless(), 'an exception that cannot be shown'),
+        (_Nameless(), 'it crashed: an exception that cannot be shown'),
     )
     @ddt.unpack
     def test_exceptions(self, exc, reason):
+        self.patch(runner, '_DESCRIBE_SECONDS', 0.5)
+        over = threading.Event()
+        self.addCleanup(over.set)
+        self.patch(_Endless, 'over', over)
+
         class Odd(Base):
             id = 'odd-check'
 
