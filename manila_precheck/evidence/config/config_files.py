@@ -665,7 +665,7 @@ def read(
     paths: list[str] = []
     for path in given:
         paths.extend(_members(path) if path in directories else [path])
-    once = {path: ini_lines.read_file(path) for path in dict.fromkeys(paths)}
+    once = _read_each(dict.fromkeys(paths))
     # oslo.config searches the directories first, then beside the files from
     # the last to the first (ConfigOpts.find_file).
     beside = [
@@ -677,6 +677,17 @@ def read(
         [once[path].ranked(rank) for rank, path in enumerate(paths)],
         dict.fromkeys([*directories, *beside, *also_search]),
     )
+
+
+def _read_each(paths: Iterable[str]) -> dict[str, ini_lines.ParsedFile]:
+    found: dict[str, ini_lines.ParsedFile] = {}
+    entries = 0
+    for path in paths:
+        file = found[path] = ini_lines.read_file(path)
+        entries += len(file.settings) + len(file.sections)
+        if entries > ini_lines.MAX_ENTRIES:
+            raise exceptions.ConfigFileError(f'{path}: {ini_lines.TOO_MANY}')
+    return found
 
 
 def _members(directory: str) -> list[str]:

@@ -32,6 +32,16 @@ from manila_precheck.evidence.files import text_file
 #: What one file may hold, in bytes: some hundred times a large manila.conf.
 MAX_BYTES = 16 * 2**20
 
+#: How many options and sections a configuration may hold, in all its files:
+#: twice what a thousand back ends have. Each takes part of a millisecond.
+MAX_ENTRIES = 50_000
+
+#: What to say of one that holds more.
+TOO_MANY = (
+    f'more than {MAX_ENTRIES} options and sections, which is more than is '
+    'read of a configuration'
+)
+
 
 def normalize(section: str) -> str:
     """Return a section's name as oslo.config looks it up.
@@ -158,6 +168,7 @@ class _Parser(iniparser.BaseParser):
     def new_section(self, section: str) -> None:
         self._section = section
         self.sections.append((section, self.lineno))
+        self._require_few(self.lineno)
 
     def assignment(self, key: str, value: list[str]) -> None:
         if not self._section:
@@ -172,6 +183,11 @@ class _Parser(iniparser.BaseParser):
                 rank=0,
             )
         )
+        self._require_few(self._begun)
+
+    def _require_few(self, line: int) -> None:
+        if len(self.settings) + len(self.sections) > MAX_ENTRIES:
+            raise _Malformed(TOO_MANY, line, '')
 
     def _no_section(self) -> NoReturn:
         raise _Malformed(

@@ -80,12 +80,16 @@ def read(path: str, max_bytes: int = MAX_BYTES) -> bytes:
     """
     try:
         with open_file(path) as stream:
-            # None of what would block, such as /proc/kmsg.
-            data = stream.read(max_bytes + 1) or b''
+            data = stream.read(max_bytes + 1)
     except OSError as exc:
         raise exceptions.SourceUnusable(
             f'{path}: {exc.strerror or "cannot be read"}'
         ) from exc
+    if data is None:
+        # As of /proc/kmsg.
+        raise exceptions.SourceUnusable(
+            f'{path}: whoever reads it has to wait, so it is no file'
+        )
     if len(data) > max_bytes:
         raise exceptions.SourceUnusable(
             f'{path}: larger than {max_bytes >> 20} MiB, the limit '

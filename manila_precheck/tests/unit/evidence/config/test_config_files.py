@@ -147,6 +147,30 @@ class ReadTestCase(Files):
             str(error),
         )
 
+    def test_more_options_than_are_read(self):
+        words = (
+            'more than 50000 options and sections, which is more than is '
+            'read of a configuration'
+        )
+        path = self.write('[DEFAULT]\n' + 'a = b\n' * 50_001)
+        self.assertEqual(f'{path}:50001: {words}', str(self.refusal(path)))
+        path = self.write('[a]\n' * 50_001)
+        self.assertEqual(f'{path}:50001: {words}', str(self.refusal(path)))
+
+    def test_more_options_in_all_files_than_are_read(self):
+        first = self.write('[DEFAULT]\n' + 'a = b\n' * 24_999)
+        second = self.write('[DEFAULT]\n' + 'a = b\n' * 24_999, 'b.conf')
+        found = config_files.read([first, second])
+        self.assertEqual(49_998, len(found.settings))
+        third = self.write('[DEFAULT]\n', 'c.conf')
+        with self.assertRaises(exceptions.ConfigFileError) as caught:
+            config_files.read([first, second, third])
+        self.assertEqual(
+            f'{third}: more than 50000 options and sections, which is more '
+            'than is read of a configuration',
+            str(caught.exception),
+        )
+
     def test_a_pipe_was_waited_for(self):
         path = os.path.join(self.directory, 'd')
         os.makedirs(path)

@@ -82,6 +82,16 @@ class ReadTest(testtools.TestCase):
         except exceptions.SourceUnusable as exc:
             self.assertIn('/proc/kmsg: ', str(exc))
 
+    def test_what_would_block_was_empty(self):
+        """oslo.config, which does wait, read it next."""
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, writer)
+        os.set_blocking(reader, False)
+        self.patch(text_file, 'open_file', lambda path: open(reader, 'rb'))
+        self.refused(
+            self.path, 'whoever reads it has to wait, so it is no file'
+        )
+
     def test_a_file_with_holes_is_not_read_to_its_end(self):
         with open(self.path, 'wb') as stream:
             stream.truncate(10 * 2**40)
