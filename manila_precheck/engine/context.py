@@ -429,7 +429,9 @@ class Context:
         if found is None:
             return None
         empty = found.state is database_source.State.EMPTY
-        return model.DatabaseRead(found.dialect, found.revision, empty)
+        # That of another service tells nothing of manila.
+        revision = None if found.foreign else found.revision
+        return model.DatabaseRead(found.dialect, revision, empty)
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -557,7 +559,7 @@ class Context:
             found = self.database_as_found
         except (exceptions.SourceNotGiven, exceptions.SourceUnusable):
             return ()
-        if found.revision is None:
+        if found.revision is None or found.foreign:
             return ()
         return self.catalog.releases_at(found.revision)
 

@@ -160,12 +160,13 @@ def installed() -> Optional[releases.Build]:
     found: dict[str, None] = {}
     for package in importlib.metadata.distributions(name='manila'):
         try:
-            version: Optional[str] = package.version
-        except (KeyError, TypeError, ValueError):
+            versions = package.metadata.get_all('Version') or []
+        except (AttributeError, KeyError, TypeError, ValueError, OSError):
             # Each Python has another answer to damaged metadata.
-            version = None
+            versions = []
         place = os.path.realpath(str(package.locate_file('')))
-        found[version or f'without a version in {place}'] = None
+        for version in versions or ['']:
+            found[version or f'without a version in {place}'] = None
     if not found:
         # Not find_spec() of importlib.util, which believes sys.modules.
         spec = importlib.machinery.PathFinder.find_spec('manila')

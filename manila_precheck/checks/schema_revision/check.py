@@ -221,8 +221,8 @@ class SchemaRevision(check.Check):
     ) -> model.Finding:
         known = ctx.catalog.releases
         message = (
-            f'the database is at revision {revision}, which is of no release '
-            f'of manila from {known[0]} to {known[-1]}'
+            f'the database is at revision {revision!r}, which is of no '
+            f'release of manila from {known[0]} to {known[-1]}'
         )
         data: dict[str, model.Scalar] = {'revision': revision}
         like = schema_diff.alike(ctx.catalog, db.shape)

@@ -68,12 +68,13 @@ class UpgradePath(check.Check):
     the manila that is installed. WARNING: the source had to be assumed, or
     is one of two releases whose databases have the same revision (wallaby
     and xena), or cannot be confirmed because the database is of no known
-    release; the build that is installed or named is not that of the
-    catalog; the installed manila is neither the source nor the target, or
-    is not known; a vendor supports the step and OpenStack does not. INFO: the
-    target had to be assumed, or at stage upgraded the source, which a
-    migrated database does not show; source and target are the same release;
-    the database is empty and there is nothing to upgrade from.
+    release; at stage upgraded nothing names the target but the database; the
+    build that is installed or named is not that of the catalog; the installed
+    manila is neither the source nor the target, or is not known; a vendor
+    supports the step and OpenStack does not. INFO: the target had to be
+    assumed, or at stage upgraded the source, which a migrated database does
+    not show; source and target are the same release; the database is empty
+    and there is nothing to upgrade from.
 
     Known false positives: the command runs in the environment of another
     manila than that of the services.
@@ -306,7 +307,7 @@ class UpgradePath(check.Check):
                 if waits and stated not in at:
                     return f'the database is at {source}'
                 return ''
-            if at == (stated,):
+            if stated in at and stated == resolution.upgrade.target:
                 return (
                     'the database is still at that release, and no target '
                     'was given'
@@ -333,6 +334,19 @@ class UpgradePath(check.Check):
         self, resolution: resolutions.Resolution
     ) -> Iterable[model.Finding]:
         source, target = resolution.upgrade.source, resolution.upgrade.target
+        if (
+            resolution.origins == ('assumed', 'database')
+            and resolution.known.installed is None
+        ):
+            # At upgraded, of a database that may be as it was before.
+            yield model.Finding(
+                model.Severity.WARNING,
+                model.Subject('release', 'target'),
+                f'no target was given; the database is at {target}, which is '
+                'the target, or the release that ran before',
+                [model.advice('Pass --target-release RELEASE.')],
+                aspect='assumed',
+            )
         if not resolution.target_assumed:
             return
         if source == target and not resolution.first_install:

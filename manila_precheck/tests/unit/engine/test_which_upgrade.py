@@ -89,6 +89,23 @@ class InstalledTest(testtools.TestCase):
             releases.Build('20.0.3 and 22.0.2', None), self.installed()
         )
 
+    def test_two_versions_in_one_file(self):
+        self.dist_info(
+            '22.0.2', 'Name: manila\nVersion: 22.0.2\nVersion: 23.0.1\n'
+        )
+        self.assertEqual(
+            releases.Build('22.0.2 and 23.0.1', None), self.installed()
+        )
+
+    def test_metadata_that_cannot_be_read_ended_the_run(self):
+        path = self.folder(**{'manila-22.0.2.dist-info/RECORD': ''})
+        loop = os.path.join(path, 'manila-22.0.2.dist-info', 'METADATA')
+        os.symlink('METADATA', loop)
+        self.assertEqual(
+            releases.Build(f'without a version in {path}', None),
+            self.installed(),
+        )
+
     @ddt.data('', 'Name: manila\n', 'Name: manila\nVersion:\n', '\udcff')
     def test_metadata_without_a_version(self, text):
         path = self.dist_info('22.0.2', text)

@@ -255,7 +255,7 @@ class Scenarios(databases.Scenarios):
         self.assertEqual(
             (
                 failure(
-                    'the database is at revision feedf00d, which is of no '
+                    "the database is at revision 'feedf00d', which is of no "
                     'release of manila from wallaby to 2026.2; its tables '
                     'and columns are those of 2025.1',
                     model.advice(

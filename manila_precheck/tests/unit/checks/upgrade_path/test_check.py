@@ -660,9 +660,12 @@ class Scenarios(Words, databases.Scenarios):
     def test_the_database_of_something_else_confirmed_the_source(self):
         foreign = self.database()
         foreign.execute('CREATE TABLE albums (id VARCHAR(36))')
+        stamped = self.at('0d8c8f6d54a4')
+        stamped.execute('DROP TABLE shares')
         several = self.at('0d8c8f6d54a4')
         several.execute("INSERT INTO alembic_version VALUES ('004e506e922e')")
-        for database in (foreign, several, self.at('0123456789ab')):
+        unknown = self.at('0123456789ab')
+        for database in (foreign, stamped, several, unknown):
             for stage in ('plan', 'stopped'):
                 for known in ({'source': '2025.1'}, {'installed': '20.0.3'}):
                     self.assertEqual(
@@ -679,6 +682,63 @@ class Scenarios(Words, databases.Scenarios):
                         ),
                         self.run_on(database, stage=stage, **known),
                     )
+
+    def test_upgraded_the_database_alone_named_the_target(self):
+        """One that nobody has migrated was DONE."""
+        result = self.run_on(
+            self.at('0d8c8f6d54a4'), stage='upgraded', target=None
+        )
+        self.assertEqual(
+            [
+                (
+                    model.Severity.WARNING,
+                    'no target was given; the database is at 2025.1, which '
+                    'is the target, or the release that ran before',
+                ),
+                (
+                    model.Severity.INFO,
+                    'the release that ran before the upgrade is not known; '
+                    '2024.1 is assumed',
+                ),
+            ],
+            [(one.severity, one.message) for one in result.findings],
+        )
+
+    def test_upgraded_the_installed_manila_tells_the_target(self):
+        result = self.run_on(
+            self.at('0d8c8f6d54a4'),
+            stage='upgraded',
+            target=None,
+            installed='20.0.3',
+        )
+        self.assertEqual(
+            [model.Severity.INFO], [one.severity for one in result.findings]
+        )
+
+    @ddt.data(
+        ('0d8c8f6d54a4', '20.0.3', '2025.1'),
+        ('fbdfabcba377', '12.1.2', 'wallaby'),
+    )
+    @ddt.unpack
+    def test_upgraded_and_still_at_the_source(self, revision, build, source):
+        """One whose revision two releases share was DONE."""
+        result = self.run_on(
+            self.at(revision),
+            stage='upgraded',
+            target=None,
+            source=source,
+            installed=build,
+        )
+        found = {one.aspect: one for one in result.findings}['stated']
+        self.assertEqual(
+            (
+                model.Severity.FAILURE,
+                f'--source-release is {source}, but the database is still at '
+                'that release, and no target was given; the upgrade is '
+                f'checked as one from {source} to {source}',
+            ),
+            (found.severity, found.message),
+        )
 
     @ddt.data(('wallaby', None), ('xena', None), (None, '13.2.0'))
     @ddt.unpack
