@@ -186,7 +186,7 @@ def _read_report(held: Mapping[str, Any]) -> model.Report:
         excluded=tuple(_text(one) for one in held['excluded']),
         backends=tuple(_text(one) for one in held.get('backends', ())),
         created=_optional(held.get('created'), _time),
-        fail_on=_text(held.get('fail_on', 'warning')),
+        fail_on=_threshold(held.get('fail_on', 'warning')),
         settings=tuple(
             model.SettingRead(
                 _text(one['option']),
@@ -218,6 +218,8 @@ def _result(held: Mapping[str, Any]) -> model.CheckResult:
     )
     found = result.outcome is model.Outcome.FOUND
     silent = result.outcome in _SILENT
+    if not result.waivable and any(one.waiver for one in result.findings):
+        raise ValueError(f'{check_id} is waived, which it cannot be')
     if (found and not result.findings) or (silent and result.findings):
         raise ValueError(
             f'{check_id} is {result.outcome.value!r} with '
@@ -290,6 +292,12 @@ def _text(value: Any) -> str:
 
 def _optional(value: Any, read_: Callable[[Any], T]) -> Optional[T]:
     return None if value is None else read_(value)
+
+
+def _threshold(value: Any) -> str:
+    if value not in ('warning', 'failure', 'never'):
+        raise ValueError(f'fail_on is {value!r}')
+    return _text(value)
 
 
 def _line(value: Any) -> int:

@@ -23,7 +23,9 @@ import datetime
 from typing import Any
 from typing import Optional
 
+from manila_precheck import exceptions
 from manila_precheck import model
+from manila_precheck import releases
 from manila_precheck.evidence import timestamps
 
 Severity = model.Severity
@@ -106,6 +108,7 @@ def merge(
         *_expired(as_written, now.date()),
         *_host_findings(reports, sorted(missing)),
         *_too_little(reports, checks),
+        *_unknown_upgrades(reports),
         *_ages(reports, now, max_age_hours),
         *_copies(reports),
         *_of_one_machine(reports),
@@ -399,12 +402,18 @@ def _too_little(
     """Yield the reports that do not have what the merged one speaks of."""
     for name, report in sorted(reports.items()):
         lacking = sorted(set(checks) - {one.id for one in report.checks})
-        if not report.checks:
+        none_applied = bool(checks) and all(
+            one.outcome is Outcome.NOT_APPLICABLE
+            for one in report.checks
+            if one.id in checks
+        )
+        if not report.checks or (none_applied and not lacking):
+            what = 'no check that applied' if report.checks else 'no checks'
             yield _of_host(
                 name,
                 Severity.FAILURE,
                 'nothing',
-                f'the report of {name} has no checks: nothing was checked '
+                f'the report of {name} has {what}: nothing was checked '
                 'there',
                 f'Run all checks on {name}, then merge again.',
             )
@@ -418,6 +427,28 @@ def _too_little(
                 f'Run all checks on {name}, with the version that is '
                 'installed here and without --check and --skip.',
             )
+
+
+def _unknown_upgrades(reports: Reports) -> Iterator[model.Finding]:
+    """Yield the reports of an upgrade that nobody here can have judged."""
+    for name, report in sorted(reports.items()):
+        source, target = report.source_release, report.target_release
+        try:
+            back = releases.parse(target) < releases.parse(source)
+        except exceptions.UsageError:
+            what = f'this manila-precheck knows {releases.known_range()}'
+        else:
+            if not back or report.code == Severity.FAILURE:
+                continue
+            what = 'nothing in it tells that this is a downgrade'
+        yield _of_host(
+            name,
+            Severity.FAILURE,
+            'unknown',
+            f'the report of {name} is of {source!r} to {target!r}, and {what}',
+            f'Run the checks on {name} with the version that is installed '
+            'here, then merge again.',
+        )
 
 
 def _ages(
@@ -639,7 +670,10 @@ def _file_drift(reports: Reports) -> Iterator[model.Finding]:
     for name, report in sorted(reports.items()):
         for file in report.files:
             kind = file.kind or _kind(file.path)
-            kinds.setdefault(file.path, kind)
+            if kind in _OF_THE_API:
+                kinds[file.path] = kind
+            else:
+                kinds.setdefault(file.path, kind)
             found.setdefault(file.path, {})[name] = file.sha256
             if kind in _OF_THE_API:
                 with_api.add(name)

@@ -47,7 +47,14 @@ STAGES = {
 }
 
 # Results that tell of the run, whichever checks are chosen.
-_NO_CHECKS = {surroundings.CHECK_ID, waivers.CHECK_ID, 'redact-names'}
+_NO_CHECKS = {
+    surroundings.CHECK_ID,
+    waivers.CHECK_ID,
+    'redact-names',
+    # Those of a merged report.
+    'configuration-drift',
+    'hosts',
+}
 
 # What the code means for the upgrade: a word, and what to do.
 VERDICTS = {

@@ -142,6 +142,25 @@ class ReadTest(testtools.TestCase):
             counts=False,
             waiver={'key': 'k', 'reason': 'r', 'owner': 'o', 'expires': 'x'},
         ),
+        # Nobody may waive it.
+        lambda held, found: (
+            found.update(severity='info', waivable=False),
+            [held.pop(key) for key in ('code', 'exit_code')],
+            [
+                one.update(
+                    known=False,
+                    counts=False,
+                    waiver={
+                        'key': 'k',
+                        'reason': 'r',
+                        'owner': 'o',
+                        'expires': '2099-01-01',
+                    },
+                )
+                for one in found['findings']
+            ],
+        ),
+        lambda held, found: held.update(fail_on='weird', exit_code=0),
     )
     def test_a_report_that_was_changed_is_not_believed(self, change):
         held = json.loads(self.text_of(reports.REPORT))

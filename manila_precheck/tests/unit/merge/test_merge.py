@@ -458,6 +458,53 @@ class MergeTest(testtools.TestCase):
         )
         self.assertEqual(2, report.code)
 
+    def test_a_report_in_which_no_check_applied_was_ready(self):
+        silent = result(outcome=Outcome.NOT_APPLICABLE, reason='why')
+        report = merge.merge(
+            {'ctl1': testing.report_of(silent)},
+            testing.NOW,
+            checks=['some-check'],
+        )
+        (one,) = report.checks[1].findings
+        self.assertEqual(
+            (
+                Severity.FAILURE,
+                'the report of ctl1 has no check that applied: nothing was '
+                'checked there',
+            ),
+            (one.severity, one.message),
+        )
+
+    @ddt.data(
+        ('2025.1', '2099.1', 'this manila-precheck knows manila 12 '),
+        ('', '', 'this manila-precheck knows manila 12 '),
+        ('17.1', '18.0', 'this manila-precheck knows manila 12 '),
+        ('2025.1', '2024.1', 'nothing in it tells that this is a downgrade'),
+    )
+    @ddt.unpack
+    def test_an_upgrade_that_is_none_was_ready(self, source, target, why):
+        report = merge.merge(
+            {
+                'ctl1': testing.report_of(
+                    result(), source=source, target=target
+                )
+            },
+            testing.NOW,
+        )
+        (one,) = report.checks[1].findings
+        self.assertEqual(Severity.FAILURE, one.severity)
+        self.assertIn(
+            f'the report of ctl1 is of {source!r} to {target!r}, and {why}',
+            one.message,
+        )
+
+    def test_a_downgrade_that_it_tells_of(self):
+        found = result(finding(severity=Severity.FAILURE))
+        report = merge.merge(
+            {'ctl1': testing.report_of(found, target='2024.1')}, testing.NOW
+        )
+        self.assertEqual((), report.checks[1].findings)
+
     def at(self, *, hours=0, seconds=0, **fields):
         """Return a report of a time before that of the merge."""
         age = datetime.timedelta(hours=hours, seconds=seconds)
