@@ -274,7 +274,8 @@ def _settle(
             if isinstance(opt, cfg.MultiStrOpt):
                 _join(conf, group, opt.dest, value)
             if isinstance(value, float) and not math.isfinite(value):
-                raise ValueError(f'{value} is not a number of seconds')
+                unit = 'hours' if opt.dest.endswith('_hours') else 'seconds'
+                raise ValueError(f'{value} is not a number of {unit}')
         except (cfg.Error, ValueError) as exc:
             # oslo.config shows where a value is from as its own object.
             words = _LOCATION.sub(r'from \1', ' '.join(str(exc).split()))

@@ -200,7 +200,12 @@ def _apply_flags(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
                 value = [
                     part.strip() for item in value for part in item.split(',')
                 ]
-            conf.set_override(dest, value, group=opts.GROUP)
+            try:
+                conf.set_override(dest, value, group=opts.GROUP)
+            except ValueError as exc:
+                raise exceptions.UsageError(
+                    f'[{opts.GROUP}] {dest}: {exc}'
+                ) from exc
     opts.settle(conf)
 
 

@@ -413,8 +413,7 @@ def _too_little(
                 name,
                 Severity.FAILURE,
                 'nothing',
-                f'the report of {name} has {what}: nothing was checked '
-                'there',
+                f'the report of {name} has {what}: nothing was checked there',
                 f'Run all checks on {name}, then merge again.',
             )
         elif lacking:

@@ -122,6 +122,10 @@ class Lines:
         self, setting: config_files.Setting, now: config_reader.Standing
     ) -> Optional[str]:
         """Return why it is not known what reads a section, if it is not."""
+        roles = self._sides.conf.roles(setting.group)
+        if config_files.Role.SOURCE in roles:
+            # Its driver is the one of config_source.
+            return None
         option = {
             Why.FOREIGN: (setting.group, 'share_driver'),
             Why.SECTION: config_files.ENABLED_BACKENDS,

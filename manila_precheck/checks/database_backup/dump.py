@@ -109,6 +109,7 @@ def newest(pattern: str) -> Optional[str]:
     """Return the file or directory that changed last; None without any.
 
     :param pattern: a path, or one with * and ?.
+    :raises SourceUnusable: when it is not known how old one is.
     """
     found = []
     for path in sorted(glob.glob(os.path.expanduser(pattern))):
@@ -117,6 +118,8 @@ def newest(pattern: str) -> Optional[str]:
         except FileNotFoundError:
             # Removed a moment ago.
             continue
+        except OSError as exc:
+            raise exceptions.SourceUnusable(f'{path}: {exc.strerror}') from exc
     return max(found)[1] if found else None
 
 
@@ -249,6 +252,8 @@ class _Reader:
 
     def whole(self) -> tuple[Whole, str]:
         """Return whether the text ends as its tool ends it."""
+        if not self._head.strip():
+            return Whole.NO, 'it is empty'
         if self.kind == 'unknown':
             return Whole.UNKNOWN, 'its format is not known'
         if self.kind == 'mysql':
@@ -314,13 +319,15 @@ def _directory(
         os.path.exists(os.path.join(path, name)) for name in _PHYSICAL
     )
     why = 'it is a directory in no known format'
+    if not size:
+        why = 'it is empty'
     if physical:
         why = "it is a copy of the server's files"
     return Backup(
         path,
         'physical' if physical else 'unknown',
         changed,
-        Whole.UNKNOWN,
+        Whole.UNKNOWN if size else Whole.NO,
         why,
         size,
         (),

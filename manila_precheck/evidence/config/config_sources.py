@@ -188,7 +188,8 @@ class _Reader:
     def open(self, section: str) -> config_files.Source:
         """Open one source; what keeps it from being read is its problem."""
         driver = self.option(section, 'driver')
-        found = config_files.Source(section, driver, f'{driver} [{section}]')
+        name = f'{driver} [{section}]'.lstrip()
+        found = config_files.Source(section, driver, name)
         try:
             if driver == 'remote_file':
                 return self._remote_file(found)

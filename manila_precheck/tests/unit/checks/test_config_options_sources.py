@@ -424,6 +424,36 @@ InfortrendNASDriver
             [one for one in said if one[1].startswith('b/')],
         )
 
+    def test_a_line_of_a_source_is_none_of_a_back_end(self):
+        said = self.said(
+            'config-options',
+            '[DEFAULT]\nconfig_source = far\n[far]\ndriver = other\nurl = x\n',
+        )
+        self.assertEqual(
+            [
+                (
+                    INFO,
+                    'far/url',
+                    '[far] url is in a section whose driver or plugin manila '
+                    '2025.1 does not ship; the driver may read it, the '
+                    'catalog does not know',
+                    'unjudged',
+                )
+            ],
+            said[1:],
+        )
+
+    def test_a_source_without_a_section_had_no_name(self):
+        ((_, _, message, _),) = self.said(
+            'backend-drivers', '[DEFAULT]\nconfig_source = far\n'
+        )
+        self.assertEqual(
+            'the back ends that manila-share starts were not checked: [far], '
+            'which may set enabled_share_backends, cannot be read here (no '
+            'driver is set)',
+            message,
+        )
+
     def test_a_section_that_is_gone_is_none_that_it_enables(self):
         site = self.site(
             f'{REMOTE}[oslo_messaging_amqp]\nidle_timeout = 1\n',

@@ -331,6 +331,20 @@ class CouldNotRunTest(Case):
         bad = self.write('bad.conf', f'[manila_precheck]\n{line}\n')
         self.assert_refused(words, self.path_check(conf=bad))
 
+    def test_bad_value_of_a_flag_names_it(self):
+        self.assert_refused(
+            'error: [manila_precheck] wait: Should be greater than or equal '
+            'to 0',
+            self.path_check('--wait', '-1'),
+        )
+        bad = self.write(
+            'bad.conf',
+            '[manila_precheck_database_backup]\nmax_age_hours = inf\n',
+        )
+        self.assert_refused(
+            'inf is not a number of hours', self.path_check(conf=bad)
+        )
+
     @ddt.data('many', '-1')
     def test_bad_value_of_a_check_that_is_skipped(self, value):
         group = 'manila_precheck_soft_deleted_rows'

@@ -420,6 +420,46 @@ class DatabaseBackupTest(databases.SQLiteTest):
             [(one.severity, one.message) for one in result.findings],
         )
 
+    @ddt.data(b'', b'\n\n', gzip.compress(b''))
+    def test_an_empty_one_was_of_a_format_that_is_not_known(self, data):
+        result = self.run_check(data)
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    model.Severity.FAILURE,
+                    f'the backup {self.path} is not complete: it is empty',
+                    'incomplete',
+                    path=self.path,
+                )
+            ),
+            result,
+        )
+
+    def test_an_empty_directory(self):
+        folder = self.useFixture(fixtures.TempDir()).path
+        result = self.run_check(None, folder)
+        self.assertEqual(
+            [f'the backup {folder} is not complete: it is empty'],
+            [
+                one.message
+                for one in result.findings
+                if one.severity is model.Severity.FAILURE
+            ],
+        )
+
+    def test_a_link_to_itself_crashed(self):
+        folder = self.useFixture(fixtures.TempDir()).path
+        path = os.path.join(folder, 'a.sql')
+        os.symlink('a.sql', path)
+        result = self.run_check(None, path)
+        self.assertEqual(
+            (
+                model.Outcome.ERROR,
+                f'{path}: Too many levels of symbolic links',
+            ),
+            (result.outcome, result.reason),
+        )
+
     def test_something_else(self):
         result = self.run_check(b'a picture')
         self.assertEqual(
