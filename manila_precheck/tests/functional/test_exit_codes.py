@@ -66,7 +66,7 @@ _PLUGIN = """
             if what == 'nonsense':
                 yield 'all is well'
             if what == 'late':
-                yield self.finding(
+                yield model.Finding(
                     model.Severity.INFO, model.Subject('share', 'a'), 'One.'
                 )
                 raise LookupError('the rest is lost')
@@ -77,7 +77,7 @@ _PLUGIN = """
                 time.sleep(600)
             if what in ('INFO', 'WARNING', 'FAILURE'):
                 for number in range(int(os.environ.get('MANY', '1'))):
-                    yield self.finding(
+                    yield model.Finding(
                         model.Severity[what],
                         model.Subject('share', f'evil-{number}\\x1b[2J'),
                         'It is \\x1b]0;owned\\x07 \\u202ewrong.',

@@ -90,7 +90,7 @@ MODULE = '''
         id = 'acme-fine'
 
         def run(self, ctx):
-            yield self.finding(
+            yield model.Finding(
                 model.Severity.INFO,
                 model.Subject('thing', 'acme'),
                 'the plugin ran',

@@ -151,7 +151,7 @@ _PLUGIN = """
 
         def run(self, ctx):
             act(os.environ['TOLD'])
-            yield self.finding(
+            yield model.Finding(
                 model.Severity.FAILURE, model.Subject('share', 'a'), 'One.'
             )
 

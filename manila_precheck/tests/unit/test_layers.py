@@ -74,7 +74,7 @@ def _modules():
     return found
 
 
-_NAMES = {**dict(_modules()), '.'.join(_INSIDE): _ROOT.joinpath(*_INSIDE)}
+_NAMES = dict(_modules())
 
 
 class _Imports(ast.NodeVisitor):
