@@ -246,7 +246,7 @@ class _Kills(_Case):
             if kind == 'SIGINT' and code == 2:
                 # It had begun, and says what it has.
                 with open(self.reports['json']) as stream:
-                    self.assertIn('this report is not complete', stream.read())
+                    self.assertIn('this report is incomplete', stream.read())
             if kind in ('server', 'connections'):
                 # It has something to say all the same.
                 self.assertEqual({'new'}, set(states.values()), words)

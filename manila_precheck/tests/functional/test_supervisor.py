@@ -195,7 +195,7 @@ _ENDINGS = {
 
 def _in_check(said):
     """Return what is said when it ends while the check runs."""
-    return said.replace(', and', ' while told-check was running, and')
+    return said.replace('; there', ' while told-check was running; there')
 
 
 class Case(test_exit_codes.Case):
@@ -389,7 +389,7 @@ class SignalsTest(Case):
         os.killpg(process.pid, signal.SIGINT)
         stdout, stderr = process.communicate(timeout=60)
         self.assertEqual((2, ''), (process.returncode, stderr))
-        self.assertIn('this report is not complete', stdout)
+        self.assertIn('this report is incomplete', stdout)
         self.assertEqual({'a'}, self.files())
         self.require_alone(process)
 
