@@ -383,7 +383,9 @@ class PluginsTest(Case):
         self.assertEqual((0, ''), (done.returncode, done.stderr))
         lines = {line.split()[0]: line for line in done.stdout.splitlines()}
         self.assertIn('No module named', lines['acme-no-module'])
-        self.assertIn('is already used by', lines['config-options@acme_plugin'])
+        self.assertIn(
+            'is already used by', lines['config-options@acme_plugin']
+        )
 
     def test_debug_shows_no_password(self):
         done = subprocess.run(

@@ -402,7 +402,7 @@ class StandInTest(testtools.TestCase):
             [key for key in found if 'ignored: neither' in found[key]],
         )
         self.assertIn(
-            'gone in 2025.1', found['config-options[DEFAULT/of_the_build]']
+            '2025.1 removed it', found['config-options[DEFAULT/of_the_build]']
         )
         self.assertEqual(
             ('2024.1', '18.0.1 20.0.3'),

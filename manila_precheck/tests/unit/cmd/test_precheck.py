@@ -702,7 +702,8 @@ class SourcesTest(Case):
         self.assertEqual((255, ''), (code, stdout))
         self.assertIn(
             f'error: {self.uri}:2: the references in [manila_precheck] '
-            'waivers make a value',
+            'waivers expand to more than 1 MiB or pass through more than 50 '
+            'other options',
             stderr,
         )
 

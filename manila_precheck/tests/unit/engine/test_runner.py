@@ -383,7 +383,7 @@ class _Error(Exception):
 
 
 class _Endless(exceptions.SourceUnusable):
-    over = None
+    over: Any = None
 
     def __str__(self):
         self.over.wait()
