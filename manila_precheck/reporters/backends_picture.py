@@ -19,10 +19,10 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import re
 from typing import Optional
+from typing import Union
 
 from manila_precheck import model
 from manila_precheck.reporters import figure
-from manila_precheck.reporters import markup
 from manila_precheck.reporters import words
 
 _CELL = 40
@@ -46,7 +46,7 @@ _KINDS = {
 _Cells = Mapping[tuple[str, str], Sequence[model.Finding]]
 
 
-def draw(report: model.Report) -> Optional[markup.Html]:
+def draw(report: model.Report) -> Optional[figure.Figure]:
     """Return the picture; None when no back end is known."""
     names = sorted(set(report.backends))
     if not names:
@@ -68,16 +68,14 @@ def draw(report: model.Report) -> Optional[markup.Html]:
         if {kinds[check.id, name] for check in checks} & {'failure', 'warning'}
     ]
     shown = set(kinds.values())
-    return figure.figure(
+    return figure.Figure(
         'backends',
         'Back ends',
         f'{len(marked)} of {words.plural(len(names), "enabled back end")} '
         'with failures or warnings that count.',
-        (
-            max(_NAMES + len(checks) * _CELL + 60, figure.WIDTH),
-            _HEAD + len(names) * _CELL,
-        ),
-        _matrix(names, [check.id for check in checks], kinds),
+        max(_NAMES + len(checks) * _CELL + 60, figure.WIDTH),
+        _HEAD + len(names) * _CELL,
+        [_matrix(names, [check.id for check in checks], kinds)],
         [(kind, text) for kind, (_, text) in _KINDS.items() if kind in shown],
         ('Back end', *(check.id for check in checks)),
         [
@@ -138,30 +136,23 @@ def _matrix(
     names: Sequence[str],
     checks: Sequence[str],
     kinds: Mapping[tuple[str, str], str],
-) -> list[markup.Html]:
-    parts = []
+) -> list[Union[figure.Rect, figure.Text]]:
+    parts: list[Union[figure.Rect, figure.Text]] = []
     for column, check in enumerate(checks):
         x = _NAMES + column * _CELL + _CELL // 2
-        parts.append(
-            markup.tag(
-                'text',
-                check,
-                class_='name',
-                transform=f'translate({x} {_HEAD - 8}) rotate(-55)',
-            )
-        )
+        parts.append(figure.Text(x, _HEAD - 8, check, 'name', turned=True))
     for number, name in enumerate(names):
         top = _HEAD + number * _CELL
         short = name if len(name) <= 16 else f'{name[:15]}\u2026'
-        parts.append(figure.text_at(0, top + 24, short, 'name'))
+        parts.append(figure.Text(0, top + 24, short, 'name'))
         for column, check in enumerate(checks):
             kind = kinds[check, name]
             left = _NAMES + column * _CELL
             parts.append(
-                figure.rect(left + 2, top + 2, _CELL - 4, _CELL - 4, kind)
+                figure.Rect(left + 2, top + 2, _CELL - 4, _CELL - 4, kind)
             )
             parts.append(
-                figure.text_at(
+                figure.Text(
                     left + _CELL // 2,
                     top + 25,
                     _KINDS[kind][0],

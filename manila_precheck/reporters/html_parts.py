@@ -15,9 +15,6 @@ import re
 from typing import Optional
 
 from manila_precheck import model
-from manila_precheck.reporters import markup
-
-_tag = markup.tag
 
 #: How many findings of one check are shown; the rest are counted. A browser
 #: takes seconds for more.
@@ -27,7 +24,8 @@ MAX_FINDINGS = 500
 # A name that does not fit on a line of a phone, and where it may break.
 _LONG = re.compile(r'[^\s<>&"\']{25,}')
 _JOINT = re.compile(r'(?<=\w)(?:[./_@#,]|:(?!\d))(?=\w)')
-_BREAK = markup.tag('wbr')
+
+_URL = re.compile(r'https?://[\w./#?&=%+~:-]+')
 
 _BADGES = {
     'ERROR': 'failure',
@@ -38,15 +36,24 @@ _BADGES = {
 }
 
 
-def link(to: str, text: str) -> markup.Html:
-    """Return a link to an element of the page, by its id."""
-    return _tag('a', text, href=f'#{to}')
+def badge_kind(word: str) -> str:
+    """Return the kind of an outcome or a severity, as the style has it."""
+    return _BADGES.get(word, word.lower())
 
 
-def badge(word: str) -> markup.Html:
-    """Return the word for an outcome or a severity, as the style has it."""
-    kind = _BADGES.get(word, word.lower())
-    return _tag('span', word, class_=f'badge {kind}')
+def classes(check: model.CheckResult) -> str:
+    """Return the classes of a check, by which the page filters it."""
+    severities = {f.severity.name.lower() for f in check.findings}
+    if check.outcome is model.Outcome.ERROR:
+        severities.add('failure')
+    if check.outcome is model.Outcome.SKIPPED:
+        severities.add('warning')
+    return ' '.join(['check', *sorted(f'has-{s}' for s in severities)])
+
+
+def is_url(text: str) -> bool:
+    """Return whether a reference is an address that may be a link."""
+    return _URL.fullmatch(text) is not None
 
 
 def anchor(check: model.CheckResult, number: Optional[int] = None) -> str:
@@ -56,18 +63,16 @@ def anchor(check: model.CheckResult, number: Optional[int] = None) -> str:
     return f'check-{name}' if number is None else f'check-{name}-{number}'
 
 
-def breakable(text: str) -> markup.Content:
-    """Return a text whose long names break at their dots on a phone.
+def pieces(text: str) -> list[str]:
+    """Return a text in the pieces between which it may break on a phone.
 
-    A browser would break them at any letter. What is copied has no break.
+    A browser would break long names at any letter, and not at their dots.
     """
-    if not _LONG.search(text):
-        return text
-    found: list[markup.Content] = []
+    found = []
     end = 0
     for name in _LONG.finditer(text):
         for place in _JOINT.finditer(text, name.start(), name.end()):
-            found += [text[end : place.end()], _BREAK]
+            found.append(text[end : place.end()])
             end = place.end()
     return [*found, text[end:]]
 

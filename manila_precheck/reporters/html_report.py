@@ -14,6 +14,7 @@
 
 It needs nothing from elsewhere: the style and the script are in it, named by
 their digests in the Content-Security-Policy, so that nothing else would run.
+The page is rendered from the templates in ``html``, which escape every text.
 The script is for comfort: searching, copying, printing what is folded.
 """
 
@@ -24,17 +25,16 @@ import importlib.resources
 from typing import Optional
 from typing import TextIO
 
+import jinja2
+
 from manila_precheck import model
 from manila_precheck.reporters import backends_picture
 from manila_precheck.reporters import base
 from manila_precheck.reporters import html_blocking
-from manila_precheck.reporters import html_checks
 from manila_precheck.reporters import html_parts
-from manila_precheck.reporters import markup
+from manila_precheck.reporters import plain
 from manila_precheck.reporters import rows_picture
 from manila_precheck.reporters import words
-
-_tag = markup.tag
 
 _CODES = {0: 'ok', 1: 'warning', 2: 'failure'}
 
@@ -53,7 +53,7 @@ class HtmlReporter(base.Reporter):
         color: bool = False,
     ) -> None:
         """Write the page, in ASCII, so that no encoding changes it."""
-        page = f'<!DOCTYPE html>\n{_page(report)}\n'
+        page = _page(report)
         stream.write(page.encode('ascii', 'xmlcharrefreplace').decode('ascii'))
 
 
@@ -62,53 +62,79 @@ def _asset(name: str) -> str:
     return (folder / 'html' / name).read_text(encoding='ascii')
 
 
+def _template(name: str) -> str:
+    """Return a template without what indents it and ends its lines."""
+    return ''.join(line.strip() for line in _asset(name).splitlines())
+
+
 def _digest(text: str) -> str:
     digest = hashlib.sha256(text.encode('ascii')).digest()
-    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
+    return base64.b64encode(digest).decode('ascii')
 
 
-def _page(report: model.Report) -> markup.Html:
-    style, script = _asset('page.css'), _asset('page.js')
-    policy = (
-        f"default-src 'none'; style-src {_digest(style)}; "
-        f"script-src {_digest(script)}; base-uri 'none'; form-action 'none'"
+def _neutralised(value: object) -> object:
+    """Return what an expression gives, with what does not print spelled out.
+
+    None is nothing. What is HTML already is left as it is.
+    """
+    if value is None:
+        return ''
+    if isinstance(value, str) and not hasattr(value, '__html__'):
+        return '\n'.join(plain.lines(value))
+    return value
+
+
+def environment() -> jinja2.Environment:
+    """Return what renders the templates: every text in them is escaped.
+
+    A name that a template does not know raises jinja2.UndefinedError.
+    """
+    made = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_template),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_neutralised,
+        keep_trailing_newline=True,
     )
-    verdict, _todo = words.verdict(report)
-    return _tag(
-        'html',
-        _tag(
-            'head',
-            _tag('meta', charset='utf-8'),
-            _tag(
-                'meta',
-                http_equiv='Content-Security-Policy',
-                content=markup.raw(policy),
-            ),
-            _tag(
-                'meta',
-                name='viewport',
-                content='width=device-width, initial-scale=1',
-            ),
-            _tag('meta', name='color-scheme', content='light dark'),
-            _tag('meta', name='robots', content='noindex'),
-            _tag('title', f'{verdict}: {_path(report)}'),
-            _tag('style', markup.raw(style)),
-        ),
-        _tag(
-            'body',
-            _tag('a', 'To the checks', href='#checks', class_='skip'),
-            _banner(report),
-            _tag(
-                'main',
-                html_blocking.blocking(report),
-                html_blocking.let_pass(report),
-                _pictures(report),
-                html_checks.checks(report),
-                _provenance(report),
-            ),
-            _tag('script', markup.raw(script)),
-        ),
-        lang='en',
+    made.filters.update(
+        anchor=html_parts.anchor,
+        badge_kind=html_parts.badge_kind,
+        pieces=html_parts.pieces,
+        classes=html_parts.classes,
+        digest=_digest,
+        sentence=html_parts.sentence,
+    )
+    made.tests['url'] = html_parts.is_url
+    return made
+
+
+def _page(report: model.Report) -> str:
+    verdict, todo = words.verdict(report)
+    drawn = [backends_picture.draw(report), rows_picture.draw(report)]
+    return (
+        environment()
+        .get_template('page.html')
+        .render(
+            report=report,
+            words=words,
+            info=model.Severity.INFO,
+            passed=model.Outcome.PASSED,
+            max_findings=html_parts.MAX_FINDINGS,
+            max_blocking=html_blocking.MAX_BLOCKING,
+            style=_asset('page.css'),
+            script=_asset('page.js'),
+            verdict=verdict,
+            todo=todo,
+            path=_path(report),
+            code=_CODES[report.code],
+            tallies=list(_tallies(report)),
+            circumstances=list(_circumstances(report)),
+            assumptions=list(_assumptions(report)),
+            blocking=html_blocking.blocking(report),
+            let_pass=html_blocking.let_pass(report),
+            figures=[figure for figure in drawn if figure is not None],
+            facts=list(_facts(report)),
+        )
     )
 
 
@@ -116,25 +142,6 @@ def _path(report: model.Report) -> str:
     return (
         f'{words.release(report.source_release)} → '
         f'{words.release(report.target_release)}'
-    )
-
-
-def _banner(report: model.Report) -> markup.Html:
-    verdict, todo = words.verdict(report)
-    return _tag(
-        'header',
-        _tag('p', 'manila upgrade check', class_='kicker'),
-        _tag('h1', verdict),
-        _tag('p', _path(report), class_='path'),
-        _tag('p', html_parts.sentence(todo), class_='todo'),
-        _tag(
-            'ul',
-            [_tag('li', text) for text in _tallies(report)],
-            class_='tallies',
-        ),
-        _tag('p', '; '.join(_circumstances(report)), class_='facts'),
-        _assumptions(report),
-        class_=f'banner {_CODES[report.code]}',
     )
 
 
@@ -164,69 +171,22 @@ def _tallies(report: model.Report) -> Iterator[str]:
             yield f'{words.plural(number, "check")} {text}'
 
 
-def _assumptions(report: model.Report) -> Optional[markup.Html]:
-    """Return what a reader has to know before trusting the verdict."""
-    found = []
+def _assumptions(report: model.Report) -> Iterator[str]:
+    """Yield what a reader has to know before trusting the verdict."""
     if report.target_assumed:
-        found.append(
-            f'No target was given: {report.target_release} is assumed.'
-        )
+        yield f'No target was given: {report.target_release} is assumed.'
     if report.source_origin == 'assumed':
-        found.append(
+        yield (
             f'The running release is not known: {report.source_release} is '
             'assumed.'
         )
     if report.database is None:
-        found.append('The database was not read.')
+        yield 'The database was not read.'
     let_pass = words.let_pass(report)
     if let_pass:
-        found.append(f'Suppressed: {let_pass}.')
+        yield f'Suppressed: {let_pass}.'
     if report.excluded:
-        found.append(f'Left out: {", ".join(report.excluded)}.')
-    if not found:
-        return None
-    return _tag('p', ' '.join(found), class_='assumed')
-
-
-def _pictures(report: model.Report) -> Optional[markup.Html]:
-    drawn = [backends_picture.draw(report), rows_picture.draw(report)]
-    if not any(drawn):
-        return None
-    return _tag(
-        'section',
-        _tag('h2', 'At a glance'),
-        _tag('div', drawn, class_='figures'),
-    )
-
-
-def _provenance(report: model.Report) -> markup.Html:
-    return _tag(
-        'section',
-        _tag('h2', 'What this is based on'),
-        _tag(
-            'dl',
-            [
-                [_tag('dt', label), _tag('dd', text)]
-                for label, text in _facts(report)
-            ],
-        ),
-        _tag('h3', 'Files read'),
-        _tag(
-            'ul',
-            [
-                _tag(
-                    'li',
-                    _tag('code', file.path),
-                    _tag('code', f'sha256 {file.sha256}', class_='digest'),
-                )
-                for file in report.files
-            ],
-            class_='files',
-        )
-        if report.files
-        else _tag('p', 'None.'),
-        id='provenance',
-    )
+        yield f'Left out: {", ".join(report.excluded)}.'
 
 
 def _facts(report: model.Report) -> Iterator[tuple[str, str]]:

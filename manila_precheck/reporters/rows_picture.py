@@ -16,13 +16,11 @@ It is drawn from the findings that give the figures of a table.
 
 from typing import NamedTuple
 from typing import Optional
+from typing import Union
 
 from manila_precheck import model
 from manila_precheck.reporters import figure
-from manila_precheck.reporters import markup
 from manila_precheck.reporters import words
-
-_tag = markup.tag
 
 #: How many tables the picture draws; all are in the table below it.
 MAX_BARS = 10
@@ -61,7 +59,7 @@ def _rows(report: model.Report) -> list[_Rows]:
     return sorted(found, key=lambda row: (-row.deleted, row.table))
 
 
-def draw(report: model.Report) -> Optional[markup.Html]:
+def draw(report: model.Report) -> Optional[figure.Figure]:
     """Return how much of each table is soft-deleted; None when none is."""
     rows = _rows(report)
     if not rows:
@@ -77,11 +75,12 @@ def draw(report: model.Report) -> Optional[markup.Html]:
     most = max(row.live + row.deleted for row in drawn) or 1
     bars = [_bar(row, number, most) for number, row in enumerate(drawn)]
     left = len(rows) - len(drawn)
-    return figure.figure(
+    return figure.Figure(
         'soft-deleted',
         'Soft-deleted rows',
         summary,
-        (figure.WIDTH, len(drawn) * _BAR + 4),
+        figure.WIDTH,
+        len(drawn) * _BAR + 4,
         bars,
         [
             ('purgeable', 'soft-deleted, a purge deletes them'),
@@ -102,11 +101,13 @@ def draw(report: model.Report) -> Optional[markup.Html]:
     )
 
 
-def _bar(row: _Rows, number: int, most: int) -> markup.Html:
+def _bar(
+    row: _Rows, number: int, most: int
+) -> list[Union[figure.Rect, figure.Text]]:
     top = number * _BAR
-    parts = [
-        figure.text_at(0, top + 12, row.table, 'name'),
-        figure.text_at(
+    parts: list[Union[figure.Rect, figure.Text]] = [
+        figure.Text(0, top + 12, row.table, 'name'),
+        figure.Text(
             figure.WIDTH,
             top + 12,
             f'{row.deleted:,} of {row.live + row.deleted:,}',
@@ -123,6 +124,6 @@ def _bar(row: _Rows, number: int, most: int) -> markup.Html:
         if count:
             # A single row is still to be seen.
             width = max(width, 1.5)
-            parts.append(figure.rect(left, top + 17, width, 10, kind))
+            parts.append(figure.Rect(left, top + 17, width, 10, kind))
         left += width
-    return _tag('g', parts)
+    return parts

@@ -16,13 +16,15 @@ import hashlib
 from html import parser
 import io
 import re
+import subprocess
+import sys
 
 import ddt
+import jinja2
 import testtools
 
 from manila_precheck import model
 from manila_precheck.reporters import html_report
-from manila_precheck.reporters import markup
 from manila_precheck.reporters import words
 from manila_precheck.tests import golden
 from manila_precheck.tests import reports
@@ -227,20 +229,53 @@ class HtmlReporterTest(testtools.TestCase):
         self.assertIn(finding.message, ''.join(_Page(text).texts))
 
 
-class MarkupTest(testtools.TestCase):
-    def test_a_text_is_escaped_and_html_is_not(self):
+@ddt.ddt
+class EnvironmentTest(testtools.TestCase):
+    def _render(self, source, **names):
+        made = html_report.environment()
+        return made.from_string(source).render(**names)
+
+    @ddt.data('{{ text }}', "{{ text | join('') }}", '{{ [text] | first }}')
+    def test_a_text_is_escaped_and_spelled_out(self, source):
         self.assertEqual(
-            '<p title="&lt;&quot;&#x27;&amp;"><b>x</b>&lt;b&gt;\\x1b</p>',
-            markup.tag('p', markup.tag('b', 'x'), '<b>\x1b', title='<"\'&'),
+            '<p title="&lt;&#34;&#39;&amp;\\x1b\\u202e">',
+            self._render(f'<p title="{source}">', text='<"\'&\x1b\u202e'),
         )
 
-    def test_attributes(self):
+    def test_html_of_a_macro_is_not_escaped_again(self):
         self.assertEqual(
-            '<input for="a" aria-label="b" open>',
-            markup.tag(
-                'input', for_='a', aria_label='b', open=True, hidden=False
+            '<b>&lt;</b>',
+            self._render(
+                '{% macro bold(text) %}<b>{{ text }}</b>{% endmacro %}'
+                '{{ bold(text) }}',
+                text='<',
             ),
         )
+
+    def test_none_is_nothing(self):
+        self.assertEqual('', self._render('{{ text }}', text=None))
+
+    @ddt.data('{{ text }}', '{{ report.text }}')
+    def test_an_unknown_name_raises(self, source):
+        self.assertRaises(
+            jinja2.UndefinedError, self._render, source, report=reports.REPORT
+        )
+
+    def test_a_check_list_does_without(self):
+        listed = subprocess.run(
+            [
+                sys.executable,
+                '-c',
+                'import sys; from manila_precheck.cmd import precheck; '
+                'code = precheck.main(["check", "list"]); '
+                'print(code, "jinja2" in sys.modules)',
+            ],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        self.assertIn('upgrade-path', listed)
+        self.assertEqual('0 False', listed.splitlines()[-1])
 
 
 class PicturesTest(testtools.TestCase):
