@@ -129,6 +129,11 @@ _PLUGIN = """
             taken = []
             while True:
                 taken.append('x' * 2**20)
+        elif what == 'stops-itself':
+            for number in (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTOU):
+                os.kill(os.getpid(), number)
+        elif what == 'writes-nothing':
+            os.write = lambda number, data: 0
         elif what == 'asks':
             input('password: ')
         elif what == 'recurses':
@@ -267,6 +272,8 @@ class ForeignCodeTest(Case):
         'forks',
         'forks-in-c',
         'leaves-a-process',
+        'stops-itself',
+        'writes-nothing',
     )
     def test_what_it_leaves_behind_changes_nothing(self, told):
         code, stdout, stderr = self.shell(
