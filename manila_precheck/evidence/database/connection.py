@@ -33,6 +33,7 @@ from collections.abc import Sequence
 import contextlib
 import datetime
 import enum
+import logging
 import os
 import struct
 import threading
@@ -127,6 +128,9 @@ _OPEN: 'weakref.WeakSet[Database]' = weakref.WeakSet()
 # db/sqlalchemy/models.py), and no other service of OpenStack.
 _OWN_TABLES = frozenset({'shares', 'share_instances'})
 
+# Of the pool, so that those of others log as they like.
+_LOGGING_NAME = 'manila_precheck'
+
 
 class State(str, enum.Enum):
     """What the database holds, as far as it can be told without a catalog."""
@@ -207,6 +211,7 @@ class Database:
                 isolation_level='AUTOCOMMIT',
                 # Connections are kept here; see _take().
                 poolclass=pool.NullPool,
+                pool_logging_name=_LOGGING_NAME,
                 **more,
             )
         except ImportError as error:
@@ -220,6 +225,10 @@ class Database:
             engine.dialect.dbapi.Error,  # type: ignore[union-attr]
             *_RAISED,
         )
+        # It logs a connection that cannot be closed with its traceback.
+        logging.getLogger(
+            f'sqlalchemy.pool.impl.NullPool.{_LOGGING_NAME}'
+        ).setLevel(logging.CRITICAL)
         # Before what SQLAlchemy asks of a new session.
         sqlalchemy.event.listen(engine, 'connect', self._set_up, insert=True)
         return engine

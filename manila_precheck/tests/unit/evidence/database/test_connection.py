@@ -299,6 +299,27 @@ class Scenarios(databases.Scenarios):
         self.assertTrue(held.closed)
         self.assertRaises(exceptions.SourceUnusable, found.rows, 'SELECT 1')
 
+    def test_a_connection_that_cannot_be_closed(self):
+        """SQLAlchemy's pool showed a traceback of it."""
+        log = self.useFixture(fixtures.FakeLogger())
+        found = self.connect(self.database('2025.1'))
+        self.assertEqual((0,), found.row('SELECT COUNT(*) FROM shares'))
+        refused = []
+
+        def refuse(*args):
+            refused.append(args)
+            raise ValueError('no')
+
+        for name in ('do_close', 'do_terminate'):
+            self.useFixture(
+                fixtures.MonkeyPatch(
+                    f'sqlalchemy.engine.default.DefaultDialect.{name}', refuse
+                )
+            )
+        found.close()
+        self.assertNotEqual([], refused)
+        self.assertEqual('', log.output)
+
     def test_a_check_that_was_given_up_went_on_reading(self):
         found = self.connect(self.database('2025.1'))
         began, cancelled = threading.Event(), threading.Event()
