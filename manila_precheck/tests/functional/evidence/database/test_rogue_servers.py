@@ -188,12 +188,12 @@ _MYSQL = {
     'a request for the password': (
         'login',
         switch(b'mysql_clear_password'),
-        'asks for the password in clear text',
+        'requires the password in clear text',
     ),
     'a request for the password in a dialog': (
         'login',
         switch(b'dialog', b'\2Password: '),
-        'asks for the password in clear text',
+        'requires the password in clear text',
     ),
     'a login that does not exist': (
         'login',
