@@ -225,8 +225,8 @@ class SurroundingsTest(Scenarios, databases.SQLiteTest):
                 255,
                 b'',
                 b'manila-precheck: error: a configuration file has characters '
-                b'that the encoding of this locale, ascii, does not have; in '
-                b'LC_ALL=C.UTF-8 it can be read\n',
+                b'that ascii, the encoding of this locale, cannot represent; '
+                b'set LC_ALL=C.UTF-8 to read it\n',
             ),
             (done.returncode, done.stdout, done.stderr),
         )
