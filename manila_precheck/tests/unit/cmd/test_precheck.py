@@ -14,6 +14,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 
 import ddt
 import fixtures
@@ -403,6 +404,32 @@ class RefusedByOsloConfigTest(Case):
         )
         self.assertEqual((2, ''), (code, stderr))
         self.assertIn('[DEFAULT] shell_completion = admin:***', stdout)
+
+
+class ImportTest(testtools.TestCase):
+    def test_an_interrupt_while_it_is_imported(self):
+        """It was shown with a traceback, and the code was that of SIGINT."""
+        code = textwrap.dedent(
+            '''
+            import sys
+            from manila_precheck import cmd
+
+            class Interrupts:
+                def find_spec(self, name, path=None, target=None):
+                    if name == 'manila_precheck.engine.runner':
+                        raise KeyboardInterrupt
+
+            sys.meta_path.insert(0, Interrupts())
+            sys.exit(cmd.main())
+            '''
+        )
+        done = subprocess.run(
+            [sys.executable, '-c', code], capture_output=True, text=True
+        )
+        self.assertEqual(
+            (255, '', 'manila-precheck: error: interrupted\n'),
+            (done.returncode, done.stdout, done.stderr),
+        )
 
 
 class StreamsTest(Case):
