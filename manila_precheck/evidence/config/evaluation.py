@@ -1,0 +1,190 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The options of a release as oslo.config has them, over lines of files.
+
+Apart from the reader, so that what only lists the checks does not import
+oslo.config.
+"""
+
+import contextlib
+from typing import Any
+from typing import Optional
+
+from oslo_config import cfg
+from oslo_config import sources
+
+from manila_precheck.catalog import options
+from manila_precheck.catalog import values
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_reader
+
+
+class NotJudged(ValueError):
+    """A value depends on the machine, and cannot be told here."""
+
+
+class _Lines(sources.ConfigurationSource):
+    """Gives oslo.config the lines that an option takes its value from.
+
+    oslo.config keeps no line of a value, and asks a source for the current
+    name alone; so :class:`config_files.ConfigFiles` finds the lines, under
+    deprecated names too, and no file is opened twice.
+
+    :param of_host: the options whose defaults are those of the machine.
+    """
+
+    def __init__(
+        self, conf: config_files.ConfigFiles, of_host: set[cfg.Opt]
+    ) -> None:
+        self._conf = conf
+        self._of_host = of_host
+
+    def get(
+        self, group_name: Optional[str], option_name: str, opt: cfg.Opt
+    ) -> tuple[Any, Any]:
+        # A reference to an old name of another section brings that section.
+        home = group_name or 'DEFAULT'
+        names = [(home, opt.dest)] + [
+            (old.group or home, old.name or opt.dest)
+            for old in opt.deprecated_opts
+        ]
+        lines = self._conf.effective(names, opt.multi)
+        if lines:
+            texts = [line.value for line in lines]
+            where = cfg.LocationInfo(cfg.Locations.user, lines[0].where)
+            return (texts if opt.multi else texts[0]), where
+        if opt in self._of_host:
+            raise NotJudged
+        return sources._NoValue, None
+
+
+class Opts(cfg.ConfigOpts):
+    """The options of one release, which oslo.config itself evaluates.
+
+    Which options a section has depends on what is set in it: an option is
+    registered when a check or a reference asks for it.
+    """
+
+    class StrSubWrapper(cfg.ConfigOpts.StrSubWrapper):
+        """What replaces the references in one text, within bounds."""
+
+        _left = config_files.MAX_EXPANDED
+
+        def __getitem__(self, key: str) -> Any:
+            conf: Any = self.conf
+            if conf.depth >= config_files.MAX_NESTED:
+                raise config_reader.Refused(
+                    'it refers to an option through too many others'
+                )
+            conf.depth += 1
+            try:
+                value = super().__getitem__(conf.refer(self.group, key))
+            finally:
+                conf.depth -= 1
+            self._left -= len(str(value))
+            if self._left < 0:
+                raise config_reader.Refused('its references make it too long')
+            return value
+
+    def __init__(self, reader: config_reader.Reader) -> None:
+        super().__init__()
+        self._reader = reader
+        self._registered: set[config_files.Name] = set()
+        self._of_host: set[cfg.Opt] = set()
+        #: How many references lead to the value that is looked up.
+        self.depth = 0
+        self(
+            [],
+            project='manila',
+            default_config_files=[],
+            default_config_dirs=[],
+            use_env=False,
+        )
+
+    def _load_alternative_sources(self) -> None:
+        # NOTE: the only hook for a source without an entry point.
+        self._sources = [_Lines(self._reader.conf, self._of_host)]
+
+    def value(self, group: str, name: str) -> Any:
+        """Return the value of an option, its default when it is not set.
+
+        :raises ValueError, cfg.Error: when the release refuses it, or has no
+            such option.
+        """
+        found = self._register(group, name)
+        home = _opt_group(found.group)
+        holder = self if home is None else self[home.name]
+        return holder[found.names[0][1]]
+
+    def converted(self, group: str, name: str, text: str) -> Any:
+        """Return what an option makes of a text, as :meth:`value` does."""
+        found = self._register(group, name)
+        assert found.option is not None
+        text = self._substitute(text, _opt_group(found.group))
+        return values.parser(found.option.type)(text)
+
+    def refer(self, group: Optional[cfg.OptGroup], key: str) -> str:
+        """Register what a reference may lead to.
+
+        :param group: of the option whose value has the reference.
+        :param key: 'name' or 'group.name'.
+        :returns: the key, with the group as it is registered.
+        """
+        homes = ['DEFAULT', *([group.name] if group is not None else [])]
+        home, dot, name = key.partition('.')
+        if dot:
+            if home == 'DEFAULT' or not self._reader.reads_section(home):
+                # No group of that name: oslo.config refuses the value.
+                return key
+            homes = [config_files.normalize(home)]
+            self.register_group(cfg.OptGroup(homes[0]))
+            key = f'{homes[0]}.{name}'
+        for home in homes:
+            with contextlib.suppress(cfg.NoSuchOptError):
+                self._register(home, name or key)
+        return key
+
+    def _register(self, group: str, name: str) -> config_reader.Standing:
+        found = self._reader.standing(group, name)
+        if not found.read or found.option is None:
+            raise cfg.NoSuchOptError(name)
+        key = (found.group, found.option.name)
+        if key not in self._registered:
+            self._registered.add(key)
+            opt = _opt(found.option)
+            if found.option.host_default:
+                self._of_host.add(opt)
+            home = _opt_group(found.group)
+            # oslo.config registers some of its own: config_source.
+            with contextlib.suppress(cfg.DuplicateOptError):
+                self.register_opt(opt, home, clear_cache=False)
+        return found
+
+
+def _opt_group(name: str) -> Optional[cfg.OptGroup]:
+    return None if name == 'DEFAULT' else cfg.OptGroup(name)
+
+
+def _opt(option: options.Option) -> cfg.Opt:
+    """Return an option of the catalog as oslo.config registers it."""
+    more: dict[str, Any] = {
+        'default': None if option.host_default else option.default,
+        'deprecated_opts': [
+            cfg.DeprecatedOpt(old.name, group=old.group)
+            for old in option.deprecated_names
+        ],
+    }
+    kind: Any = values.parser(option.type)
+    if option.multi:
+        return cfg.MultiOpt(option.name, item_type=kind, **more)
+    return cfg.Opt(option.name, type=kind, **more)
