@@ -68,8 +68,20 @@ def _dict(facts: ValueType) -> Any:
     except TypeError:
         # NOTE: oslo.config before 9.5 splits at colons only, and the values
         # in question are paths of classes, which hold none.
-        plain = _types().Dict(item, bounds=bounds)
-        return lambda text: plain(_with_colons(text, separator))
+        return _pairs(separator)(item, bounds=bounds)
+
+
+def _pairs(separator: str) -> Any:
+    plain: Any = _types().Dict
+
+    class Pairs(plain):  # type: ignore[misc]
+        def __call__(self, value: Any) -> Any:
+            # A default is a dict already.
+            if isinstance(value, str):
+                value = _with_colons(value, separator)
+            return plain.__call__(self, value)
+
+    return Pairs
 
 
 def _with_colons(text: str, separator: str) -> str:
