@@ -92,19 +92,22 @@ class ParserTestCase(unittest.TestCase):
     def test_separator_with_an_old_library(self, text, value):
         real = types.Dict
 
-        def old_dict(value_type=None, bounds=False):
-            return real(value_type, bounds)
+        class OldDict(real):
+            def __init__(self, value_type=None, bounds=False):
+                super().__init__(value_type, bounds)
 
         values.parser.cache_clear()
         self.addCleanup(values.parser.cache_clear)
         parameters = inspect.signature(real).parameters
         is_new = 'key_value_separator' in parameters
-        with mock.patch.object(types, 'Dict', old_dict if is_new else real):
+        with mock.patch.object(types, 'Dict', OldDict if is_new else real):
             parse = values.parser(options.value_type(HELPERS))
             if value is None:
                 self.assertRaises(ValueError, parse, text)
             else:
                 self.assertEqual(value, parse(text))
+                # oslo.config hands it a default that is one already.
+                self.assertEqual(value, parse(value))
 
     @ddt.named_data(
         ['boolean', 'boolean', 'true or false'],
