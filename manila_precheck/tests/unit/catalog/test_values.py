@@ -92,7 +92,7 @@ class ParserTestCase(unittest.TestCase):
     def test_separator_with_an_old_library(self, text, value):
         real = types.Dict
 
-        class OldDict(real):
+        class OldDict(real):  # type: ignore[misc, valid-type]
             def __init__(self, value_type=None, bounds=False):
                 super().__init__(value_type, bounds)
 
