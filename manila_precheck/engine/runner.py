@@ -32,6 +32,7 @@ import reprlib
 import sys
 import threading
 import time
+import traceback
 from typing import Any
 from typing import Callable
 from typing import Optional
@@ -157,6 +158,10 @@ def _call_within(
         try:
             answer.append(call())
         except BaseException as exc:
+            if isinstance(exc, MemoryError):
+                # Its frames still hold what they took, and there is not
+                # enough left for a thread in which to say so.
+                traceback.clear_frames(exc.__traceback__)
             failure.append(exc)
         finally:
             if os.getpid() != process:

@@ -127,8 +127,14 @@ _PLUGIN = """
         elif what == 'takes-all-memory':
             resource.setrlimit(resource.RLIMIT_AS, (2**29, 2**29))
             taken = []
-            while True:
-                taken.append('x' * 2**20)
+            # To the last page, so that not even a thread fits.
+            for size in (2**20, 2**14):
+                try:
+                    while True:
+                        taken.append('x' * size)
+                except MemoryError:
+                    pass
+            taken.append('x' * 2**20)
         elif what == 'stops-itself':
             for number in (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTOU):
                 os.kill(os.getpid(), number)
