@@ -16,7 +16,9 @@
 
 Each command runs several times, turn about with the others, in processes of
 its own; the smallest user plus system time of each counts, since everything
-else on the machine only ever adds to it. ``--server`` names a server and an
+else on the machine only ever adds to it. They run as an installed package
+does: in a directory without a checkout, which would be imported instead, and
+with the bytecode that the first run leaves. ``--server`` names a server and an
 account that may create databases; one with the schema of 2025.1 and no rows
 is made there for the run, which is to be measured, not the server.
 ``--manila-python`` names the interpreter of an environment in which manila
@@ -34,6 +36,13 @@ import tempfile
 
 SERVER = 'mysql+pymysql://openstack_citest:openstack_citest@127.0.0.1/'
 DATABASE = 'openstack_citest_startup'
+
+# tox sets it; each child would compile what it imports.
+ENVIRONMENT = {
+    name: value
+    for name, value in os.environ.items()
+    if name != 'PYTHONDONTWRITEBYTECODE'
+}
 
 MAIN = (
     'import sys; from manila_precheck.cmd import precheck; '
@@ -68,7 +77,11 @@ def cost(command):
     if not child:
         os.close(reader)
         done = subprocess.run(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            command,
+            cwd='/',
+            env=ENVIRONMENT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         os.write(
