@@ -51,9 +51,10 @@ _VALUE = (
 _KEYWORD = r'pass(?:word|wd|code|phrase)|(?<![a-z])(?:pass|pwd|pw)'
 _KEY = r'(?:api|access|auth|hmac|private|secret|account|shared)[_-]?key'
 _HOLDER = rf'(?:{_KEYWORD}|secret|token|credentials?|{_KEY})'
-# What has to be in a text, in lower case, for the pattern to be tried.
+# What has to be in a text, in lower case, for the pattern to be tried, and the
+# pattern, compiled then: all of them take 9 ms, and few are tried in a run.
 _PLACES = tuple(
-    (needle, re.compile(text, re.IGNORECASE))
+    (needle, f'(?i:{text})')
     for needle, text in (
         # The query and the fragment of a URL; ssl_key is a path.
         (
@@ -158,7 +159,7 @@ _PLACES = tuple(
 ) + tuple(
     # What is a secret by its form: keys of PEM, AWS, Ceph, Fernet, JWT and
     # GitHub.
-    (needle, re.compile(text, re.DOTALL))
+    (needle, f'(?s:{text})')
     for needle, text in (
         (
             'private key-----',
@@ -264,12 +265,15 @@ def _without_passwords(text: str) -> str:
     return ''.join([*parts, text[done:]])
 
 
+_compiled = functools.cache(re.compile)
+
+
 def _in_places(text: str) -> str:
     text = _without_passwords(text) if '//' in text else text
     lower = text.lower()
     for needle, pattern in _PLACES:
         if needle in lower:
-            text = pattern.sub(_masked, text)
+            text = _compiled(pattern).sub(_masked, text)
     return text
 
 
@@ -534,8 +538,9 @@ def within(value: str) -> Iterator[str]:
             yield from re.findall(r'[^:@,/]+(?=@|\Z)', password)
     lower = value.lower()
     for needle, pattern in _PLACES:
-        for place in pattern.finditer(value) if needle in lower else ():
-            yield place[0][len(place['head']) :].strip('"\'')
+        if needle in lower:
+            for place in _compiled(pattern).finditer(value):
+                yield place[0][len(place['head']) :].strip('"\'')
 
 
 def _spellings(word: str) -> Iterator[str]:
