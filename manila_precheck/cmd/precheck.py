@@ -15,6 +15,7 @@ import argparse
 from collections.abc import Iterator
 from collections.abc import Sequence
 import contextlib
+import importlib
 import io
 import os
 import signal
@@ -39,6 +40,8 @@ from manila_precheck.evidence.host import programs
 #: The exit code of a run that could not look.
 COULD_NOT_RUN = 255
 
+# What a command runs; returns the exit code.
+_Run = Callable[[argparse.Namespace, answer.Stdout], int]
 
 _DESCRIPTION = """\
 Verify the upgrade of an OpenStack Shared File Systems (manila) control plane
@@ -212,52 +215,19 @@ class _Version(argparse.Action):
         raise _Answered(f'{cmd.PROG} {upgrade.version()}\n')
 
 
-def _upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
-    from manila_precheck.cmd import upgrade
+def _verb(module: str, name: str) -> _Run:
+    """Return what runs a command, whose module is imported then.
 
-    return upgrade.upgrade_check(args, stdout)
+    :param module: the name of the module in this package.
+    :param name: the name of the function.
+    """
 
+    def run(args: argparse.Namespace, stdout: answer.Stdout) -> int:
+        found = importlib.import_module(f'{cmd.__name__}.{module}')
+        code: int = getattr(found, name)(args, stdout)
+        return code
 
-def _check_list(args: argparse.Namespace, stdout: answer.Stdout) -> int:
-    from manila_precheck.cmd import pages
-
-    return pages.check_list(args, stdout)
-
-
-def _check_explain(args: argparse.Namespace, stdout: answer.Stdout) -> int:
-    from manila_precheck.cmd import pages
-
-    return pages.check_explain(args, stdout)
-
-
-def _report_merge(args: argparse.Namespace, stdout: answer.Stdout) -> int:
-    from manila_precheck.cmd import report
-
-    return report.report_merge(args, stdout)
-
-
-def _catalog_list(args: argparse.Namespace, stdout: answer.Stdout) -> int:
-    from manila_precheck.cmd import catalog
-
-    return catalog.catalog_list(args, stdout)
-
-
-def _catalog_diff(args: argparse.Namespace, stdout: answer.Stdout) -> int:
-    from manila_precheck.cmd import catalog
-
-    return catalog.catalog_diff(args, stdout)
-
-
-def _catalog_tool(args: argparse.Namespace, stdout: answer.Stdout) -> int:
-    from manila_precheck.cmd import catalog
-
-    return catalog.catalog_tool(args, stdout)
-
-
-def _catalog_build(args: argparse.Namespace, stdout: answer.Stdout) -> int:
-    from manila_precheck.cmd import catalog
-
-    return catalog.catalog_build(args, stdout)
+    return run
 
 
 def _hours(text: str) -> int:
@@ -324,15 +294,21 @@ def _parser() -> argparse.ArgumentParser:
     commands = _choice(parser, 'COMMAND', 'command')
     upgrade = commands.add_parser('upgrade', help='check an upgrade')
     verbs = _choice(upgrade, 'VERB', 'verb', _UpgradeCheckParser)
-    _leaf(verbs.add_parser('check', help='run the checks'), _upgrade_check)
+    _leaf(
+        verbs.add_parser('check', help='run the checks'),
+        _verb('upgrade', 'upgrade_check'),
+    )
     checks = commands.add_parser('check', help='show the checks')
     verbs = _choice(checks, 'VERB', 'verb')
-    _leaf(verbs.add_parser('list', help='list every check'), _check_list)
+    _leaf(
+        verbs.add_parser('list', help='list every check'),
+        _verb('pages', 'check_list'),
+    )
     one = verbs.add_parser('explain', help='show the documentation of a check')
     one.add_argument(
         'id', metavar='ID', help='as listed by "manila-precheck check list"'
     )
-    _leaf(one, _check_explain)
+    _leaf(one, _verb('pages', 'check_explain'))
     reports = commands.add_parser('report', help='work with reports')
     verbs = _choice(reports, 'VERB', 'verb')
     one = verbs.add_parser(
@@ -342,14 +318,14 @@ def _parser() -> argparse.ArgumentParser:
         'of a file is the name of its host: ctl1.json is the report of ctl1.',
     )
     _add_merge_flags(one)
-    _leaf(one, _report_merge)
+    _leaf(one, _verb('report', 'report_merge'))
     facts = commands.add_parser(
         'catalog', help="the facts of manila's releases"
     )
     verbs = _choice(facts, 'VERB', 'verb')
     _leaf(
         verbs.add_parser('list', help='list the releases that are known'),
-        _catalog_list,
+        _verb('catalog', 'catalog_list'),
     )
     one = verbs.add_parser(
         'diff',
@@ -371,7 +347,7 @@ def _parser() -> argparse.ArgumentParser:
         default='text',
         help='default: text',
     )
-    _leaf(one, _catalog_diff)
+    _leaf(one, _verb('catalog', 'catalog_diff'))
     one = verbs.add_parser(
         'tool',
         help='write the tool that reads the facts of a build',
@@ -379,7 +355,7 @@ def _parser() -> argparse.ArgumentParser:
         'runs inside the environment or the image of any manila, without a '
         'network: python3 catalog.pyz target.json.',
     )
-    _leaf(one, _catalog_tool)
+    _leaf(one, _verb('catalog', 'catalog_tool'))
     one = verbs.add_parser(
         'build', help='read the facts of a manila on this host'
     )
@@ -396,7 +372,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar='FILE',
         help='the file to write',
     )
-    _leaf(one, _catalog_build)
+    _leaf(one, _verb('catalog', 'catalog_build'))
     return parser
 
 
@@ -421,9 +397,7 @@ def _choice(
     return choices
 
 
-def _leaf(
-    parser: _Parser, run: Callable[[argparse.Namespace, answer.Stdout], int]
-) -> None:
+def _leaf(parser: _Parser, run: _Run) -> None:
     """Note what a parser's words lead to, for when they are the last."""
     parser.set_defaults(run=run, parser=parser)
 
