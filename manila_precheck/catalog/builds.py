@@ -13,29 +13,15 @@
 """The facts of one build of manila, read from the build itself.
 
 ``manila-precheck catalog tool`` writes a zip application, which runs inside
-the environment of any manila and writes a file::
-
-    {
-     "format": 1,
-     "kind": "manila-build",
-     "made": "2026-11-28T12:00:00Z",
-     "python": "3.12.1",
-     "release": {"version": "22.0.1", "requires_python": ">=3.10",
-                 "requires": {"sqlalchemy": ">=1.4.0"}},
-     "options": [{"name": "quota_shares", "in": ["[quota]"], ...}],
-     "auth_plugins": [{"plugin": "password", "options": [...]}],
-     "policies": [{"name": "share:create", "check": "rule:...", ...}],
-     "drivers": [{"kind": "share", "name": "manila.share...", ...}],
-     "revisions": [{"revision": "162a3e673105", "down": null, ...}],
-     "said": ["what could not be read, in words"]
-    }
-
-Rows are those of the history files, without the releases. A later version
-only adds to the format.
+the environment of any manila and writes a file. The schema of the file is
+package data: ``catalog/data/build-1.json``. Rows are those of the history
+files, without the releases. Keys may be added within a format; none is
+renamed, removed or retyped.
 """
 
 from collections.abc import Iterator
 import dataclasses
+import functools
 import io
 import json
 import pkgutil
@@ -47,10 +33,17 @@ from manila_precheck import releases
 from manila_precheck.catalog import building
 from manila_precheck.catalog import drivers
 from manila_precheck.catalog import history
+from manila_precheck.catalog import json_schema
 from manila_precheck.catalog import options
-from manila_precheck.catalog import policies
 from manila_precheck.catalog import schema
+from manila_precheck.catalog import values
 
+#: What one file may hold, in bytes; that of a release has 300 kB.
+MAX_BYTES = 16 * 2**20
+# How many arrays and objects may stand within each other.
+_MOST_LEVELS = 32
+# A format from here on is no number that a later version writes.
+_MOST_FORMATS = 1000
 _MAIN = """\
 from manila_precheck.catalog.building import __main__
 
@@ -113,43 +106,92 @@ def parse(text: str, path: str) -> Build:
     :raises CatalogError: when it is no such file, is damaged, or is of a
         release that this version does not know.
     """
-    try:
-        document = json.loads(text)
-        if document['kind'] != building.KIND:
-            raise KeyError('kind')
-    except (ValueError, KeyError, TypeError, RecursionError):
+    document = _decoded(text, path)
+    number = document.get('format')
+    if type(number) is int and building.FORMAT < number < _MOST_FORMATS:
         raise exceptions.CatalogError(
-            f'{path} is not a file that "manila-precheck catalog build" or '
-            'catalog.pyz wrote'
-        ) from None
-    if document.get('format') != building.FORMAT:
-        raise exceptions.CatalogError(
-            f'{path} has format {document.get("format")!r}, and this '
-            f'manila-precheck reads {building.FORMAT}'
+            f'{path} has format {number}, and this manila-precheck reads '
+            f'{building.FORMAT}'
         )
     try:
-        version = str(document['release']['version'])
-        release = releases.build(version).release
-        if release is None:
-            raise exceptions.CatalogError(
-                f'{path} is of manila {version}, and this manila-precheck '
-                f'knows {releases.known_range()}'
-            )
-        found = Build(
-            path=path,
-            version=version,
-            release=release,
-            made=str(document['made']),
-            said=tuple(map(str, document['said'])),
-            requires_python=str(document['release']['requires_python'] or ''),
-            entries=entries_of(document),
+        _check()(document)
+    except json_schema.Invalid as exc:
+        raise exceptions.CatalogError(f'{path} is damaged: {exc}') from None
+    version = document['release']['version']
+    release = releases.build(version).release
+    if release is None:
+        raise exceptions.CatalogError(
+            f'{path} is of manila {version}, and this manila-precheck '
+            f'knows {releases.known_range()}'
         )
+    found = Build(
+        path=path,
+        version=version,
+        release=release,
+        made=document['made'],
+        said=tuple(document['said']),
+        requires_python=document['release']['requires_python'] or '',
+        entries=entries_of(document),
+    )
+    try:
         _try(found)
-    except (KeyError, TypeError, ValueError, AttributeError) as exc:
-        raise exceptions.CatalogError(
-            f'{path} is damaged ({type(exc).__name__}: {exc})'
-        ) from None
+    except (KeyError, TypeError, ValueError, OverflowError) as exc:
+        raise exceptions.CatalogError(f'{path} is damaged: {exc}') from None
     return found
+
+
+def _decoded(text: str, path: str) -> dict[str, Any]:
+    """Return the document of a file of this kind.
+
+    :raises CatalogError: when it is something else.
+    """
+    if len(text) <= MAX_BYTES:
+        try:
+            document = json.loads(text, parse_constant=_refused)
+            if document['kind'] == building.KIND:
+                if _levels(document) > _MOST_LEVELS:
+                    raise exceptions.CatalogError(
+                        f'{path} is damaged: it is nested more than '
+                        f'{_MOST_LEVELS} levels deep'
+                    )
+                return dict(document)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            pass
+    raise exceptions.CatalogError(
+        f'{path} is not a file that "manila-precheck catalog build" or '
+        'catalog.pyz wrote'
+    )
+
+
+def _refused(word: str) -> Any:
+    # NaN and its like, which are no JSON.
+    raise ValueError(word)
+
+
+def _levels(document: Any) -> int:
+    """Return how many arrays and objects stand within each other at most."""
+    levels, here = 0, [document]
+    while here and levels <= _MOST_LEVELS:
+        levels += 1
+        here = [
+            one
+            for holder in here
+            for one in (
+                holder.values() if isinstance(holder, dict) else holder
+            )
+            if isinstance(one, (dict, list))
+        ]
+    return levels
+
+
+@functools.cache
+def _check() -> json_schema.Check:
+    """Return what holds a document against the schema of the format."""
+    data = pkgutil.get_data(
+        'manila_precheck.catalog', f'data/build-{building.FORMAT}.json'
+    )
+    assert data is not None
+    return json_schema.compiled(json.loads(data))
 
 
 def _try(build: Build) -> None:
@@ -158,13 +200,19 @@ def _try(build: Build) -> None:
     known = options.OptionSet(
         build.release, entries['options'], entries['auth_plugins']
     )
-    for one in known:
-        known.find('DEFAULT', one.name)
-    policies.read(entries['policies'])
-    drivers.read(entries['drivers'])
-    drivers.read_paste(entries['drivers'])
-    if not schema.read_chain(entries['revisions']):
-        raise ValueError('no first revision')
+    plugins = filter(None, map(known.auth_plugin, known.auth_plugins))
+    added = (one for plugin in plugins for one in plugin.options.values())
+    types = {one.type: one.name for one in (*known, *added)}
+    for kind, name in types.items():
+        try:
+            values.parser(kind)
+        except (AttributeError, TypeError, ValueError) as exc:
+            raise ValueError(f'the type of the option {name}: {exc}') from None
+    chain = schema.read_chain(entries['revisions'])
+    if len(chain) != len(entries['revisions']):
+        raise ValueError(
+            'the revisions are no chain, each after the one before it'
+        )
 
 
 def entries_of(facts: dict[str, Any]) -> dict[str, Any]:

@@ -209,7 +209,8 @@ def side(word: str) -> Side:
     if not (os.path.isfile(word) or os.sep in word):
         facts, release = catalog.Catalog(), releases.parse(word)
         return Side(facts, release, facts.package(release).version)
-    build = builds.parse(text_file.read_text(word).text, word)
+    read = text_file.read_text(word, builds.MAX_BYTES)
+    build = builds.parse(read.text, word)
     return Side(catalog.Catalog(build), build.release, build.version)
 
 

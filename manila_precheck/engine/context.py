@@ -181,7 +181,7 @@ class Context:
             from manila_precheck.catalog import builds as files
             from manila_precheck.evidence.files import text_file
 
-            read = text_file.read_text(path)
+            read = text_file.read_text(path, files.MAX_BYTES)
             build = files.parse(read.text, path)
             stated = getattr(self.options, f'{side}_release')
             if not stated:

@@ -11,9 +11,12 @@
 # under the License.
 """Files of facts: the tool that writes them, and what is read from them."""
 
+import contextlib
 import copy
+import dataclasses
 import io
 import json
+import pkgutil
 import subprocess
 import sys
 from typing import Any
@@ -21,6 +24,7 @@ import zipfile
 
 import ddt
 import fixtures
+import jsonschema
 import testtools
 
 from manila_precheck import catalog
@@ -29,6 +33,7 @@ from manila_precheck import releases
 from manila_precheck.catalog import builds
 from manila_precheck.catalog import history
 from manila_precheck.catalog import options
+from manila_precheck.catalog import values
 
 FACTS = catalog.Catalog()
 RELEASE = releases.parse('2024.1')
@@ -70,8 +75,8 @@ def changed(*path, **values):
     """Return the text of a file with something else in it."""
     document = copy.deepcopy(SMALL)
     place = document
-    for name in path:
-        place = place[name]
+    for step in path:
+        place = place[step]
     place.update(values)
     return json.dumps(document)
 
@@ -276,22 +281,363 @@ class BuildsTest(testtools.TestCase):
             f'x.json is of manila {UNKNOWN}, and this manila-precheck knows '
             f'{releases.known_range()}',
         ),
-        (changed(options=None), 'x.json is damaged (TypeError: '),
-        (changed(options=['x']), 'x.json is damaged (KeyError: '),
-        (changed(options=[{'name': 'x'}]), "x.json is damaged (KeyError: 't"),
-        (changed(policies=[{}]), "x.json is damaged (KeyError: 'name')"),
-        (changed(policies=[{'name': 'x'}]), 'x.json is damaged (KeyError: '),
-        (changed(drivers=[{'name': 'x'}]), 'x.json is damaged (KeyError: '),
+        (
+            changed(options=None),
+            'x.json is damaged: options: null is not of type array',
+        ),
+        (
+            changed(options=['x']),
+            'x.json is damaged: options[0]: "x" is not of type object',
+        ),
+        (
+            changed(options=[{'name': 'x', 'type': 'string'}]),
+            'x.json is damaged: options[0].in: is missing',
+        ),
+        (
+            changed('options', 1, type={'kind': 'list', 'item': 7}),
+            'x.json is damaged: options[1].type.item: 7 is not of type string '
+            'or object',
+        ),
+        (
+            changed('options', 1, type={'kind': 'string', 'regex': '('}),
+            'x.json is damaged: options[1].type.regex: "(" is no regular '
+            'expression',
+        ),
+        (
+            changed(
+                'options', 1, type={'kind': 'integer', 'min': 5, 'max': 1}
+            ),
+            'x.json is damaged: the type of the option acme_key: Max value is '
+            'less than min value',
+        ),
+        (
+            changed('options', 0, default={'a': ['\x1b[31m']}),
+            'x.json is damaged: options[0].default.a[0]: "\\u001b[31m" does '
+            'not match ^[^\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f'
+            '\\ud800-\\udfff]*$',
+        ),
+        (
+            changed('options', 0, deprecated_names=[[None]]),
+            'x.json is damaged: options[0].deprecated_names[0]: has fewer '
+            'than 2 items',
+        ),
+        (
+            changed('options', 0, default=10**400),
+            'x.json is damaged: options[0].default: a large number is more '
+            'than 1e+300',
+        ),
+        (
+            changed(policies=[{'name': 'x'}]),
+            'x.json is damaged: policies[0].check: is missing',
+        ),
+        (
+            changed(drivers=[{'name': 'x', 'kind': 'paste'}]),
+            'x.json is damaged: drivers[0].keys: is missing',
+        ),
+        (
+            changed(drivers=[{'name': 'x', 'kind': 'need', 'options': []}]),
+            'x.json is damaged: drivers[0].at: is missing',
+        ),
+        (
+            changed('release', requires={'a b': 7}),
+            'x.json is damaged: release.requires["a b"]: 7 is not of type '
+            'string',
+        ),
         (
             changed(revisions=[]),
-            'x.json is damaged (ValueError: no first revision)',
+            'x.json is damaged: revisions: is empty',
         ),
-        (changed(release={}), "x.json is damaged (KeyError: 'version')"),
-        (changed(said=1), 'x.json is damaged (TypeError: '),
+        (
+            changed('revisions', 0, down='x'),
+            'x.json is damaged: the revisions are no chain, each after the '
+            'one before it',
+        ),
+        (
+            changed(release={}),
+            'x.json is damaged: release.version: is missing',
+        ),
+        (
+            changed(made='yesterday'),
+            'x.json is damaged: made: "yesterday" does not match ^[0-9]{4}-'
+            '[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$',
+        ),
+        (
+            '{"kind": "manila-build"}',
+            'x.json is damaged: format: is missing',
+        ),
+        (
+            changed(format=True),
+            'x.json is damaged: format: true is not 1',
+        ),
+        (
+            changed('options', 0, default=[[]]).replace(
+                '[[]]', '[' * 40 + ']' * 40
+            ),
+            'x.json is damaged: it is nested more than 32 levels deep',
+        ),
     )
     @ddt.unpack
     def test_damaged(self, text, message):
         exc = self.assertRaises(
             exceptions.CatalogError, builds.parse, text, 'x.json'
         )
-        self.assertEqual(message, str(exc)[: len(message)])
+        self.assertEqual(message, str(exc))
+
+
+#: A build with every key that the format has.
+WHOLE: dict[str, Any] = {
+    **SMALL,
+    'options': [
+        {
+            'name': 'acme_map',
+            'in': ['[quota]', 'backend'],
+            'type': {
+                'kind': 'dict',
+                'item': {
+                    'kind': 'string',
+                    'max_length': 9,
+                    'regex': '^a',
+                    'ignore_case': True,
+                    'quotes': True,
+                },
+                'bounds': True,
+                'separator': '=',
+            },
+            'default': {'a': ['b', 1, 1.5, None, True]},
+            'multi': True,
+            'secret': True,
+            'required': True,
+            'deprecated_for_removal': True,
+            'deprecated_since': 'Xena',
+            'deprecated_names': [[None, 'map'], ['OLD', 'map']],
+            'drivers': ['acme.Driver'],
+            'plugins': ['vnx'],
+            'read_in_default': True,
+        },
+        {
+            'name': 'acme_range',
+            'in': ['[DEFAULT]'],
+            'type': {'kind': 'range', 'min': 1, 'max': 9, 'inclusive': True},
+            'host_default': True,
+        },
+        {
+            'name': 'acme_address',
+            'in': ['[DEFAULT]'],
+            'type': {'kind': 'ip_address', 'version': 4},
+        },
+        {
+            'name': 'acme_choice',
+            'in': ['[DEFAULT]'],
+            'type': {'kind': 'string', 'choices': ['a', '']},
+        },
+        {
+            'name': 'acme_uri',
+            'in': ['[DEFAULT]'],
+            'type': {'kind': 'uri', 'schemes': ['http']},
+        },
+        {
+            'name': 'acme_code',
+            'in': ['[DEFAULT]'],
+            'type': {'kind': 'opaque', 'name': 'Acme'},
+        },
+    ],
+    'auth_plugins': [
+        {
+            'plugin': 'password',
+            'options': [{'name': 'user', 'type': 'string', 'secret': True}],
+        },
+        {'plugin': 'kerberos', 'options': None},
+    ],
+    'policies': [
+        {
+            'name': 'acme:create',
+            'check': 'role:admin',
+            'scope_types': ['project'],
+            'deprecated_rule': {
+                'name': 'acme:make',
+                'check': '',
+                'since': 'Xena',
+            },
+            'deprecated_for_removal': True,
+        }
+    ],
+    'drivers': [
+        {
+            'kind': 'share',
+            'name': 'acme.Driver',
+            'modes': [True],
+            'deprecated': True,
+            'internal': True,
+        },
+        {'kind': 'share_moved', 'name': 'acme.Old', 'target': 'acme.Driver'},
+        {'kind': 'paste', 'name': 'app:acme', 'keys': {'a': 'b'}},
+        {
+            'kind': 'need',
+            'name': 'acme.Driver',
+            'options': ['acme_map'],
+            'at': 'init',
+            'mode': True,
+        },
+    ],
+}
+JUNK = (
+    None,
+    True,
+    0,
+    -7.5,
+    1e999,
+    10**400,
+    '',
+    'x',
+    '\x1b[31m',
+    '\ud800',
+    [],
+    {},
+    [[]],
+    [None],
+    ['('],
+    {'': None},
+    {'kind': 'list', 'item': {}},
+)
+
+
+def schema():
+    data = pkgutil.get_data('manila_precheck.catalog', 'data/build-1.json')
+    assert data is not None
+    return json.loads(data)
+
+
+def places(document, path=()):
+    """Yield the path of everything in a document."""
+    yield path
+    if isinstance(document, dict):
+        for name, one in document.items():
+            yield from places(one, (*path, name))
+    if isinstance(document, list):
+        for index, one in enumerate(document):
+            yield from places(one, (*path, index))
+
+
+def replaced(path, junk):
+    """Return the text of WHOLE with something else in a place."""
+    document = copy.deepcopy(WHOLE)
+    holder = document
+    for name in path[:-1]:
+        holder = holder[name]
+    if junk is REMOVED:
+        del holder[path[-1]]
+    else:
+        holder[path[-1]] = junk
+    # As JSON has a number that is too large.
+    return json.dumps(document).replace('Infinity', '1e999')
+
+
+REMOVED = object()
+
+
+def closed(node):
+    """Make a schema reject every key that it does not describe."""
+    if isinstance(node, dict):
+        if 'properties' in node and 'if' not in node:
+            node.setdefault('additionalProperties', False)
+        for name, one in node.items():
+            if name != 'if':
+                closed(one)
+    if isinstance(node, list):
+        for one in node:
+            closed(one)
+    return node
+
+
+def shown(path):
+    """Return a path as a message names it."""
+    text = ''
+    for step in path:
+        text += f'[{step}]' if isinstance(step, int) else f'.{step}'
+    return text.lstrip('.')
+
+
+@ddt.ddt
+class FormatTest(testtools.TestCase):
+    """The parser and the schema that is documented say the same."""
+
+    @ddt.data(WHOLE, SMALL, *map(facts_of, FACTS.releases))
+    def test_the_schema_describes_every_key(self, facts):
+        jsonschema.Draft202012Validator.check_schema(schema())
+        validator = jsonschema.Draft202012Validator(closed(schema()))
+        validator.validate(facts)
+
+    def test_every_fact_has_its_key(self):
+        """What the readers of the rows know, and no more."""
+        described = schema()['$defs']
+        kind = {one.name for one in dataclasses.fields(options.ValueType)}
+        self.assertEqual(kind, set(described['type']['properties']))
+        option = {one.name for one in dataclasses.fields(options.Option)}
+        self.assertEqual(
+            option - {'groups', 'kinds'} | {'in'},
+            set(described['option']['properties']),
+        )
+
+    def test_what_the_schema_rejects_the_parser_rejects(self):
+        """In one line, which names the place; the rest can be used."""
+        validator = jsonschema.Draft202012Validator(
+            schema(),
+            format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER,
+        )
+        builds.parse(json.dumps(WHOLE), 'x.json')
+        rejected = used = 0
+        for path in places(WHOLE):
+            for junk in (*JUNK, REMOVED) if path else ():
+                text = replaced(path, junk)
+                errors = list(validator.iter_errors(json.loads(text)))
+                try:
+                    build = builds.parse(text, 'x.json')
+                except exceptions.CatalogError as exc:
+                    message = str(exc)
+                    self.assertTrue(message.isprintable(), message)
+                    self.assertLess(len(message), 300)
+                    if errors and path[0] not in ('kind', 'format'):
+                        rejected += 1
+                        self.assertIn(f'damaged: {path[0]}', message)
+                    continue
+                used += 1
+                self.assertEqual([], errors, f'{path}: {junk}')
+                facts = catalog.Catalog(build)
+                for option in facts.options(RELEASE):
+                    values.admits(option.type)
+                    with contextlib.suppress(ValueError):
+                        values.parser(option.type)('x')
+                facts.policies(RELEASE)
+                facts.drivers(RELEASE)
+                facts.needs(RELEASE, 'acme.Driver')
+                facts.paste(RELEASE)
+                facts.chain(RELEASE)
+                facts.requirements(RELEASE)
+        # Neither side is empty.
+        self.assertGreater(rejected, 1000)
+        self.assertGreater(used, 100)
+
+    def test_the_place_is_that_of_the_schema(self):
+        validator = jsonschema.Draft202012Validator(schema())
+        for path in places(WHOLE):
+            text = replaced(path, 0) if path else '{}'
+            errors = validator.iter_errors(json.loads(text))
+            named = {shown(error.absolute_path) for error in errors}
+            if not path or not named or path[0] in ('kind', 'format'):
+                continue
+            exc = self.assertRaises(
+                exceptions.CatalogError, builds.parse, text, 'x.json'
+            )
+            place = str(exc).split(': ')[1]
+            self.assertIn(place, named)
+
+    def test_a_large_file(self):
+        text = json.dumps({**SMALL, 'said': ['x' * builds.MAX_BYTES]})
+        exc = self.assertRaises(
+            exceptions.CatalogError, builds.parse, text, 'x.json'
+        )
+        self.assertEqual(
+            'x.json is not a file that "manila-precheck catalog build" or '
+            'catalog.pyz wrote',
+            str(exc),
+        )

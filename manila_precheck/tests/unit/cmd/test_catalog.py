@@ -464,8 +464,7 @@ class StandInTest(testtools.TestCase):
         ),
         (
             ('--target-catalog', 'DIR/damaged.json'),
-            "DIR/damaged.json has format None, and this manila-precheck reads "
-            '1',
+            'DIR/damaged.json is damaged: format: is missing',
         ),
         (
             ('--target-catalog', 'DIR/none.json'),
