@@ -25,7 +25,7 @@ PostgreSQL server, tools/catalog_steps.py watches what each migration does
 there, and the facts are merged into the history files under
 manila_precheck/catalog/data. With --check nothing is written: a unified diff
 between the shipped files and what was read is printed, and the exit code is
-1 when there is one.
+1 when there is one. What is written gets the day, in releases.json.
 
 The servers are named by --mysql-url and --postgresql-url, without a database
 (MANILA_PRECHECK_MYSQL_URL and MANILA_PRECHECK_POSTGRESQL_URL in the
@@ -40,6 +40,7 @@ releases.openstack.org has.
 """
 
 import argparse
+import datetime
 import difflib
 import hashlib
 import json
@@ -464,6 +465,16 @@ def shipped(kind):
     return text, json.loads(text)
 
 
+def day_of(document, major, check):
+    """Return the day that the header of releases.json has for a release.
+
+    :param check: nothing is written, and the day is no difference.
+    """
+    if check:
+        return document['releases'].get(str(major), {}).get('built', '')
+    return datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument('release')
@@ -523,7 +534,10 @@ def main():
     changed = False
     for kind, entries in sorted(named.items()):
         before, document = shipped(kind)
-        after = history.dumps(history.merged(document, major, header, entries))
+        row = dict(header)
+        if kind == 'releases':
+            row['built'] = day_of(document, major, args.check)
+        after = history.dumps(history.merged(document, major, row, entries))
         if before == after:
             continue
         changed = True

@@ -89,6 +89,11 @@ class Catalog:
         """
         return self._history('releases').package(release)
 
+    @property
+    def date(self) -> str:
+        """The day on which the newest of its facts were read: '2026-11-25'."""
+        return max(self.package(release).built for release in self.releases)
+
     def requirements(self, release: releases_.Release) -> Mapping[str, str]:
         """Return what the package of a release depends on.
 

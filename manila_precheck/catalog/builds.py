@@ -308,6 +308,7 @@ def overlay(shipped: history.History, build: Build) -> history.History:
         'filename': build.path,
         'sha256': '',
         'requires_python': build.requires_python or package.requires_python,
+        'built': build.made.partition('T')[0],
     }
     return shipped.replaced(build.release.major, header, entries)
 

@@ -86,6 +86,10 @@ class Package:
     requires_python: str
     """The Python that the package asks for: '>=3.9'."""
 
+    built: str = ''
+    """The day on which they were read, in UTC: '2026-11-25'; '' where only
+    releases.json has it."""
+
     @property
     def least_python(self) -> tuple[int, int]:
         """The oldest Python that the package installs on: (3, 9).
@@ -216,6 +220,7 @@ class History:
             filename=facts['filename'],
             sha256=facts['sha256'],
             requires_python=facts['requires_python'],
+            built=facts.get('built', ''),
         )
 
     def count(self, release: releases.Release) -> int:

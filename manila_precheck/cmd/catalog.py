@@ -99,7 +99,17 @@ class Change(NamedTuple):
 def catalog_list(args: argparse.Namespace, stdout: TextIO) -> int:
     """Write a line for each release that the catalog covers."""
     facts = catalog.Catalog()
-    table = [('RELEASE', 'MANILA', 'SERIES', 'PYTHON', 'DATABASE', 'SLURP')]
+    table = [
+        (
+            'RELEASE',
+            'MANILA',
+            'SERIES',
+            'PYTHON',
+            'DATABASE',
+            'SLURP',
+            'CATALOG',
+        )
+    ]
     for release in facts.releases:
         package = facts.package(release)
         table.append(
@@ -110,6 +120,7 @@ def catalog_list(args: argparse.Namespace, stdout: TextIO) -> int:
                 package.requires_python,
                 facts.head(release),
                 'yes' if release.slurp else 'no',
+                package.built,
             )
         )
     widths = [max(map(len, column)) for column in zip(*table)]

@@ -207,12 +207,16 @@ class _UpgradeCheckParser(_Parser):
 
 
 class _Version(argparse.Action):
-    """Print the version; finding it reads the installed metadata."""
+    """Print the version, which is in the metadata, and the catalog's date."""
 
     def __call__(self, parser: argparse.ArgumentParser, *args: Any) -> None:
+        from manila_precheck import catalog
         from manila_precheck.cmd import upgrade
 
-        raise _Answered(f'{cmd.PROG} {upgrade.version()}\n')
+        raise _Answered(
+            f'{cmd.PROG} {upgrade.version()}, catalog of '
+            f'{catalog.Catalog().date}\n'
+        )
 
 
 def _verb(module: str, name: str) -> _Run:
@@ -289,7 +293,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_common_flags(parser, 'locations')
     parser.set_defaults(debug=False, more_locations=[])
     parser.add_argument(
-        '--version', action=_Version, nargs=0, help='print the version'
+        '--version',
+        action=_Version,
+        nargs=0,
+        help='print the version and the date of the catalog',
     )
     commands = _choice(parser, 'COMMAND', 'command')
     upgrade = commands.add_parser('upgrade', help='check an upgrade')

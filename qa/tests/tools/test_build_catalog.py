@@ -12,6 +12,7 @@
 
 """How tools/build_catalog.py merges a release into the history files."""
 
+import datetime
 import importlib.util
 import pathlib
 import sys
@@ -128,6 +129,23 @@ class TestMerged(testtools.TestCase):
     def test_the_header_counts_distinct_rows(self):
         made = self.merge(EMPTY, 18, a=[{'x': 1}, {'x': 1}, {'x': 2}])
         self.assertEqual(2, made['releases']['18']['count'])
+
+
+class TestDay(testtools.TestCase):
+    def test_a_check_keeps_the_day(self):
+        tool = load()
+        _, document = tool.shipped('releases')
+        for major, header in document['releases'].items():
+            self.assertEqual(
+                header['built'], tool.day_of(document, major, True)
+            )
+
+    def test_what_is_written_gets_the_day(self):
+        tool = load()
+        before = datetime.datetime.now(datetime.timezone.utc).date()
+        found = tool.day_of({'releases': {}}, 24, False)
+        after = datetime.datetime.now(datetime.timezone.utc).date()
+        self.assertIn(found, (before.isoformat(), after.isoformat()))
 
 
 @ddt.ddt

@@ -157,7 +157,10 @@ class BuildsTest(testtools.TestCase):
         )
         self.assertEqual(['acme:create'], list(facts.policies(RELEASE)))
         self.assertEqual(['acme.Driver'], list(facts.drivers(RELEASE)))
-        self.assertEqual('18.0.1', facts.package(RELEASE).version)
+        package = facts.package(RELEASE)
+        self.assertEqual(
+            ('18.0.1', '2026-11-28'), (package.version, package.built)
+        )
         self.assertEqual(
             ('162a3e673105', 'acme00000001'), facts.chain(RELEASE)
         )

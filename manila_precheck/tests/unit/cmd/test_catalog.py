@@ -22,6 +22,7 @@ import fixtures
 import testtools
 
 from manila_precheck import catalog as facts_
+from manila_precheck import releases
 from manila_precheck.catalog import builds
 from manila_precheck.catalog import options
 from manila_precheck.cmd import catalog
@@ -195,10 +196,14 @@ class CommandTest(testtools.TestCase):
         lines = stdout.splitlines()
         self.assertEqual((0, ''), (code, stderr))
         self.assertEqual(
-            'RELEASE  MANILA  SERIES     PYTHON  DATABASE      SLURP', lines[0]
+            'RELEASE  MANILA  SERIES     PYTHON  DATABASE      SLURP  CATALOG',
+            lines[0],
         )
+        built = FACTS.package(releases.parse('2025.1')).built
         self.assertIn(
-            '2025.1   20.0.3  Epoxy      >=3.9   0d8c8f6d54a4  yes', lines
+            '2025.1   20.0.3  Epoxy      >=3.9   0d8c8f6d54a4  yes    '
+            + built,
+            lines,
         )
         self.assertEqual(len(facts_.Catalog().releases), len(lines) - 1)
 

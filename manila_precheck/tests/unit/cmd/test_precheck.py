@@ -20,7 +20,9 @@ import ddt
 import fixtures
 import testtools
 
+from manila_precheck import catalog
 from manila_precheck.cmd import precheck
+from manila_precheck.cmd import upgrade
 from manila_precheck.engine import registry
 from manila_precheck.tests import config_server
 
@@ -486,7 +488,11 @@ class StreamsTest(Case):
     def test_the_version_stood_on_standard_error(self):
         code, stdout, stderr = self.shell('--version', '')
         self.assertEqual((0, ''), (code, stderr))
-        self.assertTrue(stdout.startswith('manila-precheck '), stdout)
+        self.assertEqual(
+            f'manila-precheck {upgrade.version()}, catalog of '
+            f'{catalog.Catalog().date}\n',
+            stdout,
+        )
 
 
 class ReadingErrorsTest(Case):
