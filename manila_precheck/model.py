@@ -402,6 +402,28 @@ class DatabaseRead:
 
 
 @dataclasses.dataclass(frozen=True)
+class Facts:
+    """Where the facts about one side of the upgrade come from."""
+
+    origin: str
+    """'shipped' (the catalog of this package), 'file' (source_catalog or
+    target_catalog) or 'environment' (the manila that is installed here)."""
+
+    build: str
+    """The version of the package that they were read from: '22.0.2'."""
+
+    made: Optional[str] = None
+    """When, in UTC: the day of what is shipped, '2026-11-28', or the time in
+    a file, '2026-11-28T12:00:00Z'; None of the environment: in this run."""
+
+    path: Optional[str] = None
+    """The file; None for none."""
+
+    sha256: Optional[str] = None
+    """The digest of the file, in hexadecimal; None for none."""
+
+
+@dataclasses.dataclass(frozen=True)
 class Tool:
     """What made the report."""
 
@@ -476,6 +498,13 @@ class Report:
 
     sampled: bool = False
     """Whether of large tables only a sample was to be read (--quick)."""
+
+    source_facts: Optional[Facts] = None
+    """Where the facts about the source come from; None when the catalog does
+    not cover it, and in a report of an earlier version."""
+
+    target_facts: Optional[Facts] = None
+    """Where those about the target come from, likewise."""
 
     @property
     def whole(self) -> bool:

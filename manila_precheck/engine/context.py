@@ -144,6 +144,7 @@ class Context:
         self.conf = conf
         self.catalog = catalog
         self._builds: dict[str, model.FileRead] = {}
+        self._facts: dict[releases.Release, model.Facts] = {}
         self.now = now
         #: Set when the operator wants to stop; a check that takes long looks
         #: at it and hands over what it has.
@@ -203,10 +204,20 @@ class Context:
                 )
             builds.append(build)
             self._builds[f'{side} catalog'] = read.read
+            self._facts[build.release] = model.Facts(
+                'file', build.version, build.made, path, read.read.sha256
+            )
         if builds:
             from manila_precheck import catalog
 
             self.catalog = catalog.Catalog(*builds)
+
+    def facts(self, release: releases.Release) -> Optional[model.Facts]:
+        """Return where the facts about a release come from; None: nowhere."""
+        if release in self._facts or not self.catalog.covers(release):
+            return self._facts.get(release)
+        package = self.catalog.package(release)
+        return model.Facts('shipped', package.version, package.built)
 
     @property
     def options(self) -> Any:

@@ -202,6 +202,18 @@ def _read_report(held: Mapping[str, Any]) -> model.Report:
         source_build=_optional(held.get('source_build'), _text),
         target_build=_optional(held.get('target_build'), _text),
         sampled=held.get('sampled') is True,
+        source_facts=_optional(held.get('source_facts'), _facts),
+        target_facts=_optional(held.get('target_facts'), _facts),
+    )
+
+
+def _facts(held: Mapping[str, Any]) -> model.Facts:
+    return model.Facts(
+        origin=_text(held['origin']),
+        build=_text(held['build']),
+        made=_optional(held['made'], _text),
+        path=_optional(held['path'], _text),
+        sha256=_optional(held['sha256'], _text),
     )
 
 

@@ -591,6 +591,14 @@ def _text_of(build: Optional[releases.Build]) -> Optional[str]:
     return None if build is None else build.text
 
 
+def _redacted(
+    facts: Optional[model.Facts], redactor: Callable[[str], str]
+) -> Optional[model.Facts]:
+    if facts is None or facts.path is None:
+        return facts
+    return dataclasses.replace(facts, path=redactor(facts.path))
+
+
 def report(
     results: Sequence[model.CheckResult],
     ctx: 'context.Context',
@@ -612,6 +620,8 @@ def report(
         source_build=_text_of(resolution.source_build),
         target_build=_text_of(resolution.target_build),
         sampled=ctx.options.quick,
+        source_facts=_redacted(ctx.facts(resolution.upgrade.source), redactor),
+        target_facts=_redacted(ctx.facts(resolution.upgrade.target), redactor),
         stage=ctx.stage,
         files=tuple(
             dataclasses.replace(file, path=redactor(file.path))

@@ -137,6 +137,8 @@ class Names:
             ),
             redacted_names=True,
             host='',
+            source_facts=self._facts(report.source_facts),
+            target_facts=self._facts(report.target_facts),
             checks=tuple(
                 dataclasses.replace(
                     result,
@@ -149,6 +151,11 @@ class Names:
                 for result in report.checks
             ),
         )
+
+    def _facts(self, facts: Optional[model.Facts]) -> Optional[model.Facts]:
+        if facts is None or facts.path is None:
+            return facts
+        return dataclasses.replace(facts, path=self._change(facts.path))
 
     def _change(self, text: str) -> str:
         if self._pattern is None:

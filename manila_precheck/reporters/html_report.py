@@ -196,7 +196,8 @@ def _facts(report: model.Report) -> Iterator[tuple[str, str]]:
     yield 'Stage', words.STAGES[report.stage]
     yield 'Database', words.database(report.database)
     yield 'Tool', f'{tool.name} {tool.version}'
-    yield 'Facts from', f'manila {tool.catalog}'
+    for release, facts in words.facts(report):
+        yield f'Facts of {release}' if release else 'Facts from', facts
     if report.created is not None:
         yield 'Made', report.created
     yield 'Code', f'{report.code}; exit code {report.exit_code}'

@@ -16,6 +16,7 @@ The schema is package data: ``reporters/schema/report-1.json``. Keys may be
 added within a schema version; none is renamed, removed or retyped.
 """
 
+import dataclasses
 import json
 import math
 from typing import Any
@@ -64,6 +65,8 @@ def report_dict(report: model.Report) -> dict[str, Any]:
         'target_assumed': report.target_assumed,
         'source_build': report.source_build,
         'target_build': report.target_build,
+        'source_facts': facts_dict(report.source_facts),
+        'target_facts': facts_dict(report.target_facts),
         'verdict': words.verdict(report)[0],
         'whole': report.whole,
         'sampled': report.sampled,
@@ -97,6 +100,11 @@ def report_dict(report: model.Report) -> dict[str, Any]:
             for finding in words.to_waive(report)
         ],
     }
+
+
+def facts_dict(facts: Optional[model.Facts]) -> Optional[dict[str, Any]]:
+    """Return where facts come from as JSON types."""
+    return None if facts is None else dataclasses.asdict(facts)
 
 
 def database_dict(report: model.Report) -> Optional[dict[str, Any]]:

@@ -185,7 +185,9 @@ def _provenance(report: model.Report) -> Iterator[str]:
     yield f'- stage {_text(words.STAGES[report.stage])}'
     yield f'- database {_text(words.database(report.database))}'
     yield f'- {_text(tool.name)} {_code(tool.version)}'
-    yield f'- catalog of manila {_code(tool.catalog)}'
+    for release, facts in words.facts(report):
+        of = f'of {_text(release)}: ' if release else ''
+        yield f'- facts {of}{_text(facts)}'
     if report.created is not None:
         yield f'- made {_code(report.created)}'
     if report.excluded:

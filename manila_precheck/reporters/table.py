@@ -139,7 +139,11 @@ class _Table:
         yield 'Database', words.database(report.database)
         tool = report.tool
         yield 'Tool', f'{tool.name} {tool.version}'
-        yield 'Catalog', f'manila {tool.catalog}'
+        for label, (release, facts) in zip(
+            itertools.chain(['Catalog'], itertools.repeat('')),
+            words.facts(report),
+        ):
+            yield label, f'{release}: {facts}' if release else facts
         let_pass = words.let_pass(report)
         if let_pass:
             yield 'Suppressed', let_pass

@@ -141,6 +141,14 @@ REMEDY_LABELS = {
     'policy': 'Write in the policy file:',
 }
 
+# Of a digest, which the report has in full in other places.
+_DIGITS = 12
+_FACTS = {
+    'shipped': 'shipped catalog of {day}',
+    'file': '{path} of {day}, sha256 {sha256}',
+    'environment': 'this environment',
+}
+
 _API = 'cloud administrator, over the API'
 _SHELL = 'operator, on a controller'
 _ACTORS = {
@@ -168,6 +176,32 @@ def target(report: model.Report) -> str:
     return _side(
         report.target_release, report.target_build, report.target_origin
     )
+
+
+def facts(report: model.Report) -> list[tuple[str, str]]:
+    """Return of which release facts are, and where they come from.
+
+    :returns: a pair for each side of the upgrade; one alone, with '' for the
+        release, in a report of an earlier version.
+    """
+    sides = (
+        (report.source_release, report.source_facts),
+        (report.target_release, report.target_facts),
+    )
+    found = [(name, _facts(one)) for name, one in sides if one is not None]
+    # A first install has but one.
+    return list(dict.fromkeys(found)) or [
+        ('', f'manila {report.tool.catalog}')
+    ]
+
+
+def _facts(one: model.Facts) -> str:
+    origin = _FACTS.get(one.origin, one.origin).format(
+        path=one.path,
+        day=(one.made or '').partition('T')[0],
+        sha256=(one.sha256 or '')[:_DIGITS],
+    )
+    return f'manila {one.build}, {origin}'
 
 
 def _side(release: str, build: Optional[str], origin: str) -> str:

@@ -248,6 +248,14 @@ REPORT = model.Report(
     backends=('ceph1', 'evil\x1b</text>', 'netapp1'),
     created='2026-04-01T12:00:00+00:00',
     waiver_until='2026-05-01',
+    source_facts=model.Facts('shipped', '20.0.3', '2026-03-01'),
+    target_facts=model.Facts(
+        'file',
+        '22.1.0.dev7',
+        '2026-03-31T10:00:00Z',
+        '/srv/|<b>\x1b{day}\u5171.json',
+        'e' * 64,
+    ),
 )
 
 #: A run in which nothing was found.

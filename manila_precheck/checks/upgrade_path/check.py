@@ -152,6 +152,11 @@ class UpgradePath(check.Check):
             facts = ctx.catalog.package(release).version
             if build.is_version(facts) or build.text == facts:
                 continue
+            origin = ctx.facts(release)
+            if origin is not None and origin.path is not None:
+                # The metadata in a package of a distribution have no more.
+                if build.version == releases.build(facts).version:
+                    continue
             named = (
                 'is installed here'
                 if build is resolution.known.installed

@@ -11,6 +11,7 @@
 # under the License.
 """What ``catalog list`` and ``catalog diff`` write."""
 
+import hashlib
 import io
 import json
 import os
@@ -416,7 +417,32 @@ class StandInTest(testtools.TestCase):
         (file,) = (
             one for one in report['files'] if one['kind'] == 'source catalog'
         )
-        self.assertEqual(f'{self.path}/18.json', file['path'])
+        path = f'{self.path}/18.json'
+        self.assertEqual(path, file['path'])
+        self.assertEqual(
+            {
+                'origin': 'file',
+                'build': '18.0.1',
+                'made': '2026-11-28T12:00:00Z',
+                'path': path,
+                'sha256': file['sha256'],
+            },
+            report['source_facts'],
+        )
+        with open(path, 'rb') as stream:
+            digest = hashlib.sha256(stream.read()).hexdigest()
+        self.assertEqual(digest, file['sha256'])
+        package = FACTS.package(releases.parse('2025.1'))
+        self.assertEqual(
+            {
+                'origin': 'shipped',
+                'build': package.version,
+                'made': package.built,
+                'path': None,
+                'sha256': None,
+            },
+            report['target_facts'],
+        )
 
     def test_the_target(self):
         _, report, _ = self.main(
@@ -435,7 +461,25 @@ class StandInTest(testtools.TestCase):
             ],
         )
 
-    @ddt.data(('18.0.1', []), ('18.1.0', ['upgrade-path[source#build]']))
+    def test_secrets_in_the_path(self):
+        self.write('password=hunter2.json', json.dumps(test_builds.SMALL))
+        _, report, _ = self.main(
+            '--source-catalog',
+            'DIR/password=hunter2.json',
+            '--target-release',
+            '2025.1',
+        )
+        self.assertEqual(
+            report['files'][0]['path'], report['source_facts']['path']
+        )
+        self.assertNotIn('hunter2', json.dumps(report))
+
+    @ddt.data(
+        ('18.0.1', []),
+        ('1:18.0.1-0ubuntu1~cloud0', []),
+        ('18.1.0', ['upgrade-path[source#build]']),
+        ('1:18.1.0-0ubuntu1~cloud0', ['upgrade-path[source#build]']),
+    )
     @ddt.unpack
     def test_the_build_that_is_named(self, version, expected):
         """What the facts are of is not warned of."""

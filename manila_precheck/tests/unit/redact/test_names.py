@@ -119,6 +119,8 @@ class NamesTest(testtools.TestCase):
                 data={'host': 'ctl1@ceph1#pool', 'binary': 'manila-share'},
             ),
             files=(model.FileRead('/etc/manila/ctl1.conf', '0' * 64),),
+            source_facts=model.Facts('shipped', '20.0.3', '2026-11-28'),
+            target_facts=model.Facts('file', '22.0.1', path='/srv/ctl1.json'),
         )
         hidden = _hidden(report, ['ctl2', 'ctl1'])
         self.assertEqual(
@@ -139,6 +141,10 @@ class NamesTest(testtools.TestCase):
                     },
                 ),
                 files=(model.FileRead('/etc/manila/host-1.conf', '0' * 64),),
+                source_facts=model.Facts('shipped', '20.0.3', '2026-11-28'),
+                target_facts=model.Facts(
+                    'file', '22.0.1', path='/srv/host-1.json'
+                ),
                 redacted_names=True,
             ),
             hidden,

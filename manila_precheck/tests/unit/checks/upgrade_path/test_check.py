@@ -16,6 +16,7 @@ from manila_precheck import model
 from manila_precheck import testing
 from manila_precheck.tests import databases
 from manila_precheck.tests import known_releases
+from manila_precheck.tests.unit.catalog import test_builds
 
 CADENCE = (
     'https://governance.openstack.org/tc/resolutions/'
@@ -325,6 +326,45 @@ class UpgradePathTest(Words, testtools.TestCase):
     )
     def test_the_build_that_the_facts_are_of(self, kwargs):
         self.assertEqual(self.result(), self.run_check(**kwargs))
+
+    @ddt.data('18.0.1', '18.0.1.dev7')
+    def test_a_file_of_just_that_build(self, version):
+        site = self.with_file(version, installed=version)
+        self.assertEqual(self.result(), site)
+
+    @ddt.data(('18.3.0', '18.0.1'), ('18.0.1', '18.0.1.dev7'))
+    @ddt.unpack
+    def test_a_file_of_another_build(self, installed, version):
+        """The shipped facts are of 18.3.0, and the file has its own."""
+        self.assertEqual(
+            self.result(
+                self.build(
+                    'source', '2024.1', installed, 'is installed here', version
+                )
+            ),
+            self.with_file(version, installed=installed),
+        )
+
+    def with_file(self, version, **kwargs):
+        """Return the result with a file of facts about the source."""
+        site = self.useFixture(
+            testing.Site(
+                source='2024.1',
+                target='2025.1',
+                files={
+                    'facts.json': test_builds.changed(
+                        'release', version=version
+                    )
+                },
+                **kwargs,
+            )
+        )
+        ctx = site.context()
+        ctx.conf.set_override(
+            'source_catalog', site.file('facts.json'), group='manila_precheck'
+        )
+        ctx.take_builds()
+        return site.run('upgrade-path', ctx)
 
     def test_another_build_that_is_over(self):
         self.assertEqual(
