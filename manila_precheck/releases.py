@@ -23,19 +23,27 @@ from manila_precheck import exceptions
 @functools.total_ordering
 @dataclasses.dataclass(frozen=True)
 class Release:
-    """One OpenStack release, as manila knows it."""
+    """One OpenStack release, as manila knows it.
 
-    name: str
-    """The series: '2025.1'; before 2023.1 the code name: 'zed'."""
+    Two are equal when they are the same release, of whichever build.
+    """
+
+    name: str = dataclasses.field(compare=False)
+    """The series: '2025.1'; before 2023.1 the code name: 'zed'. In an update
+    from one build of a release to another its build: '20.0.1'."""
 
     major: int
     """Manila's major version: 20 for 2025.1."""
 
-    code_name: str
+    code_name: str = dataclasses.field(compare=False)
     """The word that goes with the series: 'Epoxy'."""
 
-    slurp: bool
+    slurp: bool = dataclasses.field(compare=False)
     """True when operators may skip from this release to the next SLURP."""
+
+    build: str = dataclasses.field(default='', compare=False)
+    """The build whose facts are meant: its version ('20.0.1'), for a file of
+    facts '20.0.1 of FILE'; '' is the one that the catalog has."""
 
     def __lt__(self, other: object) -> bool:
         if not isinstance(other, Release):
@@ -245,13 +253,22 @@ def _was_released(one: Build) -> bool:
         return len(one.numbers) == 1 and one.plain
     if not one.plain:
         return True
-    finals = [
-        version
-        for version in map(build, _FINAL_VERSIONS.split())
-        if version.release == one.release
-    ]
+    assert one.release is not None
+    finals = final_versions(one.release)
     return one.order > finals[-1].order or any(
         one.order == version.order for version in finals
+    )
+
+
+def final_versions(release: Release) -> tuple[Build, ...]:
+    """Return the final versions of a release, oldest first.
+
+    :returns: from its first to the last whose facts the catalog has.
+    """
+    return tuple(
+        version
+        for version in map(build, _FINAL_VERSIONS.split())
+        if version.release == release
     )
 
 
@@ -296,10 +313,19 @@ class Upgrade:
     """What the operator runs now."""
 
     target: Release
-    """What the operator is going to; equal to source on a first install."""
+    """What the operator is going to; equal to source on a first install, and
+    in an update to another build of the release."""
 
     def __str__(self) -> str:
         return f'{self.source} to {self.target}'
+
+    @property
+    def same(self) -> bool:
+        """Say whether source and target are the same build."""
+        return (
+            self.source == self.target
+            and self.source.build == self.target.build
+        )
 
     def crosses(self, release: Release) -> bool:
         """Say whether the upgrade brings what this release introduced."""

@@ -27,6 +27,9 @@ manila_precheck/catalog/data. With --check nothing is written: a unified diff
 between the shipped files and what was read is printed, and the exit code is
 1 when there is one. What is written gets the day, in releases.json.
 
+With --points only what the earlier point releases have otherwise than the
+latest one is read, each in that environment, and written to points.json.
+
 The servers are named by --mysql-url and --postgresql-url, without a database
 (MANILA_PRECHECK_MYSQL_URL and MANILA_PRECHECK_POSTGRESQL_URL in the
 environment); databases whose names start with cat_ are made and dropped.
@@ -91,12 +94,13 @@ def run(command, **kwargs):
 # -- the package -------------------------------------------------------------
 
 
-def package_facts(python, major, folder):
-    """Download the latest point release, and say what it is.
+def package_facts(python, requirement, folder):
+    """Download a version of manila, and say what it is.
 
+    :param requirement: what pip takes it for.
     :raises SystemExit: when the environment holds another version.
     """
-    where = folder / 'download'
+    where = pathlib.Path(tempfile.mkdtemp(dir=folder))
     run(
         [
             python,
@@ -109,7 +113,7 @@ def package_facts(python, major, folder):
             ':all:',
             '-d',
             where,
-            manila_venv.requirement(major),
+            requirement,
         ]
     )
     (wheel,) = list(where.iterdir())
@@ -426,6 +430,56 @@ def joined_keys(table, mysql, postgresql):
     ]
 
 
+# -- the point releases ------------------------------------------------------
+
+
+def extracted(python, folder):
+    """Return what the tool writes of the manila in an environment."""
+    out = folder / 'facts.json'
+    say(run([python, tool(folder), out], cwd=folder).stderr)
+    return json.loads(out.read_text(encoding='utf-8'))
+
+
+def points(release, python, folder):
+    """Return the rows of points.json of a release.
+
+    :param python: of an environment that holds the latest point release; it
+        holds it again afterwards.
+    """
+    last = extracted(python, folder)
+    *earlier, newest = (one.text for one in releases.final_versions(release))
+    rows = []
+    for version in [*earlier, newest]:
+        wanted = f'manila=={version}'
+        run([python, '-m', 'pip', 'install', '-q', '--no-deps', wanted])
+        if version == newest:
+            break
+        header = package_facts(python, wanted, folder)
+        facts = extracted(python, folder)
+        header['requires_python'] = facts['release']['requires_python']
+        rows.append({**header, **builds.differences(facts, last)})
+    return rows
+
+
+def points_text(release, rows):
+    """Return points.json with the rows of one release replaced."""
+    found = {
+        row['version']: row
+        for row in json.loads(
+            (DATA / 'points.json').read_text(encoding='utf-8')
+        )['points']
+        if releases.build(row['version']).release != release
+    }
+    found.update({row['version']: row for row in rows})
+    ordered = sorted(found, key=lambda version: releases.build(version).order)
+    lines = [json.dumps(found[name], sort_keys=True) for name in ordered]
+    text = ',\n  '.join(lines)
+    return (
+        '{\n "format": 1,\n "kind": "points",\n "points": [\n  '
+        f'{text}\n ]\n}}\n'
+    )
+
+
 # -- what a driver needs -----------------------------------------------------
 
 EMC_DRIVER = 'manila.share.drivers.dell_emc.driver.EMCShareDriver'
@@ -453,16 +507,94 @@ def buildable(facts):
 
 
 def shipped(kind):
+    """Return the document of a history file; an empty one of a new kind."""
     path = DATA / f'{kind}.json'
-    if not path.exists():
-        return '', {
-            'format': history.FORMAT,
-            'kind': kind,
-            'releases': {},
-            'entries': {},
-        }
-    text = path.read_text(encoding='utf-8')
-    return text, json.loads(text)
+    if path.exists():
+        return json.loads(path.read_text(encoding='utf-8'))
+    return {
+        'format': history.FORMAT,
+        'kind': kind,
+        'releases': {},
+        'entries': {},
+    }
+
+
+def rebuilt(release, python, args, folder):
+    """Return {kind: the text of its history file} with a release read anew.
+
+    :param python: of an environment that holds its latest point release.
+    """
+    major = release.major
+    header = package_facts(python, manila_venv.requirement(major), folder)
+    facts = extracted(python, folder)
+    done = run([python, NEEDS, json.dumps(buildable(facts))], cwd=folder)
+    say(done.stderr)
+    facts['drivers'] += json.loads(done.stdout)
+    header['requires_python'] = facts['release']['requires_python']
+    named = builds.entries_of(facts)
+    if not args.without_schema:
+        named['schema'] = schema_rows(python, major, args, folder)
+        named['steps'] = step_rows(python, major, args, folder)
+    texts = {}
+    for kind, entries in named.items():
+        document, row = shipped(kind), dict(header)
+        if kind == 'releases':
+            row['built'] = day_of(document, major, args.check)
+        texts[kind] = history.dumps(merged(document, major, row, entries))
+    return texts
+
+
+def merged(document, major, header, entries):
+    """Return a history document with the rows of one release replaced.
+
+    :param document: {'entries', 'format', 'kind', 'releases'}.
+    :param header: of the release: what Package has.
+    :param entries: {name: [row]}, rows without 'releases'.
+    """
+    read = frozenset(map(int, document['releases']))
+    covered = read | {major}
+    # {name: {the facts of a row, as JSON: the majors in which they hold}}
+    found = {}
+    for name, rows in document['entries'].items():
+        for row in rows:
+            facts = {k: row[k] for k in row if k != 'releases'}
+            others = history.majors(row['releases'], read) - {major}
+            if others:
+                text = json.dumps(facts, sort_keys=True)
+                found.setdefault(name, {})[text] = others
+    count = 0
+    for name, rows in entries.items():
+        texts = {json.dumps(row, sort_keys=True) for row in rows}
+        count += len(texts)
+        known = found.setdefault(name, {})
+        for text in texts:
+            known[text] = known.get(text, frozenset()) | {major}
+    return {
+        'format': history.FORMAT,
+        'kind': document['kind'],
+        'releases': {
+            **document['releases'],
+            str(major): {**header, 'count': count},
+        },
+        'entries': {
+            name: _ordered(rows, covered) for name, rows in found.items()
+        },
+    }
+
+
+def _ordered(found, covered):
+    rows = [
+        {**json.loads(facts), 'releases': history.ranges(those, covered)}
+        for facts, those in found.items()
+    ]
+    return sorted(
+        rows,
+        key=lambda row: (
+            row.get('position', 0),
+            min(history.majors(row['releases'], covered)),
+            json.dumps(row, sort_keys=True),
+        ),
+    )
 
 
 def day_of(document, major, check):
@@ -504,12 +636,17 @@ def main():
             'postgresql://postgres:postgres@127.0.0.1',
         ),
     )
+    parser.add_argument(
+        '--points',
+        action='store_true',
+        help='read the earlier point releases, and nothing else; it changes '
+        'the environment for a time',
+    )
     args = parser.parse_args()
     try:
         release = releases.parse(args.release)
     except exceptions.UsageError as exc:
         raise SystemExit(str(exc)) from exc
-    major = release.major
     with tempfile.TemporaryDirectory(prefix='build-catalog-') as name:
         folder = pathlib.Path(name)
         python = manila_venv.create(
@@ -519,29 +656,18 @@ def main():
             args.constraints,
             constrained=True,
         )
-        header = package_facts(python, major, folder)
-        out = folder / 'facts.json'
-        say(run([python, tool(folder), out], cwd=folder).stderr)
-        facts = json.loads(out.read_text(encoding='utf-8'))
-        done = run([python, NEEDS, json.dumps(buildable(facts))], cwd=folder)
-        say(done.stderr)
-        facts['drivers'] += json.loads(done.stdout)
-        header['requires_python'] = facts['release']['requires_python']
-        named = builds.entries_of(facts)
-        if not args.without_schema:
-            named['schema'] = schema_rows(python, major, args, folder)
-            named['steps'] = step_rows(python, major, args, folder)
+        if args.points:
+            rows = points(release, python, folder)
+            texts = {'points': points_text(release, rows)}
+        else:
+            texts = rebuilt(release, python, args, folder)
     changed = False
-    for kind, entries in sorted(named.items()):
-        before, document = shipped(kind)
-        row = dict(header)
-        if kind == 'releases':
-            row['built'] = day_of(document, major, args.check)
-        after = history.dumps(history.merged(document, major, row, entries))
+    for kind, after in sorted(texts.items()):
+        path = DATA / f'{kind}.json'
+        before = path.read_text(encoding='utf-8') if path.exists() else ''
         if before == after:
             continue
         changed = True
-        path = DATA / f'{kind}.json'
         if args.check:
             sys.stdout.writelines(
                 difflib.unified_diff(
@@ -556,7 +682,7 @@ def main():
             path.write_text(after, encoding='utf-8')
             say(f'wrote {path.relative_to(ROOT)}')
     if not changed:
-        say(f'the catalog of manila {major} is as shipped')
+        say(f'the catalog of manila {release.major} is as shipped')
     return 1 if changed and args.check else 0
 
 

@@ -20,10 +20,13 @@ point release of each manila; nothing is opened before it is asked for, and
 each kind of facts is one file. manila itself is never imported.
 """
 
+from collections.abc import Callable
 from collections.abc import Mapping
 import functools
+from typing import Any
 from typing import Optional
 from typing import TYPE_CHECKING
+from typing import TypeVar
 
 from manila_precheck import releases as releases_
 from manila_precheck.catalog import drivers as drivers_
@@ -35,7 +38,9 @@ from manila_precheck.catalog import schema
 from manila_precheck.catalog import steps as steps_
 
 if TYPE_CHECKING:
-    from manila_precheck.catalog import builds
+    from manila_precheck.catalog import builds as builds_
+
+T = TypeVar('T')
 
 
 class Catalog:
@@ -44,31 +49,71 @@ class Catalog:
     when the package data is missing or damaged, with the fix.
     """
 
-    def __init__(self, *stand_ins: 'builds.Build') -> None:
+    def __init__(self, *builds: 'builds_.Build') -> None:
         """Read nothing yet.
 
-        :param stand_ins: each stands for its release, instead of the build
-            whose facts are shipped; of one release at most one.
+        :param builds: files of facts; each stands for its release where its
+            build is asked for, and the last one of a release where no build
+            is.
         """
-        self._stand_ins = stand_ins
-        self._histories: dict[str, history.History] = {}
-        self._options: dict[int, options_.OptionSet] = {}
-        self._policies: dict[int, dict[str, policies_.Policy]] = {}
-        self._drivers: dict[int, dict[str, dict[str, drivers_.Driver]]] = {}
-        self._tables: dict[int, dict[str, schema.Table]] = {}
-        self._chains: dict[int, tuple[schema.Revision, ...]] = {}
-        self._steps: dict[int, dict[str, tuple[steps_.Step, ...]]] = {}
+        self._builds = {build.release.build: build for build in builds}
+        self._histories: dict[tuple[str, str], history.History] = {}
+        self._made: dict[tuple[str, int, str], Any] = {}
+
+    def _shipped(self, kind: str) -> history.History:
+        key = kind, 'shipped'
+        if key not in self._histories:
+            self._histories[key] = history.load(kind)
+        return self._histories[key]
 
     def _history(self, kind: str) -> history.History:
-        if kind not in self._histories:
-            found = history.load(kind)
-            for build in self._stand_ins:
-                # Few runs have one.
-                from manila_precheck.catalog import builds
+        """Return what is known of every release."""
+        if not self._builds:
+            return self._shipped(kind)
+        key = kind, ''
+        if key not in self._histories:
+            # Few runs have one.
+            from manila_precheck.catalog import builds as builds_
 
-                found = builds.overlay(found, build)
-            self._histories[kind] = found
-        return self._histories[kind]
+            found = self._shipped(kind)
+            for build in self._builds.values():
+                found = builds_.overlay(found, build)
+            self._histories[key] = found
+        return self._histories[key]
+
+    def _of(self, kind: str, release: releases_.Release) -> history.History:
+        """Return what is known, with one build standing for its release."""
+        name = release.build
+        if not name or name in self._standing:
+            return self._history(kind)
+        key = kind, name
+        if key not in self._histories:
+            from manila_precheck.catalog import builds as builds_
+
+            shipped = self._shipped(kind)
+            build = self._builds.get(name)
+            self._histories[key] = (
+                builds_.overlay_point(shipped, release)
+                if build is None
+                else builds_.overlay(shipped, build)
+            )
+        return self._histories[key]
+
+    @functools.cached_property
+    def _standing(self) -> frozenset[str]:
+        """The builds that stand for a release where no build is named."""
+        last = {one.release.major: name for name, one in self._builds.items()}
+        return frozenset(last.values())
+
+    def _read(
+        self, name: str, release: releases_.Release, read: Callable[[], T]
+    ) -> T:
+        """Return what was read of a release; read it when it was not."""
+        key = name, release.major, release.build
+        if key not in self._made:
+            self._made[key] = read()
+        made: T = self._made[key]
+        return made
 
     # -- releases ------------------------------------------------------------
 
@@ -78,6 +123,22 @@ class Catalog:
         covered = self._history('releases').covered
         return tuple(r for r in releases_.RELEASES if r.major in covered)
 
+    def latest(self, release: releases_.Release) -> str:
+        """Return the latest version of a release: '22.0.2'.
+
+        When the catalog was built; whatever build is meant.
+        """
+        return self._shipped('releases').package(release).version
+
+    def builds(self, release: releases_.Release) -> tuple[str, ...]:
+        """Return the versions of a release whose own facts are shipped.
+
+        :returns: oldest first: '22.0.0', '22.0.1', '22.0.2'.
+        """
+        from manila_precheck.catalog import builds as builds_
+
+        return (*builds_.points(release), self.latest(release))
+
     def covers(self, release: releases_.Release) -> bool:
         """Say whether the catalog has the facts of a release."""
         return release in self.releases
@@ -85,9 +146,10 @@ class Catalog:
     def package(self, release: releases_.Release) -> history.Package:
         """Return the package on PyPI that the facts were read from.
 
-        Its version is the latest point release when the catalog was built.
+        Its version is the latest point release when the catalog was built,
+        or the build that is meant.
         """
-        return self._history('releases').package(release)
+        return self._of('releases', release).package(release)
 
     @property
     def date(self) -> str:
@@ -100,7 +162,7 @@ class Catalog:
         :returns: {'sqlalchemy': '>=1.4.0'}: names in lower case with dashes,
             sorted; specifiers as the package has them.
         """
-        held = self._history('releases').at(release)
+        held = self._of('releases', release).at(release)
         return {name: rows[0]['requires'] for name, rows in held.items()}
 
     # -- options -------------------------------------------------------------
@@ -111,13 +173,15 @@ class Catalog:
         From the options that manila's modules, its libraries and the plugins
         of keystoneauth register in a real installation of the release.
         """
-        if release.major not in self._options:
-            self._options[release.major] = options_.OptionSet(
+        return self._read(
+            'options',
+            release,
+            lambda: options_.OptionSet(
                 release,
-                self._history('options').at(release),
-                self._history('auth_plugins').at(release),
-            )
-        return self._options[release.major]
+                self._of('options', release).at(release),
+                self._of('auth_plugins', release).at(release),
+            ),
+        )
 
     def option_releases(
         self, name: str, place: str
@@ -165,11 +229,11 @@ class Catalog:
 
         From manila.policies.list_rules() of the release.
         """
-        if release.major not in self._policies:
-            self._policies[release.major] = policies_.read(
-                self._history('policies').at(release)
-            )
-        return self._policies[release.major]
+        return self._read(
+            'policies',
+            release,
+            lambda: policies_.read(self._of('policies', release).at(release)),
+        )
 
     def policy(
         self, release: releases_.Release, name: str
@@ -189,11 +253,11 @@ class Catalog:
         :param kind: one of drivers.KINDS: 'share', 'emc_plugin', 'network',
             'scheduler', 'filter', 'weigher', 'backup', 'console_script', ...
         """
-        if release.major not in self._drivers:
-            self._drivers[release.major] = drivers_.read(
-                self._history('drivers').at(release)
-            )
-        return self._drivers[release.major][kind]
+        return self._read(
+            'drivers',
+            release,
+            lambda: drivers_.read(self._of('drivers', release).at(release)),
+        )[kind]
 
     def drivers(
         self, release: releases_.Release
@@ -247,7 +311,7 @@ class Catalog:
         :param plugin: its emc_share_backend, if any.
         """
         return drivers_.read_needs(
-            self._history('drivers').at(release), driver, plugin
+            self._of('drivers', release).at(release), driver, plugin
         )
 
     def paste(
@@ -257,7 +321,7 @@ class Catalog:
 
         :returns: {'app:apiv2': {'paste.app_factory': 'module:factory'}}.
         """
-        return drivers_.read_paste(self._history('drivers').at(release))
+        return drivers_.read_paste(self._of('drivers', release).at(release))
 
     # -- the database --------------------------------------------------------
 
@@ -265,11 +329,13 @@ class Catalog:
         self, release: releases_.Release
     ) -> tuple[schema.Revision, ...]:
         """Return the migrations of a release, from the first to the head."""
-        if release.major not in self._chains:
-            self._chains[release.major] = schema.read_chain(
-                self._history('revisions').at(release)
-            )
-        return self._chains[release.major]
+        return self._read(
+            'revisions',
+            release,
+            lambda: schema.read_chain(
+                self._of('revisions', release).at(release)
+            ),
+        )
 
     def chain(self, release: releases_.Release) -> tuple[str, ...]:
         """Return the revision ids of a release, from the first to the head."""
@@ -304,11 +370,11 @@ class Catalog:
         PostgreSQL. A revision that is older than 12.0.0 is not in it, and
         one that does nothing neither.
         """
-        if release.major not in self._steps:
-            self._steps[release.major] = steps_.read(
-                self._history('steps').at(release)
-            )
-        return self._steps[release.major]
+        return self._read(
+            'steps',
+            release,
+            lambda: steps_.read(self._history('steps').at(release)),
+        )
 
     def tables(self, release: releases_.Release) -> Mapping[str, schema.Table]:
         """Return the tables that the migrations of a release make.
@@ -318,11 +384,11 @@ class Catalog:
 
         :returns: the tables by name, sorted.
         """
-        if release.major not in self._tables:
-            self._tables[release.major] = schema.read_tables(
-                self._history('schema').at(release)
-            )
-        return self._tables[release.major]
+        return self._read(
+            'schema',
+            release,
+            lambda: schema.read_tables(self._history('schema').at(release)),
+        )
 
     def purge(self, release: releases_.Release, dialect: str) -> purging.Purge:
         """Return what `manila-manage db purge` of a release deletes.

@@ -19,6 +19,7 @@ files, without the releases. Keys may be added within a format; none is
 renamed, removed or retyped.
 """
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 import dataclasses
 import functools
@@ -26,6 +27,7 @@ import io
 import json
 import pkgutil
 from typing import Any
+from typing import Optional
 import zipfile
 
 from manila_precheck import exceptions
@@ -64,7 +66,7 @@ class Build:
     """What the package calls its version: '22.0.1.dev7'."""
 
     release: releases.Release
-    """The release that it is a build of."""
+    """The release that it is a build of, which names this build."""
 
     made: str
     """When the file was made: '2026-11-28T12:00:00Z'."""
@@ -127,7 +129,7 @@ def parse(text: str, path: str) -> Build:
     found = Build(
         path=path,
         version=version,
-        release=release,
+        release=dataclasses.replace(release, build=f'{version} of {path}'),
         made=document['made'],
         said=tuple(document['said']),
         requires_python=document['release']['requires_python'] or '',
@@ -217,43 +219,39 @@ def _try(build: Build) -> None:
 
 def entries_of(facts: dict[str, Any]) -> dict[str, Any]:
     """Return {kind: {name: [row]}} of what the tool has written."""
-    named: dict[str, dict[str, list[history.Row]]] = {
-        kind: {}
-        for kind in (
-            'auth_plugins',
-            'drivers',
-            'options',
-            'policies',
-            'releases',
-            'revisions',
-        )
+    return {
+        'auth_plugins': {
+            plugin['plugin']: _login_options(plugin['options'])
+            for plugin in facts['auth_plugins']
+        },
+        'drivers': _by('name', facts['drivers']),
+        'options': _by('name', map(_known, facts['options'])),
+        'policies': _by('name', facts['policies']),
+        'releases': {
+            name: [{'requires': spec}]
+            for name, spec in facts['release']['requires'].items()
+        },
+        'revisions': _by('revision', facts['revisions']),
     }
 
-    def add(kind: str, name: str, row: history.Row) -> None:
-        named[kind].setdefault(name, []).append(row)
 
-    for row in facts['options']:
-        row = _known(row)
-        add('options', row.pop('name'), row)
-    for plugin in facts['auth_plugins']:
-        if plugin['options'] is None:
-            add('auth_plugins', plugin['plugin'], {'unloadable': True})
-        for row in plugin['options'] or ():
-            add('auth_plugins', plugin['plugin'], _known(row))
-        if plugin['options'] == []:
-            add('auth_plugins', plugin['plugin'], {'no_options': True})
-    for row in facts['policies']:
-        row = dict(row)
-        add('policies', row.pop('name'), row)
-    for row in facts['drivers']:
-        row = dict(row)
-        add('drivers', row.pop('name'), row)
-    for row in facts['revisions']:
-        row = dict(row)
-        add('revisions', row.pop('revision'), row)
-    for name, spec in facts['release']['requires'].items():
-        add('releases', name, {'requires': spec})
-    return named
+def _by(key: str, rows: Iterable[history.Row]) -> dict[str, list[history.Row]]:
+    """Return rows by what one of their keys has, without it."""
+    found: dict[str, list[history.Row]] = {}
+    for row in rows:
+        rest = dict(row)
+        found.setdefault(rest.pop(key), []).append(rest)
+    return found
+
+
+def _login_options(rows: Optional[list[history.Row]]) -> list[history.Row]:
+    """Return the rows of a plugin of keystoneauth.
+
+    :param rows: its options; None for a plugin that does not load.
+    """
+    if rows is None:
+        return [{'unloadable': True}]
+    return [_known(row) for row in rows] or [{'no_options': True}]
 
 
 _OPTION = {*(field.name for field in dataclasses.fields(options.Option)), 'in'}
@@ -299,9 +297,7 @@ def overlay(shipped: history.History, build: Build) -> history.History:
             if kept or (row['kind'] == drivers.PASTE and without_paste):
                 entries.setdefault(name, []).append(row)
     if shipped.kind == 'releases' and not entries:
-        entries = {}
-        for name, row in _rows(shipped, build.release):
-            entries.setdefault(name, []).append(row)
+        entries = _grouped(_rows(shipped, build.release))
     package = shipped.package(build.release)
     header = {
         'version': build.version,
@@ -313,6 +309,79 @@ def overlay(shipped: history.History, build: Build) -> history.History:
     return shipped.replaced(build.release.major, header, entries)
 
 
+def points(release: releases.Release) -> tuple[str, ...]:
+    """Return the earlier versions of a release whose facts are shipped.
+
+    :returns: '22.0.0', '22.0.1', oldest first.
+    """
+    finals = (one.text for one in releases.final_versions(release))
+    return tuple(version for version in finals if version in _points())
+
+
+@dataclasses.dataclass(frozen=True)
+class _Point:
+    """What an earlier version of a release has otherwise than its last."""
+
+    version: str
+    header: history.Row
+    entries: dict[str, dict[str, list[history.Row]]]
+    """{kind: {name: [row]}}, no row for what it does not have."""
+
+
+@functools.cache
+def _points() -> dict[str, _Point]:
+    rows = history.decode(
+        'points', history.read('points'), 1, 'points', _point
+    )
+    return {row.version: row for row in rows}
+
+
+def _point(row: history.Row) -> _Point:
+    header = {k: row[k] for k in row if k not in history.KINDS}
+    entries = {k: row[k] for k in row if k in history.KINDS}
+    return _Point(row['version'], header, entries)
+
+
+def differences(
+    earlier: dict[str, Any], last: dict[str, Any]
+) -> dict[str, dict[str, list[history.Row]]]:
+    """Return what an earlier version of a release has otherwise.
+
+    :param earlier: what the tool has written of it.
+    :param last: what the tool has written of the last version.
+    :returns: {kind: {name: [row]}}, as points.json has it.
+    """
+    found = {}
+    before, after = entries_of(earlier), entries_of(last)
+    for kind in before:
+        names = sorted(before[kind].keys() | after[kind].keys())
+        rows = {
+            name: before[kind].get(name, [])
+            for name in names
+            if before[kind].get(name) != after[kind].get(name)
+        }
+        if rows:
+            found[kind] = rows
+    return found
+
+
+def overlay_point(
+    shipped: history.History, release: releases.Release
+) -> history.History:
+    """Return a history in which an earlier version stands for its release.
+
+    What is not known by version stays as the last one has it: the schema,
+    what each migration does and what a driver cannot do without.
+    """
+    point = _points().get(release.build)
+    if point is None:
+        return shipped
+    entries = _grouped(_rows(shipped, release))
+    entries.update(point.entries.get(shipped.kind, {}))
+    header = {**point.header, 'built': shipped.package(release).built}
+    return shipped.replaced(release.major, header, entries)
+
+
 def _rows(
     shipped: history.History, release: releases.Release
 ) -> Iterator[tuple[str, history.Row]]:
@@ -320,3 +389,12 @@ def _rows(
     for name, rows in shipped.at(release).items():
         for row in rows:
             yield name, {k: row[k] for k in row if k != 'releases'}
+
+
+def _grouped(
+    rows: Iterable[tuple[str, history.Row]],
+) -> dict[str, list[history.Row]]:
+    found: dict[str, list[history.Row]] = {}
+    for name, row in rows:
+        found.setdefault(name, []).append(row)
+    return found

@@ -171,7 +171,7 @@ class History:
         """
         fix = 'reinstall manila-precheck'
         try:
-            self._document = document = json.loads(text)
+            document = json.loads(text)
             self._format = document['format']
             self._entries: dict[str, list[Row]] = document['entries']
             self._releases: dict[str, Row] = document['releases']
@@ -197,16 +197,39 @@ class History:
     ) -> 'History':
         """Return a history with the rows of one release replaced.
 
+        :param major: of the release, which may be a new one.
         :param header: of the release: what Package has.
         :param entries: {name: [row]}, rows without 'releases'.
         """
-        document = merged(self._document, major, header, entries)
-        found = copy.copy(self)
-        found._document = document
-        found._entries = document['entries']
-        found._releases = document['releases']
-        found.covered = frozenset(map(int, document['releases']))
-        return found
+        covered = self.covered | {major}
+
+        @functools.cache
+        def without(text: str) -> str:
+            return ranges(majors(text, self.covered) - {major}, covered)
+
+        found: dict[str, list[Row]] = {}
+        for name, rows in self._entries.items():
+            kept = [
+                {**row, 'releases': without(row['releases'])} for row in rows
+            ]
+            found[name] = [row for row in kept if row['releases']]
+        count = 0
+        for name, rows in entries.items():
+            distinct = [
+                {**row, 'releases': str(major)}
+                for number, row in enumerate(rows)
+                if row not in rows[:number]
+            ]
+            count += len(distinct)
+            found.setdefault(name, []).extend(distinct)
+        made = copy.copy(self)
+        made._entries = {name: found[name] for name in sorted(found)}
+        made._releases = {
+            **self._releases,
+            str(major): {**header, 'count': count},
+        }
+        made.covered = covered
+        return made
 
     def package(self, release: releases.Release) -> Package:
         """Return the package that the facts of a release were read from.
@@ -271,66 +294,6 @@ class History:
     def rows(self, name: str) -> list[Row]:
         """Return every row of one entry, of whatever release."""
         return self._entries.get(name, [])
-
-
-def merged(
-    document: dict[str, Any],
-    major: int,
-    header: Row,
-    entries: dict[str, list[Row]],
-) -> dict[str, Any]:
-    """Return a history document with the rows of one release replaced.
-
-    :param document: {'entries', 'format', 'kind', 'releases'}.
-    :param header: of the release: what Package has.
-    :param entries: {name: [row]}, rows without 'releases'.
-    """
-    read = frozenset(map(int, document['releases']))
-    covered = read | {major}
-    # {name: {the facts of a row, as JSON: the majors in which they hold}}
-    found: dict[str, dict[str, frozenset[int]]] = {}
-    for name, rows in document['entries'].items():
-        for row in rows:
-            facts = {k: row[k] for k in row if k != 'releases'}
-            others = majors(row['releases'], read) - {major}
-            if others:
-                text = json.dumps(facts, sort_keys=True)
-                found.setdefault(name, {})[text] = others
-    count = 0
-    for name, rows in entries.items():
-        texts = {json.dumps(row, sort_keys=True) for row in rows}
-        count += len(texts)
-        known = found.setdefault(name, {})
-        for text in texts:
-            known[text] = known.get(text, frozenset()) | {major}
-    return {
-        'format': FORMAT,
-        'kind': document['kind'],
-        'releases': {
-            **document['releases'],
-            str(major): {**header, 'count': count},
-        },
-        'entries': {
-            name: _ordered(rows, covered) for name, rows in found.items()
-        },
-    }
-
-
-def _ordered(
-    found: dict[str, frozenset[int]], covered: Collection[int]
-) -> list[Row]:
-    rows = [
-        {**json.loads(facts), 'releases': ranges(those, covered)}
-        for facts, those in found.items()
-    ]
-    return sorted(
-        rows,
-        key=lambda row: (
-            row.get('position', 0),
-            min(majors(row['releases'], covered)),
-            json.dumps(row, sort_keys=True),
-        ),
-    )
 
 
 def read(kind: str) -> str:

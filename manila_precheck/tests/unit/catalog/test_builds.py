@@ -152,7 +152,7 @@ class BuildsTest(testtools.TestCase):
         )
         facts = catalog.Catalog(build)
         self.assertEqual(
-            ['of_the_build', 'acme_key'],
+            ['acme_key', 'of_the_build'],
             [one.name for one in facts.options(RELEASE)],
         )
         self.assertEqual(['acme:create'], list(facts.policies(RELEASE)))
@@ -208,7 +208,7 @@ class BuildsTest(testtools.TestCase):
             'item': {'kind': 'integer', 'new': 1},
         }
         build = builds.parse(json.dumps(document), 'x.json')
-        option, _ = catalog.Catalog(build).options(RELEASE)
+        _, option = catalog.Catalog(build).options(RELEASE)
         self.assertEqual(
             options.ValueType('list', options.ValueType('integer')),
             option.type,
@@ -643,4 +643,97 @@ class FormatTest(testtools.TestCase):
             'x.json is not a file that "manila-precheck catalog build" or '
             'catalog.pyz wrote',
             str(exc),
+        )
+
+
+def at(version):
+    """Return the release of a version, of that build."""
+    return dataclasses.replace(releases.parse(version), build=version)
+
+
+@ddt.ddt
+class PointsTest(testtools.TestCase):
+    """The point releases before the last one of a release."""
+
+    @ddt.data(*FACTS.releases)
+    def test_every_final_version_is_known(self, release):
+        finals = tuple(one.text for one in releases.final_versions(release))
+        self.assertEqual(finals, FACTS.builds(release))
+        self.assertEqual(finals[-1], FACTS.latest(release))
+
+    @ddt.data(
+        *(version for r in FACTS.releases for version in FACTS.builds(r))
+    )
+    def test_the_package(self, version):
+        package = FACTS.package(at(version))
+        self.assertEqual(
+            (version, f'manila-{version}-py3-none-any.whl'),
+            (package.version, package.filename),
+        )
+        self.assertRegex(package.sha256, '^[0-9a-f]{64}$')
+        self.assertLess((3, 5), package.least_python)
+
+    @ddt.data(
+        ('netapp_backup_share', '18.0.0 18.0.1 18.1.0'),
+        ('set_zero_reserved_blocks', '21.0.2 21.0.3'),
+    )
+    @ddt.unpack
+    def test_an_option_of_some(self, name, versions):
+        self.assertEqual(
+            versions.split(),
+            [
+                version
+                for version in FACTS.builds(at(versions.split()[0]))
+                if name in {one.name for one in FACTS.options(at(version))}
+            ],
+        )
+
+    def test_the_commands(self):
+        kind = 'console_script'
+        self.assertEqual(
+            {'manila-all'},
+            FACTS.plugins(at('18.2.1'), kind).keys()
+            - FACTS.plugins(at('18.3.0'), kind).keys(),
+        )
+
+    @ddt.data(
+        *(version for r in FACTS.releases for version in FACTS.builds(r)[:-1])
+    )
+    def test_every_fact_can_be_read(self, version):
+        """And what is not of a version is that of the release."""
+        release = at(version)
+        whole = dataclasses.replace(release, build='')
+        known = FACTS.options(release)
+        for one in known:
+            known.find('DEFAULT', one.name)
+        for read in (
+            FACTS.policies,
+            FACTS.drivers,
+            FACTS.paste,
+            FACTS.requirements,
+        ):
+            self.assertLess(2, len(read(release)))
+        self.assertEqual(FACTS.chain(whole), FACTS.chain(release))
+        self.assertIs(FACTS.tables(whole), FACTS.tables(whole))
+        self.assertEqual(FACTS.tables(whole), FACTS.tables(release))
+
+    def test_beside_a_file(self):
+        """A file of a release, and a point release of it."""
+        facts = catalog.Catalog(builds.parse(json.dumps(SMALL), 'x.json'))
+        file = dataclasses.replace(RELEASE, build='18.0.1 of x.json')
+        for release, expected in (
+            (RELEASE, '18.0.1'),
+            (file, '18.0.1'),
+            (at('18.0.1'), '18.0.1'),
+            (at('18.3.0'), '18.3.0'),
+        ):
+            self.assertEqual(expected, facts.package(release).version)
+        names = [
+            {one.name for one in facts.options(release)}
+            for release in (file, at('18.0.1'), at('18.3.0'))
+        ]
+        self.assertEqual({'acme_key', 'of_the_build'}, names[0])
+        self.assertEqual(
+            (True, False),
+            tuple('netapp_backup_share' in found for found in names[1:]),
         )
