@@ -143,8 +143,11 @@ class Context:
     ) -> None:
         self.conf = conf
         self.catalog = catalog
-        self._builds: dict[str, model.FileRead] = {}
-        self._facts: dict[releases.Release, model.Facts] = {}
+        #: The files of facts, by the side that each stands for.
+        self._builds: dict[str, Build] = {}
+        self._build_files: dict[model.FileRead, str] = {}
+        # By the build that a release names.
+        self._facts: dict[str, model.Facts] = {}
         self.now = now
         #: Set when the operator wants to stop; a check that takes long looks
         #: at it and hands over what it has.
@@ -170,10 +173,9 @@ class Context:
 
         :raises SourceUnusable: when one cannot be read.
         :raises CatalogError: when it is none, or of an unknown release.
-        :raises UsageError: when both are of one release, or one of another
-            release than is named beside it.
+        :raises UsageError: when one is of another release than is named
+            beside it.
         """
-        builds: list[Build] = []
         for side in ('source', 'target'):
             path = getattr(self.options, f'{side}_catalog')
             if not path:
@@ -196,26 +198,20 @@ class Context:
                     f'{path} is of manila {build.version} ({build.release}), '
                     f'and {side}_release is {stated}'
                 )
-            if builds and builds[0].release == build.release:
-                raise exceptions.UsageError(
-                    f'{builds[0].path} and {path} are both of '
-                    f'{build.release}; compare them with "manila-precheck '
-                    'catalog diff"'
-                )
-            builds.append(build)
-            self._builds[f'{side} catalog'] = read.read
-            self._facts[build.release] = model.Facts(
+            self._builds[side] = build
+            self._build_files[read.read] = f'{side} catalog'
+            self._facts[build.release.build] = model.Facts(
                 'file', build.version, build.made, path, read.read.sha256
             )
-        if builds:
+        if self._builds:
             from manila_precheck import catalog
 
-            self.catalog = catalog.Catalog(*builds)
+            self.catalog = catalog.Catalog(*self._builds.values())
 
     def facts(self, release: releases.Release) -> Optional[model.Facts]:
         """Return where the facts about a release come from; None: nowhere."""
-        if release in self._facts or not self.catalog.covers(release):
-            return self._facts.get(release)
+        if release.build in self._facts or not self.catalog.covers(release):
+            return self._facts.get(release.build)
         package = self.catalog.package(release)
         return model.Facts('shipped', package.version, package.built)
 
@@ -282,7 +278,7 @@ class Context:
         from manila_precheck.evidence.config import config_reader
 
         return self._lazy.get(
-            f'reader {release}',
+            f'reader {release.major} {release.build}',
             lambda: config_reader.Reader(self.config, self.catalog, release),
         )
 
@@ -411,7 +407,7 @@ class Context:
     @property
     def files(self) -> tuple[model.FileRead, ...]:
         """The files that were read so far."""
-        found = {file: kind for kind, file in self._builds.items()}
+        found = dict(self._build_files)
         for kind in ('config', 'policy', 'paste'):
             source = self._lazy.seen(kind)
             if source is not None:
@@ -545,7 +541,7 @@ class Context:
 
     def _resolve(self) -> resolutions.Resolution:
         at_revision = self._releases_of_database()
-        return resolutions.resolve(
+        found = resolutions.resolve(
             resolutions.Known(
                 self.stage,
                 _stated(self.options.source_release),
@@ -555,6 +551,51 @@ class Context:
                 self._empty(),
                 self.catalog.releases,
                 _vendor_path(self.options.vendor_path),
+            )
+        )
+        source, target = (
+            self._of_build(found.upgrade.source, 'source', found.source_build),
+            self._of_build(found.upgrade.target, 'target', found.target_build),
+        )
+        if found.first_install:
+            source = target
+        elif found.target_assumed and source == target:
+            target = source
+        return dataclasses.replace(
+            found, upgrade=self._named(releases.Upgrade(source, target))
+        )
+
+    def _of_build(
+        self,
+        release: releases.Release,
+        side: str,
+        build: Optional[releases.Build],
+    ) -> releases.Release:
+        """Return a release with the build whose facts there are."""
+        file = self._builds.get(side)
+        if file is not None and file.release == release:
+            return file.release
+        if build is None or not self.catalog.covers(release):
+            return release
+        if build.is_version(self.catalog.package(release).version):
+            return release
+        for version in self.catalog.builds(release):
+            if build.is_version(version):
+                return dataclasses.replace(release, build=version)
+        return release
+
+    def _named(self, upgrade: releases.Upgrade) -> releases.Upgrade:
+        """Return an update within a release with the names of its builds."""
+        sides = upgrade.source, upgrade.target
+        if sides[0] != sides[1] or upgrade.same:
+            return upgrade
+        names = [self.catalog.package(side).version for side in sides]
+        if names[0] == names[1]:
+            names = [side.build or name for side, name in zip(sides, names)]
+        return releases.Upgrade(
+            *(
+                dataclasses.replace(side, name=name, build=side.build or name)
+                for side, name in zip(sides, names)
             )
         )
 

@@ -110,6 +110,7 @@ class Resolution:
             source != target
             or self.first_install
             or self.known.stage is model.Stage.UPGRADED
+            or _is_newer(self.known.installed, self.known.source)
         ):
             return 'target'
         return 'source' if release == source else ''
@@ -211,7 +212,11 @@ def resolve(known: Known) -> Resolution:
         )
     source, source_origin = _source(known)
     migrated = known.stage is model.Stage.UPGRADED and known.at_revision
-    newer = installed is not None and (source is None or installed > source)
+    newer = installed is not None and (
+        source is None
+        or installed > source
+        or _is_newer(known.installed, known.source)
+    )
     base = source or known.every[-2]
     target, target_origin = _first_known(
         (stated, 'option'),
@@ -235,6 +240,22 @@ def _release(
     build: Optional[releases.Build],
 ) -> Optional[releases.Release]:
     return None if build is None else build.release
+
+
+def _is_newer(
+    installed: Optional[releases.Build], stated: Optional[releases.Build]
+) -> bool:
+    """Say whether a later build is installed than an option names.
+
+    Of the same release: what is installed is what the update goes to then.
+    """
+    return (
+        stated is not None
+        and installed is not None
+        and stated.release == installed.release
+        and bool(stated.numbers)
+        and installed.order > stated.order
+    )
 
 
 def _first_install(known: Known) -> bool:

@@ -139,7 +139,7 @@ class Lines:
     ) -> str:
         source, target = self._source.release, self._target.release
         section = now.why is Why.SECTION
-        if source == target:
+        if self._sides.ctx.upgrade.same:
             return (
                 f'nothing in {target} reads section [{setting.section}]'
                 if section

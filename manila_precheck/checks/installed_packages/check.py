@@ -78,7 +78,10 @@ class InstalledPackages(check.Check):
                 'not valid'
             )
         source = ctx.upgrade.source
-        latest = ctx.catalog.package(source).version
+        if source == ctx.upgrade.target and not ctx.upgrade.same:
+            # The update brings them.
+            return
+        latest = ctx.catalog.latest(source)
         if installed.order >= releases.build(latest).order:
             return
         yield model.Finding(

@@ -56,9 +56,12 @@ class UpgradePath(check.Check):
     two versions of it are installed.
 
     The facts about each release come from one build of it, which the report
-    names as the catalog. Differences in another build (a point release, a
+    names as the catalog: the final version that is installed or named, else
+    the last one that the catalog knows. Differences in another build (a
     release candidate, a package of a distribution, local patches) are not
-    checked.
+    checked, unless ``--source-catalog`` or ``--target-catalog`` has its
+    facts. An update from one build of a release to another is checked by
+    what changed between them.
 
     FAILURE: the step is not supported; the finding names the release to go
     to first. If ``schema-revision`` runs too, it reports a database that is
@@ -71,7 +74,8 @@ class UpgradePath(check.Check):
     release; at stage upgraded nothing names the target but the database; the
     build that is installed or named is not that of the catalog; the installed
     manila is neither the source nor the target, or is not known; a vendor
-    supports the step and OpenStack does not. INFO: the target had to be
+    supports the step and OpenStack does not; the target is an older build of
+    the same release. INFO: the target had to be
     assumed, or at stage upgraded the source, which a migrated database does
     not show; source and target are the same release; the database is empty
     and there is nothing to upgrade from.
@@ -113,7 +117,7 @@ class UpgradePath(check.Check):
             return
         yield from self._source(ctx)
         yield from self._vendor_path(resolution)
-        if source == target:
+        if self._is_same(resolution):
             yield model.Finding(
                 model.Severity.INFO,
                 model.Subject('release', 'target'),
@@ -121,6 +125,8 @@ class UpgradePath(check.Check):
                 f'{target}',
                 aspect='same',
             )
+        elif source == target:
+            yield from self._update(ctx)
         elif not (
             resolution.known.leads(source, target) or self._is_told(ctx)
         ):
@@ -128,6 +134,15 @@ class UpgradePath(check.Check):
         with contextlib.suppress(exceptions.SourceNotGiven):
             # One that cannot be read may be another than what is stated.
             ctx.database_as_found  # noqa: B018
+
+    def _is_same(self, resolution: resolutions.Resolution) -> bool:
+        """Say whether source and target are the same build, as far as known.
+
+        Also when the catalog has no facts of one of them.
+        """
+        builds = (resolution.source_build, resolution.target_build)
+        orders = {build.order for build in builds if build is not None}
+        return resolution.upgrade.same and len(orders) < 2
 
     def _is_told(self, ctx: 'context.Context') -> bool:
         """Say whether schema-revision tells of a downgrade."""
@@ -403,6 +418,23 @@ class UpgradePath(check.Check):
             [_CADENCE],
             aspect='vendor-path',
         )
+
+    def _update(self, ctx: 'context.Context') -> Iterable[model.Finding]:
+        """Yield that an update within a release goes back."""
+        source, target = ctx.upgrade.source, ctx.upgrade.target
+        orders = [
+            releases.build(ctx.catalog.package(side).version).order
+            for side in (source, target)
+        ]
+        if orders[1] < orders[0]:
+            yield model.Finding(
+                model.Severity.WARNING,
+                model.Subject('release', 'target'),
+                f'{target} is older than {source}, which runs now; OpenStack '
+                'does not test a downgrade',
+                [model.advice('Correct --target-release.')],
+                data={'source': source.name, 'target': target.name},
+            )
 
     def _unsupported(self, upgrade: releases.Upgrade) -> model.Finding:
         source, target = upgrade.source, upgrade.target
