@@ -613,9 +613,10 @@ def report(
     redactor = ctx.redactor
     return model.Report(
         tool=tool,
-        source_release=resolution.upgrade.source.name,
+        # In an update within a release it may hold the path of a file.
+        source_release=redactor(resolution.upgrade.source.name),
         source_origin=source_origin,
-        target_release=resolution.upgrade.target.name,
+        target_release=redactor(resolution.upgrade.target.name),
         target_origin=target_origin,
         source_build=_text_of(resolution.source_build),
         target_build=_text_of(resolution.target_build),

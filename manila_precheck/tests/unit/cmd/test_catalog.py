@@ -473,6 +473,13 @@ class StandInTest(testtools.TestCase):
             report['files'][0]['path'], report['source_facts']['path']
         )
         self.assertNotIn('hunter2', json.dumps(report))
+        _, report, _ = self.main(
+            '--source-catalog',
+            'DIR/password=hunter2.json',
+            '--target-catalog',
+            'DIR/18.json',
+        )
+        self.assertNotIn('hunter2', json.dumps(report))
 
     def update(self, *words):
         """Return (release of each side, the catalog, findings by key)."""
