@@ -210,15 +210,22 @@ class Catalog:
         Of the options that any covered release marks secret, auth plugins'
         included: emc_nas_password was marked late, and was as secret before.
         """
-        found: set[str] = set()
-        for kind in ('options', 'auth_plugins'):
-            for name, row in self._history(kind).every_row():
-                if row.get('secret'):
-                    found.add(row.get('name', name))
-                    found.update(
-                        old for _, old in row.get('deprecated_names', ())
-                    )
-        return frozenset(found)
+        return options_.secret_names(
+            entry
+            for kind in ('options', 'auth_plugins')
+            for entry in self._shipped(kind).every_row()
+        ).union(self.secrets_of_builds)
+
+    @functools.cached_property
+    def secrets_of_builds(self) -> frozenset[str]:
+        """Those of :attr:`secrets` that files of facts have.
+
+        Of the shipped facts, the name of an option says so; of an option of
+        an out-of-tree driver, only its file does.
+        """
+        return frozenset().union(
+            *(one.secrets for one in self._builds.values())
+        )
 
     # -- policies ------------------------------------------------------------
 
@@ -273,12 +280,29 @@ class Catalog:
         :param path: a class path, as in a back end's section.
         :returns: the driver; for a path that the share manager still maps to
             a new one, a Driver of kind 'share_moved' whose target is the new
-            path; None when manila has no such class: it may be a driver of
-            someone else's.
+            path; None when manila has no such class: it may be out of its
+            tree. A file of facts has those of the packages that it was made
+            with (see :meth:`lacks_class`).
         """
         return self.drivers(release).get(path) or self.plugins(
             release, drivers_.SHARE_MOVED
         ).get(path)
+
+    def lacks_class(
+        self, release: releases_.Release, path: str
+    ) -> Optional[str]:
+        """Return why the build of a release cannot load a class path.
+
+        :returns: in words that go in parentheses; None when that is not
+            known: there is no file of facts, or it was made without the
+            package of the class.
+        """
+        name = release.build
+        for one in self._standing:
+            if not name and self._builds[one].release == release:
+                name = one
+        build = self._builds.get(name)
+        return None if build is None else build.lacks_class(path)
 
     def driver_releases(
         self, name: str, kind: str = drivers_.SHARE

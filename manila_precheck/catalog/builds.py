@@ -21,6 +21,7 @@ renamed, removed or retyped.
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 import dataclasses
 import functools
 import io
@@ -80,6 +81,33 @@ class Build:
     entries: dict[str, dict[str, list[history.Row]]]
     """{kind: {name: [row]}}: a kind that is not in it was not read."""
 
+    out_of_tree: tuple[str, ...]
+    """The packages beside manila that were read as well."""
+
+    unimportable: Mapping[str, str]
+    """{module or package: why it cannot be imported there}."""
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Every option that it marks secret, by all of its names."""
+        return options.secret_names(
+            (name, row)
+            for kind in ('options', 'auth_plugins')
+            for name, rows in self.entries[kind].items()
+            for row in rows
+        )
+
+    def lacks_class(self, path: str) -> Optional[str]:
+        """Return why it cannot load a class, in words; None: not known."""
+        parts = path.split('.')
+        for count in range(1, len(parts)):
+            error = self.unimportable.get('.'.join(parts[:count]))
+            if error is not None:
+                return f'its build cannot import it: {error}'
+        if any(path.startswith(f'{name}.') for name in self.out_of_tree):
+            return 'its build has the package, and no such class'
+        return None
+
 
 def tool() -> bytes:
     """Return the zip application that reads a build: catalog.pyz."""
@@ -134,6 +162,8 @@ def parse(text: str, path: str) -> Build:
         said=tuple(document['said']),
         requires_python=document['release']['requires_python'] or '',
         entries=entries_of(document),
+        out_of_tree=tuple(document.get('out_of_tree', ())),
+        unimportable=document.get('unimportable', {}),
     )
     try:
         _try(found)

@@ -93,6 +93,10 @@ class Driver:
     internal: bool = False
     """A base class, or one that only another driver can build."""
 
+    lacks: tuple[str, ...] = ()
+    """The Python modules that an out-of-tree driver imports and that the
+    environment of the build does not have, sorted."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Need:
@@ -146,6 +150,7 @@ def read(
                     modes=tuple(row.get('modes', ())),
                     deprecated=row.get('deprecated', False),
                     internal=row.get('internal', False),
+                    lacks=tuple(row.get('lacks', ())),
                 )
     return found
 

@@ -228,6 +228,19 @@ def option(name: str, row: history.Row) -> Option:
     )
 
 
+def secret_names(rows: Iterable[tuple[str, history.Row]]) -> frozenset[str]:
+    """Return the names, old ones too, of what rows mark as a secret.
+
+    :param rows: of options.json or auth_plugins.json, with their entries.
+    """
+    found: set[str] = set()
+    for name, row in rows:
+        if row.get('secret'):
+            found.add(row.get('name', name))
+            found.update(old for _, old in row.get('deprecated_names', ()))
+    return frozenset(found)
+
+
 class AuthPlugin:
     """The options that a keystoneauth plugin adds to its section.
 

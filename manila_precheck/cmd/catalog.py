@@ -157,7 +157,8 @@ def catalog_build(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         tool = os.path.join(folder, 'catalog.pyz')
         with open(tool, 'wb') as stream:
             stream.write(builds.tool())
-        done = programs.run([python, '-I', '-B', tool, '-'], _SECONDS)
+        also = [f'--also={package}' for package in args.also]
+        done = programs.run([python, '-I', '-B', tool, '-', *also], _SECONDS)
     if done.code:
         reason = (done.stderr.strip().splitlines() or ['it says nothing'])[-1]
         raise exceptions.SourceUnusable(

@@ -379,6 +379,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar='FILE',
         help='the file to write',
     )
+    one.add_argument(
+        '--also',
+        action='append',
+        default=[],
+        metavar='PACKAGE',
+        help='a package of drivers beside manila, as it is imported or '
+        'installed; repeatable. Packages with entry points of manila are '
+        'found without it',
+    )
     _leaf(one, _verb('catalog', 'catalog_build'))
     return parser
 

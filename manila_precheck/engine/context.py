@@ -250,7 +250,9 @@ class Context:
         return self._lazy.get('config', self._make_config)
 
     def _make_config(self) -> config_source.ConfigFiles:
-        files = config_source.read(self.locations)
+        files = config_source.read(
+            self.locations, secret_names=self.catalog.secrets_of_builds
+        )
         opened = self._sources(files, lambda: self._may_be_asked(files))
         return files.with_sources(opened) if opened else files
 

@@ -140,7 +140,7 @@ class PasteFile(NamedTuple):
         return frozenset(
             v.text
             for v in values
-            if v.text and config_files.ConfigFiles.is_secret(v.name)
+            if v.text and config_files.is_secret_name(v.name)
         ).union(*(redact_secrets.within(value.text) for value in values))
 
     def section(self, title: str) -> Optional[Section]:

@@ -25,10 +25,11 @@ A module imports only from the lines below its own::
 
     __main__
     option_rows
-    ownership
+    ownership | missing_imports
     classes | share_drivers | sites | references | registrations
+    policies
     libraries
-    option | sources | package | policies | schema
+    option | sources | package | schema | out_of_tree
     host
 """
 
@@ -40,9 +41,17 @@ KIND = 'manila-build'
 
 #: What was said: it is in the file as well.
 said = []
+#: {module: why it cannot be imported}: in the file as well.
+unimportable = {}
 
 
 def say(text):
     """Print on standard error."""
     said.append(text)
     print(text, file=sys.stderr)
+
+
+def cannot_import(name, exc):
+    """Say that a module, or a package, is not there to be read."""
+    unimportable[name] = f'{type(exc).__name__}: {exc}'
+    say(f'not importable: {name}: {unimportable[name]}')

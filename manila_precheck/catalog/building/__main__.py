@@ -12,7 +12,7 @@
 
 """Write the facts of the manila that is installed beside it to a file.
 
-    python3 catalog.pyz OUTPUT
+    python3 catalog.pyz OUTPUT [--also PACKAGE]...
 
 OUTPUT becomes one JSON object; '-' is standard output. With --schema URL it is
 the schema of a database, SQLAlchemy's URL.
@@ -28,7 +28,9 @@ from manila_precheck.catalog import building
 from manila_precheck.catalog.building import classes
 from manila_precheck.catalog.building import host
 from manila_precheck.catalog.building import libraries
+from manila_precheck.catalog.building import missing_imports
 from manila_precheck.catalog.building import option_rows
+from manila_precheck.catalog.building import out_of_tree
 from manila_precheck.catalog.building import package
 from manila_precheck.catalog.building import policies
 from manila_precheck.catalog.building import registrations
@@ -37,8 +39,12 @@ from manila_precheck.catalog.building import share_drivers
 from manila_precheck.catalog.building import sources
 
 
-def extract():
-    """Return the facts of the release."""
+def extract(also):
+    """Return the facts of the release.
+
+    :param also: packages beside manila that a person names.
+    """
+    packages = out_of_tree.packages(also)
     host.stand_in()
     watch = registrations.Registrations()
     # Before drivers are imported: some register required options.
@@ -49,7 +55,7 @@ def extract():
         default_config_files=[],
         default_config_dirs=[],
     )
-    modules = sources.load()
+    modules = sources.load(packages)
     registrations.prepare_libraries(watch.cfg)
     listed = registrations.listed_options()
     options = option_rows.option_rows(modules, watch, listed)
@@ -63,13 +69,16 @@ def extract():
     drivers += classes.class_facts(
         modules, options, {row['name'] for row in drivers}
     )
+    missing_imports.add(drivers, modules)
     return {
         'release': package.release_facts(),
         'options': options,
         'auth_plugins': libraries.auth_plugin_facts(),
-        'policies': policies.policy_facts(),
+        'policies': policies.policy_facts(modules),
         'drivers': sorted(drivers, key=lambda row: (row['kind'], row['name'])),
         'revisions': schema.revision_facts(),
+        'out_of_tree': packages,
+        'unimportable': building.unimportable,
     }
 
 
@@ -80,6 +89,15 @@ def main():
         'installed to a file, for manila-precheck.',
     )
     parser.add_argument('output', help="a file; '-' is standard output")
+    parser.add_argument(
+        '--also',
+        action='append',
+        default=[],
+        metavar='PACKAGE',
+        help='a package of drivers beside manila, as it is imported or '
+        'installed; repeatable. Packages with entry points of manila are '
+        'found without it',
+    )
     parser.add_argument('--schema', metavar='URL', help=argparse.SUPPRESS)
     args = parser.parse_args()
     # What libraries print must not get into the facts.
@@ -94,7 +112,7 @@ def main():
             'kind': building.KIND,
             'made': now.strftime('%Y-%m-%dT%H:%M:%SZ'),
             'python': platform.python_version(),
-            **extract(),
+            **extract(args.also),
             'said': building.said,
         }
     text = json.dumps(facts, indent=1, sort_keys=True)

@@ -17,11 +17,10 @@ such class, and tells the base of its like.
 """
 
 import importlib
-import importlib.util
 import inspect
 import re
 
-from manila_precheck.catalog.building import package
+from manila_precheck.catalog.building import libraries
 from manila_precheck.catalog.building import sources
 
 # The other kinds of class that an option names, by kind: in which modules
@@ -51,10 +50,11 @@ KINDS = {
 def of_kind(modules, kind):
     """Return {path: class} of one of KINDS."""
     prefix, holder, base = KINDS[kind]
-    if not importlib.util.find_spec(holder):
+    if holder not in modules:
         return {}
-    module = importlib.import_module(holder)
-    return sources.subclasses_in(modules, prefix, getattr(module, base))
+    return sources.subclasses_in(
+        modules, prefix, modules[holder].globals[base]
+    )
 
 
 def named_class_facts(modules):
@@ -67,14 +67,14 @@ def named_class_facts(modules):
     for kind in ('filter', 'weigher'):
         rows.extend(
             {'kind': kind, 'name': name, 'target': target.replace(':', '.')}
-            for name, target in package.entry_points(
+            for name, target in libraries.named(
                 f'manila.scheduler.{kind}s'
             ).items()
         )
-    manager = importlib.import_module('manila.scheduler.manager')
+    moved = sources.value_in(modules, 'manila.scheduler.manager', 'MAPPING')
     rows.extend(
         {'kind': 'scheduler_moved', 'name': old, 'target': new}
-        for old, new in getattr(manager, 'MAPPING', {}).items()
+        for old, new in (moved or {}).items()
     )
     return rows
 
@@ -122,8 +122,7 @@ def class_facts(modules, options, known):
                 and (
                     any(issubclass(value, root) for root in roots)
                     or (
-                        module.name.startswith(sources.DRIVERS)
-                        and 'Helper' in name
+                        sources.holds_drivers(module.name) and 'Helper' in name
                     )
                 )
             ):
@@ -132,7 +131,7 @@ def class_facts(modules, options, known):
 
 
 def paths_in(default):
-    """Return the paths of manila that a default holds."""
+    """Return the dotted paths that a default holds."""
     if isinstance(default, dict):
         return {path for item in default.values() for path in paths_in(item)}
     if isinstance(default, list):
@@ -140,7 +139,7 @@ def paths_in(default):
     if not isinstance(default, str):
         return set()
     path = default.rpartition('=')[2]
-    return {path} if re.match(r'^manila(\.\w+)+$', path) else set()
+    return {path} if re.match(r'^[a-z]\w*(\.\w+)+$', path) else set()
 
 
 def root_of(cls):
@@ -148,7 +147,7 @@ def root_of(cls):
     found = cls
     for base in cls.__mro__:
         if (
-            base.__module__.startswith('manila.')
+            sources.is_read(base.__module__)
             and base.__module__ not in GENERAL_BASES
         ):
             found = base

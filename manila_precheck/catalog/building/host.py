@@ -80,5 +80,8 @@ def is_of_the_host(value):
         return value and value % PROCESSORS == 0
     if not isinstance(value, str):
         return False
-    marks = (HOST, ADDRESS, ADDRESS6, HOME, TEMPORARY, PROCESS, sys.prefix)
+    marks = [HOST, ADDRESS, ADDRESS6, HOME, TEMPORARY, PROCESS]
+    if sys.prefix != sys.base_prefix:
+        # Without a virtual environment it is /usr, as on every host.
+        marks.append(sys.prefix)
     return any(mark in value for mark in marks)

@@ -34,6 +34,11 @@ def points(group):
     return list(found.get(group, ()))
 
 
+def named(group):
+    """Return {name: value} of a group that manila loads, whoever has them."""
+    return {point.name: point.value for point in points(group)}
+
+
 # What a URL or a driver of the notifications may name comes from libraries,
 # and so from the upper constraints of the release.
 LIBRARY_POINTS = (

@@ -169,7 +169,7 @@ def option_rows(modules, watch, listed):
     add_listed(collector, listed)
     owners.resolve(collector.rows.values())
     reads = sources.global_reads(modules)
-    internal = share_drivers.netapp_built()
+    internal = share_drivers.netapp_built(modules)
     out = {}
     for found in collector.rows.values():
         for row in rows_of(found, reads, internal):

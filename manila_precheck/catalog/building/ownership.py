@@ -45,7 +45,9 @@ class Owners:
 
         :returns: None, or the module of a driver: see resolve().
         """
-        if not module.startswith((sources.DRIVERS, sources.TESTS)):
+        if not (
+            sources.holds_drivers(module) or module.startswith(sources.TESTS)
+        ):
             return None
         return 'drivers', f'@{module}'
 
@@ -67,9 +69,7 @@ class Owners:
             and site.scope == 'ShareDriver'
         ):
             return [None]
-        if id(site) not in self.owned and site.module.startswith(
-            sources.DRIVERS
-        ):
+        if id(site) not in self.owned and sources.holds_drivers(site.module):
             building.say(f'no driver leads to {site.module}:{site.scope}')
         return owned
 

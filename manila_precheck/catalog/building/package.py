@@ -71,7 +71,8 @@ def command_facts():
 
 def shipped_paste():
     for file in importlib.metadata.distribution('manila').files or ():
-        if file.name == 'api-paste.ini':
+        # The list of an egg-info is that of the source, not what is installed.
+        if file.name == 'api-paste.ini' and os.path.exists(file.locate()):
             return file.locate()
     path = os.path.join(sys.prefix, 'etc', 'manila', 'api-paste.ini')
     return path if os.path.exists(path) else None

@@ -10,15 +10,47 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The rules of manila.policies."""
+"""The rules of manila.policies, and of packages beside manila."""
+
+from manila_precheck.catalog import building
+from manila_precheck.catalog.building import libraries
+from manila_precheck.catalog.building import out_of_tree
+from manila_precheck.catalog.building import sources
 
 
-def policy_facts():
-    """Describe every rule that manila registers."""
+def rules(modules):
+    """Return every rule by its name; of two, the one that manila has."""
     from manila import policies
 
+    found = {rule.name: rule for rule in out_of_tree_rules(modules)}
+    found.update((rule.name, rule) for rule in policies.list_rules())
+    return found
+
+
+def out_of_tree_rules(modules):
+    """Yield the rules of packages beside manila: listed, or in a module."""
+    from oslo_policy import policy
+
+    for point in libraries.points('oslo.policy.policies'):
+        if sources.is_out_of_tree(out_of_tree.module_of(point)):
+            try:
+                yield from point.load()()
+            except Exception as exc:
+                building.say(
+                    f'policies of {point.value}: {type(exc).__name__}: {exc}'
+                )
+    for module in modules.values():
+        if sources.is_out_of_tree(module.name):
+            for value in module.globals.values():
+                for item in value if type(value) in (list, tuple) else [value]:
+                    if isinstance(item, policy.RuleDefault):
+                        yield item
+
+
+def policy_facts(modules):
+    """Describe every rule that manila registers, or a package beside it."""
     rows = []
-    for rule in policies.list_rules():
+    for rule in rules(modules).values():
         row = {'name': rule.name, 'check': rule.check_str}
         scopes = getattr(rule, 'scope_types', None)
         if scopes:

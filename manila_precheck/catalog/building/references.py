@@ -82,7 +82,7 @@ class References:
         return set()
 
     def target(self, module_name, name):
-        if not module_name.startswith(sources.DRIVERS):
+        if not sources.holds_drivers(module_name):
             return set()
         module = self.modules.get(module_name)
         if module is None:
@@ -140,7 +140,10 @@ def import_closure(modules):
     """Map each module of drivers to the driver modules it imports."""
     direct = {}
     for module in modules.values():
-        if not module.name.startswith((sources.DRIVERS, sources.TESTS)):
+        if not (
+            sources.holds_drivers(module.name)
+            or module.name.startswith(sources.TESTS)
+        ):
             continue
         found = set()
         for part in ast.walk(module.tree):
@@ -160,12 +163,12 @@ def import_closure(modules):
                 package = module.globals.get('__package__') or ''
                 names = [part.value, f'{package}.{part.value}']
             for name in names:
-                while name.startswith(sources.DRIVERS.rstrip('.')):
+                while sources.holds_drivers(name + '.'):
                     if name in modules:
                         found.add(name)
                     name = name.rpartition('.')[0]
         name = module.name.rpartition('.')[0]
-        while name.startswith(sources.DRIVERS):
+        while sources.holds_drivers(name):
             found.add(name)
             name = name.rpartition('.')[0]
         direct[module.name] = found

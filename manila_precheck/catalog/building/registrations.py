@@ -22,6 +22,8 @@ import inspect
 
 from manila_precheck.catalog import building
 from manila_precheck.catalog.building import libraries
+from manila_precheck.catalog.building import out_of_tree
+from manila_precheck.catalog.building import sources
 
 # What etc/oslo-config-generator/manila.conf of the releases names, and the
 # libraries whose options manila's services register without naming them.
@@ -89,11 +91,11 @@ class Registrations:
         return ''
 
     def manila_caller(self):
-        """Return the module of manila whose import this happens in."""
+        """Return the module that is read whose import this happens in."""
         frame = inspect.currentframe()
         while frame:
             name = frame.f_globals.get('__name__', '')
-            if name.startswith('manila.') or name == 'manila':
+            if sources.is_read(name):
                 return name
             frame = frame.f_back
         return ''
@@ -224,9 +226,42 @@ def listed_options():
     names = [name for name in NAMESPACES if name in known]
     if not importlib.util.find_spec('manila.keymgr'):
         names = [name for name in names if name != 'castellan.config']
+    try:
+        listings = generator._list_opts(names)
+    except Exception:
+        # One that cannot be loaded takes the others with it.
+        listings = [
+            listing
+            for name in names
+            for listing in listings_of(generator, name)
+        ]
     rows = []
-    for namespace, listing in generator._list_opts(names):
+    for namespace, listing in listings:
         for group, opts in listing:
             group = getattr(group, 'name', group) or 'DEFAULT'
             rows.extend((namespace, group, opt) for opt in opts)
+    for point in libraries.points('oslo.config.opts'):
+        if sources.is_out_of_tree(out_of_tree.module_of(point)):
+            rows.extend(listed_out_of_tree(point))
+    return rows
+
+
+def listings_of(generator, namespace):
+    """Return what the sample generator has of one namespace."""
+    try:
+        return generator._list_opts([namespace])
+    except Exception as exc:
+        building.say(f'options of {namespace}: {type(exc).__name__}: {exc}')
+        return []
+
+
+def listed_out_of_tree(point):
+    """Return what a package beside manila lists, as if manila did."""
+    rows = []
+    try:
+        for group, opts in point.load()():
+            group = getattr(group, 'name', group) or 'DEFAULT'
+            rows.extend(('manila', group, opt) for opt in opts)
+    except Exception as exc:
+        building.say(f'options of {point.value}: {type(exc).__name__}: {exc}')
     return rows

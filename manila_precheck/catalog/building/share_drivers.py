@@ -20,10 +20,13 @@ import ast
 import importlib
 import re
 
-from manila_precheck.catalog.building import package
+from manila_precheck.catalog import building
+from manila_precheck.catalog.building import libraries
 from manila_precheck.catalog.building import sources
 
+EMC = 'manila.share.drivers.dell_emc.driver'
 EMC_PLUGINS = 'manila.share.drivers.dell_emc.plugins'
+NETAPP = 'manila.share.drivers.netapp.common'
 
 
 def find(modules):
@@ -37,8 +40,9 @@ def find(modules):
         for cls in found.values()
         for base in cls.__mro__[1:]
     }
-    common = importlib.import_module('manila.share.drivers.netapp.common')
-    found[sources.dotted(common.NetAppDriver)] = common.NetAppDriver
+    unified = sources.value_in(modules, NETAPP, 'NetAppDriver')
+    if unified is not None:
+        found[sources.dotted(unified)] = unified
     return found, bases
 
 
@@ -94,9 +98,12 @@ def literal_modes(node):
 def emc_plugins():
     """Return {name: class} of what emc_share_backend may name."""
     plugins = {}
-    for name, target in package.entry_points(EMC_PLUGINS).items():
+    for name, target in libraries.named(EMC_PLUGINS).items():
         module, _, attr = target.partition(':')
-        plugins[name] = getattr(importlib.import_module(module), attr)
+        try:
+            plugins[name] = getattr(importlib.import_module(module), attr)
+        except Exception as exc:
+            building.say(f'plugin {name}: {type(exc).__name__}: {exc}')
     return plugins
 
 
@@ -146,29 +153,32 @@ def says_deprecated(module, scope):
     return False
 
 
-def netapp_built():
+def netapp_families(modules):
+    """Return what NetAppDriver builds: {mode: path} of each family."""
+    name = 'NETAPP_UNIFIED_DRIVER_REGISTRY'
+    return (sources.value_in(modules, NETAPP, name) or {}).values()
+
+
+def netapp_built(modules):
     """Return the classes that only NetAppDriver itself builds."""
-    common = importlib.import_module('manila.share.drivers.netapp.common')
-    return {
-        path
-        for family in common.NETAPP_UNIFIED_DRIVER_REGISTRY.values()
-        for path in family.values()
-    }
+    return {path for one in netapp_families(modules) for path in one.values()}
 
 
-def netapp_modes(cls):
-    common = importlib.import_module(cls.__module__)
-    modes = set()
-    for family in common.NETAPP_UNIFIED_DRIVER_REGISTRY.values():
-        for mode in family:
-            modes.add(mode == common.MULTI_SVM)
-    return sorted(modes)
+def netapp_modes(modules):
+    servers = sources.value_in(modules, NETAPP, 'MULTI_SVM')
+    return sorted(
+        {mode == servers for one in netapp_families(modules) for mode in one}
+    )
+
+
+def emc_code(modules):
+    """Return every node of the driver that loads the plugins of Dell EMC."""
+    return ast.walk(modules[EMC].tree) if EMC in modules else ()
 
 
 def plugin_deprecated(name, modules):
     """Say whether the EMC driver logs that this plugin is deprecated."""
-    module = modules['manila.share.drivers.dell_emc.driver']
-    for part in ast.walk(module.tree):
+    for part in emc_code(modules):
         if not (
             isinstance(part, ast.If) and isinstance(part.test, ast.Compare)
         ):
@@ -192,8 +202,7 @@ def plugin_deprecated(name, modules):
 def emc_aliases(modules):
     """Return the values of emc_share_backend that the driver replaces."""
     found = {}
-    module = modules['manila.share.drivers.dell_emc.driver']
-    for part in ast.walk(module.tree):
+    for part in emc_code(modules):
         if not (
             isinstance(part, ast.If)
             and isinstance(part.test, ast.Compare)
@@ -231,12 +240,12 @@ def share_driver_facts(modules):
         rows.append(row)
 
     classes, bases = find(modules)
-    built = netapp_built()
+    built = netapp_built(modules)
     for path, cls in classes.items():
         modes = modes_of_class(cls, modules)
         internal = path in built or (path in bases and modes is None)
         if path.endswith('.netapp.common.NetAppDriver'):
-            modes = netapp_modes(cls)
+            modes = netapp_modes(modules)
         add(
             'share',
             path,
@@ -244,10 +253,10 @@ def share_driver_facts(modules):
             internal=internal,
             deprecated=says_deprecated(modules[cls.__module__], cls.__name__),
         )
-    mapping = importlib.import_module('manila.share.manager').MAPPING
-    for old, new in mapping.items():
+    moved = sources.value_in(modules, 'manila.share.manager', 'MAPPING')
+    for old, new in (moved or {}).items():
         add('share_moved', old, target=new)
-    targets = package.entry_points(EMC_PLUGINS)
+    targets = libraries.named(EMC_PLUGINS)
     for name, cls in emc_plugins().items():
         add(
             'emc_plugin',

@@ -17,6 +17,7 @@ arguments stand for in the module.
 """
 
 import ast
+import inspect
 
 from manila_precheck.catalog import building
 
@@ -41,8 +42,11 @@ def flat_opts(value):
     return []
 
 
-def group_of_call(module, call, position):
-    """Say in which kind of section a register call puts its options."""
+def group_of_call(module, scope, call, position):
+    """Say in which kind of section a register call puts its options.
+
+    :param scope: the class or function of the module with the call.
+    """
     node = None
     for keyword in call.keywords:
         if keyword.arg == 'group':
@@ -57,12 +61,20 @@ def group_of_call(module, call, position):
     text = ast.dump(node)
     if "'profile'" in text:
         return '<binding_profile>'
-    if module.name.startswith('manila.network'):
+    if module.name.startswith('manila.network') or is_network(module, scope):
         return '<network>'
     if module.name == 'manila.share.drivers_private_data':
         return '<backend>'
     building.say(f'group not understood in {module.name}: {ast.dump(node)}')
     return None
+
+
+def is_network(module, scope):
+    """Say whether a class is a network plugin of a package beside manila."""
+    from manila import network
+
+    value = module.globals.get(scope)
+    return inspect.isclass(value) and issubclass(value, network.NetworkBaseAPI)
 
 
 def find(modules):
@@ -96,7 +108,7 @@ def sites_of_call(module, scope, call):
     elif name in ('register_opts', 'register_opt') and call.args:
         if module.name == 'manila.share.configuration':
             return []
-        where = group_of_call(module, call, 1)
+        where = group_of_call(module, scope, call, 1)
         if where:
             out.append((where, call.args[0]))
     elif name in (

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The modules of manila: imported, and parsed.
+"""The modules of manila, and of packages beside it: imported, and parsed.
 
 Every fact that is found in the source of manila is found in these, and so are
 the classes that are told by their bases.
@@ -37,6 +37,31 @@ SKIPPED_MODULES = re.compile(
     r'|db\.migrations\.alembic\.(env$|versions\.)|wsgi\.(api|wsgi)$'
     r'|cmd(\.|$))'
 )
+# Of a package beside manila: a command runs when it is imported.
+SKIPPED_OUT_OF_TREE = re.compile(r'\.(tests?|__main__|cmd|setup)(\.|$)')
+
+#: The packages beside manila that are read as well: see load().
+out_of_tree = []
+
+
+def is_out_of_tree(name):
+    """Say whether a module is of a package beside manila that is read."""
+    return any(
+        name == package or name.startswith(package + '.')
+        for package in out_of_tree
+    )
+
+
+def holds_drivers(name):
+    """Say whether a module is one of those that have share drivers."""
+    return name.startswith(DRIVERS) or is_out_of_tree(name)
+
+
+def is_read(name):
+    """Say whether a module is manila's, or of a package that is read."""
+    return (
+        name == 'manila' or name.startswith('manila.') or is_out_of_tree(name)
+    )
 
 
 class Module:
@@ -65,28 +90,45 @@ class Module:
             return None
 
 
-def load():
-    """Import every module of manila but tests, commands, migrations."""
+def load(packages):
+    """Import every module of manila but tests, commands, migrations.
+
+    :param packages: beside manila, to be read as well, by their names.
+    :returns: {name: Module}.
+    """
     import manila
 
-    names = [
-        info.name
-        for info in pkgutil.walk_packages(
-            manila.__path__, 'manila.', onerror=lambda name: None
-        )
-        if not SKIPPED_MODULES.match(info.name)
-    ]
     stub_the_test_packages(manila.__path__[0])
     modules = {}
+    load_below('manila', manila.__path__, SKIPPED_MODULES, modules)
     # A distribution may leave the tests out, and the dummy driver with them.
-    for name in [*names, 'manila.tests.share.drivers.dummy']:
-        try:
-            modules[name] = Module(name, importlib.import_module(name))
-        except Exception as exc:
-            building.say(
-                f'not importable: {name}: {type(exc).__name__}: {exc}'
-            )
+    load_one('manila.tests.share.drivers.dummy', modules)
+    out_of_tree.extend(packages)
+    for name in packages:
+        module = load_one(name, modules)
+        paths = getattr(module, '__path__', ())
+        load_below(name, paths, SKIPPED_OUT_OF_TREE, modules)
     return modules
+
+
+def load_below(package, paths, skipped, modules):
+    """Import every module of a package, at any depth, into a dict."""
+    for info in pkgutil.iter_modules(paths, package + '.'):
+        if not skipped.search(info.name) and info.name not in modules:
+            module = load_one(info.name, modules)
+            if info.ispkg and module is not None:
+                load_below(info.name, module.__path__, skipped, modules)
+
+
+def load_one(name, modules):
+    """Import a module into a dict, and return it; None: it cannot be."""
+    try:
+        module = importlib.import_module(name)
+        modules[name] = Module(name, module)
+    except (Exception, SystemExit) as exc:
+        building.cannot_import(name, exc)
+        return None
+    return module
 
 
 def stub_the_test_packages(root):
@@ -100,6 +142,12 @@ def stub_the_test_packages(root):
         sys.modules[name] = package
 
 
+def value_in(modules, name, attribute):
+    """Return what a module calls by a name; None when it has no such."""
+    module = modules.get(name)
+    return None if module is None else module.globals.get(attribute)
+
+
 def dotted(cls):
     return f'{cls.__module__}.{cls.__name__}'
 
@@ -109,17 +157,19 @@ def bases_of(cls):
         (base.__module__, base.__name__)
         for base in cls.__mro__
         if base.__module__.startswith('manila.')
+        or is_out_of_tree(base.__module__)
     ]
 
 
 def subclasses_in(modules, prefix, base):
     """Return {path: class} of those that modules define.
 
-    :param prefix: with what the name of such a module starts, or a tuple.
+    :param prefix: with what the name of such a module of manila starts, or a
+        tuple; a package beside manila may have them anywhere.
     """
     found = {}
     for module in modules.values():
-        if not module.name.startswith(prefix):
+        if not (module.name.startswith(prefix) or is_out_of_tree(module.name)):
             continue
         for name in module.nodes:
             value = module.globals.get(name)

@@ -76,7 +76,8 @@ def _one_slip(text: str, word: str) -> bool:
 
 
 @functools.cache
-def _is_secret(name: str) -> bool:
+def is_secret_name(name: str) -> bool:
+    """Say whether the name of an option says that its value is a secret."""
     if _SECRET_NAME.search(name) or _URL_NAME.search(name):
         return True
     return any(
@@ -186,6 +187,7 @@ class ConfigFiles:
         parsed: Iterable[ini_lines.ParsedFile],
         search_path: Iterable[str] = (),
         sources: Iterable[Source] = (),
+        secret_names: frozenset[str] = frozenset(),
     ) -> None:
         """Keep the facts of the files.
 
@@ -194,8 +196,11 @@ class ConfigFiles:
             files (policies, api-paste.ini), first match wins.
         :param sources: where oslo.config looks for what no file sets, in
             this order.
+        :param secret_names: options that hold a secret, whatever the name
+            says.
         """
         self._parsed = tuple(parsed)
+        self._secret_names = secret_names
         #: Where oslo.config looks for what no file sets.
         self.sources = tuple(sources)
         parsed = (
@@ -259,14 +264,13 @@ class ConfigFiles:
             found.update(re.split(r'[/.]', file.path))
         return frozenset(found)
 
-    @staticmethod
-    def is_secret(name: str) -> bool:
+    def is_secret(self, name: str) -> bool:
         """Say whether an option of this name may hold a secret.
 
-        Every one that a release marks so, those that are spelled nearly like
-        one, and the URLs that have a password in them.
+        Every one that a release or a build marks so, those that are spelled
+        nearly like one, and the URLs that have a password in them.
         """
-        return _is_secret(name)
+        return name in self._secret_names or is_secret_name(name)
 
     @property
     def groups(self) -> tuple[str, ...]:
@@ -275,7 +279,9 @@ class ConfigFiles:
 
     def with_sources(self, sources: Iterable[Source]) -> 'ConfigFiles':
         """Return the same files with further sources of values."""
-        return ConfigFiles(self._parsed, self.search_path, sources)
+        return ConfigFiles(
+            self._parsed, self.search_path, sources, self._secret_names
+        )
 
     def may_hold(self, group: str, name: str) -> Optional[Source]:
         """Return the source that may set an option, and could not be read.
@@ -649,7 +655,9 @@ def substitute(text: str, lookup: Callable[[str], object]) -> str:
 
 
 def read(
-    locations: Iterable[str], also_search: Iterable[str] = ()
+    locations: Iterable[str],
+    also_search: Iterable[str] = (),
+    secret_names: frozenset[str] = frozenset(),
 ) -> ConfigFiles:
     """Read configuration files in oslo.config's order.
 
@@ -657,6 +665,7 @@ def read(
         directory, each '*.conf' in the order of its name.
     :param also_search: further directories in which manila would look for
         the files that its options name, after those of the locations.
+    :param secret_names: as ConfigFiles takes them.
     :raises ConfigFileError: when one of them is missing, unreadable or
         malformed.
     """
@@ -676,6 +685,7 @@ def read(
     return ConfigFiles(
         [once[path].ranked(rank) for rank, path in enumerate(paths)],
         dict.fromkeys([*directories, *beside, *also_search]),
+        secret_names=secret_names,
     )
 
 

@@ -142,7 +142,9 @@ class BuildsTest(testtools.TestCase):
             text=True,
             check=True,
         )
-        self.assertIn('usage: catalog.pyz [-h] output', done.stdout)
+        self.assertIn(
+            'usage: catalog.pyz [-h] [--also PACKAGE] output', done.stdout
+        )
 
     def test_a_build(self):
         build = builds.parse(json.dumps(SMALL), 'x.json')

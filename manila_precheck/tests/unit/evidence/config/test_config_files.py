@@ -214,7 +214,7 @@ class ReadTestCase(Files):
         names = catalog.Catalog().secrets
         self.assertGreater(len(names), 50)
         self.assertEqual(
-            [], [n for n in names if not config_files.ConfigFiles.is_secret(n)]
+            [], [n for n in names if not config_files.is_secret_name(n)]
         )
 
     @ddt.data(
@@ -231,7 +231,7 @@ class ReadTestCase(Files):
     )
     @ddt.unpack
     def test_what_is_spelled_nearly_like_a_secret(self, name, expected):
-        self.assertIs(expected, config_files.ConfigFiles.is_secret(name))
+        self.assertIs(expected, config_files.is_secret_name(name))
 
     def test_secrets(self):
         found = self.read(
