@@ -76,13 +76,16 @@ class BackendDrivers(check.Check):
     the storage system or of a library. Each finding gives the number of share
     instances on the affected back ends if there is a database. WARNING: the
     driver or plugin is deprecated or is configured under an old path or
-    name; it is a third-party driver, and no row states that it supports the
+    name; it is a third-party driver, no file of facts
+    (``--target-catalog``) has it, and no row states that it supports the
     target; the storage system or a library is older than documented, cannot
     be compared, or is not declared while the target requires more than the
-    source; the inventory names a back end that does not exist; the named
-    Python has a manila of another release; a source of ``config_source``
-    that may name the back ends or their drivers cannot be read. INFO: no back
-    end is enabled; or the documented versions, if none is declared.
+    source; an out-of-tree driver imports a module that the environment of
+    its build lacks; the inventory names a back end that does not exist; the
+    named Python has a manila of another release; a source of
+    ``config_source`` that may name the back ends or their drivers cannot be
+    read. INFO: no back end is enabled; or the documented versions, if none is
+    declared.
 
     Known false positives: a fork of manila that adds drivers below
     ``manila.`` is treated as manila itself, unless a row of the matrix names
@@ -204,7 +207,9 @@ class BackendDrivers(check.Check):
     ) -> Iterator[model.Finding]:
         """Yield what is to be said of what a driver works with."""
         if loaded.foreign:
-            yield from third_party.judge(one, given.matrix, python)
+            yield from third_party.judge(
+                one, loaded.driver, given.matrix, python
+            )
         asked = comparison.Asked(
             given.matrix.find(loaded.now, one.target),
             given.matrix.find(loaded.before, one.source),

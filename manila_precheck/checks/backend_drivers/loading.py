@@ -40,7 +40,11 @@ class Loaded(NamedTuple):
     """The same in the source."""
 
     foreign: bool = False
-    """It is a third party's: the catalog does not know it."""
+    """It is a third party's: manila does not ship it."""
+
+    driver: Optional[drivers.Driver] = None
+    """What a file of facts has of a third party's; None when it is manila's,
+    or nothing is known of it."""
 
 
 Findings = Generator[model.Finding, None, Optional[Loaded]]
@@ -81,10 +85,11 @@ def judge(one: backend.BackEnd, matrix: support.Matrix) -> Findings:
     facts = one.ctx.catalog
     driver = facts.driver(one.target, one.path)
     if driver is None:
+        why = facts.lacks_class(one.target, one.path)
         row = matrix.find(one.path, one.target)
-        if row is not None or not _is_manilas(one):
+        if why is None and (row is not None or not _is_manilas(one)):
             return Loaded(one.path, one.path, foreign=True)
-        yield _absent(one)
+        yield _absent(one, why)
         return None
     if driver.kind == drivers.SHARE_MOVED:
         yield _moved(one, driver)
@@ -95,6 +100,8 @@ def judge(one: backend.BackEnd, matrix: support.Matrix) -> Findings:
     if driver.name == conditions.EMC_DRIVER:
         return (yield from _plugin(one))
     yield from mode(one, driver.modes, driver.name)
+    if not driver.name.startswith('manila.'):
+        return Loaded(driver.name, driver.name, foreign=True, driver=driver)
     return Loaded(driver.name, driver.name)
 
 
@@ -112,17 +119,21 @@ def _moved(one: backend.BackEnd, driver: drivers.Driver) -> model.Finding:
 
 def _is_manilas(one: backend.BackEnd) -> bool:
     """Say whether a class that the target lacks is one of manila's."""
-    return one.ctx.catalog.driver(
-        one.source, one.path
-    ) is not None or one.path.startswith('manila.')
+    return one.path.startswith('manila.')
 
 
-def _absent(one: backend.BackEnd) -> model.Finding:
+def _absent(one: backend.BackEnd, why: Optional[str]) -> model.Finding:
+    """Return that a class is not there.
+
+    :param why: what the facts of the build have on it.
+    """
     text = (
         f'{one.source} has it'
         if one.ctx.catalog.driver(one.source, one.path) is not None
         else f'nor does {one.source}'
     )
+    if why is not None:
+        text = why
     return one.fails(
         one.driver_line,
         f'[{one.name}] loads {one.path}, which {one.target} does not '

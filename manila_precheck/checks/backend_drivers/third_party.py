@@ -10,12 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The driver of a third party, which the catalog does not know."""
+"""The driver of a third party, which manila does not ship."""
 
 from collections.abc import Iterator
 from typing import Optional
 
 from manila_precheck import model
+from manila_precheck.catalog import drivers
 from manila_precheck.catalog import history
 from manila_precheck.catalog import support
 from manila_precheck.checks.backend_drivers import backend
@@ -27,10 +28,14 @@ Severity = model.Severity
 
 def judge(
     one: backend.BackEnd,
+    driver: Optional[drivers.Driver],
     matrix: support.Matrix,
     python: Optional[interpreter.Environment],
 ) -> Iterator[model.Finding]:
-    """Yield whether a class loads, and whether it is of the target."""
+    """Yield whether a class loads, and whether it is of the target.
+
+    :param driver: what the facts of the build have of it; None: nothing.
+    """
     if python is not None:
         missing = _missing(one, python)
         if missing:
@@ -47,9 +52,12 @@ def judge(
                 {'python': python.path},
             )
             return
+    if driver is not None and driver.lacks:
+        yield _lacks(one, driver)
     row = matrix.find(one.path, one.target)
     if row is None:
-        yield _unknown(one, matrix)
+        if driver is None:
+            yield _unknown(one, matrix)
         return
     yield one.finding(
         Severity.INFO,
@@ -61,7 +69,7 @@ def judge(
         {'origin': row.origin},
         row.sources,
     )
-    if row.modes:
+    if row.modes and driver is None:
         yield from loading.mode(one, row.modes, one.path)
 
 
@@ -76,6 +84,29 @@ def _missing(
     if found.name is False:
         return f'the module {module} of {python.path} has no {name}'
     return None
+
+
+def _lacks(one: backend.BackEnd, driver: drivers.Driver) -> model.Finding:
+    """Return what the driver of a build imports in vain.
+
+    The module was imported where the file was made, so it is code that runs
+    later that imports it.
+    """
+    names = ' and '.join(driver.lacks)
+    package = one.ctx.catalog.package(one.target)
+    return one.finding(
+        Severity.WARNING,
+        one.driver_line,
+        f'[{one.name}]: {driver.name} imports {names}, which the environment '
+        f'of {package.filename} does not have',
+        [
+            model.advice(
+                "Install what the vendor's package requires with the target, "
+                'and make the file again.'
+            )
+        ],
+        'libraries',
+    )
 
 
 def _unknown(one: backend.BackEnd, matrix: support.Matrix) -> model.Finding:

@@ -257,8 +257,8 @@ def _broken(ctx: context.Context, name: str) -> Optional[str]:
     path = conf.value(name, 'share_driver') or conditions.DEFAULT_DRIVER
     driver = ctx.catalog.driver(target, path)
     if driver is None:
-        known = ctx.catalog.driver(ctx.upgrade.source, path) is not None
-        if known or path.startswith('manila.'):
+        lacks = ctx.catalog.lacks_class(target, path)
+        if lacks is not None or path.startswith('manila.'):
             return f'is enabled, but {target} does not have its driver {path}'
         return None
     if conditions.EMC_DRIVER not in (path, driver.target):
