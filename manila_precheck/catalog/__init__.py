@@ -22,6 +22,7 @@ each kind of facts is one file. manila itself is never imported.
 
 from collections.abc import Callable
 from collections.abc import Mapping
+import dataclasses
 import functools
 from typing import Any
 from typing import Optional
@@ -86,6 +87,8 @@ class Catalog:
         name = release.build
         if not name or name in self._standing:
             return self._history(kind)
+        if name == self.latest(release):
+            return self._shipped(kind)
         key = kind, name
         if key not in self._histories:
             from manila_precheck.catalog import builds as builds_
@@ -138,6 +141,23 @@ class Catalog:
         from manila_precheck.catalog import builds as builds_
 
         return (*builds_.points(release), self.latest(release))
+
+    def of_build(
+        self, release: releases_.Release, build: releases_.Build
+    ) -> releases_.Release:
+        """Return a release with the build that is meant, if it is known.
+
+        :param build: of that release.
+        :returns: the release as it is when no facts of the build are shipped.
+        """
+        latest = self.latest(release)
+        versions = (
+            (latest,) if build.is_version(latest) else self.builds(release)
+        )
+        for version in versions:
+            if build.is_version(version):
+                return dataclasses.replace(release, build=version)
+        return release
 
     def covers(self, release: releases_.Release) -> bool:
         """Say whether the catalog has the facts of a release."""

@@ -115,7 +115,7 @@ def catalog_list(args: argparse.Namespace, stdout: TextIO) -> int:
         table.append(
             (
                 release.name,
-                package.version,
+                f'{facts.builds(release)[0]} to {package.version}',
                 release.code_name,
                 package.requires_python,
                 facts.head(release),
@@ -200,8 +200,11 @@ def catalog_diff(args: argparse.Namespace, stdout: TextIO) -> int:
         none of facts.
     """
     source, target = side(args.source), side(args.target)
-    if target.release < source.release or (
-        args.source == args.target or source[1:] == target[1:]
+    same = target.release == source.release
+    if (
+        target.release < source.release
+        or (same and target.release.build == source.release.build)
+        or (same and _order(target) < _order(source))
     ):
         raise exceptions.UsageError(
             f'{target} is not newer than {source}: an upgrade goes to a newer '
@@ -212,15 +215,28 @@ def catalog_diff(args: argparse.Namespace, stdout: TextIO) -> int:
     return 0
 
 
+def _order(one: Side) -> tuple[tuple[int, ...], bool]:
+    return releases.build(one.version).order
+
+
 def side(word: str) -> Side:
     """Return what a word stands for.
 
-    :param word: a release, or the path of a file of facts.
-    :raises UsageError: when it is neither.
+    :param word: a release, a final version, or the path of a file of facts.
+    :raises UsageError: when it is none of them.
     """
     if not (os.path.isfile(word) or os.sep in word):
-        facts, release = catalog.Catalog(), releases.parse(word)
-        return Side(facts, release, facts.package(release).version)
+        facts, named = catalog.Catalog(), releases.named(word)
+        release = releases.parse(word)
+        if not named.numbers:
+            named = releases.build(facts.latest(release))
+        release = facts.of_build(release, named)
+        if not release.build:
+            raise exceptions.UsageError(
+                f'the catalog has no facts of manila {word}; pass a file that '
+                '"manila-precheck catalog build" has made of it'
+            )
+        return Side(facts, release, release.build)
     read = text_file.read_text(word, builds.MAX_BYTES)
     build = builds.parse(read.text, word)
     return Side(catalog.Catalog(build), build.release, build.version)

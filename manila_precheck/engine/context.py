@@ -555,9 +555,11 @@ class Context:
                 _vendor_path(self.options.vendor_path),
             )
         )
-        source, target = (
-            self._of_build(found.upgrade.source, 'source', found.source_build),
-            self._of_build(found.upgrade.target, 'target', found.target_build),
+        source = self._of_build(
+            found.upgrade.source, 'source', found.source_build
+        )
+        target = self._of_build(
+            found.upgrade.target, 'target', found.target_build
         )
         if found.first_install:
             source = target
@@ -579,24 +581,26 @@ class Context:
             return file.release
         if build is None or not self.catalog.covers(release):
             return release
-        if build.is_version(self.catalog.package(release).version):
-            return release
-        for version in self.catalog.builds(release):
-            if build.is_version(version):
-                return dataclasses.replace(release, build=version)
-        return release
+        return self.catalog.of_build(release, build)
 
     def _named(self, upgrade: releases.Upgrade) -> releases.Upgrade:
         """Return an update within a release with the names of its builds."""
-        sides = upgrade.source, upgrade.target
-        if sides[0] != sides[1] or upgrade.same:
+        source, target = upgrade.source, upgrade.target
+        if source != target or not self.catalog.covers(target):
             return upgrade
+        latest = self.catalog.latest(target)
+        sides = [
+            dataclasses.replace(side, build=side.build or latest)
+            for side in (source, target)
+        ]
+        if sides[0].build == sides[1].build:
+            return releases.Upgrade(*sides)
         names = [self.catalog.package(side).version for side in sides]
         if names[0] == names[1]:
-            names = [side.build or name for side, name in zip(sides, names)]
+            names = [side.build for side in sides]
         return releases.Upgrade(
             *(
-                dataclasses.replace(side, name=name, build=side.build or name)
+                dataclasses.replace(side, name=name)
                 for side, name in zip(sides, names)
             )
         )

@@ -197,16 +197,43 @@ class CommandTest(testtools.TestCase):
         lines = stdout.splitlines()
         self.assertEqual((0, ''), (code, stderr))
         self.assertEqual(
-            'RELEASE  MANILA  SERIES     PYTHON  DATABASE      SLURP  CATALOG',
+            'RELEASE  MANILA            SERIES     PYTHON  DATABASE      '
+            'SLURP  CATALOG',
             lines[0],
         )
         built = FACTS.package(releases.parse('2025.1')).built
         self.assertIn(
-            '2025.1   20.0.3  Epoxy      >=3.9   0d8c8f6d54a4  yes    '
-            + built,
+            '2025.1   20.0.0 to 20.0.3  Epoxy      >=3.9   0d8c8f6d54a4  '
+            f'yes    {built}',
             lines,
         )
         self.assertEqual(len(facts_.Catalog().releases), len(lines) - 1)
+
+    @ddt.data('2024.1', '18', '18.3.0')
+    def test_an_update_within_a_release(self, latest):
+        self.assertEqual(
+            (
+                0,
+                'What changes from 2024.1 (manila 18.0.1) to 2024.1 (manila '
+                '18.3.0)\n'
+                '\n'
+                'Configuration options (8)\n'
+                '  removed  [<back end>] netapp_backup_share\n'
+                '  removed  [<backup type>] netapp_backup_share\n'
+                '  removed  [DEFAULT] netapp_backup_share\n'
+                '  type     [<back end>] dell_nas_backend_port: string -> '
+                'integer\n'
+                '  default  [<back end>] dell_nas_backend_port: none -> 443\n'
+                '  added    [<back end>] netapp_backup_volume\n'
+                '  added    [<backup type>] netapp_backup_volume\n'
+                '  added    [DEFAULT] netapp_backup_volume\n'
+                '\n'
+                'Commands (1)\n'
+                '  removed  manila-all\n',
+                '',
+            ),
+            self.main('diff', '18.0.1', latest),
+        )
 
     def test_text(self):
         code, stdout, stderr = self.main('diff', '2025.1', '2026.1')
@@ -260,10 +287,23 @@ class CommandTest(testtools.TestCase):
             '2025.1 (manila 20.0.3) is not newer than 2026.1 (manila '
             '22.0.2): an upgrade goes to a newer release',
         ),
+        *(
+            (
+                words,
+                '2026.1 (manila 22.0.2) is not newer than 2026.1 (manila '
+                '22.0.2): an upgrade goes to a newer release',
+            )
+            for words in (('2026.1', '2026.1'), ('22.0.2', '22'))
+        ),
         (
-            ('2026.1', '2026.1'),
-            '2026.1 (manila 22.0.2) is not newer than 2026.1 (manila '
+            ('22.0.2', '22.0.0'),
+            '2026.1 (manila 22.0.0) is not newer than 2026.1 (manila '
             '22.0.2): an upgrade goes to a newer release',
+        ),
+        (
+            ('22.0.9', '2026.2'),
+            'the catalog has no facts of manila 22.0.9; pass a file that '
+            '"manila-precheck catalog build" has made of it',
         ),
     )
     @ddt.unpack
