@@ -18,10 +18,11 @@ to run are passed in, so the same input gives the same report.
 
 from collections.abc import Mapping
 from collections.abc import Sequence
-import dataclasses
 import enum
 import re
 import shlex
+import types
+from typing import NamedTuple
 from typing import Optional
 from typing import Union
 
@@ -103,8 +104,7 @@ class Source(str, enum.Enum):
     DATABASE = 'database'
 
 
-@dataclasses.dataclass(frozen=True, order=True)
-class Subject:
+class Subject(NamedTuple):
     """The object that a finding speaks of."""
 
     kind: str
@@ -123,8 +123,7 @@ class Subject:
     """Its id in the database; None when it has none."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Remediation:
+class Remediation(NamedTuple):
     """What to do about a finding."""
 
     kind: str
@@ -247,8 +246,7 @@ def advice(text: str) -> Remediation:
     return Remediation('text', text)
 
 
-@dataclasses.dataclass(frozen=True)
-class Waiver:
+class Waiver(NamedTuple):
     """The word of somebody that a finding may be let pass."""
 
     key: str
@@ -264,8 +262,7 @@ class Waiver:
     """The last day on which it holds: '2026-12-31'."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Finding:
+class Finding(NamedTuple):
     """One thing that one check has to say of one object."""
 
     severity: Severity
@@ -283,7 +280,7 @@ class Finding:
     references: Sequence[str] = ()
     """Where the facts come from: a release and file, a bug, a page."""
 
-    data: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
+    data: Mapping[str, Scalar] = types.MappingProxyType({})
     """The figures behind the message, flat, for programs."""
 
     aspect: str = ''
@@ -315,8 +312,7 @@ class Finding:
         return f'{self.check_id}[{self.subject.name}{aspect}]'
 
 
-@dataclasses.dataclass(frozen=True)
-class CheckResult:
+class CheckResult(NamedTuple):
     """What became of one check, with its findings."""
 
     id: str
@@ -353,8 +349,7 @@ class CheckResult:
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class FileRead:
+class FileRead(NamedTuple):
     """A file that the run read."""
 
     path: str
@@ -369,8 +364,7 @@ class FileRead:
     earlier version."""
 
 
-@dataclasses.dataclass(frozen=True)
-class SettingRead:
+class SettingRead(NamedTuple):
     """An option that the configuration sets, and its effective value."""
 
     option: str
@@ -387,8 +381,7 @@ class SettingRead:
     """The line in that file, counted from 1."""
 
 
-@dataclasses.dataclass(frozen=True)
-class DatabaseRead:
+class DatabaseRead(NamedTuple):
     """The database that the run read."""
 
     dialect: str
@@ -401,8 +394,7 @@ class DatabaseRead:
     """True when it holds no table, and no revision."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """Where the facts about one side of the upgrade come from."""
 
     origin: str
@@ -423,8 +415,7 @@ class Facts:
     """The digest of the file, in hexadecimal; None for none."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Tool:
+class Tool(NamedTuple):
     """What made the report."""
 
     name: str
@@ -433,8 +424,7 @@ class Tool:
     """The versions of manila that its facts are from: '20.0.3 22.0.2'."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Report:
+class Report(NamedTuple):
     """Everything a reporter needs; two equal runs give two equal reports."""
 
     tool: Tool

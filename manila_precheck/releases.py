@@ -12,38 +12,56 @@
 
 """Manila releases, their order, and the releases that an upgrade crosses."""
 
-import dataclasses
 import functools
 import re
+from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import exceptions
 
 
 @functools.total_ordering
-@dataclasses.dataclass(frozen=True)
 class Release:
     """One OpenStack release, as manila knows it.
 
     Two are equal when they are the same release, of whichever build.
     """
 
-    name: str = dataclasses.field(compare=False)
-    """The series: '2025.1'; before 2023.1 the code name: 'zed'. In an update
-    from one build of a release to another its build: '20.0.1'."""
+    def __init__(
+        self,
+        name: str,
+        major: int,
+        code_name: str,
+        slurp: bool,
+        build: str = '',
+    ) -> None:
+        #: The series: '2025.1'; before 2023.1 the code name: 'zed'. In an
+        #: update from one build of a release to another its build: '20.0.1'.
+        self.name = name
+        #: Manila's major version: 20 for 2025.1.
+        self.major = major
+        #: The word that goes with the series: 'Epoxy'.
+        self.code_name = code_name
+        #: True when operators may skip from this release to the next SLURP.
+        self.slurp = slurp
+        #: The build whose facts are meant: its version ('20.0.1'), for a file
+        #: of facts '20.0.1 of FILE'; '' is the one that the catalog has.
+        self.build = build
 
-    major: int
-    """Manila's major version: 20 for 2025.1."""
+    def of_build(self, build: str, name: str = '') -> 'Release':
+        """Return the same release, of one build.
 
-    code_name: str = dataclasses.field(compare=False)
-    """The word that goes with the series: 'Epoxy'."""
+        :param name: what it is called; '' is what it is called now.
+        """
+        return Release(
+            name or self.name, self.major, self.code_name, self.slurp, build
+        )
 
-    slurp: bool = dataclasses.field(compare=False)
-    """True when operators may skip from this release to the next SLURP."""
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Release) and self.major == other.major
 
-    build: str = dataclasses.field(default='', compare=False)
-    """The build whose facts are meant: its version ('20.0.1'), for a file of
-    facts '20.0.1 of FILE'; '' is the one that the catalog has."""
+    def __hash__(self) -> int:
+        return hash(self.major)
 
     def __lt__(self, other: object) -> bool:
         if not isinstance(other, Release):
@@ -52,6 +70,9 @@ class Release:
 
     def __str__(self) -> str:
         return self.name
+
+    def __repr__(self) -> str:
+        return f'Release({self.name!r}, {self.major}, build={self.build!r})'
 
 
 # Names and order: https://releases.openstack.org; majors: the tags of
@@ -120,8 +141,7 @@ _BY_WORD = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class Build:
+class Build(NamedTuple):
     """A manila, by what its package or an operator calls its version."""
 
     text: str
@@ -305,8 +325,7 @@ def following(release: Release) -> Optional[Release]:
     return _BY_MAJOR.get(release.major + 1)
 
 
-@dataclasses.dataclass(frozen=True)
-class Upgrade:
+class Upgrade(NamedTuple):
     """From the release that runs to the release it is going to."""
 
     source: Release

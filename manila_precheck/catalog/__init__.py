@@ -22,7 +22,6 @@ each kind of facts is one file. manila itself is never imported.
 
 from collections.abc import Callable
 from collections.abc import Mapping
-import dataclasses
 import functools
 from typing import Any
 from typing import Optional
@@ -156,7 +155,7 @@ class Catalog:
         )
         for version in versions:
             if build.is_version(version):
-                return dataclasses.replace(release, build=version)
+                return release.of_build(version)
         return release
 
     def covers(self, release: releases_.Release) -> bool:

@@ -22,12 +22,12 @@ renamed, removed or retyped.
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
-import dataclasses
 import functools
 import io
 import json
 import pkgutil
 from typing import Any
+from typing import NamedTuple
 from typing import Optional
 import zipfile
 
@@ -56,8 +56,7 @@ __main__.main()
 _EMPTY = ('manila_precheck/__init__.py', 'manila_precheck/catalog/__init__.py')
 
 
-@dataclasses.dataclass(frozen=True)
-class Build:
+class Build(NamedTuple):
     """A file of facts."""
 
     path: str
@@ -157,7 +156,7 @@ def parse(text: str, path: str) -> Build:
     found = Build(
         path=path,
         version=version,
-        release=dataclasses.replace(release, build=f'{version} of {path}'),
+        release=release.of_build(f'{version} of {path}'),
         made=document['made'],
         said=tuple(document['said']),
         requires_python=document['release']['requires_python'] or '',
@@ -284,8 +283,8 @@ def _login_options(rows: Optional[list[history.Row]]) -> list[history.Row]:
     return [_known(row) for row in rows] or [{'no_options': True}]
 
 
-_OPTION = {*(field.name for field in dataclasses.fields(options.Option)), 'in'}
-_TYPE = {field.name for field in dataclasses.fields(options.ValueType)}
+_OPTION = {*options.Option._fields, 'in'}
+_TYPE = {*options.ValueType._fields}
 
 
 def _known(row: history.Row) -> history.Row:
@@ -348,8 +347,7 @@ def points(release: releases.Release) -> tuple[str, ...]:
     return tuple(version for version in finals if version in _points())
 
 
-@dataclasses.dataclass(frozen=True)
-class _Point:
+class _Point(NamedTuple):
     """What an earlier version of a release has otherwise than its last."""
 
     version: str

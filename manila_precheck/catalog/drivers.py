@@ -13,7 +13,7 @@
 """What share_driver, scheduler_driver and the like may name."""
 
 from collections.abc import Mapping
-import dataclasses
+from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck.catalog import history
@@ -69,8 +69,7 @@ KINDS = (
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Driver:
+class Driver(NamedTuple):
     """A class, plugin or script that configuration may name."""
 
     name: str
@@ -98,8 +97,7 @@ class Driver:
     environment of the build does not have, sorted."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Need:
+class Need(NamedTuple):
     """Options, one of which a driver cannot do without."""
 
     options: tuple[str, ...]

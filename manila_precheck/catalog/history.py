@@ -40,12 +40,12 @@ from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterator
 import copy
-import dataclasses
 import functools
 import json
 import pkgutil
 import re
 from typing import Any
+from typing import NamedTuple
 from typing import Optional
 from typing import TypeVar
 
@@ -70,8 +70,7 @@ T = TypeVar('T')
 _REQUIRES_PYTHON = re.compile(r'>=\s*([0-9]+)\.([0-9]+)')
 
 
-@dataclasses.dataclass(frozen=True)
-class Package:
+class Package(NamedTuple):
     """The package of manila that the facts of a release were read from."""
 
     version: str

@@ -14,8 +14,8 @@
 
 from collections.abc import Iterable
 from collections.abc import Iterator
-import dataclasses
 from typing import Any
+from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import releases
@@ -45,8 +45,7 @@ def place_key(place: str) -> str:
     return f'[{section_key(place[1:-1])}]' if place[0] == '[' else place
 
 
-@dataclasses.dataclass(frozen=True)
-class ValueType:
+class ValueType(NamedTuple):
     """What a type of oslo.config was constructed with."""
 
     kind: str
@@ -97,8 +96,7 @@ class ValueType:
     """The name of an opaque type in manila's code."""
 
 
-@dataclasses.dataclass(frozen=True)
-class OldName:
+class OldName(NamedTuple):
     """A deprecated name under which an option is still read."""
 
     group: Optional[str]
@@ -108,8 +106,7 @@ class OldName:
     """The name as it stands in a file; a dash in it is meant."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """One option of one release, with everything oslo.config knows of it."""
 
     name: str
@@ -173,8 +170,7 @@ class Option:
         return driver in self.drivers
 
 
-@dataclasses.dataclass(frozen=True)
-class Match:
+class Match(NamedTuple):
     """An option that a line of a file sets, and by which name."""
 
     option: Option

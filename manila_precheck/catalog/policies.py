@@ -12,14 +12,13 @@
 
 """What a policy rule of a release is."""
 
-import dataclasses
+from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck.catalog import history
 
 
-@dataclasses.dataclass(frozen=True)
-class Policy:
+class Policy(NamedTuple):
     """One rule that manila registers, with its default."""
 
     name: str

@@ -13,8 +13,9 @@
 """What the database of a release looks like, and the way to it."""
 
 from collections.abc import Mapping
-import dataclasses
+import types
 from typing import Any
+from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck.catalog import history
@@ -23,8 +24,7 @@ MYSQL = 'mysql'
 POSTGRESQL = 'postgresql'
 
 
-@dataclasses.dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """One column of a table."""
 
     name: str
@@ -65,8 +65,7 @@ class Column:
     """The name of an enum's type on PostgreSQL."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Unique:
+class Unique(NamedTuple):
     """A unique constraint."""
 
     columns: tuple[str, ...]
@@ -76,8 +75,7 @@ class Unique:
     """Its name; None when each server makes one up."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Index:
+class Index(NamedTuple):
     """An index that is not behind a constraint."""
 
     name: str
@@ -93,8 +91,7 @@ class Index:
     """The dialects that have it; empty: every one."""
 
 
-@dataclasses.dataclass(frozen=True)
-class ForeignKey:
+class ForeignKey(NamedTuple):
     """A foreign key."""
 
     columns: tuple[str, ...]
@@ -109,12 +106,11 @@ class ForeignKey:
     name: Optional[str] = None
     """Its name; None when each server makes one up."""
 
-    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    options: Mapping[str, Any] = types.MappingProxyType({})
     """ondelete, onupdate and the like, as SQLAlchemy reflects them."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Table:
+class Table(NamedTuple):
     """One table as the migrations of a release leave it."""
 
     name: str
@@ -146,8 +142,7 @@ class Table:
         return None
 
 
-@dataclasses.dataclass(frozen=True)
-class Revision:
+class Revision(NamedTuple):
     """One migration of the alembic chain."""
 
     id: str

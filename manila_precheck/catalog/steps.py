@@ -18,9 +18,9 @@ are there afterwards. Of the revisions from 12.0.0 on; what came before is in
 no upgrade that the catalog covers.
 """
 
-import dataclasses
 import enum
 from typing import Any
+from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck.catalog import history
@@ -44,8 +44,7 @@ class Do(str, enum.Enum):
     WRITE_ROWS = 'write_rows'
 
 
-@dataclasses.dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One step of one migration."""
 
     do: Do

@@ -13,7 +13,6 @@
 """What a command has to say: made first, and written when it is whole."""
 
 from collections.abc import Sequence
-import dataclasses
 import io
 import json
 from typing import NamedTuple
@@ -36,8 +35,7 @@ class File(NamedTuple):
     content: bytes
 
 
-@dataclasses.dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """All that a command writes, and its exit code."""
 
     code: int

@@ -21,12 +21,10 @@ exists. Only a device or a pipe is written to as it stands.
 from collections.abc import Iterable
 from collections.abc import Iterator
 import contextlib
-import dataclasses
 import errno
 import fnmatch
 import glob
 import os
-import secrets
 import select
 import stat
 from typing import Optional
@@ -148,17 +146,16 @@ def examine(path: str, inputs: Inputs) -> frozenset[Identity]:
         raise exceptions.OutputError(str(exc)) from exc
 
 
-@dataclasses.dataclass
 class _Unfinished:
     """A file that is written beside its place."""
 
-    directory: int
-    temporary: str
-    name: str
-    label: str
-    descriptor: int = -1
-
-    named: bool = False
+    def __init__(self, directory: int, name: str, label: str) -> None:
+        self.directory = directory
+        self.temporary = f'.manila-precheck-{os.urandom(8).hex()}'
+        self.name = name
+        self.label = label
+        self.descriptor = -1
+        self.named = False
 
     def write(self, content: bytes) -> None:
         # Without a name it is gone with the process, however that ends.
@@ -242,12 +239,7 @@ def stage(path: str, content: bytes, label: str) -> None:
         if entry is not None and not stat.S_ISREG(entry.st_mode):
             _pour(place, content)
             return
-        one = _Unfinished(
-            os.dup(place.directory),
-            f'.manila-precheck-{secrets.token_hex(8)}',
-            place.name,
-            label,
-        )
+        one = _Unfinished(os.dup(place.directory), place.name, label)
     _unfinished.append(one)
     try:
         one.write(content)

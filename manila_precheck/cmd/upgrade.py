@@ -14,7 +14,6 @@
 import argparse
 from collections.abc import Iterator
 from collections.abc import Sequence
-import dataclasses
 import datetime
 import importlib.metadata
 import os
@@ -365,8 +364,7 @@ def _report(
         excluded,
         settings.effective(ctx) if compared else (),
     )
-    report = dataclasses.replace(
-        report,
+    report = report._replace(
         files=(*report.files, *decided.files),
         host='' if ctx.options.reproducible else socket.gethostname(),
     )

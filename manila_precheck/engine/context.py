@@ -19,7 +19,6 @@ asks for it; an error that it raises is raised again for the next check.
 import collections
 from collections.abc import Iterable
 from collections.abc import Mapping
-import dataclasses
 import datetime
 import os
 import threading
@@ -418,10 +417,7 @@ class Context:
         for name, made in self._lazy.all_seen():
             if name.startswith(_DOCUMENT):
                 found.setdefault(made.read, 'document')
-        return tuple(
-            dataclasses.replace(file, kind=kind)
-            for file, kind in found.items()
-        )
+        return tuple(file._replace(kind=kind) for file, kind in found.items())
 
     @property
     def backends(self) -> tuple[str, ...]:
@@ -565,8 +561,8 @@ class Context:
             source = target
         elif found.target_assumed and source == target:
             target = source
-        return dataclasses.replace(
-            found, upgrade=self._named(releases.Upgrade(source, target))
+        return found._replace(
+            upgrade=self._named(releases.Upgrade(source, target))
         )
 
     def _of_build(
@@ -590,8 +586,7 @@ class Context:
             return upgrade
         latest = self.catalog.latest(target)
         sides = [
-            dataclasses.replace(side, build=side.build or latest)
-            for side in (source, target)
+            side.of_build(side.build or latest) for side in (source, target)
         ]
         if sides[0].build == sides[1].build:
             return releases.Upgrade(*sides)
@@ -600,7 +595,7 @@ class Context:
             names = [side.build for side in sides]
         return releases.Upgrade(
             *(
-                dataclasses.replace(side, name=name)
+                side.of_build(side.build, name)
                 for side, name in zip(sides, names)
             )
         )

@@ -25,10 +25,10 @@ one of stevedore lies in a directory that others may write to.
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
-import dataclasses
 import importlib.metadata
 from typing import Any
 from typing import Callable
+from typing import NamedTuple
 from typing import NoReturn
 from typing import Optional
 
@@ -90,8 +90,7 @@ _NAMESPACES = 'manila_precheck.'
 _DAMAGED = (OSError, ValueError, LookupError, AttributeError, TypeError)
 
 
-@dataclasses.dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One registered plugin, not imported yet."""
 
     name: str
@@ -100,7 +99,7 @@ class Entry:
     origin: str
     """'module:attribute' that it points to."""
 
-    load: Callable[[], Any] = dataclasses.field(compare=False)
+    load: Callable[[], Any]
     """Imports and returns it; may raise anything, or never return."""
 
     conflict: str = ''
@@ -197,15 +196,14 @@ def entries(namespace: str) -> tuple[Entry, ...]:
         key=lambda entry: (entry.name, not entry.builtin, entry.origin),
     )
     owners: dict[str, str] = {}
-    result: list[Entry] = []
+    result: dict[tuple[str, str], Entry] = {}
     for entry in found:
         owner = owners.setdefault(entry.name, entry.origin)
         if owner != entry.origin:
-            entry = dataclasses.replace(entry, conflict=owner)
+            entry = entry._replace(conflict=owner)
         # A package is found once for each path that leads to it.
-        if entry not in result:
-            result.append(entry)
-    return tuple(result)
+        result.setdefault((entry.name, entry.origin), entry)
+    return tuple(result.values())
 
 
 def checks() -> tuple[Entry, ...]:

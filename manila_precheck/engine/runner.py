@@ -22,7 +22,6 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
-import dataclasses
 import datetime
 import locale
 import logging
@@ -321,7 +320,9 @@ def _findings(
         others.
     """
     yielded = one.run(ctx)
-    if isinstance(yielded, (str, bytes)) or not isinstance(yielded, Iterable):
+    if isinstance(yielded, (str, bytes, model.Finding)) or not isinstance(
+        yielded, Iterable
+    ):
         raise exceptions.PluginError(
             f'its run() returned {_shown(yielded)}, not findings'
         )
@@ -596,7 +597,7 @@ def _redacted(
 ) -> Optional[model.Facts]:
     if facts is None or facts.path is None:
         return facts
-    return dataclasses.replace(facts, path=redactor(facts.path))
+    return facts._replace(path=redactor(facts.path))
 
 
 def report(
@@ -625,14 +626,11 @@ def report(
         target_facts=_redacted(ctx.facts(resolution.upgrade.target), redactor),
         stage=ctx.stage,
         files=tuple(
-            dataclasses.replace(file, path=redactor(file.path))
-            for file in ctx.files
+            file._replace(path=redactor(file.path)) for file in ctx.files
         ),
         database=ctx.database_read,
         checks=tuple(
-            dataclasses.replace(result, seconds=0.0)
-            if reproducible
-            else result
+            result._replace(seconds=0.0) if reproducible else result
             for result in results
         ),
         excluded=tuple(sorted(excluded)),

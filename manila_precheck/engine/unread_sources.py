@@ -13,7 +13,6 @@
 """What is said of options whose values may lie where nobody can look."""
 
 from collections.abc import Iterable
-import dataclasses
 from typing import Optional
 
 from manila_precheck import model
@@ -52,8 +51,7 @@ def weighed(
             data = dict(finding.data)
             if 'verdict' in data:
                 data['verdict'] = 'unjudged'
-            return dataclasses.replace(
-                finding,
+            return finding._replace(
                 severity=model.Severity.WARNING,
                 message=f'{finding.message}; not checked: {unread.name}, '
                 f'which may set it, cannot be read here ({unread.problem})',

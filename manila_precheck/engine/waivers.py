@@ -19,7 +19,6 @@ waived: it counts as ever.
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
-import dataclasses
 import datetime
 from typing import Any
 from typing import NamedTuple
@@ -56,8 +55,7 @@ def waive(
         by_check.setdefault(entry.check_id, []).append(entry)
     used: set[int] = set()
     waived = tuple(
-        dataclasses.replace(
-            result,
+        result._replace(
             findings=tuple(
                 _waived(finding, result, by_check, today, used)
                 for finding in result.findings
@@ -106,7 +104,7 @@ def _waived(
             waiver = entry.waiver
     if waiver is None or not result.waivable:
         return finding
-    return dataclasses.replace(finding, waiver=waiver)
+    return finding._replace(waiver=waiver)
 
 
 def _holds(waiver: model.Waiver, today: datetime.date) -> bool:
@@ -184,10 +182,9 @@ class Baseline(NamedTuple):
         A finding that weighs more than it did is new.
         """
         return tuple(
-            dataclasses.replace(
-                result,
+            result._replace(
                 findings=tuple(
-                    dataclasses.replace(finding, known=self._knows(finding))
+                    finding._replace(known=self._knows(finding))
                     for finding in result.findings
                 ),
             )
@@ -252,7 +249,7 @@ class Decisions(NamedTuple):
     def files(self) -> tuple[model.FileRead, ...]:
         """The files that they are from."""
         return tuple(
-            dataclasses.replace(item.read, kind=kind)
+            item.read._replace(kind=kind)
             for kind, item in (
                 ('waivers', self.waivers),
                 ('baseline', self.baseline),
@@ -281,8 +278,7 @@ class Decisions(NamedTuple):
         """
         if self.waivers is not None:
             results = tuple(
-                dataclasses.replace(
-                    result,
+                result._replace(
                     findings=tuple(
                         names.redacted(finding, redactor)
                         for finding in result.findings

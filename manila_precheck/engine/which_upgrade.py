@@ -12,7 +12,6 @@
 
 """Resolve the source and the target of a run, and where each is from."""
 
-import dataclasses
 import importlib.machinery
 import importlib.metadata
 import os
@@ -61,8 +60,7 @@ class Known(NamedTuple):
         )
 
 
-@dataclasses.dataclass(frozen=True)
-class Resolution:
+class Resolution(NamedTuple):
     """Which upgrade it is, and how that is known."""
 
     upgrade: releases.Upgrade

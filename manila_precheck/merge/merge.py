@@ -18,7 +18,6 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-import dataclasses
 import datetime
 from typing import Any
 from typing import Optional
@@ -130,8 +129,7 @@ def merge(
         )
     databases = {report.database for report in reports.values()} - {None}
     dates = [report.created for report in reports.values()]
-    return dataclasses.replace(
-        reports[_typical(reports)],
+    return reports[_typical(reports)]._replace(
         files=(),
         settings=(),
         host='',
@@ -193,9 +191,7 @@ def _merged(
     findings = list(_findings(results, names))
     seconds = max(one.seconds for one in results.values())
     if len(states) == 1:
-        return dataclasses.replace(
-            first, findings=_sorted(findings), seconds=seconds
-        )
+        return first._replace(findings=_sorted(findings), seconds=seconds)
     for name, one in results.items():
         if one.outcome in (Outcome.ERROR, Outcome.SKIPPED):
             findings.append(_did_not_look(name, one))
@@ -206,8 +202,7 @@ def _merged(
         outcome = Outcome.PASSED
     else:
         outcome = Outcome.NOT_APPLICABLE
-    return dataclasses.replace(
-        first,
+    return first._replace(
         outcome=outcome,
         reason='',
         findings=_sorted(findings),
@@ -235,7 +230,7 @@ def _findings(
         )
         hosts = set().union(*(found for _, found in wordings.values()))
         message = f'{finding.message} (and similar: {len(wordings)} wordings)'
-        yield _on(dataclasses.replace(finding, message=message), hosts, names)
+        yield _on(finding._replace(message=message), hosts, names)
 
 
 def _on(
@@ -245,8 +240,7 @@ def _on(
     message = finding.message
     if len(found) < len(names):
         message = f'{message} (on {_where(found, names)})'
-    return dataclasses.replace(
-        finding,
+    return finding._replace(
         message=message,
         data={**finding.data, 'hosts': ','.join(found)},
     )
@@ -560,15 +554,12 @@ def _without_expired(
     def judged(finding: model.Finding) -> model.Finding:
         if finding.waiver is None or not _has_expired(finding.waiver, today):
             return finding
-        return dataclasses.replace(finding, waiver=None)
+        return finding._replace(waiver=None)
 
     return {
-        name: dataclasses.replace(
-            report,
+        name: report._replace(
             checks=tuple(
-                dataclasses.replace(
-                    one, findings=tuple(judged(f) for f in one.findings)
-                )
+                one._replace(findings=tuple(judged(f) for f in one.findings))
                 for one in report.checks
             ),
         )

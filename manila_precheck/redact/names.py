@@ -19,7 +19,6 @@ stands. :class:`Names` is for a report that goes to a vendor.
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
-import dataclasses
 import re
 from typing import Optional
 
@@ -41,8 +40,7 @@ Change = Callable[[str], str]
 def finding_with(finding: model.Finding, change: Change) -> model.Finding:
     """Return a finding with a change made to every text in it."""
     subject = finding.subject
-    return dataclasses.replace(
-        finding,
+    return finding._replace(
         subject=model.Subject(
             kind=subject.kind,
             name=change(subject.name),
@@ -83,8 +81,7 @@ def redacted(finding: model.Finding, change: Change) -> model.Finding:
         line = '' if subject.line is None else f':{subject.line}'
         place = f'(the value in {subject.file}{line})'
     masked = finding_with(finding, change)
-    return dataclasses.replace(
-        masked,
+    return masked._replace(
         remediation=tuple(
             before
             if before.text == after.text
@@ -129,19 +126,16 @@ class Names:
     def hide(self, report: model.Report) -> model.Report:
         """Return the report with every name replaced."""
         change = self._change
-        return dataclasses.replace(
-            report,
+        return report._replace(
             files=tuple(
-                dataclasses.replace(file, path=change(file.path))
-                for file in report.files
+                file._replace(path=change(file.path)) for file in report.files
             ),
             redacted_names=True,
             host='',
             source_facts=self._facts(report.source_facts),
             target_facts=self._facts(report.target_facts),
             checks=tuple(
-                dataclasses.replace(
-                    result,
+                result._replace(
                     reason=change(result.reason),
                     findings=tuple(
                         finding_with(finding, self._change_in(finding))
@@ -155,7 +149,7 @@ class Names:
     def _facts(self, facts: Optional[model.Facts]) -> Optional[model.Facts]:
         if facts is None or facts.path is None:
             return facts
-        return dataclasses.replace(facts, path=self._change(facts.path))
+        return facts._replace(path=self._change(facts.path))
 
     def _change(self, text: str) -> str:
         if self._pattern is None:

@@ -12,7 +12,6 @@
 """What the pictures of the HTML report have in common."""
 
 from collections.abc import Sequence
-import dataclasses
 from typing import NamedTuple
 from typing import Union
 
@@ -41,8 +40,7 @@ class Text(NamedTuple):
     """Whether it climbs to the right, as the head of a narrow column."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Figure:
+class Figure(NamedTuple):
     """A picture with its words, its legend and a table of the same."""
 
     name: str

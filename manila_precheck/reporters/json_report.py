@@ -16,7 +16,6 @@ The schema is package data: ``reporters/schema/report-1.json``. Keys may be
 added within a schema version; none is renamed, removed or retyped.
 """
 
-import dataclasses
 import json
 import math
 from typing import Any
@@ -104,7 +103,7 @@ def report_dict(report: model.Report) -> dict[str, Any]:
 
 def facts_dict(facts: Optional[model.Facts]) -> Optional[dict[str, Any]]:
     """Return where facts come from as JSON types."""
-    return None if facts is None else dataclasses.asdict(facts)
+    return None if facts is None else facts._asdict()
 
 
 def database_dict(report: model.Report) -> Optional[dict[str, Any]]:

@@ -12,7 +12,6 @@
 
 """What the tests of the check backend-drivers share."""
 
-import dataclasses
 import os
 import textwrap
 
@@ -113,8 +112,7 @@ class BackendDrivers(databases.Scenarios):
             for f in result.findings
             if f.aspect not in ('storage', 'libraries')
         )
-        return dataclasses.replace(
-            result,
+        return result._replace(
             findings=findings,
             outcome=(
                 result.outcome

@@ -12,8 +12,6 @@
 
 """The fixed report behind the golden files: every outcome, hostile text."""
 
-import dataclasses
-
 from manila_precheck import model
 
 _MANILA_CONF = '/etc/manila/manila.conf'
@@ -278,8 +276,7 @@ CLEAN = model.Report(
 )
 
 #: A run that found more than any reader wants to see.
-MANY = dataclasses.replace(
-    CLEAN,
+MANY = CLEAN._replace(
     checks=(
         model.CheckResult(
             id='many-findings',

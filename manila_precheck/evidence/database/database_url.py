@@ -23,12 +23,12 @@ and how to log in.
 
 import configparser
 import contextlib
-import dataclasses
 import importlib.util
 import os
 import re
 import shlex
 from typing import Any
+from typing import NamedTuple
 from typing import Optional
 from typing import TYPE_CHECKING
 from urllib import parse
@@ -101,8 +101,7 @@ _NAMES = re.compile(
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Location:
+class Location(NamedTuple):
     """Where a database is, in words that hold no secret."""
 
     option: str
@@ -292,7 +291,7 @@ def read(
             'use psycopg2 in the URL (postgresql+psycopg2://)'
         )
     url, left_out = _without_more(option, backend, driver, url)
-    location = dataclasses.replace(location, left_out=left_out)
+    location = location._replace(left_out=left_out)
     if backend == 'mariadb':
         # SQLAlchemy's dialect of that name refuses a MySQL server, and has
         # another name by which statements would have to be told apart.

@@ -381,6 +381,16 @@ class LayersTest(testtools.TestCase):
         self.assertEqual([], list(_numbers_of_releases(name, ast.parse(text))))
 
     @ddt.data(*_NAMES)
+    def test_a_record_is_a_named_tuple(self, name):
+        """A dataclass is compiled whenever its module is imported."""
+        wrong = [
+            f'line {line}: {imported}'
+            for imported, line in _imports(_NAMES[name])
+            if imported.split('.')[0] == 'dataclasses'
+        ]
+        self.assertEqual([], wrong)
+
+    @ddt.data(*_NAMES)
     def test_nothing_prints(self, name):
         wrong = [
             f'line {node.lineno}'

@@ -9,7 +9,6 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-import dataclasses
 import io
 import json
 import os
@@ -76,7 +75,7 @@ def _yielding(**changes):
         finding = model.Finding(
             model.Severity.WARNING, model.Subject('thing', 'a'), 'b'
         )
-        yield dataclasses.replace(finding, **changes)
+        yield finding._replace(**changes)
 
     return run
 

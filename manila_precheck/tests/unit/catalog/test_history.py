@@ -12,7 +12,6 @@
 
 """The history files themselves, and how they are read."""
 
-import dataclasses
 import json
 from unittest import mock
 
@@ -62,7 +61,7 @@ class TestFiles(testtools.TestCase):
             package = others.package(release)
             built = package.built if kind == 'releases' else ''
             self.assertEqual(
-                dataclasses.replace(package, built=built),
+                package._replace(built=built),
                 loaded.package(release),
             )
             self.assertRegex(package.built, '^[0-9]{4}-[0-9]{2}-[0-9]{2}$')

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-import dataclasses
 import datetime
 import io
 import json
@@ -66,9 +65,7 @@ class ReportMergeTest(testtools.TestCase):
                 ),
             ),
         )
-        report = dataclasses.replace(
-            testing.report_of(*results, one), created=created
-        )
+        report = testing.report_of(*results, one)._replace(created=created)
         with open(path, 'w') as stream:
             json_report.JsonReporter().write(report, stream)
         return path

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-import dataclasses
 import datetime
 import io
 import logging
@@ -84,6 +83,11 @@ class ReturnsNone(Base):
 class ReturnsText(Base):
     def run(self, ctx):
         return 'all is well'
+
+
+class ReturnsOne(Base):
+    def run(self, ctx):
+        return model.Finding(model.Severity.INFO, CALM, 'calm')
 
 
 class YieldsNumber(Base):
@@ -178,6 +182,11 @@ class RunOneTest(testtools.TestCase):
         (Exits, 'it crashed: it called sys.exit(0)'),
         (ReturnsNone, 'its run() returned None, not findings'),
         (ReturnsText, "its run() returned 'all is well', not findings"),
+        (
+            ReturnsOne,
+            'its run() returned Finding(severity=<Severity.INFO: 0>, s... '
+            "check_id='', waiver=None, known=False), not findings",
+        ),
         (
             YieldsNumber,
             'it yielded 42, which is not one of its findings',
@@ -409,9 +418,9 @@ def _odd(**changes):
     )
     for name, value in changes.items():
         if name in ('kind', 'name', 'file', 'line', 'uuid'):
-            value = dataclasses.replace(CALM, **{name: value})
+            value = CALM._replace(**{name: value})
             name = 'subject'
-        object.__setattr__(finding, name, value)
+        finding = finding._replace(**{name: value})
     return finding
 
 
@@ -524,7 +533,7 @@ class FindingsTest(testtools.TestCase):
         )
         (result,) = (self.result_of(odd),)
         self.assertIs(model.Outcome.FOUND, result.outcome)
-        report = dataclasses.replace(reports.CLEAN, checks=(result,))
+        report = reports.CLEAN._replace(checks=(result,))
         stream = io.StringIO()
         output.reporter(name).write(report, stream)
         self.assertIn('odd-check', stream.getvalue())

@@ -9,7 +9,6 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-import dataclasses
 import datetime
 import io
 import os
@@ -94,7 +93,7 @@ class WaiveTest(testtools.TestCase):
         first, second = _finding('a1'), _finding('b1')
         result, own = _waive([_result(first, second)], waiver)
         self.assertEqual(
-            (dataclasses.replace(first, waiver=waiver), second),
+            (first._replace(waiver=waiver), second),
             result.findings,
         )
         self.assertIs(model.Severity.FAILURE, result.severity)
@@ -239,8 +238,7 @@ class WaiveTest(testtools.TestCase):
             self.useFixture(fixtures.TempDir()).path, 'waivers.yaml'
         )
         odd = _finding('a[*]?\\"\n\x1b\u202e: #')
-        report = dataclasses.replace(
-            reports.CLEAN,
+        report = reports.CLEAN._replace(
             checks=(_result(odd, _finding('ab')),),
             waiver_until='2026-05-01',
         )
@@ -258,8 +256,7 @@ class WaiveTest(testtools.TestCase):
                 self.assertEqual([expected] if expected else [], waived)
 
     def test_no_ready_made_waiver_where_none_would_hold(self):
-        report = dataclasses.replace(
-            reports.CLEAN,
+        report = reports.CLEAN._replace(
             checks=(
                 _result(_finding('a'), waivable=False),
                 _result(_finding('b', model.Severity.INFO)),
@@ -277,7 +274,7 @@ class BaselineTest(testtools.TestCase):
         )
 
     def read(self, *results, **changes):
-        report = dataclasses.replace(reports.CLEAN, checks=results, **changes)
+        report = reports.CLEAN._replace(checks=results, **changes)
         stream = io.StringIO()
         json_report.JsonReporter().write(report, stream)
         with open(self.path, 'w', encoding='utf-8') as file:
@@ -288,9 +285,7 @@ class BaselineTest(testtools.TestCase):
         old, new = _finding('a'), _finding('b', model.Severity.WARNING)
         baseline = self.read(_result(old))
         (result,) = baseline.compare([_result(old, new)])
-        self.assertEqual(
-            (dataclasses.replace(old, known=True), new), result.findings
-        )
+        self.assertEqual((old._replace(known=True), new), result.findings)
         self.assertIs(model.Severity.WARNING, result.severity)
 
     @ddt.data(

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-import dataclasses
 import datetime
 
 import ddt
@@ -167,12 +166,10 @@ class MergeTest(testtools.TestCase):
 
     def test_what_is_waived_on_one_host_counts_on_another(self):
         waiver = model.Waiver('some-check[*]', 'why', 'me', '2026-12-31')
-        waived = dataclasses.replace(finding(), waiver=waiver)
+        waived = finding()._replace(waiver=waiver)
         self.assert_check(
             result(
-                dataclasses.replace(
-                    seen(waived, 'ctl1', ' (on ctl1)'), waiver=waiver
-                ),
+                seen(waived, 'ctl1', ' (on ctl1)')._replace(waiver=waiver),
                 seen(finding(), 'ctl2', ' (on ctl2)'),
             ),
             ctl1=result(waived),
@@ -290,16 +287,11 @@ class MergeTest(testtools.TestCase):
 
     def of(self, *settings, **fields):
         report = testing.report_of(result())
-        return model.Report(
-            **{
-                **report.__dict__,
-                'settings': tuple(
-                    model.SettingRead(option, value, '/etc/m.conf', 7)
-                    for option, value in settings
-                ),
-                **fields,
-            }
+        found = tuple(
+            model.SettingRead(option, value, '/etc/m.conf', 7)
+            for option, value in settings
         )
+        return report._replace(settings=found, **fields)
 
     def test_a_report_of_another_database_or_version(self):
         read = model.DatabaseRead('mysql', 'aaaa')
@@ -600,7 +592,7 @@ class MergeTest(testtools.TestCase):
         self, expires, holds
     ):
         waiver = model.Waiver('some-check[*]', 'why', 'me', expires)
-        waived = dataclasses.replace(finding(), waiver=waiver)
+        waived = finding()._replace(waiver=waiver)
         report = self.merged(ctl1=result(waived), ctl2=result(waived))
         hosts = report.checks[1]
         if holds:

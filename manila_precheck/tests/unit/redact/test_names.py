@@ -9,7 +9,6 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-import dataclasses
 import json
 
 import ddt
@@ -39,7 +38,7 @@ def _report(*findings, **changes):
     result = model.CheckResult(
         'some-check', 'Some check', model.Outcome.FOUND, findings=findings
     )
-    return dataclasses.replace(reports.CLEAN, checks=(result,), **changes)
+    return reports.CLEAN._replace(checks=(result,), **changes)
 
 
 def _hidden(report, hosts=()):
@@ -60,7 +59,7 @@ class FindingWithTest(testtools.TestCase):
             aspect='x',
         )
         changed = names.finding_with(finding, lambda text: 'y')
-        text = json.dumps(dataclasses.asdict(changed))
+        text = json.dumps(changed, default=dict)
         self.assertNotIn('"x"', text)
         self.assertEqual('some-check[y#y]', changed.key)
         self.assertEqual({'key': 'y', 'number': 1}, changed.data)
@@ -80,8 +79,7 @@ class RedactedTest(testtools.TestCase):
             data={'x': url},
         )
         self.assertEqual(
-            dataclasses.replace(
-                finding,
+            finding._replace(
                 message='https://u:***@h/x is wrong',
                 remediation=(
                     model.config(
@@ -194,8 +192,7 @@ class NamesTest(testtools.TestCase):
         self.assertEqual('data is copied', second.message)
 
     def test_the_reason_of_a_check(self):
-        report = dataclasses.replace(
-            reports.CLEAN,
+        report = reports.CLEAN._replace(
             checks=(
                 model.CheckResult(
                     'some-check', 'T', model.Outcome.ERROR, 'db7 is down'
@@ -208,7 +205,7 @@ class NamesTest(testtools.TestCase):
 
     def test_nothing_to_hide(self):
         self.assertEqual(
-            dataclasses.replace(reports.CLEAN, redacted_names=True),
+            reports.CLEAN._replace(redacted_names=True),
             _hidden(reports.CLEAN),
         )
 

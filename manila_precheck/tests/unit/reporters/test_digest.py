@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-import dataclasses
 
 import ddt
 import testtools
@@ -59,7 +58,7 @@ class DigestTest(testtools.TestCase):
         result = model.CheckResult(
             'some-check', 'Some check', model.Outcome.FOUND
         )
-        result = dataclasses.replace(result, findings=_FINDINGS[:count])
+        result = result._replace(findings=_FINDINGS[:count])
         text = digest.digest(result)
         self.assertEqual(5, text.count('Message'))
         ending = f'; and {more} more; see manila-precheck --format json'

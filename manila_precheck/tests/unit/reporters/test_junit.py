@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-import dataclasses
 import io
 import pathlib
 from xml.etree import ElementTree
@@ -53,7 +52,7 @@ def _suite(report):
 
 
 def _of(*results, **changes):
-    return dataclasses.replace(reports.CLEAN, checks=results, **changes)
+    return reports.CLEAN._replace(checks=results, **changes)
 
 
 def _result(outcome, severity=None, reason=''):

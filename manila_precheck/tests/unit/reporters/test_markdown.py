@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-import dataclasses
 import io
 import re
 
@@ -40,7 +39,7 @@ def _line(message, name='DEFAULT/a'):
     result = model.CheckResult(
         'some-check', 'Some check', model.Outcome.FOUND, findings=(finding,)
     )
-    report = dataclasses.replace(reports.CLEAN, checks=(result,))
+    report = reports.CLEAN._replace(checks=(result,))
     (line,) = (s for s in _write(report).split('\n') if s.startswith('- `'))
     return line
 
@@ -84,7 +83,7 @@ class MarkdownReporterTest(testtools.TestCase):
         self.assertEqual(f'- {shown}: It.', _line('It.', name))
 
     def test_a_command_stays_in_its_fence(self):
-        report = dataclasses.replace(reports.REPORT, checks=(reports.HOSTILE,))
+        report = reports.REPORT._replace(checks=(reports.HOSTILE,))
         text = _write(report)
         self.assertEqual(
             0, len(re.findall('^  ```', text, re.MULTILINE)) % 2, text

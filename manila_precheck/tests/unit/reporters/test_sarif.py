@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-import dataclasses
 import io
 import json
 import pathlib
@@ -88,9 +87,7 @@ class SarifReporterTest(testtools.TestCase):
             )
 
     def test_without_files_there_is_only_the_object(self):
-        report = dataclasses.replace(
-            reports.REPORT, files=(), checks=(reports.HOSTILE,)
-        )
+        report = reports.REPORT._replace(files=(), checks=(reports.HOSTILE,))
         (result,) = _run(report)['results']
         self.assertEqual(['logicalLocations'], list(result['locations'][0]))
 

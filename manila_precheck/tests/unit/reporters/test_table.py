@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-import dataclasses
 import io
 import unicodedata
 
@@ -38,7 +37,7 @@ def _report(*findings, **changes):
         outcome=model.Outcome.FOUND if findings else model.Outcome.PASSED,
         findings=findings,
     )
-    return dataclasses.replace(reports.CLEAN, checks=(result,), **changes)
+    return reports.CLEAN._replace(checks=(result,), **changes)
 
 
 def _finding(number=1, severity=model.Severity.FAILURE, **changes):
@@ -214,8 +213,7 @@ class TableReporterTest(testtools.TestCase):
     )
     @ddt.unpack
     def test_nothing_unknown_is_called_fine(self, outcomes, word, code):
-        report = dataclasses.replace(
-            reports.CLEAN,
+        report = reports.CLEAN._replace(
             checks=tuple(
                 model.CheckResult(f'check-{n}', 'Title', outcome, 'a reason')
                 for n, outcome in enumerate(outcomes)
@@ -226,8 +224,8 @@ class TableReporterTest(testtools.TestCase):
         self.assertIn(f'\nCode {code}: ', written)
 
     def test_unknown_releases_are_shown_as_they_stand(self):
-        report = dataclasses.replace(
-            reports.CLEAN, source_release='unknown', target_release='2031.1'
+        report = reports.CLEAN._replace(
+            source_release='unknown', target_release='2031.1'
         )
         self.assertTrue(
             _write(report).startswith('READY: unknown -> 2031.1\n')
@@ -241,5 +239,5 @@ class TableReporterTest(testtools.TestCase):
     )
     @ddt.unpack
     def test_the_database_is_named(self, database, text):
-        report = dataclasses.replace(reports.CLEAN, database=database)
+        report = reports.CLEAN._replace(database=database)
         self.assertIn(f'\nDatabase    {text}\n', _write(report))

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-import dataclasses
 
 import ddt
 import testtools
@@ -43,8 +42,8 @@ class VerdictTest(testtools.TestCase):
             model.Outcome.FOUND if findings else model.Outcome.PASSED,
             findings=findings,
         )
-        report = dataclasses.replace(
-            testing.report_of(result), stage=model.Stage(stage), **kwargs
+        report = testing.report_of(result)._replace(
+            stage=model.Stage(stage), **kwargs
         )
         return words.verdict(report)
 
@@ -80,10 +79,8 @@ class VerdictTest(testtools.TestCase):
     @ddt.data('surroundings', 'waivers', 'redact-names')
     def test_what_is_said_of_the_run_was_counted_as_a_check(self, name):
         result = model.CheckResult(name, 'A title', model.Outcome.PASSED)
-        check = dataclasses.replace(result, id='a-check')
-        report = dataclasses.replace(
-            testing.report_of(check, result), excluded=('b',)
-        )
+        check = result._replace(id='a-check')
+        report = testing.report_of(check, result)._replace(excluded=('b',))
         self.assertEqual(
             'NO PROBLEM IN 1 OF 2 CHECKS', words.verdict(report)[0]
         )
@@ -146,8 +143,7 @@ class SidesTest(testtools.TestCase):
     def test_the_builds(self):
         report = testing.report_of()
         self.assertEqual('2025.1, as given', words.source(report))
-        report = dataclasses.replace(
-            report,
+        report = report._replace(
             source_origin='shared',
             target_build='22.0.9',
             target_origin='package',

@@ -11,7 +11,6 @@
 # under the License.
 
 import bz2
-import dataclasses
 import datetime
 import gzip
 import io
@@ -162,8 +161,7 @@ class DatabaseBackupTest(databases.SQLiteTest):
             made=made.isoformat(),
         )
         result = self.run_check(dump.encode(), age_hours=age_hours)
-        expected = dataclasses.replace(
-            expected,
+        expected = expected._replace(
             message=f'the backup {self.path} was made at '
             f'{made:%Y-%m-%d %H:%M} UTC, but the time here is 2026-04-01 '
             '12:00 UTC: a clock or a time zone is wrong, and its age is not '

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-import dataclasses
 
 import ddt
 import fixtures
@@ -403,7 +402,7 @@ class PolicyRulesTest(testtools.TestCase):
                 for name, values in changes.items():
                     name = name.replace('__', ':')
                     known = found.get(name, policies.Policy(name, '@'))
-                    found[name] = dataclasses.replace(known, **values)
+                    found[name] = known._replace(**values)
             return found
 
         self.useFixture(

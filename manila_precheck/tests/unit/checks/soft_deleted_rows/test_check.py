@@ -9,7 +9,6 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-import dataclasses
 import datetime
 from typing import Any
 
@@ -72,8 +71,7 @@ NOTHING = model.advice('At 30 days there is nothing to purge.')
 def sizeless(findings):
     """Return findings without the bytes, which only a server knows."""
     return tuple(
-        dataclasses.replace(
-            finding,
+        finding._replace(
             data={k: v for k, v in finding.data.items() if k != 'bytes'},
         )
         for finding in findings
