@@ -70,6 +70,14 @@ precheck_opts = [
         help='A file with the facts about the target build, in the same '
         'format.',
     ),
+    cfg.BoolOpt(
+        'shipped_catalog',
+        default=False,
+        help='Use the shipped facts for the manila that is installed in the '
+        'environment of the command, too. By default, if it is another build '
+        'than the one that the shipped facts describe, its facts are read '
+        'from the environment, which takes about 12 seconds of CPU time.',
+    ),
     cfg.StrOpt(
         'vendor_path',
         metavar='SOURCE:TARGET',

@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 import json
 import os
-import tempfile
 from typing import Any
 from typing import NamedTuple
 from typing import Optional
@@ -32,7 +31,8 @@ from manila_precheck.catalog import drivers
 from manila_precheck.catalog import options
 from manila_precheck.cmd import answer
 from manila_precheck.evidence.files import text_file
-from manila_precheck.evidence.host import programs
+from manila_precheck.evidence.host import build_facts
+from manila_precheck.reporters import plain
 
 # Of what the changes are, in the order in which they are shown.
 _TITLES = {
@@ -152,31 +152,18 @@ def catalog_build(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     :raises CatalogError: when the release is not known.
     """
     python = os.path.abspath(os.path.expanduser(args.python))
-    programs.require_trusted(python)
-    with tempfile.TemporaryDirectory(prefix='manila-precheck-') as folder:
-        tool = os.path.join(folder, 'catalog.pyz')
-        with open(tool, 'wb') as stream:
-            stream.write(builds.tool())
-        also = [f'--also={package}' for package in args.also]
-        done = programs.run([python, '-I', '-B', tool, '-', *also], _SECONDS)
-    if done.code:
-        reason = (done.stderr.strip().splitlines() or ['it says nothing'])[-1]
-        raise exceptions.SourceUnusable(
-            f'{python} cannot read its manila: {reason}'
-        )
-    build = builds.parse(done.stdout, args.output)
+    text = build_facts.read(python, _SECONDS, args.also)
+    build = builds.parse(text, args.output)
     counts = ', '.join(
         f'{len(build.entries[kind])} {kind}'
         for kind in ('options', 'policies', 'drivers', 'revisions')
     )
-    stdout.files.append(
-        answer.File(args.output, args.output, done.stdout.encode())
-    )
+    stdout.files.append(answer.File(args.output, args.output, text.encode()))
     stdout.write(
         f'{args.output}: manila {build.version} ({build.release}): {counts}\n'
     )
-    for text in build.said:
-        stdout.write(f'not read: {text}\n')
+    for reason in build.said:
+        stdout.write(f'not read: {plain.one_line(reason)}\n')
     return 0
 
 

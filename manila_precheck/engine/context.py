@@ -21,6 +21,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 import datetime
 import os
+import sys
 import threading
 from typing import Any
 from typing import Callable
@@ -92,6 +93,11 @@ class _Lazy:
         """Return what was made under a name; None when nothing was."""
         return self._values.get(name)
 
+    def forget(self, name: str) -> None:
+        """Have what was made under a name made again."""
+        with self._locks[name]:
+            self._values.pop(name, None)
+
     def all_seen(self) -> list[tuple[str, Any]]:
         """Return what was made so far, in the order of making."""
         return list(self._values.items())
@@ -147,6 +153,10 @@ class Context:
         self._build_files: dict[model.FileRead, str] = {}
         # By the build that a release names.
         self._facts: dict[str, model.Facts] = {}
+        #: Why the facts of the installed manila are not known, though they
+        #: are those of another build than the catalog has; '' when they are,
+        #: or were not read.
+        self.installed_unread = ''
         self.now = now
         #: Set when the operator wants to stop; a check that takes long looks
         #: at it and hands over what it has.
@@ -206,6 +216,59 @@ class Context:
             from manila_precheck import catalog
 
             self.catalog = catalog.Catalog(*self._builds.values())
+
+    @property
+    def other_build(self) -> Optional[releases.Build]:
+        """The installed manila, where its own facts are to be read.
+
+        None where the catalog has the facts of that very build, a file stands
+        for its release, it is no part of the upgrade, or the operator wants
+        the shipped ones.
+        """
+        resolution = self.resolution
+        build, side = resolution.known.installed, resolution.installed_as
+        if build is None or not side or self.options.shipped_catalog:
+            return None
+        release = getattr(resolution.upgrade, side)
+        if side in self._builds or not self.catalog.covers(release):
+            return None
+        facts = self.catalog.package(release).version
+        same = build.is_version(facts) or build.text == facts
+        return None if same else build
+
+    def take_installed(self, read: Callable[[str, float], str]) -> None:
+        """Let the installed manila stand for its release.
+
+        Where that fails, installed_unread says why.
+
+        :param read: returns the file of facts of the manila that a Python
+            has, within so many seconds.
+        """
+        build = self.other_build
+        if build is None:
+            return
+        from manila_precheck import catalog
+        from manila_precheck.catalog import builds as files
+
+        try:
+            if not sys.executable:
+                raise exceptions.SourceUnusable('no Python is known to run it')
+            text = read(sys.executable, self.options.check_timeout_seconds)
+            found = files.parse(text, 'this environment')
+            if found.version != build.text:
+                raise exceptions.SourceUnusable(
+                    f'{sys.executable} has manila {found.version}'
+                )
+        except (exceptions.CatalogError, exceptions.SourceUnusable) as exc:
+            self.installed_unread = str(exc)
+            return
+        self._builds[self.resolution.installed_as] = found
+        self._facts[found.release.build] = model.Facts(
+            'environment', found.version
+        )
+        self.catalog = catalog.Catalog(*self._builds.values())
+        # Its sides name their builds.
+        self._lazy.forget('resolution')
 
     def facts(self, release: releases.Release) -> Optional[model.Facts]:
         """Return where the facts about a release come from; None: nowhere."""

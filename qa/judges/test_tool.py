@@ -24,9 +24,11 @@ import subprocess
 
 import ddt
 import fixtures
+import jsonschema
 import testtools
 
 from manila_precheck.catalog import builds
+from manila_precheck.tests.unit.catalog import test_builds
 from qa.judges import test_reality
 
 _MAJORS = (12, 16, 18, 20, 22, 23)
@@ -89,6 +91,10 @@ class ToolTest(testtools.TestCase):
         )
         self.assertEqual(0, done.returncode, done.stderr[-3000:])
         document = json.loads(done.stdout)
+        validator = jsonschema.Draft202012Validator(
+            test_builds.closed(test_builds.schema())
+        )
+        validator.validate(document)
         builds.parse(done.stdout, 'build.json')
         return document
 

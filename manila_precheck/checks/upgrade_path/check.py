@@ -56,12 +56,14 @@ class UpgradePath(check.Check):
     two versions of it are installed.
 
     The facts about each release come from one build of it, which the report
-    names as the catalog: the final version that is installed or named, else
-    the last one that the catalog knows. Differences in another build (a
-    release candidate, a package of a distribution, local patches) are not
-    checked, unless ``--source-catalog`` or ``--target-catalog`` has its
-    facts. An update from one build of a release to another is checked by
-    what changed between them.
+    names: the final version that is installed or named, else the last one
+    that the catalog knows. The facts of another build (a release candidate, a
+    package of a distribution) come from ``--source-catalog`` or
+    ``--target-catalog`` or, if it is installed in the environment of the
+    command, from there, unless ``--shipped-catalog`` is set; without them,
+    its differences are not checked. Local patches of the same version are
+    reported by ``local-changes``. An update from one build of a release to
+    another is checked by what changed between them.
 
     FAILURE: the step is not supported; the finding names the release to go
     to first. If ``schema-revision`` runs too, it reports a database that is
@@ -72,7 +74,7 @@ class UpgradePath(check.Check):
     is one of two releases whose databases have the same revision (wallaby
     and xena), or cannot be confirmed because the database is of no known
     release; at stage upgraded nothing names the target but the database; the
-    build that is installed or named is not that of the catalog; the installed
+    build that is installed or named is not that of the facts; the installed
     manila is neither the source nor the target, or is not known; a vendor
     supports the step and OpenStack does not; the target is an older build of
     the same release. INFO: the target had to be
@@ -177,6 +179,12 @@ class UpgradePath(check.Check):
                 if build is resolution.known.installed
                 else f'is what --{side}-release names'
             )
+            unread = ''
+            if build is resolution.known.installed and ctx.installed_unread:
+                unread = (
+                    '. Its own facts could not be read: '
+                    f'{ctx.installed_unread}'
+                )
             # What ran before is over then, and little depends on it.
             over = side == 'source' and ctx.stage is model.Stage.UPGRADED
             yield model.Finding(
@@ -184,12 +192,14 @@ class UpgradePath(check.Check):
                 model.Subject('release', side),
                 f'manila {build.text} {named}, but this report describes '
                 f'{release} as of manila {facts}; differences between the '
-                'two are not checked',
+                f'two are not checked{unread}',
                 [
                     model.advice(
-                        f'Read what changed between manila {facts} and '
-                        f'{build.text} in the release notes and the patches '
-                        'of the package.'
+                        f'Pass the facts of manila {build.text} as '
+                        f'--{side}-catalog ("manila-precheck catalog build" '
+                        'and "catalog tool" write them), or read what changed '
+                        f'between manila {facts} and {build.text} in the '
+                        'release notes and the patches of the package.'
                     )
                 ],
                 data={'build': build.text, 'catalog': facts},

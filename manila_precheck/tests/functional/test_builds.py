@@ -20,6 +20,7 @@ import json
 import os
 import re
 import sqlite3
+import sys
 
 import ddt
 
@@ -29,7 +30,7 @@ _EPOXY, _GAZPACHO, _XENA = '0d8c8f6d54a4', '004e506e922e', 'fbdfabcba377'
 
 #: Of a known release, and none is the build of the catalog.
 _OTHERS = (
-    '22.0.1',
+    '22.0.1.dev3',
     '22.0.9',
     '22.0.2+patched',
     '22.0.0.0rc1',
@@ -140,8 +141,32 @@ class BuildsTest(Case):
             f'2026.1 (manila {version}), from the installed manila\n', stdout
         )
 
-    def test_the_build_of_the_catalog(self):
-        self.install('22.0.2')
+    def test_one_that_cannot_be_imported(self):
+        """Its facts are asked of a Python that does not find it."""
+        self.install('22.0.1.dev3')
+        self.database(_EPOXY)
+        _, stdout, _ = self.shell(
+            '--config-file manila.conf upgrade check --format json '
+            '--check upgrade-path'
+        )
+        (check,) = (
+            one
+            for one in json.loads(stdout)['checks']
+            if one['id'] == 'upgrade-path'
+        )
+        (finding,) = check['findings']
+        self.assertEqual(
+            'manila 22.0.1.dev3 is installed here, but this report describes '
+            '2026.1 as of manila 22.0.2; differences between the two are not '
+            f'checked. Its own facts could not be read: {sys.executable} '
+            "cannot read its manila: ModuleNotFoundError: No module named "
+            "'manila'",
+            finding['message'],
+        )
+
+    @ddt.data('22.0.1', '22.0.2')
+    def test_a_build_of_the_catalog(self, version):
+        self.install(version)
         self.database(_EPOXY)
         self.assertEqual(
             (0, 'NO PROBLEM IN 1 OF N CHECKS', {}),
@@ -150,7 +175,7 @@ class BuildsTest(Case):
 
     def test_a_build_that_was_named_was_nowhere(self):
         for words, side in (
-            ('--source-release 20.0.1 --target-release 2026.1', 'source'),
+            ('--source-release 20.0.9 --target-release 2026.1', 'source'),
             ('--source-release 2025.1 --target-release 22.0.9', 'target'),
         ):
             code, _, found = self.check(f'{words} --check upgrade-path')

@@ -30,6 +30,7 @@ from manila_precheck import catalog
 from manila_precheck import exceptions
 from manila_precheck import releases
 from manila_precheck.catalog import builds
+from manila_precheck.catalog import drivers
 from manila_precheck.catalog import history
 from manila_precheck.catalog import options
 from manila_precheck.catalog import values
@@ -472,6 +473,7 @@ WHOLE: dict[str, Any] = {
             'modes': [True],
             'deprecated': True,
             'internal': True,
+            'lacks': ['acme_client'],
         },
         {'kind': 'share_moved', 'name': 'acme.Old', 'target': 'acme.Driver'},
         {'kind': 'paste', 'name': 'app:acme', 'keys': {'a': 'b'}},
@@ -483,6 +485,8 @@ WHOLE: dict[str, Any] = {
             'mode': True,
         },
     ],
+    'out_of_tree': ['acme'],
+    'unimportable': {'broken': 'ImportError: No module\x1b'},
 }
 JUNK = (
     None,
@@ -580,6 +584,12 @@ class FormatTest(testtools.TestCase):
         self.assertEqual(
             option - {'groups', 'kinds'} | {'in'},
             set(described['option']['properties']),
+        )
+        driver = {one.name for one in dataclasses.fields(drivers.Driver)}
+        need = {one.name for one in dataclasses.fields(drivers.Need)}
+        self.assertEqual(
+            driver | need | {'keys'},
+            set(schema()['properties']['drivers']['items']['properties']),
         )
 
     def test_what_the_schema_rejects_the_parser_rejects(self):

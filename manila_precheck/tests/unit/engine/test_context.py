@@ -9,8 +9,10 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
+import json
 import os
 import sqlite3
+import sys
 import threading
 
 import ddt
@@ -18,9 +20,12 @@ import fixtures
 import testtools
 
 from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck import releases
 from manila_precheck import testing
 from manila_precheck.engine import context
 from manila_precheck.tests import known_releases
+from manila_precheck.tests.unit.catalog import test_builds
 
 # manila 13.2.0, 18.3.0, 20.0.3 and 22.0.2: the last revision of each.
 XENA = 'fbdfabcba377'
@@ -28,6 +33,8 @@ CARACAL = '2f27d904214c'
 HIBISCUS = 'afc3b5e1f406'
 EPOXY = '0d8c8f6d54a4'
 GAZPACHO = '004e506e922e'
+
+RELEASE = releases.parse('2024.1')
 
 
 @ddt.ddt
@@ -284,3 +291,161 @@ class LazyTest(testtools.TestCase):
         ).start()
         started.wait()
         self.assertEqual(2, lazy.get('quick', lambda: 2))
+
+
+@ddt.ddt
+class InstalledTest(testtools.TestCase):
+    """The manila that is installed stands for its release."""
+
+    def setUp(self):
+        super().setUp()
+        self.asked: list[tuple[str, float]] = []
+
+    def context(self, installed='18.0.1.dev7', text=None, **kwargs):
+        site = self.useFixture(testing.Site(installed=installed, **kwargs))
+        ctx = site.context()
+
+        def read(python, seconds):
+            self.asked.append((python, seconds))
+            if text is None:
+                raise exceptions.SourceUnusable('/python cannot be run')
+            return text
+
+        ctx.take_installed(read)
+        return ctx
+
+    @ddt.data(
+        ('source', {'target': '2025.1'}),
+        ('target', {'source': '2023.1', 'target': '2024.1'}),
+        ('target', {'source': '2023.1', 'target': None, 'stage': 'stopped'}),
+    )
+    @ddt.unpack
+    def test_its_own_facts(self, side, kwargs):
+        ctx = self.context(
+            text=test_builds.changed('release', version='18.0.1.dev7'),
+            **kwargs,
+        )
+        self.assertEqual([(sys.executable, 300.0)], self.asked)
+        release = getattr(ctx.upgrade, side)
+        self.assertEqual(
+            model.Facts('environment', '18.0.1.dev7'), ctx.facts(release)
+        )
+        self.assertEqual(
+            ['acme_key', 'of_the_build'],
+            [one.name for one in ctx.catalog.options(release)],
+        )
+        (other,) = {ctx.upgrade.source, ctx.upgrade.target} - {release}
+        self.assertEqual('shipped', ctx.facts(other).origin)
+        self.assertEqual('', ctx.installed_unread)
+        self.assertIsNone(ctx.other_build)
+
+    @ddt.data(
+        # The shipped facts are of that build.
+        {'installed': '18.3.0'},
+        {'installed': None},
+        # It is no side of the upgrade.
+        {'installed': '19.0.0.dev7'},
+        {'options': {'shipped_catalog': True}},
+    )
+    def test_nothing_was_asked(self, kwargs):
+        ctx = self.context(**kwargs)
+        self.assertEqual([], self.asked)
+        package = ctx.catalog.package(RELEASE)
+        self.assertEqual(
+            model.Facts('shipped', '18.3.0', package.built),
+            ctx.facts(RELEASE),
+        )
+        self.assertEqual('', ctx.installed_unread)
+
+    def test_an_earlier_version_whose_facts_are_shipped(self):
+        ctx = self.context('18.0.1')
+        self.assertEqual([], self.asked)
+        package = ctx.catalog.package(ctx.upgrade.source)
+        self.assertEqual(
+            model.Facts('shipped', '18.0.1', package.built),
+            ctx.facts(ctx.upgrade.source),
+        )
+
+    def test_an_update_to_what_is_installed(self):
+        """Its sides have the names of their builds once it is read."""
+        ctx = self.context(
+            text=test_builds.changed('release', version='18.0.1.dev7'),
+            source='18.0.0',
+            target=None,
+        )
+        self.assertEqual('18.0.0 to 18.0.1.dev7', str(ctx.upgrade))
+        self.assertEqual(
+            ['shipped', 'environment'],
+            [
+                ctx.facts(one).origin
+                for one in (ctx.upgrade.source, ctx.upgrade.target)
+            ],
+        )
+
+    def test_the_file_that_is_given(self):
+        site = self.useFixture(
+            testing.Site(
+                installed='18.0.2.dev7',
+                files={'facts.json': json.dumps(test_builds.SMALL)},
+            )
+        )
+        ctx = site.context()
+        path = site.file('facts.json')
+        ctx.conf.set_override('source_catalog', path, group='manila_precheck')
+        ctx.take_builds()
+        ctx.take_installed(lambda python, seconds: self.fail('asked'))
+        self.assertEqual(path, ctx.facts(ctx.upgrade.source).path)
+
+    def test_beside_a_file_of_the_other_side(self):
+        site = self.useFixture(
+            testing.Site(
+                installed='20.0.0.dev7',
+                files={'facts.json': json.dumps(test_builds.SMALL)},
+            )
+        )
+        ctx = site.context()
+        path = site.file('facts.json')
+        ctx.conf.set_override('source_catalog', path, group='manila_precheck')
+        ctx.take_builds()
+        ctx.take_installed(
+            lambda python, seconds: test_builds.changed(
+                'release', version='20.0.0.dev7'
+            )
+        )
+        self.assertEqual(
+            [path, None],
+            [
+                ctx.facts(one).path
+                for one in (ctx.upgrade.source, ctx.upgrade.target)
+            ],
+        )
+        self.assertEqual(
+            ['18.0.1', '20.0.0.dev7'],
+            [
+                ctx.catalog.package(one).version
+                for one in (ctx.upgrade.source, ctx.upgrade.target)
+            ],
+        )
+
+    @ddt.data(
+        (None, '/python cannot be run'),
+        (
+            json.dumps(test_builds.SMALL),
+            f'{sys.executable} has manila 18.0.1',
+        ),
+        (
+            test_builds.changed(said=1),
+            'this environment is damaged: said: 1 is not of type array',
+        ),
+    )
+    @ddt.unpack
+    def test_it_cannot_be_read(self, text, reason):
+        ctx = self.context('18.0.2.dev7', text)
+        self.assertEqual(reason, ctx.installed_unread)
+        self.assertEqual('shipped', ctx.facts(RELEASE).origin)
+
+    def test_no_python(self):
+        self.useFixture(fixtures.MonkeyPatch('sys.executable', ''))
+        ctx = self.context('18.0.2.dev7')
+        self.assertEqual([], self.asked)
+        self.assertEqual('no Python is known to run it', ctx.installed_unread)

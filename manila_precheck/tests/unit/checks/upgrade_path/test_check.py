@@ -9,9 +9,12 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
+import dataclasses
+
 import ddt
 import testtools
 
+from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import testing
 from manila_precheck.tests import databases
@@ -62,7 +65,10 @@ class Words:
             f'manila {build} {where}, but this report describes {release} as '
             f'of manila {facts}; differences between the two are not checked',
             model.advice(
-                f'Read what changed between manila {facts} and {build} in '
+                f'Pass the facts of manila {build} as --{side}-catalog '
+                '("manila-precheck catalog build" and "catalog tool" write '
+                'them), or read what changed between manila '
+                f'{facts} and {build} in '
                 'the release notes and the patches of the package.'
             ),
             data={'build': build, 'catalog': facts},
@@ -341,6 +347,38 @@ class UpgradePathTest(Words, testtools.TestCase):
                 )
             ),
             self.with_file(version, installed=installed),
+        )
+
+    def test_a_build_whose_own_facts_cannot_be_read(self):
+        """The one that is installed; nobody was asked for another."""
+        site = self.useFixture(
+            testing.Site(
+                source='18.1.0.dev7', target='2025.1', installed='20.0.0.dev7'
+            )
+        )
+        ctx = site.context()
+
+        def read(python, seconds):
+            raise exceptions.SourceUnusable('/python cannot be run')
+
+        ctx.take_installed(read)
+        source = self.build(
+            'source',
+            '2024.1',
+            '18.1.0.dev7',
+            'is what --source-release names',
+            '18.3.0',
+        )
+        target = self.build(
+            'target', '2025.1', '20.0.0.dev7', 'is installed here', '20.0.3'
+        )
+        target = dataclasses.replace(
+            target,
+            message=f'{target.message}. Its own facts could not be read: '
+            '/python cannot be run',
+        )
+        self.assertEqual(
+            self.result(source, target), site.run('upgrade-path', ctx)
         )
 
     def with_file(self, version, **kwargs):
