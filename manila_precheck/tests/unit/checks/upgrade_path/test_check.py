@@ -9,8 +9,6 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-import dataclasses
-
 import ddt
 import testtools
 
@@ -372,8 +370,7 @@ class UpgradePathTest(Words, testtools.TestCase):
         target = self.build(
             'target', '2025.1', '20.0.0.dev7', 'is installed here', '20.0.3'
         )
-        target = dataclasses.replace(
-            target,
+        target = target._replace(
             message=f'{target.message}. Its own facts could not be read: '
             '/python cannot be run',
         )
