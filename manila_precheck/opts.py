@@ -228,6 +228,12 @@ precheck_opts = [
         'the database server aborts it.',
     ),
     cfg.BoolOpt(
+        'no_database',
+        default=False,
+        help='Do not connect to the database, whatever [database] connection '
+        'is. The checks that need it are skipped, which is a warning.',
+    ),
+    cfg.BoolOpt(
         'quick',
         default=False,
         help='Read only a sample of each large table of the database. The '

@@ -70,7 +70,7 @@ _FLAGS = {
         'stage',
         'wait',
     ),
-    'the checks': ('check', 'skip', 'quick'),
+    'the checks': ('check', 'skip', 'no_database', 'quick'),
     'the report': ('format', 'report', 'reproducible', 'redact_names'),
     'what counts': ('waivers', 'baseline', 'fail_on'),
 }

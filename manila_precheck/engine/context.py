@@ -417,12 +417,17 @@ class Context:
     def database_as_found(self) -> database_source.Database:
         """The database in whatever state it is, empty included.
 
-        :raises SourceNotGiven: when no connection is configured.
+        :raises SourceNotGiven: when no connection is configured, or the
+            operator wants none.
         :raises SourceUnusable: when the server cannot be used.
         """
         return self._lazy.get('database', self._make_database)
 
     def _make_database(self) -> database_source.Database:
+        if self.options.no_database:
+            raise exceptions.SourceNotGiven(
+                'it needs the database (--no-database)'
+            )
         try:
             return database_source.connect(
                 self.conf,

@@ -101,6 +101,10 @@ _NAMES = re.compile(
 )
 
 
+# What sosreport and its kin leave of a URL, or of its password.
+_MASKED = re.compile(r'\*{3,}|[^:/@]+://(?:[^:/@]*:)?\*{3,}@.*', re.DOTALL)
+
+
 class Location(NamedTuple):
     """Where a database is, in words that hold no secret."""
 
@@ -139,7 +143,8 @@ def configured(conf: 'cfg.ConfigOpts') -> tuple[str, str]:
     :param conf: options whose files were parsed; oslo.db's options are
         registered on it.
     :returns: ('[database] connection', the URL with its parameters).
-    :raises SourceNotGiven: when neither option is set.
+    :raises SourceNotGiven: when neither option is set, or the URL has stars
+        in place of the password, as in the bundle of a site.
     :raises SourceUnusable: when an option cannot be read.
     """
     from oslo_config import cfg
@@ -152,6 +157,10 @@ def configured(conf: 'cfg.ConfigOpts') -> tuple[str, str]:
         pass
     for name in ('slave_connection', 'connection'):
         value = _value(conf, name)
+        if _MASKED.fullmatch(value):
+            raise exceptions.SourceNotGiven(
+                f'[database] {name} is masked in the files that were read'
+            )
         if value:
             more = _value(conf, 'connection_parameters')
             if more:

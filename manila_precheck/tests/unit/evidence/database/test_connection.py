@@ -586,6 +586,7 @@ class SilentServerTest(testtools.TestCase):
         self.assertIn('timeout', self.refuse('postgresql+psycopg2'))
 
 
+@ddt.ddt
 class NotGivenTest(testtools.TestCase):
     def test_an_option_that_refers_to_itself_was_a_crash(self):
         for name in ('connection', 'slave_connection'):
@@ -613,6 +614,56 @@ class NotGivenTest(testtools.TestCase):
             'the files that were read',
             str(raised),
         )
+
+    @ddt.data(
+        ('mysql+pymysql://manila:********@10.0.0.1/manila', True),
+        ('postgresql://manila:***@h:5432/m?sslmode=require', True),
+        ('*********', True),
+        ('mysql+pymysql://manila:**@192.0.2.1/manila', False),
+        ('mysql+pymysql://manila:a***@192.0.2.1/manila', False),
+        ('sqlite:////nope/***', False),
+    )
+    @ddt.unpack
+    def test_a_masked_password(self, url, masked):
+        """As in a sosreport: nobody can be asked for what it was."""
+        for name in ('connection', 'slave_connection'):
+            site = self.useFixture(
+                testing.Site(
+                    f'[database]\n{name} = {url}\n'
+                    '[manila_precheck]\nconnect_timeout_seconds = 1\n',
+                    source=None,
+                )
+            )
+            result = site.run('schema-revision')
+            if not masked:
+                self.assertEqual(model.Outcome.ERROR, result.outcome)
+                continue
+            self.assertEqual(
+                (
+                    model.Outcome.SKIPPED,
+                    f'[database] {name} is masked in the files that were read',
+                ),
+                (result.outcome, result.reason),
+            )
+
+    def test_none_is_wanted(self):
+        """A server that cannot be reached would be an error."""
+        site = self.useFixture(
+            testing.Site(
+                '[database]\nconnection = sqlite:////nope/m\n'
+                '[manila_precheck]\nno_database = true\n',
+                source=None,
+            )
+        )
+        for check_id in ('schema-revision', 'live-services'):
+            result = site.run(check_id)
+            self.assertEqual(
+                (
+                    model.Outcome.SKIPPED,
+                    'it needs the database (--no-database)',
+                ),
+                (result.outcome, result.reason),
+            )
 
     def test_the_slave_is_preferred(self):
         site = self.useFixture(
