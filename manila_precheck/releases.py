@@ -347,8 +347,14 @@ class Upgrade(NamedTuple):
         )
 
     def crosses(self, release: Release) -> bool:
-        """Say whether the upgrade brings what this release introduced."""
-        return self.source < release <= self.target
+        """Say whether the upgrade brings what this release introduced.
+
+        :param release: with the build that brought it, when it came within
+            the release: a side whose build is not known has it.
+        """
+        return _before(self.source, release) and not _before(
+            self.target, release
+        )
 
     @property
     def steps(self) -> tuple[Release, ...]:
@@ -364,6 +370,17 @@ class Upgrade(NamedTuple):
         20220210-release-cadence-adjustment.html).
         """
         return self.target in next_hops(self.source)
+
+
+def _before(side: Release, release: Release) -> bool:
+    """Say whether one side is older than a release, or a build of it."""
+    if side != release:
+        return side < release
+    if not (side.build and release.build):
+        return False
+    # Of a file the version alone: '20.0.1 of FILE'.
+    version = side.build.partition(' ')[0]
+    return build(version).order < build(release.build).order
 
 
 def next_hops(source: Release) -> tuple[Release, ...]:

@@ -177,7 +177,8 @@ class Advisory(NamedTuple):
     """Kebab case, unique."""
 
     release: releases.Release
-    """The release that brought the change."""
+    """The release that brought the change; with the build, if it came in a
+    point release."""
 
     severity: model.Severity
 
@@ -237,7 +238,7 @@ def decode(text: str) -> tuple[Advisory, ...]:
 def _advisory(row: Mapping[str, Any]) -> Advisory:
     return Advisory(
         id=row['id'],
-        release=releases.from_major(row['release']),
+        release=_release(row['release']),
         severity=model.Severity[row['severity'].upper()],
         message=row['message'],
         remediation=tuple(
@@ -247,6 +248,13 @@ def _advisory(row: Mapping[str, Any]) -> Advisory:
         references=tuple(row['references']),
         conditions=tuple(_condition(item) for item in row['conditions']),
     )
+
+
+def _release(value: Union[int, str]) -> releases.Release:
+    """Return a release, of the build when it is a version: '13.0.1'."""
+    if isinstance(value, int):
+        return releases.from_major(value)
+    return releases.parse(value).of_build(value)
 
 
 def _condition(item: Mapping[str, Any]) -> Condition:

@@ -92,6 +92,10 @@ SECTIONS = {
             FLASHBLADE + 'flashblade_ca_cert_path = /etc/ca.pem',
         ),
     ),
+    'generic-reserved-blocks': Case(
+        (GENERIC, GENERIC + 'share_volume_fstype = ext3'),
+        (GENERIC + 'set_zero_reserved_blocks = True', LVM),
+    ),
     'glusterfs-privsep': Case((GLUSTER, GLUSTER_NATIVE), (LVM, CEPHFS)),
     'hitachi-hsp-certificate': Case(
         (HSP,),
@@ -123,6 +127,10 @@ SECTIONS = {
             NETAPP + 'driver_handles_share_servers = maybe',
             GENERIC + MANY,
         ),
+    ),
+    'netapp-server-port': Case(
+        (NETAPP + 'netapp_server_port = 8443',),
+        (NETAPP, LVM + 'netapp_server_port = 8443'),
     ),
     'netapp-transport-https': Case(
         (NETAPP, NETAPP + MANY),
@@ -199,6 +207,7 @@ FILES = {
         (FILTERS + 'AffinityFilter',),
         ('', FILTERS + 'AffinityFilter,OnlyHostFilter'),
     ),
+    'service-list-output': Case((API,), ('', POLICY)),
     'service-token-roles': Case(
         (API,),
         ('', API + 'service_token_roles_required = False\n'),
@@ -340,6 +349,23 @@ class EachAdvisoryTest(Runs, databases.SQLiteTest):
             # On the way; the target may lack what it speaks of by then.
             over = self.over(one, text, before(one.release), after.name)
             self.assertEqual(1, len(over))
+
+    @ddt.data(
+        ('13.0.0', '13.0.1', True),
+        ('13.0.0', '13.2.0', True),
+        ('13.0.0', 'yoga', True),
+        ('wallaby', '13.0.1', True),
+        ('wallaby', '13.0.0', False),
+        ('13.0.1', '13.2.0', False),
+        ('13.0.1', 'yoga', False),
+    )
+    @ddt.unpack
+    def test_a_change_within_a_release(self, source, target, crossed):
+        one = ADVISORIES['netapp-server-port']
+        text = site_text(SECTIONS[one.id].fires[0])
+        self.assertEqual(
+            ['b0'] if crossed else [], self.over(one, text, source, target)
+        )
 
     @ddt.data(*(name for name, one in ADVISORIES.items() if one.rows))
     def test_no_row_that_counts(self, name):
