@@ -320,6 +320,44 @@ def _unknown(text: str, found: Build) -> exceptions.UsageError:
     )
 
 
+def at(major: int) -> Release:
+    """Return the release of a major version, by the cadence if need be.
+
+    Two releases a year, the first of which is a SLURP release, and for each
+    one major version of manila.
+
+    :param major: 12 or more; beyond the table the release has no code name.
+    """
+    if major in _BY_MAJOR:
+        return _BY_MAJOR[major]
+    newest = RELEASES[-1]
+    year, half = map(int, newest.name.split('.'))
+    years, second = divmod(half - 1 + major - newest.major, 2)
+    name = f'{year + years}.{second + 1}'
+    return Release(name, major, name, not second)
+
+
+def is_beyond(release: Release) -> bool:
+    """Say whether a release is newer than those that this version knows."""
+    return release > RELEASES[-1]
+
+
+def nearest(release: Release) -> Release:
+    """Return the newest release that is known in place of one beyond it."""
+    return RELEASES[-1] if is_beyond(release) else release
+
+
+def known_by(release: Release, found: Build) -> Build:
+    """Return a build that is too new to be known, with its release.
+
+    :param release: one that a file of facts is of.
+    :param found: any build; one of another release stays as it is.
+    """
+    if found.too_new and found.numbers[0] == release.major:
+        return found._replace(release=at(release.major))
+    return found
+
+
 def following(release: Release) -> Optional[Release]:
     """Return the release after this one; None after the newest known."""
     return _BY_MAJOR.get(release.major + 1)
@@ -359,7 +397,9 @@ class Upgrade(NamedTuple):
     @property
     def steps(self) -> tuple[Release, ...]:
         """Every release that the upgrade brings, in order."""
-        return tuple(r for r in RELEASES if self.crosses(r))
+        return tuple(
+            map(at, range(self.source.major + 1, self.target.major + 1))
+        )
 
     @property
     def supported(self) -> bool:
@@ -384,13 +424,12 @@ def _before(side: Release, release: Release) -> bool:
 
 
 def next_hops(source: Release) -> tuple[Release, ...]:
-    """Return the releases that an operator may upgrade to, nearest first."""
-    hops = []
-    following_one = following(source)
-    if following_one is not None:
-        hops.append(following_one)
+    """Return the releases that an operator may upgrade to, nearest first.
+
+    Also those beyond what this version knows: a file of facts can be of one.
+    """
+    hops = [at(source.major + 1)]
     if source.slurp:
-        hops.extend(
-            [r for r in RELEASES if r.slurp and r > source][:1],
-        )
+        # Every other release is one.
+        hops.append(at(source.major + 2))
     return tuple(hops)

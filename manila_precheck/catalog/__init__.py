@@ -123,13 +123,21 @@ class Catalog:
     def releases(self) -> tuple[releases_.Release, ...]:
         """The releases that the catalog covers, oldest first."""
         covered = self._history('releases').covered
-        return tuple(r for r in releases_.RELEASES if r.major in covered)
+        known = [r for r in releases_.RELEASES if r.major in covered]
+        files = {
+            releases_.at(build.release.major)
+            for build in self._builds.values()
+            if releases_.is_beyond(build.release)
+        }
+        return (*known, *sorted(files))
 
     def latest(self, release: releases_.Release) -> str:
         """Return the latest version of a release: '22.0.2'.
 
         When the catalog was built; whatever build is meant.
         """
+        if releases_.is_beyond(release):
+            return self.package(release).version
         return self._shipped('releases').package(release).version
 
     def builds(self, release: releases_.Release) -> tuple[str, ...]:
@@ -383,6 +391,19 @@ class Catalog:
     def chain(self, release: releases_.Release) -> tuple[str, ...]:
         """Return the revision ids of a release, from the first to the head."""
         return tuple(item.id for item in self.revisions(release))
+
+    def unknown_revisions(
+        self, release: releases_.Release
+    ) -> tuple[schema.Revision, ...]:
+        """Return the migrations of a release that no release is known to have.
+
+        Those of a file of facts: of a fork, or of a release beyond the newest
+        that is known. What they do is not known.
+        """
+        shipped = self._shipped('revisions')
+        return tuple(
+            one for one in self.revisions(release) if not shipped.rows(one.id)
+        )
 
     def head(self, release: releases_.Release) -> str:
         """Return the revision that a release migrates a database to."""

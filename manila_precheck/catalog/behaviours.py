@@ -85,7 +85,9 @@ class Behaviours:
         :returns: in the order of the file; none when the release does not
             have it.
         :raises CatalogError: when nobody has read the code of the release.
+            Of one beyond those that are known, it is what the newest has.
         """
+        release = releases.nearest(release)
         if release.major not in self.covered:
             raise exceptions.CatalogError(
                 'the tables written by hand do not cover manila '

@@ -147,7 +147,8 @@ def parse(text: str, path: str) -> Build:
     except json_schema.Invalid as exc:
         raise exceptions.CatalogError(f'{path} is damaged: {exc}') from None
     version = document['release']['version']
-    release = releases.build(version).release
+    build = releases.build(version)
+    release = releases.at(build.numbers[0]) if build.too_new else build.release
     if release is None:
         raise exceptions.CatalogError(
             f'{path} is of manila {version}, and this manila-precheck '
@@ -309,16 +310,20 @@ def overlay(shipped: history.History, build: Build) -> history.History:
     What the file has nothing of stays as it is shipped: the schema, what
     each migration does and what a driver cannot do without; where a
     distribution has put them out of the package, the sections of
-    api-paste.ini and the requirements.
+    api-paste.ini and the requirements. Of a release beyond those that are
+    shipped, that is what the newest of them has.
     """
     entries = build.entries.get(shipped.kind)
+    release = releases.nearest(build.release)
     if entries is None:
-        return shipped
+        if release == build.release:
+            return shipped
+        entries = _grouped(_rows(shipped, release))
     if shipped.kind == 'drivers':
         entries = {name: list(rows) for name, rows in entries.items()}
         without_paste = not drivers.read_paste(entries)
         known = {*entries}
-        for name, row in _rows(shipped, build.release):
+        for name, row in _rows(shipped, release):
             # Only of drivers that the build has.
             kept = row['kind'] == drivers.NEED and (
                 name in known or name.startswith('emc:')
@@ -326,8 +331,8 @@ def overlay(shipped: history.History, build: Build) -> history.History:
             if kept or (row['kind'] == drivers.PASTE and without_paste):
                 entries.setdefault(name, []).append(row)
     if shipped.kind == 'releases' and not entries:
-        entries = _grouped(_rows(shipped, build.release))
-    package = shipped.package(build.release)
+        entries = _grouped(_rows(shipped, release))
+    package = shipped.package(release)
     header = {
         'version': build.version,
         'filename': build.path,

@@ -59,8 +59,9 @@ class Matrix:
 
         :param driver: a class path, or 'emc:unity' for a plugin.
         """
+        major = releases.nearest(release).major
         for row in self.of(driver):
-            if release.major in row.majors:
+            if major in row.majors:
                 return row
         return None
 

@@ -202,7 +202,7 @@ class Context:
                     build.release.name,
                     group='manila_precheck',
                 )
-            elif releases.parse(stated) != build.release:
+            elif _stated(stated, build).release != build.release:
                 raise exceptions.UsageError(
                     f'{path} is of manila {build.version} ({build.release}), '
                     f'and {side}_release is {stated}'
@@ -387,6 +387,9 @@ class Context:
         found: Optional[releases.Build] = self._lazy.get(
             'installed', self._installed
         )
+        if found is not None:
+            for file in self._builds.values():
+                found = releases.known_by(file.release, found)
         return found
 
     @property
@@ -610,8 +613,8 @@ class Context:
         found = resolutions.resolve(
             resolutions.Known(
                 self.stage,
-                _stated(self.options.source_release),
-                _stated(self.options.target_release),
+                self._stated('source'),
+                self._stated('target'),
                 self.installed,
                 at_revision,
                 self._empty(),
@@ -632,6 +635,11 @@ class Context:
         return found._replace(
             upgrade=self._named(releases.Upgrade(source, target))
         )
+
+    def _stated(self, side: str) -> Optional[releases.Build]:
+        text = getattr(self.options, f'{side}_release')
+        # One that is empty is a variable that was not set, and no default.
+        return None if text is None else _stated(text, self._builds.get(side))
 
     def _of_build(
         self,
@@ -685,9 +693,20 @@ class Context:
         return self.catalog.releases_at(found.revision)
 
 
-def _stated(text: Optional[str]) -> Optional[releases.Build]:
-    # One that is empty is a variable that was not set, and no default.
-    return None if text is None else releases.named(text)
+def _stated(text: str, file: 'Optional[Build]') -> releases.Build:
+    """Return what an option names.
+
+    :param file: the facts for it: one of a release beyond those that are
+        known is named by what its own version says.
+    """
+    if file is not None and releases.is_beyond(file.release):
+        release = releases.at(file.release.major)
+        if text.strip() in (release.name, str(release.major)):
+            return releases.Build(text, release)
+        found = releases.known_by(release, releases.build(text))
+        if found.release == release:
+            return found
+    return releases.named(text)
 
 
 def _vendor_path(text: Optional[str]) -> Optional[releases.Upgrade]:

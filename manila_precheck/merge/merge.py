@@ -427,7 +427,8 @@ def _unknown_upgrades(reports: Reports) -> Iterator[model.Finding]:
     for name, report in sorted(reports.items()):
         source, target = report.source_release, report.target_release
         try:
-            back = releases.parse(target) < releases.parse(source)
+            before = _release(source, report.source_facts)
+            back = _release(target, report.target_facts) < before
         except exceptions.UsageError:
             what = f'this manila-precheck knows {releases.known_range()}'
         else:
@@ -442,6 +443,20 @@ def _unknown_upgrades(reports: Reports) -> Iterator[model.Finding]:
             f'Run the checks on {name} with the version that is installed '
             'here, then merge again.',
         )
+
+
+def _release(name: str, facts: Optional[model.Facts]) -> releases.Release:
+    """Return the release of one side of a report.
+
+    :param facts: of a release beyond those that are known, they are what
+        tells of it.
+    :raises UsageError: when it is none.
+    """
+    if facts is not None:
+        build = releases.build(facts.build)
+        if build.too_new and releases.at(build.numbers[0]).name == name:
+            return releases.at(build.numbers[0])
+    return releases.parse(name)
 
 
 def _ages(

@@ -67,9 +67,11 @@ class PendingMigrations(check.Check):
     FAILURE: ``manila-manage db sync`` stops there. WARNING: it succeeds,
     but a backup loses its availability zone, times lose their fractions, or
     a later migration will stop; a rebuild that takes ``warning_seconds`` or
-    more. INFO: a rebuild that takes less; network allocations without a
-    share server that no pending migration reads; a server with read_only
-    to which this account can still write.
+    more; a migration that only the file of a build has
+    (``--target-catalog``), whose effect is not known. INFO: a rebuild that
+    takes less; network allocations without a share server that no pending
+    migration reads; a server with read_only to which this account can still
+    write.
 
     Not covered: whether the account may alter tables on MySQL, and the free
     disk space, which a server does not report; zero dates in a table of more
@@ -116,6 +118,7 @@ class PendingMigrations(check.Check):
             yield stops.first_install()
             return
         pending = _pending(ctx, ctx.database, mariadb)
+        yield from _unknown(ctx, pending)
         yield from stops.Stops(ctx, pending).findings(mariadb)
         read = rows.RowHazards(ctx, pending)
         yield from read.findings()
@@ -124,6 +127,30 @@ class PendingMigrations(check.Check):
         if db.dialect == 'mysql':
             yield from rewrites.Rewrites(ctx, pending).findings(
                 read.counted, ctx.options_of(self.id)
+            )
+
+
+def _unknown(
+    ctx: context.Context, pending: hazards.Steps
+) -> Iterable[model.Finding]:
+    """Yield the migrations that only the file of a build has."""
+    target = ctx.upgrade.target
+    for one in ctx.catalog.unknown_revisions(target):
+        if one.id in pending:
+            yield model.Finding(
+                model.Severity.WARNING,
+                model.Subject('revision', one.id),
+                f'{one.id} ({one.file}) is pending, and only the build of '
+                f'{target} has it: what it does is not known',
+                [
+                    model.advice(
+                        'Read it in manila/db/migrations/alembic/versions of '
+                        'the build, and rehearse "manila-manage db sync" on a '
+                        'copy of the database.'
+                    )
+                ],
+                data={'file': one.file},
+                aspect='unknown',
             )
 
 

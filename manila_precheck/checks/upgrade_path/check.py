@@ -77,7 +77,10 @@ class UpgradePath(check.Check):
     build that is installed or named is not that of the facts; the installed
     manila is neither the source nor the target, or is not known; a vendor
     supports the step and OpenStack does not; the target is an older build of
-    the same release. INFO: the target had to be
+    the same release; a release is newer than those that are known, so that
+    only a file of facts (``--target-catalog``) tells of it. Its name and
+    whether it is a SLURP release follow from its version: there are two
+    releases a year, and the first is one. INFO: the target had to be
     assumed, or at stage upgraded the source, which a migrated database does
     not show; source and target are the same release; the database is empty
     and there is nothing to upgrade from.
@@ -107,6 +110,7 @@ class UpgradePath(check.Check):
         upgrade = resolution.upgrade
         source, target = upgrade.source, upgrade.target
         yield from self._builds(ctx)
+        yield from self._beyond(ctx)
         yield from self._installed(ctx)
         yield from self._assumed_target(resolution)
         if resolution.first_install:
@@ -204,6 +208,32 @@ class UpgradePath(check.Check):
                 ],
                 data={'build': build.text, 'catalog': facts},
                 aspect='build',
+            )
+
+    def _beyond(self, ctx: 'context.Context') -> Iterable[model.Finding]:
+        """Yield the releases of which there is nothing but a file of facts."""
+        upgrade = ctx.upgrade
+        for side in ('target', 'source'):
+            release = getattr(upgrade, side)
+            if not releases.is_beyond(release):
+                continue
+            package = ctx.catalog.package(release)
+            newest = releases.nearest(release)
+            yield model.Finding(
+                model.Severity.WARNING,
+                model.Subject('release', side),
+                f'{release} is newer than {newest}, the last release that '
+                'this manila-precheck knows; the facts about it come from '
+                f'{package.filename} (manila {package.version}) alone, and '
+                f'those that no file has are those of {newest}',
+                [
+                    model.advice(
+                        f'Read the release notes of {release}, and run this '
+                        'again with a manila-precheck that knows it.'
+                    )
+                ],
+                data={'build': package.version, 'newest': newest.name},
+                aspect='beyond',
             )
 
     def _installed(self, ctx: 'context.Context') -> Iterable[model.Finding]:

@@ -244,6 +244,46 @@ class UpgradeTest(testtools.TestCase):
             [r.name for r in self.upgrade('2024.1', '2025.1').steps],
         )
 
-    def test_next_hops_of_the_newest(self):
-        self.assertEqual((), releases.next_hops(releases.RELEASES[-1]))
+    @ddt.data(
+        ('2026.1', ['2026.2', '2027.1']),
+        ('2026.2', ['2027.1']),
+    )
+    @ddt.unpack
+    def test_next_hops_beyond_the_newest(self, source, expected):
+        """A file of facts can be of one; nothing else leads there."""
+        self.useFixture(known_releases.KnownUpTo('2026.2'))
+        hops = releases.next_hops(releases.parse(source))
+        self.assertEqual(expected, [one.name for one in hops])
         self.assertIsNone(releases.following(releases.RELEASES[-1]))
+
+    @ddt.data(
+        (23, '2026.2', False, False),
+        (24, '2027.1', True, True),
+        (25, '2027.2', False, True),
+        (26, '2028.1', True, True),
+        (99, '2064.2', False, True),
+    )
+    @ddt.unpack
+    def test_the_cadence(self, major, name, slurp, beyond):
+        self.useFixture(known_releases.KnownUpTo('2026.2'))
+        found = releases.at(major)
+        self.assertEqual(
+            (name, major, slurp, beyond),
+            (
+                found.name,
+                found.major,
+                found.slurp,
+                releases.is_beyond(found),
+            ),
+        )
+        nearest = '2026.2' if beyond else name
+        self.assertEqual(nearest, releases.nearest(found).name)
+
+    def test_the_cadence_is_that_of_the_table(self):
+        known = [one for one in releases.RELEASES if one.major >= 16]
+        for newest, release in zip(known, known[1:]):
+            with known_releases.KnownUpTo(newest.name):
+                found = releases.at(release.major)
+            self.assertEqual(
+                (release.name, release.slurp), (found.name, found.slurp)
+            )

@@ -14,6 +14,7 @@ import json
 import pathlib
 
 import ddt
+import fixtures
 import testtools
 
 import manila_precheck
@@ -150,9 +151,19 @@ class TestBehaviours(testtools.TestCase):
         table = behaviours.Behaviours(document({'releases': '21-'}))
         self.assertEqual(releases.from_major(21), table.first('a-name'))
 
+    def test_a_release_beyond_those_that_are_known_is_as_the_newest(self):
+        """Of which there is a file of facts, and nothing else."""
+        self.assertTrue(factories.has(RESOURCE, UNREAD))
+
     def test_an_open_range_says_nothing_of_a_release_not_read(self):
         newest = releases.from_major(max(behaviours.load().covered))
         self.assertTrue(factories.has(RESOURCE, newest))
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'manila_precheck.releases.RELEASES',
+                (*releases.RELEASES, UNREAD),
+            )
+        )
         error = self.assertRaises(
             exceptions.CatalogError, factories.has, RESOURCE, UNREAD
         )

@@ -18,6 +18,7 @@ import testtools
 from manila_precheck import model
 from manila_precheck import testing
 from manila_precheck.merge import merge
+from manila_precheck.tests import known_releases
 
 Severity = model.Severity
 Outcome = model.Outcome
@@ -489,6 +490,16 @@ class MergeTest(testtools.TestCase):
             f'the report of ctl1 is of {source!r} to {target!r}, and {why}',
             one.message,
         )
+
+    @ddt.data(('24.0.0.0rc1', 0), ('25.0.0', 1), ('23.0.1', 1))
+    @ddt.unpack
+    def test_a_release_that_only_a_file_of_facts_tells_of(self, build, count):
+        self.useFixture(known_releases.KnownUpTo('2026.2'))
+        report = testing.report_of(
+            result(), source='2026.2', target='2027.1'
+        )._replace(target_facts=model.Facts('file', build, path='x.json'))
+        found = merge.merge({'ctl1': report}, testing.NOW)
+        self.assertEqual(count, len(found.checks[1].findings))
 
     def test_a_downgrade_that_it_tells_of(self):
         found = result(finding(severity=Severity.FAILURE))
