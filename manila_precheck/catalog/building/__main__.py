@@ -44,7 +44,6 @@ def extract(also):
 
     :param also: packages beside manila that a person names.
     """
-    packages = out_of_tree.packages(also)
     host.stand_in()
     watch = registrations.Registrations()
     # Before drivers are imported: some register required options.
@@ -55,6 +54,8 @@ def extract(also):
         default_config_files=[],
         default_config_dirs=[],
     )
+    # To look for a part of a package imports the package.
+    packages = out_of_tree.packages(also)
     modules = sources.load(packages)
     registrations.prepare_libraries(watch.cfg)
     listed = registrations.listed_options()

@@ -19,6 +19,7 @@ import ddt
 import fixtures
 
 from manila_precheck import releases
+from manila_precheck import testing
 from manila_precheck.cmd import precheck
 from manila_precheck.tests import databases
 from manila_precheck.tests import known_releases
@@ -198,6 +199,30 @@ class BeyondTest(databases.SQLiteTest):
             *('--target-catalog', self.file, '--target-release', name),
         )
         self.assertEqual(self.beyond(), found)
+
+    @ddt.data(
+        ('24.0.0.0rc1', []),
+        ('24.0.0.0b1', ['upgrade-path[target#build]']),
+        ('25.0.0', ['upgrade-path[manila#installed]']),
+    )
+    @ddt.unpack
+    def test_it_is_installed_as_well(self, installed, others):
+        site = self.useFixture(
+            testing.Site(
+                source='2026.2',
+                target=None,
+                installed=installed,
+                options={'target_catalog': self.file},
+            )
+        )
+        context = site.context()
+        context.take_builds()
+        result = site.run('upgrade-path', context)
+        self.assertEqual('', result.reason)
+        self.assertEqual(
+            sorted([*self.beyond(), *others]),
+            sorted(one.key for one in result.findings),
+        )
 
     @ddt.data(('2026.1', True), ('2025.2', False), ('2025.1', False))
     @ddt.unpack
