@@ -35,8 +35,9 @@ _TAIL_BYTES = 1 << 12
 
 # The names of databases, and the rows of alembic_version of each. A text of
 # a user holds no line end in the dumps of either: it is written as \n.
-_MARK = re.compile(
-    rb'^(?:'
+# Like the other patterns, not compiled before there is a dump.
+_MARK = (
+    rb'(?m)^(?:'
     rb'USE `(?P<use>(?:[^`\n]|``)+)`;'
     rb'|\\connect (?:-reuse-previous=on )?"?(?:dbname=)?\'?'
     rb'(?P<connect>[^"\'\s]+)'
@@ -48,15 +49,13 @@ _MARK = re.compile(
     rb'|\\(?P<restrict>restrict) \S'
     rb'|CREATE TABLE (?:IF NOT EXISTS )?'
     rb'(?:`(?P<quoted>[^`\n]+)`|(?:\w+\.)?(?P<table>\w+)) \('
-    rb')',
-    re.MULTILINE,
+    rb')'
 )
-_REVISION = re.compile(rb"'(\w+)'")
-_MYSQL_END = re.compile(
+_MYSQL_END = (
     rb'\n-- Dump completed'
     rb'(?: on (\d{4}-\d\d-\d\d) +(\d{1,2}:\d\d:\d\d))?\n+\Z'
 )
-_POSTGRESQL_END = re.compile(
+_POSTGRESQL_END = (
     rb'\n-- PostgreSQL database (?:cluster )?dump complete\n--\n\n+'
     rb'(?P<unrestrict>\\unrestrict \S+\n\n+)?\Z'
 )
@@ -198,7 +197,7 @@ class _Reader:
         self._tail = (self._tail + chunk)[-_TAIL_BYTES:]
         text = self._rest + chunk
         done = 0
-        for mark in _MARK.finditer(text):
+        for mark in re.finditer(_MARK, text):
             self._mark(mark)
             if mark.end() < len(text):
                 done = mark.end()
@@ -217,7 +216,7 @@ class _Reader:
             )
             self._tables.setdefault(self._current, set()).add(table)
         elif mark['values']:
-            self._note(_REVISION.findall(mark['values']))
+            self._note(re.findall(rb"'(\w+)'", mark['values']))
         else:
             self._note((mark['copy'] or b'').split())
 
@@ -257,10 +256,10 @@ class _Reader:
         if self.kind == 'unknown':
             return Whole.UNKNOWN, 'its format is not known'
         if self.kind == 'mysql':
-            if _MYSQL_END.search(self._tail):
+            if re.search(_MYSQL_END, self._tail):
                 return Whole.YES, ''
             return Whole.NO, 'it has no "-- Dump completed" at its end'
-        end = _POSTGRESQL_END.search(self._tail)
+        end = re.search(_POSTGRESQL_END, self._tail)
         if end and (end['unrestrict'] or not self._restricted):
             return Whole.YES, ''
         return (
@@ -271,7 +270,7 @@ class _Reader:
     @property
     def dated(self) -> bool:
         """Say whether the last line has a time."""
-        end = _MYSQL_END.search(self._tail)
+        end = re.search(_MYSQL_END, self._tail)
         return end is not None and end[1] is not None
 
     def completed(self) -> Optional[datetime.datetime]:
@@ -279,7 +278,7 @@ class _Reader:
 
         :returns: None when it is no time.
         """
-        end = _MYSQL_END.search(self._tail)
+        end = re.search(_MYSQL_END, self._tail)
         if end is None or end[1] is None:
             return None
         # mysqldump writes the hour with a blank before its only digit.

@@ -24,7 +24,6 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 import csv
 import enum
-import hashlib
 import importlib.machinery
 import importlib.metadata
 import os
@@ -220,6 +219,9 @@ def _is_as_recorded(file: str, hashed: str, size: str) -> Optional[bool]:
     :param hashed: 'sha256=' and the hash in base64 without padding.
     :param size: in bytes; '' where RECORD does not say.
     """
+    # With OpenSSL, as in text_file.
+    import hashlib
+
     name, _, text = hashed.partition('=')
     try:
         expected = base64.urlsafe_b64decode(text + '=' * (-len(text) % 4))

@@ -19,6 +19,7 @@ oslo.config.
 import contextlib
 from typing import Any
 from typing import Optional
+from typing import TYPE_CHECKING
 
 from oslo_config import cfg
 from oslo_config import sources
@@ -26,7 +27,9 @@ from oslo_config import sources
 from manila_precheck.catalog import options
 from manila_precheck.catalog import values
 from manila_precheck.evidence.config import config_files
-from manila_precheck.evidence.config import config_reader
+
+if TYPE_CHECKING:
+    from manila_precheck.evidence.config import config_reader
 
 
 class NotJudged(ValueError):
@@ -83,7 +86,7 @@ class Opts(cfg.ConfigOpts):
         def __getitem__(self, key: str) -> Any:
             conf: Any = self.conf
             if conf.depth >= config_files.MAX_NESTED:
-                raise config_reader.Refused(
+                raise ValueError(
                     'it refers to an option through too many others'
                 )
             conf.depth += 1
@@ -93,10 +96,10 @@ class Opts(cfg.ConfigOpts):
                 conf.depth -= 1
             self._left -= len(str(value))
             if self._left < 0:
-                raise config_reader.Refused('its references make it too long')
+                raise ValueError('its references make it too long')
             return value
 
-    def __init__(self, reader: config_reader.Reader) -> None:
+    def __init__(self, reader: 'config_reader.Reader') -> None:
         super().__init__()
         self._reader = reader
         self._registered: set[config_files.Name] = set()
@@ -154,7 +157,7 @@ class Opts(cfg.ConfigOpts):
                 self._register(home, name or key)
         return key
 
-    def _register(self, group: str, name: str) -> config_reader.Standing:
+    def _register(self, group: str, name: str) -> 'config_reader.Standing':
         found = self._reader.standing(group, name)
         if not found.read or found.option is None:
             raise cfg.NoSuchOptError(name)
