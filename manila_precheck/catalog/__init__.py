@@ -86,6 +86,8 @@ class Catalog:
         name = release.build
         if not name or name in self._standing:
             return self._history(kind)
+        if releases_.is_beyond(release) and name not in self._builds:
+            return self._history(kind)
         if name == self.latest(release):
             return self._shipped(kind)
         key = kind, name
@@ -137,7 +139,7 @@ class Catalog:
         When the catalog was built; whatever build is meant.
         """
         if releases_.is_beyond(release):
-            return self.package(release).version
+            return self._history('releases').package(release).version
         return self._shipped('releases').package(release).version
 
     def builds(self, release: releases_.Release) -> tuple[str, ...]:

@@ -302,6 +302,13 @@ def _source(known: Known) -> tuple[Optional[releases.Release], str]:
         if target is None or not at_revision
         else target in at_revision
     )
+    beyond = target is not None and releases.is_beyond(target)
+    if beyond and stated != target and not upgraded:
+        # Until its first migration, master has the revision of the release
+        # before it.
+        before = tuple(one for one in at_revision if one != target)
+        if before:
+            return _one_of(before, stated, installed), 'database'
     if at_revision and not migrated:
         fitting = [
             release

@@ -55,6 +55,13 @@ class BeyondTest(databases.SQLiteTest):
             head = name
         self.write('master.json', json.dumps(facts))
 
+    def without_migrations(self):
+        """Leave it the database of the release before."""
+        with open(self.file) as stream:
+            facts = json.load(stream)
+        del facts['revisions'][-2:]
+        self.write('master.json', json.dumps(facts))
+
     def write(self, name, text):
         with open(f'{self.path}/{name}', 'w') as stream:
             stream.write(text)
@@ -222,6 +229,59 @@ class BeyondTest(databases.SQLiteTest):
         self.assertEqual(
             sorted([*self.beyond(), *others]),
             sorted(one.key for one in result.findings),
+        )
+
+    @ddt.data((), ('--source-release', '2026.2'))
+    def test_the_database_is_that_of_the_release_before(self, words):
+        """It may be of either, and is upgraded all the same."""
+        self.without_migrations()
+        found, report = self.check(
+            self.database('2026.2').url,
+            *('--target-catalog', self.file),
+            *words,
+        )
+        shared = () if words else ('upgrade-path[source#alike]',)
+        self.assertEqual({*self.beyond(), *shared}, {*found})
+        self.assertEqual(
+            ('2026.2', '2027.1'),
+            (report['source_release'], report['target_release']),
+        )
+
+    def test_the_database_is_that_of_the_release_before_upgraded(self):
+        self.without_migrations()
+        found, report = self.check(
+            self.database('2026.2').url,
+            *('--target-catalog', self.file, '--stage', 'upgraded'),
+            *('--source-release', '2026.2'),
+        )
+        self.assertEqual({*self.beyond()}, {*found})
+        self.assertEqual(
+            ('2026.2', '2027.1'),
+            (report['source_release'], report['target_release']),
+        )
+
+    def test_an_update_within_it(self):
+        """From one build to another, each of which has a file."""
+        with open(self.file) as stream:
+            facts = json.load(stream)
+        facts['release']['version'] = '24.0.0.0b1'
+        self.write('older.json', json.dumps(facts))
+        database = self.database('2026.2')
+        database.execute(
+            "UPDATE alembic_version SET version_num = 'aaaa00000002'"
+        )
+        found, report = self.check(
+            database.url,
+            *('--source-catalog', f'{self.path}/older.json'),
+            *('--target-catalog', self.file),
+        )
+        self.assertEqual(
+            ('24.0.0.0b1', '24.0.0.0rc1'),
+            (report['source_facts']['build'], report['target_facts']['build']),
+        )
+        self.assertEqual(
+            ['upgrade-path[source#beyond]', 'upgrade-path[target#beyond]'],
+            sorted(found),
         )
 
     @ddt.data(('2026.1', True), ('2025.2', False), ('2025.1', False))
