@@ -396,16 +396,27 @@ class Catalog:
 
     def unknown_revisions(
         self, release: releases_.Release
-    ) -> tuple[schema.Revision, ...]:
-        """Return the migrations of a release that no release is known to have.
+    ) -> tuple[tuple[schema.Revision, bool], ...]:
+        """Return the migrations of a release that no known release has.
 
-        Those of a file of facts: of a fork, or of a release beyond the newest
-        that is known. What they do is not known.
+        Those of a file of facts: of a fork, of a release beyond the newest
+        that is known, or ones that a patch has changed. What they do is not
+        known.
+
+        :returns: each with whether a known release has another one by its id.
         """
+        if release.build not in self._builds:
+            return ()
+        from manila_precheck.catalog import builds as builds_
+
         shipped = self._shipped('revisions')
-        return tuple(
-            one for one in self.revisions(release) if not shipped.rows(one.id)
-        )
+        found = []
+        for one in self.revisions(release):
+            known = builds_.revision_hashes(shipped, one.id)
+            # One that was not hashed is not known to be another.
+            if not known or one.sha256 not in ('', *known):
+                found.append((one, bool(known)))
+        return tuple(found)
 
     def head(self, release: releases_.Release) -> str:
         """Return the revision that a release migrates a database to."""

@@ -375,6 +375,18 @@ def _point(row: history.Row) -> _Point:
     return _Point(row['version'], header, entries)
 
 
+def revision_hashes(shipped: history.History, revision: str) -> frozenset[str]:
+    """Return the hashes that a migration has in the known versions.
+
+    :param shipped: the revisions.
+    :returns: SHA-256 of its file; none for one that no version has.
+    """
+    rows = [*shipped.rows(revision)]
+    for point in _points().values():
+        rows += point.entries.get('revisions', {}).get(revision, [])
+    return frozenset(row['sha256'] for row in rows)
+
+
 def differences(
     earlier: dict[str, Any], last: dict[str, Any]
 ) -> dict[str, dict[str, list[history.Row]]]:

@@ -155,6 +155,9 @@ class Revision(NamedTuple):
     """Its file under manila/db/migrations/alembic/versions; now and then
     the file's name begins with another id."""
 
+    sha256: str = ''
+    """The hash of the file; '' where it was not read."""
+
 
 def read_tables(held: dict[str, list[history.Row]]) -> dict[str, Table]:
     """Return the tables that rows describe, by name, sorted.
@@ -202,7 +205,9 @@ def read_chain(held: dict[str, list[history.Row]]) -> tuple[Revision, ...]:
     after = {}
     for name, rows in held.items():
         row = rows[0]
-        after[row.get('down')] = Revision(name, row.get('down'), row['file'])
+        after[row.get('down')] = Revision(
+            name, row.get('down'), row['file'], row.get('sha256', '')
+        )
     chain = []
     step = after.get(None)
     while step is not None:

@@ -16,6 +16,7 @@ The chain of revisions is that of the scripts for Alembic. Tables are reflected
 from a database that `manila-manage db sync` has been run on.
 """
 
+import hashlib
 import os
 
 
@@ -40,11 +41,14 @@ def revision_facts():
     previous = None
     for item in chain:
         assert item.down_revision == previous, item.revision
+        with open(item.path, 'rb') as stream:
+            digest = hashlib.sha256(stream.read()).hexdigest()
         rows.append(
             {
                 'revision': item.revision,
                 'down': previous,
                 'file': os.path.basename(item.path),
+                'sha256': digest,
             }
         )
         previous = item.revision

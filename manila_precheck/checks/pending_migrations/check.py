@@ -68,10 +68,10 @@ class PendingMigrations(check.Check):
     but a backup loses its availability zone, times lose their fractions, or
     a later migration will stop; a rebuild that takes ``warning_seconds`` or
     more; a migration that only the file of a build has
-    (``--target-catalog``), whose effect is not known. INFO: a rebuild that
-    takes less; network allocations without a share server that no pending
-    migration reads; a server with read_only to which this account can still
-    write.
+    (``--target-catalog``), or has changed: its effect is not known. INFO: a
+    rebuild that takes less; network allocations without a share server that
+    no pending migration reads; a server with read_only to which this account
+    can still write.
 
     Not covered: whether the account may alter tables on MySQL, and the free
     disk space, which a server does not report; zero dates in a table of more
@@ -133,15 +133,20 @@ class PendingMigrations(check.Check):
 def _unknown(
     ctx: context.Context, pending: hazards.Steps
 ) -> Iterable[model.Finding]:
-    """Yield the migrations that only the file of a build has."""
+    """Yield the migrations that only the file of a build has, as they are."""
     target = ctx.upgrade.target
-    for one in ctx.catalog.unknown_revisions(target):
+    for one, changed in ctx.catalog.unknown_revisions(target):
         if one.id in pending:
+            why = (
+                f'the build of {target} has changed it'
+                if changed
+                else f'only the build of {target} has it'
+            )
             yield model.Finding(
                 model.Severity.WARNING,
                 model.Subject('revision', one.id),
-                f'{one.id} ({one.file}) is pending, and only the build of '
-                f'{target} has it: what it does is not known',
+                f'{one.id} ({one.file}) is pending, and {why}: what it does '
+                'is not known',
                 [
                     model.advice(
                         'Read it in manila/db/migrations/alembic/versions of '

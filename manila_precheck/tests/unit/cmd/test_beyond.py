@@ -199,6 +199,44 @@ class BeyondTest(databases.SQLiteTest):
             ],
         )
 
+    def test_a_migration_that_a_patch_has_changed(self):
+        """One that no release has, by its hash; where none is, by its id."""
+        facts = test_builds.facts_of(releases.parse('2026.1'))
+        facts['release']['version'] = '22.0.2.dev7'
+        (head,) = (
+            row
+            for row in facts['revisions']
+            if row['revision'] == '004e506e922e'
+        )
+        database = self.database('2025.1')
+        for digest, expected in (
+            (
+                'f' * 64,
+                {
+                    'pending-migrations[004e506e922e#unknown]': (
+                        'warning',
+                        '004e506e922e (004e506e922e_add_share_instance_'
+                        'metadata.py) is pending, and the build of 2026.1 has '
+                        'changed it: what it does is not known',
+                    )
+                },
+            ),
+            (head.pop('sha256'), {}),
+            (None, {}),
+        ):
+            row = {**head, 'sha256': digest} if digest else head
+            facts['revisions'] = [
+                row if one['revision'] == head['revision'] else one
+                for one in facts['revisions']
+            ]
+            self.write('patched.json', json.dumps(facts))
+            found, _ = self.check(
+                database.url,
+                *('--target-catalog', f'{self.path}/patched.json'),
+                checks=('pending-migrations',),
+            )
+            self.assertEqual(expected, found)
+
     @ddt.data('2027.1', '24', '24.0.0.0rc1')
     def test_it_is_named_as_well(self, name):
         found, _ = self.check(
