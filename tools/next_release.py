@@ -80,6 +80,22 @@ def with_row(
     return text[:end] + row + text[end:]
 
 
+def with_points(
+    text: str, newest: releases.Release, release: releases.Release
+) -> str:
+    """Return points.json with the versions of one release more.
+
+    :param newest: the release whose rows the new one gets.
+    """
+    rows = [
+        row.rstrip(',').replace(f'{newest.major}.', f'{release.major}.')
+        for row in text.splitlines()
+        if f'"version": "{newest.major}.' in row
+    ]
+    end = text.rindex('\n ]')
+    return ',\n'.join([text[:end], *rows]) + text[end:]
+
+
 def lines_after(
     newest: releases.Release, release: releases.Release
 ) -> dict[str, dict[str, str]]:
@@ -126,6 +142,10 @@ def add(
     """
     for path in sorted((tree / DATA).glob('*.json')):
         text = path.read_text(encoding='utf-8')
+        if path.name == 'points.json':
+            path.write_text(
+                with_points(text, newest, release), encoding='utf-8'
+            )
         if '\n "releases": {' in text:
             path.write_text(with_row(text, newest, release), encoding='utf-8')
     for name, after in lines_after(newest, release).items():

@@ -74,7 +74,7 @@ class NextReleaseTest(testtools.TestCase):
         release = self.tool.following(newest)
         self.tool.copy_to(self.tree)
         self.tool.add(self.tree, newest, release)
-        kinds = (*history.KINDS, behaviours.KIND, support.KIND)
+        kinds = (*history.KINDS, 'points', behaviours.KIND, support.KIND)
         data = {f'{self.tool.DATA}/{kind}.json': 2 for kind in kinds}
         code = {'manila_precheck/releases.py': 2, 'tools/manila_venv.py': 1}
         self.assertEqual(
@@ -107,6 +107,21 @@ class NextReleaseTest(testtools.TestCase):
             self.tool.following(newest),
         )
         self.assertEqual(f'no header of manila {newest.major}', str(error))
+
+    def test_the_point_releases_are_those_of_the_newest(self):
+        newest = releases.RELEASES[-1]
+        release = self.tool.following(newest)
+        start, end = '{\n "format": 1,\n "points": [\n', '\n ]\n}\n'
+        rows = [
+            f'  {{"filename": "m-{major}.0.0", "version": "{major}.0.0"}}'
+            for major in (12, newest.major, release.major)
+        ]
+        self.assertEqual(
+            start + ',\n'.join(rows) + end,
+            self.tool.with_points(
+                start + ',\n'.join(rows[:2]) + end, newest, release
+            ),
+        )
 
     def test_a_replaced_line_counts_once_and_so_does_a_new_one(self):
         before, after = self.tree / 'before', self.tree / 'after'
