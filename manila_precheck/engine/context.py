@@ -225,6 +225,8 @@ class Context:
         for its release, it is no part of the upgrade, or the operator wants
         the shipped ones.
         """
+        if self._is_beyond:
+            return self.installed
         resolution = self.resolution
         build, side = resolution.known.installed, resolution.installed_as
         if build is None or not side or self.options.shipped_catalog:
@@ -235,6 +237,21 @@ class Context:
         facts = self.catalog.package(release).version
         same = build.is_version(facts) or build.text == facts
         return None if same else build
+
+    @property
+    def _is_beyond(self) -> bool:
+        """Say whether the target can only be the installed manila.
+
+        It is newer than what is known, and nobody named another.
+        """
+        build = self.installed
+        return (
+            build is not None
+            and build.too_new
+            and build.release is None
+            and not self.options.shipped_catalog
+            and not self.options.target_release
+        )
 
     def take_installed(self, read: Callable[[str, float], str]) -> None:
         """Let the installed manila stand for its release.
@@ -247,6 +264,9 @@ class Context:
         build = self.other_build
         if build is None:
             return
+        side = 'target'
+        if not self._is_beyond:
+            side = self.resolution.installed_as
         from manila_precheck import catalog
         from manila_precheck.catalog import builds as files
 
@@ -262,7 +282,7 @@ class Context:
         except (exceptions.CatalogError, exceptions.SourceUnusable) as exc:
             self.installed_unread = str(exc)
             return
-        self._builds[self.resolution.installed_as] = found
+        self._builds[side] = found
         self._facts[found.release.build] = model.Facts(
             'environment', found.version
         )

@@ -52,8 +52,8 @@ class UpgradePath(check.Check):
     ``--target-release``, else the installed manila if it is newer than
     the source, else the release after the source, which is then assumed.
     Without ``--target-release`` the command exits with 255 if the installed
-    manila belongs to no known release, if its version cannot be read, or if
-    two versions of it are installed.
+    manila belongs to no known release and its facts cannot be read, if its
+    version cannot be read, or if two versions of it are installed.
 
     The facts about each release come from one build of it, which the report
     names: the final version that is installed or named, else the last one

@@ -357,6 +357,46 @@ class InstalledTest(testtools.TestCase):
         )
         self.assertEqual('', ctx.installed_unread)
 
+    def test_a_release_beyond_those_that_are_known(self):
+        """It is the target; nothing but its own facts tells of it."""
+        self.useFixture(known_releases.KnownUpTo('2026.2'))
+        version = '24.0.0.0rc1'
+        ctx = self.context(
+            version,
+            test_builds.changed('release', version=version),
+            source='2026.1',
+            target=None,
+        )
+        self.assertEqual('2026.1 to 2027.1', str(ctx.upgrade))
+        self.assertEqual(
+            model.Facts('environment', version), ctx.facts(ctx.upgrade.target)
+        )
+        self.assertIsNone(ctx.other_build)
+
+    def test_a_release_beyond_that_cannot_be_read(self):
+        self.useFixture(known_releases.KnownUpTo('2026.2'))
+        ctx = self.context('24.0.0.0rc1', source='2026.1', target=None)
+        self.assertEqual(1, len(self.asked))
+        exc = self.assertRaises(exceptions.UsageError, lambda: ctx.upgrade)
+        self.assertEqual(
+            'manila 24.0.0.0rc1 is installed here, but this manila-precheck '
+            'knows only manila 12 (wallaby) to 23 (2026.2); pass '
+            '--target-release RELEASE, or upgrade manila-precheck',
+            str(exc),
+        )
+
+    @ddt.data(
+        {'options': {'shipped_catalog': True}, 'target': None},
+        {'target': '2026.2'},
+    )
+    def test_a_release_beyond_that_is_not_asked_for(self, kwargs):
+        self.useFixture(known_releases.KnownUpTo('2026.2'))
+        try:
+            self.context('24.0.0.0rc1', source='2026.1', **kwargs)
+        except exceptions.UsageError:
+            self.assertIsNone(kwargs['target'])
+        self.assertEqual([], self.asked)
+
     def test_an_earlier_version_whose_facts_are_shipped(self):
         ctx = self.context('18.0.1')
         self.assertEqual([], self.asked)
