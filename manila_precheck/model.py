@@ -359,9 +359,9 @@ class FileRead(NamedTuple):
     """The digest of what was read, in hexadecimal."""
 
     kind: str = ''
-    """What it is read as: 'config', 'policy', 'paste', 'document', 'waivers',
-    'baseline', 'source catalog' or 'target catalog'; '' in a report of an
-    earlier version."""
+    """What it is read as: 'config', 'policy', 'paste', one of these after
+    'running ', 'document', 'waivers', 'baseline', 'source catalog' or
+    'target catalog'; '' in a report of an earlier version."""
 
 
 class SettingRead(NamedTuple):

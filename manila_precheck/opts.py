@@ -78,6 +78,20 @@ precheck_opts = [
         'than the one that the shipped facts describe, its facts are read '
         'from the environment, which takes about 12 seconds of CPU time.',
     ),
+    cfg.MultiStrOpt(
+        'running_config_file',
+        default=[],
+        metavar='FILE',
+        help='A configuration file that the running services read, where the '
+        'files that are judged are those of the target. The check '
+        'running-config compares the two.',
+    ),
+    cfg.MultiStrOpt(
+        'running_config_dir',
+        default=[],
+        metavar='DIR',
+        help='A directory with such files, read after them.',
+    ),
     cfg.StrOpt(
         'vendor_path',
         metavar='SOURCE:TARGET',

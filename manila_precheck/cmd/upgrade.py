@@ -66,6 +66,8 @@ _FLAGS = {
         'target_catalog',
         'source_catalog',
         'shipped_catalog',
+        'running_config_file',
+        'running_config_dir',
         'vendor_path',
         'stage',
         'wait',
@@ -276,6 +278,9 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
             problems.append(str(exc))
 
     _require_files(ctx, locations)
+    if ctx.running_locations:
+        # A file that is not there ends the run, as any other does.
+        ctx.running  # noqa: B018
     opts.require_known(conf, ctx.config.settings, os.environ, facts)
     if targets:
         output.require_no_inputs(targets, _inputs(ctx, decided))
@@ -325,17 +330,26 @@ def _inputs(
     ctx: context.Context, decided: waivers.Decisions
 ) -> report_file.Inputs:
     """Return what no report of this run may replace."""
-    named = named_files.find(
-        ctx.config,
-        ctx.locations,
+    found = [
+        named_files.find(
+            ctx.config,
+            ctx.locations,
+            [
+                value
+                for name, value in os.environ.items()
+                if name.startswith('OS_') and name != _REPORTS
+            ],
+        )
+    ]
+    if ctx.running_locations:
+        found.append(named_files.find(ctx.running, ctx.running_locations))
+    return report_file.Inputs(
         [
-            value
-            for name, value in os.environ.items()
-            if name.startswith('OS_') and name != _REPORTS
+            *(path for named in found for path in named.files),
+            *(file.path for file in (*ctx.files, *decided.files)),
         ],
+        frozenset().union(*(named.patterns for named in found)),
     )
-    read = [file.path for file in (*ctx.files, *decided.files)]
-    return report_file.Inputs([*named.files, *read], named.patterns)
 
 
 def _report(

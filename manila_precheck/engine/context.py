@@ -59,7 +59,23 @@ T = TypeVar('T')
 Asked = tuple[str, str, bool]
 
 # The sources that hold secrets.
-_WITH_SECRETS = ('config', 'paste', 'database')
+_WITH_SECRETS = (
+    'config',
+    'running config',
+    'paste',
+    'running paste',
+    'database',
+)
+
+# The sources that are read from files, by what the report calls these.
+_WITH_FILES = (
+    'config',
+    'policy',
+    'paste',
+    'running config',
+    'running policy',
+    'running paste',
+)
 
 # Under what a document is kept, before its path.
 _DOCUMENT = 'document '
@@ -367,6 +383,56 @@ class Context:
         )
 
     @property
+    def running(self) -> config_source.ConfigFiles:
+        """The configuration files that the services of the source read.
+
+        :raises SourceNotApplicable: when nothing names them.
+        :raises ConfigFileError: when one of them cannot be read.
+        """
+        if not self.running_locations:
+            raise exceptions.SourceNotApplicable(
+                'no --running-config-file or --running-config-dir'
+            )
+        return self._lazy.get(
+            'running config',
+            lambda: config_source.read(
+                self.running_locations,
+                secret_names=self.catalog.secrets_of_builds,
+            ),
+        )
+
+    @property
+    def running_locations(self) -> tuple[str, ...]:
+        """The files and directories that the running services read."""
+        return (
+            *self.options.running_config_file,
+            *self.options.running_config_dir,
+        )
+
+    @property
+    def running_policy(self) -> policy_source.PolicyFiles:
+        """The policy files of the running services.
+
+        :raises SourceNotApplicable: when nothing names their configuration.
+        :raises SourceUnusable: when one of them cannot be read.
+        """
+        return self._lazy.get(
+            'running policy', lambda: policy_source.read(self.running)
+        )
+
+    @property
+    def running_paste(self) -> 'paste_source.PasteFile':
+        """The api-paste.ini of the running API.
+
+        :raises SourceNotApplicable: when nothing names their configuration.
+        :raises SourceNotGiven: when nothing names one and there is none.
+        :raises SourceUnusable: when it is not there or cannot be read.
+        """
+        return self._lazy.get(
+            'running paste', lambda: self._make_paste(self.running)
+        )
+
+    @property
     def policy(self) -> policy_source.PolicyFiles:
         """The policy files that manila's API reads.
 
@@ -383,13 +449,15 @@ class Context:
         :raises SourceNotGiven: when nothing names one and there is none.
         :raises SourceUnusable: when it is not there or cannot be read.
         """
-        return self._lazy.get('paste', self._make_paste)
+        return self._lazy.get('paste', lambda: self._make_paste(self.config))
 
-    def _make_paste(self) -> 'paste_source.PasteFile':
+    def _make_paste(
+        self, files: config_source.ConfigFiles
+    ) -> 'paste_source.PasteFile':
         # Here, so that only a run that looks at it pays for its parser.
         from manila_precheck.evidence import paste as paste_source
 
-        return paste_source.read(self.config)
+        return paste_source.read(files)
 
     def document(self, path: str) -> 'document_source.Document':
         """Return the YAML or JSON file that an option of a check names.
@@ -500,7 +568,7 @@ class Context:
     def files(self) -> tuple[model.FileRead, ...]:
         """The files that were read so far."""
         found = dict(self._build_files)
-        for kind in ('config', 'policy', 'paste'):
+        for kind in _WITH_FILES:
             source = self._lazy.seen(kind)
             if source is not None:
                 for file in source.files:
@@ -551,18 +619,15 @@ class Context:
         found: frozenset[str] = frozenset().union(
             *map(database_url.names, database_url.connections(self.conf))
         )
-        source = self._lazy.seen('config')
-        if source is None:
-            return found
-        return (
-            found
-            | frozenset(source.names)
-            | machine_names.of_settings(
-                setting
-                for setting in source.settings
-                if not source.is_secret(setting.name)
-            )
-        )
+        for kind in ('config', 'running config'):
+            source = self._lazy.seen(kind)
+            if source is not None:
+                found |= frozenset(source.names) | machine_names.of_settings(
+                    setting
+                    for setting in source.settings
+                    if not source.is_secret(setting.name)
+                )
+        return found
 
     @property
     def redactor(self) -> redact_secrets.Redactor:
@@ -598,9 +663,10 @@ class Context:
 
         found = machine_names.of_machine()
         unread: list[str] = []
-        config = self._lazy.seen('config')
-        if config is not None:
-            found |= machine_names.of_config(config)
+        for kind in ('config', 'running config'):
+            config = self._lazy.seen(kind)
+            if config is not None:
+                found |= machine_names.of_config(config)
         database = self._lazy.seen('database')
         if database is not None:
             more, unread = machine_names.of_database(database)

@@ -58,6 +58,7 @@ BUILTIN = {
             'manila-status',
             'pending-migrations',
             'policy-rules',
+            'running-config',
             'running-migrations',
             'schema-revision',
             'soft-deleted-rows',

@@ -70,6 +70,7 @@ class Site(fixtures.Fixture):
         the one that does.
     :param locations: the files and directories among them that manila reads,
         in this order.
+    :param running: those that the running services read, if they are others.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Site(fixtures.Fixture):
         check_options: Optional[Mapping[str, Mapping[str, Any]]] = None,
         python: Optional[tuple[int, int]] = None,
         locations: Sequence[str] = ('manila.conf',),
+        running: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self._files = {'manila.conf': config, **(files or {})}
@@ -99,6 +101,7 @@ class Site(fixtures.Fixture):
         self._python = python
         self._check_options = check_options or {}
         self._locations = tuple(locations)
+        self._running = tuple(running)
 
     def _setUp(self) -> None:
         #: The directory that holds the files.
@@ -140,6 +143,15 @@ class Site(fixtures.Fixture):
         for name, value in self._options.items():
             if value is not None:
                 conf.set_override(name, value, group=opts.GROUP)
+        running: dict[str, list[str]] = {
+            'running_config_file': [],
+            'running_config_dir': [],
+        }
+        for path in map(self.file, self._running):
+            kind = 'dir' if os.path.isdir(path) else 'file'
+            running[f'running_config_{kind}'].append(path)
+        for name, paths in running.items():
+            conf.set_override(name, paths, group=opts.GROUP)
         for check_id, values in self._check_options.items():
             self._override(conf, check_id, values)
         installed = self._installed and releases.build(self._installed)

@@ -134,7 +134,7 @@ class ListTest(testtools.TestCase):
             ['ID', 'STAGES', 'SOURCES', 'TITLE'], lines[0].split()
         )
         self.assertIn(
-            'soft-deleted-rows     plan, stopped            database          '
-            'Soft-deleted rows',
+            'soft-deleted-rows     plan, stopped            database        '
+            '       Soft-deleted rows',
             lines,
         )

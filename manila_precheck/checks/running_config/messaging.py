@@ -1,0 +1,166 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The queues, the exchanges and the topics of the services."""
+
+from collections.abc import Iterator
+
+from manila_precheck import model
+from manila_precheck.checks.running_config import comparison
+
+_FAILURE = model.Severity.FAILURE
+_WARNING = model.Severity.WARNING
+_INFO = model.Severity.INFO
+
+_RABBIT = 'oslo_messaging_rabbit'
+_DELETE = (
+    'RabbitMQ answers 406 PRECONDITION_FAILED when a service declares a queue '
+    'or an exchange that exists with other properties, and the service runs '
+    'without receiving any request'
+)
+_HOW = (
+    "If the change is meant, delete manila's queues and exchanges (or its "
+    'virtual host) while all its services are stopped. An exchange of '
+    'control_exchange that other projects use too is theirs as well.'
+)
+
+# What each of them is that a queue is declared with, where it holds.
+_QUORUM = (
+    'rabbit_quorum_delivery_limit',
+    'rabbit_quorum_max_memory_length',
+    'rabbit_quorum_max_memory_bytes',
+)
+
+# manila 22.0.2 cmd/share.py, scheduler.py, data.py: a service listens on the
+# topic that its program is called by, whatever the options say.
+_TOPICS = {
+    'share_topic': 'manila-share',
+    'scheduler_topic': 'manila-scheduler',
+    'data_topic': 'manila-data',
+}
+
+
+def queues(sides: comparison.Sides) -> Iterator[model.Finding]:
+    """Yield the properties of queues that RabbitMQ does not change.
+
+    As RabbitMQ 3.10.8 answered to oslo.messaging of 2023.1 and of 2026.1.
+    """
+    url = sides.values('DEFAULT', 'transport_url')[1].value
+    if not str(url).startswith(('rabbit', 'kombu')):
+        return
+    uses = sides.values(_RABBIT, 'rabbit_quorum_queue', default=False)[1].value
+    mirrored = sides.values(_RABBIT, 'rabbit_ha_queues')[1].value
+    quorum = sides.changes(_RABBIT, 'rabbit_quorum_queue', default=False)
+    for change in quorum:
+        yield _both(sides, change) if mirrored else _refused(sides, change)
+    for change in sides.changes(
+        _RABBIT, 'rabbit_transient_quorum_queue', default=False
+    ):
+        yield _refused(sides, change)
+    if uses and not quorum:
+        for change in sides.changes(_RABBIT, *_QUORUM, default=0):
+            yield _refused(sides, change)
+    if not uses and not quorum:
+        for change in sides.changes(_RABBIT, 'amqp_durable_queues'):
+            if change.before.value:
+                yield _refused(sides, change)
+            else:
+                yield sides.finding(
+                    change,
+                    _WARNING,
+                    'it has no effect on queues that exist: RabbitMQ answers '
+                    '406 PRECONDITION_FAILED, and the services go on with '
+                    'queues that a restart of RabbitMQ deletes',
+                    model.advice(_HOW),
+                )
+    for change in sides.changes(_RABBIT, 'amqp_auto_delete'):
+        if change.after.value:
+            yield _refused(sides, change)
+        else:
+            yield sides.finding(
+                change,
+                _WARNING,
+                'queues and exchanges that exist are gone only when nothing '
+                'uses them any more: with a service or another project on '
+                f'one of them, {_DELETE}',
+                model.advice(_HOW),
+            )
+    for change in sides.changes(_RABBIT, 'rabbit_ha_queues'):
+        if uses and mirrored and not quorum:
+            yield _both(sides, change)
+        else:
+            yield sides.finding(
+                change,
+                _INFO,
+                'RabbitMQ 3.0 and later ignore it and mirror queues by a '
+                'policy',
+                model.advice('Nothing has to be done.'),
+            )
+
+
+def _both(sides: comparison.Sides, change: comparison.Change) -> model.Finding:
+    return sides.finding(
+        change,
+        _FAILURE,
+        'with rabbit_quorum_queue and rabbit_ha_queues both on, '
+        'oslo.messaging raises RuntimeError and no service starts',
+    )
+
+
+def _refused(
+    sides: comparison.Sides, change: comparison.Change
+) -> model.Finding:
+    return sides.finding(
+        change,
+        _FAILURE,
+        _DELETE,
+        *sides.keep(change),
+        model.advice(_HOW),
+    )
+
+
+def exchange(sides: comparison.Sides) -> Iterator[model.Finding]:
+    """Yield what a change of the exchange does."""
+    for change in sides.changes('DEFAULT', 'control_exchange'):
+        yield sides.finding(
+            change,
+            _WARNING,
+            'notifications go to that exchange, and what listens on the old '
+            'one gets none; services that still use the old one do not reach '
+            'those that use the new',
+        )
+    for change in sides.changes('oslo_messaging_notifications', 'topics'):
+        yield sides.finding(
+            change,
+            _WARNING,
+            'what listens for notifications on the old topics gets none',
+        )
+
+
+def topics(sides: comparison.Sides) -> Iterator[model.Finding]:
+    """Yield the topics on which no service listens."""
+    for name, listened in _TOPICS.items():
+        for change in sides.changes('DEFAULT', name):
+            if change.after.value == listened:
+                yield sides.finding(
+                    change,
+                    _INFO,
+                    'that is the one on which the service listens',
+                    model.advice('Nothing has to be done.'),
+                )
+            else:
+                yield sides.finding(
+                    change,
+                    _FAILURE,
+                    f'{listened} listens on {listened} whatever the option '
+                    'is, and requests to any other topic are lost',
+                )

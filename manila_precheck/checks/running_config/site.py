@@ -1,0 +1,320 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Who the services are, and where they keep what they share."""
+
+from collections.abc import Iterator
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck.checks.running_config import comparison
+from manila_precheck.checks.running_config import urls
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.database import hosts
+
+_FAILURE = model.Severity.FAILURE
+_WARNING = model.Severity.WARNING
+_INFO = model.Severity.INFO
+
+
+def host(sides: comparison.Sides) -> Iterator[model.Finding]:
+    """Yield what a change of [DEFAULT] host does to the shares."""
+    for change in sides.changes('DEFAULT', 'host'):
+        old, new = change.before.value, change.after.value
+        served = hosts.enabled(sides.ctx.running)
+        effect = (
+            'every service gets a new row in the table services, and the '
+            'old one stays down'
+        )
+        severity = _WARNING
+        if served.backends:
+            severity = _FAILURE
+            effect += (
+                '; the shares keep the old host, on which no manila-share '
+                'runs any more, and whatever is asked of them stays queued'
+            )
+        if old is None or new is None:
+            severity = _WARNING
+            effect = f'unless both are the same name, {effect}'
+        found = sides.finding(
+            change, severity, effect, unset='the name of the machine'
+        )
+        if old and new and served.backends:
+            found = found._replace(
+                remediation=(
+                    *found.remediation,
+                    model.advice(
+                        'Or give the shares the new host, after db sync and '
+                        'before the services start:'
+                    ),
+                    model.command(
+                        'manila-manage share update_host --currenthost{=} '
+                        '--newhost{=}',
+                        old,
+                        new,
+                    ),
+                )
+            )
+        yield found._replace(data={'old_host': old, 'new_host': new})
+
+
+def backends(sides: comparison.Sides) -> Iterator[model.Finding]:
+    """Yield the back ends that the staged files no longer enable.
+
+    Where the database is read, backends-in-use tells what they hold.
+    """
+    running = hosts.enabled(sides.ctx.running)
+    staged = hosts.enabled(sides.ctx.config)
+    change = sides.changes(*config_files.ENABLED_BACKENDS)
+    if not running.backends or not change or _holdings_are_told(sides):
+        return
+    for name in running.backends:
+        if name in staged.backends:
+            continue
+        backend = name or 'DEFAULT'
+        yield model.Finding(
+            _FAILURE,
+            change[0].subject._replace(kind='backend', name=backend),
+            f'the running files enable the back end {backend}, the staged '
+            'files do not: no manila-share serves it after the upgrade, and '
+            'whatever is asked of its shares stays queued; whether it holds '
+            'any was not looked up in the database',
+            sides.keep(change[0]),
+        )
+
+
+def _holdings_are_told(sides: comparison.Sides) -> bool:
+    if 'backends-in-use' not in sides.ctx.chosen:
+        return False
+    try:
+        sides.ctx.database  # noqa: B018
+    except exceptions.PrecheckError:
+        return False
+    return True
+
+
+def sections(sides: comparison.Sides) -> Iterator[model.Finding]:
+    """Yield what changes in the section of a back end that stays."""
+    running = hosts.enabled(sides.ctx.running).backends
+    for name in hosts.enabled(sides.ctx.config).backends:
+        if name not in running:
+            continue
+        group = name or 'DEFAULT'
+        for change in sides.changes(group, 'share_driver'):
+            old, new = (
+                reader.driver(group)
+                for reader in (sides.running, sides.staged)
+            )
+            if old is None or old != new:
+                yield sides.finding(
+                    change,
+                    _FAILURE,
+                    'the driver does not find the shares that another one '
+                    'made',
+                )
+        for change in sides.changes(group, 'driver_handles_share_servers'):
+            yield sides.finding(
+                change,
+                _FAILURE,
+                'shares that exist were made in the other mode, and the back '
+                'end no longer manages them; share types of that mode find '
+                'no host',
+            )
+        for change in sides.changes(group, 'share_backend_name'):
+            yield sides.finding(
+                change,
+                _WARNING,
+                'share types whose extra spec share_backend_name is the old '
+                'name find no host, and pools that are called by it have '
+                'another name',
+            )
+        for change in sides.changes(group, 'backend_availability_zone'):
+            yield _zone(sides, change)
+
+
+def zone(sides: comparison.Sides) -> Iterator[model.Finding]:
+    """Yield what a change of the availability zone does."""
+    for change in sides.changes('DEFAULT', 'storage_availability_zone'):
+        yield _zone(sides, change)
+
+
+def _zone(sides: comparison.Sides, change: comparison.Change) -> model.Finding:
+    return sides.finding(
+        change,
+        _WARNING,
+        'the services move to that availability zone at their first report; '
+        'shares that exist keep the old one, in which new shares, replicas '
+        'and share servers find no host any more',
+    )
+
+
+def database(sides: comparison.Sides) -> Iterator[model.Finding]:
+    """Yield that the target opens another database."""
+    for change in sides.changes('database', 'connection'):
+        old = urls.database(change.before.value)
+        new = urls.database(change.after.value)
+        if old is None or new is None or old == new:
+            continue
+        yield model.Finding(
+            _FAILURE,
+            change.subject,
+            f'{change.says(old, new)}: unless that is the same database or a '
+            'complete copy of it, the target knows none of the shares, and '
+            'manila-manage db sync makes its tables there',
+            (
+                model.advice(
+                    'Unless the database has moved, have connection in '
+                    f'[database] name {old}.'
+                ),
+            ),
+        )
+
+
+def broker(sides: comparison.Sides) -> Iterator[model.Finding]:
+    """Yield that the target uses another broker or virtual host."""
+    for group, lost in (
+        (
+            'DEFAULT',
+            'requests in the queues of the old one are lost, and services '
+            'that still use it are not reached',
+        ),
+        (
+            'oslo_messaging_notifications',
+            'what listens for notifications on the old one gets none',
+        ),
+    ):
+        for change in sides.changes(group, 'transport_url'):
+            # Notifications go where requests go, unless told otherwise.
+            shared = sides.values('DEFAULT', 'transport_url')
+            old, new = (
+                urls.broker(own.value or default.value)
+                for own, default in zip((change.before, change.after), shared)
+            )
+            if old == new:
+                continue
+            severity, effect = _FAILURE, lost
+            if group != 'DEFAULT':
+                severity = _WARNING
+            if old._replace(hosts=new.hosts) == new and old.hosts & new.hosts:
+                severity = _INFO
+                effect = (
+                    'they have a host in common, and are taken for one cluster'
+                )
+            yield model.Finding(
+                severity,
+                change.subject,
+                f'{change.says(str(old), str(new))}: {effect}',
+                (
+                    model.advice(
+                        'Unless the broker has moved, have transport_url in '
+                        f'[{group}] name {old}.'
+                    ),
+                )
+                if severity
+                else (),
+            )
+
+
+def locks(sides: comparison.Sides) -> Iterator[model.Finding]:
+    """Yield what happens to locks and to files below state_path."""
+    for change in sides.changes('oslo_concurrency', 'lock_path'):
+        if change.after.value is None:
+            yield sides.finding(
+                change,
+                _FAILURE,
+                'without it the services raise RequiredOptError whenever '
+                'they take a lock that other processes share, as for access '
+                'rules and share servers',
+            )
+        else:
+            yield sides.finding(
+                change,
+                _WARNING,
+                'a service that still runs with the old directory and one '
+                'that runs with the new do not see the locks of each other',
+            )
+    for change in sides.changes('coordination', 'backend_url'):
+        if change.before.line is change.after.line is None:
+            # It follows state_path.
+            continue
+        old, new = (
+            str(value.value).partition(':')[0]
+            for value in (change.before, change.after)
+        )
+        local = new == 'file' and old != 'file'
+        before, after = (
+            _coordinator(value) for value in (change.before, change.after)
+        )
+        yield model.Finding(
+            _FAILURE if local else _WARNING,
+            change.subject,
+            f'{change.says(before, after)}: '
+            + (
+                'locks in files hold on one machine alone, and services of '
+                'several controllers work on the same share at once'
+                if local
+                else 'a service that still runs with the old one and one that '
+                'runs with the new do not see the locks of each other'
+            ),
+            (
+                model.advice(
+                    'Unless the change is meant, have backend_url in '
+                    f'[coordination] name {before}.'
+                ),
+            ),
+        )
+    for change in sides.changes('DEFAULT', 'state_path'):
+        yield sides.finding(
+            change,
+            _WARNING,
+            'what is kept below it is not found any more: by default the '
+            'file locks of [coordination], the mount points of LVM, GPFS, '
+            'GlusterFS and NexentaStor shares and the data of NFS-Ganesha; '
+            'exports of LVM shares get other paths',
+        )
+    for change in sides.changes('DEFAULT', 'my_ip'):
+        used = [
+            name or 'DEFAULT'
+            for name in hosts.enabled(sides.ctx.config).backends
+            if 'hpe_3par' in (sides.staged.driver(name or 'DEFAULT') or '')
+        ]
+        named = sorted(
+            {
+                f'[{setting.section}] {setting.name}'
+                for setting in sides.ctx.config.settings
+                if 'my_ip' in config_files.references(setting.value)
+            }
+        )
+        if used or named:
+            yield sides.finding(
+                change,
+                _WARNING,
+                f'it is used by {", ".join([*used, *named])}',
+                unset='an address of the machine',
+            )
+        else:
+            yield sides.finding(
+                change,
+                _INFO,
+                'of the drivers only that of HPE 3PAR uses it, and no back '
+                'end here has it',
+                unset='an address of the machine',
+            )
+
+
+def _coordinator(value: comparison.Value) -> str:
+    """Return the URL of a coordinator without what follows the host."""
+    scheme, mark, rest = str(value.value).partition('://')
+    if scheme == 'file':
+        return f'{scheme}{mark}{rest}'
+    host = rest.partition('?')[0].partition('/')[0].rpartition('@')[2]
+    return f'{scheme}{mark}{host}'

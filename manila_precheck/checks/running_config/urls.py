@@ -1,0 +1,75 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What a URL of a database or of a broker leads to, without its login."""
+
+from typing import NamedTuple
+from typing import Optional
+import urllib.parse
+
+# RabbitMQ's own (oslo.messaging 17.3.0 _drivers/impl_rabbit.py).
+_PORT = '5672'
+_PORTS = {'mysql': 3306, 'postgresql': 5432}
+
+
+def database(text: object) -> Optional[str]:
+    """Return the server and the database of a URL of SQLAlchemy.
+
+    :returns: 'mysql at db1:3306, database manila'; None when it is no URL.
+    """
+    from sqlalchemy import engine
+    from sqlalchemy import exc
+
+    try:
+        url = engine.make_url(str(text))
+    except (exc.ArgumentError, ValueError):
+        return None
+    kind = url.drivername.partition('+')[0].replace('mariadb', 'mysql')
+    if kind == 'sqlite':
+        return f'sqlite, {url.database or "in memory"}'
+    query = url.query
+    host = url.host or query.get('unix_socket') or query.get('host')
+    port = url.port or _PORTS.get(kind)
+    where = f'{host or "localhost"}:{port}' if port else f'{host}'
+    return f'{kind} at {where}, database {url.database or "without a name"}'
+
+
+class Broker(NamedTuple):
+    """What a transport URL leads to."""
+
+    scheme: str
+    hosts: frozenset[str]
+    """'rabbit1:5672'."""
+    virtual_host: str
+
+    def __str__(self) -> str:
+        hosts = ', '.join(sorted(self.hosts))
+        return f'{self.scheme} at {hosts}, virtual host {self.virtual_host}'
+
+
+def broker(text: object) -> Broker:
+    """Return what a transport URL leads to, as oslo.messaging reads it.
+
+    :param text: 'rabbit://user:password@rabbit1,user:password@rabbit2/vhost'.
+    """
+    scheme, _, rest = str(text).partition('://')
+    netloc, _, path = rest.partition('?')[0].partition('/')
+    hosts = []
+    for one in netloc.split(','):
+        host = one.rpartition('@')[2].strip().lower() or 'localhost'
+        bare = host.rpartition(']')[2]
+        hosts.append(host if ':' in bare else f'{host}:{_PORT}')
+    return Broker(
+        scheme.partition('+')[0],
+        frozenset(hosts),
+        urllib.parse.unquote(path) or '/',
+    )
