@@ -14,10 +14,14 @@
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
+import re
 from typing import Any
+from typing import Optional
 
 from manila_precheck import exceptions
 from manila_precheck import model
+from manila_precheck.catalog import policies as policies_
 from manila_precheck.checks.running_config import comparison
 from manila_precheck.evidence import paste
 from manila_precheck.evidence.policy import policy_files
@@ -45,9 +49,13 @@ _LOGIN = (
     'auth_url',
 )
 
-# What a rule is that lets everybody pass, and nobody.
+# A check that lets everybody pass.
 _EVERYBODY = ('', '@')
-_NOBODY = '!'
+# One that lets nobody, or those with one role; every member of a project has
+# the first two roles.
+_NARROW = re.compile(r'!|is_admin:True|role:(?!reader$|member$)[\w.-]+')
+
+_NAME = re.compile(r'[\w:.-]+')
 
 _LISTED = 20
 
@@ -107,6 +115,35 @@ def strategy(sides: comparison.Sides) -> Iterator[model.Finding]:
             )
 
 
+def flags(sides: comparison.Sides) -> Iterator[model.Finding]:
+    """Yield what a flag of oslo.policy opens or closes.
+
+    Where only its default changes, policy-rules reports what follows.
+    """
+    for name, severity, off, on in (
+        (
+            'enforce_new_defaults',
+            _FAILURE,
+            'the older defaults count beside the new ones, and admit more '
+            'callers: a user with the role reader alone creates shares',
+            'callers whom only the older defaults admit get 403',
+        ),
+        (
+            'enforce_scope',
+            _WARNING,
+            'tokens of any scope pass',
+            'tokens of another scope than that of the rule get 403',
+        ),
+    ):
+        for change in sides.changes('oslo_policy', name):
+            if change.before.line is change.after.line is None:
+                continue
+            if change.after.value:
+                yield sides.finding(change, _WARNING, on)
+            else:
+                yield sides.finding(change, severity, off)
+
+
 def policies(sides: comparison.Sides) -> Iterator[model.Finding]:
     """Yield the overrides of policies that the staged files lack."""
     ctx = sides.ctx
@@ -123,32 +160,34 @@ def policies(sides: comparison.Sides) -> Iterator[model.Finding]:
     except exceptions.SourceUnusable as exc:
         yield _not_compared('policy', 'policy files', str(exc))
         return
-    removed = set(ctx.catalog.policies(source)) - set(
-        ctx.catalog.policies(target)
-    )
+    defaults = [ctx.catalog.policies(release) for release in (source, target)]
+    removed = set(defaults[0]) - set(defaults[1])
     differ = [
         name
         for name, rule in before.items()
         if name not in removed
         and (name not in after or after[name].check != rule.check)
     ]
+    added = [name for name in after if name not in before]
+    running, staged = (
+        _Rules(rules, known) for rules, known in zip((before, after), defaults)
+    )
     opened = [
         name
-        for name in differ
-        if (name in after and after[name].check in _EVERYBODY)
-        or (before[name].check == _NOBODY)
+        for name in [*differ, *added]
+        if staged.admits_more_than(running, name)
     ]
-    first = next(iter(before.values()), None)
+    first = next(iter((before or after).values()), None)
     for severity, names, effect in (
         (
             _FAILURE,
             opened,
-            'that nobody passed, or that everybody passes now',
+            'that few passed or none, and that more pass now',
         ),
         (
             _WARNING,
             [name for name in differ if name not in opened],
-            'whose override loses its effect',
+            'whose override is gone or another one',
         ),
     ):
         if not names or first is None:
@@ -178,6 +217,56 @@ def policies(sides: comparison.Sides) -> Iterator[model.Finding]:
         )
 
 
+class _Rules:
+    """The rules of one side: overrides over defaults.
+
+    :param overrides: of the policy files.
+    :param defaults: of the release.
+    """
+
+    def __init__(
+        self,
+        overrides: Mapping[str, policy_files.Rule],
+        defaults: Mapping[str, policies_.Policy],
+    ) -> None:
+        self._overrides = overrides
+        self._defaults = defaults
+
+    def admits_more_than(self, other: '_Rules', name: str) -> bool:
+        """Say whether a rule is wider than another side has it, for sure."""
+        ours, theirs = self._check(name), other._check(name)
+        if theirs is None or ours == theirs:
+            return False
+        if ours in _EVERYBODY:
+            return theirs not in _EVERYBODY
+        return bool(_NARROW.fullmatch(theirs)) and not (
+            ours is not None and _NARROW.fullmatch(ours)
+        )
+
+    def _check(self, name: str) -> Optional[str]:
+        """Return the check of a rule, through rules that only name another.
+
+        :returns: None where it is no text, or has no end.
+        """
+        seen: set[str] = set()
+        while name not in seen:
+            seen.add(name)
+            if name in self._overrides:
+                check = self._overrides[name].check
+            elif name in self._defaults:
+                check = self._defaults[name].check
+            else:
+                return None
+            if not isinstance(check, str):
+                return None
+            check = check.strip().removeprefix('(').removesuffix(')').strip()
+            kind, _, rest = check.partition(':')
+            if kind != 'rule' or not _NAME.fullmatch(rest):
+                return check
+            name = rest
+        return None
+
+
 def _listed(names: Iterable[str]) -> str:
     found = sorted(names)
     more = len(found) - _LISTED
@@ -187,15 +276,25 @@ def _listed(names: Iterable[str]) -> str:
 
 def pipelines(sides: comparison.Sides) -> Iterator[model.Finding]:
     """Yield the filters of the API that the staged api-paste.ini lacks."""
-    try:
-        before = sides.ctx.running_paste
-        after = sides.ctx.paste
-    except (
+    unread = (
         exceptions.SourceNotGiven,
         exceptions.SourceNotApplicable,
         exceptions.SourceUnusable,
-    ):
-        # api-paste reports what the target lacks.
+    )
+    try:
+        before = sides.ctx.running_paste
+    except unread:
+        return
+    try:
+        after = sides.ctx.paste
+    except unread as exc:
+        for change in sides.changes('DEFAULT', 'api_paste_config'):
+            yield sides.finding(
+                change,
+                _WARNING,
+                f'what {before.path} adds to the API is not in a staged file: '
+                f'{exc}',
+            )
         return
     strategy = sides.values('DEFAULT', 'auth_strategy')[1].value
     running, staged = _filters(before, strategy), _filters(after, strategy)

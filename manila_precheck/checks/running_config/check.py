@@ -36,6 +36,7 @@ _COMPARED = (
     messaging.topics,
     access.credentials,
     access.strategy,
+    access.flags,
     access.policies,
     access.pipelines,
     names.templates,
@@ -60,8 +61,8 @@ class RunningConfig(check.Check):
     database, the broker with its virtual host, exchange, topics and the
     properties of queues, ``state_path``, locks and the coordinator, the users
     and projects of manila in other services, ``auth_strategy``, the
-    templates of names, the overrides of policies and the filters of
-    api-paste.ini.
+    templates of names, the flags and the overrides of policies, and the
+    filters of api-paste.ini.
 
     FAILURE: shares lose their manager (another ``host``, a back end that is
     no longer enabled, another driver or mode); the target opens another

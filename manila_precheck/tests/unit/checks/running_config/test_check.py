@@ -1191,6 +1191,58 @@ CASES = {
             ),
         ],
     ),
+    'new_defaults_off': (
+        '',
+        '[oslo_policy]\nenforce_new_defaults = False\n',
+        [
+            (
+                FAILURE,
+                'oslo_policy/enforce_new_defaults',
+                '[oslo_policy] enforce_new_defaults changes from the default '
+                'True to False (manila.conf:2): the older defaults count '
+                'beside the new ones, and admit more callers: a user with '
+                'the role reader alone creates shares',
+                [
+                    ('text', MEANT),
+                    ('config', '[oslo_policy]\nenforce_new_defaults = True'),
+                ],
+            ),
+        ],
+    ),
+    'scope_off': (
+        '[oslo_policy]\nenforce_scope = True\n',
+        '[oslo_policy]\nenforce_scope = False\n',
+        [
+            (
+                WARNING,
+                'oslo_policy/enforce_scope',
+                '[oslo_policy] enforce_scope changes from True '
+                '(now/manila.conf:2) to False (manila.conf:2): tokens of any '
+                'scope pass',
+                [
+                    ('text', MEANT),
+                    ('config', '[oslo_policy]\nenforce_scope = True'),
+                ],
+            ),
+        ],
+    ),
+    'new_defaults_on': (
+        '[oslo_policy]\nenforce_new_defaults = False\n',
+        '',
+        [
+            (
+                WARNING,
+                'oslo_policy/enforce_new_defaults',
+                '[oslo_policy] enforce_new_defaults changes from False '
+                '(now/manila.conf:2) to the default True: callers whom only '
+                'the older defaults admit get 403',
+                [
+                    ('text', MEANT),
+                    ('config', '[oslo_policy]\nenforce_new_defaults = False'),
+                ],
+            ),
+        ],
+    ),
 }
 SAME = {
     'login': (
@@ -1329,12 +1381,16 @@ class RunningConfigTest(testtools.TestCase):
             '[DEFAULT]\n',
             '[DEFAULT]\n',
             files={
-                'now/policy.yaml': '"share:get": "role:one"\n'
+                'now/policy.yaml': '"share:get": "rule:admin_api"\n'
                 '"share:create": "!"\n'
                 '"share:delete": "role:two"\n'
-                '"share:list": "role:three"\n',
-                'policy.yaml': '"share:list": "role:three"\n'
-                '"share:delete": "@"\n',
+                '"share:list": "role:three or role:four"\n'
+                '"share:extend": "role:three"\n'
+                '"share:shrink": "(rule:admin_api)"\n',
+                'policy.yaml': '"share:extend": "role:three"\n'
+                '"share:delete": "@"\n'
+                '"share:update": ""\n'
+                '"share:shrink": "rule:context_is_admin"\n',
             },
         )
         advice = [
@@ -1351,19 +1407,19 @@ class RunningConfigTest(testtools.TestCase):
                     FAILURE,
                     'overrides#open',
                     'the policies of now/policy.yaml and those of the staged '
-                    'files differ in rules that nobody passed, or that '
-                    'everybody passes now: share:create, share:delete; the '
-                    'staged ones do not have share:create, and the default '
-                    'of the target counts',
+                    'files differ in rules that few passed or none, and that '
+                    'more pass now: share:create, share:delete, share:get, '
+                    'share:update; the staged ones do not have share:create, '
+                    'share:get, and the default of the target counts',
                     advice,
                 ),
                 (
                     WARNING,
                     'overrides#lost',
                     'the policies of now/policy.yaml and those of the staged '
-                    'files differ in rules whose override loses its effect: '
-                    'share:get; the staged ones do not have any of them, and '
-                    'the default of the target counts',
+                    'files differ in rules whose override is gone or another '
+                    'one: share:list, share:shrink; the staged ones do not '
+                    'have share:list, and the default of the target counts',
                     advice,
                 ),
             ],
@@ -1401,6 +1457,31 @@ class RunningConfigTest(testtools.TestCase):
                             'Add them to api-paste.ini, unless the target '
                             'has no such filter.',
                         )
+                    ],
+                )
+            ],
+            self.outline(result),
+        )
+
+    def test_an_api_paste_that_is_not_staged(self):
+        result = self.run_check(
+            '[DEFAULT]\napi_paste_config = site.ini\n',
+            '[DEFAULT]\nosapi_share_workers = 2\n',
+            files={'now/site.ini': '[composite:v2]\nuse = call:a:b\n'},
+        )
+        self.assertEqual(
+            [
+                (
+                    WARNING,
+                    'DEFAULT/api_paste_config',
+                    '[DEFAULT] api_paste_config changes from site.ini '
+                    '(now/manila.conf:2) to the default api-paste.ini: what '
+                    'now/site.ini adds to the API is not in a staged file: '
+                    f'there is no api-paste.ini in {self.path}, and '
+                    '[DEFAULT] api_paste_config is not set',
+                    [
+                        ('text', MEANT),
+                        ('config', '[DEFAULT]\napi_paste_config = site.ini'),
                     ],
                 )
             ],
