@@ -387,19 +387,25 @@ class Context:
         """The configuration files that the services of the source read.
 
         :raises SourceNotApplicable: when nothing names them.
-        :raises ConfigFileError: when one of them cannot be read.
+        :raises ConfigFileError: when one of them cannot be read, or there is
+            none.
         """
         if not self.running_locations:
             raise exceptions.SourceNotApplicable(
                 'no --running-config-file or --running-config-dir'
             )
-        return self._lazy.get(
-            'running config',
-            lambda: config_source.read(
-                self.running_locations,
-                secret_names=self.catalog.secrets_of_builds,
-            ),
+        return self._lazy.get('running config', self._make_running)
+
+    def _make_running(self) -> config_source.ConfigFiles:
+        files = config_source.read(
+            self.running_locations, secret_names=self.catalog.secrets_of_builds
         )
+        if not files.files:
+            raise exceptions.ConfigFileError(
+                'no configuration file to read in '
+                + ', '.join(self.running_locations)
+            )
+        return files
 
     @property
     def running_locations(self) -> tuple[str, ...]:

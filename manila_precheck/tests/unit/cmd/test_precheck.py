@@ -181,6 +181,32 @@ class CouldNotRunTest(Case):
             ),
         )
 
+    def test_running_files_that_are_missing(self):
+        missing = os.path.join(self.path, 'missing.conf')
+        for flag in ('--running-config-file', '--running-config-dir'):
+            self.assert_refused(
+                f'{missing}: No such file or directory',
+                self.path_check(flag, missing),
+            )
+
+    def test_running_directory_that_is_empty(self):
+        empty = self.useFixture(fixtures.TempDir()).path
+        self.assert_refused(
+            f'no configuration file to read in {empty}',
+            self.path_check('--running-config-dir', empty),
+        )
+
+    def test_a_report_in_place_of_a_running_file(self):
+        running = self.write('now/manila.conf', '[DEFAULT]\n')
+        for path in (running, os.path.join(self.path, 'now/policy.yaml')):
+            self.assert_refused(
+                f'it would replace {path}',
+                self.path_check(
+                    *('--running-config-file', running),
+                    *('--report', f'json:{path}'),
+                ),
+            )
+
     def test_empty_directory(self):
         empty = self.useFixture(fixtures.TempDir()).path
         self.assert_refused(

@@ -9,7 +9,10 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
+import sqlite3
+
 import ddt
+import fixtures
 import testtools
 
 from manila_precheck import model
@@ -1374,6 +1377,37 @@ class RunningConfigTest(testtools.TestCase):
                 )
             ],
             self.outline(result),
+        )
+
+    @ddt.data(
+        (['backends-in-use', CHECK], True, []),
+        (['backends-in-use', CHECK], False, ['old']),
+        ([CHECK], True, ['old']),
+    )
+    @ddt.unpack
+    def test_a_back_end_of_which_another_check_tells(
+        self, chosen, with_database, told
+    ):
+        running, staged, _ = CASES['one_back_end_less']
+        connection = None
+        if with_database:
+            folder = self.useFixture(fixtures.TempDir()).path
+            connection = f'sqlite:///{folder}/manila.sqlite'
+            with sqlite3.connect(f'{folder}/manila.sqlite') as database:
+                database.executescript(
+                    'CREATE TABLE alembic_version (version_num TEXT);'
+                    'CREATE TABLE shares (id TEXT);'
+                    "INSERT INTO alembic_version VALUES ('0d8c8f6d54a4');"
+                )
+            database.close()
+            running += f'[database]\nconnection = {connection}\n'
+        made = self.useFixture(site(running, staged, connection=connection))
+        ctx = made.context()
+        ctx.chosen = frozenset(chosen)
+        result = made.run(CHECK, ctx)
+        self.assertEqual('', result.reason)
+        self.assertEqual(
+            told, [finding.subject.name for finding in result.findings]
         )
 
     def test_overrides_of_policies(self):
