@@ -19,7 +19,7 @@ latest point release is installed from PyPI in a virtual environment of its
 own (or --venv names one that has it already; tools/manila_venv.py makes it,
 and says with which Python), what `manila-precheck catalog tool` writes reads
 its facts inside,
-tools/driver_needs.py tries there what each driver cannot do without,
+its module driver_needs tries there what each driver cannot do without,
 `manila-manage db sync` makes its schema on a MariaDB or MySQL and on a
 PostgreSQL server, tools/catalog_steps.py watches what each migration does
 there, and the facts are merged into the history files under
@@ -63,9 +63,10 @@ from manila_precheck import exceptions  # noqa: E402
 from manila_precheck import releases  # noqa: E402
 from manila_precheck.catalog import builds  # noqa: E402
 from manila_precheck.catalog import history  # noqa: E402
+from manila_precheck.catalog.building import driver_needs  # noqa: E402
 
 DATA = ROOT / 'manila_precheck' / 'catalog' / 'data'
-NEEDS = ROOT / 'tools' / 'driver_needs.py'
+NEEDS = pathlib.Path(driver_needs.__file__)
 STEPS = ROOT / 'tools' / 'catalog_steps.py'
 
 say = manila_venv.say
@@ -480,29 +481,6 @@ def points_text(release, rows):
     )
 
 
-# -- what a driver needs -----------------------------------------------------
-
-EMC_DRIVER = 'manila.share.drivers.dell_emc.driver.EMCShareDriver'
-
-
-def buildable(facts):
-    """Return [driver, EMC plugin or None, modes] of what can be tried."""
-    found = []
-    for row in facts['drivers']:
-        modes = row.get('modes', [])
-        if row['kind'] == 'emc_plugin':
-            found.append([EMC_DRIVER, row['name'], modes])
-        elif (
-            row['kind'] == 'share'
-            and not row.get('internal')
-            and row['name'] != EMC_DRIVER
-            # Its package runs test libraries as it is imported.
-            and not row['name'].startswith('manila.tests.')
-        ):
-            found.append([row['name'], None, modes])
-    return found
-
-
 # -- the history -------------------------------------------------------------
 
 
@@ -527,7 +505,10 @@ def rebuilt(release, python, args, folder):
     major = release.major
     header = package_facts(python, manila_venv.requirement(major), folder)
     facts = extracted(python, folder)
-    done = run([python, NEEDS, json.dumps(buildable(facts))], cwd=folder)
+    done = run(
+        [python, NEEDS, json.dumps(driver_needs.buildable(facts['drivers']))],
+        cwd=folder,
+    )
     say(done.stderr)
     facts['drivers'] += json.loads(done.stdout)
     header['requires_python'] = facts['release']['requires_python']

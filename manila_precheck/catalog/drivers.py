@@ -116,7 +116,7 @@ def read_needs(
 ) -> tuple[Need, ...]:
     """Return what a driver cannot do without, by the options' names.
 
-    From tools/driver_needs.py, which builds and sets up the driver.
+    From building/driver_needs.py, which builds and sets up the driver.
 
     :param held: the rows of drivers.json of one release.
     :param driver: the class path.

@@ -152,7 +152,7 @@ def catalog_build(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     :raises CatalogError: when the release is not known.
     """
     python = os.path.abspath(os.path.expanduser(args.python))
-    text = build_facts.read(python, _SECONDS, args.also)
+    text = build_facts.read(python, _SECONDS, args.also, args.try_drivers)
     build = builds.parse(text, args.output)
     counts = ', '.join(
         f'{len(build.entries[kind])} {kind}'

@@ -388,6 +388,13 @@ def _parser() -> argparse.ArgumentParser:
         'installed; repeatable. Packages with entry points of manila are '
         'found without it',
     )
+    one.add_argument(
+        '--try-drivers',
+        action='store_true',
+        help='also build and set up each driver of these packages, cut off '
+        'from the network, other programs and messages, to find the options '
+        'that it requires',
+    )
     _leaf(one, _verb('catalog', 'catalog_build'))
     return parser
 

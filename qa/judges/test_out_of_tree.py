@@ -38,6 +38,7 @@ _PACKAGE = {
 from oslo_config import cfg
 acme_opts = [
     cfg.StrOpt('acme_api_url', required=True),
+    cfg.StrOpt('acme_realm'),
     cfg.StrOpt('acme_pin', secret=True, deprecated_name='acme_code'),
     cfg.IntOpt('acme_retries', default=3, min=1),
 ]
@@ -46,6 +47,7 @@ def list_opts():
 """,
     'acme_manila/driver.py': """
 from acme_manila import opts
+from manila import exception
 from manila.share import driver
 class AcmeDriver(driver.ShareDriver):
     def __init__(self, *args, **kwargs):
@@ -53,6 +55,9 @@ class AcmeDriver(driver.ShareDriver):
         self.configuration.append_config_values(opts.acme_opts)
     def do_setup(self, context):
         import acme_rest
+        if not self.configuration.acme_realm:
+            raise exception.BadConfigurationException(reason='acme_realm')
+        acme_rest.login(self.configuration.acme_realm)
 """,
     'acme_manila/generic.py': """
 from manila.share.drivers import generic
@@ -222,6 +227,7 @@ class OutOfTreeTest(testtools.TestCase):
             'corp-shares',
             '--also',
             'nosuch',
+            '--try-drivers',
             '-o',
             path,
         )
@@ -296,6 +302,10 @@ class OutOfTreeTest(testtools.TestCase):
                 'requires: the driver marks it as required and has no '
                 'fallback: manila-share runs, but the back end does not work;'
                 f' {source} does not require it',
+                'config-options[acme/acme_realm#missing]': 'failure: [acme] '
+                f'does not set acme_realm, which AcmeDriver of {release} '
+                'requires: the driver does not start: manila-share runs, but '
+                f'the back end never reports; {source} does not require it',
                 'config-options[acme/acme_retries#value]': 'failure: [acme] '
                 f'acme_retries = 0: {rejects}',
                 'config-options[acme_api/verify#value]': 'failure: [acme_api] '

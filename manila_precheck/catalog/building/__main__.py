@@ -26,6 +26,7 @@ import sys
 
 from manila_precheck.catalog import building
 from manila_precheck.catalog.building import classes
+from manila_precheck.catalog.building import driver_needs
 from manila_precheck.catalog.building import host
 from manila_precheck.catalog.building import libraries
 from manila_precheck.catalog.building import missing_imports
@@ -99,6 +100,13 @@ def main():
         'installed; repeatable. Packages with entry points of manila are '
         'found without it',
     )
+    parser.add_argument(
+        '--try-drivers',
+        action='store_true',
+        help='also build and set up each driver of these packages, cut off '
+        'from the network, other programs and messages, to find the options '
+        'that it requires',
+    )
     parser.add_argument('--schema', metavar='URL', help=argparse.SUPPRESS)
     args = parser.parse_args()
     # What libraries print must not get into the facts.
@@ -106,6 +114,7 @@ def main():
     if args.schema:
         facts = schema.schema_facts(args.schema)
     else:
+        tried = driver_needs.begin() if args.try_drivers else None
         # Before the clock and the machine are stood in for.
         now = datetime.datetime.now(datetime.timezone.utc)
         facts = {
@@ -116,6 +125,15 @@ def main():
             **extract(args.also),
             'said': building.said,
         }
+        if tried:
+            packages = facts['out_of_tree']
+            drivers = [
+                row
+                for row in facts['drivers']
+                if row['name'].split('.')[0] in packages
+            ]
+            wanted = driver_needs.buildable(drivers)
+            facts['drivers'] += tried(wanted, packages)
     text = json.dumps(facts, indent=1, sort_keys=True)
     if args.output == '-':
         stdout.write(text)

@@ -30,7 +30,12 @@ runpy.run_path('/proc/self/fd/%d' % tool, run_name='__main__')
 """
 
 
-def read(python: str, seconds: float, also: Sequence[str] = ()) -> str:
+def read(
+    python: str,
+    seconds: float,
+    also: Sequence[str] = (),
+    try_drivers: bool = False,
+) -> str:
     """Return the file of facts of the manila in the environment of a Python.
 
     It imports every module of manila there: about 12 seconds of CPU time.
@@ -38,6 +43,8 @@ def read(python: str, seconds: float, also: Sequence[str] = ()) -> str:
     :param python: the absolute path of the interpreter.
     :param seconds: how long it may take.
     :param also: packages of out-of-tree drivers, which are read as well.
+    :param try_drivers: whether to build and set these drivers up, cut off
+        from the world, to find what they require.
     :raises SourceUnusable: when it cannot be run, or has no manila that can
         be read.
     """
@@ -45,6 +52,7 @@ def read(python: str, seconds: float, also: Sequence[str] = ()) -> str:
     # Isolated: neither the working directory nor PYTHONPATH is searched.
     words = [python, '-I', '-B', '-c', _SCRIPT, '-']
     words += [f'--also={package}' for package in also]
+    words += ['--try-drivers'] if try_drivers else []
     done = programs.run(words, seconds, builds.tool())
     if done.code:
         reason = (done.stderr.strip().splitlines() or ['it says nothing'])[-1]

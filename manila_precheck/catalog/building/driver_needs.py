@@ -12,9 +12,10 @@
 
 """Find the options without which a driver does not come up, by trying.
 
-Run by tools/build_catalog.py with the Python of a virtual environment that
-holds one manila release, with a JSON list of [driver, plugin or null, [mode,
-...]] as its argument. Each driver is built and set up as manila-share does
+tools/build_catalog.py runs this file with the Python of a virtual environment
+that holds one manila release, with a JSON list of [driver, plugin or null,
+[mode, ...]] as its argument; catalog.pyz --try-drivers tries the drivers of
+other packages. Each driver is built and set up as manila-share does
 it, first with nothing in its section but what names it. When that ends in an
 error, the options that it had read by then are given a value, and those of
 them without which it does not get further are what it needs.
@@ -43,6 +44,7 @@ import time
 import types
 from unittest import mock
 
+EMC_DRIVER = 'manila.share.drivers.dell_emc.driver.EMCShareDriver'
 STAGES = ('import', 'init', 'setup')
 SECONDS = 20
 WAITS = 20
@@ -88,13 +90,19 @@ class Anything(types.ModuleType):
         return mock.MagicMock()
 
 
-def stand_in_for_vendors(root):
-    """Put a stand-in for each module that drivers import and manila lacks."""
+def stand_in_for_vendors(roots):
+    """Put a stand-in for each module that drivers import and nobody has.
+
+    :param roots: directories with drivers, or single files.
+    """
     names = set()
-    for folder, _, files in os.walk(os.path.join(root, 'share', 'drivers')):
-        for file in files:
-            if file.endswith('.py'):
-                with open(os.path.join(folder, file)) as stream:
+    for root in roots:
+        paths = [root] if root.endswith('.py') else []
+        for folder, _, files in os.walk(root):
+            paths += [os.path.join(folder, file) for file in files]
+        for path in paths:
+            if path.endswith('.py'):
+                with open(path, encoding='utf-8') as stream:
                     names |= imported(ast.parse(stream.read()))
     missing = {name for name in names if is_missing(name)}
     for name in sorted(missing):
@@ -412,7 +420,61 @@ def least(driver, settings, offered, before):
     return {}
 
 
-def main(wanted):
+def buildable(rows):
+    """Return [driver, EMC plugin or None, modes] of what can be tried.
+
+    :param rows: those of drivers.json.
+    """
+    found = []
+    for row in rows:
+        modes = row.get('modes', [])
+        if row['kind'] == 'emc_plugin':
+            found.append([EMC_DRIVER, row['name'], modes])
+        elif (
+            row['kind'] == 'share'
+            and not row.get('internal')
+            and row['name'] != EMC_DRIVER
+            # Its package runs test libraries as it is imported.
+            and not row['name'].startswith('manila.tests.')
+        ):
+            found.append([row['name'], None, modes])
+    return found
+
+
+def begin():
+    """Return what tries drivers, in a process that has imported nothing yet.
+
+    :returns: called with what :func:`main` is called with; returns its rows.
+    """
+    ours, theirs = socket.socketpair()
+    child = os.fork()
+    if child:
+        theirs.close()
+
+        def tried(wanted, packages):
+            with ours.makefile('rw') as stream:
+                stream.write(json.dumps([wanted, packages]) + '\n')
+                stream.flush()
+                text = stream.read()
+            os.waitpid(child, 0)
+            return json.loads(text)
+
+        return tried
+    ours.close()
+    sys.stdout = sys.stderr
+    with theirs.makefile('rw') as stream:
+        text = stream.readline()
+        if text:
+            stream.write(json.dumps(main(*json.loads(text))))
+    os._exit(0)
+
+
+def main(wanted, packages=()):
+    """Return the rows of what drivers need.
+
+    :param wanted: as :func:`buildable` returns it.
+    :param packages: those beside manila that drivers are in.
+    """
     os.environ['OS_MANILA_DISABLE_EVENTLET_PATCHING'] = '1'
     sys.argv = sys.argv[:1]
     logging.disable(logging.CRITICAL)
@@ -423,7 +485,11 @@ def main(wanted):
     from oslo_log import log
 
     log.register_options(cfg.CONF)
-    stand_in_for_vendors(manila.__path__[0])
+    roots = [os.path.join(manila.__path__[0], 'share', 'drivers')]
+    for name in packages:
+        spec = importlib.util.find_spec(name)
+        roots += spec.submodule_search_locations or [spec.origin]
+    stand_in_for_vendors(roots)
     close_the_world()
     rows = []
     with tempfile.NamedTemporaryFile('w', suffix='.key') as stream:
