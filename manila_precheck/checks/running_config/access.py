@@ -64,7 +64,11 @@ def credentials(sides: comparison.Sides) -> Iterator[model.Finding]:
     """Yield the logins that change, by section."""
     for group in _GROUPS:
         home = sides.ctx.config.auth_section(group)
-        changes = sides.changes(home, *_LOGIN)
+        changes = [
+            change
+            for change in sides.changes(home, *_LOGIN)
+            if change.name != 'auth_url' or _keystone_differs(change)
+        ]
         if not changes:
             continue
         words = '; '.join(
@@ -95,6 +99,15 @@ def credentials(sides: comparison.Sides) -> Iterator[model.Finding]:
             )
             or sides.keep(changes[0]),
         )
+
+
+def _keystone_differs(change: comparison.Change) -> bool:
+    """Say whether two URLs of Keystone differ in more than the version."""
+    before, after = (
+        str(value.value).rstrip('/').removesuffix('/v3').rstrip('/')
+        for value in (change.before, change.after)
+    )
+    return before != after
 
 
 def strategy(sides: comparison.Sides) -> Iterator[model.Finding]:

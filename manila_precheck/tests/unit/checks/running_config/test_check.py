@@ -1248,6 +1248,10 @@ CASES = {
     ),
 }
 SAME = {
+    'version of Keystone': (
+        login(),
+        login(auth_url='http://keystone/'),
+    ),
     'login': (
         ('[database]\nconnection = mysql+pymysql://m:sesame77@db1/manila\n'),
         (
