@@ -30,7 +30,7 @@ A module imports only from the lines below its own::
     policies
     libraries
     option | sources | package | schema | out_of_tree
-    host
+    host | driver_needs
 """
 
 import sys

@@ -267,23 +267,6 @@ class TestTableRows(testtools.TestCase):
             )
 
 
-class TestBuildable(testtools.TestCase):
-    def test_what_can_be_tried(self):
-        tool = load()
-        rows = [
-            {'kind': 'share', 'name': 'a.Driver', 'modes': [True]},
-            {'kind': 'share', 'name': 'a.Base', 'internal': True},
-            {'kind': 'share', 'name': 'manila.tests.Dummy'},
-            {'kind': 'share', 'name': tool.EMC_DRIVER},
-            {'kind': 'emc_plugin', 'name': 'p', 'modes': [False]},
-            {'kind': 'filter', 'name': 'F'},
-        ]
-        self.assertEqual(
-            [['a.Driver', None, [True]], [tool.EMC_DRIVER, 'p', [False]]],
-            tool.buildable({'drivers': rows}),
-        )
-
-
 class TestJoinedSteps(testtools.TestCase):
     def test_a_step_of_one_server_says_so(self):
         column = {'do': 'add_column', 'table': 't', 'column': 'c'}

@@ -143,7 +143,8 @@ class BuildsTest(testtools.TestCase):
             check=True,
         )
         self.assertIn(
-            'usage: catalog.pyz [-h] [--also PACKAGE] output', done.stdout
+            'usage: catalog.pyz [-h] [--also PACKAGE] [--try-drivers] output',
+            done.stdout,
         )
 
     def test_a_build(self):
