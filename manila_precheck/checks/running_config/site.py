@@ -194,21 +194,31 @@ def broker(sides: comparison.Sides) -> Iterator[model.Finding]:
     ):
         for change in sides.changes(group, 'transport_url'):
             # Notifications go where requests go, unless told otherwise.
-            shared = sides.values('DEFAULT', 'transport_url')
-            old, new = (
-                urls.broker(own.value or default.value)
-                for own, default in zip((change.before, change.after), shared)
-            )
+            texts = [
+                own.value or default.value
+                for own, default in zip(
+                    (change.before, change.after),
+                    sides.values('DEFAULT', 'transport_url'),
+                )
+            ]
+            if None in texts:
+                continue
+            old, new = map(urls.broker, texts)
             if old == new:
                 continue
             severity, effect = _FAILURE, lost
             if group != 'DEFAULT':
                 severity = _WARNING
-            if old._replace(hosts=new.hosts) == new and old.hosts & new.hosts:
-                severity = _INFO
-                effect = (
-                    'they have a host in common, and are taken for one cluster'
-                )
+            if old._replace(hosts=new.hosts) == new:
+                if old.hosts & new.hosts:
+                    severity = _INFO
+                    effect = (
+                        'they have a host in common, and are taken for one '
+                        'cluster'
+                    )
+                elif old.names & new.names:
+                    severity = _WARNING
+                    effect = f'unless both ports are of one broker, {lost}'
             yield model.Finding(
                 severity,
                 change.subject,

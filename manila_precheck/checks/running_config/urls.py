@@ -51,6 +51,11 @@ class Broker(NamedTuple):
     """'rabbit1:5672'."""
     virtual_host: str
 
+    @property
+    def names(self) -> frozenset[str]:
+        """Return the hosts without their ports."""
+        return frozenset(host.rpartition(':')[0] for host in self.hosts)
+
     def __str__(self) -> str:
         hosts = ', '.join(sorted(self.hosts))
         return f'{self.scheme} at {hosts}, virtual host {self.virtual_host}'

@@ -1194,6 +1194,30 @@ CASES = {
             ),
         ],
     ),
+    'port_of_the_broker': (
+        '[DEFAULT]\ntransport_url = rabbit://m:sesame77@rabbit1/\n',
+        '[DEFAULT]\ntransport_url = rabbit://m:sesame77@rabbit1:5671/\n',
+        [
+            (
+                WARNING,
+                'DEFAULT/transport_url',
+                '[DEFAULT] transport_url changes from rabbit at '
+                'rabbit1:5672, virtual host / (now/manila.conf:2) to rabbit '
+                'at rabbit1:5671, virtual host / (manila.conf:2): unless '
+                'both ports are of one broker, requests in the queues of the '
+                'old one are lost, and services that still use it are not '
+                'reached',
+                [
+                    (
+                        'text',
+                        'Unless the broker has moved, have transport_url in '
+                        '[DEFAULT] name rabbit at rabbit1:5672, virtual host '
+                        '/.',
+                    ),
+                ],
+            ),
+        ],
+    ),
     'new_defaults_off': (
         '',
         '[oslo_policy]\nenforce_new_defaults = False\n',
