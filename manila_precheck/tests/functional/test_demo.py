@@ -15,8 +15,10 @@
 The real command runs on the real site; nothing is replaced.
 """
 
+import functools
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -80,6 +82,19 @@ def _content(directory):
     return found
 
 
+@functools.cache
+def _alone():
+    """Return what runs a command without sight of other processes.
+
+    An API of manila that runs on this machine for another test is not one of
+    the made-up site.
+    """
+    words = ['unshare', '--pid', '--fork', '--mount-proc']
+    if os.getuid() or shutil.which(words[0]) is None:
+        return []
+    return [] if subprocess.run([*words, 'true']).returncode else words
+
+
 class DemoTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
@@ -96,7 +111,7 @@ class DemoTest(testtools.TestCase):
         }
         environment.update(TMPDIR=self.temporary, COLUMNS='80')
         done = subprocess.run(
-            [sys.executable, DEMO, *words],
+            [*_alone(), sys.executable, DEMO, *words],
             env=environment,
             capture_output=True,
             text=True,
