@@ -205,7 +205,9 @@ def _facts(one: model.Facts) -> str:
 
 
 def _side(release: str, build: Optional[str], origin: str) -> str:
-    which = release if build is None else f'{release} (manila {build})'
+    # In an update within a release its name is that of the build.
+    same = build is None or build == release
+    which = release if same else f'{release} (manila {build})'
     return f'{which}, {ORIGINS.get(origin, origin)}'
 
 

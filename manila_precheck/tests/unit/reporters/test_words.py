@@ -157,3 +157,9 @@ class SidesTest(testtools.TestCase):
             '2026.1 (manila 22.0.9), from the installed manila',
             words.target(report),
         )
+        report = report._replace(
+            target_release='22.0.2', target_build='22.0.2'
+        )
+        self.assertEqual(
+            '22.0.2, from the installed manila', words.target(report)
+        )
