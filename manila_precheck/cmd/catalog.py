@@ -58,6 +58,7 @@ _ORDER = (
     'scope',
     'modes',
     'path',
+    'value',
     'version',
     'deprecated',
     'added',
@@ -456,7 +457,8 @@ def _mappings(
     yield from _names(of, before, after)
     for name in before.keys() & after.keys():
         if before[name] != after[name]:
-            yield Change(of, 'version', name, before[name], after[name])
+            change = 'version' if of == 'requirement' else 'value'
+            yield Change(of, change, name, before[name], after[name])
 
 
 def _names(

@@ -120,6 +120,15 @@ class CompareTest(testtools.TestCase):
             ('[app:api] paste.app_factory', '', ''),
             between('2025.1', '2026.1', 'paste', 'removed'),
         )
+        self.assertIn(
+            (
+                '[pipeline:apiversions] pipeline',
+                'cors faultwrap http_proxy_to_wsgi osshareversionapp',
+                'cors request_id faultwrap http_proxy_to_wsgi '
+                'osshareversionapp',
+            ),
+            between('2025.1', '2026.1', 'paste', 'value'),
+        )
 
     def test_the_database(self):
         self.assertEqual(
