@@ -448,11 +448,14 @@ def _unknown_upgrades(reports: Reports) -> Iterator[model.Finding]:
 def _release(name: str, facts: Optional[model.Facts]) -> releases.Release:
     """Return the release of one side of a report.
 
-    :param facts: of a release beyond those that are known, they are what
-        tells of it.
+    :param facts: what tells of a release beyond those that are known, and
+        of one that has the name of a file.
     :raises UsageError: when it is none.
     """
     if facts is not None:
+        if name.startswith(f'{facts.build} of '):
+            # In an update within a release, from a file or to one.
+            name = facts.build
         build = releases.build(facts.build)
         if build.too_new and releases.at(build.numbers[0]).name == name:
             return releases.at(build.numbers[0])

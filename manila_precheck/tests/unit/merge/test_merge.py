@@ -501,6 +501,19 @@ class MergeTest(testtools.TestCase):
         found = merge.merge({'ctl1': report}, testing.NOW)
         self.assertEqual(count, len(found.checks[1].findings))
 
+    @ddt.data(('18.0.1', 0), ('18.3.0', 1))
+    @ddt.unpack
+    def test_an_update_between_files_of_one_version(self, build, count):
+        """A side has the name of its file; the facts say of what build."""
+        report = testing.report_of(
+            result(), source='18.0.1 of a.json', target='18.0.1 of b.json'
+        )._replace(
+            source_facts=model.Facts('file', '18.0.1', path='a.json'),
+            target_facts=model.Facts('file', build, path='b.json'),
+        )
+        found = merge.merge({'ctl1': report}, testing.NOW)
+        self.assertEqual(count, len(found.checks[1].findings))
+
     def test_a_downgrade_that_it_tells_of(self):
         found = result(finding(severity=Severity.FAILURE))
         report = merge.merge(
