@@ -19,7 +19,7 @@ latest point release is installed from PyPI in a virtual environment of its
 own (or --venv names one that has it already; tools/manila_venv.py makes it,
 and says with which Python), what `manila-precheck catalog tool` writes reads
 its facts inside,
-its module driver_needs tries there what each driver cannot do without,
+its module driver_needs tries there what each driver requires,
 `manila-manage db sync` makes its schema on a MariaDB or MySQL and on a
 PostgreSQL server, tools/catalog_steps.py watches what each migration does
 there, and the facts are merged into the history files under

@@ -84,7 +84,7 @@ class Catalog:
     def _of(self, kind: str, release: releases_.Release) -> history.History:
         """Return what is known, with one build standing for its release."""
         name = release.build
-        if not name or name in self._standing:
+        if not name or name in self._standing.values():
             return self._history(kind)
         if releases_.is_beyond(release) and name not in self._builds:
             return self._history(kind)
@@ -104,10 +104,9 @@ class Catalog:
         return self._histories[key]
 
     @functools.cached_property
-    def _standing(self) -> frozenset[str]:
-        """The builds that stand for a release where no build is named."""
-        last = {one.release.major: name for name, one in self._builds.items()}
-        return frozenset(last.values())
+    def _standing(self) -> dict[int, str]:
+        """The build that stands for a release where none is named."""
+        return {one.release.major: name for name, one in self._builds.items()}
 
     def _read(
         self, name: str, release: releases_.Release, read: Callable[[], T]
@@ -326,10 +325,7 @@ class Catalog:
             known: there is no file of facts, or it was made without the
             package of the class.
         """
-        name = release.build
-        for one in self._standing:
-            if not name and self._builds[one].release == release:
-                name = one
+        name = release.build or self._standing.get(release.major, '')
         build = self._builds.get(name)
         return None if build is None else build.lacks_class(path)
 

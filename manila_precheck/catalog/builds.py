@@ -308,7 +308,7 @@ def overlay(shipped: history.History, build: Build) -> history.History:
     """Return a history in which a build stands for its release.
 
     What the file has nothing of stays as it is shipped: the schema, what
-    each migration does and what a driver cannot do without; where a
+    each migration does and what a driver requires; where a
     distribution has put them out of the package, the sections of
     api-paste.ini and the requirements. Of a release beyond those that are
     shipped, that is what the newest of them has.
@@ -416,7 +416,7 @@ def overlay_point(
     """Return a history in which an earlier version stands for its release.
 
     What is not known by version stays as the last one has it: the schema,
-    what each migration does and what a driver cannot do without.
+    what each migration does and what a driver requires.
     """
     point = _points().get(release.build)
     if point is None:

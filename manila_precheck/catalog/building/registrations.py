@@ -229,7 +229,8 @@ def listed_options():
     try:
         listings = generator._list_opts(names)
     except Exception:
-        # One that cannot be loaded takes the others with it.
+        # Whatever a package raises: one that cannot be loaded takes the
+        # others with it.
         listings = [
             listing
             for name in names

@@ -87,6 +87,7 @@ class Module:
             code = compile(ast.Expression(node), self.name, 'eval')
             return eval(code, dict(self.globals), {})
         except Exception:
+            # Whatever the code of the release raises.
             return None
 
 
