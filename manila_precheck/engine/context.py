@@ -36,6 +36,7 @@ from manila_precheck.engine import which_upgrade as resolutions
 from manila_precheck.evidence.config import config_files as config_source
 from manila_precheck.evidence.database import connection as database_source
 from manila_precheck.evidence.database import database_url
+from manila_precheck.evidence.files import tree
 from manila_precheck.evidence.policy import policy_files as policy_source
 from manila_precheck.redact import secrets as redact_secrets
 
@@ -137,8 +138,9 @@ class Context:
     :param python: returns the version of the Python that runs this.
     :param locations: the configuration files and directories in the order
         in which oslo.config read them; None to take them from conf.
-    :param root: the directory below which the processes and the web servers
-        of this machine are looked at.
+    :param site: the file system that holds the files of the site.
+    :param machine: the one in which the processes and the web servers of the
+        machine are looked at; None for that of the site.
     :param sources: returns what config_source names, for the files and for
         what returns the options that a service may ask for.
     :param environment: the variables that oslo.config looks into.
@@ -155,7 +157,8 @@ class Context:
         ] = resolutions.installed,
         locations: Optional[tuple[str, ...]] = None,
         python: Callable[[], tuple[int, int]] = resolutions.running_python,
-        root: str = '/',
+        site: tree.Tree = tree.HOST,
+        machine: Optional[tree.Tree] = None,
         sources: Callable[
             [config_source.ConfigFiles, Callable[[], Iterable[Asked]]],
             tuple[config_source.Source, ...],
@@ -187,7 +190,10 @@ class Context:
         self._installed = installed
         self._locations = locations
         self._python = python
-        self._root = root
+        #: The file system that holds the files of the site.
+        self.site = site
+        #: The one that shows what runs there.
+        self.machine = site if machine is None else machine
         self._sources = sources
         #: The variables that oslo.config looks into, before the files.
         self.environment = environment
@@ -349,7 +355,9 @@ class Context:
 
     def _make_config(self) -> config_source.ConfigFiles:
         files = config_source.read(
-            self.locations, secret_names=self.catalog.secrets_of_builds
+            self.locations,
+            secret_names=self.catalog.secrets_of_builds,
+            site=self.site,
         )
         opened = self._sources(files, lambda: self._may_be_asked(files))
         return files.with_sources(opened) if opened else files
@@ -568,7 +576,7 @@ class Context:
             api_server as api_server_source,  # noqa: H301
         )
 
-        return api_server_source.look(self._root)
+        return api_server_source.look(self.machine)
 
     @property
     def files(self) -> tuple[model.FileRead, ...]:

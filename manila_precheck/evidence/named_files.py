@@ -91,7 +91,7 @@ def find(
             | {
                 os.path.join(path, '*.conf')
                 for path in locations
-                if os.path.isdir(path)
+                if conf.site.isdir(path)
             }
         ),
     )

@@ -30,6 +30,7 @@ from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.files import text_file
+from manila_precheck.evidence.files import tree
 from manila_precheck.redact import secrets as redact_secrets
 
 #: The option that names the file, and its default (oslo.service _options.py).
@@ -182,7 +183,7 @@ def read(conf: config_files.ConfigFiles) -> PasteFile:
     :raises SourceNotGiven: when nothing names one and there is none.
     :raises SourceUnusable: when it is not there or cannot be read.
     """
-    return read_file(find(conf))
+    return read_file(find(conf), conf.site)
 
 
 # What one value may become, in characters, and how many references it takes.
@@ -251,7 +252,6 @@ class _Parser(configparser.ConfigParser):
 
     def __init__(self, path: str) -> None:
         self.line = 0
-        path = os.path.abspath(path)
         super().__init__(
             defaults={'here': os.path.dirname(path), '__file__': path},
             interpolation=_Interpolation(),
@@ -273,20 +273,23 @@ class _Parser(configparser.ConfigParser):
             yield line
 
 
-def read_file(path: str) -> PasteFile:
+def read_file(path: str, site: tree.Tree = tree.HOST) -> PasteFile:
     """Read one file.
+
+    :param path: the file.
+    :param site: the file system that holds it.
 
     :raises SourceUnusable: when it cannot be read; one that is malformed is
         a fact, since manila-api does not start with it.
     """
     try:
-        text, digest = text_file.read_text(path, MAX_BYTES)
+        text, digest = text_file.read_text(path, MAX_BYTES, site=site)
     except text_file.NotUTF8 as exc:
         return PasteFile(
             exc.read, problem=Problem(exc.line, 'it is not UTF-8 text')
         )
     lines = text.splitlines(keepends=True)
-    parser = _Parser(path)
+    parser = _Parser(site.abspath(path))
     try:
         parser.load(lines)
     except configparser.Error as exc:

@@ -45,6 +45,7 @@ from manila_precheck.engine import runner
 from manila_precheck.engine import which_upgrade
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_sources
+from manila_precheck.evidence.files import tree
 
 #: The time of every run in a test.
 NOW = datetime.datetime(2026, 4, 1, 12, 0, 0, tzinfo=datetime.timezone.utc)
@@ -163,7 +164,7 @@ class Site(fixtures.Fixture):
             installed=lambda: installed or None,
             locations=tuple(map(self.file, self._locations)),
             python=lambda: python,
-            root=self.file('root'),
+            machine=tree.Directory(self.file('root')),
             sources=lambda files, wanted: config_sources.listed(
                 config_sources.open_all(conf, files, runner.isolated),
                 wanted,

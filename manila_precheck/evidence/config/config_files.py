@@ -22,7 +22,6 @@ from collections.abc import Iterator
 from collections.abc import Mapping
 import enum
 import functools
-import glob
 import os
 import re
 from typing import Any
@@ -33,6 +32,7 @@ from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.evidence.config import ini_lines
 from manila_precheck.evidence.files import text_file
+from manila_precheck.evidence.files import tree
 from manila_precheck.redact import secrets as redact_secrets
 
 # Passwords and keys, in manila's own options, its drivers' and the
@@ -188,6 +188,7 @@ class ConfigFiles:
         search_path: Iterable[str] = (),
         sources: Iterable[Source] = (),
         secret_names: frozenset[str] = frozenset(),
+        site: tree.Tree = tree.HOST,
     ) -> None:
         """Keep the facts of the files.
 
@@ -198,9 +199,12 @@ class ConfigFiles:
             this order.
         :param secret_names: options that hold a secret, whatever the name
             says.
+        :param site: the file system that holds them, and what they name.
         """
         self._parsed = tuple(parsed)
         self._secret_names = secret_names
+        #: The file system that holds the files, and what they name.
+        self.site = site
         #: Where oslo.config looks for what no file sets.
         self.sources = tuple(sources)
         parsed = (
@@ -280,7 +284,11 @@ class ConfigFiles:
     def with_sources(self, sources: Iterable[Source]) -> 'ConfigFiles':
         """Return the same files with further sources of values."""
         return ConfigFiles(
-            self._parsed, self.search_path, sources, self._secret_names
+            self._parsed,
+            self.search_path,
+            sources,
+            self._secret_names,
+            self.site,
         )
 
     def may_hold(self, group: str, name: str) -> Optional[Source]:
@@ -469,8 +477,8 @@ class ConfigFiles:
         :param name: absolute, or relative to one of the search path.
         """
         for directory in self.search_path:
-            path = os.path.join(directory, os.path.expanduser(name))
-            if os.path.exists(path):
+            path = os.path.join(directory, self.site.expanduser(name))
+            if self.site.exists(path):
                 return path
         return None
 
@@ -658,6 +666,7 @@ def read(
     locations: Iterable[str],
     also_search: Iterable[str] = (),
     secret_names: frozenset[str] = frozenset(),
+    site: tree.Tree = tree.HOST,
 ) -> ConfigFiles:
     """Read configuration files in oslo.config's order.
 
@@ -666,15 +675,16 @@ def read(
     :param also_search: further directories in which manila would look for
         the files that its options name, after those of the locations.
     :param secret_names: as ConfigFiles takes them.
+    :param site: the file system that holds them.
     :raises ConfigFileError: when one of them is missing, unreadable or
         malformed.
     """
-    given = [os.path.expanduser(location) for location in locations]
-    directories = [path for path in given if os.path.isdir(path)]
+    given = [site.expanduser(location) for location in locations]
+    directories = [path for path in given if site.isdir(path)]
     paths: list[str] = []
     for path in given:
-        paths.extend(_members(path) if path in directories else [path])
-    once = _read_each(dict.fromkeys(paths))
+        paths.extend(_members(site, path) if path in directories else [path])
+    once = _read_each(site, dict.fromkeys(paths))
     # oslo.config searches the directories first, then beside the files from
     # the last to the first (ConfigOpts.find_file).
     beside = [
@@ -686,31 +696,37 @@ def read(
         [once[path].ranked(rank) for rank, path in enumerate(paths)],
         dict.fromkeys([*directories, *beside, *also_search]),
         secret_names=secret_names,
+        site=site,
     )
 
 
-def _read_each(paths: Iterable[str]) -> dict[str, ini_lines.ParsedFile]:
+def _read_each(
+    site: tree.Tree, paths: Iterable[str]
+) -> dict[str, ini_lines.ParsedFile]:
     found: dict[str, ini_lines.ParsedFile] = {}
     entries = 0
     for path in paths:
-        file = found[path] = ini_lines.read_file(path)
+        file = found[path] = ini_lines.read_file(path, site)
         entries += len(file.settings) + len(file.sections)
         if entries > ini_lines.MAX_ENTRIES:
             raise exceptions.ConfigFileError(f'{path}: {ini_lines.TOO_MANY}')
     return found
 
 
-def _members(directory: str) -> list[str]:
+def _members(site: tree.Tree, directory: str) -> list[str]:
     try:
-        os.scandir(directory).close()
+        names = site.listdir(directory)
     except OSError as exc:
-        # glob finds nothing in it, as if there were nothing.
         raise exceptions.ConfigFileError(
             f'{directory}: {exc.strerror or "cannot be read"}'
         ) from exc
-    found = glob.glob(os.path.join(glob.escape(directory), '*.conf'))
+    found = [
+        os.path.join(directory, name)
+        for name in names
+        if name.endswith('.conf') and not name.startswith('.')
+    ]
     try:
         text_file.require_few(directory, found)
     except exceptions.SourceUnusable as exc:
         raise exceptions.ConfigFileError(str(exc)) from exc
-    return sorted(found)
+    return found

@@ -18,7 +18,6 @@ continuation lines and errors are those of the real service, and stops there.
 """
 
 import io
-import os
 from typing import NamedTuple
 from typing import NoReturn
 from typing import Optional
@@ -28,6 +27,7 @@ from oslo_config import iniparser
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.evidence.files import text_file
+from manila_precheck.evidence.files import tree
 
 #: What one file may hold, in bytes: some hundred times a large manila.conf.
 MAX_BYTES = 16 * 2**20
@@ -195,15 +195,16 @@ class _Parser(iniparser.BaseParser):
         )
 
 
-def read_file(path: str) -> ParsedFile:
+def read_file(path: str, site: tree.Tree = tree.HOST) -> ParsedFile:
     """Return what one file says, with the rank of the first.
 
     :param path: the file; '~' is expanded as oslo.config does.
+    :param site: the file system that holds it.
     :raises ConfigFileError: naming the file and the line, never its content.
     """
-    path = os.path.expanduser(path)
+    path = site.expanduser(path)
     try:
-        return parse(text_file.read_text(path, MAX_BYTES))
+        return parse(text_file.read_text(path, MAX_BYTES, site=site))
     except exceptions.SourceUnusable as exc:
         raise exceptions.ConfigFileError(str(exc)) from None
 

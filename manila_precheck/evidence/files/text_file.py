@@ -12,13 +12,12 @@
 
 """Reading a file that a configuration or an operator names."""
 
-import os
-import stat
 from typing import IO
 from typing import NamedTuple
 
 from manila_precheck import exceptions
 from manila_precheck import model
+from manila_precheck.evidence.files import tree
 
 #: What one file may hold, in bytes, when its reader says nothing else.
 MAX_BYTES = 64 * 2**20
@@ -47,7 +46,10 @@ class NotUTF8(exceptions.SourceUnusable):
 
 
 def read_text(
-    path: str, max_bytes: int = MAX_BYTES, encoding: str = 'utf-8'
+    path: str,
+    max_bytes: int = MAX_BYTES,
+    encoding: str = 'utf-8',
+    site: tree.Tree = tree.HOST,
 ) -> Text:
     """Return the text of a file.
 
@@ -55,14 +57,15 @@ def read_text(
     :param max_bytes: how large it may be.
     :param encoding: 'utf-8', or 'utf-8-sig' to leave out a mark of the byte
         order.
+    :param site: the file system that holds it.
     :raises NotUTF8: when it is no text.
     :raises SourceUnusable: as :func:`read` does.
     """
     # With OpenSSL, which takes 2 ms; listing the checks reads no file.
     import hashlib
 
-    data = read(path, max_bytes)
-    found = model.FileRead(path, hashlib.sha256(data).hexdigest())
+    data = read(path, max_bytes, site)
+    found = model.FileRead(site.shown(path), hashlib.sha256(data).hexdigest())
     try:
         return Text(data.decode(encoding), found)
     except UnicodeDecodeError as exc:
@@ -70,7 +73,9 @@ def read_text(
         raise NotUTF8(found, line) from None
 
 
-def read(path: str, max_bytes: int = MAX_BYTES) -> bytes:
+def read(
+    path: str, max_bytes: int = MAX_BYTES, site: tree.Tree = tree.HOST
+) -> bytes:
     """Return what a file holds.
 
     A pipe would be waited for and a device may have no end; only the empty
@@ -78,10 +83,11 @@ def read(path: str, max_bytes: int = MAX_BYTES) -> bytes:
 
     :param path: the file.
     :param max_bytes: how large it may be.
+    :param site: the file system that holds it.
     :raises SourceUnusable: when it cannot be read, is no file, or is larger.
     """
     try:
-        with open_file(path) as stream:
+        with site.open(path) as stream:
             data = stream.read(max_bytes + 1)
     except OSError as exc:
         raise exceptions.SourceUnusable(
@@ -113,26 +119,9 @@ def require_few(directory: str, names: list[str]) -> None:
 
 
 def open_file(path: str) -> IO[bytes]:
-    """Open a file for reading, without waiting for anything.
+    """Open a file of this host for reading, without waiting for anything.
 
     :raises OSError: when it cannot be opened.
     :raises SourceUnusable: when it is no file.
     """
-    # A device may act when it is opened, so this comes first; and what
-    # stands there may be another when it is.
-    _require_file(path, os.stat(path).st_mode)
-    number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    stream = open(number, 'rb')
-    try:
-        _require_file(path, os.fstat(number).st_mode)
-    except exceptions.SourceUnusable:
-        stream.close()
-        raise
-    return stream
-
-
-def _require_file(path: str, mode: int) -> None:
-    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
-        raise exceptions.SourceUnusable(f'{path}: a pipe, not a file')
-    if stat.S_ISCHR(mode) and path != os.devnull:
-        raise exceptions.SourceUnusable(f'{path}: a device, not a file')
+    return tree.HOST.open(path)

@@ -20,7 +20,6 @@ YAML makes of it, and 2013-01-02 is no date.
 
 from collections.abc import Iterator
 import contextlib
-import os
 import re
 from typing import Any
 from typing import NamedTuple
@@ -32,6 +31,7 @@ from typing import Union
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.evidence.files import text_file
+from manila_precheck.evidence.files import tree
 
 if TYPE_CHECKING:
     import yaml
@@ -273,14 +273,15 @@ class Document(NamedTuple):
         )
 
 
-def read(path: str) -> Document:
+def read(path: str, site: tree.Tree = tree.HOST) -> Document:
     """Read a file.
 
     :param path: the file; '~' is the home directory.
+    :param site: the file system that holds it.
     :raises SourceUnusable: naming the file and, where there is one, the line.
     """
-    path = os.path.expanduser(path)
-    text, found = text_file.read_text(path, MAX_BYTES, 'utf-8-sig')
+    path = site.expanduser(path)
+    text, found = text_file.read_text(path, MAX_BYTES, 'utf-8-sig', site)
     return parse(text, path)._replace(read=found)
 
 

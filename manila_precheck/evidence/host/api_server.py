@@ -23,14 +23,13 @@ module from 20.0.0 on (manila/wsgi/api.py); the program of 23.0.1 ends at once.
 from collections.abc import Iterator
 from collections.abc import Sequence
 import enum
-import glob
 import os
 import re
 from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import exceptions
-from manila_precheck.evidence.files import text_file
+from manila_precheck.evidence.files import tree
 
 
 class Kind(str, enum.Enum):
@@ -61,22 +60,22 @@ class Served(NamedTuple):
 
 # Where Debian, RHEL, SUSE, kolla, openstack-ansible and devstack put them.
 _FILES = (
-    'etc/apache2/*-enabled/*.conf',
-    'etc/apache2/conf.d/*.conf',
-    'etc/apache2/vhosts.d/*.conf',
-    'etc/httpd/conf.d/*.conf',
-    'etc/httpd/conf/httpd.conf',
-    'etc/manila/*uwsgi*',
-    'etc/uwsgi/*.ini',
-    'etc/uwsgi/*/*.ini',
+    '/etc/apache2/*-enabled/*.conf',
+    '/etc/apache2/conf.d/*.conf',
+    '/etc/apache2/vhosts.d/*.conf',
+    '/etc/httpd/conf.d/*.conf',
+    '/etc/httpd/conf/httpd.conf',
+    '/etc/manila/*uwsgi*',
+    '/etc/uwsgi/*.ini',
+    '/etc/uwsgi/*/*.ini',
 )
 # Where systemd looks for a unit, in this order.
 _UNITS = (
-    'etc/systemd/system',
-    'run/systemd/system',
-    'usr/local/lib/systemd/system',
-    'usr/lib/systemd/system',
-    'lib/systemd/system',
+    '/etc/systemd/system',
+    '/run/systemd/system',
+    '/usr/local/lib/systemd/system',
+    '/usr/lib/systemd/system',
+    '/lib/systemd/system',
 )
 _EXEC_START = re.compile(r'\s*ExecStart\s*=\s*[-@:+!|]*(.*)')
 
@@ -99,31 +98,33 @@ _SERVERS = (
 )
 
 
-def look(root: str = '/') -> tuple[Served, ...]:
+def look(site: tree.Tree = tree.HOST) -> tuple[Served, ...]:
     """Return every sign that there is, each once.
 
     What may not be read is no sign.
 
-    :param root: the directory that holds proc and etc.
+    :param site: the file system that holds proc and etc.
     """
-    running = tuple(_running(root))
-    units = () if running else _enabled(root)
-    return tuple(dict.fromkeys((*running, *_configured(root), *units)))
+    running = tuple(_running(site))
+    units = () if running else _enabled(site)
+    return tuple(dict.fromkeys((*running, *_configured(site), *units)))
 
 
-def _running(root: str) -> Iterator[Served]:
-    for path in glob.glob(os.path.join(root, 'proc', '[0-9]*', 'cmdline')):
-        words = (_read(path) or '').rstrip('\0').split('\0')
-        kind = of_command(words, root)
+def _running(site: tree.Tree) -> Iterator[Served]:
+    for path in site.glob('/proc/[0-9]*/cmdline'):
+        words = (_read(site, path) or '').rstrip('\0').split('\0')
+        kind = of_command(words, site)
         if kind is not None:
             yield Served(kind)
 
 
-def of_command(words: Sequence[str], root: str = '/') -> Optional[Kind]:
+def of_command(
+    words: Sequence[str], site: tree.Tree = tree.HOST
+) -> Optional[Kind]:
     """Return what a process serves the API as; None: it does not.
 
     :param words: of its command line.
-    :param root: as for :func:`look`.
+    :param site: as for :func:`look`.
     """
     name = os.path.basename(words[0].split(' ')[0])
     if name.rstrip(':') == _PROGRAM:
@@ -137,28 +138,28 @@ def of_command(words: Sequence[str], root: str = '/') -> Optional[Kind]:
         or os.path.basename(rest[0] if rest else '') == _PROGRAM
     ):
         return Kind.PROGRAM
-    return _of_line(' '.join(words), root)
+    return _of_line(' '.join(words), site)
 
 
-def _configured(root: str) -> Iterator[Served]:
+def _configured(site: tree.Tree) -> Iterator[Served]:
     for pattern in _FILES:
-        for path in sorted(glob.glob(os.path.join(root, pattern))):
+        for path in site.glob(pattern):
             for number, line in enumerate(
-                (_read(path) or '').splitlines(), start=1
+                (_read(site, path) or '').splitlines(), start=1
             ):
                 told = line.partition('#')[0].partition(';')[0]
-                kind = _of_line(told, root)
+                kind = _of_line(told, site)
                 if kind is not None:
-                    yield Served(kind, path, number)
+                    yield Served(kind, site.shown(path), number)
 
 
-def _enabled(root: str) -> Iterator[Served]:
+def _enabled(site: tree.Tree) -> Iterator[Served]:
     """Yield the units that start with the machine and serve the API."""
-    wanted = glob.glob(os.path.join(root, _UNITS[0], '*.wants', '*.service'))
+    wanted = site.glob(f'{_UNITS[0]}/*.wants/*.service')
     for name in sorted({os.path.basename(path) for path in wanted}):
         commands: list[tuple[str, int, list[str]]] = []
-        for path in _unit_files(root, name):
-            lines = (_read(path) or '').splitlines()
+        for path in _unit_files(site, name):
+            lines = (_read(site, path) or '').splitlines()
             for number, line in enumerate(lines, start=1):
                 found = _EXEC_START.match(line)
                 if found is None:
@@ -173,27 +174,27 @@ def _enabled(root: str) -> Iterator[Served]:
             # An init script may start anything.
             if '/init.d/' in words[0]:
                 continue
-            kind = of_command(words, root)
+            kind = of_command(words, site)
             if kind is not None:
-                yield Served(kind, path, number)
+                yield Served(kind, site.shown(path), number)
 
 
-def _unit_files(root: str, name: str) -> Iterator[str]:
+def _unit_files(site: tree.Tree, name: str) -> Iterator[str]:
     """Yield the file of a unit, then what is dropped in."""
     for directory in _UNITS:
-        path = os.path.join(root, directory, name)
-        if os.path.lexists(path):
+        path = os.path.join(directory, name)
+        if site.lexists(path):
             yield path
-            if os.path.islink(path) and os.readlink(path) == os.devnull:
+            if site.islink(path) and site.readlink(path) == os.devnull:
                 # It is masked.
                 return
             break
-    yield from sorted(
-        glob.glob(os.path.join(root, _UNITS[0], f'{name}.d', '*.conf'))
+    yield from site.glob(
+        os.path.join(_UNITS[0], tree.escape(f'{name}.d'), '*.conf')
     )
 
 
-def _of_line(line: str, root: str) -> Optional[Kind]:
+def _of_line(line: str, site: tree.Tree) -> Optional[Kind]:
     # NOTE: word by word, since one pattern for the path takes quadratic time
     # on a line of slashes.
     words = _WORD.findall(line) if 'manila' in line else []
@@ -203,9 +204,7 @@ def _of_line(line: str, root: str) -> Optional[Kind]:
         if not ends or ends[-1] - start > _MOST_IN_A_PATH:
             continue
         # A copy elsewhere stays when the package goes; a link does not help.
-        real = os.path.realpath(
-            os.path.join(root, word[start : ends[-1]].lstrip('/'))
-        )
+        real = site.realpath(word[start : ends[-1]])
         if os.path.basename(os.path.dirname(real)) == 'bin':
             return Kind.SCRIPT
     if any('wsgi' in word.partition('manila')[2] for word in words):
@@ -213,9 +212,9 @@ def _of_line(line: str, root: str) -> Optional[Kind]:
     return None
 
 
-def _read(path: str) -> Optional[str]:
+def _read(site: tree.Tree, path: str) -> Optional[str]:
     try:
-        with text_file.open_file(path) as stream:
+        with site.open(path) as stream:
             return stream.read(_MOST_BYTES).decode(errors='replace')
     except (OSError, exceptions.SourceUnusable):
         return None

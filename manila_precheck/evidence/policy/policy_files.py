@@ -32,6 +32,7 @@ from manila_precheck import releases
 from manila_precheck.catalog import behaviours
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.files import text_file
+from manila_precheck.evidence.files import tree
 from manila_precheck.evidence.files import yaml_file
 
 #: oslo.policy's own names (oslo.policy 6.0.0 opts.py; manila sets the first).
@@ -191,14 +192,17 @@ def _read(
     named = effective('policy_file')
     path = conf.find_file(named[0].value if named else DEFAULT_FILE)
     old = conf.find_file(OLD_DEFAULT_FILE) if not (named or path) else None
-    documents = [read_file(path)] if path is not None else []
+    documents = [read_file(path, conf.site)] if path is not None else []
     given = effective('policy_dirs', multi=True)
     for directory in _directories(conf, [s.value for s in given]):
-        documents.extend(read_file(member) for member in _members(directory))
+        documents.extend(
+            read_file(member, conf.site)
+            for member in _members(conf.site, directory)
+        )
     default_rule = effective('policy_default_rule')
     return PolicyFiles(
         documents=tuple(documents),
-        old_default=read_file(old) if old is not None else None,
+        old_default=read_file(old, conf.site) if old is not None else None,
         missing=named[0] if named and path is None else None,
         default_rule=default_rule[0].value if default_rule else DEFAULT_RULE,
     )
@@ -213,27 +217,30 @@ def _directories(
             yield path
 
 
-def _members(directory: str) -> list[str]:
+def _members(site: tree.Tree, directory: str) -> list[str]:
     """Return the files of a policy directory as oslo.policy walks it."""
     try:
-        names = sorted(os.listdir(directory))
+        names = site.listdir(directory)
     except OSError as exc:
         raise exceptions.SourceUnusable(
             f'{directory}: {exc.strerror or "cannot be read"}'
         ) from exc
     text_file.require_few(directory, names)
     paths = [os.path.join(directory, n) for n in names if n[0] != '.']
-    return [path for path in paths if not os.path.isdir(path)]
+    return [path for path in paths if not site.isdir(path)]
 
 
-def read_file(path: str) -> PolicyFile:
+def read_file(path: str, site: tree.Tree = tree.HOST) -> PolicyFile:
     """Read one policy file.
+
+    :param path: the file.
+    :param site: the file system that holds it.
 
     :raises SourceUnusable: when it cannot be read; a file that is malformed
         is a fact, since manila's API starts with it and fails every request.
     """
     try:
-        text, read = text_file.read_text(path, yaml_file.MAX_BYTES)
+        text, read = text_file.read_text(path, yaml_file.MAX_BYTES, site=site)
     except text_file.NotUTF8 as exc:
         return PolicyFile(
             exc.read, False, problem=Problem(exc.line, 'it is not UTF-8 text')

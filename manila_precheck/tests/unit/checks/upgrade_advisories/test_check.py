@@ -503,7 +503,7 @@ class ServedByTest(testtools.TestCase):
 
     def test_a_web_server_that_loads_the_script(self):
         found = self.found({VHOST: 'WSGIScriptAlias / /usr/bin/manila-wsgi'})
-        path = self.site.file(VHOST)
+        path = VHOST[len('root') :]
         self.assertEqual(
             {
                 'wsgi-script-removed': self.script(

@@ -19,6 +19,7 @@ import testtools
 
 from manila_precheck import exceptions
 from manila_precheck.evidence.files import text_file
+from manila_precheck.evidence.files import tree
 
 
 @ddt.ddt
@@ -87,7 +88,7 @@ class ReadTest(testtools.TestCase):
         reader, writer = os.pipe()
         self.addCleanup(os.close, writer)
         os.set_blocking(reader, False)
-        self.patch(text_file, 'open_file', lambda path: open(reader, 'rb'))
+        self.patch(tree.HOST, 'open', lambda path: open(reader, 'rb'))
         self.refused(
             self.path, 'whoever reads it has to wait, so it is no file'
         )

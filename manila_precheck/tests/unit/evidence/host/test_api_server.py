@@ -16,6 +16,7 @@ import ddt
 import fixtures
 import testtools
 
+from manila_precheck.evidence.files import tree
 from manila_precheck.evidence.host import api_server
 
 PROGRAM = api_server.Kind.PROGRAM
@@ -27,13 +28,14 @@ class ApiServerCase(testtools.TestCase):
     def setUp(self):
         super().setUp()
         self.root = self.useFixture(fixtures.TempDir()).path
+        self.site = tree.Directory(self.root)
 
     def write(self, name, text):
         path = os.path.join(self.root, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, 'w') as stream:
             stream.write(text)
-        return path
+        return f'/{name}'
 
 
 @ddt.ddt
@@ -68,7 +70,7 @@ class ApiServerTest(ApiServerCase):
         )
 
     def test_nothing(self):
-        self.assertEqual((), api_server.look(self.root))
+        self.assertEqual((), api_server.look(self.site))
 
     def test_processes_each_once(self):
         for number in (7, 8):
@@ -78,7 +80,7 @@ class ApiServerTest(ApiServerCase):
         self.write('proc/9/cmdline', '')
         self.write('proc/self/cmdline', 'uwsgi\0manila.wsgi.api\0')
         self.assertEqual(
-            (api_server.Served(PROGRAM),), api_server.look(self.root)
+            (api_server.Served(PROGRAM),), api_server.look(self.site)
         )
 
     @ddt.data(
@@ -112,19 +114,19 @@ class ApiServerTest(ApiServerCase):
     def test_web_server(self, name, text, kind, line):
         path = self.write(name, text)
         self.assertEqual(
-            (api_server.Served(kind, path, line),), api_server.look(self.root)
+            (api_server.Served(kind, path, line),), api_server.look(self.site)
         )
 
     def test_a_pipe_was_waited_for(self):
         self.write('etc/httpd/conf.d/a.txt', '')
         os.mkfifo(os.path.join(self.root, 'etc/httpd/conf.d/a.conf'))
-        self.assertEqual((), api_server.look(self.root))
+        self.assertEqual((), api_server.look(self.site))
 
     def test_a_link_is_what_it_leads_to(self):
         self.write('usr/bin/manila-wsgi', '')
         os.makedirs(os.path.join(self.root, 'var/www'))
         os.symlink(
-            os.path.join(self.root, 'usr/bin/manila-wsgi'),
+            '/usr/bin/manila-wsgi',
             os.path.join(self.root, 'var/www/manila-wsgi'),
         )
         path = self.write(
@@ -132,17 +134,18 @@ class ApiServerTest(ApiServerCase):
             'WSGIScriptAlias / /var/www/manila-wsgi',
         )
         self.assertEqual(
-            (api_server.Served(SCRIPT, path, 1),), api_server.look(self.root)
+            (api_server.Served(SCRIPT, path, 1),), api_server.look(self.site)
         )
 
     def test_what_may_not_be_read(self):
         path = self.write('etc/httpd/conf.d/a.conf', '/usr/bin/manila-wsgi')
+        path = f'{self.root}{path}'
         os.chmod(path, 0)
         if os.geteuid() == 0:
             # root reads it all the same.
             os.unlink(path)
             os.mkdir(path)
-        self.assertEqual((), api_server.look(self.root))
+        self.assertEqual((), api_server.look(self.site))
 
     def test_a_line_that_took_quadratic_time(self):
         for line, kind in (
@@ -167,7 +170,7 @@ class UnitTest(ApiServerCase):
         return self.write(f'usr/lib/systemd/system/{name}', text)
 
     def look(self):
-        return api_server.look(self.root)
+        return api_server.look(self.site)
 
     def test_a_service_of_its_own_was_not_seen(self):
         path = self.unit(f'[Service]\nType=simple\n{self.EXEC}')
