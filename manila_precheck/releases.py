@@ -384,15 +384,24 @@ class Upgrade(NamedTuple):
             and self.source.build == self.target.build
         )
 
-    def crosses(self, release: Release) -> bool:
+    def crosses(self, release: Release, *backports: Release) -> bool:
         """Say whether the upgrade brings what this release introduced.
 
+        What came within a release the source lacks when its build is not
+        known, and the target, whose facts are those of the last build, has.
+
         :param release: with the build that brought it, when it came within
-            the release: a side whose build is not known has it.
+            the release.
+        :param backports: builds of earlier releases that have it too.
         """
-        return _before(self.source, release) and not _before(
-            self.target, release
+        source, target = (
+            (side, next((one for one in backports if one == side), release))
+            for side in self
         )
+        if self.same or _before(*target):
+            return False
+        known = self.source.build or not source[1].build
+        return _before(*source) or (self.source == source[1] and not known)
 
     @property
     def steps(self) -> tuple[Release, ...]:

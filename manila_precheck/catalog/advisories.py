@@ -37,7 +37,8 @@ of an advisory have to hold. The words of the conditions::
         web server. Where that cannot be seen it holds too, and the finding
         says so, with WARNING at most
     {"rows": {"table": "TABLE", "where": {"COLUMN": "TEXT"}}}
-        live rows with these values are in the database
+        live rows with these values are in the database; a list in place of
+        TEXT: one of these
     {"rows": {..., "host": "COLUMN"}}             (of each back end)
         the same, for those whose host is the back end's
 
@@ -140,8 +141,8 @@ class LiveRows(NamedTuple):
     table: str
     """The table that is counted."""
 
-    where: tuple[tuple[str, str], ...]
-    """Columns and the text that each has to equal, sorted."""
+    where: tuple[tuple[str, tuple[str, ...]], ...]
+    """Columns and the texts of which each has to equal one, sorted."""
 
     host: Optional[str] = None
     """The column that names the host of a back end; None: all rows count."""
@@ -179,6 +180,9 @@ class Advisory(NamedTuple):
     release: releases.Release
     """The release that brought the change; with the build, if it came in a
     point release."""
+
+    backports: tuple[releases.Release, ...]
+    """The builds of earlier releases that have it too, oldest first."""
 
     severity: model.Severity
 
@@ -239,6 +243,7 @@ def _advisory(row: Mapping[str, Any]) -> Advisory:
     return Advisory(
         id=row['id'],
         release=_release(row['release']),
+        backports=tuple(map(_release, row.get('backports', ()))),
         severity=model.Severity[row['severity'].upper()],
         message=row['message'],
         remediation=tuple(
@@ -274,7 +279,10 @@ def _condition(item: Mapping[str, Any]) -> Condition:
         return LiveRows(
             word,
             facts['table'],
-            tuple(sorted(facts['where'].items())),
+            tuple(
+                (column, (texts,) if isinstance(texts, str) else tuple(texts))
+                for column, texts in sorted(facts['where'].items())
+            ),
             facts.get('host'),
         )
     raise ValueError(f'no condition is called {word!r}')

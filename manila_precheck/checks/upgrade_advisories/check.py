@@ -119,7 +119,7 @@ class UpgradeAdvisories(check.Check):
         crossed = [
             advisory
             for advisory in advisories.load()
-            if ctx.upgrade.crosses(advisory.release)
+            if ctx.upgrade.crosses(advisory.release, *advisory.backports)
         ]
         judge = _Judge(ctx, ctx.options_of(self.id))
         # Those that need the database come last: when it fails, what the

@@ -19,18 +19,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from manila_precheck.evidence.database import connection
 
-_NONE: Mapping[str, str] = {}
+_NONE: Mapping[str, tuple[str, ...]] = {}
 
 
 def by_host(
     db: 'connection.Database',
     table: str,
-    where: Mapping[str, str] = _NONE,
+    where: Mapping[str, tuple[str, ...]] = _NONE,
     host: Optional[str] = None,
 ) -> dict[str, int]:
     """Count the live rows of a table by the text of the host's column.
 
-    :param where: columns, and the text that each has to equal.
+    :param where: columns, and the texts of which each has to equal one.
     :param host: the column; None: all rows are under ''.
     :raises SourceUnusable: when the database does not answer.
     """
@@ -44,8 +44,8 @@ def by_host(
         .select_from(made)
         .where(db.live(made))
     )
-    for column, text in where.items():
-        statement = statement.where(made.c[column] == text)
+    for column, texts in where.items():
+        statement = statement.where(made.c[column].in_(texts))
     if keys:
         statement = statement.group_by(*keys)
     counted: dict[str, int] = {}

@@ -67,7 +67,10 @@ WARNINGS = {
         'f437247e-34a6-4cbb-9bca-483938e9d4a3',
     ],
     'soft-deleted-rows': ['reservations'],
-    'upgrade-advisories': ['manila-api#wsgi-script-removed'],
+    'upgrade-advisories': [
+        'isilon1#powerscale-certificate',
+        'manila-api#wsgi-script-removed',
+    ],
 }
 
 

@@ -114,6 +114,10 @@ class TestFile(testtools.TestCase):
         covered = self.facts.releases
         for one in self.read:
             self.assertIn(one.release, covered[1:], one.id)
+            for earlier in one.backports:
+                self.assertLess(earlier, one.release, one.id)
+                self.assertTrue(earlier.build, one.id)
+                self.assertIn(earlier.build, one.message, one.id)
 
     def test_at_most_one_condition_counts_rows(self):
         for one in self.read:
@@ -241,22 +245,25 @@ class TestDefaults(testtools.TestCase):
 
 class TestDecode(testtools.TestCase):
     def test_a_row(self):
-        rows = {'table': 't', 'where': {'b': '2', 'a': '1'}, 'host': 'h'}
+        rows = {'table': 't', 'where': {'b': ['2', '3'], 'a': '1'}}
+        rows['host'] = 'h'
         (one,) = advisories.decode(
             document(
+                backports=['21.0.1'],
                 conditions=[
                     {'driver': ['x.Y', 'emc:z']},
                     {'option_unset': 'quota/shares'},
                     {'option_lacks': {'option': 'foo', 'items': ['a', 'b']}},
                     {'service': 'api'},
                     {'rows': rows},
-                ]
+                ],
             )
         )
         self.assertEqual(
             advisories.Advisory(
                 'an-id',
                 releases.parse('2026.1'),
+                (releases.parse('21.0.1').of_build('21.0.1'),),
                 model.Severity.INFO,
                 'of [{section}]',
                 (model.advice('Do it.'),),
@@ -267,7 +274,7 @@ class TestDecode(testtools.TestCase):
                     advisories.Option('option_lacks', None, 'foo', ('a', 'b')),
                     advisories.Service('service', 'api'),
                     advisories.LiveRows(
-                        'rows', 't', (('a', '1'), ('b', '2')), 'h'
+                        'rows', 't', (('a', ('1',)), ('b', ('2', '3'))), 'h'
                     ),
                 ),
             ),
