@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 from manila_precheck import model
 from manila_precheck.checks.api_paste import judge
+from manila_precheck.checks.api_paste import login
 from manila_precheck.engine import check
 from manila_precheck.engine import context
 
@@ -40,7 +41,14 @@ class ApiPaste(check.Check):
 
     FAILURE: manila-api of the target does not start: the file names code of
     manila that the target does not have or a name that no section defines,
-    has no pipeline for the ``auth_strategy``, or cannot be parsed. INFO: such
+    has no pipeline for the ``auth_strategy``, or cannot be parsed. FAILURE as
+    well, where the pipeline has the filter ``authtoken`` of
+    keystonemiddleware: [keystone_authtoken], or the section that
+    ``auth_section`` names, adds up to no login. Without ``auth_type``
+    keystoneauth reads no other line of it, and no request with a token is
+    served; with an ``auth_type`` that is no plugin, or without what the plugin
+    needs (``auth_url``, the domain of the user), manila-api does not start.
+    INFO: such
     code in a section that is not loaded; code of a third party, or another
     file, which the catalog does not know; a filter that a release added to
     its own file and that this file does not load (``request_id``, from 2025.2
@@ -53,7 +61,8 @@ class ApiPaste(check.Check):
     does not exist, the check ends in an error.
 
     Known false positives: a file that the packages of the target replace;
-    a fork that adds code below ``manila.`` is treated as manila itself.
+    a fork that adds code below ``manila.`` is treated as manila itself; an
+    ``auth_type`` of a third party's plugin is reported as missing.
     """
 
     id = 'api-paste'
@@ -63,4 +72,6 @@ class ApiPaste(check.Check):
 
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
         """Yield what keeps manila-api from starting, and what it misses."""
-        yield from judge.Judge(ctx).findings()
+        judged = judge.Judge(ctx)
+        yield from judged.findings()
+        yield from login.findings(ctx, judged.loaded)

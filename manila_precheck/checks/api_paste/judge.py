@@ -59,6 +59,11 @@ class Judge:
             self._package.version,
         )
 
+    @property
+    def loaded(self) -> loader.Loaded:
+        """What PasteDeploy loads from the file."""
+        return self._loaded
+
     def findings(self) -> Iterator[model.Finding]:
         """Yield what keeps manila-api from starting, and what it misses."""
         problem = self._file.problem

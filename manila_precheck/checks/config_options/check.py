@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from manila_precheck import model
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.checks.config_options import layouts
+from manila_precheck.checks.config_options import logins
 from manila_precheck.checks.config_options import option_lines
 from manila_precheck.checks.config_options import option_names
 from manila_precheck.checks.config_options import protocols
@@ -70,6 +71,11 @@ class ConfigOptions(check.Check):
     created; if its setup fails, or the driver merely marks the option as
     required, manila-share runs but the back end does not work. oslo.config
     itself does not report this, because drivers are loaded after its checks.
+    Or a section with the login of manila in another service ([neutron],
+    [nova], [cinder], [glance]) adds up to no login while an enabled back end
+    uses that service: it sets no ``auth_type``, one that is no plugin of
+    keystoneauth, or not what the plugin needs. ``api-paste`` reports that of
+    [keystone_authtoken].
     WARNING: the source reads the line and the target does not; or the line
     uses a name or an option that the target deprecates and the source does
     not, or that the next release after the target no longer reads; or it
@@ -112,4 +118,5 @@ class ConfigOptions(check.Check):
             if judge is not None:
                 yield from judge(both, setting)
         yield from required_options.Needed(both).findings()
+        yield from logins.Logins(both).findings()
         yield from unread_sources.Elsewhere(both, ctx.environment).findings()

@@ -628,3 +628,232 @@ class ApiPasteTest(testtools.TestCase):
             ),
             self.run_check(EPOXY, stage='upgraded'),
         )
+
+
+_LOGIN = (
+    'auth_url = http://192.0.2.1:5000/v3\n'
+    'username = manila\n'
+    'password = not-a-password\n'
+    'user_domain_name = Default\n'
+    'project_name = service\n'
+    'project_domain_name = Default\n'
+)
+_HAS = ', and the pipeline of the API has [filter:authtoken]: '
+_UNSERVED = (
+    'manila-api starts, and no request with a token is served: it has no '
+    'login to validate it with'
+)
+_DEAD = 'manila-api does not start'
+
+
+@ddt.ddt
+class LoginTest(testtools.TestCase):
+    def found(self, conf, paste=GAZPACHO, target='2026.1'):
+        self.site = self.useFixture(
+            testing.Site(
+                conf,
+                {'api-paste.ini': paste},
+                source='2025.1',
+                target=target,
+            )
+        )
+        found = self.site.run('api-paste').findings
+        return [item for item in found if item.aspect == 'login']
+
+    def told(self, conf, **kwargs):
+        return [
+            (item.severity, item.subject.name, item.subject.line, item.message)
+            for item in self.found(conf, **kwargs)
+        ]
+
+    @ddt.data(
+        f'[keystone_authtoken]\nauth_type = password\n{_LOGIN}',
+        f'[keystone_authtoken]\nauth_plugin = password\n{_LOGIN}',
+        f'[keystone_authtoken]\nauth_type = v3password\n{_LOGIN}',
+        f'[keystone_authtoken]\nauth_section = a\n'
+        f'[a]\nauth_type = password\n{_LOGIN}',
+        '[keystone_authtoken]\nauth_type = v3applicationcredential\n'
+        'auth_url = http://192.0.2.1\napplication_credential_id = a\n'
+        'application_credential_secret = not-a-password\n',
+        '[keystone_authtoken]\nauth_type = v3password\n'
+        'auth_url = http://192.0.2.1\nuser_id = a\n'
+        'password = not-a-password\nproject_id = b\n',
+        # What keystonemiddleware makes a login of without a plugin.
+        '[keystone_authtoken]\nadmin_user = a\nadmin_password = b\n',
+        # Nothing asks for it.
+        '[DEFAULT]\nauth_strategy = noauth\n[keystone_authtoken]\n'
+        'auth_url = http://192.0.2.1\n',
+        # Not the files of manila-api, or not all of them.
+        '[DEFAULT]\nauth_strategy = keystone\n',
+        '[database]\nconnection = sqlite://\n',
+    )
+    def test_silent(self, conf):
+        paste = GAZPACHO.replace(
+            'keystone = ', 'noauth = cors apiv2\nkeystone = '
+        )
+        self.assertEqual([], self.told(conf, paste=paste))
+
+    def test_no_auth_type(self):
+        conf = (
+            '[keystone_authtoken]\n'
+            'application_credential_id = a\n'
+            'application_credential_secret = not-a-password\n'
+            'auth_url = http://192.0.2.1:5000/v3\n'
+        )
+        found = self.found(conf)
+        self.assertEqual(
+            [
+                model.Finding(
+                    FAILURE,
+                    model.Subject(
+                        'option',
+                        'keystone_authtoken/auth_type',
+                        self.site.file('manila.conf'),
+                        2,
+                    ),
+                    f'[keystone_authtoken] sets no auth_type{_HAS}{_UNSERVED}',
+                    (
+                        model.Remediation(
+                            'text',
+                            'Name the plugin that reads the other lines of '
+                            'the login, such as password or '
+                            'v3applicationcredential:',
+                        ),
+                        model.Remediation(
+                            'config',
+                            '[keystone_authtoken]\nauth_type = password',
+                        ),
+                    ),
+                    check_id='api-paste',
+                    aspect='login',
+                )
+            ],
+            found,
+        )
+
+    @ddt.data(
+        # Nothing at all, in the files of an API.
+        (
+            '[DEFAULT]\nauth_strategy = keystone\n'
+            '[database]\nconnection = sqlite://\n',
+            'auth_type',
+            None,
+            '[keystone_authtoken] sets no auth_type',
+            _UNSERVED,
+        ),
+        (
+            f'[keystone_authtoken]\nauth_type =\n{_LOGIN}',
+            'auth_type',
+            2,
+            '[keystone_authtoken] sets no auth_type',
+            _UNSERVED,
+        ),
+        (
+            f'[keystone_authtoken]\nauth_type = pasword\n{_LOGIN}',
+            'auth_type',
+            2,
+            "[keystone_authtoken] auth_type is 'pasword', which is no plugin "
+            'of keystoneauth',
+            _DEAD,
+        ),
+        (
+            '[keystone_authtoken]\nauth_type = password\n'
+            + _LOGIN.replace('auth_url', '# '),
+            'auth_url',
+            2,
+            '[keystone_authtoken] does not set auth_url, which auth_type = '
+            'password needs',
+            _DEAD,
+        ),
+        # It is made, and asks nobody.
+        (
+            '[keystone_authtoken]\nauth_type = password\n'
+            + _LOGIN.replace('= http://192.0.2.1:5000/v3', '='),
+            'auth_url',
+            2,
+            '[keystone_authtoken] does not set auth_url, which auth_type = '
+            'password needs',
+            _UNSERVED,
+        ),
+        (
+            '[keystone_authtoken]\nauth_type = password\n'
+            + _LOGIN.replace('user_domain_name', '# '),
+            'user_domain_name',
+            2,
+            '[keystone_authtoken] sets none of user_domain_name, '
+            'user_domain_id, default_domain_name and default_domain_id, '
+            'which auth_type = password needs',
+            _UNSERVED,
+        ),
+        (
+            '[keystone_authtoken]\nauth_type = v3password\n'
+            + _LOGIN.replace('project_domain_name', '# '),
+            'project_domain_name',
+            2,
+            '[keystone_authtoken] sets none of project_domain_name and '
+            'project_domain_id, which auth_type = v3password needs',
+            _DEAD,
+        ),
+        (
+            '[keystone_authtoken]\nauth_type = password\n'
+            + _LOGIN.replace('password = ', '# '),
+            'password',
+            2,
+            '[keystone_authtoken] does not set password, which auth_type = '
+            'password needs',
+            _UNSERVED,
+        ),
+    )
+    @ddt.unpack
+    def test_lacking(self, conf, name, line, why, effect):
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    f'keystone_authtoken/{name}',
+                    line,
+                    f'{why}{_HAS}{effect}',
+                )
+            ],
+            self.told(conf),
+        )
+
+    @ddt.data(
+        ('[a]\nusername = b\n', '[a] sets no auth_type', 4),
+        ('', 'no file has the section [a]', 2),
+    )
+    @ddt.unpack
+    def test_a_section_that_is_no_login(self, more, why, line):
+        # The middleware asks that section for the options of its own.
+        self.assertEqual(
+            [(FAILURE, 'a/auth_type', line, f'{why}{_HAS}{_DEAD}')],
+            self.told(f'[keystone_authtoken]\nauth_section = a\n{more}'),
+        )
+
+    def test_the_login_stands_in_the_paste_file(self):
+        more = 'auth_type = password\n' + _LOGIN
+        self.assertEqual(
+            [],
+            self.told(
+                '[keystone_authtoken]\nregion_name = a\n',
+                paste=GAZPACHO.replace(
+                    'auth_token:filter_factory\n',
+                    f'auth_token:filter_factory\n{more}',
+                ),
+            ),
+        )
+
+    def test_what_2026_2_no_longer_makes_a_login_of(self):
+        conf = '[keystone_authtoken]\nadmin_user = a\nadmin_password = b\n'
+        self.assertEqual([], self.told(conf, target='2026.1'))
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    'keystone_authtoken/auth_type',
+                    2,
+                    f'[keystone_authtoken] sets no auth_type{_HAS}{_UNSERVED}',
+                )
+            ],
+            self.told(conf, target='2026.2'),
+        )

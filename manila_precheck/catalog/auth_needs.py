@@ -1,0 +1,117 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What a plugin of keystoneauth needs beyond what it marks as required.
+
+The required options are in the catalog (auth_plugins.json). That one of
+several is needed, or one because another is set, is in the plugins' code: each
+row was tried with the loaders of keystoneauth1 5.1.3, 5.6.1, 5.10.0, 5.13.1
+and 5.15.0 (2023.1 to 2026.2), which agree, and what Keystone is asked for with
+a server that answers like version 3 of its API.
+"""
+
+from typing import NamedTuple
+
+
+class Need(NamedTuple):
+    """Options of which a login needs one."""
+
+    options: tuple[str, ...]
+    """Any of them will do; the one to use first."""
+
+    given: tuple[str, ...] = ()
+    """Needed when one of these is set; empty: always."""
+
+    loads: bool = True
+    """Without it the plugin is not made; False: Keystone gives no token, or
+    one without a catalog."""
+
+    unless: tuple[str, ...] = ()
+    """Not needed when one of these is set."""
+
+
+_PROJECT_DOMAIN = ('project_domain_name', 'project_domain_id')
+_USER_DOMAIN = ('user_domain_name', 'user_domain_id')
+_DEFAULT_DOMAIN = ('default_domain_name', 'default_domain_id')
+_SCOPE = (
+    'project_name',
+    'project_id',
+    'domain_name',
+    'domain_id',
+    'system_scope',
+    'trust_id',
+)
+_ENDPOINT = Need(('discovery_endpoint', 'access_token_endpoint'))
+_USER = Need(('username', 'user_id'), loads=False)
+_PASSWORD = Need(('password',), loads=False)
+_IN_SCOPE = Need(_SCOPE, loads=False)
+_OF_PROJECT = Need(_PROJECT_DOMAIN, ('project_name',))
+_OF_USER = Need(_USER_DOMAIN, ('username',), unless=('user_id',))
+
+# keystoneauth1 loading/_plugins/identity/generic.py and v3.py.
+_NEEDS: dict[str, tuple[Need, ...]] = {
+    'password': (
+        _USER,
+        _PASSWORD,
+        Need(
+            (*_USER_DOMAIN, *_DEFAULT_DOMAIN),
+            ('username',),
+            False,
+            ('user_id',),
+        ),
+        Need(
+            (*_PROJECT_DOMAIN, *_DEFAULT_DOMAIN),
+            ('project_name',),
+            False,
+            ('project_id',),
+        ),
+        _IN_SCOPE,
+    ),
+    'token': (Need(('token',), loads=False),),
+    'v3applicationcredential': (
+        Need(('application_credential_id', 'application_credential_name')),
+        _OF_USER._replace(unless=()),
+        Need(
+            ('username', 'user_id'),
+            ('application_credential_name',),
+            False,
+            ('application_credential_id',),
+        ),
+    ),
+    'v3oidcauthcode': (_ENDPOINT,),
+    'v3oidcclientcredentials': (_ENDPOINT,),
+    'v3oidcdeviceauthz': (_ENDPOINT,),
+    'v3oidcpassword': (_ENDPOINT,),
+    'v3password': (
+        _USER,
+        _PASSWORD,
+        _OF_USER._replace(unless=()),
+        _IN_SCOPE,
+    ),
+    'v3token': (Need(('token',), loads=False),),
+    'v3tokenlessauth': (
+        Need(('project_name', 'project_id', 'domain_name', 'domain_id')),
+    ),
+    'v3totp': (_USER, _OF_USER._replace(unless=()), _IN_SCOPE),
+}
+
+
+def needs(plugin: str, options: frozenset[str]) -> tuple[Need, ...]:
+    """Return what a plugin needs beside its required options.
+
+    :param plugin: what auth_type says.
+    :param options: the options that it has.
+    """
+    found = _NEEDS.get(plugin, ())
+    if plugin.startswith('v3') and options.issuperset(_PROJECT_DOMAIN):
+        # keystoneauth1 loading/identity.py, BaseV3Loader.
+        found = (*found, _OF_PROJECT)
+    return found

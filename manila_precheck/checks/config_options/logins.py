@@ -1,0 +1,134 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The logins of manila in other services, where they add up to none.
+
+That of manila-api in Keystone is for api-paste, which knows whether the
+pipeline asks for it.
+"""
+
+from collections.abc import Iterator
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.catalog import conditions
+from manila_precheck.checks.config_options import both_releases
+from manila_precheck.engine import unread_sources
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_reader
+from manila_precheck.evidence.config import logins
+
+_KEYSTONE = 'keystone_authtoken'
+# manila 22.0.2 share/drivers/generic.py, service_instance.py and
+# windows/service_instance.py: a driver that keeps its shares in servers of
+# nova. Without share servers it asks nova and cinder alone.
+_IN_SERVERS = ('.generic.', '.windows.')
+_NEUTRON_PLUGIN = 'manila.network.neutron.'
+
+
+class Logins:
+    """The sections of the files that hold a login, read by the target."""
+
+    def __init__(self, both: both_releases.Sides) -> None:
+        self._sides = both
+
+    def findings(self) -> Iterator[model.Finding]:
+        """Yield what each of them lacks."""
+        conf, target = self._sides.conf, self._sides.target
+        for group in target.options.auth_groups:
+            if group == _KEYSTONE or group not in conf.groups:
+                continue
+            users = self._users(group)
+            for lacking in logins.lacking(target, group):
+                found = self._finding(group, lacking, users)
+                if found is not None:
+                    named = lacking.options or ('auth_type',)
+                    yield unread_sources.weighed(
+                        conf, [(lacking.section, n) for n in named], found
+                    )
+
+    def _finding(
+        self, group: str, lacking: logins.Lacking, users: list[str]
+    ) -> Optional[model.Finding]:
+        if not users and not (lacking.plugin and group.startswith('barbican')):
+            # Its lines have no effect, which is told line by line, or
+            # nothing here asks that service.
+            return None
+        severity = model.Severity.FAILURE
+        if users:
+            effect = (
+                f'whatever manila-share asks of {group} fails, and the back '
+                f'end{"s" * (len(users) > 1)} {", ".join(users)} '
+                f'need{"s" * (len(users) == 1)} it'
+            )
+        else:
+            severity = model.Severity.WARNING
+            effect = 'shares with a key of their own cannot be made'
+        name = (lacking.options or ('auth_type',))[0]
+        return model.Finding(
+            severity,
+            config_files.subject(
+                'option', f'{lacking.section}/{name}', lacking.line
+            ),
+            f'{lacking.why}: {effect}',
+            steps(lacking),
+            data={'verdict': 'missing' if lacking.options else 'invalid'},
+            aspect='login',
+        )
+
+    def _users(self, group: str) -> list[str]:
+        """Return the enabled back ends that need a login, sorted."""
+        conf = self._sides.conf
+        if not conf.runs_share:
+            return []
+        return sorted(
+            backend.name
+            for backend in conf.backends
+            if backend.section is not None
+            and group in _needed(self._sides.target, conf, backend.name)
+        )
+
+
+def _needed(
+    target: config_reader.Reader, conf: config_files.ConfigFiles, name: str
+) -> set[str]:
+    driver = target.driver(name) or ''
+    servers = conf.handles_share_servers(name)
+    found: set[str] = set()
+    if any(mark in driver for mark in _IN_SERVERS):
+        found |= {'nova', 'cinder'}
+        if servers:
+            found |= {'neutron', 'glance'}
+    if servers:
+        named = (
+            conf.value(name, 'network_config_group') or name,
+            conf.value(name, 'admin_network_config_group'),
+        )
+        for group in filter(None, named):
+            plugin = conf.value(group, 'network_api_class')
+            plugin = plugin or conditions.DEFAULT_NETWORK
+            if plugin.startswith(_NEUTRON_PLUGIN):
+                found.add('neutron')
+    return found
+
+
+def steps(lacking: logins.Lacking) -> tuple[model.Remediation, ...]:
+    """Return the lines that a login lacks."""
+    if lacking.options:
+        return (
+            model.config(
+                '[{}]\n{} = <value>', lacking.section, lacking.options[0]
+            ),
+        )
+    return (
+        model.advice('Name the plugin that reads the other lines, such as:'),
+        model.config('[{}]\nauth_type = password', lacking.section),
+    )

@@ -1,0 +1,158 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Whether a section holds a login that keystoneauth makes something of."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck.catalog import auth_needs
+from manila_precheck.catalog import options
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_reader
+
+#: What keystonemiddleware makes a login of by itself, where no auth_type is
+#: set: with version 2 of Keystone's API alone, or a token that does not end.
+#: A release reads them as long as they are in the catalog.
+_WITHOUT_PLUGIN = ('admin_token', 'admin_user')
+
+_NO_LINES: Mapping[str, str] = {}
+
+
+class Lacking(NamedTuple):
+    """Why a section is no login in a release."""
+
+    section: str
+    """The section that should hold it, normalized."""
+
+    line: Optional[config_files.Setting]
+    """The line that is wrong, or that shows that a login is meant."""
+
+    plugin: Optional[str] = None
+    """What auth_type names; None when it is not set."""
+
+    options: tuple[str, ...] = ()
+    """One of these is needed; empty: the plugin itself is the matter."""
+
+    loads: bool = False
+    """The plugin is made all the same."""
+
+    absent: bool = False
+    """auth_section names a section that no file has."""
+
+    @property
+    def why(self) -> str:
+        """Return what is wrong, as a clause."""
+        if self.absent:
+            return f'no file has the section [{self.section}]'
+        if self.plugin is None:
+            return f'[{self.section}] sets no auth_type'
+        if not self.options:
+            return (
+                f'[{self.section}] auth_type is {self.plugin!r}, which is no '
+                'plugin of keystoneauth'
+            )
+        return (
+            f'[{self.section}] sets none of {_listed(self.options)}, which '
+            if len(self.options) > 1
+            else f'[{self.section}] does not set {self.options[0]}, which '
+        ) + f'auth_type = {self.plugin} needs'
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ', '.join(names[:-1]) + f' and {names[-1]}'
+
+
+def lacking(
+    reader: config_reader.Reader,
+    group: str,
+    more: Mapping[str, str] = _NO_LINES,
+) -> tuple[Lacking, ...]:
+    """Return what keeps a section from being a login; none: it is one.
+
+    :param reader: the release.
+    :param group: the section that a client reads: 'keystone_authtoken'.
+    :param more: values that count before those of the files: what the
+        section of api-paste.ini says.
+    """
+    conf = reader.conf
+    section = conf.auth_section(group)
+    line = _any_line(conf, section) or _any_line(conf, group)
+    named = more.get('auth_type') or reader.login(section)
+    named = named or more.get('auth_plugin')
+    if not named:
+        if section == group and any(
+            more.get(name) or _is_set(reader, section, (name,))
+            for name in _WITHOUT_PLUGIN
+        ):
+            return ()
+        absent = section != group and conf.section(section) is None
+        return (Lacking(section, line, absent=absent),)
+    plugin = reader.options.auth_plugin(named)
+    if plugin is None:
+        found = conf.effective(
+            [(section, 'auth_type'), (section, 'auth_plugin')]
+        )
+        return (Lacking(section, found[0] if found else line, named),)
+    if not plugin.known:
+        return ()
+    return tuple(
+        Lacking(section, line, named, names, loads)
+        for names, loads in _needed(reader, section, plugin, more)
+    )
+
+
+def _needed(
+    reader: config_reader.Reader,
+    section: str,
+    plugin: options.AuthPlugin,
+    more: Mapping[str, str],
+) -> list[tuple[tuple[str, ...], bool]]:
+    def has(name: str, empty: bool = False) -> bool:
+        option = plugin.options.get(name)
+        if option is None:
+            return False
+        names = (name, *(old.name for old in option.deprecated_names))
+        if any(item in more for item in names):
+            return True
+        lines = reader.conf.effective([(section, item) for item in names])
+        return bool(lines) and (empty or bool(lines[-1].value))
+
+    found: list[tuple[tuple[str, ...], bool]] = []
+    for name, option in plugin.options.items():
+        if option.required and not has(name):
+            # One that is empty is made, and of no use.
+            found.append(((name,), has(name, empty=True)))
+    for need in auth_needs.needs(plugin.name, frozenset(plugin.options)):
+        if need.given and not any(map(has, need.given)):
+            continue
+        if any(map(has, (*need.options, *need.unless))):
+            continue
+        found.append((need.options, not need.loads))
+    return found
+
+
+def _is_set(
+    reader: config_reader.Reader, group: str, names: tuple[str, ...]
+) -> bool:
+    return any(
+        line.value and reader.standing(group, line.name).read
+        for line in reader.conf.effective([(group, name) for name in names])
+    )
+
+
+def _any_line(
+    conf: config_files.ConfigFiles, group: str
+) -> Optional[config_files.Setting]:
+    """Return the first line of a section; None when it has none."""
+    normal = config_files.normalize(group)
+    return next((line for line in conf.settings if line.group == normal), None)

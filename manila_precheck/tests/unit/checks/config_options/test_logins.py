@@ -1,0 +1,146 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import ddt
+import testtools
+
+from manila_precheck import model
+from manila_precheck import testing
+
+FAILURE = model.Severity.FAILURE
+WARNING = model.Severity.WARNING
+
+GENERIC = 'manila.share.drivers.generic.GenericShareDriver'
+NETAPP = 'manila.share.drivers.netapp.common.NetAppDriver'
+LVM = 'manila.share.drivers.lvm.LVMShareDriver'
+LOGIN = (
+    'auth_type = password\n'
+    'auth_url = http://192.0.2.1:5000/v3\n'
+    'username = manila\n'
+    'password = not-a-password\n'
+    'user_domain_name = Default\n'
+    'project_name = service\n'
+    'project_domain_name = Default\n'
+)
+SIMPLE = 'manila.network.standalone_network_plugin.StandaloneNetworkPlugin'
+
+
+def back_end(driver, servers, *lines):
+    return '\n'.join(
+        (
+            '[DEFAULT]',
+            'enabled_share_backends = b',
+            '[b]',
+            f'share_driver = {driver}',
+            f'driver_handles_share_servers = {servers}',
+            *lines,
+            '',
+        )
+    )
+
+
+@ddt.ddt
+class LoginsTest(testtools.TestCase):
+    def told(self, conf, target='2025.1'):
+        self.site = self.useFixture(testing.Site(conf, target=target))
+        return [
+            (item.severity, item.subject.name, item.message)
+            for item in self.site.run('config-options').findings
+            if item.aspect == 'login'
+        ]
+
+    @ddt.data(
+        back_end(GENERIC, True)
+        + ''.join(f'[{n}]\n{LOGIN}' for n in ('nova', 'neutron', 'cinder')),
+        # No back end asks it.
+        back_end(LVM, False) + '[nova]\nauth_type = pasword\n',
+        back_end(GENERIC, False) + '[neutron]\nauth_type = pasword\n',
+        back_end(NETAPP, True, f'network_api_class = {SIMPLE}')
+        + '[neutron]\nauth_type = pasword\n',
+        back_end(NETAPP, False) + '[neutron]\nusername = a\n',
+        # No manila-share runs here.
+        '[neutron]\nauth_type = pasword\n',
+        # api-paste tells that.
+        '[keystone_authtoken]\nauth_type = pasword\n',
+        # A section that is not there.
+        back_end(NETAPP, True),
+    )
+    def test_silent(self, conf):
+        self.assertEqual([], self.told(conf))
+
+    @ddt.data(
+        (
+            back_end(NETAPP, True)
+            + '[neutron]\n'
+            + LOGIN.replace('auth_type = password\n', ''),
+            'neutron/auth_type',
+            '[neutron] sets no auth_type',
+            'neutron',
+        ),
+        (
+            back_end(
+                NETAPP,
+                True,
+                f'network_api_class = {SIMPLE}',
+                'admin_network_config_group = n',
+            )
+            + '[neutron]\nauth_type = pasword\n',
+            'neutron/auth_type',
+            "[neutron] auth_type is 'pasword', which is no plugin of "
+            'keystoneauth',
+            'neutron',
+        ),
+        (
+            back_end(GENERIC, False)
+            + '[nova]\n'
+            + LOGIN.replace('username', '# '),
+            'nova/username',
+            '[nova] sets none of username and user_id, which auth_type = '
+            'password needs',
+            'nova',
+        ),
+        (
+            back_end(GENERIC, True)
+            + '[glance]\nauth_section = nova\n[nova]\nregion_name = a\n',
+            'nova/auth_type',
+            '[nova] sets no auth_type',
+            'glance',
+        ),
+    )
+    @ddt.unpack
+    def test_a_back_end_needs_it(self, conf, name, why, service):
+        self.assertIn(
+            (
+                FAILURE,
+                name,
+                f'{why}: whatever manila-share asks of {service} fails, and '
+                'the back end b needs it',
+            ),
+            self.told(conf),
+        )
+
+    def test_keys_of_barbican(self):
+        conf = back_end(LVM, False) + '[barbican]\nauth_type = pasword\n'
+        # The release before keeps no keys.
+        self.assertEqual([], self.told(conf, target='2025.1'))
+        self.assertEqual(
+            [
+                (
+                    WARNING,
+                    'barbican/auth_type',
+                    "[barbican] auth_type is 'pasword', which is no plugin of "
+                    'keystoneauth: shares with a key of their own cannot be '
+                    'made',
+                )
+            ],
+            self.told(conf, target='2025.2'),
+        )
