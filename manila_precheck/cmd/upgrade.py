@@ -20,6 +20,7 @@ import os
 import socket
 import sys
 from typing import Any
+from typing import NamedTuple
 
 from oslo_config import cfg
 
@@ -45,6 +46,7 @@ from manila_precheck.engine import waivers
 from manila_precheck.evidence import named_files
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_sources
+from manila_precheck.evidence.config import service_files
 from manila_precheck.redact import names as redact_names
 from manila_precheck.redact import secrets
 
@@ -123,13 +125,21 @@ def _help(opt: cfg.Opt, several: bool) -> str:
     return f'{text} May be given several times.' if several else text
 
 
-def _read_conf(
-    args: argparse.Namespace,
-) -> tuple[config_sources.ConfigOpts, list[str]]:
-    """Let oslo.config find and parse the files.
+class _Read(NamedTuple):
+    """The configuration of a run."""
 
-    :returns: the configuration, and the files and directories in the order
-        in which they were read.
+    conf: config_sources.ConfigOpts
+
+    locations: list[str]
+    """The files and directories in the order in which they were read."""
+
+    services: tuple[service_files.ServiceFiles, ...]
+    """What each service reads."""
+
+
+def _read_conf(args: argparse.Namespace) -> _Read:
+    """Find the files and let oslo.config parse them.
+
     :raises PrecheckError: when there is none, or one cannot be used.
     """
     for flag, path in args.locations:
@@ -139,24 +149,26 @@ def _read_conf(
             raise exceptions.ConfigFileError(f'{path}: not a directory')
         if flag == '--config-file' and os.path.isdir(path):
             raise exceptions.ConfigFileError(f'{path}: Is a directory')
-    files = dirs = []
-    if not args.locations:
-        files = cfg.find_config_files(project=PROJECT, prog=cmd.PROG)
-        dirs = cfg.find_config_dirs(project=PROJECT, prog=cmd.PROG)
+    if args.locations:
+        locations = [path for _, path in args.locations]
+        services = service_files.given(locations)
+    else:
+        services = service_files.Machine().find()
+        locations = _of_all(services)
+    named = args.locations or [(_flag(path), path) for path in locations]
     # NOTE: first, since oslo.config waits for a pipe, puts every value
     # together that it is given, and shows a line that it cannot parse.
-    locations = [path for _, path in args.locations] or [*files, *dirs]
     conf = config_sources.ConfigOpts(
         config_files.read(locations), runner.isolated
     )
     opts.register(conf)
     try:
         conf(
-            [word for pair in args.locations for word in pair],
+            [word for pair in named for word in pair],
             project=PROJECT,
             prog=cmd.PROG,
-            default_config_files=files,
-            default_config_dirs=dirs,
+            default_config_files=[],
+            default_config_dirs=[],
         )
     except UnicodeDecodeError as exc:
         # oslo.config reads in the encoding of the locale.
@@ -169,7 +181,31 @@ def _read_conf(
         raise exceptions.ConfigFileError(
             secrets.scrub(' '.join(str(exc).split()))
         ) from exc
-    return conf, locations
+    return _Read(conf, locations, services)
+
+
+def _of_all(services: Sequence[service_files.ServiceFiles]) -> list[str]:
+    """Return what all services read, with the files of this program."""
+    files, directories = (
+        [
+            path
+            for path in found(project=PROJECT, prog=cmd.PROG)
+            if os.path.basename(path).startswith(cmd.PROG)
+        ]
+        for found in (cfg.find_config_files, cfg.find_config_dirs)
+    )
+    paths = list(service_files.merged(services))
+    # Before the directories, which win.
+    place = len(paths)
+    while place and os.path.isdir(paths[place - 1]):
+        place -= 1
+    paths[place:place] = files
+    return [*dict.fromkeys([*paths, *directories])]
+
+
+def _flag(path: str) -> str:
+    is_dir = os.path.isdir(os.path.expanduser(path))
+    return '--config-dir' if is_dir else '--config-file'
 
 
 def _require_files(ctx: context.Context, locations: Sequence[str]) -> None:
@@ -216,7 +252,7 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
 
     :raises PrecheckError: when the run cannot look at all.
     """
-    conf, locations = _read_conf(args)
+    conf, locations, services = _read_conf(args)
     _apply_flags(conf, args)
     options = conf.manila_precheck
     reporter = output.reporter(options.format)
@@ -239,6 +275,7 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
             datetime.datetime.now(datetime.timezone.utc),
             read_database=_needs_database(chosen, options),
             locations=tuple(locations),
+            services=services,
             sources=lambda files, wanted: config_sources.listed(
                 conf.opened, wanted, runner.isolated
             ),

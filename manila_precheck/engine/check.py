@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 
 from manila_precheck import exceptions
 from manila_precheck import model
+from manila_precheck.evidence.config import service_files
 
 if TYPE_CHECKING:
     from oslo_config import cfg
@@ -54,6 +55,11 @@ class Check(abc.ABC):
 
     #: Sources that it looks at by itself, there or not; for the lists.
     uses: ClassVar[frozenset[model.Source]] = frozenset()
+
+    #: The programs whose files it judges ('manila-share'). Where they read
+    #: different ones, it runs once for each list of files, and what it finds
+    #: is put together. Empty: it runs once, over the files of all.
+    services: ClassVar[tuple[str, ...]] = ()
 
     #: The release that brought the problem ('2026.1'): the check applies
     #: when the upgrade crosses it. None: it always applies.
@@ -153,6 +159,13 @@ def validate(name: str, candidate: Any) -> type[Check]:
     if not (introduced is None or isinstance(introduced, str)):
         raise exceptions.PluginError(
             f'its introduced {introduced!r} is not a string'
+        )
+    if not isinstance(candidate.services, tuple) or not all(
+        service in service_files.PROGRAMS for service in candidate.services
+    ):
+        raise exceptions.PluginError(
+            f'its services {candidate.services!r} are not a tuple of '
+            f'{", ".join(service_files.PROGRAMS)}'
         )
     if not isinstance(candidate.aliases, tuple) or not all(
         isinstance(alias, str) for alias in candidate.aliases

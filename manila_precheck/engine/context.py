@@ -19,6 +19,7 @@ asks for it; an error that it raises is raised again for the next check.
 import collections
 from collections.abc import Iterable
 from collections.abc import Mapping
+import copy
 import datetime
 import os
 import sys
@@ -34,9 +35,11 @@ from manila_precheck import model
 from manila_precheck import releases
 from manila_precheck.engine import which_upgrade as resolutions
 from manila_precheck.evidence.config import config_files as config_source
+from manila_precheck.evidence.config import service_files
 from manila_precheck.evidence.database import connection as database_source
 from manila_precheck.evidence.database import database_url
 from manila_precheck.evidence.files import tree
+from manila_precheck.evidence.host import commands
 from manila_precheck.evidence.policy import policy_files as policy_source
 from manila_precheck.redact import secrets as redact_secrets
 
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
     from manila_precheck.evidence.database import schema as schema_source
     from manila_precheck.evidence.files import yaml_file as document_source
     from manila_precheck.evidence.host import api_server as api_server_source
+    from manila_precheck.evidence.host import service_processes
 
 T = TypeVar('T')
 
@@ -120,6 +124,26 @@ class _Lazy:
         return list(self._values.items())
 
 
+class _OfService(_Lazy):
+    """What one service makes of its files; all else is of the whole run.
+
+    :param whole: where the rest is made.
+    """
+
+    def __init__(self, whole: _Lazy) -> None:
+        super().__init__()
+        self._whole = whole
+
+    def get(self, name: str, make: Callable[[], T]) -> T:
+        if name == 'config' or name.startswith('reader '):
+            return super().get(name, make)
+        return self._whole.get(name, make)
+
+    def seen(self, name: str) -> Any:
+        # What no text may show is that of all files.
+        return self._whole.seen(name)
+
+
 def locations_of(conf: 'cfg.ConfigOpts') -> list[str]:
     """Return the files and directories that oslo.config found by itself."""
     return [*(conf.config_file or ()), *(conf.config_dir or ())]
@@ -144,6 +168,8 @@ class Context:
     :param sources: returns what config_source names, for the files and for
         what returns the options that a service may ask for.
     :param environment: the variables that oslo.config looks into.
+    :param services: what each service reads; None: the locations stand for
+        all of them.
     """
 
     def __init__(
@@ -164,6 +190,7 @@ class Context:
             tuple[config_source.Source, ...],
         ] = lambda files, wanted: (),
         environment: Mapping[str, str] = os.environ,
+        services: Optional[tuple[service_files.ServiceFiles, ...]] = None,
     ) -> None:
         self.conf = conf
         self.catalog = catalog
@@ -197,6 +224,11 @@ class Context:
         self._sources = sources
         #: The variables that oslo.config looks into, before the files.
         self.environment = environment
+        self._services = services
+        self._on_machine = service_files.Machine(self.machine, environment)
+        self._whole: Optional[Context] = None
+        #: The services whose files are judged; all of them but in a view.
+        self.judged: tuple[str, ...] = service_files.PROGRAMS
         self._lazy = _Lazy()
 
     def take_builds(self) -> None:
@@ -345,15 +377,123 @@ class Context:
             return self._locations
         return tuple(locations_of(self.conf))
 
+    # -- the services --------------------------------------------------------
+
+    @property
+    def services(self) -> tuple[service_files.ServiceFiles, ...]:
+        """What each service reads, and how that is known."""
+        if self._services is None:
+            return service_files.given(self.locations)
+        return self._services
+
+    @property
+    def services_given(self) -> bool:
+        """Say whether one list of files stands for all services."""
+        return all(one.how is service_files.How.GIVEN for one in self.services)
+
+    def seen_by(self, *services: str) -> 'tuple[Context, ...]':
+        """Return the run as services see it: their files, their values.
+
+        Those that read the same files in the same order share one; it is
+        this very context where all services do.
+
+        :param services: the names of their programs; none: all services.
+        """
+        if service_files.agree(self.services):
+            return (self,)
+        wanted = services or service_files.PROGRAMS
+        found: dict[tuple[str, ...], list[str]] = {}
+        for one in self.services:
+            if one.service in wanted:
+                names = found.setdefault(one.locations, [])
+                if one.service not in names:
+                    names.append(one.service)
+        return self._lazy.get(
+            f'seen by {wanted}',
+            lambda: tuple(
+                self._view(locations, tuple(names))
+                for locations, names in found.items()
+            ),
+        )
+
+    def _view(
+        self, locations: tuple[str, ...], services: tuple[str, ...]
+    ) -> 'Context':
+        view = copy.copy(self)
+        view._locations = locations
+        view._lazy = _OfService(self._lazy)
+        view._whole = self
+        view.judged = services
+        return view
+
+    def config_of(self, service: str) -> config_source.ConfigFiles:
+        """Return what a service reads, line by line.
+
+        :param service: the name of its program. Of one that runs more than
+            once, with different files, the first.
+        :raises ConfigFileError: when a file cannot be read.
+        """
+        return self.seen_by(service)[0].config
+
+    @property
+    def started(self) -> 'tuple[service_processes.Started, ...]':
+        """What starts services on this machine."""
+        return self._lazy.get('started', lambda: self._on_machine.started)
+
+    @property
+    def services_here(self) -> tuple[service_files.ServiceFiles, ...]:
+        """What the services of the configuration read on this machine.
+
+        Apart from what is judged, where the operator has named that.
+        """
+        return tuple(
+            self._on_machine.of_started(one)
+            for one in self.started
+            if self._is_ours(one)
+        )
+
+    def _is_ours(self, one: 'service_processes.Started') -> bool:
+        """Say whether a process is of the configuration that is judged.
+
+        It reads one of its files, or has the same database.
+        """
+        if one.how is not service_files.How.PROCESS:
+            return True
+        reads = self._on_machine.of_started(one)
+        judged = [*self.locations, *self.running_locations]
+        if self._on_machine.shares(reads, judged):
+            return True
+        try:
+            theirs = config_source.read(reads.locations, site=self.machine)
+        except exceptions.ConfigFileError:
+            return False
+        ours = self.config.value('database', 'connection')
+        return bool(ours) and ours == theirs.value('database', 'connection')
+
     @property
     def config(self) -> config_source.ConfigFiles:
         """The configuration files, line by line.
+
+        Where the services read different files, those of all: what is a
+        question of one service is asked of :meth:`seen_by`.
 
         :raises ConfigFileError: when one of them cannot be read.
         """
         return self._lazy.get('config', self._make_config)
 
     def _make_config(self) -> config_source.ConfigFiles:
+        if self._whole is not None:
+            # Nothing is read twice.
+            whole = self._whole.config
+            files = config_source.read(
+                self.locations,
+                secret_names=self.catalog.secrets_of_builds,
+                site=self.site,
+                known=whole.parsed,
+            )
+            if not whole.sources:
+                return files
+            return files.with_sources(whole.sources)
         files = config_source.read(
             self.locations,
             secret_names=self.catalog.secrets_of_builds,
@@ -453,7 +593,8 @@ class Context:
         :raises SourceUnusable: when one of them cannot be read.
         """
         return self._lazy.get(
-            'policy', lambda: policy_source.read(self.config)
+            'policy',
+            lambda: policy_source.read(self.config_of(commands.API)),
         )
 
     @property
@@ -463,7 +604,9 @@ class Context:
         :raises SourceNotGiven: when nothing names one and there is none.
         :raises SourceUnusable: when it is not there or cannot be read.
         """
-        return self._lazy.get('paste', lambda: self._make_paste(self.config))
+        return self._lazy.get(
+            'paste', lambda: self._make_paste(self.config_of(commands.API))
+        )
 
     def _make_paste(
         self, files: config_source.ConfigFiles
@@ -576,7 +719,7 @@ class Context:
             api_server as api_server_source,  # noqa: H301
         )
 
-        return api_server_source.look(self.machine)
+        return api_server_source.look(self.started, self._is_ours)
 
     @property
     def files(self) -> tuple[model.FileRead, ...]:
@@ -598,7 +741,15 @@ class Context:
         source = self._lazy.seen('config')
         if source is None:
             return ()
-        return tuple(sorted({found.name for found in source.backends}))
+        return tuple(
+            sorted(
+                {
+                    found.name
+                    for view in self.seen_by(commands.SHARE)
+                    for found in view.config.backends
+                }
+            )
+        )
 
     @property
     def database_read(self) -> Optional[model.DatabaseRead]:

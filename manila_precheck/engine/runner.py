@@ -42,6 +42,7 @@ from typing import Union
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import releases
+from manila_precheck.engine import by_service
 from manila_precheck.engine import check
 from manila_precheck.engine import registry
 from manila_precheck.redact import names
@@ -319,6 +320,22 @@ def _findings(
     :raises PluginError: when there is a finding that is none, after the
         others.
     """
+    views = ctx.seen_by(*one.services) if one.services else (ctx,)
+    if len(views) == 1:
+        _findings_of(one, views[0], found)
+        return
+    runs: list[by_service.Run] = []
+    try:
+        for view in views:
+            runs.append(by_service.Run(view.judged, []))
+            _findings_of(one, view, runs[-1].findings)
+    finally:
+        found += by_service.merged(runs)
+
+
+def _findings_of(
+    one: check.Check, ctx: 'context.Context', found: list[model.Finding]
+) -> None:
     yielded = one.run(ctx)
     if isinstance(yielded, (str, bytes, model.Finding)) or not isinstance(
         yielded, Iterable

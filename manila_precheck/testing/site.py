@@ -45,6 +45,7 @@ from manila_precheck.engine import runner
 from manila_precheck.engine import which_upgrade
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_sources
+from manila_precheck.evidence.config import service_files
 from manila_precheck.evidence.files import tree
 
 #: The time of every run in a test.
@@ -72,6 +73,8 @@ class Site(fixtures.Fixture):
     :param locations: the files and directories among them that manila reads,
         in this order.
     :param running: those that the running services read, if they are others.
+    :param services: the files and directories that services read, by the
+        names of their programs; others read all of locations.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Site(fixtures.Fixture):
         python: Optional[tuple[int, int]] = None,
         locations: Sequence[str] = ('manila.conf',),
         running: Sequence[str] = (),
+        services: Optional[Mapping[str, Sequence[str]]] = None,
     ) -> None:
         super().__init__()
         self._files = {'manila.conf': config, **(files or {})}
@@ -103,6 +107,7 @@ class Site(fixtures.Fixture):
         self._check_options = check_options or {}
         self._locations = tuple(locations)
         self._running = tuple(running)
+        self._services = services
 
     def _setUp(self) -> None:
         #: The directory that holds the files.
@@ -162,7 +167,8 @@ class Site(fixtures.Fixture):
             catalog.Catalog(),
             NOW,
             installed=lambda: installed or None,
-            locations=tuple(map(self.file, self._locations)),
+            locations=self._all_locations(),
+            services=self._found(),
             python=lambda: python,
             machine=tree.Directory(self.file('root')),
             sources=lambda files, wanted: config_sources.listed(
@@ -173,6 +179,30 @@ class Site(fixtures.Fixture):
         )
         self.addCleanup(made.close)
         return made
+
+    def _found(self) -> Optional[tuple[service_files.ServiceFiles, ...]]:
+        if self._services is None:
+            return None
+        return tuple(
+            service_files.ServiceFiles(
+                program,
+                tuple(
+                    map(
+                        self.file,
+                        self._services.get(program, self._locations),
+                    )
+                ),
+                service_files.How.DEFAULT,
+                prog=program,
+            )
+            for program in service_files.PROGRAMS
+        )
+
+    def _all_locations(self) -> tuple[str, ...]:
+        found = self._found()
+        if found is None:
+            return tuple(map(self.file, self._locations))
+        return service_files.merged(found)
 
     def _override(
         self,

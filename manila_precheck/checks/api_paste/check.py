@@ -19,6 +19,7 @@ from manila_precheck.checks.api_paste import judge
 from manila_precheck.checks.api_paste import login
 from manila_precheck.engine import check
 from manila_precheck.engine import context
+from manila_precheck.evidence.host import commands
 
 
 class ApiPaste(check.Check):
@@ -69,6 +70,7 @@ class ApiPaste(check.Check):
     title = 'Paste configuration of the API'
     stages = frozenset({model.Stage.PLAN, model.Stage.STOPPED})
     requires = frozenset({model.Source.CONFIG, model.Source.PASTE})
+    services = (commands.API,)
 
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
         """Yield what keeps manila-api from starting, and what it misses."""

@@ -32,6 +32,7 @@ from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.engine import unread_sources
 from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.host import commands
 from manila_precheck.evidence.host import interpreter
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class BackendDrivers(check.Check):
     title = 'Back ends and their drivers'
     stages = frozenset({model.Stage.PLAN, model.Stage.STOPPED})
     requires = frozenset({model.Source.CONFIG})
+    services = (commands.SHARE,)
     uses = frozenset({model.Source.DATABASE})
 
     @classmethod

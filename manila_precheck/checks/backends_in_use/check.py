@@ -12,6 +12,7 @@
 """The check ``backends-in-use``."""
 
 from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Optional
 
 from manila_precheck import model
@@ -25,6 +26,7 @@ from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 from manila_precheck.evidence.database import hosts
 from manila_precheck.evidence.database import services
+from manila_precheck.evidence.host import commands
 
 
 class BackendsInUse(check.Check):
@@ -66,8 +68,9 @@ class BackendsInUse(check.Check):
 
     def run(self, ctx: context.Context) -> Iterable[model.Finding]:
         """Yield a finding for each back end that holds something."""
-        site = _Site(ctx)
-        for use in hosts.select(ctx.database, site.served()):
+        sites = [_Site(view) for view in ctx.seen_by(commands.SHARE)]
+        for use in hosts.select(ctx.database, _served(sites)):
+            site = next((s for s in sites if s.is_broken(use.host)), sites[0])
             held = ', '.join(
                 f'{number} {name}{"" if number == 1 else "s"}'
                 for name, number in (
@@ -96,8 +99,19 @@ class BackendsInUse(check.Check):
                 },
             )
             yield unread_sources.weighed(
-                ctx.config, site.decided_by(use.host), finding
+                site.config,
+                site.decided_by(use.host),
+                finding,
             )
+
+
+def _served(sites: Sequence['_Site']) -> hosts.Served:
+    """Return what several manila-share serve, each with files of its own."""
+    served = [site.served() for site in sites]
+    return hosts.Served(
+        list(dict.fromkeys(host for one in served for host in one.hosts)),
+        list(dict.fromkeys(name for one in served for name in one.backends)),
+    )
 
 
 class _Site:
@@ -105,6 +119,7 @@ class _Site:
 
     def __init__(self, ctx: context.Context) -> None:
         self._ctx = ctx
+        self.config = ctx.config
         self._enabled = hosts.enabled(ctx.config)
         self._broken = {}
         for name in self._enabled.backends:
@@ -119,7 +134,7 @@ class _Site:
                 ctx.database, services.down_time_seconds(ctx.config)
             )
 
-    def _is_broken(self, host: str) -> bool:
+    def is_broken(self, host: str) -> bool:
         """Say whether its driver is not in the target."""
         here = self._enabled.here(host)
         return here and service_host.parse(host).backend in self._broken
@@ -145,7 +160,7 @@ class _Site:
         return (
             host in self._reporting
             and not (ours.controller and ours.backends and ours.here(host))
-            and not self._is_broken(host)
+            and not self.is_broken(host)
         )
 
     def severity(self, host: str) -> model.Severity:
@@ -160,12 +175,12 @@ class _Site:
         return [
             config_files.ENABLED_BACKENDS,
             ('DEFAULT', 'host'),
-            *([(name, 'share_driver')] if self._is_broken(host) else []),
+            *([(name, 'share_driver')] if self.is_broken(host) else []),
         ]
 
     def why(self, host: str) -> str:
         """Return why nobody serves it."""
-        if self._is_broken(host):
+        if self.is_broken(host):
             return self._broken[service_host.parse(host).backend]
         if self._stopped and self._is_anothers(host):
             return (
@@ -199,7 +214,7 @@ class _Site:
         if self._stopped:
             # The API is down.
             listed = []
-        if self._is_broken(host):
+        if self.is_broken(host):
             return [
                 *listed,
                 model.advice('See the findings of backend-drivers.'),

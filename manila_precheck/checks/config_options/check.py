@@ -13,6 +13,7 @@
 """The check ``config-options``."""
 
 from collections.abc import Iterator
+from typing import Optional
 
 from manila_precheck import model
 from manila_precheck.checks.config_options import both_releases
@@ -23,8 +24,12 @@ from manila_precheck.checks.config_options import option_names
 from manila_precheck.checks.config_options import protocols
 from manila_precheck.checks.config_options import required_options
 from manila_precheck.checks.config_options import unread_sources
+from manila_precheck.engine import by_service
 from manila_precheck.engine import check
 from manila_precheck.engine import context
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import option_users
+from manila_precheck.evidence.host import commands
 
 # What manila itself looks at in the value of an option.
 _BY_OPTION = {
@@ -48,6 +53,12 @@ class ConfigOptions(check.Check):
     manila's services do not report a removed option: they ignore the line. A
     rejected value makes the service that reads it exit with
     ConfigFileValueError, and manila-share with all its back ends.
+
+    Where the services read different files, a line is judged as those read
+    it that use it: a section that only manila-share.conf has is one to
+    manila-share, and what ``manila.conf`` sets and ``manila-api.conf`` sets
+    again still counts for the other services. A finding that is true of some
+    services alone names them.
 
     Names are looked up too: ``scheduler_driver``, filters and weighers,
     ``backup_driver``, network plugins and any other class or plugin that an
@@ -108,15 +119,111 @@ class ConfigOptions(check.Check):
 
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
         """Yield what is wrong with each line, then what is missing."""
-        both = both_releases.Sides(ctx)
-        lines = option_lines.Lines(both)
-        names = option_names.OptionNames(both)
-        for setting in ctx.config.settings:
-            yield from lines.findings(setting)
-            yield from names.findings(setting)
-            judge = _BY_OPTION.get(setting.name)
-            if judge is not None:
-                yield from judge(both, setting)
-        yield from required_options.Needed(both).findings()
-        yield from logins.Logins(both).findings()
-        yield from unread_sources.Elsewhere(both, ctx.environment).findings()
+        views = ctx.seen_by()
+        if len(views) == 1:
+            yield from _Service(views[0]).findings()
+        else:
+            yield from _of_services([_Service(view) for view in views])
+        yield from unread_sources.Elsewhere(
+            both_releases.Sides(ctx), ctx.environment
+        ).findings()
+
+
+class _Service:
+    """The files of one service, or of several that read the same ones."""
+
+    def __init__(self, ctx: context.Context) -> None:
+        self.services = ctx.judged
+        self.both = both_releases.Sides(ctx)
+        self.lines = option_lines.Lines(self.both)
+        self._names = option_names.OptionNames(self.both)
+
+    def findings(self) -> Iterator[model.Finding]:
+        for setting in self.both.conf.settings:
+            yield from self.of(setting)
+        yield from self.missing()
+
+    def of(self, setting: config_files.Setting) -> Iterator[model.Finding]:
+        """Yield what is wrong with a line."""
+        yield from self.lines.findings(setting)
+        yield from self._names.findings(setting)
+        judge = _BY_OPTION.get(setting.name)
+        if judge is not None:
+            yield from judge(self.both, setting)
+
+    def missing(self) -> Iterator[model.Finding]:
+        """Yield what the section of a back end lacks."""
+        if commands.SHARE in self.services:
+            yield from required_options.Needed(self.both).findings()
+            yield from logins.Logins(self.both).findings()
+
+    def use(self, setting: config_files.Setting) -> int:
+        """Return how much a line means to it: the most is the value."""
+        if not self.lines.is_read(setting):
+            return 0
+        return 2 if self.lines.in_force(setting) else 1
+
+
+# A line of a file, whatever its place in the order of reading.
+_Line = tuple[str, int, str, str]
+
+
+def _line(setting: config_files.Setting) -> _Line:
+    return (setting.file, setting.line, setting.group, setting.name)
+
+
+def _of_services(services: list[_Service]) -> Iterator[model.Finding]:
+    """Yield what is wrong with each line for those that use it."""
+    uses: dict[_Line, dict[int, int]] = {}
+    for number, one in enumerate(services):
+        for setting in one.both.conf.settings:
+            uses.setdefault(_line(setting), {})[number] = one.use(setting)
+    runs = []
+    concerned: dict[tuple[Optional[str], Optional[int]], set[str]] = {}
+    for number, one in enumerate(services):
+        run = by_service.Run(one.services, [])
+        runs.append(run)
+        for setting in one.both.conf.settings:
+            use = uses[_line(setting)]
+            place = setting.file, setting.line or None
+            reading = concerned.setdefault(place, set())
+            user = option_users.only_user(setting.group, setting.name)
+            if user is not None and max(use.values()):
+                users = [n for n in use if user in services[n].services]
+                if not users:
+                    if number == min(use):
+                        run.findings.append(_not_used(setting, user))
+                    continue
+                use = {n: use[n] for n in users}
+            if use.get(number):
+                # A later file may set it again for this service.
+                reading.update(one.services)
+            if use.get(number) != max(use.values()):
+                continue
+            run.findings.extend(one.of(setting))
+        run.findings.extend(one.missing())
+
+    def of(finding: model.Finding) -> Optional[set[str]]:
+        subject = finding.subject
+        if finding.aspect in ('missing', 'login'):
+            return {commands.SHARE}
+        return concerned.get((subject.file, subject.line))
+
+    yield from by_service.merged(runs, of)
+
+
+def _not_used(setting: config_files.Setting, user: str) -> model.Finding:
+    """Return that the one service that uses an option does not read it."""
+    return model.Finding(
+        model.Severity.INFO,
+        setting.subject,
+        f'[{setting.section}] {setting.name} has no effect: of the services '
+        f'only {user} uses it, and {user} does not read {setting.file}',
+        [
+            model.advice(
+                f'Move it to a file that {user} reads, or remove '
+                f'{setting.place}.'
+            )
+        ],
+        data={'verdict': 'ineffective', 'service': user},
+    )

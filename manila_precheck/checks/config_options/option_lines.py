@@ -66,6 +66,21 @@ class Lines:
         elif not now.old and masked_by.rank == setting.rank:
             yield self._masked(setting, masked_by)
 
+    def is_read(self, setting: config_files.Setting) -> bool:
+        """Say whether one of the releases reads a line."""
+        now = self._target.of(setting)
+        return (
+            now.read
+            or now.why in (Why.OWN, Why.SOURCE)
+            or self._source.of(setting).read
+        )
+
+    def in_force(self, setting: config_files.Setting) -> bool:
+        """Say whether a value is taken from a line that is read."""
+        if self._target.of(setting).read:
+            return self._masked_by(setting) is None
+        return setting in self._source.effective(setting)
+
     def _masked_by(
         self, setting: config_files.Setting
     ) -> Optional[config_files.Setting]:

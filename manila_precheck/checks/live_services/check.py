@@ -237,7 +237,7 @@ class LiveServices(check.Check):
         known = set(there)
         if ctx.database.dialect == 'mysql':
             known |= {name.lower() for name in there}
-        for name in services.zones_of(ctx.config):
+        for name in services.zones_of(ctx.config_of('manila-share')):
             if name not in known and name.lower() not in known:
                 yield model.Finding(
                     Severity.WARNING,

@@ -51,9 +51,11 @@ class Site:
         self, ctx: context.Context, rows: Sequence[services.Service]
     ) -> None:
         self.stage = ctx.stage
-        self.limit = services.down_time_seconds(ctx.config)
+        self.limit = services.down_time_seconds(
+            ctx.config_of('manila-scheduler')
+        )
         self._now: datetime.datetime = ctx.database.now()
-        self._enabled = hosts.enabled(ctx.config)
+        self._enabled = hosts.enabled(ctx.config_of('manila-share'))
         self._others = frozenset(ctx.options.other_backends)
         self._listed = ctx.options.max_listed
         self._removed = [

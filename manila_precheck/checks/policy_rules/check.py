@@ -20,6 +20,7 @@ from manila_precheck.checks.policy_rules import files
 from manila_precheck.checks.policy_rules import rules
 from manila_precheck.engine import check
 from manila_precheck.engine import context
+from manila_precheck.evidence.host import commands
 
 
 class PolicyRules(check.Check):
@@ -90,6 +91,7 @@ class PolicyRules(check.Check):
     title = 'Policy overrides'
     stages = frozenset({model.Stage.PLAN, model.Stage.STOPPED})
     requires = frozenset({model.Source.CONFIG, model.Source.POLICY})
+    services = (commands.API,)
 
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
         """Yield what is wrong with the files, the rules, and who gets in."""

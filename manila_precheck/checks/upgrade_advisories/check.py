@@ -24,13 +24,16 @@ from manila_precheck import model
 from manila_precheck import service_host
 from manila_precheck.catalog import advisories
 from manila_precheck.catalog import conditions
+from manila_precheck.engine import by_service
 from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.engine import unread_sources
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
+from manila_precheck.evidence.config import option_users
 from manila_precheck.evidence.database import row_counts
 from manila_precheck.evidence.host import api_server
+from manila_precheck.evidence.host import commands
 
 if TYPE_CHECKING:
     from oslo_config import cfg
@@ -121,13 +124,23 @@ class UpgradeAdvisories(check.Check):
             for advisory in advisories.load()
             if ctx.upgrade.crosses(advisory.release, *advisory.backports)
         ]
-        judge = _Judge(ctx, ctx.options_of(self.id))
+        judges: dict[tuple[str, ...], _Judge] = {}
         # Those that need the database come last: when it fails, what the
         # configuration says has been said.
         for advisory in sorted(crossed, key=lambda one: one.rows is not None):
-            yield from judge.findings(advisory)
-        if judge.unjudged:
-            yield self._not_judged(judge.unjudged)
+            runs = []
+            for view in ctx.seen_by(*_users(advisory)):
+                judge = judges.get(view.locations)
+                if judge is None:
+                    judge = _Judge(view, ctx.options_of(self.id))
+                    judges[view.locations] = judge
+                runs.append(
+                    by_service.Run(view.judged, [*judge.findings(advisory)])
+                )
+            yield from by_service.merged(runs)
+        unjudged = [name for one in judges.values() for name in one.unjudged]
+        if unjudged:
+            yield self._not_judged(list(dict.fromkeys(unjudged)))
 
     def _not_judged(self, ids: list[str]) -> model.Finding:
         return model.Finding(
@@ -144,6 +157,22 @@ class UpgradeAdvisories(check.Check):
             data={'advisories': ','.join(ids)},
             aspect='unjudged',
         )
+
+
+def _users(advisory: advisories.Advisory) -> tuple[str, ...]:
+    """Return the services whose files decide whether it applies."""
+    if advisory.per_backend:
+        return (commands.SHARE,)
+    users = set()
+    for item in advisory.conditions:
+        if isinstance(item, (advisories.Service, advisories.ServedBy)):
+            return (commands.API,)
+        if isinstance(item, advisories.Option):
+            users.add(option_users.only_user(str(item.section), item.name))
+    users.discard(None)
+    if len(users) == 1:
+        return (str(users.pop()),)
+    return commands.SERVICES
 
 
 class _Judge:

@@ -291,6 +291,13 @@ class ConfigFiles:
             self.site,
         )
 
+    @property
+    def parsed(self) -> dict[str, ini_lines.ParsedFile]:
+        """Return the files that were read, by their paths."""
+        return {
+            one.read.path: one for one in self._parsed if one.read is not None
+        }
+
     def may_hold(self, group: str, name: str) -> Optional[Source]:
         """Return the source that may set an option, and could not be read.
 
@@ -667,6 +674,7 @@ def read(
     also_search: Iterable[str] = (),
     secret_names: frozenset[str] = frozenset(),
     site: tree.Tree = tree.HOST,
+    known: Optional[Mapping[str, ini_lines.ParsedFile]] = None,
 ) -> ConfigFiles:
     """Read configuration files in oslo.config's order.
 
@@ -676,6 +684,7 @@ def read(
         the files that its options name, after those of the locations.
     :param secret_names: as ConfigFiles takes them.
     :param site: the file system that holds them.
+    :param known: files that were read before, by their paths.
     :raises ConfigFileError: when one of them is missing, unreadable or
         malformed.
     """
@@ -684,7 +693,7 @@ def read(
     paths: list[str] = []
     for path in given:
         paths.extend(_members(site, path) if path in directories else [path])
-    once = _read_each(site, dict.fromkeys(paths))
+    once = _read_each(site, dict.fromkeys(paths), known or {})
     # oslo.config searches the directories first, then beside the files from
     # the last to the first (ConfigOpts.find_file).
     beside = [
@@ -701,12 +710,14 @@ def read(
 
 
 def _read_each(
-    site: tree.Tree, paths: Iterable[str]
+    site: tree.Tree,
+    paths: Iterable[str],
+    known: Mapping[str, ini_lines.ParsedFile],
 ) -> dict[str, ini_lines.ParsedFile]:
     found: dict[str, ini_lines.ParsedFile] = {}
     entries = 0
     for path in paths:
-        file = found[path] = ini_lines.read_file(path, site)
+        file = found[path] = known.get(path) or ini_lines.read_file(path, site)
         entries += len(file.settings) + len(file.sections)
         if entries > ini_lines.MAX_ENTRIES:
             raise exceptions.ConfigFileError(f'{path}: {ini_lines.TOO_MANY}')

@@ -34,6 +34,12 @@ class Case(testtools.TestCase):
         self.conf = self.write('manila.conf', '[DEFAULT]\n')
         # No file of this machine is a part of a test.
         self.useFixture(fixtures.EnvironmentVariable('HOME', self.path))
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'manila_precheck.evidence.host.service_processes.look',
+                lambda site: (),
+            )
+        )
         for name in list(os.environ):
             if name.startswith('OS_MANILA_PRECHECK'):
                 self.useFixture(fixtures.EnvironmentVariable(name))
@@ -159,7 +165,8 @@ class CouldNotRunTest(Case):
         os.remove(self.conf)
         self.useFixture(
             fixtures.MonkeyPatch(
-                'oslo_config.cfg.find_config_files', lambda *args, **kwargs: []
+                'manila_precheck.evidence.config.service_files.defaults',
+                lambda *args, **kwargs: ([], []),
             )
         )
         self.assert_refused(

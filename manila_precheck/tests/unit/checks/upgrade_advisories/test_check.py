@@ -12,6 +12,7 @@
 
 """Each advisory fires where it should, and nowhere else."""
 
+import os
 from typing import NamedTuple
 
 import ddt
@@ -287,7 +288,10 @@ FILES = {
 }
 
 VHOST = 'root/etc/apache2/sites-enabled/manila.conf'
-PROCESS = {'root/proc/4711/cmdline': 'python3\0/usr/bin/manila-api\0'}
+PROCESS = {
+    'root/proc/4711/cmdline': 'python3\0/usr/bin/manila-api\0'
+    '--config-file=@HERE@/manila.conf\0'
+}
 
 ADVISORIES = {one.id: one for one in advisories.load()}
 
@@ -537,13 +541,17 @@ class ServedByTest(testtools.TestCase):
         self.site = self.useFixture(
             testing.Site(
                 API,
-                dict(files),
                 source=source,
                 target=target,
                 stage=stage,
                 check_options=options,
             )
         )
+        for name, text in dict(files).items():
+            path = self.site.file(name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, 'w') as stream:
+                stream.write(text.replace('@HERE@', self.site.path))
         return {
             one.aspect: one
             for one in self.site.run(CHECK).findings
@@ -561,6 +569,18 @@ class ServedByTest(testtools.TestCase):
             (*one.remediation, *more),
             one.references,
         )
+
+    def test_the_api_of_another_cloud_was_taken_for_ours(self):
+        for words in (
+            '/usr/bin/manila-api',
+            '/usr/bin/manila-api --config-file=/srv/other.conf',
+        ):
+            found = self.found(
+                {'root/proc/4711/cmdline': words.replace(' ', '\0')}
+            )
+            self.assertEqual(
+                model.Severity.WARNING, found['wsgi-script-removed'].severity
+            )
 
     def test_stopped_no_process_can_tell(self):
         self.assertEqual(

@@ -1,0 +1,341 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Which configuration files each service of manila reads, and in what order.
+
+oslo.config gives each program files of its own: manila.conf and PROG.conf,
+each from the first directory that has it, then manila.conf.d and PROG.conf.d
+in the same way. --config-file on a command line takes the place of the files,
+--config-dir that of the directories, and what is named is read last
+(oslo.config 8.8 and 10.7 cfg.py, find_config_files, find_config_dirs,
+_parse_config_files). So a service of RDO, which has two files on its command
+line, reads manila.conf.d before them.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+import functools
+import os
+import posixpath
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import exceptions
+from manila_precheck.evidence.files import tree
+from manila_precheck.evidence.host import commands
+from manila_precheck.evidence.host import service_processes
+
+How = service_processes.How
+
+PROJECT = 'manila'
+
+#: Every program that reads the configuration, the one of "db sync" last.
+PROGRAMS = (*commands.SERVICES, commands.MANAGE)
+
+# Of these the values win where the files of all are read as one.
+_FIRST = (commands.SHARE, *PROGRAMS)
+
+
+class ServiceFiles(NamedTuple):
+    """The files of one service."""
+
+    service: str
+    """The name of its program."""
+
+    locations: tuple[str, ...]
+    """Files and directories, in the order of reading."""
+
+    how: How
+    """How it is known."""
+
+    pid: Optional[int] = None
+    """The process that says it."""
+
+    file: Optional[str] = None
+    """The file that says it: a unit, the configuration of a web server."""
+
+    line: Optional[int] = None
+    """The line in it, counted from 1."""
+
+    missing: tuple[str, ...] = ()
+    """What its command line names and is not there."""
+
+    prog: str = ''
+    """What oslo.config takes for the name of the program."""
+
+
+def defaults(
+    prog: str,
+    exists: Callable[[str], bool],
+    home: str,
+    environment: Mapping[str, str] = os.environ,
+) -> tuple[list[str], list[str]]:
+    """Return the files and the directories that oslo.config finds.
+
+    :param prog: the name of the program.
+    :param exists: says whether a path is there.
+    :param home: the home directory of the account that runs it.
+    :param environment: of the program.
+    """
+    home = posixpath.normpath(home)
+    directories = [
+        posixpath.join(home, f'.{PROJECT}'),
+        home,
+        f'/etc/{PROJECT}',
+        '/etc',
+        *(
+            posixpath.join(environment[name], 'etc', PROJECT)
+            for name in ('SNAP_COMMON', 'SNAP')
+            if environment.get(name)
+        ),
+    ]
+
+    def first(name: str) -> list[str]:
+        paths = (posixpath.join(d, name) for d in directories)
+        return [path for path in paths if exists(path)][:1]
+
+    if prog.endswith('.py'):
+        prog = prog[:-3]
+    names = (PROJECT, prog)
+    return (
+        [path for name in names for path in first(f'{name}.conf')],
+        [path for name in names for path in first(f'{name}.conf.d')],
+    )
+
+
+class Machine:
+    """What a machine says of the files of its services.
+
+    :param site: the file system of the machine.
+    :param environment: what snaps are found by.
+    """
+
+    def __init__(
+        self,
+        site: tree.Tree = tree.HOST,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._site = site
+        self._environment = environment
+
+    @functools.cached_property
+    def started(self) -> tuple[service_processes.Started, ...]:
+        """What starts services, what is surest first."""
+        return service_processes.look(self._site)
+
+    def of_started(self, one: service_processes.Started) -> ServiceFiles:
+        """Return what a service reads that is started so."""
+        told = commands.locations(one.command.arguments)
+        files, directories = self._defaults(one)
+        paths = [
+            *([] if told.files else files),
+            *([] if told.directories else directories),
+        ]
+        missing = []
+        for path in told.given:
+            here = self._here(one, path)
+            if here is not None and self._site.exists(here):
+                paths.append(here)
+            else:
+                missing.append(path if here is None else here)
+        return ServiceFiles(
+            one.command.service,
+            tuple(dict.fromkeys(paths)),
+            one.how,
+            one.pid,
+            one.file,
+            one.line,
+            tuple(missing),
+            one.command.prog,
+        )
+
+    def of_program(self, prog: str) -> ServiceFiles:
+        """Return what a program reads of which nothing is known."""
+        files, directories = defaults(
+            prog, self._site.exists, self._home(None), self._environment
+        )
+        return ServiceFiles(
+            prog, (*files, *directories), How.DEFAULT, prog=prog
+        )
+
+    def _home(self, known: Optional[str]) -> str:
+        """Return a home directory; that of this run where none is known."""
+        return known or self._site.expanduser('~')
+
+    def _here(
+        self, one: service_processes.Started, path: str
+    ) -> Optional[str]:
+        """Return where a file of a service lies here.
+
+        :returns: None of one that only the image of a container has.
+        """
+        if path.startswith('~/') and one.home:
+            path = posixpath.join(one.home, path[2:])
+        path = posixpath.normpath(posixpath.join(one.directory, path))
+        if one.container is not None:
+            return one.container.on_host(path)
+        return path
+
+    def _defaults(
+        self, one: service_processes.Started
+    ) -> tuple[list[str], list[str]]:
+        def exists(path: str) -> bool:
+            here = self._here(one, path)
+            return here is not None and self._site.exists(here)
+
+        files, directories = defaults(
+            one.command.prog, exists, self._home(one.home), self._environment
+        )
+        return (
+            [str(self._here(one, path)) for path in files],
+            [str(self._here(one, path)) for path in directories],
+        )
+
+    def shares(self, one: ServiceFiles, locations: Iterable[str]) -> bool:
+        """Say whether a service reads any of some files and directories."""
+        return bool(self._paths([one]) & set(map(self._real, locations)))
+
+    def _paths(self, services: Iterable[ServiceFiles]) -> set[str]:
+        return {
+            self._real(path)
+            for one in services
+            for path in (*one.locations, *one.missing)
+        }
+
+    def _real(self, path: str) -> str:
+        return self._site.realpath(self._site.expanduser(path))
+
+    def _clouds(
+        self, services: Iterable[ServiceFiles]
+    ) -> list[list[ServiceFiles]]:
+        """Divide services into those that have a file in common."""
+        clouds: list[list[ServiceFiles]] = []
+        for one in services:
+            paths = self._paths([one])
+            mine = [cloud for cloud in clouds if self._paths(cloud) & paths]
+            for cloud in mine:
+                clouds.remove(cloud)
+            joined = [other for cloud in mine for other in cloud]
+            if one.locations:
+                clouds.append([*joined, one])
+        return sorted(clouds, key=lambda cloud: cloud[0].locations)
+
+    # -- the services of one configuration -----------------------------------
+
+    def find(self) -> tuple[ServiceFiles, ...]:
+        """Return what each service of this machine reads.
+
+        A process that reads other files than the units, containers and
+        default files of the machine is another cloud's. Without these, the
+        processes tell, when they are of one cloud.
+
+        :returns: by the order of PROGRAMS; several of one service that runs
+            more than once, with different files.
+        :raises ConfigFileError: when processes of several clouds run, and
+            nothing says which is meant.
+        """
+        found = [self.of_started(one) for one in self.started]
+        known = [one for one in found if one.how is not How.PROCESS]
+        ours = self._ours(found, known)
+        services: list[ServiceFiles] = []
+        for program in commands.SERVICES:
+            services += self._of_service(program, ours)
+        services.append(self._of_manage(services))
+        return tuple(services)
+
+    def _ours(
+        self, found: Sequence[ServiceFiles], known: Sequence[ServiceFiles]
+    ) -> list[ServiceFiles]:
+        """Return what belongs to the one configuration of this machine."""
+        running = [one for one in found if one.how is How.PROCESS]
+        anchors = self._paths(
+            [one for one in known if one.how is not How.WEB_SERVER]
+        )
+        for program in PROGRAMS:
+            anchors |= self._paths([self.of_program(program)])
+        if anchors:
+            return [
+                one
+                for one in found
+                if one.how is not How.PROCESS or self._paths([one]) & anchors
+            ]
+        clouds = self._clouds(running)
+        if len(clouds) > 1:
+            raise exceptions.ConfigFileError(
+                'manila services of several configurations run here: '
+                + '; '.join(', '.join(cloud[0].locations) for cloud in clouds)
+                + '; pass --config-file FILE or --config-dir DIR'
+            )
+        return [*(clouds[0] if clouds else ()), *known]
+
+    def _of_service(
+        self, program: str, ours: Sequence[ServiceFiles]
+    ) -> list[ServiceFiles]:
+        mine = [one for one in ours if one.service == program]
+        if not mine:
+            return [self.of_program(program)]
+        best = [one for one in mine if one.how is mine[0].how]
+        return list({one.locations: one for one in reversed(best)}.values())[
+            ::-1
+        ]
+
+    def _of_manage(self, services: Sequence[ServiceFiles]) -> ServiceFiles:
+        """Return what "manila-manage db sync" reads.
+
+        In a container it is run in that of the API.
+        """
+        for one in self.started:
+            if (
+                one.container is not None
+                and one.command.service == commands.API
+                and any(found.file == one.file for found in services)
+            ):
+                command = commands.Command(
+                    commands.MANAGE, commands.Kind.PROGRAM, commands.MANAGE
+                )
+                return self.of_started(one._replace(command=command))
+        return self.of_program(commands.MANAGE)
+
+
+def given(locations: Iterable[str]) -> tuple[ServiceFiles, ...]:
+    """Return the services where one list of files stands for all."""
+    files = tuple(locations)
+    return tuple(
+        ServiceFiles(program, files, How.GIVEN, prog=program)
+        for program in PROGRAMS
+    )
+
+
+def merged(services: Iterable[ServiceFiles]) -> tuple[str, ...]:
+    """Return the files of all services, each once, in an order of reading.
+
+    Of one service they stand in its own order as far as others permit; those
+    of manila-share are the last, so that it decides where they differ.
+    """
+    found: list[str] = []
+    ordered = sorted(services, key=lambda one: _FIRST.index(one.service))
+    for one in ordered:
+        place = 0
+        for path in one.locations:
+            if path in found:
+                place = found.index(path) + 1
+            else:
+                found.insert(place, path)
+                place += 1
+    return tuple(found)
+
+
+def agree(services: Iterable[ServiceFiles]) -> bool:
+    """Say whether all of them read the same files in the same order."""
+    return len({one.locations for one in services}) < 2

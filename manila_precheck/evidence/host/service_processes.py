@@ -1,0 +1,243 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What starts manila's services on a machine: processes, units, containers.
+
+A process is believed only when it runs as an account that decides anyway what
+the services read: root, the one that runs this, manila's own, another one of
+the system, or the owner of manila.conf. Any other user of the machine may
+call a program manila-share.
+"""
+
+from collections.abc import Iterator
+import enum
+import os
+import pwd
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck.evidence.files import tree
+from manila_precheck.evidence.host import commands
+from manila_precheck.evidence.host import containers
+from manila_precheck.evidence.host import machine_files
+from manila_precheck.evidence.host import processes
+from manila_precheck.evidence.host import units
+from manila_precheck.evidence.host import web_servers
+
+
+class How(str, enum.Enum):
+    """How it is known which files a service reads."""
+
+    PROCESS = 'process'
+    """A process has the command line."""
+
+    CONTAINER = 'container'
+    """The config.json of kolla's container has it."""
+
+    UNIT = 'unit'
+    """A unit that starts with the machine has it."""
+
+    WEB_SERVER = 'web server'
+    """A file of uWSGI or Apache has it."""
+
+    INSTALLED = 'installed unit'
+    """A unit has it that something else than systemd starts, if anything."""
+
+    DEFAULT = 'default'
+    """Nothing says so: oslo.config looks for files by the program's name."""
+
+    GIVEN = 'given'
+    """--config-file or --config-dir of this run."""
+
+
+class Started(NamedTuple):
+    """What starts, or may start, a service."""
+
+    command: commands.Command
+    how: How
+    pid: Optional[int] = None
+    file: Optional[str] = None
+    line: Optional[int] = None
+    """In the file, counted from 1."""
+
+    directory: str = '/'
+    """Where it runs: relative paths are below it."""
+
+    home: Optional[str] = None
+    """The home directory of its account; None when it is not known."""
+
+    container: Optional[containers.Container] = None
+    """What holds its files."""
+
+
+# The accounts below are those of the system (login.defs, SYS_UID_MAX).
+_FIRST_PERSON = 1000
+_ACCOUNT = 'manila'
+
+_LEAST_LIKELY = (
+    How.PROCESS,
+    How.CONTAINER,
+    How.UNIT,
+    How.WEB_SERVER,
+    How.INSTALLED,
+)
+
+
+def look(site: tree.Tree = tree.HOST) -> tuple[Started, ...]:
+    """Return all that starts a service, what is surest first.
+
+    :param site: the file system of the machine.
+    """
+    contained = tuple(containers.of_kolla(site))
+    found = [
+        *_running(site, contained),
+        *(
+            Started(
+                one.command,
+                How.CONTAINER,
+                file=one.file,
+                line=one.line,
+                container=one,
+            )
+            for one in contained
+        ),
+        *_units(site),
+        *(
+            Started(one.command, How.WEB_SERVER, file=one.file, line=one.line)
+            for one in web_servers.loaded(site)
+        ),
+    ]
+    return tuple(sorted(found, key=lambda one: _LEAST_LIKELY.index(one.how)))
+
+
+def _running(
+    site: tree.Tree, contained: tuple[containers.Container, ...]
+) -> Iterator[Started]:
+    """Yield the processes, those with the same command line once."""
+    accounts = _Accounts(site)
+    done = set()
+    for one in processes.running(site):
+        command = commands.of_words(one.words, site)
+        if command is None:
+            continue
+        container = None
+        if one.contained:
+            container = next(
+                (c for c in contained if c.command.service == command.service),
+                None,
+            )
+            if container is None:
+                # What it reads lies in an image.
+                continue
+        elif not accounts.believed(one.uid):
+            continue
+        command = _with_files(command, site, one.directory or '/')
+        key = (command, one.directory, container)
+        if key in done:
+            # Of one service, which has several.
+            continue
+        done.add(key)
+        yield Started(
+            command,
+            How.PROCESS,
+            pid=one.pid,
+            directory=one.directory or '/',
+            home=processes.environment(site, one.pid).get('HOME')
+            or accounts.home(one.uid),
+            container=container,
+        )
+
+
+def _units(site: tree.Tree) -> Iterator[Started]:
+    accounts = _Accounts(site)
+    for one in units.commands(site, '*manila*.service'):
+        command = commands.of_words(one.words, site, wrapped=True)
+        if command is None:
+            continue
+        directory = one.directory.lstrip('-') or '/'
+        yield Started(
+            _with_files(command, site, directory),
+            How.UNIT if one.enabled else How.INSTALLED,
+            file=one.file,
+            line=one.line,
+            directory=directory,
+            home=accounts.home_of(one.user) if one.user else None,
+        )
+
+
+def _with_files(
+    command: commands.Command, site: tree.Tree, directory: str
+) -> commands.Command:
+    """Return a command with what the files that it names say of it."""
+    for name in command.files:
+        path = os.path.join(directory, name)
+        arguments = web_servers.uwsgi_arguments(site, path)
+        if arguments and not command.arguments:
+            command = command._replace(arguments=arguments)
+    return command
+
+
+class _Accounts:
+    """The accounts of a machine."""
+
+    def __init__(self, site: tree.Tree) -> None:
+        self._site = site
+        self._known: dict[str, tuple[int, str]] = {}
+        if not site.is_host:
+            passwd = machine_files.text(site, '/etc/passwd') or ''
+            for line in passwd.splitlines():
+                parts = line.split(':')
+                if len(parts) > 5 and parts[2].isdigit():
+                    self._known[parts[0]] = (int(parts[2]), parts[5])
+        self._trusted = {0, os.geteuid()}
+        for path in ('/etc/manila/manila.conf', '/etc/manila'):
+            try:
+                owner = site.status(path).uid
+            except OSError:
+                continue
+            if owner is not None:
+                self._trusted.add(owner)
+        found = self._find(_ACCOUNT)
+        if found is not None:
+            self._trusted.add(found[0])
+
+    def _find(self, name: str) -> Optional[tuple[int, str]]:
+        if not self._site.is_host:
+            return self._known.get(name)
+        try:
+            found = pwd.getpwnam(name)
+        except KeyError:
+            return None
+        return found.pw_uid, found.pw_dir
+
+    def believed(self, uid: Optional[int]) -> bool:
+        """Say whether a process of an account is one of the services."""
+        return uid is None or uid < _FIRST_PERSON or uid in self._trusted
+
+    def home_of(self, name: str) -> Optional[str]:
+        """Return the home directory of an account; None: unknown."""
+        found = self._find(name)
+        return None if found is None else found[1]
+
+    def home(self, uid: Optional[int]) -> Optional[str]:
+        """Return the home directory of a number; None: unknown."""
+        if not self._site.is_host:
+            for number, home in self._known.values():
+                if number == uid:
+                    return home
+            return None
+        if uid is None:
+            return None
+        try:
+            return pwd.getpwuid(uid).pw_dir
+        except KeyError:
+            return None

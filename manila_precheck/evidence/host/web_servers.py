@@ -1,0 +1,105 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the files of uWSGI and Apache load of manila, and with what."""
+
+from collections.abc import Iterator
+import os
+from typing import NamedTuple
+
+from manila_precheck.evidence.files import tree
+from manila_precheck.evidence.host import commands
+from manila_precheck.evidence.host import machine_files
+
+# Where Debian, RHEL, SUSE, kolla, openstack-ansible and devstack put them.
+_UWSGI = (
+    '/etc/manila/*uwsgi*',
+    '/etc/uwsgi/*.ini',
+    '/etc/uwsgi/*/*.ini',
+)
+_APACHE = (
+    '/etc/apache2/*-enabled/*.conf',
+    '/etc/apache2/conf.d/*.conf',
+    '/etc/apache2/vhosts.d/*.conf',
+    '/etc/httpd/conf.d/*.conf',
+    '/etc/httpd/conf/httpd.conf',
+)
+
+
+class Loaded(NamedTuple):
+    """A line that loads manila-api."""
+
+    command: commands.Command
+    file: str
+    line: int
+    """Counted from 1."""
+
+
+def loaded(site: tree.Tree) -> Iterator[Loaded]:
+    """Yield every line that loads manila-api, by file.
+
+    :param site: the file system of the machine.
+    """
+    for pattern in _APACHE:
+        for path in site.glob(pattern):
+            yield from _of_file(site, path, 'mod_wsgi')
+    for pattern in _UWSGI:
+        for path in site.glob(pattern):
+            yield from _of_file(site, path, 'uwsgi')
+
+
+def _of_file(site: tree.Tree, path: str, prog: str) -> Iterator[Loaded]:
+    arguments: tuple[str, ...] = ()
+    if prog == 'uwsgi':
+        arguments = uwsgi_arguments(site, path)
+    content = machine_files.text(site, path) or ''
+    for number, line in enumerate(content.splitlines(), start=1):
+        told = line.partition('#')[0].partition(';')[0]
+        name = told.partition('=')[0].strip()
+        if prog == 'uwsgi' and name in ('pyargv', 'env', 'ini'):
+            continue
+        kind = commands.of_line(told, site)
+        if kind is not None:
+            yield Loaded(
+                commands.Command(commands.API, kind, prog, arguments),
+                site.shown(path),
+                number,
+            )
+
+
+def uwsgi_arguments(site: tree.Tree, path: str) -> tuple[str, ...]:
+    """Return the words that a file of uWSGI puts in sys.argv.
+
+    uWSGI takes them apart at blanks, and knows no quotes.
+    """
+    found: tuple[str, ...] = ()
+    for line in (machine_files.text(site, path) or '').splitlines():
+        name, equals, value = line.partition('=')
+        if not equals:
+            # YAML.
+            name, equals, value = line.partition(':')
+        if name.strip().lstrip('-').strip() == 'pyargv':
+            found = tuple(_placed(value.strip(), path).split())
+    return found
+
+
+def _placed(text: str, path: str) -> str:
+    """Replace what uWSGI has for the path of the file itself."""
+    base = os.path.basename(path)
+    for mark, value in (
+        ('%p', path),
+        ('%d', os.path.dirname(path) + '/'),
+        ('%s', base),
+        ('%n', base.rpartition('.')[0] or base),
+    ):
+        text = text.replace(mark, value)
+    return text
