@@ -14,9 +14,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from manila_precheck import exceptions
 from manila_precheck import model
-from manila_precheck.catalog import steps
 from manila_precheck.checks.pending_migrations import hazards
 from manila_precheck.checks.pending_migrations import owners
 from manila_precheck.checks.pending_migrations import rewrites
@@ -27,6 +25,7 @@ from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.evidence.database import connection
 from manila_precheck.evidence.database import database_url
+from manila_precheck.evidence.database import pending as migrations
 
 if TYPE_CHECKING:
     from oslo_config import cfg
@@ -117,7 +116,9 @@ class PendingMigrations(check.Check):
         if db.state is connection.State.EMPTY and mariadb:
             yield stops.first_install()
             return
-        pending = _pending(ctx, ctx.database, mariadb)
+        pending = migrations.pending(
+            ctx.catalog, ctx.upgrade.target, ctx.database, mariadb
+        )
         yield from _unknown(ctx, pending)
         yield from stops.Stops(ctx, pending).findings(mariadb)
         read = rows.RowHazards(ctx, pending)
@@ -157,38 +158,3 @@ def _unknown(
                 data={'file': one.file},
                 aspect='unknown',
             )
-
-
-def _pending(
-    ctx: context.Context, db: connection.Database, mariadb: bool
-) -> hazards.Steps:
-    """Return the steps of the revisions that are to run, in order.
-
-    :param mariadb: whether the URL of manila names that dialect, for which
-        fbdfabcba377 does nothing (manila 16.3.0 db/migrations/alembic/
-        versions/fbdfabcba377_change_datetime_precision.py).
-    :raises SourceNotApplicable: when that cannot be told.
-    """
-    target = ctx.upgrade.target
-    chain = ctx.catalog.chain(target)
-    if db.revision not in chain:
-        raise exceptions.SourceNotApplicable(
-            'no migration path leads from the revision of the database to '
-            f'{target}: see schema-revision'
-        )
-    known = ctx.catalog.steps(target)
-    place = chain.index(db.revision) + 1
-    if place < chain.index(steps.FIRST):
-        raise exceptions.SourceNotApplicable(
-            f'the effect of the migrations up to {ctx.catalog.releases[0]} '
-            'is not known: see schema-revision'
-        )
-    return {
-        name: [
-            step
-            for step in known.get(name, ())
-            if step.on(db.dialect)
-            and not (mariadb and step.do is steps.Do.MODIFY_COLUMN)
-        ]
-        for name in chain[place:]
-    }
