@@ -51,6 +51,7 @@ BUILTIN = {
             'backends-in-use',
             'config-options',
             'database-backup',
+            'database-sessions',
             'in-flight-operations',
             'installed-packages',
             'live-services',

@@ -78,6 +78,9 @@ _IDS_LENGTH = 1_000_000
 #: By how much the memory of the process may grow with one answer.
 ANSWER_BYTES = 512 * 2**20
 
+#: What a session of this program calls itself, where a server has a name.
+PROGRAM = 'manila-precheck'
+
 #: A sound database has one row in alembic_version; what is looked at of more.
 _MAX_REVISIONS = 100
 
@@ -357,6 +360,7 @@ class Database:
         connection.autocommit = True
         orders = (
             'SET default_transaction_read_only = on; '  # noqa: S608
+            f"SET application_name = '{PROGRAM}'; "
             "SET datestyle = 'ISO'; "
             "SET default_transaction_isolation = 'read committed'; "
             f'SET statement_timeout = {self._timeout_seconds * 1000:d}; '
@@ -468,6 +472,22 @@ class Database:
                 number = int(_dbapi(connection).thread_id())
                 with self._engine.connect() as other:
                     other.exec_driver_sql(f'KILL QUERY {number:d}')
+
+    @property
+    def sessions(self) -> frozenset[int]:
+        """The numbers that the server gave to the sessions of this run."""
+        with self._lock:
+            open_ = [*self._idle, *self._busy]
+        found = set()
+        for connection in open_:
+            # Another error: it ended by itself.
+            with contextlib.suppress(*self._errors):
+                driver = _dbapi(connection)
+                if self.dialect == 'mysql':
+                    found.add(int(driver.thread_id()))
+                elif self.dialect == 'postgresql':
+                    found.add(int(driver.info.backend_pid))
+        return frozenset(found)
 
     def _cut(self, connection: 'sa_engine.Connection') -> None:
         """Have the driver get no more of an answer."""

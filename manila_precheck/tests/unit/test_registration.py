@@ -59,6 +59,7 @@ _STAGES = {
     'config-options': {_PLAN, _STOPPED},
     # A backup that is made while the services run lacks what they write.
     'database-backup': {_STOPPED},
+    'database-sessions': {_PLAN, _STOPPED},
     'in-flight-operations': {_PLAN, _STOPPED},
     'installed-packages': {_PLAN, _STOPPED},
     'live-services': {_PLAN, _STOPPED, _UPGRADED},

@@ -1,0 +1,114 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Which locks the pending migrations take, and what stands in their way.
+
+MariaDB 10.11.19: ALTER TABLE waits for every transaction that has read or
+written the table; a foreign key waits for none on the table that it refers
+to. PostgreSQL 15.20: ALTER TABLE likewise; a foreign key waits for who writes
+the table that it refers to, and to drop one also for who reads it. MySQL 8.0
+locks that table as well (its manual, 8.11.4).
+"""
+
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck.catalog import steps
+from manila_precheck.checks.database_sessions import sql
+from manila_precheck.evidence.database import connection
+from manila_precheck.evidence.database import pending as migrations
+from manila_precheck.evidence.database import schema as schema_source
+
+Do = steps.Do
+
+# What lets ShareRowExclusiveLock through.
+_READING = frozenset({'AccessShareLock', 'RowShareLock'})
+
+_ALTERING = (
+    Do.ADD_COLUMN,
+    Do.DROP_COLUMN,
+    Do.MODIFY_COLUMN,
+    Do.DROP_FOREIGN_KEY,
+)
+
+
+class Need(NamedTuple):
+    """A lock that a migration takes."""
+
+    revision: str
+    table: str
+
+    readers_pass: bool = False
+    """Whether it waits only for who writes the table."""
+
+    def waits_for(self, lock: sql.Lock) -> bool:
+        """Say whether it waits for what somebody holds."""
+        if not lock.table:
+            return True
+        if lock.table != self.table:
+            return False
+        return not (self.readers_pass and lock.mode in _READING)
+
+
+class Needs:
+    """The locks of all pending migrations, in order."""
+
+    def __init__(
+        self,
+        pending: migrations.Steps,
+        db: connection.Database,
+        schema: schema_source.Schema,
+    ) -> None:
+        self._mariadb = (
+            db.dialect == 'mysql' and 'mariadb' in db.server_version.lower()
+        )
+        self._postgresql = db.dialect == 'postgresql'
+        self.needs = [
+            need
+            for revision, some in pending.items()
+            for step in some
+            for need in self._of_step(revision, step, schema)
+            if db.has_table(need.table)
+        ]
+
+    @property
+    def tables(self) -> list[str]:
+        """The tables, sorted."""
+        return sorted({need.table for need in self.needs})
+
+    def _of_step(
+        self, revision: str, step: steps.Step, schema: schema_source.Schema
+    ) -> list[Need]:
+        found = []
+        if step.do in _ALTERING:
+            found.append(Need(revision, step.table))
+        if step.do is Do.ADD_FOREIGN_KEY:
+            found.append(Need(revision, step.table, self._postgresql))
+            if step.parent and not self._mariadb:
+                found.append(Need(revision, step.parent, self._postgresql))
+        if step.do is Do.DROP_COLUMN and self._postgresql:
+            found += [
+                Need(revision, key.parent)
+                for key in schema.foreign_keys
+                if key.table == step.table and step.column in key.columns
+            ]
+        return found
+
+    def first(self, locks: frozenset[sql.Lock]) -> Optional[Need]:
+        """Return the first that waits for one of some locks."""
+        return next(
+            (
+                need
+                for need in self.needs
+                if any(need.waits_for(lock) for lock in locks)
+            ),
+            None,
+        )

@@ -1,0 +1,24 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+from manila_precheck import model
+from manila_precheck.tests import databases
+
+CHECK = 'database-sessions'
+
+
+class DatabaseSessionsSQLiteTest(databases.SQLiteTest):
+    def test_there_are_none(self):
+        result = self.run_check(CHECK, self.database('2025.1'))
+        self.assertEqual(
+            (model.Outcome.NOT_APPLICABLE, 'SQLite has no sessions', ()),
+            (result.outcome, result.reason, result.findings),
+        )
