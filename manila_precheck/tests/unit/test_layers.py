@@ -31,7 +31,7 @@ _ROOT = pathlib.Path(manila_precheck.__file__).parent
 # Within a layer the columns do not know each other; within a column it goes
 # to a later name. A name is a module or a package of modules.
 _LAYERS = (
-    (('sphinxext', 'cmd'), ('testing',), ('check',)),
+    (('__main__', 'sphinxext', 'cmd'), ('testing',), ('check',)),
     (('upgradecheck', 'opts'),),
     (('merge',),),
     (('reporters',), ('checks',)),

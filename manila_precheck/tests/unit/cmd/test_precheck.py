@@ -467,6 +467,16 @@ class ImportTest(testtools.TestCase):
         )
 
 
+class ModuleTest(testtools.TestCase):
+    def test_it_is_the_command(self):
+        words = [sys.executable, '-I', '-m', 'manila_precheck', '--version']
+        done = subprocess.run(words, capture_output=True, text=True)
+        self.assertEqual((0, ''), (done.returncode, done.stderr))
+        self.assertThat(
+            done.stdout, testtools.matchers.StartsWith('manila-precheck ')
+        )
+
+
 class StreamsTest(Case):
     """The command in a process of its own, with a shell's redirections."""
 
