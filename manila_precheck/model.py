@@ -364,6 +364,31 @@ class FileRead(NamedTuple):
     'target catalog'; '' in a report of an earlier version."""
 
 
+class ServiceRead(NamedTuple):
+    """The configuration files of one service."""
+
+    service: str
+    """The name of its program: 'manila-share'."""
+
+    locations: tuple[str, ...]
+    """Files and directories, in the order in which it reads them."""
+
+    how: str
+    """How it is known: 'process', 'container' (config.json of kolla), 'unit'
+    (one that starts with the machine), 'web server' (a file of uWSGI or
+    Apache), 'installed unit', 'default' (by the name of the program) or
+    'given' (--config-file, --config-dir)."""
+
+    pid: Optional[int] = None
+    """The process; None in a reproducible report."""
+
+    file: Optional[str] = None
+    """The file that says it; None when none does."""
+
+    line: Optional[int] = None
+    """The line in it, counted from 1."""
+
+
 class SettingRead(NamedTuple):
     """An option that the configuration sets, and its effective value."""
 
@@ -495,6 +520,10 @@ class Report(NamedTuple):
 
     target_facts: Optional[Facts] = None
     """Where those about the target come from, likewise."""
+
+    services: tuple[ServiceRead, ...] = ()
+    """Which files each service reads, by the order of the services; empty in
+    a report of several hosts, and in one of an earlier version."""
 
     @property
     def whole(self) -> bool:

@@ -204,6 +204,18 @@ def _read_report(held: Mapping[str, Any]) -> model.Report:
         sampled=held.get('sampled') is True,
         source_facts=_optional(held.get('source_facts'), _facts),
         target_facts=_optional(held.get('target_facts'), _facts),
+        services=tuple(_service(one) for one in held.get('services', ())),
+    )
+
+
+def _service(held: Mapping[str, Any]) -> model.ServiceRead:
+    return model.ServiceRead(
+        _text(held['service']),
+        tuple(_text(path) for path in held['locations']),
+        _text(held['how']),
+        _optional(held.get('pid'), _line),
+        _optional(held.get('file'), _text),
+        _optional(held.get('line'), _line),
     )
 
 

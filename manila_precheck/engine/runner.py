@@ -645,6 +645,17 @@ def report(
         files=tuple(
             file._replace(path=redactor(file.path)) for file in ctx.files
         ),
+        services=tuple(
+            model.ServiceRead(
+                one.service,
+                tuple(map(redactor, one.locations)),
+                one.how.value,
+                None if reproducible else one.pid,
+                one.file and redactor(one.file),
+                one.line,
+            )
+            for one in ctx.services
+        ),
         database=ctx.database_read,
         checks=tuple(
             result._replace(seconds=0.0) if reproducible else result

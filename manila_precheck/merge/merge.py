@@ -90,7 +90,8 @@ def merge(
     :param fail_on: as ``--fail-on``.
     :param max_age_hours: how old a report may be; 0 for any age.
     :param checks: the ids that each report has to have a result of.
-    :returns: a report without files and settings: they are the hosts' own.
+    :returns: a report without files, services and settings: they are the
+            hosts' own.
         It is as old as the oldest one.
     """
     names = sorted(reports)
@@ -131,6 +132,7 @@ def merge(
     dates = [report.created for report in reports.values()]
     return reports[_typical(reports)]._replace(
         files=(),
+        services=(),
         settings=(),
         host='',
         fail_on=fail_on,

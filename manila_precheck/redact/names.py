@@ -130,6 +130,13 @@ class Names:
             files=tuple(
                 file._replace(path=change(file.path)) for file in report.files
             ),
+            services=tuple(
+                one._replace(
+                    locations=tuple(map(change, one.locations)),
+                    file=one.file and change(one.file),
+                )
+                for one in report.services
+            ),
             redacted_names=True,
             host='',
             source_facts=self._facts(report.source_facts),

@@ -78,6 +78,17 @@ def report_dict(report: model.Report) -> dict[str, Any]:
             {'path': file.path, 'sha256': file.sha256, 'kind': file.kind}
             for file in report.files
         ],
+        'services': [
+            {
+                'service': one.service,
+                'locations': list(one.locations),
+                'how': one.how,
+                'pid': one.pid,
+                'file': one.file,
+                'line': one.line,
+            }
+            for one in report.services
+        ],
         'database': database_dict(report),
         'checks': [check_dict(check) for check in report.checks],
         'excluded': list(report.excluded),

@@ -195,6 +195,8 @@ def _provenance(report: model.Report) -> Iterator[str]:
         yield f'- left out: {left_out}'
     for file in report.files:
         yield f'- {_code(file.path)} sha256 {_code(file.sha256)}'
+    for names, paths in words.services(report):
+        yield f'- {_text(names)} read {_text(paths)}'
     yield ''
     yield '</details>'
 

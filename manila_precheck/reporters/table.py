@@ -127,6 +127,13 @@ class _Table:
             paths or ['none was read'],
         ):
             yield f'{label:<12}{path}'
+        for label, (names, paths_of) in zip(
+            itertools.chain(['Services'], itertools.repeat('')),
+            words.services(report),
+        ):
+            yield from plain.wrap(
+                f'{names}: {paths_of}', self._width, f'{label:<12}'
+            )
 
     def _facts(self) -> Iterator[tuple[str, str]]:
         report = self._report

@@ -267,6 +267,40 @@ def database(read: Optional[model.DatabaseRead]) -> str:
     return f'{read.dialect}, revision {read.revision}'
 
 
+_HOW = {
+    'process': 'process {pid}',
+    'container': '{place}',
+    'unit': '{place}',
+    'web server': '{place}',
+    'installed unit': '{place}, not enabled',
+    'default': 'by name',
+}
+
+
+def services(report: model.Report) -> list[tuple[str, str]]:
+    """Return which services read which files, and how that is known.
+
+    :returns: (services, files); none where one list was given for all.
+    """
+    found: dict[tuple[str, ...], dict[str, list[str]]] = {}
+    if all(one.how == 'given' for one in report.services):
+        return []
+    for one in report.services:
+        place = f'{one.file}:{one.line}' if one.line else one.file
+        how = _HOW.get(one.how, one.how).format(pid=one.pid or '', place=place)
+        by_how = found.setdefault(one.locations, {})
+        by_how.setdefault(how.strip(), []).append(one.service)
+    return [
+        (
+            ', '.join(
+                f'{", ".join(names)} ({how})' for how, names in by_how.items()
+            ),
+            ', '.join(locations) or 'no file',
+        )
+        for locations, by_how in found.items()
+    ]
+
+
 def word(check: model.CheckResult) -> str:
     """Return what became of a check, in one word."""
     if check.outcome is _Outcome.FOUND:

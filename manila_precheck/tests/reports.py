@@ -139,6 +139,19 @@ REPORT = model.Report(
             '/etc/manila/manila.conf.d/99-\u5171 \x1b.conf', 'f' * 64
         ),
     ),
+    services=(
+        model.ServiceRead(
+            'manila-api', (_MANILA_CONF,), 'unit', None, '/lib/a.service', 7
+        ),
+        model.ServiceRead('manila-scheduler', (_MANILA_CONF,), 'default'),
+        model.ServiceRead(
+            'manila-share',
+            (_MANILA_CONF, '/etc/manila/manila.conf.d'),
+            'process',
+            4711,
+        ),
+        model.ServiceRead('manila-data', (_MANILA_CONF,), 'default'),
+    ),
     database=model.DatabaseRead('mysql', '0d8c8f6d54a4'),
     checks=(
         model.CheckResult(
