@@ -64,10 +64,63 @@ class _Answered(Exception):
     """A flag asks for a text, and for nothing else."""
 
 
+class _Choices:
+    """The words that an argument takes; any other is an error of ours.
+
+    argparse's own words are in other ones in each Python, and name nothing
+    that may have been meant.
+    """
+
+    def __init__(self, parser: '_Parser', action: argparse.Action) -> None:
+        self._parser = parser
+        self._action = action
+        self._words: Any = action.choices
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._words)
+
+    def __contains__(self, value: object) -> bool:
+        if value in self._words:
+            return True
+        flags = self._action.option_strings
+        if not flags:
+            self._parser.refuse_early_flag(str(value))
+        raise exceptions.UnknownName(
+            str(self._action.metavar or '/'.join(flags)).lower(),
+            str(value),
+            map(str, self),
+            f'known: {", ".join(map(str, self))}; '
+            f'see {self._parser.prog} --help',
+        )
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, as every other of ours."""
 
-    _words: Sequence[str] = ()
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._words: Sequence[str] = ()
+        self._flags: list[str] = []
+        super().__init__(*args, **kwargs)
+
+    def add_argument(self, *args: Any, **kwargs: Any) -> argparse.Action:
+        return self._noted(super().add_argument(*args, **kwargs))
+
+    def group(self, title: str) -> Callable[..., argparse.Action]:
+        """Return what adds an argument to a new group."""
+        group = self.add_argument_group(title)
+        return lambda *args, **kwargs: self._noted(
+            group.add_argument(*args, **kwargs)
+        )
+
+    def choice(self, **kwargs: Any) -> Any:
+        """Hand over to other parsers, as add_subparsers does."""
+        return self._noted(self.add_subparsers(**kwargs))
+
+    def _noted(self, action: argparse.Action) -> argparse.Action:
+        self._flags += action.option_strings
+        if action.choices is not None:
+            action.choices = _Choices(self, action)
+        return action
 
     def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
         words = args[0] if args else kwargs.get('args')
@@ -77,21 +130,6 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise exceptions.UsageError(f'{message}; see {self.prog} --help')
 
-    def _check_value(self, action: argparse.Action, value: Any) -> None:
-        # argparse's own words are in other ones in each Python, and name
-        # nothing that may have been meant.
-        if action.choices is not None and value not in action.choices:
-            if not action.option_strings:
-                self._refuse_early_flag(str(value))
-            kind = str(action.metavar or '/'.join(action.option_strings))
-            raise exceptions.UnknownName(
-                kind.lower(),
-                str(value),
-                map(str, action.choices),
-                f'known: {", ".join(map(str, action.choices))}; '
-                f'see {self.prog} --help',
-            )
-
     def refuse(self, words: Sequence[str]) -> NoReturn:
         """Say that a parser of the command does not know these words.
 
@@ -99,25 +137,23 @@ class _Parser(argparse.ArgumentParser):
         """
         flags = [word for word in words if word.startswith('-')]
         word = (flags or words)[0].partition('=')[0]
-        if word in self._option_string_actions:
+        if word in self._flags:
             raise self._too_early(word)
         raise exceptions.UnknownName(
             'argument',
             word,
-            [name for name in self._option_string_actions if flags],
+            self._flags if flags else (),
             f'see {self.prog} --help',
         )
 
-    def _refuse_early_flag(self, value: str) -> None:
+    def refuse_early_flag(self, value: str) -> None:
         """Look for a flag before a word that is no command, but its value.
 
         :raises UsageError: when there is one.
         """
         for word in self._words[: self._words.index(value)]:
             flag = word.partition('=')[0]
-            if flag.startswith('-') and flag not in (
-                self._option_string_actions
-            ):
+            if flag.startswith('-') and flag not in self._flags:
                 raise self._too_early(flag)
 
     @staticmethod
@@ -151,14 +187,14 @@ class _Location(argparse.Action):
         setattr(namespace, self.dest, noted)
 
 
-def _add_common_flags(parser: argparse.ArgumentParser, dest: str) -> None:
+def _add_common_flags(parser: _Parser, dest: str) -> None:
     """Add what says where the configuration is, and what is logged.
 
     :param dest: the attribute that notes the files and directories.
     """
     parser.set_defaults(**{dest: []})
-    group = parser.add_argument_group('the configuration')
-    group.add_argument(
+    add = parser.group('the configuration')
+    add(
         '--config-file',
         metavar='FILE',
         dest=dest,
@@ -167,7 +203,7 @@ def _add_common_flags(parser: argparse.ArgumentParser, dest: str) -> None:
         help='Read this file. With it or --config-dir, the files in /etc are '
         'not read. May be given several times.',
     )
-    group.add_argument(
+    add(
         '--config-dir',
         metavar='DIR',
         dest=dest,
@@ -199,7 +235,7 @@ class _UpgradeCheckParser(_Parser):
 
             self._has_flags = True
             _add_common_flags(self, 'more_locations')
-            upgrade.add_flags(self)
+            upgrade.add_flags(self.group)
 
     def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
         self._add_flags()
@@ -406,7 +442,7 @@ def _choice(
     parser_class: type[_Parser] = _Parser,
 ) -> Any:
     """Let a parser hand over to those of the words that may follow."""
-    choices: Any = parser.add_subparsers(
+    choices = parser.choice(
         dest=dest, metavar=metavar, parser_class=parser_class
     )
 

@@ -20,6 +20,7 @@ import os
 import socket
 import sys
 from typing import Any
+from typing import Callable
 from typing import NamedTuple
 
 from oslo_config import cfg
@@ -80,14 +81,17 @@ _FLAGS = {
 }
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add a flag for each option that is one of a single run."""
+def add_flags(group: Callable[[str], Callable[..., Any]]) -> None:
+    """Add a flag for each option that is one of a single run.
+
+    :param group: returns what adds a flag to a group of that title.
+    """
     for title, names in _FLAGS.items():
-        group = parser.add_argument_group(title)
+        add = group(title)
         for name in names:
-            _add_flag(group, _OPTIONS[name])
+            _add_flag(add, _OPTIONS[name])
         if 'format' in names:
-            group.add_argument(
+            add(
                 '--json',
                 dest='option_format',
                 action='store_const',
@@ -97,22 +101,18 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
             )
 
 
-def _add_flag(group: argparse._ArgumentGroup, opt: cfg.Opt) -> None:
+def _add_flag(add: Callable[..., Any], opt: cfg.Opt) -> None:
     flag = f'--{opt.dest.replace("_", "-")}'
+    dest = f'option_{opt.dest}'
     if isinstance(opt, cfg.BoolOpt):
-        group.add_argument(
-            flag,
-            dest=f'option_{opt.dest}',
-            action='store_const',
-            const=True,
-            help=_help(opt, False),
-        )
+        text = _help(opt, False)
+        add(flag, dest=dest, action='store_const', const=True, help=text)
         return
     several = isinstance(opt, (cfg.ListOpt, cfg.MultiStrOpt))
     choices = list(getattr(opt.type, 'choices', None) or ()) or None
-    group.add_argument(
+    add(
         flag,
-        dest=f'option_{opt.dest}',
+        dest=dest,
         metavar=None if choices else opt.metavar,
         choices=choices,
         action='append' if several else 'store',
