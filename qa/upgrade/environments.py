@@ -19,7 +19,6 @@ that of the environment which runs this.
 
 import concurrent.futures
 import hashlib
-import importlib.util
 import json
 import os
 import pathlib
@@ -28,6 +27,7 @@ import subprocess
 import sys
 
 from manila_precheck import releases
+from manila_precheck.tests import tool_scripts
 from manila_precheck.tests import venvs
 from qa.upgrade import processes
 
@@ -46,16 +46,6 @@ def _cache():
     return pathlib.Path(base).expanduser() / 'manila-precheck'
 
 
-def _maker():
-    """Return tools/manila_venv.py, which is in no package."""
-    path = ROOT / 'tools' / 'manila_venv.py'
-    spec = importlib.util.spec_from_file_location('manila_venv', path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 class Environments:
     """Where the programs are."""
 
@@ -71,7 +61,7 @@ class Environments:
         :param wanted: the releases.
         """
         self.venvs.mkdir(parents=True, exist_ok=True)
-        maker = _maker()
+        maker = tool_scripts.load('manila_venv')
         work: list[tuple] = [
             (maker.create, release, self.home(release)) for release in wanted
         ]

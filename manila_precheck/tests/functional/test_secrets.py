@@ -19,7 +19,6 @@ the file malformed in that line.
 
 import contextlib
 import datetime
-import importlib.util
 import io
 import json
 import logging
@@ -38,6 +37,7 @@ from manila_precheck import catalog
 from manila_precheck import releases
 from manila_precheck.cmd import precheck
 from manila_precheck.testing import schema
+from manila_precheck.tests import tool_scripts
 from qa.judges import judge_inputs
 
 PAIRS = (
@@ -361,12 +361,7 @@ class Demo(Command):
 
     def rows(self):
         """Make the database of the demo, with secrets in its rows."""
-        spec = importlib.util.spec_from_file_location(
-            'demo_rows', _ROOT / 'tools/demo_rows.py'
-        )
-        assert spec is not None and spec.loader is not None
-        demo_rows = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(demo_rows)
+        demo_rows = tool_scripts.load('demo_rows')
         engine = sqlalchemy.create_engine(f'sqlite:///{self.site}/m.sqlite')
         metadata = schema.create_schema(engine, releases.parse('2025.1'))
         now = datetime.datetime.now(datetime.timezone.utc)

@@ -13,7 +13,6 @@
 """How tools/build_catalog.py merges a release into the history files."""
 
 import datetime
-import importlib.util
 import pathlib
 import sys
 import tempfile
@@ -23,26 +22,15 @@ import fixtures
 from oslo_config import cfg
 import testtools
 
-import manila_precheck
 from manila_precheck import releases
 from manila_precheck.catalog import history
+from manila_precheck.tests import tool_scripts
 
-TOOL = (
-    pathlib.Path(manila_precheck.__file__).resolve().parent.parent
-    / 'tools'
-    / 'build_catalog.py'
-)
 EMPTY = {'format': 2, 'kind': 'options', 'releases': {}, 'entries': {}}
 
 
 def load():
-    if not TOOL.exists():
-        raise testtools.TestCase.skipException('not a checkout: no tools')
-    spec = importlib.util.spec_from_file_location('build_catalog', TOOL)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return tool_scripts.load('build_catalog')
 
 
 def column(name, kind, **facts):

@@ -10,7 +10,6 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-import importlib.util
 import os
 import pathlib
 import subprocess
@@ -20,29 +19,15 @@ from unittest import mock
 import fixtures
 import testtools
 
-import manila_precheck
 from manila_precheck import catalog
 from manila_precheck import releases
-
-_TOOLS = pathlib.Path(manila_precheck.__file__).parents[1] / 'tools'
-
-
-def _load():
-    if not _TOOLS.exists():
-        raise testtools.TestCase.skipException('not a checkout: no tools')
-    spec = importlib.util.spec_from_file_location(
-        'manila_venv', _TOOLS / 'manila_venv.py'
-    )
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from manila_precheck.tests import tool_scripts
 
 
 class Case(testtools.TestCase):
     def setUp(self):
         super().setUp()
-        self.module = _load()
+        self.module = tool_scripts.load('manila_venv')
         self.path = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
 
 

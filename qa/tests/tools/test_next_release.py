@@ -11,7 +11,6 @@
 # under the License.
 """What tools/next_release.py adds to a tree, and how it counts that."""
 
-import importlib.util
 import pathlib
 import subprocess
 import sys
@@ -24,8 +23,7 @@ from manila_precheck import releases
 from manila_precheck.catalog import behaviours
 from manila_precheck.catalog import history
 from manila_precheck.catalog import support
-
-TOOLS = pathlib.Path(__file__).resolve().parents[3] / 'tools'
+from manila_precheck.tests import tool_scripts
 
 _PROGRAM = """
 from manila_precheck import catalog, releases
@@ -38,23 +36,12 @@ print(behaviours.has('purge-by-table', newest))
 """
 
 
-def load():
-    """Load the tool, which is a script and in no package."""
-    spec = importlib.util.spec_from_file_location(
-        'next_release', TOOLS / 'next_release.py'
-    )
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 class NextReleaseTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
         before = list(sys.path)
         self.addCleanup(sys.path.__setitem__, slice(None), before)
-        self.tool = load()
+        self.tool = tool_scripts.load('next_release')
         self.tree = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
 
     def test_the_release_after(self):

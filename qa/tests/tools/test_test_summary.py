@@ -11,28 +11,13 @@
 # under the License.
 
 import contextlib
-import importlib.util
 import io
-import pathlib
 from unittest import mock
 
 import ddt
 import testtools
 
-import manila_precheck
-
-_TOOLS = pathlib.Path(manila_precheck.__file__).parents[1] / 'tools'
-
-
-def _load():
-    spec = importlib.util.spec_from_file_location(
-        'test_summary', _TOOLS / 'test_summary.py'
-    )
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
+from manila_precheck.tests import tool_scripts
 
 _UNIT = 'manila_precheck.tests.unit.test_a.ATest.test_mysql_words'
 _MYSQL = 'manila_precheck.tests.functional.test_a.MySQLTest.test_a'
@@ -43,7 +28,7 @@ _POSTGRESQL = 'manila_precheck.tests.functional.test_a.PostgreSQLTest.test_a'
 class TestSummaryTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
-        self.module = _load()
+        self.module = tool_scripts.load('test_summary')
 
     def _main(self, statuses, *argv, variable='', reason=b'no\nway'):
         outcomes = self.module._Outcomes()
