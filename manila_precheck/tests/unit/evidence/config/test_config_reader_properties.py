@@ -140,6 +140,23 @@ _OPTIONS: list[tuple[Any, ...]] = [
         types.Range(),
         {},
     ),
+    # Defaults that refer to others.
+    (
+        'derived',
+        'two',
+        'string',
+        types.String(),
+        {'default': '${one.text}, $flag, $$ and $other'},
+    ),
+    ('same_port', 'two', 'port', types.Port(), {'default': '$port'}),
+    ('no_port', 'two', 'port', types.Port(), {'default': '${one.gone}'}),
+    (
+        'some',
+        'two',
+        'string',
+        types.String(),
+        {'multi': True, 'default': ['a', '$choice']},
+    ),
 ]
 _GROUPS = ('DEFAULT', 'one', 'two')
 _TYPED = [row for row in _OPTIONS if row[1] == 'two' and not row[4].get('old')]
@@ -184,7 +201,9 @@ def _register(conf):
         if name == 'uri':
             made = types.URI(schemes=['http'])
         if more.pop('multi', False):
-            opt = cfg.MultiOpt(name, item_type=made, deprecated_opts=old)
+            opt = cfg.MultiOpt(
+                name, item_type=made, deprecated_opts=old, **more
+            )
         else:
             opt = cfg.Opt(name, type=made, deprecated_opts=old, **more)
         conf.register_opt(
@@ -248,6 +267,8 @@ class Rule(unittest.TestCase):
                 found[group, name] = _plain(reader.get(group, name))
             except config_reader.Refused:
                 found[group, name] = REFUSED
+        for setting in facts.settings:
+            self._assert_value_of_the_line(reader, setting)
         return found
 
     def _assert_value_of_the_line(self, reader, setting):
@@ -289,6 +310,55 @@ def _blocks(names, values, sections=_GROUPS, least=0):
         st.builds(str.__add__, header, body), min_size=least, max_size=4
     ).map(''.join)
 
+
+_REFERENCES = [
+    *(f'${row[0]}' for row in _OPTIONS),
+    *(f'${{{row[1]}.{row[0]}}}' for row in _OPTIONS),
+    '$old_name',
+    '${old_name}',
+    '${one.old_name}',
+    '${two.old_text}',
+    '${two.text}',
+    '${one.flag}',
+    '$collector',
+    '${DEFAULT.collector}',
+    '${nothing}',
+    '${nothing.there}',
+    '${one.nothing}',
+    '${three.text}',
+    '${One.text}',
+    '${ONE.text}',
+    '${default.text}',
+    '${one.}',
+    '${.text}',
+    '${}',
+    '${one.text.more}',
+    '${one.dashed-name}',
+    '${dashed-name}',
+    '$one',
+    '${one}',
+    '${two}',
+    '$two.flag',
+    '$DEFAULT.text',
+    '$TEXT',
+    '${ text }',
+    '${text',
+    '$text}',
+    '$',
+    '$$',
+    '$$text',
+    '$$$text',
+    '$${text}',
+    '$${one.text}',
+    '\\$text',
+    '\\${one.text}',
+    '\\$$text',
+    '\\\\$text',
+    '$1',
+    '$ä',
+    '$_',
+]
+_PIECES = ['a', '3', ',', ':', 'k:', '[', ']', '{', '}', '"', "'", ' ', '/']
 
 _PLAIN = _blocks(['text', 'other', 'many', 'renamed', 'old_name'], _WORD)
 
@@ -390,8 +460,36 @@ class RulesTestCase(Rule):
     def test_interpolation(self, text):
         self.assert_text(text)
 
-    def test_a_reference_that_leads_nowhere_in_its_own_section(self):
-        self.assert_text('[one]\ntext = $other\nother = $nothing\n')
+    @_given(
+        st.lists(
+            _blocks(
+                [*_NAMES, 'old_name', 'older', 'old_text', 'collector'],
+                st.lists(
+                    st.one_of(
+                        st.sampled_from(_REFERENCES), st.sampled_from(_PIECES)
+                    ),
+                    max_size=4,
+                ).map(''.join),
+                sections=('DEFAULT', 'one', 'two', 'three', 'One'),
+                least=1,
+            ),
+            min_size=1,
+            max_size=2,
+        )
+    )
+    def test_references_in_values_of_every_type(self, texts):
+        files = {f'{i}.conf': text for i, text in enumerate(texts)}
+        self.assert_same(files, list(files))
+
+    def test_references_to_what_is_not_there(self):
+        for text in (
+            '[one]\ntext = $other\nother = $nothing\n',
+            '[one]\ntext=${nothing.there}\nother=$text',
+            '[one]\ntext=${one.nothing}\nother=$text',
+            '[one]\ntext=${two.}\nother=${one.text}',
+        ):
+            with self.subTest(text):
+                self.assert_text(text)
 
     def test_references_by_old_names(self):
         for old, current in (
