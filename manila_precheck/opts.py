@@ -42,6 +42,16 @@ _LOCATION = re.compile(
 
 precheck_opts = [
     cfg.StrOpt(
+        'root',
+        metavar='DIR',
+        help='Read the files below this directory, or in this archive (.tar, '
+        '.tar.gz, .tar.xz, .zip), as if it were /. Nothing else of this '
+        'machine is looked at: no processes, no packages, no variables that '
+        'set options of manila, and no database but that of '
+        'database_connection. Options of manila-precheck in the files of the '
+        'bundle have no effect.',
+    ),
+    cfg.StrOpt(
         'target_release',
         metavar='RELEASE',
         help='The target release of the upgrade: a series (2026.1), a code '
@@ -91,6 +101,14 @@ precheck_opts = [
         default=[],
         metavar='DIR',
         help='A directory with such files, read after them.',
+    ),
+    cfg.StrOpt(
+        'running_root',
+        metavar='DIR',
+        help='The directory below which, or the archive in which, the files '
+        'of the running services lie, as if it were /. Without '
+        'running_config_file and running_config_dir, they are found as with '
+        'root.',
     ),
     cfg.StrOpt(
         'vendor_path',
@@ -240,6 +258,14 @@ precheck_opts = [
         min=1,
         help='The maximum time in seconds for one SQL statement, after which '
         'the database server aborts it.',
+    ),
+    cfg.StrOpt(
+        'database_connection',
+        secret=True,
+        metavar='URL',
+        help='The database that is read, instead of [database] connection. '
+        'Other users of this machine can see a password on a command line, '
+        'but not in a file or in OS_MANILA_PRECHECK__DATABASE_CONNECTION.',
     ),
     cfg.BoolOpt(
         'no_database',

@@ -212,6 +212,16 @@ def _add_common_flags(parser: _Parser, dest: str) -> None:
         help='Read every *.conf in this directory. May be given several '
         'times.',
     )
+    group.add_argument(
+        '--root',
+        metavar='DIR',
+        dest='option_root',
+        default=argparse.SUPPRESS,
+        help='Read the files below this directory, or in this archive '
+        '(.tar, .tar.gz, .tar.xz, .zip), as if it were /: a sosreport, a '
+        'must-gather, /etc/kolla, manifests of Kubernetes, an image. Nothing '
+        'else of this machine is looked at, and no database.',
+    )
     parser.add_argument(
         '--debug',
         action='store_true',
@@ -327,7 +337,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_common_flags(parser, 'locations')
-    parser.set_defaults(debug=False, more_locations=[])
+    parser.set_defaults(debug=False, more_locations=[], option_root=None)
     parser.add_argument(
         '--version',
         action=_Version,

@@ -49,11 +49,18 @@ class Inputs:
     :param files: their paths; one need not exist.
     :param patterns: paths whose last part has wildcards: any file of that
         name would be read.
+    :param below: directories below which nothing is written.
     """
 
     def __init__(
-        self, files: Iterable[str] = (), patterns: Iterable[str] = ()
+        self,
+        files: Iterable[str] = (),
+        patterns: Iterable[str] = (),
+        below: Iterable[str] = (),
     ) -> None:
+        real = {os.path.realpath(path): path for path in below}
+        # Everything is below '/'.
+        self._below = {top: path for top, path in real.items() if top != '/'}
         self._files: dict[Identity, str] = {}
         self._kinds: list[tuple[Identity, str, str]] = []
         self._directories: dict[str, Optional[Identity]] = {}
@@ -96,6 +103,10 @@ class Inputs:
                     f'it would replace {self._files[identity]}, which is '
                     'read or named in the configuration'
                 )
+        above = os.path.realpath(os.path.dirname(place.path) or '.')
+        for top, path in self._below.items():
+            if os.path.commonpath([top, above]) == top:
+                return f'it would be written into {path}, which is read'
         directory = _inode(os.fstat(place.directory))
         for identity, name, pattern in self._kinds:
             if identity == directory and fnmatch.fnmatchcase(place.name, name):

@@ -17,7 +17,6 @@ from collections.abc import Sequence
 import datetime
 import importlib.metadata
 import os
-import socket
 import sys
 from typing import Any
 from typing import Callable
@@ -44,10 +43,13 @@ from manila_precheck.engine import registry
 from manila_precheck.engine import runner
 from manila_precheck.engine import surroundings
 from manila_precheck.engine import waivers
+from manila_precheck.evidence import machine_names
 from manila_precheck.evidence import named_files
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_sources
 from manila_precheck.evidence.config import service_files
+from manila_precheck.evidence.files import bundle
+from manila_precheck.evidence.files import tree
 from manila_precheck.redact import names as redact_names
 from manila_precheck.redact import secrets
 
@@ -71,11 +73,18 @@ _FLAGS = {
         'shipped_catalog',
         'running_config_file',
         'running_config_dir',
+        'running_root',
         'vendor_path',
         'stage',
         'wait',
     ),
-    'the checks': ('check', 'skip', 'no_database', 'quick'),
+    'the checks': (
+        'check',
+        'skip',
+        'database_connection',
+        'no_database',
+        'quick',
+    ),
     'the report': ('format', 'report', 'reproducible', 'redact_names'),
     'what counts': ('waivers', 'baseline', 'fail_on'),
 }
@@ -126,19 +135,102 @@ def _help(opt: cfg.Opt, several: bool) -> str:
 
 
 class _Read(NamedTuple):
-    """The configuration of a run."""
+    """What is read, of whom, and what decides how."""
 
     conf: config_sources.ConfigOpts
+    """The options of this program."""
 
-    locations: list[str]
-    """The files and directories in the order in which they were read."""
+    own: config_files.ConfigFiles
+    """The files that may set them."""
+
+    locations: tuple[str, ...]
+    """The files and directories that are judged, in order of reading."""
 
     services: tuple[service_files.ServiceFiles, ...]
-    """What each service reads."""
+    """What each service reads of them."""
+
+    searched: bool
+    """Nobody has named them."""
+
+    site: tree.Tree = tree.HOST
+    """The file system that holds them."""
+
+
+# The variable of the option that names a bundle.
+_ROOT = f'OS_{opts.GROUP}__ROOT'.upper()
 
 
 def _read_conf(args: argparse.Namespace) -> _Read:
-    """Find the files and let oslo.config parse them.
+    """Find what is judged, and the options of this program.
+
+    What a bundle says of this program is of no account: it would decide
+    where this machine is written to.
+
+    :raises PrecheckError: when there is none, or one cannot be used.
+    """
+    root = args.option_root or os.environ.get(_ROOT)
+    if root:
+        conf = config_sources.ConfigOpts(
+            config_files.ConfigFiles(()), runner.isolated
+        )
+        opts.register(conf)
+        conf(
+            [],
+            project=PROJECT,
+            prog=cmd.PROG,
+            default_config_files=[],
+            default_config_dirs=[],
+        )
+        return _of_bundle(
+            conf, config_files.ConfigFiles(()), root, args.locations
+        )
+    read = _read_host(args)
+    root = read.conf.manila_precheck.root
+    if root:
+        # The files are the operator's, and say it.
+        return _of_bundle(read.conf, read.own, root, ())
+    return read
+
+
+def _of_bundle(
+    conf: config_sources.ConfigOpts,
+    own: config_files.ConfigFiles,
+    root: str,
+    named: Sequence[tuple[str, str]],
+) -> _Read:
+    """Return what lies below a directory.
+
+    :param named: the flags that name files and directories in it.
+    :raises ConfigFileError: when there is nothing of manila.
+    """
+    site: tree.Tree = bundle.whole(root)
+    if named:
+        services = service_files.given(
+            _named_in(site, root, flag, path) for flag, path in named
+        )
+    else:
+        found = bundle.look(bundle.whole(root))
+        site, services = found.files, service_files.of_bundle(found)
+    locations = service_files.merged(services)
+    return _Read(conf, own, locations, services, False, site)
+
+
+def _named_in(site: tree.Tree, root: str, flag: str, path: str) -> str:
+    """Return a path in a bundle that a flag names.
+
+    :raises ConfigFileError: when it is none.
+    """
+    place = site.abspath(path)
+    if site.isdir(place) != (flag == '--config-dir'):
+        what = 'a directory' if site.isdir(place) else 'no directory'
+        if not site.exists(place):
+            what = 'not there'
+        raise exceptions.ConfigFileError(f'{flag} {path} is {what} in {root}')
+    return place
+
+
+def _read_host(args: argparse.Namespace) -> _Read:
+    """Let oslo.config find and parse the files of this host.
 
     :raises PrecheckError: when there is none, or one cannot be used.
     """
@@ -158,9 +250,8 @@ def _read_conf(args: argparse.Namespace) -> _Read:
     named = args.locations or [(_flag(path), path) for path in locations]
     # NOTE: first, since oslo.config waits for a pipe, puts every value
     # together that it is given, and shows a line that it cannot parse.
-    conf = config_sources.ConfigOpts(
-        config_files.read(locations), runner.isolated
-    )
+    own = config_files.read(locations)
+    conf = config_sources.ConfigOpts(own, runner.isolated)
     opts.register(conf)
     try:
         conf(
@@ -181,7 +272,7 @@ def _read_conf(args: argparse.Namespace) -> _Read:
         raise exceptions.ConfigFileError(
             secrets.scrub(' '.join(str(exc).split()))
         ) from exc
-    return _Read(conf, locations, services)
+    return _Read(conf, own, tuple(locations), services, not args.locations)
 
 
 def _of_all(services: Sequence[service_files.ServiceFiles]) -> list[str]:
@@ -252,7 +343,8 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
 
     :raises PrecheckError: when the run cannot look at all.
     """
-    conf, locations, services = _read_conf(args)
+    read = _read_conf(args)
+    conf, locations = read.conf, read.locations
     _apply_flags(conf, args)
     options = conf.manila_precheck
     reporter = output.reporter(options.format)
@@ -274,11 +366,10 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
             facts,
             datetime.datetime.now(datetime.timezone.utc),
             read_database=_needs_database(chosen, options),
-            locations=tuple(locations),
-            services=services,
-            sources=lambda files, wanted: config_sources.listed(
-                conf.opened, wanted, runner.isolated
-            ),
+            locations=locations,
+            services=read.services,
+            site=read.site,
+            **_of_site(read),
         )
         made.take_builds()
         made.chosen = frozenset(entry.result_id for entry in chosen)
@@ -301,7 +392,7 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
             excluded if options.skip or options.check else (),
             compared,
             decided,
-            searched=not args.locations,
+            searched=read.searched,
         )
 
     def write(report: model.Report) -> None:
@@ -315,10 +406,11 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
             problems.append(str(exc))
 
     _require_files(ctx, locations)
-    if ctx.running_locations:
+    if ctx.compares_running:
         # A file that is not there ends the run, as any other does.
         ctx.running  # noqa: B018
-    opts.require_known(conf, ctx.config.settings, os.environ, facts)
+    ours = ctx.config if read.site.is_host else read.own
+    opts.require_known(conf, ours.settings, os.environ, facts)
     if targets:
         output.require_no_inputs(targets, _inputs(ctx, decided))
     try:
@@ -347,6 +439,21 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     return code
 
 
+def _of_site(read: _Read) -> dict[str, Any]:
+    """Return what a context is told of the machine that is judged."""
+    if read.site.is_host:
+        return {
+            'sources': lambda files, wanted: config_sources.listed(
+                read.conf.opened, wanted, runner.isolated
+            ),
+        }
+    return {
+        'sources': lambda files, wanted: config_sources.unopened(files),
+        'installed': lambda: None,
+        'environment': {},
+    }
+
+
 def _take_installed(ctx: context.Context) -> None:
     """Read the facts of the installed manila, where they are not shipped."""
     build = runner.isolated(lambda: ctx.other_build)
@@ -367,25 +474,29 @@ def _inputs(
     ctx: context.Context, decided: waivers.Decisions
 ) -> report_file.Inputs:
     """Return what no report of this run may replace."""
-    found = [
-        named_files.find(
-            ctx.config,
-            ctx.locations,
-            [
-                value
-                for name, value in os.environ.items()
-                if name.startswith('OS_') and name != _REPORTS
-            ],
+    found = []
+    if ctx.site.is_host:
+        found.append(
+            named_files.find(
+                ctx.config,
+                ctx.locations,
+                [
+                    value
+                    for name, value in os.environ.items()
+                    if name.startswith('OS_') and name != _REPORTS
+                ],
+            )
         )
-    ]
-    if ctx.running_locations:
+    if ctx.compares_running and ctx.running.site.is_host:
         found.append(named_files.find(ctx.running, ctx.running_locations))
     return report_file.Inputs(
         [
             *(path for named in found for path in named.files),
-            *(file.path for file in (*ctx.files, *decided.files)),
+            *(file.path for file in (*ctx.files_here, *decided.files)),
+            *ctx.roots,
         ],
         frozenset().union(*(named.patterns for named in found)),
+        ctx.roots,
     )
 
 
@@ -413,8 +524,8 @@ def _report(
         results = runner.run(chosen, ctx, progress=begins)
         supervisor.note('')
     around = surroundings.result(
-        (*ctx.files, *decided.files),
-        ctx.locations,
+        (*ctx.files_here, *decided.files),
+        ctx.places_here,
         searched,
         ctx.redactor,
         _untold_sources(chosen, ctx),
@@ -436,7 +547,9 @@ def _report(
     )
     report = report._replace(
         files=(*report.files, *decided.files),
-        host='' if ctx.options.reproducible else socket.gethostname(),
+        host=''
+        if ctx.options.reproducible
+        else machine_names.host_name(ctx.machine),
     )
     if ctx.options.redact_names:
         report = redact_names.Names(report, names).hide(report)

@@ -38,6 +38,7 @@ from manila_precheck.evidence.config import config_files as config_source
 from manila_precheck.evidence.config import service_files
 from manila_precheck.evidence.database import connection as database_source
 from manila_precheck.evidence.database import database_url
+from manila_precheck.evidence.files import bundle as bundle_source
 from manila_precheck.evidence.files import tree
 from manila_precheck.evidence.host import commands
 from manila_precheck.evidence.policy import policy_files as policy_source
@@ -538,7 +539,7 @@ class Context:
         :raises ConfigFileError: when one of them cannot be read, or there is
             none.
         """
-        if not self.running_locations:
+        if not self.compares_running:
             raise exceptions.SourceNotApplicable(
                 'no --running-config-file or --running-config-dir'
             )
@@ -546,7 +547,9 @@ class Context:
 
     def _make_running(self) -> config_source.ConfigFiles:
         files = config_source.read(
-            self.running_locations, secret_names=self.catalog.secrets_of_builds
+            self.running_locations,
+            secret_names=self.catalog.secrets_of_builds,
+            site=self._running_site,
         )
         if not files.files:
             raise exceptions.ConfigFileError(
@@ -556,12 +559,52 @@ class Context:
         return files
 
     @property
-    def running_locations(self) -> tuple[str, ...]:
-        """The files and directories that the running services read."""
-        return (
-            *self.options.running_config_file,
-            *self.options.running_config_dir,
+    def compares_running(self) -> bool:
+        """Say whether the files of the running services are named."""
+        options = self.options
+        return bool(
+            options.running_root
+            or options.running_config_file
+            or options.running_config_dir
         )
+
+    @property
+    def running_locations(self) -> tuple[str, ...]:
+        """The files and directories that the running services read.
+
+        :raises ConfigFileError: when nothing of manila is below their root.
+        """
+        options = self.options
+        named = (*options.running_config_file, *options.running_config_dir)
+        if named or not options.running_root:
+            return named
+        return service_files.merged(
+            service_files.of_bundle(
+                self._lazy.get(
+                    'running bundle',
+                    lambda: bundle_source.look(self._running_whole),
+                )
+            )
+        )
+
+    @property
+    def _running_whole(self) -> tree.Bundle:
+        return self._lazy.get(
+            'running root',
+            lambda: bundle_source.whole(self.options.running_root),
+        )
+
+    @property
+    def _running_site(self) -> tree.Tree:
+        """The file system that holds the files of the running services."""
+        options = self.options
+        if not options.running_root:
+            return self.site
+        if options.running_config_file or options.running_config_dir:
+            return self._running_whole
+        # It is known by then.
+        found: bundle_source.Site = self._lazy.seen('running bundle')
+        return found.files
 
     @property
     def running_policy(self) -> policy_source.PolicyFiles:
@@ -676,6 +719,11 @@ class Context:
             raise exceptions.SourceNotGiven(
                 'it needs the database (--no-database)'
             )
+        if not self.site.is_host and not self.options.database_connection:
+            raise exceptions.SourceNotGiven(
+                'it needs the database, which --root does not read; '
+                '--database-connection names one'
+            )
         try:
             return database_source.connect(
                 self.conf,
@@ -734,6 +782,33 @@ class Context:
             if name.startswith(_DOCUMENT):
                 found.setdefault(made.read, 'document')
         return tuple(file._replace(kind=kind) for file, kind in found.items())
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The directories and archives of this host that hold a bundle."""
+        found = [] if self.site.is_host else [self.site.name]
+        if self.options.running_root:
+            found.append(os.path.expanduser(self.options.running_root))
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def files_here(self) -> tuple[model.FileRead, ...]:
+        """The files of this host that were read so far."""
+        return tuple(file for file in self.files if self._is_here(file.kind))
+
+    def _is_here(self, kind: str) -> bool:
+        if kind not in _WITH_FILES:
+            return True
+        if not kind.startswith('running') or not self.options.running_root:
+            return self.site.is_host
+        return False
+
+    @property
+    def places_here(self) -> tuple[str, ...]:
+        """What of this host holds what is judged."""
+        if self.site.is_host:
+            return (*self.locations, *self.roots)
+        return self.roots
 
     @property
     def backends(self) -> tuple[str, ...]:
@@ -826,7 +901,7 @@ class Context:
         """
         from manila_precheck.evidence import machine_names
 
-        found = machine_names.of_machine()
+        found = machine_names.of_machine(self.machine)
         unread: list[str] = []
         for kind in ('config', 'running config'):
             config = self._lazy.seen(kind)

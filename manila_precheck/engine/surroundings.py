@@ -47,7 +47,7 @@ def result(
 ) -> Optional[model.CheckResult]:
     """Return what there is to say; None when there is nothing.
 
-    :param files: those that the run has read.
+    :param files: those of this host that the run has read.
     :param locations: the configuration files and directories.
     :param searched: the program has found these by itself.
     :param sources: those of config_source that no check speaks of.

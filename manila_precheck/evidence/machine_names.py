@@ -26,6 +26,8 @@ from manila_precheck import exceptions
 from manila_precheck import service_host
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.database import connection
+from manila_precheck.evidence.files import text_file
+from manila_precheck.evidence.files import tree
 
 # Options that name a machine: host, my_ip, netapp_server_hostname,
 # isilon_..._ip, memcached_servers, ..._endpoint, auth_url. A driver that
@@ -35,6 +37,10 @@ _OPTION = re.compile(
     r'|portal|vip|fqdn|url|uri|connection)$'
 )
 _WORD = re.compile(r'[^\s,;]+')
+# What hostname(7) permits.
+_NAME = re.compile(r'[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})')
+_MAX_NAME_BYTES = 1024
+
 _PORT = re.compile(r':\d+$')
 
 # No name of a site.
@@ -44,9 +50,30 @@ _COMMON = frozenset({'localhost', '127.0.0.1', '::', '::1', 'manila', 'none'})
 _TABLES = ('services', 'share_instances', 'share_servers', 'share_groups')
 
 
-def of_machine() -> set[str]:
-    """Return what this machine is called."""
-    return _sound({socket.gethostname(), socket.getfqdn()})
+def of_machine(machine: tree.Tree = tree.HOST) -> set[str]:
+    """Return what a machine is called."""
+    if machine.is_host:
+        return _sound({socket.gethostname(), socket.getfqdn()})
+    name = host_name(machine)
+    return _sound({name, name.partition('.')[0]})
+
+
+def host_name(machine: tree.Tree) -> str:
+    """Return the name of a machine; '' when its bundle does not say it."""
+    if machine.is_host:
+        return socket.gethostname()
+    # The second is what sos has of the command "hostname -f".
+    for path in ('/etc/hostname', '/hostname', '/sos_commands/host/hostname'):
+        try:
+            data = text_file.read(path, _MAX_NAME_BYTES, site=machine)
+        except exceptions.SourceUnusable:
+            continue
+        found = _NAME.fullmatch(data.decode('ascii', 'replace').strip())
+        if found:
+            return found[0]
+    # That of the host of a container.
+    outer = getattr(machine, 'outer', None)
+    return '' if outer is None else host_name(outer)
 
 
 def of_config(files: config_files.ConfigFiles) -> set[str]:

@@ -152,7 +152,8 @@ class PasteFile(NamedTuple):
 def find(conf: config_files.ConfigFiles) -> str:
     """Return the path of the file that manila-api opens.
 
-    :raises SourceNotGiven: when nothing names one and there is none.
+    :raises SourceNotGiven: when nothing names one and there is none, or a
+        bundle does not hold it.
     :raises SourceNotApplicable: when, besides, nothing is said of the API.
     :raises SourceUnusable: when the option names a file that is not there.
     """
@@ -162,6 +163,11 @@ def find(conf: config_files.ConfigFiles) -> str:
         return path
     if named:
         line = conf.effective([('DEFAULT', OPTION)])[0]
+        if not conf.lacks(named):
+            raise exceptions.SourceNotGiven(
+                f'{named} is not in the bundle ({line.where} [DEFAULT] '
+                f'{OPTION})'
+            )
         raise exceptions.SourceUnusable(
             f'{named}: no such file ({line.where} [DEFAULT] {OPTION})'
         )

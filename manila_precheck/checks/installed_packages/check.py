@@ -58,6 +58,11 @@ class InstalledPackages(check.Check):
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
         """Yield what the packages of this environment lack."""
         installed = ctx.installed
+        if not ctx.site.is_host:
+            raise exceptions.SourceNotApplicable(
+                'the files of a bundle are judged (--root), not the packages '
+                'of this machine'
+            )
         too_old = list(self._python(ctx, installed is not None))
         if installed is None and not too_old:
             raise exceptions.SourceNotApplicable(

@@ -61,6 +61,11 @@ class LocalChanges(check.Check):
 
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
         """Yield a finding for each directory with changes."""
+        if not ctx.site.is_host:
+            raise exceptions.SourceNotApplicable(
+                'the files of a bundle are judged (--root), not the manila '
+                'of this machine'
+            )
         if ctx.installed is None:
             raise exceptions.SourceNotApplicable(
                 'manila is not installed in this environment'

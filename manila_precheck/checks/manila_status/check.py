@@ -60,6 +60,11 @@ class ManilaStatus(check.Check):
 
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
         """Yield what each of manila's checks objects to."""
+        if not ctx.site.is_host:
+            raise exceptions.SourceNotApplicable(
+                'the files of a bundle are judged (--root), not the manila '
+                'of this machine'
+            )
         if ctx.installed is None:
             raise exceptions.SourceNotApplicable(
                 'manila is not installed in this environment'

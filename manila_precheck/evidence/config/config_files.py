@@ -489,6 +489,20 @@ class ConfigFiles:
                 return path
         return None
 
+    def lacks(self, name: str) -> bool:
+        """Say whether the site has no file of a name that was not found.
+
+        In a bundle it may have one where the bundle holds nothing.
+        """
+        return all(
+            self.site.has_all_of(
+                os.path.dirname(
+                    os.path.join(directory, self.site.expanduser(name))
+                )
+            )
+            for directory in self.search_path
+        )
+
 
 class _Roles:
     """Who reads which section."""

@@ -166,6 +166,25 @@ def open_all(
     )
 
 
+def unopened(
+    files: config_files.ConfigFiles,
+) -> tuple[config_files.Source, ...]:
+    """Return the sources of a site from which they cannot be reached.
+
+    :param files: of a bundle: what they name is on the network of the site,
+        or among files that lie elsewhere.
+    """
+    return tuple(
+        config_files.Source(
+            section,
+            files.value(section, 'driver') or '',
+            f'{files.value(section, "driver") or ""} [{section}]'.lstrip(),
+            problem='it is not looked up for the files of a bundle',
+        )
+        for section in files.values('DEFAULT', 'config_source')
+    )
+
+
 class _Reader:
     def __init__(
         self,

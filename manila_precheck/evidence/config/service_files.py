@@ -32,6 +32,7 @@ from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import exceptions
+from manila_precheck.evidence.files import bundle
 from manila_precheck.evidence.files import tree
 from manila_precheck.evidence.host import commands
 from manila_precheck.evidence.host import service_processes
@@ -314,6 +315,32 @@ def given(locations: Iterable[str]) -> tuple[ServiceFiles, ...]:
     return tuple(
         ServiceFiles(program, files, How.GIVEN, prog=program)
         for program in PROGRAMS
+    )
+
+
+def of_bundle(found: bundle.Site) -> tuple[ServiceFiles, ...]:
+    """Return what each service of a bundle reads.
+
+    Its units and containers say it, as those of a machine; where they do
+    not, what lies in it does.
+    """
+    services = Machine(found.files, {}).find()
+    told = {program for program, _ in found.services}
+    silent = {
+        one.service
+        for one in services
+        if not one.locations and one.service in told
+    }
+    more = [
+        ServiceFiles(program, paths, How.CONTAINER, prog=program)
+        for program, paths in found.services
+        if program in silent
+    ]
+    return tuple(
+        sorted(
+            (*(one for one in services if one.service not in silent), *more),
+            key=lambda one: PROGRAMS.index(one.service),
+        )
     )
 
 

@@ -150,6 +150,9 @@ def configured(conf: 'cfg.ConfigOpts') -> tuple[str, str]:
     from oslo_config import cfg
     from oslo_db import options
 
+    named = _named(conf)
+    if named:
+        return '[manila_precheck] database_connection', named
     try:
         conf.register_opts(options.database_opts, group='database')
     except cfg.DuplicateOptError:
@@ -179,6 +182,9 @@ def _value(conf: 'cfg.ConfigOpts', name: str) -> str:
     """
     from oslo_config import cfg
 
+    named = _named(conf)
+    if named:
+        return named if name == 'connection' else ''
     try:
         return str(conf.database[name] or '')
     except RecursionError:
@@ -186,6 +192,12 @@ def _value(conf: 'cfg.ConfigOpts', name: str) -> str:
     except (cfg.Error, ValueError) as exc:
         why = type(exc).__name__
     raise exceptions.SourceUnusable(f'[database] {name} cannot be read: {why}')
+
+
+def _named(conf: 'cfg.ConfigOpts') -> str:
+    """Return the URL that the operator names for this program."""
+    options = conf.get('manila_precheck')
+    return str((options and options.get('database_connection')) or '')
 
 
 def connections(conf: 'cfg.ConfigOpts') -> tuple[str, ...]:

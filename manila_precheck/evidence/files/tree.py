@@ -24,9 +24,11 @@ inside: an absolute one starts at the root of the tree, and ``..`` ends there.
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 import errno
 import fnmatch
 import glob as globbing
+import io
 import os
 import posixpath
 import stat
@@ -159,6 +161,14 @@ class Tree:
         mode = self._mode(path, follow=False)
         return mode is not None and stat.S_ISLNK(mode)
 
+    def has_all_of(self, folder: str) -> bool:
+        """Say whether what is not in a directory is not at the site.
+
+        A bundle seldom holds all that the machine has: what is missing in a
+        directory that it does not hold may be there.
+        """
+        return True
+
     def glob(self, pattern: str) -> list[str]:
         """Return the paths of a pattern, sorted, as of glob.glob().
 
@@ -209,6 +219,9 @@ class Bundle(Tree):
     """
 
     is_host = False
+
+    #: The bundle of which it is a part; None of a whole one.
+    outer: 'Optional[Bundle]' = None
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -264,6 +277,10 @@ class Bundle(Tree):
                 raise _error(errno.ENOTDIR, path)
             found.append(name)
         return tuple(found)
+
+    def has_all_of(self, folder: str) -> bool:
+        """Say whether what is not in a directory is not at the site."""
+        return self.isdir(folder)
 
     def entry(self, names: tuple[str, ...]) -> Status:
         """Return what is known of what these names lead to.
@@ -394,3 +411,114 @@ def _unescaped(pattern: str) -> str:
 def escape(path: str) -> str:
     """Return the pattern that finds a path alone."""
     return globbing.escape(path)
+
+
+class Below(Bundle):
+    """What lies in a directory of a bundle, as if that were '/'.
+
+    :param base: the bundle.
+    :param path: the directory, as the bundle has it.
+    """
+
+    def __init__(self, base: Bundle, path: str) -> None:
+        super().__init__(base.name)
+        self._base = self.outer = base
+        self._top = base.resolve(path)
+
+    def _there(self, path: str) -> str:
+        return '/' + '/'.join((*self._top, *self.resolve(path)))
+
+    def entry(self, names: tuple[str, ...]) -> Status:
+        """Return what is known of what these names lead to."""
+        return self._base.entry((*self._top, *names))
+
+    def link(self, names: tuple[str, ...]) -> str:
+        """Return what a link says."""
+        return self._base.link((*self._top, *names))
+
+    def listdir(self, path: str) -> list[str]:
+        """Return the names in a directory, sorted."""
+        return self._base.listdir(self._there(path))
+
+    def open(self, path: str) -> IO[bytes]:
+        """Open a file for reading, without waiting for anything."""
+        return self._base.open(self._there(path))
+
+
+class Overlay(Bundle):
+    """A bundle with further files and links in it, which no disk has.
+
+    :param base: the bundle.
+    :param files: path to content. What the bundle has as a file may be a
+        directory here: that of what the file holds.
+    :param links: path to where it leads.
+    :param partial: directories that hold a part of what the site has there.
+    """
+
+    def __init__(
+        self,
+        base: Bundle,
+        files: Mapping[str, bytes],
+        links: Mapping[str, str],
+        partial: Iterable[str] = (),
+    ) -> None:
+        super().__init__(base.name)
+        self._base = self.outer = base
+        self._files = {_names(path): data for path, data in files.items()}
+        self._links = {_names(path): to for path, to in links.items()}
+        self._folders: dict[tuple[str, ...], set[str]] = {(): set()}
+        for names in (*self._files, *self._links):
+            for place, name in enumerate(names):
+                self._folders.setdefault(names[:place], set()).add(name)
+        self._partial = {_names(path) for path in partial}
+
+    def entry(self, names: tuple[str, ...]) -> Status:
+        """Return what is known of what these names lead to."""
+        if names in self._links:
+            return Status(stat.S_IFLNK | 0o777, len(self._links[names]))
+        if names in self._files:
+            return Status(stat.S_IFREG | 0o600, len(self._files[names]))
+        if names in self._folders:
+            return Status(stat.S_IFDIR | 0o700, 0)
+        return self._base.entry(names)
+
+    def link(self, names: tuple[str, ...]) -> str:
+        """Return what a link says."""
+        if names in self._links:
+            return self._links[names]
+        return self._base.link(names)
+
+    def listdir(self, path: str) -> list[str]:
+        """Return the names in a directory, sorted."""
+        names = self.resolve(path)
+        found = self._folders.get(names)
+        if found is None:
+            return self._base.listdir(_path(names))
+        try:
+            more = self._base.listdir(_path(names))
+        except OSError:
+            more = []
+        return sorted({*found, *more})
+
+    def open(self, path: str) -> IO[bytes]:
+        """Open a file for reading, without waiting for anything."""
+        names = self.resolve(path)
+        if names in self._files:
+            return io.BytesIO(self._files[names])
+        if names in self._folders:
+            raise _error(errno.EISDIR, path)
+        return self._base.open(_path(names))
+
+    def has_all_of(self, folder: str) -> bool:
+        """Say whether what is not in a directory is not at the site."""
+        return super().has_all_of(folder) and (
+            _names(self.realpath(folder)) not in self._partial
+        )
+
+
+def _names(path: str) -> tuple[str, ...]:
+    return tuple(name for name in path.split('/') if name)
+
+
+def _path(names: Iterable[str]) -> str:
+    return '/' + '/'.join(names)

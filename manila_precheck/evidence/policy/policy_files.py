@@ -163,6 +163,7 @@ def read(conf: config_files.ConfigFiles) -> PolicyFiles:
     No file at all is normal: manila brings its policies in its code.
 
     :raises SourceUnusable: when one of them cannot be read.
+    :raises SourceNotGiven: when a bundle does not hold one that is named.
     """
     before = _read(conf, ('oslo_policy', 'DEFAULT'))
     lost = tuple(
@@ -191,9 +192,16 @@ def _read(
 
     named = effective('policy_file')
     path = conf.find_file(named[0].value if named else DEFAULT_FILE)
+    if named and path is None and not conf.lacks(named[0].value):
+        raise _not_held(named[0])
     old = conf.find_file(OLD_DEFAULT_FILE) if not (named or path) else None
     documents = [read_file(path, conf.site)] if path is not None else []
     given = effective('policy_dirs', multi=True)
+    for setting in given:
+        if conf.find_file(setting.value) is None and not conf.lacks(
+            setting.value
+        ):
+            raise _not_held(setting)
     for directory in _directories(conf, [s.value for s in given]):
         documents.extend(
             read_file(member, conf.site)
@@ -205,6 +213,13 @@ def _read(
         old_default=read_file(old, conf.site) if old is not None else None,
         missing=named[0] if named and path is None else None,
         default_rule=default_rule[0].value if default_rule else DEFAULT_RULE,
+    )
+
+
+def _not_held(setting: config_files.Setting) -> exceptions.SourceNotGiven:
+    return exceptions.SourceNotGiven(
+        f'{setting.value} is not in the bundle ({setting.where} '
+        f'[{setting.section}] {setting.name})'
     )
 
 

@@ -1,0 +1,355 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A site that lies in a directory or an archive, and where manila is in it.
+
+What ``--root`` names may be the file system of a machine (a sosreport, an
+image, the root file system of a container), what it holds below one
+directory (/etc/kolla, /etc/manila, a mounted Secret), or manifests
+(:mod:`manila_precheck.evidence.files.manifests`). Whatever it is,
+:func:`look` returns a tree in which the files are where the services of the
+site have them.
+"""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+import os
+import posixpath
+import stat
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import exceptions
+from manila_precheck.evidence.files import manifests
+from manila_precheck.evidence.files import tree
+
+# How many directories and files are looked at for those of manila, and how
+# deep they may lie.
+_MAX_ENTRIES = 300_000
+_MAX_DEPTH = 16
+
+# How many manifests are read, and how large they may be together.
+_MAX_MANIFESTS = 1000
+_MAX_MANIFEST_BYTES = 64 * 2**20
+_ONE_MANIFEST_BYTES = 2 * 2**20
+
+# Through how many directories that hold nothing else.
+_MAX_WRAPPED = 8
+
+_ETC = '/etc/manila'
+_KOLLA = '/etc/kolla'
+# Where TripleO has what it mounts as / of the containers (tripleo-heat-
+# templates deployment/manila/manila-api-container-puppet.yaml).
+_TRIPLEO = '/var/lib/config-data/puppet-generated/manila'
+
+# What a directory of configuration files has in it.
+_MAIN = 'manila.conf'
+_MAIN_DIRECTORY = 'manila.conf.d'
+_OF_SERVICES = tuple(f'{name}.conf' for name in manifests.SERVICES)
+
+# The root of a machine has one of them.
+_OF_ROOT = frozenset({'etc', 'usr', 'var', 'proc'})
+
+_YAML = ('.yaml', '.yml', '.json')
+
+# Where programs keep the files of processes, and of packages.
+_NOT_OF_SITE = frozenset({'proc', 'sys', 'dev', 'site-packages', 'doc'})
+
+
+class Site(NamedTuple):
+    """What was found in a bundle."""
+
+    files: tree.Bundle
+    """The files, where the services have them."""
+
+    services: tuple[tuple[str, tuple[str, ...]], ...]
+    """Program, files and directories in the order of reading, of those of
+    which the files do not say it; one may be there more than once."""
+
+
+def open_root(path: str) -> tree.Bundle:
+    """Return what lies in a directory or an archive of this host.
+
+    :raises ConfigFileError: when it is neither.
+    """
+    path = os.path.expanduser(path)
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, 'strerror', None) or 'cannot be read'
+        raise exceptions.ConfigFileError(f'{path}: {reason}') from exc
+    if stat.S_ISDIR(mode):
+        return tree.Directory(path)
+    raise exceptions.ConfigFileError(
+        f'{path}: neither a directory nor an archive'
+    )
+
+
+def whole(path: str) -> tree.Bundle:
+    """Return what lies in a directory or an archive, as it lies there.
+
+    A directory in which all the rest lies is passed over.
+
+    :raises ConfigFileError: when it cannot be read.
+    """
+    return _unwrapped(open_root(path))
+
+
+def look(base: tree.Bundle) -> Site:
+    """Return what there is of manila in a bundle.
+
+    :raises ConfigFileError: when there is nothing, or there are several
+        machines with a manila.
+    """
+    found = _known(base)
+    if found is not None:
+        return found
+    return _searched(base)
+
+
+def _unwrapped(base: tree.Bundle) -> tree.Bundle:
+    """Return the only directory of a bundle, in which all the rest lies."""
+    for _ in range(_MAX_WRAPPED):
+        names = _listed(base, '/')
+        folders = [name for name in names if base.isdir(f'/{name}')]
+        if (
+            len(folders) != 1
+            or folders[0] in _OF_ROOT
+            or folders[0].startswith('manila')
+            or _is_config(names)
+            or any(name.endswith(_YAML) for name in names)
+        ):
+            break
+        base = tree.Below(base, f'/{folders[0]}')
+    return base
+
+
+def _listed(base: tree.Bundle, path: str) -> list[str]:
+    try:
+        return base.listdir(path)
+    except OSError:
+        return []
+
+
+def _is_config(names: Iterable[str]) -> bool:
+    """Say whether a directory is one of configuration files."""
+    return any(
+        name in (_MAIN, _MAIN_DIRECTORY, *_OF_SERVICES)
+        or manifests.SNIPPET.fullmatch(name)
+        for name in names
+    )
+
+
+def _known(base: tree.Bundle) -> Optional[Site]:
+    """Return the site where its files are in one of the usual places."""
+    if _is_config(_listed(base, f'{_TRIPLEO}{_ETC}')):
+        return Site(tree.Below(base, _TRIPLEO), ())
+    services = _of_kolla(base, _KOLLA)
+    if services:
+        return Site(base, services)
+    if _is_config(_listed(base, _ETC)):
+        return Site(base, ())
+    if _of_kolla(base, '/'):
+        files = tree.Overlay(base, {}, {_KOLLA: '/'})
+        return Site(files, _of_kolla(files, _KOLLA))
+    names = _listed(base, '/')
+    if any(map(manifests.SNIPPET.fullmatch, names)):
+        place = f'{_ETC}/{_MAIN_DIRECTORY}'
+        files = tree.Overlay(base, {}, {place: '/'}, [_ETC, '/'])
+        return Site(files, ())
+    if _is_config(names):
+        files = tree.Overlay(base, {}, {_ETC: '/'})
+        return Site(files, ())
+    return None
+
+
+def _of_kolla(
+    base: tree.Bundle, folder: str
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return the files of kolla's containers, by service."""
+    return tuple(
+        (service, (path,))
+        for service in manifests.SERVICES
+        for path in [posixpath.join(folder, service, _MAIN)]
+        if base.isfile(path)
+    )
+
+
+class _Found:
+    """What a search through a bundle comes upon."""
+
+    def __init__(self) -> None:
+        #: Directories in which /etc/manila or /etc/kolla is.
+        self.machines: list[str] = []
+        #: Directories of configuration files.
+        self.folders: list[str] = []
+        self.manifests: list[str] = []
+
+
+def _searched(base: tree.Bundle) -> Site:
+    found = _search(base)
+    machines = sorted(set(found.machines))
+    if len(machines) == 1:
+        inner = _known(tree.Below(base, machines[0]))
+        if inner is not None:
+            return inner
+    if len(machines) > 1:
+        raise exceptions.ConfigFileError(
+            f'{base.name}: it holds the files of several machines; name one '
+            f'of them: {", ".join(machines[:20])}'
+        )
+    held = _held(base, found.manifests)
+    if held:
+        return _of_manifests(base, held)
+    folders = sorted(set(found.folders))
+    if len(folders) == 1:
+        inner = _known(tree.Below(base, folders[0]))
+        if inner is not None:
+            return inner
+    if len(folders) > 1:
+        inner = _of_folders(base, folders)
+        if inner is not None:
+            return inner
+        raise exceptions.ConfigFileError(
+            f'{base.name}: it holds several configurations of manila; name '
+            f'one of them: {", ".join(folders[:20])}'
+        )
+    raise exceptions.ConfigFileError(
+        f'{base.name}: no configuration of manila in it: no '
+        f'etc/manila/{_MAIN}, no directory of kolla, no Secret or resource '
+        'of Kubernetes that holds one'
+    )
+
+
+def _search(base: tree.Bundle) -> _Found:
+    found = _Found()
+    left = [('/', 0)]
+    entries = 0
+    while left:
+        folder, depth = left.pop()
+        names = _listed(base, folder)
+        entries += len(names)
+        if entries > _MAX_ENTRIES:
+            raise exceptions.ConfigFileError(
+                f'{base.name}: more than {_MAX_ENTRIES} files and '
+                'directories, and no configuration of manila in the usual '
+                'places; name the directory that holds it'
+            )
+        if _is_config(names):
+            _note(found, folder)
+            continue
+        for name in reversed(names):
+            path = posixpath.join(folder, name)
+            if name.endswith(_YAML) and base.isfile(path):
+                found.manifests.append(path)
+            elif (
+                depth < _MAX_DEPTH
+                and name not in _NOT_OF_SITE
+                and base.isdir(path)
+                and not base.islink(path)
+            ):
+                left.append((path, depth + 1))
+    return found
+
+
+def _note(found: _Found, folder: str) -> None:
+    for place in (_ETC, *(f'{_KOLLA}/{s}' for s in manifests.SERVICES)):
+        if folder.endswith(place):
+            found.machines.append(folder[: -len(place)] or '/')
+            return
+    found.folders.append(folder)
+
+
+def _of_folders(base: tree.Bundle, folders: list[str]) -> Optional[Site]:
+    """Return the site where each directory is of a service, by its name."""
+    services = []
+    for folder in folders:
+        named = [
+            service
+            for service in manifests.SERVICES
+            if service in posixpath.basename(folder)
+        ]
+        if not named:
+            return None
+        names = _listed(base, folder)
+        snippets = [n for n in names if manifests.SNIPPET.fullmatch(n)]
+        chosen = snippets or [n for n in names if n == _MAIN]
+        if chosen:
+            paths = (posixpath.join(folder, name) for name in chosen)
+            services.append((named[0], tuple(paths)))
+    return Site(base, tuple(services)) if services else None
+
+
+def _held(base: tree.Bundle, paths: list[str]) -> list[manifests.Held]:
+    """Return the configuration files in manifests.
+
+    Where the files are as the services have them, what they are made of is
+    left out.
+    """
+    found: list[manifests.Held] = []
+    size = read = 0
+    for path in sorted(paths):
+        more = base.status(path).size
+        if more > _ONE_MANIFEST_BYTES:
+            continue
+        size += more
+        read += 1
+        if read > _MAX_MANIFESTS or size > _MAX_MANIFEST_BYTES:
+            raise exceptions.ConfigFileError(
+                f'{base.name}: more manifests than are read of a bundle '
+                f'({_MAX_MANIFESTS}, {_MAX_MANIFEST_BYTES >> 20} MiB); name '
+                'the directory that holds those of manila'
+            )
+        try:
+            found += manifests.read(base, path)
+        except exceptions.SourceUnusable as exc:
+            raise exceptions.ConfigFileError(str(exc)) from exc
+    rendered = [one for one in found if one.rendered]
+    return rendered or found
+
+
+def _of_manifests(base: tree.Bundle, held: list[manifests.Held]) -> Site:
+    files = {
+        f'{one.folder}/{name}': data
+        for one in held
+        for name, data in one.files.items()
+    }
+    folders = {one.folder for one in held}
+    mains = [one for one in held if _MAIN in one.files]
+    if len(held) == 1 and mains:
+        # It is mounted there, and its options name what is beside it.
+        site = tree.Overlay(base, files, {_ETC: held[0].folder})
+        return Site(site, ())
+    site = tree.Overlay(base, files, {}, folders)
+    return Site(site, tuple(_by_service(held)))
+
+
+def _by_service(
+    held: list[manifests.Held],
+) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield what each service reads of several manifests.
+
+    One that is of all services is read first by each. Of manila-operator's
+    Secrets that of a service has everything, and the one without a service
+    is of "manila-manage db sync" alone.
+    """
+    common = [one for one in held if len(one.services) > 1]
+    own = [one for one in held if len(one.services) == 1]
+    if own and own[0].rendered:
+        common = []
+    for service in manifests.SERVICES:
+        mine = [one for one in own if one.services == (service,)]
+        shared = tuple(path for one in common for path in one.locations)
+        for one in mine:
+            yield service, (*shared, *one.locations)
+        if not mine and shared:
+            yield service, shared
