@@ -212,7 +212,7 @@ def _add_common_flags(parser: _Parser, dest: str) -> None:
         help='Read every *.conf in this directory. May be given several '
         'times.',
     )
-    group.add_argument(
+    add(
         '--root',
         metavar='DIR',
         dest='option_root',
