@@ -47,7 +47,7 @@ def _timeless(text):
     return re.sub(r'\d+ seconds', 'N seconds', text)
 
 
-class Sessions:
+class Sessions(databases.Scenarios):
     """What the tests of both kinds of servers share."""
 
     account = databases.USER
@@ -430,7 +430,7 @@ class DatabaseSessionsPostgreSQLTest(Sessions, databases.PostgreSQLTest):
         )
 
 
-class Private:
+class Private(databases.CheckTest):
     """Servers that tell more than they do by default."""
 
     def start(self, fixture):
@@ -477,7 +477,7 @@ class MariaDB(private_servers.MariaDB):
         ]
 
 
-class DatabaseSessionsMetadataLocksTest(Private, databases.CheckTest):
+class DatabaseSessionsMetadataLocksTest(Private):
     def test_the_tables_of_a_transaction(self):
         server = self.start(MariaDB())
         held = self.begin('SELECT COUNT(*) FROM share_types')
@@ -554,7 +554,7 @@ class PostgreSQL(private_servers.PostgreSQL):
         return [*super().words(), '-c', 'max_prepared_transactions=2']
 
 
-class DatabaseSessionsPreparedTest(Private, databases.CheckTest):
+class DatabaseSessionsPreparedTest(Private):
     def test_a_prepared_transaction(self):
         server = self.start(PostgreSQL())
         held = self.begin(
