@@ -113,6 +113,21 @@ class Database(fixtures.Fixture):
             for statement in statements:
                 connection.exec_driver_sql(statement)
 
+    def account(self, *grants):
+        """Make an account of MySQL; return how a GRANT names it, and its URL.
+
+        :param grants: '{db}' stands for the database, '{who}' for it.
+        """
+        name = f'd_{self.name[-12:]}'
+        who = f"'{name}'@'%'"
+        made = [
+            grant.format(db=self.name, who=who)
+            for grant in (f"CREATE USER {who} IDENTIFIED BY 'x'", *grants)
+        ]
+        self.addCleanup(self.admin, f"DROP USER '{name}'@'%%'")
+        self.admin(*(one.replace('%', '%%') for one in made))
+        return who, url_of('mysql', self.name, name, 'x')
+
     def create_schema(self, release):
         """Make the tables of a release and stamp its head."""
         self.metadata = schema.create_schema(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from manila_precheck import model
 from manila_precheck.checks.pending_migrations import hazards
 from manila_precheck.checks.pending_migrations import owners
+from manila_precheck.checks.pending_migrations import privileges
 from manila_precheck.checks.pending_migrations import rewrites
 from manila_precheck.checks.pending_migrations import rows
 from manila_precheck.checks.pending_migrations import stops
@@ -53,8 +54,10 @@ class PendingMigrations(check.Check):
     as the foreign key of a table that was renamed; a column that it drops
     and that a view or another foreign key needs; on PostgreSQL,
     tables of another account (a dump that was restored without its owners),
-    and a schema in which the account cannot create tables. An account that
-    may not write to any table is not regarded as manila's.
+    and a schema in which the account cannot create tables; on MySQL and
+    MariaDB, a privilege that the account lacks, by ``SHOW GRANTS``, with the
+    roles that are active in its sessions. An account that may not write to
+    any table is not regarded as manila's.
 
     Tables that MySQL rebuilds are listed with their rows, the time and the
     disk space that this takes for the copy, in addition to the table. The
@@ -72,9 +75,9 @@ class PendingMigrations(check.Check):
     no pending migration reads; a server with read_only to which this account
     can still write.
 
-    Not covered: whether the account may alter tables on MySQL, and the free
-    disk space, which a server does not report; zero dates in a table of more
-    than two million rows; the migrations before 12.0.0.
+    Not covered: the free disk space, which a server does not report; zero
+    dates in a table of more than two million rows; the migrations before
+    12.0.0.
     """
 
     id = 'pending-migrations'
@@ -126,6 +129,7 @@ class PendingMigrations(check.Check):
         if db.dialect == 'postgresql':
             yield from owners.Owners(ctx, pending).findings()
         if db.dialect == 'mysql':
+            yield from privileges.Privileges(ctx, pending).findings()
             yield from rewrites.Rewrites(ctx, pending).findings(
                 read.counted, ctx.options_of(self.id)
             )

@@ -96,7 +96,9 @@ class Owners(part.Part):
 
     def _refused(self, found: pg_owners.Owners) -> Optional[tuple[str, str]]:
         """Return the first revision that fails, and the table."""
+        version = connection.VERSION_TABLE
         closed = set(found.others) - found.referred
+        unwritten = set(found.others) - found.written
         for revision, some in self._pending.items():
             for step in some:
                 if step.table in found.others and step.do not in (
@@ -106,6 +108,8 @@ class Owners(part.Part):
                     return revision, step.table
                 if step.parent in closed:
                     return revision, step.parent
+            if version in unwritten:
+                return revision, version
         return None
 
     def _made(self) -> Optional[tuple[str, str]]:

@@ -54,6 +54,9 @@ class Owners(NamedTuple):
     others: dict[str, str]
     """The tables of others, by name, and whose they are."""
 
+    written: frozenset[str]
+    """Those of them whose rows it may change all the same."""
+
     referred: frozenset[str]
     """Those of them to which a foreign key may refer all the same."""
 
@@ -77,6 +80,11 @@ def read(db: connection.Database, known: Collection[str]) -> Optional[Owners]:
         schema,
         creates,
         others,
+        frozenset(
+            name
+            for name, _, _, updates, _ in rows
+            if updates and name in others
+        ),
         frozenset(
             name for name, _, _, _, refers in rows if refers and name in others
         ),

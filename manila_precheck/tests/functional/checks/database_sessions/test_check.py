@@ -190,19 +190,6 @@ class Sessions(databases.Scenarios):
 
 
 class DatabaseSessionsMySQLTest(Sessions, databases.MySQLTest):
-    def account_of(self, database, *grants):
-        """Return the name and the URL of an account with some rights."""
-        name = f'd_{database.name[-12:]}'
-        database.admin(
-            f"CREATE USER '{name}'@'%%' IDENTIFIED BY 'x'",
-            *(
-                grant.format(database.name, f"'{name}'@'%%'")
-                for grant in grants
-            ),
-        )
-        self.addCleanup(database.admin, f"DROP USER '{name}'@'%%'")
-        return name, databases.url_of('mysql', database.name, name, 'x')
-
     def open(self, number, **names):
         return self.holds(
             number,
@@ -253,8 +240,8 @@ class DatabaseSessionsMySQLTest(Sessions, databases.MySQLTest):
     def test_an_account_without_process(self):
         database = self.database('2025.1')
         database.engine.dispose()
-        name, url = self.account_of(database, 'GRANT ALL ON {}.* TO {}')
-        self.account = name
+        who, url = database.account('GRANT ALL ON {db}.* TO {who}')
+        self.account = name = who.split("'")[1]
         unseen = model.Finding(
             Severity.INFO,
             model.Subject('database', 'sessions'),
@@ -293,12 +280,10 @@ class DatabaseSessionsMySQLTest(Sessions, databases.MySQLTest):
     def test_an_account_with_process(self):
         database = self.database('2025.1')
         database.engine.dispose()
-        name, url = self.account_of(
-            database,
-            'GRANT SELECT ON {}.* TO {}',
-            'GRANT PROCESS ON *.* TO {1}',
+        _, url = database.account(
+            'GRANT SELECT ON {db}.* TO {who}',
+            'GRANT PROCESS ON *.* TO {who}',
         )
-        self.account = name
         held = self.session(database, 'SELECT COUNT(*) FROM share_instances')
         idle = self.idle(database)
         number = self.number(held)

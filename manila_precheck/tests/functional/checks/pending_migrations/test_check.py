@@ -751,6 +751,169 @@ class PendingMigrationsPostgreSQLTest(Servers, databases.PostgreSQLTest):
         self.assertEqual((), self.check(database, target='2026.1'))
 
 
+@ddt.ddt
+class PrivilegesMySQLTest(databases.MySQLTest):
+    """What manila's account may not do."""
+
+    def findings(self, *grants, release='2025.1', target='2026.1'):
+        """Return what an account with some grants meets."""
+        database = self.database(release)
+        self.db = database.name
+        self.who, url = database.account(*grants)
+        result = self.run_check(CHECK, url, target=target)
+        self.assertEqual('', result.reason)
+        return result.findings
+
+    def found(self, revision, lacking, rights, todo):
+        return (
+            model.Finding(
+                model.Severity.FAILURE,
+                model.Subject('database', 'privileges'),
+                f'"manila-manage db sync" fails at revision {revision}: '
+                f'{self.who}, the account of [database] connection, lacks '
+                f'{lacking} on {self.db} (error 1142), and what the migration '
+                'has done before stays',
+                tuple(todo),
+                check_id=CHECK,
+                aspect='privileges',
+                data={'privileges': rights},
+            ),
+        )
+
+    def grant(self, rights, pattern=None):
+        pattern = pattern or self.db.replace('_', '\\_')
+        return model.sql(
+            'mysql', f'GRANT {rights} ON `{pattern}`.* TO {self.who}'
+        )
+
+    @ddt.data(
+        ('GRANT ALL ON *.* TO {who}',),
+        ('GRANT ALL ON {db}.* TO {who}',),
+        ('GRANT SELECT, UPDATE, INSERT, CREATE, ALTER ON {db}.* TO {who}',),
+        ('GRANT SELECT, UPDATE, CREATE, ALTER ON `openstack%`.* TO {who}',),
+        # It only looks.
+        ('GRANT SELECT ON {db}.* TO {who}',),
+        (
+            'GRANT SELECT ON {db}.* TO {who}',
+            'GRANT CREATE, ALTER ON *.* TO {who}',
+            'GRANT UPDATE ON {db}.alembic_version TO {who}',
+        ),
+        (
+            'GRANT SELECT, CREATE, ALTER ON {db}.* TO {who}',
+            'GRANT UPDATE (version_num) ON {db}.alembic_version TO {who}',
+        ),
+    )
+    def test_what_is_enough(self, grants):
+        self.assertEqual((), self.findings(*grants))
+
+    def test_no_right_to_create(self):
+        found = self.findings(
+            'GRANT SELECT, INSERT, UPDATE, DELETE, ALTER ON {db}.* TO {who}'
+        )
+        self.assertEqual(
+            self.found(
+                'e975ea83b712',
+                'CREATE (for encryption_refs)',
+                'CREATE',
+                [self.grant('CREATE', self.db)],
+            ),
+            found,
+        )
+
+    def test_no_right_to_alter_or_create(self):
+        found = self.findings(
+            'GRANT SELECT, INSERT, UPDATE, DELETE ON *.* TO {who}'
+        )
+        self.assertEqual(
+            self.found(
+                'e975ea83b712',
+                'ALTER (for share_servers), CREATE (for encryption_refs)',
+                'ALTER CREATE',
+                [self.grant('ALTER, CREATE')],
+            ),
+            found,
+        )
+
+    def test_a_pattern_that_another_hides(self):
+        found = self.findings(
+            'GRANT SELECT, INSERT, UPDATE, DELETE ON {db}.* TO {who}',
+            'GRANT ALL ON `openstack%`.* TO {who}',
+        )
+        self.assertEqual(
+            self.found(
+                'e975ea83b712',
+                'ALTER (for share_servers), CREATE (for encryption_refs)',
+                'ALTER CREATE',
+                [self.grant('ALTER, CREATE', self.db)],
+            ),
+            found,
+        )
+
+    def test_rights_on_other_databases(self):
+        found = self.findings(
+            'GRANT SELECT, INSERT, ALTER, CREATE ON {db}.* TO {who}',
+            'GRANT UPDATE ON {db}.shares TO {who}',
+            'GRANT ALL ON `openstack`.* TO {who}',
+        )
+        self.assertEqual(
+            self.found(
+                'e975ea83b712',
+                'UPDATE (for alembic_version)',
+                'UPDATE',
+                [self.grant('UPDATE', self.db)],
+            ),
+            found,
+        )
+
+    def role(self):
+        made = f'd_{uuid.uuid4().hex[:12]}'
+        database = databases.Database(self.server)
+        database.admin(f'CREATE ROLE {made}')
+        self.addCleanup(database.admin, f'DROP ROLE {made}')
+        return made
+
+    def test_a_role_that_is_active(self):
+        outer, inner = self.role(), self.role()
+        self.assertEqual(
+            (),
+            self.findings(
+                f'GRANT SELECT, UPDATE ON {{db}}.* TO {outer}',
+                f'GRANT CREATE, ALTER ON {{db}}.* TO {inner}',
+                f'GRANT {inner} TO {outer}',
+                f'GRANT {outer} TO {{who}}',
+                f'SET DEFAULT ROLE {outer} FOR {{who}}',
+            ),
+        )
+
+    def test_a_role_that_is_not_active(self):
+        role = self.role()
+        found = self.findings(
+            f'GRANT CREATE, ALTER ON {{db}}.* TO {role}',
+            'GRANT SELECT, UPDATE ON {db}.* TO {who}',
+            f'GRANT {role} TO {{who}}',
+        )
+        self.assertEqual(
+            self.found(
+                'e975ea83b712',
+                'ALTER (for share_servers), CREATE (for encryption_refs)',
+                'ALTER CREATE',
+                [
+                    self.grant('ALTER, CREATE', self.db),
+                    model.advice(
+                        f'{self.who} was granted the role {role}: if that '
+                        'has them, make it the default role of the account '
+                        '(SET DEFAULT ROLE), since manila sets none.'
+                    ),
+                ],
+            ),
+            found,
+        )
+
+    def test_nothing_is_pending(self):
+        grant = 'GRANT SELECT, UPDATE, INSERT, DELETE ON {db}.* TO {who}'
+        self.assertEqual((), self.findings(grant, release='2026.1'))
+
+
 TAKE_OVER = (
     "printf '%s \\\\gexec\\n' \"SELECT format('ALTER TABLE %I OWNER TO %I', "
     "tablename, '{0}') FROM pg_tables WHERE schemaname = 'public' AND "
@@ -839,6 +1002,34 @@ class OwnersPostgreSQLTest(databases.PostgreSQLTest):
                     f'1 table is not owned by {self.role}, the account of '
                     f'[database] connection, but by {databases.USER}: '
                     'messages; a later migration that changes one fails',
+                    1,
+                ),
+            ),
+            self.findings(url, '2026.1'),
+        )
+
+    def test_a_revision_that_cannot_be_written(self):
+        database, url = self.made(
+            '2025.1',
+            'SELECT ON ALL TABLES IN SCHEMA public',
+            'CREATE ON SCHEMA public',
+        )
+        database.execute(
+            *(
+                f'ALTER TABLE {table} OWNER TO {self.role}'
+                for table in sorted(database.metadata.tables)
+                if table != 'alembic_version'
+            )
+        )
+        self.assertEqual(
+            (
+                self.found(
+                    model.Severity.FAILURE,
+                    f'1 table is not owned by {self.role}, the account of '
+                    f'[database] connection, but by {databases.USER}: '
+                    'alembic_version; "manila-manage db sync" fails at '
+                    'revision e975ea83b712, which changes alembic_version or '
+                    'refers to it',
                     1,
                 ),
             ),

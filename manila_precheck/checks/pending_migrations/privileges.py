@@ -1,0 +1,114 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What the account may not do on MySQL and MariaDB.
+
+MySQL commits each step of a migration: at the first that is refused (error
+1142) those before it stay, and the next db sync fails at them.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from manila_precheck import model
+from manila_precheck.catalog import steps
+from manila_precheck.checks.pending_migrations import part
+from manila_precheck.checks.pending_migrations import wording
+from manila_precheck.checks.pending_migrations.sql import grants
+from manila_precheck.evidence.database import connection
+
+Do = steps.Do
+
+# Of one step on its table; tried by taking each from the account of a db
+# sync: 16.3.0 to 18.3.0, 20.0.3 to 22.0.2, 22.0.2 to 23.0.1.
+_OF_STEP = {
+    Do.CREATE_TABLE: 'CREATE',
+    Do.ADD_COLUMN: 'ALTER',
+    Do.DROP_COLUMN: 'ALTER',
+    Do.MODIFY_COLUMN: 'ALTER',
+    Do.DROP_FOREIGN_KEY: 'ALTER',
+}
+
+
+class _Need(NamedTuple):
+    revision: str
+    right: str
+    table: str
+
+
+class Privileges(part.Part):
+    """The rights that the pending migrations need."""
+
+    def findings(self) -> Iterator[model.Finding]:
+        """Yield at which revision which rights are missing."""
+        if not self._pending:
+            return
+        account = grants.read(self._ctx.database)
+        if not account.rights.writes:
+            return
+        missing: dict[str, _Need] = {}
+        for need in self._needs():
+            if not account.rights.may(need.right, need.table):
+                missing.setdefault(need.right, need)
+        if not missing:
+            return
+        first = next(iter(missing.values()))
+        todo = [
+            model.sql('mysql', account.grant(sorted(missing))),
+            *self._role(account),
+        ]
+        words = ', '.join(
+            f'{need.right} (for {need.table})' for need in missing.values()
+        )
+        yield wording.fails(
+            first.revision,
+            f'{account.name}, the account of [database] connection, lacks '
+            f'{words} on {account.database} (error 1142), and what the '
+            'migration has done before stays',
+            todo,
+            aspect='privileges',
+            data={'privileges': ' '.join(sorted(missing))},
+            subject=model.Subject('database', 'privileges'),
+        )
+
+    def _needs(self) -> Iterator[_Need]:
+        """Yield the rights, in the order in which they are needed."""
+        version = connection.VERSION_TABLE
+        mariadb = 'mariadb' in self._ctx.database.server_version.lower()
+        for revision, some in self._pending.items():
+            yield _Need(revision, 'SELECT', version)
+            created = set()
+            for step in some:
+                if step.do is Do.CREATE_TABLE:
+                    created.add(step.table)
+                if step.do in _OF_STEP:
+                    yield _Need(revision, _OF_STEP[step.do], step.table)
+                elif step.do is Do.ADD_FOREIGN_KEY:
+                    if step.table not in created:
+                        yield _Need(revision, 'ALTER', step.table)
+                    if step.parent and not mariadb:
+                        yield _Need(revision, 'REFERENCES', step.parent)
+                elif step.do is Do.WRITE_ROWS:
+                    new = step.table in created
+                    yield _Need(
+                        revision, 'INSERT' if new else 'UPDATE', step.table
+                    )
+            yield _Need(revision, 'UPDATE', version)
+
+    def _role(self, account: grants.Account) -> Iterator[model.Remediation]:
+        """Yield what a role may have to do with it."""
+        roles = account.rights.roles
+        if roles:
+            yield model.advice(
+                f'{account.name} was granted the role {", ".join(roles)}: if '
+                'that has them, make it the default role of the account '
+                '(SET DEFAULT ROLE), since manila sets none.'
+            )
