@@ -88,22 +88,18 @@ class _Query(NamedTuple):
     """The columns that those tables have."""
 
 
-# Inside: one pass for the number in each state and for the first of them.
-# Outside: what only the rows that are returned are asked for.
-_SELECT = (
-    'SELECT found.state, found.variant, found.id, found.since, '
-    '{host} AS host, {share_id} AS share_id, {snapshot_id} AS snapshot_id, '
-    'found.access_id, found.progress, found.replica, found.total FROM '
-    '(SELECT {state} AS state, {variant} AS variant, {id} AS id, '
-    '{since} AS since, {owner} AS owner, '
-    '{inner_host} AS host, {inner_share_id} AS share_id, '
-    '{inner_snapshot_id} AS snapshot_id, {access_id} AS access_id, '
-    '{progress} AS progress, {replica} AS replica, '
-    'COUNT(*) OVER (PARTITION BY {state}, {variant}) AS total, '
-    'ROW_NUMBER() OVER (PARTITION BY {state}, {variant} ORDER BY {id}, t.id) '
-    'AS place FROM {table} t{joined} WHERE t.deleted = {live}{where}) '
-    'found{beside} WHERE found.place <= {limit}'
-)
+# What a row has where its kind does not say otherwise, within the table.
+_COLUMNS = {
+    'variant': "''",
+    'id': 't.id',
+    'owner': 'NULL',
+    'host': 'NULL',
+    'share_id': 'NULL',
+    'snapshot_id': 'NULL',
+    'access_id': 'NULL',
+    'progress': 'NULL',
+    'replica': '0',
+}
 
 _INSTANCE = (
     ' LEFT JOIN shares s ON s.id = i.share_id '
@@ -260,7 +256,7 @@ _PLAIN = {
         "'ensuring'",
         't.ensuring',
         columns={
-            'id': 't.{binary}',
+            'id': 't.binary',
             'host': 't.host',
         },
     ),
@@ -284,39 +280,28 @@ def select(
     where = query.condition
     if not where:
         where = f'{state} IN {_in(one.value for one in kind.states)}'
-    columns = {
-        'id': 't.id',
-        'variant': "''",
-        'host': 'NULL',
-        'share_id': 'NULL',
-        'snapshot_id': 'NULL',
-        'access_id': 'NULL',
-        'progress': 'NULL',
-        'replica': '0',
-        'owner': 'NULL',
-        **query.columns,
-    }
-    for name in ('host', 'share_id', 'snapshot_id'):
-        columns[f'inner_{name}'] = columns[name]
-        columns[name] = query.outer.get(name, f'found.{name}')
+    for one in query.left_out:
+        where += f' AND NOT {one}'
+    columns = {'state': state, **_COLUMNS, **query.columns}
+    columns['since'] = timestamps.as_text(
+        db.dialect, 'COALESCE(t.updated_at, t.created_at)'
+    )
+    inner = ', '.join(f'{value} AS {name}' for name, value in columns.items())
+    outer = ', '.join(
+        f'{query.outer.get(name, f"found.{name}")} AS {name}'
+        for name in columns
+    )
+    one_state = f'PARTITION BY {state}, {columns["variant"]}'
     live = db.live_value(kind.table)
-    statement = _SELECT.format(
-        table=db.quoted(kind.table),
-        state=state,
-        joined=query.joined,
-        beside=query.beside,
-        since=timestamps.as_text(
-            db.dialect, 'COALESCE(t.updated_at, t.created_at)'
-        ),
-        live=f"'{live}'" if isinstance(live, str) else live,
-        where=''.join(
-            [f' AND {where}', *(f' AND NOT {one}' for one in query.left_out)]
-        ),
-        limit=max(limit, 1),
-        **{
-            name: value.format(binary=db.quoted('binary'))
-            for name, value in columns.items()
-        },
+    # Inside: one pass for the number in each state and for the first of them.
+    # Outside: what only the rows that are returned are asked for.
+    statement = (
+        f'SELECT {outer}, found.total FROM (SELECT {inner}, '  # noqa: S608
+        f'COUNT(*) OVER ({one_state}) AS total, ROW_NUMBER() OVER '
+        f'({one_state} ORDER BY {columns["id"]}, t.id) AS place '
+        f'FROM {db.quoted(kind.table)} t{query.joined} '
+        f'WHERE t.deleted = {live!r} AND {where}) found{query.beside} '
+        f'WHERE found.place <= {max(limit, 1)}'
     )
     found = [
         Operation(
