@@ -441,6 +441,27 @@ def extracted(python, folder):
     return json.loads(out.read_text(encoding='utf-8'))
 
 
+def differences(earlier, last):
+    """Return what an earlier version of a release has otherwise.
+
+    :param earlier: what the tool has written of it.
+    :param last: what the tool has written of the last version.
+    :returns: {kind: {name: [row]}}, as points.json has it.
+    """
+    found = {}
+    before, after = builds.entries_of(earlier), builds.entries_of(last)
+    for kind in before:
+        names = sorted(before[kind].keys() | after[kind].keys())
+        rows = {
+            name: before[kind].get(name, [])
+            for name in names
+            if before[kind].get(name) != after[kind].get(name)
+        }
+        if rows:
+            found[kind] = rows
+    return found
+
+
 def points(release, python, folder):
     """Return the rows of points.json of a release.
 
@@ -458,7 +479,7 @@ def points(release, python, folder):
         header = package_facts(python, wanted, folder)
         facts = extracted(python, folder)
         header['requires_python'] = facts['release']['requires_python']
-        rows.append({**header, **builds.differences(facts, last)})
+        rows.append({**header, **differences(facts, last)})
     return rows
 
 

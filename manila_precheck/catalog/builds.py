@@ -387,29 +387,6 @@ def revision_hashes(shipped: history.History, revision: str) -> frozenset[str]:
     return frozenset(row['sha256'] for row in rows)
 
 
-def differences(
-    earlier: dict[str, Any], last: dict[str, Any]
-) -> dict[str, dict[str, list[history.Row]]]:
-    """Return what an earlier version of a release has otherwise.
-
-    :param earlier: what the tool has written of it.
-    :param last: what the tool has written of the last version.
-    :returns: {kind: {name: [row]}}, as points.json has it.
-    """
-    found = {}
-    before, after = entries_of(earlier), entries_of(last)
-    for kind in before:
-        names = sorted(before[kind].keys() | after[kind].keys())
-        rows = {
-            name: before[kind].get(name, [])
-            for name in names
-            if before[kind].get(name) != after[kind].get(name)
-        }
-        if rows:
-            found[kind] = rows
-    return found
-
-
 def overlay_point(
     shipped: history.History, release: releases.Release
 ) -> history.History:

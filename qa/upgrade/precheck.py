@@ -18,9 +18,6 @@ from qa.upgrade import processes
 
 _API_SERVER = 'OS_MANILA_PRECHECK_UPGRADE_ADVISORIES__API_SERVER'
 
-#: From the least to the most.
-SEVERITIES = ('info', 'warning', 'failure')
-
 
 class Report:
     """What a run said."""

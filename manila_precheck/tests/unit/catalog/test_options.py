@@ -26,7 +26,6 @@ EMC = 'manila.share.drivers.dell_emc.driver.EMCShareDriver'
 LVM = 'manila.share.drivers.lvm.LVMShareDriver'
 GENERIC = 'manila.share.drivers.generic.GenericShareDriver'
 CONTAINER = 'manila.share.drivers.container.driver.ContainerShareDriver'
-ZADARA = 'manila.share.drivers.zadara.zadara.ZadaraVPSAShareDriver'
 
 
 def of(major):
