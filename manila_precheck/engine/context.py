@@ -453,6 +453,14 @@ class Context:
             if self._is_ours(one)
         )
 
+    def named_after(self, program: str) -> tuple[list[str], list[str]]:
+        """Return the files and directories that have a program's name."""
+        return self._on_machine.named_after(program)
+
+    def is_among(self, path: str, locations: Iterable[str]) -> bool:
+        """Say whether a file or directory is one of others, or in one."""
+        return self._on_machine.is_among(path, locations)
+
     def _is_ours(self, one: 'service_processes.Started') -> bool:
         """Say whether a process is of the configuration that is judged.
 

@@ -62,6 +62,7 @@ BUILTIN = {
             'running-config',
             'running-migrations',
             'schema-revision',
+            'service-files',
             'soft-deleted-rows',
             'upgrade-advisories',
             'upgrade-path',

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.checks.running_config import comparison
-from manila_precheck.checks.running_config import urls
 from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import service_urls
 from manila_precheck.evidence.database import hosts
 
 _FAILURE = model.Severity.FAILURE
@@ -160,8 +160,8 @@ def _zone(sides: comparison.Sides, change: comparison.Change) -> model.Finding:
 def database(sides: comparison.Sides) -> Iterator[model.Finding]:
     """Yield that the target opens another database."""
     for change in sides.changes('database', 'connection'):
-        old = urls.database(change.before.value)
-        new = urls.database(change.after.value)
+        old = service_urls.database(change.before.value)
+        new = service_urls.database(change.after.value)
         if old is None or new is None or old == new:
             continue
         yield model.Finding(
@@ -203,7 +203,7 @@ def broker(sides: comparison.Sides) -> Iterator[model.Finding]:
             ]
             if None in texts:
                 continue
-            old, new = map(urls.broker, texts)
+            old, new = map(service_urls.broker, texts)
             if old == new:
                 continue
             severity, effect = _FAILURE, lost

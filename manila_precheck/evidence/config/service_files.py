@@ -163,12 +163,22 @@ class Machine:
 
     def of_program(self, prog: str) -> ServiceFiles:
         """Return what a program reads of which nothing is known."""
-        files, directories = defaults(
-            prog, self._site.exists, self._home(None), self._environment
-        )
+        files, directories = self.named_after(prog)
         return ServiceFiles(
             prog, (*files, *directories), How.DEFAULT, prog=prog
         )
+
+    def named_after(self, prog: str) -> tuple[list[str], list[str]]:
+        """Return the files and directories that have a program's name."""
+        return defaults(
+            prog, self._site.exists, self._home(None), self._environment
+        )
+
+    def is_among(self, path: str, locations: Iterable[str]) -> bool:
+        """Say whether a file or directory is one of others, or in one."""
+        real = self._real(path)
+        others = set(map(self._real, locations))
+        return real in others or posixpath.dirname(real) in others
 
     def _home(self, known: Optional[str]) -> str:
         """Return a home directory; that of this run where none is known."""

@@ -70,6 +70,7 @@ _STAGES = {
     'running-config': {_PLAN, _STOPPED},
     'running-migrations': {_PLAN, _STOPPED},
     'schema-revision': {_PLAN, _STOPPED, _UPGRADED},
+    'service-files': {_PLAN, _STOPPED},
     'soft-deleted-rows': {_PLAN, _STOPPED},
     'upgrade-advisories': {_PLAN, _STOPPED},
     'upgrade-path': {_PLAN, _STOPPED, _UPGRADED},

@@ -37,7 +37,11 @@ def database(text: object) -> Optional[str]:
     if kind == 'sqlite':
         return f'sqlite, {url.database or "in memory"}'
     query = url.query
-    host = url.host or query.get('unix_socket') or query.get('host')
+    host = (
+        (url.host or '').lower()
+        or query.get('unix_socket')
+        or query.get('host')
+    )
     port = url.port or _PORTS.get(kind)
     where = f'{host or "localhost"}:{port}' if port else f'{host}'
     return f'{kind} at {where}, database {url.database or "without a name"}'

@@ -1,0 +1,67 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The check ``service-files``."""
+
+from collections.abc import Iterator
+
+from manila_precheck import model
+from manila_precheck.checks.service_files import agreement
+from manila_precheck.checks.service_files import besides
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+
+
+class ServiceFiles(check.Check):
+    """The services read different files, and not all that they should.
+
+    oslo.config gives each program files of its own, and command lines, units,
+    containers and web servers name others. The report lists what each service
+    reads. This check reports what comes of the difference:
+
+    - the services, and ``manila-manage db sync``, have another ``[database]
+      connection``: they work on another database than the one that is
+      migrated; ``manila-manage`` reads no file that only the command line of
+      a service names, and without a connection it migrates a database in
+      memory;
+    - the services have another ``transport_url``, exchange or topic: their
+      requests do not reach each other;
+    - a command line names a file that does not exist: oslo.config exits with
+      ConfigFilesNotFoundError;
+    - a file with the name of a program that does not look for it: an API in
+      uWSGI or mod_wsgi does not read ``manila-api.conf``;
+    - with ``--config-file`` or ``--config-dir``: what the services of this
+      host read besides. The list that was given stands for all of them.
+
+    FAILURE: another database or broker, a service that does not start.
+    WARNING: what may be the same server under another name, a file that no
+    service reads, a file with options that was not checked. INFO: services
+    that read none of the files that were given, as when these are staged.
+
+    Known false positives: a service that is not to run on this host, whose
+    files are those of its default names; waive the finding.
+
+    What to do: let all services and ``manila-manage`` have the same values,
+    best in ``manila.conf``; pass every file that the services read.
+    """
+
+    id = 'service-files'
+    title = 'Files of the services'
+    stages = frozenset({model.Stage.PLAN, model.Stage.STOPPED})
+    requires = frozenset({model.Source.CONFIG})
+
+    def run(self, ctx: context.Context) -> Iterator[model.Finding]:
+        """Yield where the services differ, then what they lack."""
+        yield from agreement.findings(ctx)
+        yield from besides.missing(ctx)
+        yield from besides.unread(ctx)
+        yield from besides.not_judged(ctx)
