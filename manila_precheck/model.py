@@ -123,6 +123,43 @@ class Subject(NamedTuple):
     """Its id in the database; None when it has none."""
 
 
+class Edit(NamedTuple):
+    """A change of a file of the site that carries out a remedy.
+
+    ``upgrade fix`` makes it. It holds no secret: a value that stands in the
+    file is moved as it stands there.
+    """
+
+    action: str
+    """'comment' (out what begins on the line), 'set' (another value), 'move'
+    (what is on the line to another name, section or value), 'add' (a line),
+    'choose' (mark it for a person to decide) or 'convert' (write the same
+    into another file)."""
+
+    kind: str
+    """What the file is read as: 'config', 'policy' or 'paste'."""
+
+    file: str
+    """The path as it was opened."""
+
+    line: Optional[int] = None
+    """Where it begins, from 1; None where nothing stands yet."""
+
+    section: str = ''
+    """Where the new line belongs; '' in a policy file."""
+
+    name: str = ''
+    """What is set; '' for a whole section."""
+
+    value: Optional[str] = None
+    """The new value; what is admitted, for 'choose'; the new file, for
+    'convert'; None for the value that stands there, or for none."""
+
+    early: bool = False
+    """The source release reads the result to the same effect, so that it can
+    be rolled out before the upgrade."""
+
+
 class Remediation(NamedTuple):
     """What to do about a finding."""
 
@@ -131,6 +168,13 @@ class Remediation(NamedTuple):
 
     text: str
     """The command, the lines, or the sentence, without a trailing newline."""
+
+    edits: Sequence[Edit] = ()
+    """What to change in the files of the site, where that can be said."""
+
+    def with_edits(self, *edits: Edit) -> 'Remediation':
+        """Return the same with the changes that carry it out."""
+        return self._replace(edits=edits)
 
 
 def quoted(word: str) -> str:

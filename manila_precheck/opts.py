@@ -245,6 +245,39 @@ precheck_opts = [
         'form used by services and shares. A controller does not know the '
         'configuration of the others, only whether their services report.',
     ),
+    cfg.StrOpt(
+        'fix_output',
+        metavar='DIR',
+        help='The directory to which "upgrade fix" writes all files of the '
+        'site, each under its full path, with mode 0600 and the owner of the '
+        'original. It must not exist or be empty. Without it, "upgrade fix" '
+        'only prints the difference.',
+    ),
+    cfg.StrOpt(
+        'fix_for',
+        choices=[
+            ('source', 'What can be rolled out before the upgrade.'),
+            ('target', 'What only the target release reads.'),
+        ],
+        help='The part of the changes that "upgrade fix" makes: source is '
+        'what both releases read to the same effect, so that it can be rolled '
+        'out before the upgrade; target is what comes after it, between the '
+        'stop and the start of the services. Default: both, in this order.',
+    ),
+    cfg.ListOpt(
+        'fix_key',
+        metavar='KEY',
+        default=[],
+        help='The keys of the findings that "upgrade fix" mends, such as '
+        'config-options[DEFAULT/quota_shares]; * and ? are wildcards. '
+        'Default: all.',
+    ),
+    cfg.BoolOpt(
+        'fix_remove',
+        default=False,
+        help='Have "upgrade fix" remove the old lines. By default, they are '
+        'commented out, with the reason.',
+    ),
     cfg.FloatOpt(
         'check_timeout_seconds',
         default=300.0,

@@ -34,6 +34,14 @@ class File(NamedTuple):
 
     content: bytes
 
+    private: bool = False
+    """Nobody but its owner may read it, and the directories that it stands
+    in are made."""
+
+    owner: Optional[tuple[int, int]] = None
+    """The user and the group that it belongs to; None for those of the
+    process."""
+
 
 class Answer(NamedTuple):
     """All that a command writes, and its exit code."""
@@ -79,7 +87,10 @@ def dump(answer: Answer) -> bytes:
         {
             'code': answer.code,
             'error': answer.error,
-            'files': [(file.label, file.path) for file in answer.files],
+            'files': [
+                (file.label, file.path, file.private, file.owner)
+                for file in answer.files
+            ],
             'sizes': [len(part) for part in parts],
         }
     ).encode()
@@ -99,8 +110,16 @@ def load(data: bytes) -> Optional[Answer]:
             code=int(head['code']),
             stdout=stdout.decode('utf-8', 'surrogatepass'),
             files=tuple(
-                File(label, path, content)
-                for (label, path), content in zip(head['files'], contents)
+                File(
+                    label,
+                    path,
+                    content,
+                    private is True,
+                    None if owner is None else (int(owner[0]), int(owner[1])),
+                )
+                for (label, path, private, owner), content in zip(
+                    head['files'], contents
+                )
             ),
             error=str(head['error']),
         )

@@ -159,7 +159,11 @@ def stage(files: Iterable[answer.File]) -> Iterator[str]:
             if file.path == '-':
                 sys.stdout.buffer.write(file.content)
                 continue
-            report_file.stage(file.path, file.content, file.label)
+            if file.private:
+                report_file.make_directories(file.path)
+            report_file.stage(
+                file.path, file.content, file.label, file.private, file.owner
+            )
         except exceptions.PrecheckError as exc:
             yield f'{file.label}: {exc}'
         except OSError as exc:

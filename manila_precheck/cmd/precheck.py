@@ -60,6 +60,13 @@ not run.
 """
 
 
+_FIX_CODES = """\
+Exit codes: 0 nothing is left that a file can mend; 1 a person has to choose
+something; 2 a failure is left, or a check could not look; 255 it could not
+run.
+"""
+
+
 class _Answered(Exception):
     """A flag asks for a text, and for nothing else."""
 
@@ -230,22 +237,23 @@ def _add_common_flags(parser: _Parser, dest: str) -> None:
     )
 
 
-class _UpgradeCheckParser(_Parser):
-    """The parser of ``upgrade check``.
+class _UpgradeParser(_Parser):
+    """The parser of ``upgrade check`` and ``upgrade fix``.
 
     Its flags come from the options, and with them oslo.config, which no
     other command needs: they are added when they are looked at.
     """
 
+    #: The module of the command.
+    module = 'upgrade'
     _has_flags = False
 
     def _add_flags(self) -> None:
         if not self._has_flags:
-            from manila_precheck.cmd import upgrade
-
+            found = importlib.import_module(f'{cmd.__name__}.{self.module}')
             self._has_flags = True
             _add_common_flags(self, 'more_locations')
-            upgrade.add_flags(self.group)
+            found.add_flags(self.group)
 
     def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
         self._add_flags()
@@ -346,11 +354,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = _choice(parser, 'COMMAND', 'command')
     upgrade = commands.add_parser('upgrade', help='check an upgrade')
-    verbs = _choice(upgrade, 'VERB', 'verb', _UpgradeCheckParser)
+    verbs = _choice(upgrade, 'VERB', 'verb', _UpgradeParser)
     _leaf(
         verbs.add_parser('check', help='run the checks'),
         _verb('upgrade', 'upgrade_check'),
     )
+    one = verbs.add_parser(
+        'fix',
+        help='write the corrected files',
+        description='Print what the findings want of the configuration '
+        'files, the policy files and api-paste.ini, as a unified diff that '
+        'patch -p0 takes. No file of the site is changed.',
+        epilog=_FIX_CODES,
+    )
+    one.module = 'fix'
+    _leaf(one, _verb('fix', 'upgrade_fix'))
     checks = commands.add_parser('check', help='show the checks')
     verbs = _choice(checks, 'VERB', 'verb')
     _leaf(

@@ -34,6 +34,9 @@ from manila_precheck.evidence.files import path_trust
 
 # Before the umask: others never write to a report.
 _MODE = 0o644
+# Of what may hold secrets.
+_PRIVATE = 0o600
+_PRIVATE_DIRECTORY = 0o700
 
 # How long the reader of a pipe may take nothing.
 _READER_SECONDS = 30
@@ -160,7 +163,16 @@ def examine(path: str, inputs: Inputs) -> frozenset[Identity]:
 class _Unfinished:
     """A file that is written beside its place."""
 
-    def __init__(self, directory: int, name: str, label: str) -> None:
+    def __init__(
+        self,
+        directory: int,
+        name: str,
+        label: str,
+        private: bool = False,
+        owner: Optional[tuple[int, int]] = None,
+    ) -> None:
+        self.mode = _PRIVATE if private else _MODE
+        self.owner = owner
         self.directory = directory
         self.temporary = f'.manila-precheck-{os.urandom(8).hex()}'
         self.name = name
@@ -172,7 +184,10 @@ class _Unfinished:
         # Without a name it is gone with the process, however that ends.
         try:
             self.descriptor = os.open(
-                '.', os.O_WRONLY | os.O_TMPFILE, _MODE, dir_fd=self.directory
+                '.',
+                os.O_WRONLY | os.O_TMPFILE,
+                self.mode,
+                dir_fd=self.directory,
             )
             os.stat(self._link)
         except OSError:
@@ -182,9 +197,11 @@ class _Unfinished:
             self.descriptor = os.open(
                 self.temporary,
                 os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW,
-                _MODE,
+                self.mode,
                 dir_fd=self.directory,
             )
+        if self.owner is not None:
+            os.fchown(self.descriptor, *self.owner)
         with open(self.descriptor, 'wb', closefd=False) as stream:
             stream.write(content)
         os.fsync(self.descriptor)
@@ -237,10 +254,32 @@ def discard_unfinished() -> None:
         _unfinished.pop().discard()
 
 
-def stage(path: str, content: bytes, label: str) -> None:
+def make_directories(path: str) -> None:
+    """Make the directories that a file is to stand in, for the user alone.
+
+    :raises OSError: when one cannot be made.
+    """
+    missing = []
+    folder = os.path.dirname(os.path.abspath(path))
+    while not os.path.lexists(folder):
+        missing.append(folder)
+        folder = os.path.dirname(folder)
+    for one in reversed(missing):
+        os.mkdir(one, _PRIVATE_DIRECTORY)
+
+
+def stage(
+    path: str,
+    content: bytes,
+    label: str,
+    private: bool = False,
+    owner: Optional[tuple[int, int]] = None,
+) -> None:
     """Write a file whole, beside its place; or to a device or a pipe.
 
     :param label: what :func:`publish` calls it.
+    :param private: nobody but its owner may read it.
+    :param owner: the user and the group that it belongs to.
     :raises OutputError: when it must not be written.
     :raises OSError: when it cannot.
     """
@@ -250,7 +289,9 @@ def stage(path: str, content: bytes, label: str) -> None:
         if entry is not None and not stat.S_ISREG(entry.st_mode):
             _pour(place, content)
             return
-        one = _Unfinished(os.dup(place.directory), place.name, label)
+        one = _Unfinished(
+            os.dup(place.directory), place.name, label, private, owner
+        )
     _unfinished.append(one)
     try:
         one.write(content)

@@ -98,7 +98,7 @@ def add_flags(group: Callable[[str], Callable[..., Any]]) -> None:
     for title, names in _FLAGS.items():
         add = group(title)
         for name in names:
-            _add_flag(add, _OPTIONS[name])
+            add_flag(add, _OPTIONS[name])
         if 'format' in names:
             add(
                 '--json',
@@ -110,8 +110,13 @@ def add_flags(group: Callable[[str], Callable[..., Any]]) -> None:
             )
 
 
-def _add_flag(add: Callable[..., Any], opt: cfg.Opt) -> None:
-    flag = f'--{opt.dest.replace("_", "-")}'
+def add_flag(add: Callable[..., Any], opt: cfg.Opt, prefix: str = '') -> None:
+    """Add a flag for an option.
+
+    :param add: adds it to a group.
+    :param prefix: what the flag leaves out of the name of the option.
+    """
+    flag = f'--{opt.dest[len(prefix) :].replace("_", "-")}'
     dest = f'option_{opt.dest}'
     if isinstance(opt, cfg.BoolOpt):
         text = _help(opt, False)
@@ -134,7 +139,7 @@ def _help(opt: cfg.Opt, several: bool) -> str:
     return f'{text} May be given several times.' if several else text
 
 
-class _Read(NamedTuple):
+class Read(NamedTuple):
     """What is read, of whom, and what decides how."""
 
     conf: config_sources.ConfigOpts
@@ -160,7 +165,7 @@ class _Read(NamedTuple):
 _ROOT = f'OS_{opts.GROUP}__ROOT'.upper()
 
 
-def _read_conf(args: argparse.Namespace) -> _Read:
+def read_conf(args: argparse.Namespace) -> Read:
     """Find what is judged, and the options of this program.
 
     What a bundle says of this program is of no account: it would decide
@@ -197,7 +202,7 @@ def _of_bundle(
     own: config_files.ConfigFiles,
     root: str,
     named: Sequence[tuple[str, str]],
-) -> _Read:
+) -> Read:
     """Return what lies below a directory.
 
     :param named: the flags that name files and directories in it.
@@ -212,7 +217,7 @@ def _of_bundle(
         found = bundle.look(bundle.whole(root))
         site, services = found.files, service_files.of_bundle(found)
     locations = service_files.merged(services)
-    return _Read(conf, own, locations, services, False, site)
+    return Read(conf, own, locations, services, False, site)
 
 
 def _named_in(site: tree.Tree, root: str, flag: str, path: str) -> str:
@@ -229,7 +234,7 @@ def _named_in(site: tree.Tree, root: str, flag: str, path: str) -> str:
     return place
 
 
-def _read_host(args: argparse.Namespace) -> _Read:
+def _read_host(args: argparse.Namespace) -> Read:
     """Let oslo.config find and parse the files of this host.
 
     :raises PrecheckError: when there is none, or one cannot be used.
@@ -272,7 +277,7 @@ def _read_host(args: argparse.Namespace) -> _Read:
         raise exceptions.ConfigFileError(
             secrets.scrub(' '.join(str(exc).split()))
         ) from exc
-    return _Read(conf, own, tuple(locations), services, not args.locations)
+    return Read(conf, own, tuple(locations), services, not args.locations)
 
 
 def _of_all(services: Sequence[service_files.ServiceFiles]) -> list[str]:
@@ -299,7 +304,7 @@ def _flag(path: str) -> str:
     return '--config-dir' if is_dir else '--config-file'
 
 
-def _require_files(ctx: context.Context, locations: Sequence[str]) -> None:
+def require_files(ctx: context.Context, locations: Sequence[str]) -> None:
     """Make sure that there is something to judge.
 
     :raises ConfigFileError: when no file was read, or one is unreadable.
@@ -317,7 +322,7 @@ def _require_files(ctx: context.Context, locations: Sequence[str]) -> None:
     )
 
 
-def _apply_flags(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
+def apply_flags(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
     """Let the flags win over the environment and the files.
 
     :raises UsageError: when a value, wherever it is from, is no good.
@@ -343,9 +348,9 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
 
     :raises PrecheckError: when the run cannot look at all.
     """
-    read = _read_conf(args)
+    read = read_conf(args)
     conf, locations = read.conf, read.locations
-    _apply_flags(conf, args)
+    apply_flags(conf, args)
     options = conf.manila_precheck
     reporter = output.reporter(options.format)
     targets = output.targets(options.report)
@@ -365,11 +370,11 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
             conf,
             facts,
             datetime.datetime.now(datetime.timezone.utc),
-            read_database=_needs_database(chosen, options),
+            read_database=needs_database(chosen, options),
             locations=locations,
             services=read.services,
             site=read.site,
-            **_of_site(read),
+            **of_site(read),
         )
         made.take_builds()
         made.chosen = frozenset(entry.result_id for entry in chosen)
@@ -396,28 +401,28 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         )
 
     def write(report: model.Report) -> None:
-        inputs = _inputs(ctx, decided) if targets else report_file.Inputs()
+        known = inputs(ctx, decided) if targets else report_file.Inputs()
         problems.extend(
-            output.render_files(targets, report, stdout.files, inputs)
+            output.render_files(targets, report, stdout.files, known)
         )
         try:
             output.write(reporter, report, stdout)
         except exceptions.PrecheckError as exc:
             problems.append(str(exc))
 
-    _require_files(ctx, locations)
+    require_files(ctx, locations)
     if ctx.compares_running:
         # A file that is not there ends the run, as any other does.
         ctx.running  # noqa: B018
     ours = ctx.config if read.site.is_host else read.own
     opts.require_known(conf, ours.settings, os.environ, facts)
     if targets:
-        output.require_no_inputs(targets, _inputs(ctx, decided))
+        output.require_no_inputs(targets, inputs(ctx, decided))
     try:
         # An unknown release is a usage error, before anything runs. In a
         # thread: it opens the database, and while a driver in C waits for
         # the server no handler of a signal runs in the main one.
-        _take_installed(ctx)
+        take_installed(ctx)
         upgrade = runner.isolated(lambda: ctx.upgrade)
         decided.require(upgrade.target.name, ctx.stage.value)
         if options.wait:
@@ -427,7 +432,7 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
             # What was read before is from before the wait.
             ctx.close()
             ctx = make_context()
-            _take_installed(ctx)
+            take_installed(ctx)
         result = upgradecheck.UpgradeCommands(make_report, write).check()
     finally:
         ctx.close()
@@ -439,7 +444,7 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     return code
 
 
-def _of_site(read: _Read) -> dict[str, Any]:
+def of_site(read: Read) -> dict[str, Any]:
     """Return what a context is told of the machine that is judged."""
     if read.site.is_host:
         return {
@@ -454,7 +459,7 @@ def _of_site(read: _Read) -> dict[str, Any]:
     }
 
 
-def _take_installed(ctx: context.Context) -> None:
+def take_installed(ctx: context.Context) -> None:
     """Read the facts of the installed manila, where they are not shipped."""
     build = runner.isolated(lambda: ctx.other_build)
     if build is None:
@@ -470,7 +475,7 @@ def _take_installed(ctx: context.Context) -> None:
         runner.isolated(lambda: ctx.take_installed(build_facts.read))
 
 
-def _inputs(
+def inputs(
     ctx: context.Context, decided: waivers.Decisions
 ) -> report_file.Inputs:
     """Return what no report of this run may replace."""
@@ -603,7 +608,7 @@ def _error(result_id: str, title: str, reason: str) -> model.CheckResult:
     return model.CheckResult(result_id, title, model.Outcome.ERROR, reason)
 
 
-def _needs_database(chosen: Sequence[registry.Entry], options: Any) -> bool:
+def needs_database(chosen: Sequence[registry.Entry], options: Any) -> bool:
     """Say whether a run has to look at the database at all."""
     if not options.source_release:
         return True

@@ -115,6 +115,16 @@ class _Lazy:
         """Return what was made under a name; None when nothing was."""
         return self._values.get(name)
 
+    def take(self, name: str, value: Any) -> None:
+        """Keep a value that was made elsewhere."""
+        with self._locks[name]:
+            self._values[name] = value
+
+    def refuse(self, name: str, error: exceptions.PrecheckError) -> None:
+        """Have an error instead of a value."""
+        with self._locks[name]:
+            self._errors[name] = error
+
     def forget(self, name: str) -> None:
         """Have what was made under a name made again."""
         with self._locks[name]:
@@ -344,6 +354,37 @@ class Context:
         self.catalog = catalog.Catalog(*self._builds.values())
         # Its sides name their builds.
         self._lazy.forget('resolution')
+
+    def over(self, site: tree.Tree) -> 'Context':
+        """Return a context of the same upgrade over another file system.
+
+        It has no database: it is for what stands in files.
+        """
+        made = Context(
+            self.conf,
+            self.catalog,
+            self.now,
+            read_database=False,
+            installed=lambda: self.installed,
+            locations=self.locations,
+            python=self._python,
+            site=site,
+            machine=self.machine,
+            sources=self._sources,
+            environment=self.environment,
+            services=self._services,
+        )
+        made._builds, made._facts = self._builds, self._facts
+        made._build_files = self._build_files
+        made.installed_unread = self.installed_unread
+        made.chosen = self.chosen
+        made._lazy.take('resolution', self.resolution)
+        for name in ('database', 'schema'):
+            made._lazy.refuse(
+                name,
+                exceptions.SourceNotGiven('files are looked at without it'),
+            )
+        return made
 
     def facts(self, release: releases.Release) -> Optional[model.Facts]:
         """Return where the facts about a release come from; None: nowhere."""

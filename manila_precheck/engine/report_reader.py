@@ -268,7 +268,11 @@ def _finding(check_id: str, held: Mapping[str, Any]) -> model.Finding:
         subject=subject,
         message=_text(held['message']),
         remediation=tuple(
-            model.Remediation(_text(one['kind']), _text(one['text']))
+            model.Remediation(
+                _text(one['kind']),
+                _text(one['text']),
+                tuple(map(_edit, one.get('edits', ()))),
+            )
             for one in held['remediation']
         ),
         references=tuple(_text(one) for one in held['references']),
@@ -279,6 +283,19 @@ def _finding(check_id: str, held: Mapping[str, Any]) -> model.Finding:
     )
     _require_same('counts', held.get('counts'), finding.counts)
     return finding
+
+
+def _edit(held: Mapping[str, Any]) -> model.Edit:
+    return model.Edit(
+        action=_text(held['action']),
+        kind=_text(held['kind']),
+        file=_text(held['file']),
+        line=_optional(held['line'], _line),
+        section=_text(held['section']),
+        name=_text(held['name']),
+        value=_optional(held['value'], _text),
+        early=held['early'] is True,
+    )
 
 
 def _subject(held: Mapping[str, Any]) -> model.Subject:

@@ -395,6 +395,11 @@ def _valid(item: Any, check_id: str) -> model.Finding:
             model.Remediation(
                 _text('remediation.kind', step.kind),
                 _text('remediation.text', step.text),
+                tuple(
+                    _edit(one)
+                    for one in _all('remediation.edits', step.edits)
+                    if _is('remediation.edits', one, model.Edit)
+                ),
             )
             for step in _all('remediation', item.remediation)
             if _is('remediation', step, model.Remediation)
@@ -408,6 +413,19 @@ def _valid(item: Any, check_id: str) -> model.Finding:
             for name, value in item.data.items()
         },
         aspect=_text('aspect', item.aspect),
+    )
+
+
+def _edit(one: model.Edit) -> model.Edit:
+    return model.Edit(
+        action=_text('edit.action', one.action),
+        kind=_text('edit.kind', one.kind),
+        file=_text('edit.file', one.file),
+        line=None if one.line is None else _number('edit.line', one.line),
+        section=_text('edit.section', one.section),
+        name=_text('edit.name', one.name),
+        value=_text_or_none('edit.value', one.value),
+        early=bool(one.early),
     )
 
 
@@ -484,6 +502,7 @@ def run_one(
     entry: registry.Entry,
     ctx: 'context.Context',
     clock: Callable[[], float] = time.monotonic,
+    masked: bool = True,
 ) -> model.CheckResult:
     """Run one check and return what became of it; it never raises.
 
@@ -491,6 +510,8 @@ def run_one(
     is an ERROR with what was found until then.
 
     :param clock: returns seconds, for how long the check took.
+    :param masked: whether secrets are masked. What is not may only be used
+        to change files, never be shown.
     """
     started = clock()
     found: list[model.Finding] = []
@@ -543,6 +564,8 @@ def run_one(
             sorted(
                 (
                     names.redacted(finding, ctx.redactor)
+                    if masked
+                    else finding
                     for finding in list(found)
                 ),
                 key=_order,
@@ -575,10 +598,12 @@ def run(
     ctx: 'context.Context',
     clock: Callable[[], float] = time.monotonic,
     progress: Callable[[str], None] = lambda check_id: None,
+    masked: bool = True,
 ) -> tuple[model.CheckResult, ...]:
     """Run checks one after another.
 
     :param progress: called with the id of each check before it runs.
+    :param masked: as :func:`run_one` takes it.
     :returns: one result for each entry, in the order of the entries. When
         the operator interrupts, the checks that did not end are ERRORs.
     """
@@ -587,7 +612,7 @@ def run(
         for entry in entries:
             LOG.debug('check %s begins', entry.result_id)
             progress(entry.result_id)
-            results.append(run_one(entry, ctx, clock))
+            results.append(run_one(entry, ctx, clock, masked))
             if ctx.interrupted.is_set():
                 break
     except KeyboardInterrupt:

@@ -50,7 +50,11 @@ def finding_with(finding: model.Finding, change: Change) -> model.Finding:
         ),
         message=change(finding.message),
         remediation=tuple(
-            model.Remediation(item.kind, change(item.text))
+            model.Remediation(
+                item.kind,
+                change(item.text),
+                tuple(_edit_with(edit, change) for edit in item.edits),
+            )
             for item in finding.remediation
         ),
         references=tuple(change(text) for text in finding.references),
@@ -70,6 +74,15 @@ def finding_with(finding: model.Finding, change: Change) -> model.Finding:
     )
 
 
+def _edit_with(edit: model.Edit, change: Change) -> model.Edit:
+    return edit._replace(
+        file=change(edit.file),
+        section=change(edit.section),
+        name=change(edit.name),
+        value=None if edit.value is None else change(edit.value),
+    )
+
+
 def redacted(finding: model.Finding, change: Change) -> model.Finding:
     """Return a finding without secrets, whose remedies hold no mask.
 
@@ -83,10 +96,16 @@ def redacted(finding: model.Finding, change: Change) -> model.Finding:
     masked = finding_with(finding, change)
     return masked._replace(
         remediation=tuple(
-            before
-            if before.text == after.text
-            else model.Remediation(
-                after.kind, secrets.pointed(after.text, place)
+            before._replace(
+                text=after.text
+                if before.text == after.text
+                else secrets.pointed(after.text, place),
+                # A mask is no value to write.
+                edits=tuple(
+                    edit
+                    for edit, changed in zip(before.edits, after.edits)
+                    if edit == changed
+                ),
             )
             for before, after in zip(finding.remediation, masked.remediation)
         ),

@@ -159,7 +159,11 @@ def finding_dict(finding: model.Finding) -> dict[str, Any]:
         },
         'message': finding.message,
         'remediation': [
-            {'kind': step.kind, 'text': step.text}
+            {
+                'kind': step.kind,
+                'text': step.text,
+                'edits': [edit._asdict() for edit in step.edits],
+            }
             for step in finding.remediation
         ],
         'references': list(finding.references),

@@ -223,10 +223,47 @@ class Site(fixtures.Fixture):
     ) -> model.CheckResult:
         """Run one check and return its result, with no time in it.
 
+        What remedies change in files is left out; :meth:`edits` has it.
+
         :param what: the id of a registered check, or a class that is not
             registered.
         :param ctx: the context to run over; None for a new one.
         """
+        result = self._run(what, ctx)
+        return result._replace(
+            findings=tuple(
+                finding._replace(
+                    remediation=tuple(
+                        step.with_edits() for step in finding.remediation
+                    )
+                )
+                for finding in result.findings
+            )
+        )
+
+    def edits(
+        self,
+        what: Union[str, type[check.Check]],
+        ctx: Optional[contexts.Context] = None,
+    ) -> dict[str, list[model.Edit]]:
+        """Run one check and return what its remedies change in files.
+
+        :param what: as :meth:`run` takes it.
+        :param ctx: likewise.
+        :returns: by the key of the finding, those without a change left out.
+        """
+        found: dict[str, list[model.Edit]] = {}
+        for finding in self._run(what, ctx).findings:
+            for step in finding.remediation:
+                if step.edits:
+                    found.setdefault(finding.key, []).extend(step.edits)
+        return found
+
+    def _run(
+        self,
+        what: Union[str, type[check.Check]],
+        ctx: Optional[contexts.Context],
+    ) -> model.CheckResult:
         if isinstance(what, str):
             (entry,) = registry.select(registry.checks(), [what])
         else:

@@ -41,7 +41,10 @@ class Judge:
         self._strategy = (
             ctx.config.value('DEFAULT', 'auth_strategy') or 'keystone'
         )
-        reader = ctx.reader(self._target)
+        self._config = ctx.config
+        self._reader = reader = ctx.reader(self._target)
+        #: config-options says what to set instead.
+        self._strategy_refused = _refuses_strategy(reader)
         try:
             limited = reader.get('DEFAULT', 'api_rate_limit') is not False
         except config_reader.Refused:
@@ -193,7 +196,13 @@ class Judge:
                 f'[{section.title}] names {spec}, which {self._target} does '
                 f'not have ({self._history(spec)}); manila-api does not load '
                 'the section',
-                [model.advice(f'Remove [{section.title}] from the file.')],
+                [
+                    model.advice(
+                        f'Remove [{section.title}] from the file.'
+                    ).with_edits(
+                        self._writer.edit('comment', loader.Place(section))
+                    )
+                ],
                 'factory',
                 {'factory': spec},
             )
@@ -226,30 +235,61 @@ class Judge:
 
     def _no_strategy(self, place: loader.Place) -> model.Finding:
         section = place.section
-        own = self._own.section(section.title)
-        wanted = [
-            value
-            for value in (own.values if own is not None else ())
-            if value.name == self._strategy
-        ]
-        keys = [v.name for v in section.values if v.name != 'use']
-        remediation = (
-            [self._writer.lines(section.title, wanted)]
-            if wanted
-            else [
-                model.advice(
-                    f'Set auth_strategy to a pipeline of [{section.title}] '
-                    f'({", ".join(keys) or "it has none"}), or give it one.'
-                )
-            ]
-        )
         return self._fails(
             place,
             f'[{section.title}] has no pipeline {self._strategy}, which '
             '[DEFAULT] auth_strategy selects; manila-api does not start',
-            remediation,
+            [self._pipeline_for(place)],
             'auth_strategy',
             {'auth_strategy': self._strategy},
+        )
+
+    def _pipeline_for(self, place: loader.Place) -> model.Remediation:
+        """Return how a composite gets the pipeline that it lacks."""
+        section = place.section
+        wanted: list[paste.Value] = []
+        if not self._strategy_refused:
+            # The site's own pipeline goes before that of the package.
+            wanted = [
+                value._replace(name=self._strategy)
+                for value in section.values
+                if value.name == f'{self._strategy}_nolimit'
+            ]
+            own = self._own.section(section.title)
+            wanted += [
+                value
+                for value in (own.values if own is not None else ())
+                if value.name == self._strategy
+            ]
+        if wanted:
+            # The source has no use for it: it has another auth_strategy.
+            return self._writer.added(section.title, wanted[:1], early=True)
+        keys = [
+            v.name
+            for v in section.values
+            if v.name != 'use' and self._is_strategy(v.name)
+        ]
+        if not keys:
+            return model.advice(
+                f'Give [{section.title}] a pipeline of an auth_strategy that '
+                f'{self._target} accepts.'
+            ).with_edits(
+                self._writer.edit('choose', place, 'a pipeline of its own')
+            )
+        return model.advice(
+            f'Set auth_strategy to a pipeline of [{section.title}] '
+            f'({", ".join(keys)}), or give it one.'
+        ).with_edits(
+            self._writer.edit(
+                'choose', place, f'auth_strategy = {" or ".join(keys)}'
+            )
+        )
+
+    def _is_strategy(self, name: str) -> bool:
+        """Say whether the target accepts an auth_strategy."""
+        lines = self._config.find('DEFAULT', 'auth_strategy')
+        return all(
+            self._reader.accepts(line._replace(value=name)) for line in lines
         )
 
     # -- what the target's own file has --------------------------------------
@@ -332,3 +372,12 @@ class Judge:
             data or {},
             aspect,
         )
+
+
+def _refuses_strategy(reader: config_reader.Reader) -> bool:
+    """Say whether a release does not accept the auth_strategy that is set."""
+    try:
+        reader.get('DEFAULT', 'auth_strategy')
+    except config_reader.Refused:
+        return reader.standing('DEFAULT', 'auth_strategy').read
+    return False

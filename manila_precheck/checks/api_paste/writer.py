@@ -15,6 +15,7 @@
 from collections.abc import Sequence
 import re
 from typing import NamedTuple
+from typing import Optional
 
 from manila_precheck import model
 from manila_precheck.checks.api_paste import loader
@@ -46,7 +47,7 @@ class Writer:
     ) -> list[model.Remediation]:
         """Return the section that is missing, or the line without its name."""
         if not broken.undefined:
-            return [self.take_the_targets()]
+            return [self._choose(place)]
         for section in self._own.sections:
             if (
                 section.name == broken.undefined
@@ -54,13 +55,18 @@ class Writer:
                 # Another release's /v1 leads nowhere in the target.
                 and section.title in self._own_loaded.titles
             ):
-                return [self.lines(section.title, section.values)]
+                return [self.added(section.title, section.values)]
         if broken.is_filter and place.value is not None:
             return [self._pipeline_without(place, broken.undefined)]
         drops, unused, paths = self._unmapped(place)
         if drops:
             return self._unmapping(drops, unused, paths)
-        return [self.take_the_targets()]
+        return [self._choose(place)]
+
+    def _choose(self, place: loader.Place) -> model.Remediation:
+        return self.take_the_targets().with_edits(
+            self.edit('choose', place, 'what the file of the target has')
+        )
 
     def take_the_targets(self, instead: bool = False) -> model.Remediation:
         """Return the advice to start from the file of the target."""
@@ -93,15 +99,55 @@ class Writer:
             *(word for value in values for word in (value.name, value.text)),
         )
 
+    def added(
+        self,
+        title: str,
+        values: Sequence[paste.Value],
+        early: bool = False,
+    ) -> model.Remediation:
+        """Return lines to write that are not in the file.
+
+        :param early: they change nothing for the source.
+        """
+        return self.lines(title, values).with_edits(
+            *(
+                model.Edit(
+                    'add',
+                    'paste',
+                    self._file.path,
+                    section=title,
+                    name=value.name,
+                    value=value.text,
+                    early=early,
+                )
+                for value in values
+            )
+        )
+
+    def edit(
+        self, action: str, place: loader.Place, text: Optional[str] = None
+    ) -> model.Edit:
+        """Return a change of what stands in the file."""
+        value = place.value
+        return model.Edit(
+            action,
+            'paste',
+            self._file.path,
+            place.line or None,
+            place.section.title,
+            value.name if value is not None else '',
+            text,
+        )
+
     def _pipeline_without(
         self, place: loader.Place, name: str
     ) -> model.Remediation:
         assert place.value is not None
         names = [n for n in place.value.text.split() if n != name]
+        text = ' '.join(names)
         return self.lines(
-            place.section.title,
-            [place.value._replace(text=' '.join(names))],
-        )
+            place.section.title, [place.value._replace(text=text)]
+        ).with_edits(self.edit('set', place, text))
 
     def without(self, factory: loader.Factory) -> list[model.Remediation]:
         """Return the lines of a file that no longer leads to some code."""
@@ -120,7 +166,7 @@ class Writer:
             ]
         drops, unused, paths = self._unmapped(factory.place)
         if not drops:
-            return [self.take_the_targets()]
+            return [self._choose(factory.place)]
         return self._unmapping(drops, unused, paths)
 
     def _unmapped(
@@ -166,6 +212,12 @@ class Writer:
                 self.lines(
                     title,
                     [v for v in section.values if v.name not in paths],
+                ).with_edits(
+                    *(
+                        self.edit('comment', place)
+                        for place in drops
+                        if place.section.title == title
+                    )
                 )
             )
         text = f'Requests to {" and ".join(paths)} then get 404'
@@ -183,7 +235,7 @@ class Writer:
         section = factory.place.section
         found = []
         if self._file.section(section.title) is None:
-            found.append(self.lines(section.title, section.values))
+            found.append(self.added(section.title, section.values))
         for reference in self._own_loaded.references:
             if reference.title != section.title:
                 continue
@@ -193,13 +245,17 @@ class Writer:
                 continue
             line = next((v for v in mine.values if v.name == value.name), None)
             if reference.mapped and line is None:
-                found.append(self.lines(mine.title, [value]))
+                found.append(self.added(mine.title, [value]))
             elif factory.is_filter and line is not None:
                 text = _inserted(
                     section.name, value.text.split(), line.text.split()
                 )
                 found.append(
-                    self.lines(mine.title, [line._replace(text=text)])
+                    self.lines(
+                        mine.title, [line._replace(text=text)]
+                    ).with_edits(
+                        self.edit('set', loader.Place(mine, line), text)
+                    )
                 )
         return found
 

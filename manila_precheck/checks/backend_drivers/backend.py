@@ -21,6 +21,7 @@ from manila_precheck.catalog import conditions
 from manila_precheck.catalog import requirements
 from manila_precheck.checks.backend_drivers import affected_shares
 from manila_precheck.engine import context
+from manila_precheck.evidence.config import config_edits
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 
@@ -57,6 +58,12 @@ class BackEnd:
         )
         self._behind = behind
 
+    @property
+    def _edits(self) -> config_edits.Edits:
+        return config_edits.Edits(
+            self.ctx.reader(self.source), self.ctx.reader(self.target)
+        )
+
     def line(self, name: str) -> Optional[config_files.Setting]:
         """Return the line of its section that sets an option, if any."""
         found = self.ctx.config.effective([(self.name, name)])
@@ -85,11 +92,38 @@ class BackEnd:
             for value in values
         ]
         if len(lines) == 1:
-            return lines
+            return [lines[0].with_edits(*self.set_to(option, values[0]))]
         return [
-            model.advice('Use one of these, whichever suits its shares:'),
+            model.advice(
+                'Use one of these, whichever suits its shares:'
+            ).with_edits(*self.choose(option, f'one of {", ".join(values)}')),
             *lines,
         ]
+
+    def set_to(
+        self, option: str, value: str, same: bool = False
+    ) -> list[model.Edit]:
+        """Return the change of a file that gives an option a value.
+
+        :param same: the value is the same to the source.
+        """
+        line = self.line(option)
+        if line is not None:
+            return self._edits.replace(line, value, same)
+        beside = self.driver_line
+        if beside is None or beside.group != config_files.normalize(self.name):
+            return []
+        return self._edits.add(beside, beside.section, option, value)
+
+    def choose(self, option: str, admitted: str) -> list[model.Edit]:
+        """Return the change of a file that asks a person for a value."""
+        line = self.line(option)
+        if line is not None:
+            return self._edits.choose(line, admitted)
+        beside = self.driver_line
+        if beside is None or beside.group != config_files.normalize(self.name):
+            return []
+        return self._edits.choose_new(beside, beside.section, option, admitted)
 
     def or_without(self, first: str) -> list[model.Remediation]:
         """Return advice, and the line that leaves the back end out."""
@@ -98,10 +132,16 @@ class BackEnd:
             for other in self.ctx.config.backends
             if other.name != self.name
         ]
+        line = self.driver_line
+        edits = []
+        if line is not None:
+            edits = self._edits.choose(line, f'{first}, or disable it')
         if not others:
-            return [model.advice(f'{first}.')]
+            return [model.advice(f'{first}.').with_edits(*edits)]
         return [
-            model.advice(f'{first}, or disable the back end:'),
+            model.advice(f'{first}, or disable the back end:').with_edits(
+                *edits
+            ),
             model.config(
                 '[DEFAULT]\nenabled_share_backends = {}', ','.join(others)
             ),

@@ -111,10 +111,27 @@ def _moved(one: backend.BackEnd, driver: drivers.Driver) -> model.Finding:
         one.driver_line,
         f'[{one.name}] loads {one.path}, an old path that '
         f'{one.target} still maps to {driver.target}',
-        [model.config('[{}]\nshare_driver = {}', one.name, driver.target)],
+        [
+            model.config(
+                '[{}]\nshare_driver = {}', one.name, driver.target
+            ).with_edits(
+                *one.set_to(
+                    'share_driver',
+                    str(driver.target),
+                    _leads(one, one.path) == driver.target
+                    and _leads(one, str(driver.target)) == driver.target,
+                )
+            )
+        ],
         'moved',
         {'moved_to': driver.target},
     )
+
+
+def _leads(one: backend.BackEnd, path: str) -> Optional[str]:
+    """Return the class that a path leads to in the source."""
+    found = one.ctx.catalog.driver(one.source, path)
+    return None if found is None else found.target or found.name
 
 
 def _is_manilas(one: backend.BackEnd) -> bool:
@@ -205,7 +222,18 @@ def _old_plugin(
         line,
         f'[{one.name}] emc_share_backend = {line.value} is an old name '
         f'that {one.target} still maps to {new}',
-        [model.config('[{}]\nemc_share_backend = {}', one.name, new)],
+        [
+            model.config(
+                '[{}]\nemc_share_backend = {}', one.name, new
+            ).with_edits(
+                *one.set_to(
+                    'emc_share_backend',
+                    new,
+                    new
+                    in one.ctx.catalog.plugins(one.source, drivers.EMC_PLUGIN),
+                )
+            )
+        ],
         'plugin',
         {'moved_to': new},
     )

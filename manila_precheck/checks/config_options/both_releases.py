@@ -17,6 +17,7 @@ from typing import Optional
 
 from manila_precheck import releases
 from manila_precheck.engine import context
+from manila_precheck.evidence.config import config_edits
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 
@@ -33,6 +34,8 @@ class Sides:
         self.catalog = ctx.catalog
         self.source = ctx.reader(ctx.upgrade.source)
         self.target = ctx.reader(ctx.upgrade.target)
+        #: Makes what upgrade fix changes.
+        self.edits = config_edits.Edits(self.source, self.target)
 
     @functools.cached_property
     def after(self) -> Optional[config_reader.Reader]:

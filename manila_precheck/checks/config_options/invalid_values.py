@@ -18,6 +18,7 @@ from manila_precheck import model
 from manila_precheck.catalog import options
 from manila_precheck.catalog import values
 from manila_precheck.checks.config_options import both_releases
+from manila_precheck.evidence.config import config_edits
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 
@@ -45,14 +46,17 @@ def findings(
         f'[{setting.section}] {setting.name} = {both.shown(setting)}: '
         f'{both.target.release} rejects the value, and the service that '
         f'reads it exits at startup; {already}',
-        _instead(setting, now.option, admitted),
+        _instead(both.edits, setting, now.option, admitted),
         data={'verdict': 'invalid', 'admits': admitted},
         aspect='value',
     )
 
 
 def _instead(
-    setting: config_files.Setting, option: options.Option, admitted: str
+    edits: config_edits.Edits,
+    setting: config_files.Setting,
+    option: options.Option,
+    admitted: str,
 ) -> list[model.Remediation]:
     """Return what to give an option whose value is refused."""
     words = f'Set it to {admitted}'
@@ -62,8 +66,19 @@ def _instead(
     if isinstance(default, (list, tuple)):
         default = ','.join(str(item) for item in default)
     if default is None or option.secret or isinstance(default, dict):
-        return [model.advice(f'{words}.')]
+        return [
+            model.advice(f'{words}.').with_edits(
+                *edits.choose(setting, admitted)
+            )
+        ]
     return [
         model.advice(f'{words}. The default is:'),
-        model.config('[{}]\n{} = {}', setting.section, setting.name, default),
+        model.config(
+            '[{}]\n{} = {}', setting.section, setting.name, default
+        ).with_edits(
+            # The dollar may be meant, and the value with it.
+            *edits.choose(setting, admitted)
+            if '$' in setting.value
+            else edits.replace(setting, str(default))
+        ),
     ]

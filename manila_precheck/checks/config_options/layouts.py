@@ -47,7 +47,11 @@ def findings(
         f'{both.assigned(setting)}: the driver of '
         f'{target.release} supports only {" and ".join(known)}; '
         'manila-share exits with 1 and starts no back end',
-        [model.config('[{}]\n{} = {}', setting.section, OPTION, known[0])],
+        [
+            model.config(
+                '[{}]\n{} = {}', setting.section, OPTION, known[0]
+            ).with_edits(*both.edits.replace(setting, known[0]))
+        ],
         data={'verdict': 'invalid', 'named': value},
         aspect='names',
     )

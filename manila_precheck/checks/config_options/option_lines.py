@@ -194,7 +194,7 @@ class Lines:
                 *lines,
                 model.advice(
                     f'Remove {setting.place} with the upgrade. {hint}'.rstrip()
-                ),
+                ).with_edits(*self._sides.edits.comment(setting)),
             ],
             data={'verdict': 'removed'},
         )
@@ -206,7 +206,11 @@ class Lines:
         assert now.option is not None
         value = self._sides.shown(setting)
         return [
-            model.config('[{}]\n{} = {}', now.group, now.option.name, value)
+            model.config(
+                '[{}]\n{} = {}', now.group, now.option.name, value
+            ).with_edits(
+                *self._sides.edits.move(setting, now.group, now.option.name)
+            )
         ]
 
     def _reader_of(
@@ -292,7 +296,9 @@ class Lines:
             text,
             [
                 *lines,
-                model.advice(f'Remove {setting.place}.'),
+                model.advice(f'Remove {setting.place}.').with_edits(
+                    *self._sides.edits.comment(setting)
+                ),
             ],
             data={
                 'verdict': 'renamed',

@@ -140,12 +140,21 @@ class OptionNames:
     # -- findings ------------------------------------------------------------
 
     def _moved(self, named: _Named, path: str) -> model.Finding:
+        kind = named.reference.kind
         return self._finding(
             named,
             Severity.WARNING,
             'moved',
             f', an old path that {self._target} still maps to {path}',
-            [_line(named, path)],
+            [
+                _line(named, path).with_edits(
+                    *self._sides.edits.replace(
+                        named.setting,
+                        named.setting.value.replace(named.name, path),
+                        path in self._known(self._source, kind),
+                    )
+                )
+            ],
             {'moved_to': path},
         )
 
@@ -156,16 +165,18 @@ class OptionNames:
             f'{self._source} has it' if before else f'nor does {self._source}'
         )
         severity, effect = reference.severity, reference.effect
+        steps = self._instead(named)
         if not self._is_asked_for(reference):
             severity = Severity.INFO
             effect = 'no enabled back end uses it'
+            steps = [step.with_edits() for step in steps]
         return self._finding(
             named,
             severity,
             'dangling',
             f', but {self._target} has no such {reference.thing} ({history}); '
             f'{effect}',
-            self._instead(named),
+            steps,
             {'source_has_it': before},
         )
 
@@ -194,7 +205,7 @@ class OptionNames:
                     'Install the version of that package for '
                     f'{self._target}. If there is no such package:'
                 ),
-                *self._instead(named),
+                *(step.with_edits() for step in self._instead(named)),
             ],
         )
 
@@ -217,28 +228,55 @@ class OptionNames:
 
     def _instead(self, named: _Named) -> list[model.Remediation]:
         """Return the line to write, or the names that the target has."""
+        edits, setting = self._sides.edits, named.setting
         known = sorted(self._known(self._target, named.reference.kind))
         if named.reference.kind in _SCHEMES:
             shown = [name for name in known if name not in _NOT_SERVED]
-            return [model.advice(f'The target has {", ".join(shown)}.')]
+            return [
+                model.advice(f'The target has {", ".join(shown)}.').with_edits(
+                    *edits.choose(setting, f'one of {", ".join(shown)}')
+                )
+            ]
         # Here, since few runs look for a misspelling.
         import difflib
 
         near = difflib.get_close_matches(named.name, known, 1, 0.85)
         if near:
-            return [_line(named, near[0])]
+            # What was meant is a guess.
+            return [
+                _line(named, near[0]).with_edits(
+                    *edits.choose(setting, f'{near[0]}?')
+                )
+            ]
         lines: list[model.Remediation] = []
         if named.reference.kind in (*_SCHEDULING, drivers.NOTIFICATION):
             lines = [model.advice(f'The target has {", ".join(known)}.')]
-        if len(named.names) > 1 and '=' not in named.setting.value:
-            return [*lines, _line(named, None)]
+        plain = '=' not in setting.value and '$' not in setting.value
+        if len(named.names) > 1 and '=' not in setting.value:
+            return [
+                *lines,
+                _line(named, None).with_edits(
+                    *edits.replace(setting, _without(named))
+                    if plain
+                    else edits.choose(setting, _without(named))
+                ),
+            ]
         default = self._default(named)
         if default and default != named.name:
-            lines += [
+            return [
+                *lines,
                 model.advice('The default is:'),
-                _assignment(named.setting, default),
+                _assignment(setting, default).with_edits(
+                    *edits.replace(setting, default)
+                    if plain
+                    else edits.choose(setting, f'the default is {default}')
+                ),
             ]
-        return lines or [model.advice('Remove the line.')]
+        return lines or [
+            model.advice('Remove the line.').with_edits(
+                *edits.comment(setting)
+            )
+        ]
 
     def _default(self, named: _Named) -> str:
         now = self._sides.target.standing(
@@ -303,8 +341,12 @@ def _line(named: _Named, name: Optional[str]) -> model.Remediation:
     text = named.setting.value
     if name is not None:
         return _assignment(named.setting, text.replace(named.name, name))
-    rest = [other for other in named.names if other != named.name]
-    return _assignment(named.setting, ','.join(rest))
+    return _assignment(named.setting, _without(named))
+
+
+def _without(named: _Named) -> str:
+    """Return the other names of the line."""
+    return ','.join(other for other in named.names if other != named.name)
 
 
 def _assignment(

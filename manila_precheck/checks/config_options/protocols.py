@@ -50,7 +50,12 @@ def findings(
     if named and not unknown:
         return
     what = f'{unknown[0]!r} is not one' if unknown else 'none is named'
-    good = [one for one in named if one not in unknown] or ['NFS', 'CIFS']
+    good = [one for one in named if one not in unknown]
+    edits = (
+        both.edits.replace(setting, ','.join(good))
+        if good
+        else both.edits.choose(setting, f'some of {", ".join(known)}')
+    )
     yield model.Finding(
         model.Severity.FAILURE,
         setting.subject,
@@ -62,8 +67,8 @@ def findings(
                 '[{}]\n{} = {}',
                 setting.section,
                 setting.name,
-                ','.join(good),
-            )
+                ','.join(good or ['NFS', 'CIFS']),
+            ).with_edits(*edits)
         ],
         data={
             'verdict': 'invalid',

@@ -100,7 +100,7 @@ class Needed:
                 if same
                 else f'{self._sides.source.release} does not require it'
             ),
-            self._lines(name, lack),
+            self._lines(name, lack, line),
             data={
                 'verdict': 'missing',
                 'driver': target.driver(name),
@@ -109,13 +109,26 @@ class Needed:
             aspect='missing',
         )
 
-    def _lines(self, name: str, lack: _Lack) -> list[model.Remediation]:
+    def _lines(
+        self,
+        name: str,
+        lack: _Lack,
+        beside: Optional[config_files.Setting],
+    ) -> list[model.Remediation]:
         lines = []
         for option in lack.names:
             now = self._sides.target.standing(name, option)
             admitted = values.admits(now.option.type) if now.option else 'text'
             lines.append(
-                model.config('[{}]\n{} = <{}>', name, option, admitted)
+                model.config(
+                    '[{}]\n{} = <{}>', name, option, admitted
+                ).with_edits(
+                    *self._sides.edits.choose_new(
+                        beside, name, option, admitted
+                    )
+                    if beside is not None
+                    else ()
+                )
             )
         if len(lines) == 1:
             return lines

@@ -13,6 +13,7 @@
 """What an override is beside the defaults of the two releases."""
 
 from collections.abc import Iterator
+from typing import Optional
 
 from manila_precheck import model
 from manila_precheck.catalog import policies
@@ -40,7 +41,7 @@ class Defaults:
         old = check_strings.parse(before.check) if before else None
         new = check_strings.parse(after.check)
         if new.canonical == parsed.canonical:
-            yield from self._redundant(rule, after)
+            yield from self._redundant(rule, before, after)
         elif old is not None and old.canonical == parsed.canonical:
             yield model.Finding(
                 Severity.WARNING,
@@ -52,6 +53,12 @@ class Defaults:
                     model.advice(
                         'Remove the rule, unless you want to keep the old '
                         'default.'
+                    ).with_edits(
+                        rule.edit(
+                            'choose',
+                            'remove it for the new default, or keep it',
+                            True,
+                        )
                     )
                 ],
                 data={'verdict': 'changed', 'default': after.check},
@@ -71,17 +78,55 @@ class Defaults:
             yield self._scope(rule, before, after)
 
     def _redundant(
-        self, rule: policy_files.Rule, after: policies.Policy
+        self,
+        rule: policy_files.Rule,
+        before: Optional[policies.Policy],
+        after: policies.Policy,
     ) -> Iterator[model.Finding]:
         if not flags.has_older_default(self._ctx, self._target, after):
+            edits = []
+            if self._is_only_one(rule):
+                edits = [
+                    rule.edit(
+                        'comment', early=self._is_default_now(rule, before)
+                    )
+                ]
             yield model.Finding(
                 Severity.INFO,
                 rule.subject,
                 f'{rule.name} is the same as the default of {self._target}',
-                [model.advice('Remove the rule from the file.')],
+                [
+                    model.advice('Remove the rule from the file.').with_edits(
+                        *edits
+                    )
+                ],
                 data={'verdict': 'redundant'},
                 aspect='copy',
             )
+
+    def _is_only_one(self, rule: policy_files.Rule) -> bool:
+        """Say whether no other file has the rule, to come back without it."""
+        found = [
+            other
+            for release in (self._source, self._target)
+            for document in self._ctx.policy.of(release).in_force(True)
+            for other in document.rules
+            if other.name == rule.name
+        ]
+        return len({(other.file, other.line) for other in found}) == 1
+
+    def _is_default_now(
+        self, rule: policy_files.Rule, before: Optional[policies.Policy]
+    ) -> bool:
+        """Say whether the source decides the same without the rule."""
+        if before is None:
+            return False
+        if flags.has_older_default(self._ctx, self._source, before):
+            return False
+        return (
+            check_strings.parse(before.check).canonical
+            == check_strings.parse(rule.check).canonical
+        )
 
     def _scope(
         self,

@@ -18,6 +18,7 @@ from typing import Optional
 from manila_precheck import model
 from manila_precheck.catalog import behaviours
 from manila_precheck.engine import context
+from manila_precheck.evidence.config import config_edits
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.policy import policy_files
 
@@ -38,6 +39,9 @@ class Files:
         self._target = ctx.upgrade.target
         self._files = ctx.policy.of(self._source)
         self._later = ctx.policy.of(self._target)
+        self._edits = config_edits.Edits(
+            ctx.reader(self._source), ctx.reader(self._target)
+        )
 
     def findings(self) -> Iterator[model.Finding]:
         if self._later is not self._files:
@@ -51,7 +55,13 @@ class Files:
                 ),
                 f'policy_file = {missing.value} does not exist: manila runs '
                 'with its default policies only',
-                [model.advice('Create the file, or remove the line.')],
+                [
+                    model.advice(
+                        'Create the file, or remove the line.'
+                    ).with_edits(
+                        *self._edits.choose(missing, 'the name of a file')
+                    )
+                ],
             )
         if self._files.old_default is not None:
             yield self._old_default(self._files.old_default)
@@ -83,6 +93,8 @@ class Files:
                 [
                     model.config(
                         '[oslo_policy]\n{} = {}', setting.name, setting.value
+                    ).with_edits(
+                        *self._edits.move(setting, 'oslo_policy', setting.name)
                     )
                 ],
                 data={'files': ' '.join(gone)},
@@ -95,7 +107,18 @@ class Files:
             policy_files.falls_back(self._target),
         )
         target = document.path[: -len('.json')] + '.yaml'
-        convert = [model.command(_CONVERT, document.path, target)]
+        convert = [
+            model.command(_CONVERT, document.path, target).with_edits(
+                model.Edit(
+                    'convert',
+                    'policy',
+                    document.path,
+                    value=target,
+                    # The source looks for that name first.
+                    early=True,
+                )
+            )
+        ]
         if not before:
             return self._about(
                 Severity.INFO,
@@ -145,6 +168,18 @@ class Files:
                 if document.is_json and policy_files.falls_back(self._source)
                 else ''
             )
+            in_place = []
+            if document.is_json:
+                # The same rules, in words that every release parses.
+                in_place = [
+                    model.Edit(
+                        'convert',
+                        'policy',
+                        document.path,
+                        value=document.path,
+                        early=True,
+                    )
+                ]
             yield model.Finding(
                 Severity.FAILURE,
                 model.Subject(
@@ -155,7 +190,7 @@ class Files:
                 ),
                 f'{document.path} cannot be parsed ({problem.text}): with '
                 f'{self._target} every request fails with 500{now}',
-                [model.advice('Correct the file.')],
+                [model.advice('Correct the file.').with_edits(*in_place)],
             )
 
     def _about(

@@ -42,11 +42,10 @@ class Rules:
         # Each takes about a millisecond.
         self._guesses = MAX_GUESSES
         # What the operator has in force now and will want to have later.
-        self._rules = policy_files.effective(
-            ctx.policy.of(self._source).in_force(
-                policy_files.falls_back(self._source)
-            )
+        self._documents = ctx.policy.of(self._source).in_force(
+            policy_files.falls_back(self._source)
         )
+        self._rules = policy_files.effective(self._documents)
 
     def findings(self) -> Iterator[model.Finding]:
         if not self._rules:
@@ -108,7 +107,7 @@ class Rules:
                 rule.subject,
                 f'{rule.name} is empty: everyone is allowed (YAML reads an '
                 'unquoted ! as empty)',
-                [model.rule(rule.name, '!')],
+                [model.rule(rule.name, '!').with_edits(rule.edit('set', '!'))],
                 data={'verdict': 'open'},
                 aspect='empty',
             )
@@ -120,17 +119,24 @@ class Rules:
         if inside:
             return [
                 model.advice('Write it without the quotes inside:'),
-                model.rule(rule.name, inside),
+                model.rule(rule.name, inside).with_edits(
+                    rule.edit('set', inside, True)
+                ),
             ]
         own = self._ctx.catalog.policies(self._target).get(rule.name)
+        choose = rule.edit('choose', 'a check string of oslo.policy', True)
         if own is None:
-            return [model.advice('Write it as a check string of oslo.policy.')]
+            return [
+                model.advice(
+                    'Write it as a check string of oslo.policy.'
+                ).with_edits(choose)
+            ]
         return [
             model.advice(
                 'Write it as a check string of oslo.policy, or have the '
                 f'default of {self._target}:'
-            ),
-            self._default(rule, own),
+            ).with_edits(choose),
+            self._default(rule, own).with_edits(),
         ]
 
     def _reference(
@@ -161,7 +167,11 @@ class Rules:
             [
                 self._default(rule, own)
                 if own is not None
-                else model.advice(f'Define rule {reference!r} in the file.')
+                else model.advice(
+                    f'Define rule {reference!r} in the file.'
+                ).with_edits(
+                    rule.edit('choose', f'define {reference!r}', True)
+                )
             ],
             data={
                 'verdict': 'dangling',
@@ -177,8 +187,27 @@ class Rules:
         """Return how a rule gets the default of the target back."""
         if flags.has_older_default(self._ctx, self._target, own):
             # A file cannot have the older one beside it.
-            return model.advice(f'Remove {rule.name} from {rule.file}.')
-        return model.rule(rule.name, own.check)
+            return model.advice(
+                f'Remove {rule.name} from {rule.file}.'
+            ).with_edits(*self._dropped(rule))
+        return model.rule(rule.name, own.check).with_edits(
+            rule.edit('set', own.check)
+        )
+
+    def _dropped(self, rule: policy_files.Rule) -> list[model.Edit]:
+        """Return how a rule goes; not where it would bring an earlier back."""
+        if self._is_only_one(rule):
+            return [rule.edit('comment')]
+        return [rule.edit('choose', 'remove it here and in the other files')]
+
+    def _is_only_one(self, rule: policy_files.Rule) -> bool:
+        found = [
+            other
+            for document in self._documents
+            for other in document.rules
+            if other.name == rule.name
+        ]
+        return len(found) == 1
 
     def _in_cycles(self, used: Iterable[str]) -> frozenset[str]:
         """Return the rules that need themselves to be decided."""
@@ -206,7 +235,11 @@ class Rules:
             rule.subject,
             f'{rule.name} refers to itself, or to a rule that refers to it: '
             'a request that evaluates it fails with 500',
-            [model.advice('Remove the reference from one of the rules.')],
+            [
+                model.advice(
+                    'Remove the reference from one of the rules.'
+                ).with_edits(rule.edit('choose', 'remove a reference', True))
+            ],
             data={'verdict': 'cycle'},
             aspect='cycle',
         )
@@ -226,7 +259,11 @@ class Rules:
                 rule.subject,
                 f'{rule.name} was removed in {self._target}: the override no '
                 'longer has an effect',
-                [model.advice('Remove the rule from the file.')],
+                [
+                    model.advice('Remove the rule from the file.').with_edits(
+                        rule.edit('comment')
+                    )
+                ],
                 data={'verdict': 'removed'},
             )
         # Here, since few runs look for a misspelling.
@@ -247,6 +284,8 @@ class Rules:
                     f'Did you mean {near[0]}?'
                     if near
                     else 'Remove the rule from the file.'
+                ).with_edits(
+                    *[] if near else [rule.edit('comment', early=True)]
                 )
             ],
             data={'verdict': 'unknown'},

@@ -66,6 +66,23 @@ class Rule(NamedTuple):
         """Return what a finding about the rule is about."""
         return model.Subject('policy', self.name, self.file, self.line)
 
+    def edit(
+        self, action: str, value: Optional[str] = None, early: bool = False
+    ) -> model.Edit:
+        """Return a change of the rule.
+
+        :param early: the source release reads the result to the same effect.
+        """
+        return model.Edit(
+            action,
+            'policy',
+            self.file,
+            self.line,
+            name=self.name,
+            value=value,
+            early=early,
+        )
+
 
 class Problem(NamedTuple):
     """Why a policy file cannot be parsed."""

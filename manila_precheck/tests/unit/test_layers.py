@@ -33,7 +33,7 @@ _ROOT = pathlib.Path(manila_precheck.__file__).parent
 _LAYERS = (
     (('__main__', 'sphinxext', 'cmd'), ('testing',), ('check',)),
     (('upgradecheck', 'opts'),),
-    (('merge',),),
+    (('act', 'merge'),),
     (('reporters',), ('checks',)),
     (('engine',),),
     (('evidence',),),

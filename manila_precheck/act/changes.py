@@ -1,0 +1,370 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Making the changes that findings ask for in the text of a file."""
+
+from collections.abc import Collection
+from collections.abc import Iterable
+from collections.abc import Sequence
+import re
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.act import ini_lines
+from manila_precheck.act import policy_lines
+
+#: What begins every comment that is written.
+PREFIX = '# PRECHECK: '
+
+# How long a reason may get, in characters.
+_MAX_REASON = 400
+
+
+class Change(NamedTuple):
+    """A change with the reason for it."""
+
+    edit: model.Edit
+    key: str
+    """Of the finding."""
+
+    reason: str
+    """Why, for a comment; without secrets."""
+
+
+def reason_of(text: str) -> str:
+    """Return a text as one line of a comment."""
+    words = ' '.join(
+        ''.join(one if one.isprintable() else ' ' for one in text).split()
+    )
+    return words if len(words) <= _MAX_REASON else words[:_MAX_REASON] + '...'
+
+
+def _mark(change: Change) -> str:
+    """Return how the comment begins that marks a choice."""
+    words = reason_of(f'choose {change.edit.name} [{change.key}]')
+    return f'{PREFIX}{words}'
+
+
+class _Slots:
+    """The lines of a file, and what takes their place or goes between.
+
+    :param lines: each with its end.
+    :param remove: whether old lines go without a trace.
+    :param kept: the lines of the file of the site: what is not one of them
+        was written for another finding, and goes without a trace.
+    """
+
+    def __init__(
+        self, lines: Sequence[str], remove: bool, kept: Collection[str]
+    ) -> None:
+        self.lines = lines
+        self._kept = kept
+        self._remove = remove
+        self._instead: dict[int, list[str]] = {}
+        self._before: dict[int, list[str]] = {}
+        self._ends: dict[int, list[str]] = {}
+        self._tail: list[str] = []
+        self._touched: set[int] = set()
+
+    def end_at(self, line: int) -> str:
+        """Return what ends the lines around one."""
+        for one in (*self.lines[line : line + 1], *self.lines[:1]):
+            found = ini_lines.end_of(one)
+            if found:
+                return found
+        return '\n'
+
+    def is_free(self, begin: int, end: int) -> bool:
+        """Say whether nothing has changed these lines yet."""
+        return not self._touched.intersection(range(begin, end))
+
+    def mark(self, line: int, text: str) -> None:
+        """Put a comment above a line."""
+        found = self._before.setdefault(line, [])
+        found.append(f'{text}{self.end_at(line)}')
+
+    def replace(
+        self, begin: int, end: int, reason: str, new: Sequence[str]
+    ) -> None:
+        """Comment out lines, or remove them, and put others after them."""
+        self._touched.update(range(begin, end))
+        eol = self.end_at(begin)
+        for number in range(begin, end):
+            self._instead[number] = []
+        if not self._remove:
+            self._instead[begin].append(f'{PREFIX}{reason}{eol}')
+            for number in range(begin, end):
+                line = self.lines[number]
+                if line.strip('\r\n') not in self._kept:
+                    continue
+                body = line.strip()
+                if body and body[0] not in '#;':
+                    line = f'# {line}'
+                self._instead[number].append(line)
+        self._instead[end - 1].extend(new)
+
+    def insert(self, line: int, new: Iterable[str]) -> None:
+        """Put lines before one, as the end of what stands above."""
+        self._ends.setdefault(line, []).extend(new)
+
+    def append(self, new: Iterable[str]) -> None:
+        """Put lines at the end of the file."""
+        self._tail.extend(new)
+
+    def text(self) -> str:
+        """Return the whole."""
+        out: list[str] = []
+
+        def put(new: Iterable[str]) -> None:
+            for line in new:
+                if out and not ini_lines.end_of(out[-1]):
+                    out[-1] += self.end_at(0)
+                out.append(line)
+
+        for number, line in enumerate(self.lines):
+            put(self._ends.get(number, ()))
+            put(self._before.get(number, ()))
+            instead = self._instead.get(number)
+            put([line] if instead is None else instead)
+        put(self._ends.get(len(self.lines), ()))
+        put(self._tail)
+        return ''.join(out)
+
+
+class _Ini:
+    """The changes of one INI file.
+
+    :param text: of the file.
+    :param paste: it is api-paste.ini.
+    :param remove: whether old lines go without a trace.
+    :param kept: the lines of the file of the site.
+    """
+
+    def __init__(
+        self, text: str, paste: bool, remove: bool, kept: Collection[str]
+    ) -> None:
+        self._text = text
+        self._file = ini_lines.IniLines(text, paste)
+        self._slots = _Slots(self._file.lines, remove, kept)
+        self._made: dict[str, str] = {}
+        self._added: set[tuple[str, str]] = set()
+
+    def make(self, change: Change) -> bool:
+        """Make one change; say whether it was made."""
+        edit = change.edit
+        if edit.action == 'choose':
+            return self._choose(change)
+        if edit.action == 'add':
+            return self._add(edit)
+        if not edit.name:
+            return self._drop_section(change)
+        entry = self._file.entry(edit.line, edit.name)
+        if edit.action == 'move':
+            entry = self._moved_from(edit)
+        if entry is None or not self._slots.is_free(entry.begin, entry.end):
+            return False
+        eol = self._slots.end_at(entry.begin)
+        new: list[str] = []
+        if edit.action == 'set':
+            new = ini_lines.assignment(entry.name, edit.value or '', eol)
+        elif edit.action == 'move':
+            new = (
+                self._file.renamed(entry, edit.name)
+                if edit.value is None
+                else ini_lines.assignment(edit.name, edit.value, eol)
+            )
+            if not ini_lines.end_of(new[-1]):
+                new[-1] += eol
+            if not self._file.is_of(entry, edit.section):
+                self._put(edit.section, new, eol)
+                new = []
+        elif edit.action != 'comment':
+            return False
+        self._slots.replace(entry.begin, entry.end, change.reason, new)
+        return True
+
+    def _moved_from(self, edit: model.Edit) -> Optional[ini_lines.Entry]:
+        """Return what begins on the line of an edit, whatever its name."""
+        for entry in self._file.entries:
+            if entry.begin + 1 == edit.line:
+                return entry
+        return None
+
+    def _choose(self, change: Change) -> bool:
+        edit, mark = change.edit, _mark(change)
+        if mark in self._text:
+            return False
+        admitted = reason_of(edit.value or '')
+        if edit.line is None:
+            eol = self._slots.end_at(0)
+            words = f'{mark}: {edit.name} = <{admitted}>: {change.reason}'
+            self._put(edit.section, [f'{words}{eol}'], eol)
+            return True
+        if not 0 < edit.line <= len(self._file.lines):
+            return False
+        self._slots.mark(edit.line - 1, f'{mark}: {admitted}: {change.reason}')
+        return True
+
+    def _add(self, edit: model.Edit) -> bool:
+        what = (edit.section, edit.name)
+        if what in self._added or edit.name in self._file.names(edit.section):
+            return False
+        self._added.add(what)
+        eol = self._slots.end_at(0)
+        new = ini_lines.assignment(edit.name, edit.value or '', eol)
+        self._put(edit.section, new, eol)
+        return True
+
+    def _put(self, section: str, new: Sequence[str], eol: str) -> None:
+        """Put lines at the end of a section, which is made if need be."""
+        body = self._file.body(section)
+        if body is not None:
+            self._slots.insert(body[1], new)
+            return
+        if section not in self._made:
+            self._made[section] = section
+            lines = self._file.lines
+            blank = [] if not lines or not lines[-1].strip() else [eol]
+            if len(self._made) > 1:
+                blank = [eol]
+            self._slots.append([*blank, f'[{section}]{eol}'])
+            self._last = section
+        elif self._last != section:
+            # Another one was begun since; the same header again is the same
+            # section to oslo.config, and api-paste.ini has no such case.
+            self._slots.append([eol, f'[{section}]{eol}'])
+            self._last = section
+        self._slots.append(new)
+
+    _last = ''
+
+    def _drop_section(self, change: Change) -> bool:
+        line = change.edit.line
+        found = self._file.extent(line - 1) if line else None
+        if (
+            change.edit.action != 'comment'
+            or found is None
+            or not self._slots.is_free(*found)
+        ):
+            return False
+        self._slots.replace(*found, change.reason, [])
+        return True
+
+    def text(self) -> str:
+        return self._slots.text()
+
+
+class _Policy:
+    """The changes of one policy file.
+
+    :param text: of the file.
+    :param remove: whether old lines go without a trace.
+    :param kept: the lines of the file of the site.
+    """
+
+    def __init__(self, text: str, remove: bool, kept: Collection[str]) -> None:
+        self._text = text
+        self._file = policy_lines.PolicyLines(text)
+        self._slots = _Slots(self._file.lines, remove, kept)
+
+    def make(self, change: Change) -> bool:
+        edit = change.edit
+        if edit.action == 'choose':
+            mark = _mark(change)
+            if mark in self._text:
+                return False
+            entry = self._file.find(edit.line, edit.name)
+            if entry is None:
+                return False
+            admitted = reason_of(edit.value or '')
+            self._slots.mark(
+                entry.begin, f'{mark}: {admitted}: {change.reason}'
+            )
+            return True
+        found = self._file.all_of(edit.name)
+        if not found or any(
+            not self._slots.is_free(one.begin, one.end) for one in found
+        ):
+            return False
+        eol = self._slots.end_at(found[-1].begin)
+        for entry in found[:-1]:
+            self._slots.replace(entry.begin, entry.end, change.reason, [])
+        entry, new = found[-1], []
+        if edit.action == 'set':
+            new = [policy_lines.written(entry, edit.value or '', eol)]
+        elif edit.action != 'comment':
+            return False
+        self._slots.replace(entry.begin, entry.end, change.reason, new)
+        return True
+
+    def text(self) -> str:
+        return self._slots.text()
+
+
+def make(
+    kind: str,
+    text: str,
+    changes: Iterable[Change],
+    remove: bool,
+    original: str,
+) -> tuple[str, list[Change]]:
+    """Return a text with changes made to it, and those that were made.
+
+    :param kind: what the file is read as: 'config', 'policy' or 'paste'.
+    :param changes: at most one a line.
+    :param remove: whether old lines go, instead of being commented out.
+    :param original: the text as the site has it.
+    """
+    kept = frozenset(re.split(r'[\r\n]+', original))
+    if kind != 'policy':
+        ini = _Ini(text, kind == 'paste', remove, kept)
+        made = [one for one in changes if ini.make(one)]
+        return (ini.text() if made else text), made
+    made = []
+    for one in changes:
+        changed = _policy_with(text, one, remove, kept)
+        if changed is not None:
+            text = changed
+            made.append(one)
+    return text, made
+
+
+def _policy_with(
+    text: str, change: Change, remove: bool, kept: Collection[str]
+) -> Optional[str]:
+    """Return a policy file with one change; None when it cannot be made.
+
+    What else the file says is the same after it.
+    """
+    mark = '\ufeff' if text.startswith('\ufeff') else ''
+    text = text[len(mark) :]
+    before = policy_lines.rules_of(text)
+    if before is None:
+        return None
+    # Those above have moved the lines.
+    edit = change.edit
+    lines = policy_lines.PolicyLines(text).all_of(edit.name)
+    if not lines:
+        return None
+    moved = change._replace(edit=edit._replace(line=lines[-1].begin + 1))
+    file = _Policy(text, remove, kept)
+    if not file.make(moved):
+        return None
+    expected = dict(before)
+    if edit.action == 'comment':
+        expected.pop(edit.name, None)
+    elif edit.action == 'set':
+        expected[edit.name] = edit.value
+    changed = file.text()
+    if policy_lines.rules_of(changed) != expected:
+        return None
+    return mark + changed

@@ -1,0 +1,288 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The files of a site, as the findings of a run want them.
+
+Nothing is judged here: what is changed, and whether the source release reads
+it to the same effect, are in the remedies of the findings. The changes are
+made in copies, the checks look at these, and so on until they ask for no
+further one.
+"""
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Sequence
+import contextlib
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck.act import changes
+from manila_precheck.act import overlay
+from manila_precheck.act import policy_lines
+from manila_precheck.engine import context
+from manila_precheck.engine import registry
+from manila_precheck.engine import runner
+from manila_precheck.evidence.config import ini_lines
+from manila_precheck.evidence.files import text_file
+from manila_precheck.evidence.policy import policy_files
+
+#: The checks whose remedies change files.
+CHECKS = ('api-paste', 'backend-drivers', 'config-options', 'policy-rules')
+
+# One takes away what another asks for, each time; a list of fifty names that
+# are gone is done after fifty.
+_MAX_ROUNDS = 100
+
+# Of two changes of one line the first of these is made; the checks look at
+# the line again after it.
+_STRENGTH = ('convert', 'move', 'set', 'comment', 'choose', 'add')
+
+#: Whether a finding is one of those that the operator wants mended.
+Wanted = Callable[[model.Finding], bool]
+
+
+class File(NamedTuple):
+    """One file of the site."""
+
+    path: str
+    """As it is opened."""
+
+    kind: str
+    """'config', 'policy' or 'paste'."""
+
+    before: Optional[bytes]
+    """What it holds; None when it does not exist yet."""
+
+    early: Optional[bytes]
+    """What both releases read to the same effect; None: it does not exist."""
+
+    after: Optional[bytes]
+    """What the target reads."""
+
+
+class Fixed(NamedTuple):
+    """What became of the files."""
+
+    files: tuple[File, ...]
+    """In the order of reading, new ones last."""
+
+    results: tuple[model.CheckResult, ...]
+    """What the checks say of the files as they are now; secrets unmasked."""
+
+    changed: int
+    """How many changes were made."""
+
+
+def fix(
+    ctx: context.Context,
+    entries: Sequence[registry.Entry],
+    wanted: Wanted,
+    remove: bool = False,
+) -> Fixed:
+    """Return the files of a site with what the findings want.
+
+    :param ctx: the run; it is not changed, and no file is.
+    :param entries: every check whose remedies change files: one may take the
+        line that another wants to keep.
+    :param wanted: which findings to mend.
+    :param remove: whether old lines are removed, not commented out.
+    :raises PrecheckError: when the files cannot be read.
+    """
+    mending = _Mending(ctx, entries, wanted, remove)
+    mending.until_quiet(early=True)
+    early = dict(mending.contents)
+    results = mending.until_quiet(early=False)
+    return Fixed(
+        tuple(
+            File(
+                path,
+                kind,
+                mending.original.get(real),
+                early.get(real, mending.original.get(real)),
+                mending.contents.get(real, mending.original.get(real)),
+            )
+            for real, (path, kind) in mending.files.items()
+        ),
+        results,
+        mending.made,
+    )
+
+
+class _Mending:
+    """The files while they are changed."""
+
+    def __init__(
+        self,
+        ctx: context.Context,
+        entries: Sequence[registry.Entry],
+        wanted: Wanted,
+        remove: bool,
+    ) -> None:
+        self._ctx = ctx
+        self._entries = entries
+        self._wanted = wanted
+        self._remove = remove
+        #: By the path without links: how it is called, what it is read as.
+        self.files: dict[str, tuple[str, str]] = {}
+        self.original: dict[str, bytes] = {}
+        #: What was changed.
+        self.contents: dict[str, bytes] = {}
+        self.made = 0
+        for path, kind in _files(ctx):
+            self._know(path, kind)
+
+    def _know(self, path: str, kind: str) -> str:
+        real = self._site.realpath(path)
+        if real not in self.files:
+            self.files[real] = (path, kind)
+            if self._ctx.site.exists(path):
+                self.original[real] = text_file.read(
+                    path, ini_lines.MAX_BYTES, self._ctx.site
+                )
+        return real
+
+    @property
+    def _site(self) -> overlay.Overlay:
+        return overlay.Overlay(self._ctx.site, dict(self.contents))
+
+    def until_quiet(self, early: bool) -> tuple[model.CheckResult, ...]:
+        """Make changes until the checks ask for no more.
+
+        :param early: only those that can be rolled out before the upgrade.
+        :returns: what the checks say at the end.
+        """
+        seen = [dict(self.contents)]
+        while True:
+            over = self._ctx.over(self._site)
+            results = runner.run(self._entries, over, masked=False)
+            if len(seen) > _MAX_ROUNDS:
+                return results
+            before, made = dict(self.contents), self.made
+            self._round(over, results, early)
+            if self.contents in seen:
+                # One change takes another back: neither is made.
+                self.contents, self.made = before, made
+                return results
+            seen.append(dict(self.contents))
+
+    def _round(
+        self,
+        over: context.Context,
+        results: Sequence[model.CheckResult],
+        early: bool,
+    ) -> None:
+        found: dict[str, list[changes.Change]] = {}
+        for finding, edit in _strongest(results, self._site.realpath):
+            if not self._wanted(finding) or (early and not edit.early):
+                continue
+            change = changes.Change(
+                edit,
+                over.redactor(finding.key),
+                changes.reason_of(over.redactor(finding.message)),
+            )
+            real = self._site.realpath(edit.file)
+            if real in self.files:
+                found.setdefault(real, []).append(change)
+        for real, wanted in found.items():
+            wanted = self._converted(over, wanted)
+            if wanted:
+                self._change(real, wanted)
+
+    def _change(self, real: str, wanted: list[changes.Change]) -> None:
+        data = self.contents.get(real, self.original.get(real, b''))
+        kind = wanted[0].edit.kind
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            return
+        changed, made = changes.make(
+            kind,
+            text,
+            [one for one in wanted if one.edit.kind == kind],
+            self._remove,
+            self.original.get(real, b'').decode(errors='replace'),
+        )
+        if made:
+            self.contents[real] = changed.encode()
+            self.made += len(made)
+
+    def _converted(
+        self, over: context.Context, wanted: list[changes.Change]
+    ) -> list[changes.Change]:
+        """Write files anew, and return the other changes."""
+        rest = []
+        for change in wanted:
+            edit = change.edit
+            if edit.action != 'convert' or edit.value is None:
+                rest.append(change)
+                continue
+            if edit.value != edit.file and self._site.exists(edit.value):
+                continue
+            try:
+                document = policy_files.read_file(edit.file, over.site)
+            except exceptions.SourceUnusable:
+                continue
+            real = self._know(edit.value, 'policy')
+            if document.is_json:
+                text = f'{changes.PREFIX}{change.reason}\n'
+                text += policy_lines.rendered(document)
+                self.contents[real] = text.encode()
+            else:
+                self.contents[real] = text_file.read(
+                    edit.file, ini_lines.MAX_BYTES, over.site
+                )
+            self.made += 1
+        return rest
+
+
+def _files(ctx: context.Context) -> list[tuple[str, str]]:
+    """Return the paths of the files of a run, and what each is read as.
+
+    :raises ConfigFileError: when one of the configuration cannot be read.
+    """
+    found = [(file.path, 'config') for file in ctx.config.files]
+    # Of what cannot be read the checks say so.
+    with contextlib.suppress(exceptions.SourceUnusable):
+        found += [(file.path, 'policy') for file in ctx.policy.files]
+    with contextlib.suppress(
+        exceptions.SourceNotGiven,
+        exceptions.SourceNotApplicable,
+        exceptions.SourceUnusable,
+    ):
+        found += [(file.path, 'paste') for file in ctx.paste.files]
+    return [(path, kind) for path, kind in found if ctx.site.exists(path)]
+
+
+def _strongest(
+    results: Iterable[model.CheckResult],
+    real: Callable[[str], str],
+) -> list[tuple[model.Finding, model.Edit]]:
+    """Return the changes to make, one a line, in the order of the lines."""
+    by_line: dict[tuple[object, ...], tuple[model.Finding, model.Edit]] = {}
+    for result in results:
+        for finding in result.findings:
+            for step in finding.remediation:
+                for edit in step.edits:
+                    if edit.action not in _STRENGTH:
+                        continue
+                    place: tuple[object, ...] = (real(edit.file), edit.line)
+                    if edit.line is None:
+                        place += (edit.section, edit.name, edit.action)
+                    known = by_line.get(place)
+                    if known is None or _STRENGTH.index(
+                        edit.action
+                    ) < _STRENGTH.index(known[1].action):
+                        by_line[place] = (finding, edit)
+    return sorted(
+        by_line.values(), key=lambda one: (one[1].file, one[1].line or 0)
+    )

@@ -1,0 +1,143 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The entries of a policy file, and changes of some of them.
+
+ruamel.yaml keeps comments, but not spacing, quotes and line ends to the byte,
+and is not in OpenStack's global requirements. The marks of PyYAML say on which
+lines an entry stands, and the rest is not touched; that the result is what it
+should be is made sure of by parsing it.
+"""
+
+import json
+import re
+from typing import Any
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.evidence.files import yaml_file
+from manila_precheck.evidence.policy import policy_files
+
+# What ends a line for PyYAML.
+_LINE = re.compile(
+    '[^\r\n\x85\u2028\u2029]*(?:\r\n|[\r\n\x85\u2028\u2029])'
+    '|[^\r\n\x85\u2028\u2029]+\\Z'
+)
+
+
+class Entry(NamedTuple):
+    """A rule with the lines that it stands on."""
+
+    name: str
+    begin: int
+    """Its first line, from 0."""
+
+    end: int
+    """The line after its last."""
+
+    indent: str
+    key: str
+    """Its name as it is written."""
+
+    comma: bool
+    """A comma follows it."""
+
+
+class PolicyLines:
+    """What stands on which line of a policy file.
+
+    :param text: of a file that is YAML.
+    :raises yaml_file.Malformed: when it is none.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.lines: list[str] = _LINE.findall(text)
+        self.entries: list[Entry] = []
+        node = yaml_file.compose(text)
+        for key, value in getattr(node, 'value', ()):
+            entry = self._entry(key, value)
+            if entry is not None:
+                self.entries.append(entry)
+
+    def _entry(self, key: Any, value: Any) -> Optional[Entry]:
+        """Return a rule; None when it does not have its lines to itself."""
+        begin = key.start_mark.line
+        end, column = value.end_mark.line, value.end_mark.column
+        if column or end == begin:
+            end += 1
+        while end - 1 > begin and self.lines[end - 1].lstrip(' \t')[:1] in (
+            '#',
+            '',
+            '\r',
+            '\n',
+        ):
+            end -= 1
+        before = self.lines[begin][: key.start_mark.column].lstrip('\ufeff')
+        after = ''
+        if value.end_mark.line == end - 1:
+            after = self.lines[end - 1][column:].strip()
+        if before.strip() or not re.fullmatch(r',?\s*(#.*)?', after):
+            return None
+        written = self.lines[begin][key.start_mark.column :]
+        if key.end_mark.line != begin:
+            return None
+        return Entry(
+            key.value,
+            begin,
+            end,
+            before,
+            written[: key.end_mark.column - key.start_mark.column],
+            after.startswith(','),
+        )
+
+    def find(self, line: Optional[int], name: str) -> Optional[Entry]:
+        """Return the rule of a name that begins on a line, from 1."""
+        for entry in self.entries:
+            if entry.name == name and entry.begin + 1 == line:
+                return entry
+        return None
+
+    def all_of(self, name: str) -> list[Entry]:
+        """Return every entry of a name, the last of which counts."""
+        return [entry for entry in self.entries if entry.name == name]
+
+
+def written(entry: Entry, value: str, end: str) -> str:
+    """Return the line of a rule with another check string."""
+    text = model.rule(entry.name, value).text
+    check = text[len(model.rule(entry.name, '').text) - 2 :]
+    comma = ',' if entry.comma else ''
+    return f'{entry.indent}{entry.key}: {check}{comma}{end}'
+
+
+def rules_of(text: str) -> Optional[dict[str, Any]]:
+    """Return what a text says as YAML; None when it says nothing usable."""
+    try:
+        node = yaml_file.compose(text)
+        found = yaml_file.construct(node) if node is not None else {}
+    except yaml_file.Malformed:
+        return None
+    if found is None:
+        return {}
+    return found if isinstance(found, dict) else None
+
+
+def rendered(document: policy_files.PolicyFile) -> str:
+    """Return the rules of a file as YAML, one a line."""
+    lines = []
+    for rule in document.rules:
+        if isinstance(rule.check, str):
+            lines.append(model.rule(rule.name, rule.check).text)
+        else:
+            name = model.rule(rule.name, '').text[: -len('""')]
+            lines.append(f'{name}{json.dumps(rule.check)}')
+    return ''.join(f'{line}\n' for line in lines)

@@ -1,0 +1,463 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""``upgrade fix``: the files of the site, as the findings want them."""
+
+import argparse
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+import datetime
+import fnmatch
+import os
+import sys
+from typing import Any
+from typing import Optional
+
+from oslo_config import cfg
+
+from manila_precheck import catalog
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck import opts
+from manila_precheck.act import changes
+from manila_precheck.act import diff
+from manila_precheck.act import fix
+from manila_precheck.cmd import answer
+from manila_precheck.cmd import progress
+from manila_precheck.cmd import report_file
+from manila_precheck.cmd import upgrade
+from manila_precheck.engine import context
+from manila_precheck.engine import registry
+from manila_precheck.engine import runner
+from manila_precheck.engine import waivers
+from manila_precheck.redact import names as redact_names
+from manila_precheck.reporters import plain
+
+_PREFIX = 'fix_'
+
+#: The flags, by what they decide.
+_FLAGS = {
+    'the upgrade': (
+        'target_release',
+        'source_release',
+        'target_catalog',
+        'source_catalog',
+        'shipped_catalog',
+        'vendor_path',
+        'stage',
+        'no_database',
+    ),
+    'the changes': ('check', 'fix_key', 'fix_for', 'fix_remove', 'fix_output'),
+}
+
+_RED, _GREEN, _CYAN, _BOLD, _PLAIN = (
+    '\x1b[31m',
+    '\x1b[32m',
+    '\x1b[36m',
+    '\x1b[1m',
+    '\x1b[0m',
+)
+_COLORS = {'-': _RED, '+': _GREEN, '@': _CYAN}
+
+
+def add_flags(group: Callable[[str], Callable[..., Any]]) -> None:
+    """Add a flag for each option of the command.
+
+    :param group: returns what adds a flag to a group of that title.
+    """
+    known = {opt.dest: opt for opt in opts.precheck_opts}
+    for title, flags in _FLAGS.items():
+        add = group(title)
+        for name in flags:
+            prefix = _PREFIX if name.startswith(_PREFIX) else ''
+            upgrade.add_flag(add, known[name], prefix)
+
+
+class _Part:
+    """One part of the changes: what comes first, or what comes after it.
+
+    :param title: what is said above it.
+    :param diffs: each file with its changes.
+    """
+
+    def __init__(
+        self, title: str, diffs: Sequence[tuple[fix.File, diff.FileDiff]]
+    ) -> None:
+        self.title = title
+        self.diffs = [(file, one) for file, one in diffs if not one.same]
+
+
+def upgrade_fix(args: argparse.Namespace, stdout: answer.Stdout) -> int:
+    """Write what the findings want of the files; return the exit code.
+
+    :raises PrecheckError: when the run cannot look at all.
+    """
+    read = upgrade.read_conf(args)
+    conf, locations = read.conf, read.locations
+    upgrade.apply_flags(conf, args)
+    options = conf.manila_precheck
+    entries, chosen = _entries(options.check)
+    ctx = _context(read)
+    ctx.chosen = frozenset(fix.CHECKS)
+    ctx.redactor  # noqa: B018  A bad pattern is a usage error.
+    args.log.redactor = lambda: ctx.redactor
+    upgrade.require_files(ctx, locations)
+    ours = ctx.config if read.site.is_host else read.own
+    opts.require_known(conf, ours.settings, os.environ, ctx.catalog)
+    inputs = report_file.Inputs()
+    if options.fix_output:
+        inputs = upgrade.inputs(ctx, waivers.decisions(options, ()))
+        _require_output(options.fix_output, inputs)
+    try:
+        upgrade.take_installed(ctx)
+        runner.isolated(lambda: ctx.upgrade)
+        wanted = _Wanted(chosen, options.fix_key)
+        with progress.shown(sys.stderr) as shown:
+            shown.line('reading the files ...')
+            fixed = fix.fix(ctx, entries, wanted, options.fix_remove)
+    finally:
+        ctx.close()
+    secrets = diff.Secrets(
+        ctx.redactor,
+        lambda name: ctx.config.is_secret(name) or name in ctx.catalog.secrets,
+    )
+    parts = _parts(fixed, options.fix_for, ctx, secrets)
+    paths = _Paths(ctx, fixed.files)
+    if stdout.isatty():
+        stdout.write(_screen(parts, paths, _is_colored()))
+    else:
+        text = _patch(parts, paths, ctx)
+        if text:
+            # As bytes: no locale changes what patch has to find.
+            stdout.files.append(answer.File('the diff', '-', text.encode()))
+    if options.fix_output:
+        stdout.files += _output(ctx, fixed, options)
+    left = list(_left(fixed.results, wanted, ctx))
+    for line in (*_summary(parts, paths, stdout), *left):
+        sys.stderr.write(f'{args.log.clean(plain.one_line(line))}\n')
+    sys.stderr.flush()
+    return _code(fixed.results, wanted)
+
+
+def _entries(
+    asked: Sequence[str],
+) -> tuple[list[registry.Entry], frozenset[str]]:
+    """Return the checks that are run, and those whose findings are mended.
+
+    :raises UnknownName: when one that is asked for changes no file.
+    """
+    for name in asked:
+        if name not in fix.CHECKS:
+            raise exceptions.UnknownName(
+                'check',
+                name,
+                fix.CHECKS,
+                f'those that change files: {", ".join(fix.CHECKS)}',
+            )
+    available = [e for e in registry.checks() if e.result_id in fix.CHECKS]
+    return available, frozenset(asked or fix.CHECKS)
+
+
+def _context(read: upgrade.Read) -> context.Context:
+    made = context.Context(
+        read.conf,
+        catalog.Catalog(),
+        datetime.datetime.now(datetime.timezone.utc),
+        read_database=not read.conf.manila_precheck.source_release,
+        locations=read.locations,
+        services=read.services,
+        site=read.site,
+        **upgrade.of_site(read),
+    )
+    made.take_builds()
+    return made
+
+
+class _Wanted:
+    """Tells which findings the operator wants mended.
+
+    :param chosen: the ids of checks.
+    :param keys: patterns of keys; none: every one.
+    """
+
+    def __init__(self, chosen: frozenset[str], keys: Sequence[str]) -> None:
+        self._chosen = chosen
+        # What is in brackets is no set of characters.
+        self._keys = [key.replace('[', '[[]') for key in keys]
+
+    def __call__(self, finding: model.Finding) -> bool:
+        return finding.check_id in self._chosen and (
+            not self._keys
+            or any(fnmatch.fnmatchcase(finding.key, k) for k in self._keys)
+        )
+
+    def of_check(self, check_id: str) -> bool:
+        """Say whether the findings of a check are wanted."""
+        return check_id in self._chosen
+
+
+# -- where it goes -----------------------------------------------------------
+
+
+def _require_output(path: str, inputs: report_file.Inputs) -> None:
+    """Make sure that a directory is new or empty, and nobody else's.
+
+    :raises UsageError: when it is not.
+    """
+    try:
+        if os.path.isdir(path):
+            if os.listdir(path):
+                raise exceptions.OutputError('the directory is not empty')
+            path = os.path.join(path, 'etc')
+        report_file.examine(path.rstrip('/') or path, inputs)
+    except OSError as exc:
+        raise exceptions.UsageError(
+            f'output {path!r}: {exc.strerror}'
+        ) from exc
+    except exceptions.OutputError as exc:
+        raise exceptions.UsageError(f'output {path!r}: {exc}') from exc
+
+
+def _output(
+    ctx: context.Context, fixed: fix.Fixed, options: cfg.ConfigOpts
+) -> Iterator[answer.File]:
+    """Yield every file of the site, as it would be, for the directory."""
+    owner: Optional[tuple[int, int]] = None
+    for file in fixed.files:
+        content = file.early if options.fix_for == 'source' else file.after
+        if content is None:
+            continue
+        if os.geteuid() == 0 and file.before is not None:
+            status = ctx.site.status(file.path)
+            if status.uid is not None and status.gid is not None:
+                owner = (status.uid, status.gid)
+        path = ctx.site.abspath(file.path).lstrip('/')
+        target = os.path.join(options.fix_output, path)
+        yield answer.File(f'output {target}', target, content, True, owner)
+
+
+class _Paths:
+    """How the diff calls the files.
+
+    Relative to the working directory when all of them are below it, and to
+    the root when not, since patch takes no absolute name elsewhere.
+    """
+
+    def __init__(
+        self, ctx: context.Context, files: Iterable[fix.File]
+    ) -> None:
+        self._ctx = ctx
+        here = os.path.realpath(os.getcwd())
+        real = [self._real(file.path) for file in files]
+        self.root = '/'
+        if ctx.site.is_host and all(
+            path.startswith(here.rstrip('/') + '/') for path in real
+        ):
+            self.root = here
+
+    def _real(self, path: str) -> str:
+        # patch does not go through links.
+        return self._ctx.site.realpath(path)
+
+    def __call__(self, path: str) -> str:
+        name = os.path.relpath(self._real(path), self.root)
+        if name.isprintable() and '"' not in name and '\\' not in name:
+            # A tab ends a name that has a space in it.
+            return f'{name}\t' if ' ' in name else name
+        return _quoted(name)
+
+
+def _quoted(name: str) -> str:
+    """Return a name as patch takes one that does not fit on a line."""
+    plain_ones = ''.join(
+        chr(byte)
+        if 32 <= byte < 127 and chr(byte) not in '"\\'
+        else f'\\{byte:03o}'
+        for byte in os.fsencode(name)
+    )
+    return f'"{plain_ones}"'
+
+
+# -- the diff ----------------------------------------------------------------
+
+
+def _parts(
+    fixed: fix.Fixed,
+    only: Optional[str],
+    ctx: context.Context,
+    secrets: diff.Secrets,
+) -> list[_Part]:
+    source, target = ctx.upgrade.source, ctx.upgrade.target
+    found = []
+    if only != 'target':
+        found.append(
+            _Part(
+                f'before the upgrade: {source} reads the same from it as now',
+                [
+                    (f, diff.FileDiff(f.before, f.early, f.kind, secrets))
+                    for f in fixed.files
+                ],
+            )
+        )
+    if only != 'source':
+        found.append(
+            _Part(
+                f'between stop and start: what only {target} reads',
+                [
+                    (f, diff.FileDiff(f.early, f.after, f.kind, secrets))
+                    for f in fixed.files
+                ],
+            )
+        )
+    return [part for part in found if part.diffs]
+
+
+def _header(one: diff.FileDiff, name: str) -> list[str]:
+    old = '/dev/null' if one.is_new else name
+    return [f'--- {old}\n', f'+++ {name}\n']
+
+
+def _patch(parts: Sequence[_Part], paths: _Paths, ctx: context.Context) -> str:
+    """Return the diff for patch; what is before a header it skips."""
+    text = []
+    for part in parts:
+        text.append(f'# {part.title}\n')
+        for file, one in part.diffs:
+            name = plain.one_line(file.path)
+            text += [
+                f'# left out, since a secret stands there: {name}, line '
+                f'{line}\n'
+                for line in one.left_out
+            ]
+            hunks = one.for_patch()
+            if hunks:
+                text += [*_header(one, paths(file.path)), hunks]
+    return ''.join(text)
+
+
+def _is_colored() -> bool:
+    return not os.environ.get('NO_COLOR') and (
+        os.environ.get('TERM') != 'dumb'
+    )
+
+
+def _screen(parts: Sequence[_Part], paths: _Paths, color: bool) -> str:
+    """Return the diff for eyes: without secrets and control characters."""
+
+    def painted(sign: str, line: str) -> str:
+        return f'{sign}{line}{_PLAIN}\n' if color else f'{line}\n'
+
+    text = []
+    for part in parts:
+        text.append(painted(_BOLD, f'# {part.title}'))
+        for file, one in part.diffs:
+            text += [
+                painted(_BOLD, line.rstrip('\n'))
+                for line in _header(one, plain.one_line(paths(file.path)))
+            ]
+            for sign, line in one.for_screen():
+                shown = plain.neutralise(
+                    line.rstrip('\r\n').replace('\t', '    ')
+                )
+                lead = '' if sign == '@' else sign
+                shade = _COLORS.get(sign)
+                shown = f'{lead}{shown}'
+                text.append(painted(shade, shown) if shade else f'{shown}\n')
+    return ''.join(text)
+
+
+# -- what is left ------------------------------------------------------------
+
+
+def _summary(
+    parts: Sequence[_Part], paths: _Paths, stdout: answer.Stdout
+) -> Iterator[str]:
+    if not parts:
+        yield 'nothing to change in the files'
+        return
+    for part in parts:
+        count = len(part.diffs)
+        yield f'{part.title}: {count} {"file" if count == 1 else "files"}'
+    hidden = sum(
+        len(one.left_out) for part in parts for _file, one in part.diffs
+    )
+    if hidden and not stdout.isatty():
+        what = 'change holds' if hidden == 1 else 'changes hold'
+        yield (
+            f'{hidden} {what} a secret and cannot be in the diff: --output '
+            'DIR has the whole files'
+        )
+    yield (
+        f'to apply the diff: {model.command("cd {}", paths.root).text} && '
+        'patch -p0 < FILE'
+    )
+
+
+def _choices(finding: model.Finding) -> bool:
+    return any(
+        edit.action == 'choose'
+        for step in finding.remediation
+        for edit in step.edits
+    )
+
+
+def _edits(finding: model.Finding) -> bool:
+    return any(step.edits for step in finding.remediation)
+
+
+def _left(
+    results: Iterable[model.CheckResult],
+    wanted: _Wanted,
+    ctx: context.Context,
+) -> Iterator[str]:
+    """Yield what the checks still say of the files as they would be."""
+    for result in results:
+        if result.reason and wanted.of_check(result.id):
+            yield f'left: {result.id}: {result.outcome.value}: {result.reason}'
+        for found in result.findings:
+            finding = redact_names.redacted(found, ctx.redactor)
+            if not wanted(found):
+                continue
+            if not _edits(found) and not found.severity:
+                continue
+            if _choices(found):
+                what = f'marked "{changes.PREFIX}choose"'
+            elif _edits(found):
+                what = 'not changed, see upgrade check'
+            else:
+                what = 'no change of a file mends it'
+            subject = finding.subject
+            where = ':'.join(
+                str(one) for one in (subject.file, subject.line) if one
+            )
+            yield (
+                f'left: {finding.severity.name} {finding.key} '
+                f'{where}: {finding.message} ({what})'
+            )
+
+
+def _code(results: Iterable[model.CheckResult], wanted: _Wanted) -> int:
+    code = 0
+    for result in results:
+        if result.outcome is model.Outcome.ERROR and (
+            wanted.of_check(result.id)
+        ):
+            code = 2
+        for finding in result.findings:
+            if not wanted(finding):
+                continue
+            if finding.severity is model.Severity.FAILURE:
+                code = 2
+            elif _edits(finding):
+                code = max(code, 1)
+    return code

@@ -1,0 +1,220 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The changes of configuration files that findings ask for.
+
+Whether one can be rolled out before the upgrade is decided here: where the
+source release reads the result to the same effect.
+"""
+
+import re
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_reader
+
+_KIND = 'config'
+
+# What a header, and what an option can be called in a file.
+_SECTION = re.compile(r'[^\r\n\]]+')
+_NAME = re.compile(r'[^\s=:\[#;][^\r\n=:]*')
+
+
+class Edits:
+    """Makes the changes of lines that two releases read.
+
+    :param source: the release that runs now.
+    :param target: the one to go to.
+    """
+
+    def __init__(
+        self, source: config_reader.Reader, target: config_reader.Reader
+    ) -> None:
+        self._source = source
+        self._target = target
+
+    def comment(self, setting: config_files.Setting) -> list[model.Edit]:
+        """Return how a line goes that the target has no use for."""
+        return self._of(setting, 'comment', early=not self._in_use(setting))
+
+    def move(
+        self,
+        setting: config_files.Setting,
+        group: str,
+        name: str,
+        value: Optional[str] = None,
+    ) -> list[model.Edit]:
+        """Return how a line gets another name.
+
+        :param group: the section of the option in the target.
+        :param name: the name of the option in the target.
+        :param value: what it becomes there; None: it stays the same.
+        """
+        if not _fits(group, name):
+            return []
+        if value is None and self._refers_elsewhere(setting, group):
+            return self.choose(setting, f'[{group}] {name}')
+        moved = setting._replace(
+            section=group,
+            name=name,
+            value=setting.value if value is None else value,
+        )
+        return self._of(
+            setting,
+            'move',
+            group,
+            name,
+            value,
+            value is None and self._same_in_source(setting, moved),
+        )
+
+    def replace(
+        self, setting: config_files.Setting, value: str, same: bool = False
+    ) -> list[model.Edit]:
+        """Return how a line gets another value.
+
+        :param same: both values are the same to the source.
+        """
+        source = self._source
+        good = setting._replace(value=value)
+        early = (
+            same
+            or not self._in_use(setting)
+            or (not source.accepts(setting) and source.accepts(good))
+        )
+        return self._of(setting, 'set', value=value, early=early)
+
+    def add(
+        self,
+        beside: config_files.Setting,
+        group: str,
+        name: str,
+        value: str,
+        early: bool = False,
+    ) -> list[model.Edit]:
+        """Return how an option gets a line.
+
+        :param beside: a line of the file that it belongs in.
+        """
+        if not (_fits(group, name) and _in_file(beside)):
+            return []
+        return [
+            model.Edit(
+                'add', _KIND, beside.file, None, group, name, value, early
+            )
+        ]
+
+    def choose(
+        self, setting: config_files.Setting, admitted: str
+    ) -> list[model.Edit]:
+        """Return how a line is marked for a person.
+
+        :param admitted: what may stand there.
+        """
+        return self._of(setting, 'choose', value=admitted, early=True)
+
+    def choose_new(
+        self,
+        beside: config_files.Setting,
+        group: str,
+        name: str,
+        admitted: str,
+    ) -> list[model.Edit]:
+        """Return how a person is asked for a line that there is not yet.
+
+        :param beside: a line of the file that it belongs in.
+        """
+        if not (_fits(group, name) and _in_file(beside)):
+            return []
+        return [
+            model.Edit(
+                'choose', _KIND, beside.file, None, group, name, admitted, True
+            )
+        ]
+
+    def _of(
+        self,
+        setting: config_files.Setting,
+        action: str,
+        group: str = '',
+        name: str = '',
+        value: Optional[str] = None,
+        early: bool = False,
+    ) -> list[model.Edit]:
+        if not _in_file(setting):
+            return []
+        return [
+            model.Edit(
+                action,
+                _KIND,
+                setting.file,
+                setting.line,
+                group or setting.section,
+                name or setting.name,
+                value,
+                early,
+            )
+        ]
+
+    def _in_use(self, setting: config_files.Setting) -> bool:
+        """Say whether the source takes a value from a line."""
+        return self._source.of(setting).read and setting in (
+            self._source.effective(setting)
+        )
+
+    def _same_in_source(
+        self, setting: config_files.Setting, moved: config_files.Setting
+    ) -> bool:
+        """Say whether a line is the same to the source under its new name."""
+        source = self._source
+        after = source.standing(moved.group, moved.name)
+        if not after.read or after.option is None:
+            return False
+        before = source.of(setting)
+        if not before.read or before.option is None:
+            return False
+        return (
+            (before.group, before.option.name)
+            == (after.group, after.option.name)
+            and setting in source.effective(setting)
+            and source.accepts(setting)
+        )
+
+    def _refers_elsewhere(
+        self, setting: config_files.Setting, group: str
+    ) -> bool:
+        """Say whether the references of a line lead elsewhere from there."""
+        group = config_files.normalize(group)
+        if setting.group == group:
+            return False
+        names = [
+            name
+            for name in config_files.references(setting.value)
+            if '.' not in name
+        ]
+        conf = self._target.conf
+        return any(
+            conf.find(home, name)
+            for name in names
+            for home in (setting.group, group)
+            if home != 'DEFAULT'
+        )
+
+
+def _in_file(setting: config_files.Setting) -> bool:
+    """Say whether a line stands in a file of the site."""
+    return setting.rank >= 0 and setting.line > 0
+
+
+def _fits(group: str, name: str) -> bool:
+    """Say whether a file can have such a section, and such a name."""
+    return bool(_SECTION.fullmatch(group) and _NAME.fullmatch(name))
