@@ -79,16 +79,16 @@ def credentials(sides: comparison.Sides) -> Iterator[model.Finding]:
         if group == 'keystone_authtoken':
             severity = _WARNING
             effect = (
-                'manila-api validates tokens there and as that user: with '
-                'another Keystone, or a user without the role service, every '
-                'request gets 401 or 503'
+                'manila-api validates tokens with that Keystone, as that '
+                'user: with another Keystone, or a user without the role '
+                'service, every request gets 401 or 503'
             )
         else:
             severity = _FAILURE if names & set(_WHERE) else _WARNING
             effect = (
-                f'what manila made in {group} belongs to the old user and '
-                'project, in the old region, and is found only if the new '
-                'ones see it'
+                f'what manila created in {group} belongs to the old user, '
+                'project and region, and manila finds it only if the new '
+                'ones can access it'
             )
         yield model.Finding(
             severity,
@@ -137,15 +137,16 @@ def flags(sides: comparison.Sides) -> Iterator[model.Finding]:
         (
             'enforce_new_defaults',
             _FAILURE,
-            'the older defaults count beside the new ones, and admit more '
-            'callers: a user with the role reader alone creates shares',
-            'callers whom only the older defaults admit get 403',
+            'the deprecated defaults apply beside the new ones and admit '
+            'more callers: a user with only the role reader can create '
+            'shares',
+            'callers that only the deprecated defaults admit get 403',
         ),
         (
             'enforce_scope',
             _WARNING,
-            'tokens of any scope pass',
-            'tokens of another scope than that of the rule get 403',
+            'tokens of any scope are accepted',
+            'tokens whose scope does not match the rule get 403',
         ),
     ):
         for change in sides.changes('oslo_policy', name):
@@ -195,12 +196,12 @@ def policies(sides: comparison.Sides) -> Iterator[model.Finding]:
         (
             _FAILURE,
             opened,
-            'that few passed or none, and that more pass now',
+            'that now admit more callers',
         ),
         (
             _WARNING,
             [name for name in differ if name not in opened],
-            'whose override is gone or another one',
+            'whose override is missing or different',
         ),
     ):
         if not names or first is None:
@@ -212,9 +213,9 @@ def policies(sides: comparison.Sides) -> Iterator[model.Finding]:
             f'the policies of {first.file} and those of the staged files '
             f'differ in rules {effect}: {_listed(names)}'
             + (
-                '; the staged ones do not have '
+                '; the staged files do not define '
                 f'{"any of them" if lost == names else _listed(lost)}, and '
-                'the default of the target counts'
+                'the default of the target applies'
                 if lost
                 else ''
             ),
@@ -305,7 +306,7 @@ def pipelines(sides: comparison.Sides) -> Iterator[model.Finding]:
             yield sides.finding(
                 change,
                 _WARNING,
-                f'what {before.path} adds to the API is not in a staged file: '
+                f'what {before.path} adds to the API is in no staged file: '
                 f'{exc}',
             )
         return
@@ -323,7 +324,7 @@ def pipelines(sides: comparison.Sides) -> Iterator[model.Finding]:
         + (
             'requests are no longer authenticated'
             if opens
-            else 'what they do for the running API is lost'
+            else 'the API loses what they do'
         ),
         (
             model.advice(

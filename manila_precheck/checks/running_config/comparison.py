@@ -153,8 +153,8 @@ class Sides:
         if change.before.value is None or value == 'another value':
             return (
                 model.advice(
-                    'Unless the change is meant, have the staged files say '
-                    'what the running ones do.'
+                    'Unless the change is intended, set the value of the '
+                    'running files in the staged files.'
                 ),
             )
         text = change.before.value
@@ -163,7 +163,7 @@ class Sides:
         elif isinstance(text, (list, tuple)):
             text = ','.join(map(str, text))
         return (
-            model.advice('Unless the change is meant, keep the value:'),
+            model.advice('Unless the change is intended, keep the value:'),
             model.config('[{}]\n{} = {}', change.group, change.name, text),
         )
 

@@ -28,9 +28,9 @@ _DELETE = (
     'without receiving any request'
 )
 _HOW = (
-    "If the change is meant, delete manila's queues and exchanges (or its "
-    'virtual host) while all its services are stopped. An exchange of '
-    'control_exchange that other projects use too is theirs as well.'
+    "If the change is intended, delete manila's queues and exchanges (or "
+    'its virtual host) while all its services are stopped. Other projects '
+    'may use the exchange of control_exchange too.'
 )
 
 # What each of them is that a queue is declared with, where it holds.
@@ -77,8 +77,8 @@ def queues(sides: comparison.Sides) -> Iterator[model.Finding]:
                 yield sides.finding(
                     change,
                     _WARNING,
-                    'it has no effect on queues that exist: RabbitMQ answers '
-                    '406 PRECONDITION_FAILED, and the services go on with '
+                    'it has no effect on existing queues: RabbitMQ answers '
+                    '406 PRECONDITION_FAILED, and the services keep using '
                     'queues that a restart of RabbitMQ deletes',
                     model.advice(_HOW),
                 )
@@ -89,9 +89,9 @@ def queues(sides: comparison.Sides) -> Iterator[model.Finding]:
             yield sides.finding(
                 change,
                 _WARNING,
-                'queues and exchanges that exist are gone only when nothing '
-                'uses them any more: with a service or another project on '
-                f'one of them, {_DELETE}',
+                'existing queues and exchanges are deleted only when '
+                'nothing uses them: as long as a service or another project '
+                f'does, {_DELETE}',
                 model.advice(_HOW),
             )
     for change in sides.changes(_RABBIT, 'rabbit_ha_queues'):
@@ -103,7 +103,7 @@ def queues(sides: comparison.Sides) -> Iterator[model.Finding]:
                 _INFO,
                 'RabbitMQ 3.0 and later ignore it and mirror queues by a '
                 'policy',
-                model.advice('Nothing has to be done.'),
+                model.advice('No action is needed.'),
             )
 
 
@@ -134,15 +134,15 @@ def exchange(sides: comparison.Sides) -> Iterator[model.Finding]:
         yield sides.finding(
             change,
             _WARNING,
-            'notifications go to that exchange, and what listens on the old '
-            'one gets none; services that still use the old one do not reach '
-            'those that use the new',
+            'notifications go to the new exchange, and consumers of the old '
+            'one receive none; services that still use the old exchange '
+            'cannot reach those that use the new one',
         )
     for change in sides.changes('oslo_messaging_notifications', 'topics'):
         yield sides.finding(
             change,
             _WARNING,
-            'what listens for notifications on the old topics gets none',
+            'consumers of notifications on the old topics receive none',
         )
 
 
@@ -154,13 +154,13 @@ def topics(sides: comparison.Sides) -> Iterator[model.Finding]:
                 yield sides.finding(
                     change,
                     _INFO,
-                    'that is the one on which the service listens',
-                    model.advice('Nothing has to be done.'),
+                    'the service always listens on that topic',
+                    model.advice('No action is needed.'),
                 )
             else:
                 yield sides.finding(
                     change,
                     _FAILURE,
                     f'{listened} listens on {listened} whatever the option '
-                    'is, and requests to any other topic are lost',
+                    'says; requests to any other topic are lost',
                 )

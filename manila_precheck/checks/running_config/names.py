@@ -64,16 +64,16 @@ def templates(sides: comparison.Sides) -> Iterator[model.Finding]:
                 yield sides.finding(
                     change,
                     _FAILURE,
-                    'manila does not store names, it makes them of the ID '
-                    'and the template: the drivers of '
-                    f'{", ".join(named)} no longer find what exists on '
-                    'their storage under its old name',
+                    'manila does not store names but builds them from the '
+                    f'ID and the template: the drivers of {", ".join(named)} '
+                    'no longer find resources that the storage system has '
+                    'under the old name',
                 )
             else:
                 yield sides.finding(
                     change,
                     _INFO,
-                    'no driver of an enabled back end is known to find what '
-                    'exists by this name',
-                    model.advice('Nothing has to be done.'),
+                    'no driver of an enabled back end is known to look up '
+                    'resources by this name',
+                    model.advice('No action is needed.'),
                 )

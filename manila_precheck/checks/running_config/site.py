@@ -39,8 +39,8 @@ def host(sides: comparison.Sides) -> Iterator[model.Finding]:
         if served.backends:
             severity = _FAILURE
             effect += (
-                '; the shares keep the old host, on which no manila-share '
-                'runs any more, and whatever is asked of them stays queued'
+                '; existing shares keep the old host, where no manila-share '
+                'runs any longer, and requests for them stay queued'
             )
         if old is None or new is None:
             severity = _WARNING
@@ -53,8 +53,9 @@ def host(sides: comparison.Sides) -> Iterator[model.Finding]:
                 remediation=(
                     *found.remediation,
                     model.advice(
-                        'Or give the shares the new host, after db sync and '
-                        'before the services start:'
+                        'Or move the shares to the new host, after '
+                        '"manila-manage db sync" and before the services '
+                        'start:'
                     ),
                     model.command(
                         'manila-manage share update_host --currenthost{=} '
@@ -84,10 +85,10 @@ def backends(sides: comparison.Sides) -> Iterator[model.Finding]:
         yield model.Finding(
             _FAILURE,
             change[0].subject._replace(kind='backend', name=backend),
-            f'the running files enable the back end {backend}, the staged '
-            'files do not: no manila-share serves it after the upgrade, and '
-            'whatever is asked of its shares stays queued; whether it holds '
-            'any was not looked up in the database',
+            f'the running files enable the back end {backend}, but the '
+            'staged files do not: no manila-share serves it after the '
+            'upgrade, and requests for its shares stay queued; the database '
+            'was not read to see whether it has any',
             sides.keep(change[0]),
         )
 
@@ -118,24 +119,24 @@ def sections(sides: comparison.Sides) -> Iterator[model.Finding]:
                 yield sides.finding(
                     change,
                     _FAILURE,
-                    'the driver does not find the shares that another one '
-                    'made',
+                    'the new driver does not find the shares that the old '
+                    'one created',
                 )
         for change in sides.changes(group, 'driver_handles_share_servers'):
             yield sides.finding(
                 change,
                 _FAILURE,
-                'shares that exist were made in the other mode, and the back '
-                'end no longer manages them; share types of that mode find '
-                'no host',
+                'existing shares were created in the other mode, and the '
+                'back end no longer manages them; no host matches share '
+                'types of that mode',
             )
         for change in sides.changes(group, 'share_backend_name'):
             yield sides.finding(
                 change,
                 _WARNING,
-                'share types whose extra spec share_backend_name is the old '
-                'name find no host, and pools that are called by it have '
-                'another name',
+                'no host matches share types whose extra spec '
+                'share_backend_name is the old name, and pools named after '
+                'it are renamed',
             )
         for change in sides.changes(group, 'backend_availability_zone'):
             yield _zone(sides, change)
@@ -151,9 +152,9 @@ def _zone(sides: comparison.Sides, change: comparison.Change) -> model.Finding:
     return sides.finding(
         change,
         _WARNING,
-        'the services move to that availability zone at their first report; '
-        'shares that exist keep the old one, in which new shares, replicas '
-        'and share servers find no host any more',
+        'the services move to the new availability zone with their first '
+        'report; existing shares keep the old one, which has no host for '
+        'new shares, replicas and share servers any longer',
     )
 
 
@@ -168,12 +169,12 @@ def database(sides: comparison.Sides) -> Iterator[model.Finding]:
             _FAILURE,
             change.subject,
             f'{change.says(old, new)}: unless that is the same database or a '
-            'complete copy of it, the target knows none of the shares, and '
-            'manila-manage db sync makes its tables there',
+            'complete copy of it, the target has none of the shares, and '
+            '"manila-manage db sync" creates its tables there',
             (
                 model.advice(
-                    'Unless the database has moved, have connection in '
-                    f'[database] name {old}.'
+                    'Unless the database has moved, keep [database] '
+                    f'connection on {old}.'
                 ),
             ),
         )
@@ -184,12 +185,12 @@ def broker(sides: comparison.Sides) -> Iterator[model.Finding]:
     for group, lost in (
         (
             'DEFAULT',
-            'requests in the queues of the old one are lost, and services '
-            'that still use it are not reached',
+            'requests in the queues of the old broker are lost, and '
+            'services that still use it cannot be reached',
         ),
         (
             'oslo_messaging_notifications',
-            'what listens for notifications on the old one gets none',
+            'consumers of notifications on the old broker receive none',
         ),
     ):
         for change in sides.changes(group, 'transport_url'):
@@ -213,20 +214,20 @@ def broker(sides: comparison.Sides) -> Iterator[model.Finding]:
                 if old.hosts & new.hosts:
                     severity = _INFO
                     effect = (
-                        'they have a host in common, and are taken for one '
-                        'cluster'
+                        'both URLs have a host in common and are assumed to '
+                        'be one cluster'
                     )
                 elif old.names & new.names:
                     severity = _WARNING
-                    effect = f'unless both ports are of one broker, {lost}'
+                    effect = f'unless both ports belong to one broker, {lost}'
             yield model.Finding(
                 severity,
                 change.subject,
                 f'{change.says(str(old), str(new))}: {effect}',
                 (
                     model.advice(
-                        'Unless the broker has moved, have transport_url in '
-                        f'[{group}] name {old}.'
+                        f'Unless the broker has moved, keep [{group}] '
+                        f'transport_url on {old}.'
                     ),
                 )
                 if severity
@@ -242,15 +243,15 @@ def locks(sides: comparison.Sides) -> Iterator[model.Finding]:
                 change,
                 _FAILURE,
                 'without it the services raise RequiredOptError whenever '
-                'they take a lock that other processes share, as for access '
-                'rules and share servers',
+                'they take a lock that other processes share, such as those '
+                'of access rules and share servers',
             )
         else:
             yield sides.finding(
                 change,
                 _WARNING,
-                'a service that still runs with the old directory and one '
-                'that runs with the new do not see the locks of each other',
+                'services that use the old directory and services that use '
+                "the new one do not see each other's locks",
             )
     for change in sides.changes('coordination', 'backend_url'):
         if change.before.line is change.after.line is None:
@@ -269,16 +270,17 @@ def locks(sides: comparison.Sides) -> Iterator[model.Finding]:
             change.subject,
             f'{change.says(before, after)}: '
             + (
-                'locks in files hold on one machine alone, and services of '
-                'several controllers work on the same share at once'
+                'file locks work only within one machine, and services on '
+                'several controllers can change the same share at the same '
+                'time'
                 if local
-                else 'a service that still runs with the old one and one that '
-                'runs with the new do not see the locks of each other'
+                else 'services that use the old one and services that use '
+                "the new one do not see each other's locks"
             ),
             (
                 model.advice(
-                    'Unless the change is meant, have backend_url in '
-                    f'[coordination] name {before}.'
+                    'Unless the change is intended, set [coordination] '
+                    f'backend_url to {before}.'
                 ),
             ),
         )
@@ -286,10 +288,10 @@ def locks(sides: comparison.Sides) -> Iterator[model.Finding]:
         yield sides.finding(
             change,
             _WARNING,
-            'what is kept below it is not found any more: by default the '
+            'files below the old path are no longer found: by default the '
             'file locks of [coordination], the mount points of LVM, GPFS, '
             'GlusterFS and NexentaStor shares and the data of NFS-Ganesha; '
-            'exports of LVM shares get other paths',
+            'the paths of exports of LVM shares change',
         )
     for change in sides.changes('DEFAULT', 'my_ip'):
         used = [
@@ -315,8 +317,8 @@ def locks(sides: comparison.Sides) -> Iterator[model.Finding]:
             yield sides.finding(
                 change,
                 _INFO,
-                'of the drivers only that of HPE 3PAR uses it, and no back '
-                'end here has it',
+                'only the driver of HPE 3PAR uses it, and no enabled back '
+                'end has that driver',
                 unset='an address of the machine',
             )
 

@@ -38,17 +38,17 @@ REFUSED = (
     'queue or an exchange that exists with other properties, and the '
     'service runs without receiving any request'
 )
-MEANT = 'Unless the change is meant, keep the value:'
+MEANT = 'Unless the change is intended, keep the value:'
 SAY = (
-    'Unless the change is meant, have the staged files say what the running '
-    'ones do.'
+    'Unless the change is intended, set the value of the running files in '
+    'the staged files.'
 )
 DELETE = (
-    "If the change is meant, delete manila's queues and exchanges (or its "
-    'virtual host) while all its services are stopped. An exchange of '
-    'control_exchange that other projects use too is theirs as well.'
+    "If the change is intended, delete manila's queues and exchanges (or "
+    'its virtual host) while all its services are stopped. Other projects '
+    'may use the exchange of control_exchange too.'
 )
-NOTHING = 'Nothing has to be done.'
+NOTHING = 'No action is needed.'
 
 
 def login(group='neutron', **options):
@@ -80,13 +80,12 @@ CASES = {
                 FAILURE,
                 'DEFAULT/host',
                 (
-                    '[DEFAULT] host changes from ctl '
-                    '(now/manila.conf:3) to new (manila.conf:3): '
-                    'every service gets a new row in the table '
-                    'services, and the old one stays down; the '
-                    'shares keep the old host, on which no '
-                    'manila-share runs any more, and whatever is '
-                    'asked of them stays queued'
+                    '[DEFAULT] host changes from ctl (now/manila.conf:3) to '
+                    'new (manila.conf:3): every service gets a new row in '
+                    'the table services, and the old one stays down; '
+                    'existing shares keep the old host, where no '
+                    'manila-share runs any longer, and requests for them '
+                    'stay queued'
                 ),
                 [
                     ('text', MEANT),
@@ -94,8 +93,9 @@ CASES = {
                     (
                         'text',
                         (
-                            'Or give the shares the new host, after db '
-                            'sync and before the services start:'
+                            'Or move the shares to the new host, after '
+                            '"manila-manage db sync" and before the '
+                            'services start:'
                         ),
                     ),
                     (
@@ -117,14 +117,12 @@ CASES = {
                 WARNING,
                 'DEFAULT/host',
                 (
-                    '[DEFAULT] host changes from ctl '
-                    '(now/manila.conf:3) to the name of the '
-                    'machine: unless both are the same name, every '
-                    'service gets a new row in the table services, '
-                    'and the old one stays down; the shares keep '
-                    'the old host, on which no manila-share runs '
-                    'any more, and whatever is asked of them stays '
-                    'queued'
+                    '[DEFAULT] host changes from ctl (now/manila.conf:3) to '
+                    'the name of the machine: unless both are the same '
+                    'name, every service gets a new row in the table '
+                    'services, and the old one stays down; existing shares '
+                    'keep the old host, where no manila-share runs any '
+                    'longer, and requests for them stay queued'
                 ),
                 [('text', MEANT), ('config', ('[DEFAULT]\nhost = ctl'))],
             ),
@@ -155,12 +153,11 @@ CASES = {
                 WARNING,
                 'DEFAULT/storage_availability_zone',
                 (
-                    '[DEFAULT] storage_availability_zone changes '
-                    'from the default nova to az2 (manila.conf:3): '
-                    'the services move to that availability zone '
-                    'at their first report; shares that exist keep '
-                    'the old one, in which new shares, replicas '
-                    'and share servers find no host any more'
+                    '[DEFAULT] storage_availability_zone changes from the '
+                    'default nova to az2 (manila.conf:3): the services move '
+                    'to the new availability zone with their first report; '
+                    'existing shares keep the old one, which has no host '
+                    'for new shares, replicas and share servers any longer'
                 ),
                 [
                     ('text', MEANT),
@@ -180,13 +177,12 @@ CASES = {
                 WARNING,
                 'lvm1/backend_availability_zone',
                 (
-                    '[lvm1] backend_availability_zone changes from '
-                    'az1 (now/manila.conf:7) to az2 '
-                    '(manila.conf:7): the services move to that '
-                    'availability zone at their first report; '
-                    'shares that exist keep the old one, in which '
-                    'new shares, replicas and share servers find '
-                    'no host any more'
+                    '[lvm1] backend_availability_zone changes from az1 '
+                    '(now/manila.conf:7) to az2 (manila.conf:7): the '
+                    'services move to the new availability zone with their '
+                    'first report; existing shares keep the old one, which '
+                    'has no host for new shares, replicas and share servers '
+                    'any longer'
                 ),
                 [
                     ('text', MEANT),
@@ -203,21 +199,20 @@ CASES = {
                 FAILURE,
                 'database/connection',
                 (
-                    '[database] connection changes from mysql at '
-                    'db1:3306, database manila (now/manila.conf:2) '
-                    'to mysql at db2:3306, database manila '
-                    '(manila.conf:2): unless that is the same '
-                    'database or a complete copy of it, the target '
-                    'knows none of the shares, and manila-manage '
-                    'db sync makes its tables there'
+                    '[database] connection changes from mysql at db1:3306, '
+                    'database manila (now/manila.conf:2) to mysql at '
+                    'db2:3306, database manila (manila.conf:2): unless that '
+                    'is the same database or a complete copy of it, the '
+                    'target has none of the shares, and "manila-manage db '
+                    'sync" creates its tables there'
                 ),
                 [
                     (
                         'text',
                         (
-                            'Unless the database has moved, have '
-                            'connection in [database] name mysql at '
-                            'db1:3306, database manila.'
+                            'Unless the database has moved, keep [database] '
+                            'connection on mysql at db1:3306, database '
+                            'manila.'
                         ),
                     )
                 ],
@@ -232,22 +227,21 @@ CASES = {
                 FAILURE,
                 'database/connection',
                 (
-                    '[database] connection changes from postgresql '
-                    'at db1:5432, database manila '
-                    '(now/manila.conf:2) to postgresql at '
-                    'db1:5432, database manila2 (manila.conf:2): '
-                    'unless that is the same database or a '
-                    'complete copy of it, the target knows none of '
-                    'the shares, and manila-manage db sync makes '
-                    'its tables there'
+                    '[database] connection changes from postgresql at '
+                    'db1:5432, database manila (now/manila.conf:2) to '
+                    'postgresql at db1:5432, database manila2 '
+                    '(manila.conf:2): unless that is the same database or a '
+                    'complete copy of it, the target has none of the '
+                    'shares, and "manila-manage db sync" creates its tables '
+                    'there'
                 ),
                 [
                     (
                         'text',
                         (
-                            'Unless the database has moved, have '
-                            'connection in [database] name postgresql at '
-                            'db1:5432, database manila.'
+                            'Unless the database has moved, keep [database] '
+                            'connection on postgresql at db1:5432, database '
+                            'manila.'
                         ),
                     )
                 ],
@@ -272,21 +266,20 @@ CASES = {
                 FAILURE,
                 'DEFAULT/transport_url',
                 (
-                    '[DEFAULT] transport_url changes from rabbit '
-                    'at rabbit1:5672, rabbit2:5672, virtual host / '
-                    '(now/manila.conf:2) to rabbit at '
-                    'rabbit1:5672, rabbit2:5672, virtual host '
-                    'manila (manila.conf:2): requests in the '
-                    'queues of the old one are lost, and services '
-                    'that still use it are not reached'
+                    '[DEFAULT] transport_url changes from rabbit at '
+                    'rabbit1:5672, rabbit2:5672, virtual host / '
+                    '(now/manila.conf:2) to rabbit at rabbit1:5672, '
+                    'rabbit2:5672, virtual host manila (manila.conf:2): '
+                    'requests in the queues of the old broker are lost, and '
+                    'services that still use it cannot be reached'
                 ),
                 [
                     (
                         'text',
                         (
-                            'Unless the broker has moved, have '
-                            'transport_url in [DEFAULT] name rabbit at '
-                            'rabbit1:5672, rabbit2:5672, virtual host /.'
+                            'Unless the broker has moved, keep [DEFAULT] '
+                            'transport_url on rabbit at rabbit1:5672, '
+                            'rabbit2:5672, virtual host /.'
                         ),
                     )
                 ],
@@ -301,21 +294,20 @@ CASES = {
                 FAILURE,
                 'DEFAULT/transport_url',
                 (
-                    '[DEFAULT] transport_url changes from rabbit '
-                    'at rabbit1:5672, virtual host / '
-                    '(now/manila.conf:2) to rabbit at '
-                    'rabbit2:5672, virtual host / (manila.conf:2): '
-                    'requests in the queues of the old one are '
-                    'lost, and services that still use it are not '
-                    'reached'
+                    '[DEFAULT] transport_url changes from rabbit at '
+                    'rabbit1:5672, virtual host / (now/manila.conf:2) to '
+                    'rabbit at rabbit2:5672, virtual host / '
+                    '(manila.conf:2): requests in the queues of the old '
+                    'broker are lost, and services that still use it cannot '
+                    'be reached'
                 ),
                 [
                     (
                         'text',
                         (
-                            'Unless the broker has moved, have '
-                            'transport_url in [DEFAULT] name rabbit at '
-                            'rabbit1:5672, virtual host /.'
+                            'Unless the broker has moved, keep [DEFAULT] '
+                            'transport_url on rabbit at rabbit1:5672, '
+                            'virtual host /.'
                         ),
                     )
                 ],
@@ -340,12 +332,12 @@ CASES = {
                 INFO,
                 'DEFAULT/transport_url',
                 (
-                    '[DEFAULT] transport_url changes from rabbit '
-                    'at rabbit1:5672, rabbit2:5672, virtual host / '
-                    '(now/manila.conf:2) to rabbit at '
-                    'rabbit1:5672, rabbit3:5672, virtual host / '
-                    '(manila.conf:2): they have a host in common, '
-                    'and are taken for one cluster'
+                    '[DEFAULT] transport_url changes from rabbit at '
+                    'rabbit1:5672, rabbit2:5672, virtual host / '
+                    '(now/manila.conf:2) to rabbit at rabbit1:5672, '
+                    'rabbit3:5672, virtual host / (manila.conf:2): both '
+                    'URLs have a host in common and are assumed to be one '
+                    'cluster'
                 ),
                 [],
             ),
@@ -364,20 +356,19 @@ CASES = {
                 WARNING,
                 'oslo_messaging_notifications/transport_url',
                 (
-                    '[oslo_messaging_notifications] transport_url '
-                    'changes from rabbit at rabbit2:5672, virtual '
-                    'host / (now/manila.conf:4) to rabbit at '
-                    'rabbit1:5672, virtual host /: what listens '
-                    'for notifications on the old one gets none'
+                    '[oslo_messaging_notifications] transport_url changes '
+                    'from rabbit at rabbit2:5672, virtual host / '
+                    '(now/manila.conf:4) to rabbit at rabbit1:5672, virtual '
+                    'host /: consumers of notifications on the old broker '
+                    'receive none'
                 ),
                 [
                     (
                         'text',
                         (
-                            'Unless the broker has moved, have '
-                            'transport_url in '
-                            '[oslo_messaging_notifications] name rabbit at '
-                            'rabbit2:5672, virtual host /.'
+                            'Unless the broker has moved, keep '
+                            '[oslo_messaging_notifications] transport_url '
+                            'on rabbit at rabbit2:5672, virtual host /.'
                         ),
                     )
                 ],
@@ -404,11 +395,10 @@ CASES = {
                 FAILURE,
                 'old',
                 (
-                    'the running files enable the back end old, '
-                    'the staged files do not: no manila-share '
-                    'serves it after the upgrade, and whatever is '
-                    'asked of its shares stays queued; whether it '
-                    'holds any was not looked up in the database'
+                    'the running files enable the back end old, but the '
+                    'staged files do not: no manila-share serves it after '
+                    'the upgrade, and requests for its shares stay queued; '
+                    'the database was not read to see whether it has any'
                 ),
                 [
                     ('text', MEANT),
@@ -433,9 +423,9 @@ CASES = {
                     '[lvm1] share_driver changes from '
                     'manila.share.drivers.lvm.LVMShareDriver '
                     '(now/manila.conf:5) to '
-                    'manila.share.drivers.zfsonlinux.driver.ZFSonLi'
-                    'nuxShareDriver (manila.conf:5): the driver '
-                    'does not find the shares that another one made'
+                    'manila.share.drivers.zfsonlinux.driver.'
+                    'ZFSonLinuxShareDriver (manila.conf:5): the new driver '
+                    'does not find the shares that the old one created'
                 ),
                 [
                     ('text', MEANT),
@@ -459,12 +449,11 @@ CASES = {
                 FAILURE,
                 'lvm1/driver_handles_share_servers',
                 (
-                    '[lvm1] driver_handles_share_servers changes '
-                    'from False (now/manila.conf:6) to True '
-                    '(manila.conf:6): shares that exist were made '
-                    'in the other mode, and the back end no longer '
-                    'manages them; share types of that mode find '
-                    'no host'
+                    '[lvm1] driver_handles_share_servers changes from False '
+                    '(now/manila.conf:6) to True (manila.conf:6): existing '
+                    'shares were created in the other mode, and the back '
+                    'end no longer manages them; no host matches share '
+                    'types of that mode'
                 ),
                 [
                     ('text', MEANT),
@@ -485,11 +474,10 @@ CASES = {
                 'lvm1/share_backend_name',
                 (
                     '[lvm1] share_backend_name changes from one '
-                    '(now/manila.conf:7) to two (manila.conf:7): '
-                    'share types whose extra spec '
-                    'share_backend_name is the old name find no '
-                    'host, and pools that are called by it have '
-                    'another name'
+                    '(now/manila.conf:7) to two (manila.conf:7): no host '
+                    'matches share types whose extra spec '
+                    'share_backend_name is the old name, and pools named '
+                    'after it are renamed'
                 ),
                 [
                     ('text', MEANT),
@@ -674,12 +662,11 @@ CASES = {
                 WARNING,
                 'oslo_messaging_rabbit/amqp_durable_queues',
                 (
-                    '[oslo_messaging_rabbit] amqp_durable_queues '
-                    'changes from the default False to True '
-                    '(manila.conf:3): it has no effect on queues '
-                    'that exist: RabbitMQ answers 406 '
-                    'PRECONDITION_FAILED, and the services go on '
-                    'with queues that a restart of RabbitMQ deletes'
+                    '[oslo_messaging_rabbit] amqp_durable_queues changes '
+                    'from the default False to True (manila.conf:3): it has '
+                    'no effect on existing queues: RabbitMQ answers 406 '
+                    'PRECONDITION_FAILED, and the services keep using '
+                    'queues that a restart of RabbitMQ deletes'
                 ),
                 [('text', DELETE)],
             ),
@@ -749,12 +736,11 @@ CASES = {
                 'oslo_messaging_rabbit/amqp_auto_delete',
                 (
                     (
-                        '[oslo_messaging_rabbit] amqp_auto_delete '
-                        'changes from True (now/manila.conf:3) to the '
-                        'default False: queues and exchanges that '
-                        'exist are gone only when nothing uses them '
-                        'any more: with a service or another project '
-                        'on one of them, '
+                        '[oslo_messaging_rabbit] amqp_auto_delete changes '
+                        'from True (now/manila.conf:3) to the default '
+                        'False: existing queues and exchanges are deleted '
+                        'only when nothing uses them: as long as a service '
+                        'or another project does, '
                     )
                     + REFUSED
                 ),
@@ -787,12 +773,11 @@ CASES = {
                 WARNING,
                 'DEFAULT/control_exchange',
                 (
-                    '[DEFAULT] control_exchange changes from '
-                    'manila (now/manila.conf:2) to the default '
-                    'openstack: notifications go to that exchange, '
-                    'and what listens on the old one gets none; '
-                    'services that still use the old one do not '
-                    'reach those that use the new'
+                    '[DEFAULT] control_exchange changes from manila '
+                    '(now/manila.conf:2) to the default openstack: '
+                    'notifications go to the new exchange, and consumers of '
+                    'the old one receive none; services that still use the '
+                    'old exchange cannot reach those that use the new one'
                 ),
                 [
                     ('text', MEANT),
@@ -809,10 +794,9 @@ CASES = {
                 FAILURE,
                 'DEFAULT/share_topic',
                 (
-                    '[DEFAULT] share_topic changes from the '
-                    'default manila-share to shares '
-                    '(manila.conf:2): manila-share listens on '
-                    'manila-share whatever the option is, and '
+                    '[DEFAULT] share_topic changes from the default '
+                    'manila-share to shares (manila.conf:2): manila-share '
+                    'listens on manila-share whatever the option says; '
                     'requests to any other topic are lost'
                 ),
                 [
@@ -831,9 +815,8 @@ CASES = {
                 'DEFAULT/share_topic',
                 (
                     '[DEFAULT] share_topic changes from shares '
-                    '(now/manila.conf:2) to the default '
-                    'manila-share: that is the one on which the '
-                    'service listens'
+                    '(now/manila.conf:2) to the default manila-share: the '
+                    'service always listens on that topic'
                 ),
                 [('text', NOTHING)],
             ),
@@ -847,10 +830,10 @@ CASES = {
                 WARNING,
                 'oslo_messaging_notifications/topics',
                 (
-                    '[oslo_messaging_notifications] topics changes '
-                    'from one (now/manila.conf:2) to one, two '
-                    '(manila.conf:2): what listens for '
-                    'notifications on the old topics gets none'
+                    '[oslo_messaging_notifications] topics changes from one '
+                    '(now/manila.conf:2) to one, two (manila.conf:2): '
+                    'consumers of notifications on the old topics receive '
+                    'none'
                 ),
                 [
                     ('text', MEANT),
@@ -870,10 +853,9 @@ CASES = {
                 INFO,
                 'DEFAULT/my_ip',
                 (
-                    '[DEFAULT] my_ip changes from an address of '
-                    'the machine to 10.0.0.1 (manila.conf:2): of '
-                    'the drivers only that of HPE 3PAR uses it, '
-                    'and no back end here has it'
+                    '[DEFAULT] my_ip changes from an address of the machine '
+                    'to 10.0.0.1 (manila.conf:2): only the driver of HPE '
+                    '3PAR uses it, and no enabled back end has that driver'
                 ),
                 [('text', SAY)],
             ),
@@ -905,13 +887,11 @@ CASES = {
                 'DEFAULT/state_path',
                 (
                     '[DEFAULT] state_path changes from the default '
-                    '/var/lib/manila to /srv/manila '
-                    '(manila.conf:3): what is kept below it is not '
-                    'found any more: by default the file locks of '
-                    '[coordination], the mount points of LVM, '
-                    'GPFS, GlusterFS and NexentaStor shares and '
-                    'the data of NFS-Ganesha; exports of LVM '
-                    'shares get other paths'
+                    '/var/lib/manila to /srv/manila (manila.conf:3): files '
+                    'below the old path are no longer found: by default the '
+                    'file locks of [coordination], the mount points of LVM, '
+                    'GPFS, GlusterFS and NexentaStor shares and the data of '
+                    'NFS-Ganesha; the paths of exports of LVM shares change'
                 ),
                 [
                     ('text', MEANT),
@@ -928,11 +908,10 @@ CASES = {
                 WARNING,
                 'oslo_concurrency/lock_path',
                 (
-                    '[oslo_concurrency] lock_path changes from '
-                    '/run/one (now/manila.conf:2) to /run/two '
-                    '(manila.conf:2): a service that still runs '
-                    'with the old directory and one that runs with '
-                    'the new do not see the locks of each other'
+                    '[oslo_concurrency] lock_path changes from /run/one '
+                    '(now/manila.conf:2) to /run/two (manila.conf:2): '
+                    'services that use the old directory and services that '
+                    "use the new one do not see each other's locks"
                 ),
                 [
                     ('text', MEANT),
@@ -949,12 +928,11 @@ CASES = {
                 FAILURE,
                 'oslo_concurrency/lock_path',
                 (
-                    '[oslo_concurrency] lock_path changes from '
-                    '/run/one (now/manila.conf:2) to not set: '
-                    'without it the services raise '
-                    'RequiredOptError whenever they take a lock '
-                    'that other processes share, as for access '
-                    'rules and share servers'
+                    '[oslo_concurrency] lock_path changes from /run/one '
+                    '(now/manila.conf:2) to not set: without it the '
+                    'services raise RequiredOptError whenever they take a '
+                    'lock that other processes share, such as those of '
+                    'access rules and share servers'
                 ),
                 [
                     ('text', MEANT),
@@ -976,18 +954,17 @@ CASES = {
                 'coordination/backend_url',
                 (
                     '[coordination] backend_url changes from '
-                    'etcd3+http://etcd1:2379 (now/manila.conf:2) '
-                    'to redis://redis1:6379 (manila.conf:2): a '
-                    'service that still runs with the old one and '
-                    'one that runs with the new do not see the '
-                    'locks of each other'
+                    'etcd3+http://etcd1:2379 (now/manila.conf:2) to '
+                    'redis://redis1:6379 (manila.conf:2): services that use '
+                    'the old one and services that use the new one do not '
+                    "see each other's locks"
                 ),
                 [
                     (
                         'text',
                         (
-                            'Unless the change is meant, have backend_url '
-                            'in [coordination] name '
+                            'Unless the change is intended, set '
+                            '[coordination] backend_url to '
                             'etcd3+http://etcd1:2379.'
                         ),
                     )
@@ -1004,18 +981,17 @@ CASES = {
                 'coordination/backend_url',
                 (
                     '[coordination] backend_url changes from '
-                    'etcd3+http://etcd1:2379 (now/manila.conf:2) '
-                    'to file:///var/lib/manila: locks in files '
-                    'hold on one machine alone, and services of '
-                    'several controllers work on the same share at '
-                    'once'
+                    'etcd3+http://etcd1:2379 (now/manila.conf:2) to '
+                    'file:///var/lib/manila: file locks work only within '
+                    'one machine, and services on several controllers can '
+                    'change the same share at the same time'
                 ),
                 [
                     (
                         'text',
                         (
-                            'Unless the change is meant, have backend_url '
-                            'in [coordination] name '
+                            'Unless the change is intended, set '
+                            '[coordination] backend_url to '
                             'etcd3+http://etcd1:2379.'
                         ),
                     )
@@ -1032,10 +1008,10 @@ CASES = {
                 'neutron',
                 (
                     '[neutron] project_name changes from service '
-                    '(now/manila.conf:6) to other (manila.conf:6): '
-                    'what manila made in neutron belongs to the '
-                    'old user and project, in the old region, and '
-                    'is found only if the new ones see it'
+                    '(now/manila.conf:6) to other (manila.conf:6): what '
+                    'manila created in neutron belongs to the old user, '
+                    'project and region, and manila finds it only if the '
+                    'new ones can access it'
                 ),
                 [('config', ('[neutron]\nproject_name = service'))],
             ),
@@ -1050,10 +1026,10 @@ CASES = {
                 'neutron',
                 (
                     '[neutron] username changes from manila '
-                    '(now/manila.conf:4) to other (manila.conf:4): '
-                    'what manila made in neutron belongs to the '
-                    'old user and project, in the old region, and '
-                    'is found only if the new ones see it'
+                    '(now/manila.conf:4) to other (manila.conf:4): what '
+                    'manila created in neutron belongs to the old user, '
+                    'project and region, and manila finds it only if the '
+                    'new ones can access it'
                 ),
                 [('config', ('[neutron]\nusername = manila'))],
             ),
@@ -1069,10 +1045,10 @@ CASES = {
                 (
                     '[keystone_authtoken] auth_url changes from '
                     'http://keystone/v3 (now/manila.conf:3) to '
-                    'http://other/v3 (manila.conf:3): manila-api '
-                    'validates tokens there and as that user: with '
-                    'another Keystone, or a user without the role '
-                    'service, every request gets 401 or 503'
+                    'http://other/v3 (manila.conf:3): manila-api validates '
+                    'tokens with that Keystone, as that user: with another '
+                    'Keystone, or a user without the role service, every '
+                    'request gets 401 or 503'
                 ),
                 [
                     (
@@ -1135,12 +1111,11 @@ CASES = {
                 FAILURE,
                 'DEFAULT/share_name_template',
                 (
-                    '[DEFAULT] share_name_template changes from '
-                    'the default share-%s to s-%s (manila.conf:3): '
-                    'manila does not store names, it makes them of '
-                    'the ID and the template: the drivers of lvm1 '
-                    'no longer find what exists on their storage '
-                    'under its old name'
+                    '[DEFAULT] share_name_template changes from the default '
+                    'share-%s to s-%s (manila.conf:3): manila does not '
+                    'store names but builds them from the ID and the '
+                    'template: the drivers of lvm1 no longer find resources '
+                    'that the storage system has under the old name'
                 ),
                 [
                     ('text', MEANT),
@@ -1157,10 +1132,10 @@ CASES = {
                 INFO,
                 'DEFAULT/share_name_template',
                 (
-                    '[DEFAULT] share_name_template changes from '
-                    'the default share-%s to s-%s (manila.conf:2): '
-                    'no driver of an enabled back end is known to '
-                    'find what exists by this name'
+                    '[DEFAULT] share_name_template changes from the default '
+                    'share-%s to s-%s (manila.conf:2): no driver of an '
+                    'enabled back end is known to look up resources by this '
+                    'name'
                 ),
                 [('text', NOTHING)],
             ),
@@ -1204,15 +1179,15 @@ CASES = {
                 '[DEFAULT] transport_url changes from rabbit at '
                 'rabbit1:5672, virtual host / (now/manila.conf:2) to rabbit '
                 'at rabbit1:5671, virtual host / (manila.conf:2): unless '
-                'both ports are of one broker, requests in the queues of the '
-                'old one are lost, and services that still use it are not '
-                'reached',
+                'both ports belong to one broker, requests in the queues of '
+                'the old broker are lost, and services that still use it '
+                'cannot be reached',
                 [
                     (
                         'text',
-                        'Unless the broker has moved, have transport_url in '
-                        '[DEFAULT] name rabbit at rabbit1:5672, virtual host '
-                        '/.',
+                        'Unless the broker has moved, keep [DEFAULT] '
+                        'transport_url on rabbit at rabbit1:5672, virtual '
+                        'host /.',
                     ),
                 ],
             ),
@@ -1225,10 +1200,10 @@ CASES = {
             (
                 FAILURE,
                 'oslo_policy/enforce_new_defaults',
-                '[oslo_policy] enforce_new_defaults changes from the default '
-                'True to False (manila.conf:2): the older defaults count '
-                'beside the new ones, and admit more callers: a user with '
-                'the role reader alone creates shares',
+                '[oslo_policy] enforce_new_defaults changes from the '
+                'default True to False (manila.conf:2): the deprecated '
+                'defaults apply beside the new ones and admit more callers: '
+                'a user with only the role reader can create shares',
                 [
                     ('text', MEANT),
                     ('config', '[oslo_policy]\nenforce_new_defaults = True'),
@@ -1244,8 +1219,8 @@ CASES = {
                 WARNING,
                 'oslo_policy/enforce_scope',
                 '[oslo_policy] enforce_scope changes from True '
-                '(now/manila.conf:2) to False (manila.conf:2): tokens of any '
-                'scope pass',
+                '(now/manila.conf:2) to False (manila.conf:2): tokens of '
+                'any scope are accepted',
                 [
                     ('text', MEANT),
                     ('config', '[oslo_policy]\nenforce_scope = True'),
@@ -1261,8 +1236,8 @@ CASES = {
                 WARNING,
                 'oslo_policy/enforce_new_defaults',
                 '[oslo_policy] enforce_new_defaults changes from False '
-                '(now/manila.conf:2) to the default True: callers whom only '
-                'the older defaults admit get 403',
+                '(now/manila.conf:2) to the default True: callers that only '
+                'the deprecated defaults admit get 403',
                 [
                     ('text', MEANT),
                     ('config', '[oslo_policy]\nenforce_new_defaults = False'),
@@ -1392,14 +1367,13 @@ class RunningConfigTest(testtools.TestCase):
                     '[database] connection changes from mysql at db1:3306, '
                     'database m (now/manila.conf:2) to sqlite, in memory: '
                     'unless that is the same database or a complete copy of '
-                    'it, the target knows none of the shares, and '
-                    'manila-manage db sync makes its tables there',
+                    'it, the target has none of the shares, and '
+                    '"manila-manage db sync" creates its tables there',
                     [
                         (
                             'text',
-                            'Unless the database has moved, have connection '
-                            'in [database] name mysql at db1:3306, database '
-                            'm.',
+                            'Unless the database has moved, keep [database] '
+                            'connection on mysql at db1:3306, database m.',
                         )
                     ],
                 )
@@ -1468,20 +1442,22 @@ class RunningConfigTest(testtools.TestCase):
                 (
                     FAILURE,
                     'overrides#open',
-                    'the policies of now/policy.yaml and those of the staged '
-                    'files differ in rules that few passed or none, and that '
-                    'more pass now: share:create, share:delete, share:get, '
-                    'share:update; the staged ones do not have share:create, '
-                    'share:get, and the default of the target counts',
+                    'the policies of now/policy.yaml and those of the '
+                    'staged files differ in rules that now admit more '
+                    'callers: share:create, share:delete, share:get, '
+                    'share:update; the staged files do not define '
+                    'share:create, share:get, and the default of the target '
+                    'applies',
                     advice,
                 ),
                 (
                     WARNING,
                     'overrides#lost',
-                    'the policies of now/policy.yaml and those of the staged '
-                    'files differ in rules whose override is gone or another '
-                    'one: share:list, share:shrink; the staged ones do not '
-                    'have share:list, and the default of the target counts',
+                    'the policies of now/policy.yaml and those of the '
+                    'staged files differ in rules whose override is missing '
+                    'or different: share:list, share:shrink; the staged '
+                    'files do not define share:list, and the default of the '
+                    'target applies',
                     advice,
                 ),
             ],
@@ -1489,7 +1465,7 @@ class RunningConfigTest(testtools.TestCase):
         )
 
     @ddt.data(
-        ('audit', WARNING, 'what they do for the running API is lost'),
+        ('audit', WARNING, 'the API loses what they do'),
         ('authtoken', FAILURE, 'requests are no longer authenticated'),
     )
     @ddt.unpack
@@ -1538,7 +1514,7 @@ class RunningConfigTest(testtools.TestCase):
                     'DEFAULT/api_paste_config',
                     '[DEFAULT] api_paste_config changes from site.ini '
                     '(now/manila.conf:2) to the default api-paste.ini: what '
-                    'now/site.ini adds to the API is not in a staged file: '
+                    'now/site.ini adds to the API is in no staged file: '
                     f'there is no api-paste.ini in {self.path}, and '
                     '[DEFAULT] api_paste_config is not set',
                     [
