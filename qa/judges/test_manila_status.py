@@ -20,6 +20,7 @@ import importlib.metadata
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 from typing import Any
 
@@ -34,11 +35,9 @@ from manila_precheck.tests import databases
 from manila_precheck.tests import venvs
 from qa import hops
 
-# What a developer of manila writes, at the end of class Checks.
-_LINES = (
-    '    from manila_precheck import upgradecheck as _precheck',
-    '    _upgrade_checks += _precheck.upgrade_checks(cfg.CONF)',
-)
+_ROOT = pathlib.Path(__file__).parents[2]
+
+_PATCH = _ROOT / 'contrib' / 'manila' / 'manila-status-entry-points.patch'
 
 # Our own command, started without a script.
 _OURS = (
@@ -53,11 +52,18 @@ _LAST = 'Waivers and baseline'
 _OWN = 'Policy File JSON to YAML Migration'
 
 
+def _documented():
+    """Return the lines that the README has for the end of class Checks."""
+    text = (_ROOT / 'README.rst').read_text()
+    after = text.split("manila's ``cmd/status.py``::\n\n")[1]
+    return [line[4:] for line in after.split('\n\n')[0].splitlines()]
+
+
 def _status_with_our_checks(path):
     """Return the text of manila's cmd/status.py with the lines in it."""
     lines = path.read_text().splitlines()
     (start,) = (n for n, line in enumerate(lines) if line[:9] == 'def main(')
-    return '\n'.join([*lines[:start], *_LINES, '', *lines[start:], ''])
+    return '\n'.join([*lines[:start], *_documented(), '', *lines[start:], ''])
 
 
 class _Release(fixtures.Fixture):
@@ -80,6 +86,11 @@ class _Release(fixtures.Fixture):
         (library / info.name).symlink_to(info)
         (found,) = venv.glob('lib/python3*/site-packages/manila/cmd/status.py')
         (self.path / 'patched.py').write_text(_status_with_our_checks(found))
+        shutil.copy(found, self.path / 'loading.py')
+        subprocess.run(
+            ['patch', '--quiet', self.path / 'loading.py', _PATCH],
+            check=True,
+        )
 
     def write(self, name, text):
         (self.path / name).write_text(text)
@@ -104,9 +115,9 @@ class _Release(fixtures.Fixture):
             timeout=300,
         )
 
-    def status(self, *words, **kwargs):
+    def status(self, *words, program='patched.py', **kwargs):
         """Run manila-status with our checks in it."""
-        return self.run(['patched.py'], 'upgrade', 'check', *words, **kwargs)
+        return self.run([program], 'upgrade', 'check', *words, **kwargs)
 
 
 @ddt.ddt
@@ -161,10 +172,41 @@ class ManilaStatusMySQLTest(databases.MySQLTest):
         )
         self.assertEqual([], [one for one in found if one['result'] == 2])
 
+        loaded = release.status('--json', program='loading.py')
+        self.assertEqual(
+            (0, done.stdout.splitlines()[-1]),
+            (loaded.returncode, loaded.stdout.splitlines()[-1]),
+        )
+
         table = release.status()
         self.assertEqual(0, table.returncode, table.stderr)
         for title in (*self.titles(), _LAST):
             self.assertIn(f'Check: {title}', table.stdout)
+
+    def test_a_package_that_does_not_load(self):
+        """It fails, and every other check runs."""
+        release = self.release(hops.TARGETS[-1])
+        self.config(release, self.database(hops.TARGETS[-1]))
+        info = release.path / 'library' / 'acme-1.dist-info'
+        info.mkdir()
+        (info / 'METADATA').write_text('Name: acme\nVersion: 1\n')
+        (info / 'entry_points.txt').write_text(
+            '[manila.status.upgrade.checks]\n'
+            'acme = no_such_module:checks\n'
+            'broken = json:loads\n'
+        )
+        done = release.status('--json', program='loading.py')
+        found = json.loads(done.stdout.splitlines()[-1])['checks']
+        self.assertEqual(
+            [('acme', 2), ('broken', 2)],
+            [
+                (one['check'], one['result'])
+                for one in found
+                if one['check'] in ('acme', 'broken')
+            ],
+        )
+        self.assertEqual(len(self.titles()) + 4, len(found))
+        self.assertEqual(2, done.returncode)
 
     @ddt.data(*hops.TARGETS)
     def test_what_is_chosen_and_let_pass(self, name):
