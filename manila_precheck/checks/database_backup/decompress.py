@@ -17,7 +17,6 @@ it is in a format of pg_dump's own.
 
 from collections.abc import Iterator
 import importlib
-import io
 import os
 import threading
 import time
@@ -28,17 +27,14 @@ from typing import TYPE_CHECKING
 import zlib
 
 from manila_precheck import exceptions
+from manila_precheck.evidence.files import packed as packed_files
 from manila_precheck.evidence.files import text_file
 from manila_precheck.evidence.host import programs
 
 if TYPE_CHECKING:
-    import lzma
     import subprocess
 
 _CHUNK_BYTES = 1 << 20
-
-# xz -9 makes files that take 65 MiB; zstd keeps to a bound of its own.
-_XZ_MEMORY_BYTES = 256 << 20
 
 # How long pg_restore may take to end after its last line.
 _EXIT_SECONDS = 10
@@ -58,8 +54,6 @@ def chunks(path: str, deadline: float) -> Iterator[bytes]:
     :raises Cut: when it ends too early.
     :raises Unread: when it cannot be read here, or takes too long.
     """
-    import lzma
-
     stream, process = _open(path)
     watch = None
     if process is not None:
@@ -72,8 +66,10 @@ def chunks(path: str, deadline: float) -> Iterator[bytes]:
         with stream:
             yield from _pieces(stream, deadline)
         code = process.wait(_EXIT_SECONDS) if process else 0
-    except (EOFError, zlib.error, lzma.LZMAError) as error:
+    except (EOFError, zlib.error, packed_files.Damaged) as error:
         raise Cut(f'it is truncated or damaged ({error})') from None
+    except packed_files.TooMuch as error:
+        raise Unread(str(error)) from None
     except OSError as error:
         # What gzip and bz2 say of damaged data has no number.
         if error.errno is not None:
@@ -120,76 +116,13 @@ def _open(path: str) -> '_Stream':
 
         return bz2.open(path), None
     if head[:6] == b'\xfd7zXZ\0':
-        unpacked: Any = _Xz(text_file.open_file(path))
+        unpacked: Any = packed_files.Xz(text_file.open_file(path))
         return unpacked, None
     if head[:4] == b'\x28\xb5\x2f\xfd':
         return _zstd(path)
     if head[:4] == b'\x04\x22\x4d\x18':
         return _unpacked('lz4', path)
     return text_file.open_file(path), None
-
-
-class _Xz(io.RawIOBase):
-    """The text of an xz file, unpacked within a bound of memory.
-
-    A file may ask for a dictionary of 4 GiB, and lzma.open() takes no bound.
-    """
-
-    def __init__(self, packed: IO[bytes]) -> None:
-        self._packed = packed
-        self._stream = self._begin()
-
-    def close(self) -> None:
-        """Close the file as well."""
-        self._packed.close()
-        super().close()
-
-    def read(self, size: int = -1) -> bytes:
-        """Return a piece of the text; b'' at its end.
-
-        :raises EOFError: when it is cut off.
-        :raises LZMAError: when it is damaged.
-        :raises Unread: when it needs too much memory.
-        """
-        import lzma
-
-        while True:
-            raw = b''
-            if self._stream.eof:
-                raw = self._after_padding()
-                if not raw:
-                    return b''
-                self._stream = self._begin()
-            elif self._stream.needs_input:
-                raw = self._packed.read(io.DEFAULT_BUFFER_SIZE)
-                if not raw:
-                    raise EOFError('a stream has no end')
-            try:
-                text = self._stream.decompress(raw, size)
-            except lzma.LZMAError as error:
-                if 'Memory usage limit' in str(error):
-                    raise Unread(
-                        'unpacking it takes more than '
-                        f'{_XZ_MEMORY_BYTES >> 20} MiB of memory'
-                    ) from None
-                raise
-            if text:
-                return text
-
-    def _begin(self) -> 'lzma.LZMADecompressor':
-        import lzma
-
-        return lzma.LZMADecompressor(lzma.FORMAT_XZ, _XZ_MEMORY_BYTES)
-
-    def _after_padding(self) -> bytes:
-        """Return where the next stream begins; b'' when there is none."""
-        raw = self._stream.unused_data.lstrip(b'\0')
-        while not raw:
-            raw = self._packed.read(io.DEFAULT_BUFFER_SIZE)
-            if not raw:
-                return b''
-            raw = raw.lstrip(b'\0')
-        return raw
 
 
 def _require_end_of_tar(path: str) -> None:

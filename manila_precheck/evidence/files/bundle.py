@@ -89,9 +89,10 @@ def open_root(path: str) -> tree.Bundle:
         raise exceptions.ConfigFileError(f'{path}: {reason}') from exc
     if stat.S_ISDIR(mode):
         return tree.Directory(path)
-    raise exceptions.ConfigFileError(
-        f'{path}: neither a directory nor an archive'
-    )
+    # With zipfile and the libraries of compression.
+    from manila_precheck.evidence.files import archive
+
+    return archive.read(path)
 
 
 def whole(path: str) -> tree.Bundle:

@@ -16,6 +16,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import textwrap
 
 import ddt
@@ -201,6 +202,18 @@ class ShapeTest(Case):
     def test_files_of_a_machine(self, folder):
         self.files(FILES, folder)
         self.write('bundle/readme.txt', '')
+        files = self.assert_same('/etc/manila')
+        self.assertEqual(
+            [f'/etc/manila/{name}' for name in sorted(FILES)], sorted(files)
+        )
+
+    @ddt.data('gztar', 'xztar', 'bztar', 'tar', 'zip')
+    def test_an_archive(self, kind):
+        self.files(FILES, 'sosreport-ctl1/etc/manila')
+        self.files({'hostname': 'ctl1'}, 'sosreport-ctl1/etc')
+        self.bundle = shutil.make_archive(
+            os.path.join(self.path, 'packed'), kind, self.bundle
+        )
         files = self.assert_same('/etc/manila')
         self.assertEqual(
             [f'/etc/manila/{name}' for name in sorted(FILES)], sorted(files)
@@ -559,7 +572,8 @@ class RootTest(Case):
             root=f'{self.path}/no',
         )
         self.refused(
-            f'{self.conf}: neither a directory nor an archive',
+            f'{self.conf}: neither a directory nor an archive that is read '
+            'here',
             root=self.conf,
         )
 
