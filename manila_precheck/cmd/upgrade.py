@@ -250,7 +250,7 @@ def _read_host(args: argparse.Namespace) -> Read:
         locations = [path for _, path in args.locations]
         services = service_files.given(locations)
     else:
-        services = service_files.Machine().find()
+        services = service_files.of_here(service_files.Machine().find())
         locations = _of_all(services)
     named = args.locations or [(_flag(path), path) for path in locations]
     # NOTE: first, since oslo.config waits for a pipe, puts every value

@@ -441,6 +441,8 @@ class Context:
 
         :param services: the names of their programs; none: all services.
         """
+        if self._whole is not None:
+            return self._whole.seen_by(*services)
         if service_files.agree(self.services):
             return (self,)
         wanted = services or service_files.PROGRAMS
@@ -450,11 +452,15 @@ class Context:
                 names = found.setdefault(one.locations, [])
                 if one.service not in names:
                     names.append(one.service)
+        # Nobody knows what one reads that does not run here.
         return self._lazy.get(
             f'seen by {wanted}',
-            lambda: tuple(
-                self._view(locations, tuple(names))
-                for locations, names in found.items()
+            lambda: (
+                tuple(
+                    self._view(locations, tuple(names))
+                    for locations, names in found.items()
+                )
+                or (self,)
             ),
         )
 

@@ -18,6 +18,7 @@ from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.engine import check
 from manila_precheck.engine import context
+from manila_precheck.evidence.host import commands
 from manila_precheck.evidence.host import manila_status
 
 # The process has to be ended before the runner gives up the check.
@@ -70,7 +71,9 @@ class ManilaStatus(check.Check):
                 'manila is not installed in this environment'
             )
         for answer in manila_status.ask(
-            ctx.locations, ctx.options.check_timeout_seconds * _SHARE_OF_TIME
+            # It looks at the policies.
+            ctx.seen_by(commands.API)[0].locations,
+            ctx.options.check_timeout_seconds * _SHARE_OF_TIME,
         ):
             if answer.code == 0:
                 continue

@@ -346,12 +346,22 @@ def of_bundle(found: bundle.Site) -> tuple[ServiceFiles, ...]:
         for program, paths in found.services
         if program in silent
     ]
-    return tuple(
+    return of_here(
         sorted(
             (*(one for one in services if one.service not in silent), *more),
             key=lambda one: PROGRAMS.index(one.service),
         )
     )
+
+
+def of_here(services: Iterable[ServiceFiles]) -> tuple[ServiceFiles, ...]:
+    """Return the services that have a file to read, where any has.
+
+    Others do not run there; and where the default files do not exist, an
+    operator names files to manila-manage.
+    """
+    found = tuple(services)
+    return tuple(one for one in found if one.locations or one.missing) or found
 
 
 def merged(services: Iterable[ServiceFiles]) -> tuple[str, ...]:

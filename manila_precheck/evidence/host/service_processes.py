@@ -79,6 +79,9 @@ class Started(NamedTuple):
     """What holds its files."""
 
 
+# How many processes of manila are told apart.
+_MOST = 200
+
 # The accounts below are those of the system (login.defs, SYS_UID_MAX).
 _FIRST_PERSON = 1000
 _ACCOUNT = 'manila'
@@ -145,6 +148,8 @@ def _running(
         if key in done:
             # Of one service, which has several.
             continue
+        if len(done) >= _MOST:
+            return
         done.add(key)
         yield Started(
             command,
