@@ -404,8 +404,9 @@ class FileRead(NamedTuple):
 
     kind: str = ''
     """What it is read as: 'config', 'policy', 'paste', one of these after
-    'running ', 'document', 'waivers', 'baseline', 'source catalog' or
-    'target catalog'; '' in a report of an earlier version."""
+    'running ', 'document', 'waivers', 'baseline', 'source catalog',
+    'target catalog' or 'database dump'; '' in a report of an earlier
+    version."""
 
 
 class ServiceRead(NamedTuple):
@@ -450,6 +451,26 @@ class SettingRead(NamedTuple):
     """The line in that file, counted from 1."""
 
 
+class DumpRead(NamedTuple):
+    """The dump that the run read instead of a database."""
+
+    path: str
+    """The file, or the directory."""
+
+    size_bytes: int
+    """Of the file, or of those in the directory together."""
+
+    sha256: str
+    """Of the file, or of those in the directory, one after the other."""
+
+    made: Optional[str]
+    """When it was made, in UTC, as it says or as the file does; None when
+    that is no date."""
+
+    left_out: tuple[str, ...] = ()
+    """What it has and the checks do not see: ('1 trigger', '2 views')."""
+
+
 class DatabaseRead(NamedTuple):
     """The database that the run read."""
 
@@ -461,6 +482,10 @@ class DatabaseRead(NamedTuple):
 
     empty: bool = False
     """True when it holds no table, and no revision."""
+
+    dump: Optional[DumpRead] = None
+    """The dump from which it was restored; None when it was the database
+    itself."""
 
 
 class Facts(NamedTuple):

@@ -306,6 +306,22 @@ precheck_opts = [
         help='Do not connect to the database, whatever [database] connection '
         'is. The checks that need it are skipped, which is a warning.',
     ),
+    cfg.StrOpt(
+        'database_dump',
+        metavar='FILE',
+        help='Read the rows from this dump of the database instead of '
+        'connecting to [database] connection: a file of mysqldump, '
+        'mariadb-dump or pg_dump, plain, compressed, or in a format of '
+        'pg_restore. It is restored into a database server that is started '
+        'for the run and removed after it; MariaDB or PostgreSQL has to be '
+        'installed on this host.',
+    ),
+    cfg.FloatOpt(
+        'database_dump_seconds',
+        default=3600.0,
+        min=0.1,
+        help='The maximum time in seconds for restoring the dump.',
+    ),
     cfg.BoolOpt(
         'quick',
         default=False,

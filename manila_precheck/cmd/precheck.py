@@ -569,6 +569,10 @@ def _end_child(number: int, frame: Any) -> None:
     database = sys.modules.get('manila_precheck.evidence.database.connection')
     # Not there, or not whole: no statement runs.
     getattr(database, 'cancel_all', lambda: None)()
+    servers = sys.modules.get(
+        'manila_precheck.evidence.database.dumps.private_server'
+    )
+    getattr(servers, 'end_all', lambda: None)()
     # Not by an exception: a check's thread, or a plugin, may hold it.
     programs.end_all()
     os._exit(128 + number)

@@ -83,6 +83,7 @@ _FLAGS = {
         'skip',
         'database_connection',
         'no_database',
+        'database_dump',
         'quick',
     ),
     'the report': ('format', 'report', 'reproducible', 'redact_names'),
@@ -304,6 +305,28 @@ def _flag(path: str) -> str:
     return '--config-dir' if is_dir else '--config-file'
 
 
+def _require_one_database(options: Any) -> None:
+    """Make sure that no option contradicts --database-dump.
+
+    :raises UsageError: when one does.
+    """
+    if not options.database_dump:
+        return
+    if options.no_database:
+        raise exceptions.UsageError(
+            '--no-database and --database-dump contradict each other'
+        )
+    if options.database_connection:
+        raise exceptions.UsageError(
+            '--database-connection and --database-dump contradict each other'
+        )
+    if options.wait:
+        raise exceptions.UsageError(
+            '--wait waits for a database that changes, and that of '
+            '--database-dump does not'
+        )
+
+
 def require_files(ctx: context.Context, locations: Sequence[str]) -> None:
     """Make sure that there is something to judge.
 
@@ -352,6 +375,7 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     conf, locations = read.conf, read.locations
     apply_flags(conf, args)
     options = conf.manila_precheck
+    _require_one_database(options)
     reporter = output.reporter(options.format)
     targets = output.targets(options.report)
     available = registry.checks()
@@ -422,6 +446,7 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         # An unknown release is a usage error, before anything runs. In a
         # thread: it opens the database, and while a driver in C waits for
         # the server no handler of a signal runs in the main one.
+        _take_dump(ctx)
         take_installed(ctx)
         upgrade = runner.isolated(lambda: ctx.upgrade)
         decided.require(upgrade.target.name, ctx.stage.value)
@@ -457,6 +482,19 @@ def of_site(read: Read) -> dict[str, Any]:
         'installed': lambda: None,
         'environment': {},
     }
+
+
+def _take_dump(ctx: context.Context) -> None:
+    """Restore the dump, where the database is one.
+
+    :raises SourceUnusable: when it cannot be read: the run would judge
+        nothing that it was asked to.
+    """
+    if not ctx.options.database_dump:
+        return
+    with progress.shown(sys.stderr) as shown:
+        shown.line('restoring the dump of the database ...')
+        runner.isolated(ctx.take_dump)
 
 
 def take_installed(ctx: context.Context) -> None:

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from manila_precheck.evidence import paste as paste_source
     from manila_precheck.evidence.config import config_reader
     from manila_precheck.evidence.database import schema as schema_source
+    from manila_precheck.evidence.database.dumps import restore as dump_source
     from manila_precheck.evidence.files import yaml_file as document_source
     from manila_precheck.evidence.host import api_server as api_server_source
     from manila_precheck.evidence.host import service_processes
@@ -63,6 +64,8 @@ T = TypeVar('T')
 #: An option that a service may ask a source for: its section, its name,
 #: whether it collects values.
 Asked = tuple[str, str, bool]
+
+_DUMPS = f'{database_source.__package__}.dumps'
 
 # The sources that hold secrets.
 _WITH_SECRETS = (
@@ -774,10 +777,12 @@ class Context:
             raise exceptions.SourceNotGiven(
                 'it needs the database (--no-database)'
             )
+        if self.options.database_dump:
+            return self._dump.database
         if not self.site.is_host and not self.options.database_connection:
             raise exceptions.SourceNotGiven(
                 'it needs the database, which --root does not read; '
-                '--database-connection names one'
+                '--database-connection or --database-dump names one'
             )
         try:
             return database_source.connect(
@@ -795,6 +800,31 @@ class Context:
                 f'{exc}; {unread.name}, which may set it, cannot be read: '
                 f'{unread.problem}'
             ) from None
+
+    def take_dump(self) -> None:
+        """Restore the dump that the options name.
+
+        :raises SourceUnusable: when that fails.
+        """
+        self._dump  # noqa: B018
+
+    @property
+    def _dump(self) -> 'dump_source.Restored':
+        return self._lazy.get('database dump', self._restore)
+
+    def _restore(self) -> 'dump_source.Restored':
+        # Here, for the few runs that have one.
+        from manila_precheck.evidence.database.dumps import (
+            restore as dump_source,  # noqa: H301
+        )
+
+        return dump_source.restore(
+            self.options.database_dump,
+            self.conf,
+            self.options.database_dump_seconds,
+            self.options.statement_timeout_seconds,
+            self.options.connect_timeout_seconds,
+        )
 
     @property
     def schema(self) -> 'schema_source.Schema':
@@ -833,6 +863,9 @@ class Context:
             if source is not None:
                 for file in source.files:
                     found.setdefault(file, kind)
+        dump = self._lazy.seen('database dump')
+        if dump is not None:
+            found.setdefault(dump.file, 'database dump')
         for name, made in self._lazy.all_seen():
             if name.startswith(_DOCUMENT):
                 found.setdefault(made.read, 'document')
@@ -890,7 +923,13 @@ class Context:
         empty = found.state is database_source.State.EMPTY
         # That of another service tells nothing of manila.
         revision = None if found.foreign else found.revision
-        return model.DatabaseRead(found.dialect, revision, empty)
+        dump = self._lazy.seen('database dump')
+        return model.DatabaseRead(
+            found.dialect,
+            revision,
+            empty,
+            None if dump is None else dump.read,
+        )
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -973,12 +1012,19 @@ class Context:
         # Not the one that was seen: it may be in the middle of opening.
         database_source.cancel_all()
 
+    @staticmethod
+    def _end_servers() -> None:
+        # Not the one that was seen: it may be in the middle of starting.
+        module = sys.modules.get(f'{_DUMPS}.private_server')
+        getattr(module, 'end_all', lambda: None)()
+
     def close(self) -> None:
         """Close the connections that the run opened."""
         found = self._lazy.seen('database')
         if found is not None:
             found.close()
         self.end_statements()
+        self._end_servers()
 
     @property
     def resolution(self) -> resolutions.Resolution:

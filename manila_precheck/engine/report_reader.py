@@ -181,6 +181,7 @@ def _read_report(held: Mapping[str, Any]) -> model.Report:
             _text(database['dialect']),
             _optional(database['revision'], _text),
             database.get('empty') is True,
+            _optional(database.get('dump'), _dump),
         ),
         checks=tuple(_result(one) for one in held['checks']),
         excluded=tuple(_text(one) for one in held['excluded']),
@@ -333,6 +334,16 @@ def _text(value: Any) -> str:
 
 def _optional(value: Any, read_: Callable[[Any], T]) -> Optional[T]:
     return None if value is None else read_(value)
+
+
+def _dump(value: Any) -> model.DumpRead:
+    return model.DumpRead(
+        _text(value['path']),
+        _line(value['size_bytes']),
+        _text(value['sha256']),
+        _optional(value['made'], _time),
+        tuple(_text(one) for one in value['left_out']),
+    )
 
 
 def _threshold(value: Any) -> str:

@@ -128,7 +128,9 @@ def merge(
             own.title,
             (before.findings if before else ()) + own.findings,
         )
-    databases = {report.database for report in reports.values()} - {None}
+    databases = {_held(report.database) for report in reports.values()} - {
+        None
+    }
     dates = [report.created for report in reports.values()]
     return reports[_typical(reports)]._replace(
         files=(),
@@ -348,7 +350,7 @@ def _host_findings(
         if (
             report.database
             and typical.database
-            and (report.database != typical.database)
+            and _held(report.database) != _held(typical.database)
         ):
             yield _of_host(
                 name,
@@ -365,6 +367,11 @@ def _tool(report: model.Report) -> str:
     catalog = report.tool.catalog
     facts = f' with the facts of manila {catalog}' if catalog else ''
     return f'{report.tool.name} {report.tool.version}{facts}'
+
+
+def _held(read: Optional[model.DatabaseRead]) -> Optional[model.DatabaseRead]:
+    """Return what a database holds, wherever it was read from."""
+    return None if read is None else read._replace(dump=None)
 
 
 def _database(read: model.DatabaseRead) -> str:

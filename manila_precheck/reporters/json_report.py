@@ -126,7 +126,14 @@ def database_dict(report: model.Report) -> Optional[dict[str, Any]]:
         'dialect': database.dialect,
         'revision': database.revision,
         'empty': database.empty,
+        'dump': _dump_dict(database.dump),
     }
+
+
+def _dump_dict(dump: Optional[model.DumpRead]) -> Optional[dict[str, Any]]:
+    if dump is None:
+        return None
+    return {**dump._asdict(), 'left_out': list(dump.left_out)}
 
 
 def check_dict(result: model.CheckResult) -> dict[str, Any]:

@@ -17,6 +17,7 @@ in the same words on a terminal, in a browser and in a merge request.
 """
 
 from collections.abc import Iterable
+import datetime
 import json
 import re
 from typing import Optional
@@ -261,10 +262,26 @@ def database(read: Optional[model.DatabaseRead]) -> str:
     """Return which database was read, and what it holds."""
     if read is None:
         return 'was not read'
+    held = f'revision {read.revision}'
     if read.revision is None:
         held = 'empty' if read.empty else 'no single revision'
-        return f'{read.dialect}, {held}'
-    return f'{read.dialect}, revision {read.revision}'
+    return f'{read.dialect}, {held}{_from_dump(read.dump)}'
+
+
+def _from_dump(dump: Optional[model.DumpRead]) -> str:
+    if dump is None:
+        return ''
+    made = 'unknown date'
+    if dump.made is not None:
+        found = datetime.datetime.fromisoformat(dump.made)
+        made = f'{found:%Y-%m-%d %H:%M} UTC'
+    without = ''
+    if dump.left_out:
+        without = f'; not restored: {", ".join(dump.left_out)}'
+    return (
+        f', from the dump {dump.path} of {made} ({dump.size_bytes} bytes, '
+        f'sha256 {dump.sha256}){without}'
+    )
 
 
 _HOW = {

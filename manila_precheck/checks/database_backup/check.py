@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING
 
 from manila_precheck import exceptions
 from manila_precheck import model
-from manila_precheck.checks.database_backup import dump
 from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.evidence import timestamps
 from manila_precheck.evidence.database import connection
 from manila_precheck.evidence.database import database_url
 from manila_precheck.evidence.database import schema_diff
+from manila_precheck.evidence.database.dumps import contents
 
 if TYPE_CHECKING:
     from oslo_config import cfg
@@ -114,7 +114,7 @@ class DatabaseBackup(check.Check):
                 'no backup was given: [manila_precheck_database_backup] path '
                 'is not set'
             )
-        path = dump.newest(options.path)
+        path = contents.newest(options.path)
         if path is None:
             yield self._found(
                 ctx,
@@ -124,7 +124,7 @@ class DatabaseBackup(check.Check):
             )
             return
         name = database_url.name_of_manila(ctx.conf)
-        found = dump.read(path, name, options.read_seconds)
+        found = contents.read(path, name, options.read_seconds)
         yield from self._whole(ctx, found)
         yield from self._age(ctx, found)
         yield from self._revision(ctx, ctx.database, found)
@@ -154,9 +154,9 @@ class DatabaseBackup(check.Check):
         )
 
     def _whole(
-        self, ctx: context.Context, found: dump.Backup
+        self, ctx: context.Context, found: contents.Backup
     ) -> Iterator[model.Finding]:
-        if found.whole is dump.Whole.NO:
+        if found.whole is contents.Whole.NO:
             yield self._found(
                 ctx,
                 model.Severity.FAILURE,
@@ -164,7 +164,7 @@ class DatabaseBackup(check.Check):
                 'incomplete',
                 path=found.path,
             )
-        elif found.whole is dump.Whole.UNKNOWN:
+        elif found.whole is contents.Whole.UNKNOWN:
             yield self._found(
                 ctx,
                 model.Severity.WARNING,
@@ -175,7 +175,7 @@ class DatabaseBackup(check.Check):
             )
 
     def _age(
-        self, ctx: context.Context, found: dump.Backup
+        self, ctx: context.Context, found: contents.Backup
     ) -> Iterator[model.Finding]:
         if found.made is None:
             yield self._found(
@@ -217,9 +217,12 @@ class DatabaseBackup(check.Check):
             )
 
     def _revision(
-        self, ctx: context.Context, db: connection.Database, found: dump.Backup
+        self,
+        ctx: context.Context,
+        db: connection.Database,
+        found: contents.Backup,
     ) -> Iterator[model.Finding]:
-        if found.whole is not dump.Whole.YES or found.revisions == (
+        if found.whole is not contents.Whole.YES or found.revisions == (
             db.revisions
         ):
             return
@@ -237,9 +240,12 @@ class DatabaseBackup(check.Check):
         )
 
     def _tables(
-        self, ctx: context.Context, db: connection.Database, found: dump.Backup
+        self,
+        ctx: context.Context,
+        db: connection.Database,
+        found: contents.Backup,
     ) -> Iterator[model.Finding]:
-        if found.whole is not dump.Whole.YES:
+        if found.whole is not contents.Whole.YES:
             return
         # No release has dropped a table. What a later one makes may have been
         # left behind by a migration that stopped, after the backup.
@@ -259,9 +265,9 @@ class DatabaseBackup(check.Check):
             )
 
     def _size(
-        self, ctx: context.Context, found: dump.Backup
+        self, ctx: context.Context, found: contents.Backup
     ) -> Iterator[model.Finding]:
-        if found.whole is not dump.Whole.YES:
+        if found.whole is not contents.Whole.YES:
             return
         tables = sum(
             table.data_bytes or 0

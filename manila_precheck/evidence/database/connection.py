@@ -159,8 +159,19 @@ class Database:
         location: database_url.Location,
         timeout_seconds: int,
         connect_timeout_seconds: int,
+        as_of: Optional[datetime.datetime] = None,
+        server_version: str = '',
     ) -> None:
+        """Open it.
+
+        :param as_of: the time at which the rows were what they are, in UTC,
+            without a time zone; None for now.
+        :param server_version: of the server whose database it is; '' for the
+            one that is connected to.
+        """
         self._url = url
+        self._as_of = as_of
+        self._server_version = server_version
         self._location = location
         self._timeout_seconds = timeout_seconds
         self._connect_timeout_seconds = connect_timeout_seconds
@@ -571,7 +582,12 @@ class Database:
         return found
 
     def now(self) -> datetime.datetime:
-        """Return the time of the database server: naive, UTC."""
+        """Return the time of the database server: naive, UTC.
+
+        Of a dump it is the time at which it was made.
+        """
+        if self._as_of is not None:
+            return self._as_of
         if self.dialect == 'sqlite':
             text = self.rows("SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')")[0][
                 0
@@ -586,7 +602,12 @@ class Database:
 
     @property
     def server_version(self) -> str:
-        """Return the server's version as it writes it itself."""
+        """Return the server's version as it writes it itself.
+
+        Of a dump it is that of the server that was dumped.
+        """
+        if self._server_version:
+            return self._server_version
         statement = {
             'mysql': 'SELECT VERSION()',
             'postgresql': 'SHOW server_version',

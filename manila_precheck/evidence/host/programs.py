@@ -25,6 +25,7 @@ import contextlib
 import glob
 import json
 import os
+import re
 import select
 import signal
 import time
@@ -73,7 +74,9 @@ def find(name: str) -> Optional[str]:
     :raises SourceUnusable: when others may change the only one that there is.
     """
     weakness = ''
-    folders = [*_PATH, *(f for p in _MORE for f in sorted(glob.glob(p)))]
+    # The newest first: pg_restore reads no archive of a newer one.
+    more = [f for p in _MORE for f in glob.glob(p)]
+    folders = [*_PATH, *sorted(more, key=_version, reverse=True)]
     for folder in dict.fromkeys([*folders, *os.get_exec_path()]):
         path = os.path.join(folder, name)
         if not (
@@ -91,6 +94,10 @@ def find(name: str) -> Optional[str]:
     if weakness:
         raise exceptions.SourceUnusable(weakness)
     return None
+
+
+def _version(folder: str) -> tuple[list[int], str]:
+    return [int(number) for number in re.findall('[0-9]+', folder)], folder
 
 
 def require_trusted(path: str) -> None:

@@ -30,7 +30,7 @@ from manila_precheck import catalog
 from manila_precheck import model
 from manila_precheck import releases
 from manila_precheck import testing
-from manila_precheck.checks.database_backup import dump
+from manila_precheck.evidence.database.dumps import contents
 from manila_precheck.tests import databases
 
 CHECK = 'database-backup'
@@ -264,7 +264,7 @@ class DatabaseBackupTest(databases.SQLiteTest):
         path = self.useFixture(fixtures.TempDir()).join('pipe')
         os.mkfifo(path)
         with mock.patch.object(
-            dump, 'newest', autospec=True, return_value=path
+            contents, 'newest', autospec=True, return_value=path
         ):
             result = self.run_check(None)
         self.assertEqual(

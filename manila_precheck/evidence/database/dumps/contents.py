@@ -27,8 +27,8 @@ from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import exceptions
-from manila_precheck.checks.database_backup import decompress
 from manila_precheck.evidence import timestamps
+from manila_precheck.evidence.database.dumps import decompress
 
 _OVERLAP_BYTES = 1 << 10
 _TAIL_BYTES = 1 << 12
@@ -56,10 +56,12 @@ _MYSQL_END = (
     rb'(?: on (\d{4}-\d\d-\d\d) +(\d{1,2}:\d\d:\d\d))?\n+\Z'
 )
 _POSTGRESQL_END = (
-    rb'\n-- PostgreSQL database (?:cluster )?dump complete\n--\n\n+'
+    rb'\n-- PostgreSQL database (?P<all>cluster )?dump complete\n--\n\n+'
     rb'(?P<unrestrict>\\unrestrict \S+\n\n+)?\Z'
 )
 # What mariabackup and xtrabackup leave in their directory.
+# Every release has them, and no other service of OpenStack.
+_OWN_TABLES = frozenset({'shares', 'share_instances'})
 _PHYSICAL = (
     'xtrabackup_checkpoints',
     'mariadb_backup_checkpoints',
@@ -102,6 +104,10 @@ class Backup(NamedTuple):
 
     tables: frozenset[str]
     """Those that the dump makes in that database."""
+
+    databases: tuple[str, ...] = ()
+    """Those in which it makes the tables of manila, sorted; '' is one that
+    it does not name."""
 
 
 def newest(pattern: str) -> Optional[str]:
@@ -154,6 +160,7 @@ def read(path: str, database: str, limit_seconds: float) -> Backup:
         reader.size_bytes or size,
         tuple(sorted(reader.revisions())),
         reader.tables(),
+        reader.databases(),
     )
 
 
@@ -249,6 +256,16 @@ class _Reader:
             (name,) = self._found
         return frozenset(self._tables.get(name, ()))
 
+    def databases(self) -> tuple[str, ...]:
+        """Return the databases that have the tables of manila."""
+        return tuple(
+            sorted(
+                name
+                for name, tables in self._tables.items()
+                if tables >= _OWN_TABLES
+            )
+        )
+
     def whole(self) -> tuple[Whole, str]:
         """Return whether the text ends as its tool ends it."""
         if not self._head.strip():
@@ -260,7 +277,10 @@ class _Reader:
                 return Whole.YES, ''
             return Whole.NO, 'it has no "-- Dump completed" at its end'
         end = re.search(_POSTGRESQL_END, self._tail)
-        if end and (end['unrestrict'] or not self._restricted):
+        if end and (
+            # pg_dumpall has closed what each database has opened.
+            end['unrestrict'] or end['all'] or not self._restricted
+        ):
             return Whole.YES, ''
         return (
             Whole.NO,

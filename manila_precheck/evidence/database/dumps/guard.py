@@ -1,0 +1,113 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Watch over a database server that must not outlive the one who asked.
+
+Run by path, with Python alone: ``python -I -S guard.py WORDS``, where WORDS is
+a JSON object. It starts each command of ``commands`` in the directory
+``folder`` and leaves the last one running; when its standard input, which
+only the process that started it holds, comes to an end, it ends the server
+and removes the directory. So it does when that process was killed.
+
+When a command fails it writes a byte to its standard output.
+
+The commands run under ``uid`` and ``gid`` where these are given, cannot gain
+privileges, and end with this process.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import json
+import os
+import resource
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from typing import Any
+
+_LOOK_SECONDS = 0.1
+
+# prctl(2).
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NO_NEW_PRIVS = 38
+
+
+def _confine(prctl: Any) -> None:
+    """Limit a child, between fork() and exec()."""
+    # After the change of the user, which clears it.
+    prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.umask(0o077)
+
+
+def _start(words: list[str], order: dict[str, Any]) -> Any:
+    prctl = ctypes.CDLL(None).prctl
+    account: dict[str, Any] = {}
+    if order['uid'] is not None:
+        account = {
+            'user': order['uid'],
+            'group': order['gid'],
+            'extra_groups': [],
+        }
+    with open(os.path.join(order['folder'], 'log'), 'ab') as log:
+        return subprocess.Popen(  # noqa: S603
+            words,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=order['folder'],
+            preexec_fn=lambda: _confine(prctl),
+            **account,
+        )
+
+
+def _watch(process: Any) -> bool:
+    """Wait until a command or the standard input ends.
+
+    :returns: whether the command has ended.
+    """
+    while process.poll() is None:
+        if select.select([0], [], [], _LOOK_SECONDS)[0]:
+            return False
+    return True
+
+
+def main() -> int:
+    """Run the commands until nobody waits for them any more."""
+    order = json.loads(sys.argv[1])
+    # Whoever looks for what others have left sees that this is in use.
+    lock = os.open(order['folder'], os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    process = None
+    try:
+        for words in order['commands']:
+            process = _start(words, order)
+            if not _watch(process) or process.returncode:
+                break
+        # Until whoever asked has read the log.
+        with contextlib.suppress(OSError):
+            if process is not None and process.returncode is not None:
+                os.write(1, b'.')
+                os.read(0, 1)
+    finally:
+        if process is not None and process.poll() is None:
+            process.kill()
+            process.wait()
+        shutil.rmtree(order['folder'], ignore_errors=True)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,422 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""A database server of our own, for as long as a run takes.
+
+It listens on a socket in a directory of its own and nowhere else, runs under
+an account that owns nothing, keeps nothing, and ends with the process that
+started it, however that ends: :mod:`.guard` sees to it. What is left of a
+machine that went down is removed by the next run.
+"""
+
+import contextlib
+import fcntl
+import glob
+import json
+import os
+import pwd
+import shutil
+import stat
+import sys
+import tempfile
+import time
+from typing import Callable
+from typing import TYPE_CHECKING
+from typing import TypeVar
+
+from manila_precheck import exceptions
+from manila_precheck.evidence.database.dumps import guard
+from manila_precheck.evidence.host import programs
+
+if TYPE_CHECKING:
+    import subprocess
+
+T = TypeVar('T')
+
+_PREFIX = 'manila-precheck-dump-'
+
+# A path of a socket has 107 bytes; PostgreSQL appends 14.
+_LONGEST_FOLDER = 90
+
+# To create the system tables and to start.
+_START_SECONDS = 120.0
+_LOOK_SECONDS = 0.1
+
+# How old a directory is that may be a leftover.
+_FRESH_SECONDS = 10.0
+
+#: The account that made a PostgreSQL.
+ADMIN = 'precheck_admin'
+
+# The account that runs the server for root. It is not the one of a server
+# that is installed here, whose files it could change.
+_ACCOUNT = 'nobody'
+
+_LOG_BYTES = 4096
+
+_MARIADB_SETTINGS = (
+    '--skip-networking',
+    '--skip-name-resolve',
+    '--skip-log-bin',
+    '--skip-external-locking',
+    '--skip-symbolic-links',
+    '--skip-slave-start',
+    '--local-infile=0',
+    '--performance-schema=0',
+    '--character-set-server=utf8mb4',
+    '--sql-mode=NO_AUTO_VALUE_ON_ZERO,NO_DIR_IN_CREATE',
+    '--max-connections=20',
+    '--max-allowed-packet=128M',
+    '--default-time-zone=+00:00',
+    '--innodb-buffer-pool-size=128M',
+    '--innodb-flush-log-at-trx-commit=0',
+    '--innodb-doublewrite=0',
+    '--innodb-strict-mode=0',
+    '--innodb-use-native-aio=0',
+    '--log-warnings=1',
+)
+
+_POSTGRESQL_SETTINGS = {
+    'listen_addresses': '',
+    'unix_socket_permissions': '0700',
+    'max_connections': '20',
+    'shared_buffers': '64MB',
+    'max_wal_size': '256MB',
+    'fsync': 'off',
+    'synchronous_commit': 'off',
+    'full_page_writes': 'off',
+    'wal_level': 'minimal',
+    'max_wal_senders': '0',
+    'autovacuum': 'off',
+    'jit': 'off',
+    'logging_collector': 'off',
+    'timezone': 'UTC',
+}
+
+
+class Server:
+    """A server that was started."""
+
+    def __init__(
+        self,
+        folder: str,
+        socket: str,
+        process: 'subprocess.Popen[bytes]',
+        held: tuple[int, ...],
+    ) -> None:
+        #: Where its socket is: a file for MariaDB, a directory else.
+        self.socket = socket
+        self._folder = folder
+        self._process = process
+        self._held = held
+        _live.append(self)
+
+    def wait(self, connect: Callable[[], T], errors: type[BaseException]) -> T:
+        """Return a connection, as soon as there can be one.
+
+        :param errors: what says that there is none.
+        :raises SourceUnusable: when the server does not start.
+        """
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            reason = 'it does not listen'
+            # Before, some drivers leave a socket behind.
+            if glob.glob(f'{self._folder}/*socket') or glob.glob(
+                f'{self._folder}/.s.PGSQL.*[0-9]'
+            ):
+                try:
+                    return connect()
+                except errors as error:
+                    reason = str(error)
+            if self._has_ended():
+                reason = _last_line(os.path.join(self._folder, 'log'))
+            elif time.monotonic() < deadline:
+                time.sleep(_LOOK_SECONDS)
+                continue
+            raise exceptions.SourceUnusable(
+                'the server that was to hold the dump does not start: '
+                f'{" ".join(reason.split())}'
+            )
+
+    def _has_ended(self) -> bool:
+        import select
+
+        if self._process.poll() is not None:
+            return True
+        assert self._process.stdout is not None
+        return bool(select.select([self._process.stdout], [], [], 0)[0])
+
+    def free_bytes(self) -> int:
+        """Return how much its file system takes still."""
+        return _free_bytes(self._folder)
+
+    def used_bytes(self) -> int:
+        """Return how much it has written so far."""
+        found = 0
+        for where, _, names in os.walk(self._folder):
+            for name in names:
+                with contextlib.suppress(OSError):
+                    status = os.lstat(os.path.join(where, name))
+                    found += status.st_blocks * 512
+        return found
+
+    def end(self) -> None:
+        """End it and remove what it has written."""
+        try:
+            _live.remove(self)
+        except ValueError:
+            # Another thread ends it.
+            return
+        programs.end(self._process)
+        for descriptor in self._held:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+_live: list[Server] = []
+
+
+def end_all() -> None:
+    """End every server, for who ends this process."""
+    for server in tuple(_live):
+        server.end()
+
+
+def directory() -> str:
+    """Return where servers keep their files: $TMPDIR, or /var/tmp."""
+    found = os.environ.get('TMPDIR') or '/var/tmp'  # noqa: S108
+    return os.path.abspath(found)
+
+
+def require_room(needed_bytes: int) -> None:
+    """Make sure that a server may write so much.
+
+    :raises SourceUnusable: when there is less.
+    """
+    where = directory()
+    free = _free_bytes(where)
+    if free < needed_bytes:
+        raise exceptions.SourceUnusable(
+            f'restoring the dump needs about {_mebibytes(needed_bytes)} of '
+            f'disk space, but {where} has {_mebibytes(free)} left: set '
+            'TMPDIR to a directory with more'
+        )
+
+
+def start(dialect: str) -> Server:
+    """Start a server that holds nothing yet; it may not be up yet.
+
+    :param dialect: 'mysql' or 'postgresql'.
+    :raises SourceUnusable: when none is installed here.
+    """
+    make = {'mysql': _mariadb, 'postgresql': _postgresql}[dialect]
+    programs_found = _installed(dialect)
+    where = directory()
+    if len(where) > _LONGEST_FOLDER - len(_PREFIX) - 8:
+        raise exceptions.SourceUnusable(
+            f'{where} is too long a path for the socket of a server: set '
+            'TMPDIR to a shorter one'
+        )
+    if not sys.executable:
+        raise exceptions.SourceUnusable(
+            'no Python is known that could watch over the server'
+        )
+    _remove_leftovers(where)
+    account = None
+    if os.geteuid() == 0:
+        try:
+            account = pwd.getpwnam(_ACCOUNT)
+        except KeyError:
+            raise exceptions.SourceUnusable(
+                f'there is no account {_ACCOUNT} to run a server as: run '
+                'this as a user other than root'
+            ) from None
+    try:
+        folder = tempfile.mkdtemp(prefix=_PREFIX, dir=where)
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as exc:
+        raise exceptions.SourceUnusable(
+            f'{where}, which is to hold the restored dump: {exc.strerror}'
+        ) from exc
+    # The end of it that is written to has this process alone.
+    watched, held = os.pipe()
+    try:
+        # Until the guard has its own.
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        if account is not None:
+            os.chown(folder, account.pw_uid, account.pw_gid)
+        commands, socket = make(folder, *programs_found)
+        order = {
+            'folder': folder,
+            'commands': commands,
+            'uid': None if account is None else account.pw_uid,
+            'gid': None if account is None else account.pw_gid,
+        }
+        process = programs.start(
+            [sys.executable, '-I', '-S', guard.__file__, json.dumps(order)],
+            {'TMPDIR': folder, 'HOME': folder},
+            stdin=watched,
+        )
+    except OSError as exc:
+        os.close(held)
+        shutil.rmtree(folder, ignore_errors=True)
+        raise exceptions.SourceUnusable(
+            f'no server can be started in {folder}: {exc.strerror}'
+        ) from exc
+    finally:
+        os.close(watched)
+    return Server(folder, socket, process, (lock, held))
+
+
+def _installed(dialect: str) -> tuple[str, ...]:
+    """Return the programs that make a server and that are it.
+
+    :raises SourceUnusable: when one is not there.
+    """
+    if dialect == 'mysql':
+        names = ('mariadb-install-db', 'mariadbd')
+        package = 'mariadb-server'
+        what = 'of MySQL or MariaDB needs MariaDB'
+    else:
+        names, package = ('initdb', 'postgres'), 'postgresql'
+        what = 'of PostgreSQL needs its server'
+    first = programs.find(names[0])
+    second = programs.find(names[1])
+    if first is not None and dialect == 'postgresql':
+        # Of the same version; one of them may be linked from elsewhere.
+        beside = os.path.join(
+            os.path.dirname(os.path.realpath(first)), names[1]
+        )
+        if os.path.isfile(beside):
+            programs.require_trusted(beside)
+            second = beside
+    found = [first, second]
+    missing = [name for name, path in zip(names, found) if path is None]
+    if missing:
+        raise exceptions.SourceUnusable(
+            f'a dump {what} here to be read, and there is no '
+            f'{" and no ".join(missing)} (package {package})'
+        )
+    return tuple(filter(None, found))
+
+
+def _mariadb(
+    folder: str, install: str, server: str
+) -> tuple[list[list[str]], str]:
+    data, socket = os.path.join(folder, 'data'), os.path.join(folder, 'socket')
+    plugins = os.path.join(folder, 'plugins')
+    return [
+        [
+            install,
+            '--no-defaults',
+            f'--datadir={data}',
+            '--auth-root-authentication-method=normal',
+            '--skip-test-db',
+            '--skip-name-resolve',
+            '--innodb-flush-log-at-trx-commit=0',
+        ],
+        ['/bin/mkdir', plugins],
+        [
+            server,
+            '--no-defaults',
+            f'--datadir={data}',
+            f'--socket={socket}',
+            f'--pid-file={folder}/pid',
+            f'--tmpdir={folder}',
+            f'--secure-file-priv={plugins}',
+            # Nothing can be loaded.
+            f'--plugin-dir={plugins}',
+            *_MARIADB_SETTINGS,
+        ],
+    ], socket
+
+
+def _postgresql(
+    folder: str, install: str, server: str
+) -> tuple[list[list[str]], str]:
+    data = os.path.join(folder, 'data')
+    settings = {**_POSTGRESQL_SETTINGS, 'unix_socket_directories': folder}
+    return [
+        [
+            install,
+            '--pgdata',
+            data,
+            f'--username={ADMIN}',
+            '--auth=trust',
+            '--encoding=UTF8',
+            '--no-locale',
+            '--no-sync',
+        ],
+        [
+            server,
+            '-D',
+            data,
+            *(f'--{name}={value}' for name, value in settings.items()),
+        ],
+    ], folder
+
+
+def _remove_leftovers(where: str) -> None:
+    """Remove what servers of runs that were killed have left.
+
+    A directory in use is locked, by its guard and by who started it.
+    """
+    for folder in sorted(glob.glob(os.path.join(where, f'{_PREFIX}*'))):
+        with contextlib.suppress(OSError):
+            found = os.lstat(folder)
+            mine = {os.geteuid()}
+            if os.geteuid() == 0:
+                with contextlib.suppress(KeyError):
+                    mine.add(pwd.getpwnam(_ACCOUNT).pw_uid)
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid not in mine:
+                continue
+            # Another run may have made it a moment ago.
+            if time.time() - found.st_mtime < _FRESH_SECONDS:
+                continue
+            lock = os.open(
+                folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+            )
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(lock)
+
+
+def _last_line(path: str) -> str:
+    """Return the last line of a log that says what went wrong."""
+    try:
+        with open(path, 'rb') as stream:
+            size = stream.seek(0, os.SEEK_END)
+            stream.seek(max(size - _LOG_BYTES, 0))
+            lines = stream.read().decode('utf-8', 'replace').splitlines()
+    except OSError:
+        lines = []
+    lines = [line.strip() for line in lines if line.strip()]
+    errors = [line for line in lines if 'error' in line.lower()]
+    return (errors or lines or ['it says nothing'])[-1]
+
+
+def _free_bytes(path: str) -> int:
+    try:
+        found = os.statvfs(path)
+    except OSError as exc:
+        raise exceptions.SourceUnusable(
+            f'{path}, which is to hold the restored dump: {exc.strerror}'
+        ) from exc
+    return found.f_bavail * found.f_frsize
+
+
+def _mebibytes(number: int) -> str:
+    return f'{-(-number // 2**20)} MiB'

@@ -1,0 +1,836 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Read the rows of a dump: restore it into a server of our own.
+
+A dump is a program for a database server, and this one may be from anybody.
+So no client runs it. Each statement is compared with those that mysqldump,
+mariadb-dump and pg_dump write: what makes tables and rows is sent to the
+server, what does not is left out, and anything else ends the reading. The
+server carries it out under an account that may write to one database and do
+nothing else; see :mod:`.private_server` for what the server itself may do.
+"""
+
+import collections
+from collections.abc import Iterator
+import contextlib
+import hashlib
+import os
+import re
+import threading
+import time
+from typing import Any
+from typing import NamedTuple
+from typing import Optional
+from typing import TYPE_CHECKING
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck.evidence.database import connection
+from manila_precheck.evidence.database import database_url
+from manila_precheck.evidence.database.dumps import contents
+from manila_precheck.evidence.database.dumps import decompress
+from manila_precheck.evidence.database.dumps import private_server
+from manila_precheck.evidence.database.dumps import statements
+from manila_precheck.evidence.files import text_file
+
+if TYPE_CHECKING:
+    from oslo_config import cfg
+    from sqlalchemy.engine import URL
+
+#: What a message calls the option.
+OPTION = '--database-dump'
+
+# The account that makes the tables, and what reads them on MariaDB; on
+# PostgreSQL it is the owner.
+_ACCOUNT = 'precheck'
+_READER = 'precheck_reader'
+_DATABASE = 'manila'
+
+# What the restored one may do: read and fill one database.
+_MYSQL_ACCOUNT = (
+    f'CREATE DATABASE {_DATABASE}',
+    f'CREATE USER {_ACCOUNT}@localhost',
+    'GRANT SELECT, INSERT, CREATE, CREATE VIEW, ALTER, INDEX, REFERENCES '
+    f'ON {_DATABASE}.* TO {_ACCOUNT}@localhost',
+    # What an account of manila may do: a dump has no accounts to look at.
+    f'CREATE USER {_READER}@localhost',
+    f'GRANT ALL ON {_DATABASE}.* TO {_READER}@localhost',
+    # Nobody can do more from now on.
+    'DROP USER root@localhost',
+)
+_POSTGRESQL_ACCOUNT = (
+    f'CREATE ROLE {_ACCOUNT} LOGIN',
+    f'CREATE DATABASE {_DATABASE} TEMPLATE template0',
+    f'REVOKE ALL ON DATABASE {_DATABASE}, postgres, template1 FROM PUBLIC',
+    f'GRANT CONNECT ON DATABASE {_DATABASE} TO {_ACCOUNT}',
+)
+_POSTGRESQL_HOME = (
+    'SELECT n.nspname FROM pg_class c JOIN pg_namespace n '
+    "ON n.oid = c.relnamespace WHERE c.relname = 'shares' "
+    'ORDER BY n.nspname'
+)
+
+# What the files of a server take, by the size of the text, and beside it.
+_DISK_FACTOR = 3
+_DISK_BYTES = 320 << 20
+_MOST_FACTOR = 4
+_SPARE_BYTES = 64 << 20
+
+_CHUNK_BYTES = 1 << 20
+_LOOK_SECONDS = 1.0
+_SHOWN_BYTES = 60
+_HEAD_BYTES = 4096
+_LONGEST_BARE = 1 << 16
+
+_TOO_LONG = 'reading all of it takes too long (database_dump_seconds)'
+
+_WORD = rb'(?:`(?:[^`]|``)+`|"(?:[^"]|"")+"|\w+)'
+_NAME = rb'(?:' + _WORD + rb'\.)?' + _WORD
+
+
+def _all(*patterns: bytes) -> 're.Pattern[bytes]':
+    return re.compile(
+        rb'(?:' + rb'|'.join(patterns) + rb')', re.IGNORECASE | re.DOTALL
+    )
+
+
+# In MySQL's dumps a name has no database before it.
+_MYSQL_RUN = _all(
+    rb'CREATE TABLE (?:IF NOT EXISTS )?' + _WORD + rb'\s*\(',
+    rb'(?:INSERT|REPLACE)\s+(?:IGNORE\s+)?INTO '
+    + _WORD
+    + rb'\s*(?:\(|VALUES)',
+    rb'ALTER TABLE ' + _WORD + rb'\s+(?:ADD|MODIFY)\b',
+)
+# The first is what the view will have, the second what it is.
+_MYSQL_NO_VIEW = _all(rb'CREATE VIEW ' + _WORD + rb' AS SELECT\s+1 AS ')
+_MYSQL_VIEW = _all(
+    rb'CREATE (?:OR REPLACE )?(?:ALGORITHM=\w+ )?(?:DEFINER=.*? )?'
+    rb'(?:SQL SECURITY \w+ )?(?P<view>VIEW ' + _WORD + rb' AS .*)\Z'
+)
+_MYSQL_SKIP = {
+    'triggers': _all(rb'CREATE (?:DEFINER=\S+ )?TRIGGER\b'),
+    'routines': _all(
+        rb'CREATE (?:DEFINER=\S+ )?(?:AGGREGATE )?(?:FUNCTION|PROCEDURE|'
+        rb'PACKAGE)\b'
+    ),
+    'events': _all(rb'CREATE (?:DEFINER=\S+ )?EVENT\b'),
+    'sequences': _all(rb'CREATE SEQUENCE\b'),
+    '': _all(
+        # What stands where a view was.
+        rb'CREATE TABLE ',
+        _MYSQL_NO_VIEW.pattern,
+        rb'SET\b',
+        rb'DROP (?:TABLE|VIEW|DATABASE|TRIGGER|FUNCTION|PROCEDURE|EVENT|'
+        rb'SEQUENCE) IF EXISTS\b',
+        rb'(?:LOCK|UNLOCK) TABLES\b',
+        rb'ALTER TABLE ' + _WORD + rb' (?:DISABLE|ENABLE) KEYS\Z',
+        rb'ALTER DATABASE\b',
+        rb'CREATE DATABASE\b',
+        rb'(?:GRANT|CREATE (?:USER|ROLE)|ALTER USER|FLUSH|CHANGE MASTER|'
+        rb'CHANGE REPLICATION|START TRANSACTION|COMMIT|BEGIN|'
+        rb'INSTALL PLUGIN|ANALYZE TABLE)\b',
+        rb'SELECT COUNT\(\*\) INTO @\w+ FROM INFORMATION_SCHEMA\b',
+        rb'PREPARE s? ?FROM\b|EXECUTE s\b|DEALLOCATE PREPARE\b',
+        rb'\Z',
+    ),
+}
+
+_POSTGRESQL_RUN = _all(
+    rb'CREATE (?:UNLOGGED )?TABLE ' + _NAME + rb'\s*(?:\(|PARTITION OF\b)',
+    rb'CREATE (?:UNIQUE )?INDEX\b',
+    rb'CREATE SEQUENCE\b',
+    rb'CREATE TYPE ' + _NAME + rb' AS (?:ENUM )?\(',
+    rb'CREATE DOMAIN\b',
+    rb'ALTER SEQUENCE (?:ONLY )?' + _NAME + rb'\s+OWNED BY\b',
+    rb'ALTER TABLE (?:ONLY )?'
+    + _NAME
+    + rb'\s+(?:ADD|ALTER|REPLICA IDENTITY|CLUSTER ON|ATTACH PARTITION|'
+    rb'INHERIT)\b',
+    rb'ALTER INDEX ' + _NAME + rb' ATTACH PARTITION\b',
+    rb'INSERT INTO ' + _NAME + rb'\s*(?:\(|VALUES)',
+    rb"SELECT pg_catalog\.setval\('[^']*', \d+, (?:true|false)\)\Z",
+)
+_POSTGRESQL_COPY = _all(
+    rb'COPY ' + _NAME + rb'\s*(?:\([^()]*\) )?FROM stdin\Z'
+)
+_POSTGRESQL_SCHEMA = _all(
+    rb'CREATE SCHEMA (?:IF NOT EXISTS )?(?P<name>' + _WORD + rb')\Z'
+)
+_POSTGRESQL_VIEW = _all(
+    rb'CREATE (?:OR REPLACE )?(?:MATERIALIZED )?VIEW ' + _NAME + rb'\s'
+)
+_POSTGRESQL_SKIP = {
+    'triggers': _all(
+        rb'CREATE (?:CONSTRAINT )?TRIGGER\b', rb'CREATE EVENT TRIGGER\b'
+    ),
+    'functions': _all(
+        rb'CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE|AGGREGATE)\b'
+    ),
+    'rules': _all(rb'CREATE (?:OR REPLACE )?RULE\b', rb'CREATE POLICY\b'),
+    'extensions': _all(rb'CREATE EXTENSION\b'),
+    '': _all(
+        rb'SET\b',
+        rb'SELECT pg_catalog\.(?:set_config|lo_\w+)\(',
+        rb'COMMENT ON\b',
+        rb'(?:GRANT|REVOKE|BEGIN|COMMIT|SECURITY LABEL)\b',
+        rb'(?:CREATE|ALTER|DROP) (?:DATABASE|ROLE|USER|TABLESPACE)\b',
+        rb'DROP\b',
+        rb'ALTER .* OWNER TO ' + _WORD + rb'\Z',
+        rb'ALTER TABLE (?:ONLY )?'
+        + _NAME
+        + rb'\s+(?:ENABLE|DISABLE|DROP|DETACH|SET|FORCE|NO)\b',
+        rb'ALTER (?:DEFAULT PRIVILEGES|EXTENSION|FUNCTION|EVENT TRIGGER)\b',
+        rb'REFRESH MATERIALIZED VIEW\b',
+        rb'CREATE (?:LANGUAGE|CAST|COLLATION|STATISTICS|PUBLICATION|'
+        rb'SUBSCRIPTION|SERVER|FOREIGN|TEXT SEARCH|OPERATOR|CONVERSION|'
+        rb'TRANSFORM|ACCESS METHOD|TYPE)\b',
+        rb'ALTER (?:TEXT SEARCH|OPERATOR|PUBLICATION|VIEW|MATERIALIZED)\b',
+        rb'\Z',
+    ),
+}
+
+_USE = _all(rb'USE (?P<name>' + _WORD + rb')\s*\Z')
+_CONNECT = _all(
+    rb'\\c(?:onnect)?\s+(?:-reuse-previous=on\s+)?'
+    rb'(?P<name>"dbname=\'[^\']*\'"|"[^"]*"|\'[^\']*\'|\S+)'
+)
+_NAMES = _all(rb'SET NAMES (?P<name>\w+)\s*\Z')
+_ENCODING = _all(rb"SET client_encoding = (?P<name>'\w+')\Z")
+
+# A statement that stands in a comment, for servers from a version on.
+_FOR_SERVERS = re.compile(rb'/\*M?!\d*\s?(.*?)\*/', re.DOTALL)
+
+# Collations of MySQL 8 that MariaDB does not have.
+_MYSQL_8 = re.compile(
+    rb'\b(utf8mb4)_(?:[a-z_]+_)?0900_(?:ai_ci|as_ci|as_cs)\b'
+)
+
+_CLIENT_OF_POSTGRESQL = (b'\\restrict', b'\\unrestrict', b'\\encoding')
+
+_MADE_BY = re.compile(
+    rb'^-- (?:Server version\s+|Dumped from database version )(\S+)',
+    re.MULTILINE,
+)
+
+
+class Restored(NamedTuple):
+    """A dump as a database."""
+
+    database: connection.Database
+
+    read: model.DumpRead
+    """What the report says of it."""
+
+    file: model.FileRead
+
+    server: private_server.Server
+
+    def close(self) -> None:
+        """End the server."""
+        self.database.close()
+        self.server.end()
+
+
+class _Refused(Exception):
+    """The server rejects a statement, in its own words."""
+
+
+def restore(
+    path: str,
+    conf: 'cfg.ConfigOpts',
+    limit_seconds: float,
+    statement_timeout_seconds: int,
+    connect_timeout_seconds: int,
+) -> Restored:
+    """Return the database that a dump holds.
+
+    :param path: of the dump: a file, or a directory of pg_dump.
+    :param conf: whose ``[database] connection`` names the database, where
+        the dump holds several.
+    :param limit_seconds: how long reading it may take.
+    :param statement_timeout_seconds: as for :func:`connection.connect`.
+    :param connect_timeout_seconds: as for :func:`connection.connect`.
+    :raises SourceUnusable: when it is no whole dump of manila's database, or
+        cannot be restored here.
+    """
+    deadline = time.monotonic() + limit_seconds
+    path = os.path.abspath(os.path.expanduser(path))
+    before = _state(path)
+    found = contents.read(path, _name(conf), limit_seconds)
+    if found.whole is not contents.Whole.YES:
+        raise exceptions.SourceUnusable(
+            f'the dump {path} cannot be used: {found.why}'
+        )
+    wanted = _wanted(found, _name(conf))
+    digest, size = _digest(path)
+    needed = found.size_bytes * _DISK_FACTOR + _DISK_BYTES
+    private_server.require_room(needed)
+    server = private_server.start(found.kind)
+    try:
+        target = _TARGETS[found.kind](server, deadline)
+        with _watched(server, deadline, needed * _MOST_FACTOR) as watch:
+            reader = _Restore(path, target, wanted, watch)
+            reader.follow(deadline)
+            target.finish()
+        if _state(path) != before:
+            raise exceptions.SourceUnusable(
+                f'the dump {path} was changed while it was read'
+            )
+        database = connection.Database(
+            target.url(),
+            database_url.Location(OPTION, f'the dump {path}', frozenset()),
+            statement_timeout_seconds,
+            connect_timeout_seconds,
+            as_of=found.made and found.made.replace(tzinfo=None),
+            server_version=reader.made_by,
+        )
+    except BaseException:
+        server.end()
+        raise
+    made = None if found.made is None else found.made.isoformat()
+    return Restored(
+        database,
+        model.DumpRead(path, size, digest, made, tuple(reader.left_out())),
+        model.FileRead(path, digest),
+        server,
+    )
+
+
+def _name(conf: 'cfg.ConfigOpts') -> str:
+    # Where it is masked, there is no name in it either.
+    with contextlib.suppress(exceptions.PrecheckError):
+        database_url.configured(conf)
+        return database_url.name_of_manila(conf)
+    return ''
+
+
+def _wanted(found: contents.Backup, name: str) -> str:
+    """Return which of the databases in a dump is manila's.
+
+    :raises SourceUnusable: when none is, or one of several cannot be told.
+    """
+    if not found.databases:
+        raise exceptions.SourceUnusable(
+            f'the dump {found.path} has no table shares: it is not of '
+            "manila's database"
+        )
+    if name in found.databases:
+        return name
+    if len(found.databases) > 1:
+        raise exceptions.SourceUnusable(
+            f'the dump {found.path} has the tables of manila in several '
+            f'databases ({", ".join(found.databases)}), and [database] '
+            'connection names none of them'
+        )
+    return found.databases[0]
+
+
+def _state(path: str) -> list[tuple[int, ...]]:
+    """Return what tells that a dump is still the same."""
+    try:
+        return [
+            (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+            for found in map(os.stat, _files(path))
+        ]
+    except OSError as exc:
+        raise exceptions.SourceUnusable(
+            f'the dump {path} cannot be read: {exc.strerror}'
+        ) from exc
+
+
+def _files(path: str) -> list[str]:
+    if not os.path.isdir(path):
+        return [path]
+    return [os.path.join(path, name) for name in sorted(os.listdir(path))]
+
+
+def _digest(path: str) -> tuple[str, int]:
+    """Return the SHA-256 of a file, or of those of a directory, and its size.
+
+    :raises SourceUnusable: when one cannot be read.
+    """
+    digest, size = hashlib.sha256(), 0
+    try:
+        for name in _files(path):
+            with text_file.open_file(name) as stream:
+                while True:
+                    chunk = stream.read(_CHUNK_BYTES)
+                    if not chunk:
+                        break
+                    digest.update(chunk)
+                    size += len(chunk)
+    except OSError as exc:
+        raise exceptions.SourceUnusable(
+            f'the dump {path} cannot be read: {exc.strerror}'
+        ) from exc
+    return digest.hexdigest(), size
+
+
+class _Watch:
+    """Why a server was ended while it restored; '' when it was not."""
+
+    reason = ''
+
+
+@contextlib.contextmanager
+def _watched(
+    server: private_server.Server, deadline: float, most_bytes: int
+) -> Iterator[_Watch]:
+    """End a server that takes too much time or space."""
+    watch, over = _Watch(), threading.Event()
+
+    def look() -> None:
+        while not over.wait(_LOOK_SECONDS):
+            if time.monotonic() > deadline:
+                watch.reason = _TOO_LONG
+            elif server.used_bytes() > most_bytes:
+                watch.reason = (
+                    'it takes far more disk space than a dump of this size '
+                    'should'
+                )
+            elif server.free_bytes() < _SPARE_BYTES:
+                watch.reason = (
+                    f'{private_server.directory()} is full: set TMPDIR to a '
+                    'directory with more space'
+                )
+            if watch.reason:
+                server.end()
+                return
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield watch
+    finally:
+        over.set()
+        thread.join()
+
+
+class _Restore:
+    """One dump on its way into a server."""
+
+    def __init__(
+        self, path: str, target: '_Target', wanted: str, watch: _Watch
+    ) -> None:
+        self._path = path
+        self._target = target
+        self._wanted = wanted
+        self._watch = watch
+        self._current: Optional[str] = None
+        self._skipping = False
+        self._left_out: collections.Counter[str] = collections.Counter()
+        #: The version of the server that was dumped, where the dump says.
+        self.made_by = ''
+
+    def left_out(self) -> Iterator[str]:
+        """Return what the database has and the restored one has not."""
+        for kind, number in sorted((+self._left_out).items()):
+            yield f'{number} {kind if number > 1 else kind[:-1]}'
+
+    def follow(self, deadline: float) -> None:
+        """Restore it all.
+
+        :raises SourceUnusable: when that fails.
+        """
+        chunks = self._heeding_head(decompress.chunks(self._path, deadline))
+        try:
+            for statement in self._target.cut(chunks):
+                self._take(statement)
+        except (decompress.Cut, decompress.Unread) as error:
+            raise self._unusable(str(error)) from None
+        except statements.TooLong:
+            raise self._unusable(
+                'a statement is longer than '
+                f'{statements.MAX_STATEMENT_BYTES >> 20} MiB'
+            ) from None
+        except OSError as error:
+            raise self._unusable(error.strerror or str(error)) from None
+
+    def _heeding_head(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        begun = False
+        for chunk in chunks:
+            if not begun:
+                # Further down it is a line of the data.
+                found = _MADE_BY.search(chunk[:_HEAD_BYTES])
+                if found:
+                    self.made_by = found[1].decode('ascii', 'replace')
+            begun = True
+            yield chunk
+
+    def _unusable(self, why: str) -> exceptions.SourceUnusable:
+        return exceptions.SourceUnusable(
+            f'the dump {self._path} cannot be restored: '
+            f'{self._watch.reason or " ".join(why.split())}'
+        )
+
+    def _take(self, statement: statements.Statement) -> None:
+        if statement.command:
+            self._command(statement)
+            return
+        if self._skipping:
+            self._leave_out(statement)
+            return
+        text = statement.text.strip()
+        bare = self._target.bare(text)
+        used = self._target.uses(bare)
+        if used is not None:
+            self._current = used
+            return
+        try:
+            if self._target.heed(bare):
+                return
+            if self._current not in (None, self._wanted):
+                return
+            if self._target.run(text, statement.rows):
+                return
+            view = self._target.view(bare)
+            if view is not None:
+                self._left_out['views'] += not view
+                return
+        except _Refused as error:
+            raise self._unusable(f'line {statement.line}: {error}') from None
+        self._leave_out(statement)
+
+    def _leave_out(self, statement: statements.Statement) -> None:
+        bare = self._target.bare(statement.text.strip())
+        for kind, pattern in self._target.skip.items():
+            if pattern.match(bare):
+                if kind and self._current in (None, self._wanted):
+                    self._left_out[kind] += 1
+                return
+        if not self._skipping:
+            raise self._foreign(statement)
+
+    def _command(self, statement: statements.Statement) -> None:
+        """Follow a line that is one for a client."""
+        word, _, value = statement.text.partition(b' ')
+        if word.lower() == b'delimiter':
+            self._skipping = value.strip() != b';'
+            return
+        used = self._target.connects(statement.text)
+        if used is not None:
+            self._current = used
+        elif word not in self._target.commands:
+            raise self._foreign(statement)
+
+    def _foreign(
+        self, statement: statements.Statement
+    ) -> exceptions.SourceUnusable:
+        shown = statement.text.strip()[:_SHOWN_BYTES].decode(
+            'utf-8', 'replace'
+        )
+        return self._unusable(
+            f'line {statement.line} is nothing that {self._target.tool} '
+            f'writes: {" ".join(shown.split())!r}'
+        )
+
+
+class _Target:
+    """A server that takes the statements of a dump."""
+
+    tool = ''
+    skip: dict[str, 're.Pattern[bytes]'] = {}
+    commands: tuple[bytes, ...] = ()
+
+    def __init__(self, server: private_server.Server, deadline: float) -> None:
+        self._server = server
+        self._milliseconds = max(
+            int((deadline - time.monotonic()) * 1000), 1000
+        )
+
+    def cut(self, chunks: Iterator[bytes]) -> Iterator[statements.Statement]:
+        """Yield the statements of a dump."""
+        raise NotImplementedError
+
+    def bare(self, text: bytes) -> bytes:
+        """Return a statement as it is compared."""
+        return text
+
+    def uses(self, text: bytes) -> Optional[str]:
+        """Return the database that is used from a statement on."""
+        return None
+
+    def connects(self, text: bytes) -> Optional[str]:
+        """Return the database that is used from a command on."""
+        return None
+
+    def heed(self, text: bytes) -> bool:
+        """Follow what a statement says of the dump itself; say if it does.
+
+        :raises _Refused: when that fails.
+        """
+        return False
+
+    def run(self, text: bytes, rows: Optional[statements.Rows]) -> bool:
+        """Send a statement that makes tables or rows; say if it is one.
+
+        :raises _Refused: when the server rejects it.
+        """
+        raise NotImplementedError
+
+    def view(self, text: bytes) -> Optional[bool]:
+        """Make a view, where a statement does; say whether there is one."""
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        """Do what is to be done when all is there."""
+        raise NotImplementedError
+
+    def url(self) -> 'URL':
+        """Return how to connect to the database."""
+        raise NotImplementedError
+
+
+class _MySQL(_Target):
+    """MariaDB, for a dump of mysqldump or mariadb-dump."""
+
+    tool = 'mysqldump'
+    skip = _MYSQL_SKIP
+
+    def __init__(self, server: private_server.Server, deadline: float) -> None:
+        super().__init__(server, deadline)
+        import pymysql
+
+        self._errors = (pymysql.err.MySQLError, OSError)
+        self._connect: Any = pymysql.connect
+        admin = server.wait(lambda: self._session('root'), pymysql.err.Error)
+        with contextlib.closing(admin):
+            for statement in _MYSQL_ACCOUNT:
+                admin.query(statement)
+        self._connection = self._session(_ACCOUNT, _DATABASE)
+        self._connection.query(
+            'SET foreign_key_checks = 0, unique_checks = 0, '
+            f'max_statement_time = {self._milliseconds / 1000:.3f}'
+        )
+
+    def _session(self, user: str, database: Optional[str] = None) -> Any:
+        return self._connect(
+            unix_socket=self._server.socket,
+            user=user,
+            password='',
+            database=database,
+            charset='utf8mb4',
+            autocommit=True,
+            local_infile=False,
+            read_timeout=self._milliseconds / 1000,
+            write_timeout=self._milliseconds / 1000,
+        )
+
+    def cut(self, chunks: Iterator[bytes]) -> Iterator[statements.Statement]:
+        return statements.of_mysql(chunks)
+
+    def bare(self, text: bytes) -> bytes:
+        if not text.startswith(b'/*'):
+            return text
+        text = _FOR_SERVERS.sub(rb'\1 ', text[:_LONGEST_BARE])
+        return b' '.join(text.split())
+
+    def uses(self, text: bytes) -> Optional[str]:
+        found = _USE.match(text)
+        return _plain(found['name']) if found else None
+
+    def heed(self, text: bytes) -> bool:
+        found = _NAMES.match(text)
+        if found:
+            self._send(b'SET NAMES ' + found['name'])
+        return bool(found)
+
+    def run(self, text: bytes, rows: Optional[statements.Rows]) -> bool:
+        if not _MYSQL_RUN.match(text):
+            return False
+        if text[:6].upper() == b'CREATE':
+            text = _MYSQL_8.sub(rb'\1_unicode_520_ci', text)
+        self._send(text)
+        return True
+
+    def view(self, text: bytes) -> Optional[bool]:
+        found = _MYSQL_VIEW.match(text)
+        if not found or _MYSQL_NO_VIEW.match(text):
+            return None
+        try:
+            self._send(b'CREATE ' + found['view'])
+        except _Refused:
+            # It may need a function, or another database.
+            return False
+        return True
+
+    def _send(self, text: bytes) -> None:
+        try:
+            self._connection.query(text)
+        except self._errors as error:
+            raise _Refused(str(error.args[-1])) from None
+
+    def finish(self) -> None:
+        try:
+            with contextlib.closing(self._connection) as session:
+                cursor = session.cursor()
+                cursor.execute('SHOW FULL TABLES')
+                names = [
+                    name
+                    for name, kind in cursor.fetchall()
+                    if kind == 'BASE TABLE'
+                ]
+                for name in names:
+                    quoted = name.replace('`', '``')
+                    # For the estimates of how many rows there are.
+                    cursor.execute(f'ANALYZE TABLE `{quoted}`')
+        except self._errors as error:
+            raise _Refused(str(error.args[-1])) from None
+
+    def url(self) -> 'URL':
+        from sqlalchemy import engine
+
+        return engine.URL.create(
+            'mysql+pymysql',
+            _READER,
+            host='localhost',
+            database=_DATABASE,
+            query={'unix_socket': self._server.socket, 'charset': 'utf8mb4'},
+        )
+
+
+class _PostgreSQL(_Target):
+    """PostgreSQL, for a dump of pg_dump."""
+
+    tool = 'pg_dump'
+    skip = _POSTGRESQL_SKIP
+    commands = _CLIENT_OF_POSTGRESQL
+
+    def __init__(self, server: private_server.Server, deadline: float) -> None:
+        super().__init__(server, deadline)
+        try:
+            import psycopg2
+        except ImportError:
+            raise exceptions.SourceUnusable(
+                'a dump of PostgreSQL needs the driver psycopg2: install '
+                'psycopg2-binary'
+            ) from None
+        self._error = psycopg2.Error
+        self._connect = psycopg2.connect
+        first = server.wait(
+            lambda: self._session(private_server.ADMIN, 'postgres'),
+            psycopg2.Error,
+        )
+        with contextlib.closing(first):
+            for statement in _POSTGRESQL_ACCOUNT:
+                first.cursor().execute(statement)
+        self._admin = self._session(private_server.ADMIN, _DATABASE)
+        self._admin.cursor().execute(
+            f'GRANT CREATE, USAGE ON SCHEMA public TO {_ACCOUNT}'
+        )
+        self._connection = self._session(_ACCOUNT, _DATABASE)
+        self._cursor = self._connection.cursor()
+        self._cursor.execute(
+            f'SET statement_timeout = {self._milliseconds:d}; '
+            "SET search_path = ''"
+        )
+
+    def _session(self, user: str, database: str) -> Any:
+        session = self._connect(
+            host=self._server.socket, user=user, dbname=database
+        )
+        session.autocommit = True
+        return session
+
+    def cut(self, chunks: Iterator[bytes]) -> Iterator[statements.Statement]:
+        return statements.of_postgresql(chunks)
+
+    def connects(self, text: bytes) -> Optional[str]:
+        found = _CONNECT.match(text)
+        if not found:
+            return None
+        name = found['name'].strip(b'"').strip(b"'")
+        if name.startswith(b'dbname='):
+            name = name[len(b'dbname=') :].strip(b"'")
+        return name.decode('utf-8', 'replace')
+
+    def heed(self, text: bytes) -> bool:
+        found = _ENCODING.match(text)
+        if found:
+            self._send(self._cursor, b'SET client_encoding = ' + found['name'])
+        return bool(found)
+
+    def run(self, text: bytes, rows: Optional[statements.Rows]) -> bool:
+        schema = _POSTGRESQL_SCHEMA.match(text)
+        if schema:
+            self._send(
+                self._admin.cursor(),
+                b'CREATE SCHEMA IF NOT EXISTS %s AUTHORIZATION %s'
+                % (schema['name'], _ACCOUNT.encode()),
+            )
+            return True
+        if rows is not None:
+            if not _POSTGRESQL_COPY.match(text):
+                return False
+            try:
+                self._cursor.copy_expert(text, rows, _CHUNK_BYTES)
+            except self._error as error:
+                raise _Refused(str(error)) from None
+            return True
+        if not _POSTGRESQL_RUN.match(text):
+            return False
+        self._send(self._cursor, text)
+        return True
+
+    def view(self, text: bytes) -> Optional[bool]:
+        if not _POSTGRESQL_VIEW.match(text):
+            return None
+        try:
+            self._send(self._cursor, text)
+        except _Refused:
+            return False
+        return True
+
+    def _send(self, cursor: Any, text: bytes) -> None:
+        try:
+            cursor.execute(text)
+        except self._error as error:
+            raise _Refused(str(error)) from None
+
+    def finish(self) -> None:
+        try:
+            self._cursor.execute('ANALYZE')
+            with contextlib.closing(self._admin) as admin:
+                cursor = admin.cursor()
+                cursor.execute(_POSTGRESQL_HOME)
+                homes = [name for (name,) in cursor.fetchall()]
+                if homes and 'public' not in homes:
+                    quoted = homes[0].replace('"', '""')
+                    cursor.execute(
+                        f'ALTER ROLE {_ACCOUNT} SET search_path = "{quoted}"'
+                    )
+            self._connection.close()
+        except self._error as error:
+            raise _Refused(str(error)) from None
+
+    def url(self) -> 'URL':
+        from sqlalchemy import engine
+
+        return engine.URL.create(
+            'postgresql+psycopg2',
+            _ACCOUNT,
+            database=_DATABASE,
+            query={'host': self._server.socket},
+        )
+
+
+_TARGETS: dict[str, type[_Target]] = {
+    'mysql': _MySQL,
+    'postgresql': _PostgreSQL,
+}
+
+
+def _plain(name: bytes) -> str:
+    """Return a name of MySQL without its quotes."""
+    text = name.decode('utf-8', 'replace')
+    return text[1:-1].replace('``', '`') if text.startswith('`') else text

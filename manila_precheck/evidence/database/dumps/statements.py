@@ -1,0 +1,274 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The statements of a dump, one at a time.
+
+What mysqldump, mariadb-dump and pg_dump write is cut at the ends of its
+statements, without a client in between: a client would carry out the commands
+that are its own (``\\!``, ``system``, ``source``). Nothing here is a judgement
+on a statement; a text that is cut in the wrong place is a statement that the
+server refuses.
+"""
+
+from collections.abc import Iterator
+import re
+from typing import NamedTuple
+from typing import Optional
+
+#: The longest statement. mysqldump writes 16 MiB at most, unless its
+#: --net-buffer-length says more.
+MAX_STATEMENT_BYTES = 64 << 20
+
+_PIECE_BYTES = 1 << 18
+
+# A line that is none of the server: the client of MySQL reads it.
+_DELIMITER = re.compile(rb'delimiter\s+(\S+)', re.IGNORECASE)
+
+# Lines that are no statement: comments, and the order to the client of MariaDB
+# to have no commands from here on.
+_NOTES = (b'--', b'#', b'/*M!999999\\-')
+
+# What may stand before a statement.
+_BLANK = re.compile(rb'(?:\s+|--[^\n]*\n|/\*(?![!M]).*?\*/)*', re.DOTALL)
+
+# Up to the end of a statement, of a text that pg_dump has written. It never
+# goes back: each part begins with what no other one has.
+_TOKENS = re.compile(
+    rb"(?:[^'\"$\-/;eE\\]+"
+    rb"|[eE]'[^'\\]*(?:\\.[^'\\]*)*'"
+    rb'|[eE]'
+    rb"|'[^']*'"
+    rb'|"[^"]*"'
+    rb'|--[^\n]*\n'
+    rb'|-(?=[^-])'
+    rb'|/\*.*?\*/'
+    rb'|/(?=[^*])'
+    rb'|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$'
+    rb'|\$(?=\d)'
+    rb'|\\)*',
+    re.DOTALL,
+)
+
+_FROM_STDIN = re.compile(rb'COPY\b.*\bFROM stdin\Z', re.DOTALL | re.IGNORECASE)
+_COPY_ENDS = b'\n\\.\n'
+
+
+class TooLong(Exception):
+    """A statement has no end within MAX_STATEMENT_BYTES."""
+
+
+class Statement(NamedTuple):
+    """A statement, without what ends it."""
+
+    line: int
+    """Where it begins, counted from 1."""
+
+    text: bytes
+
+    rows: 'Optional[Rows]' = None
+    """The rows that follow on COPY ... FROM stdin."""
+
+    command: bool = False
+    """Whether it is one of the client: '\\connect', 'DELIMITER'."""
+
+
+class _Text:
+    """A text that arrives in pieces, and where in it we are."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self.held = b''
+        self.at = 0
+        self.line = 1
+
+    def more(self) -> bool:
+        """Hold one piece more; say whether there was one."""
+        piece = next(self._chunks, b'')
+        if piece:
+            self.held = self.held[self.at :] + piece
+            self.at = 0
+        return bool(piece)
+
+    def take(self, end: int) -> bytes:
+        """Return what is held up to an index, and go on behind it."""
+        taken = self.held[self.at : end]
+        self.line += taken.count(b'\n')
+        self.at = end
+        return taken
+
+    def require_room(self) -> None:
+        if len(self.held) - self.at > MAX_STATEMENT_BYTES:
+            raise TooLong
+
+
+class Rows:
+    """The rows of a COPY, as a driver reads a file."""
+
+    def __init__(self, text: _Text) -> None:
+        self._text = text
+        self._first = True
+        self._ended = False
+
+    def read(self, size: int = -1) -> bytes:
+        """Return some of it; b'' at the end."""
+        text = self._text
+        while not self._ended:
+            if self._first:
+                while len(text.held) - text.at < 3 and text.more():
+                    pass
+                self._first = False
+                if text.held.startswith(b'\\.\n', text.at):
+                    return self._end(text.at, 3)
+            found = text.held.find(_COPY_ENDS, text.at)
+            if found >= 0:
+                if found + 1 - text.at > size > 0:
+                    return text.take(text.at + size)
+                rows = text.take(found + 1)
+                self._end(text.at, 3)
+                return rows
+            # The beginning of the end may be all that has arrived of it.
+            whole = len(text.held) - len(_COPY_ENDS) + 1
+            if whole > text.at:
+                end = whole if size <= 0 else min(whole, text.at + size)
+                return text.take(end)
+            if not text.more():
+                self._ended = True
+                return text.take(len(text.held))
+        return b''
+
+    def _end(self, at: int, length: int) -> bytes:
+        self._text.take(at + length)
+        self._ended = True
+        return b''
+
+    def skip(self) -> None:
+        """Go on behind the rows."""
+        while self.read(_PIECE_BYTES):
+            pass
+
+
+def of_mysql(chunks: Iterator[bytes]) -> Iterator[Statement]:
+    """Yield the statements of mysqldump or mariadb-dump.
+
+    It ends each with its line, and writes no line end into a value. Those
+    between two lines DELIMITER are yielded with their line alone.
+
+    :raises TooLong: when one has no end.
+    """
+    delimiter = b';'
+    parts: list[bytes] = []
+    began = size = 0
+    for number, line in enumerate(_lines(chunks), 1):
+        if not parts:
+            stripped = line.strip()
+            if not stripped or stripped.startswith(_NOTES):
+                continue
+            mark = _DELIMITER.match(stripped)
+            if mark:
+                delimiter = mark[1]
+                yield Statement(number, stripped, command=True)
+                continue
+            if stripped.startswith(b'\\'):
+                yield Statement(number, stripped, command=True)
+                continue
+            began = number
+        parts.append(line)
+        size += len(line)
+        if size > MAX_STATEMENT_BYTES:
+            raise TooLong
+        ended = line.rstrip()
+        if ended.endswith(delimiter):
+            parts[-1] = ended[: -len(delimiter)]
+            yield Statement(began, b''.join(parts))
+            parts, size = [], 0
+    if parts:
+        yield Statement(began, b''.join(parts))
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    held: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        *whole, rest = chunk.split(b'\n')
+        for line in whole:
+            held.append(line)
+            held.append(b'\n')
+            yield b''.join(held)
+            held, size = [], 0
+        held.append(rest)
+        size += len(rest)
+        if size > MAX_STATEMENT_BYTES:
+            raise TooLong
+    if any(held):
+        yield b''.join(held)
+
+
+def of_postgresql(chunks: Iterator[bytes]) -> Iterator[Statement]:
+    """Yield the statements of pg_dump, plain.
+
+    The rows of a COPY have to be read, or skipped, before the next one.
+
+    :raises TooLong: when one has no end.
+    """
+    text = _Text(chunks)
+    while _skip_blanks(text):
+        line = text.line
+        if text.held.startswith(b'\\', text.at):
+            yield Statement(line, _line(text).strip(), command=True)
+            continue
+        end = _end_of_statement(text)
+        statement = text.take(end)
+        text.take(min(end + 1, len(text.held)))
+        if _FROM_STDIN.match(statement):
+            _line(text)
+            rows = Rows(text)
+            yield Statement(line, statement, rows)
+            rows.skip()
+        else:
+            yield Statement(line, statement)
+
+
+def _skip_blanks(text: _Text) -> bool:
+    """Go to the beginning of a statement; say whether there is one."""
+    while True:
+        found = _BLANK.match(text.held, text.at)
+        assert found is not None
+        text.take(found.end())
+        begins = text.held[text.at : text.at + 3]
+        # Enough to tell that it is no comment.
+        if len(begins) == 3 and begins[:2] not in (b'--', b'/*'):
+            return True
+        text.require_room()
+        if not text.more():
+            return text.at < len(text.held)
+
+
+def _end_of_statement(text: _Text) -> int:
+    """Return the index of the semicolon, or of the end of the text."""
+    while True:
+        found = _TOKENS.match(text.held, text.at)
+        assert found is not None
+        if text.held[found.end() : found.end() + 1] == b';':
+            return found.end()
+        text.require_room()
+        if not text.more():
+            return len(text.held)
+
+
+def _line(text: _Text) -> bytes:
+    """Return the rest of the line, and go on behind it."""
+    while True:
+        end = text.held.find(b'\n', text.at)
+        if end >= 0:
+            return text.take(end + 1)
+        text.require_room()
+        if not text.more():
+            return text.take(len(text.held))
