@@ -324,7 +324,7 @@ def make(
     :param remove: whether old lines go, instead of being commented out.
     :param original: the text as the site has it.
     """
-    kept = frozenset(re.split(r'[\r\n]+', original))
+    kept = frozenset(re.split(r'[\r\n\ufeff]+', original))
     if kind != 'policy':
         ini = _Ini(text, kind == 'paste', remove, kept)
         made = [one for one in changes if ini.make(one)]

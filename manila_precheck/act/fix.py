@@ -138,6 +138,8 @@ class _Mending:
         #: What was changed.
         self.contents: dict[str, bytes] = {}
         self.made = 0
+        #: What was written anew, whose lines count as the site's.
+        self._basis: dict[str, str] = {}
         for path, kind in _files(ctx):
             self._know(path, kind)
 
@@ -195,26 +197,49 @@ class _Mending:
                 found.setdefault(real, []).append(change)
         for real, wanted in found.items():
             wanted = self._converted(over, wanted)
-            if wanted:
-                self._change(real, wanted)
+            if wanted and not self._change(real, wanted):
+                self._rewrite_json(over, real, wanted)
 
-    def _change(self, real: str, wanted: list[changes.Change]) -> None:
+    def _change(self, real: str, wanted: list[changes.Change]) -> bool:
+        """Make changes of a file; say whether one was made."""
         data = self.contents.get(real, self.original.get(real, b''))
         kind = wanted[0].edit.kind
         try:
             text = data.decode()
         except UnicodeDecodeError:
-            return
+            return False
         changed, made = changes.make(
             kind,
             text,
             [one for one in wanted if one.edit.kind == kind],
             self._remove,
-            self.original.get(real, b'').decode(errors='replace'),
+            self._basis.get(
+                real, self.original.get(real, b'').decode(errors='replace')
+            ),
         )
         if made:
             self.contents[real] = changed.encode()
             self.made += len(made)
+        return bool(made)
+
+    def _rewrite_json(
+        self,
+        over: context.Context,
+        real: str,
+        wanted: list[changes.Change],
+    ) -> None:
+        """Write JSON as YAML, one rule a line, so that a rule can change.
+
+        Every release parses YAML, whatever the file is called.
+        """
+        if {change.edit.action for change in wanted} <= {'choose'}:
+            return
+        document = _json_of(wanted[0].edit.file, over)
+        if document is not None:
+            text = f'{changes.PREFIX}JSON before; it has no comments\n'
+            text += policy_lines.rendered(document)
+            self._basis[real] = text
+            self.contents[real] = text.encode()
 
     def _converted(
         self, over: context.Context, wanted: list[changes.Change]
@@ -228,14 +253,12 @@ class _Mending:
                 continue
             if edit.value != edit.file and self._site.exists(edit.value):
                 continue
-            try:
-                document = policy_files.read_file(edit.file, over.site)
-            except exceptions.SourceUnusable:
-                continue
+            document = _json_of(edit.file, over)
             real = self._know(edit.value, 'policy')
-            if document.is_json:
+            if document is not None:
                 text = f'{changes.PREFIX}{change.reason}\n'
                 text += policy_lines.rendered(document)
+                self._basis[real] = text
                 self.contents[real] = text.encode()
             else:
                 self.contents[real] = text_file.read(
@@ -243,6 +266,16 @@ class _Mending:
                 )
             self.made += 1
         return rest
+
+
+def _json_of(
+    path: str, over: context.Context
+) -> Optional[policy_files.PolicyFile]:
+    """Return a policy file that is JSON; None when it is something else."""
+    if path not in {file.path for file in over.policy.files}:
+        return None
+    document = policy_files.read_file(path, over.site)
+    return document if document.is_json else None
 
 
 def _files(ctx: context.Context) -> list[tuple[str, str]]:

@@ -422,7 +422,8 @@ def _left(
 ) -> Iterator[str]:
     """Yield what the checks still say of the files as they would be."""
     for result in results:
-        if result.reason and wanted.of_check(result.id):
+        applies = result.outcome is not model.Outcome.NOT_APPLICABLE
+        if result.reason and applies and wanted.of_check(result.id):
             yield f'left: {result.id}: {result.outcome.value}: {result.reason}'
         for found in result.findings:
             finding = redact_names.redacted(found, ctx.redactor)
