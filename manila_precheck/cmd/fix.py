@@ -265,6 +265,13 @@ class _Paths:
         ):
             self.root = here
 
+    @property
+    def enter(self) -> str:
+        """Return the command that goes to where patch finds the files."""
+        site = self._ctx.site
+        where = self.root if site.is_host else site.name
+        return model.command('cd {}', where).text
+
     def _real(self, path: str) -> str:
         # patch does not go through links.
         return self._ctx.site.realpath(path)
@@ -397,10 +404,7 @@ def _summary(
             f'{hidden} {what} a secret and cannot be in the diff: --output '
             'DIR has the whole files'
         )
-    yield (
-        f'to apply the diff: {model.command("cd {}", paths.root).text} && '
-        'patch -p0 < FILE'
-    )
+    yield f'to apply the diff: {paths.enter} && patch -p0 < FILE'
 
 
 def _choices(finding: model.Finding) -> bool:

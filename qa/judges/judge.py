@@ -25,6 +25,7 @@ renamed, deprecated and invalid.
 
 import collections
 from collections.abc import Iterator
+from collections.abc import Mapping
 import functools
 import json
 import os
@@ -138,21 +139,36 @@ def sites() -> dict[str, judge_inputs.Site]:
 def answers(release: str) -> dict[str, Answer]:
     """Return what a release says of every configuration."""
     with tempfile.TemporaryDirectory() as directory:
-        asked = {}
+        homes = {}
         for name, site in sites().items():
             home = os.path.join(directory, name)
             site.write(home)
-            asked[name] = [
-                word
-                for location in site.locations
-                for word in (
-                    '--config-file'
-                    if location.endswith('.conf')
-                    else '--config-dir',
-                    os.path.join(home, location),
-                )
-            ]
-        replies = _ask(release, {'ask': 'verdicts', 'sites': asked})
+            homes[name] = (home, site.locations)
+        return ask_sites(release, homes)
+
+
+def ask_sites(
+    release: str, homes: Mapping[str, tuple[str, tuple[str, ...]]]
+) -> dict[str, Answer]:
+    """Return what a release says of configurations.
+
+    :param homes: by name, the directory of each, and what the services read
+        of it.
+    """
+    asked = {
+        name: [
+            word
+            for location in locations
+            for word in (
+                '--config-file'
+                if location.endswith('.conf')
+                else '--config-dir',
+                os.path.join(home, location),
+            )
+        ]
+        for name, (home, locations) in homes.items()
+    }
+    replies = _ask(release, {'ask': 'verdicts', 'sites': asked})
     return {
         name: Answer(
             {

@@ -60,8 +60,29 @@ def over(ctx, fixed, which):
     return ctx.over(overlay.Overlay(ctx.site, contents))
 
 
-def _actions(finding):
+def actions_of(finding):
     return {edit.action for step in finding.remediation for edit in step.edits}
+
+
+def results_of(ctx):
+    """Return what the checks say of the files as they are."""
+    return runner.run(_entries(), ctx.over(ctx.site), masked=False)
+
+
+def told_by(results):
+    """Return the options of which a finding says that they change."""
+    found = set()
+    for result in results:
+        for finding in result.findings:
+            if actions_of(finding) - {'choose'} and (
+                finding.data.get('verdict') != 'renamed'
+            ):
+                group, _, name = finding.subject.name.partition('/')
+                found.add((group, name))
+                if finding.data.get('moved_to'):
+                    found.add((group, 'share_driver'))
+                    found.add((group, 'emc_share_backend'))
+    return found
 
 
 def not_kept(before, after):
@@ -138,7 +159,7 @@ class JudgeSitesTest(testtools.TestCase):
                 target=target,
             )
         ).context()
-        told = self._told(ctx)
+        told = told_by(results_of(ctx))
         fixed = fixed_of(ctx)
         self._require_nothing_left(fixed)
         for file in fixed.files:
@@ -167,29 +188,12 @@ class JudgeSitesTest(testtools.TestCase):
         # A second run changes nothing.
         self.assertEqual(0, fixed_of(after).changed)
 
-    def _told(self, ctx):
-        """Return the options of which a finding says that they change."""
-        found = set()
-        results = runner.run(_entries(), ctx.over(ctx.site), masked=False)
-        for result in results:
-            for finding in result.findings:
-                if _actions(finding) - {'choose'} and (
-                    finding.data.get('verdict') != 'renamed'
-                ):
-                    group, _, name = finding.subject.name.partition('/')
-                    found.add((group, name))
-                    option = finding.data.get('moved_to')
-                    if option:
-                        for one in ('share_driver', 'emc_share_backend'):
-                            found.add((group, one))
-        return found
-
     def _require_nothing_left(self, fixed):
         for result in fixed.results:
             for finding in result.findings:
-                left = _actions(finding) - {'choose'}
+                left = actions_of(finding) - {'choose'}
                 self.assertEqual(set(), left, finding.key)
-                if _actions(finding):
+                if actions_of(finding):
                     # It is marked where it stands.
                     self.assertTrue(
                         any(

@@ -141,7 +141,7 @@ class DiffTest(testtools.TestCase):
                 input=f'--- f\n+++ f\n{text}'.encode(),
                 capture_output=True,
             )
-            self.assertEqual(0, done.returncode, (done.stdout, text))
+            self.assertEqual(0, done.returncode, f'{done.stdout!r} {text}')
             self.assertNotIn(b'offset', done.stdout)
         with open(path, 'rb') as stream:
             patched = stream.read().decode()

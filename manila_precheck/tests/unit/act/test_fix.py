@@ -1,0 +1,328 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What findings ask for is done in copies, until they ask for no more."""
+
+import io
+import stat
+
+import ddt
+import testtools
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck import testing
+from manila_precheck.act import fix
+from manila_precheck.act import overlay
+from manila_precheck.engine import registry
+from manila_precheck.evidence.files import tree
+
+
+def _fixed(site, wanted=lambda finding: True, remove=False):
+    entries = [e for e in registry.checks() if e.result_id in fix.CHECKS]
+    return fix.fix(site.context(), entries, wanted, remove)
+
+
+def _after(fixed, which='after'):
+    """Return what the files that changed hold, by the last name."""
+    return {
+        file.path.rpartition('/')[2]: getattr(file, which).decode()
+        for file in fixed.files
+        if file.before != getattr(file, which)
+    }
+
+
+@ddt.ddt
+class FixTest(testtools.TestCase):
+    def site(self, config, files=None, source='2025.1', target='2026.1'):
+        return self.useFixture(
+            testing.Site(config, files, source=source, target=target)
+        )
+
+    def test_nothing_to_do(self):
+        fixed = _fixed(self.site('[DEFAULT]\ndebug = true\n'))
+        self.assertEqual(({}, 0), (_after(fixed), fixed.changed))
+
+    def test_a_new_name_comes_first(self):
+        fixed = _fixed(self.site('[DEFAULT]\r\nquota_shares=2\r\n'))
+        text = (
+            '[DEFAULT]\r\n'
+            '# PRECHECK: [DEFAULT] quota_shares is a deprecated name of '
+            '[quota] shares\r\n'
+            '# quota_shares=2\r\n'
+            '\r\n'
+            '[quota]\r\n'
+            'shares=2\r\n'
+        )
+        self.assertEqual({'manila.conf': text}, _after(fixed, 'early'))
+        self.assertEqual({'manila.conf': text}, _after(fixed))
+
+    def test_what_the_source_uses_is_not_touched_before(self):
+        site = self.site(
+            '[oslo_messaging_rabbit]\nssl_enforce_hostname_verification = 1\n'
+        )
+        fixed = _fixed(site)
+        self.assertEqual({}, _after(fixed, 'early'))
+        self.assertEqual(
+            {
+                'manila.conf': '[oslo_messaging_rabbit]\n'
+                '# PRECHECK: [oslo_messaging_rabbit] '
+                'ssl_enforce_hostname_verification = 1 is read by 2025.1, but '
+                '2026.1 removed it and ignores the line\n'
+                '# ssl_enforce_hostname_verification = 1\n'
+            },
+            _after(fixed),
+        )
+
+    def test_old_lines_are_removed(self):
+        site = self.site('[DEFAULT]\nquota_shares = 2\n[quota]\n')
+        self.assertEqual(
+            {'manila.conf': '[DEFAULT]\n[quota]\nshares = 2\n'},
+            _after(_fixed(site, remove=True)),
+        )
+
+    def test_each_name_of_a_list_that_is_gone(self):
+        names = 'AvailabilityZoneFilter,a.Gone,CapacityFilter,b.Gone'
+        site = self.site(f'[DEFAULT]\nscheduler_default_filters = {names}\n')
+        text = _after(_fixed(site))['manila.conf']
+        self.assertEqual(
+            'scheduler_default_filters = AvailabilityZoneFilter,'
+            'CapacityFilter',
+            text.splitlines()[-1],
+        )
+        self.assertIn(f'\n# scheduler_default_filters = {names}\n', text)
+        # What was written on the way is not there.
+        self.assertEqual(3, text.count('scheduler_default_filters = ') + 1)
+
+    def test_a_misspelling_is_for_a_person(self):
+        site = self.site(
+            '[DEFAULT]\nscheduler_default_filters = capacityFilter\n'
+        )
+        fixed = _fixed(site)
+        self.assertEqual(
+            ['config-options[DEFAULT/scheduler_default_filters#names]'],
+            [
+                finding.key
+                for result in fixed.results
+                for finding in result.findings
+                if finding.severity is model.Severity.FAILURE
+            ],
+        )
+        text = _after(fixed)['manila.conf']
+        self.assertEqual(
+            ['[DEFAULT]', 'scheduler_default_filters = capacityFilter'],
+            text.splitlines()[::2],
+        )
+        self.assertTrue(
+            text.splitlines()[1].startswith(
+                '# PRECHECK: choose scheduler_default_filters ['
+                'config-options[DEFAULT/scheduler_default_filters#names]]: '
+                'CapacityFilter?: '
+            )
+        )
+
+    def test_policy_json_becomes_policy_yaml(self):
+        files = {
+            'policy.json': '{"share:create": "role:x",\n\t"a": [["role:y"]],'
+            ' "share:get": "role:\\"q\\" or rule:a"}'
+        }
+        fixed = _fixed(self.site('[DEFAULT]\n', files))
+        rules = (
+            '"share:create": "role:x"\n'
+            '"a": [["role:y"]]\n'
+            '"share:get": "role:\\"q\\" or rule:a"\n'
+        )
+        self.assertEqual(['policy.yaml'], list(_after(fixed, 'early')))
+        head, _, rest = _after(fixed)['policy.yaml'].partition('\n')
+        self.assertEqual(rules, rest)
+        self.assertTrue(head.startswith('# PRECHECK: '), head)
+
+    def test_policy_json_that_stays_is_not_written_anew(self):
+        files = {'policy.json': '{"share:create": "role:x"}'}
+        fixed = _fixed(
+            self.site('[DEFAULT]\n', files, source='2023.2', target='2024.1')
+        )
+        # A warning of what a later release ignores.
+        self.assertEqual(['policy.yaml'], list(_after(fixed)))
+
+    def test_json_on_one_line_is_written_anew_for_a_rule(self):
+        files = {
+            'policy.yaml': '{"share:create": "rule:gone", "share:get": "!"}\n'
+        }
+        fixed = _fixed(self.site('[DEFAULT]\n', files))
+        text = _after(fixed)['policy.yaml']
+        self.assertIn('"share:get": "!"\n', text)
+        self.assertIn('\n# "share:create": "rule:gone"\n', text)
+
+    def test_a_line_that_another_check_wants_to_keep(self):
+        # config-options alone would comment it out.
+        files = {'p.yaml': '"share:get": "!"\n'}
+        site = self.site(
+            '[DEFAULT]\npolicy_file = p.yaml\n', files, '2024.1', '2025.1'
+        )
+        fixed = _fixed(site, lambda f: f.check_id == 'config-options')
+        kept = _after(fixed).get('manila.conf', 'policy_file = p.yaml\n')
+        self.assertIn('\npolicy_file = p.yaml\n', f'\n{kept}')
+        self.assertEqual(
+            '[DEFAULT]\n'
+            '# PRECHECK: [DEFAULT] policy_file is read by 2024.1, but 2025.1 '
+            'reads it only from [oslo_policy]: the overrides in '
+            f'{site.file("p.yaml")} are lost\n'
+            '# policy_file = p.yaml\n'
+            '\n'
+            '[oslo_policy]\n'
+            'policy_file = p.yaml\n',
+            _after(_fixed(site))['manila.conf'],
+        )
+
+    def test_a_secret_is_moved_and_not_told(self):
+        site = self.site(
+            '[DEFAULT]\nx = 1\n'
+            '[neutron]\nneutron_admin_password = tops3cr3t\n',
+            source='2023.1',
+            target='2024.1',
+        )
+        for file in _fixed(site).files:
+            for line in (file.after or b'').decode().splitlines():
+                if line.startswith('# PRECHECK'):
+                    self.assertNotIn('tops3cr3t', line)
+
+    def test_a_second_run_changes_nothing(self):
+        site = self.site(
+            '[DEFAULT]\nquota_shares = 2\nauth_strategy = keystone_nolimit\n'
+            'enabled_share_backends = a\n'
+            '[a]\nshare_driver = manila.share.drivers.gone.Driver\n',
+            {'policy.yaml': '"share:get": "rule:gone"\n"x": "role:y"\n'},
+        )
+        first = _fixed(site)
+        self.assertNotEqual(0, first.changed)
+        for file in first.files:
+            with open(file.path, 'wb') as stream:
+                stream.write(file.after)
+        self.assertEqual(({}, 0), (_after(_fixed(site)), _fixed(site).changed))
+
+    def test_the_run_itself_is_not_changed(self):
+        site = self.site('[DEFAULT]\nquota_shares = 2\n')
+        _fixed(site)
+        with open(site.file('manila.conf'), encoding='utf-8') as stream:
+            self.assertEqual('[DEFAULT]\nquota_shares = 2\n', stream.read())
+
+
+class EditsTest(testtools.TestCase):
+    """What the remedies of each check say that files need."""
+
+    def test_config_options(self):
+        site = self.useFixture(
+            testing.Site(
+                '[DEFAULT]\nquota_shares = 2\nosapi_share_workers = 0\n'
+                'unheard_of = 1\n',
+                source='2025.1',
+                target='2026.1',
+            )
+        )
+        path = site.file('manila.conf')
+        self.assertEqual(
+            {
+                'config-options[DEFAULT/quota_shares]': [
+                    model.Edit(
+                        'move',
+                        'config',
+                        path,
+                        2,
+                        'quota',
+                        'shares',
+                        None,
+                        True,
+                    ),
+                    model.Edit(
+                        'comment',
+                        'config',
+                        path,
+                        2,
+                        'DEFAULT',
+                        'quota_shares',
+                    ),
+                ],
+            },
+            {
+                key: edits
+                for key, edits in site.edits('config-options').items()
+                if 'workers' not in key
+            },
+        )
+
+    def test_policy_rules(self):
+        site = self.useFixture(
+            testing.Site(
+                '[DEFAULT]\n',
+                {
+                    'policy.yaml': '"share:get": "rule:gone"\n'
+                    '"share:create":\n"unused": "@"\n'
+                },
+                source='2025.1',
+                target='2026.1',
+            )
+        )
+        path = site.file('policy.yaml')
+        self.assertEqual(
+            {
+                'policy-rules[share:create#empty]': [
+                    model.Edit(
+                        'set', 'policy', path, 2, '', 'share:create', '!'
+                    )
+                ],
+                'policy-rules[share:get#reference-gone]': [
+                    model.Edit(
+                        'set',
+                        'policy',
+                        path,
+                        1,
+                        '',
+                        'share:get',
+                        '(rule:context_is_admin) or (rule:project-reader)',
+                    )
+                ],
+                'policy-rules[unused]': [
+                    model.Edit(
+                        'comment', 'policy', path, 3, '', 'unused', None, True
+                    )
+                ],
+            },
+            site.edits('policy-rules'),
+        )
+
+
+class OverlayTest(testtools.TestCase):
+    def test_what_is_there_what_is_new_and_what_is_not(self):
+        site = self.useFixture(testing.Site('[DEFAULT]\n', {'d/a': 'old'}))
+        real = tree.HOST.realpath(site.path)
+        over = overlay.Overlay(
+            tree.HOST, {f'{real}/d/a': b'new!', f'{real}/d/b': b'b'}
+        )
+        self.assertEqual(['a', 'b'], over.listdir(site.file('d')))
+        self.assertEqual(b'new!', over.open(site.file('d/a')).read())
+        self.assertEqual(b'b', over.open(site.file('d/b')).read())
+        self.assertEqual(4, over.status(site.file('d/a')).size)
+        self.assertTrue(stat.S_ISREG(over.status(site.file('d/b')).mode))
+        self.assertTrue(over.exists(site.file('d/b')))
+        self.assertFalse(over.exists(site.file('d/c')))
+        with over.open(site.file('manila.conf')) as stream:
+            self.assertEqual(b'[DEFAULT]\n', stream.read())
+        self.assertIsInstance(over.open(site.file('d/a')), io.BytesIO)
+
+
+class OverContextTest(testtools.TestCase):
+    def test_it_has_no_database(self):
+        site = self.useFixture(testing.Site('[DEFAULT]\n'))
+        ctx = site.context()
+        over = ctx.over(ctx.site)
+        self.assertEqual(ctx.upgrade, over.upgrade)
+        self.assertRaises(exceptions.SourceNotGiven, lambda: over.database)
