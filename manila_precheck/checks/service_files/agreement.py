@@ -27,6 +27,7 @@ from manila_precheck.evidence.host import commands
 
 _FAILURE = model.Severity.FAILURE
 _WARNING = model.Severity.WARNING
+_INFO = model.Severity.INFO
 
 
 class _Shared(NamedTuple):
@@ -45,6 +46,11 @@ class _Shared(NamedTuple):
 
     same: Callable[[str, str], bool] = lambda one, two: False
     """Two that differ may be the same under another name."""
+
+    severity: model.Severity = _FAILURE
+
+    default: str = 'none'
+    """What there is where no file sets it, and the release has no default."""
 
 
 def _database(value: Any) -> str:
@@ -86,6 +92,17 @@ _SHARED = (
         _broker,
         'their requests do not reach each other',
         same=_same_broker,
+        # Of oslo.messaging (14.0 to 18.1 transport.py).
+        default=_broker('rabbit://'),
+    ),
+    _Shared(
+        'DEFAULT',
+        'host',
+        str,
+        'each service has a row under its own name, and the shares belong to '
+        'that of manila-share',
+        severity=_INFO,
+        default='the name of the machine',
     ),
     *(
         _Shared('DEFAULT', name, str, 'their requests do not reach each other')
@@ -97,9 +114,6 @@ _SHARED = (
         )
     ),
 )
-
-# What oslo.messaging takes where there is none (14.0 to 18.1 transport.py).
-_BROKER = 'rabbit://'
 
 
 class _Value(NamedTuple):
@@ -157,11 +171,13 @@ def _differing(
     if likely:
         effect = f'unless these names lead to the same server, {effect}'
     yield model.Finding(
-        _WARNING if likely else _FAILURE,
+        _WARNING if likely else option.severity,
         config_files.subject('option', f'{option.group}/{option.name}', line),
         f'the services have different values of [{option.group}] '
         f'{option.name}: {words}: {effect}',
-        (
+        ()
+        if option.severity is _INFO
+        else (
             model.advice(
                 f'Set {option.name} in [{option.group}] of a file that all '
                 'of them read after the others, such as manila.conf, and '
@@ -186,7 +202,7 @@ def _value(view: context.Context, option: _Shared) -> Optional[_Value]:
         return None
     line = lines[-1] if lines else None
     if value in (None, ''):
-        value = _BROKER if option.name == 'transport_url' else 'none'
+        return _Value(option.default, (), line)
     return _Value(option.shown(value), (), line)
 
 

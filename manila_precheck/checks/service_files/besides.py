@@ -124,6 +124,30 @@ def unread(ctx: context.Context) -> Iterator[model.Finding]:
             )
 
 
+def variables(ctx: context.Context) -> Iterator[model.Finding]:
+    """Yield the variables that name files of a service to no effect."""
+    for one in ctx.services:
+        for name, value in one.variables:
+            paths = [path for path in value.split(',') if path]
+            if all(ctx.is_among(path, one.locations) for path in paths):
+                continue
+            yield model.Finding(
+                _WARNING,
+                _subject(one, name),
+                f'{where(one)} sets {name} = {value} for {one.service}, '
+                'which no release of manila reads: it reads '
+                + (', '.join(one.locations) or 'no file'),
+                (
+                    model.advice(
+                        'Name the files with --config-file in the arguments '
+                        f'of {one.service} (pyargv in uWSGI), and remove '
+                        f'{name}.'
+                    ),
+                ),
+                aspect='variable',
+            )
+
+
 def _settings(ctx: context.Context, path: str) -> Optional[int]:
     """Return how many options a file or directory holds; None: unknown."""
     try:

@@ -34,18 +34,21 @@ class ServiceFiles(check.Check):
       a service names, and without a connection it migrates a database in
       memory;
     - the services have another ``transport_url``, exchange or topic: their
-      requests do not reach each other;
+      requests do not reach each other; or another ``host``;
     - a command line names a file that does not exist: oslo.config exits with
       ConfigFilesNotFoundError;
     - a file with the name of a program that does not look for it: an API in
       uWSGI or mod_wsgi does not read ``manila-api.conf``;
+    - ``OS_MANILA_CONFIG_FILES`` in the environment of a service: no release
+      of manila reads it;
     - with ``--config-file`` or ``--config-dir``: what the services of this
       host read besides. The list that was given stands for all of them.
 
     FAILURE: another database or broker, a service that does not start.
     WARNING: what may be the same server under another name, a file that no
     service reads, a file with options that was not checked. INFO: services
-    that read none of the files that were given, as when these are staged.
+    that read none of the files that were given, as when these are staged;
+    another ``host``.
 
     Known false positives: a service that is not to run on this host, whose
     files are those of its default names; waive the finding.
@@ -64,4 +67,5 @@ class ServiceFiles(check.Check):
         yield from agreement.findings(ctx)
         yield from besides.missing(ctx)
         yield from besides.unread(ctx)
+        yield from besides.variables(ctx)
         yield from besides.not_judged(ctx)

@@ -75,6 +75,9 @@ class ServiceFiles(NamedTuple):
     prog: str = ''
     """What oslo.config takes for the name of the program."""
 
+    variables: tuple[tuple[str, str], ...] = ()
+    """Variables that are to name files, and that manila does not know."""
+
 
 def defaults(
     prog: str,
@@ -159,6 +162,7 @@ class Machine:
             one.line,
             tuple(missing),
             one.command.prog,
+            one.variables,
         )
 
     def of_program(self, prog: str) -> ServiceFiles:

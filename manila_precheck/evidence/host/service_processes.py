@@ -22,6 +22,7 @@ from collections.abc import Iterator
 import enum
 import os
 import pwd
+import re
 from typing import NamedTuple
 from typing import Optional
 
@@ -78,6 +79,13 @@ class Started(NamedTuple):
     container: Optional[containers.Container] = None
     """What holds its files."""
 
+    variables: tuple[tuple[str, str], ...] = ()
+    """The variables that are to name its configuration, and do not: manila
+    has none (12.0.0 to 23.0.1 wsgi/wsgi.py), while other projects have
+    OS_NOVA_CONFIG_FILES and the like."""
+
+
+_VARIABLE = re.compile('OS_MANILA_(?:API_)?CONFIG_(?:FILES?|DIRS?)')
 
 # How many processes of manila are told apart.
 _MOST = 200
@@ -115,7 +123,15 @@ def look(site: tree.Tree = tree.HOST) -> tuple[Started, ...]:
         ),
         *_units(site),
         *(
-            Started(one.command, How.WEB_SERVER, file=one.file, line=one.line)
+            Started(
+                one.command,
+                How.WEB_SERVER,
+                file=one.file,
+                line=one.line,
+                variables=_variables(
+                    web_servers.uwsgi_environment(site, one.path)
+                ),
+            )
             for one in web_servers.loaded(site)
         ),
     ]
@@ -151,14 +167,15 @@ def _running(
         if len(done) >= _MOST:
             return
         done.add(key)
+        environment = processes.environment(site, one.pid)
         yield Started(
             command,
             How.PROCESS,
             pid=one.pid,
             directory=one.directory or '/',
-            home=processes.environment(site, one.pid).get('HOME')
-            or accounts.home(one.uid),
+            home=environment.get('HOME') or accounts.home(one.uid),
             container=container,
+            variables=_variables(environment),
         )
 
 
@@ -176,7 +193,18 @@ def _units(site: tree.Tree) -> Iterator[Started]:
             line=one.line,
             directory=directory,
             home=accounts.home_of(one.user) if one.user else None,
+            variables=_variables(dict(one.environment)),
         )
+
+
+def _variables(environment: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        sorted(
+            (name, value)
+            for name, value in environment.items()
+            if _VARIABLE.fullmatch(name)
+        )
+    )
 
 
 def _with_files(

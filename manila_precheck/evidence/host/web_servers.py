@@ -14,6 +14,7 @@
 
 from collections.abc import Iterator
 import os
+import re
 from typing import NamedTuple
 
 from manila_precheck.evidence.files import tree
@@ -35,6 +36,9 @@ _APACHE = (
 )
 
 
+_UWSGI_LINE = re.compile(r'\s*-?\s*([\w-]+)\s*[=:]\s*(.*)')
+
+
 class Loaded(NamedTuple):
     """A line that loads manila-api."""
 
@@ -42,6 +46,9 @@ class Loaded(NamedTuple):
     file: str
     line: int
     """Counted from 1."""
+
+    path: str
+    """The file, as it is opened."""
 
 
 def loaded(site: tree.Tree) -> Iterator[Loaded]:
@@ -73,23 +80,36 @@ def _of_file(site: tree.Tree, path: str, prog: str) -> Iterator[Loaded]:
                 commands.Command(commands.API, kind, prog, arguments),
                 site.shown(path),
                 number,
+                path,
             )
 
 
 def uwsgi_arguments(site: tree.Tree, path: str) -> tuple[str, ...]:
     """Return the words that a file of uWSGI puts in sys.argv.
 
-    uWSGI takes them apart at blanks, and knows no quotes.
+    uWSGI takes them apart at blanks, and knows no quotes; of several lines
+    the last one counts (tried with 2.0.31).
     """
-    found: tuple[str, ...] = ()
+    found = [text for name, text in _uwsgi_lines(site, path, 'pyargv')]
+    return tuple(found[-1].split()) if found else ()
+
+
+def uwsgi_environment(site: tree.Tree, path: str) -> dict[str, str]:
+    """Return the variables that a file of uWSGI sets; maybe secrets."""
+    pairs = (
+        text.partition('=') for _, text in _uwsgi_lines(site, path, 'env')
+    )
+    return {name.strip(): value for name, equals, value in pairs if equals}
+
+
+def _uwsgi_lines(
+    site: tree.Tree, path: str, wanted: str
+) -> Iterator[tuple[str, str]]:
+    """Yield the values of an option, in INI or in YAML."""
     for line in (machine_files.text(site, path) or '').splitlines():
-        name, equals, value = line.partition('=')
-        if not equals:
-            # YAML.
-            name, equals, value = line.partition(':')
-        if name.strip().lstrip('-').strip() == 'pyargv':
-            found = tuple(_placed(value.strip(), path).split())
-    return found
+        found = _UWSGI_LINE.match(line)
+        if found is not None and found[1] == wanted:
+            yield found[1], _placed(found[2].strip(), path)
 
 
 def _placed(text: str, path: str) -> str:

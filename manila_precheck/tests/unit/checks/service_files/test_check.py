@@ -62,7 +62,7 @@ class AgreementTest(Case):
     @ddt.data(
         # Another login, driver or spelling of one and the same.
         (DB, DATABASE.format('mysql://other:x@DB1:3306/manila')),
-        (DB, '[DEFAULT]\nhost = other\n'),
+        (DB, '[DEFAULT]\nstate_path = /x\n'),
         (
             BROKER.format('rabbit://u:hunter2@a:5672/v'),
             BROKER.format('rabbit://u2:p@A/v'),
@@ -138,6 +138,22 @@ class AgreementTest(Case):
         )
         self.assertEqual(
             [(severity, 'DEFAULT/transport_url')], [f[:2] for f in found]
+        )
+
+    def test_another_host(self):
+        self.assertEqual(
+            [
+                (
+                    INFO,
+                    'DEFAULT/host',
+                    'the services have different values of [DEFAULT] host: '
+                    'manila-api, manila-scheduler, manila-data: the name of '
+                    'the machine (the default); manila-share: pool '
+                    '(/own.conf:2): each service has a row under its own '
+                    'name, and the shares belong to that of manila-share',
+                )
+            ],
+            self.own('[DEFAULT]\n', '[DEFAULT]\nhost = pool\n'),
         )
 
     def test_manage_needs_no_broker(self):
@@ -232,6 +248,35 @@ class FilesTest(Case):
         )
         files['/etc/manila/manila-api.conf'] = '# nothing\n'
         self.assertEqual([], self.found(files))
+
+    def test_a_variable_that_manila_does_not_read(self):
+        name = 'OS_MANILA_CONFIG_FILES'
+        ini = '/etc/uwsgi/apps-enabled/x.ini'
+        text = f'module=manila.wsgi.api\nenv={name}={self.MORE}\n'
+        files = {self.MAIN: '', self.MORE: '', ini: text}
+        self.assertEqual(
+            [
+                (
+                    WARNING,
+                    f'manila-api:{name}',
+                    f'{ini}:1 sets {name} = {self.MORE} for manila-api, which '
+                    'no release of manila reads: it reads '
+                    '/etc/manila/manila.conf',
+                )
+            ],
+            self.found(files),
+        )
+        files[ini] += f'pyargv = --config-file {self.MORE}\n'
+        self.assertEqual([], self.found(files))
+        unit = {
+            self.MAIN: '',
+            self.WANTS: '',
+            self.UNIT: f'Environment={name}=/x\nExecStart=/v/manila-share\n',
+        }
+        self.assertEqual(
+            [(WARNING, f'manila-share:{name}')],
+            [one[:2] for one in self.found(unit)],
+        )
 
     def process(self, *paths):
         words = ['/v/manila-share']

@@ -281,6 +281,17 @@ class MachineTest(MachineCase):
             ((common, own), How.WEB_SERVER), self.of('manila-api')
         )
 
+    def test_a_uwsgi_file_in_yaml(self):
+        """Of two lines the last one counts; quotes are a part of a word."""
+        one, two = self.files('/etc/a.conf', '/etc/b.conf')
+        self.write(
+            '/etc/manila/uwsgi.yaml',
+            'uwsgi:\n  module: manila.wsgi.api:application\n'
+            f'  pyargv: --config-file={one}\n'
+            f'  pyargv: --config-file {two} "--config-file={one}"\n',
+        )
+        self.assertEqual(((two,), How.WEB_SERVER), self.of('manila-api'))
+
     def test_what_a_web_server_does_not_read(self):
         """Its name is not that of the program."""
         common, _, own = self.files(
