@@ -572,6 +572,7 @@ def _report(
         searched,
         ctx.redactor,
         _untold_sources(chosen, ctx),
+        ctx.site.is_host,
     )
     if around is not None:
         results = tuple(sorted((*results, around), key=lambda r: r.id))

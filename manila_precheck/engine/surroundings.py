@@ -44,6 +44,7 @@ def result(
     searched: bool,
     redactor: names.Change,
     sources: Iterable[config_files.Source] = (),
+    here: bool = True,
 ) -> Optional[model.CheckResult]:
     """Return what there is to say; None when there is nothing.
 
@@ -51,9 +52,10 @@ def result(
     :param locations: the configuration files and directories.
     :param searched: the program has found these by itself.
     :param sources: those of config_source that no check speaks of.
+    :param here: the services run on this host.
     """
     findings = [
-        *_of_files(files, locations),
+        *_of_files(files, locations, here),
         *(_of_home(locations) if searched else ()),
         *_of_python(),
         *_of_sources(sources),
@@ -91,11 +93,12 @@ def _finding(
 
 
 def _of_files(
-    files: Iterable[model.FileRead], locations: Iterable[str]
+    files: Iterable[model.FileRead], locations: Iterable[str], here: bool
 ) -> Iterator[model.Finding]:
     paths = [file.path for file in files]
     for path in dict.fromkeys([*paths, *locations]):
-        weakness = path_trust.weakness(path, _account())
+        # Of the files of a bundle the accounts of this host say nothing.
+        weakness = path_trust.weakness(path, _account() if here else ())
         if weakness:
             yield _finding(
                 model.Severity.WARNING,

@@ -74,9 +74,9 @@ def _lines(report: model.Report) -> Iterator[str]:
         yield ''
     yield '| Outcome | Check | |'
     yield '| --- | --- | --- |'
-    for check in report.checks:
-        note = _text(words.note(check))
-        yield f'| {words.word(check)} | {_code(check.id)} | {note} |'
+    for row in words.rows(report):
+        name = _code(row.name) if len(row.checks) == 1 else _text(row.name)
+        yield f'| {words.word(row.check)} | {name} | {_text(row.note)} |'
     for severity, title, meaning in words.SECTIONS:
         yield from _section(report, severity, title, meaning)
     yield from _let_pass(report)

@@ -158,15 +158,16 @@ class _Table:
             yield 'Left out', ', '.join(report.excluded)
 
     def _summary(self) -> Iterator[str]:
+        rows = words.rows(self._report)
         names = max(
-            (plain.cells(plain.neutralise(c.id)) for c in self._report.checks),
+            (plain.cells(plain.neutralise(row.name)) for row in rows),
             default=0,
         )
-        for check in self._report.checks:
-            word = words.word(check)
-            start = f'{word:<9}{plain.pad(plain.neutralise(check.id), names)}'
+        for row in rows:
+            word = words.word(row.check)
+            start = f'{word:<9}{plain.pad(plain.neutralise(row.name), names)}'
             rest = ' ' * (plain.cells(start) + 2)
-            note = words.note(check)
+            note = row.note
             painted = self._paint(word, _SGR[word]) + start[len(word) :]
             if self._width - len(rest) < 24 and note:
                 yield painted.rstrip(' ')

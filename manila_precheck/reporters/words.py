@@ -20,6 +20,7 @@ from collections.abc import Iterable
 import datetime
 import json
 import re
+from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import exceptions
@@ -326,6 +327,47 @@ def word(check: model.CheckResult) -> str:
             return 'WAIVED' if waived else 'IN BASELINE'
         return check.severity.name
     return OUTCOME_WORDS[check.outcome]
+
+
+class Row(NamedTuple):
+    """One line of the summary."""
+
+    checks: tuple[model.CheckResult, ...]
+    """One check, or those that are skipped for one reason."""
+
+    @property
+    def check(self) -> model.CheckResult:
+        """Return the check, the first of several."""
+        return self.checks[0]
+
+    @property
+    def name(self) -> str:
+        """Return what stands in the place of the id."""
+        if len(self.checks) == 1:
+            return self.check.id
+        return f'{len(self.checks)} checks'
+
+    @property
+    def note(self) -> str:
+        """Return what stands beside it."""
+        if len(self.checks) == 1:
+            return note(self.check)
+        ids = ', '.join(check.id for check in self.checks)
+        return f'{self.check.reason}: {ids}'
+
+
+def rows(report: model.Report) -> list[Row]:
+    """Return the lines of the summary, in the order of the checks.
+
+    Without the database a dozen checks are skipped, for one reason: it is
+    said once, where the first of them stands.
+    """
+    found: dict[str, list[model.CheckResult]] = {}
+    for check in report.checks:
+        alone = check.outcome is not _Outcome.SKIPPED or check.findings
+        key = f'check {check.id}' if alone else f'reason {check.reason}'
+        found.setdefault(key, []).append(check)
+    return [Row(tuple(checks)) for checks in found.values()]
 
 
 def note(check: model.CheckResult) -> str:

@@ -11,11 +11,16 @@
 # under the License.
 
 
+import io
+
 import ddt
 import testtools
 
 from manila_precheck import model
 from manila_precheck import testing
+from manila_precheck.reporters import html_report
+from manila_precheck.reporters import markdown
+from manila_precheck.reporters import table
 from manila_precheck.reporters import words
 
 _WAIVER = model.Waiver('a-check[a]', 'why', 'who', '2026-12-31')
@@ -163,3 +168,56 @@ class SidesTest(testtools.TestCase):
         self.assertEqual(
             '22.0.2, from the installed manila', words.target(report)
         )
+
+
+class RowsTest(testtools.TestCase):
+    """What is skipped for one reason is one line of the summary."""
+
+    def result(self, name, reason, outcome=model.Outcome.SKIPPED):
+        return model.CheckResult(name, name.upper(), outcome, reason=reason)
+
+    def rows(self, *results):
+        return [
+            (row.check.id, row.name, row.note)
+            for row in words.rows(testing.report_of(*results))
+        ]
+
+    def test_one_reason(self):
+        self.assertEqual(
+            [
+                ('a', 'a', ''),
+                ('b', '3 checks', 'no database: b, d, f'),
+                ('c', 'c', 'no database'),
+                ('e', 'e', 'no file'),
+            ],
+            self.rows(
+                self.result('a', '', model.Outcome.PASSED),
+                self.result('b', 'no database'),
+                self.result('c', 'no database', model.Outcome.NOT_APPLICABLE),
+                self.result('d', 'no database'),
+                self.result('e', 'no file'),
+                self.result('f', 'no database'),
+            ),
+        )
+
+    def test_one_check(self):
+        self.assertEqual(
+            [('b', 'b', 'no database')],
+            self.rows(self.result('b', 'no database')),
+        )
+
+    def test_the_reporters_say_it_once(self):
+        report = testing.report_of(
+            *(self.result(name, 'no database') for name in 'abc')
+        )
+        for one, rest in (
+            (table.TableReporter(), 'SKIPPED  3 checks  no database: a, b, c'),
+            (
+                markdown.MarkdownReporter(),
+                '| SKIPPED | 3 checks | no database: a, b, c |',
+            ),
+            (html_report.HtmlReporter(), '3 checks</span> '),
+        ):
+            stream = io.StringIO()
+            one.write(report, stream)
+            self.assertEqual(1, stream.getvalue().count(rest), rest)
