@@ -16,7 +16,6 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 import re
 from typing import NamedTuple
-from typing import Optional
 
 from manila_precheck import model
 from manila_precheck.act import ini_lines
@@ -169,7 +168,8 @@ class _Ini:
             return self._drop_section(change)
         entry = self._file.entry(edit.line, edit.name)
         if edit.action == 'move':
-            entry = self._moved_from(edit)
+            # Its name is the new one.
+            entry = self._file.at(edit.line)
         if entry is None or not self._slots.is_free(entry.begin, entry.end):
             return False
         eol = self._slots.end_at(entry.begin)
@@ -191,13 +191,6 @@ class _Ini:
             return False
         self._slots.replace(entry.begin, entry.end, change.reason, new)
         return True
-
-    def _moved_from(self, edit: model.Edit) -> Optional[ini_lines.Entry]:
-        """Return what begins on the line of an edit, whatever its name."""
-        for entry in self._file.entries:
-            if entry.begin + 1 == edit.line:
-                return entry
-        return None
 
     def _choose(self, change: Change) -> bool:
         edit, mark = change.edit, _mark(change)
@@ -282,9 +275,10 @@ class _Policy:
             mark = _mark(change)
             if mark in self._text:
                 return False
-            entry = self._file.find(edit.line, edit.name)
-            if entry is None:
+            entries = self._file.all_of(edit.name)
+            if not entries:
                 return False
+            entry = entries[-1]
             admitted = reason_of(edit.value or '')
             self._slots.mark(
                 entry.begin, f'{mark}: {admitted}: {change.reason}'
@@ -329,42 +323,41 @@ def make(
         ini = _Ini(text, kind == 'paste', remove, kept)
         made = [one for one in changes if ini.make(one)]
         return (ini.text() if made else text), made
-    made = []
-    for one in changes:
-        changed = _policy_with(text, one, remove, kept)
-        if changed is not None:
-            text = changed
-            made.append(one)
-    return text, made
+    return _policy_with(text, list(changes), remove, kept)
 
 
 def _policy_with(
-    text: str, change: Change, remove: bool, kept: Collection[str]
-) -> Optional[str]:
-    """Return a policy file with one change; None when it cannot be made.
+    text: str, wanted: list[Change], remove: bool, kept: Collection[str]
+) -> tuple[str, list[Change]]:
+    """Return a policy file with changes, and those that were made.
 
-    What else the file says is the same after it.
+    What else the file says is the same after it. Where it would not be, the
+    changes are made by halves, without the one that it comes from: to parse
+    a file takes too long to do it for each.
     """
     mark = '\ufeff' if text.startswith('\ufeff') else ''
-    text = text[len(mark) :]
-    before = policy_lines.rules_of(text)
-    if before is None:
-        return None
-    # Those above have moved the lines.
-    edit = change.edit
-    lines = policy_lines.PolicyLines(text).all_of(edit.name)
-    if not lines:
-        return None
-    moved = change._replace(edit=edit._replace(line=lines[-1].begin + 1))
-    file = _Policy(text, remove, kept)
-    if not file.make(moved):
-        return None
+    before = policy_lines.rules_of(text[len(mark) :])
+    if before is None or not wanted:
+        return text, []
+    file = _Policy(text[len(mark) :], remove, kept)
     expected = dict(before)
-    if edit.action == 'comment':
-        expected.pop(edit.name, None)
-    elif edit.action == 'set':
-        expected[edit.name] = edit.value
+    made = []
+    for change in wanted:
+        edit = change.edit
+        if not file.make(change):
+            continue
+        made.append(change)
+        if edit.action == 'comment':
+            expected.pop(edit.name, None)
+        elif edit.action == 'set':
+            expected[edit.name] = edit.value
     changed = file.text()
-    if policy_lines.rules_of(changed) != expected:
-        return None
-    return mark + changed
+    if policy_lines.rules_of(changed) == expected:
+        return mark + changed if made else text, made
+    if len(wanted) == 1:
+        return text, []
+    half = len(wanted) // 2
+    # The latter first: it moves no line of the former.
+    text, after = _policy_with(text, wanted[half:], remove, kept)
+    text, first = _policy_with(text, wanted[:half], remove, kept)
+    return text, [*first, *after]

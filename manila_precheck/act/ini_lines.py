@@ -139,13 +139,17 @@ class IniLines:
         else:
             self._begin(number, text)
 
+    def at(self, line: Optional[int]) -> Optional[Entry]:
+        """Return the assignment that begins on a line, from 1."""
+        return self._at.get(line - 1) if line else None
+
     def entry(self, line: Optional[int], name: str) -> Optional[Entry]:
         """Return the assignment that begins on a line.
 
         :param line: from 1.
         :returns: None when it is not there, or is one of another name.
         """
-        found = self._at.get(line - 1) if line else None
+        found = self.at(line)
         if found is None:
             return None
         same = found.name == name or (

@@ -62,11 +62,18 @@ class PolicyLines:
     def __init__(self, text: str) -> None:
         self.lines: list[str] = _LINE.findall(text)
         self.entries: list[Entry] = []
+        self._by_name: dict[str, list[Entry]] = {}
         node = yaml_file.compose(text)
+        shared = set()
         for key, value in getattr(node, 'value', ()):
             entry = self._entry(key, value)
-            if entry is not None:
-                self.entries.append(entry)
+            if entry is None:
+                shared.add(key.value)
+                continue
+            self.entries.append(entry)
+            self._by_name.setdefault(entry.name, []).append(entry)
+        for name in shared:
+            self._by_name.pop(name, None)
 
     def _entry(self, key: Any, value: Any) -> Optional[Entry]:
         """Return a rule; None when it does not have its lines to itself."""
@@ -99,16 +106,12 @@ class PolicyLines:
             after.startswith(','),
         )
 
-    def find(self, line: Optional[int], name: str) -> Optional[Entry]:
-        """Return the rule of a name that begins on a line, from 1."""
-        for entry in self.entries:
-            if entry.name == name and entry.begin + 1 == line:
-                return entry
-        return None
-
     def all_of(self, name: str) -> list[Entry]:
-        """Return every entry of a name, the last of which counts."""
-        return [entry for entry in self.entries if entry.name == name]
+        """Return every entry of a name, the last of which counts.
+
+        None where one of them does not have its lines to itself.
+        """
+        return self._by_name.get(name, [])
 
 
 def written(entry: Entry, value: str, end: str) -> str:

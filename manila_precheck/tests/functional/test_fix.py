@@ -28,6 +28,7 @@ from manila_precheck.act import fix
 from manila_precheck.act import overlay
 from manila_precheck.engine import registry
 from manila_precheck.engine import runner
+from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 from qa.judges import judge_inputs
 
@@ -71,18 +72,15 @@ def results_of(ctx):
 
 def told_by(results):
     """Return the options of which a finding says that they change."""
-    found = set()
-    for result in results:
-        for finding in result.findings:
-            if actions_of(finding) - {'choose'} and (
-                finding.data.get('verdict') != 'renamed'
-            ):
-                group, _, name = finding.subject.name.partition('/')
-                found.add((group, name))
-                if finding.data.get('moved_to'):
-                    found.add((group, 'share_driver'))
-                    found.add((group, 'emc_share_backend'))
-    return found
+    return {
+        (config_files.normalize(edit.section), edit.name)
+        for result in results
+        for finding in result.findings
+        for step in finding.remediation
+        for edit in step.edits
+        if edit.action in ('set', 'add', 'comment')
+        and 'move' not in actions_of(finding)
+    }
 
 
 def not_kept(before, after):
