@@ -143,7 +143,7 @@ def _running(
 ) -> Iterator[Started]:
     """Yield the processes, those with the same command line once."""
     accounts = _Accounts(site)
-    done = set()
+    done: set[object] = set()
     for one in processes.running(site):
         command = commands.of_words(one.words, site)
         if command is None:
