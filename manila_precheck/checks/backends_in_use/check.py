@@ -12,6 +12,7 @@
 """The check ``backends-in-use``."""
 
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Sequence
 from typing import Optional
 
@@ -22,6 +23,7 @@ from manila_precheck.catalog import drivers
 from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.engine import unread_sources
+from manila_precheck.evidence import machine_names
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 from manila_precheck.evidence.database import hosts
@@ -46,8 +48,14 @@ class BackendsInUse(check.Check):
     have the driver of an enabled back end, this check counts what the back end
     holds; ``backend-drivers`` reports the rest.
 
-    Known false positives: the back end of another controller whose
-    manila-share does not report at this moment; add it to
+    If no service has ever reported under the host of these files (``[DEFAULT]
+    host``, else the name of the machine, which is new in each new pod), and
+    what they enable holds shares under one other host, the name has changed:
+    manila-share would start as a new service beside the old one.
+
+    Known false positives: a new controller with a back end that is called
+    like that of the only other one; the back end of another controller whose
+    manila-share does not report at this moment; add either to
     ``other_backends``. A share that was never scheduled to a host is not
     counted.
 
@@ -69,8 +77,11 @@ class BackendsInUse(check.Check):
     def run(self, ctx: context.Context) -> Iterable[model.Finding]:
         """Yield a finding for each back end that holds something."""
         sites = [_Site(view) for view in ctx.seen_by(commands.SHARE)]
-        for use in hosts.select(ctx.database, _served(sites)):
-            site = next((s for s in sites if s.is_broken(use.host)), sites[0])
+        for use in _uses(ctx, sites):
+            site = next(
+                (s for s in sites if use.host in s.renamed),
+                next((s for s in sites if s.is_broken(use.host)), sites[0]),
+            )
             held = ', '.join(
                 f'{number} {name}{"" if number == 1 else "s"}'
                 for name, number in (
@@ -114,6 +125,31 @@ def _served(sites: Sequence['_Site']) -> hosts.Served:
     )
 
 
+def _uses(ctx: context.Context, sites: Sequence['_Site']) -> list[hosts.Use]:
+    """Return what lies on each back end that is not known to be served."""
+    served = _served(sites)
+    known = {
+        service_host.parse(service.host).controller
+        for service in services.select(ctx.database)
+    }
+    new = [site for site in sites if site.own and site.controller not in known]
+    if not new:
+        return hosts.select(ctx.database, served)
+    # What is served under another host may be what a new one is to serve.
+    own = [host for site in sites for host in site.own]
+    found = hosts.select(
+        ctx.database, hosts.Served([*ctx.options.other_backends, *own])
+    )
+    for site in new:
+        site.renamed = frozenset(site.under_others(found))
+    return [
+        use
+        for use in found
+        if any(use.host in site.renamed for site in new)
+        or not served.has(use.host)
+    ]
+
+
 class _Site:
     """The back ends of this controller, and those that report."""
 
@@ -133,6 +169,41 @@ class _Site:
             self._reporting = services.reporting_hosts(
                 ctx.database, services.down_time_seconds(ctx.config)
             )
+
+        ours = self._enabled
+        #: The host under which manila-share will report; '' where neither
+        #: the files nor the machine say it.
+        self.controller = ours.controller or machine_names.host_name(
+            ctx.machine
+        )
+        #: The hosts of its back ends.
+        self.own = [
+            hosts.host_of(self.controller, name)
+            for name in ours.backends
+            if self.controller
+        ]
+        #: What its back ends were served under, where that was another.
+        self.renamed: frozenset[str] = frozenset()
+
+    def under_others(self, found: Sequence[hosts.Use]) -> Iterator[str]:
+        """Yield the hosts under which others hold back ends of these files.
+
+        Where several controllers have a back end of one name, each with a
+        storage of its own, a new one is no old one, unless it is called like
+        one of them, with its domain or without.
+        """
+        for name in self._enabled.backends:
+            same = [
+                use.host
+                for use in found
+                if service_host.parse(use.host).backend == name
+            ]
+            for host in same:
+                controller = service_host.parse(host).controller
+                if len(same) == 1 or _short(controller) == _short(
+                    self.controller
+                ):
+                    yield host
 
     def is_broken(self, host: str) -> bool:
         """Say whether its driver is not in the target."""
@@ -165,7 +236,11 @@ class _Site:
 
     def severity(self, host: str) -> model.Severity:
         """Return how much it weighs that it is not known to be served."""
-        if self._stopped and self._is_anothers(host):
+        if (
+            self._stopped
+            and self._is_anothers(host)
+            and host not in self.renamed
+        ):
             return model.Severity.INFO
         return model.Severity.WARNING
 
@@ -180,8 +255,22 @@ class _Site:
 
     def why(self, host: str) -> str:
         """Return why nobody serves it."""
+        name = service_host.parse(host).backend
+        if host in self.renamed:
+            whose = (
+                'which [DEFAULT] host names'
+                if self._enabled.controller
+                else 'the name of this machine, since host is not set'
+            )
+            which = f'the back end {name}' if name else 'the back end'
+            return (
+                f'is {which} of these files under another host: no service '
+                f'has ever reported as {self.controller}, {whose}; from the '
+                'next start on it is a back end of its own, and nothing '
+                'serves the old one'
+            )
         if self.is_broken(host):
-            return self._broken[service_host.parse(host).backend]
+            return self._broken[name]
         if self._stopped and self._is_anothers(host):
             return (
                 'is not enabled in the files that were read; a manila-share '
@@ -205,7 +294,8 @@ class _Site:
 
     def remediation(self, host: str) -> list[model.Remediation]:
         """Return what gives it somebody who serves it."""
-        ours, name = self._enabled, service_host.parse(host).backend
+        ours = self._enabled
+        controller, name = service_host.parse(host)
         listed = [
             model.command(
                 'openstack share list --all-projects --host{=}', host
@@ -214,6 +304,8 @@ class _Site:
         if self._stopped:
             # The API is down.
             listed = []
+        if host in self.renamed:
+            return [*listed, *self._rename(host, controller, name)]
         if self.is_broken(host):
             return [
                 *listed,
@@ -243,6 +335,32 @@ class _Site:
             todo += self._enable(name)
         return todo
 
+    def _rename(
+        self, host: str, controller: str, name: str
+    ) -> list[model.Remediation]:
+        """Return what keeps the name of a back end, or gives it the new."""
+        return [
+            model.advice(
+                'If these files are for the same storage, keep the name:'
+            ),
+            model.config('[DEFAULT]\nhost = {}', controller),
+            model.advice(
+                'Or rename it while the services are down; every host with '
+                'this prefix is renamed:'
+            ),
+            model.command(
+                'manila-manage share update_host --currenthost{=} '
+                '--newhost{=}',
+                host,
+                hosts.host_of(self.controller, name),
+            ),
+            model.advice(
+                'If another controller goes on serving it, add it to '
+                'other_backends:'
+            ),
+            hosts.other_backend(host),
+        ]
+
     def _enable(self, name: str) -> list[model.Remediation]:
         """Return what has this controller serve a back end."""
         if self._ctx.config.section(name) is None:
@@ -257,6 +375,10 @@ class _Site:
             model.advice('If this controller should serve it:'),
             model.config('[DEFAULT]\nenabled_share_backends = {}', names),
         ]
+
+
+def _short(name: str) -> str:
+    return name.partition('.')[0].lower()
 
 
 def _broken(ctx: context.Context, name: str) -> Optional[str]:

@@ -44,7 +44,12 @@ class Enabled(NamedTuple):
 
     def host_of(self, name: str) -> str:
         """Return the host of a back end of this controller."""
-        return f'{self.controller}@{name}' if name else f'{self.controller}'
+        return host_of(f'{self.controller}', name)
+
+
+def host_of(controller: str, name: str) -> str:
+    """Return the host of a back end; the name is '' for that without."""
+    return f'{controller}@{name}' if name else controller
 
 
 def other_backend(host: str) -> model.Remediation:
@@ -80,6 +85,11 @@ class Served(NamedTuple):
 
     backends: Collection[str] = ()
     """By name alone, whatever the controller; '' is that without a name."""
+
+    def has(self, host: str) -> bool:
+        """Say whether one is served."""
+        name = service_host.parse(host).backend
+        return host in self.hosts or name in self.backends
 
 
 class Use(NamedTuple):

@@ -43,12 +43,13 @@ NOBODY = (
     'is not served: the files enable no such back end, and no manila-share '
     'reports under that name'
 )
+HOST_NAMES = 'which [DEFAULT] host names'
 OTHER = model.advice(
     'If another controller serves it, add it to other_backends:'
 )
 
 
-def listed(host):
+def list_them(host):
     return model.command(f'openstack share list --all-projects --host {host}')
 
 
@@ -179,7 +180,7 @@ class Scenarios(databases.Scenarios):
                     'ctl9@older',
                     f'{NOBODY}; it still holds 1 share server',
                     [
-                        listed('ctl9@older'),
+                        list_them('ctl9@older'),
                         OTHER,
                         say_so('ctl9@older'),
                         *enable('older'),
@@ -191,7 +192,7 @@ class Scenarios(databases.Scenarios):
                     f'{NOBODY}; it still holds 3 shares, 2 projects, 2 '
                     'replicas, 2 snapshots, 1 share server, 1 share group',
                     [
-                        listed('ctl@old'),
+                        list_them('ctl@old'),
                         OTHER,
                         say_so('ctl@old'),
                         *enable('old'),
@@ -208,35 +209,126 @@ class Scenarios(databases.Scenarios):
             self.check(database, target=target),
         )
 
-    def test_a_controller_that_was_renamed(self):
+    def renamed(self, old, new, whose, listed=True):
+        """Return that a back end goes by another host from now on."""
+        controller, _, name = old.partition('@')
+        which = f'the back end {name}' if name else 'the back end'
+        return found(
+            old,
+            f'is {which} of these files under another host: no service has '
+            f'ever reported as {new.partition("@")[0]}, {whose}; from the '
+            'next start on it is a back end of its own, and nothing serves '
+            'the old one; it still holds 1 share, 1 project',
+            [
+                *([list_them(old)] if listed else []),
+                model.advice(
+                    'If these files are for the same storage, keep the name:'
+                ),
+                model.config(f'[DEFAULT]\nhost = {controller}'),
+                model.advice(
+                    'Or rename it while the services are down; every host '
+                    'with this prefix is renamed:'
+                ),
+                model.command(
+                    'manila-manage share update_host --currenthost '
+                    f'{old} --newhost {new}'
+                ),
+                model.advice(
+                    'If another controller goes on serving it, add it to '
+                    'other_backends:'
+                ),
+                say_so(old),
+            ],
+            shares=1,
+            projects=1,
+            share_instances=1,
+        )
+
+    @ddt.data(('plan', 0), ('plan', 9999), ('stopped', 9999))
+    @ddt.unpack
+    def test_a_controller_that_was_renamed(self, stage, seconds):
         database = self.database('2025.1')
         self.share(database, 'a', ('old@alpha#pool', {}))
-        database.insert('services', service('old@alpha', databases.LONG_AGO))
+        beat = database.now() - seconds * SECOND
+        database.insert('services', service('old@alpha', beat))
         self.assertEqual(
             (
-                found(
+                self.renamed(
                     'old@alpha',
-                    f'{NOBODY}; it still holds 1 share, 1 project',
-                    [
-                        listed('old@alpha'),
-                        OTHER,
-                        say_so('old@alpha'),
-                        model.advice(
-                            'If this controller serves it under another '
-                            'name, rename it; every host with this prefix is '
-                            'renamed:'
-                        ),
-                        model.command(
-                            'manila-manage share update_host --currenthost '
-                            'old@alpha --newhost ctl@alpha'
-                        ),
-                    ],
-                    shares=1,
-                    projects=1,
-                    share_instances=1,
+                    'ctl@alpha',
+                    HOST_NAMES,
+                    listed=stage == 'plan',
                 ),
             ),
-            self.check(database),
+            self.check(database, stage=stage),
+        )
+
+    def test_a_pod_whose_name_is_new(self):
+        """Nothing sets host, and the machine is called otherwise."""
+        database = self.database('2025.1')
+        self.share(database, 'a', ('hostgroup@alpha#pool', {}))
+        database.insert(
+            'services',
+            service('hostgroup@alpha', database.now()),
+            service('hostgroup', database.now(), binary='manila-scheduler'),
+        )
+        config = CONFIG.replace('host = ctl', '')
+        self.assertEqual(
+            (
+                self.renamed(
+                    'hostgroup@alpha',
+                    'newctl-0@alpha',
+                    'the name of this machine, since host is not set',
+                ),
+            ),
+            self.check(
+                database, config, files={'root/etc/hostname': 'newctl-0\n'}
+            ),
+        )
+        # What has reported is not new, be it another service.
+        database.insert(
+            'services',
+            service('newctl-0', databases.LONG_AGO, binary='manila-data'),
+        )
+        self.assertEqual(
+            (),
+            self.check(
+                database, config, files={'root/etc/hostname': 'newctl-0\n'}
+            ),
+        )
+
+    def test_a_new_controller_with_back_ends_of_its_own(self):
+        database = self.database('2025.1')
+        self.share(database, 'a', ('old@gamma#pool', {}))
+        database.insert('services', service('old@gamma', database.now()))
+        self.assertEqual((), self.check(database))
+
+    def test_a_new_controller_beside_several_that_are_alike(self):
+        """As with LVM, where each serves the disks that it has."""
+        database = self.database('2025.1')
+        self.share(database, 'a', ('ctl1@alpha#pool', {}))
+        self.share(database, 'b', ('ctl2@alpha#pool', {}))
+        for host in ('ctl1@alpha', 'ctl2@alpha'):
+            database.insert('services', service(host, database.now()))
+        self.assertEqual((), self.check(database))
+        # But one that has got its domain, or lost it.
+        config = CONFIG.replace('host = ctl', 'host = ctl2.example.org')
+        self.assertEqual(
+            (
+                self.renamed(
+                    'ctl2@alpha', 'ctl2.example.org@alpha', HOST_NAMES
+                ),
+            ),
+            self.check(database, config),
+        )
+
+    def test_the_only_other_one_goes_on(self):
+        database = self.database('2025.1')
+        self.share(database, 'a', ('old@alpha#pool', {}))
+        database.insert('services', service('old@alpha', database.now()))
+        self.assertEqual(
+            (),
+            self.check(database, options={'other_backends': ['old@alpha']}),
         )
 
     def test_any_controller_may_serve_where_none_is_named(self):
@@ -268,7 +360,7 @@ class Scenarios(databases.Scenarios):
                     'manila-share stops serving it at its next start; it '
                     'still holds 1 share, 1 project',
                     [
-                        listed('ctl@old'),
+                        list_them('ctl@old'),
                         OTHER,
                         say_so('ctl@old'),
                         model.advice('If this controller should serve it:'),
@@ -318,7 +410,7 @@ class Scenarios(databases.Scenarios):
                     'ctl@alpha',
                     f'{words}; it still holds 1 share, 1 project',
                     [
-                        listed('ctl@alpha'),
+                        list_them('ctl@alpha'),
                         model.advice('See the findings of backend-drivers.'),
                     ],
                     shares=1,
@@ -342,13 +434,19 @@ class Scenarios(databases.Scenarios):
         self.share(database, 'b', ('other#pool', {}))
         config = f'[DEFAULT]\n{line}\n'
         self.assertEqual((), self.check(database, config))
+        (finding,) = self.check(database, config + 'host = new\n')[:1]
+        self.assertEqual(
+            ('ctl', model.Severity.WARNING),
+            (finding.subject.name, finding.severity),
+        )
+        database.insert('services', service('ctl', databases.LONG_AGO))
         (finding,) = self.check(database, config + 'host = ctl\n')
         self.assertEqual(
             found(
                 'other',
                 f'{NOBODY}; it still holds 1 share, 1 project',
                 [
-                    listed('other'),
+                    list_them('other'),
                     OTHER,
                     say_so('other'),
                     model.advice(
