@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from manila_precheck import exceptions
 from manila_precheck import model
+from manila_precheck import service_host
 from manila_precheck.catalog import conditions
 from manila_precheck.checks.backend_drivers import affected_shares
 from manila_precheck.checks.backend_drivers import backend
@@ -26,12 +27,15 @@ from manila_precheck.checks.backend_drivers import environment
 from manila_precheck.checks.backend_drivers import inputs
 from manila_precheck.checks.backend_drivers import libraries
 from manila_precheck.checks.backend_drivers import loading
+from manila_precheck.checks.backend_drivers import standalone
 from manila_precheck.checks.backend_drivers import storage
 from manila_precheck.checks.backend_drivers import third_party
 from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.engine import unread_sources
+from manila_precheck.evidence import machine_names
 from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.database import services
 from manila_precheck.evidence.host import commands
 from manila_precheck.evidence.host import interpreter
 
@@ -73,7 +77,9 @@ class BackendDrivers(check.Check):
     ``python`` names; nothing is imported.
 
     FAILURE: manila-share of the target does not start, or a back end does
-    not come up: a module is missing, or the driver rejects the version of
+    not come up: ``enabled_share_backends`` is empty on a host that has served
+    back ends; the standalone network plugin of a back end refuses its gateway,
+    mask or ranges; a module is missing, or the driver rejects the version of
     the storage system or of a library. Each finding gives the number of share
     instances on the affected back ends if there is a database. WARNING: the
     driver or plugin is deprecated or is configured under an old path or
@@ -151,6 +157,10 @@ class BackendDrivers(check.Check):
             )
             return
         if not conf.runs_share:
+            emptied = _emptied(ctx)
+            if emptied is not None:
+                yield emptied
+                return
             yield model.Finding(
                 model.Severity.INFO,
                 model.Subject('option', 'DEFAULT/enabled_share_backends'),
@@ -168,6 +178,7 @@ class BackendDrivers(check.Check):
             one = backend.BackEnd(ctx, configured, behind)
             loaded = yield from loading.judge(one, given.matrix)
             if loaded is not None:
+                yield from standalone.findings(one)
                 loads.append((one, loaded))
         yield from given.findings
         try:
@@ -219,3 +230,44 @@ class BackendDrivers(check.Check):
         )
         yield from libraries.judge(one, asked.now, python)
         yield from storage.judge(one, asked, *given.declared(one.name))
+
+
+def _emptied(ctx: context.Context) -> Optional[model.Finding]:
+    """Return that a manila-share is left without a back end; None: it is not.
+
+    As a template leaves the line whose variable is empty. manila-share then
+    makes a driver of [DEFAULT], which has no mode, and exits (tried on manila
+    20.0.3 and 22.0.2).
+    """
+    line = ctx.config.effective([config_files.ENABLED_BACKENDS])
+    if not line:
+        return None
+    try:
+        known = services.share_hosts(ctx.database)
+    except exceptions.PrecheckError:
+        return None
+    controller = ctx.config.value(
+        'DEFAULT', 'host'
+    ) or machine_names.host_name(ctx.machine)
+    names = sorted(
+        found.backend
+        for found in map(service_host.parse, known)
+        if found.controller == controller
+    )
+    if not names:
+        return None
+    return model.Finding(
+        model.Severity.FAILURE,
+        line[0].subject,
+        'enabled_share_backends is empty, and manila-share has served '
+        f'{", ".join(filter(None, names)) or "a back end"} as {controller}: '
+        f'it now loads {conditions.DEFAULT_DRIVER} from [DEFAULT], where '
+        'driver_handles_share_servers is not set, and exits with 1',
+        [
+            model.config(
+                '[DEFAULT]\nenabled_share_backends = {}',
+                ','.join(filter(None, names)) or 'BACKEND',
+            )
+        ],
+        aspect='empty',
+    )

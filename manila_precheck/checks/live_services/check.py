@@ -30,6 +30,10 @@ Stage = model.Stage
 _ZONE_BUG = 'https://bugs.launchpad.net/manila/+bug/2008813'
 
 
+# As many reports fit into service_down_time by default.
+_REPORTS = 6
+
+
 class LiveServices(check.Check):
     """A service is dead or disabled, still alive, or did not come back.
 
@@ -59,6 +63,10 @@ class LiveServices(check.Check):
     status reports fails, so it never comes up. The first service that starts
     in a zone without a row creates the row: if two services start together,
     one exits, in releases before 2025.1.
+
+    ``report_interval`` has to be well below ``service_down_time``: nothing in
+    manila compares them, and where it is not, services are dead between two
+    of their reports.
 
     False positives: a service that was killed stays 'up' for
     service_down_time; a host that was removed leaves its row until
@@ -90,6 +98,8 @@ class LiveServices(check.Check):
 
     def run(self, ctx: context.Context) -> Iterable[model.Finding]:
         """Yield a finding for each service that is not as it should be."""
+        if ctx.stage is not Stage.UPGRADED:
+            yield from self._interval(ctx)
         rows = services.select(ctx.database)
         if not rows:
             yield from self._empty(ctx.stage)
@@ -103,6 +113,43 @@ class LiveServices(check.Check):
             yield from self._of_its_row(site, service)
         if ctx.stage is not Stage.UPGRADED:
             yield from self._zones(ctx)
+
+    def _interval(self, ctx: context.Context) -> Iterator[model.Finding]:
+        """Yield that a service is dead between two of its reports."""
+        interval = services.report_interval_seconds(ctx.config)
+        limit = services.down_time_seconds(ctx.config)
+        if 0 < interval < limit:
+            return
+        line = ctx.config.effective(
+            [('DEFAULT', 'report_interval')]
+        ) or ctx.config.effective([('DEFAULT', 'service_down_time')])
+        if not interval:
+            words = 'report_interval is 0: no service reports, and '
+            words += f'from {limit} seconds after its start on'
+        else:
+            words = (
+                f'report_interval is {interval} and service_down_time '
+                f'{limit}: between two reports of a service'
+            )
+        yield model.Finding(
+            Severity.WARNING if interval == limit else Severity.FAILURE,
+            line[0].subject,
+            f'{words} it counts as dead, and manila-scheduler places no share '
+            'on it',
+            [
+                model.advice('Allow for several reports that come late:'),
+                model.config(
+                    '[DEFAULT]\nreport_interval = {}\nservice_down_time = {}',
+                    interval or services.REPORT_INTERVAL_SECONDS,
+                    max(
+                        services.DEFAULT_DOWN_TIME_SECONDS,
+                        interval * _REPORTS,
+                    ),
+                ),
+            ],
+            data={'report_interval': interval, 'service_down_time': limit},
+            aspect='interval',
+        )
 
     def goes_away(self, finding: model.Finding) -> bool:
         """Say whether a finding is of a service that is still alive."""

@@ -166,6 +166,12 @@ def down_time_seconds(conf: config_files.ConfigFiles) -> int:
     return int(text) if text.isdecimal() else DEFAULT_DOWN_TIME_SECONDS
 
 
+def report_interval_seconds(conf: config_files.ConfigFiles) -> int:
+    """Return report_interval; 0: never."""
+    text = conf.value('DEFAULT', 'report_interval') or ''
+    return int(text) if text.isdecimal() else REPORT_INTERVAL_SECONDS
+
+
 def age_of(service: Service, now: datetime.datetime) -> Optional[float]:
     """Return the seconds since the heartbeat, negative in the future.
 

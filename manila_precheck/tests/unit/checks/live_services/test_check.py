@@ -439,6 +439,69 @@ class Scenarios(databases.Scenarios):
         )
         self.assertEqual(tuple(expected), result.findings)
 
+    @ddt.data(
+        ('report_interval = 60\nservice_down_time = 61\n', None),
+        ('report_interval = 59\n', None),
+        ('service_down_time = 11\n', None),
+        ('report_interval = 60\n', (60, 60, model.Severity.WARNING)),
+        ('report_interval = 90\n', (90, 60, model.Severity.FAILURE)),
+        ('service_down_time = 5\n', (10, 5, model.Severity.FAILURE)),
+        ('report_interval = 0\n', (0, 60, model.Severity.FAILURE)),
+    )
+    @ddt.unpack
+    def test_the_interval_of_reports(self, lines, found):
+        database = self.database('2025.1')
+        for stage in ('plan', 'stopped', 'upgraded'):
+            result = self.run_check(
+                CHECK,
+                database,
+                config=f'[DEFAULT]\n{lines}',
+                target='2026.1',
+                stage=stage,
+            )
+            got = [one for one in result.findings if one.aspect == 'interval']
+            if found is None or stage == 'upgraded':
+                self.assertEqual([], got)
+                continue
+            interval, limit, severity = found
+            words = (
+                f'report_interval is {interval} and service_down_time '
+                f'{limit}: between two reports of a service'
+                if interval
+                else 'report_interval is 0: no service reports, and from '
+                f'{limit} seconds after its start on'
+            )
+            self.assertEqual(
+                [
+                    model.Finding(
+                        severity,
+                        got[0].subject,
+                        f'{words} it counts as dead, and manila-scheduler '
+                        'places no share on it',
+                        (
+                            model.advice(
+                                'Allow for several reports that come late:'
+                            ),
+                            model.config(
+                                '[DEFAULT]\nreport_interval = '
+                                f'{interval or 10}\nservice_down_time = '
+                                f'{max(60, interval * 6)}'
+                            ),
+                        ),
+                        check_id=CHECK,
+                        data={
+                            'report_interval': interval,
+                            'service_down_time': limit,
+                        },
+                        aspect='interval',
+                    )
+                ],
+                got,
+            )
+            self.assertEqual(
+                'DEFAULT/' + lines.partition(' ')[0], got[0].subject.name
+            )
+
     def test_service_down_time_is_that_of_the_configuration(self):
         database = self.database('2025.1')
         database.insert('availability_zones', ZONE)
