@@ -63,6 +63,7 @@ BUILTIN = {
             'running-migrations',
             'schema-revision',
             'service-files',
+            'share-types',
             'soft-deleted-rows',
             'upgrade-advisories',
             'upgrade-path',

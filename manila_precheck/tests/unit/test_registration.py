@@ -71,6 +71,7 @@ _STAGES = {
     'running-migrations': {_PLAN, _STOPPED},
     'schema-revision': {_PLAN, _STOPPED, _UPGRADED},
     'service-files': {_PLAN, _STOPPED},
+    'share-types': {_PLAN, _STOPPED},
     'soft-deleted-rows': {_PLAN, _STOPPED},
     'upgrade-advisories': {_PLAN, _STOPPED},
     'upgrade-path': {_PLAN, _STOPPED, _UPGRADED},

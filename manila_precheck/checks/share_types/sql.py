@@ -1,0 +1,122 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What the rows ask of the configuration: types, servers, protocols."""
+
+from typing import NamedTuple
+
+from manila_precheck.evidence.database import connection
+
+#: As many share types as are looked at.
+_MOST_TYPES = 5000
+
+
+class ShareType(NamedTuple):
+    """A share type that was not deleted, and what it asks for."""
+
+    id: str
+    name: str
+    specs: dict[str, str]
+    """Its extra specs, without the scope 'capabilities:'."""
+
+
+def share_types(db: connection.Database) -> list[ShareType]:
+    """Return the share types, by name."""
+    import sqlalchemy
+
+    kind = db.table('share_types', 'id', 'name', 'deleted')
+    spec = db.table(
+        'share_type_extra_specs',
+        'share_type_id',
+        'spec_key',
+        'spec_value',
+        'deleted',
+    )
+    statement = (
+        sqlalchemy.select(kind.c.id, kind.c.name)
+        .where(db.live(kind))
+        .order_by(kind.c.name, kind.c.id)
+        .limit(_MOST_TYPES)
+    )
+    found = [
+        ShareType(row.id, row.name or '', {})
+        for row in db.rows(statement, 'table share_types')
+    ]
+    by_id = {one.id: one for one in found}
+    specs = (
+        sqlalchemy.select(
+            spec.c.share_type_id, spec.c.spec_key, spec.c.spec_value
+        )
+        .where(
+            db.live(spec),
+            spec.c.spec_key.in_(
+                [
+                    scope + key
+                    for key in ('share_backend_name', MODE)
+                    for scope in ('', _SCOPE)
+                ]
+            ),
+        )
+        .order_by(spec.c.spec_key)
+    )
+    for row in db.rows(specs, 'table share_type_extra_specs'):
+        if row.share_type_id in by_id:
+            key = row.spec_key.rpartition(':')[2]
+            by_id[row.share_type_id].specs[key] = row.spec_value or ''
+    return found
+
+
+_SCOPE = 'capabilities:'
+
+#: The extra spec, and the option of a back end.
+MODE = 'driver_handles_share_servers'
+
+
+def protocols(db: connection.Database) -> dict[str, int]:
+    """Return how many shares there are of each protocol, in capitals."""
+    import sqlalchemy
+
+    share = db.table('shares', 'share_proto', 'deleted')
+    statement = (
+        sqlalchemy.select(share.c.share_proto, sqlalchemy.func.count())
+        .where(db.live(share), share.c.share_proto.is_not(None))
+        .group_by(share.c.share_proto)
+    )
+    found: dict[str, int] = {}
+    for name, number in db.rows(statement, 'table shares'):
+        found[name.upper()] = found.get(name.upper(), 0) + number
+    return found
+
+
+def instances(db: connection.Database) -> dict[tuple[str, bool], int]:
+    """Return how many share instances are on each host.
+
+    :returns: by the host without its pool, and by whether they have a share
+        server.
+    """
+    import sqlalchemy
+
+    instance = db.table(
+        'share_instances', 'host', 'share_server_id', 'deleted'
+    )
+    served = instance.c.share_server_id.is_not(None)
+    statement = (
+        sqlalchemy.select(
+            instance.c.host, served.label('served'), sqlalchemy.func.count()
+        )
+        .where(db.live(instance), instance.c.host.is_not(None))
+        .group_by(instance.c.host, served)
+    )
+    found: dict[tuple[str, bool], int] = {}
+    for host, has, number in db.rows(statement, 'table share_instances'):
+        key = (host.partition('#')[0], bool(has))
+        found[key] = found.get(key, 0) + number
+    return found

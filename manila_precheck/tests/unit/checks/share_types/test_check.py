@@ -1,0 +1,265 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+import ddt
+
+from manila_precheck import model
+from manila_precheck.tests import databases
+
+CHECK = 'share-types'
+LVM = 'manila.share.drivers.lvm.LVMShareDriver'
+
+CONFIG = f"""
+[DEFAULT]
+host = ctl
+enabled_share_backends = alpha,beta
+[alpha]
+share_driver = {LVM}
+driver_handles_share_servers = False
+share_backend_name = Gold
+[beta]
+share_driver = {LVM}
+driver_handles_share_servers = False
+share_backend_name = silver
+"""
+
+
+def found(subject, message, todo, aspect, **data):
+    return model.Finding(
+        model.Severity.WARNING,
+        subject,
+        message,
+        tuple(todo),
+        check_id=CHECK,
+        aspect=aspect,
+        data=data,
+    )
+
+
+def unserved(name, key, value, there):
+    return found(
+        model.Subject('share_type', name, uuid=f'id-{name}'),
+        f'share type {name!r} requires {key} = {value!r}, which no back end '
+        f'of the files has ({there}): the scheduler finds no host, and each '
+        'new share of this type becomes error',
+        [
+            model.advice(
+                'Correct the option of the back end, or the share type:'
+            ),
+            model.command(f'openstack share type show id-{name}'),
+            model.advice(
+                'If another controller has such a back end, name it in '
+                '[manila_precheck] other_backends.'
+            ),
+        ],
+        key,
+        key=key,
+        value=value,
+    )
+
+
+@ddt.ddt
+class Scenarios(databases.Scenarios):
+    def check(self, database, config=CONFIG, **site):
+        site.setdefault('target', '2026.1')
+        result = self.run_check(CHECK, database, config=config, **site)
+        self.assertEqual('', result.reason)
+        return result.findings
+
+    def kind(self, database, name, **specs):
+        database.insert('share_types', {'id': f'id-{name}', 'name': name})
+        for key, value in specs.items():
+            database.insert(
+                'share_type_extra_specs',
+                {
+                    'id': len(name) * 100 + len(key) + ord(name[0]),
+                    'share_type_id': f'id-{name}',
+                    'spec_key': key.replace('__', ':'),
+                    'spec_value': value,
+                },
+            )
+
+    @ddt.data(
+        ('2024.1', '2025.1', 'plan'),
+        ('2025.1', '2026.1', 'plan'),
+        ('2025.1', '2026.1', 'stopped'),
+        ('2026.1', '2026.2', 'plan'),
+    )
+    @ddt.unpack
+    def test_everything_is_there(self, release, target, stage):
+        database = self.database(release)
+        self.kind(database, 'a', share_backend_name='gold')
+        self.kind(database, 'b', share_backend_name='s== SILVER')
+        self.kind(database, 'c', share_backend_name='<or> lead <or> gold')
+        self.kind(database, 'd', share_backend_name='<in> ol')
+        self.kind(database, 'e', capabilities__share_backend_name='gold')
+        self.kind(database, 'f', driver_handles_share_servers='<is> False')
+        database.insert('shares', {'id': 's', 'share_proto': 'nfs'})
+        database.insert(
+            'share_instances', {'id': 'i', 'host': 'ctl@alpha#Gold'}
+        )
+        database.insert(
+            'services', {'binary': 'manila-share', 'host': 'ctl@alpha'}
+        )
+        config = CONFIG.replace(
+            'host = ctl', 'host = ctl\ndefault_share_type = a'
+        )
+        self.assertEqual(
+            (), self.check(database, config, target=target, stage=stage)
+        )
+
+    def test_a_name_that_no_back_end_has(self):
+        database = self.database('2025.1')
+        self.kind(database, 'gone', share_backend_name='lead')
+        self.kind(database, 'or', share_backend_name='<or> lead <or> tin')
+        self.kind(database, 'scoped', capabilities__share_backend_name='tin')
+        key = 'share_backend_name'
+        there = 'Gold, silver'
+        self.assertEqual(
+            (
+                unserved('gone', key, 'lead', there),
+                unserved('or', key, '<or> lead <or> tin', there),
+                unserved('scoped', key, 'tin', there),
+            ),
+            self.check(database),
+        )
+        # A back end whose name is that of its driver.
+        config = CONFIG.replace('share_backend_name = silver', '')
+        self.assertEqual((), self.check(database, config))
+        # Another controller's may be called so.
+        other = {'other_backends': ['ctl2@lead']}
+        self.assertEqual((), self.check(database, options=other))
+        database.insert(
+            'services', {'binary': 'manila-share', 'host': 'ctl2@tin'}
+        )
+        self.assertEqual((), self.check(database))
+
+    def test_a_mode_that_no_back_end_has(self):
+        database = self.database('2025.1')
+        key = 'driver_handles_share_servers'
+        self.kind(database, 'servers', **{key: 'True'})
+        self.assertEqual(
+            (unserved('servers', key, 'True', 'False'),), self.check(database)
+        )
+        config = CONFIG.replace(f'{key} = False', f'{key} = True', 1)
+        self.assertEqual((), self.check(database, config))
+
+    @ddt.data(('False', 'server', 'a'), ('True', None, 'no'))
+    @ddt.unpack
+    def test_a_back_end_whose_mode_has_changed(self, mode, server, words):
+        database = self.database('2025.1')
+        key = 'driver_handles_share_servers'
+        config = CONFIG.replace(f'{key} = False', f'{key} = {mode}')
+        for number in range(2):
+            database.insert(
+                'share_instances',
+                {
+                    'id': f'i{number}',
+                    'host': f'ctl@alpha#p{number}',
+                    'share_server_id': server,
+                },
+                {
+                    'id': f'other{number}',
+                    'host': f'ctl2@alpha#p{number}',
+                    'share_server_id': server,
+                },
+                {
+                    'id': f'gone{number}',
+                    'host': 'ctl@beta',
+                    'share_server_id': server,
+                    'deleted': 'x',
+                },
+            )
+        self.assertEqual(
+            (
+                found(
+                    model.Subject('backend', 'ctl@alpha'),
+                    f'[alpha] {key} is {mode}, and 2 share instances on '
+                    f'ctl@alpha have {words} share server: manila-share '
+                    'starts, and cannot work on them any longer',
+                    [
+                        model.advice('Put back the mode of the back end:'),
+                        model.config(f'[alpha]\n{key} = {server is not None}'),
+                    ],
+                    'mode',
+                    share_instances=2,
+                ),
+            ),
+            self.check(database, config),
+        )
+
+    def test_a_default_that_is_not_there(self):
+        database = self.database('2025.1')
+        self.kind(database, 'default')
+        database.insert(
+            'share_types', {'id': 'x', 'name': 'x', 'deleted': 'x'}
+        )
+        (got,) = self.check(
+            database, CONFIG + '[DEFAULT]\ndefault_share_type = x\n'
+        )
+        self.assertEqual(
+            found(
+                got.subject,
+                "default_share_type is 'x', and there is no share type of "
+                'that name: a share that is created without a share type '
+                'gets none',
+                [
+                    model.advice('Create it, or name one that there is:'),
+                    model.command('openstack share type list --all'),
+                ],
+                'default',
+            ),
+            got,
+        )
+        self.assertEqual('DEFAULT/default_share_type', got.subject.name)
+
+    @ddt.data(
+        ('', 'NFS,CIFS,CEPHFS', 'CEPHFS'),
+        ('enabled_share_protocols = cephfs\n', 'cephfs,NFS', 'NFS'),
+    )
+    @ddt.unpack
+    def test_a_protocol_that_shares_have(self, line, lines, name):
+        database = self.database('2025.1')
+        database.insert(
+            'shares',
+            {'id': 'a', 'share_proto': 'CEPHFS'},
+            {'id': 'c', 'share_proto': 'MAPRFS', 'deleted': 'c'},
+            *([{'id': 'b', 'share_proto': 'nfs'}] if line else []),
+        )
+        (got,) = self.check(database, CONFIG + '[DEFAULT]\n' + line)
+        self.assertEqual(
+            found(
+                got.subject,
+                f'enabled_share_protocols does not name {name}, which 1 share '
+                'has: manila-api refuses to create any other one',
+                [
+                    model.config(
+                        f'[DEFAULT]\nenabled_share_protocols = {lines}'
+                    )
+                ],
+                f'protocol-{name}',
+                shares=1,
+            ),
+            got,
+        )
+
+    def test_without_a_back_end(self):
+        database = self.database('2025.1')
+        self.kind(database, 'gone', share_backend_name='lead')
+        self.assertEqual((), self.check(database, '[DEFAULT]\nhost = ctl\n'))
+
+
+class ShareTypesTest(Scenarios, databases.SQLiteTest):
+    def test_without_a_database(self):
+        result = self.run_check(
+            CHECK, 'sqlite:////nowhere/manila.sqlite', source='2025.1'
+        )
+        self.assertEqual(model.Outcome.ERROR, result.outcome)
