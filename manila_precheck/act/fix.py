@@ -19,6 +19,7 @@ further one.
 
 from collections.abc import Callable
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Sequence
 import contextlib
 from typing import NamedTuple
@@ -184,8 +185,10 @@ class _Mending:
         early: bool,
     ) -> None:
         found: dict[str, list[changes.Change]] = {}
-        for finding, edit in _strongest(results, self._site.realpath):
-            if not self._wanted(finding) or (early and not edit.early):
+        for finding, edit in _strongest(
+            results, self._site.realpath, self._wanted
+        ):
+            if early and not edit.early:
                 continue
             change = changes.Change(
                 edit,
@@ -299,23 +302,41 @@ def _files(ctx: context.Context) -> list[tuple[str, str]]:
 def _strongest(
     results: Iterable[model.CheckResult],
     real: Callable[[str], str],
+    wanted: Wanted,
 ) -> list[tuple[model.Finding, model.Edit]]:
     """Return the changes to make, one a line, in the order of the lines."""
     by_line: dict[tuple[object, ...], tuple[model.Finding, model.Edit]] = {}
+    needed = set()
+    for finding, edit in _edits(results):
+        place: tuple[object, ...] = (real(edit.file), edit.line)
+        if edit.line is None:
+            place += (edit.section, edit.name, edit.action)
+        if not wanted(finding):
+            if edit.action in ('move', 'set'):
+                # Left as it is, but not to go either.
+                needed.add(place)
+            continue
+        known = by_line.get(place)
+        if known is None or _STRENGTH.index(edit.action) < _STRENGTH.index(
+            known[1].action
+        ):
+            by_line[place] = (finding, edit)
+    return sorted(
+        (
+            one
+            for place, one in by_line.items()
+            if place not in needed or one[1].action != 'comment'
+        ),
+        key=lambda one: (one[1].file, one[1].line or 0),
+    )
+
+
+def _edits(
+    results: Iterable[model.CheckResult],
+) -> Iterator[tuple[model.Finding, model.Edit]]:
     for result in results:
         for finding in result.findings:
             for step in finding.remediation:
                 for edit in step.edits:
-                    if edit.action not in _STRENGTH:
-                        continue
-                    place: tuple[object, ...] = (real(edit.file), edit.line)
-                    if edit.line is None:
-                        place += (edit.section, edit.name, edit.action)
-                    known = by_line.get(place)
-                    if known is None or _STRENGTH.index(
-                        edit.action
-                    ) < _STRENGTH.index(known[1].action):
-                        by_line[place] = (finding, edit)
-    return sorted(
-        by_line.values(), key=lambda one: (one[1].file, one[1].line or 0)
-    )
+                    if edit.action in _STRENGTH:
+                        yield finding, edit

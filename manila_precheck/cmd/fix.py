@@ -304,7 +304,10 @@ def _parts(
     ctx: context.Context,
     secrets: diff.Secrets,
 ) -> list[_Part]:
-    source, target = ctx.upgrade.source, ctx.upgrade.target
+    source, target = (
+        plain.one_line(ctx.redactor(release.name))
+        for release in (ctx.upgrade.source, ctx.upgrade.target)
+    )
     found = []
     if only != 'target':
         found.append(

@@ -194,10 +194,24 @@ class Lines:
                 *lines,
                 model.advice(
                     f'Remove {setting.place} with the upgrade. {hint}'.rstrip()
-                ).with_edits(*self._sides.edits.comment(setting)),
+                ).with_edits(*self._gone(setting)),
             ],
             data={'verdict': 'removed'},
         )
+
+    def _gone(self, setting: config_files.Setting) -> list[model.Edit]:
+        """Return what becomes of a line that the target no longer reads.
+
+        An old name whose option lives on gets the current one: the value is
+        still meant.
+        """
+        before = self._source.of(setting)
+        if before.old and before.option is not None:
+            name = before.option.name
+            after = self._target.standing(before.group, name)
+            if after.read and setting in self._source.effective(setting):
+                return self._sides.edits.move(setting, before.group, name)
+        return self._sides.edits.comment(setting)
 
     def _instead(
         self, setting: config_files.Setting, now: config_reader.Standing

@@ -82,6 +82,25 @@ class FixTest(testtools.TestCase):
             _after(fixed),
         )
 
+    def test_an_old_name_whose_option_lives_on_is_not_lost(self):
+        site = self.site(
+            '[DEFAULT]\nsql_connection = mysql://u:p@h/manila\n'
+            'lock_path = /l\n[oslo_concurrency]\n',
+            source='2023.1',
+            target='2024.1',
+        )
+        expected = (
+            '[DEFAULT]\n'
+            '[oslo_concurrency]\n'
+            'lock_path = /l\n'
+            '\n'
+            '[database]\n'
+            'connection = mysql://u:p@h/manila\n'
+        )
+        fixed = _fixed(site, remove=True)
+        self.assertEqual({'manila.conf': expected}, _after(fixed, 'early'))
+        self.assertEqual({'manila.conf': expected}, _after(fixed))
+
     def test_old_lines_are_removed(self):
         site = self.site('[DEFAULT]\nquota_shares = 2\n[quota]\n')
         self.assertEqual(
@@ -162,26 +181,64 @@ class FixTest(testtools.TestCase):
         self.assertIn('"share:get": "!"\n', text)
         self.assertIn('\n# "share:create": "rule:gone"\n', text)
 
-    def test_a_line_that_another_check_wants_to_keep(self):
-        # config-options alone would comment it out.
+    def test_the_files_of_policies_are_not_lost(self):
         files = {'p.yaml': '"share:get": "!"\n'}
         site = self.site(
             '[DEFAULT]\npolicy_file = p.yaml\n', files, '2024.1', '2025.1'
         )
-        fixed = _fixed(site, lambda f: f.check_id == 'config-options')
-        kept = _after(fixed).get('manila.conf', 'policy_file = p.yaml\n')
-        self.assertIn('\npolicy_file = p.yaml\n', f'\n{kept}')
+        expected = '[DEFAULT]\n\n[oslo_policy]\npolicy_file = p.yaml\n'
+        for check_id in ('config-options', 'policy-rules'):
+            fixed = _fixed(
+                site, lambda f, one=check_id: f.check_id == one, remove=True
+            )
+            self.assertEqual({'manila.conf': expected}, _after(fixed))
+
+    def test_one_finding_of_two_on_a_line(self):
+        site = self.site('[DEFAULT]\nquota_shares = many\n')
+        fixed = _fixed(site, lambda f: f.aspect == 'value', remove=True)
         self.assertEqual(
-            '[DEFAULT]\n'
-            '# PRECHECK: [DEFAULT] policy_file is read by 2024.1, but 2025.1 '
-            'reads it only from [oslo_policy]: the overrides in '
-            f'{site.file("p.yaml")} are lost\n'
-            '# policy_file = p.yaml\n'
-            '\n'
-            '[oslo_policy]\n'
-            'policy_file = p.yaml\n',
-            _after(_fixed(site))['manila.conf'],
+            {'manila.conf': '[DEFAULT]\nquota_shares = 50\n'}, _after(fixed)
         )
+        fixed = _fixed(site, lambda f: f.aspect == '', remove=True)
+        self.assertEqual(
+            {'manila.conf': '[DEFAULT]\n\n[quota]\nshares = many\n'},
+            _after(fixed),
+        )
+        fixed = _fixed(site, remove=True)
+        self.assertEqual(
+            {'manila.conf': '[DEFAULT]\n\n[quota]\nshares = 50\n'},
+            _after(fixed),
+        )
+
+    def test_what_another_finding_wants_to_keep_does_not_go(self):
+        edits = [
+            model.Edit('comment', 'config', 'f', 2),
+            model.Edit('move', 'config', 'f', 2),
+        ]
+        findings = [
+            model.Finding(
+                model.Severity.WARNING,
+                model.Subject('option', edit.action),
+                '',
+                [model.advice('').with_edits(edit)],
+            )
+            for edit in edits
+        ]
+        result = model.CheckResult(
+            'a', 'a', model.Outcome.FOUND, findings=tuple(findings)
+        )
+
+        def of(*names):
+            return [
+                edit.action
+                for _finding, edit in fix._strongest(
+                    [result], str, lambda f: f.subject.name in names
+                )
+            ]
+
+        self.assertEqual([], of('comment'))
+        self.assertEqual(['move'], of('move'))
+        self.assertEqual(['move'], of('comment', 'move'))
 
     def test_a_secret_is_moved_and_not_told(self):
         site = self.site(
