@@ -323,6 +323,13 @@ precheck_opts = [
         help='The maximum time in seconds for restoring the dump.',
     ),
     cfg.BoolOpt(
+        'no_network',
+        default=False,
+        help='Connect to nothing but the database: not to the broker, '
+        'Keystone, memcached or the coordinator. The check '
+        'service-connections does not apply then.',
+    ),
+    cfg.BoolOpt(
         'quick',
         default=False,
         help='Read only a sample of each large table of the database. The '

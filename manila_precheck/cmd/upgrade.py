@@ -84,6 +84,7 @@ _FLAGS = {
         'database_connection',
         'no_database',
         'database_dump',
+        'no_network',
         'quick',
     ),
     'the report': ('format', 'report', 'reproducible', 'redact_names'),

@@ -184,6 +184,8 @@ class Context:
     :param environment: the variables that oslo.config looks into.
     :param services: what each service reads; None: the locations stand for
         all of them.
+    :param controller: whether the services of the files run on this machine;
+        None: they do where the site is its own.
     """
 
     def __init__(
@@ -205,6 +207,7 @@ class Context:
         ] = lambda files, wanted: (),
         environment: Mapping[str, str] = os.environ,
         services: Optional[tuple[service_files.ServiceFiles, ...]] = None,
+        controller: Optional[bool] = None,
     ) -> None:
         self.conf = conf
         self.catalog = catalog
@@ -235,6 +238,12 @@ class Context:
         self.site = site
         #: The one that shows what runs there.
         self.machine = site if machine is None else machine
+        #: The services of the files run on this machine, as far as is known.
+        self.on_controller = (
+            self.site.is_host and self.machine.is_host
+            if controller is None
+            else controller
+        )
         self._sources = sources
         #: The variables that oslo.config looks into, before the files.
         self.environment = environment

@@ -75,6 +75,8 @@ class Site(fixtures.Fixture):
     :param running: those that the running services read, if they are others.
     :param services: the files and directories that services read, by the
         names of their programs; others read all of locations.
+    :param controller: this machine is the one of the services: the paths and
+        the addresses that the files name are looked at.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Site(fixtures.Fixture):
         locations: Sequence[str] = ('manila.conf',),
         running: Sequence[str] = (),
         services: Optional[Mapping[str, Sequence[str]]] = None,
+        controller: bool = False,
     ) -> None:
         super().__init__()
         self._files = {'manila.conf': config, **(files or {})}
@@ -108,6 +111,7 @@ class Site(fixtures.Fixture):
         self._locations = tuple(locations)
         self._running = tuple(running)
         self._services = services
+        self._controller = controller
 
     def _setUp(self) -> None:
         #: The directory that holds the files.
@@ -171,6 +175,7 @@ class Site(fixtures.Fixture):
             services=self._found(),
             python=lambda: python,
             machine=tree.Directory(self.file('root')),
+            controller=self._controller,
             sources=lambda files, wanted: config_sources.listed(
                 config_sources.open_all(conf, files, runner.isolated),
                 wanted,

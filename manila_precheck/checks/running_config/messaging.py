@@ -16,22 +16,15 @@ from collections.abc import Iterator
 
 from manila_precheck import model
 from manila_precheck.checks.running_config import comparison
+from manila_precheck.engine import broker_words
 
 _FAILURE = model.Severity.FAILURE
 _WARNING = model.Severity.WARNING
 _INFO = model.Severity.INFO
 
 _RABBIT = 'oslo_messaging_rabbit'
-_DELETE = (
-    'RabbitMQ answers 406 PRECONDITION_FAILED when a service declares a queue '
-    'or an exchange that exists with other properties, and the service runs '
-    'without receiving any request'
-)
-_HOW = (
-    "If the change is intended, delete manila's queues and exchanges (or "
-    'its virtual host) while all its services are stopped. Other projects '
-    'may use the exchange of control_exchange too.'
-)
+_DELETE = broker_words.PRECONDITION
+_HOW = broker_words.REMEDY
 
 # What each of them is that a queue is declared with, where it holds.
 _QUORUM = (
@@ -77,9 +70,7 @@ def queues(sides: comparison.Sides) -> Iterator[model.Finding]:
                 yield sides.finding(
                     change,
                     _WARNING,
-                    'it has no effect on existing queues: RabbitMQ answers '
-                    '406 PRECONDITION_FAILED, and the services keep using '
-                    'queues that a restart of RabbitMQ deletes',
+                    broker_words.DURABLE_LATER,
                     model.advice(_HOW),
                 )
     for change in sides.changes(_RABBIT, 'amqp_auto_delete'):

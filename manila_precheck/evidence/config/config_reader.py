@@ -474,6 +474,24 @@ class Reader:
             f'[{group}] {name}', lambda: self._opts.value(group, name)
         )
 
+    def text(self, group: str, name: str) -> str:
+        """Return the value of an option as a text, '' when it has none.
+
+        What the release rejects is none.
+        """
+        try:
+            value = self.get(group, name)
+        except Refused:
+            return ''
+        return '' if value is None else str(value)
+
+    def is_on(self, group: str, name: str) -> bool:
+        """Say whether an option is set to true."""
+        try:
+            return self.get(group, name) is True
+        except Refused:
+            return False
+
     def _answer(self, of: str, ask: Callable[[], Any]) -> Any:
         # Listing the checks takes no oslo.config.
         from oslo_config import cfg

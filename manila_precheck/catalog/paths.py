@@ -1,0 +1,210 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Which options name a file, a directory or a command, and for what.
+
+Found by hand in the modules that look at them (manila 16.3.0 and 22.0.2 and
+the libraries of their constraints): no type of oslo.config tells a path from a
+text. A path that is inside a share server, a container or a storage is none
+of the host, and is not here. What happens without the path was tried with the
+services of 22.0.2.
+"""
+
+import enum
+from typing import NamedTuple
+from typing import Optional
+
+
+class Kind(str, enum.Enum):
+    """What is done with a path."""
+
+    FILE = 'file'
+    """It is read."""
+
+    DIRECTORY = 'directory'
+    """Files in it are read."""
+
+    KEPT = 'directory that must be there'
+    """Files are written in it; nothing makes it."""
+
+    MADE = 'directory that is made'
+    """Files are written in it; it is made when it is not there."""
+
+    WRITTEN = 'file that is written'
+    """It is written; its directory must be there."""
+
+    COMMAND = 'command'
+    """It is run, with the words that follow."""
+
+
+class Path(NamedTuple):
+    """One option that names a path."""
+
+    kind: Kind
+
+    effect: str
+    """What happens without it, after a colon."""
+
+    service: Optional[str] = None
+    """The program of the one service that uses it; None: each of them."""
+
+    when: Optional[tuple[str, str]] = None
+    """It counts only with this option on, or set: section and name."""
+
+    stops: bool = True
+    """Something does not start or serve; False: one thing does not work."""
+
+    local: bool = False
+    """It stops something only where a driver does its work on this host."""
+
+
+#: Stands for the section of a back end.
+BACKEND = '<back end>'
+
+#: Marks of the class paths of the drivers that run commands on this host
+#: (manila 22.0.2 share/drivers/, those that call self._execute as root).
+LOCAL_DRIVERS = (
+    '.container.',
+    '.ganesha.',
+    '.glusterfs',
+    '.ibm.gpfs.',
+    '.lvm.',
+    '.zfsonlinux.',
+)
+#: Stands for every section that holds a login.
+LOGIN = '<login>'
+
+_NONE = 'no service starts'
+_LOCKS = (
+    'every request that takes a lock fails: access rules, share servers, '
+    'snapshots'
+)
+_RABBIT = (
+    'the services start and never reach the broker: no request is received'
+)
+_TLS = ('oslo_messaging_rabbit', 'ssl')
+_DRIVER = 'the driver does not start, and the back end never reports'
+_PRIVILEGES = 'whatever needs root on this host fails'
+
+_TABLE: dict[tuple[str, str], Path] = {
+    ('DEFAULT', 'log_config_append'): Path(Kind.FILE, _NONE),
+    ('DEFAULT', 'log_dir'): Path(Kind.KEPT, _NONE),
+    ('DEFAULT', 'log_file'): Path(Kind.WRITTEN, _NONE),
+    ('DEFAULT', 'rootwrap_config'): Path(
+        Kind.FILE, _PRIVILEGES, 'manila-share', local=True
+    ),
+    ('DEFAULT', 'scheduler_json_config_location'): Path(
+        Kind.FILE,
+        'the JSON filters are not read',
+        'manila-scheduler',
+        stops=False,
+    ),
+    ('DEFAULT', 'mount_tmp_location'): Path(
+        Kind.KEPT,
+        'shares cannot be mounted for a copy, and migrations by manila-data '
+        'fail',
+        'manila-data',
+        stops=False,
+    ),
+    ('DEFAULT', 'backup_mount_tmp_location'): Path(
+        Kind.KEPT,
+        'shares cannot be mounted for a copy, and backups fail',
+        'manila-data',
+        stops=False,
+    ),
+    ('oslo_concurrency', 'lock_path'): Path(Kind.MADE, _LOCKS),
+    ('oslo_messaging_rabbit', 'ssl_ca_file'): Path(
+        Kind.FILE, _RABBIT, when=_TLS
+    ),
+    ('oslo_messaging_rabbit', 'ssl_cert_file'): Path(
+        Kind.FILE, _RABBIT, when=_TLS
+    ),
+    ('oslo_messaging_rabbit', 'ssl_key_file'): Path(
+        Kind.FILE, _RABBIT, when=_TLS
+    ),
+    ('keystone_authtoken', 'memcache_tls_cafile'): Path(
+        Kind.FILE,
+        'tokens are not cached',
+        'manila-api',
+        ('keystone_authtoken', 'memcache_tls_enabled'),
+        stops=False,
+    ),
+    ('cache', 'tls_cafile'): Path(
+        Kind.FILE,
+        'nothing is cached',
+        when=('cache', 'tls_enabled'),
+        stops=False,
+    ),
+    ('oslo_policy', 'remote_ssl_ca_crt_file'): Path(
+        Kind.FILE,
+        'rules that a server decides are refused',
+        'manila-api',
+        ('oslo_policy', 'remote_ssl_verify_server_crt'),
+        stops=False,
+    ),
+    ('manila_sys_admin', 'helper_command'): Path(
+        Kind.COMMAND, _PRIVILEGES, 'manila-share', local=True
+    ),
+}
+for _name in ('cafile', 'certfile', 'keyfile'):
+    _TABLE[(LOGIN, _name)] = Path(
+        Kind.FILE, 'every request to Keystone and to the service fails'
+    )
+for _name in (
+    'cephfs_conf_path',
+    'cephfs_ganesha_path_to_private_key',
+    'dell_ssl_cert_path',
+    'emc_ssl_cert_path',
+    'glusterfs_path_to_private_key',
+    'gpfs_ssh_private_key',
+    'hitachi_hnas_ssh_private_key',
+    'infortrend_nas_ssh_key',
+    'manila_huawei_conf_file',
+    'maprfs_ssh_private_key',
+    'netapp_ca_certificate_file',
+    'netapp_certificate_file',
+    'netapp_private_key_file',
+    'netapp_ssl_cert_path',
+    'path_to_private_key',
+    'quobyte_api_ca',
+    'rootwrap_config',
+    'winrm_cert_key_pem_path',
+    'winrm_cert_pem_path',
+    'zadara_driver_ssl_cert_path',
+    'zfs_ssh_private_key_path',
+):
+    _TABLE[(BACKEND, _name)] = Path(Kind.FILE, _DRIVER, 'manila-share')
+_TABLE[(BACKEND, 'ganesha_export_template_dir')] = Path(
+    Kind.DIRECTORY,
+    'exports of NFS-Ganesha have the defaults of the driver',
+    'manila-share',
+    stops=False,
+)
+
+
+def of(group: str, name: str) -> Optional[Path]:
+    """Return what an option of a section with a fixed name is for."""
+    return _TABLE.get((group, name))
+
+
+def of_backend(name: str) -> Optional[Path]:
+    """Return what an option of a back end is for; None: no path."""
+    return _TABLE.get((BACKEND, name))
+
+
+def of_login(name: str) -> Optional[Path]:
+    """Return what an option of a login is for; None: no path."""
+    return _TABLE.get((LOGIN, name))
+
+
+def names() -> frozenset[str]:
+    """Return the name of every option that names a path."""
+    return frozenset(name for _, name in _TABLE)

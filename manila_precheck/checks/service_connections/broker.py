@@ -1,0 +1,531 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The broker: its hosts, the login, the virtual host and the queues."""
+
+import base64
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+import json
+import os
+import ssl
+import struct
+import time
+from typing import Any
+from typing import NamedTuple
+from typing import Optional
+import urllib.parse
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck.checks.service_connections import amqp
+from manila_precheck.checks.service_connections import lines
+from manila_precheck.engine import broker_words
+from manila_precheck.engine import context
+from manila_precheck.engine import controller
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_reader
+from manila_precheck.evidence.host import listeners
+from manila_precheck.evidence.host import programs
+
+_FAILURE = model.Severity.FAILURE
+_WARNING = model.Severity.WARNING
+_INFO = model.Severity.INFO
+
+_RABBIT = 'oslo_messaging_rabbit'
+_PORT = 5672
+_MANAGEMENT = 15672
+# Where RabbitMQ keeps what its own commands log in with.
+_HOME = '/var/lib/rabbitmq'
+
+_TOPICS = ('manila-data', 'manila-scheduler', 'manila-share')
+
+
+class Host(NamedTuple):
+    """One host of a transport URL."""
+
+    name: str
+    port: int
+    login: amqp.Login
+
+    @property
+    def shown(self) -> str:
+        """Return it for a message."""
+        return f'{self.name}:{self.port}'
+
+
+class Broker(NamedTuple):
+    """What one transport URL leads to, and how."""
+
+    group: str
+    line: Optional[config_files.Setting]
+    hosts: tuple[Host, ...]
+    tls: Optional[ssl.SSLContext]
+    queues: tuple[str, ...]
+    """That the services have there; none: nothing listens."""
+
+
+class Seen(NamedTuple):
+    """What became of one host."""
+
+    refused: str = ''
+    """Why it is of no use; '' when it is."""
+
+    queues: tuple[str, ...] = ()
+    """Those that are there."""
+
+    steps: tuple[model.Remediation, ...] = ()
+
+    address: str = ''
+    """At which it was reached."""
+
+
+def hosts(url: str, mechanism: str) -> tuple[Host, ...]:
+    """Return the hosts of a transport URL, as oslo.messaging reads it."""
+    scheme, mark, rest = url.partition('://')
+    if not mark or scheme.partition('+')[0] not in ('rabbit', 'kombu'):
+        return ()
+    netloc, _, path = rest.partition('?')[0].partition('/')
+    virtual_host = urllib.parse.unquote(path) or '/'
+    found: list[Host] = []
+    user, password = 'guest', 'guest'
+    for one in netloc.split(','):
+        login, at, place = one.rpartition('@')
+        if at:
+            user, _, password = login.partition(':')
+            user = urllib.parse.unquote(user)
+            password = urllib.parse.unquote(password)
+        name, port = _place(place.strip())
+        found.append(
+            Host(
+                name,
+                port,
+                amqp.Login(user, password, virtual_host, mechanism),
+            )
+        )
+    return tuple(found)
+
+
+def _place(text: str) -> tuple[str, int]:
+    name, colon, port = text.rpartition(':')
+    if text.endswith(']') or not colon:
+        name, port = text, ''
+    name = name.strip('[]') or 'localhost'
+    return name, int(port) if port.isdigit() else _PORT
+
+
+def brokers(
+    ctx: context.Context, services: tuple[controller.Service, ...]
+) -> tuple[Broker, ...]:
+    """Return the brokers of the services, each once."""
+    found: dict[tuple[object, ...], Broker] = {}
+    for service in services:
+        reader = service.view.reader(ctx.upgrade.target)
+        for group in ('DEFAULT', 'oslo_messaging_notifications'):
+            lines_ = service.view.config.effective([(group, 'transport_url')])
+            if not lines_ or '$' in lines_[-1].value:
+                continue
+            mechanism = reader.text(_RABBIT, 'rabbit_login_method')
+            listed = hosts(lines_[-1].value, mechanism)
+            key = (group, listed, reader.is_on(_RABBIT, 'ssl'))
+            if not listed or key in found:
+                continue
+            found[key] = Broker(
+                group,
+                lines_[-1],
+                listed,
+                _tls(reader),
+                _queues(ctx) if group == 'DEFAULT' else (),
+            )
+    return tuple(found.values())
+
+
+def _tls(reader: config_reader.Reader) -> Optional[ssl.SSLContext]:
+    """Return how oslo.messaging speaks TLS; None: it does not."""
+    if not reader.is_on(_RABBIT, 'ssl'):
+        return None
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.check_hostname = False
+    made.verify_mode = ssl.CERT_NONE
+    authority = reader.text(_RABBIT, 'ssl_ca_file')
+    cert, key = (
+        reader.text(_RABBIT, f'ssl_{name}_file') for name in ('cert', 'key')
+    )
+    try:
+        if authority:
+            made.load_verify_locations(authority)
+            made.verify_mode = ssl.CERT_REQUIRED
+        if cert:
+            made.load_cert_chain(cert, key or None, lambda: b'')
+    except (OSError, ssl.SSLError, ValueError):
+        # service-startup tells that a file is not there.
+        pass
+    version = {
+        'TLSv1_1': ssl.TLSVersion.TLSv1_1,
+        'TLSv1_2': ssl.TLSVersion.TLSv1_2,
+        'TLSv1_3': ssl.TLSVersion.TLSv1_3,
+    }.get(reader.text(_RABBIT, 'ssl_version'))
+    if version is not None:
+        made.minimum_version = made.maximum_version = version
+    return made
+
+
+def _queues(ctx: context.Context) -> tuple[str, ...]:
+    """Return the queues that the services have, of this host as well."""
+    found = list(_TOPICS)
+    host = ctx.config.value('DEFAULT', 'host')
+    if host and '$' not in host:
+        found += [f'{topic}.{host}' for topic in _TOPICS[:2]]
+        found += [
+            f'manila-share.{host}@{backend.name}'
+            for backend in ctx.config.backends
+            if backend.source is not None
+        ]
+    return tuple(found)
+
+
+# -- asking ------------------------------------------------------------------
+
+
+def questions(
+    broker: Broker,
+) -> Iterable[Callable[[float], Seen]]:
+    """Return what asks each host."""
+    return [_question(broker, host) for host in broker.hosts]
+
+
+def _question(broker: Broker, host: Host) -> Callable[[float], Seen]:
+    return lambda until: _ask(broker, host, until)
+
+
+def _ask(broker: Broker, host: Host, until: float) -> Seen:
+    user, vhost = host.login.user, host.login.virtual_host
+    try:
+        line = lines.Line(host.name, host.port, until, broker.tls)
+        try:
+            address = line.address
+            session = amqp.Session(line, host.login)
+            there = [q for q in broker.queues if session.has_queue(q)]
+            session.end()
+        finally:
+            line.close()
+    except lines.NoAnswer as exc:
+        return Seen(str(exc), steps=_reachable(broker, host))
+    except (struct.error, IndexError, UnicodeError):
+        return Seen(
+            'it does not answer like RabbitMQ', steps=_reachable(broker, host)
+        )
+    except amqp.Refused as exc:
+        if exc.code == 403 and 'vhost' not in str(exc):
+            return Seen(
+                f'it refuses the login of {user} (ACCESS_REFUSED)',
+                steps=(
+                    model.command(
+                        'rabbitmqctl authenticate_user {} <password>', user
+                    ),
+                ),
+            )
+        if 'not found' in str(exc):
+            return Seen(
+                f'it has no virtual host {vhost}',
+                steps=(model.command('rabbitmqctl add_vhost {}', vhost),),
+            )
+        return Seen(
+            f'it refuses {user} the virtual host {vhost} ({exc.code})',
+            steps=(
+                model.command(
+                    "rabbitmqctl set_permissions -p {} {} '.*' '.*' '.*'",
+                    vhost,
+                    user,
+                ),
+            ),
+        )
+    return Seen(queues=tuple(there), address=address)
+
+
+def _reachable(broker: Broker, host: Host) -> tuple[model.Remediation, ...]:
+    del broker
+    return (
+        model.advice(
+            'See that RabbitMQ runs, and that address, port and TLS of the '
+            'URL are those on which it listens:'
+        ),
+        model.command('nc -vz {} {}', host.name, host.port),
+    )
+
+
+def findings(
+    ctx: context.Context,
+    broker: Broker,
+    answers: list[Optional[Seen]],
+    until: float,
+) -> Iterator[model.Finding]:
+    """Yield what the hosts of a broker said.
+
+    :param until: when whoever else is asked has to have answered.
+    """
+    seen = [one or Seen('it does not answer in time') for one in answers]
+    bad = [(host, one) for host, one in zip(broker.hosts, seen) if one.refused]
+    of_requests = broker.group == 'DEFAULT'
+    for host, one in bad:
+        if len(bad) == len(seen) and of_requests:
+            severity = _FAILURE
+            effect = (
+                'the services start, their state is never up, and no request '
+                'is received'
+            )
+        elif of_requests:
+            severity = _WARNING
+            effect = 'the services use the other hosts of the URL'
+        else:
+            severity = _WARNING
+            effect = 'no notification is sent there'
+        yield model.Finding(
+            severity,
+            config_files.subject(
+                'option',
+                f'{broker.group}/transport_url',
+                broker.line,
+            )._replace(name=f'{broker.group}/transport_url/{host.shown}'),
+            f'[{broker.group}] transport_url, {host.shown}: {one.refused}; '
+            f'{effect}',
+            one.steps,
+            aspect='broker',
+        )
+    good = [
+        (host, one)
+        for host, one in zip(broker.hosts, seen)
+        if not one.refused and one.queues
+    ]
+    if good and of_requests:
+        yield from _properties(ctx, broker, *good[0], until)
+
+
+# -- the properties of queues ------------------------------------------------
+
+
+class _Queue(NamedTuple):
+    """What a queue was declared with."""
+
+    name: str
+    kind: str
+    durable: bool
+    auto_delete: bool
+    arguments: dict[str, Any]
+
+
+_QUORUM = {
+    'rabbit_quorum_delivery_limit': 'x-delivery-limit',
+    'rabbit_quorum_max_memory_length': 'x-max-in-memory-length',
+    'rabbit_quorum_max_memory_bytes': 'x-max-in-memory-bytes',
+}
+
+
+def _properties(
+    ctx: context.Context,
+    broker: Broker,
+    host: Host,
+    seen: Seen,
+    until: float,
+) -> Iterator[model.Finding]:
+    """Yield the queues that the services cannot declare as they are."""
+    reader = ctx.reader(ctx.upgrade.target)
+    known = _known(broker, host, seen, until)
+    if known is None:
+        if any(
+            line.value and reader.of(line).read
+            for name in ('rabbit_quorum_queue', 'amqp_durable_queues')
+            for line in ctx.config.effective([(_RABBIT, name)])
+        ):
+            yield model.Finding(
+                _INFO,
+                model.Subject('broker', host.shown),
+                f'{", ".join(seen.queues)} are there in the virtual host '
+                f'{host.login.virtual_host} of {host.shown}; AMQP does not '
+                'tell of which type they are, and neither rabbitmqctl nor '
+                'the management plugin could be asked: whether '
+                'rabbit_quorum_queue and amqp_durable_queues match them was '
+                'not checked',
+                (
+                    model.command(
+                        'rabbitmqctl list_queues -p {} name type durable '
+                        'auto_delete arguments',
+                        host.login.virtual_host,
+                    ),
+                ),
+                aspect='queues',
+            )
+        return
+    for name, says, severity, queues in _differences(reader, known):
+        lines_ = ctx.config.effective([(_RABBIT, name)])
+        effect = (
+            broker_words.PRECONDITION
+            if severity is _FAILURE
+            else broker_words.DURABLE_LATER
+        )
+        yield model.Finding(
+            severity,
+            config_files.subject(
+                'option', f'{_RABBIT}/{name}', lines_[-1] if lines_ else None
+            ),
+            f'[{_RABBIT}] {name} {says} {", ".join(queues)} on {host.shown}, '
+            f'virtual host {host.login.virtual_host}: {effect}',
+            (
+                model.advice(broker_words.REMEDY),
+                *(
+                    model.command(
+                        'rabbitmqctl delete_queue -p {} {}',
+                        host.login.virtual_host,
+                        queue,
+                    )
+                    for queue in queues
+                ),
+            ),
+            aspect='queues',
+        )
+
+
+def _differences(
+    reader: config_reader.Reader, known: list[_Queue]
+) -> Iterator[tuple[str, str, model.Severity, list[str]]]:
+    quorum = reader.is_on(_RABBIT, 'rabbit_quorum_queue')
+    other = [q.name for q in known if (q.kind == 'quorum') != quorum]
+    if other:
+        is_one = 'quorum' if not quorum else 'classic'
+        yield (
+            'rabbit_quorum_queue',
+            f'is {quorum}, and these are {is_one} queues:',
+            _FAILURE,
+            other,
+        )
+        return
+    if quorum:
+        for name, argument in _QUORUM.items():
+            text = reader.text(_RABBIT, name)
+            want = int(text) if text.isdigit() else 0
+            differ = [
+                q.name for q in known if q.arguments.get(argument, 0) != want
+            ]
+            if differ:
+                yield (
+                    name,
+                    f'is {want}, and these have another {argument}:',
+                    _FAILURE,
+                    differ,
+                )
+        return
+    for name, of in (
+        ('amqp_durable_queues', 'durable'),
+        ('amqp_auto_delete', 'auto_delete'),
+    ):
+        want = reader.is_on(_RABBIT, name)
+        differ = [q.name for q in known if getattr(q, of) != want]
+        if differ:
+            # A queue that does not last is used as it is.
+            lasts = of == 'durable' and want
+            yield (
+                name,
+                f'is {want}, and these are {"" if not want else "not "}{of}:',
+                _WARNING if lasts else _FAILURE,
+                differ,
+            )
+
+
+def _known(
+    broker: Broker, host: Host, seen: Seen, until: float
+) -> Optional[list[_Queue]]:
+    """Return what the queues were declared with; None: nobody tells."""
+    rows = _by_management(broker, host) or _by_command(
+        host, seen.address, until
+    )
+    if rows is None:
+        return None
+    found = [
+        _Queue(
+            str(row.get('name')),
+            str(row.get('type') or 'classic').rpartition('.')[2],
+            row.get('durable') is True,
+            row.get('auto_delete') is True,
+            row['arguments'] if isinstance(row.get('arguments'), dict) else {},
+        )
+        for row in rows
+        if isinstance(row, dict) and row.get('name') in seen.queues
+    ]
+    return found or None
+
+
+def _by_management(broker: Broker, host: Host) -> Optional[list[Any]]:
+    """Return the queues as the management plugin lists them."""
+    login = host.login
+    vhost = urllib.parse.quote(login.virtual_host, safe='')
+    held = base64.b64encode(f'{login.user}:{login.password}'.encode())
+    if broker.tls is not None:
+        # It would take the password over a port without TLS.
+        return None
+    try:
+        status, body = lines.get(
+            host.name,
+            _MANAGEMENT,
+            f'/api/queues/{vhost}'
+            '?columns=name,type,durable,auto_delete,arguments',
+            time.monotonic() + lines.CONNECT_SECONDS,
+            headers=f'Authorization: Basic {held.decode()}\r\n',
+        )
+        rows = json.loads(body) if status == 200 else None
+    except (lines.NoAnswer, ValueError, RecursionError):
+        return None
+    return rows if isinstance(rows, list) else None
+
+
+def _by_command(host: Host, address: str, until: float) -> Optional[list[Any]]:
+    """Return the queues as rabbitmqctl lists them, of a broker here."""
+    if os.geteuid() or not os.path.exists(f'{_HOME}/.erlang.cookie'):
+        # Without it Erlang would write one.
+        return None
+    if not (address and listeners.has_address(address)):
+        return None
+    try:
+        program = programs.find('rabbitmqctl')
+        if program is None:
+            return None
+        done = programs.run(
+            [
+                program,
+                '-q',
+                'list_queues',
+                '-p',
+                host.login.virtual_host,
+                'name',
+                'type',
+                'durable',
+                'auto_delete',
+                'arguments',
+                '--formatter',
+                'json',
+            ],
+            until - time.monotonic(),
+            variables={'HOME': _HOME},
+        )
+        rows = json.loads(done.stdout) if not done.code else None
+    except (exceptions.SourceUnusable, ValueError, RecursionError):
+        return None
+    if not isinstance(rows, list):
+        return None
+    for row in rows:
+        if isinstance(row, dict) and isinstance(row.get('arguments'), list):
+            # As older ones list them: [name, type, value].
+            row['arguments'] = {
+                one[0]: one[-1]
+                for one in row['arguments']
+                if isinstance(one, list) and one
+            }
+    return rows

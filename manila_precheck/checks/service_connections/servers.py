@@ -1,0 +1,341 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Keystone, memcached, the coordinator and the API itself."""
+
+from collections.abc import Callable
+from collections.abc import Iterator
+import ssl
+from typing import NamedTuple
+from typing import Optional
+import urllib.parse
+
+from manila_precheck import model
+from manila_precheck.checks.service_connections import lines
+from manila_precheck.engine import context
+from manila_precheck.engine import controller
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_reader
+from manila_precheck.evidence.host import commands
+
+_FAILURE = model.Severity.FAILURE
+_WARNING = model.Severity.WARNING
+
+_AUTHTOKEN = 'keystone_authtoken'
+_COORDINATED = (commands.SHARE, 'manila-scheduler')
+# tooz 3.2.0 and 9.0.1 drivers/: where a URL without a port leads.
+_PORTS = {
+    'consul': 8500,
+    'etcd3': 2379,
+    'kazoo': 2181,
+    'memcached': 11211,
+    'mysql': 3306,
+    'postgresql': 5432,
+    'redis': 6379,
+    'zookeeper': 2181,
+}
+
+
+class Target(NamedTuple):
+    """One server, what is asked of it, and what it means when it fails."""
+
+    option: str
+    """'keystone_authtoken/auth_url'."""
+
+    line: Optional[config_files.Setting]
+
+    shown: str
+    """What is asked, for a message."""
+
+    ask: Callable[[float], str]
+    """Returns why it is of no use; '' when it is."""
+
+    effect: str
+    severity: model.Severity
+    kind: str
+
+
+def _server(text: str, port: int) -> tuple[str, int]:
+    parts = urllib.parse.urlsplit(text if '//' in text else f'//{text}')
+    try:
+        return parts.hostname or 'localhost', parts.port or port
+    except ValueError:
+        return parts.hostname or 'localhost', port
+
+
+# -- Keystone ----------------------------------------------------------------
+
+
+def keystone(
+    ctx: context.Context, services: tuple[controller.Service, ...]
+) -> Iterator[Target]:
+    """Yield the URLs at which the services log in."""
+    told = set()
+    for service in services:
+        if service.name != commands.API:
+            continue
+        reader = service.view.reader(ctx.upgrade.target)
+        conf = service.view.config
+        if reader.text('DEFAULT', 'auth_strategy') not in ('', 'keystone'):
+            continue
+        section = conf.auth_section(_AUTHTOKEN)
+        found = conf.effective([(section, 'auth_url')])
+        url = conf.value(section, 'auth_url') or ''
+        if not found or not url or '$' in url or url in told:
+            continue
+        told.add(url)
+        secured = _tls(reader, section)
+
+        def ask(
+            until: float,
+            url: str = url,
+            secured: Optional[ssl.SSLContext] = secured,
+        ) -> str:
+            return _discover(url, secured, until)
+
+        yield Target(
+            f'{section}/auth_url',
+            found[-1],
+            f'[{section}] auth_url, {_without_login(url)}',
+            ask,
+            'manila-api cannot validate a token, and answers no request',
+            _FAILURE,
+            'keystone',
+        )
+
+
+def _without_login(url: str) -> str:
+    parts = urllib.parse.urlsplit(url)
+    netloc = parts.netloc.rpartition('@')[2]
+    return urllib.parse.urlunsplit((parts.scheme, netloc, parts.path, '', ''))
+
+
+def _tls(
+    reader: config_reader.Reader, section: str
+) -> Optional[ssl.SSLContext]:
+    """Return how a client of Keystone verifies it; None: files are bad."""
+    if reader.is_on(section, 'insecure'):
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        made.check_hostname = False
+        made.verify_mode = ssl.CERT_NONE
+        return made
+    try:
+        return ssl.create_default_context(
+            cafile=reader.text(section, 'cafile') or None
+        )
+    except (OSError, ssl.SSLError):
+        # service-startup tells of the file.
+        return None
+
+
+def _discover(
+    url: str, secured: Optional[ssl.SSLContext], until: float
+) -> str:
+    parts = urllib.parse.urlsplit(url)
+    over_tls = parts.scheme == 'https'
+    if parts.scheme not in ('http', 'https') or not parts.hostname:
+        return 'it is no URL of HTTP'
+    if over_tls and secured is None:
+        return ''
+    host, port = _server(url, 443 if over_tls else 80)
+    try:
+        status, body = lines.get(
+            host, port, parts.path, until, secured if over_tls else None
+        )
+    except lines.NoAnswer as exc:
+        return str(exc)
+    if status >= 500:
+        return f'it answers {status}'
+    if status not in (200, 300) or b'version' not in body:
+        if status in (301, 302, 307, 308, 401, 403):
+            # What lies behind it may well be Keystone.
+            return ''
+        return f'it answers {status}, and not with the versions of Keystone'
+    return ''
+
+
+# -- memcached ---------------------------------------------------------------
+
+
+def memcached(
+    ctx: context.Context, services: tuple[controller.Service, ...]
+) -> Iterator[Target]:
+    """Yield the servers that cache tokens."""
+    told = set()
+    for service in services:
+        if service.name != commands.API:
+            continue
+        reader = service.view.reader(ctx.upgrade.target)
+        try:
+            servers = reader.get(_AUTHTOKEN, 'memcached_servers') or []
+        except config_reader.Refused:
+            continue
+        if reader.is_on(_AUTHTOKEN, 'memcache_tls_enabled'):
+            continue
+        found = service.view.config.effective(
+            [
+                (_AUTHTOKEN, 'memcached_servers'),
+                (_AUTHTOKEN, 'memcache_servers'),
+            ]
+        )
+        for one in map(str, servers):
+            if one in told or one.startswith('unix:'):
+                continue
+            told.add(one)
+            plain = one.removeprefix('inet:').removeprefix('inet6:')
+
+            def ask(until: float, plain: str = plain) -> str:
+                return _version(*_server(plain, 11211), until)
+
+            yield Target(
+                f'{_AUTHTOKEN}/memcached_servers/{plain}',
+                found[-1] if found else None,
+                f'[{_AUTHTOKEN}] memcached_servers, {plain}',
+                ask,
+                'tokens are not cached there, and requests wait for it',
+                _WARNING,
+                'memcached',
+            )
+
+
+def _version(host: str, port: int, until: float) -> str:
+    try:
+        line = lines.Line(host, port, until)
+        try:
+            line.send(b'version\r\n')
+            found = line.exactly(8)
+        finally:
+            line.close()
+    except lines.NoAnswer as exc:
+        return str(exc)
+    return '' if found == b'VERSION ' else 'it does not answer like memcached'
+
+
+# -- the coordinator ---------------------------------------------------------
+
+
+def coordinator(
+    ctx: context.Context, services: tuple[controller.Service, ...]
+) -> Iterator[Target]:
+    """Yield the server that keeps the locks of several hosts."""
+    told = set()
+    for service in services:
+        if service.name not in _COORDINATED:
+            continue
+        conf = service.view.config
+        url = conf.value('coordination', 'backend_url') or ''
+        found = conf.effective([('coordination', 'backend_url')])
+        scheme = url.partition('://')[0].lower()
+        port = _PORTS.get(scheme.partition('+')[0])
+        if port is None or '$' in url or url in told:
+            continue
+        told.add(url)
+        netloc = urllib.parse.urlsplit(url).netloc.rpartition('@')[2]
+        for one in netloc.split(','):
+            host, at = _server(one, port)
+
+            def ask(until: float, host: str = host, at: int = at) -> str:
+                try:
+                    lines.Line(host, at, until).close()
+                except lines.NoAnswer as exc:
+                    return str(exc)
+                return ''
+
+            alone = ',' not in netloc
+            yield Target(
+                f'coordination/backend_url/{host}:{at}',
+                found[-1],
+                f'[coordination] backend_url, {scheme} at {host}:{at}',
+                ask,
+                'manila-scheduler and manila-share exit with 1'
+                if alone
+                else 'the coordinator has a member less',
+                _FAILURE if alone else _WARNING,
+                'coordinator',
+            )
+
+
+# -- the API -----------------------------------------------------------------
+
+
+def api(
+    ctx: context.Context, services: tuple[controller.Service, ...]
+) -> Iterator[Target]:
+    """Yield the port of manila-api, where the files set it."""
+    if ctx.stage is not model.Stage.UPGRADED:
+        return
+    signs = {one.kind for one in ctx.api_server}
+    if signs and commands.Kind.PROGRAM not in signs:
+        return
+    for service in services:
+        if service.name != commands.API:
+            continue
+        reader = service.view.reader(ctx.upgrade.target)
+        found = [
+            line
+            for name in ('osapi_share_listen', 'osapi_share_listen_port')
+            for line in service.view.config.effective([('DEFAULT', name)])
+        ]
+        port = reader.text('DEFAULT', 'osapi_share_listen_port')
+        host = reader.text('DEFAULT', 'osapi_share_listen')
+        if not found or not port.isdigit():
+            continue
+        host = {'0.0.0.0': '127.0.0.1', '::': '::1', '': '127.0.0.1'}.get(  # noqa: S104
+            host, host
+        )
+        secured = None
+        if reader.is_on('DEFAULT', 'osapi_share_use_ssl'):
+            secured = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            secured.check_hostname = False
+            secured.verify_mode = ssl.CERT_NONE
+
+        def ask(
+            until: float,
+            host: str = host,
+            port: int = int(port),
+            secured: Optional[ssl.SSLContext] = secured,
+        ) -> str:
+            try:
+                status, _ = lines.get(host, port, '/', until, secured)
+            except lines.NoAnswer as exc:
+                # That nothing listens is told by service-startup.
+                return '' if 'refused' in str(exc) else str(exc)
+            return f'it answers {status}' if status >= 500 else ''
+
+        yield Target(
+            'DEFAULT/osapi_share_listen',
+            found[0],
+            f'manila-api, {host} port {port}',
+            ask,
+            'manila-api does not serve',
+            _FAILURE,
+            'api',
+        )
+
+
+_STEPS = {
+    'keystone': 'See that Keystone runs, and that auth_url is its URL from '
+    'this host:',
+    'memcached': 'Start memcached there, or take the server out of the list:',
+    'coordinator': 'See that the server runs, and that the URL leads to it:',
+    'api': 'Look at the log of manila-api, and ask it:',
+}
+
+
+def finding(target: Target, why: str) -> model.Finding:
+    """Return what a server that is of no use means."""
+    return model.Finding(
+        target.severity,
+        config_files.subject('option', target.option, target.line),
+        f'{target.shown}: {why}; {target.effect}',
+        (model.advice(_STEPS[target.kind].rstrip(':') + '.'),),
+        aspect=target.kind,
+    )

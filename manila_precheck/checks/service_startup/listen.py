@@ -1,0 +1,160 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What manila-api listens on, and what keeps it from there."""
+
+from collections.abc import Iterator
+import ipaddress
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.catalog import behaviours
+from manila_precheck.engine import context
+from manila_precheck.engine import controller
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.host import commands
+from manila_precheck.evidence.host import listeners
+
+_FAILURE = model.Severity.FAILURE
+
+# manila 22.0.2 service.py.
+ADDRESS = 'osapi_share_listen'
+PORT = 'osapi_share_listen_port'
+_EVERY = '0.0.0.0'  # noqa: S104
+
+
+class Bound(NamedTuple):
+    """Where manila-api listens with the server that is built into it."""
+
+    address: str
+    port: int
+    line: Optional[config_files.Setting]
+    """That sets the address; else the one that sets the port."""
+
+    shown: bool
+    """A process or a unit shows that the program serves the API."""
+
+    named: bool
+    """The files set the address or the port."""
+
+
+def bound(ctx: context.Context, api: controller.Service) -> Optional[Bound]:
+    """Return where it listens; None where something else serves the API."""
+    signs = {one.kind for one in ctx.api_server}
+    shown = commands.Kind.PROGRAM in signs
+    if signs and not shown:
+        return None
+    if not behaviours.has('built-in-api-server', ctx.upgrade.target):
+        return None
+    reader = api.view.reader(ctx.upgrade.target)
+    lines = [
+        line
+        for name in (ADDRESS, PORT)
+        for line in api.view.config.effective([('DEFAULT', name)])
+    ]
+    if not (shown or lines):
+        return None
+    try:
+        port = int(reader.text('DEFAULT', PORT))
+    except ValueError:
+        return None
+    return Bound(
+        reader.text('DEFAULT', ADDRESS) or _EVERY,
+        port,
+        lines[0] if lines else None,
+        shown,
+        bool(lines),
+    )
+
+
+def findings(
+    ctx: context.Context, api: controller.Service
+) -> Iterator[model.Finding]:
+    """Yield what keeps manila-api from its address and port."""
+    found = bound(ctx, api)
+    if found is None:
+        return
+    try:
+        address = str(ipaddress.ip_address(found.address))
+    except ValueError:
+        # A name; who resolves it may be elsewhere.
+        return
+    if ctx.stage is not model.Stage.UPGRADED:
+        if not listeners.has_address(address):
+            yield _finding(
+                found,
+                ADDRESS,
+                f'[DEFAULT] {ADDRESS}: {found.address} is no address of this '
+                'host; manila-api exits with 1 (OSError 99, cannot assign '
+                'requested address)',
+                model.advice(
+                    'Set an address of this host, or 0.0.0.0 for all of '
+                    'them; where the address moves between hosts, let the '
+                    'kernel bind it anywhere (net.ipv4.ip_nonlocal_bind = 1).'
+                ),
+            )
+        if (
+            api.account.uid
+            and not api.runs
+            and found.port < listeners.least_free_port()
+        ):
+            yield _finding(
+                found,
+                PORT,
+                f'[DEFAULT] {PORT}: {found.port} is a port for root alone, '
+                f'and {api.account.name} runs manila-api, which exits with 1 '
+                '(OSError 13, permission denied)',
+                model.advice(
+                    'Use another port, or give the unit '
+                    'AmbientCapabilities=CAP_NET_BIND_SERVICE.'
+                ),
+            )
+    users = [
+        one
+        for one in listeners.listeners()
+        if one.overlaps(address, found.port)
+    ]
+    if ctx.stage is model.Stage.STOPPED and users:
+        owner = listeners.owner(users[0]) or 'a process that is not seen'
+        place = f'{users[0].address} port {users[0].port}'
+        yield _finding(
+            found,
+            PORT,
+            f'{owner} listens on {place}, where manila-api has to: '
+            'manila-api exits with 1 (OSError 98, address already in use)',
+            model.advice(
+                'End what listens there; where it is a manila-api, it was '
+                'not stopped, and answers with the code of the source.'
+            ),
+            model.command(f'ss -ltnp sport = :{found.port}'),
+        )
+    if ctx.stage is model.Stage.UPGRADED and not users:
+        yield _finding(
+            found,
+            PORT,
+            f'nothing listens on {found.address} port {found.port}: '
+            'manila-api does not run',
+            model.advice('Start manila-api, and look at its log.'),
+            model.command('systemctl status --full {}', '*manila-api*'),
+        )
+
+
+def _finding(
+    found: Bound, name: str, message: str, *steps: model.Remediation
+) -> model.Finding:
+    return model.Finding(
+        _FAILURE,
+        config_files.subject('option', f'DEFAULT/{name}', found.line),
+        message,
+        steps,
+        aspect='listen',
+    )

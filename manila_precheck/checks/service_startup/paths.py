@@ -1,0 +1,346 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The paths that the options of the services name."""
+
+from collections.abc import Iterator
+import os
+import shlex
+import shutil
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck import releases
+from manila_precheck.catalog import paths
+from manila_precheck.engine import context
+from manila_precheck.engine import controller
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_reader
+from manila_precheck.evidence.host import access
+
+_FAILURE = model.Severity.FAILURE
+_WARNING = model.Severity.WARNING
+
+_WANTS = {
+    paths.Kind.FILE: (access.Want.READ,),
+    paths.Kind.DIRECTORY: (access.Want.READ, access.Want.ENTER),
+    paths.Kind.KEPT: (access.Want.WRITE, access.Want.ENTER),
+    paths.Kind.MADE: (access.Want.WRITE, access.Want.ENTER),
+}
+_DIRECTORIES = (paths.Kind.DIRECTORY, paths.Kind.KEPT, paths.Kind.MADE)
+_NOT = {
+    paths.Kind.FILE: 'read',
+    paths.Kind.DIRECTORY: 'read',
+    paths.Kind.KEPT: 'write in',
+    paths.Kind.MADE: 'write in',
+    paths.Kind.WRITTEN: 'write',
+}
+# Where the services and sudo find programs (sudoers, secure_path).
+_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+# What runs the word after it, with options of its own.
+_PREFIXES = ('sudo', 'doas', 'env', 'nice', 'ionice')
+
+
+class Named(NamedTuple):
+    """One option of one service that names a path."""
+
+    service: controller.Service
+    group: str
+    name: str
+    line: Optional[config_files.Setting]
+    value: str
+    about: paths.Path
+    release: releases.Release
+
+
+class Trouble(NamedTuple):
+    """Why a path is of no use."""
+
+    text: str
+    """A clause, without a subject: 'is not there'."""
+
+    steps: tuple[model.Remediation, ...]
+
+
+def findings(
+    ctx: context.Context, services: tuple[controller.Service, ...]
+) -> Iterator[model.Finding]:
+    """Yield what is wrong with each path, once for all services."""
+    seen: dict[tuple[str, str, str], tuple[Named, Trouble, list[str]]] = {}
+    for service in services:
+        for named in _named(ctx, service):
+            trouble = _trouble(named)
+            if trouble is None:
+                continue
+            key = (named.group, named.name, named.value)
+            seen.setdefault(key, (named, trouble, []))[2].append(service.name)
+    for named, trouble, names in seen.values():
+        yield _finding(ctx, named, trouble, names)
+
+
+def _named(
+    ctx: context.Context, service: controller.Service
+) -> Iterator[Named]:
+    view = service.view
+    reader = view.reader(ctx.upgrade.target)
+    conf = view.config
+    for setting in conf.settings:
+        about = _about(reader, service, setting)
+        if about is None or setting not in reader.effective(setting):
+            continue
+        standing = reader.of(setting)
+        group = standing.group or setting.group
+        option = standing.option.name if standing.option else setting.name
+        value = _value(reader, group, option, setting)
+        if value:
+            yield Named(
+                service,
+                group,
+                option,
+                setting,
+                value,
+                about,
+                ctx.upgrade.target,
+            )
+
+
+def _about(
+    reader: config_reader.Reader,
+    service: controller.Service,
+    setting: config_files.Setting,
+) -> Optional[paths.Path]:
+    """Return what a line names a path for; None: it does not here."""
+    standing = reader.of(setting)
+    if not standing.read or standing.option is None:
+        return None
+    name, group = standing.option.name, standing.group or setting.group
+    about = paths.of(group, name)
+    if about is None and config_files.Role.BACKEND in reader.conf.roles(group):
+        about = paths.of_backend(name)
+    if about is None and (
+        group in reader.options.auth_groups or reader.conf.auth_users(group)
+    ):
+        about = paths.of_login(name)
+        if about is not None and not _is_used(reader, group, service):
+            return None
+    if about is None or about.service not in (None, service.name):
+        return None
+    if about.when is not None and not reader.is_on(*about.when):
+        return None
+    return about
+
+
+def _is_used(
+    reader: config_reader.Reader, group: str, service: controller.Service
+) -> bool:
+    """Say whether a service opens the files of a login: with TLS alone."""
+    users = (group, *reader.conf.auth_users(group))
+    of_api = 'keystone_authtoken' in users
+    if of_api != (service.name == 'manila-api'):
+        return False
+    found = reader.conf.effective([(group, 'auth_url')])
+    return bool(found) and found[0].value.lower().startswith('https')
+
+
+def _value(
+    reader: config_reader.Reader,
+    group: str,
+    name: str,
+    setting: config_files.Setting,
+) -> str:
+    value = reader.text(group, name) or setting.value
+    return value.strip() if '$' not in value else ''
+
+
+def _counts(named: Named) -> bool:
+    """Say whether the value of an option is used beside those of others."""
+    reader = named.service.view.reader(named.release)
+    if named.group == 'DEFAULT' and named.name in ('log_dir', 'log_file'):
+        # oslo.log 5.2.1 and 8.1.0 log.py, setup and _get_log_file_path.
+        if reader.text('DEFAULT', 'log_config_append'):
+            return False
+        if named.name == 'log_dir':
+            file = reader.text('DEFAULT', 'log_file')
+            return not os.path.isabs(file)
+    return True
+
+
+def _trouble(named: Named) -> Optional[Trouble]:
+    kind = named.about.kind
+    if not _counts(named):
+        return None
+    if kind is paths.Kind.COMMAND:
+        return _of_command(named)
+    path = _path(named)
+    if path is None:
+        return None
+    if kind is paths.Kind.WRITTEN:
+        return _of_written(named, path)
+    who = named.service.account
+    found = access.obstacle(
+        who, path, *_WANTS[kind], directory=kind in _DIRECTORIES
+    )
+    if found is None or found.unseen:
+        return None
+    if found.missing and kind is paths.Kind.MADE:
+        there = access.nearest(path)
+        found = access.obstacle(
+            who,
+            there,
+            access.Want.WRITE,
+            access.Want.ENTER,
+            directory=True,
+        )
+        if found is None or found.unseen:
+            return None
+    return _told(named, path, found)
+
+
+def _path(named: Named) -> Optional[str]:
+    path = os.path.expanduser(named.value)
+    return path if os.path.isabs(path) else None
+
+
+def _of_written(named: Named, path: str) -> Optional[Trouble]:
+    who = named.service.account
+    folder = os.path.dirname(path)
+    if os.path.lexists(path):
+        found = access.obstacle(who, path, access.Want.WRITE)
+        if found is None or found.unseen:
+            return None
+        return _told(named, path, found)
+    found = access.obstacle(
+        who, folder, access.Want.WRITE, access.Want.ENTER, directory=True
+    )
+    if found is None or found.unseen:
+        return None
+    return _told(named, folder, found)
+
+
+def _told(named: Named, path: str, found: access.Obstacle) -> Trouble:
+    kind = named.about.kind
+    who = named.service.account
+    folder = kind in _DIRECTORIES or (
+        kind is paths.Kind.WRITTEN and path != named.value
+    )
+    if found.missing:
+        text = (
+            'is not there'
+            if path == named.value
+            else f'is in {path}, which is not there'
+        )
+        if folder:
+            return Trouble(
+                text,
+                (_made(who, path),),
+            )
+        return Trouble(
+            text,
+            (
+                model.advice(
+                    f'Put the file at {path}, or correct the value of the '
+                    'option.'
+                ),
+            ),
+        )
+    if found.kind:
+        return Trouble(
+            f'leads to {found.path}, which is {found.kind}'
+            if found.path != named.value
+            else f'is {found.kind}',
+            (model.advice('Correct the value of the option.'),),
+        )
+    where = '' if found.path == named.value else f' because of {found.path}'
+    return Trouble(
+        f'is nothing that the account {who.name} may {_NOT[kind]}{where}',
+        (model.command('namei -l {}', path),),
+    )
+
+
+def _made(who: access.Account, path: str) -> model.Remediation:
+    if not who.uid:
+        return model.command('install -d -m 0750 {}', path)
+    return model.command('install -d -o {} -m 0750 {}', who.name, path)
+
+
+def _of_command(named: Named) -> Optional[Trouble]:
+    """Return why a command cannot be run; options of sudo are not read."""
+    try:
+        words = shlex.split(named.value)
+    except ValueError:
+        return Trouble(
+            'cannot be divided into words',
+            (model.advice('Correct the quotes in the value.'),),
+        )
+    for place, word in enumerate(words):
+        if word.startswith('-') or ('=' in word and place):
+            break
+        if os.path.isabs(word):
+            found = access.obstacle(access.account(0), word, access.Want.READ)
+            if found is not None and not found.unseen:
+                return Trouble(
+                    f'runs {word}, which is not there'
+                    if found.missing
+                    else f'runs {word}, which is {found.kind}',
+                    (
+                        model.advice(
+                            f'Have it run the {os.path.basename(word)} of the '
+                            'target, or remove the line.'
+                        ),
+                    ),
+                )
+        elif word in _PREFIXES and shutil.which(word, path=_PATH) is None:
+            return Trouble(
+                f'runs {word}, which is in no directory of PATH',
+                (model.advice(f'Install {word}, or give its path.'),),
+            )
+        if os.path.basename(word) not in _PREFIXES:
+            break
+    return None
+
+
+def _finding(
+    ctx: context.Context, named: Named, trouble: Trouble, names: list[str]
+) -> model.Finding:
+    about = named.about
+    severity = _FAILURE if _stops(named) else _WARNING
+    line = named.line
+    effect = about.effect
+    if about.service is None and effect.startswith('no service'):
+        effect = f'{_listed(names)} do{"es" * (len(names) == 1)} not start'
+    return model.Finding(
+        severity,
+        config_files.subject('option', f'{named.group}/{named.name}', line),
+        f'[{named.group}] {named.name}: {named.value} {trouble.text}; '
+        f'{effect}',
+        trouble.steps,
+        aspect='path',
+    )
+
+
+def _stops(named: Named) -> bool:
+    """Say whether a service, or a driver, does not start without it."""
+    if not named.about.local:
+        return named.about.stops
+    view = named.service.view
+    reader = view.reader(named.release)
+    return any(
+        mark in (reader.driver(backend.name) or '')
+        for backend in view.config.backends
+        for mark in paths.LOCAL_DRIVERS
+    )
+
+
+def _listed(names: list[str]) -> str:
+    if len(names) < 2:
+        return ''.join(names)
+    return ', '.join(names[:-1]) + f' and {names[-1]}'

@@ -1,0 +1,150 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Whether this run is on a host of the services, and what of it is theirs.
+
+What a service meets when it starts can be tried on its own host alone: not
+where somebody looks at the files of another, nor below another root.
+"""
+
+import os
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import exceptions
+from manila_precheck.engine import context
+from manila_precheck.evidence.config import service_files
+from manila_precheck.evidence.host import access
+from manila_precheck.evidence.host import commands
+from manila_precheck.evidence.host import listeners
+
+_ACCOUNT = 'manila'
+
+How = service_files.How
+
+
+class Service(NamedTuple):
+    """One service of this host, with the files that it reads."""
+
+    name: str
+    """The name of its program."""
+
+    view: context.Context
+    """The run as it sees it."""
+
+    account: access.Account
+    """Who runs it."""
+
+    runs: bool
+    """A process of it is seen."""
+
+    known: bool
+    """Something on this host starts it; else only the files say so."""
+
+
+def require(ctx: context.Context) -> None:
+    """Make sure that this is a host of the services.
+
+    :raises SourceNotApplicable: when nothing here says so.
+    """
+    if not ctx.on_controller:
+        raise exceptions.SourceNotApplicable(
+            'the files of another host are judged'
+        )
+    if not (ctx.services_here or _is_theirs(ctx)):
+        raise exceptions.SourceNotApplicable(
+            'nothing shows that manila runs on this host'
+        )
+
+
+def _is_theirs(ctx: context.Context) -> bool:
+    """Say whether this host has anything that the files name."""
+    if access.named(_ACCOUNT) is not None:
+        return True
+    reader = ctx.reader(ctx.upgrade.target)
+    for group, name in (
+        ('DEFAULT', 'state_path'),
+        ('DEFAULT', 'log_dir'),
+        ('oslo_concurrency', 'lock_path'),
+    ):
+        found = reader.text(group, name)
+        if found and os.path.exists(found):
+            return True
+    address = reader.text('DEFAULT', 'osapi_share_listen')
+    line = ctx.config.find('DEFAULT', 'osapi_share_listen')
+    return bool(
+        line
+        and address
+        and address not in ('0.0.0.0', '::')  # noqa: S104
+        and _is_number(address)
+        and listeners.has_address(address)
+    )
+
+
+def _is_number(address: str) -> bool:
+    import ipaddress
+
+    try:
+        ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return True
+
+
+def services(ctx: context.Context) -> tuple[Service, ...]:
+    """Return the services that start on this host, outside containers.
+
+    Where nothing is known of any, each that the files may configure.
+    """
+    here = ctx.services_here
+    known = {one.service for one in here}
+    contained = {
+        one.command.service for one in ctx.started if one.container is not None
+    }
+    found = []
+    for name in commands.SERVICES:
+        if (known and name not in known) or name in contained:
+            continue
+        if name not in known and not _configured(ctx, name):
+            continue
+        pids = [one.pid for one in here if one.service == name and one.pid]
+        found.append(
+            Service(
+                name,
+                ctx.seen_by(name)[0],
+                _account(ctx, pids),
+                bool(pids),
+                name in known,
+            )
+        )
+    return tuple(found)
+
+
+def _configured(ctx: context.Context, name: str) -> bool:
+    config = ctx.config_of(name)
+    if name == commands.API:
+        return config.serves_api
+    if name == commands.SHARE:
+        return config.runs_share
+    return True
+
+
+def _account(ctx: context.Context, pids: list[int]) -> access.Account:
+    """Return who runs a service: its processes tell, else the packages."""
+    for pid in pids:
+        uid: Optional[int] = None
+        try:
+            uid = ctx.machine.status(f'/proc/{pid}').uid
+        except OSError:
+            continue
+        if uid is not None:
+            return access.account(uid)
+    return access.named(_ACCOUNT) or access.account(os.geteuid())

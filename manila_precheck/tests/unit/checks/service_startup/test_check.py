@@ -1,0 +1,525 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+import datetime
+import os
+import pwd
+import socket
+import ssl
+import subprocess
+from unittest import mock
+
+import ddt
+import fixtures
+import testtools
+
+from manila_precheck import catalog
+from manila_precheck import model
+from manila_precheck import testing
+from manila_precheck.catalog import paths
+from manila_precheck.evidence.host import access
+from manila_precheck.evidence.host import certificates
+from manila_precheck.evidence.host import listeners
+
+FAILURE = model.Severity.FAILURE
+WARNING = model.Severity.WARNING
+
+ALL = 'manila-api, manila-scheduler, manila-share and manila-data'
+
+
+def pair(folder, name, *more):
+    """Make a key and a certificate that signs itself."""
+    key, cert = (os.path.join(folder, f'{name}.{e}') for e in ('key', 'crt'))
+    subprocess.run(
+        ['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
+         'ec_paramgen_curve:prime256v1', '-nodes', '-batch', '-subj', '/CN=x',
+         '-keyout', key, '-out', cert, *(more or ('-days', '3650'))],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    return cert, key
+
+
+class Case(testtools.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.folder = self.useFixture(fixtures.TempDir()).path
+        for name in ('state', 'log', 'lock'):
+            os.mkdir(self.path(name))
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def conf(self, default='', more='', state='state', lock='lock'):
+        return (
+            '[DEFAULT]\n'
+            'enabled_share_backends = b\n'
+            f'state_path = {self.path(state)}\n'
+            f'{default}\n'
+            '[b]\n'
+            'share_driver = manila.share.drivers.lvm.LVMShareDriver\n'
+            'driver_handles_share_servers = False\n'
+            '[oslo_concurrency]\n'
+            f'lock_path = {self.path(lock)}\n'
+            f'{more}\n'
+        )
+
+    def run_check(self, conf, **kwargs):
+        given = {'source': '2025.1', 'target': '2026.1', 'controller': True}
+        self.site = self.useFixture(testing.Site(conf, **{**given, **kwargs}))
+        return self.site.run('service-startup')
+
+    def told(self, conf, **kwargs):
+        return [
+            (item.severity, item.subject.name, item.message)
+            for item in self.run_check(conf, **kwargs).findings
+        ]
+
+
+@ddt.ddt
+class PathsTest(Case):
+    @ddt.data('plan', 'stopped', 'upgraded')
+    def test_silent(self, stage):
+        conf = self.conf(f'log_dir = {self.path("log")}')
+        self.assertEqual([], self.told(conf, stage=stage))
+
+    def test_another_host(self):
+        result = self.run_check(self.conf('log_dir = /nope'), controller=False)
+        self.assertEqual(
+            (
+                model.Outcome.NOT_APPLICABLE,
+                'the files of another host are judged',
+            ),
+            (result.outcome, result.reason),
+        )
+
+    def test_nothing_of_manila_is_here(self):
+        conf = '[DEFAULT]\nlog_dir = /nope\nstate_path = /nope/a\n'
+        with mock.patch.object(access, 'named', return_value=None):
+            result = self.run_check(conf)
+        self.assertIs(model.Outcome.NOT_APPLICABLE, result.outcome)
+
+    def test_no_log_directory(self):
+        gone = self.path('gone')
+        found = self.run_check(self.conf(f'log_dir = {gone}')).findings
+        self.assertEqual(
+            (
+                model.Finding(
+                    FAILURE,
+                    model.Subject(
+                        'option',
+                        'DEFAULT/log_dir',
+                        self.site.file('manila.conf'),
+                        4,
+                    ),
+                    f'[DEFAULT] log_dir: {gone} is not there; manila-'
+                    'scheduler, manila-share and manila-data do not start',
+                    (
+                        model.Remediation(
+                            'command', f'install -d -m 0750 {gone}'
+                        ),
+                    ),
+                    check_id='service-startup',
+                    aspect='path',
+                ),
+            ),
+            found,
+        )
+
+    def test_the_log_file_is_elsewhere(self):
+        conf = self.conf(
+            f'log_dir = /nope\nlog_file = {self.path("log")}/manila.log'
+        )
+        self.assertEqual([], self.told(conf))
+
+    def test_no_directory_for_the_log_file(self):
+        gone = self.path('gone/manila.log')
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    'DEFAULT/log_file',
+                    f'[DEFAULT] log_file: {gone} is in {self.path("gone")}, '
+                    'which is not there; manila-scheduler, manila-share and '
+                    'manila-data do not start',
+                )
+            ],
+            self.told(self.conf(f'log_file = {gone}')),
+        )
+
+    def test_a_file_in_the_place_of_a_directory(self):
+        with open(self.path('a'), 'w'):
+            pass
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    'oslo_concurrency/lock_path',
+                    f'[oslo_concurrency] lock_path: {self.path("a")} is no '
+                    'directory; every request that takes a lock fails: '
+                    'access rules, share servers, snapshots',
+                ),
+                (
+                    FAILURE,
+                    'coordination/backend_url',
+                    f'[coordination] backend_url: {self.me()} cannot write '
+                    f'in {self.path("a")}, which is no directory; '
+                    'manila-scheduler and manila-share exit with 1 '
+                    '(ToozConnectionError)',
+                ),
+            ],
+            sorted(
+                self.told(self.conf(state='a', lock='a')),
+                key=lambda one: one[1],
+                reverse=True,
+            ),
+        )
+
+    def me(self):
+        return pwd.getpwuid(os.geteuid()).pw_name
+
+    def test_directories_that_are_made(self):
+        conf = self.conf(state='a/b', lock='c/d')
+        self.assertEqual([], self.told(conf))
+        self.assertEqual(
+            ['lock', 'log', 'state'], sorted(os.listdir(self.folder))
+        )
+
+    def test_another_account(self):
+        # As one that owns nothing.
+        who = access.Account(4_000_000, frozenset(), 'manila')
+        os.chmod(self.folder, 0o755)
+        for name in ('state', 'lock'):
+            os.chmod(self.path(name), 0o777)
+        os.chmod(self.path('log'), 0o755)
+        with mock.patch.object(access, 'named', return_value=who):
+            found = self.told(self.conf(f'log_dir = {self.path("log")}'))
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    'DEFAULT/log_dir',
+                    f'[DEFAULT] log_dir: {self.path("log")} is nothing that '
+                    'the account manila may write in; manila-scheduler, '
+                    'manila-share and manila-data do not start',
+                )
+            ],
+            found,
+        )
+
+    @ddt.data(
+        ('b', 'rootwrap_config = /nope/a.conf', FAILURE),
+        ('', '[manila_sys_admin]\nhelper_command = /nope/helper a', FAILURE),
+        ('', '[oslo_messaging_rabbit]\nssl = True\nssl_ca_file = /nope/ca',
+         FAILURE),
+        ('', '[oslo_messaging_rabbit]\nssl_ca_file = /nope/ca', None),
+        ('', '[neutron]\nauth_url = http://a\ncafile = /nope/ca', None),
+        ('', '[neutron]\nauth_type = password\nauth_url = https://a\n'
+         'cafile = /nope/ca', FAILURE),
+        ('', '[cache]\ntls_enabled = True\ntls_cafile = /nope/ca', WARNING),
+    )  # fmt: skip
+    @ddt.unpack
+    def test_other_options(self, group, text, severity):
+        default, more = (text, '') if group else ('', text)
+        self.assertEqual(
+            [] if severity is None else [severity],
+            [found for found, _, _ in self.told(self.conf(default, more))],
+        )
+
+    def test_a_driver_reads_it(self):
+        conf = self.conf(
+            more='[c]\nshare_driver = '
+            'manila.share.drivers.cephfs.driver.CephFSDriver\n'
+            'driver_handles_share_servers = False\n'
+            'cephfs_conf_path = /nope/ceph.conf\n'
+        )
+        # It is not enabled.
+        self.assertEqual([], self.told(conf))
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    'c/cephfs_conf_path',
+                    '[c] cephfs_conf_path: /nope/ceph.conf is not there; the '
+                    'driver does not start, and the back end never reports',
+                )
+            ],
+            self.told(conf.replace('backends = b', 'backends = b, c')),
+        )
+
+    @ddt.data(
+        ('[loggers]\nkeys = root\n', 'it has no [logger_root]'),
+        ('no section\n', 'it cannot be parsed (MissingSectionHeaderError)'),
+        (
+            '[loggers]\nkeys = root\n[handlers]\nkeys = a\n'
+            '[formatters]\nkeys =\n[logger_root]\nhandlers = a\n'
+            "[handler_a]\nclass = FileHandler\nargs = ('/nope/a.log', 'a')\n",
+            '[handler_a] writes /nope/a.log, and /nope is not there',
+        ),
+    )
+    @ddt.unpack
+    def test_a_logging_configuration(self, text, why):
+        with open(self.path('logging.conf'), 'w') as stream:
+            stream.write(text)
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    'DEFAULT/log_config_append',
+                    '[DEFAULT] log_config_append: '
+                    f'{self.path("logging.conf")}: {why}; no service starts '
+                    '(LogConfigError)',
+                )
+            ],
+            self.told(
+                # What else says where the log goes does not count.
+                self.conf(
+                    f'log_config_append = {self.path("logging.conf")}\n'
+                    'log_dir = /nope'
+                )
+            ),
+        )
+
+    def test_every_path_is_an_option_of_some_release(self):
+        facts = catalog.Catalog()
+        known = {
+            name
+            for release in facts.releases
+            for name in facts.options(release).names
+        }
+        self.assertEqual(set(), paths.names() - known)
+
+
+class ListenTest(Case):
+    def api(self, port, address='127.0.0.1', more=''):
+        return self.conf(
+            f'osapi_share_listen = {address}\n'
+            f'osapi_share_listen_port = {port}\n{more}'
+        )
+
+    def listener(self):
+        one = socket.create_server(('127.0.0.1', 0))
+        self.addCleanup(one.close)
+        return one.getsockname()[1]
+
+    def test_no_address_of_this_host(self):
+        conf = self.api(18786, '192.0.2.9')
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    'DEFAULT/osapi_share_listen',
+                    '[DEFAULT] osapi_share_listen: 192.0.2.9 is no address '
+                    'of this host; manila-api exits with 1 (OSError 99, '
+                    'cannot assign requested address)',
+                )
+            ],
+            self.told(conf),
+        )
+        # The program of that release serves nothing by itself.
+        self.assertEqual([], self.told(conf, source='2026.1', target='2026.2'))
+
+    def test_a_web_server_serves_the_api(self):
+        conf = self.api(18786, '192.0.2.9')
+        self.assertEqual(
+            [],
+            self.told(
+                conf,
+                files={
+                    'root/etc/apache2/sites-enabled/manila.conf': (
+                        'WSGIScriptAlias / /usr/bin/manila-wsgi-x '
+                        'manila.wsgi.api:application\n'
+                    )
+                },
+            ),
+        )
+
+    def test_the_port_is_taken(self):
+        port = self.listener()
+        conf = self.api(port)
+        self.assertEqual([], self.told(conf))
+        self.assertEqual([], self.told(conf, stage='upgraded'))
+        ((severity, name, message),) = self.told(conf, stage='stopped')
+        self.assertEqual(
+            (FAILURE, 'DEFAULT/osapi_share_listen_port'), (severity, name)
+        )
+        self.assertEndsWith(
+            f'(PID {os.getpid()}) listens on 127.0.0.1 port {port}, where '
+            'manila-api has to: manila-api exits with 1 (OSError 98, address '
+            'already in use)',
+            message,
+        )
+
+    def assertEndsWith(self, end, text):
+        self.assertEqual(end, text[-len(end) :])
+
+    def test_nothing_listens(self):
+        with socket.create_server(('127.0.0.1', 0)) as one:
+            port = one.getsockname()[1]
+        conf = self.api(port)
+        self.assertEqual([], self.told(conf, stage='stopped'))
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    'DEFAULT/osapi_share_listen_port',
+                    f'nothing listens on 127.0.0.1 port {port}: manila-api '
+                    'does not run',
+                )
+            ],
+            self.told(conf, stage='upgraded'),
+        )
+
+    def test_overlaps(self):
+        def overlaps(there, here):
+            return listeners.Listener(there, 1, '').overlaps(here, 1)
+
+        self.assertTrue(overlaps('0.0.0.0', '127.0.0.1'))
+        self.assertTrue(overlaps('127.0.0.1', '0.0.0.0'))
+        self.assertTrue(overlaps('::', '127.0.0.1'))
+        self.assertTrue(overlaps('::1', '::'))
+        self.assertFalse(overlaps('0.0.0.0', '::1'))
+        self.assertFalse(overlaps('127.0.0.2', '127.0.0.1'))
+        self.assertFalse(
+            listeners.Listener('::', 1, '').overlaps('127.0.0.1', 2)
+        )
+
+
+@ddt.ddt
+class TlsTest(Case):
+    def setUp(self):
+        super().setUp()
+        self.cert, self.key = pair(self.folder, 'a')
+
+    def tls(self, *lines):
+        return self.conf(
+            'osapi_share_use_ssl = True\nosapi_share_listen = 127.0.0.1\n',
+            '[ssl]\n' + '\n'.join(lines),
+        )
+
+    def test_silent(self):
+        lines = f'cert_file = {self.cert}', f'key_file = {self.key}'
+        self.assertEqual([], self.told(self.tls(*lines)))
+        # Nobody reads them.
+        self.assertEqual(
+            [], self.told(self.conf(more='[ssl]\ncert_file = /nope\n'))
+        )
+
+    @ddt.data(
+        (
+            'cert_file = /nope/a',
+            'cert_file',
+            'cert_file: /nope/a is not there; manila-api exits with 1 '
+            '(RuntimeError)',
+        ),
+        (
+            'ca_file = /nope/a',
+            'ca_file',
+            'ca_file: /nope/a is not there; manila-api exits with 1 '
+            '(RuntimeError)',
+        ),
+        (
+            'key_file =',
+            'key_file',
+            'key_file is not set, and osapi_share_use_ssl is on; manila-api '
+            'exits with 1 (RuntimeError)',
+        ),
+    )
+    @ddt.unpack
+    def test_a_file(self, line, name, says):
+        lines = f'cert_file = {self.cert}', f'key_file = {self.key}', line
+        self.assertEqual(
+            [(FAILURE, f'ssl/{name}', f'[ssl] {says}')],
+            self.told(self.tls(*lines)),
+        )
+
+    def test_they_do_not_belong_together(self):
+        _, key = pair(self.folder, 'b')
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    'ssl/key_file',
+                    f'[ssl] cert_file and key_file ({self.cert}, {key}): the '
+                    'key is not that of the certificate; manila-api starts '
+                    'and serves no request (ssl.SSLError)',
+                )
+            ],
+            self.told(
+                self.tls(f'cert_file = {self.cert}', f'key_file = {key}')
+            ),
+        )
+
+    def test_when_it_ends(self):
+        ends = certificates.ends(self.cert)
+        told = subprocess.run(
+            ['openssl', 'x509', '-noout', '-enddate', '-in', self.cert],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.partition('=')[2]
+        self.assertEqual(
+            ssl.cert_time_to_seconds(told.strip()), ends.timestamp()
+        )
+        self.assertIsNone(certificates.ends(self.key))
+        with open(self.cert, 'a') as stream:
+            stream.write('x' * 10)
+        self.assertEqual(ends, certificates.ends(self.cert))
+
+    @ddt.data(
+        ('20260401000000Z', FAILURE, 'expired on 2026-04-01 00:00 UTC'),
+        ('20260410000000Z', WARNING, 'expires on 2026-04-10 00:00 UTC'),
+        ('20260416000000Z', None, ''),
+    )
+    @ddt.unpack
+    def test_it_ends(self, day, severity, says):
+        # The run is on 2026-04-01.
+        lines = f'cert_file = {self.cert}', f'key_file = {self.key}'
+        at = datetime.datetime.strptime(day, '%Y%m%d%H%M%SZ')
+        at = at.replace(tzinfo=datetime.timezone.utc)
+        with mock.patch.object(certificates, 'ends', return_value=at):
+            found = self.told(self.tls(*lines))
+        self.assertEqual(
+            [] if severity is None else [(severity, 'ssl/cert_file')],
+            [item[:2] for item in found],
+        )
+        self.assertIn(says, ''.join(item[2] for item in found))
+
+
+class AuditTest(Case):
+    PASTE = (
+        '[pipeline:osapi_share]\npipeline = audit app\n'
+        '[app:app]\n'
+        'paste.app_factory = manila.api.versions:VersionsRouter.factory\n'
+        '[filter:audit]\n'
+        'paste.filter_factory = keystonemiddleware.audit:filter_factory\n'
+        'audit_map_file = {}\n'
+    )
+
+    def test_the_map(self):
+        conf = self.conf('osapi_share_listen = 127.0.0.1')
+        gone = self.path('map.conf')
+        paste = {'api-paste.ini': self.PASTE.format(gone)}
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    'filter:audit',
+                    f'[filter:audit] audit_map_file: {gone} is not there; '
+                    'manila-api does not start',
+                )
+            ],
+            self.told(conf, files=paste),
+        )
+        with open(gone, 'w'):
+            pass
+        self.assertEqual([], self.told(conf, files=paste))
