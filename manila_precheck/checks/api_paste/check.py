@@ -49,11 +49,10 @@ class ApiPaste(check.Check):
     keystoneauth reads no other line of it, and no request with a token is
     served; with an ``auth_type`` that is no plugin, or without what the plugin
     needs (``auth_url``, the domain of the user), manila-api does not start.
-    INFO: such
-    code in a section that is not loaded; code of a third party, or another
-    file, which the catalog does not know; a filter that a release added to
-    its own file and that this file does not load (``request_id``, from 2025.2
-    on): the API works without it.
+    WARNING: code of a third party, or another file, which the catalog does
+    not know. INFO: code that does not exist, in a section that is not loaded;
+    a filter that a release added to its own file and that this file does not
+    load (``request_id``, from 2025.2 on): the API works without it.
 
     If ``api_paste_config`` is not set, the file is searched for next to the
     configuration files. If there is none, the check is skipped when

@@ -87,7 +87,7 @@ class Judge:
             yield from self._code(factory)
         for place in self._loaded.unknown:
             yield self._finding(
-                Severity.INFO,
+                Severity.WARNING,
                 place.section.title,
                 place.line,
                 f'[{place.section.title}] loads another file, or code that '
@@ -133,7 +133,7 @@ class Judge:
                 )
         elif not self._comes_along(spec):
             yield self._finding(
-                Severity.INFO,
+                Severity.WARNING,
                 factory.place.section.title,
                 factory.place.line,
                 f'[{factory.place.section.title}] loads {spec}, which '

@@ -21,6 +21,7 @@ from manila_precheck import testing
 
 FAILURE = model.Severity.FAILURE
 INFO = model.Severity.INFO
+WARNING = model.Severity.WARNING
 
 # As manila 2025.1 ships it, with one pipeline and the shortest ones.
 EPOXY = """\
@@ -318,7 +319,7 @@ class ApiPasteTest(testtools.TestCase):
         self.assertEqual(
             self.result(
                 self.finding(
-                    INFO,
+                    WARNING,
                     'filter:limits',
                     29,
                     '[filter:limits] loads acme.audit:factory, which belongs '
@@ -349,7 +350,7 @@ class ApiPasteTest(testtools.TestCase):
         self.assertEqual(
             self.result(
                 self.finding(
-                    INFO,
+                    WARNING,
                     'composite:osapi_share',
                     2,
                     '[composite:osapi_share] loads another file, or code '
