@@ -284,6 +284,24 @@ class DemoTest(testtools.TestCase):
         self.patch(late)
         self.assertEqual(b'', self.run_command('fix')[1])
 
+    def test_files_belong_to_whom_they_belonged(self):
+        if os.geteuid():
+            self.skipTest('only root gives files away')
+        for path in pathlib.Path(self.site).rglob('*'):
+            os.chown(path, 12345, 23456)
+        os.chown(os.path.join(self.site, 'policy.yaml'), 0, 34567)
+        output = os.path.join(self.site, '..', 'out')
+        self.run_command('fix', '--output', output)
+        real = os.path.realpath(self.site).lstrip('/')
+        found = {}
+        for path in pathlib.Path(output, real).rglob('*'):
+            info = path.stat()
+            if path.is_file():
+                found[path.name] = (info.st_uid, info.st_gid)
+                self.assertEqual(0o600, info.st_mode & 0o777)
+        self.assertEqual((0, 34567), found.pop('policy.yaml'))
+        self.assertEqual({(12345, 23456)}, set(found.values()))
+
     def test_a_directory_that_is_in_use(self):
         code, diff, said = self.run_command('fix', '--output', self.site)
         self.assertEqual((255, b''), (code, diff))

@@ -17,6 +17,7 @@ import stat
 import ddt
 import testtools
 
+from manila_precheck import catalog
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import testing
@@ -355,6 +356,27 @@ class EditsTest(testtools.TestCase):
             },
             site.edits('policy-rules'),
         )
+
+
+class RenamesTest(testtools.TestCase):
+    def test_no_rename_changes_what_a_value_means(self):
+        # One that does needs a conversion: Edits.move() has a value for it.
+        facts = catalog.Catalog()
+        found = set()
+        for source, target in zip(facts.releases, facts.releases[1:]):
+            before = facts.options(source)
+            for option in facts.options(target):
+                for old in option.deprecated_names:
+                    for group in option.groups:
+                        home = old.group or group
+                        match = before.find(home, old.name)
+                        if match is None:
+                            continue
+                        kinds = match.option.type.kind, option.type.kind
+                        if len(set(kinds)) > 1:
+                            found.add((home, old.name, *kinds))
+        # The text of a URI is the same.
+        self.assertEqual({('key_manager', 'auth_url', 'string', 'uri')}, found)
 
 
 class OverlayTest(testtools.TestCase):
