@@ -191,7 +191,7 @@ def _of_services(services: list[_Service]) -> Iterator[model.Finding]:
             if user is not None and max(use.values()):
                 users = [n for n in use if user in services[n].services]
                 if not users:
-                    if number == min(use):
+                    if number == min(use) and _lacks(services, user, setting):
                         run.findings.append(_not_used(setting, user))
                     continue
                 use = {n: use[n] for n in users}
@@ -210,6 +210,19 @@ def _of_services(services: list[_Service]) -> Iterator[model.Finding]:
         return concerned.get((subject.file, subject.line))
 
     yield from by_service.merged(runs, of)
+
+
+def _lacks(
+    services: list[_Service], user: str, setting: config_files.Setting
+) -> bool:
+    """Say whether the one service that uses an option does not have it.
+
+    Where it has, the line is a copy, as in the files of containers.
+    """
+    mine = [one for one in services if user in one.services]
+    return bool(mine) and not any(
+        one.both.conf.find(setting.group, setting.name) for one in mine
+    )
 
 
 def _not_used(setting: config_files.Setting, user: str) -> model.Finding:

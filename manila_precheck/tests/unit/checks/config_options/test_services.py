@@ -140,6 +140,15 @@ class ServicesTest(testtools.TestCase):
             ),
         )
 
+    def test_a_copy_of_such_an_option(self):
+        copies = {
+            f'manila-{name}/manila.conf': '[DEFAULT]\n'
+            f'osapi_share_workers = {number}\n'
+            for number, name in enumerate(('api', 'scheduler', 'share'), 1)
+        }
+        services = {path.partition('/')[0]: (path,) for path in copies}
+        self.assertEqual([], self.found('', copies, services))
+
     def test_a_value_that_another_service_alone_refuses(self):
         """What manila.conf sets counts where no later file sets it again."""
         self.assertEqual(
