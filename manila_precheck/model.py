@@ -570,8 +570,12 @@ class Report(NamedTuple):
     """Whether the names of hosts, projects and shares are replaced."""
 
     host: str = ''
-    """The name of the machine that made it; '' where names are replaced, in
+    """The name of the machine that is judged; '' where names are replaced, in
     a reproducible report and in one of an earlier version."""
+
+    root: str = ''
+    """The directory or the archive that holds its files; '' where they are
+    those of the host, and where names are replaced."""
 
     source_build: Optional[str] = None
     """The version of the package that runs now, as it was found or given;

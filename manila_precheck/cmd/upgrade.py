@@ -595,6 +595,7 @@ def _report(
         host=''
         if ctx.options.reproducible
         else machine_names.host_name(ctx.machine),
+        root='' if ctx.site.is_host else ctx.redactor(ctx.site.name),
     )
     if ctx.options.redact_names:
         report = redact_names.Names(report, names).hide(report)

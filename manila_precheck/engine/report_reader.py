@@ -200,6 +200,7 @@ def _read_report(held: Mapping[str, Any]) -> model.Report:
         waiver_until=_optional(held.get('waiver_until'), _day),
         redacted_names=held.get('redacted_names') is True,
         host=_text(held.get('host', '')),
+        root=_text(held.get('root', '')),
         source_build=_optional(held.get('source_build'), _text),
         target_build=_optional(held.get('target_build'), _text),
         sampled=held.get('sampled') is True,

@@ -158,6 +158,7 @@ class Names:
             ),
             redacted_names=True,
             host='',
+            root='',
             source_facts=self._facts(report.source_facts),
             target_facts=self._facts(report.target_facts),
             checks=tuple(

@@ -194,6 +194,8 @@ def _facts(report: model.Report) -> Iterator[tuple[str, str]]:
     yield 'From', words.source(report)
     yield 'To', words.target(report)
     yield 'Stage', words.STAGES[report.stage]
+    if report.root:
+        yield 'Bundle', report.root
     yield 'Database', words.database(report.database)
     yield 'Tool', f'{tool.name} {tool.version}'
     for release, facts in words.facts(report):

@@ -104,6 +104,7 @@ def report_dict(report: model.Report) -> dict[str, Any]:
         ],
         'redacted_names': report.redacted_names,
         'host': report.host,
+        'root': report.root,
         'waiver_until': report.waiver_until,
         'waivers': [
             {'key': finding.key, 'text': words.waiver(finding, report)}

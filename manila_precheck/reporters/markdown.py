@@ -183,6 +183,8 @@ def _provenance(report: model.Report) -> Iterator[str]:
     yield f'- from {_text(words.source(report))}'
     yield f'- to {_text(words.target(report))}'
     yield f'- stage {_text(words.STAGES[report.stage])}'
+    if report.root:
+        yield f'- bundle {_code(report.root)}'
     yield f'- database {_text(words.database(report.database))}'
     yield f'- {_text(tool.name)} {_code(tool.version)}'
     for release, facts in words.facts(report):

@@ -143,6 +143,8 @@ class _Table:
             target += ' (--target-release names another)'
         yield 'To', target
         yield 'Stage', words.STAGES[report.stage]
+        if report.root:
+            yield 'Bundle', report.root
         yield 'Database', words.database(report.database)
         tool = report.tool
         yield 'Tool', f'{tool.name} {tool.version}'

@@ -346,6 +346,8 @@ def _by_service(
     common = [one for one in held if len(one.services) > 1]
     own = [one for one in held if len(one.services) == 1]
     if own and own[0].rendered:
+        for one in common:
+            yield manifests.MANAGE, one.locations
         common = []
     for service in manifests.SERVICES:
         mine = [one for one in own if one.services == (service,)]

@@ -45,6 +45,8 @@ DATA = 'manila-data'
 SCHEDULER = 'manila-scheduler'
 SHARE = 'manila-share'
 SERVICES = (API, SCHEDULER, DATA, SHARE)
+#: That of "manila-manage db sync".
+MANAGE = 'manila-manage'
 
 #: The files that manila-operator writes, in the order of reading.
 SNIPPET = re.compile(r'\d\d-config\.conf')
@@ -54,9 +56,10 @@ _FILE = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
 _MAIN = 'manila.conf'
 
 _DOCUMENT = re.compile(r'^---(?:[ \t].*)?$', re.MULTILINE)
+# JSON may be on one line.
 _KIND = re.compile(
-    r'^[ \t-]*"?kind"?:[ \t]*"?(?:Secret|ConfigMap|Manila\w*'
-    r'|OpenStackControlPlane)\b',
+    r'(?:^[ \t-]*|[{,]\s*)"?kind"?[ \t]*:[ \t]*"?(?:Secret|ConfigMap'
+    r'|Manila\w*|OpenStackControlPlane)\b',
     re.MULTILINE,
 )
 _VALUES = re.compile(r'^conf:', re.MULTILINE)

@@ -66,6 +66,9 @@ FILES = {
     'api-paste.ini': PASTE,
 }
 
+# Flags that stand behind the command.
+_OF_CHECK = ('--redact-names', '--check=upgrade-path')
+
 # What only says something about the machine that the command runs on.
 _OF_HOST = ('installed-packages', 'local-changes', 'manila-status')
 
@@ -97,10 +100,12 @@ class Case(test_precheck.Case):
                 self.write(os.path.join('bundle', folder, name), text)
 
     def run_json(self, *words):
+        before = [word for word in words if word not in _OF_CHECK]
         code, stdout, stderr = self.main(
-            *words,
+            *before,
             'upgrade',
             'check',
+            *(word for word in words if word in _OF_CHECK),
             '--format=json',
             '--source-release=2024.1',
             '--target-release=2025.1',
@@ -163,6 +168,7 @@ class ShapeTest(Case):
         for here, there in zip(self.on_host, found):
             self.assertEqual(here, there)
         self.assertEqual(len(self.on_host), len(found))
+        self.assertEqual(self.bundle, report.pop('root'))
         text = json.dumps(report)
         self.assertNotIn(self.path, text)
         for word in ('brokerpw', 'databasepw', 'servicepw'):
@@ -239,6 +245,20 @@ class ShapeTest(Case):
         files = self.assert_same('/etc/manila')
         self.assertIn('/etc/manila/manila.conf', files)
 
+    def test_secrets_in_json(self):
+        data = {
+            name: base64.b64encode(text.encode()).decode()
+            for name, text in FILES.items()
+        }
+        one = {
+            'apiVersion': 'v1',
+            'kind': 'Secret',
+            'metadata': {'name': 'manila-etc'},
+            'data': data,
+        }
+        self.write('bundle/all.json', json.dumps(one))
+        self.assert_same('/etc/manila')
+
     def test_a_list_of_secrets(self):
         text = secret('manila-etc', FILES, indent=2)
         self.write(
@@ -265,7 +285,7 @@ class ShapeTest(Case):
         # The umbrella's is for the job of "db sync".
         self.write(
             f'bundle/{folder}manila-config-data.yaml',
-            secret('manila-config-data', {'00-config.conf': 'no lines'}),
+            secret('manila-config-data', {'00-config.conf': CONF}),
         )
         files = self.assert_alike()
         place = f'{folder[-7:]}manila-api-config-data.yaml/'
@@ -427,6 +447,29 @@ class RootTest(Case):
             if one['id'] == 'policy-rules'
         )
         self.assertEqual('found', found['outcome'])
+
+    def test_a_report_for_a_vendor_does_not_name_the_bundle(self):
+        self.files({'manila.conf': '[DEFAULT]\n'}, 'etc/manila')
+        report = self.of_root('--redact-names', '--check=upgrade-path')
+        self.assertEqual('', report['root'])
+
+    def test_the_readable_reports_name_the_bundle(self):
+        self.files({'manila.conf': '[DEFAULT]\n'}, 'etc/manila')
+        for form, words in (
+            ('table', f'Bundle      {self.bundle}\n'),
+            ('markdown', f'- bundle `{self.bundle}`\n'),
+            ('html', '<dt>Bundle</dt>'),
+        ):
+            _, stdout, _ = self.main(
+                '--root',
+                self.bundle,
+                'upgrade',
+                'check',
+                '--source-release=2024.1',
+                '--check=upgrade-path',
+                f'--format={form}',
+            )
+            self.assertIn(words, stdout)
 
     def test_links_stay_inside(self):
         self.write('outside.yaml', '"share:create": "@"\n')
