@@ -242,9 +242,7 @@ def _try(build: Build) -> None:
             raise ValueError(f'the type of the option {name}: {exc}') from None
     chain = schema.read_chain(entries['revisions'])
     if len(chain) != len(entries['revisions']):
-        raise ValueError(
-            'the revisions are no chain, each after the one before it'
-        )
+        raise ValueError('the revisions do not form a chain')
 
 
 def entries_of(facts: dict[str, Any]) -> dict[str, Any]:

@@ -284,7 +284,9 @@ def _format(node: Node, make: Make) -> Check:
         try:
             re.compile(value)
         except (re.error, OverflowError, RecursionError) as exc:
-            raise Invalid(f'{_shown(value)} is no regular expression') from exc
+            raise Invalid(
+                f'{_shown(value)} is not a regular expression'
+            ) from exc
 
     return check
 

@@ -400,11 +400,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     one = verbs.add_parser(
         'diff',
-        help='show what an upgrade changes for anybody',
-        description='Show what a newer release has otherwise: options, '
-        'policies, drivers, paste factories, tables and requirements, by the '
-        'last point release of each that this command knows, or by the facts '
-        'of a build.',
+        help='show what an upgrade changes for everyone',
+        description='Show what differs in a newer release: options, '
+        'policies, drivers, paste factories, tables and '
+        'requirements, by the last point release of each that '
+        'this command knows, or by the facts of a build.',
     )
     one.add_argument(
         'source',
@@ -448,9 +448,9 @@ def _parser() -> argparse.ArgumentParser:
         action='append',
         default=[],
         metavar='PACKAGE',
-        help='a package of drivers beside manila, as it is imported or '
-        'installed; repeatable. Packages with entry points of manila are '
-        'found without it',
+        help='a package of drivers that is not part of manila, as it is '
+        'imported or installed; may be given several times. Packages '
+        'with entry points of manila are found without it',
     )
     one.add_argument(
         '--try-drivers',

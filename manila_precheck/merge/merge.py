@@ -443,7 +443,7 @@ def _unknown_upgrades(reports: Reports) -> Iterator[model.Finding]:
         else:
             if not back or report.code == Severity.FAILURE:
                 continue
-            what = 'nothing in it tells that this is a downgrade'
+            what = 'nothing in it says that this is a downgrade'
         yield _of_host(
             name,
             Severity.FAILURE,

@@ -122,7 +122,7 @@ class BeyondTest(testtools.TestCase):
                 'upgrade-path[target#beyond]': f'warning: {_BEYOND} is newer '
                 f'than {_NEWEST}, the last release that this manila-precheck '
                 f'knows; the facts about it come from {path} (manila '
-                f'{_VERSION}) alone, and those that no file has are those of '
+                f'{_VERSION}) alone; what these lack is taken from '
                 f'{_NEWEST}',
             },
             {

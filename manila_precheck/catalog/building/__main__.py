@@ -96,9 +96,9 @@ def main():
         action='append',
         default=[],
         metavar='PACKAGE',
-        help='a package of drivers beside manila, as it is imported or '
-        'installed; repeatable. Packages with entry points of manila are '
-        'found without it',
+        help='a package of drivers that is not part of manila, as it is '
+        'imported or installed; may be given several times. Packages '
+        'with entry points of manila are found without it',
     )
     parser.add_argument(
         '--try-drivers',

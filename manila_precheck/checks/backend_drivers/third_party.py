@@ -101,8 +101,8 @@ def _lacks(one: backend.BackEnd, driver: drivers.Driver) -> model.Finding:
         f'of {package.filename} does not have',
         [
             model.advice(
-                "Install what the vendor's package requires with the target, "
-                'and make the file again.'
+                "Install what the vendor's package requires with the "
+                'target, and create the file again.'
             )
         ],
         'libraries',

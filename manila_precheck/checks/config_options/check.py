@@ -230,8 +230,8 @@ def _not_used(setting: config_files.Setting, user: str) -> model.Finding:
     return model.Finding(
         model.Severity.INFO,
         setting.subject,
-        f'[{setting.section}] {setting.name} has no effect: of the services '
-        f'only {user} uses it, and {user} does not read {setting.file}',
+        f'[{setting.section}] {setting.name} has no effect: only {user} uses '
+        f'it, and {user} does not read {setting.file}',
         [
             model.advice(
                 f'Move it to a file that {user} reads, or remove '

@@ -65,13 +65,15 @@ class Logins:
         severity = model.Severity.FAILURE
         if users:
             effect = (
-                f'whatever manila-share asks of {group} fails, and the back '
+                f'requests of manila-share to {group} fail, and the back '
                 f'end{"s" * (len(users) > 1)} {", ".join(users)} '
-                f'need{"s" * (len(users) == 1)} it'
+                f'need{"s" * (len(users) == 1)} them'
             )
         else:
             severity = model.Severity.WARNING
-            effect = 'shares with a key of their own cannot be made'
+            effect = (
+                'shares with an encryption key of their own cannot be created'
+            )
         name = (lacking.options or ('auth_type',))[0]
         return model.Finding(
             severity,

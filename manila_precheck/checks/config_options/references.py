@@ -57,7 +57,7 @@ _SHARE = 'manila-share exits with 1 and starts no back end'
 _DATA = 'manila-data does not start'
 _ALL = 'no service of manila starts'
 _SETUP = 'the back end does not come up: it never reports'
-_NO_DATABASE = 'no service of manila reaches the database'
+_NO_DATABASE = 'no service of manila can reach the database'
 # generic.py and service_instance.py of manila/share/drivers.
 _INSTANCES = ('GenericShareDriver', 'WindowsSMBDriver')
 
@@ -109,8 +109,8 @@ REFERENCES = {
     # manila/share/__init__.py, db/base.py, quota.py
     ('DEFAULT', 'share_api_class'): _class(_ALL),
     ('DEFAULT', 'db_driver'): _class(_ALL),
-    ('DEFAULT', 'quota_driver'): _class('every request for quota fails'),
-    ('quota', 'driver'): _class('every request for quota fails'),
+    ('DEFAULT', 'quota_driver'): _class('every quota request fails'),
+    ('quota', 'driver'): _class('every quota request fails'),
     # manila/compute/__init__.py, volume/__init__.py, image/__init__.py
     ('DEFAULT', 'compute_api_class'): _class(_SHARE, *_INSTANCES),
     ('DEFAULT', 'volume_api_class'): _class(_SHARE, *_INSTANCES),

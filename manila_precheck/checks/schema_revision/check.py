@@ -169,8 +169,8 @@ class SchemaRevision(check.Check):
                 f'which is newer than {target}: manila has no downgrade',
                 [
                     model.advice(
-                        'Pass the intended --target-release. Only a backup '
-                        f'of {target} leads back to it.'
+                        'Pass the intended --target-release. To return to '
+                        f'{target}, restore a backup of it.'
                     )
                 ],
                 data={'revision': revision, 'release': within[0].name},
@@ -221,7 +221,7 @@ class SchemaRevision(check.Check):
     ) -> model.Finding:
         known = ctx.catalog.releases
         message = (
-            f'the database is at revision {revision!r}, which is of no '
+            f'the database is at revision {revision!r}, which belongs to no '
             f'release of manila from {known[0]} to {known[-1]}'
         )
         data: dict[str, model.Scalar] = {'revision': revision}

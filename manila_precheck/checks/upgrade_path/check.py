@@ -224,8 +224,8 @@ class UpgradePath(check.Check):
                 model.Subject('release', side),
                 f'{release} is newer than {newest}, the last release that '
                 'this manila-precheck knows; the facts about it come from '
-                f'{package.filename} (manila {package.version}) alone, and '
-                f'those that no file has are those of {newest}',
+                f'{package.filename} (manila {package.version}) alone; what '
+                f'these lack is taken from {newest}',
                 [
                     model.advice(
                         f'Read the release notes of {release}, and run this '

@@ -58,8 +58,8 @@ class Lacking(NamedTuple):
             return f'[{self.section}] sets no auth_type'
         if not self.options:
             return (
-                f'[{self.section}] auth_type is {self.plugin!r}, which is no '
-                'plugin of keystoneauth'
+                f'[{self.section}] auth_type is {self.plugin!r}, which is '
+                'not a plugin of keystoneauth'
             )
         return (
             f'[{self.section}] sets none of {_listed(self.options)}, which '

@@ -443,7 +443,7 @@ def _require_files(option: str, url: 'URL') -> None:
                 os.path.isfile(path) or os.path.isdir(path)
             ):
                 raise exceptions.SourceUnusable(
-                    f'{option} has {key}={path}, which is no file'
+                    f'{option} has {key}={path}, which is not a file'
                 )
 
 

@@ -96,7 +96,7 @@ def read(
     if data is None:
         # As of /proc/kmsg.
         raise exceptions.SourceUnusable(
-            f'{path}: whoever reads it has to wait, so it is no file'
+            f'{path}: it is not a regular file: reading it blocks'
         )
     if len(data) > max_bytes:
         raise exceptions.SourceUnusable(

@@ -306,7 +306,7 @@ class BuildsTest(testtools.TestCase):
         ),
         (
             changed('options', 1, type={'kind': 'string', 'regex': '('}),
-            'x.json is damaged: options[1].type.regex: "(" is no regular '
+            'x.json is damaged: options[1].type.regex: "(" is not a regular '
             'expression',
         ),
         (
@@ -355,8 +355,7 @@ class BuildsTest(testtools.TestCase):
         ),
         (
             changed('revisions', 0, down='x'),
-            'x.json is damaged: the revisions are no chain, each after the '
-            'one before it',
+            'x.json is damaged: the revisions do not form a chain',
         ),
         (
             changed(release={}),

@@ -108,8 +108,8 @@ class BeyondTest(databases.SQLiteTest):
                 'warning',
                 '2027.1 is newer than 2026.2, the last release that this '
                 'manila-precheck knows; the facts about it come from '
-                f'{self.file} (manila 24.0.0.0rc1) alone, and those that no '
-                'file has are those of 2026.2',
+                f'{self.file} (manila 24.0.0.0rc1) alone; what these lack is '
+                'taken from 2026.2',
             )
         }
 

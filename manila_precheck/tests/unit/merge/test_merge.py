@@ -472,7 +472,7 @@ class MergeTest(testtools.TestCase):
         ('2025.1', '2099.1', 'this manila-precheck knows manila 12 '),
         ('', '', 'this manila-precheck knows manila 12 '),
         ('17.1', '18.0', 'this manila-precheck knows manila 12 '),
-        ('2025.1', '2024.1', 'nothing in it tells that this is a downgrade'),
+        ('2025.1', '2024.1', 'nothing in it says that this is a downgrade'),
     )
     @ddt.unpack
     def test_an_upgrade_that_is_none_was_ready(self, source, target, why):

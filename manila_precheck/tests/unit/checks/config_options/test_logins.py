@@ -95,7 +95,7 @@ class LoginsTest(testtools.TestCase):
             )
             + '[neutron]\nauth_type = pasword\n',
             'neutron/auth_type',
-            "[neutron] auth_type is 'pasword', which is no plugin of "
+            "[neutron] auth_type is 'pasword', which is not a plugin of "
             'keystoneauth',
             'neutron',
         ),
@@ -122,8 +122,8 @@ class LoginsTest(testtools.TestCase):
             (
                 FAILURE,
                 name,
-                f'{why}: whatever manila-share asks of {service} fails, and '
-                'the back end b needs it',
+                f'{why}: requests of manila-share to {service} fail, and the '
+                'back end b needs them',
             ),
             self.told(conf),
         )
@@ -137,9 +137,9 @@ class LoginsTest(testtools.TestCase):
                 (
                     WARNING,
                     'barbican/auth_type',
-                    "[barbican] auth_type is 'pasword', which is no plugin of "
-                    'keystoneauth: shares with a key of their own cannot be '
-                    'made',
+                    "[barbican] auth_type is 'pasword', which is not a "
+                    'plugin of keystoneauth: shares with an encryption key '
+                    'of their own cannot be created',
                 )
             ],
             self.told(conf, target='2025.2'),

@@ -330,9 +330,8 @@ class NamesTest(testtools.TestCase):
                 name,
                 bool(had),
                 f'[database] connection names {name}, but {target} has no '
-                f'such SQL dialect ({history}); '
-                'no service of manila reaches the database '
-                '(NoSuchModuleError)',
+                f'such SQL dialect ({history}); no service of manila can '
+                'reach the database (NoSuchModuleError)',
             ),
             (
                 found.severity,
@@ -354,7 +353,7 @@ class NamesTest(testtools.TestCase):
                     2,
                     '[database] connection names mysql, which loads the '
                     'module MySQLdb; manila does not install it; without it '
-                    'no service of manila reaches the database',
+                    'no service of manila can reach the database',
                     [
                         (
                             'text',

@@ -128,9 +128,9 @@ class ServicesTest(testtools.TestCase):
                     'DEFAULT/osapi_share_workers',
                     '/manila-share.conf',
                     2,
-                    '[DEFAULT] osapi_share_workers has no effect: of the '
-                    'services only manila-api uses it, and manila-api does '
-                    'not read /manila-share.conf',
+                    '[DEFAULT] osapi_share_workers has no effect: only '
+                    'manila-api uses it, and manila-api does not read '
+                    '/manila-share.conf',
                 )
             ],
             self.found(

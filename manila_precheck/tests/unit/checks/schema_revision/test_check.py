@@ -255,9 +255,9 @@ class Scenarios(databases.Scenarios):
         self.assertEqual(
             (
                 failure(
-                    "the database is at revision 'feedf00d', which is of no "
-                    'release of manila from wallaby to 2026.2; its tables '
-                    'and columns are those of 2025.1',
+                    "the database is at revision 'feedf00d', which belongs "
+                    'to no release of manila from wallaby to 2026.2; its '
+                    'tables and columns are those of 2025.1',
                     model.advice(
                         "Check that it is manila's database and belongs to a "
                         'release that manila-precheck knows.'
@@ -279,8 +279,8 @@ class Scenarios(databases.Scenarios):
                     f'the database is at revision {AT_22} of 2026.1, which '
                     'is newer than 2025.1: manila has no downgrade',
                     model.advice(
-                        'Pass the intended --target-release. Only a backup '
-                        'of 2025.1 leads back to it.'
+                        'Pass the intended --target-release. To return to '
+                        '2025.1, restore a backup of it.'
                     ),
                     revision=AT_22,
                     release='2026.1',

@@ -130,7 +130,8 @@ class ReadTest(testtools.TestCase):
             exceptions.SourceUnusable, read, f'{text}={path}'
         )
         self.assertEqual(
-            f'{OPTION} has {text.partition("?")[2]}={path}, which is no file',
+            f'{OPTION} has {text.partition("?")[2]}={path}, which is not a '
+            'file',
             str(exc),
         )
 

@@ -89,9 +89,7 @@ class ReadTest(testtools.TestCase):
         self.addCleanup(os.close, writer)
         os.set_blocking(reader, False)
         self.patch(tree.HOST, 'open', lambda path: open(reader, 'rb'))
-        self.refused(
-            self.path, 'whoever reads it has to wait, so it is no file'
-        )
+        self.refused(self.path, 'it is not a regular file: reading it blocks')
 
     def test_a_file_with_holes_is_not_read_to_its_end(self):
         with open(self.path, 'wb') as stream:
