@@ -156,7 +156,7 @@ class _Site:
     def __init__(self, ctx: context.Context) -> None:
         self._ctx = ctx
         self.config = ctx.config
-        self._enabled = hosts.enabled(ctx.config)
+        self._enabled = hosts.enabled_backends(ctx.config)
         self._broken = {}
         for name in self._enabled.backends:
             words = _broken(ctx, name or 'DEFAULT')

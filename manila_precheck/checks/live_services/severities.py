@@ -55,7 +55,7 @@ class Site:
             ctx.config_of('manila-scheduler')
         )
         self._now: datetime.datetime = ctx.database.now()
-        self._enabled = hosts.enabled(ctx.config_of('manila-share'))
+        self._enabled = hosts.enabled_backends(ctx.config_of('manila-share'))
         self._others = frozenset(ctx.options.other_backends)
         self._listed = ctx.options.max_listed
         self._removed = [

@@ -51,7 +51,7 @@ def templates(sides: comparison.Sides) -> Iterator[model.Finding]:
     """Yield the templates that change, and for whom."""
     named = sorted(
         name or 'DEFAULT'
-        for name in hosts.enabled(sides.ctx.config).backends
+        for name in hosts.enabled_backends(sides.ctx.config).backends
         if _finds_by_name(sides.staged, name or 'DEFAULT')
     )
     for name in (

@@ -30,7 +30,7 @@ def host(sides: comparison.Sides) -> Iterator[model.Finding]:
     """Yield what a change of [DEFAULT] host does to the shares."""
     for change in sides.changes('DEFAULT', 'host'):
         old, new = change.before.value, change.after.value
-        served = hosts.enabled(sides.ctx.running)
+        served = hosts.enabled_backends(sides.ctx.running)
         effect = (
             'every service gets a new row in the table services, and the '
             'old one stays down'
@@ -73,8 +73,8 @@ def backends(sides: comparison.Sides) -> Iterator[model.Finding]:
 
     Where the database is read, backends-in-use tells what they hold.
     """
-    running = hosts.enabled(sides.ctx.running)
-    staged = hosts.enabled(sides.ctx.config)
+    running = hosts.enabled_backends(sides.ctx.running)
+    staged = hosts.enabled_backends(sides.ctx.config)
     change = sides.changes(*config_files.ENABLED_BACKENDS)
     if not running.backends or not change or _holdings_are_told(sides):
         return
@@ -105,8 +105,8 @@ def _holdings_are_told(sides: comparison.Sides) -> bool:
 
 def sections(sides: comparison.Sides) -> Iterator[model.Finding]:
     """Yield what changes in the section of a back end that stays."""
-    running = hosts.enabled(sides.ctx.running).backends
-    for name in hosts.enabled(sides.ctx.config).backends:
+    running = hosts.enabled_backends(sides.ctx.running).backends
+    for name in hosts.enabled_backends(sides.ctx.config).backends:
         if name not in running:
             continue
         group = name or 'DEFAULT'
@@ -296,7 +296,7 @@ def locks(sides: comparison.Sides) -> Iterator[model.Finding]:
     for change in sides.changes('DEFAULT', 'my_ip'):
         used = [
             name or 'DEFAULT'
-            for name in hosts.enabled(sides.ctx.config).backends
+            for name in hosts.enabled_backends(sides.ctx.config).backends
             if 'hpe_3par' in (sides.staged.driver(name or 'DEFAULT') or '')
         ]
         named = sorted(

@@ -162,7 +162,7 @@ class _Site:
                 conf, *config_files.ENABLED_BACKENDS
             ):
                 self._read = False
-            ours = hosts.enabled(conf)
+            ours = hosts.enabled_backends(conf)
             self._controllers.add(ours.controller)
             for name in ours.backends:
                 self._backends[name] = _BackEnd(conf, name)

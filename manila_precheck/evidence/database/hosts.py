@@ -29,7 +29,7 @@ from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.database import connection
 
 
-class Enabled(NamedTuple):
+class EnabledBackends(NamedTuple):
     """The back ends that some files enable."""
 
     controller: Optional[str]
@@ -65,10 +65,10 @@ def other_backend(host: str) -> model.Remediation:
     )
 
 
-def enabled(conf: config_files.ConfigFiles) -> Enabled:
+def enabled_backends(conf: config_files.ConfigFiles) -> EnabledBackends:
     """Return the back ends that manila-share starts with some files."""
     backends = conf.backends if conf.runs_share else ()
-    return Enabled(
+    return EnabledBackends(
         conf.value('DEFAULT', 'host'),
         tuple(
             '' if backend.source is None else backend.name
