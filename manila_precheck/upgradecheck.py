@@ -35,6 +35,7 @@ from manila_precheck.engine import registry
 from manila_precheck.engine import runner
 from manila_precheck.engine import waivers
 from manila_precheck.evidence.config import config_sources
+from manila_precheck.evidence.config import service_files
 from manila_precheck.evidence.host import manila_status
 from manila_precheck.redact import secrets
 from manila_precheck.reporters import digest
@@ -190,10 +191,13 @@ class _Shared:
 
     def _prepare(self) -> context.Context:
         opts.register(self._conf)
+        services = _services(self._conf)
         ctx = context.Context(
             self._conf,
             catalog.Catalog(),
             _now(),
+            locations=_locations(self._conf, services),
+            services=services,
             sources=lambda files, wanted: config_sources.listed(
                 config_sources.open_all(self._conf, files, runner.isolated),
                 wanted,
@@ -230,6 +234,33 @@ class _Shared:
         self._chosen = {entry.result_id for entry in chosen}
         ctx.chosen = frozenset(self._chosen)
         self._decided = decided
+
+
+def _services(
+    conf: cfg.ConfigOpts,
+) -> Optional[tuple[service_files.ServiceFiles, ...]]:
+    """Return what the services of this host read.
+
+    :returns: None where the command line names files, which stand for all.
+    """
+    # NOTE: oslo.config does not say whether it has looked for the files.
+    words = getattr(conf, '_args', None)
+    if words is None or any(word.startswith('--config-') for word in words):
+        return None
+    if not context.locations_of(conf):
+        return None
+    return service_files.of_here(service_files.Machine().find())
+
+
+def _locations(
+    conf: cfg.ConfigOpts,
+    services: Optional[tuple[service_files.ServiceFiles, ...]],
+) -> tuple[str, ...]:
+    """Return what is read: the files of the services and of the command."""
+    own = context.locations_of(conf)
+    if services is None:
+        return tuple(own)
+    return tuple(dict.fromkeys([*service_files.merged(services), *own]))
 
 
 def upgrade_checks(

@@ -27,6 +27,7 @@ from manila_precheck.cmd import precheck
 from manila_precheck.engine import check
 from manila_precheck.engine import registry
 from manila_precheck.engine import runner
+from manila_precheck.evidence.host import service_processes
 
 
 class Base(check.Check):
@@ -421,6 +422,36 @@ class UpgradeChecksTest(testtools.TestCase):
         self.assertEqual([2] * 5, [code for _, code, _ in found])
         for _, _, details in found:
             self.assertIn(name, details)
+
+    def test_a_section_of_manila_share_conf_was_missing(self):
+        """manila-status finds manila.conf; manila-share reads one more."""
+        self.useFixture(fixtures.EnvironmentVariable('HOME', self.path))
+        self.patch(service_processes, 'look', lambda site: ())
+        with open(self.conf_file, 'a') as stream:
+            stream.write('[DEFAULT]\nenabled_share_backends = b1\n')
+        path = os.path.join(self.path, 'manila-share.conf')
+        with open(path, 'w') as stream:
+            stream.write(
+                '[b1]\nshare_driver = manila.share.drivers.lvm.'
+                'LVMShareDriver\ndriver_handles_share_servers = False\n'
+            )
+        (entry,) = [
+            entry
+            for entry in registry.entries(registry.CHECKS)
+            if entry.name == 'backend-drivers'
+        ]
+        self.patch(registry, 'checks', lambda: (entry,))
+        for words, code in (
+            ([], 0),
+            (['--config-file', self.conf_file], 2),
+        ):
+            conf = cfg.ConfigOpts()
+            conf(words, project='manila', prog='manila-status')
+            found = {
+                title: call(None).code
+                for title, call in upgradecheck.upgrade_checks(conf)
+            }
+            self.assertEqual(code, found['Back ends and their drivers'])
 
     def test_an_interrupt_ends_the_command(self):
         """What is not counted would end with 0."""
