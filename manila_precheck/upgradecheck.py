@@ -207,6 +207,13 @@ class _Shared:
         # First: its references may go too far for oslo.config.
         ctx.config  # noqa: B018
         opts.settle(self._conf)
+        if ctx.options.root:
+            # It would judge this host, and nobody would be told.
+            raise exceptions.UsageError(
+                f'[{opts.GROUP}] root names {ctx.options.root}, which '
+                'manila-status does not read; unset it, or run '
+                'manila-precheck'
+            )
         ctx.take_builds()
         ctx.redactor  # noqa: B018  A bad pattern is a usage error.
         return ctx

@@ -346,7 +346,14 @@ def of_bundle(found: bundle.Site) -> tuple[ServiceFiles, ...]:
         if not one.locations and one.service in told
     }
     more = [
-        ServiceFiles(program, paths, How.CONTAINER, prog=program)
+        ServiceFiles(
+            program,
+            paths,
+            How.CONTAINER,
+            # The directory that is mounted, or the manifest of it.
+            file=posixpath.dirname(paths[-1]),
+            prog=program,
+        )
         for program, paths in found.services
         if program in silent
     ]

@@ -413,6 +413,7 @@ class UpgradeChecksTest(testtools.TestCase):
         'stage = later',
         'check_timeout_seconds = nan',
         'redact_pattern = (',
+        'root = /srv/bundle',
     )
     def test_nonsense_in_the_file_raises_nothing(self, line):
         name = line.split()[0]

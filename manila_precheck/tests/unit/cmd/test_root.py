@@ -404,6 +404,20 @@ class RootTest(Case):
             ],
             [file['path'] for file in report['files']],
         )
+        top = '/openstackcontrolplane.yaml/cp'
+        self.assertEqual(
+            [
+                ('manila-api', f'{top}/manilaAPI', 2),
+                ('manila-data', top, 1),
+                ('manila-scheduler', top, 1),
+                ('manila-share', f'{top}/manilaShares/share0', 2),
+            ],
+            sorted(
+                (one['service'], one['file'], len(one['locations']))
+                for one in report['services']
+                if one['locations']
+            ),
+        )
 
     def test_what_it_does_not_hold_is_not_missing(self):
         self.files(
