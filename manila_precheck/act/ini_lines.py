@@ -13,9 +13,9 @@
 
 oslo.config's parser and configparser keep neither comments nor spacing, and
 ConfigUpdater, which does, reads by configparser's rules, not by oslo.config's:
-a section that appears twice, an option that is set twice and a line without
-indentation are other things to it. So a file is a list of lines here, each
-with its own line end; what is not changed is written as it was read.
+it refuses a section that appears twice and an option that is set twice. So a
+file is a list of lines here, each with its own line end; what is not changed
+is written as it was read.
 """
 
 from collections.abc import Iterator

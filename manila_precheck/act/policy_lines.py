@@ -11,10 +11,9 @@
 # under the License.
 """The entries of a policy file, and changes of some of them.
 
-ruamel.yaml keeps comments, but not spacing, quotes and line ends to the byte,
-and is not in OpenStack's global requirements. The marks of PyYAML say on which
-lines an entry stands, and the rest is not touched; that the result is what it
-should be is made sure of by parsing it.
+ruamel.yaml keeps comments and quotes, but not every space and line end. The
+marks of PyYAML say on which lines an entry stands, and the rest is not
+touched; that the result is what it should be is made sure of by parsing it.
 """
 
 import json
