@@ -307,10 +307,15 @@ def _strongest(
     """Return the changes to make, one a line, in the order of the lines."""
     by_line: dict[tuple[object, ...], tuple[model.Finding, model.Edit]] = {}
     needed = set()
+    marks: list[tuple[object, model.Finding, model.Edit]] = []
     for finding, edit in _edits(results):
         place: tuple[object, ...] = (real(edit.file), edit.line)
         if edit.line is None:
             place += (edit.section, edit.name, edit.action)
+        if edit.action == 'choose' and wanted(finding):
+            # A line may have several marks.
+            marks.append((place, finding, edit))
+            continue
         if not wanted(finding):
             if edit.action in ('move', 'set'):
                 # Left as it is, but not to go either.
@@ -323,9 +328,13 @@ def _strongest(
             by_line[place] = (finding, edit)
     return sorted(
         (
-            one
-            for place, one in by_line.items()
-            if place not in needed or one[1].action != 'comment'
+            *(
+                one
+                for place, one in by_line.items()
+                if place not in needed or one[1].action != 'comment'
+            ),
+            # The checks look at a line again that is changed.
+            *((f, e) for place, f, e in marks if place not in by_line),
         ),
         key=lambda one: (one[1].file, one[1].line or 0),
     )

@@ -132,7 +132,7 @@ class BackEnd:
             for other in self.ctx.config.backends
             if other.name != self.name
         ]
-        line = self.driver_line
+        line = self.driver_line or self.enabled_by
         edits = []
         if line is not None:
             edits = self._edits.choose(line, f'{first}, or disable it')

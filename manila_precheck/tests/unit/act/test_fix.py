@@ -211,6 +211,38 @@ class FixTest(testtools.TestCase):
             _after(fixed),
         )
 
+    def test_two_marks_on_one_line(self):
+        site = self.site(
+            '[DEFAULT]\nenabled_share_backends = a\n[a]\n'
+            'share_driver = manila.share.drivers.netapp.common.NetAppDriver\n'
+            'driver_handles_share_servers = perhaps\n'
+        )
+        fixed = _fixed(site)
+        text = _after(fixed)['manila.conf']
+        for key in (
+            'backend-drivers[a#mode]',
+            'config-options[a/driver_handles_share_servers#value]',
+        ):
+            self.assertEqual(
+                1,
+                text.count(
+                    '# PRECHECK: choose driver_handles_share_servers '
+                    f'[{key}]: '
+                ),
+            )
+
+    def test_a_back_end_without_a_section_is_for_a_person(self):
+        site = self.site('[DEFAULT]\nenabled_share_backends = a,$(x)\n')
+        text = _after(_fixed(site))['manila.conf']
+        self.assertEqual(
+            [
+                '# PRECHECK: choose enabled_share_backends '
+                f'[backend-drivers[{name}#section]]'
+                for name in ('a', '$(x)')
+            ],
+            [line.partition(': Add')[0] for line in text.splitlines()[1:-1]],
+        )
+
     def test_what_another_finding_wants_to_keep_does_not_go(self):
         edits = [
             model.Edit('comment', 'config', 'f', 2),
