@@ -17,6 +17,7 @@ import functools
 from typing import Optional
 
 from manila_precheck import model
+from manila_precheck.catalog import losses
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.checks.config_options import hints
 from manila_precheck.checks.config_options import invalid_values
@@ -170,6 +171,8 @@ class Lines:
     def _removed(
         self, setting: config_files.Setting, now: config_reader.Standing
     ) -> model.Finding:
+        if self._has_successor(setting):
+            return self._renamed_away(setting)
         masked_by = self._source.effective(setting)
         masked = setting not in masked_by
         target = self._target.release
@@ -194,24 +197,90 @@ class Lines:
                 *lines,
                 model.advice(
                     f'Remove {setting.place} with the upgrade. {hint}'.rstrip()
-                ).with_edits(*self._gone(setting)),
+                ).with_edits(*self._sides.edits.comment(setting)),
             ],
             data={'verdict': 'removed'},
         )
 
-    def _gone(self, setting: config_files.Setting) -> list[model.Edit]:
-        """Return what becomes of a line that the target no longer reads.
-
-        An old name whose option lives on gets the current one: the value is
-        still meant.
-        """
+    def _has_successor(self, setting: config_files.Setting) -> bool:
+        """Say whether the target has the option under its other name."""
         before = self._source.of(setting)
-        if before.old and before.option is not None:
-            name = before.option.name
-            after = self._target.standing(before.group, name)
-            if after.read and setting in self._source.effective(setting):
-                return self._sides.edits.move(setting, before.group, name)
-        return self._sides.edits.comment(setting)
+        return (
+            before.old
+            and before.option is not None
+            and self._target.standing(before.group, before.option.name).read
+        )
+
+    def _renamed_away(self, setting: config_files.Setting) -> model.Finding:
+        """Return what an old name means that the target has forgotten."""
+        before = self._source.of(setting)
+        assert before.option is not None
+        source, target = self._source.release, self._target.release
+        group, name = before.group, before.option.name
+        text = (
+            f'{self._sides.assigned(setting)} is a deprecated name of '
+            f'[{group}] {name}: {source} reads it, but {target} does not and '
+            'ignores the line'
+        )
+        masked_by = self._source.effective(setting)
+        masked = setting not in masked_by
+        # Where the target reads another line, nothing is lost with this one.
+        set_by = [] if masked else self._target_sets(group, name)
+        severity = Severity.WARNING
+        lines: list[model.Remediation] = []
+        if masked or set_by:
+            other = set_by or masked_by
+            text += f'; {other[-1].where} already sets it'
+            severity = Severity.INFO
+        else:
+            loss = losses.loss(group, name)
+            if loss is not None and self._follows(loss, setting):
+                severity = Severity.FAILURE
+                text += f': {loss.words}'
+            lines = [
+                model.config(
+                    '[{}]\n{} = {}', group, name, self._sides.shown(setting)
+                ).with_edits(*self._sides.edits.move(setting, group, name)),
+                model.advice(
+                    f'{source} reads this line as well, so it can be changed '
+                    'before the upgrade.'
+                ),
+            ]
+        return model.Finding(
+            severity,
+            setting.subject,
+            text,
+            [
+                *lines,
+                model.advice(f'Remove {setting.place}.').with_edits(
+                    *self._sides.edits.comment(setting)
+                ),
+            ],
+            data={'verdict': 'removed', 'option': f'{group}/{name}'},
+        )
+
+    def _target_sets(
+        self, group: str, name: str
+    ) -> list[config_files.Setting]:
+        """Return the lines of the option that the target reads."""
+        names = set(self._target.standing(group, name).names)
+        return [
+            one
+            for one in self._sides.conf.settings
+            if (one.group, one.name) in names
+        ]
+
+    def _follows(
+        self, loss: losses.Loss, setting: config_files.Setting
+    ) -> bool:
+        if not loss.follows(setting.value):
+            return False
+        if loss.when is None:
+            return True
+        try:
+            return self._source.get(*loss.when) is True
+        except config_reader.Refused:
+            return False
 
     def _instead(
         self, setting: config_files.Setting, now: config_reader.Standing

@@ -210,6 +210,138 @@ class ConfigOptionsTest(testtools.TestCase):
                 ),
             )
 
+    def forgotten(self, was, now, value, words='', at=2, source='2023.1'):
+        """Return the finding of an old name that the target has forgotten."""
+        target = {'2023.1': '2024.1', '2024.1': '2025.1'}[source]
+        (group, name), (new_group, new_name) = was, now
+        return (
+            FAILURE if words else WARNING,
+            f'{group}/{name}',
+            at,
+            f'[{group}] {name} = {value} is a deprecated name of '
+            f'[{new_group}] {new_name}: {source} reads it, but {target} does '
+            f'not and ignores the line{": " if words else ""}{words}',
+            [
+                ('config', f'[{new_group}]\n{new_name} = {value}'),
+                (
+                    'text',
+                    f'{source} reads this line as well, so it can be changed '
+                    'before the upgrade.',
+                ),
+                ('text', f'Remove line {at} of {{conf}}.'),
+            ],
+            {'verdict': 'removed', 'option': f'{new_group}/{new_name}'},
+            '',
+        )
+
+    @ddt.named_data(
+        [
+            'database',
+            'DEFAULT',
+            'sql_connection',
+            'database',
+            'connection',
+            '(the value in {conf}:2)',
+            'the services use a SQLite file in place of the database',
+        ],
+        [
+            'lock',
+            'DEFAULT',
+            'lock_path',
+            'oslo_concurrency',
+            'lock_path',
+            '/var/lock/manila',
+            'drivers that take file locks, such as the generic one, fail '
+            'with RequiredOptError',
+        ],
+        [
+            'retries',
+            'DEFAULT',
+            'sql_max_retries',
+            'database',
+            'max_retries',
+            '5',
+            '',
+        ],
+    )
+    @ddt.unpack
+    def test_an_old_name_was_told_to_be_removed(
+        self, group, name, new_group, new_name, value, words
+    ):
+        held = 'sqlite://' if name == 'sql_connection' else value
+        result = self.run_check(
+            f'[{group}]\n{name} = {held}\n', '2023.1', '2024.1'
+        )
+        self.assert_found(
+            result,
+            self.forgotten((group, name), (new_group, new_name), value, words),
+        )
+        # Neither release knows it, an upgrade later.
+        result = self.run_check(
+            f'[{group}]\n{name} = {held}\n', '2024.1', '2025.1'
+        )
+        self.assertEqual(
+            ['unknown'], [one.data['verdict'] for one in result.findings]
+        )
+
+    @ddt.named_data(
+        ['on', 'true', FAILURE, FAILURE],
+        ['off', 'false', WARNING, WARNING],
+    )
+    @ddt.unpack
+    def test_tls_of_the_broker_by_its_old_names(self, value, ssl, ca):
+        result = self.run_check(
+            f'[oslo_messaging_rabbit]\nrabbit_use_ssl = {value}\n'
+            'kombu_ssl_ca_certs = /etc/ca.pem\n'
+        )
+        section = 'oslo_messaging_rabbit'
+        on = value == 'true'
+        self.assert_found(
+            result,
+            self.forgotten(
+                (section, 'rabbit_use_ssl'),
+                (section, 'ssl'),
+                value,
+                'the services connect to RabbitMQ without TLS, which a TLS '
+                'port rejects'
+                if on
+                else '',
+                source='2024.1',
+            ),
+            self.forgotten(
+                (section, 'kombu_ssl_ca_certs'),
+                (section, 'ssl_ca_file'),
+                '/etc/ca.pem',
+                'the certificate of RabbitMQ is not verified' if on else '',
+                at=3,
+                source='2024.1',
+            ),
+        )
+        self.assertEqual([ssl, ca], [f.severity for f in result.findings])
+
+    def test_an_old_name_beside_the_new_one(self):
+        result = self.run_check(
+            '[oslo_messaging_rabbit]\nssl = true\nrabbit_use_ssl = true\n'
+        )
+        self.assert_found(
+            result,
+            (
+                INFO,
+                'oslo_messaging_rabbit/rabbit_use_ssl',
+                3,
+                '[oslo_messaging_rabbit] rabbit_use_ssl = true is a '
+                'deprecated name of [oslo_messaging_rabbit] ssl: 2024.1 reads '
+                'it, but 2025.1 does not and ignores the line; {conf}:2 '
+                'already sets it',
+                sentence('Remove line 3 of {conf}.'),
+                {
+                    'verdict': 'removed',
+                    'option': 'oslo_messaging_rabbit/ssl',
+                },
+                '',
+            ),
+        )
+
     def test_removed_line_that_is_masked(self):
         result = self.run_check(
             '[oslo_messaging_amqp]\nidle_timeout = 1\nidle_timeout = 2\n'

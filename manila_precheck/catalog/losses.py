@@ -1,0 +1,124 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What a service loses with a setting that a release no longer reads.
+
+An option that was renamed keeps its old names for some releases; the line with
+an old name is then ignored without a word, and the setting falls back to its
+default. For most options that is a setting less. For those here a service
+stops, or loses its database, its broker, TLS or its locks.
+
+Each was tried with the oslo.config and the libraries in the environments of
+manila 16.3.0, 18.3.0 and 20.0.3: an option that the older one has from the old
+name is at its default in the newer one. What follows from the default is in
+the code that is cited:
+
+- oslo.db 12.3.3 has the old names of ``[database] connection``, 15.0.0 has not
+  (manila's default is a SQLite file without tables: no such table: services).
+- oslo.concurrency 5.1.1 has ``[DEFAULT] lock_path``, 6.0.0 has not; it raises
+  RequiredOptError for an external lock without one (lockutils.py,
+  _get_lock_path), which manila takes in share/drivers/service_instance.py,
+  helpers.py, ganesha/manager.py and zfsonlinux/utils.py.
+- oslo.messaging 14.7.2 has those of ``[oslo_messaging_rabbit]``, 16.1.2 has
+  not; its impl_rabbit.py connects without TLS unless ``ssl`` is true, does not
+  verify the broker without ``ssl_ca_file`` and has no client certificate
+  without the other two; it logs in by ``rabbit_login_method`` and declares
+  queues with ``amqp_auto_delete``; RabbitMQ answers 406 to another value.
+- oslo.policy 4.3.0 has those of ``[oslo_policy]``, 4.5.1 has not: the API
+  reads policy.yaml and policy.d beside the configuration.
+- oslo.service 3.4.1 has those of ``[ssl]``, 4.1.2 has not.
+"""
+
+from typing import NamedTuple
+from typing import Optional
+
+
+class Loss(NamedTuple):
+    """What happens without a setting."""
+
+    words: str
+    """As a sentence goes on after 'the line is ignored: '."""
+
+    values: tuple[str, ...] = ()
+    """The values that matter, in lower case; () for any."""
+
+    when: Optional[tuple[str, str]] = None
+    """What has to be true, by section and name: nothing reads it else."""
+
+    def follows(self, value: str) -> bool:
+        """Say whether it happens to a line with this value."""
+        return not self.values or value.strip().lower() in self.values
+
+
+_RABBIT_SSL = ('oslo_messaging_rabbit', 'ssl')
+_API_SSL = ('DEFAULT', 'osapi_share_use_ssl')
+
+_TRUE = ('true', '1', 'yes', 'on')
+
+_BY_OPTION = {
+    ('database', 'connection'): Loss(
+        'the services use a SQLite file in place of the database'
+    ),
+    ('oslo_concurrency', 'lock_path'): Loss(
+        'drivers that take file locks, such as the generic one, fail with '
+        'RequiredOptError'
+    ),
+    _RABBIT_SSL: Loss(
+        'the services connect to RabbitMQ without TLS, which a TLS port '
+        'rejects',
+        _TRUE,
+    ),
+    ('oslo_messaging_rabbit', 'ssl_ca_file'): Loss(
+        'the certificate of RabbitMQ is not verified', when=_RABBIT_SSL
+    ),
+    ('oslo_messaging_rabbit', 'ssl_cert_file'): Loss(
+        'the services have no client certificate; a RabbitMQ that requires '
+        'one rejects them',
+        when=_RABBIT_SSL,
+    ),
+    ('oslo_messaging_rabbit', 'ssl_key_file'): Loss(
+        'the services have no key for their client certificate and do not '
+        'connect to a RabbitMQ that requires one',
+        when=_RABBIT_SSL,
+    ),
+    ('oslo_messaging_rabbit', 'amqp_auto_delete'): Loss(
+        'RabbitMQ rejects the queues that exist with auto_delete '
+        '(PRECONDITION_FAILED)',
+        _TRUE,
+    ),
+    ('oslo_messaging_rabbit', 'rabbit_login_method'): Loss(
+        'the services log in with AMQPLAIN, which has no certificate',
+        ('external',),
+    ),
+    ('oslo_policy', 'policy_file'): Loss(
+        'the API does not read this file, and its rules have no effect'
+    ),
+    ('oslo_policy', 'policy_dirs'): Loss(
+        'the API does not read this directory, and its rules have no effect'
+    ),
+    ('ssl', 'cert_file'): Loss(
+        'the API has no certificate and does not start',
+        when=_API_SSL,
+    ),
+    ('ssl', 'key_file'): Loss(
+        'the API has no key for its certificate and does not start',
+        when=_API_SSL,
+    ),
+    ('ssl', 'ca_file'): Loss(
+        'the API does not verify the certificates of clients',
+        when=_API_SSL,
+    ),
+}
+
+
+def loss(group: str, name: str) -> Optional[Loss]:
+    """Return what is lost without an option; None: a setting, no more."""
+    return _BY_OPTION.get((group, name))
