@@ -54,11 +54,13 @@ _FLAGS = {
         'source_catalog',
         'shipped_catalog',
         'vendor_path',
-        'stage',
         'no_database',
     ),
     'the changes': ('check', 'fix_key', 'fix_for', 'fix_remove', 'fix_output'),
 }
+
+# What it counts for that a check did not look.
+_NOT_LOOKED = {model.Outcome.ERROR: 2, model.Outcome.SKIPPED: 1}
 
 _RED, _GREEN, _CYAN, _BOLD, _PLAIN = (
     '\x1b[31m',
@@ -105,6 +107,8 @@ def upgrade_fix(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     read = upgrade.read_conf(args)
     conf, locations = read.conf, read.locations
     upgrade.apply_flags(conf, args)
+    # After the upgrade the checks of files have nothing to say.
+    conf.set_override('stage', model.Stage.PLAN.value, group=opts.GROUP)
     options = conf.manila_precheck
     entries, chosen = _entries(options.check)
     ctx = _context(read)
@@ -457,10 +461,8 @@ def _left(
 def _code(results: Iterable[model.CheckResult], wanted: _Wanted) -> int:
     code = 0
     for result in results:
-        if result.outcome is model.Outcome.ERROR and (
-            wanted.of_check(result.id)
-        ):
-            code = 2
+        if wanted.of_check(result.id):
+            code = max(code, _NOT_LOOKED.get(result.outcome, 0))
         for finding in result.findings:
             if not wanted(finding):
                 continue

@@ -62,8 +62,8 @@ not run.
 
 _FIX_CODES = """\
 Exit codes: 0 nothing is left that a file can mend; 1 a person has to choose
-something; 2 a failure is left, or a check could not look; 255 it could not
-run.
+something, or a file was not there; 2 a failure is left, or a check could not
+look; 255 it could not run.
 """
 
 

@@ -173,6 +173,21 @@ class FixTest(testtools.TestCase):
             (0, '', 'nothing to change in the files\n'), self.fix()
         )
 
+    def test_a_file_that_is_missing_is_not_fine(self):
+        self.write('manila.conf', '[keystone_authtoken]\n')
+        code, diff, said = self.fix('--check', 'api-paste')
+        self.assertEqual((1, ''), (code, diff))
+        self.assertIn('left: api-paste: skipped: ', said)
+
+    def test_whatever_the_stage(self):
+        self.useFixture(
+            fixtures.EnvironmentVariable(
+                'OS_MANILA_PRECHECK__STAGE', 'upgraded'
+            )
+        )
+        _code, diff, _said = self.fix()
+        self.assertIn('+shares = 2\n', diff)
+
     def test_a_key_that_is_not_there(self):
         code, diff, _said = self.fix('--key', 'config-options[quota/*]')
         self.assertEqual((0, ''), (code, diff))
