@@ -52,36 +52,50 @@ _UNUSED = (
 # 1980-01-01, the first time that a zip file can have.
 _EPOCH = 315532800
 
-# What the file does when it is run.
+# What the file does when it is run. Any Python has to compile it: what does
+# not ends with 1, the code of warnings.
 _MAIN = '''\
-import importlib.util
 import sys
 
-lacking = [
-    name
-    for name in (
-        'oslo_config',
-        'oslo_db',
-        'oslo_policy',
-        'oslo_upgradecheck',
-        'sqlalchemy',
-        'stevedore',
-        'yaml',
-    )
-    if importlib.util.find_spec(name) is None
-]
-if lacking:
+
+def run():
+    if sys.version_info < (3, 9):
+        return 'is Python {}.{}, and 3.9 is the oldest that runs it'.format(
+            *sys.version_info
+        )
+    import importlib.util
+
+    lacking = [
+        name
+        for name in (
+            'oslo_config',
+            'oslo_db',
+            'oslo_policy',
+            'oslo_upgradecheck',
+            'sqlalchemy',
+            'stevedore',
+            'yaml',
+        )
+        if importlib.util.find_spec(name) is None
+    ]
+    if lacking:
+        return (
+            'lacks {}; run it with the Python of manila or of another '
+            'OpenStack service, or manila-precheck-standalone.pyz, which '
+            'needs Python alone'.format(', '.join(lacking))
+        )
+    from manila_precheck import cmd
+
+    return cmd.main()
+
+
+code = run()
+if not isinstance(code, int):
     sys.stderr.write(
-        f'manila-precheck: error: {sys.executable} lacks '
-        f'{", ".join(lacking)}; run it with the Python of manila or of '
-        'another OpenStack service, or manila-precheck-standalone.pyz, which '
-        'needs Python alone\\n'
+        'manila-precheck: error: {} {}\\n'.format(sys.executable, code)
     )
-    sys.exit(255)
-
-from manila_precheck import cmd
-
-sys.exit(cmd.main())
+    code = 255
+sys.exit(code)
 '''
 
 

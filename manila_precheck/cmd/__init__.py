@@ -26,4 +26,13 @@ def main() -> int:
 
         sys.stderr.write(f'{PROG}: error: interrupted\n')
         return 255
+    except Exception as exc:
+        # A library that is missing, or of another version. Python would end
+        # with 1, the code of warnings.
+        import sys
+        import traceback
+
+        traceback.print_exc()
+        sys.stderr.write(f'{PROG}: error: it cannot be loaded: {exc}\n')
+        return 255
     return precheck.main()

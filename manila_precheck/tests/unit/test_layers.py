@@ -299,7 +299,8 @@ class LayersTest(testtools.TestCase):
 
     @ddt.data(*_NAMES)
     def test_only_the_runner_catches_everything(self, name):
-        if name == 'engine.runner':
+        # And what the program itself cannot be loaded by.
+        if name in ('engine.runner', 'cmd'):
             return
         wrong = []
         for node in ast.walk(_tree(_NAMES[name])):

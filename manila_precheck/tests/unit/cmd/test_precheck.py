@@ -468,6 +468,29 @@ class ImportTest(testtools.TestCase):
 
 
 class ModuleTest(testtools.TestCase):
+    def test_a_library_that_does_not_load(self):
+        """It ended with 1, the code of warnings."""
+        code = textwrap.dedent(
+            '''
+            import sys
+            from manila_precheck import cmd
+
+            sys.modules['argparse'] = None
+            sys.exit(cmd.main())
+            '''
+        )
+        done = subprocess.run(
+            [sys.executable, '-c', code], capture_output=True, text=True
+        )
+        self.assertEqual((255, ''), (done.returncode, done.stdout))
+        self.assertThat(
+            done.stderr,
+            testtools.matchers.EndsWith(
+                'manila-precheck: error: it cannot be loaded: import of '
+                'argparse halted; None in sys.modules\n'
+            ),
+        )
+
     def test_it_is_the_command(self):
         words = [sys.executable, '-I', '-m', 'manila_precheck', '--version']
         done = subprocess.run(words, capture_output=True, text=True)
