@@ -40,6 +40,45 @@ from manila_precheck.cmd import precheck
 sys.exit(precheck.main())
 '''
 
+# Runs the command of a container on this host: the volumes are where they come
+# from, and /etc/manila is a directory of the test.
+KOLLA_CONTAINER = '''#!/usr/bin/python
+import os
+import shlex
+import subprocess
+
+from ansible.module_utils.basic import AnsibleModule
+
+module = AnsibleModule(
+    {
+        **dict.fromkeys(('action', 'command', 'image', 'name'), {}),
+        **{'restart_policy': {}, 'detach': {'type': 'bool'}},
+        **dict.fromkeys(
+            ('common_options', 'environment', 'labels'), {'type': 'dict'}
+        ),
+        'volumes': {'type': 'list', 'elements': 'str'},
+    }
+)
+place = os.path.dirname(module.params['image'])
+if not os.path.exists(module.params['image']):
+    module.fail_json(msg='no such image')
+command = module.params['command'].replace('/etc/manila', place + '/etc')
+for volume in module.params['volumes']:
+    source, target = volume.split(':')[:2]
+    command = command.replace(target.rstrip('/'), source.rstrip('/'))
+with open(place + '/seen', 'a') as stream:
+    stream.write(command + chr(10))
+done = subprocess.run(
+    shlex.split(command), capture_output=True, text=True,
+    env={**os.environ, 'PATH': place + '/bin:' + os.environ['PATH'],
+         **{k: v or '' for k, v in module.params['environment'].items()}},
+)
+result = dict(rc=done.returncode, stdout=done.stdout, stderr=done.stderr)
+if done.returncode:
+    module.fail_json(msg='Container exited with non-zero', **result)
+module.exit_json(changed=True, **result)
+'''
+
 GOOD = '[DEFAULT]\nenabled_share_protocols = NFS\n'
 BAD = '[DEFAULT]\nenabled_share_protocols = NOSUCH\n'
 
@@ -220,19 +259,85 @@ class AnsibleTest(Base):
         )
         return self.play(playbook, **variables)
 
-    @ddt.data((GOOD, 0), (BAD, 2))
-    @ddt.unpack
-    def test_the_tasks_of_kolla_ansible(self, text, expected):
-        self.write('kolla/manila-api/manila.conf', GOOD)
-        self.write('kolla/manila-share/manila.conf', text)
-        done = self.tasks(
-            'kolla-ansible/manila-precheck.yml',
-            manila_precheck_kolla_config=str(self.path / 'kolla'),
-            manila_precheck_command=str(self.command),
-            openstack_release='2026.1',
+    def kolla(self, api=GOOD, share=GOOD, image='image', **variables):
+        """Run the tasks of kolla-ansible, for two hosts that are this one.
+
+        :param api: what was rendered for manila-api; None: nothing was.
+        :param share: the same for manila-share.
+        """
+        for name, text in (('manila-api', api), ('manila-share', share)):
+            if text is not None:
+                self.write(f'kolla/{name}/manila.conf', text)
+        self.write('image', '')
+        self.write('etc/keep', '')
+        self.write('library/kolla_container.py', KOLLA_CONTAINER)
+        self.program('sudo', '#!/bin/sh\nshift\nexec "$@"\n')
+        self.program(
+            'kolla_set_configs',
+            f'#!/bin/sh\ncp {self.path}/kolla/manila-api/manila.conf '
+            f'{self.path}/etc/manila.conf\n',
         )
-        self.assertEqual(expected, done.returncode, done.stdout)
-        self.assertIn('manila-api', done.stdout)
+        self.program('python3', f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        self.write('precheck.pyz', COMMAND)
+        volume = f'{self.path}/kolla/manila-api/:/var/lib/kolla/config_files/'
+        self.inventory = self.write(
+            'hosts',
+            '[manila-api]\nctl1\nctl2\n[manila-share]\nctl2\n'
+            '[all:vars]\nansible_connection=local\nansible_become=false\n',
+        )
+        playbook = self.write(
+            'play.yml',
+            '- hosts: all\n  gather_facts: false\n  tasks:\n'
+            f'    - import_tasks: {CONTRIB}/kolla-ansible/'
+            'manila-precheck.yml\n'
+            '    - copy:\n        content: went on\n'
+            '        dest: "{{ playbook_dir }}/after"\n',
+        )
+        self.environment['ANSIBLE_LIBRARY'] = str(self.path / 'library')
+        done = self.play(
+            playbook,
+            **{
+                'manila_services': {
+                    'manila-api': {
+                        'group': 'manila-api',
+                        'image': str(self.path / image),
+                        'volumes': [volume, ''],
+                    },
+                    'manila-share': {'group': 'manila-share'},
+                },
+                'manila_precheck_file': str(self.path / 'precheck.pyz'),
+                'node_config_directory': str(self.path / 'kolla'),
+                'config_strategy': 'COPY_ALWAYS',
+                'docker_common_options': {},
+                **variables,
+            },
+        )
+        seen = self.path / 'seen'
+        self.assertFalse((self.path / 'kolla/manila-precheck').exists())
+        self.assertEqual(
+            done.returncode == 0, (self.path / 'after').exists(), done.stdout
+        )
+        runs = seen.read_text().splitlines() if seen.exists() else []
+        return done, len(runs)
+
+    @ddt.data((GOOD, GOOD, 0), (BAD, GOOD, 0), (GOOD, BAD, 2))
+    @ddt.unpack
+    def test_the_tasks_of_kolla_ansible(self, api, share, expected):
+        """Once for both hosts; what manila-share has comes last."""
+        done, runs = self.kolla(api, share)
+        self.assertEqual((expected, 1), (done.returncode, runs), done.stdout)
+        self.assertIn('Code ', done.stdout)
+
+    @ddt.named_data(
+        ['nothing rendered', {'api': None}],
+        ['no back ends rendered', {'share': None}],
+        ['no image', {'image': 'another'}],
+        ['no command', {'manila_precheck_file': '/nowhere'}],
+        ['a stage that is none', {'manila_precheck_stage': 'soon'}],
+    )
+    def test_kolla_ansible_stops(self, given):
+        done, _runs = self.kolla(**given)
+        self.assertEqual(2, done.returncode, done.stdout)
 
     @ddt.data((GOOD, 0), (BAD, 2))
     @ddt.unpack
