@@ -60,11 +60,11 @@ class DatabaseSessions(check.Check):
 
     The check reads the sessions, open transactions and locks that the server
     shows: ``processlist``, ``innodb_trx``, ``metadata_lock_info`` or
-    ``performance_schema.metadata_locks``, ``SHOW OPEN TABLES`` and ``XA
-    RECOVER`` on MySQL and MariaDB; ``pg_stat_activity``, ``pg_locks`` and
-    ``pg_prepared_xacts`` on PostgreSQL. It looks twice, a second apart, and
-    ignores what is gone by then and the sessions of its own run. What the
-    pending migrations change is known from running them.
+    ``performance_schema.metadata_locks`` and ``SHOW OPEN TABLES`` on MySQL and
+    MariaDB; ``pg_stat_activity``, ``pg_locks`` and ``pg_prepared_xacts`` on
+    PostgreSQL. It looks twice, a second apart, and ignores what is gone by
+    then and the sessions of its own run. What the pending migrations change
+    is known from running them.
 
     MySQL and MariaDB show an account without PROCESS its own sessions, and no
     transaction; without metadata_lock_info and performance_schema nothing
@@ -315,22 +315,27 @@ class _Judge:
                 f'"manila-manage db sync" waits for it{self._half()}'
             )
             severity = Severity.WARNING
-        order = 'ROLLBACK PREPARED' if one.here else 'XA ROLLBACK'
+        todo = [
+            model.advice(
+                'Ask whoever prepared it whether to commit it or to roll it '
+                'back:'
+            )
+        ]
+        if one.here:
+            todo += [
+                model.sql(self._dialect, f'{order} PREPARED {one.name}')
+                for order in ('COMMIT', 'ROLLBACK')
+            ]
+        else:
+            todo += [
+                model.sql(self._dialect, 'XA RECOVER'),
+                model.advice('Then XA COMMIT or XA ROLLBACK, with its name.'),
+            ]
         yield model.Finding(
             severity if self._stopped else Severity.INFO,
             model.Subject('transaction', one.name),
             words,
-            [
-                model.advice(
-                    'Ask whoever prepared it whether to commit it or to roll '
-                    'it back:'
-                ),
-                model.sql(
-                    self._dialect,
-                    f'{order.replace("ROLLBACK", "COMMIT")} {one.name}',
-                ),
-                model.sql(self._dialect, f'{order} {one.name}'),
-            ],
+            todo,
             data={'seconds': one.seconds},
         )
 

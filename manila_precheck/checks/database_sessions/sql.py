@@ -18,6 +18,8 @@ everybody every lock, and hides what a session of another account does.
 Tried on MariaDB 10.11.19 and PostgreSQL 15.20.
 """
 
+from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 from typing import NamedTuple
 from typing import Optional
@@ -37,7 +39,7 @@ _MYSQL_SESSIONS = (
 
 _MYSQL_TRANSACTIONS = (
     'SELECT trx_mysql_thread_id, '
-    'TIMESTAMPDIFF(SECOND, trx_started, NOW()) '
+    'TIMESTAMPDIFF(SECOND, trx_started, NOW()), trx_id, trx_tables_locked '
     'FROM information_schema.INNODB_TRX LIMIT 5000'
 )
 
@@ -165,7 +167,7 @@ class Prepared(NamedTuple):
     """A transaction of two phases that no session holds any longer."""
 
     name: str
-    """As it is typed, quoted for SQL."""
+    """As it is typed, quoted for SQL; on MySQL its number in InnoDB."""
 
     account: str
     """Whose it is; '' where the server does not say."""
@@ -250,7 +252,7 @@ def _of_mysql(db: connection.Database) -> Seen:
     here = _text(rows[0][10]) if rows else ''
     since = {
         int(thread): _number(seconds)
-        for thread, seconds in transactions or ()
+        for thread, seconds, _, _ in transactions or ()
         if thread
     }
     sessions = []
@@ -284,7 +286,7 @@ def _of_mysql(db: connection.Database) -> Seen:
         account,
         frozenset({account}),
         tuple(sessions),
-        tuple(_xa(db)),
+        tuple(_xa(transactions or ())),
         frozenset(_text(row[1]) for row in used if _text(row[0]) == here),
         transactions is not None,
         transactions is not None,
@@ -331,22 +333,16 @@ def _stops_all(mode: str) -> bool:
     )
 
 
-def _xa(db: connection.Database) -> list[Prepared]:
-    rows = _asked(db, 'XA RECOVER')
-    found = []
-    for form, length, branch, data in rows or ():
-        raw = data if isinstance(data, bytes) else str(data).encode()
-        first = raw[: int(length)]
-        second = raw[int(length) : int(length) + int(branch)]
-        found.append(
-            Prepared(
-                f"X'{first.hex()}', X'{second.hex()}', {int(form):d}",
-                '',
-                None,
-                here=False,
-            )
-        )
-    return found
+def _xa(transactions: Iterable[Any]) -> Iterator[Prepared]:
+    """Yield the transactions of no session that have locked a table.
+
+    XA RECOVER has their names; it is left to the operator, so that nothing
+    but SELECT and SHOW is sent.
+    """
+    for thread, seconds, number, locked in transactions:
+        # Those of the server itself have no number, or end at once.
+        if not thread and number and locked:
+            yield Prepared(_text(number), '', _number(seconds), here=False)
 
 
 def _nodes(db: connection.Database) -> int:
