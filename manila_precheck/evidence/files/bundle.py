@@ -30,17 +30,21 @@ from typing import Optional
 
 from manila_precheck import exceptions
 from manila_precheck.evidence.files import manifests
+from manila_precheck.evidence.files import text_file
 from manila_precheck.evidence.files import tree
+from manila_precheck.evidence.files import yaml_file
 
 # How many directories and files are looked at for those of manila, and how
 # deep they may lie.
 _MAX_ENTRIES = 300_000
 _MAX_DEPTH = 16
 
-# How many manifests are read, and how large they may be together.
-_MAX_MANIFESTS = 1000
-_MAX_MANIFEST_BYTES = 64 * 2**20
-_ONE_MANIFEST_BYTES = 2 * 2**20
+# How many files are read to see whether they are manifests of manila, of which
+# size, and how many bytes of those that may be are parsed.
+_MAX_MANIFESTS = 20_000
+_MAX_MANIFEST_BYTES = 512 * 2**20
+_ONE_MANIFEST_BYTES = yaml_file.MAX_BYTES
+_MAX_PARSED_BYTES = 16 * 2**20
 
 # Through how many directories that hold nothing else.
 _MAX_WRAPPED = 8
@@ -297,25 +301,39 @@ def _held(base: tree.Bundle, paths: list[str]) -> list[manifests.Held]:
     left out.
     """
     found: list[manifests.Held] = []
-    size = read = 0
-    for path in sorted(paths):
+    size = parsed = 0
+    for number, path in enumerate(sorted(paths)):
         more = base.status(path).size
         if more > _ONE_MANIFEST_BYTES:
             continue
         size += more
-        read += 1
-        if read > _MAX_MANIFESTS or size > _MAX_MANIFEST_BYTES:
-            raise exceptions.ConfigFileError(
-                f'{base.name}: more manifests than are read of a bundle '
-                f'({_MAX_MANIFESTS}, {_MAX_MANIFEST_BYTES >> 20} MiB); name '
-                'the directory that holds those of manila'
-            )
+        if number >= _MAX_MANIFESTS or size > _MAX_MANIFEST_BYTES:
+            raise _too_many(base)
         try:
-            found += manifests.read(base, path)
+            data = text_file.read(path, _ONE_MANIFEST_BYTES, base)
+        except exceptions.SourceUnusable:
+            # Nor could the program that wrote it.
+            continue
+        text = data.decode('utf-8-sig', 'replace')
+        if not manifests.may_hold(text):
+            continue
+        parsed += more
+        if parsed > _MAX_PARSED_BYTES:
+            raise _too_many(base)
+        try:
+            found += manifests.parse(path, text)
         except exceptions.SourceUnusable as exc:
             raise exceptions.ConfigFileError(str(exc)) from exc
     rendered = [one for one in found if one.rendered]
     return rendered or found
+
+
+def _too_many(base: tree.Bundle) -> exceptions.ConfigFileError:
+    return exceptions.ConfigFileError(
+        f'{base.name}: more manifests than are read of a bundle '
+        f'({_MAX_MANIFESTS}, {_MAX_PARSED_BYTES >> 20} MiB of them of '
+        'manila); name the directory that holds those of manila'
+    )
 
 
 def _of_manifests(base: tree.Bundle, held: list[manifests.Held]) -> Site:

@@ -35,8 +35,6 @@ from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import exceptions
-from manila_precheck.evidence.files import text_file
-from manila_precheck.evidence.files import tree
 from manila_precheck.evidence.files import yaml_file
 
 #: The programs that read the configuration.
@@ -110,24 +108,16 @@ def may_hold(text: str) -> bool:
     )
 
 
-def read(site: tree.Tree, path: str) -> Iterator[Held]:
-    """Yield what a file holds.
+def parse(path: str, text: str) -> Iterator[Held]:
+    """Yield what a manifest holds.
 
-    :raises SourceUnusable: when it cannot be read.
+    :param path: what messages call it.
+    :raises SourceUnusable: when it is none.
     """
-    read = text_file.read_text(
-        path, yaml_file.MAX_BYTES, 'utf-8-sig', site=site
-    )
-    if not may_hold(read.text):
-        return
-    number = 0
-    for text in _DOCUMENT.split(read.text):
-        number += 1
-        if not may_hold(text):
-            continue
-        document = yaml_file.parse(text, path)
-        for item in _items(document.data):
-            yield from _of_item(path, item)
+    for part in _DOCUMENT.split(text):
+        if may_hold(part):
+            for item in _items(yaml_file.parse(part, path).data):
+                yield from _of_item(path, item)
 
 
 def _items(data: Any) -> Iterator[dict[str, Any]]:

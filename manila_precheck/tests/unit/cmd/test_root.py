@@ -22,6 +22,7 @@ import textwrap
 import ddt
 import fixtures
 
+from manila_precheck.evidence.files import bundle
 from manila_precheck.tests.unit.cmd import test_precheck
 
 # A site with something for each check that reads a file.
@@ -70,7 +71,13 @@ FILES = {
 _OF_CHECK = ('--redact-names', '--check=upgrade-path')
 
 # What only says something about the machine that the command runs on.
-_OF_HOST = ('installed-packages', 'local-changes', 'manila-status')
+_OF_HOST = (
+    'installed-packages',
+    'local-changes',
+    'manila-status',
+    'service-connections',
+    'service-startup',
+)
 
 
 def secret(name, files, kind='Secret', part='data', indent=0):
@@ -365,6 +372,7 @@ NetAppDriver
         ]
 
 
+@ddt.ddt
 class RootTest(Case):
     def test_custom_service_config(self):
         self.write(
@@ -647,6 +655,22 @@ class RootTest(Case):
         code, _, stderr = self.main('--root', self.bundle, 'upgrade', 'check')
         self.assertEqual(255, code)
         self.assertIn('error: /secret.yaml:', stderr)
+
+    def test_a_must_gather_has_thousands_of_manifests(self):
+        self.write('bundle/ns/manila.yaml', secret('manila-etc', FILES))
+        for number in range(1500):
+            self.write(f'bundle/pods/p{number}.yaml', 'kind: Pod\na: "\n')
+        self.write('bundle/pods/large.yaml', 'kind: Secret\n' * 200_000)
+        report = self.of_root('--check=upgrade-path')
+        self.assertEqual(1, len(report['checks']))
+
+    @ddt.data('_MAX_MANIFESTS', '_MAX_MANIFEST_BYTES', '_MAX_PARSED_BYTES')
+    def test_more_manifests_than_are_read(self, limit):
+        self.write('bundle/one.yaml', secret('manila-etc', FILES))
+        self.patch(bundle, limit, 0)
+        code, _, stderr = self.main('--root', self.bundle, 'upgrade', 'check')
+        self.assertEqual(255, code)
+        self.assertIn('more manifests than are read of a bundle', stderr)
 
     def test_no_report_into_it(self):
         self.files(FILES, 'etc/manila')
