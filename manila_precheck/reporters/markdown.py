@@ -74,7 +74,7 @@ def _lines(report: model.Report) -> Iterator[str]:
         yield ''
     yield '| Outcome | Check | |'
     yield '| --- | --- | --- |'
-    for row in words.rows(report):
+    for row in words.check_rows(report):
         name = _code(row.name) if len(row.checks) == 1 else _text(row.name)
         yield f'| {words.word(row.check)} | {name} | {_text(row.note)} |'
     for severity, title, meaning in words.SECTIONS:

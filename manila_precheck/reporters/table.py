@@ -160,7 +160,7 @@ class _Table:
             yield 'Left out', ', '.join(report.excluded)
 
     def _summary(self) -> Iterator[str]:
-        rows = words.rows(self._report)
+        rows = words.check_rows(self._report)
         names = max(
             (plain.cells(plain.neutralise(row.name)) for row in rows),
             default=0,

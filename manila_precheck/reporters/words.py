@@ -356,7 +356,7 @@ class Row(NamedTuple):
         return f'{self.check.reason}: {ids}'
 
 
-def rows(report: model.Report) -> list[Row]:
+def check_rows(report: model.Report) -> list[Row]:
     """Return the lines of the summary, in the order of the checks.
 
     Without the database a dozen checks are skipped, for one reason: it is

@@ -179,7 +179,7 @@ class RowsTest(testtools.TestCase):
     def rows(self, *results):
         return [
             (row.check.id, row.name, row.note)
-            for row in words.rows(testing.report_of(*results))
+            for row in words.check_rows(testing.report_of(*results))
         ]
 
     def test_one_reason(self):
