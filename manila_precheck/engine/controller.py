@@ -66,27 +66,30 @@ def require(ctx: context.Context) -> None:
 
 
 def _is_theirs(ctx: context.Context) -> bool:
-    """Say whether this host has anything that the files name."""
+    """Say whether this host has most of what the files name."""
     if access.named(_ACCOUNT) is not None:
         return True
     reader = ctx.reader(ctx.upgrade.target)
+    # A directory alone may be what another run has left behind.
+    named = here = 0
     for group, name in (
         ('DEFAULT', 'state_path'),
         ('DEFAULT', 'log_dir'),
         ('oslo_concurrency', 'lock_path'),
     ):
         found = reader.text(group, name)
-        if found and os.path.exists(found):
-            return True
+        if found:
+            named += 1
+            here += os.path.exists(found)
     address = reader.text('DEFAULT', 'osapi_share_listen')
-    line = ctx.config.find('DEFAULT', 'osapi_share_listen')
-    return bool(
-        line
-        and address
+    if (
+        ctx.config.find('DEFAULT', 'osapi_share_listen')
         and address not in ('0.0.0.0', '::')  # noqa: S104
         and _is_number(address)
-        and listeners.has_address(address)
-    )
+    ):
+        named += 1
+        here += listeners.has_address(address)
+    return 2 * here > named
 
 
 def _is_number(address: str) -> bool:

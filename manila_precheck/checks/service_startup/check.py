@@ -50,7 +50,8 @@ class ServiceStartup(check.Check):
     FAILURE: a service does not start or does not serve, or the driver of a
     back end does not start. WARNING: one thing does not work, or the
     certificate ends within 14 days. At stage stopped, something listens where
-    manila-api has to: FAILURE. At stage upgraded, nothing does: FAILURE.
+    manila-api has to: FAILURE. At stage upgraded, nothing does: FAILURE,
+    and WARNING where the files do not say where it listens.
 
     The check does not apply where the files of another host are judged, or
     where nothing shows that services run here. Paths inside a container are

@@ -82,6 +82,8 @@ def findings(
     """Yield what keeps manila-api from its address and port."""
     found = bound(ctx, api)
     if found is None:
+        if ctx.stage is model.Stage.UPGRADED and not ctx.api_server:
+            yield from _unserved(ctx, api)
         return
     try:
         address = str(ipaddress.ip_address(found.address))
@@ -146,6 +148,30 @@ def findings(
             model.advice('Start manila-api, and look at its log.'),
             model.command('systemctl status --full {}', '*manila-api*'),
         )
+
+
+def _unserved(
+    ctx: context.Context, api: controller.Service
+) -> Iterator[model.Finding]:
+    """Yield that nothing here looks like an API that is served."""
+    text = api.view.reader(ctx.upgrade.target).text('DEFAULT', PORT)
+    if not text.isdigit() or any(
+        one.port == int(text) for one in listeners.listeners()
+    ):
+        return
+    yield model.Finding(
+        model.Severity.WARNING,
+        model.Subject('service', api.name),
+        'the files configure manila-api, but no process of this host serves '
+        f'it, no web server is told to, and nothing listens on port {text}',
+        (
+            model.advice(
+                'Start what serves the API here, unless it is served from '
+                'other hosts alone.'
+            ),
+        ),
+        aspect='unserved',
+    )
 
 
 def _finding(

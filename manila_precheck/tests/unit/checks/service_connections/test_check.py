@@ -255,7 +255,7 @@ class BrokerTest(Case):
         self.assertEqual(
             (
                 model.Outcome.NOT_APPLICABLE,
-                'nothing but the database is connected to (--no-network)',
+                'left out by --no-network',
                 [],
             ),
             (result.outcome, result.reason, server.open),

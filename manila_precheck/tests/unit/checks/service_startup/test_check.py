@@ -379,6 +379,27 @@ class ListenTest(Case):
             self.told(conf, stage='upgraded'),
         )
 
+    def test_nothing_serves_the_api(self):
+        with socket.create_server(('127.0.0.1', 0)) as one:
+            port = one.getsockname()[1]
+            # The program of that release serves nothing by itself.
+            conf = self.api(port)
+            releases = {'source': '2026.1', 'target': '2026.2'}
+            self.assertEqual([], self.told(conf, stage='upgraded', **releases))
+        self.assertEqual(
+            [
+                (
+                    WARNING,
+                    'manila-api',
+                    'the files configure manila-api, but no process of this '
+                    'host serves it, no web server is told to, and nothing '
+                    f'listens on port {port}',
+                )
+            ],
+            self.told(conf, stage='upgraded', **releases),
+        )
+        self.assertEqual([], self.told(conf, stage='stopped', **releases))
+
     def test_overlaps(self):
         def overlaps(there, here):
             return listeners.Listener(there, 1, '').overlaps(here, 1)
