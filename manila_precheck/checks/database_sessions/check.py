@@ -96,6 +96,8 @@ class DatabaseSessions(check.Check):
         """Yield who holds what a migration needs, and who is connected."""
         if ctx.database.dialect == 'sqlite':
             raise exceptions.SourceNotApplicable('SQLite has no sessions')
+        if ctx.database.is_dump:
+            raise exceptions.SourceNotApplicable('a dump has no sessions')
         seen = sql.look(ctx.database)
         if ctx.stage is model.Stage.STOPPED and (
             seen.sessions or seen.prepared or seen.in_use

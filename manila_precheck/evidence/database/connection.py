@@ -161,6 +161,7 @@ class Database:
         connect_timeout_seconds: int,
         as_of: Optional[datetime.datetime] = None,
         server_version: str = '',
+        is_dump: bool = False,
     ) -> None:
         """Open it.
 
@@ -168,7 +169,11 @@ class Database:
             without a time zone; None for now.
         :param server_version: of the server whose database it is; '' for the
             one that is connected to.
+        :param is_dump: it was restored from a dump, and nobody else has it
+            open.
         """
+        #: Restored from a dump: it has no sessions, accounts or settings.
+        self.is_dump = is_dump
         self._url = url
         self._as_of = as_of
         self._server_version = server_version

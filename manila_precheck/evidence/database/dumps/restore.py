@@ -293,6 +293,7 @@ def restore(
             connect_timeout_seconds,
             as_of=found.made and found.made.replace(tzinfo=None),
             server_version=reader.made_by,
+            is_dump=True,
         )
     except BaseException:
         server.end()

@@ -155,10 +155,15 @@ class _RoundTrip(_DumpTest):
         ctx = site.context()
         found = self.results(ctx, site)
         rows = ctx.database.rows('SELECT display_name FROM shares ORDER BY id')
+        sessions = site.run('database-sessions', ctx)
         read, files = ctx.database_read, ctx.files
         ctx.close()
         self.assertEqual(expected, found)
         self.assertEqual("it's; a\n\\. \\'b\u00e9\t", rows[1][0])
+        self.assertEqual(
+            (model.Outcome.NOT_APPLICABLE, 'a dump has no sessions'),
+            (sessions.outcome, sessions.reason),
+        )
         digest = hashlib.sha256(data).hexdigest()
         self.assertEqual((path, len(data), digest), tuple(read.dump[:3]))
         self.assertIn(model.FileRead(path, digest, 'database dump'), files)
