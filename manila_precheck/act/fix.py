@@ -307,14 +307,16 @@ def _strongest(
     """Return the changes to make, one a line, in the order of the lines."""
     by_line: dict[tuple[object, ...], tuple[model.Finding, model.Edit]] = {}
     needed = set()
-    marks: list[tuple[object, model.Finding, model.Edit]] = []
+    marks: dict[
+        tuple[object, ...], tuple[object, model.Finding, model.Edit]
+    ] = {}
     for finding, edit in _edits(results):
         place: tuple[object, ...] = (real(edit.file), edit.line)
         if edit.line is None:
             place += (edit.section, edit.name, edit.action)
         if edit.action == 'choose' and wanted(finding):
-            # A line may have several marks.
-            marks.append((place, finding, edit))
+            # A line may have several marks, one for each finding.
+            marks.setdefault((*place, finding.key), (place, finding, edit))
             continue
         if not wanted(finding):
             if edit.action in ('move', 'set'):
@@ -334,7 +336,7 @@ def _strongest(
                 if place not in needed or one[1].action != 'comment'
             ),
             # The checks look at a line again that is changed.
-            *((f, e) for place, f, e in marks if place not in by_line),
+            *((f, e) for at, f, e in marks.values() if at not in by_line),
         ),
         key=lambda one: (one[1].file, one[1].line or 0),
     )

@@ -44,6 +44,8 @@ class Edits:
 
     def comment(self, setting: config_files.Setting) -> list[model.Edit]:
         """Return how a line goes that the target has no use for."""
+        if self._has_rivals(setting):
+            return self.choose(setting, 'one of the old names that are set')
         return self._of(setting, 'comment', early=not self._in_use(setting))
 
     def move(
@@ -61,6 +63,8 @@ class Edits:
         """
         if not _fits(group, name):
             return []
+        if self._has_rivals(setting):
+            return self.choose(setting, 'one of the old names that are set')
         if value is None and self._refers_elsewhere(setting, group):
             return self.choose(setting, f'[{group}] {name}')
         moved = setting._replace(
@@ -140,6 +144,29 @@ class Edits:
                 'choose', _KIND, beside.file, None, group, name, admitted, True
             )
         ]
+
+    def _has_rivals(self, setting: config_files.Setting) -> bool:
+        """Say whether a file has two old names of one option, and no new one.
+
+        oslo.config takes the first of them that the option lists; the catalog
+        does not keep that order.
+        """
+        now = self._target.of(setting)
+        if not now.old:
+            now = self._source.of(setting)
+        if not now.old:
+            return False
+        current, *old = now.names
+        conf = self._target.conf
+        if any(s.rank == setting.rank for s in conf.find(*current)):
+            return False
+        return any(
+            other.rank == setting.rank
+            and other.name != setting.name
+            and other.value != setting.value
+            for name in old
+            for other in conf.find(*name)
+        )
 
     def _of(
         self,

@@ -211,6 +211,32 @@ class FixTest(testtools.TestCase):
             _after(fixed),
         )
 
+    def test_two_old_names_of_one_option(self):
+        lines = (
+            'osapi_max_request_body_size = 100\nmax_request_body_size = {}\n'
+        )
+        text = _after(_fixed(self.site('[DEFAULT]\n' + lines.format(101))))
+        self.assertEqual(
+            [
+                '# PRECHECK: choose osapi_max_request_body_size [',
+                'osapi_max_request_body_size = 100',
+                '# PRECHECK: choose max_request_body_size [',
+                'max_request_body_size = 101',
+            ],
+            [
+                line.partition('[')[0] + '[' * line.startswith('#')
+                for line in text['manila.conf'].splitlines()[1:]
+            ],
+        )
+        # What they say is the same.
+        text = _after(
+            _fixed(self.site('[DEFAULT]\n' + lines.format(100)), remove=True)
+        )
+        self.assertEqual(
+            '[DEFAULT]\n\n[oslo_middleware]\nmax_request_body_size = 100\n',
+            text['manila.conf'],
+        )
+
     def test_two_marks_on_one_line(self):
         site = self.site(
             '[DEFAULT]\nenabled_share_backends = a\n[a]\n'
