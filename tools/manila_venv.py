@@ -258,6 +258,8 @@ def _install(release, home, python, pins):
         f'setuptools<{limit}',
         'PyMySQL',
         'psycopg2-binary',
+        # A filter that api-paste.ini may name, and that manila does not need.
+        'ceilometermiddleware',
     ]
     with tempfile.TemporaryDirectory() as folder:
         if pins:

@@ -103,6 +103,10 @@ class Catalog:
             )
         return self._histories[key]
 
+    def _build(self, release: releases_.Release) -> Optional['builds_.Build']:
+        name = release.build or self._standing.get(release.major, '')
+        return self._builds.get(name)
+
     @functools.cached_property
     def _standing(self) -> dict[int, str]:
         """The build that stands for a release where none is named."""
@@ -325,8 +329,7 @@ class Catalog:
             known: there is no file of facts, or it was made without the
             package of the class.
         """
-        name = release.build or self._standing.get(release.major, '')
-        build = self._builds.get(name)
+        build = self._build(release)
         return None if build is None else build.lacks_class(path)
 
     def driver_releases(
@@ -371,6 +374,22 @@ class Catalog:
         :returns: {'app:apiv2': {'paste.app_factory': 'module:factory'}}.
         """
         return drivers_.read_paste(self._of('drivers', release).at(release))
+
+    def factories(self, release: releases_.Release) -> drivers_.Factories:
+        """Return what an api-paste.ini of a release may name."""
+        return drivers_.read_factories(
+            self._of('drivers', release).at(release)
+        )
+
+    def importable(
+        self, release: releases_.Release
+    ) -> Optional[frozenset[str]]:
+        """Return the outermost name of all that a build can import.
+
+        :returns: None when there is no file of facts that tells.
+        """
+        build = self._build(release)
+        return None if build is None else build.importable
 
     # -- the database --------------------------------------------------------
 

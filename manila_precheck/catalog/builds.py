@@ -86,6 +86,10 @@ class Build(NamedTuple):
     unimportable: Mapping[str, str]
     """{module or package: why it cannot be imported there}."""
 
+    importable: Optional[frozenset[str]]
+    """The outermost name of all that can be imported there; None: the tool
+    that made the file does not tell."""
+
     @property
     def secrets(self) -> frozenset[str]:
         """Every option that it marks secret, by all of its names."""
@@ -164,6 +168,11 @@ def parse(text: str, path: str) -> Build:
         entries=entries_of(document),
         out_of_tree=tuple(document.get('out_of_tree', ())),
         unimportable=document.get('unimportable', {}),
+        importable=(
+            frozenset(document['importable'])
+            if 'importable' in document
+            else None
+        ),
     )
     try:
         _try(found)
@@ -320,13 +329,17 @@ def overlay(shipped: history.History, build: Build) -> history.History:
     if shipped.kind == 'drivers':
         entries = {name: list(rows) for name, rows in entries.items()}
         without_paste = not drivers.read_paste(entries)
+        # The first tools tried none.
+        untried = not drivers.read_factories(entries).ways
         known = {*entries}
         for name, row in _rows(shipped, release):
             # Only of drivers that the build has.
             kept = row['kind'] == drivers.NEED and (
                 name in known or name.startswith('emc:')
             )
-            if kept or (row['kind'] == drivers.PASTE and without_paste):
+            kept |= row['kind'] == drivers.PASTE and without_paste
+            kept |= row['kind'] in drivers.FACTORY_KINDS and untried
+            if kept:
                 entries.setdefault(name, []).append(row)
     if shipped.kind == 'releases' and not entries:
         entries = _grouped(_rows(shipped, release))

@@ -44,6 +44,12 @@ DIALECT = 'dialect'
 CLASS = 'class'
 PASTE = 'paste'
 NEED = 'need'
+# What an api-paste.ini may name, of manila and of libraries, and the modules
+# of libraries that were gone through.
+PASTE_FACTORY = 'paste_factory'
+PASTE_MODULE = 'paste_module'
+FACTORY_KINDS = (PASTE_FACTORY, PASTE_MODULE)
+_APART = (PASTE, NEED, *FACTORY_KINDS)
 KINDS = (
     SHARE,
     SHARE_MOVED,
@@ -140,7 +146,7 @@ def read(
     found: dict[str, dict[str, Driver]] = {kind: {} for kind in KINDS}
     for name, rows in held.items():
         for row in rows:
-            if row['kind'] not in (PASTE, NEED):
+            if row['kind'] not in _APART:
                 found.setdefault(row['kind'], {})[name] = Driver(
                     name=name,
                     kind=row['kind'],
@@ -167,3 +173,50 @@ def read_paste(
         for row in rows
         if row['kind'] == PASTE
     }
+
+
+class Factories(NamedTuple):
+    """What an api-paste.ini may name.
+
+    From building/paste_factories.py, which loads each of them.
+    """
+
+    ways: Mapping[str, Mapping[str, str]]
+    """By 'module:attribute' or 'egg:package#name', {the key that names it:
+    'loads', 'settings' when it may take settings to tell, the name of the
+    error, or 'request' and the error that each request meets}."""
+
+    modules: Mapping[str, Optional[frozenset[str]]]
+    """The modules of libraries by their names, and what each of them has that
+    can be called; None: it was not imported."""
+
+    @property
+    def packages(self) -> frozenset[str]:
+        """Return the libraries that were gone through, as imported."""
+        return frozenset(name for name in self.modules if '.' not in name)
+
+    @property
+    def eggs(self) -> frozenset[str]:
+        """Return the distributions with entry points of PasteDeploy."""
+        return frozenset(
+            spec.partition('#')[0][len('egg:') :]
+            for spec in self.ways
+            if spec.startswith('egg:')
+        )
+
+
+def read_factories(held: dict[str, list[history.Row]]) -> Factories:
+    """Return what an api-paste.ini of a release may name.
+
+    :param held: the rows of drivers.json of one release.
+    """
+    ways: dict[str, Mapping[str, str]] = {}
+    modules: dict[str, Optional[frozenset[str]]] = {}
+    for name, rows in held.items():
+        for row in rows:
+            if row['kind'] == PASTE_FACTORY:
+                ways[name] = row['ways']
+            elif row['kind'] == PASTE_MODULE:
+                names = None if row.get('unread') else row.get('names', ())
+                modules[name] = None if names is None else frozenset(names)
+    return Factories(ways, modules)

@@ -47,12 +47,15 @@ APP_FACTORIES = (
     ('paste.composite_factory',),
     ('paste.composit_factory',),
 )
+COMPOSITES = ('paste.composite_factory', 'paste.composit_factory')
 #: Those of a filter.
 FILTER_FACTORIES = (('paste.filter_factory', 'paste.filter_app_factory'),)
 _FACTORIES = frozenset(
     name for group in (*APP_FACTORIES, *FILTER_FACTORIES) for name in group
 )
 
+# Code by its entry point, which looks like a name and a password.
+_EGG = re.compile(r'egg:[\w.-]+(#[\w.-]+)?', re.ASCII)
 #: What begins with a scheme is no name of a section.
 ABSOLUTE = re.compile(r'[a-zA-Z]+:')
 
@@ -142,7 +145,13 @@ class PasteFile(NamedTuple):
             v.text
             for v in values
             if v.text and config_files.is_secret_name(v.name)
-        ).union(*(redact_secrets.within(value.text) for value in values))
+        ).union(
+            *(
+                redact_secrets.within(value.text)
+                for value in values
+                if not _EGG.fullmatch(value.text)
+            )
+        )
 
     def section(self, title: str) -> Optional[Section]:
         """Return the section of a title; None when there is none."""

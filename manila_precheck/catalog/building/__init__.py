@@ -27,7 +27,7 @@ A module imports only from the lines below its own::
     option_rows
     ownership | missing_imports
     classes | share_drivers | sites | references | registrations
-    policies
+    policies | paste_factories
     libraries
     option | sources | package | schema | out_of_tree
     host | driver_needs

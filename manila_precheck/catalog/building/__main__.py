@@ -33,6 +33,7 @@ from manila_precheck.catalog.building import missing_imports
 from manila_precheck.catalog.building import option_rows
 from manila_precheck.catalog.building import out_of_tree
 from manila_precheck.catalog.building import package
+from manila_precheck.catalog.building import paste_factories
 from manila_precheck.catalog.building import policies
 from manila_precheck.catalog.building import registrations
 from manila_precheck.catalog.building import schema
@@ -72,6 +73,7 @@ def extract(also):
         modules, options, {row['name'] for row in drivers}
     )
     missing_imports.add(drivers, modules)
+    drivers += paste_factories.facts(packages)
     return {
         'release': package.release_facts(),
         'options': options,
@@ -81,6 +83,7 @@ def extract(also):
         'revisions': schema.revision_facts(),
         'out_of_tree': packages,
         'unimportable': building.unimportable,
+        'importable': out_of_tree.importable(),
     }
 
 

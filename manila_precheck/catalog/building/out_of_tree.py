@@ -19,6 +19,7 @@ for it, are found by themselves; a person names the others.
 import importlib.metadata
 import importlib.util
 import os
+import pkgutil
 import re
 
 from manila_precheck.catalog import building
@@ -29,6 +30,18 @@ SHARED_GROUPS = ('oslo.config.opts', 'oslo.policy.policies')
 # This program registers no option with manila's services.
 NOT_READ = ('manila', 'manila-precheck')
 IMPORTS_MANILA = re.compile(rb'^\s*(?:from|import)\s+manila[\s.,]', re.M)
+
+
+def importable():
+    """Return the outermost name of everything that can be imported here."""
+    # Not those of a directory without modules, which only may be a package.
+    names = {info.name for info in pkgutil.iter_modules()}
+    for distribution in importlib.metadata.distributions():
+        for file in distribution.files or ():
+            # A namespace that several distributions share has no module.
+            if file.suffix in ('.py', '.so') and len(file.parts) > 1:
+                names.add(file.parts[0])
+    return sorted(name for name in names if name.isidentifier())
 
 
 def module_of(point):

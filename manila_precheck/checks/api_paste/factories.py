@@ -14,10 +14,17 @@
 
 from collections.abc import Iterable
 from collections.abc import Mapping
+from collections.abc import Sequence
+import re
 
+from manila_precheck import catalog
 from manila_precheck import releases
-from manila_precheck.catalog import behaviours
 from manila_precheck.evidence import paste
+
+# What came of loading code without settings, when it was no error
+# (catalog/building/paste_factories.py).
+LOADS = 'loads'
+SETTINGS = 'settings'
 
 
 def spec(text: str) -> str:
@@ -50,9 +57,92 @@ def of_file(file: paste.PasteFile) -> frozenset[str]:
     )
 
 
-def has(name: str, release: releases.Release) -> bool:
-    """Say whether a release has code that no shipped file names.
+class Known:
+    """What is known of the code that one release can load."""
 
-    :raises CatalogError: when nobody has read the code of the release.
-    """
-    return behaviours.has('api-paste-factory', release, name)
+    def __init__(
+        self, facts: catalog.Catalog, release: releases.Release
+    ) -> None:
+        """Read the facts of a release.
+
+        :raises CatalogError: when it is not covered.
+        """
+        self._facts = facts.factories(release)
+        self._importable = facts.importable(release)
+        self._needed = facts.requirements(release)
+
+    def has(self, name: str) -> bool:
+        """Say whether code is there, whatever comes of loading it."""
+        return _normal(name) in self._facts.ways
+
+    def loads(self, name: str, way: str) -> bool:
+        """Say whether code is known to load in a way.
+
+        :param way: the key that names it: 'paste.filter_factory'.
+        """
+        return self._facts.ways.get(_normal(name), {}).get(way) == LOADS
+
+    def error(self, name: str, ways: Sequence[str]) -> str:
+        """Return what loading code ends in.
+
+        :param name: 'module:attribute' or 'egg:package#name'.
+        :param ways: the keys that may name it; the first that it has counts.
+        :returns: the name of an error, after 'request ' when every request
+            meets it; '' when it loads, or nothing is known against it.
+        """
+        known = self._facts.ways.get(_normal(name))
+        if known is not None:
+            found = [known[way] for way in ways if way in known]
+            if not found and name.startswith('egg:'):
+                return 'LookupError'
+            good = not found or found[0] in (LOADS, SETTINGS)
+            return '' if good else found[0]
+        if name.startswith('egg:'):
+            package = _normal(name).partition('#')[0][len('egg:') :]
+            told = self._importable is not None
+            return 'LookupError' if told or package in self._facts.eggs else ''
+        return self._missing(*name.partition(':')[::2])
+
+    def _missing(self, module: str, attribute: str) -> str:
+        """Return the error for code that nobody found; '' when it may be."""
+        modules = self._facts.modules
+        parts = module.split('.')
+        for count in range(1, len(parts) + 1):
+            if modules.get('.'.join(parts[:count]), ()) is None:
+                return ''
+        names = modules.get(module)
+        if names is not None:
+            first, _, rest = attribute.partition('.')
+            # Of what is in a class, only factories were noted.
+            gone = first not in names or 'factory' in rest
+            return 'AttributeError' if gone else ''
+        gone = parts[0] in self._facts.packages
+        if self._importable is not None:
+            gone |= parts[0] not in self._importable
+        return 'ModuleNotFoundError' if gone else ''
+
+    def comes_along(self, name: str) -> bool:
+        """Say whether code is in what the release brings or depends on."""
+        if name.startswith('config:'):
+            return False
+        if self._importable is not None:
+            # What is not there was called missing.
+            return True
+        package = (
+            _normal(name).partition('#')[0][len('egg:') :]
+            if name.startswith('egg:')
+            else _name_of(name.partition(':')[0].partition('.')[0])
+        )
+        return package in self._needed
+
+
+def _name_of(package: str) -> str:
+    return re.sub('[-_.]+', '-', package).lower()
+
+
+def _normal(name: str) -> str:
+    """Return a name as the catalog has it: 'egg:oslo-middleware#cors'."""
+    if not name.startswith('egg:'):
+        return name
+    package, _, point = name[len('egg:') :].partition('#')
+    return f'egg:{_name_of(package)}#{point}'

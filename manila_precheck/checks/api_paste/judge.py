@@ -55,7 +55,8 @@ class Judge:
             ctx.catalog.paste(self._target), self._package.filename
         )
         self._own_loaded = loader.load(self._own, self._strategy, limited)
-        self._known = factories.of_file(self._own)
+        self._shipped = factories.of_file(self._own)
+        self._known = factories.Known(ctx.catalog, self._target)
         self._writer = writer.Writer(
             writer.Loading(self._file, self._loaded),
             writer.Loading(self._own, self._own_loaded),
@@ -106,10 +107,14 @@ class Judge:
 
     # -- code ----------------------------------------------------------------
 
-    def _gone(self, spec: str) -> str:
-        """Return how the import of a factory of manila fails, '' if not."""
-        if spec in self._known or factories.has(spec, self._target):
+    def _error(self, spec: str, ways: Sequence[str]) -> str:
+        """Return what loading code ends in in the target; '' if it loads."""
+        if self._known.has(spec):
+            return self._known.error(spec, ways)
+        if spec in self._shipped:
             return ''
+        if not factories.of_manila(spec):
+            return self._known.error(spec, ways)
         module = spec.partition(':')[0]
         parent = '.'.join(module.split('.')[:3])
         if parent.startswith('manila.api.v') and parent[12:].isdigit():
@@ -119,27 +124,42 @@ class Judge:
 
     def _code(self, factory: loader.Factory) -> Iterator[model.Finding]:
         spec = factory.spec
-        if factories.of_manila(spec):
-            why = self._gone(spec)
-            if why:
-                yield self._fails(
-                    factory.place,
-                    f'[{factory.place.section.title}] loads {spec}, which '
-                    f'{self._target} does not have ({self._history(spec)}); '
-                    f'manila-api does not start ({why})',
-                    self._writer.without(factory),
-                    'factory',
-                    {'factory': spec},
-                )
-        elif not self._comes_along(spec):
+        title = factory.place.section.title
+        error = self._error(spec, factory.ways)
+        if factory.dotted_call and not error:
+            yield self._fails(
+                factory.place,
+                f'[{title}] loads {spec} with "use = call:", which does not '
+                'look up a name with a dot in it; manila-api does not start '
+                '(AttributeError)',
+                [self._writer.keyed(factory, factory.ways[0])],
+                'factory',
+                {'factory': spec},
+            )
+        elif error and self._known.has(spec):
+            yield self._does_not_load(factory, error)
+        elif error:
+            yield self._fails(
+                factory.place,
+                f'[{title}] loads {spec}, which {self._target} does not have '
+                f'({self._history(spec)}); manila-api does not start '
+                f'({error})',
+                self._instead(factory),
+                'factory',
+                {'factory': spec},
+            )
+        elif not (
+            factories.of_manila(spec)
+            or spec in self._shipped
+            or self._known.comes_along(spec)
+        ):
             yield self._finding(
                 Severity.WARNING,
-                factory.place.section.title,
+                title,
                 factory.place.line,
-                f'[{factory.place.section.title}] loads {spec}, which '
-                'belongs neither to manila nor to a package that '
-                f'{self._target} requires; manila-precheck does not know '
-                'whether it will be installed',
+                f'[{title}] loads {spec}, which belongs neither to manila '
+                f'nor to a package that {self._target} requires; '
+                'manila-precheck does not know whether it will be installed',
                 [
                     model.advice(
                         'Install a version of it that works with the '
@@ -151,32 +171,76 @@ class Judge:
                 {'factory': spec},
             )
 
-    def _history(self, spec: str) -> str:
+    def _does_not_load(
+        self, factory: loader.Factory, error: str
+    ) -> model.Finding:
+        spec = factory.spec
+        title = factory.place.section.title
+        what = 'a filter' if factory.is_filter else 'an application'
+        request, _, name = error.rpartition(' ')
+        if request:
+            text = (
+                f'[{title}] loads {spec} as {what}, which it is not '
+                f'({self._history(spec, factory.ways)}); manila-api of '
+                f'{self._target} starts, and every request that gets there '
+                f'ends in status 500 ({name})'
+            )
+        else:
+            text = (
+                f'[{title}] loads {spec} as {what}, which fails in '
+                f'{self._target} ({self._history(spec, factory.ways)}); '
+                f'manila-api does not start ({name})'
+            )
+        return self._fails(
+            factory.place,
+            text,
+            self._instead(factory),
+            'factory',
+            {'factory': spec, 'error': name},
+        )
+
+    def _instead(self, factory: loader.Factory) -> list[model.Remediation]:
+        """Return what to write for code that the target does not load."""
+        spec = factory.spec
+        kinds = (
+            paste.FILTER_FACTORIES[0]
+            if factory.is_filter
+            else ('paste.app_factory',)
+        )
+        for way in kinds:
+            if self._known.loads(spec, way):
+                return [self._writer.keyed(factory, way)]
+        holder = spec.rpartition('.')[0]
+        application = f'{holder}.app_factory'
+        if factory.is_filter and self._known.loads(
+            application, 'paste.app_factory'
+        ):
+            found = self._writer.as_application(factory, application)
+            if found:
+                return found
+        return self._writer.without(factory)
+
+    def _history(self, spec: str, ways: Sequence[str] = ()) -> str:
+        """Tell which releases have code, or load it in one of some ways."""
         had = [
             release
             for release in self._catalog.releases
-            if spec
+            if self._loads(factories.Known(self._catalog, release), spec, ways)
+            or spec
             in factories.of_sections(self._catalog.paste(release).values())
-            or factories.has(spec, release)
         ]
         if not had:
-            return f'no release since {self._catalog.releases[0]} has it'
+            since = f'no release since {self._catalog.releases[0]}'
+            return f'{since} loads it so' if ways else f'{since} has it'
         if had[-1] < self._target:
-            return f'{had[-1]} was the last to have it'
-        return f'it was added in {had[0]}'
+            last = f'{had[-1]} was the last'
+            return f'{last} that loads it' if ways else f'{last} to have it'
+        first = 'loads it from' if ways else 'was added in'
+        return f'it {first} {had[0]}{" on" if ways else ""}'
 
-    def _comes_along(self, spec: str) -> bool:
-        """Say whether code comes with what the target depends on."""
-        if spec in self._known:
-            return True
-        if spec.startswith('config:'):
-            return False
-        needed = self._catalog.requirements(self._target)
-        if spec.startswith('egg:'):
-            package = spec[len('egg:') :].partition('#')[0]
-        else:
-            package = spec.partition(':')[0].partition('.')[0]
-        return package.lower().replace('_', '-').replace('.', '-') in needed
+    @staticmethod
+    def _loads(known: factories.Known, spec: str, ways: Sequence[str]) -> bool:
+        return known.has(spec) and not (ways and known.error(spec, ways))
 
     def _not_loaded(self) -> Iterator[model.Finding]:
         """Yield code that is gone, in sections that nothing leads to."""
@@ -187,7 +251,9 @@ class Judge:
             if section.title in self._loaded.titles or value is None:
                 continue
             spec = factories.spec(value.text)
-            if not factories.of_manila(spec) or not self._gone(spec):
+            if spec.startswith('config:') or (
+                self._known.has(spec) or not self._error(spec, ())
+            ):
                 continue
             yield self._finding(
                 Severity.INFO,

@@ -83,6 +83,32 @@ class Factory(NamedTuple):
     place: Place
     is_filter: bool
 
+    @property
+    def dotted_call(self) -> bool:
+        """Say whether PasteDeploy looks it up without taking it apart.
+
+        "call:" asks the module for the whole name (PasteDeploy 2.1.1 and
+        3.1.0 util.py lookup_object); paste.filter_factory does not.
+        """
+        value = self.place.value
+        if value is None or value.name != 'use':
+            return False
+        scheme, _, spec = value.text.partition(':')
+        return scheme.lower() == 'call' and '.' in spec.partition(':')[2]
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """Return the keys that it may be named by."""
+        value = self.place.value
+        if value is not None and value.name.startswith('paste.'):
+            return (value.name,)
+        if self.is_filter:
+            return paste.FILTER_FACTORIES[0]
+        if value is not None and value.name == 'use':
+            if self.place.section.prefix in ('composite', 'composit'):
+                return paste.COMPOSITES
+        return tuple(name for (name,) in paste.APP_FACTORIES)
+
 
 class Broken(NamedTuple):
     """What keeps PasteDeploy from loading the application."""

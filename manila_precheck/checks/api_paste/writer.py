@@ -139,6 +139,83 @@ class Writer:
             text,
         )
 
+    def keyed(self, factory: loader.Factory, key: str) -> model.Remediation:
+        """Return the section of some code, with another key that names it."""
+        section = factory.place.section
+        values = [
+            value._replace(name=key, text=factory.spec)
+            if value == factory.place.value
+            else value
+            for value in section.values
+        ]
+        named = paste.Value(key, factory.spec, 0)
+        return self.lines(section.title, values).with_edits(
+            self.edit('comment', factory.place),
+            *self.added(section.title, [named]).edits,
+        )
+
+    def as_application(
+        self, factory: loader.Factory, spec: str
+    ) -> list[model.Remediation]:
+        """Return the lines that give a filter a path of its own.
+
+        A health check answered one path as a filter, and passed on all
+        others; the path is that of its section, else the one of the
+        middleware (oslo.middleware 8.0.0 oslo_middleware/healthcheck).
+
+        :param spec: the factory of the application.
+        :returns: none when the file has no place for a path.
+        """
+        section = factory.place.section
+        root = next(
+            (
+                one
+                for one in self._file.sections
+                if one.prefix in ('composite', 'composit')
+                and one.name == loader.ROOT
+            ),
+            None,
+        )
+        if root is None or not section.name:
+            return []
+        path = next(
+            (v.text for v in section.values if v.name == 'path'),
+            '/healthcheck',
+        )
+        if any(value.name == path for value in root.values):
+            return []
+        here = paste.Value(path, section.name, 0)
+        return [
+            *self._pipelines_without(section),
+            self.added(
+                f'app:{section.name}',
+                [
+                    paste.Value('paste.app_factory', spec, 0),
+                    *(
+                        value
+                        for value in section.values
+                        if value != factory.place.value
+                        and value.name != 'path'
+                    ),
+                ],
+            ),
+            self.lines(root.title, [*root.values, here]).with_edits(
+                *self.added(root.title, [here]).edits
+            ),
+        ]
+
+    def _pipelines_without(
+        self, section: paste.Section
+    ) -> list[model.Remediation]:
+        return [
+            self._pipeline_without(reference.place, section.name)
+            for reference in self._loaded.references
+            if reference.title == section.title
+            and reference.place.value is not None
+            and reference.place.value.name not in ('use', 'next')
+            and len(reference.place.value.text.split()) > 1
+        ]
+
     def _pipeline_without(
         self, place: loader.Place, name: str
     ) -> model.Remediation:
@@ -154,14 +231,7 @@ class Writer:
         section = factory.place.section
         if factory.is_filter:
             return [
-                *(
-                    self._pipeline_without(reference.place, section.name)
-                    for reference in self._loaded.references
-                    if reference.title == section.title
-                    and reference.place.value is not None
-                    and reference.place.value.name not in ('use', 'next')
-                    and len(reference.place.value.text.split()) > 1
-                ),
+                *self._pipelines_without(section),
                 self.take_the_targets(instead=True),
             ]
         drops, unused, paths = self._unmapped(factory.place)

@@ -24,10 +24,9 @@ from manila_precheck import releases
 from manila_precheck.catalog import behaviours
 from manila_precheck.catalog import history
 from manila_precheck.catalog import purging
-from manila_precheck.checks.api_paste import factories
 
 UNREAD = releases.Release('2099.1', 99, 'Unread', True)
-RESOURCE = 'manila.api.openstack.wsgi:Resource.factory'
+STATE = 'access_rule updating'
 PACKAGE = pathlib.Path(manila_precheck.__file__).parent
 QA = PACKAGE.parent / 'qa'
 
@@ -153,11 +152,11 @@ class TestBehaviours(testtools.TestCase):
 
     def test_a_release_beyond_those_that_are_known_is_as_the_newest(self):
         """Of which there is a file of facts, and nothing else."""
-        self.assertTrue(factories.has(RESOURCE, UNREAD))
+        self.assertTrue(behaviours.has('new-state', UNREAD, STATE))
 
     def test_an_open_range_says_nothing_of_a_release_not_read(self):
         newest = releases.from_major(max(behaviours.load().covered))
-        self.assertTrue(factories.has(RESOURCE, newest))
+        self.assertTrue(behaviours.has('new-state', newest, STATE))
         self.useFixture(
             fixtures.MonkeyPatch(
                 'manila_precheck.releases.RELEASES',
@@ -165,7 +164,11 @@ class TestBehaviours(testtools.TestCase):
             )
         )
         error = self.assertRaises(
-            exceptions.CatalogError, factories.has, RESOURCE, UNREAD
+            exceptions.CatalogError,
+            behaviours.has,
+            'new-state',
+            UNREAD,
+            STATE,
         )
         self.assertEqual(
             'the tables written by hand do not cover manila 99 (2099.1); '

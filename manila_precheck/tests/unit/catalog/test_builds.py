@@ -484,8 +484,16 @@ WHOLE: dict[str, Any] = {
             'at': 'init',
             'mode': True,
         },
+        {'kind': 'paste_module', 'name': 'acme.paste', 'names': ['factory']},
+        {'kind': 'paste_module', 'name': 'acme.other', 'unread': True},
+        {
+            'kind': 'paste_factory',
+            'name': 'acme.paste:factory',
+            'ways': {'way': 'loads'},
+        },
     ],
     'out_of_tree': ['acme'],
+    'importable': ['acme'],
     'unimportable': {'broken': 'ImportError: No module\x1b'},
 }
 JUNK = (
@@ -588,7 +596,7 @@ class FormatTest(testtools.TestCase):
         driver = set(drivers.Driver._fields)
         need = set(drivers.Need._fields)
         self.assertEqual(
-            driver | need | {'keys'},
+            driver | need | {'keys', 'names', 'unread', 'ways'},
             set(schema()['properties']['drivers']['items']['properties']),
         )
 
