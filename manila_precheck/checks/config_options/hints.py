@@ -12,6 +12,7 @@
 
 """Which line an operator may have meant by one that is not read."""
 
+from manila_precheck import catalog
 from manila_precheck.catalog import options
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
@@ -22,16 +23,24 @@ class Hints:
 
     :param conf: the files.
     :param target: the release that reads them.
+    :param facts: tell what is an option, if of another release.
     """
 
     def __init__(
-        self, conf: config_files.ConfigFiles, target: config_reader.Reader
+        self,
+        conf: config_files.ConfigFiles,
+        target: config_reader.Reader,
+        facts: catalog.Catalog,
     ) -> None:
         self._conf = conf
         self._target = target
+        self._facts = facts
 
-    def hint(self, setting: config_files.Setting) -> str:
-        """Say which line may have been meant, '' when nothing is near."""
+    def hint(self, setting: config_files.Setting, moved: bool = False) -> str:
+        """Say which line may have been meant, '' when nothing is near.
+
+        :param moved: the source reads it here, so it may have moved.
+        """
         if config_files.Role.PEER in self._conf.roles(setting.group):
             return f'enabled_share_backends does not name {setting.section}.'
         plain = setting.name.replace('-', '_').lower()
@@ -40,6 +49,11 @@ class Hints:
             and self._target.standing(setting.group, plain).read
         ):
             return f'The option is spelled {plain}.'
+        # One that had this place itself is not the option of that name.
+        if not moved and self._facts.option_releases(
+            setting.name, setting.group
+        ):
+            return ''
         homes = self._homes(setting.name)
         if homes:
             return f'{setting.name} is read in {" and ".join(homes)}.'
@@ -57,6 +71,12 @@ class Hints:
         ]
 
     def _nearest(self, setting: config_files.Setting) -> str:
+        # The name of an option is no misspelling of another one's.
+        if any(
+            self._facts.options(release).named(setting.name)
+            for release in self._facts.releases
+        ):
+            return ''
         # Here, since few runs look for a misspelling.
         import difflib
 

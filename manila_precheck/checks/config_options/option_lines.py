@@ -46,7 +46,7 @@ class Lines:
         self._sides = both
         self._source = both.source
         self._target = both.target
-        self._hints = hints.Hints(both.conf, both.target)
+        self._hints = hints.Hints(both.conf, both.target, both.catalog)
 
     def findings(
         self, setting: config_files.Setting
@@ -188,7 +188,7 @@ class Lines:
             text += f'{target} removed it and ignores the line'
         if masked:
             text += f'; {masked_by[-1].where} already overrides it'
-        hint = '' if lines else self._hints.hint(setting)
+        hint = '' if lines else self._hints.hint(setting, moved=True)
         return model.Finding(
             Severity.INFO if masked else Severity.WARNING,
             setting.subject,

@@ -342,6 +342,16 @@ class ConfigOptionsTest(testtools.TestCase):
             ),
         )
 
+    @ddt.data('[DEFAULT]\nmemcached_servers = a', '[neutron]\nauth_uri = a')
+    def test_a_hint_pointed_to_another_option(self, text):
+        result = self.run_check(text + '\n')
+        (found,) = [
+            one for one in result.findings if one.data['verdict'] == 'unknown'
+        ]
+        self.assertNotIn('auth_url', str(found.remediation))
+        if 'memcached' in text:
+            self.assertEqual((), found.remediation)
+
     def test_removed_line_that_is_masked(self):
         result = self.run_check(
             '[oslo_messaging_amqp]\nidle_timeout = 1\nidle_timeout = 2\n'
