@@ -143,5 +143,15 @@ class _Fixed:
                 continue
             for rows in (same.rows, after.rows):
                 found = rows.get(new, rows.get(old))
-                if found is None or found[1] != value:
+                if found is None or _plain(found[1]) != _plain(value):
                     yield (old, new, value, found)
+
+
+def _plain(value):
+    """Return a value in the form that both releases can have it in.
+
+    What was a list of name=value in one may be a mapping in the other.
+    """
+    if isinstance(value, dict):
+        return sorted(f'{name}={item}' for name, item in value.items())
+    return sorted(map(str, value)) if isinstance(value, list) else value
