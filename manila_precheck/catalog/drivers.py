@@ -215,7 +215,7 @@ def read_factories(held: dict[str, list[history.Row]]) -> Factories:
     for name, rows in held.items():
         for row in rows:
             if row['kind'] == PASTE_FACTORY:
-                ways[name] = row['ways']
+                ways[name] = row.get('ways', {})
             elif row['kind'] == PASTE_MODULE:
                 names = None if row.get('unread') else row.get('names', ())
                 modules[name] = None if names is None else frozenset(names)

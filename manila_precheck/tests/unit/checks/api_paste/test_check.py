@@ -753,7 +753,7 @@ class LoginTest(testtools.TestCase):
             f'[keystone_authtoken]\nauth_type = pasword\n{_LOGIN}',
             'auth_type',
             2,
-            "[keystone_authtoken] auth_type is 'pasword', which is no plugin "
+            "[keystone_authtoken] auth_type is 'pasword', which is not a plugin "
             'of keystoneauth',
             _DEAD,
         ),
