@@ -54,11 +54,30 @@ class Hints:
             setting.name, setting.group
         ):
             return ''
+        current = self._current_name(setting)
+        if current:
+            return f'It is an old name of {current}.'
         homes = self._homes(setting.name)
         if homes:
             return f'{setting.name} is read in {" and ".join(homes)}.'
         near = self._nearest(setting)
         return f'Did you mean {near}?' if near else ''
+
+    def _current_name(self, setting: config_files.Setting) -> str:
+        """Return what the line once set, as the target reads it; '': nothing.
+
+        '[database] connection_recycle_time' of [database] idle_timeout.
+        """
+        for release in reversed(self._facts.releases):
+            match = self._facts.options(release).find(
+                setting.group, setting.name
+            )
+            if match is None or not match.old:
+                continue
+            for group in sorted(match.option.groups):
+                if self._target.standing(group, match.option.name).read:
+                    return f'[{group}] {match.option.name}'
+        return ''
 
     def _homes(self, name: str) -> list[str]:
         groups: set[str] = set()

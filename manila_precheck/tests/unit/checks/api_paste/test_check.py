@@ -753,8 +753,8 @@ class LoginTest(testtools.TestCase):
             f'[keystone_authtoken]\nauth_type = pasword\n{_LOGIN}',
             'auth_type',
             2,
-            "[keystone_authtoken] auth_type is 'pasword', which is not a plugin "
-            'of keystoneauth',
+            "[keystone_authtoken] auth_type is 'pasword', which is not a "
+            'plugin of keystoneauth',
             _DEAD,
         ),
         (

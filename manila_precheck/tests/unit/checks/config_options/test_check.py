@@ -403,10 +403,16 @@ class ConfigOptionsTest(testtools.TestCase):
             'Did you mean enabled_share_backends?',
         ],
         [
+            'an_old_name',
+            '[database]\nidle_timeout = 10\n',
+            'database/idle_timeout',
+            'It is an old name of [database] connection_recycle_time.',
+        ],
+        [
             'other_section',
             '[DEFAULT]\nlock_path = /x\n',
             'DEFAULT/lock_path',
-            'lock_path is read in [oslo_concurrency].',
+            'It is an old name of [oslo_concurrency] lock_path.',
         ],
         [
             'listed_in_the_wrong_place',
