@@ -65,17 +65,21 @@ class PolicyRules(check.Check):
 
     FAILURE: the target ignores a file, or the line that names one, which the
     source enforces; the target cannot parse a file, and every request fails
-    with 500; a rule refers to one that does not exist, and the default rule
-    grants access; a rule is empty, which allows everyone; a role passes a rule
-    that rejected it. WARNING: a role is rejected by a rule that it passed;
-    manila itself grants access, with no file involved; a rule that the target
-    no longer has; a check string that oslo.policy cannot parse, which denies;
-    a rule that refers to itself; a copy of a default of the source that the
-    target changes; an overridden rule that accepts tokens of other scopes; a
-    file in JSON; a ``policy_file`` that does not exist. INFO: a rule that
-    neither release has; a copy of the target's own default; an override of a
-    default that changes; a role is rejected only on the objects of other
-    projects; a ``policy.json`` that neither release reads.
+    with 500; a rule refers to one that does not exist, and a role that the
+    default of the target rejects passes for it, in the source too or not; a
+    rule that refers to itself, directly or through others, and whose requests
+    fail with 400 or 500; a rule is empty, which allows everyone; a role passes
+    a rule that rejected it. WARNING: a rule refers to one that does not exist,
+    and nobody passes, or fewer than before; a role is rejected by a rule that
+    it passed; manila itself grants access, with no file involved; a rule that
+    the target no longer has; a check string that oslo.policy cannot parse,
+    which denies; a copy of a default of the source that the target changes; an
+    overridden rule that accepts tokens of other scopes; a file in JSON; a
+    ``policy_file`` that does not exist. INFO: a reference to a rule that does
+    not exist, or to itself, which changes nobody's access; a rule that neither
+    release has; a copy of the target's own default; an override of a default
+    that changes; a role is rejected only on the objects of other projects; a
+    ``policy.json`` that neither release reads.
 
     Known false positives: a role or a scope that nobody uses. The roles of
     the users are in Keystone, which the check does not read. A rule that

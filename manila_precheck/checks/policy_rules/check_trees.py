@@ -52,14 +52,21 @@ class Call:
     """What the checks of oslo.policy look at in an enforcer, for one caller.
 
     :param rules: the check tree of each rule, by name.
+    :param strict: a name of no rule gives nobody more access: it is false,
+        and true behind "not"; otherwise the default rule stands in for it.
     """
 
-    def __init__(self, rules: Any, caller: callers.Caller) -> None:
+    def __init__(
+        self, rules: Any, caller: callers.Caller, strict: bool = False
+    ) -> None:
         self.caller = caller
+        #: What is tried now stands behind an odd number of "not".
+        self.negated = False
         self._rules = rules
+        self._strict = strict
         self.steps = 0
         # None while a rule is being decided.
-        self._decided: dict[str, Optional[bool]] = {}
+        self._decided: dict[tuple[str, bool], Optional[bool]] = {}
 
     def passes(self, name: str, target: Any, creds: Any) -> bool:
         """Say whether the caller passes a rule; each is decided once.
@@ -70,14 +77,17 @@ class Call:
         :raises RecursionError: over a rule that names itself, as there.
         """
         self.steps += 1
-        if name not in self._decided:
-            self._decided[name] = None
+        if self._strict and name not in self._rules:
+            return self.negated
+        key = (name, self._strict and self.negated)
+        if key not in self._decided:
+            self._decided[key] = None
             try:
                 found = self._rules[name](target, creds, self, None)
             except KeyError:
                 found = False
-            self._decided[name] = bool(found)
-        decided = self._decided[name]
+            self._decided[key] = bool(found)
+        decided = self._decided[key]
         if decided is None:
             raise RecursionError(name)
         return decided
@@ -107,7 +117,10 @@ class Not:
     def __call__(
         self, target: Any, creds: Any, enforcer: Call, rule: Any = None
     ) -> bool:
-        return not self.rule(target, creds, enforcer, rule)
+        enforcer.negated = not enforcer.negated
+        found = self.rule(target, creds, enforcer, rule)
+        enforcer.negated = not enforcer.negated
+        return not found
 
 
 class Group:

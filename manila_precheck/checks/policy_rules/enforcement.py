@@ -92,7 +92,7 @@ class Enforcement:
         )
         self._matter: list[tuple[str, str]] = []
         self._reaches: dict[int, Reach] = {}
-        self._verdicts: dict[tuple[Any, ...], bool] = {}
+        self._verdicts: dict[tuple[Any, ...], Optional[bool]] = {}
 
     @property
     def answers(self) -> frozenset[str]:
@@ -112,14 +112,32 @@ class Enforcement:
             found = found | self._reach(ADMIN_RULE)
         return found
 
+    @property
+    def graph(self) -> Mapping[str, set[str]]:
+        """Return the rules that decide where each rule names some."""
+        return self._decided_by
+
     def allows(self, name: str, caller: Caller) -> bool:
         """Say whether a caller passes a rule that is registered."""
+        return bool(self.answer(name, caller))
+
+    def answer(
+        self, name: str, caller: Caller, strict: bool = False
+    ) -> Optional[bool]:
+        """Say whether a caller passes a rule; None: the request fails.
+
+        :param strict: as :class:`check_trees.Call` has it.
+        """
+        is_admin = self._is_admin(caller)
+        if is_admin is None:
+            # Before any rule of the API is looked at.
+            return None
         scopes = self.rules.rules[name].scopes
         if self.rules.enforce_scope and scopes and caller.scope not in scopes:
             return False
-        return self._passes(name, caller, self._is_admin(caller))
+        return self._passes(name, caller, is_admin, strict)
 
-    def _is_admin(self, caller: Caller) -> bool:
+    def _is_admin(self, caller: Caller) -> Optional[bool]:
         """Say whether manila makes the caller of a request its admin."""
         rule = self.rules.rules.get(ADMIN_RULE)
         if rule is None or (
@@ -132,20 +150,25 @@ class Enforcement:
         return self._passes(ADMIN_RULE, own, None)
 
     def _passes(
-        self, name: str, caller: Caller, is_admin: Optional[bool]
-    ) -> bool:
+        self,
+        name: str,
+        caller: Caller,
+        is_admin: Optional[bool],
+        strict: bool = False,
+    ) -> Optional[bool]:
         root = self._trees[name]
-        key = (id(root), is_admin, self._reach(name).part(caller))
+        key = (id(root), is_admin, strict, self._reach(name).part(caller))
         if key not in self._verdicts:
             creds = {**_credentials(caller), 'is_admin': is_admin}
-            call = check_trees.Call(self._trees, caller)
+            call = check_trees.Call(self._trees, caller, strict)
+            found: Optional[bool] = None
             try:
-                found = root(_target(caller, creds), creds, call, None)
+                found = bool(root(_target(caller, creds), creds, call, None))
             except (RecursionError, SyntaxError, TypeError, ValueError):
-                # The request fails with 500: nobody passes.
-                found = False
+                # The request fails with 400 or 500: nobody passes.
+                pass
             self.steps += 1 + call.steps
-            self._verdicts[key] = bool(found)
+            self._verdicts[key] = found
         return self._verdicts[key]
 
     def _reach(self, name: str) -> Reach:

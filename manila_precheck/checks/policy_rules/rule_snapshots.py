@@ -14,6 +14,7 @@
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 import enum
 import functools
 import operator
@@ -96,7 +97,7 @@ class Worlds:
         return tuple(
             name
             for name in facts.policies(upgrade.source)
-            if name in after and (':' in name or name.startswith('context_is'))
+            if name in after and guards(name)
         )
 
     def changes(self) -> Iterator[Change]:
@@ -230,18 +231,33 @@ class Worlds:
     def _rules(
         self, release: releases.Release, scope: bool, new_defaults: bool
     ) -> enforcement.Rules:
-        rules = {
-            name: enforcement.Rule(
-                facts.checks(new_defaults), facts.scope_types
-            )
-            for name, facts in self._ctx.catalog.policies(release).items()
-        }
-        for name, rule in overrides(self._ctx, release).items():
-            scopes = rules[name].scopes if name in rules else ()
-            checks = (_as_read(rule.check, release),)
-            rules[name] = enforcement.Rule(checks, scopes)
-        default = self._ctx.policy.of(release).default_rule
-        return enforcement.Rules(rules, default, scope)
+        found = overrides(self._ctx, release)
+        return in_force(self._ctx, release, found, scope, new_defaults)
+
+
+def in_force(
+    ctx: context.Context,
+    release: releases.Release,
+    overridden: Mapping[str, policy_files.Rule],
+    scope: bool,
+    new_defaults: bool,
+) -> enforcement.Rules:
+    """Return the rules of a release with some overrides in place."""
+    rules = {
+        name: enforcement.Rule(facts.checks(new_defaults), facts.scope_types)
+        for name, facts in ctx.catalog.policies(release).items()
+    }
+    for name, rule in overridden.items():
+        scopes = rules[name].scopes if name in rules else ()
+        checks = (_as_read(rule.check, release),)
+        rules[name] = enforcement.Rule(checks, scopes)
+    default = ctx.policy.of(release).default_rule
+    return enforcement.Rules(rules, default, scope)
+
+
+def guards(name: str) -> bool:
+    """Say whether a rule that is registered decides about a request."""
+    return ':' in name or name.startswith('context_is')
 
 
 def _as_read(check: Any, release: releases.Release) -> Any:

@@ -12,14 +12,19 @@
 
 """What an override in a policy file is to the target, rule by rule."""
 
+from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
 
 from manila_precheck import model
 from manila_precheck.catalog import policies
+from manila_precheck.checks.policy_rules import callers
+from manila_precheck.checks.policy_rules import consequences
 from manila_precheck.checks.policy_rules import defaults
+from manila_precheck.checks.policy_rules import enforcement
 from manila_precheck.checks.policy_rules import flags
 from manila_precheck.checks.policy_rules import rule_graph
+from manila_precheck.checks.policy_rules import wording
 from manila_precheck.engine import context
 from manila_precheck.evidence.policy import check_strings
 from manila_precheck.evidence.policy import policy_files
@@ -60,12 +65,21 @@ class Rules:
             for reference in checks.references
         }
         cycles = self._in_cycles(used)
+        known = {*self._rules, *self._ctx.catalog.policies(self._target)}
+        suspects = [
+            name
+            for name, checks in parsed.items()
+            if name in cycles or not known.issuperset(checks.references)
+        ]
+        self._consequences = consequences.Consequences(
+            self._ctx, self._rules, suspects
+        )
         for name, rule in self._rules.items():
             yield from self._syntax(rule, parsed[name])
             if name in cycles:
                 yield self._cycle(rule)
             for reference in parsed[name].references:
-                yield from self._reference(rule, reference)
+                yield from self._reference(rule, reference, cycles)
             if name in self._ctx.catalog.policies(self._target):
                 yield from self._defaults.findings(rule)
             elif name not in used and name != self._files.default_rule:
@@ -140,30 +154,36 @@ class Rules:
         ]
 
     def _reference(
-        self, rule: policy_files.Rule, reference: str
+        self,
+        rule: policy_files.Rule,
+        reference: str,
+        cycles: frozenset[str],
     ) -> Iterator[model.Finding]:
         registered = self._ctx.catalog.policies(self._target)
         if reference in registered or reference in self._rules:
             return
         default = self._files.default_rule
-        closed = self._is_closed(default)
         gone = (
             f'{self._source} has it'
             if reference in self._ctx.catalog.policies(self._source)
             else f'nor does {self._source}'
         )
-        effect = (
-            'the rule denies every request'
-            if closed
-            else f'rule {default!r} applies instead and may grant access to '
-            'more users'
-        )
+        severity, effect, text = self._effect(rule)
+        if effect != 'opens' and rule.name in cycles:
+            return
+        if effect != 'unused':
+            text = (
+                f'rule {default!r} applies instead, and {text}'
+                if default in registered or default in self._rules
+                else f'there is no rule {default!r} to apply instead, and '
+                + text
+            )
         own = registered.get(rule.name)
         yield model.Finding(
-            Severity.WARNING if closed else Severity.FAILURE,
+            severity,
             rule.subject,
             f'{rule.name} refers to rule {reference!r}, which {self._target} '
-            f'does not have ({gone}): {effect}',
+            f'does not have ({gone}): {text}',
             [
                 self._default(rule, own)
                 if own is not None
@@ -177,9 +197,100 @@ class Rules:
                 'verdict': 'dangling',
                 'reference': reference,
                 'stands_in': default,
+                'effect': effect,
             },
             aspect=f'reference-{reference}',
         )
+
+    def _effect(self, rule: policy_files.Rule) -> tuple[Severity, str, str]:
+        """Return what comes of a reference to nothing: a word and a clause."""
+        found = self._consequences.of(rule.name)
+        if found is None:
+            return (
+                Severity.FAILURE,
+                'unknown',
+                'who passes was not checked: there are too many roles to try',
+            )
+        if not found.rules:
+            return (
+                Severity.INFO,
+                'unused',
+                f'no rule that {self._target} enforces needs {rule.name}',
+            )
+        if found.opened:
+            return Severity.FAILURE, 'opens', self._opening(rule, found)
+        where = self._where(rule, found.rules)
+        if found.after:
+            if found.everybody <= found.after:
+                text = f'everybody passes{where and " " + where}, whatever it '
+                text += 'says'
+            else:
+                text = (
+                    f'{self._admit(rule, found.rules)} only '
+                    f'{_who(found.after)}'
+                )
+            before, after = found.before, self._in_source(found.after)
+        elif found.failing:
+            return (
+                Severity.FAILURE,
+                'fails',
+                f'a request{where and " that needs " + where} fails with 400 '
+                'or 500'
+                + self._also(
+                    found.failing_before, self._in_source(found.failing)
+                ),
+            )
+        else:
+            text = f'nobody passes{where and " " + where}'
+            before, after = found.before, frozenset()
+        text += self._also(before, after)
+        if not found.after:
+            return Severity.WARNING, 'denies', text
+        if before == after:
+            return Severity.INFO, 'none', text
+        return Severity.WARNING, 'changes', text
+
+    def _opening(
+        self, rule: policy_files.Rule, found: consequences.Consequence
+    ) -> str:
+        rules = {name for name, _caller in found.opened}
+        where = self._where(rule, rules)
+        if {p for p in found.everybody if p[0] in rules} <= found.after:
+            text = f'everybody passes{where and " " + where}'
+        else:
+            text = (
+                f'{self._admit(rule, rules)} {_who(found.opened)}, whom '
+                + (
+                    f'the default of {self._target} rejects'
+                    if len(rules) == 1
+                    else f'the defaults of {self._target} reject'
+                )
+            )
+        after = self._in_source(found.opened)
+        return text + self._also(found.before & found.opened, after)
+
+    def _admit(self, rule: policy_files.Rule, rules: Collection[str]) -> str:
+        verb = 'admits' if len(rules) == 1 else 'admit'
+        return f'{self._where(rule, rules) or "it"} {verb}'
+
+    def _where(self, rule: policy_files.Rule, rules: Collection[str]) -> str:
+        """Return the rules that an override decides, or '' for itself."""
+        return '' if set(rules) == {rule.name} else wording.such_as(rules)
+
+    def _in_source(self, found: consequences.Pairs) -> consequences.Pairs:
+        """Leave out the rules that the source does not have."""
+        registered = self._ctx.catalog.policies(self._source)
+        return frozenset(pair for pair in found if pair[0] in registered)
+
+    def _also(
+        self, before: consequences.Pairs, after: consequences.Pairs
+    ) -> str:
+        """Return the end of a clause: whether the source does the same."""
+        if before == after:
+            return f', in {self._source} too'
+        if before:
+            return f'; in {self._source}: {_who(before)}'
+        return f'; in {self._source}: nobody'
 
     def _default(
         self, rule: policy_files.Rule, own: policies.Policy
@@ -230,27 +341,53 @@ class Rules:
         return check_strings.parse(check).references
 
     def _cycle(self, rule: policy_files.Rule) -> model.Finding:
+        severity, effect, text = self._failures(rule)
         return model.Finding(
-            Severity.WARNING,
+            severity,
             rule.subject,
             f'{rule.name} refers to itself, or to a rule that refers to it: '
-            'a request that evaluates it fails with 500',
+            + text,
             [
                 model.advice(
                     'Remove the reference from one of the rules.'
                 ).with_edits(rule.edit('choose', 'remove a reference', True))
             ],
-            data={'verdict': 'cycle'},
+            data={'verdict': 'cycle', 'effect': effect},
             aspect='cycle',
         )
 
-    def _is_closed(self, default: str) -> bool:
-        """Say whether the stand-in for undefined rules allows nobody."""
-        rule = self._rules.get(default)
-        registered = self._ctx.catalog.policies(self._target).get(default)
-        if rule is not None:
-            return check_strings.parse(rule.check).canonical == '!'
-        return registered is None
+    def _failures(self, rule: policy_files.Rule) -> tuple[Severity, str, str]:
+        """Return what comes of a rule that needs itself."""
+        found = self._consequences.of(rule.name)
+        if found is None:
+            return (
+                Severity.FAILURE,
+                'fails',
+                'a request that evaluates it fails with 400 or 500',
+            )
+        if not found.failing:
+            return (
+                Severity.INFO,
+                'none',
+                f'no request evaluates it in {self._target}',
+            )
+        failing = found.failing
+        if any(name == enforcement.ADMIN_RULE for name, _caller in failing):
+            # manila asks it before it looks at what is requested.
+            failing = _of(enforcement.ADMIN_RULE, failing)
+            what = 'every request'
+        else:
+            names = {name for name, _caller in failing}
+            what = f'a request that needs {wording.such_as(names)}'
+        text = f'{what} fails with 400 or 500'
+        guards = {name for name, _caller in failing}
+        everybody = {pair for pair in found.everybody if pair[0] in guards}
+        if not everybody <= failing:
+            text += f' for {_who(failing)}'
+        text += self._also(
+            found.failing_before & failing, self._in_source(failing)
+        )
+        return Severity.FAILURE, 'fails', text
 
     def _unknown(self, rule: policy_files.Rule) -> model.Finding:
         if rule.name in self._ctx.catalog.policies(self._source):
@@ -290,3 +427,23 @@ class Rules:
             ],
             data={'verdict': 'unknown'},
         )
+
+
+def _who(found: Collection[tuple[str, callers.Caller]]) -> str:
+    """Return some callers as one phrase.
+
+    Whoever has a token of another scope too is not told again.
+    """
+    people = {caller for _name, caller in found}
+    usual = {one.parts for one in people if one.scope == 'project'}
+    return wording.who(
+        one
+        for one in people
+        if one.scope == 'project' or one.parts not in usual
+    )
+
+
+def _of(
+    name: str, found: frozenset[tuple[str, callers.Caller]]
+) -> frozenset[tuple[str, callers.Caller]]:
+    return frozenset(pair for pair in found if pair[0] == name)

@@ -19,6 +19,7 @@ from manila_precheck import catalog
 from manila_precheck import model
 from manila_precheck import testing
 from manila_precheck.catalog import policies
+from manila_precheck.checks.policy_rules import callers
 from manila_precheck.checks.policy_rules import rules
 
 FAILURE = model.Severity.FAILURE
@@ -434,44 +435,220 @@ class PolicyRulesTest(testtools.TestCase):
             name='share:vanish',
         )
 
-    @ddt.named_data(
-        ['plain', 'rule:gone'],
-        ['behind_not', 'role:x and not rule:gone'],
-        ['within', 'role:x or (role:y and rule:gone)'],
-    )
-    @ddt.unpack
-    def test_dangling_reference(self, check):
+    def assert_refers(
+        self, text, severity, effect, message, name='share:create', **kwargs
+    ):
+        """Compare the one finding about a reference to rule 'gone'."""
         self.assert_rule(
-            f'"share:create": "{check}"\n',
-            FAILURE,
-            "share:create refers to rule 'gone', which 2026.1 does not have "
-            "(nor does 2025.1): rule 'default' applies instead and may grant "
-            'access to more users',
-            [('policy', f'"share:create": "{CREATE}"')],
+            text,
+            severity,
+            f"{name} refers to rule 'gone', which 2026.1 does not have (nor "
+            f'does 2025.1): {message}',
+            [
+                ('policy', f'"{name}": "{CREATE}"')
+                if name == 'share:create'
+                else ('text', "Define rule 'gone' in the file.")
+            ],
             {
                 'verdict': 'dangling',
                 'reference': 'gone',
                 'stands_in': 'default',
+                'effect': effect,
+                **kwargs.pop('data', {}),
             },
             'reference-gone',
+            name=name,
+            line=1 + text.split(f'"{name}":')[0].count('\n'),
+            **kwargs,
+        )
+
+    @ddt.named_data(
+        [
+            'plain',
+            '"share:create": "rule:gone"\n',
+            'it admits role reader, role service and any other role, whom '
+            'the default of 2026.1 rejects, in 2025.1 too',
+        ],
+        [
+            'behind_not',
+            '"share:create": "role:x and not rule:gone"\n',
+            'it admits role x on other projects, whom the default of 2026.1 '
+            'rejects, in 2025.1 too',
+        ],
+        [
+            'within',
+            '"share:create": "role:x or (role:y and rule:gone)"\n',
+            'it admits role y, whom the default of 2026.1 rejects, in 2025.1 '
+            'too',
+        ],
+        [
+            'everybody_behind_not',
+            '"default": "!"\n"share:create": "not rule:gone"\n',
+            'everybody passes, in 2025.1 too',
+        ],
+        [
+            'everybody_behind_not_twice',
+            '"default": "@"\n"share:create": "not (not rule:gone)"\n',
+            'everybody passes, in 2025.1 too',
+        ],
+    )
+    @ddt.unpack
+    def test_reference_that_opens(self, text, message):
+        self.assert_refers(
+            text,
+            FAILURE,
+            'opens',
+            f"rule 'default' applies instead, and {message}",
+        )
+
+    def test_reference_that_opens_in_another_rule(self):
+        self.assert_refers(
+            '"ours": "rule:gone"\n"share:create": "rule:ours or role:x"\n',
+            FAILURE,
+            'opens',
+            "rule 'default' applies instead, and share:create admits role "
+            'reader, role service and any other role, whom the default of '
+            '2026.1 rejects, in 2025.1 too',
+            name='ours',
+        )
+
+    def test_reference_that_opens_many_rules(self):
+        result = self.run_check('"context_is_admin": "rule:gone"\n')
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    "context_is_admin refers to rule 'gone', which 2026.1 "
+                    "does not have (nor does 2025.1): rule 'default' applies "
+                    'instead, and everybody passes availability_zone:index, '
+                    'context_is_admin, message:delete and 210 more, in '
+                    '2025.1 too',
+                )
+            ],
+            [(f.severity, f.message) for f in result.findings],
+        )
+
+    def test_reference_that_the_upgrade_opens(self):
+        self.patch_source(gone={'check': 'role:x'})
+        result = self.run_check('"share:create": "rule:gone"\n')
+        self.assertEqual(
+            (
+                FAILURE,
+                "share:create refers to rule 'gone', which 2026.1 does not "
+                "have (2025.1 has it): rule 'default' applies instead, and it "
+                'admits role reader, role service and any other role, whom '
+                'the default of 2026.1 rejects; in 2025.1: nobody',
+            ),
+            (result.findings[0].severity, result.findings[0].message),
+        )
+
+    @ddt.named_data(
+        [
+            'the_admin',
+            '"default": "rule:context_is_admin"\n'
+            '"share:create": "rule:gone"\n',
+            INFO,
+            'none',
+            'it admits only role admin on every project, in 2025.1 too',
+        ],
+        [
+            'an_admin_of_the_operator',
+            '"context_is_admin": "role:storage"\n'
+            '"default": "rule:context_is_admin"\n'
+            '"share:create": "rule:gone"\n',
+            INFO,
+            'none',
+            'it admits only role storage on every project, in 2025.1 too',
+        ],
+        [
+            'whom_the_rest_of_the_rule_admits',
+            '"default": "!"\n"share:create": "role:x or rule:gone"\n',
+            INFO,
+            'none',
+            'it admits only role x on every project, in 2025.1 too',
+        ],
+        [
+            'everybody_without_it',
+            '"share:create": "@ or rule:gone"\n',
+            INFO,
+            'none',
+            'everybody passes, whatever it says, in 2025.1 too',
+        ],
+        [
+            'nobody',
+            '"default": "!"\n"share:create": "rule:gone"\n',
+            WARNING,
+            'denies',
+            'nobody passes, in 2025.1 too',
+        ],
+        [
+            'nobody_behind_not',
+            '"default": "@"\n"share:create": "not rule:gone"\n',
+            WARNING,
+            'denies',
+            'nobody passes, in 2025.1 too',
+        ],
+    )
+    @ddt.unpack
+    def test_reference_that_opens_nothing(
+        self, text, severity, effect, message
+    ):
+        self.assert_refers(
+            text,
+            severity,
+            effect,
+            f"rule 'default' applies instead, and {message}",
         )
 
     @ddt.data(
-        ('"default": "!"\n"share:create": "rule:gone"\n', ''),
         (
-            '\n"share:create": "rule:gone"\n',
-            '[oslo_policy]\npolicy_default_rule = none_such\n',
+            'rule:gone',
+            WARNING,
+            'denies',
+            'nobody passes, in 2025.1 too',
+        ),
+        (
+            'not rule:gone',
+            FAILURE,
+            'opens',
+            'everybody passes, in 2025.1 too',
         ),
     )
     @ddt.unpack
-    def test_dangling_reference_that_denies(self, text, conf):
-        result = self.run_check(text, conf=conf or '[DEFAULT]\n')
+    def test_reference_without_a_default_rule(
+        self, check, severity, effect, message
+    ):
+        self.assert_refers(
+            f'"share:create": "{check}"\n',
+            severity,
+            effect,
+            f"there is no rule 'none_such' to apply instead, and {message}",
+            conf='[oslo_policy]\npolicy_default_rule = none_such\n',
+            data={'stands_in': 'none_such'},
+        )
+
+    def test_reference_of_a_rule_that_nothing_needs(self):
+        result = self.run_check('"ours": "rule:gone"\n')
         self.assertEqual(
-            [(WARNING, 'share:create', 2)],
-            [
-                (f.severity, f.subject.name, f.subject.line)
-                for f in result.findings
-            ],
+            (
+                INFO,
+                "ours refers to rule 'gone', which 2026.1 does not have (nor "
+                'does 2025.1): no rule that 2026.1 enforces needs ours',
+            ),
+            (result.findings[0].severity, result.findings[0].message),
+        )
+
+    def test_reference_with_too_many_roles_to_try(self):
+        self.patch(callers, 'MAX_CALLERS', 1)
+        result = self.run_check('"share:create": "rule:gone"\n')
+        self.assertEqual(
+            (
+                FAILURE,
+                "share:create refers to rule 'gone', which 2026.1 does not "
+                "have (nor does 2025.1): rule 'default' applies instead, and "
+                'who passes was not checked: there are too many roles to try',
+            ),
+            (result.findings[0].severity, result.findings[0].message),
         )
 
     @ddt.data(
@@ -636,31 +813,76 @@ class PolicyRulesTest(testtools.TestCase):
             conf=conf or '[DEFAULT]\n',
         )
 
-    @ddt.data(
-        '"share:create": "rule:share:create"\n',
-        '\n"share:create": "rule:a"\n"a": "role:x or rule:share:create"\n',
-        '"share:create": "not rule:gone"\n"default": "rule:share:create"\n',
+    @ddt.named_data(
+        [
+            'itself',
+            {'share:create': 'rule:share:create'},
+            ('share:create',),
+            'a request that needs share:create fails with 400 or 500, in '
+            '2025.1 too',
+        ],
+        [
+            'another',
+            {'share:create': 'rule:a', 'a': 'role:x or rule:share:create'},
+            ('share:create', 'a'),
+            'a request that needs share:create fails with 400 or 500 for '
+            'role admin, role member, role reader, role service and any '
+            'other role on every project, in 2025.1 too',
+        ],
+        [
+            'default',
+            {'share:create': 'not rule:gone', 'default': 'rule:share:create'},
+            ('share:create', 'default'),
+            'a request that needs share:create fails with 400 or 500, in '
+            '2025.1 too',
+        ],
+        [
+            'administrator',
+            {
+                'admin_api': 'rule:context_is_admin',
+                'context_is_admin': 'rule:admin_api',
+            },
+            ('admin_api', 'context_is_admin'),
+            'every request fails with 400 or 500, in 2025.1 too',
+        ],
     )
-    def test_rule_that_needs_itself(self, text):
-        result = self.run_check(text)
-        line = 1 + text.split('"share:create"')[0].count('\n')
-        self.assertIn(
-            model.Finding(
-                WARNING,
-                model.Subject(
+    @ddt.unpack
+    def test_rule_that_needs_itself(self, texts, names, message):
+        self.assert_cycles(texts, names, FAILURE, 'fails', message)
+
+    @ddt.data(
+        ({'share:create': '@ or rule:share:create'}, ('share:create',)),
+        ({'a': 'rule:a'}, ('a',)),
+    )
+    @ddt.unpack
+    def test_rule_that_needs_itself_and_is_not_asked(self, texts, names):
+        self.assert_cycles(
+            texts,
+            names,
+            INFO,
+            'none',
+            'no request evaluates it in 2026.1',
+        )
+
+    def assert_cycles(self, texts, names, severity, effect, message):
+        text = ''.join(f'"{n}": "{check}"\n' for n, check in texts.items())
+        self.assert_found(
+            self.run_check(text),
+            *(
+                (
+                    severity,
                     'policy',
-                    'share:create',
-                    self.site.file('policy.yaml'),
-                    line,
-                ),
-                'share:create refers to itself, or to a rule that refers to '
-                'it: a request that evaluates it fails with 500',
-                (model.advice('Remove the reference from one of the rules.'),),
-                check_id='policy-rules',
-                data={'verdict': 'cycle'},
-                aspect='cycle',
+                    name,
+                    'policy.yaml',
+                    1 + list(texts).index(name),
+                    f'{name} refers to itself, or to a rule that refers to '
+                    f'it: {message}',
+                    [('text', 'Remove the reference from one of the rules.')],
+                    {'verdict': 'cycle', 'effect': effect},
+                    'cycle',
+                )
+                for name in names
             ),
-            result.findings,
         )
 
     @ddt.data('plan', 'stopped')
