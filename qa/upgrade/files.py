@@ -107,7 +107,7 @@ def _emc(name):
             + ('True' if name == 'vmax' else 'False')
             + f'\nemc_share_backend = {name}\nemc_nas_server = 192.0.2.1\n'
             'emc_nas_login = manila\nemc_nas_password = 4-nobody-else\n'
-            'emc_nas_root_dir = /ifs/manila\n'
+            'emc_nas_root_dir = /ifs/manila\nemc_ssl_cert_verify = False\n'
             '[manila_precheck_backend_drivers]\nstorage_inventory = '
             f'{site.path("inventory.yaml")}\n',
         )

@@ -19,6 +19,7 @@ from manila_precheck.engine import context
 from manila_precheck.engine import unread_sources
 from manila_precheck.evidence import paste
 from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_reader
 from manila_precheck.evidence.config import logins
 
 GROUP = 'keystone_authtoken'
@@ -50,6 +51,11 @@ def findings(
         # A part of what manila-api reads, or the files of another service.
         return
     target = ctx.reader(ctx.upgrade.target)
+    try:
+        target.get('DEFAULT', 'auth_strategy')
+    except config_reader.Refused:
+        # config-options tells that no pipeline is loaded.
+        return
     told: set[tuple[str, ...]] = set()
     for factory in loaded.factories:
         if factory.spec not in _AUTHTOKEN or not factory.is_filter:

@@ -694,6 +694,18 @@ class LoginTest(testtools.TestCase):
         )
         self.assertEqual([], self.told(conf, paste=paste))
 
+    @ddt.data(('2025.2', 1), ('2026.1', 0))
+    @ddt.unpack
+    def test_an_auth_strategy_that_the_target_refuses(self, target, count):
+        conf = (
+            '[DEFAULT]\nauth_strategy = keystone_nolimit\n'
+            '[keystone_authtoken]\nauth_url = http://192.0.2.1\n'
+        )
+        paste = GAZPACHO.replace('keystone = ', 'keystone_nolimit = ')
+        self.assertEqual(
+            count, len(self.told(conf, paste=paste, target=target))
+        )
+
     def test_no_auth_type(self):
         conf = (
             '[keystone_authtoken]\n'
