@@ -120,3 +120,70 @@ IDLE = {
     ('key_manager', 'auth_type'): '',
     ('key_manager', 'token'): '',
 }
+
+#: Options of every back end that stand in [DEFAULT] too, since importing
+#: manila/share/manager.py, driver.py and hook.py registers them there, and
+#: that manila-share reads from the section of the back end alone once
+#: enabled_share_backends is set: Configuration of share/configuration.py looks
+#: in that section and nowhere else. In 16.3.0, 18.3.0, 20.0.3, 21.0.3, 22.0.2
+#: and 23.0.1 a value in [DEFAULT] reached no section, and nothing but the
+#: branch of a driver without a configuration says CONF.name. Not among them
+#: are filter_function and goodness_function, for which driver.py falls back
+#: to [DEFAULT], and max_over_subscription_ratio, for which the scheduler does
+#: (scheduler/host_manager.py).
+BACK_END_ALONE = frozenset(
+    {
+        'admin_network_config_group',
+        'automatic_share_server_cleanup',
+        'backend_availability_zone',
+        'driver_handles_share_servers',
+        'enable_periodic_hooks',
+        'enable_post_hooks',
+        'enable_pre_hooks',
+        'hook_drivers',
+        'max_share_server_size',
+        'max_shares_per_share_server',
+        'migration_ignore_files',
+        'network_config_group',
+        'num_shell_tries',
+        'protocol_access_mapping',
+        'replication_domain',
+        'reserved_share_extend_percentage',
+        'reserved_share_from_snapshot_percentage',
+        'reserved_share_percentage',
+        'share_backend_name',
+        'share_driver',
+        'share_mount_template',
+        'share_unmount_template',
+        'suppress_post_hooks_errors',
+        'suppress_pre_hooks_errors',
+        'unmanage_remove_access_rules',
+        'unused_share_server_cleanup_interval',
+    }
+)
+
+#: The drivers that read one of those as CONF.name after all (share/drivers/
+#: quobyte/quobyte.py and tegile/tegile.py of the same releases).
+FALL_BACK = {'share_backend_name': ('QuobyteShareDriver', 'TegileShareDriver')}
+
+#: Options that are registered in the section of a back end and that
+#: manila-share reads from [DEFAULT] alone: share/manager.py of the same
+#: releases says CONF.name, and nothing asks the section.
+DEFAULT_ALONE = frozenset(
+    {
+        'check_for_expired_shares_in_recycle_bin_interval',
+        'check_for_expired_transfers',
+        'delete_share_server_with_last_share',
+        'driver_backup_continue_update_interval',
+        'driver_restore_continue_update_interval',
+        'enable_gathering_share_usage_size',
+        'migration_driver_continue_update_interval',
+        'periodic_deferred_delete_interval',
+        'periodic_hooks_interval',
+        'replica_state_update_interval',
+        'server_migration_driver_continue_update_interval',
+        'server_migration_extend_neutron_network',
+        'share_service_inithost_offload',
+        'share_usage_size_update_interval',
+    }
+)

@@ -97,7 +97,10 @@ class ConfigOptions(check.Check):
     changes nothing now: a name deprecated in both releases, a line that
     neither release reads (most deployed files have some), a line in a section
     that nothing reads, one that another driver or login plugin reads, one that
-    a later line overrides.
+    a later line overrides; one in [DEFAULT] of what each back end reads from
+    its own section (``reserved_share_percentage``, ``hook_drivers``), and one
+    in the section of a back end of what manila-share reads from [DEFAULT]
+    (``replica_state_update_interval``).
 
     Known false positives: an option of a fork, or of a driver that is not in
     manila, is unknown (INFO). A scheme or a notification driver from packages

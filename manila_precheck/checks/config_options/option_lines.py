@@ -20,6 +20,7 @@ from manila_precheck import model
 from manila_precheck.catalog import losses
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.checks.config_options import hints
+from manila_precheck.checks.config_options import homes
 from manila_precheck.checks.config_options import invalid_values
 from manila_precheck.engine import unread_sources
 from manila_precheck.evidence.config import config_files
@@ -60,12 +61,18 @@ class Lines:
         masked_by = self._masked_by(setting)
         if now.old:
             yield self._renamed(setting, now, masked_by)
-        elif now.option and now.option.deprecated_for_removal:
+        elif self._is_deprecated(now):
             yield self._deprecated(setting, now, masked_by)
         if masked_by is None:
-            yield from invalid_values.findings(self._sides, setting, now)
+            refused = tuple(invalid_values.findings(self._sides, setting, now))
+            yield from refused
+            if not (refused or now.old or self._is_deprecated(now)):
+                yield from homes.findings(self._sides, setting)
         elif not now.old and masked_by.rank == setting.rank:
             yield self._masked(setting, masked_by)
+
+    def _is_deprecated(self, now: config_reader.Standing) -> bool:
+        return now.option is not None and now.option.deprecated_for_removal
 
     def is_read(self, setting: config_files.Setting) -> bool:
         """Say whether one of the releases reads a line."""
