@@ -17,6 +17,7 @@ from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import model
+from manila_precheck.catalog import conditions
 from manila_precheck.catalog import options
 from manila_precheck.catalog import values
 from manila_precheck.checks.config_options import both_releases
@@ -151,6 +152,8 @@ def _lacks(
     for need in both.catalog.needs(reader.release, driver, plugin):
         if need.mode is not None and need.mode != mode:
             continue
+        if _is_spared(reader, name, driver, need.options):
+            continue
         if not any(_is_set(reader, name, item) for item in need.options):
             found[need.options[0]] = _Lack(need.options, need.at)
     for lack in _OF_LAYOUT.get(reader.layout(name) or '', ()):
@@ -163,6 +166,27 @@ def _lacks(
         if not _is_set(reader, name, option.name):
             found[option.name] = _Lack((option.name,), 'required')
     return [found[key] for key in sorted(found)]
+
+
+def _is_spared(
+    reader: config_reader.Reader,
+    group: str,
+    driver: str,
+    names: tuple[str, ...],
+) -> bool:
+    """Say whether another option of the section makes a need none."""
+    kind = driver.rpartition('.')[2]
+    for name in names:
+        switch = conditions.SPARED_BY.get((kind, name))
+        if switch is None:
+            continue
+        try:
+            if reader.get(group, switch) is True:
+                return True
+        except config_reader.Refused:
+            # The value is told.
+            return True
+    return False
 
 
 def _is_set(reader: config_reader.Reader, group: str, name: str) -> bool:

@@ -28,6 +28,7 @@ GENERIC = DRIVERS + 'generic.GenericShareDriver'
 HNAS = DRIVERS + 'hitachi.hnas.driver.HitachiHNASDriver'
 HSP = DRIVERS + 'hitachi.hsp.driver.HitachiHSPDriver'
 INFORTREND = DRIVERS + 'infortrend.driver.InfortrendNASDriver'
+WINDOWS = DRIVERS + 'windows.windows_smb_driver.WindowsSMBDriver'
 EMC = DRIVERS + 'dell_emc.driver.EMCShareDriver'
 INIT = (
     'the driver cannot be created; manila-share exits with 1 and starts no '
@@ -103,6 +104,44 @@ class NeededTest(testtools.TestCase):
                 if finding.aspect == 'missing'
             ],
         )
+
+    @ddt.data(
+        (('winrm_use_cert_based_auth = True',), ['user']),
+        (
+            ('winrm_use_cert_based_auth = True', 'service_instance_user = a'),
+            [],
+        ),
+        (
+            ('winrm_use_cert_based_auth = False', 'service_instance_user = a'),
+            ['password'],
+        ),
+        (('service_instance_user = a',), ['password']),
+        ((), ['password', 'user']),
+    )
+    @ddt.unpack
+    def test_a_certificate_for_a_password(self, lines, lacking):
+        for servers in (False, True):
+            for source, target in (('2023.1', '2024.1'), ('2026.1', '2026.2')):
+                found = self.found(
+                    back_end(WINDOWS, *lines, servers=servers), source, target
+                )
+                expected = []
+                for name in lacking:
+                    option = f'service_instance_{name}'
+                    expected.append(
+                        self.finding(
+                            f'b/{option}',
+                            f'[b] does not set {option}, which '
+                            f'WindowsSMBDriver of {target} requires: {INIT}; '
+                            f'{source} requires it too',
+                            [('config', f'[b]\n{option} = <text>')],
+                            WINDOWS,
+                            'init',
+                        )
+                    )
+                self.assertEqual(
+                    expected, [f for f in found if f.aspect == 'missing']
+                )
 
     def test_driver_that_is_not_built(self):
         self.assertEqual(
