@@ -63,7 +63,7 @@ class ServiceStartup(check.Check):
     """
 
     id = 'service-startup'
-    title = 'What the services need on this host'
+    title = 'What services need on this host'
     stages = model.ALL_STAGES
     requires = frozenset({model.Source.CONFIG})
     uses = frozenset({model.Source.PASTE})

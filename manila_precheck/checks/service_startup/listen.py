@@ -137,7 +137,7 @@ def findings(
                 'End what listens there; where it is a manila-api, it was '
                 'not stopped, and answers with the code of the source.'
             ),
-            model.command(f'ss -ltnp sport = :{found.port}'),
+            model.command('ss -ltnp sport = {}', f':{found.port}'),
         )
     if ctx.stage is model.Stage.UPGRADED and not users:
         yield _finding(

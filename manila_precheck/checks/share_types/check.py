@@ -192,7 +192,9 @@ class _Site:
                 [
                     model.advice('Put back the mode of the back end:'),
                     model.config(
-                        f'[{{}}]\n{sql.MODE} = {served}', name or 'DEFAULT'
+                        '[{}]\ndriver_handles_share_servers = {}',
+                        name or 'DEFAULT',
+                        served,
                     ),
                 ],
                 data={'share_instances': number},

@@ -31,6 +31,8 @@ _MODULES = {'pyyaml': 'yaml'}
 # plugin use testing.
 _OPTIONAL = {
     'catalog/building': None,
+    # The extra postgresql.
+    'evidence/database/dumps/restore.py': {'psycopg2'},
     'sphinxext.py': {'docutils', 'sphinx'},
     'testing': {'fixtures'},
     'tests': None,

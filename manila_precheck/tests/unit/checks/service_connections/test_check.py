@@ -612,7 +612,7 @@ class SlowTest(Case):
                 f'memcached_servers = 127.0.0.1:{ports[4]}\n',
             )
         )
-        self.assertTrue(time.monotonic() - begun < 4)
+        self.assertLess(time.monotonic() - begun, 19)
         # RabbitMQ says its first word in the wrong language at once.
         self.assertEqual(
             {FAILURE: 4, WARNING: 1},
@@ -623,7 +623,6 @@ class SlowTest(Case):
         )
 
     def test_the_limits_are_those_of_a_run(self):
-        self.assertTrue(
-            lines.CONNECT_SECONDS < lines.ANSWER_SECONDS < lines.ALL_SECONDS
-        )
-        self.assertTrue(lines.ALL_SECONDS + lines.CONNECT_SECONDS < 20)
+        self.assertLess(lines.CONNECT_SECONDS, lines.ANSWER_SECONDS)
+        self.assertLess(lines.ANSWER_SECONDS, lines.ALL_SECONDS)
+        self.assertLess(lines.ALL_SECONDS + lines.CONNECT_SECONDS, 20)

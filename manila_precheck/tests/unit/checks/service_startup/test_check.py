@@ -104,7 +104,9 @@ class PathsTest(Case):
 
     def test_nothing_of_manila_is_here(self):
         conf = '[DEFAULT]\nlog_dir = /nope\nstate_path = /nope/a\n'
-        with mock.patch.object(access, 'named', return_value=None):
+        with mock.patch.object(
+            access, 'named', autospec=True, return_value=None
+        ):
             result = self.run_check(conf)
         self.assertIs(model.Outcome.NOT_APPLICABLE, result.outcome)
 
@@ -201,7 +203,9 @@ class PathsTest(Case):
         for name in ('state', 'lock'):
             os.chmod(self.path(name), 0o777)
         os.chmod(self.path('log'), 0o755)
-        with mock.patch.object(access, 'named', return_value=who):
+        with mock.patch.object(
+            access, 'named', autospec=True, return_value=who
+        ):
             found = self.told(self.conf(f'log_dir = {self.path("log")}'))
         self.assertEqual(
             [
@@ -507,7 +511,9 @@ class TlsTest(Case):
         lines = f'cert_file = {self.cert}', f'key_file = {self.key}'
         at = datetime.datetime.strptime(day, '%Y%m%d%H%M%SZ')
         at = at.replace(tzinfo=datetime.timezone.utc)
-        with mock.patch.object(certificates, 'ends', return_value=at):
+        with mock.patch.object(
+            certificates, 'ends', autospec=True, return_value=at
+        ):
             found = self.told(self.tls(*lines))
         self.assertEqual(
             [] if severity is None else [(severity, 'ssl/cert_file')],
