@@ -34,19 +34,27 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DEMO = ROOT / 'etc' / 'manila-precheck' / 'demo'
 
-# It tells which Python runs it.
-OF_THE_PYTHON = 'installed-packages'
+# They look at the Python that runs them, and at the network: where there is
+# no interface at all, Linux lets a socket have any address.
+OF_THE_PLACE = ('installed-packages', 'service-connections', 'service-startup')
 
 
 def judged(*words: object) -> str:
-    """Return the report on the demo's files, which has failures."""
+    """Return the report on the demo's files, which has failures.
+
+    :param words: what runs the command; the last one is its file.
+    """
     with tempfile.TemporaryDirectory() as home:
+        # Nobody has to enter it.
         os.chmod(home, 0o755)
+        *before, file = words
+        if str(file).endswith('.pyz'):
+            file = shutil.copy(str(file), home)
         site = pathlib.Path(home) / 'site'
         shutil.copytree(DEMO, site)
         done = subprocess.run(
             [
-                *map(str, words),
+                *map(str, (*before, file)),
                 *('--config-file', 'manila.conf'),
                 *('upgrade', 'check', '--format', 'json', '--reproducible'),
                 *('--source-release', '2025.1', '--target-release', '2026.1'),
@@ -71,7 +79,7 @@ def outcomes(text: str) -> dict[str, tuple[str, list[str]]]:
             [finding['key'] for finding in check['findings']],
         )
         for check in json.loads(text)['checks']
-        if check['id'] != OF_THE_PYTHON
+        if check['id'] not in OF_THE_PLACE
     }
 
 
