@@ -267,7 +267,11 @@ def _value_differs(
     """Say whether a service would get another value than we say."""
     option = reader.standing(setting.group, setting.name).option
     assert option is not None
-    ours = reader.get(setting.group, setting.name)
+    try:
+        ours = reader.get(setting.group, setting.name)
+    except config_reader.Refused:
+        # Of an option that has no effect where it stands.
+        return False
     if ours is None and '$' in setting.value:
         # It refers to what depends on the machine.
         return False
