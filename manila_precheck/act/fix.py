@@ -139,7 +139,7 @@ class _Mending:
         #: What was changed.
         self.contents: dict[str, bytes] = {}
         self.made = 0
-        #: What was written anew, whose lines count as the site's.
+        #: What was rewritten whole, whose lines count as the site's.
         self._basis: dict[str, str] = {}
         for path, kind in _files(ctx):
             self._know(path, kind)
@@ -247,7 +247,7 @@ class _Mending:
     def _converted(
         self, over: context.Context, wanted: list[changes.Change]
     ) -> list[changes.Change]:
-        """Write files anew, and return the other changes."""
+        """Rewrite files whole, and return the other changes."""
         rest = []
         for change in wanted:
             edit = change.edit

@@ -71,6 +71,15 @@ def _server(text: str, port: int) -> tuple[str, int]:
         return parts.hostname or 'localhost', port
 
 
+def _apis(
+    ctx: context.Context, services: tuple[controller.Service, ...]
+) -> Iterator[tuple[config_reader.Reader, config_files.ConfigFiles]]:
+    """Yield what the target reads, and the files, of each manila-api."""
+    for service in services:
+        if service.name == commands.API:
+            yield service.view.reader(ctx.upgrade.target), service.view.config
+
+
 # -- Keystone ----------------------------------------------------------------
 
 
@@ -79,11 +88,7 @@ def keystone(
 ) -> Iterator[Target]:
     """Yield the URLs at which the services log in."""
     told = set()
-    for service in services:
-        if service.name != commands.API:
-            continue
-        reader = service.view.reader(ctx.upgrade.target)
-        conf = service.view.config
+    for reader, conf in _apis(ctx, services):
         if reader.text('DEFAULT', 'auth_strategy') not in ('', 'keystone'):
             continue
         section = conf.auth_section(_AUTHTOKEN)
@@ -170,17 +175,14 @@ def memcached(
 ) -> Iterator[Target]:
     """Yield the servers that cache tokens."""
     told = set()
-    for service in services:
-        if service.name != commands.API:
-            continue
-        reader = service.view.reader(ctx.upgrade.target)
+    for reader, conf in _apis(ctx, services):
         try:
             servers = reader.get(_AUTHTOKEN, 'memcached_servers') or []
         except config_reader.Refused:
             continue
         if reader.is_on(_AUTHTOKEN, 'memcache_tls_enabled'):
             continue
-        found = service.view.config.effective(
+        found = conf.effective(
             [
                 (_AUTHTOKEN, 'memcached_servers'),
                 (_AUTHTOKEN, 'memcache_servers'),

@@ -108,7 +108,7 @@ class Tree:
         return os.readlink(path)
 
     def realpath(self, path: str) -> str:
-        """Return a path without links; as it stands when it leads nowhere."""
+        """Return a path without links; unchanged if its target is missing."""
         return os.path.realpath(path)
 
     def listdir(self, path: str) -> list[str]:
@@ -143,7 +143,7 @@ class Tree:
         return self._mode(path) is not None
 
     def lexists(self, path: str) -> bool:
-        """Say whether there is something, be it a link that leads nowhere."""
+        """Say whether the path exists, if only as a dangling link."""
         return self._mode(path, follow=False) is not None
 
     def isfile(self, path: str) -> bool:
@@ -236,7 +236,7 @@ class Bundle(Tree):
         return posixpath.normpath(f'/{path}').replace('//', '/')
 
     def realpath(self, path: str) -> str:
-        """Return a path without links; as it stands when it leads nowhere."""
+        """Return a path without links; unchanged if its target is missing."""
         try:
             return '/' + '/'.join(self.resolve(path))
         except OSError:

@@ -12,10 +12,10 @@
 
 """What starts manila's services on a machine: processes, units, containers.
 
-A process is believed only when it runs as an account that decides anyway what
-the services read: root, the one that runs this, manila's own, another one of
-the system, or the owner of manila.conf. Any other user of the machine may
-call a program manila-share.
+A process counts only if its account can already decide what the services
+read: root, the account that runs this, manila's own, another system account,
+or the owner of manila.conf. Any other user of the machine may call a program
+manila-share.
 """
 
 from collections.abc import Iterator
