@@ -41,6 +41,7 @@ from manila_precheck import catalog
 from manila_precheck import exceptions
 from manila_precheck import releases
 from manila_precheck import testing
+from manila_precheck.catalog import conditions
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 from manila_precheck.evidence.database import connection
@@ -210,9 +211,6 @@ def _compare_site(name: str, source: str, target: str) -> Iterator[Line]:
         for finding in result.findings:
             if finding.aspect.startswith(_NOT_OF_THE_LINE):
                 continue
-            if 'has no effect: ' in finding.message:
-                # The release has the option, and reads it elsewhere.
-                continue
             place = (finding.subject.file, finding.subject.line)
             ours[place].add(str(finding.data['verdict']))
         reader = config_reader.Reader(
@@ -227,11 +225,15 @@ def _compare_site(name: str, source: str, target: str) -> Iterator[Line]:
             real = _real_class(before.rows[key][0], after.rows[key][0])
             if (
                 real == 'known'
-                and setting.group == 'DEFAULT'
+                and (
+                    setting.group == 'DEFAULT'
+                    or setting.name in conditions.DEFAULT_ALONE
+                )
                 and 'ineffective' in said
             ):
                 # Importing a driver registers its options here as well, and
-                # nobody looks.
+                # manila-share those of its manager in each back end's
+                # section: nobody looks.
                 real = 'unknown'
             if _our_class(said) == real and real in _READ:
                 differs = _value_differs(reader, setting, after.rows[key][1])
@@ -267,11 +269,7 @@ def _value_differs(
     """Say whether a service would get another value than we say."""
     option = reader.standing(setting.group, setting.name).option
     assert option is not None
-    try:
-        ours = reader.get(setting.group, setting.name)
-    except config_reader.Refused:
-        # Of an option that has no effect where it stands.
-        return False
+    ours = reader.get(setting.group, setting.name)
     if ours is None and '$' in setting.value:
         # It refers to what depends on the machine.
         return False
