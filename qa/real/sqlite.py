@@ -80,6 +80,15 @@ class SQLiteMixin(case.Scenarios):
                 [], [key for key, _, data in rewritten if 'rows' not in data]
             )
             self.assertEqual(('passed', []), of_copy.pop('pending-migrations'))
+            # Nobody is connected to a file.
+            self.assertEqual(
+                ('not_applicable', []), of_copy.pop('database-sessions')
+            )
+            _, sessions = of_server.pop('database-sessions')
+            self.assertEqual(
+                ['database-sessions[sessions#not-shown]'],
+                [key for key, _, _ in sessions],
+            )
             self.assertEqual(of_server, of_copy)
 
     def test_a_copy_in_sqlite_is_not_written_to(self):
