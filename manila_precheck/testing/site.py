@@ -27,6 +27,7 @@ It needs the package ``fixtures``.
 from collections.abc import Mapping
 from collections.abc import Sequence
 import datetime
+import functools
 import os
 from typing import Any
 from typing import Optional
@@ -168,7 +169,7 @@ class Site(fixtures.Fixture):
         python = self._python or which_upgrade.running_python()
         made = contexts.Context(
             conf,
-            catalog.Catalog(),
+            _shipped(),
             NOW,
             installed=lambda: installed or None,
             locations=self._all_locations(),
@@ -274,6 +275,12 @@ class Site(fixtures.Fixture):
         else:
             entry = entry_of(what)
         return runner.run_one(entry, ctx or self.context(), clock=lambda: 0.0)
+
+
+@functools.cache
+def _shipped() -> catalog.Catalog:
+    # It does not change, and takes longer to read than a check takes.
+    return catalog.Catalog()
 
 
 def report_of(
