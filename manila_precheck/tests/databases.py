@@ -71,14 +71,13 @@ def _tables(release, server):
     facts = catalog.Catalog()
     release = releases.parse(release)
     metadata = schema.metadata(release, server, facts)
-    statements = []
+    made = []
     engine = sa.create_mock_engine(
         url_of(server, USER) if server != 'sqlite' else 'sqlite://',
-        lambda made, *_, **__: statements.append(
-            str(made.compile(dialect=engine.dialect))
-        ),
+        lambda statement, *_, **__: made.append(statement),
     )
     metadata.create_all(engine, checkfirst=False)
+    statements = [str(one.compile(dialect=engine.dialect)) for one in made]
     head = facts.head(release)
     statements.append(f"INSERT INTO alembic_version VALUES ('{head}')")
     return metadata, ';\n'.join(statements)
