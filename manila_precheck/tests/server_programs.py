@@ -16,10 +16,14 @@ import contextlib
 import glob
 import os
 import pwd
+import random
 import shutil
 import socket
 
 HOST = '127.0.0.1'
+
+#: Where no server has its default port, and below what Linux hands out.
+_PORTS = (20000, 25000)
 
 #: Debian has those of PostgreSQL, and some of RabbitMQ, nowhere on the path.
 _FOLDERS = ('/usr/lib/postgresql/*/bin', '/usr/sbin', '/usr/lib/rabbitmq/bin')
@@ -51,10 +55,19 @@ def _version(folder):
 
 
 def free_port():
-    """Return a port that nobody listens on."""
-    with contextlib.closing(socket.socket()) as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
+    """Return a port that nobody listens on, and that nobody is given.
+
+    It lies below those that the kernel hands out of itself, of which another
+    test may get the same one before this port is in use.
+    """
+    while True:
+        port = random.randrange(*_PORTS)
+        with contextlib.closing(socket.socket()) as probe:
+            try:
+                probe.bind((HOST, port))
+            except OSError:
+                continue
+            return port
 
 
 def postgresql_user():

@@ -124,6 +124,8 @@ def _path(pair, server, args):
         f'{table.terminal(results)}\n\n{table.summary(path.path, results)}, '
         f'{time.monotonic() - began:.0f} s\n\n'
     )
+    for key in sorted({key for one in results for key in one.wrong}):
+        sys.stdout.write(f'WRONG {key}: {path.messages.get(key)}\n\n')
     sys.stdout.flush()
     return str(path.path), results
 

@@ -111,6 +111,8 @@ class Run:
         self.background = frozenset()
         #: Every command that a remediation named.
         self.printed = set()
+        #: {key: message}, of what was said last under each.
+        self.messages: dict[str, str] = {}
         self._keep = keep
         self._started_at = time.monotonic()
         self._stack = contextlib.ExitStack()
@@ -211,6 +213,8 @@ class Run:
             self.environments.command, site, self.path.target, stage, words
         )
         self.printed |= report.commands
+        for key, finding in report.findings.items():
+            self.messages[key] = finding['message']
         report.background = self.background
         return report
 
