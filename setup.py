@@ -10,6 +10,16 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import configparser
+import os
+
 import setuptools
+
+# pbr counts commits. An archive of the tree has none, and no PKG-INFO, as an
+# sdist has: it is the version that comes next.
+if not (os.path.exists('.git') or os.path.exists('PKG-INFO')):
+    metadata = configparser.ConfigParser()
+    metadata.read('setup.cfg')
+    os.environ.setdefault('PBR_VERSION', metadata['metadata']['version'])
 
 setuptools.setup(setup_requires=['pbr>=2.0.0'], pbr=True)
