@@ -278,6 +278,48 @@ precheck_opts = [
         help='Have "upgrade fix" remove the old lines. By default, they are '
         'commented out, with the reason.',
     ),
+    cfg.StrOpt(
+        'plan_format',
+        default='markdown',
+        choices=[
+            ('markdown', 'To print and to tick.'),
+            ('json', 'For programs.'),
+        ],
+        help='The format in which "upgrade plan" writes the runbook.',
+    ),
+    cfg.StrOpt(
+        'plan_services',
+        default='systemd',
+        choices=[
+            ('systemd', 'Units of the packages of the distribution.'),
+            ('kolla', 'Units of systemd that kolla-ansible makes.'),
+            ('docker', 'Containers of Docker.'),
+            ('podman', 'Containers of Podman.'),
+            (
+                'pacemaker',
+                'manila-share is a resource of Pacemaker, the others are '
+                'units of systemd.',
+            ),
+        ],
+        help='What stops and starts the services of this deployment; '
+        '"upgrade plan" writes its commands.',
+    ),
+    cfg.FloatOpt(
+        'plan_backup_rate',
+        min=0.001,
+        metavar='MEGABYTES',
+        help='The megabytes of tables per second that a backup of the '
+        'database was measured to take. Without it, "upgrade plan" leaves '
+        'the time of the backup open.',
+    ),
+    cfg.FloatOpt(
+        'plan_ensure_rate',
+        min=0.0,
+        metavar='SECONDS',
+        help='The seconds per share that manila-share was measured to take '
+        'at its start. Without it, "upgrade plan" leaves the time open that '
+        'the shares take at the first start.',
+    ),
     cfg.FloatOpt(
         'check_timeout_seconds',
         default=300.0,

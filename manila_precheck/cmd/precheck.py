@@ -66,6 +66,11 @@ something, or a file was not there; 2 a failure is left, or a check could not
 look; 255 it could not run.
 """
 
+_PLAN_CODES = """\
+Exit codes: 0 the runbook is written, whatever the checks find; 255 it could
+not run.
+"""
+
 
 class _Answered(Exception):
     """A flag asks for a text, and for nothing else."""
@@ -238,7 +243,7 @@ def _add_common_flags(parser: _Parser, dest: str) -> None:
 
 
 class _UpgradeParser(_Parser):
-    """The parser of ``upgrade check`` and ``upgrade fix``.
+    """The parser of a verb of ``upgrade``.
 
     Its flags come from the options, and with them oslo.config, which no
     other command needs: they are added when they are looked at.
@@ -369,6 +374,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.module = 'fix'
     _leaf(one, _verb('fix', 'upgrade_fix'))
+    one = verbs.add_parser(
+        'plan',
+        help='write the runbook of this site',
+        description='Print the runbook of this site: ordered steps with '
+        'their commands and hosts, what must hold before and after, how long '
+        'they take and how to go back. The findings of the checks stand where '
+        'they have to be mended.',
+        epilog=_PLAN_CODES,
+    )
+    one.module = 'plan'
+    _leaf(one, _verb('plan', 'upgrade_plan'))
     checks = commands.add_parser('check', help='show the checks')
     verbs = _choice(checks, 'VERB', 'verb')
     _leaf(

@@ -416,7 +416,7 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     )
 
     def make_report() -> model.Report:
-        return _report(
+        return run_checks(
             chosen,
             ctx,
             excluded if options.skip or options.check else (),
@@ -447,7 +447,7 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         # An unknown release is a usage error, before anything runs. In a
         # thread: it opens the database, and while a driver in C waits for
         # the server no handler of a signal runs in the main one.
-        _take_dump(ctx)
+        take_dump(ctx)
         take_installed(ctx)
         upgrade = runner.isolated(lambda: ctx.upgrade)
         decided.require(upgrade.target.name, ctx.stage.value)
@@ -485,7 +485,7 @@ def of_site(read: Read) -> dict[str, Any]:
     }
 
 
-def _take_dump(ctx: context.Context) -> None:
+def take_dump(ctx: context.Context) -> None:
     """Restore the dump, where the database is one.
 
     :raises SourceUnusable: when it cannot be read: the run would judge
@@ -544,7 +544,7 @@ def inputs(
     )
 
 
-def _report(
+def run_checks(
     chosen: Sequence[registry.Entry],
     ctx: context.Context,
     excluded: Sequence[str],

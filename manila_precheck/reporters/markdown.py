@@ -18,27 +18,20 @@ user or as the number of an issue.
 """
 
 from collections.abc import Iterator
-import html
-import re
 from typing import Optional
 from typing import TextIO
 
 from manila_precheck import model
 from manila_precheck.reporters import base
-from manila_precheck.reporters import plain
+from manila_precheck.reporters import markdown_parts
 from manila_precheck.reporters import words
 
 #: How many findings of one check and severity are spelled out; the rest are
 #: counted. A comment on GitHub has room for 65536 characters.
 MAX_FINDINGS = 20
 
-# Punctuation that starts markup in a line; a backslash ends its meaning.
-_MARKUP = re.compile(r'([\\`*_\[\]|~])')
-# What makes a block when a line begins with it.
-_BLOCK = re.compile(r'^(?=[-+#=])|^(\d+)(?=[.)])')
-# A mention, an issue, a link: both hosts look for them in the finished text,
-# where no backslash helps. A comment ends the word they look for.
-_REFERENCE = re.compile(r'([@#!~%$^]|&amp;|://|www)(?=[\w"\'/.\\])')
+_text, _code = markdown_parts.text, markdown_parts.code
+_fenced = markdown_parts.fenced
 
 
 class MarkdownReporter(base.Reporter):
@@ -201,33 +194,3 @@ def _provenance(report: model.Report) -> Iterator[str]:
         yield f'- {_text(names)} read {_text(paths)}'
     yield ''
     yield '</details>'
-
-
-def _text(text: str) -> str:
-    """Return a text on one line in which nothing is markup."""
-    escaped = html.escape(plain.one_line(text), quote=False)
-    escaped = _MARKUP.sub(r'\\\1', escaped)
-    escaped = _BLOCK.sub(r'\1\\', escaped)
-    return _REFERENCE.sub(r'\1<!-- -->', escaped)
-
-
-def _code(text: str) -> str:
-    """Return a text on one line as code, where nothing is markup.
-
-    A bar would end the cell of a table, in code too.
-    """
-    text = plain.one_line(text).replace('|', '\\x7c') or ' '
-    longest = max((len(run) for run in re.findall('`+', text)), default=0)
-    fence = '`' * (longest + 1)
-    edge = ' ' if text[0] in '` ' or text[-1] in '` ' else ''
-    return f'{fence}{edge}{text}{edge}{fence}'
-
-
-def _fenced(text: str) -> Iterator[str]:
-    lines = plain.lines(text)
-    runs = (len(run) for line in lines for run in re.findall('`+', line))
-    fence = '`' * max(3, max(runs, default=0) + 1)
-    yield f'  {fence}'
-    for line in lines:
-        yield f'  {line}'.rstrip(' ')
-    yield f'  {fence}'

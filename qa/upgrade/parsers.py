@@ -20,6 +20,7 @@ import json
 import shlex
 
 from manila_precheck import model
+from manila_precheck.act.plan import runbook
 from manila_precheck.checks.in_flight_operations import states
 from qa.upgrade import processes
 
@@ -96,8 +97,8 @@ print(json.dumps(refused))
 
 
 def known():
-    """Return the commands that the checks print, with an id in them."""
-    found = list(_FIXED)
+    """Return what checks and runbooks print, with an id in it."""
+    found = [*_FIXED, *runbook.COMMANDS]
     for kind in states.KINDS:
         for state in kind.states:
             if state.reset and kind.command:

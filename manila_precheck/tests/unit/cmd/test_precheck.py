@@ -95,8 +95,8 @@ class CouldNotRunTest(Case):
         (['chek'], "unknown command 'chek', did you mean 'check'? known: "),
         (
             ['upgrade'],
-            'missing subcommand after "manila-precheck upgrade": check or '
-            'fix; see manila-precheck upgrade --help',
+            'missing subcommand after "manila-precheck upgrade": check, fix '
+            'or plan; see manila-precheck upgrade --help',
         ),
         (
             ['check'],
@@ -105,7 +105,7 @@ class CouldNotRunTest(Case):
         ),
         (
             ['upgrade', 'frobnicate'],
-            "unknown verb 'frobnicate'; known: check, fix; see "
+            "unknown verb 'frobnicate'; known: check, fix, plan; see "
             'manila-precheck upgrade --help',
         ),
         (

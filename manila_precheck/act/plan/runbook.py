@@ -1,0 +1,895 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The runbook of a site, out of its report and what is read beside it."""
+
+from collections.abc import Collection
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck import releases
+from manila_precheck import service_host
+from manila_precheck.act.plan import managers
+from manila_precheck.act.plan import steps
+from manila_precheck.reporters import words
+
+#: In the order in which they are stopped; they are started from the second
+#: on, and manila-api last, so that no request comes before they can serve it.
+SERVICES = ('manila-api', 'manila-scheduler', 'manila-share', 'manila-data')
+
+_START = (*SERVICES[1:], SERVICES[0])
+
+#: What the runbook has typed besides, by the program that parses it.
+COMMANDS = (
+    'manila-manage db version',
+    'manila-manage db sync',
+    'manila-manage service list',
+    'manila-manage service cleanup',
+    'openstack share service list',
+)
+
+_VERSION, _SYNC, _ROWS, _CLEANUP, _LIST = COMMANDS
+
+_FILE = steps.Blank(
+    'BACKUP_FILE',
+    'the file of the backup, on a disk with enough room, not of a path with '
+    'spaces',
+)
+_DATABASE = steps.Blank('DATABASE', 'the name of the database')
+
+# MySQL makes and drops the database from what the file says, so that no table
+# of the target is left after a restore.
+_BACKUP = {
+    'mysql': 'mysqldump --single-transaction --add-drop-database '
+    '--result-file=BACKUP_FILE --databases {}',
+    'postgresql': 'pg_dump --format=custom --file=BACKUP_FILE {}',
+    'sqlite': 'sqlite3 {} ".backup BACKUP_FILE"',
+}
+_RESTORE = {
+    'mysql': 'mysql < BACKUP_FILE',
+    'postgresql': 'pg_restore --clean --create --dbname=postgres BACKUP_FILE',
+    'sqlite': 'cp BACKUP_FILE {}',
+}
+
+# A db sync of a database without many rows, as measured on releases 16 to 23.
+_SYNC_SECONDS = (2.0, 10.0)
+
+# How far a rate that was measured once holds.
+_MARGIN = 1.5
+
+# What a purge was measured to delete in a second on MariaDB; half and twice
+# of it are the margin.
+_PURGE_ROWS_A_SECOND = 200
+_PURGE_MARGIN = 2.0
+
+_UNDO = 'cd / && patch -R -p0 < ~/manila-window.diff'
+
+# What comes with the packages of the target.
+_WITH_THE_PACKAGES = frozenset({'installed-packages', 'local-changes'})
+
+
+_NOT_LOOKED = (model.Outcome.ERROR, model.Outcome.SKIPPED)
+
+_PURGE = 'soft-deleted-rows'
+
+
+class Site(NamedTuple):
+    """What is known beside the report."""
+
+    manager: managers.Manager
+    services: Sequence[tuple[str, str]] = ()
+    """Binary and host of each row."""
+
+    removed: Sequence[str] = ()
+    """The rows that a cleanup would remove now, in words."""
+
+    dialect: str = ''
+    """'mysql', 'postgresql', 'sqlite' or '' when no database was read."""
+
+    database: str = ''
+    """Its name, or the path of its file; '' when it is not known."""
+
+    size_bytes: Optional[int] = None
+    """What the tables take on disk."""
+
+    instances: Mapping[str, int] = {}
+    """How many share instances each host@backend has."""
+
+    backup_rate: Optional[float] = None
+    """Megabytes of tables a second, as a backup took."""
+
+    ensure_rate: Optional[float] = None
+    """Seconds a share instance, as a start took."""
+
+    flags: Sequence[tuple[str, str]] = ()
+    """('--config-file', 'FILE') as the command was given them."""
+
+    checks: Collection[str] = ()
+    """The ids that --check takes."""
+
+    def hosts(self, binary: str) -> tuple[str, ...]:
+        """Return the hosts that run a service, sorted; none: not known."""
+        found = {
+            service_host.parse(host).controller
+            for name, host in self.services
+            if name == binary
+        }
+        return tuple(sorted(found))
+
+    def all_hosts(self) -> tuple[str, ...]:
+        """Return every host that has a row, sorted."""
+        found = {
+            service_host.parse(host).controller for _, host in self.services
+        }
+        return tuple(sorted(found))
+
+
+def make(
+    report: model.Report, target: releases.Release, site: Site
+) -> steps.Plan:
+    """Return the runbook.
+
+    :param report: of the first hop, at stage plan, redacted.
+    :param target: where the operator wants to be in the end.
+    :param site: what was read beside it, without secrets.
+    """
+    first = releases.parse(report.target_release.split()[0])
+    hops = [_Hop(report, site, report.source_release, report.target_release)]
+    at = first
+    while at < target:
+        nearer = [hop for hop in releases.next_hops(at) if hop <= target]
+        hops.append(_Hop(None, site, str(at), str(nearer[-1])))
+        at = nearer[-1]
+    counted = [f for c in report.checks for f in c.findings if f.counts]
+    return steps.Plan(
+        report.tool,
+        report.source_release,
+        report.target_release if at == first else str(at),
+        words.verdict(report)[0],
+        sum(f.severity is model.Severity.FAILURE for f in counted)
+        + sum(c.outcome is model.Outcome.ERROR for c in report.checks),
+        sum(f.severity is model.Severity.WARNING for f in counted),
+        site.manager.name,
+        tuple(hop.hop() for hop in hops),
+        report.created,
+    )
+
+
+class _Hop:
+    """The steps of one hop.
+
+    :param report: None for a hop that cannot be judged yet.
+    """
+
+    def __init__(
+        self,
+        report: Optional[model.Report],
+        site: Site,
+        source: str,
+        target: str,
+    ) -> None:
+        self._report = report
+        self._site = site
+        self._source = source
+        self._target = target
+        # Without the build, which is no word of a command.
+        self._to = target.split()[0]
+        self._checks = report.checks if report is not None else ()
+
+    def hop(self) -> steps.Hop:
+        """Return the whole."""
+        return steps.Hop(
+            self._source,
+            self._target,
+            self._report is not None,
+            (
+                steps.Phase('before', 'Before the window', (*self._before(),)),
+                steps.Phase('window', 'The window', (*self._window(),)),
+                steps.Phase('after', 'After the window', (*self._after(),)),
+                steps.Phase('back', 'The way back', (*self._back(),)),
+            ),
+        )
+
+    # -- what it is made of --------------------------------------------------
+
+    def _precheck(self, verb: str, *flags: str) -> str:
+        """Return a command of this program for this site and hop."""
+        template, names = 'manila-precheck', []
+        for flag, path in self._site.flags:
+            template += f' {flag}{{=}}'
+            names.append(path)
+        rest = ' '.join(flags)
+        template += f' upgrade {verb} --target-release{{=}}'
+        text = model.command(template, *names, self._to).text
+        return f'{text} {rest}' if rest else text
+
+    def _named(self, template: str) -> tuple[str, list[steps.Blank]]:
+        """Return a command with the name of the database, and its blanks."""
+        blanks = [_FILE] if _FILE.word in template else []
+        name = self._site.database
+        if not name and '{}' in template:
+            blanks.append(_DATABASE)
+            name = _DATABASE.word
+        text = (
+            model.command(template, name).text
+            if '{}' in template
+            else template
+        )
+        return text, blanks
+
+    def _all(self, place: str) -> list[model.Finding]:
+        return [f for _, found in self._findings(place) for f in found]
+
+    def _findings(
+        self, place: str
+    ) -> Iterator[tuple[model.CheckResult, list[model.Finding]]]:
+        """Yield each check with its findings that are mended at a place."""
+        for check in self._checks:
+            found = [
+                f
+                for f in check.findings
+                if f.counts
+                and f.severity is not model.Severity.INFO
+                and _place(f) == place
+            ]
+            if found:
+                yield check, found
+
+    # -- before --------------------------------------------------------------
+
+    def _before(self) -> Iterator[steps.Step]:
+        if self._report is None:
+            yield steps.Step(
+                'judge',
+                f'Judge the upgrade to {self._target}',
+                text=(
+                    f'This hop cannot be judged before {self._source} runs: '
+                    'its configuration, its database and its rows are not '
+                    'there yet. Make the runbook of it then; it replaces what '
+                    'stands below.',
+                ),
+                commands=(
+                    self._here(self._precheck('check')),
+                    self._here(self._precheck('plan')),
+                ),
+                before=(
+                    f'All services run {self._source}, and the steps after '
+                    'its window are done.',
+                ),
+                after=('The new runbook has no failure left.',),
+            )
+        yield steps.Step(
+            'latest-point-release',
+            f'Update to the latest packages of {self._source}',
+            text=(
+                'The upgrade is tested from the last point release of each '
+                'series.',
+            ),
+            after=('The report names the build that runs now.',),
+            back='Install the packages that ran before.',
+        )
+        yield from self._unlooked()
+        for check, found in self._findings('before'):
+            yield steps.Step(
+                f'mend-{check.id}',
+                check.title,
+                text=(
+                    f'What {check.id} found, to be mended while '
+                    f'{self._source} runs.',
+                ),
+                after=('The check finds none of it any more.',),
+                commands=(self._again(check),),
+                findings=found,
+            )
+        yield from self._files_before()
+        yield from self._purge()
+        yield self._rehearsal()
+        yield steps.Step(
+            'gate-plan',
+            'Look once more before the window',
+            text=('Days pass between this runbook and the window.',),
+            commands=(self._here(self._precheck('check')),),
+            before=('The steps above are done.',),
+            after=(
+                'The exit code is 0, or 1 with warnings that you accept. '
+                'Otherwise there is no window.',
+            ),
+        )
+
+    def _unlooked(self) -> Iterator[steps.Step]:
+        """Yield a step for each reason why checks did not look."""
+        reasons: dict[str, list[model.CheckResult]] = {}
+        for check in self._checks:
+            if check.outcome in _NOT_LOOKED:
+                reasons.setdefault(check.reason, []).append(check)
+        for reason, checks in reasons.items():
+            yield steps.Step(
+                f'look-{checks[0].id}',
+                f'Let {words.plural(len(checks), "check")} look that did not',
+                text=(
+                    f'{", ".join(check.id for check in checks)}: {reason}',
+                    'Make this runbook again then: it has no steps for what '
+                    'they find.',
+                ),
+                commands=(self._here(self._precheck('plan')),),
+                after=('No check is left out.',),
+            )
+
+    def _again(self, check: model.CheckResult) -> steps.Command:
+        flags: tuple[str, ...] = ()
+        if check.id in self._site.checks:
+            flags = (f'--check {model.quoted(check.id)}',)
+        return self._here(self._precheck('check', *flags))
+
+    def _here(self, text: str) -> steps.Command:
+        # What runs anywhere runs where this was made.
+        return steps.Command(text, any_host=True)
+
+    def _manage(
+        self, *texts: str
+    ) -> tuple[list[steps.Command], Sequence[steps.Blank]]:
+        done = [self._site.manager.manage(text) for text in texts]
+        return [command for command, _ in done], done[0][1]
+
+    def _everywhere(self, text: str) -> steps.Command:
+        return steps.Command(text, self._site.all_hosts())
+
+    def _files_before(self) -> Iterator[steps.Step]:
+        yield steps.Step(
+            'files-both-read',
+            f'Roll out what {self._source} and {self._target} both read',
+            text=(
+                'The first diff holds what both releases read to the same '
+                'effect; the second is for the window. Read both. A line '
+                'marked "# PRECHECK: choose" is yours to decide.',
+            ),
+            commands=(
+                self._everywhere(
+                    'cd / && '
+                    + self._precheck('fix', '--for source')
+                    + ' > ~/manila-before.diff'
+                ),
+                self._everywhere(
+                    'cd / && '
+                    + self._precheck('fix', '--for target')
+                    + ' > ~/manila-window.diff'
+                ),
+                self._everywhere('cd / && patch -p0 < ~/manila-before.diff'),
+            ),
+            before=(
+                'The files are backed up, or generated from a repository in '
+                'which the same is changed.',
+            ),
+            after=(
+                f'The services of {self._source} were restarted and report.',
+            ),
+            back='Take the diff back, and restart the services.',
+            undo=(
+                self._everywhere(
+                    'cd / && patch -R -p0 < ~/manila-before.diff'
+                ),
+            ),
+            findings=[
+                f for _, found in self._findings('early') for f in found
+            ],
+        )
+
+    def _purge(self) -> Iterator[steps.Step]:
+        """Yield the purge, with what the check proposes."""
+        found = self._all('purge')
+        rows, commands = 0, []
+        for check in self._checks:
+            if check.id != _PURGE:
+                continue
+            for finding in check.findings:
+                deletes = finding.data.get('purge_deletes')
+                if finding.aspect or not isinstance(deletes, int):
+                    continue
+                if finding.subject.kind == 'database':
+                    # Of all tables together.
+                    rows, commands = deletes, list(_commands(finding))
+                    break
+                rows += deletes
+                commands += _commands(finding)
+        if not found and not (rows and commands):
+            return
+        seconds = rows / _PURGE_ROWS_A_SECOND
+        yield steps.Step(
+            'purge',
+            'Purge the soft-deleted rows',
+            text=(
+                'Days before the window: it holds locks while the services '
+                'run. A purge goes over all tables.',
+            ),
+            commands=[self._here(text) for text in dict.fromkeys(commands)],
+            before=(
+                f'No finding "#restored" or "#detached" of {_PURGE} is left.',
+                'There is a backup.',
+            ),
+            after=(f'{_PURGE} has no warning.',),
+            back='None: what is purged is only in the backup.',
+            duration=steps.Duration(
+                seconds / _PURGE_MARGIN,
+                seconds * _PURGE_MARGIN,
+                f'about {rows} rows at {_PURGE_ROWS_A_SECOND} a second, as '
+                'measured on MariaDB',
+            ),
+            findings=found,
+        )
+
+    def _rehearsal(self) -> steps.Step:
+        dialect = self._site.dialect
+        text, blanks = self._named(_BACKUP.get(dialect, '{}'))
+        return steps.Step(
+            'rehearse-backup',
+            'Rehearse the backup and its restore',
+            text=(
+                'Make a backup, restore it to another server, and measure '
+                'both. Only a restore proves that a backup can be restored.',
+            ),
+            commands=(self._here(text),) if dialect in _BACKUP else (),
+            after=(
+                'The time of the backup is known: pass the megabytes of '
+                'tables a second as --backup-rate to this command.',
+            ),
+            duration=self._backup_time(),
+            blanks=blanks if dialect in _BACKUP else [],
+        )
+
+    # -- the window ----------------------------------------------------------
+
+    def _window(self) -> Iterator[steps.Step]:
+        yield steps.Step(
+            'announce',
+            'Announce that the window begins',
+            text=(
+                'Users cannot create, change or delete shares in the window. '
+                'Mounted shares stay reachable.',
+            ),
+            duration=steps.Duration(0, 0, 'it takes nothing of the window'),
+        )
+        for service in SERVICES:
+            yield self._stop(service)
+            if service == 'manila-api':
+                yield self._drain()
+        yield steps.Step(
+            'gate-down',
+            'Make sure that all services are down',
+            commands=(
+                self._here(
+                    self._precheck(
+                        'check',
+                        '--stage stopped --check live-services',
+                        '--wait 300',
+                    )
+                ),
+            ),
+            before=('Every service is stopped on every host.',),
+            after=(
+                'The exit code is 0, or 1 for services that were killed '
+                'and that you have seen stopped on their hosts.',
+            ),
+            back='Start the services again; nothing is changed.',
+        )
+        yield self._backup()
+        yield self._gate_stopped()
+        yield self._packages()
+        yield self._files_window()
+        yield self._sync()
+        for service in _START:
+            yield self._start(service)
+        yield steps.Step(
+            'gate-upgraded',
+            'Look at what came back',
+            commands=(
+                self._here(self._precheck('check', '--stage upgraded')),
+                self._here(_LIST),
+            ),
+            before=('All services were started.',),
+            after=('The exit code is 0, or 1 with warnings that you accept.',),
+            back='Go the way back.',
+        )
+        yield self._cleanup()
+
+    def _unit_step(
+        self, service: str, start: bool
+    ) -> tuple[steps.Command, Sequence[steps.Blank]]:
+        hosts = self._site.hosts(service)
+        one = self._site.manager
+        return (one.start if start else one.stop)(service, hosts)
+
+    def _stop(self, service: str) -> steps.Step:
+        command, blanks = self._unit_step(service, False)
+        text = []
+        if service == 'manila-api':
+            text.append(
+                'It has no row in the table services: fill in its hosts. '
+                'Behind Apache or uWSGI, stop what runs it there.'
+            )
+        if service == 'manila-data':
+            text.append(
+                'A migration of data that it does is interrupted and does '
+                'not go on by itself.'
+            )
+        return steps.Step(
+            f'stop-{service}',
+            f'Stop {service}',
+            text=text,
+            commands=(command,),
+            before=(
+                'No operation is in flight.'
+                if service != 'manila-api'
+                else 'The announcement is out.',
+            ),
+            after=(f'{service} is stopped on each of its hosts.',),
+            back=f'Start {service} again.',
+            blanks=blanks,
+        )
+
+    def _drain(self) -> steps.Step:
+        return steps.Step(
+            'drain',
+            'Wait for what is in flight',
+            text=(
+                'Without manila-api nothing new begins. The command waits, '
+                'and lists what did not end.',
+            ),
+            commands=(
+                self._here(
+                    self._precheck(
+                        'check',
+                        '--check in-flight-operations',
+                        '--check running-migrations',
+                        '--wait 900',
+                    )
+                ),
+            ),
+            before=('manila-api is stopped everywhere.',),
+            after=('The exit code is 0, or 1 with warnings that you accept.',),
+            back='Start manila-api again.',
+            duration=steps.Duration(
+                None, None, 'as long as the last operation; --wait is 900 s'
+            ),
+        )
+
+    def _backup_time(self) -> steps.Duration:
+        size, rate = self._site.size_bytes, self._site.backup_rate
+        if size is None:
+            return steps.Duration(
+                None, None, 'the size of the database is not known'
+            )
+        megabytes = f'{size / 1e6:.1f} MB of tables'
+        if not rate:
+            return steps.Duration(
+                None,
+                None,
+                f'{megabytes}; the rate was not given (--backup-rate)',
+            )
+        seconds = size / 1e6 / rate
+        return steps.Duration(
+            seconds / _MARGIN,
+            seconds * _MARGIN,
+            f'{megabytes} at {rate:g} MB a second, as given',
+        )
+
+    def _backup(self) -> steps.Step:
+        dialect = self._site.dialect
+        text, blanks = self._named(_BACKUP.get(dialect, '{}'))
+        return steps.Step(
+            'backup',
+            'Back up the database',
+            text=(
+                'This backup is the only way back after the migration.',
+                'Keep the files of /etc/manila and the names of the packages '
+                'that are installed as well.',
+            ),
+            commands=(self._here(text),) if dialect in _BACKUP else (),
+            before=('All services are down.',),
+            after=('The backup is complete; the next step reads it.',),
+            back='Start the services again; nothing is changed.',
+            duration=self._backup_time(),
+            blanks=blanks if dialect in _BACKUP else [],
+        )
+
+    def _gate_stopped(self) -> steps.Step:
+        return steps.Step(
+            'gate-stopped',
+            'Look for the last time before the migration',
+            commands=(
+                self._here(
+                    'OS_MANILA_PRECHECK_DATABASE_BACKUP__PATH=BACKUP_FILE '
+                    + self._precheck('check', '--stage stopped')
+                ),
+            ),
+            before=('The backup is made, and all services are down.',),
+            after=(
+                'The exit code is 0, or 1 with warnings that you accept. '
+                'Otherwise start the services again, and end the window.',
+            ),
+            back='Start the services again; nothing is changed.',
+            blanks=(_FILE,),
+        )
+
+    def _packages(self) -> steps.Step:
+        return steps.Step(
+            'packages',
+            f'Install the packages of {self._target}',
+            text=(
+                'The commands are those of your deployment: write them down '
+                'here. No service may start by itself, and no package may '
+                'migrate the database.',
+            ),
+            commands=(
+                steps.Command(
+                    'COMMAND_OF_THE_PACKAGES', self._site.all_hosts()
+                ),
+            ),
+            before=('The gate has let you pass.',),
+            after=(f'Each host has {self._target}; no service runs.',),
+            back='Install the packages that ran before, and start.',
+            blanks=(
+                steps.Blank(
+                    'COMMAND_OF_THE_PACKAGES',
+                    f'what installs manila {self._target} on a host',
+                ),
+            ),
+            findings=[
+                f for _, found in self._findings('packages') for f in found
+            ],
+        )
+
+    def _files_window(self) -> steps.Step:
+        return steps.Step(
+            'files-target-reads',
+            f'Put in place what only {self._target} reads',
+            text=(
+                'The second diff of the step before the window. Where it '
+                'leaves out a line with a secret, take the files of '
+                '"upgrade fix --output".',
+            ),
+            commands=(
+                self._everywhere('cd / && patch -p0 < ~/manila-window.diff'),
+            ),
+            before=('The services are down on the host.',),
+            after=('"upgrade fix" has nothing left to change.',),
+            back='Take the diff back.',
+            undo=(self._everywhere(_UNDO),),
+            findings=self._all('late'),
+        )
+
+    def _sync_time(self) -> steps.Duration:
+        low, high = _SYNC_SECONDS
+        tables = 0
+        for check in self._checks:
+            if check.id != 'pending-migrations':
+                continue
+            if check.outcome in _NOT_LOOKED:
+                return steps.Duration(None, None, check.reason)
+            for finding in check.findings:
+                least = finding.data.get('seconds_min')
+                most = finding.data.get('seconds_max')
+                if isinstance(least, (int, float)) and isinstance(
+                    most, (int, float)
+                ):
+                    low, high, tables = low + least, high + most, tables + 1
+        if self._report is None:
+            return steps.Duration(
+                None, None, f'not known before {self._source} runs'
+            )
+        return steps.Duration(
+            low,
+            high,
+            f'{_SYNC_SECONDS[0]:g} to {_SYNC_SECONDS[1]:g} s without rows, '
+            f'and {words.plural(tables, "rebuild")} of a table as '
+            'pending-migrations estimates',
+        )
+
+    def _sync(self) -> steps.Step:
+        commands, blanks = self._manage(_SYNC, _VERSION)
+        return steps.Step(
+            'db-sync',
+            'Migrate the database',
+            text=(
+                'On one host, once. If it fails, change nothing and start '
+                'nothing: go the way back.',
+            ),
+            commands=commands,
+            blanks=blanks,
+            before=(
+                f'The host has the packages and the files of {self._target}.',
+                'All services are down on all hosts.',
+            ),
+            after=('The command has exited with 0.',),
+            back='Only by the restore of the backup: see the way back.',
+            duration=self._sync_time(),
+            no_return=True,
+        )
+
+    def _start(self, service: str) -> steps.Step:
+        command, blanks = self._unit_step(service, True)
+        text = []
+        if service == _START[0]:
+            text.append('On one host first; on the others when it reports.')
+        return steps.Step(
+            f'start-{service}',
+            f'Start {service}',
+            text=text,
+            commands=(command,),
+            before=('db sync has exited with 0.',),
+            after=(f'{service} runs, and its log has no error.',),
+            back='Stop it, and go the way back.',
+            duration=self._ensure_time()
+            if service == 'manila-share'
+            else None,
+            blanks=blanks,
+        )
+
+    def _ensure_time(self) -> steps.Duration:
+        counts = self._site.instances
+        if not counts:
+            return steps.Duration(
+                None, None, 'how many shares it ensures is not known'
+            )
+        host, most = max(counts.items(), key=lambda item: (item[1], item[0]))
+        basis = (
+            f'{words.plural(sum(counts.values()), "share instance")} on '
+            f'{words.plural(len(counts), "back end")}, at most {most} on '
+            f'{host}; back ends ensure theirs side by side, and none where '
+            'the information of the back end is as before'
+        )
+        if self._site.ensure_rate is None:
+            return steps.Duration(
+                None, None, f'{basis}; the rate was not given (--ensure-rate)'
+            )
+        return steps.Duration(
+            0,
+            most * self._site.ensure_rate * _MARGIN,
+            f'{basis}; {self._site.ensure_rate:g} s each, as given',
+        )
+
+    def _cleanup(self) -> steps.Step:
+        removed = self._site.removed
+        commands, blanks = self._manage(_ROWS, _CLEANUP)
+        text = [
+            'It removes the row of every service that does not report at '
+            'that moment, so all others have to be up.'
+        ]
+        if removed:
+            text.append(
+                f'When this was made it would have removed: '
+                f'{", ".join(removed)}.'
+            )
+        return steps.Step(
+            'service-cleanup',
+            'Remove the rows of services that are gone',
+            text=text,
+            commands=commands,
+            blanks=blanks,
+            before=('Every service that is to stay is up.',),
+            after=('The list has only services that are up.',),
+            back='A service that comes back makes its row anew.',
+        )
+
+    # -- after, and back -----------------------------------------------------
+
+    def _after(self) -> Iterator[steps.Step]:
+        yield steps.Step(
+            'watch',
+            'Watch for a day',
+            text=(
+                'The logs of all services for ERROR; shares, snapshots and '
+                'replicas in a state of error; one share of each back end '
+                'created, mounted and deleted.',
+            ),
+            commands=(
+                self._here(_LIST),
+                self._here(self._precheck('check', '--stage upgraded')),
+            ),
+        )
+        deprecated = self._all('after')
+        if deprecated:
+            yield steps.Step(
+                'deprecated',
+                f'Replace what {self._target} reads for the last time',
+                text=(
+                    'These options have an effect now, and not in a release '
+                    'to come.',
+                ),
+                findings=deprecated,
+            )
+        hops = releases.next_hops(releases.parse(self._to))
+        yield steps.Step(
+            'next-hop',
+            'Plan the next upgrade',
+            text=(
+                f'From {self._target} OpenStack supports the upgrade to '
+                f'{" and to ".join(map(str, hops))}.',
+            ),
+        )
+
+    def _back(self) -> Iterator[steps.Step]:
+        yield steps.Step(
+            'back-before-sync',
+            'Before the migration: start what was stopped',
+            text=(
+                'Up to the step "Migrate the database" the database is '
+                'unchanged. Install the packages that ran before, take back '
+                'the second diff, and start the services in the order of the '
+                'window.',
+            ),
+            commands=(
+                self._everywhere(
+                    'cd / && patch -R -p0 < ~/manila-window.diff'
+                ),
+            ),
+            before=('db sync was not started.',),
+            after=(f'All services report, with {self._source}.',),
+        )
+        dialect = self._site.dialect
+        text, blanks = self._named(_RESTORE.get(dialect, '{}'))
+        yield steps.Step(
+            'back-restore',
+            'After the migration: restore the backup',
+            text=(
+                'manila has no downgrade of its database for production. '
+                'Stop all services, restore the backup of the window, '
+                'install the packages that ran before, and take back the '
+                'second diff. What users did since is lost, and what it made '
+                'on the storage stays there.',
+            ),
+            commands=(
+                *((self._here(text),) if dialect in _RESTORE else ()),
+                self._everywhere(
+                    'cd / && patch -R -p0 < ~/manila-window.diff'
+                ),
+            ),
+            before=('All services are down on all hosts.',),
+            after=(
+                f'"{_VERSION}" of {self._source} shows the revision of the '
+                'backup, and all services report after their start.',
+            ),
+            duration=steps.Duration(
+                None, None, 'what the restore took in the rehearsal'
+            ),
+            blanks=blanks if dialect in _RESTORE else [],
+        )
+
+
+def _commands(finding: model.Finding) -> Iterator[str]:
+    for step in finding.remediation:
+        if step.kind == 'command':
+            yield step.text
+
+
+def _place(finding: model.Finding) -> str:
+    """Return where a finding is mended.
+
+    :returns: 'before' (by hand, while the source runs), 'early' (a change of
+        a file that both releases read), 'late' (one that only the target
+        reads), 'purge', 'packages' or 'after'.
+    """
+    if finding.check_id == _PURGE and not finding.aspect:
+        return 'purge'
+    edits = [edit for step in finding.remediation for edit in step.edits]
+    if edits:
+        if any(edit.action == 'choose' for edit in edits):
+            return 'before'
+        return 'early' if all(edit.early for edit in edits) else 'late'
+    if finding.aspect == 'deprecated':
+        return 'after'
+    if finding.check_id in _WITH_THE_PACKAGES:
+        return 'packages'
+    return 'before'

@@ -1,0 +1,117 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What every format of the runbook says in the same words."""
+
+from collections.abc import Iterator
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.act.plan import steps
+from manila_precheck.reporters import words
+
+Finding = model.Finding
+
+#: To be filled in by hand.
+BLANK = '__________'
+
+ANY_HOST = 'any one controller'
+NO_HOST = 'the host is not known: fill it in'
+
+NO_RETURN = (
+    'POINT OF NO RETURN: from the next step on only the restore of the backup '
+    'leads back.'
+)
+
+HOW_TO_READ = (
+    f'Go through the steps in this order. {BLANK} is not known to this '
+    'program: fill it in before the window. A word in capitals in a command '
+    'stands for what the step names.'
+)
+
+
+def verdict(plan: steps.Plan) -> str:
+    """Return what the checks say, in a sentence."""
+    return (
+        f'Verdict of the checks: {plan.verdict} '
+        f'({words.plural(plan.failures, "failure")}, '
+        f'{words.plural(plan.warnings, "warning")}). '
+        f'Services: {plan.manager}.'
+    )
+
+
+def not_judged(hop: steps.Hop) -> str:
+    """Return that a hop is not judged."""
+    return (
+        f'Not judged: nothing can be said of the upgrade to {hop.target} '
+        f'before {hop.source} runs here. Make its runbook then.'
+    )
+
+
+def total(hop: steps.Hop, of: str = '') -> str:
+    """Return how long the window is, as far as that is known."""
+    found = steps.total(hop)
+    text = f'The window{of}: {seconds(found.low)} to {seconds(found.high)}'
+    if found.unknown:
+        if not found.high:
+            text = f'The window{of}: not known'
+        text += (
+            f', and {words.plural(len(found.unknown), "step")} whose time is '
+            'not known'
+        )
+    return f'{text}.'
+
+
+def timed(hop: steps.Hop) -> Iterator[steps.Step]:
+    """Yield the steps whose time is said, or asked for, in the order."""
+    for phase in hop.phases:
+        if phase.id in ('before', 'window'):
+            for step in phase.steps:
+                if step.duration is not None and step.duration.high != 0:
+                    yield step
+
+
+def figures(step: steps.Step) -> tuple[str, str, str]:
+    """Return the least, the most and the basis of a duration."""
+    duration = step.duration
+    if duration is None or duration.low is None or duration.high is None:
+        return BLANK, BLANK, duration.basis if duration is not None else ''
+    return seconds(duration.low), seconds(duration.high), duration.basis
+
+
+def duration(one: Optional[steps.Duration]) -> str:
+    """Return a duration with its basis."""
+    if one is None:
+        return BLANK
+    if one.low is None or one.high is None:
+        return f'{BLANK} ({one.basis})'
+    return f'{seconds(one.low)} to {seconds(one.high)} ({one.basis})'
+
+
+def seconds(number: float) -> str:
+    """Return a time as a person says it."""
+    if number < 120:
+        return f'{number:.0f} s'
+    if number < 7200:
+        return f'{number / 60:.0f} min'
+    return f'{number / 3600:.1f} h'
+
+
+def owner(finding: model.Finding) -> str:
+    """Return who has to act: a back end, a host, a project, an operator."""
+    data, subject = finding.data, finding.subject
+    for name in ('project', 'project_id', 'host'):
+        if isinstance(data.get(name), str) and data[name]:
+            return f'{name.partition("_")[0]} {data[name]}'
+    if subject.kind == 'backend':
+        return f'back end {subject.name}'
+    return ', '.join(words.actors(finding)) or 'operator'

@@ -1,0 +1,246 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""``upgrade plan``: the runbook of this site."""
+
+import argparse
+from collections.abc import Callable
+import datetime
+import os
+from typing import Any
+from typing import Optional
+
+from manila_precheck import catalog
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck import opts
+from manila_precheck import releases
+from manila_precheck.act.plan import managers
+from manila_precheck.act.plan import markdown
+from manila_precheck.act.plan import runbook
+from manila_precheck.cmd import answer
+from manila_precheck.cmd import upgrade
+from manila_precheck.engine import context
+from manila_precheck.engine import registry
+from manila_precheck.engine import runner
+from manila_precheck.engine import surroundings
+from manila_precheck.engine import waivers
+from manila_precheck.evidence.database import database_url
+from manila_precheck.evidence.database import hosts
+from manila_precheck.evidence.database import services
+from manila_precheck.evidence.host import machine_files
+
+_PREFIX = 'plan_'
+
+#: The flags, by what they decide.
+_FLAGS = {
+    'the upgrade': (
+        'target_release',
+        'source_release',
+        'target_catalog',
+        'source_catalog',
+        'shipped_catalog',
+        'vendor_path',
+    ),
+    'the checks': (
+        'database_connection',
+        'no_database',
+        'database_dump',
+        'no_network',
+        'quick',
+        'waivers',
+    ),
+    'the runbook': (
+        'plan_services',
+        'plan_backup_rate',
+        'plan_ensure_rate',
+        'plan_format',
+        'reproducible',
+    ),
+}
+
+_OS_RELEASE = ('/etc/os-release', '/usr/lib/os-release')
+
+_RENDERERS = {'markdown': markdown.render}
+
+
+def add_flags(group: Callable[[str], Callable[..., Any]]) -> None:
+    """Add a flag for each option of the command.
+
+    :param group: returns what adds a flag to a group of that title.
+    """
+    known = {opt.dest: opt for opt in opts.precheck_opts}
+    for title, flags in _FLAGS.items():
+        add = group(title)
+        for name in flags:
+            prefix = _PREFIX if name.startswith(_PREFIX) else ''
+            upgrade.add_flag(add, known[name], prefix)
+
+
+def upgrade_plan(args: argparse.Namespace, stdout: answer.Stdout) -> int:
+    """Write the runbook; return the exit code.
+
+    :raises PrecheckError: when the run cannot look at all.
+    """
+    read = upgrade.read_conf(args)
+    conf = read.conf
+    upgrade.apply_flags(conf, args)
+    options = conf.manila_precheck
+    if options.redact_names:
+        raise exceptions.UsageError(
+            'redact_names and "upgrade plan" contradict each other: a runbook '
+            'names the hosts'
+        )
+    # Before the upgrade, and of everything.
+    conf.set_override('stage', model.Stage.PLAN.value, group=opts.GROUP)
+    available = registry.checks()
+    decided = waivers.decisions(
+        options,
+        [*(entry.result_id for entry in available), surroundings.CHECK_ID],
+    )
+    chosen = registry.select(available, (), (), runner.aliases)
+    ctx = _context(read, chosen)
+    args.log.redactor = lambda: ctx.redactor
+    try:
+        ctx.redactor  # noqa: B018  A bad pattern is a usage error.
+        upgrade.require_files(ctx, read.locations)
+        ours = ctx.config if read.site.is_host else read.own
+        opts.require_known(conf, ours.settings, os.environ, ctx.catalog)
+        upgrade.take_dump(ctx)
+        upgrade.take_installed(ctx)
+        wanted = runner.isolated(lambda: ctx.upgrade)
+        target = wanted.target
+        hop = _first_hop(wanted, options)
+        if hop is not None:
+            # The facts of the last release are none of the first hop.
+            conf.set_override('target_catalog', None, group=opts.GROUP)
+            conf.set_override('target_release', hop.name, group=opts.GROUP)
+            ctx.close()
+            ctx = _context(read, chosen)
+            upgrade.take_dump(ctx)
+            upgrade.take_installed(ctx)
+            runner.isolated(lambda: ctx.upgrade)
+        report = upgrade.run_checks(
+            chosen, ctx, (), False, decided, searched=read.searched
+        )
+        site = runner.isolated(lambda: _site(ctx, read, args))
+    finally:
+        ctx.close()
+    site = site._replace(checks=[entry.result_id for entry in available])
+    plan = runbook.make(report, target, site)
+    stdout.write(_RENDERERS[options.plan_format](plan))
+    return 0
+
+
+def _first_hop(
+    wanted: releases.Upgrade, options: Any
+) -> Optional[releases.Release]:
+    """Return the release to go to first; None when one hop is enough."""
+    if (
+        options.vendor_path
+        or wanted.supported
+        or wanted.target <= wanted.source
+    ):
+        return None
+    return [
+        hop for hop in releases.next_hops(wanted.source) if hop < wanted.target
+    ][-1]
+
+
+def _context(read: upgrade.Read, chosen: Any) -> context.Context:
+    made = context.Context(
+        read.conf,
+        catalog.Catalog(),
+        datetime.datetime.now(datetime.timezone.utc),
+        read_database=upgrade.needs_database(
+            chosen, read.conf.manila_precheck
+        ),
+        locations=read.locations,
+        services=read.services,
+        site=read.site,
+        **upgrade.of_site(read),
+    )
+    made.take_builds()
+    made.chosen = frozenset(entry.result_id for entry in chosen)
+    return made
+
+
+# -- what is read beside the report ------------------------------------------
+
+
+def _site(
+    ctx: context.Context, read: upgrade.Read, args: argparse.Namespace
+) -> runbook.Site:
+    options = ctx.options
+    grace = ctx.config.value('DEFAULT', 'graceful_shutdown_timeout') or ''
+    found = runbook.Site(
+        managers.Manager(
+            options.plan_services,
+            _distribution(ctx),
+            int(grace) if grace.isdecimal() else managers.GRACE_SECONDS,
+        ),
+        backup_rate=options.plan_backup_rate,
+        ensure_rate=options.plan_ensure_rate,
+        flags=[
+            (flag, os.path.abspath(os.path.expanduser(path)))
+            for flag, path in args.locations
+            if read.site.is_host
+        ],
+    )
+    try:
+        return _with_database(found, ctx)
+    except exceptions.PrecheckError:
+        # Each check that needs it says why.
+        return found
+
+
+def _with_database(site: runbook.Site, ctx: context.Context) -> runbook.Site:
+    db = ctx.database
+    rows = services.select(db)
+    now, limit = db.now(), services.down_time_seconds(ctx.config)
+    clean = ctx.redactor
+    name = database_url.name_of_manila(ctx.conf)
+    sizes = [table.data_bytes for table in ctx.schema.tables.values()]
+    known = [size for size in sizes if size is not None]
+    return site._replace(
+        services=[(row.binary, clean(row.host)) for row in rows],
+        removed=[
+            clean(f'{row.binary} on {row.host}')
+            for row in rows
+            if services.is_cleaned_up(row, services.age_of(row, now), limit)
+        ],
+        dialect=db.dialect,
+        # A name with a mask in it is none to type.
+        database=name if clean(name) == name else '',
+        size_bytes=sum(known) if known else None,
+        instances={
+            clean(use.host): use.instances
+            for use in hosts.select(db, hosts.Served(()))
+            if use.instances
+        },
+    )
+
+
+def _distribution(ctx: context.Context) -> tuple[str, ...]:
+    """Return ID and the words of ID_LIKE of the machine."""
+    for path in _OS_RELEASE:
+        text = machine_files.text(ctx.site, path)
+        if text is None:
+            continue
+        values = dict(
+            line.partition('=')[::2] for _, line in machine_files.joined(text)
+        )
+        return tuple(
+            word
+            for name in ('ID', 'ID_LIKE')
+            for word in values.get(name, '').strip('"\'').split()
+        )
+    return ()

@@ -1,0 +1,436 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The runbook: which step stands where, and what is typed in it."""
+
+import re
+import shlex
+
+import ddt
+import testtools
+
+from manila_precheck import model
+from manila_precheck import releases
+from manila_precheck.act.plan import managers
+from manila_precheck.act.plan import markdown
+from manila_precheck.act.plan import runbook
+from manila_precheck.act.plan import steps
+
+Severity = model.Severity
+
+HOSTILE = "c'tl; touch x`id`$(id)\n```\n# <b onclick=x>&amp;[l](u)|@all"
+
+RPM = managers.Manager('systemd', ('rhel', 'fedora'))
+
+
+def finding(check_id, *remediation, **values):
+    values.setdefault('severity', Severity.WARNING)
+    values.setdefault('subject', model.Subject('option', 'DEFAULT/a'))
+    values.setdefault('message', 'a message')
+    return model.Finding(check_id=check_id, remediation=remediation, **values)
+
+
+def report(*findings, more=(), source='2025.1', target='2026.1'):
+    checks = {}
+    for one in findings:
+        checks.setdefault(one.check_id, []).append(one)
+    return model.Report(
+        tool=model.Tool('manila-precheck', '1.0.0', '20.0.3 22.0.2'),
+        source_release=source,
+        source_origin='database',
+        target_release=target,
+        target_origin='option',
+        stage=model.Stage.PLAN,
+        files=(),
+        database=None,
+        checks=(
+            *(
+                model.CheckResult(
+                    name,
+                    f'Title of {name}',
+                    model.Outcome.FOUND,
+                    findings=tuple(found),
+                )
+                for name, found in checks.items()
+            ),
+            *more,
+        ),
+    )
+
+
+def plan(*findings, site=None, target='2026.1', **values):
+    return runbook.make(
+        report(*findings, **values),
+        releases.parse(target),
+        site or runbook.Site(RPM),
+    )
+
+
+def ids(made, hop=0):
+    return {
+        phase.id: [step.id for step in phase.steps]
+        for phase in made.hops[hop].phases
+    }
+
+
+def step(made, name, hop=0):
+    (found,) = (
+        one
+        for phase in made.hops[hop].phases
+        for one in phase.steps
+        if one.id == name
+    )
+    return found
+
+
+def typed(made):
+    """Return every command of a plan."""
+    found = []
+    for hop in made.hops:
+        for phase in hop.phases:
+            for one in phase.steps:
+                found += [
+                    todo.text
+                    for f in one.findings
+                    for todo in f.remediation
+                    if todo.kind != 'text'
+                ]
+                found += [c.text for c in (*one.commands, *one.undo)]
+    return found
+
+
+def edit(**values):
+    return model.Edit('move', 'config', 'manila.conf', 1, **values)
+
+
+@ddt.ddt
+class RunbookTest(testtools.TestCase):
+    def test_steps_of_a_site_without_findings(self):
+        self.assertEqual(
+            {
+                'before': [
+                    'latest-point-release',
+                    'files-both-read',
+                    'rehearse-backup',
+                    'gate-plan',
+                ],
+                'window': [
+                    'announce',
+                    'stop-manila-api',
+                    'drain',
+                    'stop-manila-scheduler',
+                    'stop-manila-share',
+                    'stop-manila-data',
+                    'gate-down',
+                    'backup',
+                    'gate-stopped',
+                    'packages',
+                    'files-target-reads',
+                    'db-sync',
+                    'start-manila-scheduler',
+                    'start-manila-share',
+                    'start-manila-data',
+                    'start-manila-api',
+                    'gate-upgraded',
+                    'service-cleanup',
+                ],
+                'after': ['watch', 'next-hop'],
+                'back': ['back-before-sync', 'back-restore'],
+            },
+            ids(plan()),
+        )
+
+    def test_one_point_of_no_return(self):
+        self.assertEqual(
+            ['db-sync'],
+            [one.id for one in plan().hops[0].window if one.no_return],
+        )
+
+    def test_findings_stand_where_they_are_mended(self):
+        early = finding(
+            'config-options',
+            model.config('a = 1').with_edits(edit(early=True)),
+        )
+
+        late = finding(
+            'config-options', model.config('b = 1').with_edits(edit())
+        )
+        by_hand = finding(
+            'live-services', model.command('manila-manage service cleanup')
+        )
+        choose = finding(
+            'config-options',
+            model.config('c = 1').with_edits(
+                model.Edit('choose', 'config', 'manila.conf', 1)
+            ),
+        )
+        library = finding('installed-packages', model.advice('Install it.'))
+        old = finding(
+            'config-options', model.advice('Replace it.'), aspect='deprecated'
+        )
+        made = plan(early, late, by_hand, choose, library, old)
+        for name, found in (
+            ('files-both-read', [early]),
+            ('files-target-reads', [late]),
+            ('mend-live-services', [by_hand]),
+            ('mend-config-options', [choose]),
+            ('packages', [library]),
+            ('deprecated', [old]),
+        ):
+            self.expectThat(
+                list(step(made, name).findings),
+                testtools.matchers.Equals(found),
+                name,
+            )
+
+    def test_what_does_not_count_is_no_step(self):
+        waiver = model.Waiver('*', 'reason', 'owner', '2027-01-01')
+        made = plan(
+            finding('live-services', severity=Severity.INFO),
+            finding('share-types', waiver=waiver),
+        )
+        self.assertEqual(ids(plan()), ids(made))
+
+    def test_checks_that_did_not_look(self):
+        skipped = [
+            model.CheckResult(name, name, model.Outcome.SKIPPED, 'no database')
+            for name in ('live-services', 'share-types')
+        ]
+        made = plan(more=skipped)
+        self.assertEqual(
+            (
+                'live-services, share-types: no database',
+                'Make this runbook again then: it has no steps for what they '
+                'find.',
+            ),
+            step(made, 'look-live-services').text,
+        )
+
+    def test_hosts_of_services(self):
+        made = plan(
+            site=runbook.Site(
+                RPM,
+                [
+                    ('manila-share', 'ctl2@a'),
+                    ('manila-share', 'ctl1@a'),
+                    ('manila-share', 'ctl1@b'),
+                    ('manila-scheduler', 'ctl1'),
+                ],
+            )
+        )
+        self.assertEqual(
+            [
+                steps.Command(
+                    'systemctl stop openstack-manila-share.service',
+                    ('ctl1', 'ctl2'),
+                )
+            ],
+            list(step(made, 'stop-manila-share').commands),
+        )
+        # It has no row.
+        self.assertEqual((), step(made, 'stop-manila-api').commands[0].hosts)
+
+    def test_purge(self):
+        table = finding(
+            'soft-deleted-rows',
+            model.command('manila-manage db purge 30'),
+            subject=model.Subject('table', 'shares'),
+            data={'purge_deletes': 1000},
+        )
+        made = step(plan(table), 'purge')
+        self.assertEqual(
+            ['manila-manage db purge 30'], [c.text for c in made.commands]
+        )
+        self.assertEqual((2.5, 10.0), made.duration[:2])
+        large = finding(
+            'soft-deleted-rows',
+            model.command('for age in {} {}; do x $age; done', 90, 30),
+            subject=model.Subject('database', 'purge'),
+            data={'purge_deletes': 200000},
+        )
+        made = step(plan(table, large), 'purge')
+        self.assertEqual((500.0, 2000.0), made.duration[:2])
+        self.assertEqual(
+            ['for age in 90 30; do x $age; done'],
+            [c.text for c in made.commands],
+        )
+
+    def test_window(self):
+        rebuild = finding(
+            'pending-migrations',
+            severity=Severity.INFO,
+            data={'seconds_min': 30.0, 'seconds_max': 120.0},
+        )
+        made = plan(
+            rebuild,
+            site=runbook.Site(
+                RPM,
+                dialect='mysql',
+                size_bytes=300_000_000,
+                instances={'ctl1@a': 10, 'ctl2@a': 100},
+                backup_rate=10.0,
+                ensure_rate=0.5,
+            ),
+        )
+        found = steps.total(made.hops[0])
+        self.assertEqual((20 + 32, 45 + 130 + 75), found[:2])
+        self.assertNotIn('Back up the database', found.unknown)
+        self.assertIn('Stop manila-share', found.unknown)
+
+    def test_what_is_not_known_is_a_blank(self):
+        made = plan(site=runbook.Site(RPM, dialect='mysql', size_bytes=10))
+        backup = step(made, 'backup')
+        self.assertEqual(
+            (
+                None,
+                None,
+                '0.0 MB of tables; the rate was not given (--backup-rate)',
+            ),
+            backup.duration,
+        )
+        self.assertEqual(
+            ['BACKUP_FILE', 'DATABASE'], [b.word for b in backup.blanks]
+        )
+
+    @ddt.data(
+        (
+            'systemd',
+            ('ubuntu', 'debian'),
+            'systemctl stop manila-share.service',
+        ),
+        ('systemd', (), 'systemctl stop UNIT_OF_MANILA_SHARE'),
+        ('kolla', (), 'systemctl stop kolla-manila_share-container.service'),
+        ('docker', (), 'docker stop -t 90 CONTAINER_OF_MANILA_SHARE'),
+        ('podman', (), 'podman stop -t 90 CONTAINER_OF_MANILA_SHARE'),
+        (
+            'pacemaker',
+            (),
+            'pcs resource disable openstack-manila-share --wait',
+        ),
+    )
+    @ddt.unpack
+    def test_managers(self, name, distribution, text):
+        manager = managers.Manager(name, distribution)
+        command, blanks = manager.stop('manila-share', ('ctl1',))
+        self.assertEqual(text, command.text)
+        # What is in capitals is named.
+        self.assertEqual(
+            re.findall('[A-Z]{4}[A-Z_]+', text), [b.word for b in blanks]
+        )
+
+    def test_containers_do_not_wait_without_an_end(self):
+        manager = managers.Manager('docker', grace_seconds=0)
+        command, blanks = manager.stop('manila-data', ())
+        self.assertEqual(
+            'docker stop -t SECONDS CONTAINER_OF_MANILA_DATA', command.text
+        )
+        self.assertEqual(
+            ['CONTAINER_OF_MANILA_DATA', 'SECONDS'], [b.word for b in blanks]
+        )
+
+    def test_in_containers(self):
+        made = plan(site=runbook.Site(managers.Manager('podman')))
+        sync = step(made, 'db-sync')
+        self.assertEqual(
+            'RUN_IN_CONTAINER manila-manage db sync', sync.commands[0].text
+        )
+        self.assertEqual(['RUN_IN_CONTAINER'], [b.word for b in sync.blanks])
+
+    def test_two_hops(self):
+        made = plan(source='2024.2', target='2026.1')
+        self.assertEqual(1, len(made.hops))
+        made = runbook.make(
+            report(source='2024.2', target='2025.1'),
+            releases.parse('2026.1'),
+            runbook.Site(RPM),
+        )
+        self.assertEqual(
+            [('2024.2', '2025.1', True), ('2025.1', '2026.1', False)],
+            [hop[:3] for hop in made.hops],
+        )
+        self.assertEqual(('2024.2', '2026.1'), (made.source, made.target))
+        self.assertEqual('judge', ids(made, 1)['before'][0])
+        self.assertIn(
+            'manila-precheck upgrade plan --target-release 2026.1',
+            [c.text for c in step(made, 'judge', 1).commands],
+        )
+        self.assertFalse(step(made, 'db-sync', 1).duration.known)
+
+    def test_commands_parse(self):
+        # What a release takes of them qa/upgrade asks the release.
+        made = plan(site=runbook.Site(RPM, dialect='postgresql'))
+        for program in ('manila-manage', 'openstack'):
+            for text in typed(made):
+                if shlex.split(text)[0] == program:
+                    self.assertIn(text, runbook.COMMANDS)
+
+
+class HostileTest(testtools.TestCase):
+    """No name gets out of its place."""
+
+    def setUp(self):
+        super().setUp()
+        self.plan = plan(
+            finding(
+                'live-services',
+                model.command('openstack share service set {}', HOSTILE),
+                model.advice(f'See {HOSTILE}.'),
+                subject=model.Subject('service', HOSTILE),
+                message=f'{HOSTILE} is down',
+                data={'host': HOSTILE, 'project': HOSTILE},
+            ),
+            more=[
+                model.CheckResult(
+                    'share-types', HOSTILE, model.Outcome.ERROR, HOSTILE
+                )
+            ],
+            site=runbook.Site(
+                RPM,
+                [('manila-share', HOSTILE)],
+                removed=[HOSTILE],
+                dialect='mysql',
+                database=HOSTILE,
+                size_bytes=1,
+                instances={HOSTILE: 1},
+                flags=[('--config-file', f'/etc/{HOSTILE}')],
+            ),
+        )
+
+    def test_words_of_commands(self):
+        for text in typed(self.plan):
+            self.assertEqual(1, len(text.splitlines()), text)
+        self.assertEqual(
+            model.quoted(HOSTILE),
+            step(self.plan, 'backup')
+            .commands[0]
+            .text.split('--databases ')[1],
+        )
+
+    def test_markdown(self):
+        text = markdown.render(self.plan)
+        blocks = re.findall(
+            r'^  (`{3,})\n(.*?)\n  \1$', text, re.DOTALL | re.MULTILINE
+        )
+        # What stands in a block is a command of the plan, and all of them do.
+        self.assertEqual(
+            typed(self.plan), [block.strip() for _, block in blocks]
+        )
+        outside = re.sub(
+            r'^  (`{3,})\n.*?\n  \1$', '', text, flags=re.DOTALL | re.MULTILINE
+        )
+        # Of what is left nothing is code: all of it could be markup.
+        outside = re.sub(
+            r'(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)', '', outside.replace('\\`', '')
+        )
+        self.assertNotIn('<b ', outside)
+        self.assertNotIn('](u)', outside.replace('\\](u)', ''))
+        self.assertNotIn('\n```', outside)
+        self.assertNotIn('\n# <', outside)
