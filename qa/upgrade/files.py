@@ -245,10 +245,7 @@ SCENARIOS = (
     Scenario(
         'emc_share_backend = vmax',
         _emc('vmax'),
-        (
-            ('failure', 'backend-drivers[[]emc#plugin]'),
-            ('failure', 'config-options[[]emc/emc_share_backend#value]'),
-        ),
+        (('failure', 'backend-drivers[[]emc#plugin]'),),
         'share',
         when=_crosses(18),
     ),

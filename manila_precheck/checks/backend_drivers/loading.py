@@ -26,6 +26,7 @@ from manila_precheck.checks.backend_drivers import backend
 from manila_precheck.engine import unread_sources
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
+from manila_precheck.evidence.config import value_judges
 
 Severity = model.Severity
 
@@ -205,6 +206,7 @@ def _plugin(one: backend.BackEnd) -> Findings:
             f'of {one.target}',
             one.lines('emc_share_backend', usable),
             'plugin',
+            {'verdict': 'invalid'},
         )
         return None
     if plugin.deprecated:
@@ -282,13 +284,15 @@ def mode(
     try:
         value = reader.get(one.name, 'driver_handles_share_servers')
     except config_reader.Refused:
-        yield one.fails(
-            line,
-            f'[{one.name}] driver_handles_share_servers = {line.value} is '
-            'neither true nor false',
-            advice,
-            'mode',
-        )
+        if value_judges.is_loading(reader, line):
+            yield one.fails(
+                line,
+                f'[{one.name}] driver_handles_share_servers = {line.value} '
+                'is neither true nor false',
+                advice,
+                'mode',
+                {'verdict': 'invalid'},
+            )
         return
     if modes and value not in modes:
         usable = ' or '.join(str(mode) for mode in modes)

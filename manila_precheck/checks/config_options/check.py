@@ -65,9 +65,10 @@ class ConfigOptions(check.Check):
     option names, the schemes of ``transport_url``, ``backend_url`` and the
     database ``connection``, and the notification drivers, as provided by the
     libraries in the upper constraints of the release. ``backend-drivers``
-    does this for ``share_driver`` and ``emc_share_backend``; both checks
-    report a value of ``emc_share_backend`` that the target does not accept,
-    so that neither misses it when it runs alone.
+    does this for ``share_driver`` and ``emc_share_backend``. It also judges
+    the value of ``emc_share_backend`` and ``driver_handles_share_servers`` in
+    the section of a back end that loads, since it knows what the driver
+    takes: this check is silent on it, so run both.
 
     A source that ``config_source`` names is read as oslo.config reads it:
     for options that no file sets, and only under their current names. An old

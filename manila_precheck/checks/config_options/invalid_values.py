@@ -21,6 +21,7 @@ from manila_precheck.checks.config_options import both_releases
 from manila_precheck.evidence.config import config_edits
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
+from manila_precheck.evidence.config import value_judges
 
 
 def findings(
@@ -29,7 +30,8 @@ def findings(
     now: config_reader.Standing,
 ) -> Iterator[model.Finding]:
     """Yield what is to say of a value that the target refuses."""
-    if both.target.accepts(setting):
+    target = both.target
+    if target.accepts(setting) or value_judges.is_loading(target, setting):
         return
     assert now.option is not None
     before = both.source.of(setting)
@@ -44,7 +46,7 @@ def findings(
         model.Severity.FAILURE,
         setting.subject,
         f'[{setting.section}] {setting.name} = {both.shown(setting)}: '
-        f'{both.target.release} rejects the value, and the service that '
+        f'{target.release} rejects the value, and the service that '
         f'reads it exits at startup; {already}',
         _instead(both.edits, setting, now.option, admitted),
         data={'verdict': 'invalid', 'admits': admitted},

@@ -18,6 +18,7 @@ from typing import Optional
 
 from manila_precheck import model
 from manila_precheck.catalog import losses
+from manila_precheck.checks.config_options import advised
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.checks.config_options import hints
 from manila_precheck.checks.config_options import homes
@@ -48,6 +49,7 @@ class Lines:
         self._source = both.source
         self._target = both.target
         self._hints = hints.Hints(both.conf, both.target, both.catalog)
+        self._advised = advised.Advised(both)
 
     def findings(
         self, setting: config_files.Setting
@@ -56,7 +58,8 @@ class Lines:
         if now.why in (Why.OWN, Why.SOURCE):
             return
         if not now.read:
-            yield self._unread(setting, now)
+            if not self._advised.speaks_of(setting):
+                yield self._unread(setting, now)
             return
         masked_by = self._masked_by(setting)
         if now.old:

@@ -164,6 +164,11 @@ class Reader:
             return None
         return emc_plugin(named, self._catalog, self.release)
 
+    def has_plugin(self, group: str) -> bool:
+        """Say whether the release has the EMC plugin that a section names."""
+        known = self._catalog.plugins(self.release, drivers.EMC_PLUGIN)
+        return self.plugin(group) in known
+
     def layout(self, group: str) -> Optional[str]:
         """Return the layout module of a back end of GlusterFS.
 

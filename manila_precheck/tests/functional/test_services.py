@@ -120,10 +120,7 @@ class ServicesTest(testtools.TestCase):
             if finding['severity'] == 'failure'
         )
 
-    VMAX = [
-        'backend-drivers[ps1#plugin]',
-        'config-options[ps1/emc_share_backend#value]',
-    ]
+    VMAX = ['backend-drivers[ps1#plugin]']
 
     def test_a_second_file_of_manila_share(self):
         report = self.report(

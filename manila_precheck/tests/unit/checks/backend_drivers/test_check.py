@@ -151,6 +151,7 @@ class BackendDriversTest(backend_drivers.BackendDrivers, testtools.TestCase):
                 '[a]\ndriver_handles_share_servers = False',
                 CEPHFS,
                 'mode',
+                **({'verdict': 'invalid'} if value == 'maybe' else {}),
             ),
         )
 
@@ -278,6 +279,7 @@ class BackendDriversTest(backend_drivers.BackendDrivers, testtools.TestCase):
                 f'[a]\nemc_share_backend = {new}',
                 EMC,
                 'plugin',
+                verdict='invalid',
             ),
         )
 

@@ -55,20 +55,7 @@ class ServicesTest(testtools.TestCase):
     def test_a_section_of_manila_share_conf_was_missing(self):
         files = {'manila-share.conf': VMAX}
         hop = {'source': '2023.1', 'target': '2024.1'}
-        self.assertEqual(
-            [
-                (
-                    FAILURE,
-                    'ps1/emc_share_backend',
-                    '/manila-share.conf',
-                    4,
-                    '[ps1] emc_share_backend = vmax: 2024.1 rejects the '
-                    'value, and the service that reads it exits at startup; '
-                    '2023.1 accepts it',
-                )
-            ],
-            self.found(MAIN, files, SHARE, **hop),
-        )
+        self.assertEqual([], self.found(MAIN, files, SHARE, **hop))
         self.assertEqual(
             [
                 (

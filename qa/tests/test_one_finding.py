@@ -1,0 +1,106 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""One fault is one finding, over the sites of the judges and the demo."""
+
+import collections
+import itertools
+import pathlib
+
+import ddt
+import testtools
+
+from manila_precheck import model
+from manila_precheck import testing
+from manila_precheck.engine import registry
+from qa import hops
+from qa.judges import judge_inputs
+
+_DEMO = pathlib.Path(__file__).parents[2] / 'etc' / 'manila-precheck' / 'demo'
+_FILES = frozenset(
+    {model.Source.CONFIG, model.Source.PASTE, model.Source.POLICY}
+)
+# What is not there without a file is told at a line that is beside it.
+_ABSENT = ('login', 'missing')
+# Findings of one line that say different things of it, and of no other pair.
+_APART = {
+    # The class has an old path, or goes; and its storage or its section.
+    ('backend-drivers#deprecated', 'backend-drivers#mode'),
+    ('backend-drivers#deprecated', 'backend-drivers#storage'),
+    ('backend-drivers#moved', 'backend-drivers#storage'),
+    # What the driver asks of the storage, and how it speaks with it.
+    ('backend-drivers#storage', 'upgrade-advisories#powerscale-certificate'),
+    # The option goes, and the value that it has now is refused.
+    ('config-options#deprecated', 'config-options#value'),
+    # The name of an option, and what its value names or no longer does.
+    ('config-options#', 'policy-rules#'),
+    ('config-options#', 'policy-rules#scope'),
+}
+
+
+def sites():
+    """Return every site by name."""
+    files = {
+        str(path.relative_to(_DEMO)): path.read_text()
+        for path in sorted(_DEMO.rglob('*.*'))
+        if path.is_file()
+    }
+    return {
+        'demo': (files, ('manila.conf', 'manila.conf.d')),
+        **{
+            name: (site.files, site.locations)
+            for name, site in judge_inputs.SITES.items()
+        },
+    }
+
+
+def kind(finding):
+    return f'{finding.check_id}#{finding.aspect}'
+
+
+@ddt.ddt
+class OneFindingTest(testtools.TestCase):
+    @ddt.data(*hops.HOPS)
+    @ddt.unpack
+    def test_no_fault_of_a_line_is_counted_twice(self, source, target):
+        twice = {}
+        for name, (files, locations) in sites().items():
+            for pair in self.pairs(files, locations, source, target):
+                twice.setdefault(pair, []).append(name)
+        self.assertEqual({}, twice)
+
+    def pairs(self, files, locations, source, target):
+        """Yield the kinds of two findings that count at one line."""
+        site = self.useFixture(
+            testing.Site(
+                files=files,
+                source=source,
+                target=target,
+                locations=locations,
+                options={'no_database': True, 'no_network': True},
+            )
+        )
+        ctx = site.context()
+        found = collections.defaultdict(list)
+        for entry in registry.checks():
+            if not registry.load_check(entry).requires <= _FILES:
+                continue
+            for one in site.run(entry.name, ctx).findings:
+                counts = one.severity >= model.Severity.WARNING
+                if counts and one.subject.line and one.aspect not in _ABSENT:
+                    place = one.subject.file, one.subject.line
+                    found[place].append(one)
+        for at_line in found.values():
+            named = sorted(map(kind, at_line))
+            for pair in itertools.combinations(named, 2):
+                if pair not in _APART:
+                    yield pair
