@@ -283,6 +283,7 @@ precheck_opts = [
         default='markdown',
         choices=[
             ('markdown', 'To print and to tick.'),
+            ('html', 'A page with the look of the report.'),
             ('json', 'For programs.'),
         ],
         help='The format in which "upgrade plan" writes the runbook.',

@@ -73,6 +73,7 @@ def main(root: pathlib.Path) -> int:
         ('manila_precheck.catalog', 'data'),
         ('manila_precheck.reporters', 'schema'),
         ('manila_precheck.reporters', 'html'),
+        ('manila_precheck.act.plan', 'schema'),
     ):
         source = root.joinpath(*package.split('.'), folder)
         expected = {path.name for path in source.glob('*')}

@@ -23,8 +23,10 @@ from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import opts
 from manila_precheck import releases
+from manila_precheck.act.plan import json_plan
 from manila_precheck.act.plan import managers
 from manila_precheck.act.plan import markdown
+from manila_precheck.act.plan import page
 from manila_precheck.act.plan import runbook
 from manila_precheck.cmd import answer
 from manila_precheck.cmd import upgrade
@@ -69,7 +71,11 @@ _FLAGS = {
 
 _OS_RELEASE = ('/etc/os-release', '/usr/lib/os-release')
 
-_RENDERERS = {'markdown': markdown.render}
+_RENDERERS = {
+    'markdown': markdown.render,
+    'html': page.render,
+    'json': json_plan.render,
+}
 
 
 def add_flags(group: Callable[[str], Callable[..., Any]]) -> None:

@@ -57,14 +57,15 @@ class HtmlReporter(base.Reporter):
         stream.write(page.encode('ascii', 'xmlcharrefreplace').decode('ascii'))
 
 
-def _asset(name: str) -> str:
+def asset(name: str) -> str:
+    """Return a file of the folder of templates."""
     folder = importlib.resources.files('manila_precheck.reporters')
     return (folder / 'html' / name).read_text(encoding='ascii')
 
 
 def _template(name: str) -> str:
     """Return a template without what indents it and ends its lines."""
-    return ''.join(line.strip() for line in _asset(name).splitlines())
+    return ''.join(line.strip() for line in asset(name).splitlines())
 
 
 def _digest(text: str) -> str:
@@ -121,8 +122,8 @@ def _page(report: model.Report) -> str:
             passed=model.Outcome.PASSED,
             max_findings=html_parts.MAX_FINDINGS,
             max_blocking=html_blocking.MAX_BLOCKING,
-            style=_asset('page.css'),
-            script=_asset('page.js'),
+            style=asset('page.css'),
+            script=asset('page.js'),
             verdict=verdict,
             todo=todo,
             path=_path(report),

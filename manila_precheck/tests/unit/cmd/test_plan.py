@@ -134,6 +134,15 @@ class PlanTest(testtools.TestCase):
         text = self.without_database('--services', manager)
         self.assertIn(f'Services: {manager}.', text)
 
+    @ddt.data(
+        ('markdown', '# manila: '), ('html', '<!DOCTYPE html>'), ('json', '{')
+    )
+    @ddt.unpack
+    def test_formats(self, name, start):
+        text = self.without_database('--format', name)
+        self.assertEqual(start, text[: len(start)])
+        self.assertNotIn('tops3cr3t', text)
+
     def test_options_of_a_file(self):
         with open('manila.conf', 'a') as stream:
             stream.write('[manila_precheck]\nplan_services = kolla\n')

@@ -11,16 +11,22 @@
 # under the License.
 """The runbook: which step stands where, and what is typed in it."""
 
+import html.parser
+import importlib.resources
+import json
 import re
 import shlex
 
 import ddt
+import jsonschema
 import testtools
 
 from manila_precheck import model
 from manila_precheck import releases
+from manila_precheck.act.plan import json_plan
 from manila_precheck.act.plan import managers
 from manila_precheck.act.plan import markdown
+from manila_precheck.act.plan import page
 from manila_precheck.act.plan import runbook
 from manila_precheck.act.plan import steps
 
@@ -373,6 +379,34 @@ class RunbookTest(testtools.TestCase):
                     self.assertIn(text, runbook.COMMANDS)
 
 
+class _Page(html.parser.HTMLParser):
+    """What is in the blocks of a page, and which elements it has."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.blocks = []
+        self.tags = set()
+        self.attributes = set()
+        self._within = False
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+        if tag == 'pre':
+            self._within = True
+            self.blocks.append('')
+
+    def handle_endtag(self, tag):
+        if tag == 'pre':
+            self._within = False
+
+    def handle_data(self, data):
+        if self._within:
+            self.blocks[-1] += data
+
+
 class HostileTest(testtools.TestCase):
     """No name gets out of its place."""
 
@@ -434,3 +468,33 @@ class HostileTest(testtools.TestCase):
         self.assertNotIn('](u)', outside.replace('\\](u)', ''))
         self.assertNotIn('\n```', outside)
         self.assertNotIn('\n# <', outside)
+
+    def test_html(self):
+        found = _Page(page.render(self.plan))
+        self.assertEqual(typed(self.plan), found.blocks)
+        self.assertEqual(set(), found.tags & {'b', 'script', 'img', 'a'})
+        self.assertEqual(
+            set(), {a for a in found.attributes if a.startswith('on')}
+        )
+
+    def test_json(self):
+        made = json.loads(json_plan.render(self.plan))
+        folder = importlib.resources.files('manila_precheck.act.plan')
+        schema = json.loads((folder / 'schema' / 'plan-1.json').read_text())
+        jsonschema.Draft202012Validator.check_schema(schema)
+        jsonschema.Draft202012Validator(schema).validate(made)
+        found = []
+        for hop in made['hops']:
+            for phase in hop['phases']:
+                for one in phase['steps']:
+                    found += [
+                        todo['text']
+                        for f in one['findings']
+                        for todo in f['remediation']
+                        if todo['kind'] != 'text'
+                    ]
+                    found += [
+                        command['text']
+                        for command in (*one['commands'], *one['undo'])
+                    ]
+        self.assertEqual(typed(self.plan), found)
