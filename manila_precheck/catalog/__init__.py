@@ -259,6 +259,18 @@ class Catalog:
             *(one.secrets for one in self._builds.values())
         )
 
+    @functools.cached_property
+    def names_with_capitals(self) -> Mapping[str, str]:
+        """The options of any release that are not in lower case, by that.
+
+        A variable of the environment has none of their letters' case.
+        """
+        return {
+            name.lower(): name
+            for name, _ in self._shipped('options').every_row()
+            if name != name.lower()
+        }
+
     # -- policies ------------------------------------------------------------
 
     def policies(

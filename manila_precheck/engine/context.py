@@ -250,6 +250,8 @@ class Context:
         self._services = services
         self._on_machine = service_files.Machine(self.machine, environment)
         self._whole: Optional[Context] = None
+        # Of the services of a view.
+        self._environments: tuple[service_processes.Environment, ...] = ()
         #: The services whose files are judged; all of them but in a view.
         self.judged: tuple[str, ...] = service_files.PROGRAMS
         self._lazy = _Lazy()
@@ -436,9 +438,17 @@ class Context:
     @property
     def services(self) -> tuple[service_files.ServiceFiles, ...]:
         """What each service reads, and how that is known."""
-        if self._services is None:
-            return service_files.given(self.locations)
-        return self._services
+        return self._lazy.get('services', self._make_services)
+
+    def _make_services(self) -> tuple[service_files.ServiceFiles, ...]:
+        found = self._services
+        if found is None:
+            found = service_files.given(self.locations)
+        if self.on_controller and all(
+            one.how is service_files.How.GIVEN for one in found
+        ):
+            return self._on_machine.with_environments(found)
+        return found
 
     @property
     def services_given(self) -> bool:
@@ -458,10 +468,10 @@ class Context:
         if service_files.agree(self.services):
             return (self,)
         wanted = services or service_files.PROGRAMS
-        found: dict[tuple[str, ...], list[str]] = {}
+        found: dict[service_files.Reads, list[str]] = {}
         for one in self.services:
             if one.service in wanted:
-                names = found.setdefault(one.locations, [])
+                names = found.setdefault(one.reads, [])
                 if one.service not in names:
                     names.append(one.service)
         # Nobody knows what one reads that does not run here.
@@ -469,18 +479,21 @@ class Context:
             f'seen by {wanted}',
             lambda: (
                 tuple(
-                    self._view(locations, tuple(names))
-                    for locations, names in found.items()
+                    self._view(reads, tuple(names))
+                    for reads, names in found.items()
                 )
                 or (self,)
             ),
         )
 
     def _view(
-        self, locations: tuple[str, ...], services: tuple[str, ...]
+        self, reads: service_files.Reads, services: tuple[str, ...]
     ) -> 'Context':
         view = copy.copy(self)
-        view._locations = locations
+        view._locations = reads[0]
+        view._environments = service_files.environments(
+            one for one in self.services if one.reads == reads
+        )
         view._lazy = _OfService(self._lazy)
         view._whole = self
         view.judged = services
@@ -559,16 +572,32 @@ class Context:
                 site=self.site,
                 known=whole.parsed,
             )
+            files = self._with_environments(files, self._environments)
             if not whole.sources:
                 return files
             return files.with_sources(whole.sources)
-        files = config_source.read(
-            self.locations,
-            secret_names=self.catalog.secrets_of_builds,
-            site=self.site,
+        files = self._with_environments(
+            config_source.read(
+                self.locations,
+                secret_names=self.catalog.secrets_of_builds,
+                site=self.site,
+            ),
+            service_files.environments(self.services),
         )
         opened = self._sources(files, lambda: self._may_be_asked(files))
         return files.with_sources(opened) if opened else files
+
+    def _with_environments(
+        self,
+        files: config_source.ConfigFiles,
+        environments: 'tuple[service_processes.Environment, ...]',
+    ) -> config_source.ConfigFiles:
+        if not environments:
+            return files
+        # NOTE: the upgrade is not known yet, since the database tells it.
+        return files.with_environments(
+            environments, self.catalog.names_with_capitals
+        )
 
     def _may_be_asked(
         self, files: config_source.ConfigFiles

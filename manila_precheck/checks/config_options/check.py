@@ -75,6 +75,13 @@ class ConfigOptions(check.Check):
     name in a source has no effect. The value of an option in castellan, or in
     a source with a third-party driver, is checked but never shown.
 
+    What a unit, a process or a file of uWSGI sets in the environment of a
+    service (``OS_DATABASE__CONNECTION``) counts as a line of that service,
+    which wins over its files; a finding has the variable, and what sets it,
+    in the place of the file. oslo.config looks there for current names
+    alone. With ``--config-file``, the variables of the services of this host
+    are taken.
+
     FAILURE: the target rejects the value (the finding states whether the
     source does too); a deprecated name is used while ``fatal_deprecations``
     is on; a name does not exist, so that a service does not start or nothing

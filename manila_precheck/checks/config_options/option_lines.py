@@ -320,9 +320,12 @@ class Lines:
             return f'the plugin of auth_type = {named} does not read it'
         if now.why is Why.OLD_NAME:
             assert now.option is not None
+            where = 'a config_source'
+            if setting.in_environment:
+                where = 'the environment'
             return (
                 f'it is an old name of [{now.group}] {now.option.name}, and '
-                'oslo.config does not look for old names in a config_source'
+                f'oslo.config does not look for old names in {where}'
             )
         if now.why is Why.MODE:
             mode = self._sides.conf.handles_share_servers(setting.group)

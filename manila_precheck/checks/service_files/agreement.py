@@ -141,7 +141,8 @@ def _differing(
         services = tuple(
             name
             for name in view.judged
-            if option.manage or name != commands.MANAGE
+            if name != commands.MANAGE
+            or (option.manage and not _in_shell(ctx, option))
         )
         if not services:
             continue
@@ -187,6 +188,11 @@ def _differing(
         data={name: one.shown for one in values for name in one.services},
         aspect='differs',
     )
+
+
+def _in_shell(ctx: context.Context, option: _Shared) -> bool:
+    """Say whether the shell sets it in which db sync will be run too."""
+    return f'OS_{option.group}__{option.name}'.upper() in ctx.environment
 
 
 def _value(view: context.Context, option: _Shared) -> Optional[_Value]:

@@ -32,7 +32,7 @@ class ServiceFiles(check.Check):
       connection``: they work on another database than the one that is
       migrated; ``manila-manage`` reads no file that only the command line of
       a service names, and without a connection it migrates a database in
-      memory;
+      memory, unless the environment of this command sets one;
     - the services have another ``transport_url``, exchange or topic: their
       requests do not reach each other; or another ``host``;
     - a command line names a file that does not exist: oslo.config exits with

@@ -33,6 +33,7 @@ from manila_precheck import model
 from manila_precheck.evidence.config import ini_lines
 from manila_precheck.evidence.files import text_file
 from manila_precheck.evidence.files import tree
+from manila_precheck.evidence.host import service_processes
 from manila_precheck.redact import secrets as redact_secrets
 
 # Passwords and keys, in manila's own options, its drivers' and the
@@ -291,6 +292,31 @@ class ConfigFiles:
             self.site,
         )
 
+    def with_environments(
+        self,
+        environments: Iterable[service_processes.Environment],
+        spelled: Mapping[str, str],
+    ) -> 'ConfigFiles':
+        """Return the same files below what environments set.
+
+        :param environments: of services; the last one wins.
+        :param spelled: the names of options that are not in lower case, by
+            what they are in lower case.
+        """
+        return ConfigFiles(
+            (
+                *self._parsed,
+                *(
+                    _of_environment(one, spelled).ranked(rank)
+                    for rank, one in enumerate(environments, len(self._parsed))
+                ),
+            ),
+            self.search_path,
+            self.sources,
+            self._secret_names,
+            self.site,
+        )
+
     @property
     def parsed(self) -> dict[str, ini_lines.ParsedFile]:
         """Return the files that were read, by their paths."""
@@ -327,7 +353,8 @@ class ConfigFiles:
         The last file wins, even when it has the option under a deprecated
         name and an earlier file under the new one; in one file the names are
         tried in order, and of several assignments the last one counts. What
-        no file sets is of the first source that has it under its own name.
+        no file sets is of the first source that has it under its own name;
+        what the environment has under that wins over the files.
 
         :param names: the option's name, then its deprecated ones.
         :param multi: the option collects its values.
@@ -350,6 +377,15 @@ class ConfigFiles:
         found: list[Setting] = []
         ranks = {s.rank for key in wanted for s in self._by_name.get(key, ())}
         for rank in sorted(ranks, reverse=True):
+            current = [
+                s
+                for s in self._by_name.get(wanted[0], ())
+                if s.rank == rank and s.in_environment
+            ]
+            if current:
+                # There oslo.config looks for the current name alone, and no
+                # further for a value.
+                return (current[-1],)
             if rank < 0:
                 if not found:
                     found = [
@@ -360,7 +396,9 @@ class ConfigFiles:
                 continue
             for key in wanted:
                 here = [
-                    s for s in self._by_name.get(key, ()) if s.rank == rank
+                    s
+                    for s in self._by_name.get(key, ())
+                    if s.rank == rank and not s.in_environment
                 ]
                 if here and not multi:
                     return (here[-1],)
@@ -721,6 +759,27 @@ def read(
         secret_names=secret_names,
         site=site,
     )
+
+
+def _of_environment(
+    environment: service_processes.Environment, spelled: Mapping[str, str]
+) -> ini_lines.ParsedFile:
+    settings = []
+    for variable, value in environment.variables:
+        group, _, name = variable[len('OS_') :].lower().partition('__')
+        settings.append(
+            Setting(
+                'DEFAULT' if group == 'default' else group,
+                spelled.get(name, name),
+                value,
+                f'{variable} in the environment of {environment.of}',
+                line=0,
+                rank=0,
+                in_environment=True,
+            )
+        )
+    sections = dict.fromkeys((one.section, 0) for one in settings)
+    return ini_lines.ParsedFile(None, tuple(settings), tuple(sections))
 
 
 def _read_each(

@@ -78,8 +78,8 @@ class Why(enum.Enum):
     OWN = 'own'
     # It says where oslo.config gets more values.
     SOURCE = 'source'
-    # It uses an old name in a source that config_source names, where
-    # oslo.config looks for the current name alone.
+    # It uses an old name in the environment or in a source that
+    # config_source names, where oslo.config looks for the current name alone.
     OLD_NAME = 'old name'
 
 
@@ -225,7 +225,7 @@ class Reader:
     def of(self, setting: config_files.Setting) -> Standing:
         """Return what a line is to the release."""
         found = self.standing(setting.group, setting.name)
-        if found.read and found.old and setting.rank < 0:
+        if found.read and found.old and not setting.by_old_names:
             return found._replace(why=Why.OLD_NAME)
         return found
 

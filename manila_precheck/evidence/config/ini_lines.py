@@ -83,6 +83,9 @@ class Setting(NamedTuple):
     """The place of the file in the order of reading; the highest wins. What
     is below 0 is of a source that config_source names."""
 
+    in_environment: bool = False
+    """It is a variable of a service, which its file names."""
+
     def __repr__(self) -> str:
         return f'<{self.where} [{self.section}] {self.name}>'
 
@@ -104,14 +107,21 @@ class Setting(NamedTuple):
     @property
     def place(self) -> str:
         """Return 'line 3 of file'."""
+        if self.in_environment:
+            return self.file
         if not self.line:
             return f'{self.name} of {self.file}'
         return f'line {self.line} of {self.file}'
 
     @property
+    def by_old_names(self) -> bool:
+        """Say whether oslo.config looks for deprecated names there."""
+        return self.rank >= 0 and not self.in_environment
+
+    @property
     def stored(self) -> bool:
         """Say whether it lies in a store of secrets: it is never shown."""
-        return not self.line
+        return not (self.line or self.in_environment)
 
 
 class ParsedFile(NamedTuple):

@@ -41,6 +41,9 @@ How = service_processes.How
 
 PROJECT = 'manila'
 
+#: Files and directories, and options in the environment.
+Reads = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
+
 #: Every program that reads the configuration, the one of "db sync" last.
 PROGRAMS = (*commands.SERVICES, commands.MANAGE)
 
@@ -77,6 +80,16 @@ class ServiceFiles(NamedTuple):
 
     variables: tuple[tuple[str, str], ...] = ()
     """Variables that are to name files, and that manila does not know."""
+
+    environment: service_processes.Environment = (
+        service_processes.Environment()
+    )
+    """Options that stand in its environment."""
+
+    @property
+    def reads(self) -> 'Reads':
+        """Return all that its values come from."""
+        return self.locations, self.environment.variables
 
 
 def defaults(
@@ -163,6 +176,7 @@ class Machine:
             tuple(missing),
             one.command.prog,
             one.variables,
+            one.environment,
         )
 
     def of_program(self, prog: str) -> ServiceFiles:
@@ -246,6 +260,26 @@ class Machine:
                 clouds.append([*joined, one])
         return sorted(clouds, key=lambda cloud: cloud[0].locations)
 
+    def with_environments(
+        self, services: Sequence[ServiceFiles]
+    ) -> tuple[ServiceFiles, ...]:
+        """Return services of given files with what sets options for them.
+
+        A unit does whatever its service reads; a process is another cloud's
+        where it reads none of the files.
+        """
+        found: dict[str, service_processes.Environment] = {}
+        for started in self.started:
+            one = self.of_started(started)
+            if one.how is not How.PROCESS or self.shares(
+                one, services[0].locations
+            ):
+                found.setdefault(one.service, one.environment)
+        return tuple(
+            one._replace(environment=found.get(one.service, one.environment))
+            for one in services
+        )
+
     # -- the services of one configuration -----------------------------------
 
     def find(self) -> tuple[ServiceFiles, ...]:
@@ -301,9 +335,7 @@ class Machine:
         if not mine:
             return [self.of_program(program)]
         best = [one for one in mine if one.how is mine[0].how]
-        return list({one.locations: one for one in reversed(best)}.values())[
-            ::-1
-        ]
+        return list({one.reads: one for one in reversed(best)}.values())[::-1]
 
     def _of_manage(self, services: Sequence[ServiceFiles]) -> ServiceFiles:
         """Return what "manila-manage db sync" reads.
@@ -395,5 +427,27 @@ def merged(services: Iterable[ServiceFiles]) -> tuple[str, ...]:
 
 
 def agree(services: Iterable[ServiceFiles]) -> bool:
-    """Say whether all of them read the same files in the same order."""
-    return len({one.locations for one in services}) < 2
+    """Say whether all of them read the same files in the same order.
+
+    With the same options in their environments.
+    """
+    return len({one.reads for one in services}) < 2
+
+
+def environments(
+    services: Iterable[ServiceFiles],
+) -> tuple[service_processes.Environment, ...]:
+    """Return the environments of services that set options, each once.
+
+    That of manila-share is the last, as of the files that are merged.
+    """
+    found: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    for one in sorted(services, key=lambda one: _FIRST.index(one.service)):
+        if one.environment.variables:
+            names = found.setdefault(one.environment.variables, [])
+            if one.environment.of not in names:
+                names.append(one.environment.of)
+    return tuple(
+        service_processes.Environment(', '.join(names), variables)
+        for variables, names in reversed(found.items())
+    )

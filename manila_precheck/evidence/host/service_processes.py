@@ -60,6 +60,19 @@ class How(str, enum.Enum):
     """--config-file or --config-dir of this run."""
 
 
+class Environment(NamedTuple):
+    """The variables of a service that oslo.config takes for options."""
+
+    of: str = ''
+    """What sets them: 'manila-share.service'."""
+
+    variables: tuple[tuple[str, str], ...] = ()
+    """Their names and values, sorted; they may hold secrets."""
+
+    def __repr__(self) -> str:
+        return f'<environment of {self.of}>'
+
+
 class Started(NamedTuple):
     """What starts, or may start, a service."""
 
@@ -84,6 +97,15 @@ class Started(NamedTuple):
     has none (12.0.0 to 23.0.1 wsgi/wsgi.py), while other projects have
     OS_NOVA_CONFIG_FILES and the like."""
 
+    environment: Environment = Environment()
+    """Options that stand in its environment."""
+
+
+# oslo.config looks for OS_GROUP__OPTION, in upper case, before the files:
+# manila's programs and the WSGI application leave use_env at its default
+# (oslo.config 9.1 to 10.7 sources/_environment.py; manila 16.3 to 23.0.1
+# cmd/share.py, wsgi/wsgi.py).
+_OPTION = re.compile('OS_[^a-z]+?__[^a-z]+')
 
 _VARIABLE = re.compile('OS_MANILA_(?:API_)?CONFIG_(?:FILES?|DIRS?)')
 
@@ -131,6 +153,9 @@ def look(site: tree.Tree = tree.HOST) -> tuple[Started, ...]:
                 variables=_variables(
                     web_servers.uwsgi_environment(site, one.path)
                 ),
+                environment=_environment(
+                    one.file, web_servers.uwsgi_environment(site, one.path)
+                ),
             )
             for one in web_servers.loaded(site)
         ),
@@ -160,14 +185,17 @@ def _running(
         elif not accounts.believed(one.uid):
             continue
         command = _with_files(command, site, one.directory or '/')
-        key = (command, one.directory, container)
+        environment = processes.environment(site, one.pid)
+        options = _environment(
+            f'{command.service} (process {one.pid})', environment
+        )
+        key = (command, one.directory, container, options.variables)
         if key in done:
             # Of one service, which has several.
             continue
         if len(done) >= _MOST:
             return
         done.add(key)
-        environment = processes.environment(site, one.pid)
         yield Started(
             command,
             How.PROCESS,
@@ -176,6 +204,7 @@ def _running(
             home=environment.get('HOME') or accounts.home(one.uid),
             container=container,
             variables=_variables(environment),
+            environment=options,
         )
 
 
@@ -194,6 +223,7 @@ def _units(site: tree.Tree) -> Iterator[Started]:
             directory=directory,
             home=accounts.home_of(one.user) if one.user else None,
             variables=_variables(dict(one.environment)),
+            environment=_environment(one.unit, dict(one.environment)),
         )
 
 
@@ -205,6 +235,15 @@ def _variables(environment: dict[str, str]) -> tuple[tuple[str, str], ...]:
             if _VARIABLE.fullmatch(name)
         )
     )
+
+
+def _environment(of: str, environment: dict[str, str]) -> Environment:
+    found = sorted(
+        (name, value)
+        for name, value in environment.items()
+        if _OPTION.fullmatch(name)
+    )
+    return Environment(of, tuple(found)) if found else Environment()
 
 
 def _with_files(

@@ -95,7 +95,8 @@ class _Unit:
         self._site = site
         self._name = name
         self._commands: list[tuple[str, int, str]] = []
-        self._environment: dict[str, str] = {}
+        self._set: dict[str, str] = {}
+        self._from_files: dict[str, str] = {}
         self._settings: dict[str, str] = {}
 
     def commands(self, enabled: bool) -> Iterator[Started]:
@@ -116,6 +117,11 @@ class _Unit:
                 self._settings.get('WorkingDirectory', ''),
                 tuple(sorted(self._environment.items())),
             )
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        # A file wins, wherever its line stands (systemd.exec(5)).
+        return {**self._set, **self._from_files}
 
     def _files(self) -> Iterator[str]:
         """Yield the file of the unit, then what is dropped in."""
@@ -171,14 +177,19 @@ class _Unit:
                     # It takes back what stands before it.
                     self._commands.clear()
             elif name == 'Environment':
-                self._environment.update(_assignments(value))
+                if not value:
+                    self._set.clear()
+                self._set.update(_assignments(self._specified(value)))
             elif name == 'EnvironmentFile':
+                if not value:
+                    self._from_files.clear()
+                    continue
                 named = self._specified(value.lstrip('-'))
                 for _, text in machine_files.joined(
                     machine_files.text(self._site, named) or ''
                 ):
                     if not text.lstrip().startswith(('#', ';')):
-                        self._environment.update(_assignments(text, True))
+                        self._from_files.update(_assignments(text, True))
             else:
                 self._settings[name] = self._specified(value)
 
