@@ -196,7 +196,7 @@ def _site(
         backup_rate=options.plan_backup_rate,
         ensure_rate=options.plan_ensure_rate,
         flags=[
-            (flag, os.path.abspath(os.path.expanduser(path)))
+            (flag, ctx.redactor(os.path.abspath(os.path.expanduser(path))))
             for flag, path in args.locations
             if read.site.is_host
         ],

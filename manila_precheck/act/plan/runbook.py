@@ -560,22 +560,18 @@ class _Hop:
             before=('manila-api is stopped everywhere.',),
             after=('The exit code is 0, or 1 with warnings that you accept.',),
             back='Start manila-api again.',
-            duration=steps.Duration(
-                None, None, 'as long as the last operation; --wait is 900 s'
+            duration=_unknown(
+                'as long as the last operation; --wait is 900 s'
             ),
         )
 
     def _backup_time(self) -> steps.Duration:
         size, rate = self._site.size_bytes, self._site.backup_rate
         if size is None:
-            return steps.Duration(
-                None, None, 'the size of the database is not known'
-            )
+            return _unknown('the size of the database is not known')
         megabytes = f'{size / 1e6:.1f} MB of tables'
         if not rate:
-            return steps.Duration(
-                None,
-                None,
+            return _unknown(
                 f'{megabytes}; the rate was not given (--backup-rate)',
             )
         seconds = size / 1e6 / rate
@@ -671,24 +667,30 @@ class _Hop:
         )
 
     def _sync_time(self) -> steps.Duration:
+        """Return what the estimates of pending-migrations come to."""
+        if self._report is None:
+            return _unknown(f'not known before {self._source} runs')
+        looked = [c for c in self._checks if c.id == 'pending-migrations']
+        for check in looked:
+            if check.outcome in _NOT_LOOKED:
+                return _unknown(check.reason)
+        if not looked or self._site.dialect != 'mysql':
+            # Elsewhere the time of a migration with many rows was not
+            # measured.
+            return _unknown(
+                'pending-migrations estimates it on MySQL and MariaDB only'
+            )
         low, high = _SYNC_SECONDS
         tables = 0
-        for check in self._checks:
-            if check.id != 'pending-migrations':
-                continue
-            if check.outcome in _NOT_LOOKED:
-                return steps.Duration(None, None, check.reason)
-            for finding in check.findings:
-                least = finding.data.get('seconds_min')
-                most = finding.data.get('seconds_max')
-                if isinstance(least, (int, float)) and isinstance(
-                    most, (int, float)
-                ):
-                    low, high, tables = low + least, high + most, tables + 1
-        if self._report is None:
-            return steps.Duration(
-                None, None, f'not known before {self._source} runs'
-            )
+        for finding in looked[0].findings:
+            if finding.aspect == 'unknown':
+                return _unknown(finding.message)
+            least = finding.data.get('seconds_min')
+            most = finding.data.get('seconds_max')
+            if isinstance(least, (int, float)) and isinstance(
+                most, (int, float)
+            ):
+                low, high, tables = low + least, high + most, tables + 1
         return steps.Duration(
             low,
             high,
@@ -740,9 +742,7 @@ class _Hop:
     def _ensure_time(self) -> steps.Duration:
         counts = self._site.instances
         if not counts:
-            return steps.Duration(
-                None, None, 'how many shares it ensures is not known'
-            )
+            return _unknown('how many shares it ensures is not known')
         host, most = max(counts.items(), key=lambda item: (item[1], item[0]))
         basis = (
             f'{words.plural(sum(counts.values()), "share instance")} on '
@@ -751,9 +751,7 @@ class _Hop:
             'the information of the back end is as before'
         )
         if self._site.ensure_rate is None:
-            return steps.Duration(
-                None, None, f'{basis}; the rate was not given (--ensure-rate)'
-            )
+            return _unknown(f'{basis}; the rate was not given (--ensure-rate)')
         return steps.Duration(
             0,
             most * self._site.ensure_rate * _MARGIN,
@@ -861,11 +859,13 @@ class _Hop:
                 f'"{_VERSION}" of {self._source} shows the revision of the '
                 'backup, and all services report after their start.',
             ),
-            duration=steps.Duration(
-                None, None, 'what the restore took in the rehearsal'
-            ),
+            duration=_unknown('what the restore took in the rehearsal'),
             blanks=blanks if dialect in _RESTORE else [],
         )
+
+
+def _unknown(why: str) -> steps.Duration:
+    return steps.Duration(None, None, why)
 
 
 def _commands(finding: model.Finding) -> Iterator[str]:

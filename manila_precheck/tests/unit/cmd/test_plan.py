@@ -116,6 +116,30 @@ class PlanTest(testtools.TestCase):
         self.assertIn(f'On ``{host}``:\n\n  ```\n  systemctl stop', text)
         self.assertIn(f'sqlite3 {self.path}/manila.sqlite ".backup', text)
 
+    def test_patterns_of_secrets(self):
+        engine = sqlalchemy.create_engine(
+            f'sqlite:///{self.path}/manila.sqlite'
+        )
+        metadata = schema.create_schema(engine, releases.parse('2025.1'))
+        with engine.begin() as connection:
+            connection.execute(
+                metadata.tables['services'].insert(),
+                {
+                    'host': 'hushhush1@a',
+                    'binary': 'manila-share',
+                    'deleted': 0,
+                    'disabled': False,
+                    'report_count': 1,
+                },
+            )
+        engine.dispose()
+        with open('manila.conf', 'a') as stream:
+            stream.write('[manila_precheck]\nredact_pattern = hush\\w*\n')
+        for name in ('markdown', 'html', 'json'):
+            code, text, said = self.plan('--format', name)
+            self.assertEqual(0, code, said)
+            self.assertNotIn('hush', text)
+
     def test_an_upgrade_in_two_hops(self):
         code, text, said = self.plan(
             '--no-database',

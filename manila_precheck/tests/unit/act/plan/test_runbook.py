@@ -291,6 +291,24 @@ class RunbookTest(testtools.TestCase):
         self.assertNotIn('Back up the database', found.unknown)
         self.assertIn('Stop manila-share', found.unknown)
 
+    @ddt.data(
+        ('postgresql', {}, model.Outcome.FOUND),
+        ('mysql', {'aspect': 'unknown'}, model.Outcome.FOUND),
+        ('mysql', {}, model.Outcome.ERROR),
+    )
+    @ddt.unpack
+    def test_migrations_whose_time_is_not_known(self, dialect, also, outcome):
+        rebuild = finding(
+            'pending-migrations',
+            data={'seconds_min': 30.0, 'seconds_max': 120.0},
+            **also,
+        )
+        check = model.CheckResult(
+            'pending-migrations', '', outcome, 'why', (rebuild,)
+        )
+        made = plan(more=[check], site=runbook.Site(RPM, dialect=dialect))
+        self.assertFalse(step(made, 'db-sync').duration.known)
+
     def test_what_is_not_known_is_a_blank(self):
         made = plan(site=runbook.Site(RPM, dialect='mysql', size_bytes=10))
         backup = step(made, 'backup')
