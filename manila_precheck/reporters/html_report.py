@@ -30,7 +30,7 @@ import jinja2
 from manila_precheck import model
 from manila_precheck.reporters import backends_picture
 from manila_precheck.reporters import base
-from manila_precheck.reporters import html_blocking
+from manila_precheck.reporters import blocking
 from manila_precheck.reporters import html_parts
 from manila_precheck.reporters import plain
 from manila_precheck.reporters import rows_picture
@@ -121,7 +121,7 @@ def _page(report: model.Report) -> str:
             info=model.Severity.INFO,
             passed=model.Outcome.PASSED,
             max_findings=html_parts.MAX_FINDINGS,
-            max_blocking=html_blocking.MAX_BLOCKING,
+            max_blocking=blocking.MAX_BLOCKING,
             style=asset('page.css'),
             script=asset('page.js'),
             verdict=verdict,
@@ -131,8 +131,8 @@ def _page(report: model.Report) -> str:
             tallies=list(_tallies(report)),
             circumstances=list(_circumstances(report)),
             assumptions=list(_assumptions(report)),
-            blocking=html_blocking.blocking(report),
-            let_pass=html_blocking.let_pass(report),
+            blocking=blocking.blocking(report),
+            let_pass=blocking.let_pass(report),
             figures=[figure for figure in drawn if figure is not None],
             facts=list(_facts(report)),
         )

@@ -26,6 +26,7 @@ from typing import TextIO
 
 from manila_precheck import model
 from manila_precheck.reporters import base
+from manila_precheck.reporters import blocking
 from manila_precheck.reporters import plain
 from manila_precheck.reporters import words
 
@@ -100,6 +101,7 @@ class _Table:
             yield from self._section(severity, title, meaning)
         yield from self._let_pass()
         yield from self._waivers()
+        yield from self._blocking()
         yield ''
         yield from self._foot()
 
@@ -338,6 +340,44 @@ class _Table:
         more = len(found) - MAX_WAIVERS
         if more > 0:
             yield f'and {more} more (--format json lists all)'
+
+    def _blocking(self) -> Iterator[str]:
+        """Yield the failures again, where a terminal or a log ends."""
+        groups = blocking.blocking(self._report)
+        if not groups:
+            return
+        yield ''
+        failures = sum(group.failures for group in groups)
+        heading = f'WHAT BLOCKS ({failures})'
+        yield self._paint(heading, _SEVERITY_SGR[_Severity.FAILURE])
+        for group in groups:
+            check = group.check
+            previous = None
+            for number in group.shown:
+                if number is None:
+                    yield from plain.wrap(
+                        f'ERROR {check.id}: {check.reason}',
+                        self._width,
+                        '  * ',
+                    )
+                    continue
+                finding = check.findings[number]
+                name, place = words.subject_of(finding.subject)
+                if previous not in (None, finding.remediation):
+                    yield from self._first_command(previous)
+                previous = finding.remediation
+                yield f'  * {check.id}: {name}  {place}'.rstrip(' ')
+            yield from self._first_command(previous or ())
+            if group.more:
+                yield f'  * {check.id}: and {group.more} more (above)'
+
+    def _first_command(
+        self, remediation: Iterable[model.Remediation]
+    ) -> Iterator[str]:
+        for step in remediation:
+            if step.kind == 'command':
+                yield from self._verbatim(step.kind, [step.text])
+                return
 
     def _foot(self) -> Iterator[str]:
         # The code before any threshold: --fail-on may make the exit code 0,

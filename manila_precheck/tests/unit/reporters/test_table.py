@@ -106,7 +106,8 @@ class TableReporterTest(testtools.TestCase):
             for line in written
             if plain.cells(line) > width and not line.startswith('- {key:')
         ]
-        self.assertEqual(['      manila-manage ' + 'x ' * 299 + 'x'], long)
+        # Below the finding, and again below what blocks.
+        self.assertEqual(['      manila-manage ' + 'x ' * 299 + 'x'] * 2, long)
         for line in written:
             self.assertFalse(line.endswith('-'), line)
 
@@ -127,7 +128,9 @@ class TableReporterTest(testtools.TestCase):
                 _finding(3, remediation=other),
             )
         )
-        self.assertEqual(1, written.count('do-it'))
+        above, _heading, last = written.partition('WHAT BLOCKS (3)\n')
+        self.assertEqual(1, above.count('do-it'))
+        self.assertEqual(1, last.count('do-it'))
         self.assertIn('For the 2 above, type:\n      do-it\n', written)
         self.assertIn('    Type:\n      do-other\n', written)
 
@@ -181,6 +184,43 @@ class TableReporterTest(testtools.TestCase):
             self.assertNotIn(' more ', written)
         else:
             self.assertIn(f'- {more} (--format json lists all)\n', written)
+
+    def test_what_blocks_stands_last(self):
+        remedy = (
+            model.advice('Look first.'),
+            model.command('manila reset-state one'),
+            model.command('manila delete one'),
+        )
+        report = _report(
+            *[
+                _finding(
+                    severity=severity,
+                    subject=model.Subject('option', name, '/etc/m.conf', 7),
+                    remediation=remedy,
+                )
+                for name, severity in (
+                    ('a', model.Severity.FAILURE),
+                    ('b', model.Severity.FAILURE),
+                    ('c', model.Severity.WARNING),
+                )
+            ]
+        )
+        _above, _heading, last = _write(report).partition('WHAT BLOCKS (2)\n')
+        self.assertEqual(
+            '  * some-check: a  /etc/m.conf:7\n'
+            '  * some-check: b  /etc/m.conf:7\n'
+            '      manila reset-state one\n',
+            last.partition('\n\n')[0] + '\n',
+        )
+
+    def test_what_blocks_names_the_first_of_each_check(self):
+        written = _write(_report(*[_finding(n) for n in range(60)]))
+        last = written.partition('WHAT BLOCKS (60)\n')[2]
+        self.assertEqual(5, last.count('  * some-check: DEFAULT'), last)
+        self.assertIn('  * some-check: and 55 more (above)\n', last)
+
+    def test_nothing_blocks(self):
+        self.assertNotIn('WHAT BLOCKS', _write(reports.CLEAN))
 
     def test_failures_and_warnings_are_never_capped(self):
         for severity in (model.Severity.FAILURE, model.Severity.WARNING):
