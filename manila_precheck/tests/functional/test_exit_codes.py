@@ -239,7 +239,7 @@ class CouldNotLookTest(Case):
         'frobnicate',
         'upgrade check --frobnicate',
         'upgrade check --fail-on sometimes',
-        'upgrade check',
+        '--root empty upgrade check',
         '--config-file missing.conf upgrade check',
         '--config-dir . upgrade check --check nope',
         '--config-file manila.conf upgrade check --report nope:a',
@@ -279,6 +279,8 @@ class CouldNotLookTest(Case):
         with open(os.path.join(self.path, 'binary.conf'), 'wb') as stream:
             stream.write(b'[DEFAULT]\nname = \xff\xfe\n')
         self.write('malformed.conf', '[DEFAULT\n')
+        # Where no manila runs, whatever this host does.
+        os.mkdir(os.path.join(self.path, 'empty'))
         code, stdout, stderr = self.shell(
             words, OS_MANILA_PRECHECK__FAIL_ON='never'
         )
