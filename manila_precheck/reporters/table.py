@@ -364,20 +364,23 @@ class _Table:
                 finding = check.findings[number]
                 name, place = words.subject_of(finding.subject)
                 if previous not in (None, finding.remediation):
-                    yield from self._first_command(previous)
+                    yield from self._first_step(previous)
                 previous = finding.remediation
                 yield f'  * {check.id}: {name}  {place}'.rstrip(' ')
-            yield from self._first_command(previous or ())
+            yield from self._first_step(previous or ())
             if group.more:
                 yield f'  * {check.id}: and {group.more} more (above)'
 
-    def _first_command(
-        self, remediation: Iterable[model.Remediation]
+    def _first_step(
+        self, remediation: Sequence[model.Remediation]
     ) -> Iterator[str]:
-        for step in remediation:
-            if step.kind == 'command':
+        """Yield the first command, or what is to be done where none is."""
+        commands = [step for step in remediation if step.kind == 'command']
+        for step in (*commands, *remediation)[:1]:
+            if step.kind in words.REMEDY_LABELS:
                 yield from self._verbatim(step.kind, [step.text])
-                return
+            else:
+                yield from plain.wrap(f'Do: {step.text}', self._width, '    ')
 
     def _foot(self) -> Iterator[str]:
         # The code before any threshold: --fail-on may make the exit code 0,
