@@ -329,11 +329,14 @@ def word(check: model.CheckResult) -> str:
     return OUTCOME_WORDS[check.outcome]
 
 
+_DID_NOT_LOOK = (_Outcome.SKIPPED, _Outcome.NOT_APPLICABLE)
+
+
 class Row(NamedTuple):
     """One line of the summary."""
 
     checks: tuple[model.CheckResult, ...]
-    """One check, or those that are skipped for one reason."""
+    """One check, or those that did not look, for one reason."""
 
     @property
     def check(self) -> model.CheckResult:
@@ -359,13 +362,16 @@ class Row(NamedTuple):
 def check_rows(report: model.Report) -> list[Row]:
     """Return the lines of the summary, in the order of the checks.
 
-    Without the database a dozen checks are skipped, for one reason: it is
-    said once, where the first of them stands.
+    Without the database a dozen checks are skipped, for one reason, and after
+    the upgrade as many do not apply: it is said once, where the first of them
+    stands.
     """
-    found: dict[str, list[model.CheckResult]] = {}
+    found: dict[tuple[_Outcome, str], list[model.CheckResult]] = {}
     for check in report.checks:
-        alone = check.outcome is not _Outcome.SKIPPED or check.findings
-        key = f'check {check.id}' if alone else f'reason {check.reason}'
+        # Of one that looked, or has findings, the reason is its own.
+        key = (check.outcome, check.reason)
+        if check.outcome not in _DID_NOT_LOOK or check.findings:
+            key = (check.outcome, check.id)
         found.setdefault(key, []).append(check)
     return [Row(tuple(checks)) for checks in found.values()]
 
