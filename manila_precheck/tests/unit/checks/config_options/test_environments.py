@@ -172,7 +172,7 @@ class EnvironmentsTest(testtools.TestCase):
             'b%manila-share',
             view.config.value('DEFAULT', 'storage_availability_zone'),
         )
-        self.assertEqual(None, view.config.value('DEFAULT', 'debug'))
+        self.assertIsNone(view.config.value('DEFAULT', 'debug'))
 
     def test_services_that_do_not_agree(self):
         files = unit(
