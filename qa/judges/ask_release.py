@@ -218,6 +218,8 @@ def main():
     # Vendors' libraries that a driver looks for as it is set up.
     for name in ('capacity', 'infinisdk', 'purity_fb'):
         sys.modules.setdefault(name, types.ModuleType(name))
+    for name in ('ceph_argparse', 'rados', 'winrm'):
+        sys.modules.setdefault(name, mock.MagicMock())
     from manila.common import config  # noqa: F401
     from manila.share import manager  # noqa: F401
     from oslo_config import cfg

@@ -180,6 +180,34 @@ _BACK_ENDS = {
     ),
 }
 
+# A section, one of its options, and values that its driver takes or refuses.
+# NetAppDriver runs a command before it looks, which ends the question, and one
+# of Windows with a good password waits for its server.
+_VALUES = (
+    (
+        {'share_driver': _DRIVERS + 'cephfs.driver.CephFSDriver'},
+        'cephfs_volume_mode',
+        ('755', '0o755', '7_5', '-7', '999', 'rwx', ''),
+    ),
+    (
+        {
+            'share_driver': _DRIVERS + 'glusterfs.GlusterfsShareDriver',
+            'glusterfs_target': '192.0.2.1:/volume',
+        },
+        'glusterfs_nfs_server_type',
+        ('Gluster', 'Ganesha', 'gluster', 'Kernel', ''),
+    ),
+    (
+        {
+            'share_driver': _DRIVERS
+            + 'windows.windows_smb_driver.WindowsSMBDriver',
+            'service_instance_user': 'a',
+        },
+        'service_instance_password',
+        ('Pas0r', 'password1', 'PASSWORD1', 'Password'),
+    ),
+)
+
 # What cannot be asked there: (release, what is asked, how the line ends).
 _UNASKED = (
     # tooz has the plugin, and the library behind it is in no constraints.
@@ -287,4 +315,23 @@ class RealReleaseTest(testtools.TestCase):
             )
             if said != expected or answer.partition(':')[0] != stage:
                 wrong.append((name, option, said, answer))
+        self.assertEqual([], wrong)
+
+    @ddt.data('wallaby', *hops.RELEASES)
+    def test_values(self, release):
+        cases = [
+            (name, value, _back_end({**fixed, name: value}, {}))
+            for fixed, name, values in _VALUES
+            for value in values
+        ]
+        answers = self.ask(release, [['back end', conf] for *_, conf in cases])
+        wrong = []
+        for (name, value, conf), answer in zip(cases, answers):
+            found = self.findings(
+                release,
+                '[DEFAULT]\nenabled_share_backends = backend\n' + conf,
+                ('invalid',),
+            )
+            if bool(found) != answer.startswith('init'):
+                wrong.append((name, value, answer))
         self.assertEqual([], wrong)

@@ -34,7 +34,9 @@ from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.engine import unread_sources
 from manila_precheck.evidence import machine_names
+from manila_precheck.evidence.config import config_edits
 from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_reader
 from manila_precheck.evidence.database import services
 from manila_precheck.evidence.host import commands
 from manila_precheck.evidence.host import interpreter
@@ -77,11 +79,12 @@ class BackendDrivers(check.Check):
     ``python`` names; nothing is imported.
 
     FAILURE: manila-share of the target does not start, or a back end does
-    not come up: ``enabled_share_backends`` is empty on a host that has served
-    back ends; the standalone network plugin of a back end refuses its gateway,
-    mask or ranges; a module is missing, or the driver rejects the version of
-    the storage system or of a library. Each finding gives the number of share
-    instances on the affected back ends if there is a database. WARNING: the
+    not come up: ``enabled_share_backends`` has an empty item (``a,,b``), or is
+    empty on a host that has served back ends; the standalone network plugin
+    of a back end refuses its gateway, mask or ranges; a module is missing, or
+    the driver rejects the version of the storage system or of a library. Each
+    finding gives the number of share instances on the affected back ends if
+    there is a database. WARNING: the
     driver or plugin is deprecated or is configured under an old path or
     name; it is a third-party driver, no file of facts
     (``--target-catalog``) has it, and no row states that it supports the
@@ -169,6 +172,9 @@ class BackendDrivers(check.Check):
                 f'{conditions.DEFAULT_DRIVER} from [DEFAULT]',
             )
             return
+        unnamed = _unnamed(ctx)
+        if unnamed is not None:
+            yield unnamed
         options = ctx.options_of(self.id)
         given = inputs.gather(ctx, options)
         errors = list(given.errors)
@@ -270,4 +276,35 @@ def _emptied(ctx: context.Context) -> Optional[model.Finding]:
             )
         ],
         aspect='empty',
+    )
+
+
+def _unnamed(ctx: context.Context) -> Optional[model.Finding]:
+    """Return that a back end without a name is started; None: there is none.
+
+    manila-share creates a service for each item, and that of an empty one
+    ends with a NoSuchOptError (tried on manila 16.3.0, 22.0.2 and 23.0.1).
+    """
+    reader = ctx.reader(ctx.upgrade.target)
+    try:
+        names = reader.get(*config_files.ENABLED_BACKENDS)
+    except config_reader.Refused:
+        return None
+    line = ctx.config.effective([config_files.ENABLED_BACKENDS])
+    if not line or names is None or '' not in names:
+        return None
+    usable = ','.join(filter(None, names))
+    edits = config_edits.Edits(ctx.reader(ctx.upgrade.source), reader)
+    return model.Finding(
+        model.Severity.FAILURE,
+        line[0].subject,
+        f'enabled_share_backends = {line[0].value} has an empty item: '
+        'manila-share cannot create a back end without a name, and exits '
+        'with 1',
+        [
+            model.config(
+                '[DEFAULT]\nenabled_share_backends = {}', usable
+            ).with_edits(*edits.replace(line[0], usable))
+        ],
+        aspect='unnamed',
     )

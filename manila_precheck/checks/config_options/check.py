@@ -17,6 +17,7 @@ from typing import Optional
 
 from manila_precheck import model
 from manila_precheck.checks.config_options import both_releases
+from manila_precheck.checks.config_options import driver_values
 from manila_precheck.checks.config_options import layouts
 from manila_precheck.checks.config_options import logins
 from manila_precheck.checks.config_options import option_lines
@@ -35,6 +36,7 @@ from manila_precheck.evidence.host import commands
 _BY_OPTION = {
     layouts.OPTION: layouts.findings,
     protocols.OPTION: protocols.findings,
+    **dict.fromkeys(driver_values.OPTIONS, driver_values.findings),
 }
 
 
@@ -69,6 +71,12 @@ class ConfigOptions(check.Check):
     the value of ``emc_share_backend`` and ``driver_handles_share_servers`` in
     the section of a back end that loads, since it knows what the driver
     takes: this check is silent on it, so run both.
+
+    A driver may refuse a value whose type is plain text: one of
+    ``netapp_storage_family``, ``cephfs_volume_mode``,
+    ``glusterfs_share_layout``, ``glusterfs_nfs_server_type`` and the
+    ``service_instance_password`` of ``WindowsSMBDriver`` is held against what
+    the driver takes.
 
     A source that ``config_source`` names is read as oslo.config reads it:
     for options that no file sets, and only under their current names. An old

@@ -95,6 +95,50 @@ class BackendDriversTest(backend_drivers.BackendDrivers, testtools.TestCase):
             ),
         )
 
+    @ddt.data('a, ,', ',a')
+    def test_a_back_end_without_a_name(self, names):
+        result = self.run_without_storage(
+            enabled(
+                section(
+                    'a',
+                    f'share_driver = {GENERIC}',
+                    'driver_handles_share_servers = True',
+                ),
+                names=names,
+            )
+        )
+        self.assert_found(
+            result,
+            model.Finding(
+                model.Severity.FAILURE,
+                model.Subject(
+                    'option',
+                    'DEFAULT/enabled_share_backends',
+                    self.site.file('manila.conf'),
+                    2,
+                ),
+                f'enabled_share_backends = {names} has an empty item: '
+                'manila-share cannot create a back end without a name, and '
+                'exits with 1',
+                (model.config('[DEFAULT]\nenabled_share_backends = a'),),
+                check_id='backend-drivers',
+                aspect='unnamed',
+            ),
+        )
+
+    def test_a_comma_at_the_end(self):
+        result = self.run_without_storage(
+            enabled(
+                section(
+                    'a',
+                    f'share_driver = {GENERIC}',
+                    'driver_handles_share_servers = True',
+                ),
+                names='a,',
+            )
+        )
+        self.assert_found(result)
+
     def test_section_is_missing(self):
         result = self.run_without_storage(
             enabled(
