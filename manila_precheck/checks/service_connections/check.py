@@ -43,7 +43,9 @@ class ServiceConnections(check.Check):
     - ``auth_url`` of [keystone_authtoken]: a GET, answered with the versions
       of Keystone;
     - ``memcached_servers``: the command ``version``;
-    - the server of the coordinator's ``backend_url``: a connection;
+    - the server of the coordinator's ``backend_url``: ``PING`` of Redis,
+      ``version`` of etcd and memcached, of others a connection; with TLS where
+      the URL asks for it;
     - at stage upgraded, the address and the port of manila-api: a GET.
 
     Nothing is declared, created, consumed or logged in to but the broker.

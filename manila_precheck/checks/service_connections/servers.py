@@ -208,7 +208,11 @@ def memcached(
             )
 
 
-def _version(host: str, port: int, until: float) -> str:
+def _version(
+    host: str,
+    port: int,
+    until: float,
+) -> str:
     try:
         line = lines.Line(host, port, until)
         try:
@@ -244,12 +248,10 @@ def coordinator(
         for one in netloc.split(','):
             host, at = _server(one, port)
 
-            def ask(until: float, host: str = host, at: int = at) -> str:
-                try:
-                    lines.Line(host, at, until).close()
-                except lines.NoAnswer as exc:
-                    return str(exc)
-                return ''
+            def ask(
+                until: float, url: str = url, host: str = host, at: int = at
+            ) -> str:
+                return _coordinates(url, host, at, until)
 
             alone = ',' not in netloc
             yield Target(
@@ -257,12 +259,90 @@ def coordinator(
                 found[-1],
                 f'[coordination] backend_url, {scheme} at {host}:{at}',
                 ask,
-                'manila-scheduler and manila-share exit with 1'
+                'manila-scheduler and manila-share do not start'
                 if alone
                 else 'the coordinator has a member less',
                 _FAILURE if alone else _WARNING,
                 'coordinator',
             )
+
+
+def _coordinates(url: str, host: str, port: int, until: float) -> str:
+    """Return why a server cannot keep locks; '' when it can.
+
+    Whether it lets the login in is not asked.
+    """
+    parts = urllib.parse.urlsplit(url)
+    given = {
+        name: values[-1]
+        for name, values in urllib.parse.parse_qs(parts.query).items()
+    }
+    driver = parts.scheme.lower()
+    try:
+        secured = _tls_of_coordinator(driver, given)
+    except (OSError, ssl.SSLError):
+        return 'the files of its TLS cannot be read'
+    try:
+        if driver.startswith('etcd3+'):
+            status, _ = lines.get(host, port, '/version', until, secured)
+            return f'it answers {status}' if status >= 500 else ''
+        if driver == 'redis':
+            return _pong(host, port, until, secured)
+        if driver == 'memcached' and 'use_ssl' not in given:
+            return _version(host, port, until)
+        lines.Line(host, port, until).close()
+    except lines.NoAnswer as exc:
+        return str(exc)
+    return ''
+
+
+# Options of tooz for TLS: what turns it on, the CA file, the certificate and
+# the key (tooz 3.2.0 to 9.0.1 drivers/redis.py, etcd3gw.py).
+_TLS_OPTIONS = {
+    'etcd3+https': ('', 'ca_cert', 'cert_cert', 'cert_key'),
+    'redis': ('ssl', 'ssl_ca_certs', 'ssl_certfile', 'ssl_keyfile'),
+}
+_ON = ('1', 't', 'true', 'on', 'y', 'yes')
+
+
+def _tls_of_coordinator(
+    driver: str, given: dict[str, str]
+) -> Optional[ssl.SSLContext]:
+    """Return how tooz reaches a server; None: without TLS.
+
+    Which CA it trusts without an option depends on the libraries there: any
+    certificate is accepted then.
+
+    :raises OSError, ssl.SSLError: when a file cannot be used.
+    """
+    if driver not in _TLS_OPTIONS:
+        return None
+    switch, ca, certificate, key = _TLS_OPTIONS[driver]
+    if driver == 'redis' and 'sentinel' in given:
+        switch = 'sentinel_ssl'
+    if switch and given.get(switch, '').strip().lower() not in _ON:
+        return None
+    made = ssl.create_default_context(cafile=given.get(ca))
+    # The name is not compared by each of them.
+    made.check_hostname = False
+    if ca not in given:
+        made.verify_mode = ssl.CERT_NONE
+    if certificate in given:
+        made.load_cert_chain(given[certificate], given.get(key))
+    return made
+
+
+def _pong(
+    host: str, port: int, until: float, secured: Optional[ssl.SSLContext]
+) -> str:
+    line = lines.Line(host, port, until, secured)
+    try:
+        line.send(b'PING\r\n')
+        found = line.exactly(1)
+    finally:
+        line.close()
+    # +PONG, or -NOAUTH where a login is needed.
+    return '' if found in (b'+', b'-') else 'it does not answer like Redis'
 
 
 # -- the API -----------------------------------------------------------------

@@ -551,7 +551,7 @@ class ServersTest(Case):
         self.assertEqual(b'version\r\n', good.heard)
 
     def test_the_coordinator(self):
-        good, bad = self.server(silent), self.closed_port()
+        good, bad = self.keystone(200, '{}'), self.closed_port()
         url = '[coordination]\nbackend_url = etcd3+http://127.0.0.1:{}\n'
         self.assertEqual([], self.told(self.conf(more=url.format(good.port))))
         self.assertEqual(
@@ -561,10 +561,67 @@ class ServersTest(Case):
                     f'coordination/backend_url/127.0.0.1:{bad}',
                     '[coordination] backend_url, etcd3+http at '
                     f'127.0.0.1:{bad}: connection refused; manila-scheduler '
-                    'and manila-share exit with 1',
+                    'and manila-share do not start',
                 )
             ],
             self.told(self.conf(more=url.format(bad))),
+        )
+
+    @ddt.data(
+        ('redis://u:p@{}', b'+PONG\r\n', ''),
+        ('redis://{}?sentinel=m', b'-NOAUTH\r\n', ''),
+        ('redis://{}', b'HTTP/1.1 400\r\n', 'it does not answer like Redis'),
+        ('redis://{}?ssl=0', b'+PONG\r\n', ''),
+        (
+            'redis://{}?ssl=True',
+            b'-ERR\r\n',
+            'there is no TLS connection (wrong version number)',
+        ),
+        (
+            'redis://{}?ssl=1&ssl_ca_certs=/nope',
+            b'',
+            'the files of its TLS cannot be read',
+        ),
+        ('redis://{}?sentinel=m&ssl=1', b'+PONG\r\n', ''),
+        ('etcd3+http://{}', b'HTTP/1.1 200 OK\r\n\r\n{}', ''),
+        ('etcd3+http://{}', b'HTTP/1.1 503 No\r\n\r\n', 'it answers 503'),
+        (
+            'etcd3+https://{}',
+            b'HTTP/1.1 400 No\r\n\r\n',
+            'there is no TLS connection (wrong version number)',
+        ),
+        ('memcached://{}', b'VERSION 1.6\r\n', ''),
+        (
+            'memcached://{}',
+            b'ERROR\r\nxxx',
+            'it does not answer like memcached',
+        ),
+        ('memcached://{}?use_ssl=1', b'', ''),
+        ('zookeeper://{}', b'', ''),
+    )
+    @ddt.unpack
+    def test_what_a_coordinator_answers(self, url, answer, why):
+        def talk(server, one):
+            server.hears(one)
+            one.sendall(answer)
+
+        port = self.server(talk).port
+        url = url.format(f'127.0.0.1:{port}')
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    f'coordination/backend_url/127.0.0.1:{port}',
+                    f'[coordination] backend_url, {url.partition(":")[0]} at '
+                    f'127.0.0.1:{port}: {why}; manila-scheduler and '
+                    'manila-share do not start',
+                )
+            ]
+            if why
+            else [],
+            self.told(
+                self.conf(more=f'[coordination]\nbackend_url = {url}\n')
+            ),
         )
 
     @ddt.data(
