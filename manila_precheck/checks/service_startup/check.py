@@ -48,10 +48,14 @@ class ServiceStartup(check.Check):
     bound to it with any free port and closed again.
 
     FAILURE: a service does not start or does not serve, or the driver of a
-    back end does not start. WARNING: one thing does not work, or the
-    certificate ends within 14 days. At stage stopped, something listens where
-    manila-api has to: FAILURE. At stage upgraded, nothing does: FAILURE,
-    and WARNING where the files do not say where it listens.
+    back end does not start. WARNING: one thing does not work, the
+    certificate ends within 14 days, or a path lies in the environment of
+    another manila than the target (a privsep helper that ``helper_command``
+    names): it works until that is removed. Such paths are looked for where
+    the command has the manila of the target beside it, and at stage
+    upgraded. At stage stopped, something listens where manila-api has to:
+    FAILURE. At stage upgraded, nothing does: FAILURE, and WARNING where the
+    files do not say where it listens.
 
     The check does not apply where the files of another host are judged, or
     where nothing shows that services run here. Paths inside a container are

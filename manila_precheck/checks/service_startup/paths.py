@@ -21,6 +21,7 @@ from typing import Optional
 from manila_precheck import model
 from manila_precheck import releases
 from manila_precheck.catalog import paths
+from manila_precheck.checks.service_startup import left_behind
 from manila_precheck.engine import context
 from manila_precheck.engine import controller
 from manila_precheck.evidence.config import config_files
@@ -70,6 +71,9 @@ class Trouble(NamedTuple):
 
     steps: tuple[model.Remediation, ...]
 
+    effect: str = ''
+    """What comes of it later, as it works now; '' when it does not."""
+
 
 def findings(
     ctx: context.Context, services: tuple[controller.Service, ...]
@@ -78,7 +82,7 @@ def findings(
     seen: dict[tuple[str, str, str], tuple[Named, Trouble, list[str]]] = {}
     for service in services:
         for named in _named(ctx, service):
-            trouble = _trouble(named)
+            trouble = _trouble(named) or _left_behind(ctx, named)
             if trouble is None:
                 continue
             key = (named.group, named.name, named.value)
@@ -205,6 +209,39 @@ def _trouble(named: Named) -> Optional[Trouble]:
     return _told(named, path, found)
 
 
+def _left_behind(ctx: context.Context, named: Named) -> Optional[Trouble]:
+    """Return that a path lies where the release before is installed."""
+    if not (left_behind.is_known(ctx) and _counts(named)):
+        return None
+    path = _path(named)
+    if named.about.kind is paths.Kind.COMMAND:
+        path = _program(named)
+    found = path and left_behind.of_path(path, ctx.upgrade.target)
+    if not found:
+        return None
+    name = os.path.basename(str(path))
+    return Trouble(
+        f'is in {found.prefix}, where manila {found.version} is installed',
+        (
+            model.advice(
+                f'Use the {name} of the target, or one outside of '
+                f'{found.prefix}.'
+            ),
+        ),
+        f'without that environment {named.about.effect}',
+    )
+
+
+def _program(named: Named) -> Optional[str]:
+    """Return the program that a command runs, where it has its path."""
+    for place, word in enumerate(shlex.split(named.value)):
+        if word.startswith('-') or ('=' in word and place):
+            break
+        if os.path.isabs(word) and os.path.basename(word) not in _PREFIXES:
+            return word
+    return None
+
+
 def _path(named: Named) -> Optional[str]:
     path = os.path.expanduser(named.value)
     return path if os.path.isabs(path) else None
@@ -315,6 +352,8 @@ def _finding(
     severity = _FAILURE if _stops(named) else _WARNING
     line = named.line
     effect = about.effect
+    if trouble.effect:
+        severity, effect = _WARNING, trouble.effect
     if about.service is None and effect.startswith('no service'):
         effect = f'{_listed(names)} do{"es" * (len(names) == 1)} not start'
     return model.Finding(
@@ -323,7 +362,7 @@ def _finding(
         f'[{named.group}] {named.name}: {named.value} {trouble.text}; '
         f'{effect}',
         trouble.steps,
-        aspect='path',
+        aspect='environment' if trouble.effect else 'path',
     )
 
 

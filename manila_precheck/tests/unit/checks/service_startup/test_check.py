@@ -239,6 +239,65 @@ class PathsTest(Case):
             [found for found, _, _ in self.told(self.conf(default, more))],
         )
 
+    @ddt.data(
+        # The environment, the stage, the manila beside this program, fires.
+        ('manila-20.0.3.dist-info', 'upgraded', None, True),
+        ('manila-20.0.3-py3.9.egg-info', 'upgraded', None, True),
+        ('manila-20.0.3.dist-info', 'plan', '22.0.2', True),
+        ('manila-20.0.3.dist-info', 'stopped', '22.0.2', True),
+        ('manila-20.0.3.dist-info', 'plan', '20.0.3', False),
+        ('manila-20.0.3.dist-info', 'plan', None, False),
+        ('manila-22.0.1.dist-info', 'upgraded', None, False),
+        ('manila_ui-20.0.3.dist-info', 'upgraded', None, False),
+    )
+    @ddt.unpack
+    def test_a_helper_of_the_release_before(
+        self, metadata, stage, installed, fires
+    ):
+        venv = self.path('venv')
+        os.makedirs(f'{venv}/lib/python3.12/site-packages/{metadata}')
+        os.makedirs(f'{venv}/bin')
+        with open(f'{venv}/bin/privsep-helper', 'w'):
+            pass
+        helper = f'nice {venv}/bin/privsep-helper --config-file x'
+        found = self.told(
+            self.conf(more=f'[manila_sys_admin]\nhelper_command = {helper}\n'),
+            stage=stage,
+            installed=installed,
+        )
+        self.assertEqual(
+            [
+                (
+                    WARNING,
+                    'manila_sys_admin/helper_command',
+                    f'[manila_sys_admin] helper_command: {helper} is in '
+                    f'{venv}, where manila 20.0.3 is installed; without that '
+                    'environment whatever needs root on this host fails',
+                )
+            ]
+            if fires
+            else [],
+            [one for one in found if 'helper' in one[1]],
+        )
+
+    def test_a_path_in_the_environment_of_the_release_before(self):
+        venv = self.path('venv')
+        os.makedirs(
+            f'{venv}/lib/python3.12/site-packages/manila-20.0.3.dist-info'
+        )
+        os.makedirs(f'{venv}/var/lock')
+        self.assertIn(
+            (
+                WARNING,
+                'oslo_concurrency/lock_path',
+                f'[oslo_concurrency] lock_path: {venv}/var/lock is in {venv}, '
+                'where manila 20.0.3 is installed; without that environment '
+                'every request that takes a lock fails: access rules, share '
+                'servers, snapshots',
+            ),
+            self.told(self.conf(lock='venv/var/lock'), installed='22.0.2'),
+        )
+
     def test_a_driver_reads_it(self):
         conf = self.conf(
             more='[c]\nshare_driver = '

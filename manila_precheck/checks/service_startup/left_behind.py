@@ -1,0 +1,84 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Paths in the environment of another manila than the target.
+
+They work until somebody removes it: a privsep helper of the release before
+does what the target asks (tried with 16.3 to 23.0.1, each with the helper of
+the one before).
+"""
+
+import glob
+import os
+import re
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck import releases
+from manila_precheck.engine import context
+
+_METADATA = re.compile(r'manila-(\d[^-]*?)(?:-py[\d.]+)?\.(?:dist|egg)-info')
+# Of a virtual environment, of the packages of RDO and of Debian.
+_LIBRARIES = (
+    'lib/python3*/site-packages',
+    'lib64/python3*/site-packages',
+    'lib/python3/dist-packages',
+)
+
+
+class Environment(NamedTuple):
+    """Where a manila is installed."""
+
+    prefix: str
+    version: str
+
+
+def is_known(ctx: context.Context) -> bool:
+    """Say whether the target is installed, so that others are left behind.
+
+    Before, it may come to where the source is.
+    """
+    return (
+        ctx.stage is model.Stage.UPGRADED
+        or ctx.resolution.installed_as == 'target'
+    )
+
+
+def of_path(path: str, target: releases.Release) -> Optional[Environment]:
+    """Return the environment of another manila that has a path in it."""
+    prefix = os.path.dirname(path)
+    while prefix not in ('/', ''):
+        versions = list(_versions(prefix))
+        if versions:
+            others = [v for v in versions if _release(v) != target]
+            if len(others) < len(versions):
+                return None
+            return Environment(prefix, others[0])
+        prefix = os.path.dirname(prefix)
+    return None
+
+
+def _versions(prefix: str) -> list[str]:
+    found = set()
+    for folder in _LIBRARIES:
+        for path in glob.glob(
+            os.path.join(glob.escape(prefix), folder, 'manila-*-info')
+        ):
+            match = _METADATA.fullmatch(os.path.basename(path))
+            if match is not None:
+                found.add(match[1])
+    return sorted(found)
+
+
+def _release(version: str) -> Optional[releases.Release]:
+    return releases.build(version).release
