@@ -155,49 +155,33 @@ class BackEnd:
         aspect: str,
         data: Optional[dict[str, model.Scalar]] = None,
         references: tuple[str, ...] = (),
+        alone: bool = False,
     ) -> model.Finding:
-        """Return a finding about what ends manila-share as a whole."""
-        enabled = len(self.ctx.config.backends)
-        return self.finding(
-            model.Severity.FAILURE,
-            line,
-            f'{message}; manila-share exits with 1 and starts no back end '
-            f'({self._behind.of_all()})',
-            remediation,
-            aspect,
-            {
-                'enabled_backends': enabled,
-                'share_instances': self._behind.count(),
-                **(data or {}),
-            },
-            references,
-        )
+        """Return a finding about what ends manila-share, or a back end.
 
-    def stays_down(
-        self,
-        line: Optional[config_files.Setting],
-        message: str,
-        remediation: list[model.Remediation],
-        aspect: str,
-        data: Optional[dict[str, model.Scalar]] = None,
-        references: tuple[str, ...] = (),
-    ) -> model.Finding:
-        """Return a finding about what keeps this back end alone down.
-
-        manila-share tries again for ever, and its other back ends work
-        (manila 22.0.2 share/manager.py init_host()).
+        :param alone: it keeps this back end alone down: manila-share tries
+            again for ever, and its other back ends work (manila 22.0.2
+            share/manager.py init_host()).
         """
+        held: dict[str, model.Scalar]
+        if alone:
+            held = {'share_instances': self._behind.count(self.name)}
+            effect = 'the back end does not come up '
+            effect += f'({self._behind.of_one(self.name)})'
+        else:
+            held = {
+                'enabled_backends': len(self.ctx.config.backends),
+                'share_instances': self._behind.count(),
+            }
+            effect = 'manila-share exits with 1 and starts no back end '
+            effect += f'({self._behind.of_all()})'
         return self.finding(
             model.Severity.FAILURE,
             line,
-            f'{message}; the back end does not come up '
-            f'({self._behind.of_one(self.name)})',
+            f'{message}; {effect}',
             remediation,
             aspect,
-            {
-                'share_instances': self._behind.count(self.name),
-                **(data or {}),
-            },
+            {**held, **(data or {})},
             references,
         )
 

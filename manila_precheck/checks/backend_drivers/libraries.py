@@ -105,10 +105,7 @@ def _library(
     }
     aspect = f'library-{item.module}'
     if not python.modules[item.module]:
-        ends = (
-            one.fails if item.moment == requirements.LOAD else (one.stays_down)
-        )
-        return ends(
+        return one.fails(
             one.driver_line,
             f'[{one.name}] needs the module {item.module}, which '
             f'{python.path} does not have{backend.says(row)}',
@@ -116,6 +113,7 @@ def _library(
             aspect,
             data,
             row.sources,
+            alone=item.moment != requirements.LOAD,
         )
     if not item.minimum and not item.refused_below:
         return None
@@ -138,13 +136,14 @@ def _library(
         f'but {python.path} has {installed}'
     )
     if item.refused_below and _older(installed, item.refused_below):
-        return one.stays_down(
+        return one.fails(
             one.driver_line,
             text % item.refused_below,
             install,
             aspect,
             data,
             row.sources,
+            alone=True,
         )
     if item.minimum and _older(installed, item.minimum):
         return one.finding(

@@ -128,13 +128,14 @@ def _declared(
     )
     update = [model.advice(f'Update {item.system} before manila.')]
     if worst.result is Result.REFUSED:
-        return one.stays_down(
+        return one.fails(
             one.driver_line,
             f'{text}; the driver fails with older versions',
             update,
             aspect,
             data,
             asked.sources,
+            alone=True,
         )
     severity, ending, todo = {
         Result.OLDER: (Severity.WARNING, '', update),
