@@ -88,7 +88,7 @@ def _is_theirs(ctx: context.Context) -> bool:
         and _is_number(address)
     ):
         named += 1
-        here += listeners.has_address(address)
+        here += listeners.has_address(address) is True
     return 2 * here > named
 
 

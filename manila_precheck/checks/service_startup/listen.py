@@ -91,7 +91,7 @@ def findings(
         # A name; who resolves it may be elsewhere.
         return
     if ctx.stage is not model.Stage.UPGRADED:
-        if not listeners.has_address(address):
+        if listeners.has_address(address) is False:
             yield _finding(
                 found,
                 ADDRESS,

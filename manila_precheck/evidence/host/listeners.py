@@ -109,14 +109,23 @@ def owner(one: Listener, site: tree.Tree = tree.HOST) -> Optional[str]:
     return None
 
 
-def has_address(address: str) -> bool:
+def has_address(address: str) -> Optional[bool]:
     """Say whether a socket of this host may have an address.
+
+    None where no interface is up, as in a network namespace of its own: any
+    address of version 4 may be bound there, and none of version 6.
 
     A socket is given the address with any free port, and closed; nothing is
     sent, and it does not listen. Where ip_nonlocal_bind is on, any may.
 
     :param address: in numbers.
     """
+    # Without version 6 in the kernel there is no if_inet6.
+    routes = machine_files.text(tree.HOST, '/proc/net/fib_trie')
+    if routes == '' and not machine_files.text(
+        tree.HOST, '/proc/net/if_inet6'
+    ):
+        return None
     family = socket.AF_INET6 if ':' in address else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as one:

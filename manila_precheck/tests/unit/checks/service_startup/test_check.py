@@ -391,6 +391,15 @@ class ListenTest(Case):
         # The program of that release serves nothing by itself.
         self.assertEqual([], self.told(conf, source='2026.1', target='2026.2'))
 
+    def test_no_interface_is_up(self):
+        # Any address may be bound in a namespace of its own.
+        with mock.patch.object(listeners, 'has_address', lambda one: None):
+            self.assertEqual([], self.told(self.api(1024, '192.0.2.1')))
+            conf = '[DEFAULT]\nosapi_share_listen = 192.0.2.1\n'
+            self.assertIs(
+                model.Outcome.NOT_APPLICABLE, self.run_check(conf).outcome
+            )
+
     def test_a_web_server_serves_the_api(self):
         conf = self.api(18786, '192.0.2.9')
         self.assertEqual(
