@@ -16,13 +16,16 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 import json
+import os
 import ssl
 import struct
+import time
 from typing import Any
 from typing import NamedTuple
 from typing import Optional
 import urllib.parse
 
+from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.checks.service_connections import amqp
 from manila_precheck.checks.service_connections import lines
@@ -31,6 +34,8 @@ from manila_precheck.engine import context
 from manila_precheck.engine import controller
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
+from manila_precheck.evidence.host import listeners
+from manila_precheck.evidence.host import programs
 
 _FAILURE = model.Severity.FAILURE
 _WARNING = model.Severity.WARNING
@@ -39,6 +44,8 @@ _INFO = model.Severity.INFO
 _RABBIT = 'oslo_messaging_rabbit'
 _PORT = 5672
 _MANAGEMENT = 15672
+# Where RabbitMQ keeps what its own commands log in with.
+_HOME = '/var/lib/rabbitmq'
 
 _TOPICS = ('manila-data', 'manila-scheduler', 'manila-share')
 
@@ -77,6 +84,9 @@ class Seen(NamedTuple):
     """Those that are there."""
 
     steps: tuple[model.Remediation, ...] = ()
+
+    address: str = ''
+    """At which it was reached."""
 
 
 def hosts(url: str, mechanism: str) -> tuple[Host, ...]:
@@ -202,6 +212,7 @@ def _ask(broker: Broker, host: Host, until: float) -> Seen:
     try:
         line = lines.Line(host.name, host.port, until, broker.tls)
         try:
+            address = line.address
             session = amqp.Session(line, host.login)
             there = [q for q in broker.queues if session.has_queue(q)]
             session.end()
@@ -238,7 +249,7 @@ def _ask(broker: Broker, host: Host, until: float) -> Seen:
                 ),
             ),
         )
-    return Seen(queues=tuple(there))
+    return Seen(queues=tuple(there), address=address)
 
 
 def _reachable(broker: Broker, host: Host) -> tuple[model.Remediation, ...]:
@@ -256,8 +267,12 @@ def findings(
     ctx: context.Context,
     broker: Broker,
     answers: list[Optional[Seen]],
+    until: float,
 ) -> Iterator[model.Finding]:
-    """Yield what the hosts of a broker said."""
+    """Yield what the hosts of a broker said.
+
+    :param until: when whoever else is asked has to have answered.
+    """
     seen = [one or Seen('it does not answer in time') for one in answers]
     bad = [(host, one) for host, one in zip(broker.hosts, seen) if one.refused]
     of_requests = broker.group == 'DEFAULT'
@@ -292,7 +307,7 @@ def findings(
         if not one.refused and one.queues
     ]
     if good and of_requests:
-        yield from _properties(ctx, broker, *good[0])
+        yield from _properties(ctx, broker, *good[0], until)
 
 
 # -- the properties of queues ------------------------------------------------
@@ -320,10 +335,11 @@ def _properties(
     broker: Broker,
     host: Host,
     seen: Seen,
+    until: float,
 ) -> Iterator[model.Finding]:
     """Yield the queues that the services cannot declare as they are."""
     reader = ctx.reader(ctx.upgrade.target)
-    known = _known(broker, host, seen)
+    known = _known(broker, host, seen, until)
     if known is None:
         if any(
             line.value and reader.of(line).read
@@ -335,8 +351,8 @@ def _properties(
                 model.Subject('broker', host.shown),
                 f'{", ".join(seen.queues)} are there in the virtual host '
                 f'{host.login.virtual_host} of {host.shown}; AMQP does not '
-                'tell of which type they are, and the management plugin '
-                'could not be asked: whether '
+                'tell of which type they are, and neither rabbitmqctl nor '
+                'the management plugin could be asked: whether '
                 'rabbit_quorum_queue and amqp_durable_queues match them was '
                 'not checked',
                 (
@@ -424,12 +440,15 @@ def _differences(
             )
 
 
-def _known(broker: Broker, host: Host, seen: Seen) -> Optional[list[_Queue]]:
+def _known(
+    broker: Broker, host: Host, seen: Seen, until: float
+) -> Optional[list[_Queue]]:
     """Return what the queues were declared with; None: nobody tells."""
     # Apart, since finding its address may take as long as it likes.
     (rows,) = lines.Probes[Optional[list[Any]]]().ask(
-        [lambda until: _by_management(broker, host, until)]
+        [lambda limit: _by_management(broker, host, limit)]
     )
+    rows = rows or _by_command(host, seen.address, until)
     if rows is None:
         return None
     found = [
@@ -469,3 +488,48 @@ def _by_management(
     except (lines.NoAnswer, ValueError, RecursionError):
         return None
     return rows if isinstance(rows, list) else None
+
+
+def _by_command(host: Host, address: str, until: float) -> Optional[list[Any]]:
+    """Return the queues as rabbitmqctl lists them, of a broker here."""
+    if os.geteuid() or not os.path.exists(f'{_HOME}/.erlang.cookie'):
+        # Without it Erlang would write one.
+        return None
+    if not (address and listeners.has_address(address)):
+        return None
+    try:
+        program = programs.find('rabbitmqctl')
+        if program is None:
+            return None
+        done = programs.run(
+            [
+                program,
+                '-q',
+                'list_queues',
+                '-p',
+                host.login.virtual_host,
+                'name',
+                'type',
+                'durable',
+                'auto_delete',
+                'arguments',
+                '--formatter',
+                'json',
+            ],
+            until - time.monotonic(),
+            variables={'HOME': _HOME},
+        )
+        rows = json.loads(done.stdout) if not done.code else None
+    except (exceptions.SourceUnusable, ValueError, RecursionError):
+        return None
+    if not isinstance(rows, list):
+        return None
+    for row in rows:
+        if isinstance(row, dict) and isinstance(row.get('arguments'), list):
+            # As older ones list them: [name, type, value].
+            row['arguments'] = {
+                one[0]: one[-1]
+                for one in row['arguments']
+                if isinstance(one, list) and one
+            }
+    return rows

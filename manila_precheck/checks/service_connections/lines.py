@@ -84,6 +84,15 @@ class Line:
             self.close()
             raise NoAnswer(_words(exc)) from exc
 
+    @property
+    def address(self) -> str:
+        """The address of the other side."""
+        assert self._socket is not None
+        try:
+            return str(self._socket.getpeername()[0])
+        except OSError:
+            return ''
+
     def _left(self) -> float:
         left = self._until - time.monotonic()
         if left <= 0:
