@@ -22,7 +22,6 @@ import testtools
 
 from manila_precheck import catalog
 from manila_precheck.cmd import precheck
-from manila_precheck.cmd import upgrade
 from manila_precheck.engine import registry
 from manila_precheck.tests import config_server
 
