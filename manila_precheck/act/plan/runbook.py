@@ -75,7 +75,8 @@ _MARGIN = 1.5
 _PURGE_ROWS_A_SECOND = 200
 _PURGE_MARGIN = 2.0
 
-_UNDO = 'cd / && patch -R -p0 < ~/manila-window.diff'
+# The diffs of "upgrade fix", whose names are relative to the root.
+_BEFORE, _WINDOW = '~/manila-before.diff', '~/manila-window.diff'
 
 # What comes with the packages of the target.
 _WITH_THE_PACKAGES = frozenset({'installed-packages', 'local-changes'})
@@ -216,19 +217,24 @@ class _Hop:
         text = model.command(template, *names, self._to).text
         return f'{text} {rest}' if rest else text
 
-    def _named(self, template: str) -> tuple[str, list[steps.Blank]]:
-        """Return a command with the name of the database, and its blanks."""
-        blanks = [_FILE] if _FILE.word in template else []
+    def _on_database(
+        self, templates: Mapping[str, str]
+    ) -> tuple[list[steps.Command], list[steps.Blank]]:
+        """Return the command for the database of the site, and its blanks.
+
+        :param templates: by dialect; '{}' stands for the name.
+        """
+        template = templates.get(self._site.dialect)
+        if template is None:
+            return [], []
+        blanks = [_FILE]
+        if '{}' not in template:
+            return [self._here(template)], blanks
         name = self._site.database
-        if not name and '{}' in template:
+        if not name:
             blanks.append(_DATABASE)
             name = _DATABASE.word
-        text = (
-            model.command(template, name).text
-            if '{}' in template
-            else template
-        )
-        return text, blanks
+        return [self._here(model.command(template, name).text)], blanks
 
     def _all(self, place: str) -> list[model.Finding]:
         return [f for _, found in self._findings(place) for f in found]
@@ -347,6 +353,14 @@ class _Hop:
     def _everywhere(self, text: str) -> steps.Command:
         return steps.Command(text, self._site.all_hosts())
 
+    def _diff(self, release: str, path: str) -> steps.Command:
+        fix = self._precheck('fix', f'--for {release}')
+        return self._everywhere(f'cd / && {fix} > {path}')
+
+    def _patch(self, path: str, back: bool = False) -> steps.Command:
+        flags = '-R -p0' if back else '-p0'
+        return self._everywhere(f'cd / && patch {flags} < {path}')
+
     def _files_before(self) -> Iterator[steps.Step]:
         yield steps.Step(
             'files-both-read',
@@ -357,17 +371,9 @@ class _Hop:
                 'marked "# PRECHECK: choose" is yours to decide.',
             ),
             commands=(
-                self._everywhere(
-                    'cd / && '
-                    + self._precheck('fix', '--for source')
-                    + ' > ~/manila-before.diff'
-                ),
-                self._everywhere(
-                    'cd / && '
-                    + self._precheck('fix', '--for target')
-                    + ' > ~/manila-window.diff'
-                ),
-                self._everywhere('cd / && patch -p0 < ~/manila-before.diff'),
+                self._diff('source', _BEFORE),
+                self._diff('target', _WINDOW),
+                self._patch(_BEFORE),
             ),
             before=(
                 'The files are backed up, or generated from a repository in '
@@ -377,14 +383,8 @@ class _Hop:
                 f'The services of {self._source} were restarted and report.',
             ),
             back='Take the diff back, and restart the services.',
-            undo=(
-                self._everywhere(
-                    'cd / && patch -R -p0 < ~/manila-before.diff'
-                ),
-            ),
-            findings=[
-                f for _, found in self._findings('early') for f in found
-            ],
+            undo=(self._patch(_BEFORE, back=True),),
+            findings=self._all('early'),
         )
 
     def _purge(self) -> Iterator[steps.Step]:
@@ -431,8 +431,7 @@ class _Hop:
         )
 
     def _rehearsal(self) -> steps.Step:
-        dialect = self._site.dialect
-        text, blanks = self._named(_BACKUP.get(dialect, '{}'))
+        commands, blanks = self._on_database(_BACKUP)
         return steps.Step(
             'rehearse-backup',
             'Rehearse the backup and its restore',
@@ -440,13 +439,13 @@ class _Hop:
                 'Make a backup, restore it to another server, and measure '
                 'both. Only a restore proves that a backup can be restored.',
             ),
-            commands=(self._here(text),) if dialect in _BACKUP else (),
+            commands=commands,
             after=(
                 'The time of the backup is known: pass the megabytes of '
                 'tables a second as --backup-rate to this command.',
             ),
             duration=self._backup_time(),
-            blanks=blanks if dialect in _BACKUP else [],
+            blanks=blanks,
         )
 
     # -- the window ----------------------------------------------------------
@@ -504,15 +503,10 @@ class _Hop:
         )
         yield self._cleanup()
 
-    def _unit_step(
-        self, service: str, start: bool
-    ) -> tuple[steps.Command, Sequence[steps.Blank]]:
-        hosts = self._site.hosts(service)
-        one = self._site.manager
-        return (one.start if start else one.stop)(service, hosts)
-
     def _stop(self, service: str) -> steps.Step:
-        command, blanks = self._unit_step(service, False)
+        command, blanks = self._site.manager.stop(
+            service, self._site.hosts(service)
+        )
         text = []
         if service == 'manila-api':
             text.append(
@@ -582,8 +576,7 @@ class _Hop:
         )
 
     def _backup(self) -> steps.Step:
-        dialect = self._site.dialect
-        text, blanks = self._named(_BACKUP.get(dialect, '{}'))
+        commands, blanks = self._on_database(_BACKUP)
         return steps.Step(
             'backup',
             'Back up the database',
@@ -592,12 +585,12 @@ class _Hop:
                 'Keep the files of /etc/manila and the names of the packages '
                 'that are installed as well.',
             ),
-            commands=(self._here(text),) if dialect in _BACKUP else (),
+            commands=commands,
             before=('All services are down.',),
             after=('The backup is complete; the next step reads it.',),
             back='Start the services again; nothing is changed.',
             duration=self._backup_time(),
-            blanks=blanks if dialect in _BACKUP else [],
+            blanks=blanks,
         )
 
     def _gate_stopped(self) -> steps.Step:
@@ -642,9 +635,7 @@ class _Hop:
                     f'what installs manila {self._target} on a host',
                 ),
             ),
-            findings=[
-                f for _, found in self._findings('packages') for f in found
-            ],
+            findings=self._all('packages'),
         )
 
     def _files_window(self) -> steps.Step:
@@ -656,13 +647,11 @@ class _Hop:
                 'leaves out a line with a secret, take the files of '
                 '"upgrade fix --output".',
             ),
-            commands=(
-                self._everywhere('cd / && patch -p0 < ~/manila-window.diff'),
-            ),
+            commands=(self._patch(_WINDOW),),
             before=('The services are down on the host.',),
             after=('"upgrade fix" has nothing left to change.',),
             back='Take the diff back.',
-            undo=(self._everywhere(_UNDO),),
+            undo=(self._patch(_WINDOW, back=True),),
             findings=self._all('late'),
         )
 
@@ -721,7 +710,9 @@ class _Hop:
         )
 
     def _start(self, service: str) -> steps.Step:
-        command, blanks = self._unit_step(service, True)
+        command, blanks = self._site.manager.start(
+            service, self._site.hosts(service)
+        )
         text = []
         if service == _START[0]:
             text.append('On one host first; on the others when it reports.')
@@ -828,16 +819,11 @@ class _Hop:
                 'the second diff, and start the services in the order of the '
                 'window.',
             ),
-            commands=(
-                self._everywhere(
-                    'cd / && patch -R -p0 < ~/manila-window.diff'
-                ),
-            ),
+            commands=(self._patch(_WINDOW, back=True),),
             before=('db sync was not started.',),
             after=(f'All services report, with {self._source}.',),
         )
-        dialect = self._site.dialect
-        text, blanks = self._named(_RESTORE.get(dialect, '{}'))
+        commands, blanks = self._on_database(_RESTORE)
         yield steps.Step(
             'back-restore',
             'After the migration: restore the backup',
@@ -848,19 +834,14 @@ class _Hop:
                 'second diff. What users did since is lost, and what it made '
                 'on the storage stays there.',
             ),
-            commands=(
-                *((self._here(text),) if dialect in _RESTORE else ()),
-                self._everywhere(
-                    'cd / && patch -R -p0 < ~/manila-window.diff'
-                ),
-            ),
+            commands=(*commands, self._patch(_WINDOW, back=True)),
             before=('All services are down on all hosts.',),
             after=(
                 f'"{_VERSION}" of {self._source} shows the revision of the '
                 'backup, and all services report after their start.',
             ),
             duration=_unknown('what the restore took in the rehearsal'),
-            blanks=blanks if dialect in _RESTORE else [],
+            blanks=blanks,
         )
 
 
