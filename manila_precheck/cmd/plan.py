@@ -83,12 +83,7 @@ def add_flags(group: Callable[[str], Callable[..., Any]]) -> None:
 
     :param group: returns what adds a flag to a group of that title.
     """
-    known = {opt.dest: opt for opt in opts.precheck_opts}
-    for title, flags in _FLAGS.items():
-        add = group(title)
-        for name in flags:
-            prefix = _PREFIX if name.startswith(_PREFIX) else ''
-            upgrade.add_flag(add, known[name], prefix)
+    upgrade.add_options(group, _FLAGS, _PREFIX)
 
 
 def upgrade_plan(args: argparse.Namespace, stdout: answer.Stdout) -> int:

@@ -13,6 +13,7 @@
 
 import argparse
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 import datetime
 import importlib.metadata
@@ -110,6 +111,24 @@ def add_flags(group: Callable[[str], Callable[..., Any]]) -> None:
                 help='Print the object that oslo.upgradecheck prints, with '
                 'more keys.',
             )
+
+
+def add_options(
+    group: Callable[[str], Callable[..., Any]],
+    flags: Mapping[str, Sequence[str]],
+    prefix: str,
+) -> None:
+    """Add a flag for each option of another command.
+
+    :param group: returns what adds a flag to a group of that title.
+    :param flags: the names of the options, by the title of their group.
+    :param prefix: what a flag leaves out of a name that begins with it.
+    """
+    for title, names in flags.items():
+        add = group(title)
+        for name in names:
+            own = name.startswith(prefix)
+            add_flag(add, _OPTIONS[name], prefix if own else '')
 
 
 def add_flag(add: Callable[..., Any], opt: cfg.Opt, prefix: str = '') -> None:
