@@ -18,7 +18,6 @@ import datetime
 import os
 
 from manila_precheck import exceptions
-from manila_precheck import model
 from manila_precheck.cmd import answer
 from manila_precheck.cmd import output
 from manila_precheck.cmd import report_file
@@ -37,11 +36,11 @@ def report_merge(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     targets = output.targets(args.report)
     inputs = report_file.Inputs(args.files)
     output.require_no_inputs(targets, inputs)
-    reports = _read(args.files)
+    paths = _paths(args.files)
     merged = merge.merge(
-        reports,
+        ((name, report_reader.read(paths[name])) for name in sorted(paths)),
         datetime.datetime.now(datetime.timezone.utc),
-        sorted(set(args.expect) - reports.keys()),
+        args.expect,
         args.fail_on,
         args.max_age,
         [entry.name for entry in registry.checks() if entry.builtin],
@@ -56,13 +55,12 @@ def report_merge(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     return merged.exit_code
 
 
-def _read(paths: Iterable[str]) -> dict[str, model.Report]:
-    """Return the reports by the name of their hosts.
+def _paths(paths: Iterable[str]) -> dict[str, str]:
+    """Return the files of the reports by the name of their hosts.
 
     :raises UsageError: when two are of one host.
-    :raises SourceUnusable: when one cannot be read.
     """
-    found: dict[str, model.Report] = {}
+    found: dict[str, str] = {}
     known: dict[str, str] = {}
     for path in paths:
         name = os.path.basename(path)
@@ -77,6 +75,5 @@ def _read(paths: Iterable[str]) -> dict[str, model.Report]:
             raise exceptions.UsageError(
                 f'{path}: it is the same file as {known[real]}'
             )
-        found[name] = report_reader.read(path)
-        known[real] = path
+        found[name] = known[real] = path
     return found

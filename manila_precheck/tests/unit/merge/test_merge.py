@@ -11,6 +11,7 @@
 # under the License.
 
 import datetime
+import tracemalloc
 
 import ddt
 import testtools
@@ -66,14 +67,17 @@ def empty(check_id, title):
 class MergeTest(testtools.TestCase):
     def merged(self, missing=(), words=(), **results):
         return merge.merge(
-            {
-                name: testing.report_of(one)
-                if isinstance(one, model.CheckResult)
-                else one
-                for name, one in results.items()
-            },
+            (
+                (
+                    name,
+                    testing.report_of(one)
+                    if isinstance(one, model.CheckResult)
+                    else one,
+                )
+                for name, one in sorted(results.items())
+            ),
             testing.NOW,
-            missing,
+            [*results, *missing],
             **dict(words),
         )
 
@@ -415,6 +419,61 @@ class MergeTest(testtools.TestCase):
             result(seen(finding(), 'ctl1')), ctl1=result(finding())
         )
 
+    def test_no_report_is_kept(self):
+        """What many hosts say takes the memory of what a few say."""
+
+        def peak(number):
+            def reports():
+                for host in range(number):
+                    findings = [
+                        finding(f'DEFAULT/option{one}', message='x' * 200)
+                        for one in range(100)
+                    ]
+                    yield f'ctl{host:03}', testing.report_of(result(*findings))
+
+            tracemalloc.start()
+            self.addCleanup(tracemalloc.stop)
+            merge.merge(reports(), testing.NOW)
+            size = tracemalloc.get_traced_memory()[1]
+            tracemalloc.stop()
+            return size
+
+        few = peak(10)
+        self.assertLess(peak(300), 3 * few)
+
+    def test_the_most_common_of_many_wordings(self):
+        report = self.merged(
+            **{
+                f'ctl{one:03}': result(
+                    finding(message=f'{one if one % 2 else 0} shares')
+                )
+                for one in range(200)
+            }
+        )
+        self.assertEqual(
+            (
+                seen(
+                    finding(message='0 shares'),
+                    ','.join(f'ctl{one:03}' for one in range(200)),
+                    ' (and similar: 101 wordings)',
+                ),
+            ),
+            report.checks[-1].findings,
+        )
+
+    def test_an_option_with_a_value_on_each_host(self):
+        report = self.merged(
+            **{
+                f'ctl{one}': self.of(('quota/shares', str(one)))
+                for one in range(10, 20)
+            }
+        )
+        self.assertEqual(
+            "[quota] shares is '10' on ctl10; '11' on ctl11; '12' on ctl12; "
+            "'13' on ctl13; '14' on ctl14; '15' on ctl15; 4 other values",
+            report.checks[0].findings[0].message,
+        )
+
     # -- reports that say too little -----------------------------------------
 
     @ddt.data(
@@ -454,7 +513,7 @@ class MergeTest(testtools.TestCase):
     def test_a_report_in_which_no_check_applied_was_ready(self):
         silent = result(outcome=Outcome.NOT_APPLICABLE, reason='why')
         report = merge.merge(
-            {'ctl1': testing.report_of(silent)},
+            [('ctl1', testing.report_of(silent))],
             testing.NOW,
             checks=['some-check'],
         )
@@ -477,11 +536,12 @@ class MergeTest(testtools.TestCase):
     @ddt.unpack
     def test_an_upgrade_that_is_none_was_ready(self, source, target, why):
         report = merge.merge(
-            {
-                'ctl1': testing.report_of(
-                    result(), source=source, target=target
+            [
+                (
+                    'ctl1',
+                    testing.report_of(result(), source=source, target=target),
                 )
-            },
+            ],
             testing.NOW,
         )
         (one,) = report.checks[1].findings
@@ -498,7 +558,7 @@ class MergeTest(testtools.TestCase):
         report = testing.report_of(
             result(), source='2026.2', target='2027.1'
         )._replace(target_facts=model.Facts('file', build, path='x.json'))
-        found = merge.merge({'ctl1': report}, testing.NOW)
+        found = merge.merge([('ctl1', report)], testing.NOW)
         self.assertEqual(count, len(found.checks[1].findings))
 
     @ddt.data(('18.0.1', 0), ('18.3.0', 1))
@@ -511,13 +571,14 @@ class MergeTest(testtools.TestCase):
             source_facts=model.Facts('file', '18.0.1', path='a.json'),
             target_facts=model.Facts('file', build, path='b.json'),
         )
-        found = merge.merge({'ctl1': report}, testing.NOW)
+        found = merge.merge([('ctl1', report)], testing.NOW)
         self.assertEqual(count, len(found.checks[1].findings))
 
     def test_a_downgrade_that_it_tells_of(self):
         found = result(finding(severity=Severity.FAILURE))
         report = merge.merge(
-            {'ctl1': testing.report_of(found, target='2024.1')}, testing.NOW
+            [('ctl1', testing.report_of(found, target='2024.1'))],
+            testing.NOW,
         )
         self.assertEqual((), report.checks[1].findings)
 

@@ -1,0 +1,448 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the reports of several hosts say of themselves: too little, too old."""
+
+import array
+import collections
+from collections.abc import Collection
+from collections.abc import Hashable
+from collections.abc import Iterable
+from collections.abc import Iterator
+import datetime
+from typing import Optional
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck import releases
+from manila_precheck.evidence import timestamps
+from manila_precheck.merge import wording
+
+Severity = model.Severity
+Outcome = model.Outcome
+
+#: The id of the result that says which reports there are.
+HOSTS = 'hosts'
+
+
+class HostReports:
+    """What each report is, without what it found.
+
+    :param hosts: what has the names for their numbers.
+    :param now: the time of merging, with a time zone.
+    :param max_age_hours: how old a report may be; 0 for any age.
+    :param checks: the ids that each report has to have a result of.
+    """
+
+    def __init__(
+        self,
+        hosts: wording.Hosts,
+        now: datetime.datetime,
+        max_age_hours: int,
+        checks: Collection[str],
+    ) -> None:
+        self._hosts = hosts
+        self._now = now
+        self._max_age_hours = max_age_hours
+        self._checks = frozenset(checks)
+        # Each report without what is of its host alone, and its host.
+        self._kinds: dict[model.Report, array.array[int]] = {}
+        self._expired: dict[tuple[str, str, str], array.array[int]] = {}
+        self._too_little: list[model.Finding] = []
+        self._unknown: list[model.Finding] = []
+        self._ages: list[model.Finding] = []
+        self._copies: list[model.Finding] = []
+        self._first: dict[int, str] = {}
+        self._machines: dict[str, array.array[int]] = {}
+
+    def add(self, host: int, report: model.Report) -> None:
+        """Take in one more report, with the waivers that it was made with."""
+        name = self._hosts.names[host]
+        kind = report._replace(
+            files=(),
+            services=(),
+            settings=(),
+            checks=(),
+            backends=(),
+            created=None,
+            host='',
+            root='',
+        )
+        self._kinds.setdefault(kind, wording.none()).append(host)
+        if report.host:
+            self._machines.setdefault(report.host, wording.none()).append(host)
+        self._too_little += _too_little(name, report, self._checks)
+        self._unknown += _unknown_upgrade(name, report)
+        self._ages += _age(name, report, self._now, self._max_age_hours)
+        self._copies += self._copy(name, report)
+
+    def expired(self, host: int, waiver: model.Waiver) -> None:
+        """Take in that a waiver of a report holds no more."""
+        key = waiver.key, waiver.owner, waiver.expires
+        numbers = self._expired.setdefault(key, wording.none())
+        if not numbers or numbers[-1] != host:
+            numbers.append(host)
+
+    def typical(self) -> model.Report:
+        """Return what the first report of the most common upgrade is.
+
+        :returns: without what is of its host alone.
+        """
+        counts: collections.Counter[Hashable] = collections.Counter()
+        for kind, numbers in self._kinds.items():
+            counts[_what(kind)] += len(numbers)
+        return min(
+            self._kinds,
+            key=lambda kind: (-counts[_what(kind)], self._kinds[kind][0]),
+        )
+
+    def databases(self) -> set[model.DatabaseRead]:
+        """Return the different databases that were read."""
+        return {
+            read
+            for read in (_held(kind.database) for kind in self._kinds)
+            if read is not None
+        }
+
+    @property
+    def sampled(self) -> bool:
+        """Say whether one of them read only samples."""
+        return any(kind.sampled for kind in self._kinds)
+
+    @property
+    def excluded(self) -> tuple[str, ...]:
+        """Return what was left out on one of the hosts, sorted."""
+        return tuple(
+            sorted({one for kind in self._kinds for one in kind.excluded})
+        )
+
+    def findings(self, missing: Iterable[str]) -> Iterator[model.Finding]:
+        """Yield what is to say of the hosts.
+
+        :param missing: the hosts of which a report was expected, sorted.
+        """
+        for (key, owner, expires), numbers in sorted(self._expired.items()):
+            hosts = self._hosts.some(numbers)
+            yield model.Finding(
+                Severity.WARNING,
+                model.Subject('waiver', key),
+                f'the waiver {key} of {owner}, in the reports of '
+                f'{wording.where(hosts)}, expired on {expires}: the findings '
+                'that it waived count again',
+                (model.advice('Review it, and set a new date.'),),
+                check_id=HOSTS,
+                data={'hosts': ','.join(hosts)},
+                aspect='expired',
+            )
+        for name in missing:
+            yield _of_host(
+                name,
+                Severity.FAILURE,
+                'missing',
+                f'there is no report of {name}: nothing was checked there',
+                f'Run the checks on {name}, then merge again.',
+            )
+        yield from self._differences()
+        yield from self._too_little
+        yield from self._unknown
+        yield from self._ages
+        yield from self._copies
+        yield from self._of_one_machine()
+
+    def _differences(self) -> Iterator[model.Finding]:
+        """Yield the reports that are not of what the others are of."""
+        typical = self.typical()
+        usual = self._hosts.names[self._kinds[typical][0]]
+        for number, kind in sorted(
+            (number, kind)
+            for kind, numbers in self._kinds.items()
+            if kind != typical
+            for number in numbers
+        ):
+            yield from _differences(
+                self._hosts.names[number], kind, usual, typical
+            )
+
+    def _copy(
+        self, name: str, report: model.Report
+    ) -> Iterator[model.Finding]:
+        """Yield that a report is a copy of another host's.
+
+        Two runs do not take the same milliseconds for each of their checks;
+        reproducible reports have no times, and those of two hosts may be
+        equal.
+        """
+        if report.created is None:
+            return
+        first = self._first.setdefault(hash(_said(report)), name)
+        if first != name:
+            yield _of_host(
+                name,
+                Severity.FAILURE,
+                'copy',
+                f'the report of {name} is the same as that of {first}: one '
+                'of the two hosts was not checked',
+                f'Run the checks on {name} and on {first}, each into a '
+                'separate file.',
+            )
+
+    def _of_one_machine(self) -> Iterator[model.Finding]:
+        """Yield the machines that several reports are from.
+
+        A warning: containers on two hosts may have one name.
+        """
+        for machine, numbers in sorted(self._machines.items()):
+            if len(numbers) > 1:
+                names = self._hosts.some(numbers)
+                yield model.Finding(
+                    Severity.WARNING,
+                    model.Subject('host', machine),
+                    f'the reports of {wording.where(names)} were all made on '
+                    f'a machine named {machine}',
+                    (
+                        model.advice(
+                            'Run the checks on each host itself, and give '
+                            'each machine its own name.'
+                        ),
+                    ),
+                    check_id=HOSTS,
+                    data={'hosts': ','.join(names)},
+                    aspect='machine',
+                )
+
+
+def _said(report: model.Report) -> Hashable:
+    """Return what two reports that are one have in common."""
+    return (
+        report._replace(checks=()),
+        tuple(
+            (
+                check.id,
+                check.outcome,
+                check.reason,
+                check.seconds,
+                tuple(
+                    (one.severity, one.subject, one.message)
+                    for one in check.findings
+                ),
+            )
+            for check in report.checks
+        ),
+    )
+
+
+def _what(report: model.Report) -> tuple[str, str, str]:
+    return report.source_release, report.target_release, report.stage.value
+
+
+def _differences(
+    name: str, report: model.Report, usual_name: str, typical: model.Report
+) -> Iterator[model.Finding]:
+    """Yield where the report of a host is not of what another is of."""
+    source, target, stage = _what(report)
+    if _what(report) != _what(typical):
+        yield _of_host(
+            name,
+            Severity.FAILURE,
+            'upgrade',
+            f'the report of {name} is for {source} to {target} at stage '
+            f'{stage}, the others are for {typical.source_release} to '
+            f'{typical.target_release} at stage {typical.stage.value}',
+            f'Run the checks on {name} as on the others.',
+        )
+    for side, build, usual in (
+        ('source', report.source_build, typical.source_build),
+        ('target', report.target_build, typical.target_build),
+    ):
+        if build and usual and build != usual:
+            yield _of_host(
+                name,
+                Severity.WARNING,
+                f'{side}-build',
+                f'the {side} is manila {build} on {name}, but {usual} on '
+                f'{usual_name}',
+                'Install the same packages on every host, or merge the '
+                'reports of each kind separately.',
+            )
+    if report.tool != typical.tool:
+        yield _of_host(
+            name,
+            Severity.WARNING,
+            'version',
+            f'the report of {name} was made by {_tool(report)}, the '
+            f'others by {_tool(typical)}',
+            'Install the same version on every host.',
+        )
+    if (
+        report.database
+        and typical.database
+        and _held(report.database) != _held(typical.database)
+    ):
+        yield _of_host(
+            name,
+            Severity.FAILURE,
+            'database',
+            f'{name} has {_database(report.database)}, the others have '
+            f'{_database(typical.database)}',
+            f'Compare [database] connection of {name} with that of the '
+            'others.',
+        )
+
+
+def _tool(report: model.Report) -> str:
+    catalog = report.tool.catalog
+    facts = f' with the facts of manila {catalog}' if catalog else ''
+    return f'{report.tool.name} {report.tool.version}{facts}'
+
+
+def _held(read: Optional[model.DatabaseRead]) -> Optional[model.DatabaseRead]:
+    """Return what a database holds, wherever it was read from."""
+    return None if read is None else read._replace(dump=None)
+
+
+def _database(read: model.DatabaseRead) -> str:
+    if read.revision is not None:
+        held = f'at revision {read.revision}'
+    else:
+        held = 'that is empty' if read.empty else 'without a single revision'
+    return f'a {read.dialect} database {held}'
+
+
+def _of_host(
+    name: str,
+    severity: Severity,
+    aspect: str,
+    message: str,
+    advice: str,
+) -> model.Finding:
+    return model.Finding(
+        severity,
+        model.Subject('host', name),
+        message,
+        (model.advice(advice),),
+        check_id=HOSTS,
+        aspect=aspect,
+    )
+
+
+def _too_little(
+    name: str, report: model.Report, checks: Collection[str]
+) -> Iterator[model.Finding]:
+    """Yield that a report lacks what the merged one speaks of."""
+    lacking = sorted(set(checks) - {one.id for one in report.checks})
+    none_applied = bool(checks) and all(
+        one.outcome is Outcome.NOT_APPLICABLE
+        for one in report.checks
+        if one.id in checks
+    )
+    if not report.checks or (none_applied and not lacking):
+        what = 'no check that applied' if report.checks else 'no checks'
+        yield _of_host(
+            name,
+            Severity.FAILURE,
+            'nothing',
+            f'the report of {name} has {what}: nothing was checked there',
+            f'Run all checks on {name}, then merge again.',
+        )
+    elif lacking:
+        yield _of_host(
+            name,
+            Severity.WARNING,
+            'checks',
+            f'the report of {name} has no result of {wording.join(lacking)}: '
+            'their findings there are not known',
+            f'Run all checks on {name}, with the version that is '
+            'installed here and without --check and --skip.',
+        )
+
+
+def _unknown_upgrade(
+    name: str, report: model.Report
+) -> Iterator[model.Finding]:
+    """Yield that nobody here can have judged the upgrade of a report."""
+    source, target = report.source_release, report.target_release
+    try:
+        before = _release(source, report.source_facts)
+        back = _release(target, report.target_facts) < before
+    except exceptions.UsageError:
+        what = f'this manila-precheck knows {releases.known_range()}'
+    else:
+        if not back or report.code == Severity.FAILURE:
+            return
+        what = 'nothing in it says that this is a downgrade'
+    yield _of_host(
+        name,
+        Severity.FAILURE,
+        'unknown',
+        f'the report of {name} is of {source!r} to {target!r}, and {what}',
+        f'Run the checks on {name} with the version that is installed '
+        'here, then merge again.',
+    )
+
+
+def _release(name: str, facts: Optional[model.Facts]) -> releases.Release:
+    """Return the release of one side of a report.
+
+    :param facts: what tells of a release beyond those that are known, and
+        of one that has the name of a file.
+    :raises UsageError: when it is none.
+    """
+    if facts is not None:
+        if name.startswith(f'{facts.build} of '):
+            # In an update within a release, from a file or to one.
+            name = facts.build
+        build = releases.build(facts.build)
+        if build.too_new and releases.at(build.numbers[0]).name == name:
+            return releases.at(build.numbers[0])
+    return releases.parse(name)
+
+
+def _age(
+    name: str,
+    report: model.Report,
+    now: datetime.datetime,
+    max_age_hours: int,
+) -> Iterator[model.Finding]:
+    """Yield that a report is too old, of the future or without a date."""
+    limit = datetime.timedelta(hours=max_age_hours)
+    if report.created is None:
+        if limit:
+            yield _of_host(
+                name,
+                Severity.WARNING,
+                'age',
+                f'the report of {name} has no date, so its age is not known',
+                f'Run the checks on {name} without --reproducible, or '
+                'merge with --max-age 0.',
+            )
+        return
+    made = datetime.datetime.fromisoformat(report.created)
+    if timestamps.is_ahead(made, now):
+        yield _of_host(
+            name,
+            Severity.WARNING,
+            'age',
+            f'the report of {name} is from the future: it was made at '
+            f'{report.created}, but it is '
+            f'{now.isoformat(timespec="seconds")} here',
+            f'Correct the clock of {name} or of this machine, and run '
+            'the checks there again.',
+        )
+    elif limit and now - made > limit:
+        yield _of_host(
+            name,
+            Severity.WARNING,
+            'age',
+            f'the report of {name} was made at {report.created}, more '
+            f'than {max_age_hours} hours ago (--max-age)',
+            f'Run the checks on {name} again, then merge again.',
+        )
