@@ -323,6 +323,10 @@ def _add_merge_flags(parser: argparse.ArgumentParser) -> None:
         help='the age in hours above which a report has a warning, as has a '
         'report without a date; 0 for any age; default: 24',
     )
+    _add_report_flags(parser)
+
+
+def _add_report_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--format', metavar='FORMAT', default='table', help='default: table'
     )
@@ -406,6 +410,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_merge_flags(one)
     _leaf(one, _verb('report', 'report_merge'))
+    one = verbs.add_parser(
+        'diff',
+        help='show what is new, gone and changed since an earlier report',
+        description='Show a report with what an earlier one has marked as '
+        'known, and what is gone or changed. The exit code is that of what '
+        'is new; a check that could not look counts in any case.',
+    )
+    one.add_argument(
+        'old',
+        metavar='OLD',
+        help='a report that "upgrade check --format json" wrote',
+    )
+    one.add_argument('new', metavar='NEW', help='a later one')
+    _add_report_flags(one)
+    _leaf(one, _verb('report', 'report_diff'))
     facts = commands.add_parser(
         'catalog', help="the facts of manila's releases"
     )

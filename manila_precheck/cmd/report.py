@@ -10,20 +10,24 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""``report merge``: the reports of several hosts, made into one."""
+"""``report merge`` and ``report diff``: one report of several."""
 
 import argparse
 from collections.abc import Iterable
 import datetime
 import os
+from typing import NamedTuple
 
 from manila_precheck import exceptions
+from manila_precheck import model
 from manila_precheck.cmd import answer
 from manila_precheck.cmd import output
 from manila_precheck.cmd import report_file
 from manila_precheck.engine import registry
 from manila_precheck.engine import report_reader
+from manila_precheck.merge import differences
 from manila_precheck.merge import merge
+from manila_precheck.reporters import base
 
 
 def report_merge(args: argparse.Namespace, stdout: answer.Stdout) -> int:
@@ -32,10 +36,7 @@ def report_merge(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     :raises PrecheckError: when one of them cannot be read, or the merged one
         cannot be written.
     """
-    reporter = output.reporter(args.format)
-    targets = output.targets(args.report)
-    inputs = report_file.Inputs(args.files)
-    output.require_no_inputs(targets, inputs)
+    outputs = _outputs(args, args.files)
     paths = _paths(args.files)
     merged = merge.merge(
         ((name, report_reader.read(paths[name])) for name in sorted(paths)),
@@ -45,14 +46,74 @@ def report_merge(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         args.max_age,
         [entry.name for entry in registry.checks() if entry.builtin],
     )
-    problems = list(output.render_files(targets, merged, stdout.files, inputs))
+    return _write(merged, outputs, stdout)
+
+
+def report_diff(args: argparse.Namespace, stdout: answer.Stdout) -> int:
+    """Write what a report says that an earlier one did not.
+
+    :returns: the exit code, of what is new.
+    :raises PrecheckError: when one of them cannot be read, hides its names,
+        or the answer cannot be written.
+    """
+    outputs = _outputs(args, [args.old, args.new])
+    old, new = (_named(path) for path in (args.old, args.new))
+    compared = differences.compare(old, new, args.fail_on)
+    return _write(compared, outputs, stdout)
+
+
+def _named(path: str) -> model.Report:
+    """Return a report with the names that findings are known by.
+
+    :raises PrecheckError: when it cannot be read, or hides them.
+    """
+    report = report_reader.read(path)
+    if report.redacted_names:
+        raise exceptions.UsageError(
+            f'{path}: it was written with --redact-names'
+        )
+    return report
+
+
+class _Outputs(NamedTuple):
+    """Where an answer goes, and what it must not replace."""
+
+    reporter: base.Reporter
+    targets: tuple[output.Target, ...]
+    inputs: report_file.Inputs
+
+
+def _outputs(args: argparse.Namespace, paths: Iterable[str]) -> _Outputs:
+    """Return where the flags want the answer, before anything is read.
+
+    :param paths: what the answer is made from.
+    :raises PrecheckError: when it cannot go there.
+    """
+    outputs = _Outputs(
+        output.reporter(args.format),
+        output.targets(args.report),
+        report_file.Inputs(paths),
+    )
+    output.require_no_inputs(outputs.targets, outputs.inputs)
+    return outputs
+
+
+def _write(
+    report: model.Report, outputs: _Outputs, stdout: answer.Stdout
+) -> int:
+    """Write a report, and return its exit code.
+
+    :raises PrecheckError: when it cannot be written.
+    """
+    reporter, targets, inputs = outputs
+    problems = list(output.render_files(targets, report, stdout.files, inputs))
     try:
-        output.write(reporter, merged, stdout)
+        output.write(reporter, report, stdout)
     except exceptions.PrecheckError as exc:
         problems.append(str(exc))
     if problems:
         raise exceptions.OutputError('; '.join(problems))
-    return merged.exit_code
+    return report.exit_code
 
 
 def _paths(paths: Iterable[str]) -> dict[str, str]:

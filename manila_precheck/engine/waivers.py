@@ -174,27 +174,6 @@ class Baseline(NamedTuple):
     severities: Mapping[str, model.Severity]
     """The severity of each finding, by key."""
 
-    def compare(
-        self, results: Iterable[model.CheckResult]
-    ) -> tuple[model.CheckResult, ...]:
-        """Return the results with what the baseline has marked as known.
-
-        A finding that weighs more than it did is new.
-        """
-        return tuple(
-            result._replace(
-                findings=tuple(
-                    finding._replace(known=self._knows(finding))
-                    for finding in result.findings
-                ),
-            )
-            for result in results
-        )
-
-    def _knows(self, finding: model.Finding) -> bool:
-        before = self.severities.get(finding.key)
-        return before is not None and before >= finding.severity
-
     def require(self, target_release: str, stage: str) -> None:
         """Make sure that the baseline is of the same upgrade.
 
@@ -207,6 +186,42 @@ class Baseline(NamedTuple):
                 f'stage {self.stage}, but this run is for {target_release} '
                 f'at stage {stage}'
             )
+
+
+def baseline_severities(report: model.Report) -> dict[str, model.Severity]:
+    """Return the highest severity that a report has for each key."""
+    severities: dict[str, model.Severity] = {}
+    for result in report.checks:
+        for finding in result.findings:
+            before = severities.get(finding.key, finding.severity)
+            severities[finding.key] = max(finding.severity, before)
+    return severities
+
+
+def mark_known(
+    results: Iterable[model.CheckResult],
+    severities: Mapping[str, model.Severity],
+) -> tuple[model.CheckResult, ...]:
+    """Return the results with what an earlier report has marked as known.
+
+    A finding that weighs more than it did is new.
+
+    :param severities: as baseline_severities() returns them.
+    """
+
+    def is_known(finding: model.Finding) -> bool:
+        before = severities.get(finding.key)
+        return before is not None and before >= finding.severity
+
+    return tuple(
+        result._replace(
+            findings=tuple(
+                finding._replace(known=is_known(finding))
+                for finding in result.findings
+            ),
+        )
+        for result in results
+    )
 
 
 def read_baseline(path: str) -> Baseline:
@@ -223,16 +238,11 @@ def read_baseline(path: str) -> Baseline:
         raise exceptions.UsageError(
             f'baseline {path}: it was written with --redact-names'
         )
-    severities: dict[str, model.Severity] = {}
-    for result in report.checks:
-        for finding in result.findings:
-            before = severities.get(finding.key, finding.severity)
-            severities[finding.key] = max(finding.severity, before)
     return Baseline(
         file,
         report.target_release,
         report.stage.value,
-        severities,
+        baseline_severities(report),
     )
 
 
@@ -289,7 +299,7 @@ class Decisions(NamedTuple):
                 )
             )
         if self.baseline is not None:
-            results = self.baseline.compare(results)
+            results = mark_known(results, self.baseline.severities)
         return results
 
 

@@ -26,8 +26,9 @@ from manila_precheck.engine import registry
 from manila_precheck.reporters import json_report
 
 
-@ddt.ddt
-class ReportMergeTest(testtools.TestCase):
+class ReportTest(testtools.TestCase):
+    verb: str
+
     def setUp(self):
         super().setUp()
         self.path = self.useFixture(fixtures.TempDir()).path
@@ -74,8 +75,13 @@ class ReportMergeTest(testtools.TestCase):
         stdout, stderr = io.StringIO(), io.StringIO()
         self.useFixture(fixtures.MonkeyPatch('sys.stdout', stdout))
         self.useFixture(fixtures.MonkeyPatch('sys.stderr', stderr))
-        code = precheck.main(['report', 'merge', *words])
+        code = precheck.main(['report', self.verb, *words])
         return code, stdout.getvalue(), stderr.getvalue()
+
+
+@ddt.ddt
+class ReportMergeTest(ReportTest):
+    verb = 'merge'
 
     @ddt.data(
         (['ctl1.json'], [], 0),
@@ -147,6 +153,63 @@ class ReportMergeTest(testtools.TestCase):
         os.symlink(self.ctl1, link)
         code, stdout, stderr = self.main(
             *(word.format(ctl1=self.ctl1, link=link) for word in words)
+        )
+        self.assertEqual((255, ''), (code, stdout))
+        self.assertIn(expected, stderr)
+        self.assertEqual(1, stderr.count('\n'))
+
+
+@ddt.ddt
+class ReportDiffTest(ReportTest):
+    verb = 'diff'
+
+    @ddt.data(
+        ('ctl1', 'ctl1', [], 0),
+        ('ctl1', 'ctl2', [], 1),
+        ('ctl1', 'ctl2', ['--fail-on', 'failure'], 0),
+        ('ctl2', 'ctl1', [], 0),
+        ('ctl2', 'ctl2', [], 0),
+    )
+    @ddt.unpack
+    def test_code(self, old, new, words, expected):
+        code, stdout, stderr = self.main(
+            *(getattr(self, old), getattr(self, new)), *words
+        )
+        self.assertEqual((expected, ''), (code, stderr))
+
+    def test_every_format(self):
+        for entry in registry.entries(registry.REPORTERS):
+            with self.subTest(entry.name):
+                path = os.path.join(self.path, f'out.{entry.name}')
+                code, stdout, _ = self.main(
+                    self.ctl2,
+                    self.ctl1,
+                    *('--report', f'{entry.name}:{path}'),
+                    *('--format', entry.name),
+                )
+                self.assertEqual(0, code)
+                with open(path) as stream:
+                    self.assertIn('changed: it was WARNING', stream.read())
+                self.assertIn('changed: it was WARNING', stdout)
+
+    @ddt.data(
+        (['{ctl1}'], 'the following arguments are required: NEW'),
+        (['{ctl1}', '/nowhere'], '/nowhere: No such file or directory'),
+        (['{hidden}', '{ctl1}'], 'it was written with --redact-names'),
+        (['{ctl1}', '{hidden}'], 'it was written with --redact-names'),
+        (['{ctl1}', '{ctl2}', '--format', 'x'], "unknown format 'x'"),
+        (['{ctl1}', '{ctl2}', '--report', 'json:{ctl1}'], 'it would replace'),
+    )
+    @ddt.unpack
+    def test_refused(self, words, expected):
+        hidden = os.path.join(self.path, 'hidden.json')
+        with open(hidden, 'w') as stream:
+            json_report.JsonReporter().write(
+                testing.report_of()._replace(redacted_names=True), stream
+            )
+        paths = {'ctl1': self.ctl1, 'ctl2': self.ctl2, 'hidden': hidden}
+        code, stdout, stderr = self.main(
+            *(word.format(**paths) for word in words)
         )
         self.assertEqual((255, ''), (code, stdout))
         self.assertIn(expected, stderr)

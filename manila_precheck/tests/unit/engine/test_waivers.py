@@ -284,7 +284,9 @@ class BaselineTest(testtools.TestCase):
     def test_only_what_is_new_counts(self):
         old, new = _finding('a'), _finding('b', model.Severity.WARNING)
         baseline = self.read(_result(old))
-        (result,) = baseline.compare([_result(old, new)])
+        (result,) = waivers.mark_known(
+            [_result(old, new)], baseline.severities
+        )
         self.assertEqual((old._replace(known=True), new), result.findings)
         self.assertIs(model.Severity.WARNING, result.severity)
 
@@ -296,13 +298,17 @@ class BaselineTest(testtools.TestCase):
     @ddt.unpack
     def test_what_weighs_more_is_new(self, before, now, known):
         baseline = self.read(_result(_finding('a', before)))
-        (result,) = baseline.compare([_result(_finding('a', now))])
+        (result,) = waivers.mark_known(
+            [_result(_finding('a', now))], baseline.severities
+        )
         self.assertEqual(known, result.findings[0].known)
 
     @ddt.data(model.Outcome.ERROR, model.Outcome.SKIPPED)
     def test_a_check_that_could_not_look_counts_as_ever(self, outcome):
         unknown = _result(outcome=outcome)
-        (result,) = self.read(unknown).compare([unknown])
+        (result,) = waivers.mark_known(
+            [unknown], self.read(unknown).severities
+        )
         self.assertEqual(unknown, result)
         self.assertGreater(result.severity, model.Severity.INFO)
 
