@@ -161,8 +161,8 @@ precheck_opts = [
         default='table',
         metavar='FORMAT',
         help='The name of the reporter that writes to standard output: '
-        'table, json, junit, sarif, markdown, html, or one from an installed '
-        'package.',
+        'table, json, junit, sarif, markdown, html, openmetrics, or one from '
+        'an installed package.',
     ),
     cfg.MultiStrOpt(
         'report',

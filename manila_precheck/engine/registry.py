@@ -78,6 +78,7 @@ BUILTIN = {
             ('json', 'json_report:JsonReporter'),
             ('junit', 'junit:JunitReporter'),
             ('markdown', 'markdown:MarkdownReporter'),
+            ('openmetrics', 'openmetrics:OpenmetricsReporter'),
             ('sarif', 'sarif:SarifReporter'),
             ('table', 'table:TableReporter'),
             (

@@ -330,7 +330,15 @@ _SHOWN = (
     'shares.display_name',
 )
 
-_FILES = ('json', 'junit', 'sarif', 'markdown', 'html', 'upgradecheck-json')
+_FILES = (
+    'json',
+    'junit',
+    'sarif',
+    'markdown',
+    'html',
+    'openmetrics',
+    'upgradecheck-json',
+)
 
 
 class Demo(Command):

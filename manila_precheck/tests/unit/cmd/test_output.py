@@ -228,7 +228,10 @@ class CommandTest(test_precheck.Case):
             return stream.read()
 
     def test_every_format_at_once(self):
-        names = ('html', 'json', 'junit', 'markdown', 'sarif', 'table')
+        names = (
+            *('html', 'json', 'junit', 'markdown', 'openmetrics'),
+            *('sarif', 'table'),
+        )
         flags = []
         for name in names:
             flags += ['--report', f'{name}:{self.path}/{name}']

@@ -522,7 +522,9 @@ class FindingsTest(testtools.TestCase):
         self.assertEqual((_odd(data={'x': 'y'}),), result.findings)
         self.assertIs(str, type(result.findings[0].message))
 
-    @ddt.data('json', 'table', 'html', 'markdown', 'sarif', 'junit')
+    @ddt.data(
+        'json', 'table', 'html', 'markdown', 'sarif', 'junit', 'openmetrics'
+    )
     def test_what_every_format_takes(self, name):
         odd = _odd(
             message='a \ud800 \0 message',

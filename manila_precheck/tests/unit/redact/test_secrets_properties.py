@@ -39,6 +39,7 @@ from manila_precheck.reporters import html_report
 from manila_precheck.reporters import json_report
 from manila_precheck.reporters import junit
 from manila_precheck.reporters import markdown
+from manila_precheck.reporters import openmetrics
 from manila_precheck.reporters import sarif
 from manila_precheck.reporters import table
 from manila_precheck.reporters import upgradecheck_json
@@ -248,6 +249,7 @@ _REPORTERS = (
     json_report.JsonReporter,
     junit.JunitReporter,
     markdown.MarkdownReporter,
+    openmetrics.OpenmetricsReporter,
     sarif.SarifReporter,
     table.TableReporter,
     upgradecheck_json.UpgradecheckJsonReporter,
