@@ -15,9 +15,12 @@ import argparse
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
+import json
 import re
 import shutil
 import textwrap
+from typing import NamedTuple
+from typing import Optional
 from typing import TextIO
 
 from manila_precheck import exceptions
@@ -37,6 +40,29 @@ _SEVERITY = re.compile(
 )
 
 
+class _Listed(NamedTuple):
+    """What the list says of one check, by the keys of its JSON."""
+
+    id: str
+    title: str
+    """Why it does not load, where it does not."""
+
+    loads: bool
+    stages: list[str]
+    sources: list[str]
+    introduced: Optional[str]
+    """The release that the upgrade has to cross; None for any."""
+
+    waivable: bool
+    aliases: list[str]
+    """Its earlier ids."""
+
+    options: list[str]
+    """The names of its own options, in their group."""
+
+    option_group: str
+
+
 def check_list(args: argparse.Namespace, stdout: TextIO) -> int:
     """Write a line for every registered check, loadable or not."""
     rows = []
@@ -44,8 +70,23 @@ def check_list(args: argparse.Namespace, stdout: TextIO) -> int:
         try:
             rows.append(runner.isolated(lambda: _row(entry)))  # noqa: B023
         except exceptions.PrecheckError as exc:
-            rows.append((entry.result_id, '-', '-', str(exc)))
-    table = [('ID', 'STAGES', 'SOURCES', 'TITLE'), *rows]
+            rows.append(_unusable(entry, str(exc)))
+    if args.format == 'json':
+        json.dump([row._asdict() for row in rows], stdout, indent=2)
+        stdout.write('\n')
+        return 0
+    table = [
+        ('ID', 'STAGES', 'SOURCES', 'TITLE'),
+        *(
+            (
+                row.id,
+                ', '.join(row.stages) or '-',
+                ', '.join(row.sources) or '-',
+                row.title,
+            )
+            for row in rows
+        ),
+    ]
     for columns in ((0, 1, 2, 3), (0, 1, 3), (0, 3)):
         written = _columns(table, columns)
         # A program that reads it gets all of it.
@@ -55,15 +96,27 @@ def check_list(args: argparse.Namespace, stdout: TextIO) -> int:
     return 0
 
 
-def _row(entry: registry.Entry) -> tuple[str, str, str, str]:
+def _row(entry: registry.Entry) -> _Listed:
     loaded = runner.load(entry)
     if not isinstance(loaded, check.Check):
-        return entry.result_id, '-', '-', loaded
-    return (
-        entry.result_id,
-        ', '.join(loaded.stage_words()),
-        ', '.join(source.value for source in loaded.sources()) or '-',
-        str(loaded.title),
+        return _unusable(entry, loaded)
+    return _Listed(
+        id=entry.result_id,
+        title=str(loaded.title),
+        loads=True,
+        stages=list(loaded.stage_words()),
+        sources=[source.value for source in loaded.sources()],
+        introduced=loaded.introduced,
+        waivable=loaded.waivable,
+        aliases=list(loaded.aliases),
+        options=[option.name for option in loaded.opts()],
+        option_group=model.option_group(loaded.id),
+    )
+
+
+def _unusable(entry: registry.Entry, why: str) -> _Listed:
+    return _Listed(
+        entry.result_id, why, False, [], [], None, False, [], [], ''
     )
 
 

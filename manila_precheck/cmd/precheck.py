@@ -391,10 +391,14 @@ def _parser() -> argparse.ArgumentParser:
     _leaf(one, _verb('plan', 'upgrade_plan'))
     checks = commands.add_parser('check', help='show the checks')
     verbs = _choice(checks, 'VERB', 'verb')
-    _leaf(
-        verbs.add_parser('list', help='list every check'),
-        _verb('pages', 'check_list'),
+    one = verbs.add_parser('list', help='list every check')
+    one.add_argument(
+        '--format',
+        choices=('text', 'json'),
+        default='text',
+        help='default: text',
     )
+    _leaf(one, _verb('pages', 'check_list'))
     one = verbs.add_parser('explain', help='show the documentation of a check')
     one.add_argument(
         'id', metavar='ID', help='as listed by "manila-precheck check list"'

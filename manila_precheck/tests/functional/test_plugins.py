@@ -386,6 +386,11 @@ class PluginsTest(Case):
         self.assertIn(
             'is already used by', lines['config-options@acme_plugin']
         )
+        done = self.run_command('check', 'list', '--format', 'json')
+        listed = {one['id']: one for one in json.loads(done.stdout)}
+        self.assertFalse(listed['acme-no-module']['loads'])
+        self.assertIn('No module named', listed['acme-no-module']['title'])
+        self.assertTrue(listed['config-options']['loads'])
 
     def test_debug_shows_no_password(self):
         done = subprocess.run(

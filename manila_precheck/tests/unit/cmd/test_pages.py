@@ -13,6 +13,7 @@
 """What a reader at a terminal sees of the checks."""
 
 import io
+import json
 import textwrap
 
 import ddt
@@ -24,6 +25,7 @@ from manila_precheck import model
 from manila_precheck.cmd import pages
 from manila_precheck.cmd import precheck
 from manila_precheck.engine import check
+from manila_precheck.engine import registry
 
 
 class AcmePools(check.Check):
@@ -137,4 +139,36 @@ class ListTest(testtools.TestCase):
             'soft-deleted-rows     plan, stopped            database        '
             '       Soft-deleted rows',
             lines,
+        )
+
+    def test_a_program_gets_json(self):
+        stdout = io.StringIO()
+        with fixtures.MonkeyPatch('sys.stdout', stdout):
+            self.assertEqual(
+                0, precheck.main(['check', 'list', '--format', 'json'])
+            )
+        listed = json.loads(stdout.getvalue())
+        self.assertEqual(
+            [entry.result_id for entry in registry.checks()],
+            [one['id'] for one in listed],
+        )
+        self.assertIn(
+            {
+                'id': 'database-backup',
+                'title': 'Backup of the database',
+                'loads': True,
+                'stages': ['stopped'],
+                'sources': ['database'],
+                'introduced': None,
+                'waivable': True,
+                'aliases': [],
+                'options': [
+                    'path',
+                    'max_age_hours',
+                    'min_size_percent',
+                    'read_seconds',
+                ],
+                'option_group': 'manila_precheck_database_backup',
+            },
+            listed,
         )
