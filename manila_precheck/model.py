@@ -509,6 +509,81 @@ class Facts(NamedTuple):
     """The digest of the file, in hexadecimal; None for none."""
 
 
+class StatementTime(NamedTuple):
+    """What a statement of a rehearsal took."""
+
+    statement: str
+    """As it was sent, with no value that was bound to it; cut off."""
+
+    table: str
+    """The table that it is about; '' when that is unclear."""
+
+    seconds: float
+    """All of them together."""
+
+    rows: Optional[int] = None
+    """How many it changed; of a statement that changes a table, how many the
+    table had before; None when that is not known."""
+
+    times: int = 1
+    """How often it was sent."""
+
+
+class PhaseTimes(NamedTuple):
+    """What a command of a rehearsal took."""
+
+    phase: str
+    """'restore', 'purge' or 'sync'."""
+
+    seconds: float
+    """From its beginning to its end, without what imports take."""
+
+    statements: tuple[StatementTime, ...] = ()
+    """The longest first; short ones of the same text are added up."""
+
+    whole: bool = True
+    """It came to its end; False: it stopped."""
+
+    def without_times(self) -> 'PhaseTimes':
+        """Return the same, of a run that may take another time."""
+        return self._replace(
+            seconds=0.0,
+            statements=tuple(
+                sorted(one._replace(seconds=0.0) for one in self.statements)
+            ),
+        )
+
+
+class Rehearsal(NamedTuple):
+    """What ``upgrade rehearse`` did, and what it took."""
+
+    place: str
+    """Where the copy was: 'private' (a server of the run) or 'scratch' (one
+    that was named)."""
+
+    server: str
+    """The version of the server that held it."""
+
+    phases: tuple[PhaseTimes, ...]
+    """In the order in which they were done."""
+
+    rows: int
+    """Of all tables of the backup together."""
+
+    proven: bool
+    """The backup was restored, and has what it says."""
+
+    live_revision: Optional[str] = None
+    """Of the database of the configuration; None when it was not reached."""
+
+    probe_seconds: Optional[float] = None
+    """What a probe of the speed took on the server of the copy; None when
+    there is none for it."""
+
+    kept: Optional[str] = None
+    """The directory of the copy; None when it is gone."""
+
+
 class Tool(NamedTuple):
     """What made the report."""
 
@@ -597,6 +672,10 @@ class Report(NamedTuple):
     services: tuple[ServiceRead, ...] = ()
     """Which files each service reads, by the order of the services; empty in
     a report of several hosts, and in one of an earlier version."""
+
+    rehearsal: Optional[Rehearsal] = None
+    """What was done on a copy; None in any report but that of ``upgrade
+    rehearse``."""
 
     @property
     def whole(self) -> bool:

@@ -321,6 +321,49 @@ precheck_opts = [
         'at its start. Without it, "upgrade plan" leaves the time open that '
         'the shares take at the first start.',
     ),
+    cfg.StrOpt(
+        'rehearse_backup',
+        metavar='FILE',
+        help='The backup of the database on whose copy "upgrade rehearse" '
+        'runs the upgrade: a file of mysqldump, mariadb-dump or pg_dump, '
+        'plain, compressed, or in a format of pg_restore.',
+    ),
+    cfg.StrOpt(
+        'rehearse_target_python',
+        metavar='PYTHON',
+        help='The absolute path of the interpreter of an environment in '
+        'which the target release is installed, such as '
+        '/opt/manila/bin/python. "upgrade rehearse" runs its manila-manage.',
+    ),
+    cfg.StrOpt(
+        'rehearse_source_python',
+        metavar='PYTHON',
+        help='The same for the release that runs now, which carries out the '
+        'purge of rehearse_purge.',
+    ),
+    cfg.IntOpt(
+        'rehearse_purge',
+        min=0,
+        metavar='DAYS',
+        help='Have "upgrade rehearse" purge the rows that were soft-deleted '
+        'more than so many days ago first, with the manila of '
+        'rehearse_source_python.',
+    ),
+    cfg.BoolOpt(
+        'rehearse_keep',
+        default=False,
+        help='Keep the copy of "upgrade rehearse": the files of its database '
+        'server, which nobody else may read. By default they are removed '
+        'when the command ends, however it ends.',
+    ),
+    cfg.FloatOpt(
+        'rehearse_seconds',
+        default=14400.0,
+        min=1.0,
+        metavar='SECONDS',
+        help='The maximum time in seconds for each command that "upgrade '
+        'rehearse" runs, such as "manila-manage db sync".',
+    ),
     cfg.FloatOpt(
         'check_timeout_seconds',
         default=300.0,

@@ -71,6 +71,11 @@ Exit codes: 0 the runbook is written, whatever the checks find; 255 it could
 not run.
 """
 
+_REHEARSE_CODES = """\
+Exit codes: 0 everything ran through on the copy, 1 warnings, 2 failures, 255
+it could not run.
+"""
+
 
 class _Answered(Exception):
     """A flag asks for a text, and for nothing else."""
@@ -389,6 +394,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     one.module = 'plan'
     _leaf(one, _verb('plan', 'upgrade_plan'))
+    one = verbs.add_parser(
+        'rehearse',
+        help='run the real upgrade on a copy of the database',
+        description='Restore a backup of the database into a private server, '
+        'and run "manila-manage db sync" of the target on it, timed statement '
+        'by statement, with the staged configuration. The copy is removed '
+        'when the command ends, and nothing of production is written.',
+        epilog=_REHEARSE_CODES,
+    )
+    one.module = 'rehearse'
+    _leaf(one, _verb('rehearse', 'upgrade_rehearse'))
     checks = commands.add_parser('check', help='show the checks')
     verbs = _choice(checks, 'VERB', 'verb')
     one = verbs.add_parser('list', help='list every check')

@@ -35,9 +35,12 @@ _KNOWN_SECONDS = 1.0
 
 
 class Shown:
-    """Nothing: what reads standard error is not a terminal."""
+    """Nothing but notes: what reads standard error is not a terminal."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, stderr: TextIO, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._stderr = stderr
         self._clock = clock
         self._check = ''
         self._started: Optional[float] = None
@@ -47,6 +50,13 @@ class Shown:
 
     def line(self, text: str) -> None:
         """Show a line in place of the last."""
+
+    def note(self, text: str) -> None:
+        """Show a line that stays, on a terminal or not."""
+        # Who reads it may have gone; the report is elsewhere.
+        with contextlib.suppress(OSError):
+            self._stderr.write(f'{plain.one_line(text)}\n')
+            self._stderr.flush()
 
     def check(self, check_id: str) -> None:
         """Say which check runs now."""
@@ -80,11 +90,9 @@ def _duration(seconds: float) -> str:
 class _Line(Shown):
     """The last line of a terminal, which the report takes the place of."""
 
-    def __init__(
-        self, stderr: TextIO, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        super().__init__(clock)
-        self._stderr = stderr
+    def note(self, text: str) -> None:
+        self._stderr.write(_CLEAR)
+        super().note(text)
 
     def line(self, text: str) -> None:
         room = shutil.get_terminal_size((80, 24)).columns - 1
@@ -98,7 +106,7 @@ def shown(
 ) -> Iterator[Shown]:
     """Show the progress on a terminal, until the checks are done."""
     if not stderr.isatty():
-        yield Shown(clock)
+        yield Shown(stderr, clock)
         return
     try:
         yield _Line(stderr, clock)

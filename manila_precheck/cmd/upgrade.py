@@ -22,6 +22,7 @@ import sys
 from typing import Any
 from typing import Callable
 from typing import NamedTuple
+from typing import Optional
 
 from oslo_config import cfg
 
@@ -586,6 +587,28 @@ def run_checks(
 
         results = runner.run(chosen, ctx, progress=begins)
         supervisor.note('')
+    return report_of(
+        results, chosen, ctx, excluded, compared, decided, searched
+    )
+
+
+def report_of(
+    results: tuple[model.CheckResult, ...],
+    chosen: Sequence[registry.Entry],
+    ctx: context.Context,
+    excluded: Sequence[str],
+    compared: bool,
+    decided: waivers.Decisions,
+    searched: bool,
+    rehearsal: Optional[model.Rehearsal] = None,
+) -> model.Report:
+    """Return what may be shown of the results of a run.
+
+    :param chosen: the checks that were run.
+    :param compared: as for :func:`run_checks`.
+    :param searched: as for :func:`run_checks`.
+    :param rehearsal: what was done on a copy.
+    """
     around = surroundings.result(
         (*ctx.files_here, *decided.files),
         ctx.places_here,
@@ -615,6 +638,7 @@ def run_checks(
         if ctx.options.reproducible
         else machine_names.host_name(ctx.machine),
         root='' if ctx.site.is_host else ctx.redactor(ctx.site.name),
+        rehearsal=rehearsal,
     )
     if ctx.options.redact_names:
         report = redact_names.Names(report, names).hide(report)

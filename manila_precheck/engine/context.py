@@ -846,6 +846,13 @@ class Context:
         """
         self._dump  # noqa: B018
 
+    def take_restored(self, restored: 'dump_source.Restored') -> None:
+        """Judge a dump that was restored elsewhere.
+
+        The options name its path.
+        """
+        self._lazy.take('database dump', restored)
+
     @property
     def _dump(self) -> 'dump_source.Restored':
         return self._lazy.get('database dump', self._restore)

@@ -198,6 +198,7 @@ def _facts(report: model.Report) -> Iterator[tuple[str, str]]:
     if report.root:
         yield 'Bundle', report.root
     yield 'Database', words.database(report.database)
+    yield from words.rehearsal(report)
     yield 'Tool', f'{tool.name} {tool.version}'
     for release, facts in words.facts(report):
         yield f'Facts of {release}' if release else 'Facts from', facts

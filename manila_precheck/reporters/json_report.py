@@ -102,6 +102,7 @@ def report_dict(report: model.Report) -> dict[str, Any]:
             }
             for setting in report.settings
         ],
+        'rehearsal': rehearsal_dict(report.rehearsal),
         'redacted_names': report.redacted_names,
         'host': report.host,
         'root': report.root,
@@ -128,6 +129,24 @@ def database_dict(report: model.Report) -> Optional[dict[str, Any]]:
         'revision': database.revision,
         'empty': database.empty,
         'dump': _dump_dict(database.dump),
+    }
+
+
+def rehearsal_dict(
+    done: Optional[model.Rehearsal],
+) -> Optional[dict[str, Any]]:
+    """Return what was done on a copy as JSON types."""
+    if done is None:
+        return None
+    return {
+        **done._asdict(),
+        'phases': [
+            {
+                **phase._asdict(),
+                'statements': [one._asdict() for one in phase.statements],
+            }
+            for phase in done.phases
+        ],
     }
 
 

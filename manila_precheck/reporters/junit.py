@@ -116,6 +116,7 @@ def _properties(report: model.Report) -> list[tuple[str, str]]:
         ),
         ('stage', report.stage.value),
         ('database', words.database(report.database)),
+        *words.rehearsal(report),
         ('tool', report.tool.version),
         ('catalog', report.tool.catalog),
         *((f'file:{file.path}', file.sha256) for file in report.files),

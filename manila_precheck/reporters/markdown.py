@@ -179,6 +179,8 @@ def _provenance(report: model.Report) -> Iterator[str]:
     if report.root:
         yield f'- bundle {_code(report.root)}'
     yield f'- database {_text(words.database(report.database))}'
+    for label, text in words.rehearsal(report):
+        yield f'- {_text(label)}: {_text(text)}'
     yield f'- {_text(tool.name)} {_code(tool.version)}'
     for release, facts in words.facts(report):
         of = f'of {_text(release)}: ' if release else ''

@@ -148,6 +148,7 @@ class _Table:
         if report.root:
             yield 'Bundle', report.root
         yield 'Database', words.database(report.database)
+        yield from words.rehearsal(report)
         tool = report.tool
         yield 'Tool', f'{tool.name} {tool.version}'
         for label, (release, facts) in zip(

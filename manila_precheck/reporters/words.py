@@ -103,6 +103,26 @@ VERDICTS = {
     ),
 }
 
+# The same of a rehearsal, whatever the stage.
+_REHEARSED = {
+    0: ('REHEARSED', 'the upgrade ran through on the copy of the database.'),
+    1: (
+        'REHEARSED, READ FIRST',
+        'the upgrade ran through on the copy of the database; review each '
+        'warning.',
+    ),
+    2: (
+        'REHEARSAL FAILED',
+        'resolve the failures, make a new backup, and rehearse again.',
+    ),
+}
+
+# The phases of a rehearsal; how many statements are shown of each, and what
+# one has to take.
+_PHASES = {'restore': 'Restore', 'purge': 'db purge', 'sync': 'db sync'}
+_LONGEST = 5
+_LEAST_SECONDS = 0.1
+
 # What a run that is not whole lacks: before the upgrade, and after it.
 _WHOLE = (
     'READY requires a run of all checks on all rows.',
@@ -226,6 +246,8 @@ def verdict(report: model.Report) -> tuple[str, str]:
         if report.code < 2:
             return 'NOTHING CHECKED', 'no check applied.'
     word, todo = VERDICTS[report.stage, report.code]
+    if report.rehearsal is not None:
+        word, todo = _REHEARSED[report.code]
     parts = []
     if report.excluded:
         every = {check.id for check in report.checks}.union(report.excluded)
@@ -267,6 +289,39 @@ def database(read: Optional[model.DatabaseRead]) -> str:
     if read.revision is None:
         held = 'empty' if read.empty else 'no single revision'
     return f'{read.dialect}, {held}{_from_dump(read.dump)}'
+
+
+def rehearsal(report: model.Report) -> list[tuple[str, str]]:
+    """Return what a rehearsal did, in rows: what, and how long it took."""
+    done = report.rehearsal
+    if done is None:
+        return []
+    rows = []
+    for phase in done.phases:
+        text = f'{phase.seconds:.1f} s'
+        if not phase.whole:
+            text += ', and stopped'
+        longest = [
+            f'{_of_statement(one)} {one.seconds:.1f} s'
+            for one in phase.statements[:_LONGEST]
+            if one.seconds >= _LEAST_SECONDS
+        ]
+        if longest:
+            text += f'; of it {"; ".join(longest)}'
+        rows.append((_PHASES.get(phase.phase, phase.phase), text))
+    rows.append(('Rows', f'{done.rows} in the backup'))
+    if done.kept:
+        rows.append(('The copy', f'kept in {done.kept}'))
+    return rows
+
+
+def _of_statement(one: model.StatementTime) -> str:
+    words = ' '.join(one.statement.split()[:3])
+    if one.table:
+        words = f'{words.split()[0]} {one.table}'
+    return (
+        words if one.rows is None else f'{words} ({plural(one.rows, "row")})'
+    )
 
 
 def _from_dump(dump: Optional[model.DumpRead]) -> str:

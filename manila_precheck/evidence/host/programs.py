@@ -249,7 +249,7 @@ def _read(
         if left <= 0:
             return None
         # A process that it has left behind may hold the pipes for ever.
-        ended = _has_ended(process)
+        ended = has_ended(process)
         found = ready.poll(0 if ended else min(left, _LOOK_SECONDS) * 1000)
         for pipe, _ in found:
             chunk = os.read(pipe, _CHUNK_BYTES)
@@ -262,7 +262,8 @@ def _read(
             return printed
 
 
-def _has_ended(process: 'subprocess.Popen[bytes]') -> bool:
+def has_ended(process: 'subprocess.Popen[bytes]') -> bool:
+    """Say whether a program has ended; :func:`end` has still to be called."""
     # Its number stays its own until end() has ended its session.
     flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
     return os.waitid(os.P_PID, process.pid, flags) is not None

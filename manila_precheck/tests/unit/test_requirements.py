@@ -27,9 +27,10 @@ _ROOT = _PACKAGE.parent
 _MODULES = {'pyyaml': 'yaml'}
 
 # What these import, only who uses them has: manila's environment is asked
-# with building, documentation is built with sphinxext, and the tests of a
-# plugin use testing.
+# with building, and its migrations are run with inside; documentation is built
+# with sphinxext, and the tests of a plugin use testing.
 _OPTIONAL = {
+    'act/rehearse/inside': None,
     'catalog/building': None,
     # The extra postgresql.
     'evidence/database/dumps/restore.py': {'psycopg2'},

@@ -15,7 +15,11 @@ Run by path, with Python alone: ``python -I -S guard.py WORDS``, where WORDS is
 a JSON object. It starts each command of ``commands`` in the directory
 ``folder`` and leaves the last one running; when its standard input, which
 only the process that started it holds, comes to an end, it ends the server
-and removes the directory. So it does when that process was killed.
+and removes the directory. So it does when that process was killed. Without
+commands it does nothing but remove the directory then.
+
+A byte ``k`` on its standard input has it shut the server down, by the signal
+``stop``, and leave the directory.
 
 When a command fails it writes a byte to its standard output.
 
@@ -34,9 +38,13 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from typing import Any
 
 _LOOK_SECONDS = 0.1
+
+# What a server has to write its files.
+_STOP_SECONDS = 120.0
 
 # prctl(2).
 _PR_SET_PDEATHSIG = 1
@@ -91,22 +99,34 @@ def main() -> int:
     lock = os.open(order['folder'], os.O_RDONLY | os.O_DIRECTORY)
     fcntl.flock(lock, fcntl.LOCK_SH)
     process = None
+    keep = False
     try:
         for words in order['commands']:
             process = _start(words, order)
             if not _watch(process) or process.returncode:
                 break
-        # Until whoever asked has read the log.
+        # Until whoever asked has read the log, or wants no more.
         with contextlib.suppress(OSError):
             if process is not None and process.returncode is not None:
                 os.write(1, b'.')
-                os.read(0, 1)
+            keep = os.read(0, 1) == b'k'
     finally:
         if process is not None and process.poll() is None:
+            if keep:
+                _stop(process, order['stop'])
             process.kill()
             process.wait()
-        shutil.rmtree(order['folder'], ignore_errors=True)
+        if not keep:
+            shutil.rmtree(order['folder'], ignore_errors=True)
     return 0
+
+
+def _stop(process: Any, number: int) -> None:
+    process.send_signal(number)
+    for _ in range(int(_STOP_SECONDS / _LOOK_SECONDS)):
+        if process.poll() is not None:
+            return
+        time.sleep(_LOOK_SECONDS)
 
 
 if __name__ == '__main__':

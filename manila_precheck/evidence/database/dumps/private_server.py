@@ -24,11 +24,14 @@ import json
 import os
 import pwd
 import shutil
+import signal
 import stat
 import sys
 import tempfile
 import time
 from typing import Callable
+from typing import Optional
+from typing import Protocol
 from typing import TYPE_CHECKING
 from typing import TypeVar
 
@@ -42,6 +45,13 @@ if TYPE_CHECKING:
 T = TypeVar('T')
 
 _PREFIX = 'manila-precheck-dump-'
+
+# Of what the operator wants to keep.
+_KEPT = 'manila-precheck-kept-'
+
+# How a server is told to write its files and end.
+_STOP = {'mysql': signal.SIGTERM, 'postgresql': signal.SIGINT}
+_STOP_SECONDS = 150.0
 
 # A path of a socket has 107 bytes; PostgreSQL appends 14.
 _LONGEST_FOLDER = 90
@@ -103,22 +113,77 @@ _POSTGRESQL_SETTINGS = {
 }
 
 
-class Server:
-    """A server that was started."""
+class Folder:
+    """A private directory, gone with the process that made it.
+
+    :param process: the guard.
+    :param held: what it waits for, and the lock.
+    """
 
     def __init__(
         self,
-        folder: str,
-        socket: str,
+        path: str,
         process: 'subprocess.Popen[bytes]',
-        held: tuple[int, ...],
+        held: tuple[int, int],
     ) -> None:
-        #: Where its socket is: a file for MariaDB, a directory else.
-        self.socket = socket
-        self._folder = folder
+        self.path = path
         self._process = process
-        self._held = held
-        _live.append(self)
+        self._lock, self._held = held
+        watch(self)
+
+    def end(self) -> None:
+        """End what runs in it, and remove it."""
+        if not unwatch(self):
+            return
+        programs.end(self._process)
+        self._close()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def keep(self) -> str:
+        """Shut down what runs in it, and return where it is from now on.
+
+        :raises SourceUnusable: when it is gone.
+        """
+        if unwatch(self):
+            with contextlib.suppress(OSError):
+                os.write(self._held, b'k')
+            deadline = time.monotonic() + _STOP_SECONDS
+            while time.monotonic() < deadline:
+                if programs.has_ended(self._process):
+                    break
+                time.sleep(_LOOK_SECONDS)
+            programs.end(self._process)
+            kept = os.path.join(
+                os.path.dirname(self.path),
+                os.path.basename(self.path).replace(_PREFIX, _KEPT),
+            )
+            try:
+                os.rename(self.path, kept)
+            except OSError as exc:
+                raise exceptions.SourceUnusable(
+                    f'{self.path} cannot be kept: {exc.strerror}'
+                ) from exc
+            finally:
+                self._close()
+            return kept
+        raise exceptions.SourceUnusable(f'{self.path} is gone')
+
+    def _close(self) -> None:
+        for descriptor in (self._lock, self._held):
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+
+
+class Server(Folder):
+    """A server that was started."""
+
+    #: Where its socket is: a file for MariaDB, a directory else.
+    socket = ''
+
+    #: The account that runs it; None for that of this process.
+    account: Optional[str] = None
 
     def wait(self, connect: Callable[[], T], errors: type[BaseException]) -> T:
         """Return a connection, as soon as there can be one.
@@ -130,15 +195,15 @@ class Server:
         while True:
             reason = 'it does not listen'
             # Before, some drivers leave a socket behind.
-            if glob.glob(f'{self._folder}/*socket') or glob.glob(
-                f'{self._folder}/.s.PGSQL.*[0-9]'
+            if glob.glob(f'{self.path}/*socket') or glob.glob(
+                f'{self.path}/.s.PGSQL.*[0-9]'
             ):
                 try:
                     return connect()
                 except errors as error:
                     reason = str(error)
             if self._has_ended():
-                reason = _last_line(os.path.join(self._folder, 'log'))
+                reason = _last_line(os.path.join(self.path, 'log'))
             elif time.monotonic() < deadline:
                 time.sleep(_LOOK_SECONDS)
                 continue
@@ -157,41 +222,48 @@ class Server:
 
     def free_bytes(self) -> int:
         """Return how much its file system takes still."""
-        return _free_bytes(self._folder)
+        return _free_bytes(self.path)
 
     def used_bytes(self) -> int:
         """Return how much it has written so far."""
         found = 0
-        for where, _, names in os.walk(self._folder):
+        for where, _, names in os.walk(self.path):
             for name in names:
                 with contextlib.suppress(OSError):
                     status = os.lstat(os.path.join(where, name))
                     found += status.st_blocks * 512
         return found
 
+
+class Ends(Protocol):
+    """What is ended before this process is."""
+
     def end(self) -> None:
-        """End it and remove what it has written."""
-        try:
-            _live.remove(self)
-        except ValueError:
-            # Another thread ends it.
-            return
-        programs.end(self._process)
-        for descriptor in self._held:
-            with contextlib.suppress(OSError):
-                os.close(descriptor)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Leave nothing behind."""
 
 
-_live: list[Server] = []
+_live: list[Ends] = []
+
+
+def watch(one: Ends) -> None:
+    """Have something ended when this process is told to end."""
+    _live.append(one)
+
+
+def unwatch(one: Ends) -> bool:
+    """Say whether the caller is the one to end it."""
+    try:
+        _live.remove(one)
+    except ValueError:
+        # Another thread does.
+        return False
+    return True
 
 
 def end_all() -> None:
     """End every server, for who ends this process."""
-    for server in tuple(_live):
-        server.end()
+    for one in tuple(_live):
+        one.end()
 
 
 def directory() -> str:
@@ -215,6 +287,24 @@ def require_room(needed_bytes: int) -> None:
         )
 
 
+def make_folder() -> Folder:
+    """Make a directory that only this account may read, mode 0700.
+
+    :raises SourceUnusable: when there can be none.
+    """
+    where = _prepared()
+    path = _made(where)
+    return Folder(path, *_guarded(path, [], None, signal.SIGTERM))
+
+
+def require_installed(dialect: str) -> None:
+    """Make sure that a server could be started.
+
+    :raises SourceUnusable: when none is installed here.
+    """
+    _installed(dialect)
+
+
 def start(dialect: str) -> Server:
     """Start a server that holds nothing yet; it may not be up yet.
 
@@ -229,11 +319,7 @@ def start(dialect: str) -> Server:
             f'{where} is too long a path for the socket of a server: set '
             'TMPDIR to a shorter one'
         )
-    if not sys.executable:
-        raise exceptions.SourceUnusable(
-            'no Python is known that could watch over the server'
-        )
-    _remove_leftovers(where)
+    _prepared()
     account = None
     if os.geteuid() == 0:
         try:
@@ -243,26 +329,66 @@ def start(dialect: str) -> Server:
                 f'there is no account {_ACCOUNT} to run a server as: run '
                 'this as a user other than root'
             ) from None
+    folder = _made(where)
+    commands, socket = make(folder, *programs_found)
+    server = Server(
+        folder, *_guarded(folder, commands, account, _STOP[dialect])
+    )
+    server.socket = socket
+    server.account = None if account is None else account.pw_name
+    return server
+
+
+def _prepared() -> str:
+    """Return where directories are made, without those of runs that died.
+
+    :raises SourceUnusable: when nothing can watch over one.
+    """
+    if not sys.executable:
+        raise exceptions.SourceUnusable(
+            'no Python is known that could watch over the server'
+        )
+    where = directory()
+    _remove_leftovers(where)
+    return where
+
+
+def _made(where: str) -> str:
     try:
-        folder = tempfile.mkdtemp(prefix=_PREFIX, dir=where)
-        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        return tempfile.mkdtemp(prefix=_PREFIX, dir=where)
     except OSError as exc:
         raise exceptions.SourceUnusable(
             f'{where}, which is to hold the restored dump: {exc.strerror}'
         ) from exc
+
+
+def _guarded(
+    folder: str,
+    commands: list[list[str]],
+    account: 'Optional[pwd.struct_passwd]',
+    stop: int,
+) -> 'tuple[subprocess.Popen[bytes], tuple[int, int]]':
+    """Have a guard watch over a directory; return it, and what it looks at.
+
+    :param commands: what it starts there.
+    :param account: that runs them, and has the directory.
+    :raises SourceUnusable: when it cannot be started.
+    """
     # The end of it that is written to has this process alone.
     watched, held = os.pipe()
+    lock = None
     try:
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         # Until the guard has its own.
         fcntl.flock(lock, fcntl.LOCK_SH)
         if account is not None:
             os.chown(folder, account.pw_uid, account.pw_gid)
-        commands, socket = make(folder, *programs_found)
         order = {
             'folder': folder,
             'commands': commands,
             'uid': None if account is None else account.pw_uid,
             'gid': None if account is None else account.pw_gid,
+            'stop': int(stop),
         }
         process = programs.start(
             [sys.executable, '-I', '-S', guard.__file__, json.dumps(order)],
@@ -271,13 +397,15 @@ def start(dialect: str) -> Server:
         )
     except OSError as exc:
         os.close(held)
+        if lock is not None:
+            os.close(lock)
         shutil.rmtree(folder, ignore_errors=True)
         raise exceptions.SourceUnusable(
             f'no server can be started in {folder}: {exc.strerror}'
         ) from exc
     finally:
         os.close(watched)
-    return Server(folder, socket, process, (lock, held))
+    return process, (lock, held)
 
 
 def _installed(dialect: str) -> tuple[str, ...]:

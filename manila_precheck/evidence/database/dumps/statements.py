@@ -113,12 +113,19 @@ class Rows:
     """The rows of a COPY, as a driver reads a file."""
 
     def __init__(self, text: _Text) -> None:
+        #: How many have been read; each is a line.
+        self.number = 0
         self._text = text
         self._first = True
         self._ended = False
 
     def read(self, size: int = -1) -> bytes:
         """Return some of it; b'' at the end."""
+        found = self._read(size)
+        self.number += found.count(b'\n')
+        return found
+
+    def _read(self, size: int) -> bytes:
         text = self._text
         while not self._ended:
             if self._first:

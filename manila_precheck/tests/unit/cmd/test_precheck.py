@@ -94,8 +94,8 @@ class CouldNotRunTest(Case):
         (['chek'], "unknown command 'chek', did you mean 'check'? known: "),
         (
             ['upgrade'],
-            'missing subcommand after "manila-precheck upgrade": check, fix '
-            'or plan; see manila-precheck upgrade --help',
+            'missing subcommand after "manila-precheck upgrade": check, fix, '
+            'plan or rehearse; see manila-precheck upgrade --help',
         ),
         (
             ['check'],
@@ -104,8 +104,8 @@ class CouldNotRunTest(Case):
         ),
         (
             ['upgrade', 'frobnicate'],
-            "unknown verb 'frobnicate'; known: check, fix, plan; see "
-            'manila-precheck upgrade --help',
+            "unknown verb 'frobnicate'; known: check, fix, plan, rehearse; "
+            'see manila-precheck upgrade --help',
         ),
         (
             ['upgrade', 'check', '--frob=a', 'b'],

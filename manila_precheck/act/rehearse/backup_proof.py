@@ -1,0 +1,133 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Whether the backup is one: restored, of the database, and whole."""
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from manila_precheck import model
+from manila_precheck.act.rehearse import failures
+from manila_precheck.act.rehearse import rehearsal
+from manila_precheck.act.rehearse import sql
+
+if TYPE_CHECKING:
+    from manila_precheck.evidence.database.dumps import restore
+
+#: The id of its result.
+ID = 'rehearse-backup'
+
+_AGAIN = model.advice('Make a new backup, and rehearse with that one.')
+
+
+class Proof:
+    """Compares what was restored with what the backup and the database say.
+
+    :param restored: the backup.
+    """
+
+    def __init__(self, restored: 'restore.Restored') -> None:
+        self._restored = restored
+        #: The rows of each table of the copy; empty before it was looked at.
+        self.rows: Mapping[str, int] = {}
+
+    @property
+    def phase(self) -> rehearsal.Phase:
+        """Return what :func:`.rehearsal.run` takes."""
+        return rehearsal.Phase(ID, 'Restore of the backup', self.run)
+
+    def run(self, stand: rehearsal.Stand) -> Iterator[failures.Failure]:
+        """Yield what speaks against it.
+
+        :raises SourceUnusable: when the copy does not answer.
+        """
+        ctx = stand.ctx
+        self.rows = sql.counted(ctx.database, ctx.schema)
+        yield from self._rows()
+        yield from self._live(stand)
+        for key in sorted(ctx.schema.foreign_keys):
+            stand.show(f'foreign key {key.name} of {key.table} ...')
+            number = sql.orphans(ctx.database, key)
+            if number:
+                yield self._orphans(key.table, key.name, key.parent, number)
+
+    def _rows(self) -> Iterator[failures.Failure]:
+        """Yield the tables that have not what stands in the backup."""
+        for table, said in sorted(self._restored.rows.items()):
+            found = self.rows.get(table, 0)
+            if found != said:
+                yield failures.Failure(
+                    model.Subject('table', table),
+                    f'table {table} has {said} rows in the backup and '
+                    f'{found} once it is restored',
+                    checks=('database-backup',),
+                    names=('newest',),
+                    remediation=[_AGAIN],
+                    data={'backup': said, 'restored': found},
+                    aspect='rows',
+                )
+
+    def _live(self, stand: rehearsal.Stand) -> Iterator[failures.Failure]:
+        live, copy = stand.live, stand.ctx.database
+        if live is None:
+            return
+        if live.revisions != copy.revisions:
+            yield failures.Failure(
+                model.Subject('backup', 'revision'),
+                f'the backup is at revision {_listed(copy.revisions)}, and '
+                f'{live.words} at {_listed(live.revisions)}: it was made at '
+                'another time or of another database',
+                checks=('database-backup',),
+                names=('newest',),
+                remediation=[_AGAIN],
+                data={
+                    'backup': _listed(copy.revisions),
+                    'database': _listed(live.revisions),
+                },
+            )
+            return
+        missing = sorted(set(live.shape) - set(copy.shape))
+        # A view may need what only the whole server has.
+        for table in missing:
+            if table in stand.ctx.catalog.tables(stand.ctx.upgrade.source):
+                yield failures.Failure(
+                    model.Subject('table', table),
+                    f'{live.words} has table {table}, and the backup has not',
+                    checks=('database-backup',),
+                    names=('newest',),
+                    remediation=[_AGAIN],
+                    aspect='missing',
+                )
+
+    @staticmethod
+    def _orphans(
+        table: str, name: str, parent: str, number: int
+    ) -> failures.Failure:
+        rows = '1 row' if number == 1 else f'{number} rows'
+        return failures.Failure(
+            model.Subject('table', table),
+            f'foreign key {name} does not hold: {rows} of {table} '
+            f'refer to rows that {parent} does not have',
+            severity=model.Severity.WARNING,
+            remediation=[
+                model.advice(
+                    'Find out whether the database has them too: MySQL does '
+                    'not look at foreign keys while it restores a dump.'
+                )
+            ],
+            data={'rows': number},
+            aspect=name,
+        )
+
+
+def _listed(revisions: 'tuple[str, ...]') -> str:
+    return ', '.join(revisions) or 'none'

@@ -1,0 +1,117 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What did not work, as findings, beside what was foretold of it."""
+
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+import types
+from typing import Callable
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import model
+
+# The longest of the target's own words that a message has.
+_LONGEST_WORDS = 500
+
+
+class Failure(NamedTuple):
+    """One thing that does not work."""
+
+    subject: model.Subject
+    """What does not work: a revision, a service, an option. Its name is
+    stable."""
+
+    message: str
+    """One clause: what happened, without what the target says."""
+
+    words: str = ''
+    """What the target says, as it says it; '' for nothing."""
+
+    names: tuple[str, ...] = ()
+    """What a finding that has foretold it speaks of, the most telling first:
+    the names of subjects ('DEFAULT/foo', 'shares'), or revisions."""
+
+    checks: tuple[str, ...] = ()
+    """The checks that could foretell it; () for every one."""
+
+    severity: model.Severity = model.Severity.FAILURE
+    remediation: Sequence[model.Remediation] = ()
+    data: Mapping[str, model.Scalar] = types.MappingProxyType({})
+    aspect: str = ''
+
+
+def findings(
+    found: Iterable[Failure],
+    predicted: Sequence[model.CheckResult],
+    clean: Callable[[str], str],
+) -> Iterator[model.Finding]:
+    """Yield a finding for each, with the one that has foretold it.
+
+    :param predicted: what the checks say of the copy.
+    :param clean: takes the secrets out of a text.
+    """
+    for one in found:
+        before = foretold(one, predicted)
+        message = one.message
+        if one.words:
+            words = clean(' '.join(one.words.split()))
+            if len(words) > _LONGEST_WORDS:
+                words = f'{words[:_LONGEST_WORDS]}...'
+            message += f': {words}'
+        data = dict(one.data)
+        if one.severity is model.Severity.FAILURE:
+            data['foretold'] = None if before is None else before.key
+            message += (
+                ' (was not foretold)'
+                if before is None
+                else f' (rehearsed: {before.key} held)'
+            )
+        yield model.Finding(
+            one.severity,
+            one.subject,
+            message,
+            [*one.remediation, *(before.remediation if before else ())],
+            data=data,
+            aspect=one.aspect,
+        )
+
+
+def foretold(
+    failure: Failure, predicted: Sequence[model.CheckResult]
+) -> Optional[model.Finding]:
+    """Return the finding that has foretold a failure; None when none has.
+
+    Only a FAILURE has; of several that of the most telling name.
+    """
+    found = [
+        (failure.names.index(name), finding.key, finding)
+        for result in predicted
+        if not failure.checks or result.id in failure.checks
+        for finding in result.findings
+        if finding.severity is model.Severity.FAILURE
+        for name in _names(finding)
+        if name in failure.names
+    ]
+    return min(found, key=lambda one: one[:2])[2] if found else None
+
+
+def _names(finding: model.Finding) -> Iterator[str]:
+    """Yield what a finding speaks of."""
+    yield finding.subject.name
+    if finding.aspect:
+        yield finding.aspect
+    revision = finding.data.get('revision')
+    if isinstance(revision, str):
+        yield revision

@@ -1,0 +1,26 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""What runs inside the target: with its Python, beside its manila.
+
+Nothing else of this project is there, and nothing but the standard library is
+imported before :mod:`.confinement` has cut the process off.
+``__main__`` is started by :mod:`manila_precheck.act.rehearse.target`; it
+reads a request and has the job of that name done, a module of this package
+with one function::
+
+    def run(request: dict, say: Callable) -> int
+
+``say(what, **more)`` sends an event, a JSON object on a line of its own, to
+the process that asked; what manila prints goes to standard error. The number
+is the exit code. An exception that leaves ``run`` is sent as an event
+``error``, in its own words.
+"""

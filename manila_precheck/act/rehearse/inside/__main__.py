@@ -1,0 +1,77 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Read a request, and have its job done."""
+
+import importlib
+import json
+import os
+import sys
+import threading
+
+from manila_precheck.act.rehearse.inside import confinement
+
+# As much of an error as anybody reads.
+_WORDS = 4000
+
+
+def main(line, parent):
+    """Do what a request says; never return.
+
+    :param line: a JSON object: ``job``, the name of a module of this
+        package; ``offline``, whether to leave the network; and what the job
+        takes.
+    :param parent: the process that asked.
+    """
+    events, lock = os.dup(1), threading.Lock()
+    os.dup2(2, 1)
+    os.set_inheritable(events, False)
+
+    def say(what, **more):
+        text = json.dumps({'what': what, **more}) + '\n'
+        data = memoryview(text.encode())
+        with lock:
+            while data:
+                data = data[os.write(events, data) :]
+
+    request = json.loads(line)
+    confinement.end_with(parent)
+    if request.get('offline'):
+        say('network', left=confinement.leave_network())
+    job = importlib.import_module(__package__ + '.' + request['job'])
+    code = 255
+    try:
+        code = job.run(request, say)
+    except SystemExit as exc:
+        code = exc.code if isinstance(exc.code, int) else int(bool(exc.code))
+        if code:
+            say('error', kind='SystemExit', words=str(exc.code)[:_WORDS])
+    except BaseException as exc:
+        import traceback
+
+        traceback.print_exc()
+        say('error', **described(exc))
+        code = 1
+    finally:
+        say('end', code=code)
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
+
+
+def described(exc):
+    """Return an exception: its class, its words, those of the driver."""
+    origin = getattr(exc, 'orig', None)
+    words = str(exc)
+    if origin is not None:
+        # Without the statement, which is known, and its values.
+        words = str(origin)
+    return {'kind': type(exc).__name__, 'words': words[:_WORDS]}

@@ -1,0 +1,103 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Keep what is imported from reaching anything but the copy."""
+
+import ctypes
+import os
+import signal
+
+# prctl(2), unshare(2).
+_PR_SET_PDEATHSIG = 1
+_CLONE_NEWUSER = 0x10000000
+_CLONE_NEWNET = 0x40000000
+
+
+class Elsewhere(RuntimeError):
+    """Something was about to open another database than the copy."""
+
+
+def end_with(parent):
+    """End this process when the one that started it ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(255)
+
+
+def leave_network():
+    """Leave every network; say whether that could be done.
+
+    What is left are the sockets of files.
+    """
+    unshare = ctypes.CDLL(None, use_errno=True).unshare
+    if not unshare(_CLONE_NEWNET):
+        return True
+    # Without being root.
+    return not unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+
+
+def guard_connections(place, settings):
+    """Let SQLAlchemy open sessions on the copy and nowhere else.
+
+    :param place: what the arguments of the driver have to say: its names and
+        values, {'unix_socket': PATH, 'database': 'manila'}.
+    :param settings: statements that each new session begins with.
+    """
+    import sqlalchemy as sa
+
+    def before(dialect, record, words, arguments):
+        wrong = wrong_place(place, words, arguments)
+        if wrong:
+            raise Elsewhere(
+                'a session on another database than the copy was refused: '
+                f'{" and ".join(wrong)} is not that of the copy'
+            )
+
+    def after(connection, record):
+        cursor = connection.cursor()
+        for statement in settings:
+            cursor.execute(statement)
+        cursor.close()
+
+    sa.event.listen(sa.engine.Engine, 'do_connect', before)
+    if settings:
+        sa.event.listen(sa.pool.Pool, 'connect', after)
+
+
+# What drivers call the name of the database.
+_DATABASE = ('db', 'dbname')
+
+# Another way to the server than what was compared.
+_MORE = ('hostaddr', 'service', 'read_default_file')
+
+
+def wrong_place(place, words, arguments):
+    """Return which arguments of a driver do not lead to the copy, sorted.
+
+    :param place: as :func:`guard_connections` takes it.
+    :param words: the first arguments; psycopg2 has one text for all.
+    :param arguments: the others, by name.
+    """
+    found = {}
+    for text in words:
+        found.update(part.partition('=')[::2] for part in str(text).split())
+    found.update(arguments)
+    for name in _DATABASE:
+        if name in found:
+            found['database'] = found[name]
+    return sorted(
+        [
+            name
+            for name, value in place.items()
+            if str(found.get(name)) != str(value)
+        ]
+        + [name for name in _MORE if found.get(name)]
+    )

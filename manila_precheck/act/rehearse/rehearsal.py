@@ -1,0 +1,237 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The phases of a rehearsal, one after another, and what came of them."""
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+import re
+import time
+from typing import Callable
+from typing import NamedTuple
+from typing import Optional
+from typing import TYPE_CHECKING
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck.act.rehearse import failures
+from manila_precheck.act.rehearse import target
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+    from manila_precheck.engine import context
+    from manila_precheck.evidence.database import connection
+
+# How many statements a report has, the longest first.
+_MOST_STATEMENTS = 200
+_LONGEST_STATEMENT = 300
+
+_NAME = r'(?:[`"]?\w+[`"]?\.)?[`"]?(?P<table>\w+)[`"]?'
+_TABLE = re.compile(
+    r'\s*(?:ALTER TABLE(?: ONLY)?|CREATE TABLE(?: IF NOT EXISTS)?|'
+    r'DROP TABLE(?: IF EXISTS)?|UPDATE|INSERT INTO|DELETE FROM|'
+    r'(?:CREATE|DROP) (?:UNIQUE )?INDEX .*?\bON|SHOW CREATE TABLE|'
+    r'SELECT .*?\bFROM|DESCRIBE)\s+' + _NAME,
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+class Stand(NamedTuple):
+    """What a phase is given."""
+
+    ctx: 'context.Context'
+    """Over the staged configuration and the copy; its database is the copy,
+    read only."""
+
+    url: 'URL'
+    """Of the copy, by an account that may do what that of manila may."""
+
+    folder: str
+    """A private directory, gone after the run."""
+
+    words: tuple[str, ...]
+    """The arguments that name the staged configuration and then the file
+    that leads to the copy: '--config-file', FILE, ..."""
+
+    request: Mapping[str, object]
+    """What every job of :mod:`.inside` is asked: 'place', 'settings',
+    'offline'."""
+
+    target_python: str
+    """The interpreter of the target."""
+
+    source_python: Optional[str]
+    """That of the source, where the operator names one."""
+
+    predicted: tuple[model.CheckResult, ...]
+    """What the checks say of the copy."""
+
+    show: Callable[[str], None]
+    """Shows what is being done, on one line."""
+
+    seconds: float
+    """How long each job may take."""
+
+    live: 'Optional[connection.Database]'
+    """The database of the staged configuration, read only; None when it is
+    not looked at or cannot be reached."""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Return the environment of a job."""
+        return {'HOME': self.folder, 'TMPDIR': self.folder}
+
+
+class Times:
+    """What the statements of a job took, by what the job says."""
+
+    def __init__(self, phase: str, show: Callable[[str], None]) -> None:
+        self._phase = phase
+        self._show = show
+        #: (statement, how often, seconds, rows), as they were done.
+        self._done: list[tuple[str, int, float, int]] = []
+        #: The revision that is being carried out; '' before the first.
+        self.revision = ''
+        #: The statement that did not end; '' when all did.
+        self.stopped = ''
+        #: Of the job itself, without its imports.
+        self.seconds = 0.0
+        #: The process could leave the network; None: it was not to.
+        self.offline: Optional[bool] = None
+
+    def heed(self, event: target.Event) -> None:
+        """Take what a job says."""
+        what = event['what']
+        if what == 'done':
+            self._done.append(
+                (
+                    str(event['text']),
+                    int(event['count']),
+                    float(event['seconds']),
+                    int(event['rows']),
+                )
+            )
+        elif what == 'runs':
+            self._show(f'{self._phase}: {_shown(str(event["text"]))}')
+        elif what == 'revision':
+            self.revision = str(event['id'])
+            self._show(f'{self._phase}: revision {self.revision}')
+        elif what == 'stopped':
+            self.stopped = str(event['text'])
+        elif what == 'took':
+            self.seconds = float(event['seconds'])
+        elif what == 'network':
+            self.offline = bool(event['left'])
+
+    def statements(
+        self, counted: Mapping[str, int], clean: Callable[[str], str]
+    ) -> tuple[model.StatementTime, ...]:
+        """Return what took longest, in the order of its time.
+
+        :param counted: the rows of the tables before.
+        """
+        longest = sorted(self._done, key=lambda one: (-one[2], one[0]))
+        return tuple(
+            model.StatementTime(
+                clean(_shown(text)),
+                table_of(text),
+                round(seconds, 3),
+                rows or counted.get(table_of(text)),
+                count,
+            )
+            for text, count, seconds, rows in longest[:_MOST_STATEMENTS]
+        )
+
+
+def table_of(statement: str) -> str:
+    """Return the table that a statement is about; '' when that is unclear."""
+    found = _TABLE.match(statement)
+    return found['table'] if found else ''
+
+
+def _shown(statement: str) -> str:
+    text = ' '.join(statement.split())
+    if len(text) > _LONGEST_STATEMENT:
+        return f'{text[:_LONGEST_STATEMENT]}...'
+    return text
+
+
+class Phase(NamedTuple):
+    """One part of a rehearsal."""
+
+    id: str
+    """Of its result: 'rehearse-sync'."""
+
+    title: str
+    run: 'Callable[[Stand], Iterator[failures.Failure]]'
+    """Yields what does not work."""
+
+
+def run(
+    phases: Sequence[Phase],
+    stand: Stand,
+    clock: Callable[[], float] = time.monotonic,
+) -> tuple[model.CheckResult, ...]:
+    """Have phases done one after another.
+
+    Where one has a FAILURE, or cannot be done, those after it are skipped:
+    the copy is not what they are to begin with.
+    """
+    results: list[model.CheckResult] = []
+    stopped = ''
+    for phase in phases:
+        if stopped:
+            results.append(
+                model.CheckResult(
+                    phase.id,
+                    phase.title,
+                    model.Outcome.NOT_APPLICABLE,
+                    f'{stopped} did not succeed',
+                )
+            )
+            continue
+        result = _result(phase, stand, clock)
+        results.append(result)
+        if result.severity is model.Severity.FAILURE:
+            stopped = phase.id
+    return tuple(results)
+
+
+def _result(
+    phase: Phase, stand: Stand, clock: Callable[[], float]
+) -> model.CheckResult:
+    started = clock()
+    clean = stand.ctx.redactor
+    stand.show(f'{phase.title} ...')
+    try:
+        found = tuple(
+            finding._replace(check_id=phase.id)
+            for finding in failures.findings(
+                phase.run(stand), stand.predicted, clean
+            )
+        )
+    except exceptions.PrecheckError as exc:
+        return model.CheckResult(
+            phase.id,
+            phase.title,
+            model.Outcome.ERROR,
+            clean(str(exc)),
+            seconds=clock() - started,
+        )
+    return model.CheckResult(
+        phase.id,
+        phase.title,
+        model.Outcome.FOUND if found else model.Outcome.PASSED,
+        findings=tuple(sorted(found, key=lambda one: -one.severity)),
+        seconds=clock() - started,
+    )

@@ -1,0 +1,101 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The statements on the restored copy."""
+
+from collections.abc import Mapping
+import time
+from typing import Optional
+
+from manila_precheck.evidence.database import connection
+from manila_precheck.evidence.database import schema as schema_source
+
+# What counts on MySQL and MariaDB, and on PostgreSQL; a second of each on a
+# machine of two processors at rest.
+_PROBES = {
+    'mysql': "SELECT BENCHMARK(2000000, MD5('manila'))",
+    'postgresql': 'SELECT count(md5(n::text)) FROM '
+    'generate_series(1, 1000000) n',
+}
+_TIMES = 3
+
+
+def counted(
+    db: connection.Database, schema: schema_source.Schema
+) -> Mapping[str, int]:
+    """Return how many rows each table has.
+
+    :raises SourceUnusable: when the server does not answer.
+    """
+    found = {}
+    for table in sorted(schema.tables):
+        statement = f'SELECT COUNT(*) FROM {db.quoted(table)}'  # noqa: S608
+        found[table] = int(db.row(statement, table)[0])
+    return found
+
+
+def orphans(db: connection.Database, key: schema_source.ForeignKey) -> int:
+    """Return how many rows refer to a row that is not there.
+
+    :raises SourceUnusable: when the server does not answer.
+    """
+    pairs = [
+        (db.quoted(mine), db.quoted(theirs))
+        for mine, theirs in zip(key.columns, key.references)
+    ]
+    joined = ' AND '.join(f'c.{mine} = p.{theirs}' for mine, theirs in pairs)
+    given = ' AND '.join(f'c.{mine} IS NOT NULL' for mine, _ in pairs)
+    return int(
+        db.row(
+            f'SELECT COUNT(*) FROM {db.quoted(key.table)} c '  # noqa: S608
+            f'LEFT JOIN {db.quoted(key.parent)} p ON {joined} '
+            f'WHERE {given} AND p.{pairs[0][1]} IS NULL',
+            key.table,
+        )[0]
+    )
+
+
+def probe(db: connection.Database) -> Optional[float]:
+    """Return how many seconds the server needs for a fixed amount of work.
+
+    No table is read. The least of three: what else happens is not the server.
+
+    :returns: None where there is no such work.
+    :raises SourceUnusable: when the server does not answer.
+    """
+    statement = _PROBES.get(db.dialect)
+    if statement is None:
+        return None
+    taken = []
+    for _ in range(_TIMES):
+        started = time.monotonic()
+        db.row(statement, 'the speed of the server')
+        taken.append(time.monotonic() - started)
+    return min(taken)
+
+
+def session_settings(
+    copy: connection.Database, live: Optional[connection.Database]
+) -> list[str]:
+    """Return the statements that make a session of the copy one of production.
+
+    The server of the copy lets in rows that MySQL takes in a dump, and in no
+    migration (innodb_strict_mode).
+
+    :param live: the database of production; None when it cannot be asked.
+    :raises SourceUnusable: when it does not answer.
+    """
+    if copy.dialect != 'mysql':
+        return []
+    strict = True
+    if live is not None and live.dialect == 'mysql':
+        strict = bool(int(live.row('SELECT @@innodb_strict_mode')[0]))
+    return [f'SET SESSION innodb_strict_mode = {int(strict)}']

@@ -1,0 +1,135 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""``manila-manage db sync`` of the target, and db purge of the source."""
+
+from collections.abc import Iterator
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.act.rehearse import backup_proof
+from manila_precheck.act.rehearse import failures
+from manila_precheck.act.rehearse import rehearsal
+from manila_precheck.act.rehearse import target
+
+# What can foretell that a db sync stops.
+_CHECKS = ('pending-migrations', 'schema-revision', 'upgrade-path')
+
+
+class Manage:
+    """A command of manila-manage as a phase, and what it took.
+
+    :param kind: 'sync' or 'purge'.
+    :param arguments: of manila-manage.
+    :param proof: knows the rows of each table before.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        arguments: tuple[str, ...],
+        proof: backup_proof.Proof,
+    ) -> None:
+        self._kind = kind
+        self._arguments = arguments
+        self._proof = proof
+        #: What it took; None before it was done.
+        self.times: Optional[model.PhaseTimes] = None
+
+    @property
+    def phase(self) -> rehearsal.Phase:
+        """Return what :func:`.rehearsal.run` takes."""
+        return rehearsal.Phase(
+            f'rehearse-{self._kind}',
+            f'db {self._kind} on the copy',
+            self.run,
+        )
+
+    def run(self, stand: rehearsal.Stand) -> Iterator[failures.Failure]:
+        """Yield why it stopped.
+
+        :raises SourceUnusable: when it cannot be started.
+        """
+        python = stand.target_python
+        if self._kind == 'purge':
+            python = stand.source_python or python
+        heard = rehearsal.Times(f'db {self._kind}', stand.show)
+        ended = target.run(
+            python,
+            'manage',
+            {**stand.request, 'words': [*stand.words, *self._arguments]},
+            stand.seconds,
+            heard.heed,
+            stand.variables,
+        )
+        clean = stand.ctx.redactor
+        self.times = model.PhaseTimes(
+            self._kind,
+            round(heard.seconds or ended.seconds, 3),
+            heard.statements(self._proof.rows, clean),
+            ended.code == 0,
+        )
+        if ended.code != 0:
+            yield self._failure(heard, ended, stand)
+
+    def _failure(
+        self,
+        heard: rehearsal.Times,
+        ended: target.Ended,
+        stand: rehearsal.Stand,
+    ) -> failures.Failure:
+        table = rehearsal.table_of(heard.stopped)
+        command = f'"manila-manage {" ".join(self._arguments)}"'
+        if heard.revision:
+            subject = model.Subject('revision', heard.revision)
+            where = f'stops at revision {heard.revision}'
+        else:
+            subject = model.Subject('command', f'db-{self._kind}')
+            where = 'stops'
+        if table:
+            where += f', at table {table}'
+        if ended.code is None:
+            where = (
+                f'did not end within {stand.seconds:g} s '
+                '(rehearse_seconds) and was ended'
+            )
+        elif ended.code < 0:
+            where = f'was killed by signal {-ended.code}'
+        words = ''
+        if ended.error is not None:
+            words = f'{ended.error.get("kind")}: {ended.error.get("words")}'
+        elif ended.code is not None:
+            words = (ended.log.strip().splitlines() or [''])[-1]
+        return failures.Failure(
+            subject,
+            f'{command} {where}',
+            words,
+            tuple(filter(None, (heard.revision, table))),
+            _CHECKS,
+            remediation=[
+                model.advice(
+                    'Correct it in the production database while the source '
+                    'release runs, make a new backup, and rehearse again.'
+                )
+            ]
+            if self._kind == 'sync' and ended.code is not None
+            else (),
+            data={
+                'revision': heard.revision or None,
+                'table': table or None,
+                'statement': stand.ctx.redactor(
+                    ' '.join(heard.stopped.split())[:300]
+                )
+                or None,
+                'exit_code': ended.code,
+            },
+            aspect='' if ended.code is not None else 'time',
+        )

@@ -1,0 +1,264 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Have a job of :mod:`.inside` done by the Python of a manila.
+
+The process has nothing of our environment, no descriptor but its streams, and
+no network where the copy needs none; it is ended when it takes too long, and
+with this process. What it says is bounded.
+"""
+
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
+import contextlib
+import io
+import json
+import os
+import pkgutil
+import select
+import time
+from typing import Any
+from typing import Callable
+from typing import NamedTuple
+from typing import Optional
+from typing import TYPE_CHECKING
+import zipfile
+
+from manila_precheck import exceptions
+from manila_precheck.act.rehearse import inside
+from manila_precheck.evidence.host import interpreter
+from manila_precheck.evidence.host import programs
+
+if TYPE_CHECKING:
+    import subprocess
+
+#: What a job says: ``{'what': 'done', 'seconds': 1.5, ...}``.
+Event = Mapping[str, Any]
+
+# The request comes on the first line of standard input, and the code behind
+# it: neither is on the command line or in a file.
+_SCRIPT = """\
+import os, sys
+line = sys.stdin.buffer.readline()
+code = os.memfd_create('rehearsal.zip')
+os.write(code, sys.stdin.buffer.read())
+sys.path.insert(0, '/proc/self/fd/%d' % code)
+from manila_precheck.act.rehearse.inside import __main__ as inside
+inside.main(line, int(sys.argv[1]))
+"""
+
+_PACKAGES = (
+    'manila_precheck',
+    'manila_precheck/act',
+    'manila_precheck/act/rehearse',
+)
+
+# Of a line, of all lines, and of what manila prints.
+_LINE_BYTES = 1 << 16
+_MOST_BYTES = 1 << 27
+_LOG_BYTES = 1 << 16
+
+_LOOK_SECONDS = 0.1
+_CHUNK_BYTES = 1 << 16
+
+
+class Ended(NamedTuple):
+    """How a job came to its end."""
+
+    code: Optional[int]
+    """Its exit code; negative for a signal; None: it took too long."""
+
+    error: Optional[Event]
+    """The exception that ended it: 'kind' and 'words'; None without."""
+
+    log: str
+    """The last of what it has printed."""
+
+    seconds: float
+
+
+def version(python: str, flag: str) -> str:
+    """Return the version of the manila that an interpreter has.
+
+    Nothing of it is imported.
+
+    :param flag: the flag that names the interpreter.
+    :raises UsageError: when it is none, has no manila, or another user may
+        change it or the packages that it loads.
+    """
+    if not os.path.isabs(python):
+        raise exceptions.UsageError(f'{flag} {python} is not an absolute path')
+    if not (os.path.isfile(python) and os.access(python, os.X_OK)):
+        raise exceptions.UsageError(
+            f'{flag} {python} is not the interpreter of an environment, such '
+            'as /opt/manila/bin/python'
+        )
+    try:
+        found = interpreter.ask(python, (), ('manila',), ()).versions['manila']
+    except (exceptions.SourceUnusable, KeyError) as exc:
+        raise exceptions.UsageError(f'{flag}: {exc}') from None
+    if found is None:
+        raise exceptions.UsageError(f'{flag} {python} has no manila installed')
+    return found
+
+
+def run(
+    python: str,
+    job: str,
+    request: Mapping[str, Any],
+    seconds: float,
+    heed: Callable[[Event], None],
+    variables: Optional[Mapping[str, str]] = None,
+) -> Ended:
+    """Have a job done.
+
+    :param python: the interpreter, an absolute path that was looked at.
+    :param job: the name of a module of :mod:`.inside`.
+    :param request: what it takes; ``offline``: whether it leaves the
+        network. It may hold a secret.
+    :param seconds: how long it may take.
+    :param heed: is given what it says, as it says it.
+    :param variables: of its environment, beside those that every one gets.
+    :raises SourceUnusable: when it cannot be started, or says too much.
+    """
+    feed = os.memfd_create('request')
+    try:
+        with open(feed, 'wb', closefd=False) as stream:
+            stream.write(json.dumps({'job': job, **request}).encode() + b'\n')
+            stream.write(_code())
+        os.lseek(feed, 0, os.SEEK_SET)
+        # -I: neither the working directory nor PYTHONPATH is searched.
+        process = programs.start(
+            [python, '-I', '-B', '-c', _SCRIPT, str(os.getpid())],
+            variables,
+            feed,
+            stderr=True,
+        )
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, 'strerror', None) or exc
+        raise exceptions.SourceUnusable(
+            f'{python} cannot be run: {reason}'
+        ) from exc
+    finally:
+        os.close(feed)
+    started = time.monotonic()
+    reader = _Reader(process, started + seconds)
+    error: Optional[Event] = None
+    try:
+        for event in reader.events():
+            if event['what'] == 'error':
+                error = event
+            heed(event)
+    finally:
+        code: Optional[int] = programs.end(process)
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+    if reader.too_much:
+        raise exceptions.SourceUnusable(
+            f'{python} says more than {_MOST_BYTES >> 20} MB'
+        )
+    if reader.late:
+        code = None
+    elif reader.code is not None:
+        # What ends it after its last word is this process.
+        code = reader.code
+    return Ended(
+        code,
+        error,
+        reader.log.decode('utf-8', 'replace'),
+        time.monotonic() - started,
+    )
+
+
+class _Reader:
+    """What a process says, until it ends."""
+
+    def __init__(
+        self, process: 'subprocess.Popen[bytes]', deadline: float
+    ) -> None:
+        self._process = process
+        self._deadline = deadline
+        self.late = False
+        self.too_much = False
+        self.code: Optional[int] = None
+        #: The end of what it has printed.
+        self.log = b''
+
+    def events(self) -> Iterator[Event]:
+        """Yield what it says."""
+        held, total = b'', 0
+        for chunk in self._chunks():
+            total += len(chunk)
+            *lines, held = (held + chunk).split(b'\n')
+            if total > _MOST_BYTES or len(held) > _LINE_BYTES:
+                self.too_much = True
+                return
+            for line in lines:
+                event = _event(line)
+                if event is None:
+                    continue
+                if event['what'] == 'end':
+                    self.code = int(event.get('code') or 0)
+                    continue
+                yield event
+
+    def _chunks(self) -> Iterator[bytes]:
+        process = self._process
+        assert process.stdout is not None and process.stderr is not None
+        said, printed = process.stdout.fileno(), process.stderr.fileno()
+        ready = select.poll()
+        for pipe in (said, printed):
+            ready.register(pipe, select.POLLIN)
+        while True:
+            left = self._deadline - time.monotonic()
+            if left <= 0:
+                self.late = True
+                return
+            # A process that it has left behind may hold the pipes for ever.
+            ended = programs.has_ended(process)
+            found = ready.poll(0 if ended else min(left, _LOOK_SECONDS) * 1000)
+            for pipe, _ in found:
+                chunk = os.read(pipe, _CHUNK_BYTES)
+                if not chunk:
+                    ready.unregister(pipe)
+                elif pipe == printed:
+                    self.log = (self.log + chunk)[-_LOG_BYTES:]
+                else:
+                    yield chunk
+            if ended and not found:
+                return
+
+
+def _event(line: bytes) -> Optional[Event]:
+    """Return what a line says; None when that is nothing."""
+    with contextlib.suppress(ValueError, RecursionError):
+        found = json.loads(line)
+        if isinstance(found, dict) and isinstance(found.get('what'), str):
+            return found
+    return None
+
+
+def _code() -> bytes:
+    """Return the package that runs there, as a zip file."""
+    names: Sequence[str] = sorted(
+        one.name for one in pkgutil.iter_modules(inside.__path__)
+    )
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, 'w', zipfile.ZIP_DEFLATED) as archive:
+        for package in _PACKAGES:
+            archive.writestr(f'{package}/__init__.py', b'')
+        for name in ('__init__', *names):
+            data = pkgutil.get_data(inside.__name__, f'{name}.py')
+            assert data is not None
+            archive.writestr(f'{_PACKAGES[-1]}/inside/{name}.py', data)
+    return stream.getvalue()

@@ -1,0 +1,419 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""``upgrade rehearse``: the real upgrade on a copy of the database."""
+
+import argparse
+from collections.abc import Callable
+from collections.abc import Sequence
+import datetime
+import os
+import pwd
+import sys
+from typing import Any
+from typing import Optional
+
+from manila_precheck import catalog
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck import opts
+from manila_precheck import releases
+from manila_precheck.act.rehearse import backup_proof
+from manila_precheck.act.rehearse import rehearsal
+from manila_precheck.act.rehearse import sql
+from manila_precheck.act.rehearse import staged
+from manila_precheck.act.rehearse import sync
+from manila_precheck.act.rehearse import target
+from manila_precheck.cmd import answer
+from manila_precheck.cmd import output
+from manila_precheck.cmd import progress
+from manila_precheck.cmd import report_file
+from manila_precheck.cmd import supervisor
+from manila_precheck.cmd import upgrade
+from manila_precheck.engine import context
+from manila_precheck.engine import registry
+from manila_precheck.engine import runner
+from manila_precheck.engine import surroundings
+from manila_precheck.engine import waivers
+from manila_precheck.evidence.database import connection
+from manila_precheck.evidence.database.dumps import private_server
+from manila_precheck.evidence.database.dumps import restore
+
+_PREFIX = 'rehearse_'
+
+# What the tables take that a migration rebuilds, by the size of the dump.
+_REBUILD_FACTOR = 3
+
+#: The flags, by what they decide.
+_FLAGS = {
+    'the copy': (
+        'rehearse_backup',
+        'rehearse_keep',
+        'database_connection',
+        'no_database',
+        'database_dump_seconds',
+    ),
+    'the upgrade': (
+        'rehearse_target_python',
+        'rehearse_source_python',
+        'rehearse_purge',
+        'rehearse_seconds',
+        'target_release',
+        'source_release',
+        'target_catalog',
+        'source_catalog',
+        'shipped_catalog',
+        'vendor_path',
+    ),
+    'the report': ('format', 'report', 'reproducible', 'redact_names'),
+    'what counts': ('waivers', 'baseline', 'fail_on'),
+}
+
+#: The ids of the results, for waivers.
+IDS = ('rehearse-backup', 'rehearse-purge', 'rehearse-sync', 'rehearse-start')
+
+
+def add_flags(group: Callable[[str], Callable[..., Any]]) -> None:
+    """Add a flag for each option of the command.
+
+    :param group: returns what adds a flag to a group of that title.
+    """
+    upgrade.add_options(group, _FLAGS, _PREFIX)
+
+
+def upgrade_rehearse(args: argparse.Namespace, stdout: answer.Stdout) -> int:
+    """Rehearse the upgrade, write the report, return the exit code.
+
+    :raises PrecheckError: when the run cannot look at all.
+    """
+    read = upgrade.read_conf(args)
+    conf = read.conf
+    upgrade.apply_flags(conf, args)
+    options = conf.manila_precheck
+    _require_flags(options, read)
+    reporter = output.reporter(options.format)
+    targets = output.targets(options.report)
+    available = registry.checks()
+    decided = waivers.decisions(
+        options,
+        [
+            *(entry.result_id for entry in available),
+            surroundings.CHECK_ID,
+            *IDS,
+        ],
+    )
+    # Of the copy, before the upgrade; and nothing of production is touched.
+    conf.set_override('stage', model.Stage.PLAN.value, group=opts.GROUP)
+    conf.set_override('no_network', True, group=opts.GROUP)
+    _take_versions(conf)
+    chosen = registry.select(available, (), (), runner.aliases)
+    problems: list[str] = []
+    with progress.shown(sys.stderr) as shown:
+        done = _Run(read, chosen, shown, args)
+        if targets:
+            output.require_no_inputs(
+                targets, upgrade.inputs(done.ctx, decided)
+            )
+        try:
+            report = done.report(decided)
+        finally:
+            done.close()
+    known = report_file.Inputs()
+    if targets:
+        known = upgrade.inputs(done.ctx, decided)
+    problems.extend(output.render_files(targets, report, stdout.files, known))
+    output.write(reporter, report, stdout)
+    if problems:
+        raise exceptions.OutputError('; '.join(problems))
+    return report.exit_code
+
+
+class _Run:
+    """A rehearsal, from the backup to the report.
+
+    :param read: the staged configuration.
+    :param chosen: the checks that foretell.
+    """
+
+    def __init__(
+        self,
+        read: upgrade.Read,
+        chosen: Sequence[registry.Entry],
+        shown: progress.Shown,
+        args: argparse.Namespace,
+    ) -> None:
+        self._read = read
+        self._chosen = chosen
+        self._shown = shown
+        self._options = read.conf.manila_precheck
+        self._live: Optional[connection.Database] = None
+        self._without_live = self._options.no_database
+        # The copy is not what it forbids.
+        for name, value in (
+            ('no_database', False),
+            ('database_dump', self._options.rehearse_backup),
+        ):
+            read.conf.set_override(name, value, group=opts.GROUP)
+        # Where the copy is, unless it is kept.
+        self._place = ''
+        self.ctx = context.Context(
+            read.conf,
+            catalog.Catalog(),
+            datetime.datetime.now(datetime.timezone.utc),
+            locations=read.locations,
+            services=read.services,
+            site=read.site,
+            **upgrade.of_site(read),
+        )
+        self.ctx.take_builds()
+        self.ctx.chosen = frozenset(entry.result_id for entry in chosen)
+        self.ctx.redactor  # noqa: B018  A bad pattern is a usage error.
+        args.log.redactor = lambda: self.ctx.redactor
+        upgrade.require_files(self.ctx, read.locations)
+        opts.require_known(
+            read.conf, self.ctx.config.settings, os.environ, self.ctx.catalog
+        )
+
+    def close(self) -> None:
+        """End the server, and remove what it has written."""
+        if self._live is not None:
+            self._live.close()
+        self.ctx.close()
+        if self._place:
+            gone = not os.path.exists(self._place)
+            self._shown.note(
+                f'The copy in {self._place} '
+                f'{"is removed" if gone else "could not be removed"}.'
+            )
+
+    def report(self, decided: waivers.Decisions) -> model.Report:
+        """Do it all, and return what may be shown of it.
+
+        :raises PrecheckError: when it cannot be done.
+        """
+        # In threads: while a driver in C waits for a server, no handler of
+        # a signal runs in the main one.
+        folder = runner.isolated(private_server.make_folder)
+        restored = runner.isolated(self._restore)
+        self.ctx.take_restored(restored)
+        upgrade.take_installed(self.ctx)
+        wanted = runner.isolated(lambda: self.ctx.upgrade)
+        decided.require(wanted.target.name, self.ctx.stage.value)
+        predicted = self._predicted()
+        self._live = runner.isolated(self._connect)
+        proof = backup_proof.Proof(restored)
+        stand = runner.isolated(
+            lambda: self._stand(folder.path, restored, predicted)
+        )
+        results, done = runner.isolated(
+            lambda: self._rehearsed(stand, restored, proof)
+        )
+        return upgrade.report_of(
+            results,
+            self._chosen,
+            self.ctx,
+            (),
+            False,
+            decided,
+            self._read.searched,
+            done,
+        )
+
+    def _restore(self) -> restore.Restored:
+        options = self._options
+        restored = restore.restore(
+            options.rehearse_backup,
+            self._read.conf,
+            options.database_dump_seconds,
+            options.statement_timeout_seconds,
+            options.connect_timeout_seconds,
+            option='--backup',
+            counted=True,
+            more_bytes=lambda size_bytes: size_bytes * _REBUILD_FACTOR,
+            show=self._shown.note,
+        )
+        self._place = restored.server.path
+        readers = ' and '.join(
+            dict.fromkeys(filter(None, ('root', restored.server.account)))
+        )
+        if os.geteuid():
+            readers = f'{pwd.getpwuid(os.geteuid()).pw_name} and root'
+        self._shown.note(
+            f'The copy is in {self._place}, which only {readers} may read '
+            '(mode 0700).'
+        )
+        return restored
+
+    def _predicted(self) -> tuple[model.CheckResult, ...]:
+        def begins(check_id: str) -> None:
+            supervisor.note(check_id)
+            self._shown.check(check_id)
+
+        self.ctx.on_rows = self._shown.rows
+        results = runner.run(self._chosen, self.ctx, progress=begins)
+        supervisor.note('')
+        return results
+
+    def _connect(self) -> Optional[connection.Database]:
+        """Return the database of the configuration; None where there is none.
+
+        What is restored is compared with it, and nothing is written.
+        """
+        if self._without_live:
+            return None
+        try:
+            return connection.connect(
+                self._read.conf,
+                self._options.statement_timeout_seconds,
+                self._options.connect_timeout_seconds,
+            )
+        except exceptions.PrecheckError as exc:
+            self._shown.note(
+                'The backup is not compared with the database: '
+                f'{self.ctx.redactor(str(exc))}'
+            )
+            return None
+
+    def _stand(
+        self,
+        folder: str,
+        restored: restore.Restored,
+        predicted: tuple[model.CheckResult, ...],
+    ) -> rehearsal.Stand:
+        url = staged.url_of(restored.url, self._read.conf)
+        return rehearsal.Stand(
+            self.ctx,
+            url,
+            folder,
+            staged.words(self._locations(), [staged.write(folder, url)]),
+            {
+                'place': staged.place(url),
+                'settings': sql.session_settings(
+                    restored.database, self._live
+                ),
+                'offline': staged.is_local(url),
+            },
+            self._options.rehearse_target_python,
+            self._options.rehearse_source_python,
+            predicted,
+            self._shown.line,
+            self._options.rehearse_seconds,
+            self._live,
+        )
+
+    def _locations(self) -> Sequence[str]:
+        """Return what manila-manage reads of the staged configuration."""
+        if not self._read.searched:
+            return self._read.locations
+        files, directories = self.ctx.named_after('manila-manage')
+        return [*files, *directories] or self._read.locations
+
+    def _rehearsed(
+        self,
+        stand: rehearsal.Stand,
+        restored: restore.Restored,
+        proof: backup_proof.Proof,
+    ) -> tuple[tuple[model.CheckResult, ...], model.Rehearsal]:
+        days = self._options.rehearse_purge
+        commands = [
+            *(
+                [sync.Manage('purge', ('db', 'purge', str(days)), proof)]
+                if days is not None
+                else []
+            ),
+            sync.Manage('sync', ('db', 'sync'), proof),
+        ]
+        speed = sql.probe(restored.database)
+        results = rehearsal.run(
+            [proof.phase, *(one.phase for one in commands)], stand
+        )
+        kept = None
+        if self._options.rehearse_keep:
+            self.ctx.database.close()
+            kept = restored.server.keep()
+            self._place = ''
+            self._shown.note(
+                f'The copy is kept in {kept}, which nobody else may read: '
+                'it holds the personal data of the database. Remove it.'
+            )
+        times = [
+            model.PhaseTimes('restore', round(restored.seconds, 3)),
+            *(one.times for one in commands if one.times is not None),
+        ]
+        reproducible = self._options.reproducible
+        return results, model.Rehearsal(
+            'private',
+            restored.database.server_version,
+            tuple(
+                one.without_times() if reproducible else one for one in times
+            ),
+            sum(proof.rows.values()),
+            results[0].outcome is model.Outcome.PASSED,
+            None if self._live is None else self._live.revision,
+            None if reproducible or speed is None else round(speed, 4),
+            kept,
+        )
+
+
+def _require_flags(options: Any, read: upgrade.Read) -> None:
+    """Make sure that there is a backup, and a target to run.
+
+    :raises UsageError: when there is not.
+    """
+    if not read.site.is_host:
+        raise exceptions.UsageError(
+            '--root and "upgrade rehearse" contradict each other: the target '
+            'reads the files of this host'
+        )
+    if options.database_dump:
+        raise exceptions.UsageError(
+            '"upgrade rehearse" restores the file of --backup, not that of '
+            'database_dump'
+        )
+    if not options.rehearse_backup:
+        raise exceptions.UsageError('missing --backup FILE')
+    if not options.rehearse_target_python:
+        raise exceptions.UsageError('missing --target-python PYTHON')
+    if options.rehearse_purge is not None and not (
+        options.rehearse_source_python
+    ):
+        raise exceptions.UsageError(
+            '--purge runs the manila that is installed now: pass '
+            '--source-python PYTHON'
+        )
+
+
+def _take_versions(conf: Any) -> None:
+    """Let the interpreters say which releases they have.
+
+    :raises UsageError: when one has no manila, or another one than is named.
+    """
+    options = conf.manila_precheck
+    for side in ('target', 'source'):
+        python = getattr(options, f'rehearse_{side}_python')
+        if not python:
+            continue
+        found = target.version(python, f'--{side}-python')
+        stated = getattr(options, f'{side}_release')
+        build = releases.build(found)
+        if build.release is None and not stated:
+            # Newer than what is known; the flag of a catalog may say.
+            continue
+        if not stated:
+            if side == 'target' and not options.target_catalog:
+                conf.set_override('target_release', found, group=opts.GROUP)
+        elif build.release is not None and (
+            releases.build(stated).release != build.release
+        ):
+            raise exceptions.UsageError(
+                f'--{side}-python has manila {found} ({build.release}), and '
+                f'--{side}-release is {stated}'
+            )
