@@ -13,11 +13,16 @@
 """The exceptions of the package, which all derive from PrecheckError."""
 
 from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
 from typing import Optional
 
 
 class PrecheckError(Exception):
     """An error that an operator can be told in one line."""
+
+    #: What resolves it, in order: each a model.Remediation.
+    remediation: Sequence[Any] = ()
 
 
 class UsageError(PrecheckError):

@@ -330,6 +330,11 @@ class Finding(NamedTuple):
     aspect: str = ''
     """Tells apart two findings of one check on one subject; mostly ''."""
 
+    cause: str = ''
+    """What it has in common with other findings of its check, in one word:
+    those of one cause and severity are one group in a report, and their
+    remedies have as many steps. '' leaves it to kind, aspect and remedy."""
+
     check_id: str = ''
     """The id of the check that says it; set by the run."""
 
@@ -379,6 +384,9 @@ class CheckResult(NamedTuple):
 
     waivable: bool = True
     """Whether a waiver may let its findings pass."""
+
+    remediation: tuple[Remediation, ...] = ()
+    """What makes it run, in order, where it could not and that is known."""
 
     @property
     def severity(self) -> Severity:

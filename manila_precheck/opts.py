@@ -171,6 +171,19 @@ precheck_opts = [
         help='Also write the report to a file, in one of the formats of '
         '--format. The file is written completely or not at all.',
     ),
+    cfg.BoolOpt(
+        'verbose',
+        default=False,
+        help='Show each finding whole, with what to do and where the facts '
+        'come from. By default, the table shortens the warnings and counts '
+        'the notes once it has more than 120 lines.',
+    ),
+    cfg.BoolOpt(
+        'show_waivers',
+        default=False,
+        help='Show for each failure and warning the entry that would waive '
+        'it, to copy into the file of waivers.',
+    ),
     cfg.StrOpt(
         'waivers',
         metavar='FILE',

@@ -89,7 +89,14 @@ _FLAGS = {
         'no_network',
         'quick',
     ),
-    'the report': ('format', 'report', 'reproducible', 'redact_names'),
+    'the report': (
+        'format',
+        'report',
+        'verbose',
+        'show_waivers',
+        'reproducible',
+        'redact_names',
+    ),
     'what counts': ('waivers', 'baseline', 'fail_on'),
 }
 
@@ -399,6 +406,9 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     _require_one_database(options)
     reporter = output.reporter(options.format)
     targets = output.targets(options.report)
+    for one in (reporter, *(target.reporter for target in targets)):
+        one.verbose = options.verbose
+        one.show_waivers = options.show_waivers
     available = registry.checks()
     decided = waivers.decisions(
         options,

@@ -241,6 +241,7 @@ def _result(held: Mapping[str, Any]) -> model.CheckResult:
         findings=tuple(_finding(check_id, one) for one in held['findings']),
         seconds=_seconds(held['seconds']),
         waivable=held.get('waivable') is not False,
+        remediation=tuple(map(_remediation, held.get('remediation', ()))),
     )
     found = result.outcome is model.Outcome.FOUND
     silent = result.outcome in _SILENT
@@ -269,22 +270,24 @@ def _finding(check_id: str, held: Mapping[str, Any]) -> model.Finding:
         severity=model.Severity[_text(held['severity']).upper()],
         subject=subject,
         message=_text(held['message']),
-        remediation=tuple(
-            model.Remediation(
-                _text(one['kind']),
-                _text(one['text']),
-                tuple(map(_edit, one.get('edits', ()))),
-            )
-            for one in held['remediation']
-        ),
+        remediation=tuple(map(_remediation, held['remediation'])),
         references=tuple(_text(one) for one in held['references']),
         data=data,
         aspect=_aspect(_text(held['key']), check_id, _text(subject.name)),
         waiver=_optional(held.get('waiver'), _waiver),
         known=held.get('known') is True,
+        cause=_text(held.get('cause', '')),
     )
     _require_same('counts', held.get('counts'), finding.counts)
     return finding
+
+
+def _remediation(held: Mapping[str, Any]) -> model.Remediation:
+    return model.Remediation(
+        _text(held['kind']),
+        _text(held['text']),
+        tuple(map(_edit, held.get('edits', ()))),
+    )
 
 
 def _edit(held: Mapping[str, Any]) -> model.Edit:

@@ -413,6 +413,7 @@ def _valid(item: Any, check_id: str) -> model.Finding:
             for name, value in item.data.items()
         },
         aspect=_text('aspect', item.aspect),
+        cause=_text('cause', item.cause),
     )
 
 
@@ -481,12 +482,8 @@ def _scalar(name: str, value: Any) -> model.Scalar:
 def _not_applicable(one: check.Check, ctx: 'context.Context') -> str:
     """Return why a check is not for this run, '' when it is."""
     if ctx.stage not in one.stages:
-        stages = one.stage_words()
-        word = 'stage' if len(stages) == 1 else 'the stages'
-        return (
-            f'it runs only at {word} {" and ".join(stages)}; this is stage '
-            f'{ctx.stage.value}'
-        )
+        # The same for each, so that a report says it once.
+        return f'it does not run at stage {ctx.stage.value}'
     if one.introduced is not None:
         upgrade = ctx.upgrade
         if not upgrade.crosses(releases.parse(one.introduced)):
@@ -517,6 +514,7 @@ def run_one(
     found: list[model.Finding] = []
     title = [entry.name]
     waivable = [True]
+    remediation: tuple[model.Remediation, ...] = ()
 
     def body() -> str:
         loaded = _load_now(entry)
@@ -552,6 +550,7 @@ def run_one(
         )
     except exceptions.PrecheckError as exc:
         outcome, reason = model.Outcome.ERROR, _describe(exc)
+        remediation = tuple(exc.remediation)
     except BaseException as exc:
         _log_crash(f'check {entry.name}', exc)
         outcome = model.Outcome.ERROR
@@ -559,6 +558,9 @@ def run_one(
     findings: tuple[model.Finding, ...] = ()
     try:
         reason = ctx.redactor(reason)
+        remediation = tuple(
+            step._replace(text=ctx.redactor(step.text)) for step in remediation
+        )
         # A copy: a check that was given up still runs.
         findings = tuple(
             sorted(
@@ -574,7 +576,7 @@ def run_one(
     except Exception as exc:
         # What cannot be redacted is not shown.
         _log_crash(f'redacting check {entry.name}', exc)
-        outcome = model.Outcome.ERROR
+        outcome, remediation = model.Outcome.ERROR, ()
         reason = f'its findings cannot be redacted: {type(exc).__name__}'
     return model.CheckResult(
         id=entry.result_id,
@@ -584,6 +586,7 @@ def run_one(
         findings=findings,
         seconds=round(clock() - started, 3),
         waivable=waivable[0],
+        remediation=remediation,
     )
 
 

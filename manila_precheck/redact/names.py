@@ -164,6 +164,10 @@ class Names:
             checks=tuple(
                 result._replace(
                     reason=change(result.reason),
+                    remediation=tuple(
+                        step._replace(text=change(step.text))
+                        for step in result.remediation
+                    ),
                     findings=tuple(
                         finding_with(finding, self._change_in(finding))
                         for finding in result.findings

@@ -38,6 +38,14 @@ class Reporter(abc.ABC):
     #: is empty otherwise.
     wants_settings: ClassVar[bool] = False
 
+    #: Whether to show each finding whole, where a format leaves some out or
+    #: shortens them; set by the caller.
+    verbose: bool = False
+
+    #: Whether to show the entries that would waive the findings; set by the
+    #: caller.
+    show_waivers: bool = False
+
     @abc.abstractmethod
     def write(
         self,

@@ -9,6 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
+
 """What blocks, and what is let pass: the sections of who decides."""
 
 from collections.abc import Iterator
@@ -17,58 +18,69 @@ from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import model
-from manila_precheck.reporters import words
+from manila_precheck.engine import grouping
 
-#: How many failures the list of what blocks names.
+#: How many blockers are named; the rest are counted.
 MAX_BLOCKING = 50
 
-#: How many of each check are shown where there are more than that.
-MAX_OF_A_CHECK = 5
 
-
-class Group(NamedTuple):
-    """What one check has that blocks."""
+class Blocker(NamedTuple):
+    """One cause that blocks: checks that could not run, or findings."""
 
     check: model.CheckResult
+    """The check, the first of several."""
 
-    shown: Sequence[Optional[int]]
-    """Numbers of its findings; None where the check could not look."""
+    failed: Optional[grouping.Failed] = None
+    """The checks that could not run; None for findings."""
 
-    more: int
-    """How many are not shown."""
+    group: Optional[grouping.Group] = None
+    """The findings; None for checks that could not run."""
 
     @property
     def failures(self) -> int:
-        return len(self.shown) + self.more
+        """Return how many findings it is; 1 for what could not run."""
+        return 1 if self.group is None else len(self.group.findings)
+
+    @property
+    def steps(self) -> list[grouping.Step]:
+        """Return what resolves it, in order."""
+        if self.group is not None:
+            return self.group.steps
+        return self.failed.steps if self.failed is not None else []
+
+    @property
+    def first_step(self) -> Optional[grouping.Step]:
+        """Return the first command; else the first step, None for none."""
+        commands = [one for one in self.steps if one.kind == 'command']
+        return next(iter((*commands, *self.steps)), None)
 
 
-def blocking(report: model.Report) -> Sequence[Group]:
-    """Return what keeps the upgrade from going on, by check.
+def blocking(report: model.Report) -> Sequence[Blocker]:
+    """Return what keeps the upgrade from going on, by cause.
 
-    It is all of it, or the first of each check: one check with thousands
-    must not hide what another one has to say.
+    What could not run stands first: what it would find is not known. Then
+    comes the first cause of each check, so that one check with many hides
+    none, and then the others.
     """
-    found = [
-        (check, numbers)
-        for check in report.checks
-        for numbers in [list(_blocking_of(check))]
-        if numbers
-    ]
-    several = sum(len(numbers) for _, numbers in found) > MAX_BLOCKING
-    most = MAX_OF_A_CHECK if several else MAX_BLOCKING
+    found = [list(_blocking_of(check)) for check in report.checks]
     return [
-        Group(check, numbers[:most], len(numbers[most:]))
-        for check, numbers in found
+        *failed(report),
+        *(causes[0] for causes in found if causes),
+        *(one for causes in found for one in causes[1:]),
     ]
 
 
-def _blocking_of(check: model.CheckResult) -> Iterator[Optional[int]]:
-    """Yield None for a check that could not look, then its failures."""
-    if check.outcome is model.Outcome.ERROR:
-        yield None
-    for number, finding in enumerate(check.findings):
-        if words.is_of(finding, model.Severity.FAILURE):
-            yield number
+def failed(report: model.Report) -> list[Blocker]:
+    """Return the checks that could not run, by cause."""
+    return [
+        Blocker(one.first, failed=one)
+        for one in grouping.failed(report.checks)
+    ]
+
+
+def _blocking_of(check: model.CheckResult) -> Iterator[Blocker]:
+    for group in grouping.groups(check.findings, model.Severity.FAILURE):
+        yield Blocker(check, group=group)
 
 
 def let_pass(

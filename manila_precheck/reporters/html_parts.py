@@ -11,10 +11,13 @@
 # under the License.
 """What the sections of the HTML report have in common."""
 
+from collections.abc import Iterable
 import re
 from typing import Optional
 
 from manila_precheck import model
+from manila_precheck.engine import grouping
+from manila_precheck.reporters import words
 
 #: How many findings of one check are shown; the rest are counted. A browser
 #: takes seconds for more.
@@ -49,6 +52,18 @@ def classes(check: model.CheckResult) -> str:
     if check.outcome is model.Outcome.SKIPPED:
         severities.add('warning')
     return ' '.join(['check', *sorted(f'has-{s}' for s in severities)])
+
+
+def actors(findings: Iterable[model.Finding]) -> list[str]:
+    """Return who can do what findings ask for, each once."""
+    return list(
+        dict.fromkeys(one for f in findings for one in words.actors(f))
+    )
+
+
+def remedies(steps: Iterable[model.Remediation]) -> list[grouping.Step]:
+    """Return the remedies of one check as the steps of a group."""
+    return [grouping.Step(step.kind, [step.text]) for step in steps]
 
 
 def is_url(text: str) -> bool:

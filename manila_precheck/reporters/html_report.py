@@ -28,6 +28,7 @@ from typing import TextIO
 import jinja2
 
 from manila_precheck import model
+from manila_precheck.engine import grouping
 from manila_precheck.reporters import backends_picture
 from manila_precheck.reporters import base
 from manila_precheck.reporters import blocking
@@ -53,7 +54,7 @@ class HtmlReporter(base.Reporter):
         color: bool = False,
     ) -> None:
         """Write the page, in ASCII, so that no encoding changes it."""
-        page = _page(report)
+        page = _page(report, self.show_waivers)
         stream.write(page.encode('ascii', 'xmlcharrefreplace').decode('ascii'))
 
 
@@ -98,9 +99,13 @@ def environment() -> jinja2.Environment:
         keep_trailing_newline=True,
     )
     made.filters.update(
+        actors=html_parts.actors,
+        alike=grouping.alike,
         anchor=html_parts.anchor,
+        groups=grouping.groups,
         badge_kind=html_parts.badge_kind,
         pieces=html_parts.pieces,
+        remedies=html_parts.remedies,
         classes=html_parts.classes,
         digest=_digest,
         sentence=html_parts.sentence,
@@ -109,7 +114,7 @@ def environment() -> jinja2.Environment:
     return made
 
 
-def _page(report: model.Report) -> str:
+def _page(report: model.Report, show_waivers: bool) -> str:
     verdict, todo = words.verdict(report)
     drawn = [backends_picture.draw(report), rows_picture.draw(report)]
     return (
@@ -122,6 +127,8 @@ def _page(report: model.Report) -> str:
             passed=model.Outcome.PASSED,
             max_findings=html_parts.MAX_FINDINGS,
             max_blocking=blocking.MAX_BLOCKING,
+            show_waivers=show_waivers,
+            filters=list(_filters(report)),
             style=asset('page.css'),
             script=asset('page.js'),
             verdict=verdict,
@@ -144,6 +151,23 @@ def _path(report: model.Report) -> str:
         f'{words.release(report.source_release)} → '
         f'{words.release(report.target_release)}'
     )
+
+
+def _filters(report: model.Report) -> Iterator[tuple[str, str]]:
+    """Yield what can be shown alone: what there is something of."""
+    yield 'all', 'Everything'
+    there = {
+        name
+        for check in report.checks
+        for name in html_parts.classes(check).split()
+    }
+    for name, label in (
+        ('failure', 'Failures'),
+        ('warning', 'Warnings'),
+        ('info', 'Notes'),
+    ):
+        if f'has-{name}' in there:
+            yield name, label
 
 
 def _circumstances(report: model.Report) -> Iterator[str]:

@@ -23,6 +23,7 @@ from typing import Optional
 from typing import TextIO
 
 from manila_precheck import model
+from manila_precheck.engine import grouping
 from manila_precheck.reporters import base
 from manila_precheck.reporters import words
 
@@ -166,7 +167,19 @@ def check_dict(result: model.CheckResult) -> dict[str, Any]:
         'reason': result.reason,
         'seconds': round(result.seconds, 3),
         'waivable': result.waivable,
+        'group': grouping.identify_error(result)
+        if result.outcome is model.Outcome.ERROR
+        else None,
+        'remediation': list(map(_remediation_dict, result.remediation)),
         'findings': [finding_dict(finding) for finding in result.findings],
+    }
+
+
+def _remediation_dict(step: model.Remediation) -> dict[str, Any]:
+    return {
+        'kind': step.kind,
+        'text': step.text,
+        'edits': [edit._asdict() for edit in step.edits],
     }
 
 
@@ -185,14 +198,9 @@ def finding_dict(finding: model.Finding) -> dict[str, Any]:
             'uuid': subject.uuid,
         },
         'message': finding.message,
-        'remediation': [
-            {
-                'kind': step.kind,
-                'text': step.text,
-                'edits': [edit._asdict() for edit in step.edits],
-            }
-            for step in finding.remediation
-        ],
+        'group': grouping.identify(finding),
+        'cause': finding.cause,
+        'remediation': list(map(_remediation_dict, finding.remediation)),
         'references': list(finding.references),
         'data': {
             name: _finite(value)

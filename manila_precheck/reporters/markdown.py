@@ -17,18 +17,26 @@ anything, so nothing of it is left to be read as markup, as the mention of a
 user or as the number of an issue.
 """
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 from typing import Optional
 from typing import TextIO
 
 from manila_precheck import model
+from manila_precheck.engine import grouping
 from manila_precheck.reporters import base
 from manila_precheck.reporters import markdown_parts
 from manila_precheck.reporters import words
 
-#: How many findings of one check and severity are spelled out; the rest are
+#: How many groups of one check and severity are spelled out; the rest are
 #: counted. A comment on GitHub has room for 65536 characters.
 MAX_FINDINGS = 20
+
+#: How many objects of a group are named; the rest are counted.
+MAX_NAMED = 50
+
+#: How many commands of one step are shown; the rest are counted.
+MAX_TEXTS = 20
 
 _text, _code = markdown_parts.text, markdown_parts.code
 _fenced = markdown_parts.fenced
@@ -48,11 +56,13 @@ class MarkdownReporter(base.Reporter):
         color: bool = False,
     ) -> None:
         """Write the text; lines are as long as they are."""
-        for line in _lines(report):
+        for line in _lines(report, self.verbose, self.show_waivers):
             stream.write(f'{line}\n')
 
 
-def _lines(report: model.Report) -> Iterator[str]:
+def _lines(
+    report: model.Report, verbose: bool, show_waivers: bool
+) -> Iterator[str]:
     verdict, todo = words.verdict(report)
     yield (
         f'## {verdict}: {words.release(report.source_release)} → '
@@ -71,28 +81,37 @@ def _lines(report: model.Report) -> Iterator[str]:
         name = _code(row.name) if len(row.checks) == 1 else _text(row.name)
         yield f'| {words.word(row.check)} | {name} | {_text(row.note)} |'
     for severity, title, meaning in words.SECTIONS:
-        yield from _section(report, severity, title, meaning)
+        yield from _section(report, severity, title, meaning, verbose)
     yield from _let_pass(report)
-    yield from _waivers(report)
+    if show_waivers:
+        yield from _waivers(report)
     yield ''
     yield from _provenance(report)
 
 
 def _section(
-    report: model.Report, severity: model.Severity, title: str, meaning: str
+    report: model.Report,
+    severity: model.Severity,
+    title: str,
+    meaning: str,
+    verbose: bool,
 ) -> Iterator[str]:
-    blocks = []
-    for check in report.checks:
-        found = [f for f in check.findings if words.is_of(f, severity)]
-        crashed = (
-            severity is model.Severity.FAILURE
-            and check.outcome is model.Outcome.ERROR
-        )
-        if found or crashed:
-            blocks.append((check, found, crashed))
-    if not blocks:
+    blocks = [
+        (check, groups)
+        for check in report.checks
+        for groups in [grouping.groups(check.findings, severity)]
+        if groups
+    ]
+    failed = (
+        grouping.failed(report.checks)
+        if severity is model.Severity.FAILURE
+        else []
+    )
+    number = len(failed) + sum(
+        len(group.findings) for _, groups in blocks for group in groups
+    )
+    if not number:
         return
-    number = sum(len(found) + crashed for _, found, crashed in blocks)
     # Failures stand open, the rest is one click away.
     opened = ' open' if severity is model.Severity.FAILURE else ''
     yield ''
@@ -100,35 +119,95 @@ def _section(
     yield ''
     if severity is not model.Severity.INFO:
         yield _text(f'{meaning}.'.capitalize())
-    for check, found, crashed in blocks:
+    for one in failed:
+        yield from _failed(one)
+    for check, groups in blocks:
         yield ''
         yield f'### {_text(check.title)}'
-        if crashed:
-            yield ''
-            yield f'- could not run: {_text(check.reason)}'
-        for finding in found[:MAX_FINDINGS]:
-            yield from _finding(finding)
-        more = len(found) - MAX_FINDINGS
-        if more > 0:
+        for group in groups[:MAX_FINDINGS]:
+            yield from _group(group, verbose)
+        more = sum(len(group.findings) for group in groups[MAX_FINDINGS:])
+        if more:
             yield ''
             yield f'- and {more} more; `--format json` lists all'
     yield ''
     yield '</details>'
 
 
-def _finding(finding: model.Finding) -> Iterator[str]:
-    name, place = words.subject_of(finding.subject)
-    where = f' {_code(place)}' if place else ''
+def _failed(one: grouping.Failed) -> Iterator[str]:
+    check = one.first
     yield ''
-    yield f'- {_code(name)}{where}: {_text(finding.message)}'
-    if finding.severity is model.Severity.INFO:
-        return
-    for step in finding.remediation:
+    title = check.title if len(one.checks) == 1 else one.name
+    yield f'### {_text(title)}'
+    yield ''
+    yield f'- could not run: {_text(check.reason)}'
+    if len(one.checks) > 1:
         yield ''
-        if step.kind in words.REMEDY_LABELS:
-            yield from _fenced(step.text)
-        else:
-            yield f'  {_text(step.text)}'
+        yield f'  {", ".join(_code(other.id) for other in one.checks)}'
+    yield from _steps(one.steps)
+
+
+def _group(group: grouping.Group, verbose: bool) -> Iterator[str]:
+    """Yield an item of a list: the objects, what is so, and what to do."""
+    table = words.figures(group)
+    if table:
+        yield ''
+        yield f'- {_text(words.objects(group))}'
+        yield ''
+        for number, row in enumerate(table[: MAX_NAMED + 1]):
+            yield f'  | {" | ".join(map(_text, row))} |'
+            if not number:
+                yield f'  |{" --- |" * len(row)}'
+        more = len(table) - MAX_NAMED - 1
+        if more > 0:
+            yield ''
+            yield f'  and {more} more; `--format json` lists all'
+    for same in [] if table else grouping.alike(group.findings):
+        yield ''
+        yield from _members(same)
+    if group.severity is not model.Severity.INFO or verbose:
+        yield from _steps(group.steps)
+    else:
+        for hint in filter(None, map(words.hint, group.findings)):
+            yield ''
+            yield f'  {_text(hint)}'
+
+
+def _members(same: list[model.Finding]) -> Iterator[str]:
+    name, place = words.subject_of(same[0].subject)
+    where = f' {_code(place)}' if place else ''
+    yield f'- {_code(name)}{where}: {_text(same[0].message)}'
+    if len(same) == 1:
+        return
+    named = []
+    for finding in same[1 : MAX_NAMED + 1]:
+        name, place = words.subject_of(finding.subject)
+        where = f' ({_code(place)})' if place else ''
+        named.append(f'{_code(name)}{where}')
+    more = len(same) - 1 - len(named)
+    others = f' and {more} more' if more else ''
+    yield ''
+    yield f'  Likewise {len(same) - 1} more: {", ".join(named)}{others}'
+
+
+def _steps(steps: Iterable[grouping.Step]) -> Iterator[str]:
+    for step in steps:
+        verbatim = step.kind in words.REMEDY_LABELS
+        texts = step.texts[:MAX_TEXTS]
+        more = len(step.texts) - len(texts)
+        yield ''
+        if verbatim:
+            if more:
+                texts = [*texts, f'# and {more} more']
+            yield from _fenced('\n'.join(texts))
+            continue
+        for number, text in enumerate(texts):
+            if number:
+                yield ''
+            yield f'  {_text(text)}'
+        if more:
+            yield ''
+            yield f'  and {more} more; `--format json` lists all'
 
 
 def _let_pass(report: model.Report) -> Iterator[str]:

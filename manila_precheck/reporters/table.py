@@ -21,10 +21,12 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 import itertools
+from typing import NamedTuple
 from typing import Optional
 from typing import TextIO
 
 from manila_precheck import model
+from manila_precheck.engine import grouping
 from manila_precheck.reporters import base
 from manila_precheck.reporters import blocking
 from manila_precheck.reporters import plain
@@ -36,11 +38,18 @@ DEFAULT_WIDTH = 80
 MIN_WIDTH = 40
 #: Longer lines of prose are hard to read, however wide the terminal is.
 MAX_WIDTH = 120
+#: How many lines a report may have before notes and warnings are shortened.
+MAX_LINES = 120
+#: How many lines the end of a report has: what blocks, and the verdict.
+MAX_CLOSING_LINES = 25
 #: How many INFO findings of one check are shown; the rest are counted.
 MAX_NOTES = 5
+#: How many objects of a group are named; the rest are counted.
+MAX_NAMED = 500
+#: How many commands of one step are shown; the rest are counted.
+MAX_TEXTS = 20
 #: How many ready-made waivers are shown; the rest are counted.
 MAX_WAIVERS = 30
-
 _Severity = model.Severity
 _Outcome = model.Outcome
 
@@ -60,6 +69,30 @@ _SGR = {
 _SEVERITY_SGR = ('1;32', '1;33', '1;31')
 
 
+class _Detail(NamedTuple):
+    """How much of what does not block is shown."""
+
+    every: bool = False
+    """Each finding by itself, with its references; nothing is counted."""
+
+    notes: bool = True
+    """The notes are listed; else they are counted."""
+
+    cut: int = 0
+    """Of how many lines a warning is; 0 for all of it, with its remedy."""
+
+
+_EVERYTHING = _Detail(every=True)
+
+# The first one that fits into MAX_LINES is taken, else the last.
+_LEVELS = (
+    _Detail(),
+    _Detail(notes=False),
+    _Detail(notes=False, cut=2),
+    _Detail(notes=False, cut=1),
+)
+
+
 class TableReporter(base.Reporter):
     """The verdict, a line for each check, and what to do, in plain text."""
 
@@ -76,22 +109,53 @@ class TableReporter(base.Reporter):
         """Write the table; what the encoding lacks becomes an escape."""
         width = min(max(width or DEFAULT_WIDTH, MIN_WIDTH), MAX_WIDTH)
         encoding = getattr(stream, 'encoding', None) or 'utf-8'
-        previous = ''
-        for line in _Table(report, width, color).lines():
-            if not line and not previous:
-                continue
-            previous = line
+        for line in self._lines(report, width, color):
             safe = line.encode(encoding, 'backslashreplace').decode(encoding)
             stream.write(f'{safe}\n')
+
+    def _lines(
+        self, report: model.Report, width: int, color: bool
+    ) -> Iterator[str]:
+        """Return the lines in as much detail as fits."""
+
+        def made(detail: _Detail) -> Iterator[str]:
+            table = _Table(report, width, color, detail, self.show_waivers)
+            return _without_empty(table.lines())
+
+        if self.verbose:
+            return made(_EVERYTHING)
+        for detail in _LEVELS[:-1]:
+            lines = list(itertools.islice(made(detail), MAX_LINES + 1))
+            if len(lines) <= MAX_LINES:
+                return iter(lines)
+        return made(_LEVELS[-1])
+
+
+def _without_empty(lines: Iterable[str]) -> Iterator[str]:
+    """Yield lines; of several empty ones in a row, one."""
+    previous = ''
+    for line in lines:
+        if line or previous:
+            yield line
+        previous = line
 
 
 class _Table:
     """The lines of one report at one width."""
 
-    def __init__(self, report: model.Report, width: int, color: bool) -> None:
+    def __init__(
+        self,
+        report: model.Report,
+        width: int,
+        color: bool,
+        detail: _Detail,
+        show_waivers: bool,
+    ) -> None:
         self._report = report
         self._width = width
         self._color = color
+        self._detail = detail
+        self._show_waivers = show_waivers
 
     def lines(self) -> Iterator[str]:
         yield from self._head()
@@ -100,10 +164,13 @@ class _Table:
         for severity, title, meaning in words.SECTIONS:
             yield from self._section(severity, title, meaning)
         yield from self._let_pass()
-        yield from self._waivers()
-        yield from self._blocking()
+        if self._show_waivers:
+            yield from self._waivers()
         yield ''
-        yield from self._foot()
+        foot = list(self._foot())
+        yield from self._blocking(MAX_CLOSING_LINES - len(foot) - 1)
+        yield ''
+        yield from foot
 
     def _paint(self, text: str, sgr: str) -> str:
         return f'\x1b[{sgr}m{text}\x1b[0m' if self._color else text
@@ -123,12 +190,7 @@ class _Table:
         yield ''
         for label, text in self._facts():
             yield from plain.wrap(text, self._width, f'{label:<12}')
-        paths = [plain.neutralise(file.path) for file in report.files]
-        for label, path in zip(
-            itertools.chain(['Files'], itertools.repeat('')),
-            paths or ['none was read'],
-        ):
-            yield f'{label:<12}{path}'
+        yield from self._files()
         for label, (names, paths_of) in zip(
             itertools.chain(['Services'], itertools.repeat('')),
             words.services(report),
@@ -136,6 +198,19 @@ class _Table:
             yield from plain.wrap(
                 f'{names}: {paths_of}', self._width, f'{label:<12}'
             )
+
+    def _files(self) -> Iterator[str]:
+        paths = [plain.neutralise(file.path) for file in self._report.files]
+        if not self._detail.every and paths:
+            # They break at the blanks between them only.
+            joined = ', '.join(paths)
+            yield from plain.wrap(joined, self._width, f'{"Files":<12}')
+            return
+        for label, path in zip(
+            itertools.chain(['Files'], itertools.repeat('')),
+            paths or ['none was read'],
+        ):
+            yield f'{label:<12}{path}'
 
     def _facts(self) -> Iterator[tuple[str, str]]:
         report = self._report
@@ -164,6 +239,8 @@ class _Table:
 
     def _summary(self) -> Iterator[str]:
         rows = words.check_rows(self._report)
+        short = {} if self._detail.every else dict(self._short(rows))
+        rows = [row for row in rows if row.check.outcome not in short]
         names = max(
             (plain.cells(plain.neutralise(row.name)) for row in rows),
             default=0,
@@ -181,63 +258,171 @@ class _Table:
             for line in plain.wrap(note, self._width, rest):
                 yield (painted + line[len(rest) - 2 :]).rstrip(' ')
                 painted = ' ' * (len(rest) - 2)
+        for outcome, text in short.items():
+            word = words.OUTCOME_WORDS[outcome]
+            first, *others = plain.wrap(text, self._width, f'{word:<9}')
+            yield self._paint(word, _SGR[word]) + first[len(word) :]
+            yield from others
+
+    def _short(
+        self, rows: Sequence[words.Row]
+    ) -> Iterator[tuple[model.Outcome, str]]:
+        """Yield what passed, and what does not apply where notes are cut."""
+        outcomes = [_Outcome.PASSED]
+        if not self._detail.notes:
+            outcomes.append(_Outcome.NOT_APPLICABLE)
+        for outcome in outcomes:
+            checks = [
+                check
+                for row in rows
+                for check in row.checks
+                if check.outcome is outcome
+            ]
+            if len(checks) > 1:
+                text = words.plural(len(checks), 'check')
+                if outcome is _Outcome.PASSED:
+                    text += f': {", ".join(check.id for check in checks)}'
+                else:
+                    text += ' (--verbose names them, and why)'
+                yield outcome, text
 
     def _section(
         self, severity: model.Severity, title: str, meaning: str
     ) -> Iterator[str]:
         """Yield the checks that have something of this severity to say."""
-        blocks = []
-        count = 0
-        for check in self._report.checks:
-            found = [f for f in check.findings if words.is_of(f, severity)]
-            crashed = (
-                check.outcome is _Outcome.ERROR
-                and severity is _Severity.FAILURE
-            )
-            if found or crashed:
-                blocks.append((check, found, crashed))
-                count += len(found) + crashed
-        if not blocks:
+        blocks = [
+            (check, groups)
+            for check in self._report.checks
+            for groups in [grouping.groups(check.findings, severity)]
+            if groups
+        ]
+        failed = (
+            grouping.failed(self._report.checks)
+            if severity is _Severity.FAILURE
+            else []
+        )
+        count = len(failed) + sum(
+            len(group.findings) for _, groups in blocks for group in groups
+        )
+        if not count:
             return
         yield ''
-        heading = f'{title} ({count})'
-        yield self._paint(heading, _SEVERITY_SGR[severity])
-        yield from plain.wrap(meaning, self._width, '  ')
-        for check, found, crashed in blocks:
+        heading = self._paint(f'{title} ({count})', _SEVERITY_SGR[severity])
+        if severity is _Severity.INFO and not self._detail.notes:
+            yield f'{heading}: --verbose lists them'
+            return
+        if severity is _Severity.WARNING and self._detail.cut:
+            yield f'{heading}: --verbose has each with what to do'
+            for check, groups in blocks:
+                for group in groups:
+                    yield from self._shortened(check, group)
+            return
+        yield heading
+        if self._detail.every:
+            yield from plain.wrap(meaning, self._width, '  ')
+        if self._detail.cut:
+            # The id of the check stands in the line of the object.
+            for one in failed:
+                yield from self._failed(one)
+            for check, groups in blocks:
+                yield from self._groups(groups, f'{check.id}: ')
+            return
+        for one in failed:
+            yield ''
+            yield from self._failed(one)
+        for check, groups in blocks:
             yield ''
             name = f' ({check.id})' if check.id != check.title else ''
             yield from plain.wrap(
                 f'{check.title}{name}', self._width, '', '  '
             )
-            if crashed:
-                yield from plain.wrap(
-                    f'could not run: {check.reason}', self._width, '  * '
-                )
             if severity is _Severity.INFO:
-                yield from self._notes(found)
+                yield from self._notes(groups)
             else:
-                yield from self._findings(found)
+                yield from self._groups(groups)
 
-    def _findings(self, found: Iterable[model.Finding]) -> Iterator[str]:
-        """Yield findings; what is the same for neighbours comes once."""
+    def _failed(self, one: grouping.Failed) -> Iterator[str]:
+        """Yield the checks that could not run for one reason."""
+        check = one.first
+        name = f' ({check.id})' if check.id != check.title else ''
+        title = f'{check.title}{name}'
+        if len(one.checks) > 1:
+            title = one.name
+        yield from plain.wrap(title, self._width, '', '  ')
+        yield from plain.wrap(
+            f'could not run: {check.reason}', self._width, '  * '
+        )
+        if len(one.checks) > 1:
+            yield from plain.wrap(
+                ', '.join(other.id for other in one.checks),
+                self._width,
+                '    ',
+            )
+        yield from self._remedies(one.steps, 1)
+
+    def _groups(
+        self, groups: Iterable[grouping.Group], title: str = ''
+    ) -> Iterator[str]:
+        """Yield findings; what is the same for a group comes once.
+
+        :param title: stands before the name of each object.
+        """
         for references, cited in itertools.groupby(
-            found, key=lambda finding: finding.references
+            groups, key=lambda group: group.references
         ):
-            for remediation, group in itertools.groupby(
-                cited, key=lambda finding: finding.remediation
-            ):
-                findings = list(group)
-                for finding in findings:
-                    yield from self._finding(finding)
-                yield from self._remedies(remediation, len(findings))
-            for reference in references:
+            for group in cited:
+                if self._detail.every:
+                    for finding in group.findings:
+                        yield from self._finding(finding)
+                else:
+                    yield from self._members(group, title)
+                yield from self._remedies(group.steps, len(group.findings))
+            for reference in () if self._detail.cut else references:
                 yield from plain.wrap(
                     f'See: {reference}', self._width, '    ', '      '
                 )
 
-    def _finding(self, finding: model.Finding) -> Iterator[str]:
+    def _members(self, group: grouping.Group, title: str) -> Iterator[str]:
+        """Yield what is said of the objects of a group."""
+        table = words.figures(group)
+        if table:
+            yield f'  * {title}{words.objects(group)}'
+            yield from self._figures(table)
+            return
+        for same in grouping.alike(group.findings):
+            yield from self._finding(same[0], title)
+            if len(same) > 1:
+                named = words.members(same[1:], MAX_NAMED)
+                yield from plain.wrap(
+                    f'Likewise {len(same) - 1} more: {named}',
+                    self._width,
+                    '    ',
+                )
+
+    def _figures(self, rows: Sequence[Sequence[str]]) -> Iterator[str]:
+        """Yield a table of a name and numbers in each row."""
+        columns = list(zip(*rows))
+        widths = [max(map(plain.cells, column)) for column in columns]
+        # As many as there is room for.
+        while len(widths) > 2 and 2 + sum(widths) + 2 * len(widths) > (
+            self._width
+        ):
+            widths.pop()
+        for row in rows[: MAX_NAMED + 1]:
+            numbers = (
+                ' ' * (width - plain.cells(text)) + text
+                for text, width in zip(row[1:], widths[1:])
+            )
+            yield '  '.join(['   ', plain.pad(row[0], widths[0]), *numbers])
+        more = len(rows) - MAX_NAMED - 1
+        if more > 0:
+            yield f'    and {more} more (--format json lists all)'
+
+    def _finding(
+        self, finding: model.Finding, title: str = ''
+    ) -> Iterator[str]:
         name, place = words.subject_of(finding.subject)
-        start = f'  * {name}'
+        start = f'  * {title}{name}'
         together = f'{start}  {place}'.rstrip(' ')
         if plain.cells(together) <= self._width:
             yield together
@@ -248,15 +433,15 @@ class _Table:
         yield from plain.wrap(finding.message, self._width, '    ')
 
     def _remedies(
-        self, remediation: Sequence[model.Remediation], findings: int
+        self, steps: Sequence[grouping.Step], findings: int
     ) -> Iterator[str]:
         """Yield what to do: prose wrapped, commands and lines as they are."""
         above = f'For the {findings} above, ' if findings > 1 else ''
         before = ''
         for kind, group in itertools.groupby(
-            remediation, key=lambda step: step.kind
+            steps, key=lambda step: step.kind
         ):
-            texts = [step.text for step in group]
+            texts = [text for step in group for text in self._most(step)]
             label = words.REMEDY_LABELS.get(kind, 'Do:')
             if above:
                 label = f'{above}{label[0].lower()}{label[1:]}'
@@ -274,8 +459,23 @@ class _Table:
                     before = text
             above, before = '', texts[-1]
 
+    def _most(self, step: grouping.Step) -> list[str]:
+        """Return the texts of a step, the last of many as a count."""
+        more = len(step.texts) - MAX_TEXTS
+        if self._detail.every or more <= 0:
+            return step.texts
+        # Of a command and of lines of a file, it is a comment.
+        mark = '# ' if step.kind in words.REMEDY_LABELS else ''
+        return [
+            *step.texts[:MAX_TEXTS],
+            f'{mark}and {more} more (--format json lists all)',
+        ]
+
     def _verbatim(self, kind: str, texts: Iterable[str]) -> Iterator[str]:
         margin, gap = ('      ', []) if kind == 'command' else ('', [''])
+        if self._detail.cut:
+            # What is written at the left margin is apart as it is.
+            gap = []
         yield from gap
         for text in texts:
             for line in text.split('\n'):
@@ -283,22 +483,74 @@ class _Table:
                 yield f'{margin}{self._paint(safe, "1")}' if safe else ''
         yield from gap
 
-    def _notes(self, found: list[model.Finding]) -> Iterator[str]:
-        for finding in found[:MAX_NOTES]:
-            name, place = words.subject_of(finding.subject)
-            start = (
-                place
-                if words.names_subject(finding)
-                else f'{name} {place}'.rstrip(' ')
-            )
-            if start:
-                start += ': '
+    def _shortened(
+        self, check: model.CheckResult, group: grouping.Group
+    ) -> Iterator[str]:
+        """Yield the first lines of what is said of a group, and all names."""
+        first, *others = group.findings
+        name, place = words.subject_of(first.subject)
+        if not place and not words.names_subject(first):
+            place = name
+        text = ': '.join(filter(None, (check.id, place, first.message)))
+        yield from self._first_lines(text, self._detail.cut)
+        if others:
+            named = words.members(others, MAX_NAMED)
             yield from plain.wrap(
-                f'{start}{finding.message}', self._width, '  - '
+                f'and {len(others)} more: {named}', self._width, '    '
             )
-        more = len(found) - MAX_NOTES
+
+    def _first_lines(self, text: str, number: int) -> Iterator[str]:
+        """Yield so many lines of an item; the last says that it goes on."""
+        lines = list(plain.wrap(plain.one_line(text), self._width, '  * '))
+        yield from lines[: number - 1]
+        last = lines[number - 1 : number]
+        for line in last if len(lines) <= number else ():
+            yield line
+        for line in last if len(lines) > number else ():
+            while plain.cells(line) + 4 > self._width and ' ' in line[4:]:
+                line = line.rpartition(' ')[0]
+            yield f'{line} ...'
+
+    def _notes(self, groups: Sequence[grouping.Group]) -> Iterator[str]:
+        shown = 0
+        for group in groups:
+            table = () if self._detail.every else words.figures(group)
+            if table:
+                yield f'  - {words.objects(group)}'
+                yield from self._figures(table)
+                shown += len(group.findings)
+                continue
+            for finding in group.findings:
+                if shown >= MAX_NOTES and not self._detail.every:
+                    break
+                yield from self._note(finding)
+                shown += 1
+        more = sum(len(group.findings) for group in groups) - shown
         if more > 0:
-            yield f'  - and {more} more (--format json lists all)'
+            yield f'  - and {more} more (--verbose lists all)'
+
+    def _note(self, finding: model.Finding) -> Iterator[str]:
+        name, place = words.subject_of(finding.subject)
+        start = (
+            place
+            if words.names_subject(finding)
+            else f'{name} {place}'.rstrip(' ')
+        )
+        if start:
+            start += ': '
+        hint = words.hint(finding)
+        text = f'{start}{finding.message}'
+        if hint and not self._detail.every:
+            text += f'. {hint}'
+        yield from plain.wrap(text, self._width, '  - ')
+        if self._detail.every:
+            yield from self._remedies(
+                [
+                    grouping.Step(step.kind, [step.text])
+                    for step in finding.remediation
+                ],
+                1,
+            )
 
     def _let_pass(self) -> Iterator[str]:
         """Yield what is waived or known, and why."""
@@ -342,46 +594,65 @@ class _Table:
         if more > 0:
             yield f'and {more} more (--format json lists all)'
 
-    def _blocking(self) -> Iterator[str]:
-        """Yield the failures again, where a terminal or a log ends."""
-        groups = blocking.blocking(self._report)
-        if not groups:
+    def _blocking(self, room: int) -> Iterator[str]:
+        """Yield what blocks, once more, where a terminal or a log ends.
+
+        :param room: for how many lines. Each cause has one, and the first
+            ones what to do about them; the rest are counted.
+        """
+        blockers = blocking.blocking(self._report)
+        if not blockers:
             return
-        yield ''
-        failures = sum(group.failures for group in groups)
+        failures = sum(one.failures for one in blockers)
         heading = f'WHAT BLOCKS ({failures})'
         yield self._paint(heading, _SEVERITY_SGR[_Severity.FAILURE])
-        for group in groups:
-            check = group.check
-            previous = None
-            for number in group.shown:
-                if number is None:
-                    yield from plain.wrap(
-                        f'ERROR {check.id}: {check.reason}',
-                        self._width,
-                        '  * ',
-                    )
-                    continue
-                finding = check.findings[number]
-                name, place = words.subject_of(finding.subject)
-                if previous not in (None, finding.remediation):
-                    yield from self._first_step(previous)
-                previous = finding.remediation
-                yield f'  * {check.id}: {name}  {place}'.rstrip(' ')
-            yield from self._first_step(previous or ())
-            if group.more:
-                yield f'  * {check.id}: and {group.more} more (above)'
+        room -= 1
+        first = [list(self._blocker(one)) for one in blockers]
+        steps = [list(self._first_step(one.first_step)) for one in blockers]
+        # The first one has what to do about it, whatever the others take.
+        room -= len(steps[0])
+        shown = len(first)
+        while shown > 1 and sum(map(len, first[:shown])) + (
+            shown < len(first)
+        ) > max(room, 2):
+            shown -= 1
+        room -= sum(map(len, first[:shown])) + (shown < len(first))
+        for number in range(shown):
+            yield from first[number]
+            if number == 0:
+                yield from steps[0]
+            elif len(steps[number]) <= room:
+                room -= len(steps[number])
+                yield from steps[number]
+        more = sum(one.failures for one in blockers[shown:])
+        if more:
+            yield f'  * and {more} more (above)'
 
-    def _first_step(
-        self, remediation: Sequence[model.Remediation]
-    ) -> Iterator[str]:
+    def _blocker(self, one: blocking.Blocker) -> Iterator[str]:
+        if one.group is None:
+            assert one.failed is not None
+            text = f'ERROR {one.failed.name}: {one.check.reason}'
+            yield from self._first_lines(text, 3)
+            return
+        name, place = words.subject_of(one.group.first.subject)
+        more = len(one.group.findings) - 1
+        others = f' and {more} more' if more else ''
+        yield f'  * {one.check.id}: {name}{others}  {place}'.rstrip(' ')
+
+    def _first_step(self, step: Optional[grouping.Step]) -> Iterator[str]:
         """Yield the first command, or what is to be done where none is."""
-        commands = [step for step in remediation if step.kind == 'command']
-        for step in (*commands, *remediation)[:1]:
-            if step.kind in words.REMEDY_LABELS:
-                yield from self._verbatim(step.kind, [step.text])
-            else:
-                yield from plain.wrap(f'Do: {step.text}', self._width, '    ')
+        if step is None:
+            return
+        if step.kind in words.REMEDY_LABELS:
+            lines = self._verbatim(step.kind, step.texts[:1])
+            yield from (line for line in lines if line)
+        else:
+            text = step.texts[0]
+            if text.endswith(':'):
+                # What follows it stands above.
+                sentence = text.rpartition('. ')[0] or text[:-1]
+                text = f'{sentence}.'
+            yield from plain.wrap(f'Do: {text}', self._width, '    ')
 
     def _foot(self) -> Iterator[str]:
         # The code before any threshold: --fail-on may make the exit code 0,

@@ -26,6 +26,7 @@ from typing import Optional
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import releases
+from manila_precheck.engine import grouping
 from manila_precheck.engine import surroundings
 from manila_precheck.engine import waiver_file
 from manila_precheck.engine import waivers
@@ -273,6 +274,81 @@ def plural(number: int, noun: str) -> str:
     return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
 
 
+def objects(group: grouping.Group) -> str:
+    """Return '1 option', '50 services' or '2 policies'."""
+    number, noun = len(group.findings), group.first.subject.kind
+    noun = plain.one_line(noun).replace('-', ' ')
+    if number > 1 and noun.endswith('y'):
+        return f'{number} {noun[:-1]}ies'
+    return plural(number, noun)
+
+
+def members(
+    findings: Iterable[model.Finding], most: Optional[int] = None
+) -> str:
+    """Return the objects of findings and where they stand, in one line.
+
+    :param most: how many are named; the rest is counted.
+    """
+    found = []
+    for finding in findings:
+        name, place = subject_of(finding.subject)
+        found.append(f'{name} ({place})' if place else name)
+    more = 0 if most is None else len(found) - most
+    if more > 0:
+        return f'{", ".join(found[:most])} and {more} more'
+    return ', '.join(found)
+
+
+def hint(finding: model.Finding) -> str:
+    """Return the question of what may have been meant; '' for none."""
+    for step in finding.remediation:
+        if step.kind == 'text' and step.text.startswith('Did you mean '):
+            return step.text
+    return ''
+
+
+#: Fewer findings than this are sentences, more are a table.
+MIN_FIGURES = 3
+
+
+def figures(group: grouping.Group) -> list[list[str]]:
+    """Return the numbers in the messages of a group, as a table.
+
+    :returns: a row of headings, and one for each finding: its object, and
+        the numbers that all messages have and that differ; none where there
+        are not two of these.
+    """
+    findings = group.findings
+    if len(findings) < MIN_FIGURES:
+        return []
+    columns: dict[tuple[str, ...], str] = {}
+    names = set(findings[0].data).intersection(*(f.data for f in findings))
+    # Of two names for the same numbers the shorter one is taken.
+    for name in sorted(names, key=lambda one: (len(one), one)):
+        values = [finding.data[name] for finding in findings]
+        if not all(type(value) is int for value in values):
+            continue
+        if len(set(values)) > 1 and all(
+            re.search(rf'(?<![\w.-]){value}(?![\w-]|\.\d)', finding.message)
+            for value, finding in zip(values, findings)
+        ):
+            columns.setdefault(tuple(map(str, values)), name)
+    if len(columns) < 2:
+        return []
+    by_name = sorted((name, values) for values, name in columns.items())
+    kind = plain.one_line(findings[0].subject.kind)
+    return [
+        [kind, *(name.replace('_', ' ') for name, _ in by_name)],
+        *(
+            [subject_of(finding.subject)[0], *row]
+            for finding, row in zip(
+                findings, zip(*(values for _, values in by_name))
+            )
+        ),
+    ]
+
+
 def release(name: str) -> str:
     """Return a release with its code name, or as it stands if unknown."""
     try:
@@ -384,14 +460,16 @@ def word(check: model.CheckResult) -> str:
     return OUTCOME_WORDS[check.outcome]
 
 
-_DID_NOT_LOOK = (_Outcome.SKIPPED, _Outcome.NOT_APPLICABLE)
+_DID_NOT_LOOK = (_Outcome.SKIPPED, _Outcome.NOT_APPLICABLE, _Outcome.ERROR)
+
+_COULD_NOT_RUN = 'could not run; see below'
 
 
 class Row(NamedTuple):
     """One line of the summary."""
 
     checks: tuple[model.CheckResult, ...]
-    """One check, or those that did not look, for one reason."""
+    """One check, or those that did not look or could not, for one reason."""
 
     @property
     def check(self) -> model.CheckResult:
@@ -411,7 +489,10 @@ class Row(NamedTuple):
         if len(self.checks) == 1:
             return note(self.check)
         ids = ', '.join(check.id for check in self.checks)
-        return f'{self.check.reason}: {ids}'
+        reason = self.check.reason
+        if self.check.outcome is _Outcome.ERROR:
+            reason = _COULD_NOT_RUN
+        return f'{reason}: {ids}'
 
 
 def check_rows(report: model.Report) -> list[Row]:
@@ -424,7 +505,12 @@ def check_rows(report: model.Report) -> list[Row]:
     found: dict[tuple[_Outcome, str], list[model.CheckResult]] = {}
     for check in report.checks:
         # Of one that looked, or has findings, the reason is its own.
-        key = (check.outcome, check.reason)
+        key = (
+            check.outcome,
+            grouping.identify_error(check)
+            if check.outcome is _Outcome.ERROR
+            else check.reason,
+        )
         if check.outcome not in _DID_NOT_LOOK or check.findings:
             key = (check.outcome, check.id)
         found.setdefault(key, []).append(check)
@@ -447,7 +533,7 @@ def note(check: model.CheckResult) -> str:
     ]
     parts += _passed(check.findings)
     if check.outcome is _Outcome.ERROR:
-        parts.insert(0, 'could not run; see below')
+        parts.insert(0, _COULD_NOT_RUN)
     elif check.reason:
         parts.insert(0, check.reason)
     return ', '.join(parts)

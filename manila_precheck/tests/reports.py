@@ -288,22 +288,35 @@ CLEAN = model.Report(
     ),
 )
 
-#: A run that found more than any reader wants to see.
-MANY = CLEAN._replace(
-    checks=(
-        model.CheckResult(
-            id='many-findings',
-            title='Many findings',
-            outcome=model.Outcome.FOUND,
-            findings=tuple(
-                model.Finding(
-                    check_id='many-findings',
-                    severity=model.Severity.FAILURE,
-                    subject=model.Subject('share', f'share-{number} ]]>\x1b'),
-                    message='It is wrong.',
-                )
-                for number in range(100_000)
+
+def many(causes: int) -> model.Report:
+    """Return a run that found more than any reader wants to see.
+
+    :param causes: how many groups its findings are of.
+    """
+    return CLEAN._replace(
+        checks=(
+            model.CheckResult(
+                id='many-findings',
+                title='Many findings',
+                outcome=model.Outcome.FOUND,
+                findings=tuple(
+                    model.Finding(
+                        check_id='many-findings',
+                        severity=model.Severity.FAILURE,
+                        subject=model.Subject(
+                            'share', f'share-{number} ]]>\x1b'
+                        ),
+                        message='It is wrong.',
+                        cause=str(number % causes),
+                    )
+                    for number in range(100_000)
+                ),
             ),
         ),
-    ),
-)
+    )
+
+
+#: Of many causes, and of one.
+MANY = many(100_000)
+MANY_ALIKE = many(1)

@@ -217,6 +217,7 @@ class LiveServices(check.Check):
                 'orphan': site.is_orphan(service),
             },
             aspect=f'row-{service.place}' if service.place > 1 else '',
+            cause=site.cause(service, todo),
         )
 
     def _of_its_row(

@@ -25,6 +25,11 @@ Life = services.Life
 Severity = model.Severity
 Stage = model.Stage
 
+#: The cause of findings whose remedy is to remove rows: what a cleanup removes
+#: is the same for all.
+GONE = 'gone'
+ORPHAN = 'orphan'
+
 #: How much it weighs, None for nothing, and what to do.
 Verdict = tuple[Optional[Severity], Sequence[model.Remediation]]
 
@@ -99,19 +104,42 @@ class Site:
         )
 
     def also_removed(self, service: services.Service) -> str:
-        """Return a sentence on whose rows a cleanup removes as well."""
-        others = [
-            f'{other.binary} on {other.host}'
-            for other in self._removed
-            if other is not service
-        ]
+        """Return a sentence on whose rows a cleanup removes as well.
+
+        Where its own row is among several, the sentence is the same for each
+        of them, so that a report says it once.
+        """
+        if service in self._removed and len(self._removed) > 1:
+            number = len(self._removed)
+            if not self._listed:
+                return f'The cleanup removes {number} rows.'
+            return (
+                f'The cleanup removes the rows of all {number}: '
+                f'{self._listing(self._removed)}.'
+            )
+        others = [other for other in self._removed if other is not service]
         if not others:
             return 'No other row would be removed now.'
-        listed = ', '.join(others[: self._listed])
-        more = len(others) - self._listed
-        if more > 0:
-            listed = f'{listed} and {more} more' if listed else f'{more} more'
-        return f'The cleanup also removes the rows of: {listed}.'
+        return (
+            f'The cleanup also removes the rows of: {self._listing(others)}.'
+        )
+
+    def _listing(self, rows: Sequence[services.Service]) -> str:
+        listed = ', '.join(
+            f'{one.binary} on {one.host}' for one in rows[: self._listed]
+        )
+        more = len(rows) - self._listed
+        if more <= 0:
+            return listed
+        return f'{listed} and {more} more' if listed else f'{more} more'
+
+    def cause(
+        self, service: services.Service, todo: Sequence[model.Remediation]
+    ) -> str:
+        """Return what it has in common with others; '' for its remedy."""
+        if CLEANUP not in todo or hosts.other_backend(service.host) in todo:
+            return ''
+        return ORPHAN if self.is_orphan(service) else GONE
 
     def judge(self, life: Life, service: services.Service) -> Verdict:
         """Return how much a service weighs at this stage, and what to do."""

@@ -174,7 +174,9 @@ class SoftDeletedRows(check.Check):
             ctx, ctx.options_of(self.id), wanted, counted, tables, refused
         )
         if refused:
-            raise exceptions.SourceUnusable('; '.join(refused))
+            problem = exceptions.SourceUnusable('; '.join(refused))
+            problem.remediation = db.missing_rights
+            raise problem
 
     def _look_ups(self, ctx: context.Context) -> float:
         """Return how many rows may be looked up."""

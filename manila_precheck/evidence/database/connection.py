@@ -46,8 +46,10 @@ from typing import Union
 import weakref
 
 from manila_precheck import exceptions
+from manila_precheck import model
 from manila_precheck.evidence.database import column_types
 from manila_precheck.evidence.database import database_url
+from manila_precheck.evidence.database import read_rights
 from manila_precheck.evidence.database import watchdog
 
 if TYPE_CHECKING:
@@ -189,6 +191,7 @@ class Database:
         self._cancelled = 0
         self._of_thread = threading.local()
         self._watchdog = watchdog.Watchdog(ANSWER_BYTES)
+        self._remediation: Optional[Sequence[model.Remediation]] = None
         self._engine = self._create_engine()
         #: 'mysql' (for MariaDB too), 'postgresql' or 'sqlite'.
         self.dialect: str = self._engine.dialect.name
@@ -352,7 +355,17 @@ class Database:
                         f'({_OPENING} times [manila_precheck] '
                         'connect_timeout_seconds)'
                     )
-                raise self._unusable('cannot be reached', reason) from None
+                raise self._unusable(
+                    'cannot be reached',
+                    reason,
+                    read_rights.login(
+                        self.dialect,
+                        _original(error),
+                        self._url.database or '',
+                        self._url.username or '',
+                        self._location.option,
+                    ),
+                ) from None
 
     def _set_up(self, dbapi_connection: Any, record: Any) -> None:
         """Have the server refuse writes and end long statements.
@@ -640,23 +653,27 @@ class Database:
                     f'manila is in schema {elsewhere[0][0]}, which is not on '
                     'the search_path of this account, or which the account '
                     'may not use',
+                    self._rights(),
                 )
-        if not shape and self.dialect == 'mysql':
-            self._require_no_hidden_table()
+        if self.dialect == 'mysql' and not _OWN_TABLES & set(shape):
+            self._require_no_hidden_table(shape)
         return shape
 
-    def _require_no_hidden_table(self) -> None:
+    def _require_no_hidden_table(self, shape: column_types.Shape) -> None:
         """Make sure that there is no table, not just none to be seen.
 
         :raises SourceUnusable: when the account may not read tables. MySQL
             leaves out those on which an account has no privilege, and tells
             one that has it that a table does not exist.
         """
-        try:
-            self.rows('SELECT version_num FROM alembic_version')
-        except exceptions.StatementRefused as exc:
-            if "doesn't exist" not in str(exc):
-                raise self._unusable('shows no table', str(exc)) from None
+        for table in sorted({VERSION_TABLE, *_OWN_TABLES}.difference(shape)):
+            try:
+                self.rows(f'SELECT 1 FROM {table} LIMIT 1')  # noqa: S608
+            except exceptions.StatementRefused as exc:
+                if "doesn't exist" not in str(exc):
+                    raise self._unusable(
+                        'shows no table of manila', str(exc), exc.remediation
+                    ) from None
 
     def has_table(self, table: str) -> bool:
         """Say whether the database has a table."""
@@ -720,12 +737,19 @@ class Database:
 
     # Errors
 
-    def _unusable(self, what: str, why: str) -> exceptions.SourceUnusable:
+    def _unusable(
+        self,
+        what: str,
+        why: str,
+        remediation: Sequence[model.Remediation] = (),
+    ) -> exceptions.SourceUnusable:
         location = self._location
-        return exceptions.SourceUnusable(
+        made = exceptions.SourceUnusable(
             f'{location.words} {what} ({location.option}): '
             f'{location.clean(why)}'
         )
+        made.remediation = remediation
+        return made
 
     def _failure(
         self, error: BaseException, about: str, watch: watchdog.Watch
@@ -753,9 +777,31 @@ class Database:
                 f'the answer of {words} to a query{of_what} is not valid: '
                 f'{reason}'
             )
-        return exceptions.StatementRefused(
+        refused = exceptions.StatementRefused(
             f'{words} rejected a query{of_what}: {reason}'
         )
+        if read_rights.denied(self.dialect, _original(error)):
+            refused.remediation = self._rights()
+        return refused
+
+    @property
+    def missing_rights(self) -> Sequence[model.Remediation]:
+        """Return what lets the account read; none where nothing is denied."""
+        return self._remediation or ()
+
+    def _rights(self) -> Sequence[model.Remediation]:
+        """Return what lets the account read, as far as the server says."""
+        if self._remediation is None:
+            # NOTE: first, since what is asked may be refused as well.
+            self._remediation = ()
+            with contextlib.suppress(exceptions.PrecheckError):
+                self._remediation = read_rights.tables(
+                    self.dialect,
+                    self.rows,
+                    self._url.database or '',
+                    self._location.option,
+                )
+        return self._remediation
 
 
 class _OverTLS:

@@ -212,6 +212,27 @@ class DemoTest(testtools.TestCase):
         for line in old.split('\n')[3:-1]:
             self.assertIn(line, rest)
 
+    def test_the_table_fits_and_loses_no_failure_and_no_warning(self):
+        said = self.run_demo().stdout
+        table = said[
+            said.index('DO NOT UPGRADE') : said.index('# The command')
+        ]
+        self.assertLessEqual(table.count('\n'), 120)
+        report = self.report()
+        flat = ' '.join(table.split())
+        for check in report['checks']:
+            for finding in check['findings']:
+                if finding['severity'] != 'info':
+                    subject = finding['subject']
+                    name = subject['name'].rpartition('/')[2]
+                    place = f'{subject["file"]}:{subject["line"]}'
+                    self.assertTrue(
+                        name in flat
+                        or place in flat
+                        or all(part in flat for part in name.split('@')),
+                        finding['key'],
+                    )
+
     def test_names_are_hidden_in_every_format(self):
         hosts = ('ctl0', 'ctl1', 'ctl3', 'storage.example.org', '192.0.2.11')
         plain = self.run_demo('--format', 'json').stdout

@@ -238,7 +238,7 @@ class RunOneTest(testtools.TestCase):
         self.assertEqual(
             self.result(
                 model.Outcome.NOT_APPLICABLE,
-                'it runs only at stage upgraded; this is stage plan',
+                'it does not run at stage plan',
             ),
             result,
         )

@@ -174,8 +174,14 @@ class HtmlReporterTest(testtools.TestCase):
         text = _write(reports.MANY)
         self.assertEqual(500, text.count('<article'))
         self.assertIn('And 99500 more; the JSON report lists all.', text)
-        self.assertIn('Many findings: 99995 more. ', text)
+        self.assertIn('And 99950 more, below.', text)
         _Page(text)
+
+    def test_many_of_one_cause_are_one_block(self):
+        text = _write(reports.MANY_ALIKE)
+        self.assertEqual(1, text.count('<article'))
+        self.assertIn('And 99500 more; the JSON report lists all.', text)
+        self.assertIn('and 99999 more', ''.join(_Page(text).texts))
 
     def test_one_check_with_many_hides_no_other(self):
         (many,) = reports.MANY.checks
@@ -185,12 +191,9 @@ class HtmlReporterTest(testtools.TestCase):
         report = reports.MANY._replace(checks=(many, crashed))
         text = ''.join(_Page(_write(report)).texts)
         blocking = text[text.index('What blocks') : text.index('The checks')]
-        self.assertEqual(6, blocking.count('FAILURE'))
-        self.assertIn(
-            'FAILURE Many findings: 99995 more. The checkERROR OtherCould '
-            'not run: it crashed',
-            blocking,
-        )
+        self.assertEqual(49, blocking.count('FAILURE'))
+        self.assertIn('ERROR OtherCould not run: it crashed', blocking)
+        self.assertIn('And 99951 more, below.', blocking)
 
     def test_what_it_is_of_stands_below_the_verdict(self):
         text = ''.join(_Page(_write()).texts)

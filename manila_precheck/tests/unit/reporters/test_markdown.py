@@ -93,3 +93,6 @@ class MarkdownReporterTest(testtools.TestCase):
         text = _write(reports.MANY)
         self.assertIn('- and 99980 more; `--format json` lists all\n', text)
         self.assertLess(len(text), 65536)
+        text = _write(reports.MANY_ALIKE)
+        self.assertIn(' and 99949 more\n', text)
+        self.assertLess(len(text), 65536)

@@ -11,6 +11,7 @@
 # under the License.
 
 import io
+import re
 import unicodedata
 
 import ddt
@@ -24,9 +25,11 @@ from manila_precheck.tests import golden
 from manila_precheck.tests import reports
 
 
-def _write(report=reports.REPORT, **kwargs):
+def _write(report=reports.REPORT, verbose=False, show_waivers=False, **kwargs):
     stream = io.StringIO()
-    table.TableReporter().write(report, stream, **kwargs)
+    reporter = table.TableReporter()
+    reporter.verbose, reporter.show_waivers = verbose, show_waivers
+    reporter.write(report, stream, **kwargs)
     return stream.getvalue()
 
 
@@ -55,6 +58,10 @@ class TableReporterTest(testtools.TestCase):
     @ddt.data(40, 80, 120)
     def test_golden(self, width):
         golden.check(self, f'table-{width}.txt', _write(width=width))
+
+    def test_golden_whole(self):
+        written = _write(verbose=True, show_waivers=True)
+        golden.check(self, 'table-verbose.txt', written)
 
     def test_golden_in_colour(self):
         golden.check(self, 'table-color.txt', _write(color=True))
@@ -183,7 +190,7 @@ class TableReporterTest(testtools.TestCase):
         if more is None:
             self.assertNotIn(' more ', written)
         else:
-            self.assertIn(f'- {more} (--format json lists all)\n', written)
+            self.assertIn(f'- {more} (--verbose lists all)\n', written)
 
     def test_what_blocks_stands_last(self):
         remedy = (
@@ -207,17 +214,195 @@ class TableReporterTest(testtools.TestCase):
         )
         _above, _heading, last = _write(report).partition('WHAT BLOCKS (2)\n')
         self.assertEqual(
-            '  * some-check: a  /etc/m.conf:7\n'
-            '  * some-check: b  /etc/m.conf:7\n'
+            '  * some-check: a and 1 more  /etc/m.conf:7\n'
             '      manila reset-state one\n',
             last.partition('\n\n')[0] + '\n',
         )
 
     def test_what_blocks_names_the_first_of_each_check(self):
-        written = _write(_report(*[_finding(n) for n in range(60)]))
-        last = written.partition('WHAT BLOCKS (60)\n')[2]
-        self.assertEqual(5, last.count('  * some-check: DEFAULT'), last)
-        self.assertIn('  * some-check: and 55 more (above)\n', last)
+        remedy = [model.command('do-it {}', 'now')]
+        findings = [
+            _finding(n, cause=str(n), remediation=remedy) for n in range(60)
+        ]
+        result = model.CheckResult(
+            'a-check', 'A', model.Outcome.ERROR, 'it crashed'
+        )
+        other = model.CheckResult(
+            'z-check',
+            'Z',
+            model.Outcome.FOUND,
+            findings=(_finding(7, check_id='z-check'),),
+        )
+        report = _report(*findings)
+        written = _write(
+            report._replace(checks=(result, *report.checks, other))
+        )
+        last = written.partition('WHAT BLOCKS (62)\n')[2].split('\n')
+        self.assertEqual(
+            [
+                '  * ERROR a-check: it crashed',
+                '  * some-check: DEFAULT/name_0',
+                '  * z-check: DEFAULT/name_7',
+                '  * some-check: DEFAULT/name_1',
+            ],
+            [line for line in last if line.startswith('  * ')][:4],
+        )
+        self.assertIn('  * and 43 more (above)', last)
+
+    @ddt.data(40, 80, 120)
+    def test_the_end_tells_what_to_do_first(self, width):
+        findings = [
+            _finding(
+                number,
+                cause=str(number),
+                subject=model.Subject('option', f'a/b{number}', '/m.conf', 7),
+                remediation=[model.advice('Look.'), model.command('do-it')],
+            )
+            for number in range(50)
+        ]
+        lines = _write(_report(*findings), width=width).rstrip().split('\n')
+        start = lines.index('WHAT BLOCKS (50)')
+        self.assertLessEqual(len(lines) - start, 25)
+        self.assertEqual(
+            ['  * some-check: a/b0  /m.conf:7', '      do-it'],
+            lines[start + 1 : start + 3],
+        )
+        self.assertRegex('\n'.join(lines[start:]), r'and \d+ more \(above\)')
+
+    def test_a_first_step_is_shown_whole_or_not_at_all(self):
+        long = model.config('\n'.join(['[a]', *['b = 1'] * 40]))
+        findings = [
+            _finding(1, cause='1', remediation=[model.command('do-it')]),
+            _finding(2, cause='2', remediation=[long]),
+            _finding(3, cause='3', remediation=[model.command('do-last')]),
+        ]
+        last = _write(_report(*findings)).partition('WHAT BLOCKS (3)\n')[2]
+        self.assertEqual(
+            '  * some-check: DEFAULT/name_1\n      do-it\n'
+            '  * some-check: DEFAULT/name_2\n'
+            '  * some-check: DEFAULT/name_3\n      do-last\n',
+            last.partition('\n\n')[0] + '\n',
+        )
+
+    def test_what_could_not_run_for_one_reason_is_one_block(self):
+        grant = (model.advice('Grant it:'), model.command('grant now'))
+        checks = tuple(
+            model.CheckResult(
+                f'check-{number}',
+                'T',
+                model.Outcome.ERROR,
+                f'no table {number}',
+                remediation=grant,
+            )
+            for number in range(11)
+        )
+        written = _write(reports.CLEAN._replace(checks=checks))
+        above, _, last = written.partition('WHAT BLOCKS (1)\n')
+        self.assertIn('FAILURES (1)\n', above)
+        self.assertEqual(1, above.count('no table'))
+        self.assertIn('    Do: Grant it:\n      grant now\n', above)
+        self.assertEqual(
+            '  * ERROR 11 checks: no table 0\n      grant now',
+            last.partition('\n\n')[0],
+        )
+
+    def test_silent_services_are_one_list_and_one_command(self):
+        services = [
+            _finding(
+                severity=model.Severity.WARNING,
+                subject=model.Subject('service', f'manila-share@h{number}'),
+                message=f'manila-share on h{number} does not report; it last '
+                f'reported at 2026-01-01 00:00:{number}',
+                remediation=[model.command('manila-manage service cleanup')],
+                cause='gone',
+            )
+            for number in range(10, 60)
+        ]
+        written = _write(_report(*services))
+        self.assertEqual(1, written.count('manila-manage service cleanup'))
+        self.assertEqual(1, written.count('does not report'))
+        for number in range(10, 60):
+            self.assertRegex(written, rf'\bh{number}\b')
+        self.assertLess(written.count('\n'), 50)
+        whole = _write(_report(*services), verbose=True)
+        self.assertEqual(50, whole.count('does not report'))
+        self.assertEqual(1, whole.count('manila-manage service cleanup'))
+
+    def test_numbers_are_one_table(self):
+        tables = [
+            _finding(
+                severity=severity,
+                subject=model.Subject('table', name),
+                message=f'table {name}: {deleted} of {rows} rows are gone',
+                data={'rows': rows, 'soft_deleted': deleted, 'about': rows},
+            )
+            for severity in (model.Severity.INFO, model.Severity.FAILURE)
+            for name, deleted, rows in (
+                ('messages', 140, 420),
+                ('shares', 7, 1000),
+                ('x', 1, 5),
+            )
+        ]
+        written = _write(_report(*tables))
+        # Of two names for the same numbers the shorter one.
+        rows = (
+            '     table     rows  soft deleted\n'
+            '     messages   420           140\n'
+            '     shares    1000             7\n'
+            '     x            5             1\n'
+        )
+        self.assertIn(f'  * 3 tables\n{rows}', written)
+        self.assertIn(f'  - 3 tables\n{rows}', written)
+
+    def test_a_hint_stands_beside_the_note(self):
+        note = _finding(
+            severity=model.Severity.INFO,
+            message='it is ignored',
+            remediation=[model.advice('Did you mean DEFAULT/name?')],
+        )
+        self.assertIn(
+            '  - DEFAULT/name_1: it is ignored. Did you mean DEFAULT/name?\n',
+            _write(_report(note)),
+        )
+
+    def warnings(self, number):
+        """Return a report with warnings of as many causes."""
+        return _report(
+            *(
+                _finding(
+                    one,
+                    model.Severity.WARNING,
+                    cause=str(one),
+                    message='It is wrong, and much is said of it. ' * 6,
+                    remediation=[model.command('do-it')],
+                )
+                for one in range(number)
+            )
+        )
+
+    @ddt.data((3, False), (40, True), (80, True), (200, True))
+    @ddt.unpack
+    def test_warnings_are_shortened_and_none_is_lost(self, number, shortened):
+        written = _write(self.warnings(number))
+        for one in range(number):
+            self.assertRegex(written, rf'DEFAULT/name_{one}\b')
+        self.assertEqual(0 if shortened else number, written.count('do-it'))
+        self.assertEqual(number if shortened else 0, written.count(' ...\n'))
+        if number <= 80:
+            self.assertLessEqual(written.count('\n'), table.MAX_LINES)
+
+    def test_all_of_a_warning_is_shown_when_asked_for(self):
+        written = _write(self.warnings(80), verbose=True)
+        self.assertEqual(480, written.count('much is said of it'))
+        self.assertEqual(80, written.count('do-it'))
+
+    def test_waivers_are_shown_when_asked_for(self):
+        report = self.warnings(2)
+        self.assertNotIn('- {key: ', _write(report))
+        self.assertNotIn('- {key: ', _write(report, verbose=True))
+        self.assertEqual(
+            2, _write(report, show_waivers=True).count('- {key: ')
+        )
 
     def test_nothing_blocks(self):
         self.assertNotIn('WHAT BLOCKS', _write(reports.CLEAN))
@@ -226,7 +411,13 @@ class TableReporterTest(testtools.TestCase):
         for severity in (model.Severity.FAILURE, model.Severity.WARNING):
             found = [_finding(number, severity) for number in range(300)]
             written = _write(_report(*found))
-            self.assertEqual(300, written.count('It is wrong.'))
+            named = re.findall(r'DEFAULT/name_\d+', written)
+            self.assertEqual(300, len(set(named)))
+            found = [one._replace(cause=one.key) for one in found]
+            self.assertEqual(
+                300,
+                _write(_report(*found), verbose=True).count('It is wrong.'),
+            )
 
     @ddt.data(
         *(

@@ -9,14 +9,17 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
+import shlex
 import threading
 import time
 import uuid
 
 import ddt
+import sqlalchemy as sa
 
 from manila_precheck import exceptions
 from manila_precheck import model
+from manila_precheck.engine import grouping
 from manila_precheck.tests import databases
 from manila_precheck.tests.unit.evidence.database import (
     test_connection as unit,  # noqa: H301
@@ -103,6 +106,28 @@ class OnServers(databases.Scenarios):
         self.assertEqual(model.Outcome.ERROR, result.outcome)
         self.assertIn('shares', result.reason)
 
+    @ddt.data((), ('alembic_version',), ('services', 'alembic_version'))
+    def test_what_an_account_is_to_be_granted_lets_it_read(self, tables):
+        made = self.database('2025.1')
+        url = self.account(made, tables)
+        if self.server == 'postgresql':
+            name = sa.engine.make_url(url).username
+            self.addCleanup(made.execute, f'DROP OWNED BY {name}')
+        checks = ('soft-deleted-rows', 'running-migrations', 'live-services')
+        refused = [
+            self.run_check(check_id, url, target='2026.1')
+            for check_id in checks
+        ]
+        self.assertEqual({model.Outcome.ERROR}, {r.outcome for r in refused})
+        # However each of them says it, it is one problem.
+        (group,) = grouping.failed(refused)
+        _advice, command = group.first.remediation
+        *_client, statements = shlex.split(command.text)
+        made.execute(*(s.replace('%', '%%') for s in statements.split('; ')))
+        for check_id in checks:
+            result = self.run_check(check_id, url, target='2026.1')
+            self.assertEqual('', result.reason)
+
     @ddt.data('an unknown account', 'a database that is not there')
     def test_a_login_that_is_refused(self, why):
         made = self.database()
@@ -116,6 +141,16 @@ class OnServers(databases.Scenarios):
         )
         self.assertIn('cannot be reached ([database] connection)', str(raised))
         self.assertNotIn('geheim', str(raised))
+        if why == 'an unknown account':
+            self.assertEqual(
+                [
+                    model.advice(
+                        'Correct the user or the password in [database] '
+                        'connection, or create the account on the server.'
+                    )
+                ],
+                list(raised.remediation),
+            )
 
     def test_a_connection_that_is_killed(self):
         made = self.database('2025.1')

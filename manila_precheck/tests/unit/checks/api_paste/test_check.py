@@ -624,8 +624,7 @@ class ApiPasteTest(testtools.TestCase):
         self.assertEqual(
             self.result(
                 outcome=model.Outcome.NOT_APPLICABLE,
-                reason='it runs only at the stages plan and stopped; this is '
-                'stage upgraded',
+                reason='it does not run at stage upgraded',
             ),
             self.run_check(EPOXY, stage='upgraded'),
         )

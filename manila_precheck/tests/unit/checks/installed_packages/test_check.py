@@ -202,8 +202,7 @@ class InstalledPackagesTest(testtools.TestCase):
         self.assertEqual(
             self.result(
                 outcome=model.Outcome.NOT_APPLICABLE,
-                reason='it runs only at the stages plan and stopped; this is '
-                'stage upgraded',
+                reason='it does not run at stage upgraded',
             ),
             self.run_check(stage='upgraded', installed='20.0.1'),
         )

@@ -15,6 +15,7 @@ from typing import Optional
 import ddt
 
 from manila_precheck import model
+from manila_precheck.engine import grouping
 from manila_precheck.tests import databases
 
 CHECK = 'live-services'
@@ -43,10 +44,12 @@ REMOVED = ('ahead', 'killed', 'marked', 'never', 'offdead')
 
 def also(host, removed=REMOVED):
     """Return which others a cleanup of one service would remove."""
-    others = [f'manila-share on {one}' for one in removed if one != host]
-    if not others:
+    words = ', '.join(f'manila-share on {one}' for one in removed)
+    if not removed or removed == (host,):
         return 'No other row would be removed now.'
-    return f'The cleanup also removes the rows of: {", ".join(others)}.'
+    if host in removed:
+        return f'The cleanup removes the rows of all {len(removed)}: {words}.'
+    return f'The cleanup also removes the rows of: {words}.'
 
 
 def start(host, removed=REMOVED):
@@ -116,6 +119,10 @@ def found(
             'orphan': orphan,
         },
         aspect=aspect,
+        # Where all that is to be done is to remove the row.
+        cause=('orphan' if orphan else 'gone')
+        if list(todo)[1:] == [CLEANUP]
+        else '',
     )
 
 
@@ -580,7 +587,7 @@ class Scenarios(databases.Scenarios):
                     model.advice(
                         'Start it, so that it runs before the upgrade. If '
                         'its host is gone for good, remove its row while '
-                        f"all other services are up. {also('x', ('h',))}"
+                        f"all other services are up. {also('h', ('h', 'h'))}"
                     ),
                     CLEANUP,
                 ],
@@ -589,6 +596,23 @@ class Scenarios(databases.Scenarios):
                 aspect='row-2',
             ),
             second,
+        )
+
+    def test_silent_services_are_one_group_with_one_remedy(self):
+        database = self.database('2025.1')
+        beat = database.now() - 300 * SECOND
+        database.insert('availability_zones', ZONE)
+        database.insert(
+            'services',
+            *(service(f'h{number:02}', beat, 'up') for number in range(50)),
+        )
+        (group,) = grouping.groups(self.findings(database))
+        self.assertEqual(50, len(group.findings))
+        advice, command = group.steps
+        self.assertEqual(('text', 1), (advice.kind, len(advice.texts)))
+        self.assertEqual(
+            grouping.Step('command', [CLEANUP.text]),
+            command,
         )
 
     def test_a_service_that_ensures_its_shares(self):
@@ -729,15 +753,19 @@ class Scenarios(databases.Scenarios):
             *(service(f'h{number}', beat, 'down') for number in range(4)),
         )
         for limit, words in (
-            (2, 'manila-share on h1, manila-share on h2 and 1 more'),
-            (0, '3 more'),
+            (
+                2,
+                'the rows of all 4: manila-share on h0, manila-share on h1 '
+                'and 2 more',
+            ),
+            (0, '4 rows'),
         ):
             first, *_ = self.findings(database, options={'max_listed': limit})
             self.assertEqual(
                 model.advice(
                     'Start it, so that it runs before the upgrade. If its '
                     'host is gone for good, remove its row while all other '
-                    'services are up. The cleanup also removes the rows of: '
+                    'services are up. The cleanup removes '
                     f'{words}.'
                 ),
                 first.remediation[0],

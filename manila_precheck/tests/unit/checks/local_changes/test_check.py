@@ -207,8 +207,7 @@ class LocalChangesTest(testtools.TestCase):
         self.assert_result(
             self.run_check(stage='upgraded', installed='22.0.2'),
             model.Outcome.NOT_APPLICABLE,
-            reason='it runs only at the stages plan and stopped; this is '
-            'stage upgraded',
+            reason='it does not run at stage upgraded',
         )
 
     @ddt.data('API = 2\n', 'API = 1\nMORE = 1\n', '')
