@@ -335,6 +335,13 @@ precheck_opts = [
         'the shares take at the first start.',
     ),
     cfg.StrOpt(
+        'plan_rehearsal',
+        metavar='FILE',
+        help='The report of "upgrade rehearse --format json" of the same '
+        'upgrade. "upgrade plan" takes from it how long "manila-manage db '
+        'sync" and the purge take.',
+    ),
+    cfg.StrOpt(
         'rehearse_backup',
         metavar='FILE',
         help='The backup of the database on whose copy "upgrade rehearse" '

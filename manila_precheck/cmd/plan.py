@@ -28,6 +28,7 @@ from manila_precheck.act.plan import managers
 from manila_precheck.act.plan import markdown
 from manila_precheck.act.plan import page
 from manila_precheck.act.plan import runbook
+from manila_precheck.act.rehearse import sql
 from manila_precheck.cmd import answer
 from manila_precheck.cmd import upgrade
 from manila_precheck.engine import context
@@ -35,6 +36,7 @@ from manila_precheck.engine import registry
 from manila_precheck.engine import runner
 from manila_precheck.engine import surroundings
 from manila_precheck.engine import waivers
+from manila_precheck.evidence import rehearsal_report
 from manila_precheck.evidence.database import database_url
 from manila_precheck.evidence.database import hosts
 from manila_precheck.evidence.database import services
@@ -64,6 +66,7 @@ _FLAGS = {
         'plan_services',
         'plan_backup_rate',
         'plan_ensure_rate',
+        'plan_rehearsal',
         'plan_format',
         'reproducible',
     ),
@@ -102,6 +105,9 @@ def upgrade_plan(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         )
     # Before the upgrade, and of everything.
     conf.set_override('stage', model.Stage.PLAN.value, group=opts.GROUP)
+    rehearsed = None
+    if options.plan_rehearsal:
+        rehearsed = rehearsal_report.read(options.plan_rehearsal)
     available = registry.checks()
     decided = waivers.decisions(
         options,
@@ -132,7 +138,7 @@ def upgrade_plan(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         report = upgrade.run_checks(
             chosen, ctx, (), False, decided, searched=read.searched
         )
-        site = runner.isolated(lambda: _site(ctx, read, args))
+        site = runner.isolated(lambda: _site(ctx, read, args, rehearsed))
     finally:
         ctx.close()
     site = site._replace(checks=[entry.result_id for entry in available])
@@ -178,7 +184,10 @@ def _context(read: upgrade.Read, chosen: Any) -> context.Context:
 
 
 def _site(
-    ctx: context.Context, read: upgrade.Read, args: argparse.Namespace
+    ctx: context.Context,
+    read: upgrade.Read,
+    args: argparse.Namespace,
+    rehearsed: Optional[rehearsal_report.Rehearsed],
 ) -> runbook.Site:
     options = ctx.options
     grace = ctx.config.value('DEFAULT', 'graceful_shutdown_timeout') or ''
@@ -190,6 +199,7 @@ def _site(
         ),
         backup_rate=options.plan_backup_rate,
         ensure_rate=options.plan_ensure_rate,
+        rehearsed=rehearsed,
         flags=[
             (flag, ctx.redactor(os.path.abspath(os.path.expanduser(path))))
             for flag, path in args.locations
@@ -211,7 +221,11 @@ def _with_database(site: runbook.Site, ctx: context.Context) -> runbook.Site:
     name = database_url.name_of_manila(ctx.conf)
     sizes = [table.data_bytes for table in ctx.schema.tables.values()]
     known = [size for size in sizes if size is not None]
+    probe = None
+    if site.rehearsed is not None and not db.is_dump:
+        probe = sql.probe(db)
     return site._replace(
+        probe_seconds=probe,
         services=[(row.binary, clean(row.host)) for row in rows],
         removed=[
             clean(f'{row.binary} on {row.host}')

@@ -24,6 +24,7 @@ from manila_precheck import releases
 from manila_precheck import service_host
 from manila_precheck.act.plan import managers
 from manila_precheck.act.plan import steps
+from manila_precheck.evidence import rehearsal_report
 from manila_precheck.reporters import words
 
 #: In the order in which they are stopped; they are started from the second
@@ -48,6 +49,10 @@ _FILE = steps.Blank(
     'the file of the backup, on a disk with enough room, not of a path with '
     'spaces',
 )
+_PYTHON = steps.Blank(
+    'TARGET_PYTHON',
+    'the interpreter of an environment that has the target release',
+)
 _DATABASE = steps.Blank('DATABASE', 'the name of the database')
 
 # MySQL makes and drops the database from what the file says, so that no table
@@ -69,6 +74,9 @@ _SYNC_SECONDS = (2.0, 10.0)
 
 # How far a rate that was measured once holds.
 _MARGIN = 1.5
+
+# The same of another server, whose speed was not compared.
+_UNSCALED = 2.0
 
 # What a purge was measured to delete in a second on MariaDB; half and twice
 # of it are the margin.
@@ -114,6 +122,13 @@ class Site(NamedTuple):
 
     ensure_rate: Optional[float] = None
     """Seconds a share instance, as a start took."""
+
+    rehearsed: Optional[rehearsal_report.Rehearsed] = None
+    """What a rehearsal took."""
+
+    probe_seconds: Optional[float] = None
+    """What the probe of the rehearsal takes on the database; None: it was not
+    asked."""
 
     flags: Sequence[tuple[str, str]] = ()
     """('--config-file', 'FILE') as the command was given them."""
@@ -407,6 +422,15 @@ class _Hop:
         if not found and not (rows and commands):
             return
         seconds = rows / _PURGE_ROWS_A_SECOND
+        duration = steps.Duration(
+            seconds / _PURGE_MARGIN,
+            seconds * _PURGE_MARGIN,
+            f'about {rows} rows at {_PURGE_ROWS_A_SECOND} a second, as '
+            'measured on MariaDB',
+        )
+        done = self._site.rehearsed
+        if done is not None and done.phase('purge') is not None:
+            duration = self._rehearsed('purge', done)
         yield steps.Step(
             'purge',
             'Purge the soft-deleted rows',
@@ -421,12 +445,7 @@ class _Hop:
             ),
             after=(f'{_PURGE} has no warning.',),
             back='None: what is purged is only in the backup.',
-            duration=steps.Duration(
-                seconds / _PURGE_MARGIN,
-                seconds * _PURGE_MARGIN,
-                f'about {rows} rows at {_PURGE_ROWS_A_SECOND} a second, as '
-                'measured on MariaDB',
-            ),
+            duration=duration,
             findings=found,
         )
 
@@ -434,18 +453,33 @@ class _Hop:
         commands, blanks = self._on_database(_BACKUP)
         return steps.Step(
             'rehearse-backup',
-            'Rehearse the backup and its restore',
+            'Rehearse the upgrade on a restored backup',
             text=(
-                'Make a backup, restore it to another server, and measure '
-                'both. Only a restore proves that a backup can be restored.',
+                'Make a backup and measure it. The second command restores '
+                'it into a private server and runs db sync of '
+                f'{self._target} there; only a restore proves that a backup '
+                'can be restored. Pass its report as --rehearsal to this '
+                'command.',
             ),
-            commands=commands,
+            commands=[
+                *commands,
+                self._here(
+                    self._precheck(
+                        'rehearse',
+                        f'--backup {_FILE.word}',
+                        f'--target-python {_PYTHON.word}',
+                        '--format json',
+                    )
+                ),
+            ]
+            if commands
+            else (),
             after=(
                 'The time of the backup is known: pass the megabytes of '
                 'tables a second as --backup-rate to this command.',
             ),
             duration=self._backup_time(),
-            blanks=blanks,
+            blanks=[*blanks, _PYTHON] if commands else blanks,
         )
 
     # -- the window ----------------------------------------------------------
@@ -659,6 +693,8 @@ class _Hop:
         """Return what the estimates of pending-migrations come to."""
         if self._report is None:
             return _unknown(f'not known before {self._source} runs')
+        if self._site.rehearsed is not None:
+            return self._rehearsed('sync', self._site.rehearsed)
         looked = [c for c in self._checks if c.id == 'pending-migrations']
         for check in looked:
             if check.outcome in _NOT_LOOKED:
@@ -686,6 +722,47 @@ class _Hop:
             f'{_SYNC_SECONDS[0]:g} to {_SYNC_SECONDS[1]:g} s without rows, '
             f'and {words.plural(tables, "rebuild")} of a table as '
             'pending-migrations estimates',
+        )
+
+    def _rehearsed(
+        self, phase: str, done: rehearsal_report.Rehearsed
+    ) -> steps.Duration:
+        """Return what a phase of the rehearsal took, at the speed of here."""
+        if (done.source.split()[0], done.target.split()[0]) != (
+            self._source.split()[0],
+            self._to,
+        ):
+            return _unknown(
+                f'the rehearsal in {done.path} is of {done.source} to '
+                f'{done.target}'
+            )
+        took = done.phase(phase)
+        if took is None or not took.whole:
+            return _unknown(
+                f'db {phase} did not run through in the rehearsal '
+                f'({done.path})'
+            )
+        basis = f'{took.seconds:.1f} s in the rehearsal'
+        if done.created:
+            basis += f' of {done.created[:10]}'
+        seconds, margin = took.seconds, _UNSCALED
+        here = self._site.probe_seconds
+        if here and done.probe_seconds:
+            ratio = here / done.probe_seconds
+            seconds *= ratio
+            margin = _MARGIN
+            basis += (
+                f', on a server that did the same work in {1 / ratio:.2f} '
+                'times the time of the database'
+            )
+        else:
+            basis += '; how fast the database server is was not compared'
+        return steps.Duration(
+            seconds / margin,
+            seconds * margin,
+            f'{basis}; half as much more or less'
+            if margin == _MARGIN
+            else f'{basis}, so twice or half of it',
         )
 
     def _sync(self) -> steps.Step:

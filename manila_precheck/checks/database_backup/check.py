@@ -20,6 +20,7 @@ from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.engine import check
 from manila_precheck.engine import context
+from manila_precheck.evidence import rehearsal_report
 from manila_precheck.evidence import timestamps
 from manila_precheck.evidence.database import connection
 from manila_precheck.evidence.database import database_url
@@ -58,12 +59,17 @@ class DatabaseBackup(check.Check):
     or xtrabackup is recognized but not checked further; neither is a file
     archive.
 
+    Only a restore can prove that a backup can be restored: ``manila-precheck
+    upgrade rehearse`` restores it and counts its rows. Its report (``--format
+    json``), named by ``rehearsal``, is the proof if it is of this very file,
+    by SHA-256; the size says nothing then.
+
     FAILURE: there is no backup, it is not complete, it lacks a table of
-    manila that the database has, or its alembic revision differs from the one
-    of the database. WARNING: it is older than ``max_age_hours``, dated in the
-    future (by more than five minutes) or not dated at all, much smaller than
-    the tables, or could not be checked. Only a restore can prove that a
-    backup can be restored.
+    manila that the database has, its alembic revision differs from the one
+    of the database, or its rehearsal has failed. WARNING: it is older than
+    ``max_age_hours``, dated in the future (by more than five minutes) or not
+    dated at all, much smaller than the tables, or could not be checked; or the
+    report is of another backup.
     """
 
     id = 'database-backup'
@@ -97,6 +103,11 @@ class DatabaseBackup(check.Check):
                 'of the size of the tables on disk. Tables below 1 MB are '
                 'ignored.',
             ),
+            cfg.StrOpt(
+                'rehearsal',
+                help='The report of "manila-precheck upgrade rehearse '
+                '--format json" that restored the backup.',
+            ),
             cfg.FloatOpt(
                 'read_seconds',
                 default=240.0,
@@ -123,13 +134,49 @@ class DatabaseBackup(check.Check):
                 'missing',
             )
             return
+        rehearsed = None
+        if options.rehearsal:
+            rehearsed = rehearsal_report.read(options.rehearsal)
         name = database_url.name_of_manila(ctx.conf)
         found = contents.read(path, name, options.read_seconds)
         yield from self._whole(ctx, found)
         yield from self._age(ctx, found)
         yield from self._revision(ctx, ctx.database, found)
         yield from self._tables(ctx, ctx.database, found)
-        yield from self._size(ctx, found)
+        proven = False
+        if rehearsed is not None:
+            proven = contents.digest(path)[0] == rehearsed.dump_sha256
+            yield from self._rehearsed(ctx, path, rehearsed, proven)
+        if not proven:
+            yield from self._size(ctx, found)
+
+    def _rehearsed(
+        self,
+        ctx: context.Context,
+        path: str,
+        report: rehearsal_report.Rehearsed,
+        same: bool,
+    ) -> Iterator[model.Finding]:
+        if not same:
+            yield self._found(
+                ctx,
+                model.Severity.WARNING,
+                f'the backup {path} is not the one that was rehearsed '
+                f'({report.path}): whether it can be restored is not known',
+                'other-rehearsal',
+                path=path,
+                rehearsal=report.path,
+            )
+        elif not report.proven:
+            yield self._found(
+                ctx,
+                model.Severity.FAILURE,
+                f'the backup {path} was restored, and is not what it has to '
+                f'be: see rehearse-backup in {report.path}',
+                'rehearsal',
+                path=path,
+                rehearsal=report.path,
+            )
 
     def _found(
         self,

@@ -20,6 +20,7 @@ that was cut off has not.
 import datetime
 import enum
 import glob
+import hashlib
 import os
 import re
 import time
@@ -29,9 +30,11 @@ from typing import Optional
 from manila_precheck import exceptions
 from manila_precheck.evidence import timestamps
 from manila_precheck.evidence.database.dumps import decompress
+from manila_precheck.evidence.files import text_file
 
 _OVERLAP_BYTES = 1 << 10
 _TAIL_BYTES = 1 << 12
+_CHUNK_BYTES = 1 << 20
 
 # The names of databases, and the rows of alembic_version of each. A text of
 # a user holds no line end in the dumps of either: it is written as \n.
@@ -162,6 +165,35 @@ def read(path: str, database: str, limit_seconds: float) -> Backup:
         reader.tables(),
         reader.databases(),
     )
+
+
+def files(path: str) -> list[str]:
+    """Return the files of a dump: itself, or those in its directory."""
+    if not os.path.isdir(path):
+        return [path]
+    return [os.path.join(path, name) for name in sorted(os.listdir(path))]
+
+
+def digest(path: str) -> tuple[str, int]:
+    """Return the SHA-256 of a file, or of those of a directory, and its size.
+
+    :raises SourceUnusable: when one cannot be read.
+    """
+    digest, size = hashlib.sha256(), 0
+    try:
+        for name in files(path):
+            with text_file.open_file(name) as stream:
+                while True:
+                    chunk = stream.read(_CHUNK_BYTES)
+                    if not chunk:
+                        break
+                    digest.update(chunk)
+                    size += len(chunk)
+    except OSError as exc:
+        raise exceptions.SourceUnusable(
+            f'the dump {path} cannot be read: {exc.strerror}'
+        ) from exc
+    return digest.hexdigest(), size
 
 
 def _follow(

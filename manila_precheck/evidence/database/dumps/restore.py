@@ -22,7 +22,6 @@ nothing else; see :mod:`.private_server` for what the server itself may do.
 import collections
 from collections.abc import Iterator
 import contextlib
-import hashlib
 import os
 import re
 import threading
@@ -43,7 +42,6 @@ from manila_precheck.evidence.database.dumps import decompress
 from manila_precheck.evidence.database.dumps import private_server
 from manila_precheck.evidence.database.dumps import scratch_database
 from manila_precheck.evidence.database.dumps import statements
-from manila_precheck.evidence.files import text_file
 
 if TYPE_CHECKING:
     from oslo_config import cfg
@@ -82,6 +80,20 @@ _POSTGRESQL_ACCOUNT = (
     f'REVOKE ALL ON DATABASE {_DATABASE}, postgres, template1 FROM PUBLIC',
     f'GRANT CONNECT ON DATABASE {_DATABASE} TO {_ACCOUNT}',
 )
+# While the rows are put in, nothing has to outlive a crash; what is done with
+# the database after that takes the time that it takes elsewhere.
+_POSTGRESQL_FAST = (
+    'ALTER SYSTEM SET fsync = off',
+    'ALTER SYSTEM SET full_page_writes = off',
+    'ALTER SYSTEM SET synchronous_commit = off',
+    'SELECT pg_reload_conf()',
+)
+_POSTGRESQL_SAFE = (
+    'ALTER SYSTEM RESET ALL',
+    'SELECT pg_reload_conf()',
+    'CHECKPOINT',
+)
+_MYSQL_SAFE = 'SET GLOBAL innodb_flush_log_at_trx_commit = 1'
 _POSTGRESQL_HOME = (
     'SELECT n.nspname FROM pg_class c JOIN pg_namespace n '
     "ON n.oid = c.relnamespace WHERE c.relname = 'shares' "
@@ -317,7 +329,7 @@ def restore(
             f'the dump {path} cannot be used: {found.why}'
         )
     wanted = _wanted(found, _name(conf))
-    digest, size = _digest(path)
+    digest, size = contents.digest(path)
     needed = found.size_bytes * _DISK_FACTOR + _DISK_BYTES
     server: Union[private_server.Server, scratch_database.Scratch]
     if scratch is None:
@@ -401,40 +413,12 @@ def _state(path: str) -> list[tuple[int, ...]]:
     try:
         return [
             (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
-            for found in map(os.stat, _files(path))
+            for found in map(os.stat, contents.files(path))
         ]
     except OSError as exc:
         raise exceptions.SourceUnusable(
             f'the dump {path} cannot be read: {exc.strerror}'
         ) from exc
-
-
-def _files(path: str) -> list[str]:
-    if not os.path.isdir(path):
-        return [path]
-    return [os.path.join(path, name) for name in sorted(os.listdir(path))]
-
-
-def _digest(path: str) -> tuple[str, int]:
-    """Return the SHA-256 of a file, or of those of a directory, and its size.
-
-    :raises SourceUnusable: when one cannot be read.
-    """
-    digest, size = hashlib.sha256(), 0
-    try:
-        for name in _files(path):
-            with text_file.open_file(name) as stream:
-                while True:
-                    chunk = stream.read(_CHUNK_BYTES)
-                    if not chunk:
-                        break
-                    digest.update(chunk)
-                    size += len(chunk)
-    except OSError as exc:
-        raise exceptions.SourceUnusable(
-            f'the dump {path} cannot be read: {exc.strerror}'
-        ) from exc
-    return digest.hexdigest(), size
 
 
 class _Watch:
@@ -701,6 +685,7 @@ class _MySQL(_Target):
         import pymysql
 
         self._errors = (pymysql.err.MySQLError, OSError)
+        self._admin: Any = None
         self._connect: Any = pymysql.connect
         if isinstance(server, scratch_database.Scratch):
             self._url = server.url
@@ -710,9 +695,10 @@ class _MySQL(_Target):
             return
         self._url = self._private_url(server)
         admin = server.wait(lambda: self._session('root'), pymysql.err.Error)
-        with contextlib.closing(admin):
-            for statement in _MYSQL_ACCOUNT:
-                admin.query(statement)
+        for statement in _MYSQL_ACCOUNT:
+            admin.query(statement)
+        # Of an account that is gone; no statement of a dump comes to it.
+        self._admin = admin
         self._connection = self._session(_ACCOUNT, _DATABASE)
         self._connection.query(
             'SET foreign_key_checks = 0, unique_checks = 0, '
@@ -791,6 +777,9 @@ class _MySQL(_Target):
                     quoted = name.replace('`', '``')
                     # For the estimates of how many rows there are.
                     cursor.execute(f'ANALYZE TABLE `{quoted}`')
+            if self._admin is not None:
+                with contextlib.closing(self._admin) as admin:
+                    admin.query(_MYSQL_SAFE)
         except self._errors as error:
             raise _Refused(str(error.args[-1])) from None
 
@@ -845,7 +834,7 @@ class _PostgreSQL(_Target):
             psycopg2.Error,
         )
         with contextlib.closing(first):
-            for statement in _POSTGRESQL_ACCOUNT:
+            for statement in (*_POSTGRESQL_ACCOUNT, *_POSTGRESQL_FAST):
                 first.cursor().execute(statement)
         self._admin = self._session(private_server.ADMIN, _DATABASE)
         self._admin.cursor().execute(
@@ -936,6 +925,9 @@ class _PostgreSQL(_Target):
                 cursor = admin.cursor()
                 cursor.execute(_POSTGRESQL_HOME)
                 homes = [name for (name,) in cursor.fetchall()]
+                if self._owned:
+                    for statement in _POSTGRESQL_SAFE:
+                        cursor.execute(statement)
                 if self._owned and homes and 'public' not in homes:
                     quoted = homes[0].replace('"', '""')
                     cursor.execute(

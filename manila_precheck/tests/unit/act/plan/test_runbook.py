@@ -14,10 +14,12 @@
 import html.parser
 import importlib.resources
 import json
+import os
 import re
 import shlex
 
 import ddt
+import fixtures
 import jsonschema
 import testtools
 
@@ -29,6 +31,8 @@ from manila_precheck.act.plan import markdown
 from manila_precheck.act.plan import page
 from manila_precheck.act.plan import runbook
 from manila_precheck.act.plan import steps
+from manila_precheck.evidence import rehearsal_report
+from manila_precheck.tests import rehearsals
 
 Severity = model.Severity
 
@@ -308,6 +312,82 @@ class RunbookTest(testtools.TestCase):
         )
         made = plan(more=[check], site=runbook.Site(RPM, dialect=dialect))
         self.assertFalse(step(made, 'db-sync').duration.known)
+
+    def rehearsed(self, name='db-sync', probe=None, purge=(), **values):
+        folder = self.useFixture(fixtures.TempDir()).path
+        path = os.path.join(folder, 'r.json')
+        with open(path, 'w', encoding='utf-8') as stream:
+            stream.write(rehearsals.text(**values))
+        made = plan(
+            *purge,
+            site=runbook.Site(
+                RPM,
+                rehearsed=rehearsal_report.read(path),
+                probe_seconds=probe,
+            ),
+        )
+        low, high, basis = step(made, name).duration
+        return low, high, basis.replace(path, 'PATH')
+
+    def test_db_sync_as_it_was_rehearsed(self):
+        self.assertEqual(
+            (
+                30.0,
+                120.0,
+                '60.0 s in the rehearsal of 2026-04-01; how fast the database '
+                'server is was not compared, so twice or half of it',
+            ),
+            self.rehearsed(),
+        )
+
+    def test_a_server_that_is_twice_as_fast_as_that_of_the_rehearsal(self):
+        self.assertEqual(
+            (
+                20.0,
+                45.0,
+                '60.0 s in the rehearsal of 2026-04-01, on a server that did '
+                'the same work in 2.00 times the time of the database; half '
+                'as much more or less',
+            ),
+            self.rehearsed(probe=0.25),
+        )
+
+    def test_a_rehearsal_that_stopped(self):
+        phases = [
+            one._replace(whole=one.phase != 'sync')
+            for one in rehearsals.PHASES
+        ]
+        self.assertEqual(
+            (
+                None,
+                None,
+                'db sync did not run through in the rehearsal (PATH)',
+            ),
+            self.rehearsed(phases=phases),
+        )
+
+    def test_a_rehearsal_of_another_upgrade(self):
+        self.assertEqual(
+            (None, None, 'the rehearsal in PATH is of 2025.1 to 2025.2'),
+            self.rehearsed(target='2025.2'),
+        )
+
+    def test_the_purge_as_it_was_rehearsed(self):
+        found = finding(
+            'soft-deleted-rows',
+            model.command('manila-manage db purge 90'),
+            subject=model.Subject('database', 'purge'),
+            data={'purge_deletes': 200000},
+        )
+        self.assertEqual(
+            (20.0, 80.0), self.rehearsed('purge', purge=[found])[:2]
+        )
+        self.assertEqual(
+            (500.0, 2000.0),
+            self.rehearsed(
+                'purge', purge=[found], phases=rehearsals.PHASES[2:]
+            )[:2],
+        )
 
     def test_what_is_not_known_is_a_blank(self):
         made = plan(site=runbook.Site(RPM, dialect='mysql', size_bytes=10))

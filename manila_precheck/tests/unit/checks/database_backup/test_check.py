@@ -13,6 +13,7 @@
 import bz2
 import datetime
 import gzip
+import hashlib
 import io
 import lzma
 import os
@@ -30,8 +31,10 @@ from manila_precheck import catalog
 from manila_precheck import model
 from manila_precheck import releases
 from manila_precheck import testing
+from manila_precheck.evidence.database import schema as schema_source
 from manila_precheck.evidence.database.dumps import contents
 from manila_precheck.tests import databases
+from manila_precheck.tests import rehearsals
 
 CHECK = 'database-backup'
 HEAD = '0d8c8f6d54a4'
@@ -78,6 +81,23 @@ def with_a_large_dictionary(data):
     return bytes(packed)
 
 
+_read_schema = schema_source.read
+
+
+def _with_sizes(db, sizes):
+    """Return the schema with the size of some tables."""
+    found = _read_schema(db)
+    return found._replace(
+        tables={
+            **found.tables,
+            **{
+                name: found.tables[name]._replace(data_bytes=size)
+                for name, size in sizes
+            },
+        }
+    )
+
+
 @ddt.ddt
 class DatabaseBackupTest(databases.SQLiteTest):
     def run_check(
@@ -105,6 +125,87 @@ class DatabaseBackupTest(databases.SQLiteTest):
             'path', self.path, group='manila_precheck_database_backup'
         )
         return site.run(CHECK, context)
+
+    def rehearsed(self, data, text, name='manila.sql', **options):
+        """Run the check with a report of a rehearsal."""
+        self.report = os.path.join(
+            self.useFixture(fixtures.TempDir()).path, 'rehearsal.json'
+        )
+        with open(self.report, 'w', encoding='utf-8') as stream:
+            stream.write(text)
+        return self.run_check(data, name, rehearsal=self.report, **options)
+
+    def test_the_report_of_a_rehearsal_is_proof(self):
+        data = DUMP.encode()
+        digest = hashlib.sha256(data).hexdigest()
+        self.assertEqual(
+            self.result(), self.rehearsed(data, rehearsals.text(digest))
+        )
+
+    def test_the_size_says_nothing_of_one_that_was_restored(self):
+        made = self.database('2025.1')
+        data = DUMP.encode()
+        digest = hashlib.sha256(data).hexdigest()
+        sizes = [('shares', 10**9)]
+        for text, expected in (
+            (rehearsals.text(digest), []),
+            (rehearsals.text(), ['other-rehearsal', 'size']),
+        ):
+            with mock.patch.object(
+                schema_source, 'read', lambda db: _with_sizes(db, sizes)
+            ):
+                found = self.rehearsed(data, text, made=made)
+            self.assertEqual(expected, [f.aspect for f in found.findings])
+
+    def test_the_report_of_another_backup(self):
+        found = self.rehearsed(DUMP.encode(), rehearsals.text())
+        self.assertEqual(
+            self.result(
+                model.Finding(
+                    model.Severity.WARNING,
+                    model.Subject('backup', 'newest'),
+                    f'the backup {self.path} is not the one that was '
+                    f'rehearsed ({self.report}): whether it can be restored '
+                    'is not known',
+                    MAKE,
+                    data={'path': self.path, 'rehearsal': self.report},
+                    aspect='other-rehearsal',
+                    check_id=CHECK,
+                )
+            ),
+            found,
+        )
+
+    def test_the_rehearsal_has_failed(self):
+        data = DUMP.encode()
+        digest = hashlib.sha256(data).hexdigest()
+        found = self.rehearsed(data, rehearsals.text(digest, proven=False))
+        self.assertEqual(
+            self.result(
+                model.Finding(
+                    model.Severity.FAILURE,
+                    model.Subject('backup', 'newest'),
+                    f'the backup {self.path} was restored, and is not what '
+                    f'it has to be: see rehearse-backup in {self.report}',
+                    MAKE,
+                    data={'path': self.path, 'rehearsal': self.report},
+                    aspect='rehearsal',
+                    check_id=CHECK,
+                )
+            ),
+            found,
+        )
+
+    def test_the_report_is_none(self):
+        found = self.rehearsed(DUMP.encode(), '{}')
+        self.assertEqual(
+            (
+                model.Outcome.ERROR,
+                f'{self.report} is no report of "upgrade rehearse": it is no '
+                'report of --format json',
+            ),
+            (found.outcome, found.reason),
+        )
 
     def result(self, *findings):
         return model.CheckResult(

@@ -1,0 +1,113 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""The report of an ``upgrade rehearse`` that was made before."""
+
+import json
+from typing import Any
+from typing import NamedTuple
+from typing import Optional
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck.evidence.files import text_file
+
+# As waivers and the report of a baseline may be.
+_MAX_BYTES = 2**26
+
+
+class Rehearsed(NamedTuple):
+    """What such a report says."""
+
+    path: str
+    source: str
+    """The release: '2025.1'."""
+
+    target: str
+    created: Optional[str]
+    """When, in UTC; None in a reproducible report."""
+
+    dump_sha256: str
+    """The digest of the backup."""
+
+    proven: bool
+    """The backup was restored, and has what it says."""
+
+    dialect: str
+    probe_seconds: Optional[float]
+    phases: tuple[model.PhaseTimes, ...]
+    """Without their statements."""
+
+    def phase(self, name: str) -> Optional[model.PhaseTimes]:
+        """Return what 'sync', 'purge' or 'restore' took; None without it."""
+        for one in self.phases:
+            if one.phase == name:
+                return one
+        return None
+
+
+def read(path: str) -> Rehearsed:
+    """Read a report of ``--format json``.
+
+    :raises SourceUnusable: when it cannot be read, or is no such report.
+    """
+    text = text_file.read_text(path, _MAX_BYTES).text
+    try:
+        report = json.loads(text)
+        done = report['rehearsal']
+        if done is not None:
+            return _read(path, report, done)
+        why = 'it is a report of another command'
+    except RecursionError:
+        why = 'it is too deeply nested'
+    except (ValueError, TypeError, LookupError):
+        why = 'it is no report of --format json'
+    raise exceptions.SourceUnusable(
+        f'{path} is no report of "upgrade rehearse": {why}'
+    )
+
+
+def _read(path: str, report: Any, done: Any) -> Rehearsed:
+    dump = report['database']['dump']
+    return Rehearsed(
+        path,
+        _text(report['source_release']),
+        _text(report['target_release']),
+        None if report['created'] is None else _text(report['created']),
+        _text(dump['sha256']),
+        done['proven'] is True,
+        _text(report['database']['dialect']),
+        None
+        if done['probe_seconds'] is None
+        else _number(done['probe_seconds']),
+        tuple(
+            model.PhaseTimes(
+                _text(one['phase']),
+                _number(one['seconds']),
+                (),
+                one['whole'] is True,
+            )
+            for one in done['phases']
+        ),
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _number(value: Any) -> float:
+    # JSON of Python has NaN, too.
+    if not isinstance(value, (int, float)) or not 0 <= value < 1e9:
+        raise TypeError
+    return float(value)
