@@ -592,6 +592,48 @@ class Rehearsal(NamedTuple):
     """The directory of the copy; None when it is gone."""
 
 
+class HostRead(NamedTuple):
+    """The report of one host, in a report of several."""
+
+    region: str
+    """Its region; '' for none."""
+
+    name: str
+    """Its name in the merge."""
+
+    code: Optional[int]
+    """What its report counts for: 0, 1 or 2; None when there is none."""
+
+    created: Optional[str] = None
+    """When its report was made, in UTC; None when that says no date."""
+
+    file: Optional[str] = None
+    """The file of its report; None when there is none."""
+
+    sha256: Optional[str] = None
+    """The digest of that file, in hexadecimal."""
+
+
+class RunRead(NamedTuple):
+    """What an earlier report of the same site said, in figures."""
+
+    created: Optional[str]
+    """When, in UTC; None in a reproducible report."""
+
+    source_release: str
+    target_release: str
+    stage: Stage
+    hosts: int
+    """How many it is of."""
+
+    failures: int
+    """The findings that count, by severity; a check that could not look is
+    one."""
+
+    warnings: int
+    notes: int
+
+
 class Tool(NamedTuple):
     """What made the report."""
 
@@ -684,6 +726,33 @@ class Report(NamedTuple):
     rehearsal: Optional[Rehearsal] = None
     """What was done on a copy; None in any report but that of ``upgrade
     rehearse``."""
+
+    hosts: tuple[HostRead, ...] = ()
+    """The hosts that it is of, by region and name; empty in the report of one
+    host."""
+
+    runs: tuple[RunRead, ...] = ()
+    """Earlier reports that it was given, oldest first."""
+
+    @property
+    def run(self) -> RunRead:
+        """Return it in figures."""
+        counts = [0, 0, 0]
+        for check in self.checks:
+            for finding in check.findings:
+                counts[finding.severity] += finding.counts
+            if check.outcome in (Outcome.ERROR, Outcome.SKIPPED):
+                counts[check.severity] += 1
+        return RunRead(
+            created=self.created,
+            source_release=self.source_release,
+            target_release=self.target_release,
+            stage=self.stage,
+            hosts=len(self.hosts) or 1,
+            failures=counts[Severity.FAILURE],
+            warnings=counts[Severity.WARNING],
+            notes=counts[Severity.INFO],
+        )
 
     @property
     def whole(self) -> bool:

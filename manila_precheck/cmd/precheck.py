@@ -311,14 +311,22 @@ def _add_merge_flags(parser: argparse.ArgumentParser) -> None:
         'files',
         metavar='FILE',
         nargs='+',
-        help='a report that "upgrade check --format json" wrote',
+        help='a report that "upgrade check --format json" wrote, or a '
+        'directory of them; a directory in it is a region',
     )
     parser.add_argument(
         '--expect',
         metavar='HOST',
         action='append',
         default=[],
-        help='a host whose report must be present; may be given several times',
+        help='a host whose report must be present, REGION/HOST in a region; '
+        'may be given several times',
+    )
+    parser.add_argument(
+        '--previous',
+        metavar='FILE',
+        help='the merged report of an earlier run; its figures, and those of '
+        'the runs before it, are shown beside those of this one',
     )
     parser.add_argument(
         '--max-age',

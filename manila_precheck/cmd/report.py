@@ -14,6 +14,7 @@
 
 import argparse
 from collections.abc import Iterable
+from collections.abc import Iterator
 import datetime
 import os
 from typing import NamedTuple
@@ -36,17 +37,23 @@ def report_merge(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     :raises PrecheckError: when one of them cannot be read, or the merged one
         cannot be written.
     """
-    outputs = _outputs(args, args.files)
+    previous = [args.previous] if args.previous else []
     paths = _paths(args.files)
+    outputs = _outputs(args, [*paths.values(), *previous])
+    # Before the many, since it may be none.
+    runs = merge.runs(report_reader.read(args.previous)) if previous else ()
     merged = merge.merge(
-        ((name, report_reader.read(paths[name])) for name in sorted(paths)),
+        (
+            merge.HostReport(region, name, *report_reader.load(path))
+            for (region, name), path in sorted(paths.items())
+        ),
         datetime.datetime.now(datetime.timezone.utc),
         args.expect,
         args.fail_on,
         args.max_age,
         [entry.name for entry in registry.checks() if entry.builtin],
     )
-    return _write(merged, outputs, stdout)
+    return _write(merged._replace(runs=runs), outputs, stdout)
 
 
 def report_diff(args: argparse.Namespace, stdout: answer.Stdout) -> int:
@@ -116,18 +123,21 @@ def _write(
     return report.exit_code
 
 
-def _paths(paths: Iterable[str]) -> dict[str, str]:
-    """Return the files of the reports by the name of their hosts.
+def _paths(arguments: Iterable[str]) -> dict[tuple[str, str], str]:
+    """Return the files of the reports by the names of their hosts.
 
-    :raises UsageError: when two are of one host.
+    :param arguments: files, and directories of them; a directory in one of
+        these is a region.
+    :returns: by region and host; the region is '' for none.
+    :raises UsageError: when two are of one host, or there is none.
     """
-    found: dict[str, str] = {}
+    found: dict[tuple[str, str], str] = {}
     known: dict[str, str] = {}
-    for path in paths:
+    for region, path in _files(arguments):
         name = os.path.basename(path)
         if name.endswith('.json'):
             name = name[: -len('.json')]
-        if name in found:
+        if (region, name) in found:
             raise exceptions.UsageError(
                 f'{path}: there is another report of {name}'
             )
@@ -136,5 +146,49 @@ def _paths(paths: Iterable[str]) -> dict[str, str]:
             raise exceptions.UsageError(
                 f'{path}: it is the same file as {known[real]}'
             )
-        found[name] = known[real] = path
+        found[region, name] = known[real] = path
     return found
+
+
+def _files(arguments: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield the region and the path of each report."""
+    for argument in arguments:
+        if not os.path.isdir(argument):
+            yield '', argument
+            continue
+        found = [
+            *(('', path) for path in _reports(argument)),
+            *(
+                (os.path.basename(directory), path)
+                for directory in _entries(argument)
+                if os.path.isdir(directory)
+                for path in _reports(directory)
+            ),
+        ]
+        if not found:
+            raise exceptions.UsageError(
+                f'{argument}: there is no report (*.json) in it'
+            )
+        yield from found
+
+
+def _reports(directory: str) -> Iterator[str]:
+    for path in _entries(directory):
+        if path.endswith('.json') and not os.path.isdir(path):
+            yield path
+
+
+def _entries(directory: str) -> list[str]:
+    """Return what is in a directory, hidden files apart.
+
+    :raises UsageError: when it cannot be listed.
+    """
+    try:
+        names = sorted(os.listdir(directory))
+    except OSError as exc:
+        raise exceptions.UsageError(f'{directory}: {exc.strerror}') from exc
+    return [
+        os.path.join(directory, name)
+        for name in names
+        if not name.startswith('.')
+    ]

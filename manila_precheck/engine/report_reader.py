@@ -207,6 +207,32 @@ def _read_report(held: Mapping[str, Any]) -> model.Report:
         source_facts=_optional(held.get('source_facts'), _facts),
         target_facts=_optional(held.get('target_facts'), _facts),
         services=tuple(_service(one) for one in held.get('services', ())),
+        hosts=tuple(_host(one) for one in held.get('hosts', ())),
+        runs=tuple(_run(one) for one in held.get('runs', ())),
+    )
+
+
+def _host(held: Mapping[str, Any]) -> model.HostRead:
+    return model.HostRead(
+        region=_text(held['region']),
+        name=_text(held['name']),
+        code=_optional(held['code'], _code),
+        created=_optional(held.get('created'), _time),
+        file=_optional(held.get('file'), _text),
+        sha256=_optional(held.get('sha256'), _text),
+    )
+
+
+def _run(held: Mapping[str, Any]) -> model.RunRead:
+    return model.RunRead(
+        created=_optional(held['created'], _time),
+        source_release=_text(held['source_release']),
+        target_release=_text(held['target_release']),
+        stage=model.Stage(held['stage']),
+        hosts=_line(held['hosts']),
+        failures=_line(held['failures']),
+        warnings=_line(held['warnings']),
+        notes=_line(held['notes']),
     )
 
 
@@ -360,6 +386,10 @@ def _line(value: Any) -> int:
     if type(value) is not int or value < 0:
         raise TypeError(f'{value!r} is not a line')
     return value
+
+
+def _code(value: Any) -> int:
+    return int(model.Severity(_line(value)))
 
 
 def _seconds(value: Any) -> float:

@@ -23,6 +23,7 @@ from typing import Optional
 
 from manila_precheck import model
 from manila_precheck.engine import waivers
+from manila_precheck.merge import merge
 
 Severity = model.Severity
 Outcome = model.Outcome
@@ -75,6 +76,7 @@ def compare(
     return new._replace(
         checks=tuple(sorted((*results, own), key=lambda one: one.id)),
         fail_on=fail_on,
+        runs=merge.runs(old),
     )
 
 

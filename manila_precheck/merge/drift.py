@@ -13,7 +13,6 @@
 """Where the configurations of several hosts differ."""
 
 import array
-from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -55,7 +54,7 @@ _OF_THE_API = ('policy', 'paste')
 
 
 class Drift:
-    """The options and the files of hosts, as they are added.
+    """The options and the files of the hosts of one region.
 
     :param hosts: what has the names for their numbers.
     """
@@ -125,7 +124,7 @@ class Drift:
             values.items(), key=lambda item: (-len(item[1][1]), item[0])
         )
         words = [
-            f'{value!r} on {self._where(numbers)}'
+            f'{value!r} on {self._hosts.where(numbers)}'
             for value, (_place, numbers) in ordered[:_MAX_VALUES]
         ]
         if len(ordered) > _MAX_VALUES:
@@ -166,15 +165,16 @@ class Drift:
         if len(groups) > _MAX_CONTENTS:
             having = sorted(number for numbers in groups for number in numbers)
             parts.append(
-                f'{len(groups)} different ones on {self._where(having)}'
+                f'{len(groups)} different ones on {self._hosts.where(having)}'
             )
         else:
             parts += [
-                f'{"another" if place else "one"} on {self._where(numbers)}'
+                f'{"another" if place else "one"} on '
+                f'{self._hosts.where(numbers)}'
                 for place, numbers in enumerate(groups)
             ]
         if without:
-            parts.append(f'none on {self._where(without)}')
+            parts.append(f'none on {self._hosts.where(without)}')
         message = f'{path} differs: {", ".join(parts)}'
         if of_api:
             message += '; each manila-api uses its own file'
@@ -197,9 +197,6 @@ class Drift:
             check_id=DRIFT,
             data={'hosts': ','.join(self._hosts.some(odd))},
         )
-
-    def _where(self, numbers: Iterable[int]) -> str:
-        return wording.where(self._hosts.some(numbers))
 
 
 def _kind(path: str) -> str:

@@ -18,6 +18,7 @@ from collections.abc import Collection
 from collections.abc import Hashable
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 import datetime
 from typing import Optional
 
@@ -54,18 +55,19 @@ class HostReports:
         self._now = now
         self._max_age_hours = max_age_hours
         self._checks = frozenset(checks)
-        # Each report without what is of its host alone, and its host.
-        self._kinds: dict[model.Report, array.array[int]] = {}
+        # By region: each report without what is of its host alone, and its
+        # hosts.
+        self._kinds: dict[str, dict[model.Report, array.array[int]]] = {}
         self._expired: dict[tuple[str, str, str], array.array[int]] = {}
         self._too_little: list[model.Finding] = []
         self._unknown: list[model.Finding] = []
         self._ages: list[model.Finding] = []
         self._copies: list[model.Finding] = []
         self._first: dict[int, str] = {}
-        self._machines: dict[str, array.array[int]] = {}
+        self._machines: dict[tuple[str, str], array.array[int]] = {}
 
     def add(self, host: int, report: model.Report) -> None:
-        """Take in one more report, with the waivers that it was made with."""
+        """Take in one more report, without the waivers that have expired."""
         name = self._hosts.names[host]
         kind = report._replace(
             files=(),
@@ -76,10 +78,15 @@ class HostReports:
             created=None,
             host='',
             root='',
+            rehearsal=None,
         )
-        self._kinds.setdefault(kind, wording.none()).append(host)
+        region = self._hosts.region(host)
+        kinds = self._kinds.setdefault(region, {})
+        kinds.setdefault(kind, wording.none()).append(host)
         if report.host:
-            self._machines.setdefault(report.host, wording.none()).append(host)
+            # Another region may have a host of this name.
+            key = region, report.host
+            self._machines.setdefault(key, wording.none()).append(host)
         self._too_little += _too_little(name, report, self._checks)
         self._unknown += _unknown_upgrade(name, report)
         self._ages += _age(name, report, self._now, self._max_age_hours)
@@ -97,33 +104,35 @@ class HostReports:
 
         :returns: without what is of its host alone.
         """
-        counts: collections.Counter[Hashable] = collections.Counter()
-        for kind, numbers in self._kinds.items():
-            counts[_what(kind)] += len(numbers)
-        return min(
-            self._kinds,
-            key=lambda kind: (-counts[_what(kind)], self._kinds[kind][0]),
-        )
+        kinds: dict[model.Report, array.array[int]] = {}
+        for of_region in self._kinds.values():
+            for kind, numbers in of_region.items():
+                kinds.setdefault(kind, wording.none()).extend(numbers)
+        return _typical(kinds)
 
     def databases(self) -> set[model.DatabaseRead]:
         """Return the different databases that were read."""
         return {
             read
-            for read in (_held(kind.database) for kind in self._kinds)
+            for read in (_held(kind.database) for kind in self._all())
             if read is not None
         }
 
     @property
     def sampled(self) -> bool:
         """Say whether one of them read only samples."""
-        return any(kind.sampled for kind in self._kinds)
+        return any(kind.sampled for kind in self._all())
 
     @property
     def excluded(self) -> tuple[str, ...]:
         """Return what was left out on one of the hosts, sorted."""
         return tuple(
-            sorted({one for kind in self._kinds for one in kind.excluded})
+            sorted({one for kind in self._all() for one in kind.excluded})
         )
+
+    def _all(self) -> Iterator[model.Report]:
+        for kinds in self._kinds.values():
+            yield from kinds
 
     def findings(self, missing: Iterable[str]) -> Iterator[model.Finding]:
         """Yield what is to say of the hosts.
@@ -131,16 +140,15 @@ class HostReports:
         :param missing: the hosts of which a report was expected, sorted.
         """
         for (key, owner, expires), numbers in sorted(self._expired.items()):
-            hosts = self._hosts.some(numbers)
             yield model.Finding(
                 Severity.WARNING,
                 model.Subject('waiver', key),
                 f'the waiver {key} of {owner}, in the reports of '
-                f'{wording.where(hosts)}, expired on {expires}: the findings '
-                'that it waived count again',
+                f'{self._hosts.where(numbers)}, expired on {expires}: the '
+                'findings that it waived count again',
                 (model.advice('Review it, and set a new date.'),),
                 check_id=HOSTS,
-                data={'hosts': ','.join(hosts)},
+                data={'hosts': self._hosts.text(numbers)},
                 aspect='expired',
             )
         for name in missing:
@@ -159,18 +167,35 @@ class HostReports:
         yield from self._of_one_machine()
 
     def _differences(self) -> Iterator[model.Finding]:
-        """Yield the reports that are not of what the others are of."""
-        typical = self.typical()
-        usual = self._hosts.names[self._kinds[typical][0]]
-        for number, kind in sorted(
-            (number, kind)
-            for kind, numbers in self._kinds.items()
-            if kind != typical
-            for number in numbers
-        ):
-            yield from _differences(
-                self._hosts.names[number], kind, usual, typical
-            )
+        """Yield the reports that are not of what the others are of.
+
+        A region has a database and a configuration of its own: a host is
+        compared with those of its region, and a region with the others.
+        """
+        overall = self.typical()
+        for region, kinds in sorted(self._kinds.items()):
+            typical = _typical(kinds)
+            if _what(typical) != _what(overall):
+                yield _of_host(
+                    region,
+                    Severity.FAILURE,
+                    'upgrade',
+                    f'the reports of {region} are {_upgrade(typical)}, most '
+                    f'others are {_upgrade(overall)}',
+                    f'Merge the reports of {region} separately, or run the '
+                    'checks there as on the others.',
+                    kind='region',
+                )
+            usual = self._hosts.names[kinds[typical][0]]
+            for number, kind in sorted(
+                (number, kind)
+                for kind, numbers in kinds.items()
+                if kind != typical
+                for number in numbers
+            ):
+                yield from _differences(
+                    self._hosts.names[number], kind, usual, typical
+                )
 
     def _copy(
         self, name: str, report: model.Report
@@ -200,14 +225,13 @@ class HostReports:
 
         A warning: containers on two hosts may have one name.
         """
-        for machine, numbers in sorted(self._machines.items()):
+        for (_region, machine), numbers in sorted(self._machines.items()):
             if len(numbers) > 1:
-                names = self._hosts.some(numbers)
                 yield model.Finding(
                     Severity.WARNING,
                     model.Subject('host', machine),
-                    f'the reports of {wording.where(names)} were all made on '
-                    f'a machine named {machine}',
+                    f'the reports of {self._hosts.where(numbers)} were all '
+                    f'made on a machine named {machine}',
                     (
                         model.advice(
                             'Run the checks on each host itself, and give '
@@ -215,7 +239,7 @@ class HostReports:
                         ),
                     ),
                     check_id=HOSTS,
-                    data={'hosts': ','.join(names)},
+                    data={'hosts': self._hosts.text(numbers)},
                     aspect='machine',
                 )
 
@@ -244,19 +268,33 @@ def _what(report: model.Report) -> tuple[str, str, str]:
     return report.source_release, report.target_release, report.stage.value
 
 
+def _typical(
+    kinds: Mapping[model.Report, 'array.array[int]'],
+) -> model.Report:
+    counts: collections.Counter[Hashable] = collections.Counter()
+    for kind, numbers in kinds.items():
+        counts[_what(kind)] += len(numbers)
+    return min(
+        kinds, key=lambda kind: (-counts[_what(kind)], min(kinds[kind]))
+    )
+
+
+def _upgrade(report: model.Report) -> str:
+    source, target, stage = _what(report)
+    return f'for {source} to {target} at stage {stage}'
+
+
 def _differences(
     name: str, report: model.Report, usual_name: str, typical: model.Report
 ) -> Iterator[model.Finding]:
     """Yield where the report of a host is not of what another is of."""
-    source, target, stage = _what(report)
     if _what(report) != _what(typical):
         yield _of_host(
             name,
             Severity.FAILURE,
             'upgrade',
-            f'the report of {name} is for {source} to {target} at stage '
-            f'{stage}, the others are for {typical.source_release} to '
-            f'{typical.target_release} at stage {typical.stage.value}',
+            f'the report of {name} is {_upgrade(report)}, the others are '
+            f'{_upgrade(typical)}',
             f'Run the checks on {name} as on the others.',
         )
     for side, build, usual in (
@@ -323,10 +361,11 @@ def _of_host(
     aspect: str,
     message: str,
     advice: str,
+    kind: str = 'host',
 ) -> model.Finding:
     return model.Finding(
         severity,
-        model.Subject('host', name),
+        model.Subject(kind, name),
         message,
         (model.advice(advice),),
         check_id=HOSTS,

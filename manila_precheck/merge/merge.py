@@ -22,6 +22,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 import datetime
 from typing import Any
+from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import model
@@ -36,12 +37,27 @@ Outcome = model.Outcome
 #: other ones on each of some hundred hosts.
 MAX_WORDINGS = 3
 
+#: How many earlier reports a report names.
+MAX_RUNS = 100
+
 # How many of them are kept, to take the most common one.
 _MAX_KEPT = 32
 
 
+class HostReport(NamedTuple):
+    """The report of one host, to be merged."""
+
+    region: str
+    """Its region; '' for none."""
+
+    name: str
+    report: model.Report
+    file: Optional[model.FileRead] = None
+    """What it was read from."""
+
+
 def merge(
-    reports: Iterable[tuple[str, model.Report]],
+    reports: Iterable[HostReport],
     now: datetime.datetime,
     expected: Iterable[str] = (),
     fail_on: str = 'warning',
@@ -57,10 +73,14 @@ def merge(
     report and the reports that say too little: of another upgrade, too old,
     without some of the checks. A waiver that has expired since holds no more.
 
-    :param reports: with the names of their hosts, in the order of the names;
-        at least one. Each is asked for when the one before was taken in.
+    A region has a database and a configuration of its own: hosts are compared
+    with those of their region alone.
+
+    :param reports: in the order of their regions and names; at least one.
+        Each is asked for when the one before was taken in.
     :param now: the time of merging, with a time zone.
-    :param expected: the hosts of which there must be a report.
+    :param expected: the hosts of which there must be a report: 'ctl1', or
+        'west/ctl1' in a region.
     :param fail_on: as ``--fail-on``.
     :param max_age_hours: how old a report may be; 0 for any age.
     :param checks: the ids that each report has to have a result of.
@@ -70,34 +90,49 @@ def merge(
     """
     hosts = wording.Hosts()
     kinds = host_reports.HostReports(hosts, now, max_age_hours, checks)
-    differing = drift.Drift(hosts)
+    drifts: dict[str, drift.Drift] = {}
     results: dict[str, _Results] = {}
     dates: set[Optional[str]] = set()
     backends: set[str] = set()
-    for name, report in reports:
-        host = hosts.add(name)
+    read = []
+    for region, name, as_written, file in reports:
+        host = hosts.add(name, region)
+        report, expired = _without_expired(as_written, now.date())
         kinds.add(host, report)
-        differing.add(host, report)
+        for waiver in expired:
+            kinds.expired(host, waiver)
+        if region not in drifts:
+            drifts[region] = drift.Drift(hosts)
+        drifts[region].add(host, report)
+        read.append(
+            model.HostRead(
+                region,
+                name,
+                report.code,
+                report.created,
+                file and file.path,
+                file and file.sha256,
+            )
+        )
         dates.add(report.created)
         backends.update(report.backends)
         for result in report.checks:
-            findings = []
-            for finding in result.findings:
-                waiver = finding.waiver
-                if waiver is not None and _has_expired(waiver, now.date()):
-                    kinds.expired(host, waiver)
-                    finding = finding._replace(waiver=None)
-                findings.append(finding)
             if result.id not in results:
                 results[result.id] = _Results(hosts, result)
-            results[result.id].add(
-                host, result._replace(findings=tuple(findings))
-            )
+            results[result.id].add(host, result)
     missing = sorted(set(expected) - set(hosts.names))
     merged = {check_id: one.merged() for check_id, one in results.items()}
     for own in (
         _own(host_reports.HOSTS, 'Hosts', kinds.findings(missing)),
-        _own(drift.DRIFT, 'Configuration drift', differing.findings()),
+        _own(
+            drift.DRIFT,
+            'Configuration drift',
+            [
+                finding
+                for _region, one in sorted(drifts.items())
+                for finding in one.findings()
+            ],
+        ),
     ):
         # A report that was merged before has results of these names already.
         before = merged.get(own.id)
@@ -117,11 +152,53 @@ def merge(
         checks=tuple(merged[check_id] for check_id in sorted(merged)),
         sampled=kinds.sampled,
         excluded=kinds.excluded,
+        hosts=tuple(
+            sorted(
+                [
+                    *read,
+                    *(model.HostRead(*_split(one), None) for one in missing),
+                ],
+                key=lambda one: (one.region, one.name),
+            )
+        ),
     )
 
 
-def _has_expired(waiver: model.Waiver, today: datetime.date) -> bool:
-    return datetime.date.fromisoformat(waiver.expires) < today
+def _split(host: str) -> tuple[str, str]:
+    region, _, name = host.rpartition('/')
+    return region, name
+
+
+def runs(earlier: model.Report) -> tuple[model.RunRead, ...]:
+    """Return an earlier report in figures, after those that it names."""
+    return (*earlier.runs, earlier.run)[-MAX_RUNS:]
+
+
+def _without_expired(
+    report: model.Report, today: datetime.date
+) -> tuple[model.Report, set[model.Waiver]]:
+    """Return a report without the waivers that hold no more, and those."""
+    expired = {
+        finding.waiver
+        for result in report.checks
+        for finding in result.findings
+        if finding.waiver is not None
+        and datetime.date.fromisoformat(finding.waiver.expires) < today
+    }
+    if not expired:
+        return report, expired
+    checks = tuple(
+        result._replace(
+            findings=tuple(
+                finding._replace(waiver=None)
+                if finding.waiver in expired
+                else finding
+                for finding in result.findings
+            )
+        )
+        for result in report.checks
+    )
+    return report._replace(checks=checks), expired
 
 
 class _Wordings:
@@ -208,12 +285,12 @@ class _Results:
         )
 
     def _findings(self) -> Iterator[model.Finding]:
-        total = self._hosts.names
+        total = len(self._hosts.names)
         for wordings in self._said.values():
             for finding, numbers in wordings.merged():
                 message = finding.message
-                if len(numbers) < len(total):
-                    where = wording.where(self._hosts.some(numbers), total)
+                if len(numbers) < total:
+                    where = self._hosts.where(numbers, of_all=True)
                     message = f'{message} (on {where})'
                 yield finding._replace(
                     message=message,

@@ -13,16 +13,16 @@
 """Which hosts a report of many speaks of, in little memory and few words."""
 
 import array
+import collections
 from collections.abc import Iterable
 from collections.abc import Sequence
-from typing import Optional
 
 #: How many hosts a message names.
 MAX_NAMED = 6
 
 
 class Hosts:
-    """The hosts of a merge, each with a number, in the order of their names.
+    """The hosts of a merge, each with a number.
 
     What many hosts say alike is kept once, with the numbers of the hosts:
     four bytes each.
@@ -30,16 +30,29 @@ class Hosts:
 
     def __init__(self) -> None:
         self.names: list[str] = []
+        # The region of each; '' where there are none.
+        self._regions: list[str] = []
+        self._sizes: dict[str, int] = {}
         self._texts: dict[bytes, str] = {}
 
-    def add(self, name: str) -> int:
-        """Return the number of one more host."""
-        self.names.append(name)
+    def add(self, name: str, region: str = '') -> int:
+        """Return the number of one more host.
+
+        :param region: two of them may have hosts of the same name: a host of
+            one is 'west/ctl1' from now on.
+        """
+        self.names.append(f'{region}/{name}' if region else name)
+        self._regions.append(region)
+        self._sizes[region] = self._sizes.get(region, 0) + 1
         return len(self.names) - 1
 
+    def region(self, number: int) -> str:
+        """Return the region of a host; '' for none."""
+        return self._regions[number]
+
     def some(self, numbers: Iterable[int]) -> list[str]:
-        """Return the names for numbers, in their order."""
-        return [self.names[number] for number in numbers]
+        """Return the names for numbers, sorted."""
+        return sorted(self.names[number] for number in numbers)
 
     def text(self, numbers: 'array.array[int]') -> str:
         """Return the names as the data of a finding has them: 'ctl1,ctl2'.
@@ -50,6 +63,32 @@ class Hosts:
         if key not in self._texts:
             self._texts[key] = ','.join(self.some(numbers))
         return self._texts[key]
+
+    def where(self, numbers: Sequence[int], *, of_all: bool = False) -> str:
+        """Return which hosts, in words that a reader gets to the end of.
+
+        :param numbers: at least one; the data of a finding has all of them.
+        :param of_all: say how many there are, and name those that are not
+            among them where they are few.
+        """
+        hosts = self.some(numbers)
+        if len(hosts) <= MAX_NAMED:
+            return join(hosts)
+        regions = collections.Counter(map(self.region, numbers))
+        if (
+            '' not in regions
+            and len(regions) <= MAX_NAMED
+            and all(self._sizes[one] == regions[one] for one in regions)
+        ):
+            return f'all {len(hosts)} hosts of {join(sorted(regions))}'
+        some = join(hosts[:3])
+        if not of_all:
+            return f'{len(hosts)} hosts, such as {some}'
+        total = len(self.names)
+        if total - len(hosts) <= MAX_NAMED:
+            others = join(sorted(set(self.names) - set(hosts)))
+            return f'all {total} hosts but {others}'
+        return f'{len(hosts)} of {total} hosts, such as {some}'
 
 
 def none() -> 'array.array[int]':
@@ -62,22 +101,3 @@ def join(names: Sequence[str]) -> str:
     if len(names) == 1:
         return names[0]
     return f'{", ".join(names[:-1])} and {names[-1]}'
-
-
-def where(hosts: Sequence[str], total: Optional[Sequence[str]] = None) -> str:
-    """Return which hosts, in words that a reader gets to the end of.
-
-    :param hosts: sorted; the data of a finding has all of them.
-    :param total: the hosts that there are, to name those that are not among
-        them where they are few.
-    """
-    if len(hosts) <= MAX_NAMED:
-        return join(hosts)
-    some = join(hosts[:3])
-    if total is None:
-        return f'{len(hosts)} hosts, such as {some}'
-    if len(total) - len(hosts) <= MAX_NAMED:
-        among = set(hosts)
-        others = [name for name in total if name not in among]
-        return f'all {len(total)} hosts but {join(others)}'
-    return f'{len(hosts)} of {len(total)} hosts, such as {some}'

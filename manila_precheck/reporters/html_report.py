@@ -32,6 +32,7 @@ from manila_precheck.engine import grouping
 from manila_precheck.reporters import backends_picture
 from manila_precheck.reporters import base
 from manila_precheck.reporters import blocking
+from manila_precheck.reporters import fleet
 from manila_precheck.reporters import html_parts
 from manila_precheck.reporters import plain
 from manila_precheck.reporters import rows_picture
@@ -116,7 +117,12 @@ def environment() -> jinja2.Environment:
 
 def _page(report: model.Report, show_waivers: bool) -> str:
     verdict, todo = words.verdict(report)
-    drawn = [backends_picture.draw(report), rows_picture.draw(report)]
+    drawn = [
+        fleet.draw_hosts(report),
+        fleet.draw_runs(report),
+        backends_picture.draw(report),
+        rows_picture.draw(report),
+    ]
     return (
         environment()
         .get_template('page.html')
@@ -142,6 +148,7 @@ def _page(report: model.Report, show_waivers: bool) -> str:
             let_pass=blocking.let_pass(report),
             figures=[figure for figure in drawn if figure is not None],
             facts=list(_facts(report)),
+            hosts=fleet.host_rows(report),
         )
     )
 
@@ -219,6 +226,8 @@ def _facts(report: model.Report) -> Iterator[tuple[str, str]]:
     yield 'From', words.source(report)
     yield 'To', words.target(report)
     yield 'Stage', words.STAGES[report.stage]
+    if report.hosts:
+        yield 'Hosts', fleet.summary(report)
     if report.root:
         yield 'Bundle', report.root
     yield 'Database', words.database(report.database)

@@ -90,6 +90,10 @@ def report_dict(report: model.Report) -> dict[str, Any]:
             }
             for one in report.services
         ],
+        'hosts': [one._asdict() for one in report.hosts],
+        'runs': [
+            {**one._asdict(), 'stage': one.stage.value} for one in report.runs
+        ],
         'database': database_dict(report),
         'checks': [check_dict(check) for check in report.checks],
         'excluded': list(report.excluded),

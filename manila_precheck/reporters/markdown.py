@@ -25,6 +25,7 @@ from typing import TextIO
 from manila_precheck import model
 from manila_precheck.engine import grouping
 from manila_precheck.reporters import base
+from manila_precheck.reporters import fleet
 from manila_precheck.reporters import markdown_parts
 from manila_precheck.reporters import words
 
@@ -255,6 +256,14 @@ def _provenance(report: model.Report) -> Iterator[str]:
     yield f'- from {_text(words.source(report))}'
     yield f'- to {_text(words.target(report))}'
     yield f'- stage {_text(words.STAGES[report.stage])}'
+    if report.hosts:
+        yield f'- {_text(fleet.summary(report))}'
+        for name, state, made, path in fleet.host_rows(report):
+            of = f' ({_code(path)})' if path else ''
+            yield f'- {_code(name)}: {_text(state)}, made {_text(made)}{of}'
+        more = len(report.hosts) - fleet.MAX_HOSTS
+        if more > 0:
+            yield f'- and {more} more; `--format json` lists all'
     if report.root:
         yield f'- bundle {_code(report.root)}'
     yield f'- database {_text(words.database(report.database))}'

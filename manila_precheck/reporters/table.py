@@ -29,6 +29,7 @@ from manila_precheck import model
 from manila_precheck.engine import grouping
 from manila_precheck.reporters import base
 from manila_precheck.reporters import blocking
+from manila_precheck.reporters import fleet
 from manila_precheck.reporters import plain
 from manila_precheck.reporters import words
 
@@ -208,7 +209,8 @@ class _Table:
             return
         for label, path in zip(
             itertools.chain(['Files'], itertools.repeat('')),
-            paths or ['none was read'],
+            # Those of a merged report are the hosts' own.
+            paths or ([] if self._report.hosts else ['none was read']),
         ):
             yield f'{label:<12}{path}'
 
@@ -220,6 +222,8 @@ class _Table:
             target += ' (--target-release names another)'
         yield 'To', target
         yield 'Stage', words.STAGES[report.stage]
+        if report.hosts:
+            yield 'Hosts', fleet.summary(report)
         if report.root:
             yield 'Bundle', report.root
         yield 'Database', words.database(report.database)

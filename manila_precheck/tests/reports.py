@@ -320,3 +320,47 @@ def many(causes: int) -> model.Report:
 #: Of many causes, and of one.
 MANY = many(100_000)
 MANY_ALIKE = many(1)
+
+
+#: Of several hosts, and after an earlier run.
+FLEET = CLEAN._replace(
+    hosts=(
+        model.HostRead(
+            'east',
+            'ctl1',
+            2,
+            '2026-04-01T11:59:58+00:00',
+            '/r/east/ctl1.json',
+            'c' * 64,
+        ),
+        model.HostRead('east', 'ctl2', None),
+        model.HostRead(
+            'west',
+            'ctl1',
+            0,
+            '2026-04-01T11:59:58+00:00',
+            '/r/west/ctl1.json',
+            'a' * 64,
+        ),
+        model.HostRead(
+            'west',
+            'ctl2',
+            1,
+            '2026-04-01T11:59:58+00:00',
+            '/r/west/ctl2.json',
+            'b' * 64,
+        ),
+    ),
+    runs=(
+        model.RunRead(
+            '2026-03-01T00:00:00+00:00',
+            '2025.1',
+            '2026.1',
+            model.Stage.PLAN,
+            hosts=4,
+            failures=3,
+            warnings=2,
+            notes=1,
+        ),
+    ),
+)

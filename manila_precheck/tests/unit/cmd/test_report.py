@@ -111,6 +111,51 @@ class ReportMergeTest(ReportTest):
         )
         self.assertEqual(1, self.main(merged, self.ctl2)[0])
 
+    def region(self, *parts):
+        """Return a path in a region of the directory of reports."""
+        os.makedirs(os.path.join(self.path, 'r', *parts[:-1]), exist_ok=True)
+        return os.path.join('r', *parts)
+
+    def test_a_directory_of_regions(self):
+        info, warning = model.Severity.INFO, model.Severity.WARNING
+        self.write(self.region('ctl1.json'), info)
+        self.write(self.region('west', 'ctl1.json'), warning, hours=2)
+        self.write(self.region('east', 'ctl1.json'), info, hours=3)
+        for other in ('notes.txt', '.hidden.json', 'east/x.html'):
+            with open(os.path.join(self.path, 'r', other), 'w') as stream:
+                stream.write('no report')
+        code, stdout, stderr = self.main(
+            *('--format', 'json', os.path.join(self.path, 'r')),
+            *('--expect', 'west/ctl1', '--expect', 'west/ctl2'),
+        )
+        self.assertEqual((2, ''), (code, stderr))
+        self.assertEqual(
+            [
+                ('', 'ctl1', 0),
+                ('east', 'ctl1', 0),
+                ('west', 'ctl1', 1),
+                ('west', 'ctl2', None),
+            ],
+            [
+                (one['region'], one['name'], one['code'])
+                for one in json.loads(stdout)['hosts']
+            ],
+        )
+
+    def test_the_runs_before(self):
+        previous = os.path.join(self.path, 'previous.json')
+        for number in range(3):
+            words = ['--previous', previous] if number else []
+            words += ['--report', f'json:{previous}.new', self.ctl2]
+            self.assertEqual(1, self.main(*words)[0])
+            os.replace(f'{previous}.new', previous)
+        with open(previous) as stream:
+            runs = json.load(stream)['runs']
+        self.assertEqual(
+            [(1, 0, 1)] * 2,
+            [(one['hosts'], one['failures'], one['warnings']) for one in runs],
+        )
+
     @ddt.data(
         (1, [], 0),
         (25, [], 1),
@@ -137,6 +182,15 @@ class ReportMergeTest(ReportTest):
         ([], 'the following arguments are required: FILE'),
         (['{ctl1}', '{ctl1}'], 'there is another report of ctl1'),
         (['/nowhere'], '/nowhere: No such file or directory'),
+        (['{empty}'], 'there is no report (*.json) in it'),
+        (
+            ['{ctl1}', '--previous', '/nowhere'],
+            '/nowhere: No such file or directory',
+        ),
+        (
+            ['{ctl1}', '--previous', '{ctl2}', '--report', 'json:{ctl2}'],
+            'it would replace',
+        ),
         (['{ctl1}', '{link}'], 'it is the same file as '),
         (['{ctl1}', '--max-age', '-1'], "'-1' is not a whole number of hours"),
         (
@@ -151,8 +205,11 @@ class ReportMergeTest(ReportTest):
     def test_refused(self, words, expected):
         link = os.path.join(self.path, 'ctl3.json')
         os.symlink(self.ctl1, link)
+        empty = os.path.join(self.path, 'empty')
+        os.mkdir(empty)
+        paths = {'ctl1': self.ctl1, 'ctl2': self.ctl2}
         code, stdout, stderr = self.main(
-            *(word.format(ctl1=self.ctl1, link=link) for word in words)
+            *(word.format(link=link, empty=empty, **paths) for word in words)
         )
         self.assertEqual((255, ''), (code, stdout))
         self.assertIn(expected, stderr)
@@ -188,9 +245,12 @@ class ReportDiffTest(ReportTest):
                     *('--format', entry.name),
                 )
                 self.assertEqual(0, code)
+                said = 'changed: it was WARNING'
+                if entry.name == 'openmetrics':
+                    said = 'check="report-diff",severity="info"} 1'
                 with open(path) as stream:
-                    self.assertIn('changed: it was WARNING', stream.read())
-                self.assertIn('changed: it was WARNING', stdout)
+                    self.assertIn(said, stream.read())
+                self.assertIn(said, stdout)
 
     @ddt.data(
         (['{ctl1}'], 'the following arguments are required: NEW'),

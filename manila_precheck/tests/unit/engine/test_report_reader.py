@@ -38,8 +38,9 @@ class ReadTest(testtools.TestCase):
         json_report.JsonReporter().write(one, stream)
         return stream.getvalue()
 
-    def test_what_is_written_is_read_again(self):
-        text = self.text_of(reports.REPORT)
+    @ddt.data(reports.REPORT, reports.FLEET)
+    def test_what_is_written_is_read_again(self, report):
+        text = self.text_of(report)
         found = report_reader.read(self.path_of(text))
         self.assertEqual(text, self.text_of(found))
 

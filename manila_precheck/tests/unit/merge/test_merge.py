@@ -68,8 +68,9 @@ class MergeTest(testtools.TestCase):
     def merged(self, missing=(), words=(), **results):
         return merge.merge(
             (
-                (
-                    name,
+                merge.HostReport(
+                    name.rpartition('/')[0],
+                    name.rpartition('/')[2],
                     testing.report_of(one)
                     if isinstance(one, model.CheckResult)
                     else one,
@@ -88,7 +89,7 @@ class MergeTest(testtools.TestCase):
                 empty('hosts', 'Hosts'),
                 expected,
             ),
-            self.merged(**results),
+            self.merged(**results)._replace(hosts=()),
         )
 
     def test_what_all_hosts_have_is_there_once(self):
@@ -429,7 +430,8 @@ class MergeTest(testtools.TestCase):
                         finding(f'DEFAULT/option{one}', message='x' * 200)
                         for one in range(100)
                     ]
-                    yield f'ctl{host:03}', testing.report_of(result(*findings))
+                    report = testing.report_of(result(*findings))
+                    yield merge.HostReport('', f'ctl{host:03}', report)
 
             tracemalloc.start()
             self.addCleanup(tracemalloc.stop)
@@ -474,6 +476,163 @@ class MergeTest(testtools.TestCase):
             report.checks[0].findings[0].message,
         )
 
+    # -- regions --------------------------------------------------------------
+
+    def test_the_hosts_that_it_is_of(self):
+        old = self.at(hours=1)
+        worse = testing.report_of(
+            result(
+                finding(severity=Severity.FAILURE)._replace(
+                    waiver=model.Waiver('x', 'why', 'me', '2026-03-31')
+                )
+            )
+        )
+        read = model.FileRead('/r/ctl1.json', 'a' * 64)
+        report = merge.merge(
+            [
+                merge.HostReport('', 'ctl1', old, read),
+                merge.HostReport('west', 'ctl1', worse),
+            ],
+            testing.NOW,
+            ['west/ctl1', 'west/ctl0', 'north/a', 'ctl9'],
+        )
+        self.assertEqual(
+            (
+                model.HostRead(
+                    '', 'ctl1', 0, old.created, '/r/ctl1.json', 'a' * 64
+                ),
+                model.HostRead('', 'ctl9', None),
+                model.HostRead('north', 'a', None),
+                model.HostRead('west', 'ctl0', None),
+                model.HostRead('west', 'ctl1', 2),
+            ),
+            report.hosts,
+        )
+
+    @ddt.data(
+        ({'west': 8}, ' (on all 8 hosts of west)'),
+        ({'west': 8, 'east': 9}, ' (on all 17 hosts of east and west)'),
+        (
+            {'west': 7},
+            ' (on 7 of 30 hosts, such as west/ctl00, west/ctl01 and '
+            'west/ctl02)',
+        ),
+        ({'east': 2}, ' (on east/ctl00 and east/ctl01)'),
+        ({'west': 8, 'east': 9, 'north': 13}, ''),
+    )
+    @ddt.unpack
+    def test_what_whole_regions_have(self, having, words):
+        report = self.merged(
+            **{
+                f'{region}/ctl{one:02}': result(finding())
+                if one < having.get(region, 0)
+                else result()
+                for region, size in (('west', 8), ('east', 9), ('north', 13))
+                for one in range(size)
+            }
+        )
+        (found,) = report.checks[-1].findings
+        self.assertEqual(f'loose{words}', found.message)
+
+    def test_hosts_are_compared_with_those_of_their_region(self):
+        """Each region has a database and a configuration of its own."""
+        old, new = (model.DatabaseRead('mysql', one) for one in 'ab')
+        reports = {
+            'west/ctl1': self.of(('quota/shares', '50'), database=old),
+            'west/ctl2': self.of(('quota/shares', '50'), database=old),
+            'east/ctl1': self.of(
+                ('quota/shares', '60'), database=new, host='ctl1'
+            ),
+        }
+        report = self.merged(**reports)
+        self.assertEqual(0, report.code)
+        self.assertIsNone(report.database)
+        reports['west/ctl2'] = self.of(
+            ('quota/shares', '70'), database=new, host='ctl1'
+        )
+        report = self.merged(**reports)
+        self.assertEqual(
+            [
+                "[quota] shares is '50' on west/ctl1; '70' on west/ctl2",
+                'west/ctl2 has a mysql database at revision b, the others '
+                'have a mysql database at revision a',
+            ],
+            [f.message for one in report.checks for f in one.findings],
+        )
+
+    def test_a_region_of_another_upgrade(self):
+        other = testing.report_of(result(), source='2024.1', target='2025.1')
+        report = self.merged(
+            **{
+                'west/ctl1': other,
+                'west/ctl2': other,
+                **{f'east/ctl{one}': result() for one in range(3)},
+            }
+        )
+        (found,) = (one for one in report.checks if one.id == 'hosts')
+        self.assertEqual(
+            (
+                model.Finding(
+                    Severity.FAILURE,
+                    model.Subject('region', 'west'),
+                    'the reports of west are for 2024.1 to 2025.1 at stage '
+                    'plan, most others are for 2025.1 to 2026.1 at stage plan',
+                    (
+                        model.advice(
+                            'Merge the reports of west separately, or run the '
+                            'checks there as on the others.'
+                        ),
+                    ),
+                    check_id='hosts',
+                    aspect='upgrade',
+                ),
+            ),
+            found.findings,
+        )
+
+    # -- earlier runs ---------------------------------------------------------
+
+    def test_an_earlier_run_in_figures(self):
+        worse = finding('DEFAULT/a', Severity.FAILURE)
+        note = finding('DEFAULT/b', Severity.INFO)
+        known = finding('DEFAULT/c')._replace(known=True)
+        first = self.merged(
+            ctl1=result(worse, note, known),
+            ctl2=result(worse, outcome=Outcome.ERROR, reason='down'),
+        )._replace(created='2026-03-01T00:00:00+00:00')
+        runs = merge.runs(first)
+        self.assertEqual(
+            (
+                model.RunRead(
+                    '2026-03-01T00:00:00+00:00',
+                    '2025.1',
+                    '2026.1',
+                    model.Stage.PLAN,
+                    hosts=2,
+                    failures=2,
+                    warnings=0,
+                    notes=1,
+                ),
+            ),
+            runs,
+        )
+        second = testing.report_of(result(), result(finding()))._replace(
+            runs=runs
+        )
+        self.assertEqual(
+            [(2, 2, 0), (1, 0, 1)],
+            [
+                (one.hosts, one.failures, one.warnings)
+                for one in merge.runs(second)
+            ],
+        )
+
+    def test_not_more_runs_than_can_be_shown(self):
+        report = testing.report_of(result())
+        for _ in range(merge.MAX_RUNS + 1):
+            report = report._replace(runs=merge.runs(report))
+        self.assertEqual(merge.MAX_RUNS, len(report.runs))
+
     # -- reports that say too little -----------------------------------------
 
     @ddt.data(
@@ -513,7 +672,7 @@ class MergeTest(testtools.TestCase):
     def test_a_report_in_which_no_check_applied_was_ready(self):
         silent = result(outcome=Outcome.NOT_APPLICABLE, reason='why')
         report = merge.merge(
-            [('ctl1', testing.report_of(silent))],
+            [merge.HostReport('', 'ctl1', testing.report_of(silent))],
             testing.NOW,
             checks=['some-check'],
         )
@@ -537,7 +696,8 @@ class MergeTest(testtools.TestCase):
     def test_an_upgrade_that_is_none_was_ready(self, source, target, why):
         report = merge.merge(
             [
-                (
+                merge.HostReport(
+                    '',
                     'ctl1',
                     testing.report_of(result(), source=source, target=target),
                 )
@@ -558,7 +718,9 @@ class MergeTest(testtools.TestCase):
         report = testing.report_of(
             result(), source='2026.2', target='2027.1'
         )._replace(target_facts=model.Facts('file', build, path='x.json'))
-        found = merge.merge([('ctl1', report)], testing.NOW)
+        found = merge.merge(
+            [merge.HostReport('', 'ctl1', report)], testing.NOW
+        )
         self.assertEqual(count, len(found.checks[1].findings))
 
     @ddt.data(('18.0.1', 0), ('18.3.0', 1))
@@ -571,13 +733,19 @@ class MergeTest(testtools.TestCase):
             source_facts=model.Facts('file', '18.0.1', path='a.json'),
             target_facts=model.Facts('file', build, path='b.json'),
         )
-        found = merge.merge([('ctl1', report)], testing.NOW)
+        found = merge.merge(
+            [merge.HostReport('', 'ctl1', report)], testing.NOW
+        )
         self.assertEqual(count, len(found.checks[1].findings))
 
     def test_a_downgrade_that_it_tells_of(self):
         found = result(finding(severity=Severity.FAILURE))
         report = merge.merge(
-            [('ctl1', testing.report_of(found, target='2024.1'))],
+            [
+                merge.HostReport(
+                    '', 'ctl1', testing.report_of(found, target='2024.1')
+                )
+            ],
             testing.NOW,
         )
         self.assertEqual((), report.checks[1].findings)

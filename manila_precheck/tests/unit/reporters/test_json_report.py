@@ -53,14 +53,14 @@ class JsonReporterTest(testtools.TestCase):
     def test_golden(self):
         golden.check(self, 'report.json', _write(reports.REPORT))
 
-    @ddt.data(reports.REPORT, reports.CLEAN)
+    @ddt.data(reports.REPORT, reports.CLEAN, reports.FLEET)
     def test_it_is_what_the_schema_says(self, report):
         schema = _schema()
         jsonschema.Draft202012Validator.check_schema(schema)
         validator = jsonschema.Draft202012Validator(schema)
         validator.validate(json.loads(_write(report)))
 
-    @ddt.data(reports.REPORT, reports.CLEAN)
+    @ddt.data(reports.REPORT, reports.CLEAN, reports.FLEET)
     def test_the_schema_describes_every_key(self, report):
         schema = _close(copy.deepcopy(_schema()))
         validator = jsonschema.Draft202012Validator(schema)
