@@ -388,6 +388,10 @@ class CheckResult(NamedTuple):
     remediation: tuple[Remediation, ...] = ()
     """What makes it run, in order, where it could not and that is known."""
 
+    about: str = ''
+    """What it looks for: the first paragraph of its documentation; '' where
+    it did not load, and in a report of an earlier version."""
+
     @property
     def severity(self) -> Severity:
         """Return what the result counts for in the exit code."""

@@ -268,6 +268,7 @@ def _result(held: Mapping[str, Any]) -> model.CheckResult:
         seconds=_seconds(held['seconds']),
         waivable=held.get('waivable') is not False,
         remediation=tuple(map(_remediation, held.get('remediation', ()))),
+        about=_text(held.get('about', '')),
     )
     found = result.outcome is model.Outcome.FOUND
     silent = result.outcome in _SILENT

@@ -170,6 +170,7 @@ def check_dict(result: model.CheckResult) -> dict[str, Any]:
         'severity': result.severity.name.lower(),
         'reason': result.reason,
         'seconds': round(result.seconds, 3),
+        'about': result.about,
         'waivable': result.waivable,
         'group': grouping.identify_error(result)
         if result.outcome is model.Outcome.ERROR

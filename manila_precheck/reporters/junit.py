@@ -12,22 +12,32 @@
 
 """JUnit XML, for whatever draws a pipeline's tests.
 
-One test case a check. It follows both schemas that are in use: that of the
-xunit plugin of Jenkins (junit-10.xsd) and the stricter one of Ant, where a
-suite has its properties first, then the cases, then its output.
+One test case for each group of findings, and one for a check that has none.
+It follows both schemas that are in use: that of the xunit plugin of Jenkins
+(junit-10.xsd) and the stricter one of Ant, where a suite has its properties
+first, then the cases, then its output, and a case has one answer at most.
+
+GitLab (lib/gitlab/ci/parsers/test/junit.rb) shows no output of a case that
+passes, but that of one that was skipped: so what was found and does not show
+in the exit code is skipped, with what was found.
 """
 
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Mapping
 import datetime
 from typing import Optional
 from typing import TextIO
 from xml.etree import ElementTree
 
 from manila_precheck import model
+from manila_precheck.engine import grouping
 from manila_precheck.reporters import base
 from manila_precheck.reporters import plain
 from manila_precheck.reporters import words
 
-#: How many findings of one case are spelled out; the rest are counted.
+#: How many cases a check has, and how many findings of one case are spelled
+#: out; the rest are counted.
 MAX_FINDINGS = 200
 
 # Ant's schema wants a time; a report without a clock has this one.
@@ -35,11 +45,12 @@ _NO_TIME = '1970-01-01T00:00:00'
 
 
 class JunitReporter(base.Reporter):
-    """One test case a check: SKIPPED is skipped, ERROR is an error.
+    """One test case a group of findings: SKIPPED is skipped, ERROR an error.
 
-    A check fails when what it found shows in the exit code: with
-    ``--fail-on failure`` one with warnings only passes, and the warnings
-    stand in the output of the suite.
+    A case fails when what it tells shows in the exit code. With ``--fail-on
+    failure`` a warning is skipped, as is what is waived or in the baseline. A
+    note passes, and stands in the output of the suite. Of checks that could
+    not run for one reason the first is an error, and the others are skipped.
     """
 
     name = 'junit'
@@ -62,7 +73,7 @@ class JunitReporter(base.Reporter):
 
 
 def _suite(report: model.Report) -> ElementTree.Element:
-    cases = [_case(result, report) for result in report.checks]
+    cases = list(_cases(report))
     suite = ElementTree.Element(
         'testsuite',
         {
@@ -90,9 +101,13 @@ def _suite(report: model.Report) -> ElementTree.Element:
     output = ElementTree.SubElement(suite, 'system-out')
     output.text = _text(
         '\n\n'.join(
-            f'{result.id}: {words.word(result)}\n{_findings(result)}'
-            for result, case in zip(report.checks, cases)
-            if result.findings and case.find('failure') is None
+            f'{result.id}: {words.word(result)}\n'
+            + '\n'.join(map(_lines, notes))
+            for result in report.checks
+            for notes in [
+                grouping.groups(result.findings, model.Severity.INFO)
+            ]
+            if notes
         )
     )
     ElementTree.SubElement(suite, 'system-err')
@@ -123,67 +138,159 @@ def _properties(report: model.Report) -> list[tuple[str, str]]:
     ]
 
 
+def _cases(report: model.Report) -> Iterator[ElementTree.Element]:
+    """Yield the cases of each check, in the order of the checks."""
+    causes = {
+        check.id: failed.first.id
+        for failed in grouping.failed(report.checks)
+        for check in failed.checks
+    }
+    for result in report.checks:
+        groups = grouping.groups(result.findings)
+        seconds = result.seconds
+        if result.outcome is not model.Outcome.FOUND:
+            yield _of_check(result, report, causes)
+            seconds = 0.0
+        for group in groups[:MAX_FINDINGS]:
+            yield _of_group(result, group, report, seconds)
+            seconds = 0.0
+        rest = [f for g in groups[MAX_FINDINGS:] for f in g.findings]
+        if rest:
+            worst = max(
+                (f.severity for f in rest if f.counts),
+                default=model.Severity.INFO,
+            )
+            text = f'{len(rest)} more; see --format json'
+            case = _case(result, report, f'{result.id}: more', 0.0)
+            _answer(case, worst, text, text, report)
+            yield case
+
+
 def _case(
-    result: model.CheckResult, report: model.Report
+    result: model.CheckResult, report: model.Report, name: str, seconds: float
 ) -> ElementTree.Element:
-    case = ElementTree.Element(
+    return ElementTree.Element(
         'testcase',
         {
-            'name': _attribute(result.id),
-            'classname': f'{report.tool.name}.{report.stage.value}',
-            'time': _seconds(result.seconds),
+            'name': _attribute(name),
+            # Jenkins makes a package of all but the last part.
+            'classname': _attribute(
+                f'{report.tool.name}.{report.stage.value}.{result.id}'
+            ),
+            'time': _seconds(seconds),
         },
     )
-    summary = f'{result.title}: {words.note(result)}'
-    if result.outcome is model.Outcome.ERROR:
-        tag, kind, summary = (
-            'error',
-            'error',
-            f'{result.title}: could not run',
-        )
-    elif result.outcome in (
-        model.Outcome.SKIPPED,
-        model.Outcome.NOT_APPLICABLE,
-    ):
-        tag, kind = 'skipped', ''
-        if result.outcome is model.Outcome.NOT_APPLICABLE:
-            summary = f'not applicable: {result.reason}'
-        else:
-            summary = result.reason
-    elif model.exit_code(int(result.severity), report.fail_on):
-        tag, kind = 'failure', result.severity.name.lower()
-    else:
+
+
+def _of_check(
+    result: model.CheckResult,
+    report: model.Report,
+    causes: Mapping[str, str],
+) -> ElementTree.Element:
+    """Return the case of a check that did not look, or found nothing."""
+    case = _case(result, report, result.id, result.seconds)
+    if result.outcome is model.Outcome.PASSED:
         return case
+    tag, summary, body = 'skipped', result.reason, ''
+    if result.outcome is model.Outcome.NOT_APPLICABLE:
+        summary = f'not applicable: {result.reason}'
+    elif result.outcome is model.Outcome.ERROR:
+        first = causes[result.id]
+        if first == result.id:
+            tag, summary = 'error', f'{result.title}: could not run'
+            steps = [
+                grouping.Step(step.kind, [step.text])
+                for step in result.remediation
+            ]
+            body = '\n'.join([result.reason, *_steps(steps)])
+        else:
+            summary = f'could not run, for the reason of {first}'
     answer = ElementTree.SubElement(
         case, tag, {'message': _attribute(summary)}
     )
-    if kind:
-        answer.set('type', kind)
-    body = _findings(result)
     if tag == 'error':
-        body = f'{result.reason}\n{body}'
+        answer.set('type', 'error')
     answer.text = _text(body)
     return case
 
 
-def _findings(result: model.CheckResult) -> str:
-    """Return what a check found, and what to do, in lines."""
+def _of_group(
+    result: model.CheckResult,
+    group: grouping.Group,
+    report: model.Report,
+    seconds: float,
+) -> ElementTree.Element:
+    """Return the case of a group: its name is the same in the next run."""
+    name = group.first.key
+    summary = group.first.message
+    if len(group.findings) > 1:
+        # How many they are, and which, may change.
+        kind = plain.one_line(group.first.subject.kind)
+        name = f'{group.id}: every {kind}'
+        summary = f'{words.objects(group)}, such as: {summary}'
+    case = _case(result, report, name, seconds)
+    if not group.first.counts:
+        answer = ElementTree.SubElement(
+            case,
+            'skipped',
+            {'message': _attribute(words.why_passed(group.first))},
+        )
+        answer.text = _text(_lines(group))
+        return case
+    summary = f'{result.title}: {summary}'
+    _answer(case, group.severity, summary, _lines(group), report)
+    return case
+
+
+def _answer(
+    case: ElementTree.Element,
+    severity: model.Severity,
+    summary: str,
+    body: str,
+    report: model.Report,
+) -> None:
+    """Have a case fail, be skipped or pass, by what shows in the code."""
+    if severity is model.Severity.INFO:
+        return
+    kind = severity.name.lower()
+    if model.exit_code(int(severity), report.fail_on):
+        tag, attributes = 'failure', {'type': kind}
+    else:
+        tag, attributes = 'skipped', {}
+        summary = f'{kind}: {summary}'
+    answer = ElementTree.SubElement(
+        case, tag, {'message': _attribute(summary), **attributes}
+    )
+    answer.text = _text(body)
+
+
+def _lines(group: grouping.Group) -> str:
+    """Return what is said of a group, and what to do, in lines."""
     lines = []
-    for finding in result.findings[:MAX_FINDINGS]:
+    for finding in group.findings[:MAX_FINDINGS]:
         name, place = words.subject_of(finding.subject)
         lines.append(f'{finding.severity.name} {name} {place}'.rstrip(' '))
         lines.append(f'  {finding.message}')
         if not finding.counts:
             lines.append(f'  {words.why_passed(finding)}')
-            continue
-        for step in finding.remediation:
-            label = words.REMEDY_LABELS.get(step.kind, 'Do:')
-            lines.append(f'  {label}')
-            lines.extend(f'    {line}' for line in step.text.split('\n'))
-    more = len(result.findings) - MAX_FINDINGS
+    more = len(group.findings) - MAX_FINDINGS
     if more > 0:
         lines.append(f'and {more} more; see --format json')
+    if group.first.counts:
+        lines.extend(f'  {line}' for line in _steps(group.steps))
     return '\n'.join(lines)
+
+
+def _steps(steps: Iterable[grouping.Step]) -> Iterator[str]:
+    """Yield what to do, in lines."""
+    for step in steps:
+        yield words.REMEDY_LABELS.get(step.kind, 'Do:')
+        for text in step.texts[:MAX_FINDINGS]:
+            for line in text.split('\n'):
+                yield f'  {line}'
+        more = len(step.texts) - MAX_FINDINGS
+        if more > 0:
+            yield f'  and {more} more; see --format json'
 
 
 def _count(cases: list[ElementTree.Element], tag: str) -> str:

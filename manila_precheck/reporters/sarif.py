@@ -23,12 +23,21 @@ from typing import TextIO
 from urllib import parse
 
 from manila_precheck import model
+from manila_precheck.engine import grouping
 from manila_precheck.reporters import base
+from manila_precheck.reporters import html_parts
 from manila_precheck.reporters import json_report
+from manila_precheck.reporters import markdown_parts
 from manila_precheck.reporters import plain
 from manila_precheck.reporters import words
 
 SCHEMA = 'https://json.schemastore.org/sarif-2.1.0.json'
+
+# Of the administrator's guide of manila.
+_UPGRADES = (
+    'https://docs.openstack.org/manila/latest/admin/'
+    'shared-file-systems-upgrades.html'
+)
 
 _LEVELS = {
     model.Severity.INFO: 'note',
@@ -40,10 +49,11 @@ _LEVELS = {
 class SarifReporter(base.Reporter):
     """Every finding with its file and line, as a SARIF log.
 
-    A check that could not look, or was skipped, is a result too: a viewer
-    shows nothing else. A result without a file has the first file that was
-    read as its place, without a line, because code hosts refuse a log in
-    which one has none; what it speaks of is its logical location.
+    Checks that could not look for one reason are a result too, and so is each
+    that was skipped: a viewer shows nothing else. A result without a file has
+    the first file that was read as its place, without a line, because code
+    hosts refuse a log in which one has none; what it speaks of is its logical
+    location.
     """
 
     name = 'sarif'
@@ -123,11 +133,32 @@ def _run(report: model.Report) -> dict[str, Any]:
 
 def _rule(check: model.CheckResult) -> dict[str, Any]:
     title = _line(check.title)
+    about = _line(check.about) or title
+    explain = f'manila-precheck check explain {_line(check.id)}'
     return {
         'id': check.id,
         'shortDescription': {'text': title},
-        'help': {'text': f'manila-precheck check explain {_line(check.id)}'},
+        'fullDescription': {'text': about},
+        'help': {
+            'text': f'{about}\n\n{explain}',
+            'markdown': f'{markdown_parts.text(about)}\n\n'
+            f'{markdown_parts.code(explain)}',
+        },
+        'helpUri': _help_uri(check),
     }
+
+
+def _help_uri(check: model.CheckResult) -> str:
+    """Return a page about what a check found; else that about upgrades."""
+    return next(
+        (
+            text
+            for finding in check.findings
+            for text in finding.references
+            if html_parts.is_url(text)
+        ),
+        _UPGRADES,
+    )
 
 
 def _invocation(report: model.Report) -> dict[str, Any]:
@@ -156,17 +187,43 @@ def _invocation(report: model.Report) -> dict[str, Any]:
 def _results(
     check: model.CheckResult, index: int, report: model.Report
 ) -> Iterator[dict[str, Any]]:
-    if check.outcome in (model.Outcome.ERROR, model.Outcome.SKIPPED):
+    failed = [
+        one
+        for one in grouping.failed(report.checks)
+        if one.first.id == check.id
+    ]
+    for one in failed:
         yield {
-            'ruleId': check.id,
-            'ruleIndex': index,
-            'level': _LEVELS[check.severity],
-            'message': {'text': _why(check)},
-            'locations': [_location(model.Subject('check', check.id), report)],
-            'partialFingerprints': {'findingKey/v1': check.id},
+            **_unlooked(check, index, report, _failure(one)),
+            'properties': {'group': one.id},
         }
+    if check.outcome is model.Outcome.SKIPPED:
+        yield _unlooked(check, index, report, _why(check))
     for finding in check.findings:
         yield _result(finding, index, report)
+
+
+def _unlooked(
+    check: model.CheckResult, index: int, report: model.Report, text: str
+) -> dict[str, Any]:
+    return {
+        'ruleId': check.id,
+        'ruleIndex': index,
+        'level': _LEVELS[check.severity],
+        'message': {'text': text},
+        'locations': [_location(model.Subject('check', check.id), report)],
+        'partialFingerprints': {'findingKey/v1': check.id},
+    }
+
+
+def _failure(one: grouping.Failed) -> str:
+    """Return why checks could not run, and what to do, in lines."""
+    parts = [_why(one.first)]
+    if len(one.checks) > 1:
+        ids = ', '.join(check.id for check in one.checks)
+        parts.append(f'{one.name}: {_line(ids)}')
+    parts += [text for step in one.steps for text in step.texts]
+    return '\n'.join(line for part in parts for line in plain.lines(part))
 
 
 def _result(
@@ -194,7 +251,7 @@ def _result(
         'partialFingerprints': {'findingKey/v1': finding.key},
         'properties': {
             name: whole[name]
-            for name in ('key', 'remediation', 'references', 'data')
+            for name in ('key', 'group', 'remediation', 'references', 'data')
         },
     }
 

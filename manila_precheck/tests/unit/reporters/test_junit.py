@@ -71,6 +71,24 @@ def _result(outcome, severity=None, reason=''):
     )
 
 
+def _many(number):
+    return model.CheckResult(
+        'some-check',
+        'Some check',
+        model.Outcome.FOUND,
+        findings=tuple(
+            model.Finding(
+                model.Severity.WARNING,
+                model.Subject('service', f'h{one}'),
+                'It is silent.',
+                [model.command('do-it')],
+                check_id='some-check',
+            )
+            for one in range(number)
+        ),
+    )
+
+
 @ddt.ddt
 class JunitReporterTest(testtools.TestCase):
     def test_golden(self):
@@ -97,22 +115,108 @@ class JunitReporterTest(testtools.TestCase):
                 if answer.tag != 'skipped':
                     self.assertIsNotNone(answer.get('type'))
 
-    def test_one_case_a_check(self):
+    def test_one_case_a_group(self):
+        cases = list(_suite(reports.REPORT).iter('testcase'))
+        names = [case.get('name') for case in cases]
+        self.assertEqual(sorted(set(names)), sorted(names))
+        by_check = {}
+        for case in cases:
+            check_id = case.get('classname').rpartition('.')[2]
+            by_check.setdefault(check_id, []).append(case.get('name'))
         self.assertEqual(
-            [check.id for check in reports.REPORT.checks],
+            {
+                'acme-pool-names': 1,
+                'backend-drivers': 1,
+                'config-options': 2,
+                'database-backup': 1,
+                'hostile-names': 1,
+                'live-services': 1,
+                'policy-rules': 1,
+                'running-migrations': 1,
+                'share-servers': 2,
+                'soft-deleted-rows': 1,
+            },
+            {name: len(found) for name, found in by_check.items()},
+        )
+        self.assertEqual(
+            ['backend-drivers[netapp1/share_driver]'],
+            by_check['backend-drivers'],
+        )
+        self.assertRegex(
+            by_check['running-migrations'][0],
+            '^running-migrations~[0-9a-f]{12}: every share$',
+        )
+
+    def test_the_name_of_a_group_tells_no_number(self):
+        names = [
             [
                 case.get('name')
-                for case in _suite(reports.REPORT).iter('testcase')
-            ],
+                for case in _suite(_of(_many(number))).iter('testcase')
+            ]
+            for number in (2, 50)
+        ]
+        self.assertEqual(names[0], names[1])
+
+    def test_a_group_has_every_object_and_its_remedy_once(self):
+        body = _suite(_of(_many(50))).findtext('testcase/failure')
+        for number in range(50):
+            self.assertIn(f'WARNING h{number}\n', body)
+        self.assertEqual(1, body.count('do-it'))
+
+    def test_checks_that_could_not_run_for_one_reason_are_one_error(self):
+        grant = (model.command('grant it'),)
+        suite = _suite(
+            _of(
+                *(
+                    model.CheckResult(
+                        name,
+                        'T',
+                        model.Outcome.ERROR,
+                        'no table',
+                        remediation=grant,
+                    )
+                    for name in ('a-check', 'b-check', 'c-check')
+                )
+            )
+        )
+        self.assertEqual(
+            ('1', '2'), (suite.get('errors'), suite.get('skipped'))
+        )
+        self.assertEqual(
+            'no table\nType:\n  grant it', suite.findtext('testcase/error')
+        )
+        self.assertEqual(
+            'could not run, for the reason of a-check',
+            suite.find("testcase[@name='c-check']/skipped").get('message'),
+        )
+
+    def test_what_is_waived_is_skipped_with_the_reason(self):
+        case = _suite(reports.REPORT).find(
+            "testcase[@name='share-servers[one]']"
+        )
+        self.assertEqual(
+            'waived by Storage up to 2026-12-31: it is <gone> @all \\x1b for '
+            'good',
+            case.find('skipped').get('message'),
+        )
+
+    def test_many_causes_are_capped_and_counted(self):
+        suite = _suite(reports.MANY)
+        self.assertEqual('201', suite.get('failures'))
+        self.assertEqual(
+            '99800 more; see --format json',
+            suite.find("testcase[@name='many-findings: more']/failure").get(
+                'message'
+            ),
         )
 
     @ddt.data(
         (model.Outcome.PASSED, None, 'warning', None),
         (model.Outcome.FOUND, model.Severity.INFO, 'warning', None),
         (model.Outcome.FOUND, model.Severity.WARNING, 'warning', 'failure'),
-        (model.Outcome.FOUND, model.Severity.WARNING, 'failure', None),
+        (model.Outcome.FOUND, model.Severity.WARNING, 'failure', 'skipped'),
         (model.Outcome.FOUND, model.Severity.FAILURE, 'failure', 'failure'),
-        (model.Outcome.FOUND, model.Severity.FAILURE, 'never', None),
+        (model.Outcome.FOUND, model.Severity.FAILURE, 'never', 'skipped'),
         (model.Outcome.SKIPPED, None, 'never', 'skipped'),
         (model.Outcome.NOT_APPLICABLE, None, 'warning', 'skipped'),
         (model.Outcome.ERROR, None, 'never', 'error'),
@@ -135,13 +239,23 @@ class JunitReporterTest(testtools.TestCase):
             _result(model.Outcome.FOUND, model.Severity.WARNING),
             fail_on='failure',
         )
-        output = _suite(report).findtext('system-out')
+        skipped = _suite(report).find('testcase/skipped')
         self.assertEqual(
-            'some-check: WARNING\nWARNING DEFAULT/a\n  It is wrong.', output
+            ('warning: Some check: It is wrong.', 'WARNING DEFAULT/a'),
+            (skipped.get('message'), skipped.text.partition('\n')[0]),
+        )
+
+    def test_notes_stand_in_the_output_of_the_suite(self):
+        report = _of(_result(model.Outcome.FOUND, model.Severity.INFO))
+        self.assertEqual(
+            'some-check: INFO\nINFO DEFAULT/a\n  It is wrong.',
+            _suite(report).findtext('system-out'),
         )
 
     def test_hostile_text_comes_back_spelled_out(self):
-        text = _suite(reports.REPORT).find("testcase[@name='hostile-names']")
+        text = _suite(reports.REPORT).find(
+            "testcase[@classname='manila-precheck.plan.hostile-names']"
+        )
         body = text.findtext('failure')
         self.assertIn('evil\\x1b[2J\\x1b]0;owned\\x07\\nCode 0: READY', body)
         self.assertIn('<script>&]]>\\u202eexe.txt', body)

@@ -18,6 +18,7 @@ import ddt
 import jsonschema
 import testtools
 
+from manila_precheck import model
 from manila_precheck.reporters import sarif
 from manila_precheck.tests import golden
 from manila_precheck.tests import reports
@@ -98,6 +99,57 @@ class SarifReporterTest(testtools.TestCase):
             self.assertEqual(
                 result['ruleId'], rules[result['ruleIndex']]['id']
             )
+
+    def test_each_rule_has_help(self):
+        about = 'It <looks> for `this` | that.'
+        (rule,) = _run(
+            reports.REPORT._replace(
+                checks=(reports.BACKEND_DRIVERS._replace(about=about),)
+            )
+        )['tool']['driver']['rules']
+        explain = 'manila-precheck check explain backend-drivers'
+        self.assertEqual(
+            {
+                'id': 'backend-drivers',
+                'shortDescription': {'text': 'Back-end drivers'},
+                'fullDescription': {'text': about},
+                'help': {
+                    'text': f'{about}\n\n{explain}',
+                    'markdown': 'It &lt;looks&gt; for \\`this\\` \\| that.'
+                    f'\n\n`{explain}`',
+                },
+                # Where what it found is from.
+                'helpUri': 'https://docs.openstack.org/releasenotes/manila/'
+                '2026.1.html#upgrade-notes',
+            },
+            rule,
+        )
+
+    def test_a_rule_without_references_leads_to_the_guide(self):
+        (rule,) = _run(reports.CLEAN)['tool']['driver']['rules']
+        self.assertEqual(
+            ('Upgrade path', sarif._UPGRADES),
+            (rule['fullDescription']['text'], rule['helpUri']),
+        )
+
+    def test_checks_that_could_not_look_for_one_reason_are_one_result(self):
+        grant = (model.command('grant it'),)
+        checks = tuple(
+            model.CheckResult(
+                name, 'T', model.Outcome.ERROR, 'no table', remediation=grant
+            )
+            for name in ('a-check', 'b-check')
+        )
+        run = _run(reports.CLEAN._replace(checks=checks))
+        (result,) = run['results']
+        self.assertEqual(
+            'could not run: no table\n2 checks: a-check, b-check\ngrant it',
+            result['message']['text'],
+        )
+        self.assertEqual(
+            2,
+            len(run['invocations'][0]['toolExecutionNotifications']),
+        )
 
     def test_a_check_that_could_not_look_is_told(self):
         (invocation,) = _run(reports.REPORT)['invocations']
