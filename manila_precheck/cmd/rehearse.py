@@ -30,6 +30,7 @@ from manila_precheck.act.rehearse import backup_proof
 from manila_precheck.act.rehearse import rehearsal
 from manila_precheck.act.rehearse import sql
 from manila_precheck.act.rehearse import staged
+from manila_precheck.act.rehearse import start_failures
 from manila_precheck.act.rehearse import sync
 from manila_precheck.act.rehearse import target
 from manila_precheck.cmd import answer
@@ -333,7 +334,12 @@ class _Run:
         ]
         speed = sql.probe(restored.database)
         results = rehearsal.run(
-            [proof.phase, *(one.phase for one in commands)], stand
+            [
+                proof.phase,
+                *(one.phase for one in commands),
+                start_failures.PHASE,
+            ],
+            stand,
         )
         kept = None
         if self._options.rehearse_keep:

@@ -25,7 +25,14 @@ _FOLDER = pathlib.Path(inside.__file__).parent
 # The oldest Python that a release is run with.
 _OLDEST = (3, 8)
 # What every manila that is rehearsed has.
-_THERE = {'manila', 'oslo_config', 'sqlalchemy'}
+_THERE = {
+    'manila',
+    'oslo_config',
+    'oslo_log',
+    'oslo_service',
+    'sqlalchemy',
+    'webob',
+}
 
 
 def _imports(tree, outermost):
