@@ -47,12 +47,13 @@ def why_not(major):
     folder = os.environ.get(VENVS)
     if not folder:
         return venvs.NOT_SET
-    if not os.path.exists(_program(major, 'manila-manage')):
+    if not os.path.exists(program(major, 'manila-manage')):
         return f'{VENVS} ({folder}) has no manila {major} in m{major}'
     return None
 
 
-def _program(major, name):
+def program(major, name):
+    """Return the path of a program of a release: 'python'."""
     return os.path.join(os.environ[VENVS], f'm{major}', 'bin', name)
 
 
@@ -75,7 +76,7 @@ class Manage(fixtures.Fixture):
     def _setUp(self):
         self._path = self.useFixture(fixtures.TempDir()).path
         self._process = subprocess.Popen(
-            [_program(self._major, 'python'), _MANAGE],
+            [program(self._major, 'python'), _MANAGE],
             env=_environment(),
             cwd=self._path,
             stdin=subprocess.PIPE,
@@ -184,12 +185,12 @@ class Deployment(fixtures.Fixture):
         """Run manila-manage of the release."""
         return self._run('manila-manage', *words)
 
-    def _run(self, program, *words):
+    def _run(self, name, *words):
         conf = ['--config-file', self.file('manila.conf')]
-        first = list(words[:1]) if program == 'python' else []
+        first = list(words[:1]) if name == 'python' else []
         done = subprocess.run(
             [
-                _program(self.major, program),
+                program(self.major, name),
                 *first,
                 *conf,
                 *words[len(first) :],

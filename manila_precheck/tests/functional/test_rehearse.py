@@ -1,0 +1,385 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""upgrade rehearse with a manila that does what a test says."""
+
+import glob
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import ddt
+import fixtures
+from testtools import content
+
+from manila_precheck import exceptions
+from manila_precheck.evidence.database.dumps import private_server
+from manila_precheck.tests import databases
+from manila_precheck.tests import fake_target
+from manila_precheck.tests import server_programs
+
+RUN = (
+    'import sys; from manila_precheck.cmd import precheck; '
+    'sys.exit(precheck.main())'
+)
+PATIENCE = 120.0
+
+_DUMP = {
+    'mysql': ('mariadb-dump', '--single-transaction'),
+    'postgresql': ('pg_dump', f'--username={databases.USER}'),
+}
+
+
+class _Rehearsal(databases.DatabaseTest):
+    def setUp(self):
+        super().setUp()
+        try:
+            private_server.require_installed(self.server)
+        except exceptions.SourceUnusable as exc:
+            self.skipTest(str(exc))
+        self.folder = self.useFixture(fixtures.TempDir()).path
+        os.chmod(self.folder, 0o711)
+        self.target = self.useFixture(fake_target.FakeTarget())
+        self.made = self.database('2025.1')
+        self.made.insert('shares', {'id': 'one'}, {'id': "two's; (3)"})
+        self.backup = os.path.join(self.folder, 'backup.sql')
+        self.dump()
+
+    def dump(self):
+        name, *words = _DUMP[self.server]
+        tool = server_programs.program(name)
+        if tool is None:
+            self.skipTest(f'no {name} on this host')
+        if self.server == 'mysql':
+            words += [
+                f'--user={databases.USER}',
+                f'--password={databases.USER}',
+            ]
+        with open(self.backup, 'wb') as stream:
+            subprocess.run(
+                [tool, f'--host={databases.HOST}', *words, self.made.name],
+                check=True,
+                stdout=stream,
+                env={'PGPASSWORD': databases.USER},
+            )
+
+    def words(self, *more):
+        conf = os.path.join(self.folder, 'manila.conf')
+        with open(conf, 'w', encoding='utf-8') as stream:
+            stream.write(
+                '[DEFAULT]\nlog_file = /nowhere/manila.log\n'
+                f'[database]\nconnection = {self.made.url}\n'
+                f'slave_connection = {self.made.url}\n'
+            )
+        return [
+            sys.executable,
+            '-c',
+            RUN,
+            '--config-file',
+            conf,
+            'upgrade',
+            'rehearse',
+            f'--backup={self.backup}',
+            f'--target-python={self.target.python}',
+            '--format=json',
+            *more,
+        ]
+
+    def environment(self, **more):
+        return {
+            **os.environ,
+            'TMPDIR': self.folder,
+            'OS_DATABASE__CONNECTION': 'mysql+pymysql://a:b@192.0.2.1/c',
+            'PYTHONSTARTUP': '/nowhere',
+            **more,
+        }
+
+    def rehearse(self, *more):
+        """Return (exit code, report); the copy is gone."""
+        done = subprocess.run(
+            self.words(*more),
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        self.addDetail('stderr', content.text_content(done.stderr))
+        self.said = done.stderr
+        self.assertNotIn('Traceback', done.stderr)
+        self.assertEqual([], self.left())
+        if done.returncode == 255:
+            return 255, None
+        return done.returncode, json.loads(done.stdout)
+
+    def left(self):
+        return glob.glob(f'{self.folder}/manila-precheck-*')
+
+    def failure(self, *steps, more=()):
+        """Return the one failure of a db sync that does something."""
+        self.target.does(*steps)
+        code, report = self.rehearse(*more)
+        ((check_id, found),) = [
+            (one['id'], finding)
+            for one in report['checks']
+            for finding in one['findings']
+            if finding['severity'] == 'failure'
+        ]
+        self.assertEqual((2, 'rehearse-sync'), (code, check_id))
+        return found
+
+
+class _Scenarios(_Rehearsal):
+    def test_it_runs_through(self):
+        self.target.does(
+            ('sql', 'ALTER TABLE shares ADD COLUMN rehearsed INTEGER'),
+            ('sql', 'UPDATE shares SET rehearsed = 1'),
+        )
+        code, report = self.rehearse()
+        self.assertEqual(
+            (0, 'REHEARSED', True),
+            (code, report['verdict'], report['rehearsal']['proven']),
+        )
+        self.assertEqual(
+            [('rehearse-backup', 'passed'), ('rehearse-sync', 'passed')],
+            [
+                (one['id'], one['outcome'])
+                for one in report['checks']
+                if one['id'].startswith('rehearse-')
+            ],
+        )
+        (sync,) = [
+            phase
+            for phase in report['rehearsal']['phases']
+            if phase['phase'] == 'sync'
+        ]
+        self.assertEqual(
+            {
+                ('ALTER TABLE shares ADD COLUMN rehearsed INTEGER', 2),
+                ('UPDATE shares SET rehearsed = 1', 2),
+            },
+            {
+                (one['statement'], one['rows'])
+                for one in sync['statements']
+                if one['table'] == 'shares'
+            },
+        )
+        self.assertFalse(
+            self.connect(self.made).has_column('shares', 'rehearsed')
+        )
+
+    def test_a_failure_is_not_foretold(self):
+        found = self.failure(('sql', 'ALTER TABLE no_table ADD COLUMN x INT'))
+        self.assertEqual(
+            ('rehearse-sync[db-sync]', None, 'no_table'),
+            (
+                found['key'],
+                found['data']['foretold'],
+                found['data']['table'],
+            ),
+        )
+        self.assertIn(
+            '"manila-manage db sync" stops, at table no_table:',
+            found['message'],
+        )
+        self.assertTrue(found['message'].endswith('(was not foretold)'))
+
+    def test_production_cannot_be_reached(self):
+        found = self.failure(('elsewhere', self.made.url))
+        self.assertIn(
+            'a session on another database than the copy was refused',
+            found['message'],
+        )
+
+
+class MySQLRehearsalTest(_Scenarios):
+    server = 'mysql'
+
+
+class PostgreSQLRehearsalTest(_Scenarios):
+    server = 'postgresql'
+
+
+@ddt.ddt
+class ProcessTest(_Rehearsal):
+    """What the process of the target gets, and how it ends."""
+
+    server = 'mysql'
+
+    def test_nothing_of_the_environment_is_passed_on(self):
+        found = self.failure(('environment', ''))
+        names = found['message'].partition('RuntimeError: ')[2].split()
+        self.assertEqual(
+            ['HOME', 'LANG', 'LC_ALL', 'PATH', 'TMPDIR'], names[:5]
+        )
+        self.assertEqual(['(was', 'not', 'foretold)'], names[5:])
+
+    def test_no_secret_of_its_words_is_shown(self):
+        found = self.failure(('raise', 'cannot use x://manila:S3cret@db1/m'))
+        self.assertNotIn('S3cret', json.dumps(found))
+
+    def test_it_exits_with_words(self):
+        found = self.failure(('exit', 'no such option'))
+        self.assertIn('SystemExit: no such option', found['message'])
+
+    def test_it_prints_without_end(self):
+        self.target.does(('print', 'x' * 100))
+        self.assertEqual(0, self.rehearse()[0])
+
+    def test_it_takes_too_long(self):
+        found = self.failure(('sleep', '600'), more=['--seconds=2'])
+        self.assertEqual('rehearse-sync[db-sync#time]', found['key'])
+
+    def test_it_has_no_network(self):
+        if os.geteuid():
+            self.skipTest('not every kernel lets an account leave it')
+        found = self.failure(('network', '3306'))
+        self.assertIn('Network is unreachable', found['message'])
+
+    @ddt.data(signal.SIGTERM, signal.SIGINT, signal.SIGKILL)
+    def test_the_copy_goes_with_the_command(self, number):
+        self.target.does(('sleep', '600'))
+        process = self.started()
+        os.kill(process.pid, number)
+        process.communicate(timeout=PATIENCE)
+        self.wait(lambda: not self.left() and not self.processes())
+
+    def test_what_is_left_of_everything_killed_goes_with_the_next_start(self):
+        self.target.does(('sleep', '600'))
+        process = self.started()
+        for pid in [process.pid, *self.processes()]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        process.communicate(timeout=PATIENCE)
+        self.wait(lambda: not self.processes())
+        self.assertNotEqual([], self.left())
+        for path in self.left():
+            os.utime(path, (0, 0))
+        self.target.does()
+        # Which looks that nothing is left.
+        self.assertEqual(0, self.rehearse()[0])
+
+    def started(self):
+        """Start a rehearsal, and wait until its db sync runs."""
+        process = subprocess.Popen(
+            self.words(),
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        self.wait(
+            lambda: any(
+                self.target.python in words and 'rehearsal.zip' in words
+                for words in self.processes().values()
+            )
+        )
+        return process
+
+    def processes(self):
+        """Return {pid: its words} of all that a rehearsal has started."""
+        found = {}
+        for path in glob.glob('/proc/[0-9]*/cmdline'):
+            try:
+                with open(path, 'rb') as stream:
+                    words = stream.read().decode('utf-8', 'replace')
+            except OSError:
+                continue
+            pid = int(path.split('/')[2])
+            if self.folder in words and pid != os.getpid():
+                found[pid] = words
+            elif self.target.python in words:
+                found[pid] = words
+        return found
+
+    def wait(self, true):
+        ends = time.monotonic() + PATIENCE
+        while not true():
+            if time.monotonic() > ends:
+                self.fail(f'left: {self.left()} {self.processes()}')
+            time.sleep(0.1)
+
+
+class BackupTest(_Rehearsal):
+    """What is no proof."""
+
+    server = 'mysql'
+
+    def outcome(self, code, report):
+        return code, {
+            one['id']: [finding['key'] for finding in one['findings']]
+            for one in report['checks']
+            if one['id'].startswith('rehearse-')
+        }
+
+    def test_of_another_revision(self):
+        self.made.execute("UPDATE alembic_version SET version_num = 'other'")
+        self.assertEqual(
+            (
+                2,
+                {
+                    'rehearse-backup': ['rehearse-backup[revision]'],
+                    'rehearse-sync': [],
+                },
+            ),
+            self.outcome(*self.rehearse()),
+        )
+
+    def test_the_database_is_not_looked_at(self):
+        self.made.execute("UPDATE alembic_version SET version_num = 'other'")
+        code, report = self.rehearse('--no-database')
+        self.assertEqual(0, code)
+        self.assertIsNone(report['rehearsal']['live_revision'])
+
+    def test_rows_that_refer_to_none(self):
+        self.made.execute(
+            'SET foreign_key_checks = 0',
+        )
+        self.made.insert('share_instances', {'id': 'i', 'share_id': 'gone'})
+        self.dump()
+        code, found = self.outcome(*self.rehearse())
+        self.assertEqual(1, code)
+        ((key,)) = found['rehearse-backup']
+        self.assertTrue(key.startswith('rehearse-backup[share_instances#'))
+
+    def test_a_row_that_the_server_leaves_out(self):
+        with open(self.backup, encoding='utf-8') as stream:
+            text = stream.read()
+        # Of two with one key, which IGNORE takes as one.
+        text = text.replace(
+            'INSERT INTO `availability_zones`',
+            'INSERT IGNORE INTO `availability_zones`',
+        )
+        text = text.replace(
+            '-- Dump completed',
+            "INSERT IGNORE INTO `shares` (`id`) VALUES ('one'),('x(');\n"
+            '-- Dump completed',
+        )
+        with open(self.backup, 'w', encoding='utf-8') as stream:
+            stream.write(text)
+        code, found = self.outcome(*self.rehearse())
+        self.assertEqual(2, code)
+        self.assertEqual(
+            ['rehearse-backup[shares#rows]'], found['rehearse-backup']
+        )
+
+    def test_it_is_cut_off(self):
+        os.truncate(self.backup, os.stat(self.backup).st_size // 2)
+        self.assertEqual((255, None), self.rehearse())
+        self.assertIn('has no "-- Dump completed" at its end', self.said)
+
+
+del _Scenarios, _Rehearsal
