@@ -62,6 +62,9 @@ FORMAT = 1
 
 KIND = 'advisories'
 
+#: What reports an advisory that names no check.
+CHECK = 'upgrade-advisories'
+
 #: How a plugin of EMCShareDriver is written in a condition.
 EMC_PREFIX = 'emc:'
 
@@ -196,7 +199,11 @@ class Advisory(NamedTuple):
     """Where the fact comes from; at least one."""
 
     conditions: tuple[Condition, ...]
-    """What has to hold, in the order of the file; at least one."""
+    """What has to hold, in the order of the file; without one it concerns
+    every deployment."""
+
+    check: str = CHECK
+    """The id of the check that reports it."""
 
     @property
     def per_backend(self) -> bool:
@@ -213,6 +220,24 @@ class Advisory(NamedTuple):
         """Return the condition that needs a database; None: there is none."""
         return self._only(LiveRows)
 
+    def remedies(
+        self, words: Mapping[str, object]
+    ) -> tuple[model.Remediation, ...]:
+        """Return what to do, with the references replaced.
+
+        :param words: by name, unquoted; in a command each is quoted.
+        """
+        typed = {name: model.quoted(str(one)) for name, one in words.items()}
+        return tuple(
+            model.Remediation(
+                item.kind,
+                item.text.format_map(
+                    typed if item.kind == 'command' else words
+                ),
+            )
+            for item in self.remediation
+        )
+
     def _only(self, kind: type[C]) -> Optional[C]:
         """Return the first condition of a kind; None: there is none."""
         for item in self.conditions:
@@ -228,6 +253,14 @@ def load() -> tuple[Advisory, ...]:
         format.
     """
     return decode(history.read(KIND))
+
+
+def of_check(check_id: str) -> tuple[Advisory, ...]:
+    """Return the advisories that one check reports, sorted by id.
+
+    :raises CatalogError: as :func:`load` does.
+    """
+    return tuple(one for one in load() if one.check == check_id)
 
 
 def decode(text: str) -> tuple[Advisory, ...]:
@@ -252,6 +285,7 @@ def _advisory(row: Mapping[str, Any]) -> Advisory:
         ),
         references=tuple(row['references']),
         conditions=tuple(_condition(item) for item in row['conditions']),
+        check=row.get('check', CHECK),
     )
 
 

@@ -39,7 +39,7 @@ class Advised:
     def _told(self) -> frozenset[config_files.Name]:
         return frozenset(
             (config_files.normalize(group), item.name)
-            for advisory in advisories.load()
+            for advisory in advisories.of_check(advisories.CHECK)
             if self._sides.ctx.upgrade.crosses(
                 advisory.release, *advisory.backports
             )

@@ -14,26 +14,18 @@
 
 from collections.abc import Iterable
 from collections.abc import Iterator
-import functools
-from typing import Any
 from typing import Optional
 from typing import TYPE_CHECKING
 
 from manila_precheck import exceptions
 from manila_precheck import model
-from manila_precheck import service_host
 from manila_precheck.catalog import advisories
-from manila_precheck.catalog import conditions
 from manila_precheck.engine import by_service
 from manila_precheck.engine import check
 from manila_precheck.engine import context
+from manila_precheck.engine import deployment
 from manila_precheck.engine import unread_sources
 from manila_precheck.evidence.config import config_files
-from manila_precheck.evidence.config import config_reader
-from manila_precheck.evidence.config import option_users
-from manila_precheck.evidence.database import row_counts
-from manila_precheck.evidence.host import api_server
-from manila_precheck.evidence.host import commands
 
 if TYPE_CHECKING:
     from oslo_config import cfg
@@ -121,7 +113,7 @@ class UpgradeAdvisories(check.Check):
         """Yield a finding for each advisory that touches the deployment."""
         crossed = [
             advisory
-            for advisory in advisories.load()
+            for advisory in advisories.of_check(self.id)
             if ctx.upgrade.crosses(advisory.release, *advisory.backports)
         ]
         judges: dict[tuple[str, ...], _Judge] = {}
@@ -129,10 +121,10 @@ class UpgradeAdvisories(check.Check):
         # configuration says has been said.
         for advisory in sorted(crossed, key=lambda one: one.rows is not None):
             runs = []
-            for view in ctx.seen_by(*_users(advisory)):
+            for view in ctx.seen_by(*deployment.users(advisory)):
                 judge = judges.get(view.locations)
                 if judge is None:
-                    judge = _Judge(view, ctx.options_of(self.id))
+                    judge = _Judge(view, ctx.options_of(self.id).api_server)
                     judges[view.locations] = judge
                 runs.append(
                     by_service.Run(view.judged, [*judge.findings(advisory)])
@@ -159,180 +151,24 @@ class UpgradeAdvisories(check.Check):
         )
 
 
-def _users(advisory: advisories.Advisory) -> tuple[str, ...]:
-    """Return the services whose files decide whether it applies."""
-    if advisory.per_backend:
-        return (commands.SHARE,)
-    users = set()
-    for item in advisory.conditions:
-        if isinstance(item, (advisories.Service, advisories.ServedBy)):
-            return (commands.API,)
-        if isinstance(item, advisories.Option):
-            users.add(option_users.only_user(str(item.section), item.name))
-    users.discard(None)
-    if len(users) == 1:
-        return (str(users.pop()),)
-    return commands.SERVICES
-
-
 class _Judge:
-    """Evaluates conditions; asks for each source when it first needs it."""
+    """What the advisories have to say of the files that some services read."""
 
-    def __init__(self, ctx: context.Context, options: Any) -> None:
-        self._options = options
+    def __init__(self, ctx: context.Context, stated: Optional[str]) -> None:
         self._ctx = ctx
-        self._conf = ctx.config
-        self._counts: dict[advisories.LiveRows, dict[str, int]] = {}
+        self._deployment = deployment.Deployment(ctx, stated)
         #: The advisories that only a database could decide, by id.
         self.unjudged: list[str] = []
-
-    @functools.cached_property
-    def _target(self) -> config_reader.Reader:
-        return self._ctx.reader(self._ctx.upgrade.target)
-
-    @functools.cached_property
-    def _backends(self) -> tuple[config_files.Backend, ...]:
-        """The back ends that these files start; one without a section, and
-        a host without manila-share, start none.
-        """
-        conf = self._conf
-        if not conf.runs_share:
-            return ()
-        return tuple(one for one in conf.backends if one.section is not None)
 
     def findings(
         self, advisory: advisories.Advisory
     ) -> Iterator[model.Finding]:
         """Yield what one advisory has to say."""
-        where = self._backends if advisory.per_backend else (None,)
-        for backend in where:
-            if not all(
-                self._holds(item, backend)
-                for item in advisory.conditions
-                if not isinstance(item, advisories.LiveRows)
-            ):
-                continue
-            rows = 0
-            if advisory.rows is not None:
-                try:
-                    rows = self._count(advisory.rows, backend)
-                except exceptions.SourceNotGiven:
-                    self.unjudged.append(advisory.id)
-                    return
-                if not rows:
-                    continue
-            yield self._finding(advisory, backend, rows)
-
-    # -- conditions ----------------------------------------------------------
-
-    def _holds(
-        self,
-        condition: advisories.Condition,
-        backend: Optional[config_files.Backend],
-    ) -> bool:
-        if isinstance(condition, advisories.Drivers):
-            assert backend is not None
-            used = self._used(backend.name)
-            found = bool(used & condition.names)
-            return found is (condition.word == 'driver')
-        if isinstance(condition, advisories.Service):
-            return self._conf.serves_api
-        if isinstance(condition, advisories.ServedBy):
-            return not self._served or bool(self._signs(condition))
-        assert isinstance(condition, advisories.Option)
-        return self._option_holds(condition, _section(condition, backend))
-
-    def _used(self, section: str) -> frozenset[str]:
-        """Return the driver of a back end, and its plugin, as named here."""
-        driver = self._target.driver(section)
-        if driver is None:
-            driver = self._conf.value(section, 'share_driver') or ''
-        plugin = self._target.plugin(section)
-        if plugin is None or driver != conditions.EMC_DRIVER:
-            return frozenset({driver})
-        return frozenset({driver, f'{advisories.EMC_PREFIX}{plugin}'})
-
-    @functools.cached_property
-    def _served(self) -> tuple[api_server.Served, ...]:
-        """Return the signs of what serves the API; none: not known."""
-        stated = self._options.api_server
-        if stated == 'unknown':
-            return ()
-        if stated is not None:
-            return (api_server.Served(api_server.Kind(stated)),)
-        return self._ctx.api_server
-
-    def _signs(
-        self, condition: advisories.ServedBy
-    ) -> tuple[api_server.Served, ...]:
-        return tuple(
-            sign for sign in self._served if sign.kind == condition.kind
-        )
-
-    def _option_holds(
-        self, condition: advisories.Option, section: str
-    ) -> bool:
-        if condition.word in ('option_set', 'option_unset'):
-            lines = self._lines(section, condition.name)
-            return bool(lines) is (condition.word == 'option_set')
-        values = self._values(section, condition.name)
-        if condition.word == 'option_value':
-            lowered = {value.lower() for value in values or ()}
-            return any(text.lower() in lowered for text in condition.values)
-        return values is not None and not set(condition.values) <= values
-
-    def _lines(
-        self, section: str, name: str
-    ) -> tuple[config_files.Setting, ...]:
-        found: tuple[config_files.Setting, ...] = ()
-        for home in (section, *self._conf.backup_types(section)):
-            names = self._target.standing(home, name).names
-            found += self._conf.effective(names or [(home, name)])
-        return found
-
-    def _values(self, section: str, name: str) -> Optional[set[str]]:
-        """Return the value, or the items of a list; None: not to be told."""
         try:
-            value: Any = self._target.get(section, name)
-        except config_reader.Refused:
-            # The target refuses it, or no longer has the option: both are
-            # findings of config-options.
-            return None
-        if value is None:
-            return None
-        items = value if isinstance(value, (list, tuple)) else [value]
-        return {str(item) for item in items}
-
-    # -- rows ----------------------------------------------------------------
-
-    def _count(
-        self,
-        condition: advisories.LiveRows,
-        backend: Optional[config_files.Backend],
-    ) -> int:
-        if condition not in self._counts:
-            try:
-                self._counts[condition] = row_counts.by_host(
-                    self._ctx.database,
-                    condition.table,
-                    dict(condition.where),
-                    condition.host,
-                )
-            except exceptions.SourceNotApplicable:
-                # An empty database.
-                self._counts[condition] = {}
-        counts = self._counts[condition]
-        if condition.host is None:
-            return sum(counts.values())
-        assert backend is not None
-        name = backend.name if backend.source is not None else ''
-        return sum(
-            count
-            for host, count in counts.items()
-            if service_host.parse(host).backend == name
-        )
-
-    # -- words ---------------------------------------------------------------
+            for backend, rows in self._deployment.touched(advisory):
+                yield self._finding(advisory, backend, rows)
+        except exceptions.SourceNotGiven:
+            self.unjudged.append(advisory.id)
 
     def _finding(
         self,
@@ -355,22 +191,13 @@ class _Judge:
             data['rows'] = rows
         severity = advisory.severity
         message = advisory.message.format_map(words)
-        typed = {k: model.quoted(str(word)) for k, word in words.items()}
-        todo = [
-            model.Remediation(
-                item.kind,
-                item.text.format_map(
-                    typed if item.kind == 'command' else words
-                ),
-            )
-            for item in advisory.remediation
-        ]
+        todo = list(advisory.remedies(words))
         if self._ctx.stage is model.Stage.STOPPED and any(
             item.text.startswith('openstack share ') for item in todo
         ):
             todo.insert(0, _AFTER)
         if advisory.served_by is not None:
-            if self._served:
+            if self._deployment.served:
                 message += self._place(advisory.served_by)
             else:
                 severity = min(severity, model.Severity.WARNING)
@@ -387,19 +214,19 @@ class _Judge:
             aspect=advisory.id,
         )
         options = [
-            (_section(item, backend), item.name)
+            (deployment.section(item, backend), item.name)
             for item in advisory.conditions
             if isinstance(item, advisories.Option)
         ]
         if backend is not None:
             options.insert(0, (backend.name, 'share_driver'))
-        return unread_sources.weighed(self._conf, options, finding)
+        return unread_sources.weighed(self._ctx.config, options, finding)
 
     def _place(self, condition: advisories.ServedBy) -> str:
         """Return the end of the sentence that says where it was seen."""
         files = [
             f'{sign.file} line {sign.line}'
-            for sign in self._signs(condition)
+            for sign in self._deployment.signs(condition)
             if sign.file is not None
         ]
         if files:
@@ -415,11 +242,13 @@ class _Judge:
         lines: tuple[config_files.Setting, ...] = ()
         for item in advisory.conditions:
             if isinstance(item, advisories.Option):
-                lines = lines or self._lines(
-                    _section(item, backend), item.name
+                lines = lines or self._deployment.lines(
+                    deployment.section(item, backend), item.name
                 )
         if backend is not None:
-            lines = lines or self._conf.find(backend.name, 'share_driver')
+            lines = lines or self._ctx.config.find(
+                backend.name, 'share_driver'
+            )
             return config_files.subject('backend', backend.name, *lines[-1:])
         for item in advisory.conditions:
             if isinstance(item, advisories.Option):
@@ -429,18 +258,9 @@ class _Judge:
         if advisory.rows is not None:
             return model.Subject('table', advisory.rows.table)
         if advisory.served_by is not None:
-            for sign in self._signs(advisory.served_by):
+            for sign in self._deployment.signs(advisory.served_by):
                 if sign.file is not None:
                     return model.Subject(
                         'service', 'manila-api', sign.file, sign.line
                     )
         return model.Subject('service', 'manila-api')
-
-
-def _section(
-    condition: advisories.Option, backend: Optional[config_files.Backend]
-) -> str:
-    if condition.section is not None:
-        return condition.section
-    assert backend is not None
-    return backend.name

@@ -255,7 +255,6 @@ class TemplateTest(testtools.TestCase):
         self.assertEqual(
             {
                 'catalog/advisories.py',
-                'checks/upgrade_advisories/check.py',
                 'engine/report_reader.py',
                 'engine/runner.py',
                 'redact/names.py',
