@@ -12,6 +12,8 @@
 
 """Manila releases, their order, and the releases that an upgrade crosses."""
 
+from collections.abc import Iterable
+from collections.abc import Iterator
 import functools
 import re
 from typing import NamedTuple
@@ -394,14 +396,37 @@ class Upgrade(NamedTuple):
             the release.
         :param backports: builds of earlier releases that have it too.
         """
-        source, target = (
-            (side, next((one for one in backports if one == side), release))
-            for side in self
-        )
+        source, target = self._brought(release, backports)
         if self.same or _before(*target):
             return False
         known = self.source.build or not source[1].build
         return _before(*source) or (self.source == source[1] and not known)
+
+    def loses(self, release: Release, *backports: Release) -> bool:
+        """Say whether the upgrade takes back what the source has.
+
+        A build of an earlier release may have what a build of a later release
+        lacks. Where that of the source is not known, nothing is lost.
+
+        :param release: as :meth:`crosses` takes it.
+        :param backports: likewise.
+        """
+        source, target = self._brought(release, backports)
+        return (
+            bool(self.source.build)
+            and not _before(*source)
+            and _before(*target)
+        )
+
+    def _brought(
+        self, release: Release, backports: Iterable[Release]
+    ) -> Iterator[tuple[Release, Release]]:
+        """Yield each side, with what brought a change to its series."""
+        for side in self:
+            yield (
+                side,
+                next((one for one in backports if one == side), release),
+            )
 
     @property
     def steps(self) -> tuple[Release, ...]:

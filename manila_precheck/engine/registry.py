@@ -59,6 +59,7 @@ BUILTIN = {
             'manila-status',
             'pending-migrations',
             'policy-rules',
+            'release-notes',
             'running-config',
             'running-migrations',
             'schema-revision',

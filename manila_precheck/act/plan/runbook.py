@@ -87,12 +87,15 @@ _PURGE_MARGIN = 2.0
 _BEFORE, _WINDOW = '~/manila-before.diff', '~/manila-window.diff'
 
 # What comes with the packages of the target.
-_WITH_THE_PACKAGES = frozenset({'installed-packages', 'local-changes'})
+_WITH_THE_PACKAGES = frozenset(
+    {'installed-packages', 'local-changes', 'release-notes'}
+)
 
 
 _NOT_LOOKED = (model.Outcome.ERROR, model.Outcome.SKIPPED)
 
 _PURGE = 'soft-deleted-rows'
+_NOTES = 'release-notes'
 
 
 class Site(NamedTuple):
@@ -303,6 +306,7 @@ class _Hop:
             back='Install the packages that ran before.',
         )
         yield from self._unlooked()
+        yield from self._to_read()
         for check, found in self._findings('before'):
             yield steps.Step(
                 f'mend-{check.id}',
@@ -347,6 +351,29 @@ class _Hop:
                 ),
                 commands=(self._here(self._precheck('plan')),),
                 after=('No check is left out.',),
+            )
+
+    def _to_read(self) -> Iterator[steps.Step]:
+        """Yield a step for the release notes that concern the site."""
+        found = [
+            finding
+            for check in self._checks
+            if check.id == _NOTES
+            for finding in check.findings
+            if finding.counts and finding.severity is model.Severity.INFO
+        ]
+        if found:
+            yield steps.Step(
+                'read-release-notes',
+                'Read the release notes that concern this site',
+                text=(
+                    'No check can tell what follows from them; each says when '
+                    'to read it.',
+                ),
+                after=(
+                    'What they ask for is done, or written into this runbook.',
+                ),
+                findings=found,
             )
 
     def _again(self, check: model.CheckResult) -> steps.Command:

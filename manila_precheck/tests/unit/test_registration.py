@@ -67,6 +67,7 @@ _STAGES = {
     'manila-status': {_PLAN, _STOPPED, _UPGRADED},
     'pending-migrations': {_PLAN, _STOPPED},
     'policy-rules': {_PLAN, _STOPPED},
+    'release-notes': {_PLAN, _STOPPED},
     'running-config': {_PLAN, _STOPPED},
     'running-migrations': {_PLAN, _STOPPED},
     'schema-revision': {_PLAN, _STOPPED, _UPGRADED},

@@ -22,6 +22,7 @@ from manila_precheck import catalog
 from manila_precheck import releases
 from manila_precheck.catalog import behaviours
 from manila_precheck.catalog import history
+from manila_precheck.catalog import release_notes
 from manila_precheck.catalog import support
 from manila_precheck.tests import tool_scripts
 
@@ -61,7 +62,8 @@ class NextReleaseTest(testtools.TestCase):
         release = self.tool.following(newest)
         self.tool.copy_to(self.tree)
         self.tool.add(self.tree, newest, release)
-        kinds = (*history.KINDS, 'points', behaviours.KIND, support.KIND)
+        hand = (behaviours.KIND, release_notes.KIND, support.KIND)
+        kinds = (*history.KINDS, 'points', *hand)
         data = {f'{self.tool.DATA}/{kind}.json': 2 for kind in kinds}
         code = {'manila_precheck/releases.py': 2, 'tools/manila_venv.py': 1}
         self.assertEqual(

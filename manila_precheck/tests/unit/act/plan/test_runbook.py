@@ -209,6 +209,17 @@ class RunbookTest(testtools.TestCase):
         )
         self.assertEqual(ids(plan()), ids(made))
 
+    def test_release_notes_are_read_before_the_window(self):
+        note = finding('release-notes', severity=Severity.INFO)
+        waiver = model.Waiver('*', 'reason', 'owner', '2027-01-01')
+        lost = finding('release-notes', aspect='lost')
+        made = plan(note, note._replace(waiver=waiver), lost)
+        self.assertIn('read-release-notes', ids(made)['before'])
+        self.assertEqual(
+            [note], list(step(made, 'read-release-notes').findings)
+        )
+        self.assertEqual([lost], list(step(made, 'packages').findings))
+
     def test_checks_that_did_not_look(self):
         skipped = [
             model.CheckResult(name, name, model.Outcome.SKIPPED, 'no database')

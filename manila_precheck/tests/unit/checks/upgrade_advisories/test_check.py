@@ -29,6 +29,10 @@ API = '[keystone_authtoken]\nauth_type = password\n'
 DRIVERS = 'manila.share.drivers.'
 LVM = f'share_driver = {DRIVERS}lvm.LVMShareDriver\n'
 CEPHFS = f'share_driver = {DRIVERS}cephfs.driver.CephFSDriver\n'
+CLUSTER = (
+    CEPHFS
+    + 'cephfs_protocol_helper_type = NFS\ncephfs_nfs_cluster_id = ceph\n'
+)
 CONTAINER = f'share_driver = {DRIVERS}container.driver.ContainerShareDriver\n'
 EMC = f'share_driver = {DRIVERS}dell_emc.driver.EMCShareDriver\n'
 FLASHBLADE = (
@@ -75,6 +79,36 @@ SECTIONS = {
     ),
     'cephfs-ensure-shares-again': Case(
         (CEPHFS,), (CEPHFS + 'cephfs_ensure_all_shares_salt = x', LVM)
+    ),
+    'cephfs-ganesha-export-ips': Case(
+        (
+            CLUSTER + 'cephfs_ganesha_export_ips = 192.0.2.1',
+            CLUSTER
+            + 'cephfs_ganesha_export_ips = 192.0.2.1\n'
+            + 'cephfs_ganesha_server_ip = 192.0.2.2',
+        ),
+        (
+            CLUSTER,
+            CLUSTER + 'cephfs_ganesha_server_ip = 192.0.2.1',
+            CEPHFS
+            + 'cephfs_protocol_helper_type = NFS\n'
+            + 'cephfs_ganesha_export_ips = 192.0.2.1',
+            CEPHFS
+            + 'cephfs_nfs_cluster_id = ceph\n'
+            + 'cephfs_ganesha_export_ips = 192.0.2.1',
+        ),
+    ),
+    'cephfs-ganesha-server-ip': Case(
+        (CLUSTER + 'cephfs_ganesha_server_ip = 192.0.2.1',),
+        (
+            CLUSTER,
+            CLUSTER
+            + 'cephfs_ganesha_export_ips = 192.0.2.1\n'
+            + 'cephfs_ganesha_server_ip = 192.0.2.2',
+            CEPHFS
+            + 'cephfs_protocol_helper_type = NFS\n'
+            + 'cephfs_ganesha_server_ip = 192.0.2.1',
+        ),
     ),
     'cephfs-group-snapshots': Case((CEPHFS,), (NETAPP, LVM)),
     'cephfs-mon-capabilities': Case((CEPHFS,), (NETAPP, LVM)),
@@ -275,6 +309,16 @@ FILES = {
         (FILTERS + 'CapacityFilter', FILTERS + 'AffinityFilter'),
         ('', FILTERS + 'AntiAffinityFilter, AffinityFilter'),
     ),
+    'scheduler-extend-filters': Case(
+        (FILTERS + 'CapacityFilter',),
+        (
+            '',
+            FILTERS
+            + 'CapacityFilter\n'
+            + 'scheduler_default_extend_filters = CapacityFilter',
+            '[DEFAULT]\nscheduler_default_extend_filters = CapacityFilter',
+        ),
+    ),
     'scheduler-only-host-filter': Case(
         (FILTERS + 'AffinityFilter',),
         ('', FILTERS + 'AffinityFilter,OnlyHostFilter'),
@@ -293,7 +337,7 @@ PROCESS = {
     '--config-file=@HERE@/manila.conf\0'
 }
 
-ADVISORIES = {one.id: one for one in advisories.load()}
+ADVISORIES = {one.id: one for one in advisories.of_check(CHECK)}
 
 
 def site_text(*sections, more=''):

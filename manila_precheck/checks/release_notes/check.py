@@ -1,0 +1,186 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The check ``release-notes``."""
+
+from collections.abc import Iterator
+from typing import Optional
+
+from manila_precheck import exceptions
+from manila_precheck import model
+from manila_precheck import releases
+from manila_precheck.catalog import advisories
+from manila_precheck.catalog import release_notes
+from manila_precheck.engine import check
+from manila_precheck.engine import context
+from manila_precheck.engine import deployment
+
+_PAGES = 'https://docs.openstack.org/releasenotes/manila'
+
+
+class ReleaseNotes(check.Check):
+    """A release note of this upgrade concerns this deployment.
+
+    The notes of manila for operators (upgrade, deprecation, security and
+    critical notes, from xena on) are all accounted for: most of them are what
+    other checks look for, in the configuration, the policies, the database or
+    the drivers. This check lists the rest, those whose consequence only a
+    person can judge: what the API shows to whom, what a client or a driver of
+    a third party relies on. A note is listed if the upgrade includes the build
+    that brought it, point releases counted, and the deployment uses what it is
+    about: a driver, the API, rows of the database. The finding states the fact
+    and when to read the note, and links to its page.
+
+    Without a database, the conditions on rows are taken to hold.
+
+    A build of the source may have a security fix that an earlier build of the
+    target lacks: 20.0.3 has one that 22.0.1 does not have, and 22.0.2 has. If
+    the builds of both sides are known, the check compares them.
+
+    FAILURE: the build of the target lacks a security fix that the build of
+    the source has, and the deployment uses what it fixes: the upgrade opens
+    access again that is closed now. INFO: a note to read, at stage plan only.
+
+    What to do: read the notes before the window. Of a fix that would be lost,
+    install the later build of the target that has it.
+    """
+
+    id = 'release-notes'
+    title = 'Release notes to read'
+    stages = frozenset({model.Stage.PLAN, model.Stage.STOPPED})
+    requires = frozenset({model.Source.CONFIG})
+    uses = frozenset({model.Source.DATABASE})
+
+    def run(self, ctx: context.Context) -> Iterator[model.Finding]:
+        """Yield the fixes that would be lost, and the notes to read."""
+        site = _Site(ctx)
+        known = {one.id: one for one in advisories.load()}
+        for note in release_notes.load():
+            about = [
+                known[served.name]
+                for served in note.served_by
+                if served.by == 'advisory'
+            ]
+            if (
+                note.section in ('critical', 'security')
+                and ctx.upgrade.loses(note.release, *note.backports)
+                and any(site.touched(one) is not None for one in about)
+            ):
+                yield _lost(ctx.upgrade, note)
+        if ctx.stage is not model.Stage.PLAN:
+            return
+        for advisory in advisories.of_check(self.id):
+            if ctx.upgrade.crosses(advisory.release, *advisory.backports):
+                backends = site.touched(advisory)
+                if backends is not None:
+                    yield _to_read(ctx.upgrade, advisory, backends)
+
+
+class _Site:
+    """What of an advisory holds, over the files of all services."""
+
+    def __init__(self, ctx: context.Context) -> None:
+        self._ctx = ctx
+        self._views: dict[tuple[str, ...], deployment.Deployment] = {}
+
+    def touched(self, advisory: advisories.Advisory) -> Optional[list[str]]:
+        """Return the back ends of which all conditions hold.
+
+        :returns: their names, sorted; none for an advisory that is not about
+            back ends. None when the conditions do not hold.
+        """
+        found: set[str] = set()
+        holds = False
+        for view in self._ctx.seen_by(*deployment.users(advisory)):
+            one = self._views.setdefault(
+                view.locations, deployment.Deployment(view)
+            )
+            try:
+                for backend, _rows in one.touched(advisory):
+                    holds = True
+                    if backend is not None:
+                        found.add(backend.name)
+            except exceptions.SourceNotGiven:
+                # All else holds: who reads it can tell.
+                holds = True
+        return sorted(found) if holds else None
+
+
+def _brought_by(
+    side: releases.Release,
+    release: releases.Release,
+    *earlier: releases.Release,
+) -> releases.Release:
+    """Return what brought a change to the series of one side."""
+    return next((one for one in earlier if one == side), release)
+
+
+def _page(release: releases.Release) -> str:
+    series = releases.from_major(release.major)
+    return f'{_PAGES}/{series}.html'
+
+
+def _to_read(
+    upgrade: releases.Upgrade,
+    advisory: advisories.Advisory,
+    backends: list[str],
+) -> model.Finding:
+    brought = _brought_by(
+        upgrade.target, advisory.release, *advisory.backports
+    )
+    page = _page(brought)
+    todo = [
+        step
+        for name in backends or ['']
+        for step in advisory.remedies({'section': name})
+    ]
+    return model.Finding(
+        model.Severity.INFO,
+        model.Subject('note', advisory.id),
+        advisory.message.format_map({'section': ', '.join(backends)}),
+        [*dict.fromkeys(todo), model.advice(f'The note is on {page}')],
+        (page, *advisory.references),
+        {'advisory': advisory.id, 'release': brought.name},
+    )
+
+
+def _lost(
+    upgrade: releases.Upgrade, note: release_notes.Note
+) -> model.Finding:
+    source, target = map(_version, upgrade)
+    fixed = _brought_by(upgrade.target, note.release, *note.backports)
+    series = releases.from_major(upgrade.target.major)
+    if fixed == upgrade.target:
+        version = fixed.build or releases.final_versions(fixed)[0].version
+        which = f'{version} has it'
+        todo = f'Install manila {version} or a later build of {series}.'
+    else:
+        which = f'no build of {series} that manila-precheck knows has it'
+        todo = (
+            f'Ask who builds the packages of {series} for the fix, or upgrade '
+            'to a release that has it.'
+        )
+    return model.Finding(
+        model.Severity.FAILURE,
+        model.Subject('note', note.name),
+        f'manila {target} lacks a security fix that manila {source} has '
+        f'({note.name.rpartition("-")[0]}); {which}',
+        [model.advice(todo)],
+        (_page(fixed), f'manila releasenotes/notes/{note.name}.yaml'),
+        {'note': note.name, 'source': source, 'target': target},
+        aspect='lost',
+    )
+
+
+def _version(side: releases.Release) -> str:
+    # Of a file of facts: '20.0.1 of FILE'.
+    return side.build.partition(' ')[0] or side.name
