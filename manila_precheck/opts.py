@@ -370,6 +370,12 @@ precheck_opts = [
         'rehearse_source_python.',
     ),
     cfg.BoolOpt(
+        'rehearse_database_only',
+        default=False,
+        help='Do not start the services of the target in "upgrade rehearse"; '
+        'for a host that does not have their files.',
+    ),
+    cfg.BoolOpt(
         'rehearse_keep',
         default=False,
         help='Keep the copy of "upgrade rehearse": the files of its database '

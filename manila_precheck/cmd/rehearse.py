@@ -66,6 +66,7 @@ _FLAGS = {
         'rehearse_target_python',
         'rehearse_source_python',
         'rehearse_purge',
+        'rehearse_database_only',
         'rehearse_seconds',
         'target_release',
         'source_release',
@@ -337,7 +338,11 @@ class _Run:
             [
                 proof.phase,
                 *(one.phase for one in commands),
-                start_failures.PHASE,
+                *(
+                    []
+                    if self._options.rehearse_database_only
+                    else [start_failures.PHASE]
+                ),
             ],
             stand,
         )

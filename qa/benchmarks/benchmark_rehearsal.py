@@ -135,6 +135,7 @@ def rehearsed(url, dialect, target, folder):
             f'--backup={dump}',
             f'--target-python={python}',
             '--format=json',
+            '--database-only',
         ],
         capture_output=True,
         text=True,

@@ -97,6 +97,7 @@ class _Rehearsals(case.RealCase):
             deployment.program(_TARGET, 'python'),
             '--format',
             'json',
+            '--database-only',
             *words,
             timeout_seconds=600,
         )

@@ -93,6 +93,7 @@ class _Rehearsal(databases.DatabaseTest):
             f'--backup={self.backup}',
             f'--target-python={self.target.python}',
             '--format=json',
+            '--database-only',
             *more,
         ]
 
