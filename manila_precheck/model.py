@@ -647,6 +647,15 @@ class Tool(NamedTuple):
     """The versions of manila that its facts are from: '20.0.3 22.0.2'."""
 
 
+class Window(NamedTuple):
+    """How long the services will be down, as far as that is known."""
+
+    seconds_min: float
+    seconds_max: float
+    unknown: tuple[str, ...] = ()
+    """The titles of the steps whose time is not known, in order."""
+
+
 class Report(NamedTuple):
     """Everything a reporter needs; two equal runs give two equal reports."""
 
@@ -737,6 +746,18 @@ class Report(NamedTuple):
 
     runs: tuple[RunRead, ...] = ()
     """Earlier reports that it was given, oldest first."""
+
+    site: str = ''
+    """The name of the site, as given; '' for none, and where names are
+    replaced. So are region and author."""
+
+    region: str = ''
+    author: str = ''
+
+    window: Optional[Window] = None
+    """How long the upgrade takes from the stop of the services to their
+    start; None where that cannot be told: the database was not read, the
+    upgrade is not one of a single step, or it has begun."""
 
     @property
     def run(self) -> RunRead:

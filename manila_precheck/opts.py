@@ -172,17 +172,32 @@ precheck_opts = [
         '--format. The file is written completely or not at all.',
     ),
     cfg.BoolOpt(
-        'verbose',
+        'report_verbose',
         default=False,
         help='Show each finding whole, with what to do and where the facts '
         'come from. By default, the table shortens the warnings and counts '
         'the notes once it has more than 120 lines.',
     ),
     cfg.BoolOpt(
-        'show_waivers',
+        'report_show_waivers',
         default=False,
         help='Show for each failure and warning the entry that would waive '
         'it, to copy into the file of waivers.',
+    ),
+    cfg.StrOpt(
+        'report_site',
+        metavar='NAME',
+        help='The name of the site, for the first page of the report.',
+    ),
+    cfg.StrOpt(
+        'report_region',
+        metavar='NAME',
+        help='The name of the region, for the first page of the report.',
+    ),
+    cfg.StrOpt(
+        'report_author',
+        metavar='NAME',
+        help='Who made the report, for its first page.',
     ),
     cfg.StrOpt(
         'waivers',

@@ -13,6 +13,7 @@
 
 import argparse
 from collections.abc import Callable
+from collections.abc import Sequence
 import datetime
 import os
 from typing import Any
@@ -28,6 +29,7 @@ from manila_precheck.act.plan import managers
 from manila_precheck.act.plan import markdown
 from manila_precheck.act.plan import page
 from manila_precheck.act.plan import runbook
+from manila_precheck.act.plan import steps
 from manila_precheck.act.rehearse import sql
 from manila_precheck.cmd import answer
 from manila_precheck.cmd import upgrade
@@ -138,13 +140,48 @@ def upgrade_plan(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         report = upgrade.run_checks(
             chosen, ctx, (), False, decided, searched=read.searched
         )
-        site = runner.isolated(lambda: _site(ctx, read, args, rehearsed))
+        site = runner.isolated(
+            lambda: _site(ctx, read, args.locations, rehearsed)
+        )
     finally:
         ctx.close()
     site = site._replace(checks=[entry.result_id for entry in available])
     plan = runbook.make(report, target, site)
     stdout.write(_RENDERERS[options.plan_format](plan))
     return 0
+
+
+def window(
+    report: model.Report, ctx: context.Context, read: upgrade.Read
+) -> Optional[model.Window]:
+    """Return how long the upgrade that a report is of takes.
+
+    :param ctx: what the run looked at.
+    :returns: None where no runbook can tell it.
+    """
+    if report.database is None or report.database.empty:
+        return None
+    try:
+        return runner.guarded(lambda: _window(report, ctx, read))
+    except exceptions.PrecheckError:
+        # What cannot be read is told by the checks.
+        return None
+
+
+def _window(
+    report: model.Report, ctx: context.Context, read: upgrade.Read
+) -> Optional[model.Window]:
+    wanted = ctx.upgrade
+    if wanted.target < wanted.source or _first_hop(wanted, ctx.options):
+        return None
+    rehearsed = None
+    if ctx.options.plan_rehearsal:
+        rehearsed = rehearsal_report.read(ctx.options.plan_rehearsal)
+    site = _site(ctx, read, (), rehearsed)._replace(
+        checks=[entry.result_id for entry in registry.checks()]
+    )
+    (hop, *_) = runbook.make(report, wanted.target, site).hops
+    return model.Window(*steps.total(hop))
 
 
 def _first_hop(
@@ -186,7 +223,7 @@ def _context(read: upgrade.Read, chosen: Any) -> context.Context:
 def _site(
     ctx: context.Context,
     read: upgrade.Read,
-    args: argparse.Namespace,
+    given: Sequence[tuple[str, str]],
     rehearsed: Optional[rehearsal_report.Rehearsed],
 ) -> runbook.Site:
     options = ctx.options
@@ -202,7 +239,7 @@ def _site(
         rehearsed=rehearsed,
         flags=[
             (flag, ctx.redactor(os.path.abspath(os.path.expanduser(path))))
-            for flag, path in args.locations
+            for flag, path in given
             if read.site.is_host
         ],
     )

@@ -69,6 +69,9 @@ _MAX_ABOUT = 1000
 # The variable of the option that names the files to be written.
 _REPORTS = f'OS_{opts.GROUP}__REPORT'.upper()
 
+# What the flags leave out of the names of options.
+_OF_REPORTS = 'report_'
+
 #: The flags, by what they decide.
 _FLAGS = {
     'the upgrade': (
@@ -96,8 +99,11 @@ _FLAGS = {
     'the report': (
         'format',
         'report',
-        'verbose',
-        'show_waivers',
+        'report_verbose',
+        'report_show_waivers',
+        'report_site',
+        'report_region',
+        'report_author',
         'reproducible',
         'redact_names',
     ),
@@ -113,7 +119,10 @@ def add_flags(group: Callable[[str], Callable[..., Any]]) -> None:
     for title, names in _FLAGS.items():
         add = group(title)
         for name in names:
-            add_flag(add, _OPTIONS[name])
+            # manila.conf may have a 'verbose' of an early oslo.log, which
+            # is none of ours.
+            own = name.startswith(_OF_REPORTS)
+            add_flag(add, _OPTIONS[name], _OF_REPORTS if own else '')
         if 'format' in names:
             add(
                 '--json',
@@ -411,8 +420,8 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     reporter = output.reporter(options.format)
     targets = output.targets(options.report)
     for one in (reporter, *(target.reporter for target in targets)):
-        one.verbose = options.verbose
-        one.show_waivers = options.show_waivers
+        one.verbose = options.report_verbose
+        one.show_waivers = options.report_show_waivers
     available = registry.checks()
     decided = waivers.decisions(
         options,
@@ -444,13 +453,17 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     args.log.redactor = lambda: ctx.redactor
     problems: list[str] = []
 
+    wants_window = any(
+        one.wants_window
+        for one in (reporter, *(target.reporter for target in targets))
+    )
     compared = not options.redact_names and any(
         one.wants_settings
         for one in (reporter, *(target.reporter for target in targets))
     )
 
     def make_report() -> model.Report:
-        return run_checks(
+        report = run_checks(
             chosen,
             ctx,
             excluded if options.skip or options.check else (),
@@ -458,6 +471,12 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
             decided,
             searched=read.searched,
         )
+        if wants_window and ctx.stage is model.Stage.PLAN:
+            # Here, since the runbook of it is made from a run.
+            from manila_precheck.cmd import plan
+
+            report = report._replace(window=plan.window(report, ctx, read))
+        return report
 
     def write(report: model.Report) -> None:
         known = inputs(ctx, decided) if targets else report_file.Inputs()
@@ -657,6 +676,9 @@ def report_of(
         if ctx.options.reproducible
         else machine_names.host_name(ctx.machine),
         root='' if ctx.site.is_host else ctx.redactor(ctx.site.name),
+        site=ctx.redactor(ctx.options.report_site or ''),
+        region=ctx.redactor(ctx.options.report_region or ''),
+        author=ctx.redactor(ctx.options.report_author or ''),
         rehearsal=rehearsal,
     )
     if ctx.options.redact_names:

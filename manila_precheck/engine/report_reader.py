@@ -200,6 +200,10 @@ def _read_report(held: Mapping[str, Any]) -> model.Report:
         waiver_until=_optional(held.get('waiver_until'), _day),
         redacted_names=held.get('redacted_names') is True,
         host=_text(held.get('host', '')),
+        site=_text(held.get('site', '')),
+        region=_text(held.get('region', '')),
+        author=_text(held.get('author', '')),
+        window=_optional(held.get('window'), _window),
         root=_text(held.get('root', '')),
         source_build=_optional(held.get('source_build'), _text),
         target_build=_optional(held.get('target_build'), _text),
@@ -244,6 +248,14 @@ def _service(held: Mapping[str, Any]) -> model.ServiceRead:
         _optional(held.get('pid'), _line),
         _optional(held.get('file'), _text),
         _optional(held.get('line'), _line),
+    )
+
+
+def _window(held: Mapping[str, Any]) -> model.Window:
+    return model.Window(
+        _seconds(held['seconds_min']),
+        _seconds(held['seconds_max']),
+        tuple(_text(one) for one in held['unknown']),
     )
 
 

@@ -159,6 +159,9 @@ class Names:
             redacted_names=True,
             host='',
             root='',
+            site='',
+            region='',
+            author='',
             source_facts=self._facts(report.source_facts),
             target_facts=self._facts(report.target_facts),
             checks=tuple(

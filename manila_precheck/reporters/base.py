@@ -38,6 +38,10 @@ class Reporter(abc.ABC):
     #: is empty otherwise.
     wants_settings: ClassVar[bool] = False
 
+    #: It has a use for :attr:`manila_precheck.model.Report.window`, which is
+    #: None otherwise.
+    wants_window: ClassVar[bool] = False
+
     #: Whether to show each finding whole, where a format leaves some out or
     #: shortens them; set by the caller.
     verbose: bool = False

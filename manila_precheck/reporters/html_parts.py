@@ -61,6 +61,19 @@ def actors(findings: Iterable[model.Finding]) -> list[str]:
     )
 
 
+def alike(group: grouping.Group) -> list[list[tuple[int, model.Finding]]]:
+    """Return what says the same of a group, each finding with its number."""
+    # By the object: two findings may be equal.
+    numbers = {
+        id(finding): number
+        for number, finding in zip(group.numbers, group.findings)
+    }
+    return [
+        [(numbers[id(finding)], finding) for finding in same]
+        for same in grouping.alike(group.findings)
+    ]
+
+
 def remedies(steps: Iterable[model.Remediation]) -> list[grouping.Step]:
     """Return the remedies of one check as the steps of a group."""
     return [grouping.Step(step.kind, [step.text]) for step in steps]

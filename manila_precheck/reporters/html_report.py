@@ -32,6 +32,7 @@ from manila_precheck.engine import grouping
 from manila_precheck.reporters import backends_picture
 from manila_precheck.reporters import base
 from manila_precheck.reporters import blocking
+from manila_precheck.reporters import cover
 from manila_precheck.reporters import fleet
 from manila_precheck.reporters import html_parts
 from manila_precheck.reporters import plain
@@ -45,6 +46,7 @@ class HtmlReporter(base.Reporter):
     """A page that answers: may we upgrade, what blocks, who does what."""
 
     name = 'html'
+    wants_window = True
 
     def write(
         self,
@@ -101,7 +103,7 @@ def environment() -> jinja2.Environment:
     )
     made.filters.update(
         actors=html_parts.actors,
-        alike=grouping.alike,
+        alike=html_parts.alike,
         anchor=html_parts.anchor,
         groups=grouping.groups,
         badge_kind=html_parts.badge_kind,
@@ -135,6 +137,10 @@ def _page(report: model.Report, show_waivers: bool) -> str:
             max_blocking=blocking.MAX_BLOCKING,
             show_waivers=show_waivers,
             filters=list(_filters(report)),
+            cover=list(cover.facts(report)),
+            warnings=cover.warnings(report),
+            skipped=cover.skipped(report),
+            max_warnings=cover.MAX_WARNINGS,
             style=asset('page.css'),
             script=asset('page.js'),
             verdict=verdict,

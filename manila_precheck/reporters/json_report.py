@@ -35,6 +35,7 @@ class JsonReporter(base.Reporter):
 
     name = 'json'
     wants_settings = True
+    wants_window = True
 
     def write(
         self,
@@ -110,6 +111,10 @@ def report_dict(report: model.Report) -> dict[str, Any]:
         'rehearsal': rehearsal_dict(report.rehearsal),
         'redacted_names': report.redacted_names,
         'host': report.host,
+        'site': report.site,
+        'region': report.region,
+        'author': report.author,
+        'window': _window_dict(report.window),
         'root': report.root,
         'waiver_until': report.waiver_until,
         'waivers': [
@@ -178,6 +183,12 @@ def check_dict(result: model.CheckResult) -> dict[str, Any]:
         'remediation': list(map(_remediation_dict, result.remediation)),
         'findings': [finding_dict(finding) for finding in result.findings],
     }
+
+
+def _window_dict(window: Optional[model.Window]) -> Optional[dict[str, Any]]:
+    if window is None:
+        return None
+    return {**window._asdict(), 'unknown': list(window.unknown)}
 
 
 def _remediation_dict(step: model.Remediation) -> dict[str, Any]:

@@ -25,6 +25,8 @@ from typing import TextIO
 from manila_precheck import model
 from manila_precheck.engine import grouping
 from manila_precheck.reporters import base
+from manila_precheck.reporters import blocking
+from manila_precheck.reporters import cover
 from manila_precheck.reporters import fleet
 from manila_precheck.reporters import markdown_parts
 from manila_precheck.reporters import words
@@ -47,6 +49,7 @@ class MarkdownReporter(base.Reporter):
     """The verdict, a table of the checks, and what to do, for reviewers."""
 
     name = 'markdown'
+    wants_window = True
 
     def write(
         self,
@@ -76,6 +79,7 @@ def _lines(
     if let_pass:
         yield f'Suppressed: {_text(let_pass)}.'
         yield ''
+    yield from _cover(report)
     yield '| Outcome | Check | |'
     yield '| --- | --- | --- |'
     for row in words.check_rows(report):
@@ -88,6 +92,62 @@ def _lines(
         yield from _waivers(report)
     yield ''
     yield from _provenance(report)
+
+
+def _cover(report: model.Report) -> Iterator[str]:
+    """Yield what a change board has to know before it decides."""
+    yield '| The change | |'
+    yield '| --- | --- |'
+    for label, text in cover.facts(report):
+        yield f'| {label} | {_text(text)} |'
+    yield ''
+    blockers = blocking.blocking(report)
+    if blockers:
+        number = sum(one.failures for one in blockers)
+        yield f'**What blocks ({number}), and who acts:**'
+        yield ''
+    for one in blockers[:MAX_FINDINGS]:
+        yield f'- {_blocker(one)}'
+    more = sum(one.failures for one in blockers[MAX_FINDINGS:])
+    if more:
+        yield f'- and {more} more, below'
+    if blockers:
+        yield ''
+    warnings, skipped = cover.warnings(report), cover.skipped(report)
+    if warnings or skipped:
+        number = sum(one.findings for one in warnings) + len(skipped)
+        yield f'**Warnings ({number}):**'
+        yield ''
+    for warning in warnings[: cover.MAX_WARNINGS]:
+        yield f'- {_text(f"{warning.check.title}: {warning.text}")}'
+    for check in skipped:
+        yield f'- {_text(f"{check.title}: skipped: {check.reason}")}'
+    more = sum(one.findings for one in warnings[cover.MAX_WARNINGS :])
+    if more:
+        yield f'- and {more} more, below'
+    if warnings or skipped:
+        yield ''
+
+
+def _blocker(one: blocking.Blocker) -> str:
+    if one.group is None:
+        name = one.failed.name if one.failed is not None else one.check.id
+        return f'{_code(name)} could not run: {_text(one.check.reason)}'
+    name, place = words.subject_of(one.group.first.subject)
+    more = len(one.group.findings) - 1
+    others = f' and {more} more' if more else ''
+    where = f' {_code(place)}' if place else ''
+    who = ', '.join(
+        dict.fromkeys(
+            actor
+            for finding in one.group.findings
+            for actor in words.actors(finding)
+        )
+    )
+    return (
+        f'{_text(one.check.title)}: {_code(name)}{others}{where} '
+        f'({_text(who)})'
+    )
 
 
 def _section(

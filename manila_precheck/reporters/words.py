@@ -274,6 +274,15 @@ def plural(number: int, noun: str) -> str:
     return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
 
 
+def duration(seconds: float) -> str:
+    """Return a time as a person says it."""
+    if seconds < 120:
+        return f'{seconds:.0f} s'
+    if seconds < 7200:
+        return f'{seconds / 60:.0f} min'
+    return f'{seconds / 3600:.1f} h'
+
+
 def objects(group: grouping.Group) -> str:
     """Return '1 option', '50 services' or '2 policies'."""
     number, noun = len(group.findings), group.first.subject.kind

@@ -60,7 +60,8 @@ def not_judged(hop: steps.Hop) -> str:
 def total(hop: steps.Hop, of: str = '') -> str:
     """Return how long the window is, as far as that is known."""
     found = steps.total(hop)
-    text = f'The window{of}: {seconds(found.low)} to {seconds(found.high)}'
+    low, high = words.duration(found.low), words.duration(found.high)
+    text = f'The window{of}: {low} to {high}'
     if found.unknown:
         if not found.high:
             text = f'The window{of}: not known'
@@ -85,7 +86,11 @@ def figures(step: steps.Step) -> tuple[str, str, str]:
     duration = step.duration
     if duration is None or duration.low is None or duration.high is None:
         return BLANK, BLANK, duration.basis if duration is not None else ''
-    return seconds(duration.low), seconds(duration.high), duration.basis
+    return (
+        words.duration(duration.low),
+        words.duration(duration.high),
+        duration.basis,
+    )
 
 
 def duration(one: Optional[steps.Duration]) -> str:
@@ -94,16 +99,8 @@ def duration(one: Optional[steps.Duration]) -> str:
         return BLANK
     if one.low is None or one.high is None:
         return f'{BLANK} ({one.basis})'
-    return f'{seconds(one.low)} to {seconds(one.high)} ({one.basis})'
-
-
-def seconds(number: float) -> str:
-    """Return a time as a person says it."""
-    if number < 120:
-        return f'{number:.0f} s'
-    if number < 7200:
-        return f'{number / 60:.0f} min'
-    return f'{number / 3600:.1f} h'
+    low, high = words.duration(one.low), words.duration(one.high)
+    return f'{low} to {high} ({one.basis})'
 
 
 def owner(finding: model.Finding) -> str:

@@ -142,6 +142,46 @@ class HtmlReporterTest(testtools.TestCase):
             if attributes['href'].startswith('#'):
                 self.assertIn(attributes['href'][1:], ids)
 
+    def test_the_first_page_is_what_a_board_reads(self):
+        page = _Page(_write())
+        order = [
+            a.get('id') or a.get('class')
+            for tag, a in page.elements
+            if tag in ('section', 'div', 'header')
+        ]
+        self.assertEqual(
+            [
+                'banner failure',
+                'first-page',
+                'cover',
+                'blocking',
+                'warnings',
+                'let-pass',
+            ],
+            [one for one in order if one != 'copy'][:6],
+        )
+        self.assertIn(
+            '.first-page { break-after: page;', html_report.asset('page.css')
+        )
+
+    def test_a_filter_shows_something(self):
+        page = _Page(_write(reports.CLEAN))
+        self.assertEqual(
+            ['show-all'],
+            [a['id'] for a in page.all('input') if a['type'] == 'radio'],
+        )
+        page = _Page(_write())
+        self.assertEqual(
+            ['show-all', 'show-failure', 'show-warning', 'show-info'],
+            [a['id'] for a in page.all('input') if a['type'] == 'radio'],
+        )
+
+    def test_what_a_link_leads_to_is_shown_whatever_is_filtered(self):
+        style = html_report.asset('page.css')
+        hidden = style.index('.check .finding:not(.info) { display: none; }')
+        for target in ('.check:target', '.finding:target', ':has(:target)'):
+            self.assertIn(target, style[hidden:])
+
     def test_every_picture_has_words(self):
         pictures = _Page(_write()).all('svg')
         self.assertEqual(
