@@ -363,6 +363,23 @@ precheck_opts = [
         'runs the upgrade: a file of mysqldump, mariadb-dump or pg_dump, '
         'plain, compressed, or in a format of pg_restore.',
     ),
+    cfg.BoolOpt(
+        'rehearse_from_database',
+        default=False,
+        help='Have "upgrade rehearse" take the backup itself, with '
+        'mariadb-dump, mysqldump or pg_dump, of the database in [database] '
+        'slave_connection or connection, by the account of that URL.',
+    ),
+    cfg.StrOpt(
+        'rehearse_server_url',
+        secret=True,
+        metavar='URL',
+        help='An empty database, on a server that may be used for it, into '
+        'which "upgrade rehearse" restores the backup; what was restored is '
+        'dropped at the end. By default it starts a server of its own. Other '
+        'users of this machine can see a password on a command line, but not '
+        'in a file or in OS_MANILA_PRECHECK__REHEARSE_SERVER_URL.',
+    ),
     cfg.StrOpt(
         'rehearse_target_python',
         metavar='PYTHON',

@@ -14,6 +14,7 @@
 import argparse
 from collections.abc import Callable
 from collections.abc import Sequence
+import contextlib
 import datetime
 import os
 import pwd
@@ -45,8 +46,12 @@ from manila_precheck.engine import runner
 from manila_precheck.engine import surroundings
 from manila_precheck.engine import waivers
 from manila_precheck.evidence.database import connection
+from manila_precheck.evidence.database import database_url
+from manila_precheck.evidence.database import schema
+from manila_precheck.evidence.database.dumps import making
 from manila_precheck.evidence.database.dumps import private_server
 from manila_precheck.evidence.database.dumps import restore
+from manila_precheck.evidence.database.dumps import scratch_database
 
 _PREFIX = 'rehearse_'
 
@@ -57,6 +62,8 @@ _REBUILD_FACTOR = 3
 _FLAGS = {
     'the copy': (
         'rehearse_backup',
+        'rehearse_from_database',
+        'rehearse_server_url',
         'rehearse_keep',
         'database_connection',
         'no_database',
@@ -159,13 +166,11 @@ class _Run:
         self._live: Optional[connection.Database] = None
         self._without_live = self._options.no_database
         # The copy is not what it forbids.
-        for name, value in (
-            ('no_database', False),
-            ('database_dump', self._options.rehearse_backup),
-        ):
-            read.conf.set_override(name, value, group=opts.GROUP)
+        read.conf.set_override('no_database', False, group=opts.GROUP)
         # Where the copy is, unless it is kept.
         self._place = ''
+        # The database that was named for it, unless the copy is kept.
+        self._scratch = ''
         self.ctx = context.Context(
             read.conf,
             catalog.Catalog(),
@@ -189,6 +194,8 @@ class _Run:
         if self._live is not None:
             self._live.close()
         self.ctx.close()
+        if self._scratch:
+            self._shown.note(f'The copy in {self._scratch} is dropped.')
         if self._place:
             gone = not os.path.exists(self._place)
             self._shown.note(
@@ -204,13 +211,17 @@ class _Run:
         # In threads: while a driver in C waits for a server, no handler of
         # a signal runs in the main one.
         folder = runner.isolated(private_server.make_folder)
-        restored = runner.isolated(self._restore)
+        self._live = runner.isolated(self._connect)
+        backup = self._options.rehearse_backup
+        if not backup:
+            backup = runner.isolated(lambda: self._dumped(folder.path))
+        self._read.conf.set_override('database_dump', backup, group=opts.GROUP)
+        restored = runner.isolated(lambda: self._restore(backup))
         self.ctx.take_restored(restored)
         upgrade.take_installed(self.ctx)
         wanted = runner.isolated(lambda: self.ctx.upgrade)
         decided.require(wanted.target.name, self.ctx.stage.value)
         predicted = self._predicted()
-        self._live = runner.isolated(self._connect)
         proof = backup_proof.Proof(restored)
         stand = runner.isolated(
             lambda: self._stand(folder.path, restored, predicted)
@@ -229,19 +240,63 @@ class _Run:
             done,
         )
 
-    def _restore(self) -> restore.Restored:
+    def _dumped(self, folder: str) -> str:
+        """Return the file of a dump that is made of the database."""
         options = self._options
+        if self._live is None:
+            raise exceptions.SourceUnusable(
+                'the database of --from-database cannot be reached'
+            )
+        tables = sum(
+            table.data_bytes or 0
+            for table in schema.read(self._live).tables.values()
+        )
+        # A text may be twice the size of the rows.
+        private_server.require_room(2 * tables)
+        self._shown.note(
+            f'Taking a dump of {self._live.words}, whose tables have '
+            f'{tables >> 20} MiB.'
+        )
+        return making.make(
+            self._read.conf,
+            folder,
+            options.database_dump_seconds,
+            options.connect_timeout_seconds,
+        )
+
+    def _restore(self, backup: str) -> restore.Restored:
+        options = self._options
+        scratch = None
+        if options.rehearse_server_url:
+            with contextlib.suppress(exceptions.SourceNotGiven):
+                database_url.configured(self._read.conf)
+            scratch = scratch_database.find(
+                options.rehearse_server_url,
+                '--server-url',
+                database_url.connections(self._read.conf),
+                options.connect_timeout_seconds,
+            )
         restored = restore.restore(
-            options.rehearse_backup,
+            backup,
             self._read.conf,
             options.database_dump_seconds,
             options.statement_timeout_seconds,
             options.connect_timeout_seconds,
             option='--backup',
+            scratch=scratch,
             counted=True,
             more_bytes=lambda size_bytes: size_bytes * _REBUILD_FACTOR,
             show=self._shown.note,
+            lasting=True,
+            settings=sql.server_settings(
+                self._live,
+                os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES'),
+            ),
         )
+        if scratch is not None:
+            self._scratch = scratch.location.words
+            self._shown.note(f'The copy is in {self._scratch}.')
+            return restored
         self._place = restored.server.path
         readers = ' and '.join(
             dict.fromkeys(filter(None, ('root', restored.server.account)))
@@ -350,7 +405,7 @@ class _Run:
         if self._options.rehearse_keep:
             self.ctx.database.close()
             kept = restored.server.keep()
-            self._place = ''
+            self._place = self._scratch = ''
             self._shown.note(
                 f'The copy is kept in {kept}, which nobody else may read: '
                 'it holds the personal data of the database. Remove it.'
@@ -361,7 +416,7 @@ class _Run:
         ]
         reproducible = self._options.reproducible
         return results, model.Rehearsal(
-            'private',
+            'scratch' if self._options.rehearse_server_url else 'private',
             restored.database.server_version,
             tuple(
                 one.without_times() if reproducible else one for one in times
@@ -389,8 +444,18 @@ def _require_flags(options: Any, read: upgrade.Read) -> None:
             '"upgrade rehearse" restores the file of --backup, not that of '
             'database_dump'
         )
-    if not options.rehearse_backup:
-        raise exceptions.UsageError('missing --backup FILE')
+    if not (options.rehearse_backup or options.rehearse_from_database):
+        raise exceptions.UsageError(
+            'missing --backup FILE, or --from-database'
+        )
+    if options.rehearse_backup and options.rehearse_from_database:
+        raise exceptions.UsageError(
+            '--backup and --from-database contradict each other'
+        )
+    if options.rehearse_from_database and options.no_database:
+        raise exceptions.UsageError(
+            '--from-database and --no-database contradict each other'
+        )
     if not options.rehearse_target_python:
         raise exceptions.UsageError('missing --target-python PYTHON')
     if options.rehearse_purge is not None and not (

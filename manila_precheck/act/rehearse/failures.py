@@ -88,6 +88,23 @@ def findings(
         )
 
 
+def not_held(
+    predicted: Sequence[model.CheckResult], checks: Sequence[str]
+) -> Iterator[Failure]:
+    """Yield what checks have foretold of a phase that ran through."""
+    for result in predicted:
+        for finding in result.findings if result.id in checks else ():
+            if finding.severity is model.Severity.FAILURE:
+                yield Failure(
+                    finding.subject,
+                    f'{finding.key} did not happen on the copy, and may be '
+                    f'wrong: {finding.message}',
+                    severity=model.Severity.INFO,
+                    data={'foretold': finding.key},
+                    aspect='not-held',
+                )
+
+
 def foretold(
     failure: Failure, predicted: Sequence[model.CheckResult]
 ) -> Optional[model.Finding]:

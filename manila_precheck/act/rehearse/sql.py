@@ -27,6 +27,9 @@ _PROBES = {
 }
 _TIMES = 3
 
+# Less is no pool that a server would have.
+_LEAST_POOL_BYTES = 64 << 20
+
 
 def counted(
     db: connection.Database, schema: schema_source.Schema
@@ -80,6 +83,25 @@ def probe(db: connection.Database) -> Optional[float]:
         db.row(statement, 'the speed of the server')
         taken.append(time.monotonic() - started)
     return min(taken)
+
+
+def server_settings(
+    live: Optional[connection.Database], memory_bytes: int
+) -> dict[str, int]:
+    """Return the settings by which a server of MariaDB is as fast as another.
+
+    :param live: the other one; None when it cannot be asked.
+    :param memory_bytes: of this machine; half of it is the most that is taken.
+    :raises SourceUnusable: when it does not answer.
+    """
+    if live is None or live.dialect != 'mysql':
+        return {}
+    theirs = int(live.row('SELECT @@innodb_buffer_pool_size')[0])
+    return {
+        'innodb_buffer_pool_size': max(
+            min(theirs, memory_bytes // 2), _LEAST_POOL_BYTES
+        )
+    }
 
 
 def session_settings(

@@ -21,6 +21,7 @@ from manila_precheck.act.rehearse import rehearsal
 from manila_precheck.act.rehearse import target
 
 # What can foretell that a db sync stops.
+_STOPS = ('pending-migrations',)
 _CHECKS = ('pending-migrations', 'schema-revision', 'upgrade-path')
 
 
@@ -79,6 +80,8 @@ class Manage:
         )
         if ended.code != 0:
             yield self._failure(heard, ended, stand)
+        elif self._kind == 'sync':
+            yield from failures.not_held(stand.predicted, _STOPS)
 
     def _failure(
         self,

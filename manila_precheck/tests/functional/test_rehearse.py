@@ -42,6 +42,9 @@ _DUMP = {
 
 
 class _Rehearsal(databases.DatabaseTest):
+    #: The URL of a database that takes the copy; '' for a server of the run.
+    scratch = ''
+
     def setUp(self):
         super().setUp()
         try:
@@ -90,7 +93,7 @@ class _Rehearsal(databases.DatabaseTest):
             conf,
             'upgrade',
             'rehearse',
-            f'--backup={self.backup}',
+            f'--backup={self.backup}' if self.backup else '--from-database',
             f'--target-python={self.target.python}',
             '--format=json',
             '--database-only',
@@ -103,6 +106,11 @@ class _Rehearsal(databases.DatabaseTest):
             'TMPDIR': self.folder,
             'OS_DATABASE__CONNECTION': 'mysql+pymysql://a:b@192.0.2.1/c',
             'PYTHONSTARTUP': '/nowhere',
+            **(
+                {'OS_MANILA_PRECHECK__REHEARSE_SERVER_URL': self.scratch}
+                if self.scratch
+                else {}
+            ),
             **more,
         }
 
@@ -178,6 +186,50 @@ class _Scenarios(_Rehearsal):
         self.assertFalse(
             self.connect(self.made).has_column('shares', 'rehearsed')
         )
+
+    def test_of_the_database_itself(self):
+        self.backup = None
+        code, report = self.rehearse()
+        self.assertEqual((0, 'REHEARSED'), (code, report['verdict']))
+        self.assertEqual(2, report['rehearsal']['rows'] - self.made_rows())
+
+    def made_rows(self):
+        """Return how many rows there are beside those of shares."""
+        db = self.connect(self.made)
+        return sum(
+            db.row(f'SELECT COUNT(*) FROM {db.quoted(table)}')[0]
+            for table in db.shape
+            if table != 'shares'
+        )
+
+    def test_a_scratch_database(self):
+        scratch = self.database()
+        self.scratch = scratch.url
+        self.target.does(
+            ('sql', 'ALTER TABLE shares ADD COLUMN rehearsed INTEGER'),
+        )
+        code, report = self.rehearse()
+        self.assertEqual((0, 'scratch'), (code, report['rehearsal']['place']))
+        self.assertEqual({}, self.connect(scratch).shape)
+
+    def test_a_scratch_database_after_a_failure(self):
+        scratch = self.database()
+        self.scratch = scratch.url
+        self.failure(('raise', 'no'))
+        self.assertEqual({}, self.connect(scratch).shape)
+
+    def test_a_scratch_database_that_is_not_empty(self):
+        other = self.database('2025.1')
+        before = self.connect(other).shape
+        for url, said in (
+            (other.url, 'is not empty (--server-url)'),
+            (self.made.url, '--server-url is the database of [database]'),
+        ):
+            self.scratch = url
+            self.assertEqual((255, None), self.rehearse())
+            self.assertIn(said, self.said)
+        self.assertEqual(before, self.connect(other).shape)
+        self.assertEqual(before, self.connect(self.made).shape)
 
     def test_a_failure_is_not_foretold(self):
         found = self.failure(('sql', 'ALTER TABLE no_table ADD COLUMN x INT'))

@@ -89,7 +89,6 @@ _MARIADB_SETTINGS = (
     # Taken as it is needed: a dump of a million rows does not fit into less.
     '--innodb-buffer-pool-size=512M',
     '--innodb-flush-log-at-trx-commit=0',
-    '--innodb-doublewrite=0',
     '--innodb-strict-mode=0',
     '--innodb-use-native-aio=0',
     '--log-warnings=1',
@@ -302,10 +301,12 @@ def require_installed(dialect: str) -> None:
     _installed(dialect)
 
 
-def start(dialect: str) -> Server:
+def start(dialect: str, lasting: bool = False) -> Server:
     """Start a server that holds nothing yet; it may not be up yet.
 
     :param dialect: 'mysql' or 'postgresql'.
+    :param lasting: whether it is to write as a server does whose files
+        outlive a crash, and take the time for it.
     :raises SourceUnusable: when none is installed here.
     """
     make = {'mysql': _mariadb, 'postgresql': _postgresql}[dialect]
@@ -328,6 +329,8 @@ def start(dialect: str) -> Server:
             ) from None
     folder = _made(where)
     commands, socket = make(folder, *programs_found)
+    if dialect == 'mysql' and not lasting:
+        commands[-1].append('--innodb-doublewrite=0')
     server = Server(
         folder, *_guarded(folder, commands, account, _STOP[dialect])
     )

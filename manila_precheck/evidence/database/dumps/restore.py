@@ -21,11 +21,13 @@ nothing else; see :mod:`.private_server` for what the server itself may do.
 
 import collections
 from collections.abc import Iterator
+from collections.abc import Mapping
 import contextlib
 import os
 import re
 import threading
 import time
+import types
 from typing import Any
 from typing import Callable
 from typing import NamedTuple
@@ -92,6 +94,10 @@ _POSTGRESQL_SAFE = (
     'ALTER SYSTEM RESET ALL',
     'SELECT pg_reload_conf()',
     'CHECKPOINT',
+)
+_MYSQL_COLLATION = (
+    'SELECT table_collation FROM information_schema.tables WHERE '
+    "table_schema = DATABASE() AND table_name = 'alembic_version'"
 )
 _MYSQL_SAFE = 'SET GLOBAL innodb_flush_log_at_trx_commit = 1'
 _POSTGRESQL_HOME = (
@@ -301,6 +307,8 @@ def restore(
     counted: bool = False,
     more_bytes: Callable[[int], int] = lambda size_bytes: 0,
     show: Callable[[str], None] = lambda text: None,
+    lasting: bool = False,
+    settings: Mapping[str, int] = types.MappingProxyType({}),
 ) -> Restored:
     """Return the database that a dump holds.
 
@@ -317,6 +325,9 @@ def restore(
     :param more_bytes: returns how much disk space is needed besides, for the
         size of the dump without compression.
     :param show: shows how large it is and what comes next.
+    :param lasting: as for :func:`private_server.start`.
+    :param settings: global variables of a server of our own, once all is
+        restored: {'innodb_buffer_pool_size': 134217728}.
     :raises SourceUnusable: when it is no whole dump of manila's database, or
         cannot be restored here.
     """
@@ -335,7 +346,7 @@ def restore(
     if scratch is None:
         needed += more_bytes(found.size_bytes)
         private_server.require_room(needed)
-        server = private_server.start(found.kind)
+        server = private_server.start(found.kind, lasting)
     else:
         scratch.require(found.kind)
         server = scratch
@@ -349,7 +360,7 @@ def restore(
         with _watched(server, deadline, needed * _MOST_FACTOR) as watch:
             reader = _Restore(path, target, wanted, watch, counted)
             reader.follow(deadline)
-            target.finish()
+            target.finish(settings)
         if _state(path) != before:
             raise exceptions.SourceUnusable(
                 f'the dump {path} was changed while it was read'
@@ -357,7 +368,11 @@ def restore(
         seconds = time.monotonic() - started
         database = connection.Database(
             target.url(),
-            database_url.Location(option, f'the dump {path}', frozenset()),
+            database_url.Location(
+                option,
+                f'the dump {path}',
+                frozenset() if scratch is None else scratch.location.secrets,
+            ),
             statement_timeout_seconds,
             connect_timeout_seconds,
             as_of=found.made and found.made.replace(tzinfo=None),
@@ -660,8 +675,11 @@ class _Target:
         """Make a view, where a statement does; say whether there is one."""
         raise NotImplementedError
 
-    def finish(self) -> None:
-        """Do what is to be done when all is there."""
+    def finish(self, settings: Mapping[str, int]) -> None:
+        """Do what is to be done when all is there.
+
+        :param settings: global variables that are set from then on.
+        """
         raise NotImplementedError
 
     def url(self) -> 'URL':
@@ -763,7 +781,7 @@ class _MySQL(_Target):
         except self._errors as error:
             raise _Refused(str(error.args[-1])) from None
 
-    def finish(self) -> None:
+    def finish(self, settings: Mapping[str, int]) -> None:
         try:
             with contextlib.closing(self._connection) as session:
                 cursor = session.cursor()
@@ -777,11 +795,26 @@ class _MySQL(_Target):
                     quoted = name.replace('`', '``')
                     # For the estimates of how many rows there are.
                     cursor.execute(f'ANALYZE TABLE `{quoted}`')
+                if self._admin is not None:
+                    self._take_collation(cursor)
             if self._admin is not None:
                 with contextlib.closing(self._admin) as admin:
                     admin.query(_MYSQL_SAFE)
+                    for name, value in sorted(settings.items()):
+                        admin.query(f'SET GLOBAL {name} = {value:d}')
         except self._errors as error:
             raise _Refused(str(error.args[-1])) from None
+
+    def _take_collation(self, cursor: Any) -> None:
+        """Let new tables have the collation that they get in the original.
+
+        alembic makes its own without one, so it has that of the database,
+        which is in no dump of a single one.
+        """
+        cursor.execute(_MYSQL_COLLATION)
+        for (name,) in cursor.fetchall():
+            if re.fullmatch(r'\w+', name or ''):
+                cursor.execute(f'ALTER DATABASE {_DATABASE} COLLATE {name}')
 
     def url(self) -> 'URL':
         return self._url
@@ -918,7 +951,7 @@ class _PostgreSQL(_Target):
         except self._error as error:
             raise _Refused(str(error)) from None
 
-    def finish(self) -> None:
+    def finish(self, settings: Mapping[str, int]) -> None:
         try:
             self._cursor.execute('ANALYZE')
             with contextlib.closing(self._admin) as admin:

@@ -86,11 +86,9 @@ class Scratch:
         import sqlalchemy
         from sqlalchemy import exc
 
-        # Not by the settings of a reader: a statement may take its time.
-        url = self.url.set(drivername=_DRIVERS[self.dialect])
         try:
             made = sqlalchemy.create_engine(
-                url, poolclass=sqlalchemy.pool.NullPool
+                self.url, poolclass=sqlalchemy.pool.NullPool
             )
             found = made.raw_connection()
             driver: Any = found.dbapi_connection
@@ -176,7 +174,7 @@ def find(
         raise exceptions.SourceUnusable(
             f'{option} is no URL of MySQL, MariaDB or PostgreSQL'
         )
-    for other in configured:
+    for other in filter(None, configured):
         theirs, _ = database_url.read(option, other, 60, 10)
         if (theirs.host, theirs.port, theirs.database) == (
             url.host,
@@ -195,8 +193,8 @@ def find(
                 f'{location.words} is not empty ({option}): name an empty '
                 'database, or drop what an earlier rehearsal has left there'
             )
-    plain = engine.make_url(text)
-    backend = plain.get_backend_name()
-    if backend == 'mariadb':
-        plain = plain.set(drivername='mysql+pymysql')
+    # Without the limits of time of a reader.
+    plain = engine.make_url(text).set(
+        drivername=_DRIVERS[url.get_backend_name()]
+    )
     return Scratch(plain, location)
