@@ -222,6 +222,8 @@ class _Run:
         wanted = runner.isolated(lambda: self.ctx.upgrade)
         decided.require(wanted.target.name, self.ctx.stage.value)
         predicted = self._predicted()
+        if self.ctx.interrupted.is_set():
+            raise KeyboardInterrupt
         proof = backup_proof.Proof(restored)
         stand = runner.isolated(
             lambda: self._stand(folder.path, restored, predicted)

@@ -18,6 +18,7 @@ does. The real ones are run in qa/real.
 
 import json
 import os
+import shutil
 import site
 import sys
 import sysconfig
@@ -107,6 +108,16 @@ class FakeTarget(fixtures.Fixture):
             ''.join(f'{path}\n' for path in site.getsitepackages()),
         )
         self.does()
+
+    def remove_manila(self):
+        """Leave an environment without a manila."""
+        shutil.rmtree(
+            os.path.join(
+                self.path,
+                self._packages,
+                f'manila-{self._version}.dist-info',
+            )
+        )
 
     def does(self, *steps):
         """Have its db sync do this: ('sql', 'ALTER TABLE ...')."""

@@ -143,7 +143,7 @@ class FindingsTest(testtools.TestCase):
 
     def test_words_without_end(self):
         found = self.made(failure=FAILURE._replace(words='a' * 10000))
-        self.assertTrue(len(found.message) < 1000)
+        self.assertLess(len(found.message), 1000)
 
 
 @ddt.ddt
