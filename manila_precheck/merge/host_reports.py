@@ -79,6 +79,8 @@ class HostReports:
             host='',
             root='',
             rehearsal=None,
+            author='',
+            window=None,
         )
         region = self._hosts.region(host)
         kinds = self._kinds.setdefault(region, {})

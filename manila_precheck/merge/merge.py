@@ -48,7 +48,7 @@ class HostReport(NamedTuple):
     """The report of one host, to be merged."""
 
     region: str
-    """Its region; '' for none."""
+    """Its region; '' for that which the report names, or none."""
 
     name: str
     report: model.Report
@@ -94,8 +94,10 @@ def merge(
     results: dict[str, _Results] = {}
     dates: set[Optional[str]] = set()
     backends: set[str] = set()
+    windows: set[model.Window] = set()
     read = []
-    for region, name, as_written, file in reports:
+    for given, name, as_written, file in reports:
+        region = given or as_written.region
         host = hosts.add(name, region)
         report, expired = _without_expired(as_written, now.date())
         kinds.add(host, report)
@@ -116,6 +118,7 @@ def merge(
         )
         dates.add(report.created)
         backends.update(report.backends)
+        windows.update(filter(None, [report.window]))
         for result in report.checks:
             if result.id not in results:
                 results[result.id] = _Results(hosts, result)
@@ -142,7 +145,10 @@ def merge(
             (before.findings if before else ()) + own.findings,
         )
     databases = kinds.databases()
+    regions = {one.region for one in read}
     return kinds.typical()._replace(
+        region=regions.pop() if len(regions) == 1 else '',
+        window=_longest(windows),
         fail_on=fail_on,
         created=None
         if None in dates
@@ -161,6 +167,22 @@ def merge(
                 key=lambda one: (one.region, one.name),
             )
         ),
+    )
+
+
+def _longest(windows: Iterable[model.Window]) -> Optional[model.Window]:
+    """Return what is true of each of several windows; None for none.
+
+    Hosts of a region share one, and each estimates it from a probe; regions
+    may be upgraded side by side or in turn.
+    """
+    found = list(windows)
+    if not found:
+        return None
+    return model.Window(
+        max(one.seconds_min for one in found),
+        max(one.seconds_max for one in found),
+        max((one.unknown for one in found), key=len),
     )
 
 

@@ -36,13 +36,14 @@ _Sample = tuple[_Labels, Union[int, float]]
 
 
 class OpenmetricsReporter(base.Reporter):
-    """Counts by check and severity, codes, durations and the date.
+    """Counts by check and severity, codes, durations, the date, the window.
 
     No name of a finding, a file or a host is a label: each new one would be
     a new time series.
     """
 
     name = 'openmetrics'
+    wants_window = True
 
     def write(
         self,
@@ -87,6 +88,29 @@ def _metrics(
             'When the report was made, in seconds since 1970.',
             [({}, int(created.timestamp()))],
         )
+    if report.window is not None:
+        yield (
+            'window_seconds',
+            'How long the services will be down, as far as it is known.',
+            [
+                ({'bound': 'min'}, report.window.seconds_min),
+                ({'bound': 'max'}, report.window.seconds_max),
+            ],
+        )
+    if report.hosts:
+        yield (
+            'hosts',
+            'The hosts of a merged report, by what their reports count for.',
+            [
+                ({'state': state}, sum(h.code == code for h in report.hosts))
+                for state, code in (
+                    ('ready', 0),
+                    ('warning', 1),
+                    ('failure', 2),
+                    ('missing', None),
+                )
+            ],
+        )
     yield (
         'check_severity',
         'What the result of a check counts for: 0, 1 or 2.',
@@ -129,6 +153,8 @@ def _about(report: model.Report) -> dict[str, str]:
         'target_release': report.target_release,
         'source_build': report.source_build or '',
         'target_build': report.target_build or '',
+        'site': report.site,
+        'region': report.region,
         'stage': report.stage.value,
         'fail_on': report.fail_on,
         'whole': str(report.whole).lower(),

@@ -590,6 +590,41 @@ class MergeTest(testtools.TestCase):
             found.findings,
         )
 
+    def test_the_region_that_a_report_names(self):
+        reports = [
+            merge.HostReport('', 'b', self.of(region='west', site='s')),
+            merge.HostReport('', 'a', self.of(region='west', author='me')),
+        ]
+        report = merge.merge(reports, testing.NOW)
+        self.assertEqual(
+            ('west', 's', ''), (report.region, report.site, report.author)
+        )
+        self.assertEqual(
+            [('west', 'a'), ('west', 'b')],
+            [(one.region, one.name) for one in report.hosts],
+        )
+        # That of the directory is the one of the merge.
+        reports.append(merge.HostReport('east', 'a', self.of(region='west')))
+        report = merge.merge(reports, testing.NOW)
+        self.assertEqual('', report.region)
+        self.assertEqual('east', report.hosts[0].region)
+
+    @ddt.data(
+        ([], None),
+        ([None, (60, 90, ('a',))], (60, 90, ('a',))),
+        ([(60, 90, ('a',)), (30, 600, ('a', 'b'))], (60, 600, ('a', 'b'))),
+    )
+    @ddt.unpack
+    def test_the_longest_window(self, windows, expected):
+        report = self.merged(
+            ctl0=self.of(),
+            **{
+                f'ctl{number}': self.of(window=one and model.Window(*one))
+                for number, one in enumerate(windows, 1)
+            },
+        )
+        self.assertEqual(expected and model.Window(*expected), report.window)
+
     # -- earlier runs ---------------------------------------------------------
 
     def test_an_earlier_run_in_figures(self):

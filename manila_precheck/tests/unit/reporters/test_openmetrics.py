@@ -56,6 +56,7 @@ class OpenmetricsReporterTest(testtools.TestCase):
         reports.REPORT,
         reports.CLEAN,
         reports.MANY,
+        reports.FLEET,
         reports.CLEAN._replace(checks=()),
     )
     def test_both_formats_say_the_same(self, report):
@@ -98,6 +99,25 @@ class OpenmetricsReporterTest(testtools.TestCase):
         self.assertEqual(
             dict(zip(words, (0, 0, 1))),
             self.counts(report, 'findings_suppressed'),
+        )
+
+    def test_the_window(self):
+        report = reports.CLEAN._replace(window=model.Window(60, 3600.5))
+        self.assertEqual(
+            {
+                frozenset({('bound', 'min')}): 60,
+                frozenset({('bound', 'max')}): 3600.5,
+            },
+            _read(_write(report))['manila_precheck_window_seconds'],
+        )
+
+    def test_the_hosts(self):
+        self.assertEqual(
+            {
+                frozenset({('state', state)}): 1
+                for state in ('ready', 'warning', 'failure', 'missing')
+            },
+            _read(_write(reports.FLEET))['manila_precheck_hosts'],
         )
 
     def test_a_report_without_a_date_has_no_time(self):
