@@ -482,11 +482,15 @@ def _take_versions(conf: Any) -> None:
         found = target.version(python, f'--{side}-python')
         stated = getattr(options, f'{side}_release')
         build = releases.build(found)
-        if build.release is None and not stated:
-            # Newer than what is known; the flag of a catalog may say.
-            continue
+        catalog_file = getattr(options, f'{side}_catalog')
+        if build.release is None and not (stated or catalog_file):
+            raise exceptions.UsageError(
+                f'--{side}-python has manila {found}, which this version does '
+                f'not know: pass --{side}-catalog FILE with its facts, which '
+                f'"manila-precheck catalog build --python {python}" reads'
+            )
         if not stated:
-            if side == 'target' and not options.target_catalog:
+            if side == 'target' and not catalog_file:
                 conf.set_override('target_release', found, group=opts.GROUP)
         elif build.release is not None and (
             releases.build(stated).release != build.release

@@ -78,6 +78,15 @@ class Manage:
             heard.statements(self._proof.rows, clean),
             ended.code == 0,
         )
+        if heard.offline is False:
+            yield failures.Failure(
+                model.Subject('command', f'db-{self._kind}'),
+                'the process of the target could not leave the network: '
+                'this kernel, or container, does not let it. SQLAlchemy '
+                'opened no session but on the copy',
+                severity=model.Severity.INFO,
+                aspect='network',
+            )
         if ended.code != 0:
             yield self._failure(heard, ended, stand)
         elif self._kind == 'sync':

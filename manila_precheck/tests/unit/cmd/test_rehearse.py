@@ -16,11 +16,14 @@ import os
 
 import ddt
 import fixtures
+from oslo_config import cfg
 import testtools
 
 from manila_precheck import exceptions
+from manila_precheck import opts
 from manila_precheck.act.rehearse import target
 from manila_precheck.cmd import precheck
+from manila_precheck.cmd import rehearse
 from manila_precheck.evidence.database.dumps import private_server
 from manila_precheck.evidence.host import programs
 from manila_precheck.tests import fake_target
@@ -182,6 +185,24 @@ class RefusedTest(testtools.TestCase):
 
 
 class VersionTest(testtools.TestCase):
+    def test_a_release_that_is_not_known(self):
+        made = self.useFixture(fake_target.FakeTarget('99.0.0'))
+        conf = cfg.ConfigOpts()
+        opts.register(conf)
+        conf([], default_config_files=[], default_config_dirs=[])
+        conf.set_override(
+            'rehearse_target_python', made.python, group=opts.GROUP
+        )
+        exc = self.assertRaises(
+            exceptions.UsageError, rehearse._take_versions, conf
+        )
+        self.assertEqual(
+            '--target-python has manila 99.0.0, which this version does not '
+            'know: pass --target-catalog FILE with its facts, which '
+            f'"manila-precheck catalog build --python {made.python}" reads',
+            str(exc),
+        )
+
     def test_no_manila(self):
         made = self.useFixture(fake_target.FakeTarget())
         made.remove_manila()
