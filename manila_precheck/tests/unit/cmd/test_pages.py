@@ -166,6 +166,7 @@ class ListTest(testtools.TestCase):
                     'path',
                     'max_age_hours',
                     'min_size_percent',
+                    'rehearsal',
                     'read_seconds',
                 ],
                 'option_group': 'manila_precheck_database_backup',
