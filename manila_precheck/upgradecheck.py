@@ -31,6 +31,7 @@ from manila_precheck import model
 from manila_precheck import opts
 from manila_precheck.engine import check
 from manila_precheck.engine import context
+from manila_precheck.engine import grouping
 from manila_precheck.engine import registry
 from manila_precheck.engine import runner
 from manila_precheck.engine import waivers
@@ -51,13 +52,20 @@ class Result(upgradecheck.Result):
     :param fail_on: the lowest severity that shows in the code: 'warning',
         'failure' or 'never'. What is below stands in the details, first
         word, and the code is that of success.
+    :param told: the title of an earlier check that could not run for the
+        same reason, which is not told again; '' for none.
     """
 
     def __init__(
-        self, result: model.CheckResult, fail_on: str = 'warning'
+        self,
+        result: model.CheckResult,
+        fail_on: str = 'warning',
+        told: str = '',
     ) -> None:
         severity = result.severity
         details = digest.digest(result)
+        if told:
+            details = f'could not run, for the reason of: {told}'
         code = model.exit_code(int(severity), fail_on)
         if severity and not code:
             details = f'{severity.name}: {details}'
@@ -93,6 +101,10 @@ class _Shared:
         self._chosen: Optional[set[str]] = None
         self._decided: Optional[waivers.Decisions] = None
         self._results: list[model.CheckResult] = []
+        #: What oslo.upgradecheck calls each check, by the id of its result.
+        self.titles: dict[str, str] = {waivers.CHECK_ID: _LAST}
+        #: The ids of the first checks that could not run, by the reason.
+        self._told: dict[str, str] = {}
 
     def break_off(self, reason: str) -> None:
         """Note why no check can run."""
@@ -173,7 +185,12 @@ class _Shared:
         except exceptions.PrecheckError:
             # Somebody wanted something to count.
             fail_on = 'warning'
-        return Result(result, fail_on)
+        told = ''
+        if result.outcome is model.Outcome.ERROR and not result.findings:
+            group = grouping.identify_error(result)
+            first = self._told.setdefault(group, result.id)
+            told = '' if first == result.id else self.titles.get(first, first)
+        return Result(result, fail_on, told)
 
     def _prepared(self) -> Optional[context.Context]:
         """Return the context; None when no check can run."""
@@ -322,7 +339,9 @@ def upgrade_checks(
             continue
         loaded = runner.load(entry)
         title = loaded.title if isinstance(loaded, check.Check) else entry.name
-        found.append((_printable(title) or entry.name, bound(entry)))
+        shown = _printable(title) or entry.name
+        shared.titles[entry.result_id] = shown
+        found.append((shown, bound(entry)))
     return (*found, (_LAST, last))
 
 

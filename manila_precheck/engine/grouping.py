@@ -87,12 +87,14 @@ class Group(NamedTuple):
         for same in itertools.zip_longest(
             *(one.remediation for one in self.findings)
         ):
-            by_kind: dict[str, list[model.Remediation]] = {}
-            for step in same:
+            by_kind: dict[str, list[tuple[str, model.Remediation]]] = {}
+            for finding, step in zip(self.findings, same):
                 if step is not None:
-                    by_kind.setdefault(step.kind, []).append(step)
+                    one = (finding.subject.name, step)
+                    by_kind.setdefault(step.kind, []).append(one)
             found += [
-                Step(kind, _together(steps)) for kind, steps in by_kind.items()
+                Step(kind, _together(kind, steps))
+                for kind, steps in by_kind.items()
             ]
         return found
 
@@ -243,13 +245,23 @@ def _template(text: str, words: frozenset[str]) -> str:
     return _NAMES.sub(_ANY, _WORD.sub(plain, _UUID.sub(_ANY, text)))
 
 
-def _together(steps: Sequence[model.Remediation]) -> list[str]:
-    """Return the texts of a step, each once; lines of a file as one."""
-    texts = list(dict.fromkeys(step.text for step in steps))
-    if len(texts) > 1 and steps[0].kind == 'config':
+def _together(
+    kind: str, steps: Sequence[tuple[str, model.Remediation]]
+) -> list[str]:
+    """Return the texts of a step, each once; lines of a file as one.
+
+    :param steps: each with the name of the object. Prose that is not the
+        same for all says of which it is.
+    """
+    texts = list(dict.fromkeys(step.text for _, step in steps))
+    if len(texts) > 1 and kind == 'config':
         return list(_sections(texts))
-    if len(texts) > 1 and steps[0].kind == 'policy':
+    if len(texts) > 1 and kind == 'policy':
         return ['\n'.join(texts)]
+    if len(texts) > 1 and kind != 'command':
+        return list(
+            dict.fromkeys(f'{name}: {step.text}' for name, step in steps)
+        )
     return texts
 
 

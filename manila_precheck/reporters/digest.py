@@ -12,40 +12,92 @@
 
 """One paragraph about a result, for oslo.upgradecheck's ``details``."""
 
+from collections.abc import Sequence
 from typing import Optional
 
 from manila_precheck import model
+from manila_precheck.engine import grouping
 from manila_precheck.reporters import plain
 from manila_precheck.reporters import words
 
+#: How many groups are told; the findings of the rest are counted.
 MAX_MESSAGES = 5
+
+#: How many objects of a group are named.
+MAX_NAMED = 10
 
 
 def digest(result: model.CheckResult) -> Optional[str]:
     """Return a result in one paragraph; None when there is nothing to say.
 
     oslo.upgradecheck flattens every line break in it (upgradecheck.py of
-    2.8.0, ``_get_details``), so it holds none: the first five messages are
-    joined by '; ', and the rest are counted. What counts for nothing comes
-    last, with why.
+    2.8.0, ``_get_details``), so it holds none: the messages of the first five
+    groups, each with the first command that resolves it, or the first
+    sentence of what to do, are joined by '; ', and the rest are counted. Lines
+    of a file cannot stand in a paragraph: the command that shows them does.
+    What counts for nothing comes last, with why.
     """
-    ordered = sorted(result.findings, key=lambda one: not one.counts)
-    messages = [_words(one) for one in ordered[:MAX_MESSAGES]]
+    groups = sorted(
+        grouping.groups(result.findings), key=lambda one: not one.first.counts
+    )
+    parts = []
     if result.reason:
-        messages.insert(0, result.reason)
-    if not messages:
+        steps = [
+            grouping.Step(step.kind, [step.text])
+            for step in result.remediation
+        ]
+        parts.append(f'{_part(result.reason)}{_todo(steps)}')
+    parts += map(_words, groups[:MAX_MESSAGES])
+    if not parts:
         return None
-    parts = [_part(message) for message in messages]
-    more = len(result.findings) - MAX_MESSAGES
-    if more > 0:
-        parts.append(f'and {more} more; see manila-precheck --format json')
+    more = sum(len(one.findings) for one in groups[MAX_MESSAGES:])
+    if more:
+        parts.append(f'and {more} more')
+    if more or any(map(_has_more, groups)):
+        parts.append(f'to see all: {_explain(result)}')
     return '; '.join(parts)
 
 
-def _words(finding: model.Finding) -> str:
-    if finding.counts:
-        return finding.message
-    return f'{_part(finding.message)} ({words.why_passed(finding)})'
+def _words(group: grouping.Group) -> str:
+    text = _part(group.first.message)
+    if not group.first.counts:
+        return f'{text} ({words.why_passed(group.first)})'
+    others = group.findings[1:]
+    if others:
+        named = words.members(others, MAX_NAMED)
+        text += f' (and {len(others)} more: {named})'
+    if group.severity is model.Severity.INFO:
+        return text
+    return f'{text}{_todo(group.steps)}'
+
+
+def _todo(steps: Sequence[grouping.Step]) -> str:
+    """Return the first command, as it is typed, or the first sentence."""
+    for step in steps:
+        if step.kind == 'command':
+            return f' (type: {plain.one_line(step.texts[0])})'
+    for step in steps:
+        text = plain.one_line(step.texts[0])
+        # What ends in a colon goes on in lines of a file.
+        if step.kind == 'text' and not text.endswith(':'):
+            return f' ({text.rstrip(".")})'
+    return ''
+
+
+def _has_more(group: grouping.Group) -> bool:
+    """Say whether there is more to do than the first step."""
+    if not group.first.counts or group.severity is model.Severity.INFO:
+        return False
+    texts = sum(len(step.texts) for step in group.steps)
+    return texts > bool(_todo(group.steps))
+
+
+def _explain(result: model.CheckResult) -> str:
+    """Return the command that shows all of it."""
+    which = ''
+    if words.is_check(result):
+        which = f' --check {plain.one_line(result.id)}'
+    return f'manila-precheck upgrade check{which} --verbose'
 
 
 def _part(message: str) -> str:

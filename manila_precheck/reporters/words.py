@@ -269,6 +269,11 @@ def verdict(report: model.Report) -> tuple[str, str]:
     return word, todo
 
 
+def is_check(result: model.CheckResult) -> bool:
+    """Say whether a result is of a check, which can be run alone."""
+    return result.id not in _NO_CHECKS
+
+
 def plural(number: int, noun: str) -> str:
     """Return '1 note' or '2 notes'."""
     return f'{number} {noun}' if number == 1 else f'{number} {noun}s'

@@ -150,6 +150,7 @@ def _to_read(
         [*dict.fromkeys(todo), model.advice(f'The note is on {page}')],
         (page, *advisory.references),
         {'advisory': advisory.id, 'release': brought.name},
+        cause='note',
     )
 
 

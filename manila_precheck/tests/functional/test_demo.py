@@ -180,7 +180,7 @@ class DemoTest(testtools.TestCase):
         self.assertIn('upgrade check --target-release 2026.1', said[2])
 
     def test_the_readme_shows_what_the_demo_says(self):
-        """A screenful: the head of the report and all of its failures."""
+        """The head of the report, all of its failures, and its end."""
         said = self.run_demo().stdout.split('\n')
         start = next(i for i, s in enumerate(said) if 'NOT UPGRADE' in s)
         end = next(i for i, s in enumerate(said) if s.startswith('WARNINGS'))
@@ -188,12 +188,21 @@ class DemoTest(testtools.TestCase):
         shown = [
             line for line in said[start:end] if not line.startswith('Tool ')
         ]
+        # The end, but for the number of the checks, which grows.
+        last = next(i for i, s in enumerate(said) if s.startswith('WHAT BLO'))
+        blocks = said[last : said.index('', last)]
+        code = next(s for s in said if s.startswith('Code '))
         block = '\n'.join(
             f'    {line}'.rstrip()
             for line in [
                 '$ manila-precheck upgrade check --target-release 2026.1',
                 *shown,
                 '...',
+                '',
+                *blocks,
+                '',
+                '...',
+                code,
             ]
         )
         with open(README, encoding='utf-8') as stream:

@@ -149,6 +149,26 @@ class GroupsTest(testtools.TestCase):
             group.steps,
         )
 
+    def test_prose_that_differs_says_of_which_object_it_is(self):
+        (group,) = grouping.groups(
+            [
+                finding(name, model.advice(f'Remove line {line}.'))
+                for name, line in (('a', 7), ('b', 12))
+            ]
+        )
+        self.assertEqual(
+            [
+                grouping.Step(
+                    'text',
+                    [
+                        'DEFAULT/a: Remove line 7.',
+                        'DEFAULT/b: Remove line 12.',
+                    ],
+                )
+            ],
+            group.steps,
+        )
+
     def test_lines_of_one_section_stand_below_one_heading(self):
         (group,) = grouping.groups(
             [

@@ -15,6 +15,7 @@ import ddt
 import testtools
 
 from manila_precheck import model
+from manila_precheck.cmd import precheck
 from manila_precheck.reporters import digest
 
 _FINDINGS = tuple(
@@ -23,9 +24,16 @@ _FINDINGS = tuple(
         severity=model.Severity.WARNING,
         subject=model.Subject('option', f'DEFAULT/{number}'),
         message=f'Message {number}\nwith\x1b a break.',
+        cause=str(number),
     )
     for number in range(7)
 )
+
+
+def _result(*findings):
+    return model.CheckResult(
+        'some-check', 'Some check', model.Outcome.FOUND, findings=findings
+    )
 
 
 @ddt.ddt
@@ -55,11 +63,72 @@ class DigestTest(testtools.TestCase):
     @ddt.data((5, None), (6, 1), (7, 2))
     @ddt.unpack
     def test_the_rest_is_counted(self, count, more):
-        result = model.CheckResult(
-            'some-check', 'Some check', model.Outcome.FOUND
-        )
-        result = result._replace(findings=_FINDINGS[:count])
-        text = digest.digest(result)
+        text = digest.digest(_result(*_FINDINGS[:count]))
         self.assertEqual(5, text.count('Message'))
-        ending = f'; and {more} more; see manila-precheck --format json'
+        ending = (
+            f'; and {more} more; to see all: manila-precheck upgrade check '
+            '--check some-check --verbose'
+        )
         self.assertEqual(more is not None, text.endswith(ending))
+
+    def test_a_group_is_told_once_with_what_to_type(self):
+        found = [
+            one._replace(
+                message=f'{number} is silent.',
+                cause='silent',
+                remediation=(
+                    model.advice('Look first.'),
+                    model.command('manila-manage service cleanup'),
+                ),
+            )
+            for number, one in enumerate(_FINDINGS[:3])
+        ]
+        self.assertEqual(
+            '0 is silent (and 2 more: DEFAULT/1, DEFAULT/2) (type: '
+            'manila-manage service cleanup); to see all: manila-precheck '
+            'upgrade check --check some-check --verbose',
+            digest.digest(_result(*found)),
+        )
+
+    @ddt.data(
+        ((model.advice('Remove it.'),), ' (Remove it)'),
+        (
+            (model.advice('Write:'), model.config('[a]\nb = 1')),
+            '; to see all: manila-precheck upgrade check --check some-check '
+            '--verbose',
+        ),
+        ((), ''),
+    )
+    @ddt.unpack
+    def test_what_cannot_be_typed(self, remediation, ending):
+        found = _FINDINGS[0]._replace(remediation=remediation)
+        self.assertEqual(
+            f'Message 0 with\\x1b a break{ending}',
+            digest.digest(_result(found)),
+        )
+
+    def test_what_it_says_to_type_can_be_typed(self):
+        words = digest.digest(_result(*_FINDINGS)).rpartition(': ')[2].split()
+        self.assertEqual('manila-precheck', words[0])
+        args = precheck._parse(words[1:])
+        self.assertEqual(['some-check'], args.option_check)
+        self.assertTrue(args.option_report_verbose)
+
+    def test_what_makes_it_run_is_told(self):
+        result = model.CheckResult(
+            'some-check',
+            'Some check',
+            model.Outcome.ERROR,
+            'access denied.',
+            remediation=(model.command('mysql m -e {}', 'GRANT it'),),
+        )
+        self.assertEqual(
+            "access denied (type: mysql m -e 'GRANT it')",
+            digest.digest(result),
+        )
+
+    def test_what_is_no_check_cannot_be_run_alone(self):
+        text = digest.digest(_result(*_FINDINGS)._replace(id='waivers'))
+        self.assertTrue(
+            text.endswith('manila-precheck upgrade check --verbose'), text
+        )

@@ -211,6 +211,7 @@ class WordsTest(testtools.TestCase):
                 (f'{PAGES}2023.1.html', *one.references),
                 {'advisory': one.id, 'release': '2023.1'},
                 check_id=CHECK,
+                cause='note',
             ),
             found,
         )
