@@ -372,7 +372,12 @@ class Task:
             # As the launcher itself does.
             options = importlib.import_module('oslo_service._options')
             cfg.CONF.register_opts(options.service_opts)
-            logs = 'log_opt_values' in names and cfg.CONF.log_options
+            module = sys.modules[service.ProcessLauncher.__module__]
+            # cotyledon does it for the threads of 2026.2.
+            logs = cfg.CONF.log_options and (
+                'log_opt_values' in names
+                or hasattr(module, 'oslo_config_glue')
+            )
         else:
             logs = 'log_opt_values' in self.waits_so['wait'].__code__.co_names
         if logs:
