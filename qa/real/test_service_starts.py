@@ -234,7 +234,11 @@ _FAULTS = {
     ),
     'a ratio below 1': Fault(
         _set('max_over_subscription_ratio = 0.5', 'alpha'),
-        _since(20, _share('ConfigFileValueError', 'alpha'), {}),
+        _since(
+            20,
+            _share('ConfigFileValueError', 'alpha'),
+            _share('InvalidParameterValue', 'alpha'),
+        ),
         ('manila-share',),
     ),
     'no such hook': Fault(
