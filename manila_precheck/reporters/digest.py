@@ -24,7 +24,7 @@ from manila_precheck.reporters import words
 MAX_MESSAGES = 5
 
 #: How many objects of a group are named.
-MAX_NAMED = 10
+MAX_NAMED = 3
 
 
 def digest(result: model.CheckResult) -> Optional[str]:
@@ -64,8 +64,10 @@ def _words(group: grouping.Group) -> str:
         return f'{text} ({words.why_passed(group.first)})'
     others = group.findings[1:]
     if others:
-        named = words.members(others, MAX_NAMED)
-        text += f' (and {len(others)} more: {named})'
+        named = [words.subject_of(one.subject)[0] for one in others]
+        if len(named) > MAX_NAMED:
+            named[MAX_NAMED:] = ['...']
+        text += f' (and {len(others)} more: {", ".join(named)})'
     if group.severity is model.Severity.INFO:
         return text
     return f'{text}{_todo(group.steps)}'

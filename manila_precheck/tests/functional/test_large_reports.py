@@ -117,7 +117,11 @@ class LargeReportsTest(testtools.TestCase):
         text = self.written('junit')
         schema = xmlschema.XMLSchema(str(_ROOT / 'tests/schemas/junit-10.xsd'))
         schema.validate(text)
-        (failure,) = ElementTree.fromstring(text).iter('failure')
+        # One of failures and one of warnings.
+        failure, warning = ElementTree.fromstring(text).iter('failure')
+        self.assertEqual(
+            ['failure', 'warning'], [failure.get('type'), warning.get('type')]
+        )
         self.assertIn(f'share-0 {_EVIL[:3]}', failure.text or '')
 
     @ddt.data(('html', 5_000_000), ('markdown', 60_000))
