@@ -351,6 +351,16 @@ def _add_report_flags(parser: argparse.ArgumentParser) -> None:
         help='also write the report to a file; may be given several times',
     )
     parser.add_argument(
+        '--verbose',
+        action='store_true',
+        help='show each finding whole, as in "upgrade check"',
+    )
+    parser.add_argument(
+        '--show-waivers',
+        action='store_true',
+        help='show the entry that would waive each failure and warning',
+    )
+    parser.add_argument(
         '--fail-on',
         choices=('warning', 'failure', 'never'),
         default='warning',

@@ -111,6 +111,44 @@ class ReportMergeTest(ReportTest):
         )
         self.assertEqual(1, self.main(merged, self.ctl2)[0])
 
+    @ddt.data(([], False), (['--show-waivers'], True))
+    @ddt.unpack
+    def test_show_waivers(self, words, shown):
+        other = os.path.join(self.path, 'other.txt')
+        words = [*words, '--report', f'table:{other}', self.ctl2]
+        _code, stdout, _stderr = self.main(*words)
+        with open(other) as stream:
+            self.assertEqual(stdout, stream.read())
+        self.assertIs(shown, '- {key: "some-check[x]"' in stdout)
+
+    def test_verbose(self):
+        """What else is shortened beyond a hundred and twenty lines."""
+        finding = model.Finding(
+            model.Severity.WARNING,
+            model.Subject('host', 'x'),
+            'hm',
+            (model.advice('Do it.'),),
+            check_id='some-check',
+        )
+        result = model.CheckResult(
+            'some-check',
+            'Some check',
+            model.Outcome.FOUND,
+            findings=tuple(
+                finding._replace(
+                    subject=model.Subject('host', f'x{one}'), cause=str(one)
+                )
+                for one in range(100)
+            ),
+        )
+        path = os.path.join(self.path, 'many.json')
+        with open(path, 'w') as stream:
+            json_report.JsonReporter().write(testing.report_of(result), stream)
+        _code, stdout, _ = self.main(path)
+        self.assertNotIn('Do it.', stdout)
+        _code, stdout, _ = self.main('--verbose', path)
+        self.assertEqual(100, stdout.count('Do it.'))
+
     def region(self, *parts):
         """Return a path in a region of the directory of reports."""
         os.makedirs(os.path.join(self.path, 'r', *parts[:-1]), exist_ok=True)
