@@ -16,7 +16,6 @@ from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
-import datetime
 import fnmatch
 import os
 import sys
@@ -25,7 +24,6 @@ from typing import Optional
 
 from oslo_config import cfg
 
-from manila_precheck import catalog
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import opts
@@ -106,8 +104,9 @@ def upgrade_fix(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     conf.set_override('stage', model.Stage.PLAN.value, group=opts.GROUP)
     options = conf.manila_precheck
     entries, chosen = _entries(options.check)
-    ctx = _context(read)
-    ctx.chosen = frozenset(fix.CHECKS)
+    ctx = upgrade.make_context(
+        read, fix.CHECKS, read_database=not options.source_release
+    )
     ctx.redactor  # noqa: B018  A bad pattern is a usage error.
     args.log.redactor = lambda: ctx.redactor
     upgrade.require_files(ctx, locations)
@@ -165,21 +164,6 @@ def _entries(
             )
     available = [e for e in registry.checks() if e.result_id in fix.CHECKS]
     return available, frozenset(asked or fix.CHECKS)
-
-
-def _context(read: upgrade.Read) -> context.Context:
-    made = context.Context(
-        read.conf,
-        catalog.Catalog(),
-        datetime.datetime.now(datetime.timezone.utc),
-        read_database=not read.conf.manila_precheck.source_release,
-        locations=read.locations,
-        services=read.services,
-        site=read.site,
-        **upgrade.of_site(read),
-    )
-    made.take_builds()
-    return made
 
 
 class _Wanted:

@@ -14,12 +14,11 @@
 import argparse
 from collections.abc import Callable
 from collections.abc import Sequence
-import datetime
+import functools
 import os
 from typing import Any
 from typing import Optional
 
-from manila_precheck import catalog
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import opts
@@ -116,7 +115,13 @@ def upgrade_plan(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         [*(entry.result_id for entry in available), surroundings.CHECK_ID],
     )
     chosen = registry.select(available, (), (), runner.aliases)
-    ctx = _context(read, chosen)
+    make = functools.partial(
+        upgrade.make_context,
+        read,
+        [entry.result_id for entry in chosen],
+        read_database=upgrade.needs_database(chosen, options),
+    )
+    ctx = make()
     args.log.redactor = lambda: ctx.redactor
     try:
         ctx.redactor  # noqa: B018  A bad pattern is a usage error.
@@ -133,7 +138,7 @@ def upgrade_plan(args: argparse.Namespace, stdout: answer.Stdout) -> int:
             conf.set_override('target_catalog', None, group=opts.GROUP)
             conf.set_override('target_release', hop.name, group=opts.GROUP)
             ctx.close()
-            ctx = _context(read, chosen)
+            ctx = make()
             upgrade.take_dump(ctx)
             upgrade.take_installed(ctx)
             runner.isolated(lambda: ctx.upgrade)
@@ -197,24 +202,6 @@ def _first_hop(
     return [
         hop for hop in releases.next_hops(wanted.source) if hop < wanted.target
     ][-1]
-
-
-def _context(read: upgrade.Read, chosen: Any) -> context.Context:
-    made = context.Context(
-        read.conf,
-        catalog.Catalog(),
-        datetime.datetime.now(datetime.timezone.utc),
-        read_database=upgrade.needs_database(
-            chosen, read.conf.manila_precheck
-        ),
-        locations=read.locations,
-        services=read.services,
-        site=read.site,
-        **upgrade.of_site(read),
-    )
-    made.take_builds()
-    made.chosen = frozenset(entry.result_id for entry in chosen)
-    return made
 
 
 # -- what is read beside the report ------------------------------------------

@@ -15,14 +15,12 @@ import argparse
 from collections.abc import Callable
 from collections.abc import Sequence
 import contextlib
-import datetime
 import os
 import pwd
 import sys
 from typing import Any
 from typing import Optional
 
-from manila_precheck import catalog
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import opts
@@ -40,7 +38,6 @@ from manila_precheck.cmd import progress
 from manila_precheck.cmd import report_file
 from manila_precheck.cmd import supervisor
 from manila_precheck.cmd import upgrade
-from manila_precheck.engine import context
 from manila_precheck.engine import registry
 from manila_precheck.engine import runner
 from manila_precheck.engine import surroundings
@@ -171,17 +168,9 @@ class _Run:
         self._place = ''
         # The database that was named for it, unless the copy is kept.
         self._scratch = ''
-        self.ctx = context.Context(
-            read.conf,
-            catalog.Catalog(),
-            datetime.datetime.now(datetime.timezone.utc),
-            locations=read.locations,
-            services=read.services,
-            site=read.site,
-            **upgrade.of_site(read),
+        self.ctx = upgrade.make_context(
+            read, (entry.result_id for entry in chosen)
         )
-        self.ctx.take_builds()
-        self.ctx.chosen = frozenset(entry.result_id for entry in chosen)
         self.ctx.redactor  # noqa: B018  A bad pattern is a usage error.
         args.log.redactor = lambda: self.ctx.redactor
         upgrade.require_files(self.ctx, read.locations)

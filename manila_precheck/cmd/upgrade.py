@@ -12,10 +12,12 @@
 """``upgrade check``: run the checks and show the report."""
 
 import argparse
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import datetime
+import functools
 import importlib.metadata
 import inspect
 import os
@@ -407,6 +409,36 @@ def apply_flags(conf: cfg.ConfigOpts, args: argparse.Namespace) -> None:
     opts.settle(conf)
 
 
+def make_context(
+    read: Read,
+    chosen: Iterable[str],
+    facts: Optional[catalog.Catalog] = None,
+    *,
+    read_database: bool = True,
+) -> context.Context:
+    """Return what the checks of a command look at; nothing is read yet.
+
+    :param chosen: the ids of those that will run.
+    :param facts: the catalog, where it is used again; one of its own by
+        default.
+    :param read_database: whether one of them, or the source of the upgrade,
+        needs the database.
+    """
+    made = context.Context(
+        read.conf,
+        facts or catalog.Catalog(),
+        datetime.datetime.now(datetime.timezone.utc),
+        read_database=read_database,
+        locations=read.locations,
+        services=read.services,
+        site=read.site,
+        **of_site(read),
+    )
+    made.take_builds()
+    made.chosen = frozenset(chosen)
+    return made
+
+
 def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     """Run the checks, write the report, return the exit code.
 
@@ -432,23 +464,14 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     )
     excluded = [e.result_id for e in available if e not in chosen]
     facts = catalog.Catalog()
-
-    def make_context() -> context.Context:
-        made = context.Context(
-            conf,
-            facts,
-            datetime.datetime.now(datetime.timezone.utc),
-            read_database=needs_database(chosen, options),
-            locations=locations,
-            services=read.services,
-            site=read.site,
-            **of_site(read),
-        )
-        made.take_builds()
-        made.chosen = frozenset(entry.result_id for entry in chosen)
-        return made
-
-    ctx = make_context()
+    make = functools.partial(
+        make_context,
+        read,
+        [entry.result_id for entry in chosen],
+        facts,
+        read_database=needs_database(chosen, options),
+    )
+    ctx = make()
     ctx.redactor  # noqa: B018  A bad pattern is a usage error.
     args.log.redactor = lambda: ctx.redactor
     problems: list[str] = []
@@ -507,10 +530,10 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         if options.wait:
             waited = waiting.draining(chosen, ctx.stage)
             with progress.shown(sys.stderr) as shown:
-                waiting.wait(make_context, waited, options.wait, shown.line)
+                waiting.wait(make, waited, options.wait, shown.line)
             # What was read before is from before the wait.
             ctx.close()
-            ctx = make_context()
+            ctx = make()
             take_installed(ctx)
         result = upgradecheck.UpgradeCommands(make_report, write).check()
     finally:
