@@ -12,6 +12,8 @@
 
 """How the documentation is built."""
 
+import pathlib
+
 project = 'manila-precheck'
 copyright = 'OpenStack contributors'
 master_doc = 'index'
@@ -41,3 +43,9 @@ sample_config_basename = '_static/manila-precheck'
 
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'signature'
+
+# The pictures of tools/screenshots.py, where they were made.
+_pictures = pathlib.Path(__file__).parent / '_static' / 'report'
+if _pictures.is_dir():
+    html_static_path = ['_static']
+    tags.add('screenshots')  # noqa: F821  Sphinx defines it.
