@@ -611,16 +611,18 @@ class _Table:
         heading = f'WHAT BLOCKS ({failures})'
         yield self._paint(heading, _SEVERITY_SGR[_Severity.FAILURE])
         room -= 1
-        first = [list(self._blocker(one)) for one in blockers]
-        steps = [list(self._first_step(one.first_step)) for one in blockers]
+        # Each has a line at least, so more of them have no room.
+        near = blockers[: max(room, 2)]
+        first = [list(self._blocker(one)) for one in near]
+        steps = [list(self._first_step(one.first_step)) for one in near]
         # The first one has what to do about it, whatever the others take.
         room -= len(steps[0])
         shown = len(first)
         while shown > 1 and sum(map(len, first[:shown])) + (
-            shown < len(first)
+            shown < len(blockers)
         ) > max(room, 2):
             shown -= 1
-        room -= sum(map(len, first[:shown])) + (shown < len(first))
+        room -= sum(map(len, first[:shown])) + (shown < len(blockers))
         for number in range(shown):
             yield from first[number]
             if number == 0:
