@@ -11,7 +11,9 @@
 # under the License.
 """upgrade rehearse with a manila that does what a test says."""
 
+import contextlib
 import glob
+import io
 import json
 import os
 import signal
@@ -24,14 +26,17 @@ import fixtures
 from testtools import content
 
 from manila_precheck import exceptions
+from manila_precheck.cmd import precheck
 from manila_precheck.evidence.database.dumps import private_server
 from manila_precheck.tests import databases
 from manila_precheck.tests import fake_target
 from manila_precheck.tests import server_programs
 
-RUN = (
+COMMAND = (
+    sys.executable,
+    '-c',
     'import sys; from manila_precheck.cmd import precheck; '
-    'sys.exit(precheck.main())'
+    'sys.exit(precheck.main())',
 )
 PATIENCE = 120.0
 
@@ -86,9 +91,7 @@ class _Rehearsal(databases.DatabaseTest):
                 f'slave_connection = {self.made.url}\n'
             )
         return [
-            sys.executable,
-            '-c',
-            RUN,
+            *COMMAND,
             '--config-file',
             conf,
             'upgrade',
@@ -116,20 +119,23 @@ class _Rehearsal(databases.DatabaseTest):
 
     def rehearse(self, *more):
         """Return (exit code, report); the copy is gone."""
-        done = subprocess.run(
-            self.words(*more),
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-        )
-        self.addDetail('stderr', content.text_content(done.stderr))
-        self.said = done.stderr
-        self.assertNotIn('Traceback', done.stderr)
+        stdout, stderr = io.StringIO(), io.StringIO()
+        with contextlib.ExitStack() as stack:
+            for name, value in self.environment().items():
+                if os.environ.get(name) != value:
+                    stack.enter_context(
+                        fixtures.EnvironmentVariable(name, value)
+                    )
+            stack.enter_context(fixtures.MonkeyPatch('sys.stdout', stdout))
+            stack.enter_context(fixtures.MonkeyPatch('sys.stderr', stderr))
+            code = precheck.main(self.words(*more)[len(COMMAND) :])
+        self.said = stderr.getvalue()
+        self.addDetail('stderr', content.text_content(self.said))
+        self.assertNotIn('Traceback', self.said)
         self.assertEqual([], self.left())
-        if done.returncode == 255:
+        if code == 255:
             return 255, None
-        return done.returncode, json.loads(done.stdout)
+        return code, json.loads(stdout.getvalue())
 
     def left(self):
         return glob.glob(f'{self.folder}/manila-precheck-*')
