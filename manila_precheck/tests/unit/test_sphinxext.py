@@ -10,6 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+from docutils import core
+from docutils import nodes
+from docutils.parsers.rst import directives
 from oslo_config import cfg
 import testtools
 
@@ -65,3 +68,23 @@ class CheckPageTest(testtools.TestCase):
             ],
             sphinxext.check_page(SomeProblem()),
         )
+
+
+class HelpDirectiveTest(testtools.TestCase):
+    def test_what_a_subcommand_prints(self):
+        name = 'manila-precheck-help'
+        directives.register_directive(name, sphinxext.HelpDirective)
+        tree = core.publish_doctree(
+            f'.. {name}:: catalog list\n',
+            settings_overrides={'doctitle_xform': False},
+        )
+        (section,) = tree.findall(nodes.section)
+        self.assertEqual(
+            'manila-precheck catalog list',
+            section.next_node(nodes.title).astext(),
+        )
+        text = section.next_node(nodes.literal_block).astext()
+        self.assertTrue(
+            text.startswith('usage: manila-precheck catalog list'), text
+        )
+        self.assertLessEqual(max(map(len, text.splitlines())), 79)
