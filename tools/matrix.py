@@ -60,6 +60,8 @@ _LOCAL = (
     'installed-packages',
     'local-changes',
     'manila-status',
+    # By the very builds of the path.
+    'release-notes',
     'upgrade-path',
 )
 
