@@ -11,12 +11,16 @@
 # under the License.
 """What the pictures of the HTML report have in common."""
 
+from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import NamedTuple
 from typing import Union
 
 #: Of a drawing, in its own units; a narrow one fits a telephone.
 WIDTH = 360
+
+#: How tall a bar is, with its words and the space below it.
+BAR = 34
 
 
 class Rect(NamedTuple):
@@ -68,3 +72,33 @@ class Figure(NamedTuple):
 
     below: str
     """What stands below the picture; '' for nothing."""
+
+
+def bar(
+    number: int,
+    name: str,
+    text: str,
+    parts: Iterable[tuple[str, int]],
+    most: int,
+    least: float,
+) -> list[Union[Rect, Text]]:
+    """Return a bar in parts, below its name and a text.
+
+    :param number: how many bars stand above it.
+    :param parts: (kind, count), from the left.
+    :param most: the count of the longest bar.
+    :param least: how wide a part is that has one, so that it can be seen.
+    """
+    top = number * BAR
+    found: list[Union[Rect, Text]] = [
+        Text(0, top + 12, name, 'name'),
+        Text(WIDTH, top + 12, text, 'figure'),
+    ]
+    left = 0.0
+    for kind, count in parts:
+        width = count * WIDTH / most
+        if count:
+            width = max(width, least)
+            found.append(Rect(left, top + 17, width, 10, kind))
+        left += width
+    return found

@@ -30,7 +30,6 @@ MAX_HOSTS = 200
 MAX_REGIONS = 30
 MAX_RUNS = 24
 
-_BAR = 34
 _TALL = 120
 
 # A code, or None for a host without a report, and its kind in the style.
@@ -122,8 +121,18 @@ def draw_hosts(report: model.Report) -> Optional[figure.Figure]:
         'Hosts',
         f'{summary(report)}.',
         figure.WIDTH,
-        len(drawn) * _BAR + 4,
-        [_bar(one, number, most) for number, one in enumerate(drawn)],
+        len(drawn) * figure.BAR + 4,
+        [
+            figure.bar(
+                number,
+                one.name,
+                f'{one.counts[0]:,} of {one.total:,} ready',
+                [(kind, one.counts[code]) for code, kind, _ in _STATES],
+                most,
+                2,
+            )
+            for number, one in enumerate(drawn)
+        ],
         [(kind, noun) for _, kind, noun in _STATES],
         ('Region', *(noun.capitalize() for _, _, noun in _STATES)),
         [
@@ -132,30 +141,6 @@ def draw_hosts(report: model.Report) -> Optional[figure.Figure]:
         ],
         f'{left} more regions in the table below.' if left else '',
     )
-
-
-def _bar(
-    region: _Region, number: int, most: int
-) -> list[Union[figure.Rect, figure.Text]]:
-    top = number * _BAR
-    parts: list[Union[figure.Rect, figure.Text]] = [
-        figure.Text(0, top + 12, region.name, 'name'),
-        figure.Text(
-            figure.WIDTH,
-            top + 12,
-            f'{region.counts[0]:,} of {region.total:,} ready',
-            'figure',
-        ),
-    ]
-    left = 0.0
-    for code, kind, _noun in _STATES:
-        count = region.counts[code]
-        width = count * figure.WIDTH / most
-        if count:
-            # A single host is still to be seen.
-            parts.append(figure.Rect(left, top + 17, max(width, 2), 10, kind))
-        left += width
-    return parts
 
 
 def draw_runs(report: model.Report) -> Optional[figure.Figure]:

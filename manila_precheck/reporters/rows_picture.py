@@ -16,7 +16,6 @@ It is drawn from the findings that give the figures of a table.
 
 from typing import NamedTuple
 from typing import Optional
-from typing import Union
 
 from manila_precheck import model
 from manila_precheck.reporters import figure
@@ -24,8 +23,6 @@ from manila_precheck.reporters import words
 
 #: How many tables the picture draws; all are in the table below it.
 MAX_BARS = 10
-
-_BAR = 34
 
 
 class _Rows(NamedTuple):
@@ -73,14 +70,28 @@ def draw(report: model.Report) -> Optional[figure.Figure]:
         'of them.'
     )
     most = max(row.live + row.deleted for row in drawn) or 1
-    bars = [_bar(row, number, most) for number, row in enumerate(drawn)]
+    bars = [
+        figure.bar(
+            number,
+            row.table,
+            f'{row.deleted:,} of {row.live + row.deleted:,}',
+            (
+                ('purgeable', row.purgeable),
+                ('kept', row.kept),
+                ('live', row.live),
+            ),
+            most,
+            1.5,
+        )
+        for number, row in enumerate(drawn)
+    ]
     left = len(rows) - len(drawn)
     return figure.Figure(
         'soft-deleted',
         'Soft-deleted rows',
         summary,
         figure.WIDTH,
-        len(drawn) * _BAR + 4,
+        len(drawn) * figure.BAR + 4,
         bars,
         [
             ('purgeable', 'soft-deleted, a purge deletes them'),
@@ -99,31 +110,3 @@ def draw(report: model.Report) -> Optional[figure.Figure]:
         ],
         f'{left} more in the table below.' if left else '',
     )
-
-
-def _bar(
-    row: _Rows, number: int, most: int
-) -> list[Union[figure.Rect, figure.Text]]:
-    top = number * _BAR
-    parts: list[Union[figure.Rect, figure.Text]] = [
-        figure.Text(0, top + 12, row.table, 'name'),
-        figure.Text(
-            figure.WIDTH,
-            top + 12,
-            f'{row.deleted:,} of {row.live + row.deleted:,}',
-            'figure',
-        ),
-    ]
-    left = 0.0
-    for kind, count in (
-        ('purgeable', row.purgeable),
-        ('kept', row.kept),
-        ('live', row.live),
-    ):
-        width = count * figure.WIDTH / most
-        if count:
-            # A single row is still to be seen.
-            width = max(width, 1.5)
-            parts.append(figure.Rect(left, top + 17, width, 10, kind))
-        left += width
-    return parts
