@@ -75,6 +75,13 @@ def reporter(name: str) -> base.Reporter:
     return loaded()
 
 
+def reporters(
+    reporter: base.Reporter, targets: Iterable[Target]
+) -> list[base.Reporter]:
+    """Return every reporter of an answer: of standard output and of files."""
+    return [reporter, *(target.reporter for target in targets)]
+
+
 def targets(texts: Iterable[str]) -> tuple[Target, ...]:
     """Return the files that ``--report`` asks for.
 

@@ -48,19 +48,19 @@ class _Listed(NamedTuple):
     """Why it does not load, where it does not."""
 
     loads: bool
-    stages: list[str]
-    sources: list[str]
-    introduced: Optional[str]
+    stages: Sequence[str] = ()
+    sources: Sequence[str] = ()
+    introduced: Optional[str] = None
     """The release that the upgrade has to cross; None for any."""
 
-    waivable: bool
-    aliases: list[str]
+    waivable: bool = False
+    aliases: Sequence[str] = ()
     """Its earlier ids."""
 
-    options: list[str]
+    options: Sequence[str] = ()
     """The names of its own options, in their group."""
 
-    option_group: str
+    option_group: str = ''
 
 
 def check_list(args: argparse.Namespace, stdout: TextIO) -> int:
@@ -70,7 +70,7 @@ def check_list(args: argparse.Namespace, stdout: TextIO) -> int:
         try:
             rows.append(runner.isolated(lambda: _row(entry)))  # noqa: B023
         except exceptions.PrecheckError as exc:
-            rows.append(_unusable(entry, str(exc)))
+            rows.append(_Listed(entry.result_id, str(exc), loads=False))
     if args.format == 'json':
         json.dump([row._asdict() for row in rows], stdout, indent=2)
         stdout.write('\n')
@@ -99,24 +99,18 @@ def check_list(args: argparse.Namespace, stdout: TextIO) -> int:
 def _row(entry: registry.Entry) -> _Listed:
     loaded = runner.load(entry)
     if not isinstance(loaded, check.Check):
-        return _unusable(entry, loaded)
+        return _Listed(entry.result_id, loaded, loads=False)
     return _Listed(
         id=entry.result_id,
         title=str(loaded.title),
         loads=True,
-        stages=list(loaded.stage_words()),
+        stages=loaded.stage_words(),
         sources=[source.value for source in loaded.sources()],
         introduced=loaded.introduced,
         waivable=loaded.waivable,
-        aliases=list(loaded.aliases),
+        aliases=loaded.aliases,
         options=[option.name for option in loaded.opts()],
         option_group=model.option_group(loaded.id),
-    )
-
-
-def _unusable(entry: registry.Entry, why: str) -> _Listed:
-    return _Listed(
-        entry.result_id, why, False, [], [], None, False, [], [], ''
     )
 
 

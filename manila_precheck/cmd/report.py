@@ -101,7 +101,7 @@ def _outputs(args: argparse.Namespace, paths: Iterable[str]) -> _Outputs:
         output.targets(args.report),
         report_file.Inputs(paths),
     )
-    for one in (outputs.reporter, *(to.reporter for to in outputs.targets)):
+    for one in output.reporters(outputs.reporter, outputs.targets):
         one.verbose = args.verbose
         one.show_waivers = args.show_waivers
     output.require_no_inputs(outputs.targets, outputs.inputs)

@@ -451,7 +451,8 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     _require_one_database(options)
     reporter = output.reporter(options.format)
     targets = output.targets(options.report)
-    for one in (reporter, *(target.reporter for target in targets)):
+    reporters = output.reporters(reporter, targets)
+    for one in reporters:
         one.verbose = options.report_verbose
         one.show_waivers = options.report_show_waivers
     available = registry.checks()
@@ -476,13 +477,9 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     args.log.redactor = lambda: ctx.redactor
     problems: list[str] = []
 
-    wants_window = any(
-        one.wants_window
-        for one in (reporter, *(target.reporter for target in targets))
-    )
+    wants_window = any(one.wants_window for one in reporters)
     compared = not options.redact_names and any(
-        one.wants_settings
-        for one in (reporter, *(target.reporter for target in targets))
+        one.wants_settings for one in reporters
     )
 
     def make_report() -> model.Report:

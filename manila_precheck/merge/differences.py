@@ -51,7 +51,7 @@ def compare(
     """
     before, after = _by_key(old), _by_key(new)
     looked = {
-        one.id: one
+        one.id
         for one in new.checks
         if one.outcome in (Outcome.PASSED, Outcome.FOUND)
     }
@@ -153,7 +153,7 @@ def _builds(report: model.Report) -> Optional[str]:
 def _not_looked(
     before: _Findings,
     titles: Mapping[str, str],
-    looked: Mapping[str, model.CheckResult],
+    looked: set[str],
     new: model.Report,
 ) -> Iterator[model.Finding]:
     """Yield the checks whose findings may still be there."""
@@ -188,7 +188,7 @@ def _not_looked(
 def _gone(
     before: _Findings,
     after: _Findings,
-    looked: Mapping[str, model.CheckResult],
+    looked: set[str],
 ) -> Iterator[model.Finding]:
     for key, findings in sorted(before.items()):
         worst = _worst(findings)
