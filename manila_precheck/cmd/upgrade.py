@@ -19,7 +19,6 @@ from collections.abc import Sequence
 import datetime
 import functools
 import importlib.metadata
-import inspect
 import os
 import sys
 from typing import Any
@@ -64,9 +63,6 @@ _OPTIONS = {opt.dest: opt for opt in opts.precheck_opts}
 
 # The check that tells which sources of config_source could not be read.
 _SPEAKS_OF_SOURCES = 'config-options'
-
-# Of what a check looks for, in characters.
-_MAX_ABOUT = 1000
 
 # The variable of the option that names the files to be written.
 _REPORTS = f'OS_{opts.GROUP}__REPORT'.upper()
@@ -685,12 +681,7 @@ def report_of(
         excluded,
         settings.effective(ctx) if compared else (),
     )
-    about = {entry.result_id: _about(entry) for entry in chosen}
     report = report._replace(
-        checks=tuple(
-            result._replace(about=about.get(result.id, ''))
-            for result in report.checks
-        ),
         files=(*report.files, *decided.files),
         host=''
         if ctx.options.reproducible
@@ -704,15 +695,6 @@ def report_of(
     if ctx.options.redact_names:
         report = redact_names.Names(report, names).hide(report)
     return report
-
-
-def _about(entry: registry.Entry) -> str:
-    """Return the first paragraph of the documentation of a check."""
-    loaded = runner.load(entry)
-    if not isinstance(loaded, check.Check):
-        return ''
-    text = inspect.getdoc(type(loaded)) or ''
-    return ' '.join(text.partition('\n\n')[0].split())[:_MAX_ABOUT]
 
 
 def _untold_sources(

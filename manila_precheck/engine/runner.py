@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
 import datetime
+import inspect
 import locale
 import logging
 import os
@@ -61,6 +62,9 @@ MAX_FINDINGS_PER_CHECK = 200_000
 # Of one text in a finding, in characters; a report with a few such texts is
 # still one that a browser opens.
 MAX_TEXT_LENGTH = 2**20
+
+# Of what a check looks for, in characters.
+_MAX_ABOUT = 1000
 
 # Of a number in a finding: Python writes none of 4300 digits.
 _MAX_BITS = 128
@@ -513,12 +517,14 @@ def run_one(
     started = clock()
     found: list[model.Finding] = []
     title = [entry.name]
+    about = ['']
     waivable = [True]
     remediation: tuple[model.Remediation, ...] = ()
 
     def body() -> str:
         loaded = _load_now(entry)
         title[0] = _text('title', loaded.title)
+        about[0] = _about(loaded)
         waivable[0] = bool(loaded.waivable)
         reason = _not_applicable(loaded, ctx)
         if reason:
@@ -587,7 +593,14 @@ def run_one(
         seconds=round(clock() - started, 3),
         waivable=waivable[0],
         remediation=remediation,
+        about=about[0],
     )
+
+
+def _about(loaded: check.Check) -> str:
+    """Return the first paragraph of the documentation of a check."""
+    text = inspect.getdoc(type(loaded)) or ''
+    return ' '.join(text.partition('\n\n')[0].split())[:_MAX_ABOUT]
 
 
 def _order(finding: model.Finding) -> tuple[int, str, int]:

@@ -52,6 +52,14 @@ class Quiet(Base):
     pass
 
 
+class Explains(Base):
+    """Looks at
+    one thing.
+
+    And says a lot about it.
+    """
+
+
 class Talks(Base):
     def run(self, ctx):
         yield model.Finding(model.Severity.INFO, CALM, 'calm')
@@ -141,7 +149,11 @@ class RunOneTest(testtools.TestCase):
             outcome=outcome,
             reason=reason,
             findings=tuple(findings),
+            about='Base of the checks here.',
         )
+
+    def test_about(self):
+        self.assertEqual('Looks at one thing.', self.run_it(Explains).about)
 
     def test_passed(self):
         self.assertEqual(self.result(model.Outcome.PASSED), self.run_it(Quiet))
