@@ -26,7 +26,6 @@ from oslo_config import cfg
 
 from manila_precheck import exceptions
 from manila_precheck import model
-from manila_precheck import opts
 from manila_precheck.act import changes
 from manila_precheck.act import diff
 from manila_precheck.act import fix
@@ -97,21 +96,14 @@ def upgrade_fix(args: argparse.Namespace, stdout: answer.Stdout) -> int:
 
     :raises PrecheckError: when the run cannot look at all.
     """
-    read = upgrade.read_conf(args)
-    conf, locations = read.conf, read.locations
-    upgrade.apply_flags(conf, args)
     # After the upgrade the checks of files have nothing to say.
-    conf.set_override('stage', model.Stage.PLAN.value, group=opts.GROUP)
-    options = conf.manila_precheck
+    read = upgrade.begin(args, model.Stage.PLAN)
+    options = read.conf.manila_precheck
     entries, chosen = _entries(options.check)
     ctx = upgrade.make_context(
         read, fix.CHECKS, read_database=not options.source_release
     )
-    ctx.redactor  # noqa: B018  A bad pattern is a usage error.
-    args.log.redactor = lambda: ctx.redactor
-    upgrade.require_files(ctx, locations)
-    ours = ctx.config if read.site.is_host else read.own
-    opts.require_known(conf, ours.settings, os.environ, ctx.catalog)
+    upgrade.opened(ctx, read, args)
     inputs = report_file.Inputs()
     if options.fix_output:
         inputs = upgrade.inputs(ctx, waivers.decisions(options, ()))

@@ -35,8 +35,6 @@ from manila_precheck.cmd import upgrade
 from manila_precheck.engine import context
 from manila_precheck.engine import registry
 from manila_precheck.engine import runner
-from manila_precheck.engine import surroundings
-from manila_precheck.engine import waivers
 from manila_precheck.evidence import rehearsal_report
 from manila_precheck.evidence.database import database_url
 from manila_precheck.evidence.database import hosts
@@ -95,39 +93,27 @@ def upgrade_plan(args: argparse.Namespace, stdout: answer.Stdout) -> int:
 
     :raises PrecheckError: when the run cannot look at all.
     """
-    read = upgrade.read_conf(args)
+    # Before the upgrade, and of everything.
+    read = upgrade.begin(args, model.Stage.PLAN)
     conf = read.conf
-    upgrade.apply_flags(conf, args)
     options = conf.manila_precheck
     if options.redact_names:
         raise exceptions.UsageError(
             'redact_names and "upgrade plan" contradict each other: a runbook '
             'names the hosts'
         )
-    # Before the upgrade, and of everything.
-    conf.set_override('stage', model.Stage.PLAN.value, group=opts.GROUP)
     rehearsed = None
     if options.plan_rehearsal:
         rehearsed = rehearsal_report.read(options.plan_rehearsal)
-    available = registry.checks()
-    decided = waivers.decisions(
-        options,
-        [*(entry.result_id for entry in available), surroundings.CHECK_ID],
-    )
-    chosen = registry.select(available, (), (), runner.aliases)
+    choice = upgrade.choose(options)
     make = functools.partial(
         upgrade.make_context,
         read,
-        [entry.result_id for entry in chosen],
-        read_database=upgrade.needs_database(chosen, options),
+        choice.ids,
+        read_database=upgrade.needs_database(choice.chosen, options),
     )
-    ctx = make()
-    args.log.redactor = lambda: ctx.redactor
+    ctx = upgrade.opened(make(), read, args)
     try:
-        ctx.redactor  # noqa: B018  A bad pattern is a usage error.
-        upgrade.require_files(ctx, read.locations)
-        ours = ctx.config if read.site.is_host else read.own
-        opts.require_known(conf, ours.settings, os.environ, ctx.catalog)
         upgrade.take_dump(ctx)
         upgrade.take_installed(ctx)
         wanted = runner.isolated(lambda: ctx.upgrade)
@@ -138,19 +124,24 @@ def upgrade_plan(args: argparse.Namespace, stdout: answer.Stdout) -> int:
             conf.set_override('target_catalog', None, group=opts.GROUP)
             conf.set_override('target_release', hop.name, group=opts.GROUP)
             ctx.close()
-            ctx = make()
+            ctx = upgrade.opened(make(), read, args)
             upgrade.take_dump(ctx)
             upgrade.take_installed(ctx)
             runner.isolated(lambda: ctx.upgrade)
         report = upgrade.run_checks(
-            chosen, ctx, (), False, decided, searched=read.searched
+            choice.chosen,
+            ctx,
+            (),
+            False,
+            choice.decided,
+            searched=read.searched,
         )
         site = runner.isolated(
             lambda: _site(ctx, read, args.locations, rehearsed)
         )
     finally:
         ctx.close()
-    site = site._replace(checks=[entry.result_id for entry in available])
+    site = site._replace(checks=choice.ids)
     plan = runbook.make(report, target, site)
     stdout.write(_RENDERERS[options.plan_format](plan))
     return 0

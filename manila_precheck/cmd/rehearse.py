@@ -40,7 +40,6 @@ from manila_precheck.cmd import supervisor
 from manila_precheck.cmd import upgrade
 from manila_precheck.engine import registry
 from manila_precheck.engine import runner
-from manila_precheck.engine import surroundings
 from manila_precheck.engine import waivers
 from manila_precheck.evidence.database import connection
 from manila_precheck.evidence.database import database_url
@@ -100,30 +99,20 @@ def upgrade_rehearse(args: argparse.Namespace, stdout: answer.Stdout) -> int:
 
     :raises PrecheckError: when the run cannot look at all.
     """
-    read = upgrade.read_conf(args)
+    # Of the copy, before the upgrade; and nothing of production is touched.
+    read = upgrade.begin(args, model.Stage.PLAN)
     conf = read.conf
-    upgrade.apply_flags(conf, args)
+    conf.set_override('no_network', True, group=opts.GROUP)
     options = conf.manila_precheck
     _require_flags(options, read)
     reporter = output.reporter(options.format)
     targets = output.targets(options.report)
-    available = registry.checks()
-    decided = waivers.decisions(
-        options,
-        [
-            *(entry.result_id for entry in available),
-            surroundings.CHECK_ID,
-            *IDS,
-        ],
-    )
-    # Of the copy, before the upgrade; and nothing of production is touched.
-    conf.set_override('stage', model.Stage.PLAN.value, group=opts.GROUP)
-    conf.set_override('no_network', True, group=opts.GROUP)
+    choice = upgrade.choose(options, IDS)
+    decided = choice.decided
     _take_versions(conf)
-    chosen = registry.select(available, (), (), runner.aliases)
     problems: list[str] = []
     with progress.shown(sys.stderr) as shown:
-        done = _Run(read, chosen, shown, args)
+        done = _Run(read, choice.chosen, shown, args)
         if targets:
             output.require_no_inputs(
                 targets, upgrade.inputs(done.ctx, decided)
@@ -171,12 +160,7 @@ class _Run:
         self.ctx = upgrade.make_context(
             read, (entry.result_id for entry in chosen)
         )
-        self.ctx.redactor  # noqa: B018  A bad pattern is a usage error.
-        args.log.redactor = lambda: self.ctx.redactor
-        upgrade.require_files(self.ctx, read.locations)
-        opts.require_known(
-            read.conf, self.ctx.config.settings, os.environ, self.ctx.catalog
-        )
+        upgrade.opened(self.ctx, read, args)
 
     def close(self) -> None:
         """End the server, and remove what it has written."""

@@ -435,15 +435,80 @@ def make_context(
     return made
 
 
+class Choice(NamedTuple):
+    """Which checks a command runs, and what is decided of their findings."""
+
+    available: Sequence[registry.Entry]
+    chosen: Sequence[registry.Entry]
+    decided: waivers.Decisions
+
+    @property
+    def ids(self) -> list[str]:
+        """Return the ids of the checks that will run."""
+        return [entry.result_id for entry in self.chosen]
+
+
+def begin(
+    args: argparse.Namespace, stage: Optional[model.Stage] = None
+) -> Read:
+    """Find what is judged; the flags are then the options of this program.
+
+    :param stage: the only one that the command knows.
+    :raises PrecheckError: when there is none, or one cannot be used.
+    """
+    read = read_conf(args)
+    apply_flags(read.conf, args)
+    if stage is not None:
+        read.conf.set_override('stage', stage.value, group=opts.GROUP)
+    return read
+
+
+def choose(
+    options: Any,
+    more: Sequence[str] = (),
+    only: Sequence[str] = (),
+    skipped: Sequence[str] = (),
+) -> Choice:
+    """Select the checks, and read waivers and baseline.
+
+    :param more: ids of results that no check of the registry has.
+    :param only: as for :func:`registry.select`.
+    :param skipped: as for :func:`registry.select`.
+    :raises PrecheckError: when an id, or a file, is no good.
+    """
+    available = registry.checks()
+    known = [entry.result_id for entry in available]
+    decided = waivers.decisions(
+        options, [*known, surroundings.CHECK_ID, *more]
+    )
+    chosen = registry.select(available, only, skipped, runner.aliases)
+    return Choice(available, chosen, decided)
+
+
+def opened(
+    ctx: context.Context, read: Read, args: argparse.Namespace
+) -> context.Context:
+    """Return a context that has something to judge.
+
+    From here on no line of the log has a secret of the site.
+
+    :raises PrecheckError: when no file was read, or an option is misspelt.
+    """
+    ctx.redactor  # noqa: B018  A bad pattern is a usage error.
+    args.log.redactor = lambda: ctx.redactor
+    require_files(ctx, read.locations)
+    ours = ctx.config if read.site.is_host else read.own
+    opts.require_known(read.conf, ours.settings, os.environ, ctx.catalog)
+    return ctx
+
+
 def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     """Run the checks, write the report, return the exit code.
 
     :raises PrecheckError: when the run cannot look at all.
     """
-    read = read_conf(args)
-    conf, locations = read.conf, read.locations
-    apply_flags(conf, args)
-    options = conf.manila_precheck
+    read = begin(args)
+    options = read.conf.manila_precheck
     _require_one_database(options)
     reporter = output.reporter(options.format)
     targets = output.targets(options.report)
@@ -451,26 +516,17 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     for one in reporters:
         one.verbose = options.report_verbose
         one.show_waivers = options.report_show_waivers
-    available = registry.checks()
-    decided = waivers.decisions(
-        options,
-        [*(entry.result_id for entry in available), surroundings.CHECK_ID],
-    )
-    chosen = registry.select(
-        available, options.check, options.skip, runner.aliases
-    )
-    excluded = [e.result_id for e in available if e not in chosen]
-    facts = catalog.Catalog()
+    choice = choose(options, (), options.check, options.skip)
+    chosen, decided = choice.chosen, choice.decided
+    excluded = [e.result_id for e in choice.available if e not in chosen]
     make = functools.partial(
         make_context,
         read,
-        [entry.result_id for entry in chosen],
-        facts,
+        choice.ids,
+        catalog.Catalog(),
         read_database=needs_database(chosen, options),
     )
-    ctx = make()
-    ctx.redactor  # noqa: B018  A bad pattern is a usage error.
-    args.log.redactor = lambda: ctx.redactor
+    ctx = opened(make(), read, args)
     problems: list[str] = []
 
     wants_window = any(one.wants_window for one in reporters)
@@ -504,12 +560,9 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         except exceptions.PrecheckError as exc:
             problems.append(str(exc))
 
-    require_files(ctx, locations)
     if ctx.compares_running:
         # A file that is not there ends the run, as any other does.
         ctx.running  # noqa: B018
-    ours = ctx.config if read.site.is_host else read.own
-    opts.require_known(conf, ours.settings, os.environ, facts)
     if targets:
         output.require_no_inputs(targets, inputs(ctx, decided))
     try:
@@ -526,7 +579,7 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
                 waiting.wait(make, waited, options.wait, shown.line)
             # What was read before is from before the wait.
             ctx.close()
-            ctx = make()
+            ctx = opened(make(), read, args)
             take_installed(ctx)
         result = upgradecheck.UpgradeCommands(make_report, write).check()
     finally:
