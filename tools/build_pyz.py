@@ -39,10 +39,12 @@ PYTHON = '3.9'
 # another one needs; nothing that the program loads imports them.
 _UNUSED = (
     'distutils-precedence.pth',
+    'etc',
     'greenlet*',
     'include',
     'psutil*',
     'setuptools*',
+    'share',
     '_distutils_hack',
     'testresources*',
     'testscenarios*',

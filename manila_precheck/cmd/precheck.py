@@ -23,7 +23,6 @@ import sys
 import threading
 from typing import Any
 from typing import Callable
-from typing import NoReturn
 from typing import Optional
 from typing import TextIO
 
@@ -32,10 +31,15 @@ from manila_precheck import exceptions
 from manila_precheck.cmd import answer
 from manila_precheck.cmd import logs
 from manila_precheck.cmd import output
+from manila_precheck.cmd import parser as parser_
 from manila_precheck.cmd import report_file
 from manila_precheck.cmd import supervisor
 from manila_precheck.engine import runner
 from manila_precheck.evidence.host import programs
+
+#: What the files of etc/completion say first. No flag of the parser: the words
+#: behind it are none of a command that is meant to run.
+COMPLETE = '--complete'
 
 #: The exit code of a run that could not look.
 COULD_NOT_RUN = 255
@@ -77,113 +81,6 @@ it could not run.
 """
 
 
-class _Answered(Exception):
-    """A flag asks for a text, and for nothing else."""
-
-
-class _Choices:
-    """The words that an argument takes; any other is an error of ours.
-
-    argparse's own words are in other ones in each Python, and name nothing
-    that may have been meant.
-    """
-
-    def __init__(self, parser: '_Parser', action: argparse.Action) -> None:
-        self._parser = parser
-        self._action = action
-        self._words: Any = action.choices
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._words)
-
-    def __contains__(self, value: object) -> bool:
-        if value in self._words:
-            return True
-        flags = self._action.option_strings
-        if not flags:
-            self._parser.refuse_early_flag(str(value))
-        raise exceptions.UnknownName(
-            str(self._action.metavar or '/'.join(flags)).lower(),
-            str(value),
-            map(str, self),
-            f'known: {", ".join(map(str, self))}; '
-            f'see {self._parser.prog} --help',
-        )
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, as every other of ours."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._words: Sequence[str] = ()
-        self._flags: list[str] = []
-        super().__init__(*args, **kwargs)
-
-    def add_argument(self, *args: Any, **kwargs: Any) -> argparse.Action:
-        return self._noted(super().add_argument(*args, **kwargs))
-
-    def group(self, title: str) -> Callable[..., argparse.Action]:
-        """Return what adds an argument to a new group."""
-        group = self.add_argument_group(title)
-        return lambda *args, **kwargs: self._noted(
-            group.add_argument(*args, **kwargs)
-        )
-
-    def choice(self, **kwargs: Any) -> Any:
-        """Hand over to other parsers, as add_subparsers does."""
-        return self._noted(self.add_subparsers(**kwargs))
-
-    def _noted(self, action: argparse.Action) -> argparse.Action:
-        self._flags += action.option_strings
-        if action.choices is not None:
-            action.choices = _Choices(self, action)
-        return action
-
-    def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
-        words = args[0] if args else kwargs.get('args')
-        self._words = sys.argv[1:] if words is None else list(words)
-        return super().parse_known_args(*args, **kwargs)
-
-    def error(self, message: str) -> NoReturn:
-        raise exceptions.UsageError(f'{message}; see {self.prog} --help')
-
-    def refuse(self, words: Sequence[str]) -> NoReturn:
-        """Say that a parser of the command does not know these words.
-
-        :raises UnknownName: always.
-        """
-        flags = [word for word in words if word.startswith('-')]
-        word = (flags or words)[0].partition('=')[0]
-        if word in self._flags:
-            raise self._too_early(word)
-        raise exceptions.UnknownName(
-            'argument',
-            word,
-            self._flags if flags else (),
-            f'see {self.prog} --help',
-        )
-
-    def refuse_early_flag(self, value: str) -> None:
-        """Look for a flag before a word that is no command, but its value.
-
-        :raises UsageError: when there is one.
-        """
-        for word in self._words[: self._words.index(value)]:
-            flag = word.partition('=')[0]
-            if flag.startswith('-') and flag not in self._flags:
-                raise self._too_early(flag)
-
-    @staticmethod
-    def _too_early(flag: str) -> exceptions.UsageError:
-        return exceptions.UsageError(
-            f'{flag} precedes the command; put flags of "upgrade check" '
-            f'after it: {cmd.PROG} upgrade check {flag} ...'
-        )
-
-    def print_help(self, file: Any = None) -> NoReturn:
-        raise _Answered(self.format_help())
-
-
 class _Location(argparse.Action):
     """Note files and directories in the order in which they are given.
 
@@ -204,7 +101,7 @@ class _Location(argparse.Action):
         setattr(namespace, self.dest, noted)
 
 
-def _add_common_flags(parser: _Parser, dest: str) -> None:
+def _add_common_flags(parser: parser_.Parser, dest: str) -> None:
     """Add what says where the configuration is, and what is logged.
 
     :param dest: the attribute that notes the files and directories.
@@ -247,7 +144,7 @@ def _add_common_flags(parser: _Parser, dest: str) -> None:
     )
 
 
-class _UpgradeParser(_Parser):
+class _UpgradeParser(parser_.Parser):
     """The parser of a verb of ``upgrade``.
 
     Its flags come from the options, and with them oslo.config, which no
@@ -258,7 +155,7 @@ class _UpgradeParser(_Parser):
     module = 'upgrade'
     _has_flags = False
 
-    def _add_flags(self) -> None:
+    def prepare(self) -> None:
         if not self._has_flags:
             found = importlib.import_module(f'{cmd.__name__}.{self.module}')
             self._has_flags = True
@@ -266,7 +163,7 @@ class _UpgradeParser(_Parser):
             found.add_flags(self.group)
 
     def parse_known_args(self, *args: Any, **kwargs: Any) -> Any:
-        self._add_flags()
+        self.prepare()
         return super().parse_known_args(*args, **kwargs)
 
 
@@ -277,7 +174,7 @@ class _Version(argparse.Action):
         from manila_precheck import catalog
         from manila_precheck.cmd import upgrade
 
-        raise _Answered(
+        raise parser_.Answered(
             f'{cmd.PROG} {upgrade.version()}, catalog of '
             f'{catalog.Catalog().date}\n'
         )
@@ -369,8 +266,9 @@ def _add_report_flags(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def root() -> parser_.Parser:
+    """Return the parser of the command."""
+    parser = parser_.Parser(
         prog=cmd.PROG,
         description=_DESCRIPTION,
         epilog=_EXAMPLES,
@@ -537,10 +435,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _choice(
-    parser: _Parser,
+    parser: parser_.Parser,
     metavar: str,
     dest: str,
-    parser_class: type[_Parser] = _Parser,
+    parser_class: type[parser_.Parser] = parser_.Parser,
 ) -> Any:
     """Let a parser hand over to those of the words that may follow."""
     choices = parser.choice(
@@ -557,7 +455,7 @@ def _choice(
     return choices
 
 
-def _leaf(parser: _Parser, run: _Run) -> None:
+def _leaf(parser: parser_.Parser, run: _Run) -> None:
     """Note what a parser's words lead to, for when they are the last."""
     parser.set_defaults(run=run, parser=parser)
 
@@ -654,9 +552,15 @@ def _end_child(number: int, frame: Any) -> None:
 def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     """Return the flags.
 
-    :raises _Answered: when they ask for a text.
+    :raises parser_.Answered: when they ask for a text.
     """
-    args, unknown = _parser().parse_known_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    if words and words[0] == COMPLETE:
+        from manila_precheck.cmd import completion
+
+        raise parser_.Answered(completion.text(root(), words[1:]))
+    args: argparse.Namespace
+    args, unknown = root().parse_known_args(words)
     if unknown:
         args.parser.refuse(unknown)
     args.locations = [*args.locations, *args.more_locations]
@@ -671,10 +575,12 @@ def _answer(
     code, error = COULD_NOT_RUN, ''
     try:
         # The flags come from oslo.config, which may not even import.
-        args = runner.guarded(lambda: _parse(argv), passing=(_Answered,))
+        args = runner.guarded(
+            lambda: _parse(argv), passing=(parser_.Answered,)
+        )
         args.log = formatter = logs.set_up(args.debug)
         code = runner.guarded(lambda: args.run(args, stdout))
-    except _Answered as exc:
+    except parser_.Answered as exc:
         code = 0
         stdout.write(str(exc))
     except exceptions.PrecheckError as exc:
