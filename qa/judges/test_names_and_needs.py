@@ -208,6 +208,17 @@ _VALUES = (
     ),
 )
 
+# What GenericShareDriver asks with share servers and without.
+_ASKED = {
+    True: ('cinder', 'glance', 'neutron', 'nova'),
+    False: ('nova', 'cinder'),
+}
+_LOGIN = (
+    '[{}]\nauth_type = password\nauth_url = http://192.0.2.1:5000\n'
+    'username = a\npassword = a\nuser_domain_name = a\nproject_name = a\n'
+    'project_domain_name = a\n'
+)
+
 # What cannot be asked there: (release, what is asked, how the line ends).
 _UNASKED = (
     # tooz has the plugin, and the library behind it is in no constraints.
@@ -266,6 +277,7 @@ class RealReleaseTest(testtools.TestCase):
             finding
             for finding in result.findings
             if finding.data['verdict'] in verdicts
+            and finding.aspect != 'login'
         ]
 
     @ddt.data('wallaby', *hops.RELEASES)
@@ -335,3 +347,47 @@ class RealReleaseTest(testtools.TestCase):
             if bool(found) != answer.startswith('init'):
                 wrong.append((name, value, answer))
         self.assertEqual([], wrong)
+
+    @ddt.data(hops.RELEASES[0], hops.RELEASES[-1])
+    def test_logins(self, release):
+        """A section that is not there is no login, and one that is is."""
+        questions = [
+            [name, _LOGIN.format(name) * there]
+            for name in _ASKED[True]
+            for there in (False, True)
+        ]
+        answers = self.ask(release, questions)
+        # The login of 2023.1 turns what it is told into its own error.
+        self.assertEqual(
+            [True, False] * len(_ASKED[True]),
+            [one not in ('', 'DiscoveryFailure') for one in answers],
+            answers,
+        )
+        for servers, names in _ASKED.items():
+            for lacking in names:
+                conf = _back_end(
+                    {
+                        'share_driver': _DRIVERS
+                        + 'generic.GenericShareDriver',
+                        'driver_handles_share_servers': str(servers),
+                        'service_instance_user': 'a',
+                    },
+                    {},
+                ) + ''.join(
+                    _LOGIN.format(name) for name in names if name != lacking
+                )
+                site = self.useFixture(
+                    testing.Site(
+                        '[DEFAULT]\nenabled_share_backends = backend\n' + conf,
+                        source=release,
+                        target=release,
+                    )
+                )
+                self.assertEqual(
+                    [(model.Severity.FAILURE, f'{lacking}/auth_type')],
+                    [
+                        (one.severity, one.subject.name)
+                        for one in site.run('config-options').findings
+                        if one.aspect == 'login'
+                    ],
+                )

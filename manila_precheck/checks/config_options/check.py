@@ -100,9 +100,9 @@ class ConfigOptions(check.Check):
     itself does not report this, because drivers are loaded after its checks.
     Or a section with the login of manila in another service ([neutron],
     [nova], [cinder], [glance]) adds up to no login while an enabled back end
-    uses that service: it sets no ``auth_type``, one that is no plugin of
-    keystoneauth, or not what the plugin needs. ``api-paste`` reports that of
-    [keystone_authtoken].
+    uses that service: no file has it, or it sets no ``auth_type``, one that
+    is no plugin of keystoneauth, or not what the plugin needs. ``api-paste``
+    reports that of [keystone_authtoken].
     WARNING: the source reads the line and the target does not; or the line
     uses a name or an option that the target deprecates and the source does
     not, or that the next release after the target no longer reads; or it

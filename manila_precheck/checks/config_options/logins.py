@@ -23,7 +23,6 @@ from manila_precheck.catalog import conditions
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.engine import unread_sources
 from manila_precheck.evidence.config import config_files
-from manila_precheck.evidence.config import config_reader
 from manila_precheck.evidence.config import logins
 
 _KEYSTONE = 'keystone_authtoken'
@@ -32,6 +31,14 @@ _KEYSTONE = 'keystone_authtoken'
 # nova. Without share servers it asks nova and cinder alone.
 _IN_SERVERS = ('.generic.', '.windows.')
 _NEUTRON_PLUGIN = 'manila.network.neutron.'
+# What a login with a password cannot do without.
+_LOGIN = """auth_type = password
+auth_url = <URL of Keystone>
+username = <text>
+password = <text>
+user_domain_name = <text>
+project_name = <text>
+project_domain_name = <text>"""
 
 
 class Logins:
@@ -44,9 +51,11 @@ class Logins:
         """Yield what each of them lacks."""
         conf, target = self._sides.conf, self._sides.target
         for group in target.options.auth_groups:
-            if group == _KEYSTONE or group not in conf.groups:
+            if group == _KEYSTONE:
                 continue
             users = self._users(group)
+            if group not in conf.groups and not users:
+                continue
             for lacking in logins.lacking(target, group):
                 found = self._finding(group, lacking, users)
                 if found is not None:
@@ -64,11 +73,18 @@ class Logins:
             return None
         severity = model.Severity.FAILURE
         if users:
+            ends = f'back end{"s" * (len(users) > 1)} {", ".join(users)}'
             effect = (
-                f'requests of manila-share to {group} fail, and the back '
-                f'end{"s" * (len(users) > 1)} {", ".join(users)} '
+                f'requests of manila-share to {group} fail, and the {ends} '
                 f'need{"s" * (len(users) == 1)} them'
             )
+            if lacking.absent and not any(map(self._is_known, users)):
+                severity = model.Severity.WARNING
+                effect = (
+                    f'requests of manila-share to {group} fail, and it is '
+                    f'not known whether the {ends} '
+                    f'need{"s" * (len(users) == 1)} them'
+                )
         else:
             severity = model.Severity.WARNING
             effect = (
@@ -82,8 +98,21 @@ class Logins:
             ),
             f'{lacking.why}: {effect}',
             steps(lacking),
-            data={'verdict': 'missing' if lacking.options else 'invalid'},
+            data={
+                'verdict': 'missing'
+                if lacking.options or lacking.absent
+                else 'invalid'
+            },
             aspect='login',
+        )
+
+    def _is_known(self, name: str) -> bool:
+        """Say whether the driver of a back end is one of the target's."""
+        target = self._sides.target
+        path = target.driver(name)
+        return (
+            path is not None
+            and self._sides.catalog.driver(target.release, path) is not None
         )
 
     def _users(self, group: str) -> list[str]:
@@ -95,16 +124,20 @@ class Logins:
             backend.name
             for backend in conf.backends
             if backend.section is not None
-            and group in _needed(self._sides.target, conf, backend.name)
+            and group in _needed(self._sides, backend.name)
         )
 
 
-def _needed(
-    target: config_reader.Reader, conf: config_files.ConfigFiles, name: str
-) -> set[str]:
+def _needed(sides: both_releases.Sides, name: str) -> set[str]:
+    """Return the services that a back end asks, as its driver is set."""
+    target, conf, catalog = sides.target, sides.conf, sides.catalog
     driver = target.driver(name) or ''
     servers = conf.handles_share_servers(name)
+    row = catalog.driver(target.release, driver)
     found: set[str] = set()
+    if row is not None and row.modes and servers not in row.modes:
+        # It does not start, which backend-drivers says.
+        return found
     if any(mark in driver for mark in _IN_SERVERS):
         found |= {'nova', 'cinder'}
         if servers:
@@ -129,6 +162,11 @@ def steps(lacking: logins.Lacking) -> tuple[model.Remediation, ...]:
             model.config(
                 '[{}]\n{} = <value>', lacking.section, lacking.options[0]
             ),
+        )
+    if lacking.absent:
+        return (
+            model.advice('Add a login, such as:'),
+            model.config(f'[{{}}]\n{_LOGIN}', lacking.section),
         )
     return (
         model.advice('Name the plugin that reads the other lines, such as:'),

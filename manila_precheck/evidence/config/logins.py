@@ -47,7 +47,7 @@ class Lacking(NamedTuple):
     """The plugin is made all the same."""
 
     absent: bool = False
-    """auth_section names a section that no file has."""
+    """No file has the section, which auth_section may name."""
 
     @property
     def why(self) -> str:
@@ -95,7 +95,7 @@ def lacking(
             for name in _WITHOUT_PLUGIN
         ):
             return ()
-        absent = section != group and conf.section(section) is None
+        absent = conf.section(section) is None and not more
         return (Lacking(section, line, absent=absent),)
     plugin = reader.options.auth_plugin(named)
     if plugin is None:

@@ -17,6 +17,7 @@ import testtools
 
 from manila_precheck import model
 from manila_precheck import testing
+from manila_precheck.tests import logins
 
 FAILURE = model.Severity.FAILURE
 WARNING = model.Severity.WARNING
@@ -824,7 +825,7 @@ class ConfigOptionsTest(testtools.TestCase):
             '[DEFAULT]\nenabled_share_backends = z\n'
             '[z]\nservice_instance_user = m\n'
             'driver_handles_share_servers = False\n'
-            'neutron_net_id = a\n',
+            'neutron_net_id = a\n' + logins.LOGINS,
             'z/neutron_net_id',
             'the back end does not read it with '
             'driver_handles_share_servers = False',
@@ -834,7 +835,7 @@ class ConfigOptionsTest(testtools.TestCase):
             '[DEFAULT]\nenabled_share_backends = z\n'
             '[z]\nservice_instance_user = m\n'
             'driver_handles_share_servers = on\n'
-            'tenant_net_name_or_ip = a\n',
+            'tenant_net_name_or_ip = a\n' + logins.LOGINS,
             'z/tenant_net_name_or_ip',
             'the back end does not read it with '
             'driver_handles_share_servers = True',
@@ -844,7 +845,7 @@ class ConfigOptionsTest(testtools.TestCase):
             '[DEFAULT]\nenabled_share_backends = z\n'
             '[z]\nservice_instance_user = m\n'
             'driver_handles_share_servers = True\n'
-            'standalone_network_plugin_mtu = many\n',
+            'standalone_network_plugin_mtu = many\n' + logins.LOGINS,
             'z/standalone_network_plugin_mtu',
             'section [z] uses another network plugin, which does not read it',
         ],

@@ -31,6 +31,10 @@ LOGIN = (
     'project_name = service\n'
     'project_domain_name = Default\n'
 )
+ELSEWHERE = ''.join(
+    f'[{name}]\nauth_section = nova\n'
+    for name in ('cinder', 'glance', 'neutron')
+)
 SIMPLE = 'manila.network.standalone_network_plugin.StandaloneNetworkPlugin'
 
 
@@ -60,10 +64,15 @@ class LoginsTest(testtools.TestCase):
 
     @ddt.data(
         back_end(GENERIC, True)
-        + ''.join(f'[{n}]\n{LOGIN}' for n in ('nova', 'neutron', 'cinder')),
+        + ''.join(
+            f'[{n}]\n{LOGIN}' for n in ('nova', 'neutron', 'cinder', 'glance')
+        ),
+        back_end(GENERIC, True) + f'[nova]\n{LOGIN}' + ELSEWHERE,
         # No back end asks it.
         back_end(LVM, False) + '[nova]\nauth_type = pasword\n',
-        back_end(GENERIC, False) + '[neutron]\nauth_type = pasword\n',
+        back_end(GENERIC, False)
+        + '[neutron]\nauth_type = pasword\n'
+        + f'[nova]\n{LOGIN}[cinder]\nauth_section = nova\n',
         back_end(NETAPP, True, f'network_api_class = {SIMPLE}')
         + '[neutron]\nauth_type = pasword\n',
         back_end(NETAPP, False) + '[neutron]\nusername = a\n',
@@ -71,8 +80,14 @@ class LoginsTest(testtools.TestCase):
         '[neutron]\nauth_type = pasword\n',
         # api-paste tells that.
         '[keystone_authtoken]\nauth_type = pasword\n',
-        # A section that is not there.
-        back_end(NETAPP, True),
+        # A section that is not there, and that nothing here asks for.
+        back_end(NETAPP, False),
+        back_end(NETAPP, True, f'network_api_class = {SIMPLE}'),
+        back_end(LVM, False),
+        # A mode that the driver does not have: it does not start.
+        back_end(LVM, True),
+        back_end(GENERIC, 'maybe'),
+        back_end(NETAPP, True).replace('enabled_share_backends = b', ''),
     )
     def test_silent(self, conf):
         self.assertEqual([], self.told(conf))
@@ -109,6 +124,18 @@ class LoginsTest(testtools.TestCase):
             'nova',
         ),
         (
+            back_end(GENERIC, False) + f'[nova]\n{LOGIN}',
+            'cinder/auth_type',
+            'no file has the section [cinder]',
+            'cinder',
+        ),
+        (
+            back_end(NETAPP, True),
+            'neutron/auth_type',
+            'no file has the section [neutron]',
+            'neutron',
+        ),
+        (
             back_end(GENERIC, True)
             + '[glance]\nauth_section = nova\n[nova]\nregion_name = a\n',
             'nova/auth_type',
@@ -127,6 +154,43 @@ class LoginsTest(testtools.TestCase):
             ),
             self.told(conf),
         )
+
+    def test_no_section_at_all(self):
+        for servers, names in (
+            (True, ['cinder', 'glance', 'neutron', 'nova']),
+            (False, ['cinder', 'nova']),
+        ):
+            told = self.told(back_end(GENERIC, servers))
+            self.assertEqual(
+                [f'{name}/auth_type' for name in names],
+                [name for _, name, _ in told],
+            )
+            self.assertEqual({FAILURE}, {severity for severity, *_ in told})
+
+    def test_no_section_and_a_driver_that_is_not_known(self):
+        self.assertEqual(
+            [
+                (
+                    WARNING,
+                    'neutron/auth_type',
+                    'no file has the section [neutron]: requests of '
+                    'manila-share to neutron fail, and it is not known '
+                    'whether the back end b needs them',
+                )
+            ],
+            self.told(back_end('acme.driver.AcmeShareDriver', True)),
+        )
+
+    def test_what_is_printed_is_a_login(self):
+        conf = back_end(NETAPP, True)
+        self.told(conf)
+        (found,) = (
+            item
+            for item in self.site.run('config-options').findings
+            if item.aspect == 'login'
+        )
+        added = found.remediation[-1].text.replace('<', '').replace('>', '')
+        self.assertEqual([], self.told(f'{conf}{added}\n'))
 
     def test_keys_of_barbican(self):
         conf = back_end(LVM, False) + '[barbican]\nauth_type = pasword\n'

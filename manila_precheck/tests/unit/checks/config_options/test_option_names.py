@@ -19,6 +19,7 @@ import testtools
 
 from manila_precheck import model
 from manila_precheck import testing
+from manila_precheck.tests import logins
 
 FAILURE = model.Severity.FAILURE
 WARNING = model.Severity.WARNING
@@ -43,7 +44,7 @@ VOLUME = 'layout_volume.GlusterfsVolumeMappedLayout'
 BACK_END = (
     '[DEFAULT]\nenabled_share_backends = b\n{}[b]\n'
     f'share_driver = {GENERIC}\nservice_instance_user = a\n'
-    'driver_handles_share_servers = {}\n{}'
+    'driver_handles_share_servers = {}\n{}\n' + logins.LOGINS
 )
 
 

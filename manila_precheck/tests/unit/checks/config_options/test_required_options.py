@@ -17,6 +17,7 @@ import testtools
 
 from manila_precheck import model
 from manila_precheck import testing
+from manila_precheck.tests import logins
 
 DRIVERS = 'manila.share.drivers.'
 GLUSTERFS = DRIVERS + 'glusterfs.GlusterfsShareDriver'
@@ -145,7 +146,7 @@ class NeededTest(testtools.TestCase):
 
     def test_driver_that_is_not_built(self):
         self.assertEqual(
-            self.found(back_end(GENERIC)),
+            self.found(back_end(GENERIC) + logins.LOGINS),
             (
                 self.finding(
                     'b/service_instance_user',
@@ -239,6 +240,7 @@ class NeededTest(testtools.TestCase):
         conf = back_end(
             EMC, 'emc_share_backend = unity', 'unity_share_server = a'
         )
+        conf += logins.LOGINS
         with_servers = conf.replace('= False', '= True')
         self.assertEqual(
             ['b/unity_server_meta_pool'],
@@ -293,7 +295,7 @@ class NeededTest(testtools.TestCase):
     )
     @ddt.unpack
     def test_a_back_end_in_default(self, text, line):
-        (found,) = self.found(f'[DEFAULT]\n{text}\n')
+        (found,) = self.found(f'[DEFAULT]\n{text}\n{logins.LOGINS}')
         self.assertEqual(
             ('DEFAULT/service_instance_user', line),
             (found.subject.name, found.subject.line),
