@@ -190,6 +190,7 @@ class Build(NamedTuple):
         return self.plain and self.order == build(version).order
 
 
+@functools.lru_cache(maxsize=4096)
 def build(text: str) -> Build:
     """Return what the version of a package of manila says.
 
@@ -282,6 +283,7 @@ def _was_released(one: Build) -> bool:
     )
 
 
+@functools.cache
 def final_versions(release: Release) -> tuple[Build, ...]:
     """Return the final versions of a release, oldest first.
 

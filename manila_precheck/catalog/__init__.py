@@ -235,6 +235,19 @@ class Catalog:
                 found |= facts.majors(row)
         return tuple(r for r in self.releases if r.major in found)
 
+    def has_option(self, name: str) -> bool:
+        """Say whether any covered release has an option of this dest."""
+        return bool(self._history('options').rows(name))
+
+    @functools.cached_property
+    def old_option_names(self) -> frozenset[str]:
+        """Every deprecated name of an option of any covered release."""
+        return frozenset(
+            old
+            for _name, row in self._history('options').every_row()
+            for _group, old in row.get('deprecated_names', ())
+        )
+
     @functools.cached_property
     def secrets(self) -> frozenset[str]:
         """Every name, old ones too, whose value may be a secret.

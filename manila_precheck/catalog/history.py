@@ -115,6 +115,7 @@ def _spans(text: str) -> tuple[tuple[int, Optional[int]], ...]:
     return tuple(spans)
 
 
+@functools.cache
 def holds(text: str, major: int) -> bool:
     """Say whether ranges name a major: '12-14,16-' names all but 15.
 

@@ -83,9 +83,11 @@ def read() -> tuple[Brought, ...]:
     """Load what every package brings, sorted by package and name."""
     found = []
     for distribution in importlib.metadata.distributions():
-        package = distribution.metadata['Name'] or 'a package without name'
         for point in distribution.entry_points:
             if point.group == GROUP:
+                package = distribution.metadata['Name'] or (
+                    'a package without name'
+                )
                 origin = f'{package} {distribution.version}'
                 found.append((origin, point.name, point.value))
     # A distribution is listed once for each path that leads to it.

@@ -68,6 +68,8 @@ class Hints:
 
         '[database] connection_recycle_time' of [database] idle_timeout.
         """
+        if setting.name not in self._facts.old_option_names:
+            return ''
         for release in reversed(self._facts.releases):
             match = self._facts.options(release).find(
                 setting.group, setting.name
@@ -91,10 +93,7 @@ class Hints:
 
     def _nearest(self, setting: config_files.Setting) -> str:
         # The name of an option is no misspelling of another one's.
-        if any(
-            self._facts.options(release).named(setting.name)
-            for release in self._facts.releases
-        ):
+        if self._facts.has_option(setting.name):
             return ''
         # Here, since few runs look for a misspelling.
         import difflib

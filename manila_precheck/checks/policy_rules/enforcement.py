@@ -93,6 +93,7 @@ class Enforcement:
         self._matter: list[tuple[str, str]] = []
         self._reaches: dict[int, Reach] = {}
         self._verdicts: dict[tuple[Any, ...], Optional[bool]] = {}
+        self._admins: dict[Caller, Optional[bool]] = {}
 
     @property
     def answers(self) -> frozenset[str]:
@@ -128,7 +129,9 @@ class Enforcement:
 
         :param strict: as :class:`check_trees.Call` has it.
         """
-        is_admin = self._is_admin(caller)
+        if caller not in self._admins:
+            self._admins[caller] = self._is_admin(caller)
+        is_admin = self._admins[caller]
         if is_admin is None:
             # Before any rule of the API is looked at.
             return None
