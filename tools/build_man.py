@@ -104,9 +104,7 @@ def _text(text: str) -> str:
     return re.sub(r"^(?=[.'])", r'\\&', words)
 
 
-def _options(
-    one: parser.Parser, shown: Collection[str] = ()
-) -> Iterator[str]:
+def _options(one: parser.Parser, shown: Collection[str] = ()) -> Iterator[str]:
     for action in one.arguments():
         if action.dest == 'help' or set(action.option_strings) & {*shown}:
             continue

@@ -229,7 +229,8 @@ class Site(fixtures.Fixture):
     ) -> model.CheckResult:
         """Run one check and return its result, with no time in it.
 
-        What remedies change in files is left out; :meth:`edits` has it.
+        What remedies change in files is left out; :meth:`edits` has it. So
+        is what the check is about, which its own docstring says.
 
         :param what: the id of a registered check, or a class that is not
             registered.
@@ -244,7 +245,8 @@ class Site(fixtures.Fixture):
                     )
                 )
                 for finding in result.findings
-            )
+            ),
+            about='',
         )
 
     def edits(

@@ -149,11 +149,12 @@ class RunOneTest(testtools.TestCase):
             outcome=outcome,
             reason=reason,
             findings=tuple(findings),
-            about='Base of the checks here.',
         )
 
     def test_about(self):
-        self.assertEqual('Looks at one thing.', self.run_it(Explains).about)
+        ctx = self.useFixture(testing.Site()).context()
+        result = runner.run_one(testing.entry_of(Explains), ctx)
+        self.assertEqual('Looks at one thing.', result.about)
 
     def test_passed(self):
         self.assertEqual(self.result(model.Outcome.PASSED), self.run_it(Quiet))
