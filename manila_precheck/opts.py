@@ -385,13 +385,36 @@ precheck_opts = [
         metavar='PYTHON',
         help='The absolute path of the interpreter of an environment in '
         'which the target release is installed, such as '
-        '/opt/manila/bin/python. "upgrade rehearse" runs its manila-manage.',
+        '/opt/manila/bin/python. "upgrade rehearse" runs its manila-manage. '
+        'With rehearse_target_image, of the interpreter in that image.',
+    ),
+    cfg.StrOpt(
+        'rehearse_target_image',
+        metavar='IMAGE',
+        help='An image of this host in which the target release is '
+        'installed. "upgrade rehearse" runs it with podman, or docker, '
+        'without a network, by the python3 of its PATH unless '
+        'rehearse_target_python names another. It gets the staged files and '
+        'what lies beside them, read only.',
     ),
     cfg.StrOpt(
         'rehearse_source_python',
         metavar='PYTHON',
         help='The same for the release that runs now, which carries out the '
         'purge of rehearse_purge.',
+    ),
+    cfg.StrOpt(
+        'rehearse_source_image',
+        metavar='IMAGE',
+        help='An image in which the release is installed that runs now, as '
+        'for rehearse_target_image.',
+    ),
+    cfg.MultiStrOpt(
+        'rehearse_image_mount',
+        default=[],
+        metavar='PATH[:PATH]',
+        help='A file or directory of this host that the images get, read '
+        'only, at the same path or at the second one: certificates, keys.',
     ),
     cfg.IntOpt(
         'rehearse_purge',

@@ -13,6 +13,7 @@
 
 import argparse
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
 import os
@@ -26,6 +27,7 @@ from manila_precheck import model
 from manila_precheck import opts
 from manila_precheck import releases
 from manila_precheck.act.rehearse import backup_proof
+from manila_precheck.act.rehearse import image
 from manila_precheck.act.rehearse import rehearsal
 from manila_precheck.act.rehearse import sql
 from manila_precheck.act.rehearse import staged
@@ -67,7 +69,10 @@ _FLAGS = {
     ),
     'the upgrade': (
         'rehearse_target_python',
+        'rehearse_target_image',
         'rehearse_source_python',
+        'rehearse_source_image',
+        'rehearse_image_mount',
         'rehearse_purge',
         'rehearse_database_only',
         'rehearse_seconds',
@@ -109,10 +114,10 @@ def upgrade_rehearse(args: argparse.Namespace, stdout: answer.Stdout) -> int:
     targets = output.targets(options.report)
     choice = upgrade.choose(options, IDS)
     decided = choice.decided
-    _take_versions(conf)
+    manilas = _take_manilas(conf)
     problems: list[str] = []
     with progress.shown(sys.stderr) as shown:
-        done = _Run(read, choice.chosen, shown, args)
+        done = _Run(read, choice.chosen, manilas, shown, args)
         if targets:
             output.require_no_inputs(
                 targets, upgrade.inputs(done.ctx, decided)
@@ -136,17 +141,20 @@ class _Run:
 
     :param read: the staged configuration.
     :param chosen: the checks that foretell.
+    :param manilas: of 'target', and of 'source' where it is named.
     """
 
     def __init__(
         self,
         read: upgrade.Read,
         chosen: Sequence[registry.Entry],
+        manilas: Mapping[str, target.Manila],
         shown: progress.Shown,
         args: argparse.Namespace,
     ) -> None:
         self._read = read
         self._chosen = chosen
+        self._manilas = manilas
         self._shown = shown
         self._options = read.conf.manila_precheck
         self._live: Optional[connection.Database] = None
@@ -184,6 +192,8 @@ class _Run:
         # In threads: while a driver in C waits for a server, no handler of
         # a signal runs in the main one.
         folder = runner.isolated(private_server.make_folder)
+        for manila in self._manilas.values():
+            runner.isolated(manila.remove_leftovers)
         self._live = runner.isolated(self._connect)
         backup = self._options.rehearse_backup
         if not backup:
@@ -321,6 +331,13 @@ class _Run:
         predicted: tuple[model.CheckResult, ...],
     ) -> rehearsal.Stand:
         url = staged.url_of(restored.url, self._read.conf)
+        locations = dict.fromkeys(self._locations())
+        for service in self.ctx.services:
+            locations.update(dict.fromkeys(service.locations))
+        manilas = {
+            side: manila.given(folder, list(locations), staged.sockets(url))
+            for side, manila in self._manilas.items()
+        }
         return rehearsal.Stand(
             self.ctx,
             url,
@@ -333,8 +350,8 @@ class _Run:
                 ),
                 'offline': staged.is_local(url),
             },
-            self._options.rehearse_target_python,
-            self._options.rehearse_source_python,
+            manilas['target'],
+            manilas.get('source'),
             predicted,
             self._shown.line,
             self._options.rehearse_seconds,
@@ -431,36 +448,58 @@ def _require_flags(options: Any, read: upgrade.Read) -> None:
         raise exceptions.UsageError(
             '--from-database and --no-database contradict each other'
         )
-    if not options.rehearse_target_python:
-        raise exceptions.UsageError('missing --target-python PYTHON')
+    if not (options.rehearse_target_python or options.rehearse_target_image):
+        raise exceptions.UsageError(
+            'missing --target-python PYTHON, or --target-image IMAGE'
+        )
     if options.rehearse_purge is not None and not (
-        options.rehearse_source_python
+        options.rehearse_source_python or options.rehearse_source_image
     ):
         raise exceptions.UsageError(
             '--purge runs the manila that is installed now: pass '
-            '--source-python PYTHON'
+            '--source-python PYTHON, or --source-image IMAGE'
         )
 
 
-def _take_versions(conf: Any) -> None:
-    """Let the interpreters say which releases they have.
+def _take_manilas(conf: Any) -> dict[str, target.Manila]:
+    """Return the manila of each side that is named, and take its release.
 
+    :returns: those of 'target' and, where it is named, 'source'.
     :raises UsageError: when one has no manila, or another one than is named.
     """
     options = conf.manila_precheck
+    manilas: dict[str, target.Manila] = {}
     for side in ('target', 'source'):
         python = getattr(options, f'rehearse_{side}_python')
-        if not python:
+        name = getattr(options, f'rehearse_{side}_image')
+        if not (python or name):
             continue
-        found = target.version(python, f'--{side}-python')
+        flag = f'--{side}-image' if name else f'--{side}-python'
+        manila: target.Manila
+        if name:
+            manila = image.find(
+                name, flag, python, options.rehearse_image_mount
+            )
+        else:
+            manila = target.find(python, flag)
+        try:
+            found = manila.version()
+        except exceptions.SourceUnusable as exc:
+            raise exceptions.UsageError(f'{flag}: {exc}') from None
+        if found is None:
+            raise exceptions.UsageError(
+                f'{flag} {name or python} has no manila installed'
+            )
+        manilas[side] = manila
         stated = getattr(options, f'{side}_release')
         build = releases.build(found)
         catalog_file = getattr(options, f'{side}_catalog')
         if build.release is None and not (stated or catalog_file):
             raise exceptions.UsageError(
-                f'--{side}-python has manila {found}, which this version does '
-                f'not know: pass --{side}-catalog FILE with its facts, which '
-                f'"manila-precheck catalog build --python {python}" reads'
+                f'{flag} has manila {found}, which this version does not '
+                f'know: pass --{side}-catalog FILE with its facts, which '
+                f'"manila-precheck catalog build --python '
+                f'{"PYTHON" if name else python}" reads'
             )
         if not stated:
             if side == 'target' and not catalog_file:
@@ -469,6 +508,7 @@ def _take_versions(conf: Any) -> None:
             releases.build(stated).release != build.release
         ):
             raise exceptions.UsageError(
-                f'--{side}-python has manila {found} ({build.release}), and '
+                f'{flag} has manila {found} ({build.release}), and '
                 f'--{side}-release is {stated}'
             )
+    return manilas

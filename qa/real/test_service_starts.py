@@ -33,6 +33,7 @@ import fixtures
 import testtools
 
 from manila_precheck.act.rehearse import service_starts
+from manila_precheck.act.rehearse import target
 from manila_precheck.evidence.config import service_files
 from manila_precheck.tests import venvs
 from qa.upgrade import site as sites
@@ -419,7 +420,9 @@ class ServiceStartsTest(testtools.TestCase):
         folder = self.home / 'folder'
         folder.mkdir()
         starts = service_starts.start(
-            str(self.environment(major) / 'bin' / 'python'),
+            target.Interpreter(
+                str(self.environment(major) / 'bin' / 'python')
+            ),
             [
                 one
                 for one in service_files.given([str(site.conf)])

@@ -22,8 +22,9 @@ the copy, and has the phases of :mod:`.rehearsal` done one after another::
 
 A phase is a function of a module of its own. It is given a
 :class:`.rehearsal.Stand` (the copy, the configuration, the two
-interpreters, a private directory), has jobs of :mod:`.inside` done by
-:func:`.target.run` with the Python of a release, and yields
+manilas, a private directory), has jobs of :mod:`.inside` done by
+:func:`.target.run` with a manila, an :class:`.target.Interpreter` or an
+:class:`.image.Image`, and yields
 :class:`.failures.Failure`, one for each thing that does not work, in the
 target's own words. :mod:`.failures` makes findings of them, and says of each
 whether a check has foretold it; :mod:`.rehearsal` makes a

@@ -67,10 +67,10 @@ class Stand(NamedTuple):
     """What every job of :mod:`.inside` is asked: 'place', 'settings',
     'offline'."""
 
-    target_python: str
-    """The interpreter of the target."""
+    target_manila: target.Manila
+    """The manila of the target."""
 
-    source_python: Optional[str]
+    source_manila: Optional[target.Manila]
     """That of the source, where the operator names one."""
 
     predicted: tuple[model.CheckResult, ...]

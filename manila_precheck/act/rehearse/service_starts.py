@@ -119,7 +119,7 @@ class Starts(NamedTuple):
 
 
 def start(
-    python: str,
+    manila: target.Manila,
     services: Iterable[service_files.ServiceFiles],
     request: Mapping[str, object],
     connection: str,
@@ -131,7 +131,7 @@ def start(
 ) -> Starts:
     """Start each service of the target on the operator's files.
 
-    :param python: the absolute path of its interpreter.
+    :param manila: the target.
     :param services: what each reads; each list of files once.
     :param request: what every job is asked (:class:`.rehearsal.Stand`).
     :param connection: SQLAlchemy's URL of the copy. One without a socket
@@ -152,11 +152,11 @@ def start(
         if event['what'] == 'refused':
             refused.append(True)
         elif event['what'] == 'outcome':
-            outcomes.append(_outcome(event, python))
+            outcomes.append(_outcome(event, manila.words))
             show(f'{outcomes[-1].name} was started')
 
     ended = target.run(
-        python,
+        manila,
         'start',
         {
             **request,
@@ -184,7 +184,8 @@ def start(
     if ended.code:
         words = ended.error['words'] if ended.error else ended.log[-500:]
         raise exceptions.SourceUnusable(
-            f'{python} cannot start its services: {words or "it says nothing"}'
+            f'{manila.words} cannot start its services: '
+            f'{words or "it says nothing"}'
         )
     return Starts(tuple(outcomes))
 
@@ -215,7 +216,7 @@ def _tasks(
     return found.values()
 
 
-def _outcome(event: target.Event, python: str) -> Outcome:
+def _outcome(event: target.Event, words: str) -> Outcome:
     try:
         return Outcome(
             str(event['service']),
@@ -226,7 +227,7 @@ def _outcome(event: target.Event, python: str) -> Outcome:
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise exceptions.SourceUnusable(
-            f'{python} did not answer what became of its services'
+            f'{words} did not answer what became of its services'
         ) from None
 
 

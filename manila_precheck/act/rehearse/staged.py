@@ -135,6 +135,19 @@ def place(url: 'URL') -> dict[str, str]:
     return {name: str(value) for name, value in found.items()}
 
 
+def sockets(url: 'URL') -> list[str]:
+    """Return the files of the sockets that lead to the copy."""
+    found = []
+    if 'unix_socket' in url.query:
+        found.append(str(url.query['unix_socket']))
+    folder = str(url.query.get('host', ''))
+    if folder.startswith('/'):
+        # As libpq calls it.
+        port = url.query.get('port', url.port) or 5432
+        found.append(os.path.join(folder, f'.s.PGSQL.{port}'))
+    return found
+
+
 def is_local(url: 'URL') -> bool:
     """Say whether the copy is reached by the socket of a file."""
     return 'unix_socket' in url.query or str(

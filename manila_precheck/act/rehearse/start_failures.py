@@ -82,7 +82,7 @@ def run(stand: rehearsal.Stand) -> Iterator[failures.Failure]:
     :raises SourceUnusable: when the interpreter does not answer.
     """
     starts = service_starts.start(
-        stand.target_python,
+        stand.target_manila,
         stand.ctx.services,
         stand.request,
         stand.url.render_as_string(hide_password=False),

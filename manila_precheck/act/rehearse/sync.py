@@ -59,12 +59,12 @@ class Manage:
 
         :raises SourceUnusable: when it cannot be started.
         """
-        python = stand.target_python
+        manila = stand.target_manila
         if self._kind == 'purge':
-            python = stand.source_python or python
+            manila = stand.source_manila or manila
         heard = rehearsal.Times(f'db {self._kind}', stand.show)
         ended = target.run(
-            python,
+            manila,
             'manage',
             {**stand.request, 'words': [*stand.words, *self._arguments]},
             stand.seconds,

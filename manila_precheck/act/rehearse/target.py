@@ -13,7 +13,8 @@
 
 The process has nothing of our environment, no descriptor but its streams, and
 no network where the copy needs none; it is ended when it takes too long, and
-with this process. What it says is bounded.
+with this process. What it says is bounded. In a container it is
+:mod:`.image` that sees to it.
 """
 
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ from typing import Any
 from typing import Callable
 from typing import NamedTuple
 from typing import Optional
+from typing import Protocol
 from typing import TYPE_CHECKING
 import zipfile
 
@@ -86,14 +88,137 @@ class Ended(NamedTuple):
     seconds: float
 
 
-def version(python: str, flag: str) -> str:
-    """Return the version of the manila that an interpreter has.
+class Running(Protocol):
+    """A job that was started."""
 
-    Nothing of it is imported.
+    @property
+    def process(self) -> 'subprocess.Popen[bytes]':
+        """Return what says what it does on its standard output."""
 
-    :param flag: the flag that names the interpreter.
-    :raises UsageError: when it is none, has no manila, or another user may
-        change it or the packages that it loads.
+    def end(self, by_itself: bool) -> None:
+        """Leave nothing of it, once the process has ended.
+
+        :param by_itself: whether that was not ended.
+        """
+
+    def never_ran(self, code: Optional[int]) -> bool:
+        """Say whether that exit code means that no job has run."""
+
+
+class Manila(Protocol):
+    """An installed manila: an :class:`Interpreter`, or an image."""
+
+    @property
+    def words(self) -> str:
+        """Return what messages call it."""
+
+    def version(self) -> Optional[str]:
+        """Return the version of its manila; None when it has none.
+
+        Nothing of it is imported.
+
+        :raises SourceUnusable: when it cannot be asked.
+        """
+
+    def remove_leftovers(self) -> None:
+        """Remove what runs that were killed have left of it.
+
+        :raises SourceUnusable: when that cannot be found out.
+        """
+
+    def given(
+        self, folder: str, locations: Sequence[str], sockets: Sequence[str]
+    ) -> 'Manila':
+        """Return it with the files that a rehearsal needs.
+
+        :param folder: the private directory of the run.
+        :param locations: the files and directories of the configuration.
+        :param sockets: the files of the sockets of the copy.
+        """
+
+    def start(
+        self,
+        request: Mapping[str, Any],
+        code: bytes,
+        variables: Optional[Mapping[str, str]],
+    ) -> Running:
+        """Start a job.
+
+        :param request: what :mod:`.inside` takes.
+        :param code: the zip file of :mod:`.inside`.
+        :param variables: of its environment.
+        :raises OSError: when it cannot be started.
+        :raises ValueError: when an argument holds a null byte.
+        """
+
+
+class Interpreter(NamedTuple):
+    """The Python of an environment of this host."""
+
+    path: str
+
+    @property
+    def words(self) -> str:
+        """Return what messages call it."""
+        return self.path
+
+    def version(self) -> Optional[str]:
+        """Return the version of its manila; None when it has none.
+
+        :raises SourceUnusable: when it cannot be asked, or another user may
+            change it or the packages that it loads.
+        """
+        return interpreter.ask(self.path, (), ('manila',), ()).versions[
+            'manila'
+        ]
+
+    def remove_leftovers(self) -> None:
+        """Do nothing: its processes end with the one that started them."""
+
+    def given(
+        self, folder: str, locations: Sequence[str], sockets: Sequence[str]
+    ) -> 'Interpreter':
+        """Return itself: it has every file of this host."""
+        return self
+
+    def start(
+        self,
+        request: Mapping[str, Any],
+        code: bytes,
+        variables: Optional[Mapping[str, str]],
+    ) -> 'Process':
+        """Start a job as a process of this host; see :class:`Manila`."""
+        feed = os.memfd_create('request')
+        try:
+            with open(feed, 'wb', closefd=False) as stream:
+                stream.write(json.dumps(request).encode() + b'\n')
+                stream.write(code)
+            os.lseek(feed, 0, os.SEEK_SET)
+            # -I: neither the working directory nor PYTHONPATH is searched.
+            words = [self.path, '-I', '-B', '-c', _SCRIPT, str(os.getpid())]
+            return Process(programs.start(words, variables, feed, stderr=True))
+        finally:
+            os.close(feed)
+
+
+class Process(NamedTuple):
+    """A job that is a process of this host; it ends with this one."""
+
+    process: 'subprocess.Popen[bytes]'
+
+    def end(self, by_itself: bool) -> None:
+        """Do nothing: the session of the process has ended with it."""
+
+    def never_ran(self, code: Optional[int]) -> bool:
+        """Return False: one that cannot be started is no process."""
+        return False
+
+
+def find(python: str, flag: str) -> Interpreter:
+    """Return the interpreter of an environment.
+
+    :param flag: the flag that names it.
+    :raises UsageError: when it is none.
     """
     if not os.path.isabs(python):
         raise exceptions.UsageError(f'{flag} {python} is not an absolute path')
@@ -102,17 +227,11 @@ def version(python: str, flag: str) -> str:
             f'{flag} {python} is not the interpreter of an environment, such '
             'as /opt/manila/bin/python'
         )
-    try:
-        found = interpreter.ask(python, (), ('manila',), ()).versions['manila']
-    except (exceptions.SourceUnusable, KeyError) as exc:
-        raise exceptions.UsageError(f'{flag}: {exc}') from None
-    if found is None:
-        raise exceptions.UsageError(f'{flag} {python} has no manila installed')
-    return found
+    return Interpreter(python)
 
 
 def run(
-    python: str,
+    manila: Manila,
     job: str,
     request: Mapping[str, Any],
     seconds: float,
@@ -121,7 +240,7 @@ def run(
 ) -> Ended:
     """Have a job done.
 
-    :param python: the interpreter, an absolute path that was looked at.
+    :param manila: what was looked at.
     :param job: the name of a module of :mod:`.inside`.
     :param request: what it takes; ``offline``: whether it leaves the
         network. It may hold a secret.
@@ -130,26 +249,14 @@ def run(
     :param variables: of its environment, beside those that every one gets.
     :raises SourceUnusable: when it cannot be started, or says too much.
     """
-    feed = os.memfd_create('request')
     try:
-        with open(feed, 'wb', closefd=False) as stream:
-            stream.write(json.dumps({'job': job, **request}).encode() + b'\n')
-            stream.write(_code())
-        os.lseek(feed, 0, os.SEEK_SET)
-        # -I: neither the working directory nor PYTHONPATH is searched.
-        process = programs.start(
-            [python, '-I', '-B', '-c', _SCRIPT, str(os.getpid())],
-            variables,
-            feed,
-            stderr=True,
-        )
+        running = manila.start({'job': job, **request}, _code(), variables)
     except (OSError, ValueError) as exc:
         reason = getattr(exc, 'strerror', None) or exc
         raise exceptions.SourceUnusable(
-            f'{python} cannot be run: {reason}'
+            f'{manila.words} cannot be run: {reason}'
         ) from exc
-    finally:
-        os.close(feed)
+    process = running.process
     started = time.monotonic()
     reader = _Reader(process, started + seconds)
     error: Optional[Event] = None
@@ -159,13 +266,21 @@ def run(
                 error = event
             heed(event)
     finally:
+        by_itself = programs.has_ended(process)
         code: Optional[int] = programs.end(process)
+        running.end(by_itself)
         for pipe in (process.stdout, process.stderr):
             if pipe is not None:
                 pipe.close()
     if reader.too_much:
         raise exceptions.SourceUnusable(
-            f'{python} says more than {_MOST_BYTES >> 20} MB'
+            f'{manila.words} says more than {_MOST_BYTES >> 20} MB'
+        )
+    if running.never_ran(code) and not reader.spoke:
+        lines = reader.log.decode('utf-8', 'replace').strip().splitlines()
+        raise exceptions.SourceUnusable(
+            f'{manila.words} cannot be run: '
+            f'{(lines or ["it says nothing"])[0]}'
         )
     if reader.late:
         code = None
@@ -191,6 +306,8 @@ class _Reader:
         self.late = False
         self.too_much = False
         self.code: Optional[int] = None
+        #: The job has begun.
+        self.spoke = False
         #: The end of what it has printed.
         self.log = b''
 
@@ -207,6 +324,7 @@ class _Reader:
                 event = _event(line)
                 if event is None:
                     continue
+                self.spoke = True
                 if event['what'] == 'end':
                     self.code = int(event.get('code') or 0)
                     continue

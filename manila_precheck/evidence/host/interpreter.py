@@ -19,6 +19,8 @@ runs.
 """
 
 from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
 import glob
 import os
 from typing import NamedTuple
@@ -164,8 +166,26 @@ def ask(
         weakness = path_trust.weakness(loaded)
         if weakness:
             raise exceptions.SourceUnusable(f'{path} was not run: {weakness}')
+    return ask_by([path, '-I', '-B'], path, modules, packages, classes)
+
+
+def ask_by(
+    words: Sequence[str],
+    name: str,
+    modules: Iterable[str],
+    packages: Iterable[str],
+    classes: Iterable[str],
+    variables: Optional[Mapping[str, str]] = None,
+) -> Environment:
+    """Ask a Python that a command runs, in a container say.
+
+    :param words: the command, without what Python is to do.
+    :param name: what messages call it.
+    :param variables: of the environment of the command.
+    :raises SourceUnusable: when it cannot be run, or does not answer.
+    """
     answer = programs.ask(
-        [path, '-I', '-B'],
+        words,
         _SCRIPT,
         {
             'modules': sorted(set(modules)),
@@ -173,10 +193,12 @@ def ask(
             'classes': sorted(set(classes)),
         },
         _SECONDS,
+        variables,
+        name,
     )
     try:
         return Environment(
-            path,
+            name,
             tuple(answer['python']),
             dict(answer['modules']),
             dict(answer['versions']),
@@ -187,5 +209,5 @@ def ask(
         )
     except (KeyError, TypeError, AttributeError):
         raise exceptions.SourceUnusable(
-            f'{path} did not answer like a Python interpreter'
+            f'{name} did not answer like a Python interpreter'
         ) from None

@@ -270,7 +270,12 @@ def has_ended(process: 'subprocess.Popen[bytes]') -> bool:
 
 
 def ask(
-    words: Sequence[str], script: str, question: Any, seconds: float
+    words: Sequence[str],
+    script: str,
+    question: Any,
+    seconds: float,
+    variables: Optional[Mapping[str, str]] = None,
+    name: str = '',
 ) -> Any:
     """Return what a script answers on its standard output.
 
@@ -278,10 +283,18 @@ def ask(
     :param script: reads one JSON value and writes one.
     :param question: what it reads.
     :param seconds: how long it may take.
+    :param variables: as for :func:`start`.
+    :param name: what messages call it; '' for the path of the interpreter.
     :raises SourceUnusable: when it does not run, or does not answer.
     """
-    python = words[0]
-    done = run([*words, '-c', script], seconds, json.dumps(question).encode())
+    python = name or words[0]
+    done = run(
+        [*words, '-c', script],
+        seconds,
+        json.dumps(question).encode(),
+        variables,
+        name,
+    )
     if done.code:
         last = (done.stderr.strip() or 'it printed nothing').splitlines()[-1]
         raise exceptions.SourceUnusable(

@@ -13,7 +13,8 @@
 
 Nothing else of this project is there, and nothing but the standard library is
 imported before :mod:`.confinement` has cut the process off.
-``__main__`` is started by :mod:`manila_precheck.act.rehearse.target`; it
+``__main__`` is started by :mod:`manila_precheck.act.rehearse.target`, in a
+container by :mod:`.contained`; it
 reads a request and has the job of that name done, a module of this package
 with one function::
 

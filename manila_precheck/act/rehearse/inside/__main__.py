@@ -27,8 +27,8 @@ def main(line, parent):
     """Do what a request says; never return.
 
     :param line: a JSON object: ``job``, the name of a module of this
-        package; ``offline``, whether to leave the network; and what the job
-        takes.
+        package; ``offline``, whether to leave the network; ``contained``,
+        whether a container has none; and what the job takes.
     :param parent: the process that asked.
     """
     events, lock = os.dup(1), threading.Lock()
@@ -45,7 +45,8 @@ def main(line, parent):
     request = json.loads(line)
     confinement.end_with(parent)
     if request.get('offline'):
-        say('network', left=confinement.leave_network())
+        left = confinement.leave_network(request.get('contained', False))
+        say('network', left=left)
     job = importlib.import_module(__package__ + '.' + request['job'])
     code = 255
     try:

@@ -21,7 +21,6 @@ import testtools
 
 from manila_precheck import exceptions
 from manila_precheck import opts
-from manila_precheck.act.rehearse import target
 from manila_precheck.cmd import precheck
 from manila_precheck.cmd import rehearse
 from manila_precheck.evidence.database.dumps import private_server
@@ -83,7 +82,10 @@ class RefusedTest(testtools.TestCase):
 
     @ddt.data(
         ((), 'missing --backup FILE, or --from-database'),
-        (('--backup={path}/dump.sql',), 'missing --target-python PYTHON'),
+        (
+            ('--backup={path}/dump.sql',),
+            'missing --target-python PYTHON, or --target-image IMAGE',
+        ),
         (
             ('--backup=a', '--from-database', '--target-python={target}'),
             '--backup and --from-database contradict each other',
@@ -95,7 +97,7 @@ class RefusedTest(testtools.TestCase):
         (
             ('--backup=a', '--purge=30', '--target-python={target}'),
             '--purge runs the manila that is installed now: pass '
-            '--source-python PYTHON',
+            '--source-python PYTHON, or --source-image IMAGE',
         ),
         (
             ('--backup=a', '--target-python=bin/python'),
@@ -185,33 +187,31 @@ class RefusedTest(testtools.TestCase):
 
 
 class VersionTest(testtools.TestCase):
-    def test_a_release_that_is_not_known(self):
-        made = self.useFixture(fake_target.FakeTarget('99.0.0'))
+    def refused(self, python):
+        """Return why the manila of an interpreter is not taken."""
         conf = cfg.ConfigOpts()
         opts.register(conf)
         conf([], default_config_files=[], default_config_dirs=[])
-        conf.set_override(
-            'rehearse_target_python', made.python, group=opts.GROUP
+        conf.set_override('rehearse_target_python', python, group=opts.GROUP)
+        return str(
+            self.assertRaises(
+                exceptions.UsageError, rehearse._take_manilas, conf
+            )
         )
-        exc = self.assertRaises(
-            exceptions.UsageError, rehearse._take_versions, conf
-        )
+
+    def test_a_release_that_is_not_known(self):
+        made = self.useFixture(fake_target.FakeTarget('99.0.0'))
         self.assertEqual(
             '--target-python has manila 99.0.0, which this version does not '
             'know: pass --target-catalog FILE with its facts, which '
             f'"manila-precheck catalog build --python {made.python}" reads',
-            str(exc),
+            self.refused(made.python),
         )
 
     def test_no_manila(self):
         made = self.useFixture(fake_target.FakeTarget())
         made.remove_manila()
-        exc = self.assertRaises(
-            exceptions.UsageError,
-            target.version,
-            made.python,
-            '--target-python',
-        )
         self.assertEqual(
-            f'--target-python {made.python} has no manila installed', str(exc)
+            f'--target-python {made.python} has no manila installed',
+            self.refused(made.python),
         )

@@ -85,7 +85,7 @@ class ServiceStartsTest(testtools.TestCase):
 
     def started(self, services, connection='', seconds=60.0, python=''):
         starts = service_starts.start(
-            python or self.python,
+            target.Interpreter(python or self.python),
             services,
             {'place': {}, 'settings': []},
             connection,
@@ -406,7 +406,7 @@ class ServiceStartsTest(testtools.TestCase):
     def test_all_of_them_take_too_long(self):
         conf = self._conf('scheduler_driver = never_ends')
         starts = service_starts.start(
-            self.python,
+            target.Interpreter(self.python),
             service_files.given([str(conf)])[1:2],
             {'place': {}, 'settings': []},
             '',
@@ -424,14 +424,15 @@ class ServiceStartsTest(testtools.TestCase):
 class NotCutOffTest(testtools.TestCase):
     def test_nothing_is_started_by_what_is_not_cut_off(self):
         python = self.useFixture(fake_manila.FakeManila()).python
+        manila = target.Interpreter(python)
         real = target.run
 
-        def run(python, job, request, *more):
-            return real(python, job, {**request, 'offline': False}, *more)
+        def run(manila, job, request, *more):
+            return real(manila, job, {**request, 'offline': False}, *more)
 
         with mock.patch.object(target, 'run', run):
             starts = service_starts.start(
-                python, (), {}, '', '/nonexistent', 60.0
+                manila, (), {}, '', '/nonexistent', 60.0
             )
         self.assertEqual(
             service_starts.Starts(

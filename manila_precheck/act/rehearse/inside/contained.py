@@ -1,0 +1,67 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Be the first process of a container, and end with who has it run.
+
+The kernel ends everything in a container with its first process. That one
+ends when its standard input does: whoever had it run is gone then, even if
+it was killed.
+"""
+
+import json
+import os
+import select
+
+from manila_precheck.act.rehearse.inside import __main__ as inside
+
+_LOOK_MILLISECONDS = 100
+
+
+def main(path):
+    """Have a job done in a child; never return.
+
+    :param path: the file of the request.
+    """
+    with open(path, 'rb') as stream:
+        line = stream.read()
+    say({'what': 'up'})
+    itself = os.getpid()
+    child = os.fork()
+    if not child:
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, 0)
+        inside.main(line, itself)
+    os._exit(watch(child, 0))
+
+
+def watch(child, held):
+    """Wait for a child, as long as somebody waits for it.
+
+    :param held: a descriptor that ends when nobody does.
+    :returns: its exit code; that of a signal is said, too, as an event.
+    """
+    ready = select.poll()
+    ready.register(held, select.POLLIN | select.POLLHUP)
+    while True:
+        if ready.poll(_LOOK_MILLISECONDS) and not os.read(held, 1 << 16):
+            return 255
+        # What a service has left behind is this process's as well.
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == child:
+            break
+    if os.WIFSIGNALED(status):
+        say({'what': 'end', 'code': -os.WTERMSIG(status)})
+        return 128 + os.WTERMSIG(status)
+    return os.WEXITSTATUS(status)
+
+
+def say(event):
+    os.write(1, json.dumps(event).encode() + b'\n')

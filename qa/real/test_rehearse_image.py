@@ -1,0 +1,241 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""upgrade rehearse with the target in an image, by podman.
+
+The image is empty: the Python and the environment of the release are those of
+this host, mounted. podman gets a store of its own, and settings with which it
+runs in a container, too.
+"""
+
+import glob
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from typing import ClassVar
+
+import fixtures
+
+from qa.real import case
+from qa.real import deployment
+from qa.real import servers
+from qa.upgrade import site as sites
+
+_SOURCE, _TARGET = 20, 22
+_NAME = 'localhost/manila-precheck-rehearsal'
+# The directories that are mounted over, and those that every system has.
+_FOLDERS = ('usr', 'etc', 'proc', 'dev', 'sys', 'run', 'tmp', 'var/tmp')
+_PATIENCE_SECONDS = 60
+
+
+def _runtime():
+    """Return the path of what podman starts containers by."""
+    return next(filter(None, map(shutil.which, ('crun', 'runc'))), None)
+
+
+class ImageTest(case.RealCase):
+    server_class = servers.MySQL
+    major = _SOURCE
+    store: ClassVar[fixtures.TempDir]
+    #: Variables of the environment that lead podman to it.
+    settings: ClassVar[dict]
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        why = deployment.why_not(_TARGET)
+        if why:
+            raise RuntimeError(why)
+        if os.geteuid() or not (shutil.which('podman') and _runtime()):
+            why = 'podman is run by root here, and by crun or runc'
+            if case.required():
+                raise RuntimeError(why)
+            raise cls.skipException(why)
+        cls.store = fixtures.TempDir()
+        cls.store.setUp()
+        cls.addClassCleanup(cls.store.cleanUp)
+        cls._make_image(pathlib.Path(cls.store.path))
+
+    @classmethod
+    def _make_image(cls, home):
+        (home / 'containers.conf').write_text(
+            '[containers]\ndefault_ulimits = ["nofile=1024:1024", '
+            '"nproc=1000:1000"]\n[engine]\ncgroup_manager = "cgroupfs"\n'
+            'events_logger = "none"\nruntime = "one"\n'
+            f'[engine.runtimes]\none = ["{_runtime()}"]\n'
+        )
+        (home / 'storage.conf').write_text(
+            f'[storage]\ndriver = "vfs"\ngraphroot = "{home}/store"\n'
+            f'runroot = "{home}/run"\n'
+        )
+        cls.settings = {
+            'CONTAINERS_CONF': f'{home}/containers.conf',
+            'CONTAINERS_STORAGE_CONF': f'{home}/storage.conf',
+        }
+        root = home / 'root'
+        for name in _FOLDERS:
+            (root / name).mkdir(parents=True)
+        for name in ('bin', 'lib', 'lib64', 'sbin'):
+            if os.path.islink(f'/{name}'):
+                (root / name).symlink_to(os.readlink(f'/{name}'))
+        subprocess.run(
+            ['tar', '-c', '-C', root, '-f', home / 'root.tar', '.'], check=True
+        )
+        cls.podman('import', '--quiet', home / 'root.tar', _NAME)
+
+    @classmethod
+    def podman(cls, *words):
+        """Return what podman prints."""
+        return subprocess.run(
+            ['podman', *words],
+            env={**os.environ, **cls.settings},
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout
+
+    def setUp(self):
+        super().setUp()
+        self.home = self.useFixture(fixtures.TempDir()).path
+        # The server of the copy runs as nobody.
+        os.chmod(self.home, 0o711)
+        self.state = pathlib.Path(self.home, 'state')
+        self.state.mkdir()
+        self.files = sites.make(
+            pathlib.Path(self.home, 'home'),
+            os.path.join(
+                os.environ[deployment.VENVS],
+                f'm{_TARGET}/etc/manila/api-paste.ini',
+            ),
+            state=self.state,
+            connection=deployment.quoted(self.server.url(self.site.database)),
+            transport_url='rabbit://guest@127.0.0.1:1/',
+            api_port=8786,
+            backup=self.home,
+            api_server='',
+        )
+        self.backup = os.path.join(self.home, 'backup.sql')
+        with open(self.backup, 'wb') as stream:
+            subprocess.run(
+                [
+                    'mariadb-dump',
+                    f'--host={self.server.host}',
+                    f'--port={self.server.port}',
+                    f'--user={self.server.user}',
+                    '--single-transaction',
+                    self.site.database,
+                ],
+                env={**os.environ, 'MYSQL_PWD': self.server.password},
+                check=True,
+                stdout=stream,
+            )
+
+    def words(self, *more):
+        python = deployment.program(_TARGET, 'python')
+        return [
+            '--config-file',
+            str(self.files.conf),
+            'upgrade',
+            'rehearse',
+            f'--backup={self.backup}',
+            f'--target-image={_NAME}',
+            f'--target-python={python}',
+            '--no-database',
+            '--format=json',
+            *(
+                f'--image-mount={path}'
+                for path in (
+                    '/usr',
+                    os.path.dirname(os.path.dirname(python)),
+                    # That of the environment.
+                    os.path.dirname(os.path.dirname(os.path.realpath(python))),
+                )
+            ),
+            *more,
+        ]
+
+    def rehearse(self, *more):
+        """Return the findings of the phases: {id: {key: its message}}."""
+        for name, value in {**self.settings, 'TMPDIR': self.home}.items():
+            self.useFixture(fixtures.EnvironmentVariable(name, value))
+        done = deployment.command(*self.words(*more), timeout_seconds=600)
+        self.assertIn(done.returncode, (0, 1, 2), done.stderr)
+        self.assertEqual('', self.left())
+        return {
+            one['id']: {
+                finding['key']: finding['message']
+                for finding in one['findings']
+                if finding['severity'] != 'info'
+            }
+            for one in json.loads(done.stdout)['checks']
+            if one['id'].startswith('rehearse-')
+        }
+
+    def left(self):
+        """Return the containers, and directories, that there are still."""
+        return self.podman('ps', '--all', '--quiet') + ''.join(
+            glob.glob(f'{self.home}/manila-precheck-*')
+        )
+
+    def test_a_clean_site(self):
+        self.assertEqual(
+            {'rehearse-backup': {}, 'rehearse-sync': {}, 'rehearse-start': {}},
+            self.rehearse(),
+        )
+
+    def test_a_driver_that_is_gone(self):
+        self.files.edit(
+            f'BETA\nshare_driver = {sites.DUMMY}',
+            'BETA\nshare_driver = manila.share.drivers.gone.Gone',
+        )
+        ((key, message),) = self.rehearse()['rehearse-start'].items()
+        self.assertIn('manila-share@beta', key)
+        self.assertIn(
+            "ModuleNotFoundError: No module named 'manila.share.drivers.gone'",
+            message,
+        )
+
+    def test_killed_at_any_time(self):
+        environment = {
+            **os.environ,
+            **self.settings,
+            'TMPDIR': self.home,
+        }
+        script = os.path.join(
+            os.path.dirname(sys.executable), 'manila-precheck'
+        )
+        for seconds in _moments():
+            process = subprocess.Popen(
+                [script, *self.words()],
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            time.sleep(seconds)
+            # The command, its child, and its session.
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            ends = time.monotonic() + _PATIENCE_SECONDS
+            while self.left() and time.monotonic() < ends:
+                time.sleep(0.5)
+            self.assertEqual('', self.left(), f'killed after {seconds} s')
+
+
+def _moments():
+    """Return after how many seconds it is killed; evenly, over all phases."""
+    number = int(os.environ.get('MANILA_PRECHECK_KILLS', '2'))
+    return [20 * (one + 0.5) / number for one in range(number)]
