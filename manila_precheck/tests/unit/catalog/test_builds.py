@@ -551,6 +551,15 @@ def replaced(path, junk):
 REMOVED = object()
 
 
+def around(path, text):
+    """Return a text without what has nothing to do with a place.
+
+    To look through all of WHOLE, each time, takes ten times as long.
+    """
+    found = json.loads(text)
+    return {key: found[key] for key in (*SMALL, path[0]) if key in found}
+
+
 def closed(node):
     """Make a schema reject every key that it does not describe."""
     if isinstance(node, dict):
@@ -611,19 +620,19 @@ class FormatTest(testtools.TestCase):
         for path in places(WHOLE):
             for junk in (*JUNK, REMOVED) if path else ():
                 text = replaced(path, junk)
-                errors = list(validator.iter_errors(json.loads(text)))
+                valid = validator.is_valid(around(path, text))
                 try:
                     build = builds.parse(text, 'x.json')
                 except exceptions.CatalogError as exc:
                     message = str(exc)
                     self.assertTrue(message.isprintable(), message)
                     self.assertLess(len(message), 300)
-                    if errors and path[0] not in ('kind', 'format'):
+                    if not valid and path[0] not in ('kind', 'format'):
                         rejected += 1
                         self.assertIn(f'damaged: {path[0]}', message)
                     continue
                 used += 1
-                self.assertEqual([], errors, f'{path}: {junk}')
+                self.assertTrue(valid, f'{path}: {junk}')
                 facts = catalog.Catalog(build)
                 for option in facts.options(RELEASE):
                     values.admits(option.type)
