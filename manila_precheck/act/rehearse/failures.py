@@ -95,14 +95,19 @@ def not_held(
     for result in predicted:
         for finding in result.findings if result.id in checks else ():
             if finding.severity is model.Severity.FAILURE:
-                yield Failure(
-                    finding.subject,
-                    f'{finding.key} did not happen on the copy, and may be '
-                    f'wrong: {finding.message}',
-                    severity=model.Severity.INFO,
-                    data={'foretold': finding.key},
-                    aspect='not-held',
-                )
+                yield did_not_happen(finding)
+
+
+def did_not_happen(finding: model.Finding) -> Failure:
+    """Return that what a finding has foretold was tried, and went well."""
+    return Failure(
+        finding.subject,
+        f'rehearsed: {finding.key} did not happen, and may be wrong: '
+        f'{finding.message}',
+        severity=model.Severity.INFO,
+        data={'foretold': finding.key},
+        aspect='not-held',
+    )
 
 
 def foretold(

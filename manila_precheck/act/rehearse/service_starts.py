@@ -31,9 +31,9 @@ from manila_precheck.evidence.host import commands
 
 #: How long one service may take, in seconds; it takes five.
 EACH_SECONDS = 120.0
-# Its policies are loaded beside manila-api: nobody asks for them before the
-# first request.
-_POLICIES = 'policies'
+#: Its policies are loaded beside manila-api: nobody asks for them before the
+#: first request.
+POLICIES = 'policies'
 
 
 class Stop(NamedTuple):
@@ -101,10 +101,17 @@ class Outcome(NamedTuple):
     stopped: tuple[Stop, ...]
     beyond: tuple[Beyond, ...]
 
+    passed: tuple[str, ...] = ()
+    """The stages that it came through."""
+
+    accepted: tuple[str, ...] = ()
+    """Of the options that were asked about, those whose values it has read
+    and taken: 'group/name'."""
+
     @property
     def name(self) -> str:
         """Return what it is called: 'manila-share@alpha'."""
-        name = commands.API if self.service == _POLICIES else self.service
+        name = commands.API if self.service == POLICIES else self.service
         return f'{name}@{self.back_end}' if self.back_end else name
 
 
@@ -128,6 +135,7 @@ def start(
     built_in_server: bool = False,
     show: Callable[[str], None] = lambda words: None,
     each_seconds: float = EACH_SECONDS,
+    asked: Iterable[str] = (),
 ) -> Starts:
     """Start each service of the target on the operator's files.
 
@@ -142,6 +150,7 @@ def start(
         in a web server.
     :param show: shows what is being done, on one line.
     :param each_seconds: how long one of them may take.
+    :param asked: options; whether each service takes their values is noted.
     :raises SourceUnusable: when the interpreter cannot be run, or does not
         answer.
     """
@@ -165,6 +174,7 @@ def start(
             'connection': connection,
             'directory': folder,
             'each': each_seconds,
+            'asked': list(asked),
         },
         seconds,
         heed,
@@ -199,7 +209,7 @@ def _tasks(
             continue
         names = [one.service]
         if one.service == commands.API:
-            names.append(_POLICIES)
+            names.append(POLICIES)
         for name in names:
             found.setdefault(
                 (name, one.reads),
@@ -224,6 +234,8 @@ def _outcome(event: target.Event, words: str) -> Outcome:
             str(event['reached']),
             tuple(map(_stop, event['stopped'])),
             tuple(Beyond(**beyond) for beyond in event['beyond']),
+            tuple(map(str, event['passed'])),
+            tuple(map(str, event['accepted'])),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise exceptions.SourceUnusable(

@@ -21,6 +21,7 @@ from typing import Optional
 
 from manila_precheck import model
 from manila_precheck.act.rehearse import failures
+from manila_precheck.act.rehearse import refuted
 from manila_precheck.act.rehearse import rehearsal
 from manila_precheck.act.rehearse import service_starts
 from manila_precheck.evidence.host import api_server
@@ -81,15 +82,19 @@ def run(stand: rehearsal.Stand) -> Iterator[failures.Failure]:
 
     :raises SourceUnusable: when the interpreter does not answer.
     """
+    services = stand.ctx.services
+    # Where each reads files of its own, another may take what one rejects.
+    alike = len({one.reads for one in services}) == 1
     starts = service_starts.start(
         stand.target_manila,
-        stand.ctx.services,
+        services,
         stand.request,
         stand.url.render_as_string(hide_password=False),
         stand.folder,
         stand.seconds,
         _has_built_in_server(stand),
         stand.show,
+        asked=refuted.option_values(stand.predicted) if alike else (),
     )
     yield from of_starts(starts, stand.predicted)
 
@@ -132,6 +137,7 @@ def of_starts(
         yield _failure(seen, known)
     for outcome in starts.outcomes:
         yield from _unseen(outcome)
+    yield from refuted.findings(starts, predicted)
 
 
 def _merged(outcomes: Iterable[service_starts.Outcome]) -> list[_Seen]:

@@ -56,6 +56,9 @@ class Task:
         self.stopped = []
         self.beyond = []
         self.read = []
+        self.passed = []
+        self.asked = frozenset(request.get('asked', ()))
+        self.accepted = set()
         self.servers = []
         self.found = {}
         self.tell = lambda words: None
@@ -158,7 +161,10 @@ class Task:
         self.world.hasten()
         touched = len(self.world.touched)
         try:
-            return what(), True
+            found = what()
+            if name not in self.passed:
+                self.passed.append(name)
+            return found, True
         except world.Outside as exc:
             self.note_beyond(name, str(exc))
         except (Exception, SystemExit) as exc:
@@ -227,6 +233,8 @@ class Task:
             'reached': self.reached,
             'stopped': self.stopped[:MOST_STOPS],
             'beyond': self.beyond[:MOST_STOPS],
+            'passed': self.passed,
+            'accepted': sorted(self.accepted),
             **self.found,
         }
 
@@ -257,8 +265,12 @@ class Task:
 
         def get(self, name, group=None, namespace=None):
             title = getattr(group, 'name', group) or 'DEFAULT'
-            task.read.append(f'{title}/{name}')
-            return real(self, name, group, namespace)
+            read = f'{title}/{name}'
+            task.read.append(read)
+            value = real(self, name, group, namespace)
+            if read in task.asked:
+                task.accepted.add(read)
+            return value
 
         cfg.ConfigOpts._get = get
 

@@ -47,6 +47,7 @@ def run(request, say):
         copy; ``place`` and ``settings``, as
         :func:`.confinement.guard_connections` takes them. ``directory``: may
         be written. ``each``: how long a service may take, in seconds.
+        ``asked``: options, to note whether their values are taken.
         ``contained``: whether this is a container without a network.
     """
     if not world.is_cut_off(request.get('contained', False)):
@@ -96,6 +97,8 @@ def in_a_child(request, task):
         'reached': at,
         'stopped': [],
         'beyond': [{'at': at, 'door': why, 'words': '', 'unknown': True}],
+        'passed': [],
+        'accepted': [],
     }
 
 

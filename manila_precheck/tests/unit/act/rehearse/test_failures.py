@@ -128,7 +128,7 @@ class FindingsTest(testtools.TestCase):
             [
                 failures.Failure(
                     model.Subject('revision', 'abc'),
-                    'pending-migrations[abc] did not happen on the copy, and '
+                    'rehearsed: pending-migrations[abc] did not happen, and '
                     'may be wrong: it fails',
                     severity=model.Severity.INFO,
                     data={'foretold': 'pending-migrations[abc]'},

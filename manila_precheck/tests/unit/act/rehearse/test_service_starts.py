@@ -83,7 +83,9 @@ class ServiceStartsTest(testtools.TestCase):
         starts = self.started(services, connection, seconds)
         return {one.name: one for one in starts.outcomes}
 
-    def started(self, services, connection='', seconds=60.0, python=''):
+    def started(
+        self, services, connection='', seconds=60.0, python='', asked=()
+    ):
         starts = service_starts.start(
             target.Interpreter(python or self.python),
             services,
@@ -92,6 +94,7 @@ class ServiceStartsTest(testtools.TestCase):
             str(self.ours),
             300.0,
             each_seconds=seconds,
+            asked=asked,
         )
         self.assertEqual('', starts.not_run)
         return starts
@@ -108,8 +111,27 @@ class ServiceStartsTest(testtools.TestCase):
             {name: one.reached for name, one in found.items()},
         )
         self.assertEqual({()}, {one.stopped for one in found.values()})
+        self.assertEqual(
+            (
+                'import',
+                'start',
+                'setup',
+                'capabilities',
+                'coordination',
+                'options',
+            ),
+            found['manila-share@alpha'].passed,
+        )
         # The copy is not on a socket.
         self.assertEqual((_READS,), found['manila-share@alpha'].beyond)
+
+    def test_the_values_that_were_taken(self):
+        starts = self.started(
+            service_files.given([str(self._conf(''))])[1:2],
+            asked=['DEFAULT/scheduler_driver', 'gone/name'],
+        )
+        (scheduler,) = starts.outcomes
+        self.assertEqual(('DEFAULT/scheduler_driver',), scheduler.accepted)
 
     def test_each_back_end_is_a_start_of_its_own(self):
         found = self.start(
