@@ -72,6 +72,11 @@ def main(argv=None):
         '--only', default='', metavar='TEXT', help='scenarios so called'
     )
     parser.add_argument(
+        '--rehearse',
+        action='store_true',
+        help='rehearse each scenario of files and of the database, too',
+    )
+    parser.add_argument(
         '--keep', action='store_true', help='leave files and logs'
     )
     parser.add_argument(
@@ -100,6 +105,8 @@ def main(argv=None):
             could_not = True
     if args.table:
         words = '--all' if args.all else ' '.join(paths[0])
+        if args.rehearse:
+            words = f'--rehearse {words}'
         if server is not databases.MariaDB:
             words = f'--server {args.server} {words}'
         pathlib.Path(args.table).write_text(
@@ -116,7 +123,9 @@ def _path(pair, server, args):
     source, target = map(releases.parse, pair)
     made = environments.Environments()
     made.make([source, target])
-    with run.Run(made, source, target, server, args.only, args.keep) as path:
+    with run.Run(
+        made, source, target, server, args.only, args.keep, args.rehearse
+    ) as path:
         results = path.whole()
         if args.keep:
             sys.stderr.write(f'kept: {path.scratch}\n')

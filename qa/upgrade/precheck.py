@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""``manila-precheck upgrade check``, run as an operator runs it."""
+"""``manila-precheck upgrade``, run as an operator runs it."""
 
 import json
 
@@ -90,6 +90,41 @@ class Report:
             if item['kind'] == 'command'
             and item['text'].startswith(('manila-manage ', 'openstack '))
         }
+
+
+def rehearse(command, site, python, backup):
+    """Rehearse the upgrade of a site; return what fails.
+
+    :param command: the path of manila-precheck.
+    :param python: the interpreter of the target.
+    :param backup: the file of a dump.
+    :returns: {key: key of the finding that has foretold it, or None}.
+    """
+    environment = site.env(command.parent)
+    environment[_API_SERVER] = 'application'
+    done = processes.run(
+        [
+            command,
+            'upgrade',
+            'rehearse',
+            f'--backup={backup}',
+            f'--target-python={python}',
+            # It may have been upgraded by now.
+            '--no-database',
+            '--format=json',
+        ],
+        env=environment,
+        cwd=site.home,
+        seconds=900,
+    )
+    report = Report(done)
+    if report.code == 255:
+        raise processes.Broken(f'upgrade rehearse: {done.stderr}')
+    return {
+        key: finding.get('data', {}).get('foretold')
+        for key, finding in report.findings.items()
+        if key.startswith('rehearse-') and finding['severity'] == 'failure'
+    }
 
 
 def check(command, site, target, stage, words=()):

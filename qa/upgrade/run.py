@@ -94,7 +94,14 @@ class Run:
     """Everything of one path; a context that leaves nothing behind."""
 
     def __init__(
-        self, environments, source, target, server, only='', keep=False
+        self,
+        environments,
+        source,
+        target,
+        server,
+        only='',
+        keep=False,
+        rehearse=False,
     ):
         self.environments = environments
         self.path = Path(
@@ -114,6 +121,7 @@ class Run:
         #: {key: message}, of what was said last under each.
         self.messages: dict[str, str] = {}
         self._keep = keep
+        self._rehearse = rehearse
         self._started_at = time.monotonic()
         self._stack = contextlib.ExitStack()
 
@@ -217,6 +225,17 @@ class Run:
             self.messages[key] = finding['message']
         report.background = self.background
         return report
+
+    def rehearse(self, site, backup):
+        """Return what fails in a rehearsal; None when none is wanted."""
+        if not self._rehearse:
+            return None
+        return precheck.rehearse(
+            self.environments.command,
+            site,
+            self.environments.program(self.path.target, 'python'),
+            backup,
+        )
 
     def typist(self, site, release):
         """Return what types the commands of a remediation."""
@@ -360,6 +379,7 @@ class Run:
             how=trial.how,
             refused=trial.refused,
             announced=trial.announced,
+            rehearsed=self.rehearse(trial.broken, self.dump),
         )
         self._tell(self.done[number])
 
@@ -450,6 +470,11 @@ class Run:
         left = self.check(copy.site, 'stopped').loud
         after = scenario.looks(copy)
         copy.point(broken, scenario.dialect)
+        rehearsed = None
+        if self._rehearse:
+            backup = self.scratch / f'rows-{number}.sql'
+            self.database.dump(broken, backup)
+            rehearsed = self.rehearse(copy.site, backup)
         observed = scenario.looks(copy)
         result = score.Result(
             path=str(self.path),
@@ -460,6 +485,7 @@ class Run:
             left=left if said.loud else None,
             after=after if said.loud else None,
             how=how,
+            rehearsed=rehearsed,
         )
         self._tell(result)
         return result

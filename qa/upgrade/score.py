@@ -12,6 +12,7 @@
 
 """What was predicted, against what happened."""
 
+import collections
 import dataclasses
 import enum
 import fnmatch
@@ -70,6 +71,41 @@ class Result:
     #: 'group/name' of each option that was said to have another name, or to
     #: be deprecated, however loud.
     announced: frozenset = frozenset()
+    #: {key: key of the finding that has foretold it, or None} of what fails
+    #: in a rehearsal; None when there was none.
+    rehearsed: Optional[dict] = None
+
+    @property
+    def found_by(self):
+        """Who finds what breaks; None where nothing does, or none rehearsed.
+
+        :returns: 'both', 'prediction', 'rehearsal' or 'neither'.
+        """
+        if self.rehearsed is None or self.observed.level is not Level.BROKEN:
+            return None
+        foretold = Level.BROKEN in map(
+            PROMISED.__getitem__, self.predicted.values()
+        )
+        return {
+            (True, True): 'both',
+            (True, False): 'prediction',
+            (False, True): 'rehearsal',
+            (False, False): 'neither',
+        }[foretold, bool(self.rehearsed)]
+
+    @property
+    def unforetold(self):
+        """What fails in the rehearsal, and no finding on the copy says."""
+        return [
+            key for key, by in (self.rehearsed or {}).items() if by is None
+        ]
+
+    @property
+    def is_false_alarm(self):
+        """Whether the rehearsal fails where nothing really breaks."""
+        return bool(self.rehearsed) and (
+            self.observed.level is not Level.BROKEN
+        )
 
     def matches(self, key, severity):
         """Return whether a finding is one of those expected."""
@@ -139,6 +175,8 @@ class Result:
         return not (
             self.wrong
             or self.missing
+            or self.unforetold
+            or self.is_false_alarm
             or self.is_missed
             or not self.is_remedied
         )
@@ -155,6 +193,8 @@ class Score:
     right: int
     remedied: int
     with_remedy: int
+    #: {'both': 3, 'prediction': 1, ...}, of what breaks and was rehearsed.
+    found_by: dict
 
     @property
     def recall(self):
@@ -189,4 +229,9 @@ def score(results):
             one.is_remedied for one in results if one.left is not None
         ),
         with_remedy=sum(one.left is not None for one in results),
+        found_by=dict(
+            collections.Counter(
+                one.found_by for one in results if one.found_by
+            )
+        ),
     )

@@ -24,7 +24,7 @@ _PRIVATE = (
     (re.compile(r'/[^\s\'"]*/manila-upgrade-\w+'), 'HOME'),
 )
 
-_HEADERS = ('Scenario', 'Predicted', 'Happened', 'Remedied')
+_HEADERS = ('Scenario', 'Predicted', 'Happened', 'Remedied', 'Rehearsed')
 
 
 def predicted(result):
@@ -63,6 +63,29 @@ def remedied(result):
     return '; '.join(words)
 
 
+def rehearsed(result):
+    """Return what a rehearsal showed, in words."""
+    if result.rehearsed is None:
+        return '-'
+    words = [result.found_by] if result.found_by else []
+    words += [
+        f'{key} ({f"{by} held" if by else "NOT FORETOLD"})'
+        for key, by in sorted(result.rehearsed.items())
+    ]
+    if result.is_false_alarm:
+        words.append('NOTHING BREAKS')
+    return '; '.join(words) or 'nothing fails'
+
+
+def found_by(count):
+    """Return who found what breaks, in words; '' when none was rehearsed."""
+    return ', '.join(
+        f'{count[who]} by {who}'
+        for who in ('both', 'prediction', 'rehearsal', 'neither')
+        if who in count
+    )
+
+
 def public(text):
     """Return a text without what only this run and machine have."""
     for pattern, word in _PRIVATE:
@@ -74,7 +97,10 @@ def row(result):
     """Return the cells of a scenario."""
     return (
         result.scenario,
-        *(public(words(result)) for words in (predicted, happened, remedied)),
+        *(
+            public(words(result))
+            for words in (predicted, happened, remedied, rehearsed)
+        ),
     )
 
 
@@ -85,7 +111,13 @@ def summary(path, results):
         f'{path}: recall {found.recall:.1%} ({found.foretold} of '
         f'{found.happened}), precision {found.precision:.1%} ({found.right} '
         f'of {found.findings} findings), remedied {found.remedied} of '
-        f'{found.with_remedy}, {found.scenarios} scenarios'
+        f'{found.with_remedy}, '
+        + (
+            f'of what breaks {found_by(found.found_by)} found, '
+            if found.found_by
+            else ''
+        )
+        + f'{found.scenarios} scenarios'
     )
 
 
@@ -94,7 +126,14 @@ def overview(paths):
 
     :param paths: {title: results}.
     """
-    header = ('Path', 'Scenarios', 'Recall', 'Precision', 'Remedied')
+    header = (
+        'Path',
+        'Scenarios',
+        'Recall',
+        'Precision',
+        'Remedied',
+        'Found by',
+    )
     rows = [header]
     for title, results in paths.items():
         found = score.score(results)
@@ -105,6 +144,7 @@ def overview(paths):
                 f'{found.recall:.1%} ({found.foretold} of {found.happened})',
                 f'{found.precision:.1%} ({found.right} of {found.findings})',
                 f'{found.remedied} of {found.with_remedy}',
+                found_by(found.found_by) or 'not rehearsed',
             )
         )
     return _list_table(rows)
@@ -117,6 +157,8 @@ def terminal(results):
         mark = 'ok  ' if result.passed else 'FAIL'
         lines.append(f'{mark} {result.scenario}')
         for header, cell in zip(_HEADERS[1:], row(result)[1:]):
+            if cell == '-':
+                continue
             lines += textwrap.wrap(
                 cell,
                 100,
@@ -130,9 +172,12 @@ def terminal(results):
 
 def rst(results):
     """Return a list-table, for the documentation."""
-    return _list_table(
-        [_HEADERS, *map(row, results)], '   :widths: 16 34 30 20'
-    )
+    rows = [_HEADERS, *map(row, results)]
+    if all(one.rehearsed is None for one in results):
+        return _list_table(
+            [cells[:-1] for cells in rows], '   :widths: 16 34 30 20'
+        )
+    return _list_table(rows, '   :widths: 14 26 24 16 20')
 
 
 def _list_table(rows, *options):

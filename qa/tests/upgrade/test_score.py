@@ -119,6 +119,7 @@ class ScoreTest(testtools.TestCase):
                 right=2,
                 remedied=1,
                 with_remedy=2,
+                found_by={},
             ),
             found,
         )
@@ -131,6 +132,63 @@ class ScoreTest(testtools.TestCase):
     def test_nothing_at_all_is_perfect(self):
         found = score.score([])
         self.assertEqual((1.0, 1.0), (found.recall, found.precision))
+
+
+class RehearsedTest(testtools.TestCase):
+    """What a rehearsal shows of a scenario."""
+
+    SAID = {'some-check[a#b]': 'failure'}
+    HELD = {'rehearse-start[x]': 'some-check[a#b]'}
+
+    def test_who_found_what_breaks(self):
+        results = [
+            _result(Level.BROKEN, self.SAID, rehearsed=self.HELD),
+            _result(Level.BROKEN, self.SAID, rehearsed={}),
+            _result(Level.BROKEN, {}, (), rehearsed={'x': None}),
+            _result(Level.BROKEN, {'y': 'warning'}, (), rehearsed={}),
+            # Not rehearsed, and nothing that breaks.
+            _result(Level.BROKEN, self.SAID),
+            _result(Level.CHANGED, {}, (), rehearsed={}),
+        ]
+        self.assertEqual(
+            ['both', 'prediction', 'rehearsal', 'neither', None, None],
+            [one.found_by for one in results],
+        )
+        self.assertEqual(
+            '1 by both, 1 by prediction, 1 by rehearsal, 1 by neither',
+            table.found_by(score.score(results).found_by),
+        )
+
+    def test_what_no_finding_has_foretold_is_a_miss(self):
+        result = _result(
+            Level.BROKEN, self.SAID, rehearsed={**self.HELD, 'y[b]': None}
+        )
+        self.assertEqual(['y[b]'], result.unforetold)
+        self.assertFalse(result.passed)
+        self.assertEqual(
+            'both; rehearse-start[x] (some-check[a#b] held); '
+            'y[b] (NOT FORETOLD)',
+            table.rehearsed(result),
+        )
+        self.assertTrue(
+            _result(Level.BROKEN, self.SAID, rehearsed=self.HELD).passed
+        )
+
+    def test_a_failure_where_nothing_breaks_is_a_false_alarm(self):
+        result = _result(Level.NOTHING, {}, (), rehearsed={'y[b]': 'x'})
+        self.assertFalse(result.passed)
+        self.assertEqual(
+            'y[b] (x held); NOTHING BREAKS', table.rehearsed(result)
+        )
+
+    def test_the_column_is_there_when_one_was_rehearsed(self):
+        plain = _result(Level.BROKEN, self.SAID)
+        self.assertNotIn('Rehearsed', table.rst([plain]))
+        shown = table.rst(
+            [plain, _result(Level.NOTHING, {}, (), rehearsed={})]
+        )
+        self.assertIn('     - Rehearsed\n', shown)
+        self.assertIn('     - nothing fails\n', shown)
 
 
 class AccessTest(testtools.TestCase):
@@ -167,6 +225,7 @@ class TableTest(testtools.TestCase):
                 'WARNING y[a]; MISSING FAILURE some-check[[]a#*]; WRONG y[a]',
                 'nothing: words',
                 '',
+                '-',
             ),
             table.row(result),
         )
