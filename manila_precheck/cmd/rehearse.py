@@ -505,7 +505,7 @@ def _take_manilas(conf: Any) -> dict[str, target.Manila]:
             if side == 'target' and not catalog_file:
                 conf.set_override('target_release', found, group=opts.GROUP)
         elif build.release is not None and (
-            releases.build(stated).release != build.release
+            releases.named(stated).release != build.release
         ):
             raise exceptions.UsageError(
                 f'{flag} has manila {found} ({build.release}), and '

@@ -40,6 +40,10 @@ CREATE TABLE `share_instances` (
 """
 
 
+# What the manila of the target may be called.
+_NAMES = ('2026.1', '22', '22.0.2')
+
+
 @ddt.ddt
 class RefusedTest(testtools.TestCase):
     def setUp(self):
@@ -134,7 +138,8 @@ class RefusedTest(testtools.TestCase):
             ),
         )
 
-    def test_no_database_server_is_installed(self):
+    @ddt.data((), *((f'--target-release={name}',) for name in _NAMES))
+    def test_no_database_server_is_installed(self, words):
         self.useFixture(
             fixtures.MonkeyPatch(
                 'manila_precheck.evidence.host.programs.find',
@@ -145,6 +150,7 @@ class RefusedTest(testtools.TestCase):
             '--backup={path}/dump.sql',
             '--target-python={target}',
             '--no-database',
+            *words,
         )
         self.assertEqual(
             'manila-precheck: error: a dump of MySQL or MariaDB needs MariaDB '
