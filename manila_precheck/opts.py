@@ -141,7 +141,8 @@ precheck_opts = [
         metavar='SECONDS',
         help='The maximum time in seconds to wait before the checks run: at '
         'stage plan until no migration or other operation is running, at '
-        'stage stopped until the services are down.',
+        'stage stopped until the services are down, at stage upgraded until '
+        'they report.',
     ),
     cfg.ListOpt(
         'check',

@@ -220,6 +220,15 @@ def _site(
             for flag, path in given
             if read.site.is_host
         ],
+        plan_flags=[
+            f'--{name} {value}'
+            for name, value, default in (
+                ('services', options.plan_services, 'systemd'),
+                ('format', options.plan_format, 'markdown'),
+                ('ensure-rate', options.plan_ensure_rate, None),
+            )
+            if value != default
+        ],
     )
     try:
         return _with_database(found, ctx)
@@ -233,7 +242,7 @@ def _with_database(site: runbook.Site, ctx: context.Context) -> runbook.Site:
     rows = services.select(db)
     now, limit = db.now(), services.down_time_seconds(ctx.config)
     clean = ctx.redactor
-    name = database_url.name_of_manila(ctx.conf)
+    address = database_url.address_of_manila(ctx.conf)
     sizes = [table.data_bytes for table in ctx.schema.tables.values()]
     known = [size for size in sizes if size is not None]
     probe = None
@@ -248,8 +257,11 @@ def _with_database(site: runbook.Site, ctx: context.Context) -> runbook.Site:
             if services.is_cleaned_up(row, services.age_of(row, now), limit)
         ],
         dialect=db.dialect,
+        mariadb='mariadb' in db.server_version.lower(),
         # A name with a mask in it is none to type.
-        database=name if clean(name) == name else '',
+        address=database_url.Address(
+            *(word if clean(word) == word else '' for word in address)
+        ),
         size_bytes=sum(known) if known else None,
         instances={
             clean(use.host): use.instances

@@ -102,6 +102,7 @@ def _commands(commands: Sequence[steps.Command]) -> list[dict[str, Any]]:
             'text': command.text,
             'hosts': list(command.hosts),
             'any_host': command.any_host,
+            'exit_codes': list(command.exit_codes),
         }
         for command in commands
     ]

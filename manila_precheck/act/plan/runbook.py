@@ -25,6 +25,7 @@ from manila_precheck import service_host
 from manila_precheck.act.plan import managers
 from manila_precheck.act.plan import steps
 from manila_precheck.evidence import rehearsal_report
+from manila_precheck.evidence.database import database_url
 from manila_precheck.reporters import words
 
 #: In the order in which they are stopped; they are started from the second
@@ -53,20 +54,41 @@ _PYTHON = steps.Blank(
     'TARGET_PYTHON',
     'the interpreter of an environment that has the target release',
 )
+_RATE = 'MEGABYTES_A_SECOND'
 _DATABASE = steps.Blank('DATABASE', 'the name of the database')
 
-# MySQL makes and drops the database from what the file says, so that no table
-# of the target is left after a restore.
+# '{}' is the name. MySQL makes and drops the database from what the file
+# says, so that no table of the target is left after a restore.
 _BACKUP = {
-    'mysql': 'mysqldump --single-transaction --add-drop-database '
-    '--result-file=BACKUP_FILE --databases {}',
-    'postgresql': 'pg_dump --format=custom --file=BACKUP_FILE {}',
+    'mysql': '{dump}{client} --single-transaction --no-tablespaces '
+    '--add-drop-database --result-file=BACKUP_FILE --databases {}',
+    'postgresql': 'pg_dump{client} --format=custom --file=BACKUP_FILE {}',
     'sqlite': 'sqlite3 {} ".backup BACKUP_FILE"',
 }
 _RESTORE = {
-    'mysql': 'mysql < BACKUP_FILE',
-    'postgresql': 'pg_restore --clean --create --dbname=postgres BACKUP_FILE',
+    'mysql': '{shell}{client} < BACKUP_FILE',
+    'postgresql': 'pg_restore{client} --clean --create --dbname=postgres '
+    'BACKUP_FILE',
     'sqlite': 'cp BACKUP_FILE {}',
+}
+
+# Newer clients of MariaDB have no other names.
+_PROGRAMS = {
+    False: ('mysqldump', 'mysql'),
+    True: ('mariadb-dump', 'mariadb'),
+}
+
+# What the client of a server is told of its place, by the fields of an
+# address; where there is a socket, no network is used.
+_CLIENT_FLAGS = {
+    'mysql': {'socket': '--socket', 'host': '--host', 'port': '--port'},
+    'postgresql': {'host': '--host', 'port': '--port'},
+}
+_USER_FLAGS = {'mysql': '--user', 'postgresql': '--username'}
+
+_PASSWORD_FILES = {
+    'mysql': '[client] of ~/.my.cnf',
+    'postgresql': '~/.pgpass',
 }
 
 # A db sync of a database without many rows, as measured on releases 16 to 23.
@@ -86,11 +108,16 @@ _PURGE_MARGIN = 2.0
 # The diffs of "upgrade fix", whose names are relative to the root.
 _BEFORE, _WINDOW = '~/manila-before.diff', '~/manila-window.diff'
 
+_REHEARSED = '~/manila-rehearsal.json'
+
 # What comes with the packages of the target.
 _WITH_THE_PACKAGES = frozenset(
     {'installed-packages', 'local-changes', 'release-notes'}
 )
 
+
+# Warnings are the operator's to accept.
+_WARNED = (0, 1)
 
 _NOT_LOOKED = (model.Outcome.ERROR, model.Outcome.SKIPPED)
 
@@ -111,8 +138,11 @@ class Site(NamedTuple):
     dialect: str = ''
     """'mysql', 'postgresql', 'sqlite' or '' when no database was read."""
 
-    database: str = ''
-    """Its name, or the path of its file; '' when it is not known."""
+    mariadb: bool = False
+    """Its server is a MariaDB, not a MySQL."""
+
+    address: database_url.Address = database_url.Address()
+    """Where it is; a field is '' when it is not known."""
 
     size_bytes: Optional[int] = None
     """What the tables take on disk."""
@@ -135,6 +165,9 @@ class Site(NamedTuple):
 
     flags: Sequence[tuple[str, str]] = ()
     """('--config-file', 'FILE') as the command was given them."""
+
+    plan_flags: Sequence[str] = ()
+    """Of "upgrade plan", as they make this runbook and not another one."""
 
     checks: Collection[str] = ()
     """The ids that --check takes."""
@@ -224,6 +257,12 @@ class _Hop:
 
     # -- what it is made of --------------------------------------------------
 
+    def _check(self, *flags: str) -> steps.Command:
+        """Return a run of the checks that warnings may not stop."""
+        return self._here(self._precheck('check', *flags))._replace(
+            exit_codes=_WARNED
+        )
+
     def _precheck(self, verb: str, *flags: str) -> str:
         """Return a command of this program for this site and hop."""
         template, names = 'manila-precheck', []
@@ -236,23 +275,50 @@ class _Hop:
         return f'{text} {rest}' if rest else text
 
     def _on_database(
-        self, templates: Mapping[str, str]
+        self, templates: Mapping[str, str], user: bool = True
     ) -> tuple[list[steps.Command], list[steps.Blank]]:
         """Return the command for the database of the site, and its blanks.
 
         :param templates: by dialect; '{}' stands for the name.
+        :param user: whether manila's own account can do it.
         """
-        template = templates.get(self._site.dialect)
+        dialect = self._site.dialect
+        template = templates.get(dialect)
         if template is None:
             return [], []
-        blanks = [_FILE]
-        if '{}' not in template:
-            return [self._here(template)], blanks
-        name = self._site.database
-        if not name:
-            blanks.append(_DATABASE)
-            name = _DATABASE.word
-        return [self._here(model.command(template, name).text)], blanks
+        address, blanks = self._site.address, [_FILE]
+        flags = dict(_CLIENT_FLAGS.get(dialect, {}))
+        if address.socket:
+            flags.pop('host', None)
+            flags.pop('port', None)
+        given = {
+            flag: getattr(address, field)
+            for field, flag in flags.items()
+            if getattr(address, field)
+        }
+        if user and dialect in _USER_FLAGS and address.user:
+            given[_USER_FLAGS[dialect]] = address.user
+        client = ''.join(f' {flag}{{=}}' for flag in given)
+        for place, word in (
+            ('{client}', client),
+            *zip(('{dump}', '{shell}'), _PROGRAMS[self._site.mariadb]),
+        ):
+            template = template.replace(place, word)
+        names = list(given.values())
+        if '{}' in template:
+            if not address.database:
+                blanks.append(_DATABASE)
+            names.append(address.database or _DATABASE.word)
+        return [self._here(model.command(template, *names).text)], blanks
+
+    def _password(self) -> tuple[str, ...]:
+        """Return where the client finds its password."""
+        where = _PASSWORD_FILES.get(self._site.dialect)
+        if where is None:
+            return ()
+        return (
+            f'The password is to stand in {where}, never on the command line.',
+        )
 
     def _all(self, place: str) -> list[model.Finding]:
         return [f for _, found in self._findings(place) for f in found]
@@ -286,8 +352,8 @@ class _Hop:
                     'stands below.',
                 ),
                 commands=(
-                    self._here(self._precheck('check')),
-                    self._here(self._precheck('plan')),
+                    self._check(),
+                    self._here(self._precheck('plan', *self._site.plan_flags)),
                 ),
                 before=(
                     f'All services run {self._source}, and the steps after '
@@ -326,7 +392,7 @@ class _Hop:
             'gate-plan',
             'Look once more before the window',
             text=('Days pass between this runbook and the window.',),
-            commands=(self._here(self._precheck('check')),),
+            commands=(self._check(),),
             before=('The steps above are done.',),
             after=(
                 'The exit code is 0, or 1 with warnings that you accept. '
@@ -349,7 +415,9 @@ class _Hop:
                     'Make this runbook again then: it has no steps for what '
                     'they find.',
                 ),
-                commands=(self._here(self._precheck('plan')),),
+                commands=(
+                    self._here(self._precheck('plan', *self._site.plan_flags)),
+                ),
                 after=('No check is left out.',),
             )
 
@@ -380,7 +448,7 @@ class _Hop:
         flags: tuple[str, ...] = ()
         if check.id in self._site.checks:
             flags = (f'--check {model.quoted(check.id)}',)
-        return self._here(self._precheck('check', *flags))
+        return self._check(*flags)
 
     def _here(self, text: str) -> steps.Command:
         # What runs anywhere runs where this was made.
@@ -397,7 +465,9 @@ class _Hop:
 
     def _diff(self, release: str, path: str) -> steps.Command:
         fix = self._precheck('fix', f'--for {release}')
-        return self._everywhere(f'cd / && {fix} > {path}')
+        return self._everywhere(f'cd / && {fix} > {path}')._replace(
+            exit_codes=_WARNED
+        )
 
     def _patch(self, path: str, back: bool = False) -> steps.Command:
         flags = '-R -p0' if back else '-p0'
@@ -478,35 +548,59 @@ class _Hop:
 
     def _rehearsal(self) -> steps.Step:
         commands, blanks = self._on_database(_BACKUP)
-        return steps.Step(
-            'rehearse-backup',
-            'Rehearse the upgrade on a restored backup',
-            text=(
-                'Make a backup and measure it. The second command restores '
-                'it into a private server and runs db sync of '
-                f'{self._target} there; only a restore proves that a backup '
-                'can be restored. Pass its report as --rehearsal to this '
-                'command.',
-            ),
-            commands=[
-                *commands,
+        if commands:
+            blanks.append(_PYTHON)
+            commands.append(
                 self._here(
                     self._precheck(
                         'rehearse',
                         f'--backup {_FILE.word}',
                         f'--target-python {_PYTHON.word}',
-                        '--format json',
+                        '--database-only',
+                        f'--format json > {_REHEARSED}',
                     )
-                ),
-            ]
-            if commands
-            else (),
-            after=(
-                'The time of the backup is known: pass the megabytes of '
-                'tables a second as --backup-rate to this command.',
+                )._replace(exit_codes=_WARNED)
+            )
+            commands.append(
+                self._here(
+                    self._precheck(
+                        'plan',
+                        f'--rehearsal {_REHEARSED}',
+                        f'--backup-rate {_RATE}',
+                        *self._site.plan_flags,
+                    )
+                )
+            )
+            blanks.append(steps.Blank(_RATE, self._rate()))
+        return steps.Step(
+            'rehearse-backup',
+            'Rehearse the upgrade on a restored backup',
+            text=(
+                'Make a backup and measure how long it takes. The second '
+                'command restores it into a private server and runs db sync '
+                f'of {self._target} there; only a restore proves that a '
+                'backup can be restored. The third one makes this runbook '
+                'again, with the times that were measured: go on with that '
+                'one.',
+                'Without --database-only the rehearsal also starts the '
+                'services of the target, with the files that it reads: name '
+                'the corrected ones of "upgrade fix --output" for that.',
+                *self._password(),
             ),
+            commands=commands,
+            after=('The times of the backup and of db sync are known.',),
             duration=self._backup_time(),
-            blanks=[*blanks, _PYTHON] if commands else blanks,
+            blanks=blanks,
+        )
+
+    def _rate(self) -> str:
+        """Return what the rate of a backup is."""
+        size = self._site.size_bytes
+        if size is None:
+            return 'the megabytes of tables a second that the backup took'
+        return (
+            f'{size / 1e6:.1f}, the megabytes of tables, divided by the '
+            'seconds that the backup took'
         )
 
     # -- the window ----------------------------------------------------------
@@ -529,12 +623,8 @@ class _Hop:
             'gate-down',
             'Make sure that all services are down',
             commands=(
-                self._here(
-                    self._precheck(
-                        'check',
-                        '--stage stopped --check live-services',
-                        '--wait 300',
-                    )
+                self._check(
+                    '--stage stopped --check live-services', '--wait 300'
                 ),
             ),
             before=('Every service is stopped on every host.',),
@@ -555,7 +645,7 @@ class _Hop:
             'gate-upgraded',
             'Look at what came back',
             commands=(
-                self._here(self._precheck('check', '--stage upgraded')),
+                self._check('--stage upgraded', '--wait 300'),
                 self._here(_LIST),
             ),
             before=('All services were started.',),
@@ -603,13 +693,10 @@ class _Hop:
                 'and lists what did not end.',
             ),
             commands=(
-                self._here(
-                    self._precheck(
-                        'check',
-                        '--check in-flight-operations',
-                        '--check running-migrations',
-                        '--wait 900',
-                    )
+                self._check(
+                    '--check in-flight-operations',
+                    '--check running-migrations',
+                    '--wait 900',
                 ),
             ),
             before=('manila-api is stopped everywhere.',),
@@ -645,6 +732,7 @@ class _Hop:
                 'This backup is the only way back after the migration.',
                 'Keep the files of /etc/manila and the names of the packages '
                 'that are installed as well.',
+                *self._password(),
             ),
             commands=commands,
             before=('All services are down.',),
@@ -659,9 +747,11 @@ class _Hop:
             'gate-stopped',
             'Look for the last time before the migration',
             commands=(
-                self._here(
+                steps.Command(
                     'OS_MANILA_PRECHECK_DATABASE_BACKUP__PATH=BACKUP_FILE '
-                    + self._precheck('check', '--stage stopped')
+                    + self._precheck('check', '--stage stopped'),
+                    any_host=True,
+                    exit_codes=_WARNED,
                 ),
             ),
             before=('The backup is made, and all services are down.',),
@@ -889,7 +979,7 @@ class _Hop:
             ),
             commands=(
                 self._here(_LIST),
-                self._here(self._precheck('check', '--stage upgraded')),
+                self._check('--stage upgraded'),
             ),
         )
         deprecated = self._all('after')
@@ -927,7 +1017,10 @@ class _Hop:
             before=('db sync was not started.',),
             after=(f'All services report, with {self._source}.',),
         )
-        commands, blanks = self._on_database(_RESTORE)
+        # manila's account may not create databases.
+        commands, blanks = self._on_database(
+            _RESTORE, self._site.dialect != 'postgresql'
+        )
         yield steps.Step(
             'back-restore',
             'After the migration: restore the backup',
@@ -937,6 +1030,7 @@ class _Hop:
                 'install the packages that ran before, and take back the '
                 'second diff. What users did since is lost, and what it made '
                 'on the storage stays there.',
+                'The account that restores may drop and create the database.',
             ),
             commands=(*commands, self._patch(_WINDOW, back=True)),
             before=('All services are down on all hosts.',),

@@ -42,6 +42,9 @@ class Command(NamedTuple):
     any_host: bool = False
     """On any one controller."""
 
+    exit_codes: tuple[int, ...] = (0,)
+    """With which one may go on."""
+
 
 class Duration(NamedTuple):
     """How long something takes, in seconds."""

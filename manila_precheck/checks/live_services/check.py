@@ -93,7 +93,7 @@ class LiveServices(check.Check):
     id = 'live-services'
     title = 'Live services'
     stages = model.ALL_STAGES
-    drains = frozenset({Stage.STOPPED})
+    drains = frozenset({Stage.STOPPED, Stage.UPGRADED})
     requires = frozenset({model.Source.CONFIG, model.Source.DATABASE})
 
     def run(self, ctx: context.Context) -> Iterable[model.Finding]:
@@ -152,7 +152,10 @@ class LiveServices(check.Check):
         )
 
     def goes_away(self, finding: model.Finding) -> bool:
-        """Say whether a finding is of a service that is still alive."""
+        """Say whether a finding is of a service that still has to act.
+
+        Before the migration one that is alive, after it one that is not.
+        """
         return (
             finding.severity is Severity.FAILURE
             and 'heartbeat' in finding.data

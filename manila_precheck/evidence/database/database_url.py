@@ -234,11 +234,24 @@ def dialect_of_manila(conf: 'cfg.ConfigOpts') -> str:
     return connection.partition(':')[0].partition('+')[0].lower()
 
 
-def name_of_manila(conf: 'cfg.ConfigOpts') -> str:
-    """Return the name of the database that manila itself connects to.
+class Address(NamedTuple):
+    """Where manila's database is, as the clients of its server are told."""
+
+    database: str = ''
+    """Its name, or the path of its file; '' when the URL names none."""
+
+    host: str = ''
+    port: str = ''
+    user: str = ''
+    socket: str = ''
+    """The path of the socket, where the URL has one."""
+
+
+def address_of_manila(conf: 'cfg.ConfigOpts') -> Address:
+    """Return where the database is that manila itself connects to.
 
     :param conf: options on which :func:`configured` was called.
-    :returns: '' when the URL names none.
+    :returns: one without a word where the URL cannot be parsed.
     :raises SourceUnusable: when an option cannot be read.
     """
     from sqlalchemy import engine
@@ -246,9 +259,24 @@ def name_of_manila(conf: 'cfg.ConfigOpts') -> str:
 
     text = _value(conf, 'connection') or _value(conf, 'slave_connection')
     try:
-        return engine.make_url(text).database or ''
+        url = engine.make_url(text)
     except (exc.ArgumentError, ValueError):
-        return ''
+        return Address()
+    return Address(
+        url.database or '',
+        url.host or '',
+        str(url.port or ''),
+        url.username or '',
+        str(url.query.get('unix_socket', '')),
+    )
+
+
+def name_of_manila(conf: 'cfg.ConfigOpts') -> str:
+    """Return the name of the database that manila itself connects to.
+
+    As :func:`address_of_manila`; '' when the URL names none.
+    """
+    return address_of_manila(conf).database
 
 
 def read(

@@ -46,7 +46,7 @@ class WaitTest(databases.SQLiteTest):
         with open(self.conf, 'w') as stream:
             stream.write(f'[database]\nconnection = {self.made.url}\n')
 
-    def main(self, *words):
+    def main(self, *words, stage='stopped'):
         stdout = io.StringIO()
         with fixtures.MonkeyPatch('sys.stdout', stdout):
             code = precheck.main(
@@ -56,7 +56,7 @@ class WaitTest(databases.SQLiteTest):
                     'upgrade',
                     'check',
                     '--stage',
-                    'stopped',
+                    stage,
                     '--check',
                     'live-services',
                     '--fail-on',
@@ -80,6 +80,29 @@ class WaitTest(databases.SQLiteTest):
         thread = threading.Thread(target=stop)
         thread.start()
         code, severities = self.main('--wait', '60')
+        thread.join()
+        self.assertEqual((0, []), (code, severities))
+
+    def test_a_service_that_comes_back_meanwhile(self):
+        """At stage upgraded it is the other way round."""
+        self.made.execute(
+            "UPDATE services SET state = 'stopped', "
+            "updated_at = '2024-01-01 00:00:00'"
+        )
+        self.assertEqual(
+            (2, ['failure']), self.main('--wait', '0.3', stage='upgraded')
+        )
+
+        def start():
+            time.sleep(0.5)
+            self.made.execute(
+                "UPDATE services SET state = 'up', "
+                f"updated_at = '{self.made.now()}'"
+            )
+
+        thread = threading.Thread(target=start)
+        thread.start()
+        code, severities = self.main('--wait', '60', stage='upgraded')
         thread.join()
         self.assertEqual((0, []), (code, severities))
 

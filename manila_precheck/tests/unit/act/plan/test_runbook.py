@@ -17,6 +17,7 @@ import json
 import os
 import re
 import shlex
+import subprocess
 
 import ddt
 import fixtures
@@ -32,6 +33,7 @@ from manila_precheck.act.plan import page
 from manila_precheck.act.plan import runbook
 from manila_precheck.act.plan import steps
 from manila_precheck.evidence import rehearsal_report
+from manila_precheck.evidence.database import database_url
 from manila_precheck.tests import rehearsals
 
 Severity = model.Severity
@@ -417,6 +419,106 @@ class RunbookTest(testtools.TestCase):
 
     @ddt.data(
         (
+            'mysql',
+            False,
+            ('manila', 'db1', '3307', 'm'),
+            'mysqldump --host db1 --port 3307 --user m --single-transaction '
+            '--no-tablespaces --add-drop-database --result-file=BACKUP_FILE '
+            '--databases manila',
+            'mysql --host db1 --port 3307 --user m < BACKUP_FILE',
+        ),
+        (
+            'mysql',
+            True,
+            ('manila', 'db1', '', '-m', '/run/my sql.sock'),
+            "mariadb-dump --socket '/run/my sql.sock' --user=-m "
+            '--single-transaction --no-tablespaces --add-drop-database '
+            '--result-file=BACKUP_FILE --databases manila',
+            "mariadb --socket '/run/my sql.sock' --user=-m < BACKUP_FILE",
+        ),
+        (
+            'postgresql',
+            False,
+            ('manila', 'db1', '', 'm'),
+            'pg_dump --host db1 --username m --format=custom '
+            '--file=BACKUP_FILE manila',
+            # manila's account may not create databases.
+            'pg_restore --host db1 --clean --create --dbname=postgres '
+            'BACKUP_FILE',
+        ),
+        (
+            'sqlite',
+            False,
+            ('/var/lib/manila/manila.sqlite',),
+            'sqlite3 /var/lib/manila/manila.sqlite ".backup BACKUP_FILE"',
+            'cp BACKUP_FILE /var/lib/manila/manila.sqlite',
+        ),
+    )
+    @ddt.unpack
+    def test_the_clients_of_the_server(
+        self, dialect, mariadb, words, backup, restore
+    ):
+        made = plan(
+            site=runbook.Site(
+                RPM,
+                dialect=dialect,
+                mariadb=mariadb,
+                address=database_url.Address(*words),
+            )
+        )
+        self.assertEqual(
+            (backup, backup, restore),
+            tuple(
+                step(made, name).commands[0].text
+                for name in ('rehearse-backup', 'backup', 'back-restore')
+            ),
+        )
+
+    def test_with_which_exit_codes_one_goes_on(self):
+        """Warnings are accepted by a person, and end nothing."""
+        made = plan(site=runbook.Site(RPM, dialect='mysql'))
+        for hop in made.hops:
+            for phase in hop.phases:
+                for one in phase.steps:
+                    for command in one.commands:
+                        judges = re.search(
+                            'upgrade (check|fix|rehearse)', command.text
+                        )
+                        self.assertEqual(
+                            (0, 1) if judges else (0,),
+                            command.exit_codes,
+                            command.text,
+                        )
+
+    def test_the_rehearsal_leads_to_a_runbook_with_its_times(self):
+        made = plan(
+            site=runbook.Site(
+                RPM,
+                dialect='mysql',
+                size_bytes=1_234_000_000,
+                plan_flags=['--services kolla'],
+            )
+        )
+        rehearsal = step(made, 'rehearse-backup')
+        self.assertEqual(
+            [
+                'manila-precheck upgrade rehearse --target-release 2026.1 '
+                '--backup BACKUP_FILE --target-python TARGET_PYTHON '
+                '--database-only --format json > ~/manila-rehearsal.json',
+                'manila-precheck upgrade plan --target-release 2026.1 '
+                '--rehearsal ~/manila-rehearsal.json '
+                '--backup-rate MEGABYTES_A_SECOND --services kolla',
+            ],
+            [command.text for command in rehearsal.commands[1:]],
+        )
+        self.assertEqual(
+            '1234.0, the megabytes of tables, divided by the seconds that '
+            'the backup took',
+            rehearsal.blanks[-1].meaning,
+        )
+
+    @ddt.data(
+        (
             'systemd',
             ('ubuntu', 'debian'),
             'systemctl stop manila-share.service',
@@ -516,36 +618,120 @@ class _Page(html.parser.HTMLParser):
             self.blocks[-1] += data
 
 
+def hostile_plan(name):
+    """Return a plan with a name in every place that a site can fill."""
+    return plan(
+        finding(
+            'live-services',
+            model.command('openstack share service set {}', name),
+            model.advice(f'See {name}.'),
+            subject=model.Subject('service', name),
+            message=f'{name} is down',
+            data={'host': name, 'project': name},
+        ),
+        more=[
+            model.CheckResult('share-types', name, model.Outcome.ERROR, name)
+        ],
+        site=runbook.Site(
+            RPM,
+            [('manila-share', name)],
+            removed=[name],
+            dialect='mysql',
+            address=database_url.Address(name, name, '1', name),
+            size_bytes=1,
+            instances={name: 1},
+            flags=[('--config-file', f'/etc/{name}')],
+        ),
+    )
+
+
+def commands_in(name, text):
+    """Return what a reader of a format takes for commands."""
+    if name == 'html':
+        return _Page(text).blocks
+    if name == 'markdown':
+        return [
+            block.strip()
+            for _, block in re.findall(
+                r'^  (`{3,})\n(.*?)\n  \1$', text, re.DOTALL | re.MULTILINE
+            )
+        ]
+    return [
+        command
+        for hop in json.loads(text)['hops']
+        for phase in hop['phases']
+        for one in phase['steps']
+        for command in (
+            *(
+                todo['text']
+                for f in one['findings']
+                for todo in f['remediation']
+                if todo['kind'] != 'text'
+            ),
+            *(c['text'] for c in (*one['commands'], *one['undo'])),
+        )
+    ]
+
+
+# What bash runs of commands, with no program to be found: each word that it
+# takes for one, on a line of its own.
+_NOTHING_FOUND = """\
+set -o pipefail
+PATH=/nowhere
+command_not_found_handle() { printf '%s\\n' "$1" >&3; }
+exec 3>&1 > /dev/null
+"""
+
+# Those of the plan; the restore finds no backup.
+_PROGRAMS = {
+    'COMMAND_OF_THE_PACKAGES',
+    'manila-manage',
+    'manila-precheck',
+    'mysqldump',
+    'openstack',
+    'patch',
+    'systemctl',
+}
+
+# In any place of a name.
+_CODE = (
+    '$(touch x)',
+    '`touch x`',
+    '; touch x;',
+    '& touch x &',
+    '| touch x',
+    '|| touch x',
+    '\ntouch x\n',
+    '\r\ntouch x\r\n',
+    "'; touch x; '",
+    '"; touch x; "',
+    "'$(touch x)'",
+    '"$(touch x)"',
+    "\\'; touch x #",
+    '\\"; touch x #',
+    '<(touch x)',
+    '> x',
+    '${HOME:-$(touch x)}',
+    '$((a[$(touch x)]))',
+    '{touch,x}',
+    '!touch',
+    '# ',
+    ' -- $(touch x)',
+    '\x1b[2J\x1b]0;x\x07$(touch x)',
+    '\u202e$(touch x)',
+    '\udcff$(touch x)',
+    '\n```\n\ntouch x\n\n```\n',
+    '</pre><pre>touch x</pre><pre>',
+    '","commands":[{"text":"touch x"}],"a":"',
+)
+
+
 class HostileTest(testtools.TestCase):
     """No name gets out of its place."""
 
     def setUp(self):
         super().setUp()
-        self.plan = plan(
-            finding(
-                'live-services',
-                model.command('openstack share service set {}', HOSTILE),
-                model.advice(f'See {HOSTILE}.'),
-                subject=model.Subject('service', HOSTILE),
-                message=f'{HOSTILE} is down',
-                data={'host': HOSTILE, 'project': HOSTILE},
-            ),
-            more=[
-                model.CheckResult(
-                    'share-types', HOSTILE, model.Outcome.ERROR, HOSTILE
-                )
-            ],
-            site=runbook.Site(
-                RPM,
-                [('manila-share', HOSTILE)],
-                removed=[HOSTILE],
-                dialect='mysql',
-                database=HOSTILE,
-                size_bytes=1,
-                instances={HOSTILE: 1},
-                flags=[('--config-file', f'/etc/{HOSTILE}')],
-            ),
-        )
+        self.plan = hostile_plan(HOSTILE)
 
     def test_words_of_commands(self):
         for text in typed(self.plan):
@@ -559,13 +745,8 @@ class HostileTest(testtools.TestCase):
 
     def test_markdown(self):
         text = markdown.render(self.plan)
-        blocks = re.findall(
-            r'^  (`{3,})\n(.*?)\n  \1$', text, re.DOTALL | re.MULTILINE
-        )
         # What stands in a block is a command of the plan, and all of them do.
-        self.assertEqual(
-            typed(self.plan), [block.strip() for _, block in blocks]
-        )
+        self.assertEqual(typed(self.plan), commands_in('markdown', text))
         outside = re.sub(
             r'^  (`{3,})\n.*?\n  \1$', '', text, flags=re.DOTALL | re.MULTILINE
         )
@@ -579,31 +760,51 @@ class HostileTest(testtools.TestCase):
         self.assertNotIn('\n# <', outside)
 
     def test_html(self):
-        found = _Page(page.render(self.plan))
-        self.assertEqual(typed(self.plan), found.blocks)
+        text = page.render(self.plan)
+        self.assertEqual(typed(self.plan), commands_in('html', text))
+        found = _Page(text)
         self.assertEqual(set(), found.tags & {'b', 'script', 'img', 'a'})
         self.assertEqual(
             set(), {a for a in found.attributes if a.startswith('on')}
         )
 
     def test_json(self):
-        made = json.loads(json_plan.render(self.plan))
+        text = json_plan.render(self.plan)
         folder = importlib.resources.files('manila_precheck.act.plan')
         schema = json.loads((folder / 'schema' / 'plan-1.json').read_text())
         jsonschema.Draft202012Validator.check_schema(schema)
-        jsonschema.Draft202012Validator(schema).validate(made)
-        found = []
-        for hop in made['hops']:
-            for phase in hop['phases']:
-                for one in phase['steps']:
-                    found += [
-                        todo['text']
-                        for f in one['findings']
-                        for todo in f['remediation']
-                        if todo['kind'] != 'text'
-                    ]
-                    found += [
-                        command['text']
-                        for command in (*one['commands'], *one['undo'])
-                    ]
-        self.assertEqual(typed(self.plan), found)
+        jsonschema.Draft202012Validator(schema).validate(json.loads(text))
+        self.assertEqual(typed(self.plan), commands_in('json', text))
+
+    def test_nothing_else_is_run(self):
+        rendered = {
+            'json': json_plan.render,
+            'markdown': markdown.render,
+            'html': page.render,
+        }
+        for code in _CODE:
+            made = hostile_plan(f'ctl{code}1')
+            for name, render in rendered.items():
+                self.assertEqual(
+                    typed(made),
+                    commands_in(name, render(made)),
+                    f'{name} {code!r}',
+                )
+            self.assertEqual(
+                _PROGRAMS, self.run_by_bash(typed(made)), repr(code)
+            )
+
+    def run_by_bash(self, texts):
+        """Return what bash takes for programs, none of which is run."""
+        home = self.useFixture(fixtures.TempDir()).path
+        done = subprocess.run(
+            ['bash'],
+            input=''.join(
+                [_NOTHING_FOUND, *(f'(\n{text}\n)\n' for text in texts)]
+            ).encode('utf-8', 'surrogateescape'),
+            env={'HOME': home},
+            cwd=home,
+            capture_output=True,
+            check=False,
+        )
+        return set(done.stdout.decode('utf-8', 'replace').split('\n')) - {''}
