@@ -53,9 +53,9 @@ _OWN = 'Policy File JSON to YAML Migration'
 
 
 def _documented():
-    """Return the lines that the README has for the end of class Checks."""
+    """Return the lines of the README, as its page shows them."""
     text = (_ROOT / 'README.rst').read_text()
-    after = text.split("manila's ``cmd/status.py``::\n\n")[1]
+    after = text.split('``cmd/status.py``::\n\n')[1]
     return [line[4:] for line in after.split('\n\n')[0].splitlines()]
 
 

@@ -23,7 +23,7 @@ import testtools
 ROOT = os.path.abspath(
     os.path.join(os.path.dirname(__file__), '..', '..', '..')
 )
-PAGE = os.path.join(ROOT, 'doc', 'source', 'user', 'tutorial.rst')
+PAGES = os.path.join(ROOT, 'doc', 'source', 'user')
 
 # What is done already where a test runs.
 INSTALL = 'python3 -m venv .venv\n. .venv/bin/activate\npip install .\n'
@@ -38,9 +38,12 @@ BLOCK = re.compile(
 )
 
 
-def blocks():
-    """Yield the commands of each block, and the lines shown below it."""
-    with open(PAGE, encoding='utf-8') as stream:
+def blocks(page):
+    """Yield the commands of each block, and the lines shown below it.
+
+    :param page: the name of a file of the user guide.
+    """
+    with open(os.path.join(PAGES, page), encoding='utf-8') as stream:
         text = stream.read()
     commands, shown = '', []
     for match in BLOCK.finditer(text):
@@ -60,7 +63,7 @@ def blocks():
 class TutorialTest(testtools.TestCase):
     def test_it_can_be_typed(self):
         site = self.useFixture(fixtures.TempDir()).join('site')
-        found = list(blocks())
+        found = list(blocks('tutorial.rst'))
         self.assertEqual(9, len(found))
         self.assertTrue(found[0][0].startswith(INSTALL), found[0][0])
         script = ''
