@@ -14,6 +14,7 @@
 
 import json
 import re
+from typing import Any
 import uuid
 
 import sqlalchemy as sa
@@ -29,16 +30,14 @@ _OF_THE_MOMENT = 'database-sessions'
 
 
 class Scenarios(databases.Scenarios):
+    conf: str
+    main: Any
+
     def statements(self):
         """Return the statements of the page for this server."""
         text = (PAGE / 'account.rst').read_text()
         block = text.split(f'.. code-block:: {self.server}\n\n')[1]
-        lines = re.match(r'(?: {3}.+\n)+', block)[0]
-        return [
-            line.strip().rstrip(';')
-            for line in lines.splitlines()
-            if line.strip()
-        ]
+        return re.findall(r'^ {3}(.+);$', block.split('\n\n')[0], re.M)
 
     def account(self, database):
         """Make the account of the page; return the URL with it."""

@@ -57,7 +57,9 @@ _PLUGIN = """
 
 
     def fork_in_c(then):
-        # Nothing of Python notices; the lock is held.
+        # Nothing of Python notices; the lock is held. Not while the other
+        # thread asks for it: the copy would wait for a thread it has not.
+        time.sleep(0.2)
         if not ctypes.PyDLL(None).fork():
             then()
             os._exit(0)
