@@ -17,7 +17,6 @@ runs in a container, too.
 """
 
 import glob
-import json
 import os
 import pathlib
 import shutil
@@ -30,11 +29,9 @@ from typing import ClassVar
 import fixtures
 
 from qa.real import case
-from qa.real import deployment
-from qa.real import servers
+from qa.real import rehearsals
 from qa.upgrade import site as sites
 
-_SOURCE, _TARGET = 20, 22
 _NAME = 'localhost/manila-precheck-rehearsal'
 # The directories that are mounted over, and those that every system has.
 _FOLDERS = ('usr', 'etc', 'proc', 'dev', 'sys', 'run', 'tmp', 'var/tmp')
@@ -46,9 +43,9 @@ def _runtime():
     return next(filter(None, map(shutil.which, ('crun', 'runc'))), None)
 
 
-class ImageTest(case.RealCase):
-    server_class = servers.MySQL
-    major = _SOURCE
+class ImageTest(rehearsals.RehearsalCase):
+    major = 20
+    target_major = 22
     store: ClassVar[fixtures.TempDir]
     #: Variables of the environment that lead podman to it.
     settings: ClassVar[dict]
@@ -56,9 +53,6 @@ class ImageTest(case.RealCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        why = deployment.why_not(_TARGET)
-        if why:
-            raise RuntimeError(why)
         if os.geteuid() or not (shutil.which('podman') and _runtime()):
             why = 'podman is run by root here, and by crun or runc'
             if case.required():
@@ -109,79 +103,34 @@ class ImageTest(case.RealCase):
 
     def setUp(self):
         super().setUp()
-        self.home = self.useFixture(fixtures.TempDir()).path
-        # The server of the copy runs as nobody.
-        os.chmod(self.home, 0o711)
-        self.state = pathlib.Path(self.home, 'state')
-        self.state.mkdir()
-        self.files = sites.make(
-            pathlib.Path(self.home, 'home'),
-            os.path.join(
-                os.environ[deployment.VENVS],
-                f'm{_TARGET}/etc/manila/api-paste.ini',
-            ),
-            state=self.state,
-            connection=deployment.quoted(self.server.url(self.site.database)),
-            transport_url='rabbit://guest@127.0.0.1:1/',
-            api_port=8786,
-            backup=self.home,
-            api_server='',
-        )
-        self.backup = os.path.join(self.home, 'backup.sql')
-        with open(self.backup, 'wb') as stream:
-            subprocess.run(
-                [
-                    'mariadb-dump',
-                    f'--host={self.server.host}',
-                    f'--port={self.server.port}',
-                    f'--user={self.server.user}',
-                    '--single-transaction',
-                    self.site.database,
-                ],
-                env={**os.environ, 'MYSQL_PWD': self.server.password},
-                check=True,
-                stdout=stream,
-            )
+        for name, value in self.settings.items():
+            self.useFixture(fixtures.EnvironmentVariable(name, value))
+        self.backup = self.dump(self.site.database)
 
-    def words(self, *more):
-        python = deployment.program(_TARGET, 'python')
-        return [
-            '--config-file',
-            str(self.files.conf),
-            'upgrade',
-            'rehearse',
-            f'--backup={self.backup}',
+    def words(self, backup, *more):
+        folder = os.path.dirname
+        return super().words(
+            backup,
             f'--target-image={_NAME}',
-            f'--target-python={python}',
-            '--no-database',
-            '--format=json',
             *(
                 f'--image-mount={path}'
                 for path in (
                     '/usr',
-                    os.path.dirname(os.path.dirname(python)),
+                    folder(folder(self.python)),
                     # That of the environment.
-                    os.path.dirname(os.path.dirname(os.path.realpath(python))),
+                    folder(folder(os.path.realpath(self.python))),
                 )
             ),
             *more,
-        ]
+        )
 
-    def rehearse(self, *more):
-        """Return the findings of the phases: {id: {key: its message}}."""
-        for name, value in {**self.settings, 'TMPDIR': self.home}.items():
-            self.useFixture(fixtures.EnvironmentVariable(name, value))
-        done = deployment.command(*self.words(*more), timeout_seconds=600)
-        self.assertIn(done.returncode, (0, 1, 2), done.stderr)
+    def found(self):
+        """Return {phase: {key: message}}, of a rehearsal; nothing is left."""
+        found = self.rehearse(self.backup)
         self.assertEqual('', self.left())
         return {
-            one['id']: {
-                finding['key']: finding['message']
-                for finding in one['findings']
-                if finding['severity'] != 'info'
-            }
-            for one in json.loads(done.stdout)['checks']
-            if one['id'].startswith('rehearse-')
+            phase: {one['key']: one['message'] for one in findings}
+            for phase, findings in found.items()
         }
 
     def left(self):
@@ -193,7 +142,7 @@ class ImageTest(case.RealCase):
     def test_a_clean_site(self):
         self.assertEqual(
             {'rehearse-backup': {}, 'rehearse-sync': {}, 'rehearse-start': {}},
-            self.rehearse(),
+            self.found(),
         )
 
     def test_a_driver_that_is_gone(self):
@@ -201,7 +150,7 @@ class ImageTest(case.RealCase):
             f'BETA\nshare_driver = {sites.DUMMY}',
             'BETA\nshare_driver = manila.share.drivers.gone.Gone',
         )
-        ((key, message),) = self.rehearse()['rehearse-start'].items()
+        ((key, message),) = self.found()['rehearse-start'].items()
         self.assertIn('manila-share@beta', key)
         self.assertIn(
             "ModuleNotFoundError: No module named 'manila.share.drivers.gone'",
@@ -209,18 +158,12 @@ class ImageTest(case.RealCase):
         )
 
     def test_killed_at_any_time(self):
-        environment = {
-            **os.environ,
-            **self.settings,
-            'TMPDIR': self.home,
-        }
         script = os.path.join(
             os.path.dirname(sys.executable), 'manila-precheck'
         )
         for seconds in _moments():
             process = subprocess.Popen(
-                [script, *self.words()],
-                env=environment,
+                [script, *self.words(self.backup)],
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,

@@ -184,7 +184,8 @@ def start(
         return Starts(
             (),
             'this host does not permit a network namespace, and without one '
-            'they would not be cut off from the network',
+            'they would not be cut off from the network; run it as root, or '
+            'let users have namespaces (user.max_user_namespaces)',
         )
     if ended.code is None:
         return Starts(

@@ -12,18 +12,23 @@
 """What runs inside the target imports nothing that is not there."""
 
 import ast
+import os
 import pathlib
+import socket
+import subprocess
 
 import ddt
 import testtools
 
 from manila_precheck.act.rehearse import inside
 from manila_precheck.act.rehearse.inside import confinement
+from manila_precheck.act.rehearse.inside import world
 from manila_precheck.tests.unit import test_requirements
 
 _FOLDER = pathlib.Path(inside.__file__).parent
 # The oldest Python that a release is run with.
 _OLDEST = (3, 8)
+_NOBODY = 65534
 # What every manila that is rehearsed has.
 _THERE = {
     'manila',
@@ -74,6 +79,48 @@ class ImportsTest(testtools.TestCase):
             if imported.partition('.')[0] in _THERE
         ]
         self.assertEqual([], wrong)
+
+
+class NetworkTest(testtools.TestCase):
+    """Who can leave the network."""
+
+    def test_an_ordinary_user_does_where_the_kernel_permits_it(self):
+        if os.geteuid():
+            self.skipTest('only root can be another user')
+        permitted = subprocess.run(
+            [
+                'setpriv',
+                f'--reuid={_NOBODY}',
+                f'--regid={_NOBODY}',
+                '--clear-groups',
+                'unshare',
+                '--user',
+                '--net',
+                'true',
+            ],
+            stderr=subprocess.DEVNULL,
+        )
+        child = os.fork()
+        if not child:
+            code = 2
+            try:
+                os.setgroups([])
+                os.setresgid(_NOBODY, _NOBODY, _NOBODY)
+                os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+                left = confinement.leave_network()
+                code = int(not (left and world.is_cut_off()))
+            finally:
+                os._exit(code)
+        _, status = os.waitpid(child, 0)
+        self.assertEqual(
+            int(bool(permitted.returncode)), os.waitstatus_to_exitcode(status)
+        )
+
+    def test_a_container_was_given_none(self):
+        # This is none: it has the network of the host.
+        outside = {name for _, name in socket.if_nameindex()} - {'lo'}
+        self.assertEqual(not outside, confinement.leave_network(True))
+        self.assertEqual(not outside, world.is_cut_off(True))
 
 
 @ddt.ddt

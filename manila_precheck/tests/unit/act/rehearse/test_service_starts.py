@@ -460,7 +460,9 @@ class NotCutOffTest(testtools.TestCase):
             service_starts.Starts(
                 (),
                 'this host does not permit a network namespace, and without '
-                'one they would not be cut off from the network',
+                'one they would not be cut off from the network; run it as '
+                'root, or let users have namespaces '
+                '(user.max_user_namespaces)',
             ),
             starts,
         )
