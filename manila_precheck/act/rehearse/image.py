@@ -381,8 +381,8 @@ def find(
         reason = (done.stderr.strip() or 'it says nothing').splitlines()[0]
         program = os.path.basename(found.engine)
         raise exceptions.UsageError(
-            f'{flag} {name}: {program} has no such image ({reason}); '
-            f'get it with "{program} pull" first'
+            f'{flag} {name}: {program} does not find it on this host '
+            f'({reason}); an image has to be there ("{program} pull")'
         )
     # A tag can be given to another image meanwhile.
     return found._replace(id=lines[0])

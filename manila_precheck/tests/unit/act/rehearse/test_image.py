@@ -129,8 +129,9 @@ class FindTest(_ImageTest):
     def test_it_is_not_there(self):
         self.podman.answers({'gone': [125, '', 'Error: gone: not known\n']})
         self.assertEqual(
-            '--target-image gone: podman has no such image '
-            '(Error: gone: not known); get it with "podman pull" first',
+            '--target-image gone: podman does not find it on this host '
+            '(Error: gone: not known); an image has to be there ("podman '
+            'pull")',
             self.refused('gone'),
         )
 
