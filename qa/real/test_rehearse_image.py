@@ -19,6 +19,7 @@ runs in a container, too.
 import glob
 import os
 import pathlib
+import random
 import shutil
 import signal
 import subprocess
@@ -35,7 +36,9 @@ from qa.upgrade import site as sites
 _NAME = 'localhost/manila-precheck-rehearsal'
 # The directories that are mounted over, and those that every system has.
 _FOLDERS = ('usr', 'etc', 'proc', 'dev', 'sys', 'run', 'tmp', 'var/tmp')
-_PATIENCE_SECONDS = 60
+_PATIENCE_SECONDS = 300
+# How often a rehearsal is killed.
+_KILLS = 'MANILA_PRECHECK_KILLS'
 
 
 def _runtime():
@@ -133,9 +136,13 @@ class ImageTest(rehearsals.RehearsalCase):
             for phase, findings in found.items()
         }
 
+    def listed(self, what):
+        """Return something of each container that there is."""
+        return self.podman('ps', '--all', f'--format={what}').strip()
+
     def left(self):
         """Return the containers, and directories, that there are still."""
-        return self.podman('ps', '--all', '--quiet') + ''.join(
+        return self.listed('{{.ID}}') + ''.join(
             glob.glob(f'{self.home}/manila-precheck-*')
         )
 
@@ -161,24 +168,28 @@ class ImageTest(rehearsals.RehearsalCase):
         script = os.path.join(
             os.path.dirname(sys.executable), 'manila-precheck'
         )
-        for seconds in _moments():
+        for number in range(int(os.environ.get(_KILLS, '2'))):
             process = subprocess.Popen(
                 [script, *self.words(self.backup)],
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
             )
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            if not number % 2:
+                # Once it runs the target, the first time for db sync.
+                self.wait(lambda: self.home in self.listed('{{.Labels}}'))
+            seconds = random.uniform(0, 10)
             time.sleep(seconds)
             # The command, its child, and its session.
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            ends = time.monotonic() + _PATIENCE_SECONDS
-            while self.left() and time.monotonic() < ends:
-                time.sleep(0.5)
-            self.assertEqual('', self.left(), f'killed after {seconds} s')
+            self.wait(lambda: not self.left(), f'killed after {seconds} s')
 
-
-def _moments():
-    """Return after how many seconds it is killed; evenly, over all phases."""
-    number = int(os.environ.get('MANILA_PRECHECK_KILLS', '2'))
-    return [20 * (one + 0.5) / number for one in range(number)]
+    def wait(self, true, words=''):
+        ends = time.monotonic() + _PATIENCE_SECONDS
+        while not true():
+            if time.monotonic() > ends:
+                self.fail(f'{words}: {self.left()}')
+            time.sleep(0.2)

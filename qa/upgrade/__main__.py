@@ -135,6 +135,9 @@ def _path(pair, server, args):
     )
     for key in sorted({key for one in results for key in one.wrong}):
         sys.stdout.write(f'WRONG {key}: {path.messages.get(key)}\n\n')
+    for one in results:
+        for key in one.unforetold:
+            sys.stdout.write(f'NOT FORETOLD {one.scenario}: {key}\n\n')
     sys.stdout.flush()
     return str(path.path), results
 
