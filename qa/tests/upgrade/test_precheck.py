@@ -13,8 +13,10 @@
 """What the harness makes of a run of the command, and of a site's files."""
 
 import json
+import pathlib
 import subprocess
 import tempfile
+from unittest import mock
 
 import testtools
 
@@ -118,6 +120,61 @@ class ReportTest(testtools.TestCase):
             {'manila-manage db sync', 'openstack share list'},
             report.commands,
         )
+
+
+class RehearseTest(testtools.TestCase):
+    def rehearse(self, code, checks, stderr=''):
+        done = subprocess.CompletedProcess(
+            [], code, json.dumps({'checks': checks}), stderr
+        )
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        with mock.patch.object(processes, 'run', return_value=done) as run:
+            found = precheck.rehearse(
+                pathlib.Path('/bin/manila-precheck'),
+                site.Site(folder.name),
+                '/m22/bin/python',
+                '/backup.sql',
+            )
+        self.assertIn('--backup=/backup.sql', run.call_args.args[0])
+        self.assertIn('--target-python=/m22/bin/python', run.call_args.args[0])
+        return found
+
+    def test_what_fails_and_who_has_foretold_it(self):
+        held = {
+            **_finding('rehearse-start[a]', 'failure'),
+            'data': {'foretold': 'config-options[a]'},
+        }
+        new = {
+            **_finding('rehearse-start[b]', 'failure'),
+            'data': {'foretold': None},
+        }
+        self.assertEqual(
+            {
+                'rehearse-start[a]': 'config-options[a]',
+                'rehearse-start[b]': None,
+                'rehearse-sync#error': None,
+            },
+            self.rehearse(
+                2,
+                [
+                    _check(
+                        'config-options', 'found', _finding('c', 'failure')
+                    ),
+                    _check(
+                        'rehearse-start',
+                        'found',
+                        held,
+                        new,
+                        _finding('rehearse-start[c]', 'warning'),
+                    ),
+                    _check('rehearse-sync', 'error'),
+                ],
+            ),
+        )
+
+    def test_one_that_could_not_be_done_measures_nothing(self):
+        self.assertRaises(processes.Broken, self.rehearse, 255, [], 'no room')
 
 
 class SiteTest(testtools.TestCase):

@@ -127,6 +127,20 @@ class StagedTest(testtools.TestCase):
         )
 
     @ddt.data(
+        (COPY, ['/copy/socket']),
+        ('postgresql://x@/manila?host=/copy', ['/copy/.s.PGSQL.5432']),
+        (
+            'postgresql://x@/manila?host=/copy&port=5433',
+            ['/copy/.s.PGSQL.5433'],
+        ),
+        ('mysql+pymysql://x@127.0.0.1/manila', []),
+        ('postgresql://x@/manila?host=db1', []),
+    )
+    @ddt.unpack
+    def test_the_sockets_of_the_copy(self, url, files):
+        self.assertEqual(files, staged.sockets(engine.make_url(url)))
+
+    @ddt.data(
         (LIVE, 'mysql+pymysql', None),
         (f'{LIVE}?charset=utf8', 'mysql+pymysql', 'utf8'),
         ('mariadb+pymysql://a:b@db1/manila', 'mariadb+pymysql', None),
