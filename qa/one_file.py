@@ -19,8 +19,11 @@ builds manila-precheck.pyz and manila-precheck-standalone.pyz in DIRECTORY, and
 judges the files of the demo with them. COMMAND is an installed
 manila-precheck: the first file, run by its Python, has to say the same to the
 byte. The second one is run by each PYTHON from 3.9 on, without a network and,
-where this is root and nobody may run it, as nobody; each has to come to the
-same outcomes.
+where this is root, as nobody; each has to come to the same outcomes.
+
+Each command of the first file is then run by the Python of a real manila,
+where there is one, and of the second one by the first PYTHON, in the same way:
+nothing is on such a controller but that manila and the file.
 """
 
 import json
@@ -33,6 +36,15 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DEMO = ROOT / 'etc' / 'manila-precheck' / 'demo'
+
+#: Where qa/real-releases.sh makes the environments of manila.
+MANILAS = (
+    pathlib.Path(
+        os.environ.get('XDG_CACHE_HOME') or pathlib.Path.home() / '.cache'
+    )
+    / 'manila-precheck'
+    / 'venvs'
+)
 
 # They look at the Python that runs them, and at the network: where there is
 # no interface at all, Linux lets a socket have any address.
@@ -83,17 +95,114 @@ def outcomes(text: str) -> dict[str, tuple[str, list[str]]]:
     }
 
 
-def cut_off(python: pathlib.Path) -> list[str]:
-    """Return the words that take the network and the rights away."""
+# As nobody, who has to reach a Python in the home of root: there it stands
+# alone, in one that everybody may enter.
+_AS_NOBODY = """
+set -e
+mount --make-rprivate /
+mount -t tmpfs -o mode=755 tmpfs /mnt
+for path in .pyenv .cache/manila-precheck; do
+    [ -d "$HOME/$path" ] || continue
+    mkdir -p "/mnt/$path"
+    mount --rbind "$HOME/$path" "/mnt/$path"
+done
+mount --rbind /mnt "$HOME"
+export HOME=$1
+shift
+exec setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs "$@"
+"""
+
+
+def cut_off(home: str) -> list[str]:
+    """Return the words that take the network and the rights away.
+
+    :param home: the directory of the user.
+    """
     if os.geteuid():
         return ['unshare', '--user', '--net']
-    if not all(path.stat().st_mode & 0o001 for path in python.parents):
-        # Nobody may not run it.
-        return ['unshare', '--net']
     return [
-        *('unshare', '--net', 'setpriv', '--reuid=65534', '--regid=65534'),
-        *('--clear-groups', '--no-new-privs'),
+        *('unshare', '--net', '--mount', 'env', 'HOME=/root'),
+        *('sh', '-c', _AS_NOBODY, 'sh', home),
     ]
+
+
+#: What is typed on the controller, and the exit codes that it may have; the
+#: demo has failures, and no database.
+COMMANDS = (
+    ('--version', (0,)),
+    ('check list', (0,)),
+    ('check explain config-options', (0,)),
+    ('catalog list', (0,)),
+    ('catalog diff 2025.1 2026.1', (0,)),
+    ('upgrade check --no-database --format table', (2,)),
+    (
+        'upgrade check --no-database --format json --report html:a.html '
+        '--report markdown:a.md --report junit:a.xml --report sarif:a.sarif '
+        '--report openmetrics:a.prom --report json:a.json',
+        (2,),
+    ),
+    ('upgrade fix --no-database --output fixed', (2,)),
+    ('upgrade plan --no-database', (0,)),
+    ('report merge --expect ctl1 --report html:b.html a.json', (2,)),
+    # What was skipped counts in any case.
+    ('report diff a.json a.json', (1,)),
+    # There is no server to restore a dump into, and no dump.
+    ('upgrade rehearse --dump absent.sql', (255,)),
+    ('--complete upgrade check --target-release 2026', (0,)),
+)
+
+_WRITTEN = ('a.html', 'a.md', 'a.xml', 'a.sarif', 'a.prom', 'a.json', 'b.html')
+
+
+def whole_command(python: pathlib.Path, file: pathlib.Path) -> None:
+    """Run every command of a file, as a user who may write to one directory.
+
+    :raises SystemExit: when one ends otherwise than it has to, says nothing
+        or has a traceback.
+    """
+    with tempfile.TemporaryDirectory() as home:
+        os.chmod(home, 0o755)
+        own = shutil.copy(file, home)
+        site = pathlib.Path(home) / 'site'
+        shutil.copytree(DEMO, site)
+        if not os.geteuid():
+            os.chown(site, 65534, 65534)
+        upgrade = '--source-release 2025.1 --target-release 2026.1'
+        for words, codes in COMMANDS:
+            typed = words.split()
+            if typed[0] == 'upgrade':
+                typed = ['--config-file', 'manila.conf', *typed]
+                typed += upgrade.split()
+            done = subprocess.run(
+                [*cut_off(home), str(python), '-I', own, *typed],
+                cwd=site,
+                env={
+                    'HOME': home,
+                    'PATH': os.environ['PATH'],
+                    'LANG': 'C.UTF-8',
+                },
+                capture_output=True,
+                timeout=300,
+                text=True,
+            )
+            refused = len(done.stderr.splitlines()) if 255 in codes else 1
+            if (
+                done.returncode not in codes
+                or 'Traceback' in done.stderr
+                or refused != 1
+                or bool(done.stdout) == (255 in codes)
+            ):
+                raise SystemExit(
+                    f'{file.name} with {python}: {words}: exit code '
+                    f'{done.returncode}, {len(done.stdout)} characters\n'
+                    f'{done.stderr}'
+                )
+        for name in _WRITTEN:
+            if (site / name).stat().st_size < 100:
+                raise SystemExit(f'{file.name}: nothing is in {name}')
+        if not list((site / 'fixed').rglob('manila.conf')):
+            raise SystemExit(f'{file.name}: upgrade fix wrote no file')
+    print(f'{file.name}: {len(COMMANDS)} commands with {python}')
 
 
 def main(directory: str, command: str, *pythons: str) -> int:
@@ -110,10 +219,16 @@ def main(directory: str, command: str, *pythons: str) -> int:
     if judged(python, '-I', small) != expected:
         raise SystemExit(f'{small.name} does not say what {command} says')
     for python in map(pathlib.Path, pythons):
-        found = judged(*cut_off(python), python, '-I', whole)
+        found = judged(*cut_off('/nonexistent'), python, '-I', whole)
         if outcomes(found) != outcomes(expected):
             raise SystemExit(f'{whole.name} comes to another end in {python}')
         print(f'{whole.name}: {python}')
+    for python in map(pathlib.Path, pythons[:1]):
+        whole_command(python, whole)
+    for name in ('m20', 'm22'):
+        python = MANILAS / name / 'bin' / 'python'
+        if python.exists():
+            whole_command(python, small)
     return 0
 
 

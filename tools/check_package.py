@@ -61,6 +61,23 @@ def _data(package: str, folder: str) -> set[str]:
     return names
 
 
+def _data_files(root: pathlib.Path) -> list[str]:
+    """Return the data files of setup.cfg that are not in the environment."""
+    parser = configparser.ConfigParser(delimiters=['='])
+    parser.read(root / 'setup.cfg', encoding='utf-8')
+    missing, folder = [], ''
+    for line in parser['files']['data_files'].split():
+        if '/' not in line:
+            continue
+        if not (root / line).is_file():
+            folder = line
+        elif not (
+            pathlib.Path(sys.prefix, folder, pathlib.Path(line).name).is_file()
+        ):
+            missing.append(f'{folder}/{pathlib.Path(line).name}')
+    return missing
+
+
 def main(root: pathlib.Path) -> int:
     """Name what is missing; return 1 when something is."""
     problems = []
@@ -81,6 +98,7 @@ def main(root: pathlib.Path) -> int:
         if not expected or found != expected:
             problems.append(f'{package}/{folder}: {found}, not {expected}')
         print(f'{package}/{folder}: {len(found)} files')
+    problems += [f'there is no {path}' for path in _data_files(root)]
     points = sum(len(names) for names in installed.values())
     print(f'{points} entry points, each of them loads')
     for problem in problems:
