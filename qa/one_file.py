@@ -146,8 +146,11 @@ COMMANDS = (
     ('report merge --expect ctl1 --report html:b.html a.json', (2,)),
     # What was skipped counts in any case.
     ('report diff a.json a.json', (1,)),
-    # There is no server to restore a dump into, and no dump.
-    ('upgrade rehearse --dump absent.sql', (255,)),
+    # Neither is there; it says so on one line.
+    (
+        'upgrade rehearse --backup absent.sql --target-python /opt/new/python',
+        (255,),
+    ),
     ('--complete upgrade check --target-release 2026', (0,)),
 )
 
@@ -189,6 +192,7 @@ def whole_command(python: pathlib.Path, file: pathlib.Path) -> None:
             if (
                 done.returncode not in codes
                 or 'Traceback' in done.stderr
+                or 'argument' in done.stderr
                 or refused != 1
                 or bool(done.stdout) == (255 in codes)
             ):
