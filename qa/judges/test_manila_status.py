@@ -86,11 +86,17 @@ class _Release(fixtures.Fixture):
         (library / info.name).symlink_to(info)
         (found,) = venv.glob('lib/python3*/site-packages/manila/cmd/status.py')
         (self.path / 'patched.py').write_text(_status_with_our_checks(found))
-        shutil.copy(found, self.path / 'loading.py')
+        copy = self.path / 'manila' / 'cmd' / 'status.py'
+        copy.parent.mkdir(parents=True)
+        shutil.copy(found, copy)
+        # The tests and the notes of manila are not there.
         subprocess.run(
-            ['patch', '--quiet', self.path / 'loading.py', _PATCH],
+            ['git', 'apply', '--include=manila/cmd/status.py', _PATCH],
+            cwd=self.path,
             check=True,
         )
+        copy.rename(self.path / 'loading.py')
+        shutil.rmtree(self.path / 'manila')
 
     def write(self, name, text):
         (self.path / name).write_text(text)
