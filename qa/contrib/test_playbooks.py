@@ -1,0 +1,156 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The tasks for openstack-ansible and the role for Zuul."""
+
+import ddt
+
+from qa.contrib import case
+from qa.contrib import test_ansible
+
+ZUUL = case.CONTRIB / 'zuul'
+TASKS = case.CONTRIB / 'openstack-ansible/manila-precheck.yml'
+
+
+@ddt.ddt
+class OpenstackAnsibleTest(test_ansible.AnsibleCase):
+    def upgrade(self, text=case.GOOD, serial=0, hosts=None, **variables):
+        """Run the tasks for two controllers that share a file.
+
+        :return: the process, how often it ran, and the hosts that went on.
+        """
+        conf = self.path / 'manila.conf'
+        if text is not None:
+            conf.write_text(text)
+        self.program(
+            'counted',
+            f'#!/bin/sh\necho >> {self.path}/runs\nexec {self.command} "$@"\n',
+        ).rename(self.bin / 'real')
+        (self.path / 'venv/bin').mkdir(parents=True)
+        if not variables.pop('no_command', False):
+            (self.bin / 'real').rename(self.path / 'venv/bin/manila-precheck')
+        local = 'ansible_connection=local'
+        lines = hosts or [f'ctl1 {local}', f'ctl2 {local}']
+        self.inventory = self.write(
+            'hosts',
+            '\n'.join(
+                [
+                    '[manila_all]',
+                    *lines,
+                    '[manila_share]',
+                    lines[0].split()[0],
+                    '',
+                ]
+            ),
+        )
+        playbook = self.write(
+            'play.yml',
+            '- hosts: manila_all\n  gather_facts: false\n'
+            f'  serial: {serial}\n  tasks:\n    - import_tasks: {TASKS}\n'
+            '    - ansible.builtin.copy:\n        content: went on\n'
+            f'        dest: {self.path}/after-{{{{ inventory_hostname }}}}\n',
+        )
+        done = self.play(
+            playbook,
+            **{
+                'manila_precheck_install': False,
+                'manila_precheck_venv': str(self.path / 'venv'),
+                'manila_precheck_config': str(conf),
+                'manila_precheck_target': '2026.1',
+                **variables,
+            },
+        )
+        runs = self.path / 'runs'
+        return (
+            done,
+            len(runs.read_text().splitlines()) if runs.exists() else 0,
+            sorted(path.name for path in self.path.glob('after-*')),
+        )
+
+    @ddt.data(0, 1)
+    def test_it_runs_once(self, serial):
+        done, runs, after = self.upgrade(serial=serial)
+        self.assertEqual((0, 1), (done.returncode, runs), done.stdout)
+        self.assertEqual(['after-ctl1', 'after-ctl2'], after)
+        self.assertIn('Code 0: ', done.stdout)
+
+    @ddt.named_data(
+        ['a failure', {'text': case.BAD}],
+        ['a failure in the first batch', {'text': case.BAD, 'serial': 1}],
+        ['no file', {'text': None}],
+        ['master', {'manila_precheck_target': 'master'}],
+        ['no command', {'no_command': True}],
+    )
+    def test_stops(self, given):
+        done, _runs, after = self.upgrade(**given)
+        self.assertEqual((2, []), (done.returncode, after), done.stdout)
+
+    def test_stops_every_host_when_the_first_is_unreachable(self):
+        local = 'ansible_connection=local'
+        done, runs, after = self.upgrade(
+            hosts=[
+                'ctl1 ansible_host=127.0.0.1 ansible_port=1',
+                *(f'ctl{number} {local}' for number in range(2, 6)),
+            ]
+        )
+        self.assertNotEqual(0, done.returncode)
+        self.assertEqual((0, []), (runs, after), done.stdout)
+
+
+@ddt.ddt
+class ZuulTest(test_ansible.AnsibleCase):
+    def job(self, text, **variables):
+        """Run the playbook of the job as the executor does, with its vars."""
+        (jobs,) = case.documents(ZUUL / 'zuul.yaml')
+        (job,) = (one['job'] for one in jobs)
+        source = 'src/opendev.org/openstack/site'
+        if text is not None:
+            self.write(f'{source}/etc/manila/manila.conf', text)
+        self.write('zuul-output/logs/keep', '')
+        self.inventory = self.write('hosts', 'node ansible_connection=local\n')
+        self.environment['ANSIBLE_ROLES_PATH'] = str(ZUUL / 'roles')
+        return self.play(
+            ZUUL / job['run'],
+            **{
+                **job['vars'],
+                'zuul': {'project': {'src_dir': str(self.path / source)}},
+                'ansible_user_dir': str(self.path),
+                'manila_precheck_install': False,
+                'manila_precheck_venv': str(self.path),
+                **variables,
+            },
+        )
+
+    @ddt.data((case.GOOD, 0), (case.BAD, 2))
+    @ddt.unpack
+    def test_the_job(self, text, expected):
+        done = self.job(text)
+        self.assertEqual(expected, done.returncode, done.stdout)
+        report = self.path / 'zuul-output/logs/manila-precheck.html'
+        self.assertTrue(report.is_file())
+
+    @ddt.named_data(
+        ['no file', {'text': None}],
+        ['no command', {'text': case.GOOD, 'manila_precheck_venv': '/no'}],
+    )
+    def test_stops(self, given):
+        done = self.job(**given)
+        self.assertEqual(2, done.returncode, done.stdout)
+
+    def test_the_playbook_and_the_role_are_there(self):
+        (jobs,) = case.documents(ZUUL / 'zuul.yaml')
+        self.assertTrue((ZUUL / jobs[0]['job']['run']).is_file())
+        ((play,),) = case.documents(ZUUL / jobs[0]['job']['run'])
+        for role in play['roles']:
+            self.assertTrue(
+                (ZUUL / 'roles' / role['role'] / 'README.rst').is_file()
+            )
