@@ -90,8 +90,9 @@ def _unknown_revision(columns, before):
 def _orphans(columns, before):
     return [
         _KEYS_OFF,
-        "INSERT INTO share_instances (id, share_id, deleted) "
-        "VALUES ('orphan', 'gone', 'False')",
+        'INSERT INTO share_instances '
+        '(id, share_id, deleted, cast_rules_to_readonly) '
+        "VALUES ('orphan', 'gone', 'False', FALSE)",
     ]
 
 
