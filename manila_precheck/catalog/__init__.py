@@ -416,6 +416,20 @@ class Catalog:
         build = self._build(release)
         return None if build is None else build.importable
 
+    def installs(
+        self, release: releases_.Release, name: str
+    ) -> Optional[bool]:
+        """Say whether a build can import code that manila does not bring.
+
+        :param name: a module, or what is in one: 'acme.driver.Acme'.
+        :returns: None when no file of facts tells: what rests on it is then
+            in doubt, which weighs a warning, whatever the code is for.
+        """
+        importable = self.importable(release)
+        if importable is None:
+            return None
+        return name.partition('.')[0] in importable
+
     # -- the database --------------------------------------------------------
 
     def revisions(

@@ -188,6 +188,16 @@ DEFAULT_ALONE = frozenset(
     }
 )
 
+#: What a driver asks for once its storage has answered, where no trial comes:
+#: (driver, options, driver_handles_share_servers). Without a name of the host
+#: it has no storage to ask (manila 12.1.2 to 23.0.1 share/drivers/netapp/
+#: dataontap/cluster_mode/lib_single_svm.py, check_for_setup_error; client/
+#: api.py).
+ASKED_LATER = (
+    ('NetAppDriver', ('netapp_server_hostname',), None),
+    ('NetAppDriver', ('netapp_vserver',), False),
+)
+
 #: What a driver does not need after all while a boolean is true, by driver and
 #: option. With a certificate WinRM asks for no password: WindowsSMBDriver of
 #: 16.3.0 and 23.0.1 was built without one, in both modes, and its user was

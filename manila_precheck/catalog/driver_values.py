@@ -12,23 +12,30 @@
 
 """Values that the code of a driver refuses after their type took them.
 
-The type is plain text, and the driver raises an error in its constructor: the
-share manager cannot create it, and manila-share exits with 1. Found by
-building and setting up every driver of manila 16.3.0 and 22.0.2 with a text
-that means nothing in each of its options of plain text, and by reading the
-drivers that end before they look. Each row was tried in 16.3.0, 18.3.0,
-20.0.3, 21.0.3, 22.0.2 and 23.0.1, which agree:
+Found by building and setting up every driver of manila 16.3.0 and 22.0.2 with
+a text that means nothing in each of its options of plain text, and by reading
+the drivers that end before they look. Each row was tried in 16.3.0, 18.3.0,
+20.0.3, 21.0.3, 22.0.2 and 23.0.1, which agree, and is in 12.1.2:
 
 - share/drivers/netapp/common.py, NetAppDriver._create_driver
+- share/drivers/netapp/dataontap/client/api.py, set_transport_type
 - share/drivers/cephfs/driver.py, CephFSDriver.__init__
 - share/drivers/glusterfs/__init__.py, GlusterfsShareDriver._get_helper
 - share/drivers/windows/service_instance.py, _check_password_complexity, which
   a login with a certificate does not call
+- share/drivers/glusterfs/common.py, GlusterManager, which layout_directory.py
+  makes of glusterfs_target, and layout_volume.py of glusterfs_servers
+- share/drivers/zfsonlinux/driver.py, _get_zpool_list and do_setup
+- share/drivers/container/driver.py, check_for_setup_error, which asks the
+  section of the back end alone, whatever network_config_group says
+- share/driver.py, ShareDriver.check_for_setup_error, of those that do not
+  replace it in 16.3.0 and 18.3.0; from 19.0.0 on the type has the limit
 
 The layouts of GlusterFS are in :mod:`conditions`.
 """
 
 from collections.abc import Callable
+import ipaddress
 import re
 from typing import NamedTuple
 from typing import Optional
@@ -37,8 +44,8 @@ from typing import Optional
 class Rule(NamedTuple):
     """What a driver takes as the value of one of its options."""
 
-    driver: str
-    """The class."""
+    drivers: tuple[str, ...]
+    """The classes."""
 
     option: str
 
@@ -53,6 +60,9 @@ class Rule(NamedTuple):
 
     unless: Optional[str] = None
     """An option that, when it is true, keeps the driver from looking."""
+
+    at: str = 'init'
+    """Where it ends, as of :class:`drivers.Need`."""
 
 
 def _is_octal(text: str) -> bool:
@@ -71,34 +81,138 @@ def _is_complex(text: str) -> bool:
     )
 
 
+_GLUSTER = re.compile(r'(?:[^:@/]+@)?[^:@/]+')
+_GLUSTER_VOLUME = re.compile(r'(?:[^:@/]+@)?[^:@/]+:/[^/]+(?:/.*)?', re.DOTALL)
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _are_different_pools(text: str) -> bool:
+    pools = [name.partition('/')[0] for name in text.split(',')]
+    return len(set(pools)) == len(pools)
+
+
+def _is_at_least_one(text: str) -> bool:
+    return float(text) >= 1
+
+
+_NEUTRON = 'manila.network.neutron.neutron_network_plugin.'
+_WITHOUT_HOST = (
+    f'{_NEUTRON}NeutronNetworkPlugin',
+    f'{_NEUTRON}NeutronSingleNetworkPlugin',
+)
+
+
 RULES = (
     Rule(
-        'NetAppDriver',
+        ('NetAppDriver',),
         'netapp_storage_family',
         'ontap_cluster',
         lambda text: text.lower() == 'ontap_cluster',
         'ontap_cluster',
     ),
     Rule(
-        'CephFSDriver',
+        ('NetAppDriver',),
+        'netapp_transport_type',
+        'http or https',
+        lambda text: text.lower() in ('http', 'https'),
+        'https',
+        at='setup',
+    ),
+    Rule(
+        ('CephFSDriver',),
         'cephfs_volume_mode',
         'an octal number',
         _is_octal,
         '755',
     ),
     Rule(
-        'GlusterfsShareDriver',
+        ('GlusterfsShareDriver',),
         'glusterfs_nfs_server_type',
         'Gluster or Ganesha',
         lambda text: text in ('Gluster', 'Ganesha'),
         'Gluster',
     ),
     Rule(
-        'WindowsSMBDriver',
+        ('WindowsSMBDriver',),
         'service_instance_password',
         'at least 6 characters, with a lower case letter, an upper case '
         'letter and a digit',
         _is_complex,
         unless='winrm_use_cert_based_auth',
     ),
+    Rule(
+        ('GlusterfsShareDriver',),
+        'glusterfs_target',
+        'the form server:/volume or server:/volume/path',
+        # Without one the option is missing, which is told as such.
+        lambda text: not text or bool(_GLUSTER_VOLUME.fullmatch(text)),
+        at='setup',
+    ),
+    Rule(
+        ('GlusterfsShareDriver', 'GlusterfsNativeShareDriver'),
+        'glusterfs_servers',
+        'servers without a volume',
+        lambda text: all(map(_GLUSTER.fullmatch, text.split(','))),
+    ),
+    Rule(
+        ('ZFSonLinuxShareDriver',),
+        'zfs_zpool_list',
+        'one dataset of each pool',
+        _are_different_pools,
+    ),
+    Rule(
+        ('ZFSonLinuxShareDriver',),
+        'zfs_share_export_ip',
+        'an IPv4 address',
+        _is_ipv4,
+        at='setup',
+    ),
+    Rule(
+        ('ZFSonLinuxShareDriver',),
+        'zfs_service_ip',
+        'an IPv4 address',
+        _is_ipv4,
+        at='setup',
+    ),
+    Rule(
+        (
+            'ACCESSShareDriver',
+            'DummyDriver',
+            'FlashBladeShareDriver',
+            'GlusterfsNativeShareDriver',
+            'HitachiHNASDriver',
+            'HitachiHSPDriver',
+            'InfiniboxShareDriver',
+            'TegileShareDriver',
+            'ZFSonLinuxShareDriver',
+        ),
+        'max_over_subscription_ratio',
+        'a number of at least 1',
+        _is_at_least_one,
+        '1.0',
+        at='setup',
+    ),
+    Rule(
+        ('ContainerShareDriver',),
+        'network_api_class',
+        'a plugin of neutron that binds its ports',
+        # It looks for neutron_host_id, which these do not register.
+        lambda text: text not in _WITHOUT_HOST,
+        f'{_NEUTRON}NeutronBindNetworkPlugin',
+        at='setup',
+    ),
 )
+
+#: The options whose defaults a driver refuses, by driver.
+REFUSED_DEFAULTS = {
+    rule.drivers[0]: rule
+    for rule in RULES
+    if rule.option == 'network_api_class'
+}

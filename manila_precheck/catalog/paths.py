@@ -98,6 +98,7 @@ _TABLE: dict[tuple[str, str], Path] = {
     ('DEFAULT', 'log_config_append'): Path(Kind.FILE, _NONE),
     ('DEFAULT', 'log_dir'): Path(Kind.KEPT, _NONE),
     ('DEFAULT', 'log_file'): Path(Kind.WRITTEN, _NONE),
+    ('oslo_reports', 'file_event_handler'): Path(Kind.FILE, _NONE),
     ('DEFAULT', 'rootwrap_config'): Path(
         Kind.FILE, _PRIVILEGES, 'manila-share', local=True
     ),

@@ -180,13 +180,23 @@ _BACK_ENDS = {
     ),
 }
 
+_ZFS = {
+    'share_driver': _DRIVERS + 'zfsonlinux.driver.ZFSonLinuxShareDriver',
+    'zfs_share_export_ip': '192.0.2.1',
+    'zfs_service_ip': '192.0.2.1',
+    'zfs_zpool_list': 'a',
+    'zfs_dataset_creation_options': 'a=b',
+}
+
 # A section, one of its options, and values that its driver takes or refuses.
-# NetAppDriver runs a command before it looks, which ends the question, and one
-# of Windows with a good password waits for its server.
+# NetAppDriver runs a command before it looks, as ZFSonLinuxShareDriver does
+# before its addresses, which ends the question, and one of Windows with a good
+# password waits for its server.
 _VALUES = (
     (
         {'share_driver': _DRIVERS + 'cephfs.driver.CephFSDriver'},
         'cephfs_volume_mode',
+        'init',
         ('755', '0o755', '7_5', '-7', '999', 'rwx', ''),
     ),
     (
@@ -195,6 +205,7 @@ _VALUES = (
             'glusterfs_target': '192.0.2.1:/volume',
         },
         'glusterfs_nfs_server_type',
+        'init',
         ('Gluster', 'Ganesha', 'gluster', 'Kernel', ''),
     ),
     (
@@ -204,7 +215,35 @@ _VALUES = (
             'service_instance_user': 'a',
         },
         'service_instance_password',
+        'init',
         ('Pas0r', 'password1', 'PASSWORD1', 'Password'),
+    ),
+    (
+        {'share_driver': _DRIVERS + 'glusterfs.GlusterfsShareDriver'},
+        'glusterfs_target',
+        'setup',
+        ('a:/b', 'root@a:/b/c', 'a', 'a:b', 'gluster://a/b'),
+    ),
+    (
+        _ZFS,
+        'zfs_zpool_list',
+        'init',
+        ('a', 'a/b,b/b', 'a/b,a/c'),
+    ),
+    (
+        {
+            'share_driver': _DRIVERS + 'container.driver.ContainerShareDriver',
+            'driver_handles_share_servers': 'True',
+        },
+        'network_api_class',
+        'setup',
+        tuple(
+            f'manila.network.{name}NetworkPlugin'
+            for name in (
+                'neutron.neutron_network_plugin.Neutron',
+                'standalone_network_plugin.Standalone',
+            )
+        ),
     ),
 )
 
@@ -332,19 +371,19 @@ class RealReleaseTest(testtools.TestCase):
     @ddt.data('wallaby', *hops.RELEASES)
     def test_values(self, release):
         cases = [
-            (name, value, _back_end({**fixed, name: value}, {}))
-            for fixed, name, values in _VALUES
+            (name, value, stage, _back_end({**fixed, name: value}, {}))
+            for fixed, name, stage, values in _VALUES
             for value in values
         ]
         answers = self.ask(release, [['back end', conf] for *_, conf in cases])
         wrong = []
-        for (name, value, conf), answer in zip(cases, answers):
+        for (name, value, stage, conf), answer in zip(cases, answers):
             found = self.findings(
                 release,
                 '[DEFAULT]\nenabled_share_backends = backend\n' + conf,
                 ('invalid',),
             )
-            if bool(found) != answer.startswith('init'):
+            if bool(found) != answer.startswith(stage):
                 wrong.append((name, value, answer))
         self.assertEqual([], wrong)
 

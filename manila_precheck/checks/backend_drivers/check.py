@@ -91,8 +91,9 @@ class BackendDrivers(check.Check):
     target; the storage system or a library is older than documented, cannot
     be compared, or is not declared while the target requires more than the
     source; an out-of-tree driver imports a module that the environment of
-    its build lacks; the inventory names a back end that does not exist; the
-    named Python has a manila of another release; a source of
+    its build lacks, or nothing tells whether the target has the client
+    library of a driver; the inventory names a back end that does not exist;
+    the named Python has a manila of another release; a source of
     ``config_source`` that may name the back ends or their drivers cannot be
     read. INFO: no back end is enabled; or the documented versions, if none is
     declared.

@@ -49,12 +49,41 @@ def judge(
     if row is None or not wanted:
         return
     if python is None:
-        yield _not_looked(one, wanted, row)
+        yield from _without_python(one, wanted, row)
         return
     for item in wanted:
         finding = _library(one, item, row, python)
         if finding is not None:
             yield finding
+
+
+def _without_python(
+    one: backend.BackEnd,
+    wanted: Iterable[requirements.Library],
+    row: requirements.Support,
+) -> Iterator[model.Finding]:
+    """Yield what the build of the target lacks, as far as it is known."""
+    unknown = []
+    for item in wanted:
+        there = one.ctx.catalog.installs(one.target, item.module)
+        if there is None:
+            unknown.append(item)
+        elif not there:
+            package = one.ctx.catalog.package(one.target)
+            brings = item.package or item.os_package or item.module
+            yield one.fails(
+                one.driver_line,
+                f'[{one.name}] needs the module {item.module}, which the '
+                f'environment of {package.filename} does not have'
+                f'{backend.says(row)}',
+                [model.advice(f'Install {brings} with the target.')],
+                f'library-{item.module}',
+                {'module': item.module},
+                row.sources,
+                alone=item.moment != requirements.LOAD,
+            )
+    if unknown:
+        yield _not_looked(one, unknown, row)
 
 
 def _not_looked(
@@ -70,7 +99,7 @@ def _not_looked(
     ]
     modules = tuple(item.module for item in wanted)
     return one.finding(
-        Severity.INFO,
+        Severity.WARNING,
         one.driver_line,
         f'[{one.name}]: manila-share imports {" and ".join(names)}, which '
         f'manila does not install{backend.says(row)}; manila-precheck does '

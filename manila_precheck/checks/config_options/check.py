@@ -19,6 +19,7 @@ from manila_precheck import model
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.checks.config_options import driver_values
 from manila_precheck.checks.config_options import layouts
+from manila_precheck.checks.config_options import library_values
 from manila_precheck.checks.config_options import logins
 from manila_precheck.checks.config_options import option_lines
 from manila_precheck.checks.config_options import option_names
@@ -37,6 +38,7 @@ _BY_OPTION = {
     layouts.OPTION: layouts.findings,
     protocols.OPTION: protocols.findings,
     **dict.fromkeys(driver_values.OPTIONS, driver_values.findings),
+    **dict.fromkeys(library_values.OPTIONS, library_values.findings),
 }
 
 
@@ -72,11 +74,18 @@ class ConfigOptions(check.Check):
     the section of a back end that loads, since it knows what the driver
     takes: this check is silent on it, so run both.
 
-    A driver may refuse a value whose type is plain text: one of
-    ``netapp_storage_family``, ``cephfs_volume_mode``,
-    ``glusterfs_share_layout``, ``glusterfs_nfs_server_type`` and the
+    A driver may refuse a value after its type took it: one of
+    ``netapp_storage_family``, ``netapp_transport_type``,
+    ``cephfs_volume_mode``, ``glusterfs_share_layout``,
+    ``glusterfs_nfs_server_type``, ``glusterfs_target``,
+    ``glusterfs_servers``, ``zfs_zpool_list``, ``zfs_share_export_ip``,
+    ``zfs_service_ip``, ``max_over_subscription_ratio``, the
+    ``network_api_class`` of ``ContainerShareDriver`` and the
     ``service_instance_password`` of ``WindowsSMBDriver`` is held against what
     the driver takes.
+
+    So may a library: ``syslog_log_facility``, the module behind
+    ``use_journal``, and a ``memcache_security_strategy`` without a secret.
 
     A source that ``config_source`` names is read as oslo.config reads it:
     for options that no file sets, and only under their current names. An old
@@ -121,8 +130,9 @@ class ConfigOptions(check.Check):
     Known false positives: an option of a fork, or of a driver that is not in
     manila, is unknown (INFO). A scheme or a notification driver from packages
     other than those of OpenStack and SQLAlchemy is reported as missing. The
-    check does not see whether the library behind a name that the target has
-    is installed, nor what a driver requires once it talks to its storage.
+    check sees whether the library behind a name that the target has is
+    installed where the facts of the build say so, and warns otherwise; it
+    does not see what a driver requires once it talks to its storage.
 
     What to do: write the lines that the finding shows and remove the old
     ones; the old release reads the new names too unless the finding states

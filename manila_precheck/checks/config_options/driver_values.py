@@ -21,7 +21,12 @@ from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 
 #: The names of the options.
-OPTIONS = tuple(rule.option for rule in driver_values.RULES)
+OPTIONS = tuple({rule.option: None for rule in driver_values.RULES})
+
+_EFFECTS = {
+    'init': 'manila-share exits with 1 and starts no back end',
+    'setup': 'manila-share runs, but the back end never reports',
+}
 
 
 def findings(
@@ -39,7 +44,7 @@ def findings(
         return
     driver = (target.driver(setting.group) or '').rpartition('.')[2]
     for rule in driver_values.RULES:
-        if (rule.driver, rule.option) != (driver, setting.name):
+        if rule.option != setting.name or driver not in rule.drivers:
             continue
         if rule.unless and target.is_on(setting.group, rule.unless):
             continue
@@ -48,15 +53,23 @@ def findings(
         except config_reader.Refused:
             # That is said of the value already.
             continue
-        if value is None or rule.takes(str(value)):
+        if value is None or rule.takes(_text(value)):
             continue
-        yield _finding(both, setting, rule)
+        yield _finding(both, setting, rule, driver)
+
+
+def _text(value: object) -> str:
+    """Return a value as a text; the items of a list with a comma between."""
+    if isinstance(value, list):
+        return ','.join(map(str, value))
+    return str(value)
 
 
 def _finding(
     both: both_releases.Sides,
     setting: config_files.Setting,
     rule: driver_values.Rule,
+    driver: str,
 ) -> model.Finding:
     edits = both.edits.choose(setting, rule.words)
     steps = [model.advice(f'Set it to {rule.words}.').with_edits(*edits)]
@@ -69,9 +82,8 @@ def _finding(
     return model.Finding(
         model.Severity.FAILURE,
         setting.subject,
-        f'{both.assigned(setting)}: {rule.driver} of {both.target.release} '
-        f'takes {rule.words} only; manila-share exits with 1 and starts no '
-        'back end',
+        f'{both.assigned(setting)}: {driver} of {both.target.release} '
+        f'takes {rule.words} only; {_EFFECTS[rule.at]}',
         steps,
         data={'verdict': 'invalid'},
         aspect='names',

@@ -14,6 +14,7 @@
 
 from collections.abc import Iterator
 from collections.abc import Mapping
+import re
 from typing import Any
 from typing import NamedTuple
 from typing import Optional
@@ -82,6 +83,10 @@ class OptionNames:
         names = _names(value, reference.kind)
         for name in dict.fromkeys(names):
             yield from self._judge(_Named(name, setting, reference, names))
+        if reference.kind == drivers.TRANSPORT and _bad_ports(
+            str(value or '')
+        ):
+            yield self._port(setting, reference)
 
     def _with_servers(self, group: str) -> bool:
         """Say whether a back end that reads a section has share servers."""
@@ -110,13 +115,13 @@ class OptionNames:
         kind = named.reference.kind
         if named.name in self._known(self._target, kind):
             if (kind, named.name) in references.LIBRARIES:
-                yield self._needs_library(named)
+                yield from self._needs_library(named)
             return
         moved = named.reference.moved
         target = moved and self._known(self._target, moved).get(named.name)
         if target:
             yield self._moved(named, str(target.target))
-        elif self._is_ours(named):
+        elif self._is_ours(named) or self._is_absent(named):
             yield self._dangling(named)
         else:
             yield self._unjudged(named)
@@ -140,6 +145,12 @@ class OptionNames:
             }
         # Of classes the catalog has those that were ever a default.
         return named.name.startswith('manila.') and kind != drivers.CLASS
+
+    def _is_absent(self, named: _Named) -> bool:
+        """Say whether the build is known not to have a class by its path."""
+        return '.' in named.name and (
+            self._sides.catalog.installs(self._target, named.name) is False
+        )
 
     # -- findings ------------------------------------------------------------
 
@@ -213,20 +224,52 @@ class OptionNames:
             ],
         )
 
-    def _needs_library(self, named: _Named) -> model.Finding:
+    def _port(
+        self,
+        setting: config_files.Setting,
+        reference: references.OptionReference,
+    ) -> model.Finding:
+        return model.Finding(
+            reference.severity,
+            setting.subject,
+            f'[{setting.section}] {setting.name} has a port that is no '
+            f'number: {reference.effect.partition(" (")[0]} (ValueError)',
+            [
+                model.advice(
+                    'Correct the port. In a user name or a password write '
+                    '%2F for a slash, %3F for a question mark and %23 for a '
+                    'number sign, which end the part with the hosts.'
+                ).with_edits(
+                    *self._sides.edits.choose(setting, 'a URL with a port')
+                )
+            ],
+            data={'verdict': 'invalid'},
+            aspect='port',
+        )
+
+    def _needs_library(self, named: _Named) -> Iterator[model.Finding]:
         kind = named.reference.kind
         module, package = references.LIBRARIES[kind, named.name]
+        there = self._sides.catalog.installs(self._target, module)
+        if there:
+            return
+        effect = named.reference.effect.partition(' (')[0]
         advice = f'Install {package} together with {self._target}'
         if kind == drivers.DIALECT:
             advice += (
                 ', or begin the URL with mysql+pymysql:// and install PyMySQL'
             )
-        return self._finding(
+        if there is None:
+            severity, verdict = Severity.WARNING, 'unjudged'
+            text = f'manila does not install it; without it {effect}'
+        else:
+            severity, verdict = named.reference.severity, 'dangling'
+            text = f'the build of the target does not have it; {effect}'
+        yield self._finding(
             named,
-            Severity.INFO,
-            'unjudged',
-            f', which loads the module {module}; manila does not install it; '
-            f'without it {named.reference.effect.partition(" (")[0]}',
+            severity,
+            verdict,
+            f', which loads the module {module}; {text}',
             [model.advice(f'{advice}.')],
         )
 
@@ -338,6 +381,31 @@ def _names(value: Any, kind: str) -> tuple[str, ...]:
     if kind == drivers.TRANSPORT:
         scheme = scheme.partition('+')[0]
     return (scheme.lower() if colon else '',)
+
+
+def _bad_ports(url: str) -> bool:
+    """Say whether a port of a transport URL is no number.
+
+    Hosts are between '//' and the path, with a comma between (oslo.messaging
+    14.0 to 17.3 transport.py, TransportURL.parse).
+    """
+    _, slashes, rest = url.partition('://')
+    if not slashes:
+        return False
+    for host in re.split('[/?#]', rest)[0].split(','):
+        name = host.rpartition('@')[2]
+        if name.startswith('['):
+            port = name.partition(']')[2].partition(':')[2]
+        elif name.count(':') == 1:
+            port = name.partition(':')[2]
+        else:
+            continue
+        if port:
+            try:
+                int(port)
+            except ValueError:
+                return True
+    return False
 
 
 def _line(named: _Named, name: Optional[str]) -> model.Remediation:

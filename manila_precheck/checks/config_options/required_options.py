@@ -18,6 +18,7 @@ from typing import Optional
 
 from manila_precheck import model
 from manila_precheck.catalog import conditions
+from manila_precheck.catalog import driver_values
 from manila_precheck.catalog import options
 from manila_precheck.catalog import values
 from manila_precheck.checks.config_options import both_releases
@@ -156,9 +157,20 @@ def _lacks(
             continue
         if not any(_is_set(reader, name, item) for item in need.options):
             found[need.options[0]] = _Lack(need.options, need.at)
+    kind = driver.rpartition('.')[2]
+    for asking, names, with_mode in conditions.ASKED_LATER:
+        if asking != kind or with_mode not in (None, mode):
+            continue
+        if not any(_is_set(reader, name, item) for item in names):
+            found[names[0]] = _Lack(names, 'setup')
     for lack in _OF_LAYOUT.get(reader.layout(name) or '', ()):
         if not any(_is_set(reader, name, item) for item in lack.names):
             found[lack.names[0]] = lack
+    refused = driver_values.REFUSED_DEFAULTS.get(kind)
+    if refused is not None and not reader.conf.effective(
+        [(name, refused.option)]
+    ):
+        found[refused.option] = _Lack((refused.option,), refused.at)
     told = {item for lack in found.values() for item in lack.names}
     for option in reader.options.required(driver, plugin):
         if option.name in told or (option.name in _WITH_SERVERS and not mode):

@@ -230,7 +230,7 @@ class LibrariesTest(PythonCase):
         (found,) = [f for f in result.findings if f.aspect == 'libraries']
         self.assertEqual(
             self.finding(
-                INFO,
+                WARNING,
                 4,
                 '[a]: manila-share imports hpe3parclient (python-3parclient '
                 '4.2.0 or newer), which manila does not install; '

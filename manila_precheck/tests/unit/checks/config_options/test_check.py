@@ -103,6 +103,7 @@ class ConfigOptionsTest(testtools.TestCase):
             [b1]
             share_driver = manila.share.drivers.netapp.common.NetAppDriver
             netapp_vserver = vs1
+            netapp_server_hostname = a
             network_config_group = net
             admin_network_config_group = admin
             netapp_enabled_backup_types = backup
@@ -175,6 +176,7 @@ class ConfigOptionsTest(testtools.TestCase):
             '[DEFAULT]\nenabled_share_backends = b1\n[b1]\n'
             'share_driver = manila.share.drivers.netapp.common.NetAppDriver\n'
             'netapp_snapmirror_last_transfer_size_limit = 2048\n'
+            'netapp_server_hostname = a\n'
         )
         if source == '2023.2':
             source = target
@@ -488,6 +490,8 @@ class ConfigOptionsTest(testtools.TestCase):
             'zfs_zpool_list = a\nzfs_share_export_ip = 192.0.2.1\n'
             'zfs_service_ip = 192.0.2.1\nzfs_dataset_creation_options = a=b\n'
             if 'zfs' in driver
+            else 'netapp_server_hostname = a\n'
+            if 'netapp' in driver
             else ''
         )
         self.assert_found(
@@ -501,7 +505,7 @@ class ConfigOptionsTest(testtools.TestCase):
         self.assert_found(
             self.run_check(
                 f'[DEFAULT]\nenabled_share_backends = a\n[a]\n'
-                f'share_driver = {NETAPP}\n[b]\n\n'
+                f'share_driver = {NETAPP}\nnetapp_server_hostname = a\n[b]\n'
                 'share_driver = manila.share.drivers.zfsonlinux.driver.'
                 'ZFSonLinuxShareDriver\n'
             ),
@@ -522,7 +526,8 @@ class ConfigOptionsTest(testtools.TestCase):
         self.assert_found(
             self.run_check(
                 f'[DEFAULT]\nenabled_share_backends = a\n[a]\n'
-                f'share_driver = {NETAPP}\n[nova]\nauth_section = {section}\n'
+                f'share_driver = {NETAPP}\nnetapp_server_hostname = a\n'
+                f'[nova]\nauth_section = {section}\n'
                 f'[{section}]\nauth_type = password\nusername = b\n'
             )
         )

@@ -17,12 +17,20 @@ import testtools
 
 from manila_precheck import model
 from manila_precheck import testing
+from manila_precheck.tests import logins
 
 DRIVERS = 'manila.share.drivers.'
 CEPHFS = DRIVERS + 'cephfs.driver.CephFSDriver'
 GLUSTERFS = DRIVERS + 'glusterfs.GlusterfsShareDriver'
 NETAPP = DRIVERS + 'netapp.common.NetAppDriver'
 WINDOWS = DRIVERS + 'windows.windows_smb_driver.WindowsSMBDriver'
+ZFS = DRIVERS + 'zfsonlinux.driver.ZFSonLinuxShareDriver'
+CONTAINER = DRIVERS + 'container.driver.ContainerShareDriver'
+NEUTRON = 'manila.network.neutron.neutron_network_plugin.'
+SIMPLE = 'manila.network.standalone_network_plugin.StandaloneNetworkPlugin'
+LVM = DRIVERS + 'lvm.LVMShareDriver'
+INIT = 'manila-share exits with 1 and starts no back end'
+SETUP = 'manila-share runs, but the back end never reports'
 
 CASES = {
     'netapp_storage_family': (
@@ -50,7 +58,27 @@ CASES = {
         'at least 6 characters, with a lower case letter, an upper case '
         'letter and a digit',
     ),
+    'glusterfs_target': (
+        GLUSTERFS,
+        ('a:/b', 'root@192.0.2.1:/b/c/d', ''),
+        ('a', 'a:b', 'a/b', 'gluster://a/b', 'a:/'),
+        'the form server:/volume or server:/volume/path',
+    ),
+    'zfs_zpool_list': (
+        ZFS,
+        ('a', 'a/b,b/b'),
+        ('a/b,a/c', 'a,b,a'),
+        'one dataset of each pool',
+    ),
+    'zfs_share_export_ip': (
+        ZFS,
+        ('192.0.2.1',),
+        ('zfs.example.com', '2001:db8::1'),
+        'an IPv4 address',
+    ),
 }
+
+LATE = ('glusterfs_target', 'zfs_share_export_ip')
 
 
 def back_end(driver, *lines, names='b'):
@@ -107,7 +135,7 @@ class DriverValuesTest(testtools.TestCase):
             model.Severity.FAILURE,
             model.Subject('option', f'b/{option}', path, 6),
             f'{shown}: {driver.rpartition(".")[2]} of 2025.1 takes {words} '
-            'only; manila-share exits with 1 and starts no back end',
+            f'only; {SETUP if option in LATE else INIT}',
             (
                 model.advice(f'Set it to {words}.'),
                 *(
@@ -150,3 +178,54 @@ class DriverValuesTest(testtools.TestCase):
     )
     def test_lines_that_no_driver_looks_at(self, config):
         self.assertEqual((), self.found(config))
+
+    def test_a_list_of_servers(self):
+        layout = 'layout_volume.GlusterfsVolumeMappedLayout'
+        for value, count in (('a,root@b', 0), ('a,b:/c', 1)):
+            found = self.found(
+                back_end(
+                    GLUSTERFS,
+                    f'glusterfs_share_layout = {layout}',
+                    f'glusterfs_servers = {value}',
+                )
+            )
+            self.assertEqual(count, len(found), value)
+
+    @ddt.data((ZFS, 1), (LVM, 0))
+    @ddt.unpack
+    def test_a_ratio_that_the_code_refuses(self, driver, count):
+        """From 2024.2 on the type refuses it, whatever the driver."""
+        config = back_end(driver, 'max_over_subscription_ratio = 0.5')
+        found = self.found(config, source='2023.1', target='2024.1')
+        self.assertEqual(count, len(found))
+        for one in found:
+            self.assertEqual(model.Severity.FAILURE, one.severity)
+            self.assertTrue(one.message.endswith(SETUP), one.message)
+        self.assertEqual(
+            1, len(self.found(config, source='2024.1', target='2025.1'))
+        )
+        config = config.replace('0.5', '1')
+        self.assertEqual(
+            (), self.found(config, source='2023.1', target='2024.1')
+        )
+
+    @ddt.data(
+        ('', ['missing']),
+        ('network_config_group = n', ['missing']),
+        (f'network_api_class = {NEUTRON}NeutronNetworkPlugin', ['invalid']),
+        (f'network_api_class = {NEUTRON}NeutronBindNetworkPlugin', []),
+        (f'network_api_class = {SIMPLE}', []),
+    )
+    @ddt.unpack
+    def test_a_driver_that_needs_the_host_in_neutron(self, line, verdicts):
+        config = back_end(CONTAINER, line).replace('= False', '= True')
+        config += f'{logins.LOGINS}[n]\nnetwork_api_class = {SIMPLE}\n'
+        site = self.useFixture(testing.Site(config))
+        found = [
+            one
+            for one in site.run('config-options').findings
+            if one.severity is model.Severity.FAILURE
+        ]
+        self.assertEqual(verdicts, [one.data['verdict'] for one in found])
+        for one in found:
+            self.assertEqual('b/network_api_class', one.subject.name)

@@ -13,10 +13,12 @@
 """config-options on values that name what the target may not have."""
 
 import textwrap
+from unittest import mock
 
 import ddt
 import testtools
 
+from manila_precheck import catalog
 from manila_precheck import model
 from manila_precheck import testing
 from manila_precheck.tests import logins
@@ -349,7 +351,7 @@ class NamesTest(testtools.TestCase):
         self.assertEqual(
             (
                 self.finding(
-                    INFO,
+                    WARNING,
                     'database/connection',
                     2,
                     '[database] connection names mysql, which loads the '
@@ -394,7 +396,7 @@ class NamesTest(testtools.TestCase):
         self.assertEqual(
             (
                 self.finding(
-                    INFO,
+                    WARNING,
                     name,
                     2,
                     f'[{section}] {option} names {what}; manila does not '
@@ -405,6 +407,85 @@ class NamesTest(testtools.TestCase):
             ),
             found,
         )
+
+    @ddt.data(
+        (['redis'], []),
+        (
+            ['manila'],
+            [
+                (
+                    FAILURE,
+                    'dangling',
+                    '[coordination] backend_url names redis, which loads the '
+                    'module redis; the build of the target does not have it; '
+                    'manila-scheduler and manila-share do not start',
+                )
+            ],
+        ),
+    )
+    @ddt.unpack
+    def test_a_library_of_a_build(self, importable, expected):
+        site = self.useFixture(
+            testing.Site(
+                '[coordination]\nbackend_url = redis://h:6379\n',
+                source='2025.1',
+                target='2026.1',
+            )
+        )
+        with mock.patch.object(
+            catalog.Catalog,
+            'importable',
+            autospec=True,
+            return_value=frozenset(importable),
+        ):
+            found = site.run('config-options').findings
+        self.assertEqual(
+            expected,
+            [
+                (one.severity, one.data['verdict'], one.message)
+                for one in found
+            ],
+        )
+
+    @ddt.data(
+        ('rabbit://u:p@h:5672/', 0),
+        ('rabbit://u:p@h/v', 0),
+        ('rabbit://u:p@[2001:db8::1]:5672,u:p@[2001:db8::2]/', 0),
+        ('rabbit://u:p@h:/', 0),
+        ('rabbit://', 0),
+        ('rabbit://u:p@h:abc/', 1),
+        ('rabbit://u:p@h:5672,u:p@i:{{ port }}/', 1),
+        ('rabbit://u:hunter2/x@h:5672/', 1),
+        ('rabbit://u:hunter2#x@h:5672/', 1),
+    )
+    @ddt.unpack
+    def test_a_port_of_the_broker(self, url, count):
+        found = self.found(f'[DEFAULT]\ntransport_url = {url}\n')
+        self.assertEqual(
+            (
+                self.finding(
+                    FAILURE,
+                    'DEFAULT/transport_url',
+                    2,
+                    '[DEFAULT] transport_url has a port that is no number: '
+                    'no service of manila starts (ValueError)',
+                    [
+                        (
+                            'text',
+                            'Correct the port. In a user name or a password '
+                            'write %2F for a slash, %3F for a question mark '
+                            'and %23 for a number sign, which end the part '
+                            'with the hosts.',
+                        )
+                    ],
+                    {'verdict': 'invalid'},
+                    'port',
+                ),
+            )
+            * count,
+            found,
+        )
+        self.assertNotIn('hunter2', repr(found))
 
     def test_notification_driver(self):
         found = self.found(

@@ -28,6 +28,7 @@ LAYOUT = 'glusterfs_share_layout = layout_volume.GlusterfsVolumeMappedLayout'
 GENERIC = DRIVERS + 'generic.GenericShareDriver'
 HNAS = DRIVERS + 'hitachi.hnas.driver.HitachiHNASDriver'
 HSP = DRIVERS + 'hitachi.hsp.driver.HitachiHSPDriver'
+NETAPP = DRIVERS + 'netapp.common.NetAppDriver'
 INFORTREND = DRIVERS + 'infortrend.driver.InfortrendNASDriver'
 WINDOWS = DRIVERS + 'windows.windows_smb_driver.WindowsSMBDriver'
 EMC = DRIVERS + 'dell_emc.driver.EMCShareDriver'
@@ -159,6 +160,25 @@ class NeededTest(testtools.TestCase):
                 ),
             ),
         )
+
+    @ddt.data(
+        (False, ['netapp_server_hostname', 'netapp_vserver']),
+        (True, ['netapp_server_hostname']),
+    )
+    @ddt.unpack
+    def test_what_is_asked_once_the_storage_answers(self, servers, names):
+        lines = [f'{name} = a' for name in names]
+        conf = back_end(NETAPP, servers=servers) + logins.LOGINS
+        self.assertEqual(
+            [f'b/{name}' for name in names],
+            [
+                one.subject.name
+                for one in self.found(conf)
+                if one.severity is model.Severity.FAILURE
+            ],
+        )
+        conf = back_end(NETAPP, *lines, servers=servers) + logins.LOGINS
+        self.assertEqual((), self.found(conf))
 
     def test_driver_that_does_not_come_up(self):
         found = self.found(

@@ -1,0 +1,145 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Values with which a library ends a service after their type took them."""
+
+from collections.abc import Iterator
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.checks.config_options import both_releases
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_reader
+
+# oslo.log 5.0 to 8.1 log.py, _find_facility.
+_FACILITIES = frozenset(
+    f'LOG_{name}'
+    for name in (
+        'KERN USER MAIL DAEMON AUTH SYSLOG LPR NEWS UUCP CRON AUTHPRIV FTP '
+        'LOCAL0 LOCAL1 LOCAL2 LOCAL3 LOCAL4 LOCAL5 LOCAL6 LOCAL7'
+    ).split()
+)
+
+
+def findings(
+    both: both_releases.Sides, setting: config_files.Setting
+) -> Iterator[model.Finding]:
+    """Yield a finding when a library of the target ends on the line."""
+    if setting.group != _GROUPS[setting.name]:
+        return
+    if setting not in both.target.effective(setting):
+        return
+    try:
+        value = both.target.value(setting)
+    except config_reader.Refused:
+        # That is said of the value already.
+        return
+    found = _JUDGES[setting.name](both, setting, value)
+    if found is not None:
+        yield found
+
+
+def _facility(
+    both: both_releases.Sides, setting: config_files.Setting, value: object
+) -> Optional[model.Finding]:
+    on = any(
+        both.target.is_on('DEFAULT', name)
+        for name in ('use_syslog', 'use_journal')
+    )
+    name = str(value).upper()
+    name = name if name.startswith('LOG_') else f'LOG_{name}'
+    if not on or name in _FACILITIES:
+        return None
+    return _finding(
+        both,
+        setting,
+        'it is no facility of syslog, and no service of manila starts '
+        '(TypeError)',
+        [model.config('[DEFAULT]\nsyslog_log_facility = LOG_USER')],
+    )
+
+
+def _journal(
+    both: both_releases.Sides, setting: config_files.Setting, value: object
+) -> Optional[model.Finding]:
+    """Judge what oslo.log imports for the journal (5.0 to 8.1 handlers.py)."""
+    there = both.catalog.installs(both.target.release, 'systemd')
+    if value is not True or there:
+        return None
+    doubt = there is None
+    return _finding(
+        both,
+        setting,
+        'oslo.log loads the module systemd, which manila does not install; '
+        + ('without it' if doubt else 'the target does not have it, and')
+        + ' no service of manila starts (RuntimeError)',
+        [
+            model.advice(
+                'Install systemd-python together with '
+                f'{both.target.release}, or set use_journal to False.'
+            )
+        ],
+        model.Severity.WARNING if doubt else model.Severity.FAILURE,
+        'unjudged' if doubt else 'dangling',
+    )
+
+
+def _secret(
+    both: both_releases.Sides, setting: config_files.Setting, value: object
+) -> Optional[model.Finding]:
+    """Judge the cache of tokens (keystonemiddleware 10.1 to 13.0 auth_token).
+
+    A strategy asks for the secret wherever the filter is loaded.
+    """
+    if not value or str(value) == 'None' or not both.conf.serves_api:
+        return None
+    if both.conf.find(setting.group, 'memcache_secret_key'):
+        return None
+    return _finding(
+        both,
+        setting,
+        'it needs memcache_secret_key, which is not set, and manila-api does '
+        'not start where its pipeline has authtoken (ConfigurationError)',
+        [model.config('[keystone_authtoken]\nmemcache_secret_key = <text>')],
+    )
+
+
+def _finding(
+    both: both_releases.Sides,
+    setting: config_files.Setting,
+    why: str,
+    steps: list[model.Remediation],
+    severity: model.Severity = model.Severity.FAILURE,
+    verdict: str = 'invalid',
+) -> model.Finding:
+    return model.Finding(
+        severity,
+        setting.subject,
+        f'{both.assigned(setting)}: {why}',
+        steps,
+        data={'verdict': verdict},
+        aspect='names',
+    )
+
+
+_JUDGES = {
+    'memcache_security_strategy': _secret,
+    'syslog_log_facility': _facility,
+    'use_journal': _journal,
+}
+_GROUPS = {
+    **dict.fromkeys(_JUDGES, 'DEFAULT'),
+    'memcache_security_strategy': 'keystone_authtoken',
+}
+
+#: The names of the options.
+OPTIONS = tuple(_JUDGES)

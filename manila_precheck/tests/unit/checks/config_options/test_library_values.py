@@ -1,0 +1,109 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""config-options on values that a library refuses after their type."""
+
+from unittest import mock
+
+import ddt
+import testtools
+
+from manila_precheck import catalog
+from manila_precheck import model
+from manila_precheck import testing
+
+FAILURE = model.Severity.FAILURE
+WARNING = model.Severity.WARNING
+KEYSTONE = '[keystone_authtoken]\nmemcache_security_strategy = {}\n'
+SYSLOG = '[DEFAULT]\nuse_syslog = True\nsyslog_log_facility = {}\n'
+JOURNAL = '[DEFAULT]\nuse_journal = True\n'
+
+
+@ddt.ddt
+class LibraryValuesTest(testtools.TestCase):
+    def told(self, conf, **more):
+        site = self.useFixture(testing.Site(conf, **more))
+        return [
+            (one.severity, one.subject.name, one.message)
+            for one in site.run('config-options').findings
+            if one.severity > model.Severity.INFO and one.aspect == 'names'
+        ]
+
+    @ddt.data(
+        SYSLOG.format('LOG_FOO').replace('True', 'False'),
+        SYSLOG.format('local7'),
+        SYSLOG.format('LOG_USER'),
+        JOURNAL.replace('True', 'False'),
+        KEYSTONE.format('None'),
+        KEYSTONE.format('MAC') + 'memcache_secret_key = a\n',
+        JOURNAL.replace('DEFAULT', 'other'),
+    )
+    def test_silent(self, conf):
+        self.assertEqual([], self.told(conf))
+
+    @ddt.data(('2023.1', '2024.1'), ('2026.1', '2026.2'))
+    @ddt.unpack
+    def test_a_facility(self, source, target):
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    'DEFAULT/syslog_log_facility',
+                    '[DEFAULT] syslog_log_facility = LOG_FOO: it is no '
+                    'facility of syslog, and no service of manila starts '
+                    '(TypeError)',
+                )
+            ],
+            self.told(SYSLOG.format('LOG_FOO'), source=source, target=target),
+        )
+
+    def test_a_cache_without_its_secret(self):
+        ((severity, name, _),) = self.told(KEYSTONE.format('ENCRYPT'))
+        self.assertEqual(
+            (FAILURE, 'keystone_authtoken/memcache_security_strategy'),
+            (severity, name),
+        )
+
+    @ddt.data(
+        (None, WARNING, 'without it'),
+        (frozenset(), FAILURE, 'the target does not have it, and'),
+    )
+    @ddt.unpack
+    def test_a_journal(self, importable, severity, words):
+        with mock.patch.object(
+            catalog.Catalog,
+            'importable',
+            autospec=True,
+            return_value=importable,
+        ):
+            told = self.told(JOURNAL)
+        self.assertEqual(
+            [
+                (
+                    severity,
+                    'DEFAULT/use_journal',
+                    '[DEFAULT] use_journal = True: oslo.log loads the module '
+                    f'systemd, which manila does not install; {words} no '
+                    'service of manila starts (RuntimeError)',
+                )
+            ],
+            told,
+        )
+
+    def test_a_journal_that_the_target_has(self):
+        with mock.patch.object(
+            catalog.Catalog,
+            'importable',
+            autospec=True,
+            return_value=frozenset({'systemd'}),
+        ):
+            self.assertEqual([], self.told(JOURNAL))
