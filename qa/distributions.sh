@@ -70,7 +70,7 @@ debian() {
     [ ! -d "$ROOT" ] || return 0
     local package=$SCRATCH/manila-precheck.deb
     cp "$SCRATCH"/deb/*.deb "$package"
-    mmdebstrap --quiet --variant=minbase --include "$package,python3-venv" \
+    mmdebstrap --quiet --variant=minbase --include "python3-venv,$package" \
         --hook-dir /usr/share/mmdebstrap/hooks/file-mirror-automount \
         bookworm "$ROOT"
     cp -r etc/manila-precheck/demo "$ROOT/etc/manila"

@@ -50,7 +50,8 @@ PROGRAMS = {
         case "$1 $3" in
             cp*) [ "${3%%:*}" = manila_api ] && cp "$2" "${3#*:}" ;;
             exec*) shift 2; exec "$@" ;;
-            *) shift 5; [ "$1" = manila-api-new ] && shift && exec "$@" ;;
+            *) shift 5; [ "$1 $2" = 'manila-api-new python3' ] && shift 2 \\
+                && exec "$TARGET" "$@" ;;
         esac""",
     'oc': """\
         shift 2
@@ -132,6 +133,7 @@ class Site(fixtures.Fixture):
                 'HOME': self.path,
                 'LC_ALL': 'C.UTF-8',
                 'COLUMNS': '80',
+                'TARGET': self.target,
                 'OS_MANILA_PRECHECK__NO_NETWORK': 'true',
             },
             stdin=subprocess.DEVNULL,
@@ -157,8 +159,10 @@ class Case(testtools.TestCase):
             code, output = site.type(commands)
             # Of a check; the demo has failures. A shell has 126 and 127.
             self.assertIn(code, (0, 1, 2), f'{commands}\n{output}')
-            for wrong in ('Traceback', 'error:', 'not found', 'No such'):
-                self.assertNotIn(f'{wrong}', output, commands)
+            # What runs in the manila of the target says what that says.
+            if 'catalog.pyz' not in commands:
+                for wrong in ('Traceback', 'error:', 'not found', 'No such'):
+                    self.assertNotIn(wrong, output, commands)
             lines = output.splitlines()
             for line in shown:
                 self.assertIn(line, lines, f'{commands}\n{output}')
