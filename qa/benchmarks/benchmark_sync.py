@@ -53,8 +53,7 @@ _NO_CHECKS = {
     'postgresql': 'SET session_replication_role = replica',
 }
 _ANALYZE = {'mysql': 'ANALYZE TABLE', 'postgresql': 'VACUUM ANALYZE'}
-_NOW = "'2026-04-01 12:00:00'"
-_DELETED = "CASE WHEN MOD(n, 10) = 0 THEN {} ELSE {} END"
+_DAY = '2026-04-01'
 _DIGIT = '(' + ' UNION ALL '.join(f'SELECT {n} AS n' for n in range(10)) + ')'
 
 
@@ -114,24 +113,40 @@ def tried(server, args, rows):
 def fill(url, major, rows):
     """Make the tables of a release, and the rows."""
     engine = sa.create_engine(url, isolation_level='AUTOCOMMIT')
-    dialect = engine.dialect.name
     made = schema.create_schema(engine, releases.from_major(major))
+    add_shares(engine, made.tables, rows)
+    engine.dispose()
+
+
+def add_shares(engine, tables, rows, *, live_every=10, day=_DAY):
+    """Add rows to shares, and as many to share_instances.
+
+    :param engine: with the isolation level AUTOCOMMIT.
+    :param tables: name -> the table of SQLAlchemy.
+    :param live_every: of how many rows one is not soft-deleted; 0: of none.
+    :param day: on which all of it was done.
+    """
+    dialect = engine.dialect.name
     share, instance = (
         _UUID[dialect].format(name) for name in ('share', 'instance')
     )
-    deleted_at = f'CASE WHEN MOD(n, 10) = 0 THEN NULL ELSE {_NOW} END'
+    lives = f'MOD(n, {live_every}) = 0' if live_every else '1 = 0'
+    at = f"'{day} 12:00:00'"
+    deleted_at = f'CASE WHEN {lives} THEN NULL ELSE {at} END'
     if dialect == 'postgresql':
-        deleted_at = f'CAST({deleted_at} AS TIMESTAMP)'
+        at, deleted_at = (
+            f'CAST({text} AS TIMESTAMP)' for text in (at, deleted_at)
+        )
     common = {
-        'created_at': _NOW,
-        'updated_at': _NOW,
+        'created_at': at,
+        'updated_at': at,
         'deleted_at': deleted_at,
     }
-    tables = {
+    added = {
         'shares': {
             **common,
             'id': share,
-            'deleted': _DELETED.format("'False'", share),
+            'deleted': f"CASE WHEN {lives} THEN 'False' ELSE {share} END",
             'user_id': "'5f0b3c7d9a1e4b6f8c2d4e6f80a1b2c3'",
             'project_id': "'9c1b3c7d9a1e4b6f8c2d4e6f80a1b2c3'",
             'size': '10',
@@ -143,7 +158,7 @@ def fill(url, major, rows):
             **common,
             'id': instance,
             'share_id': share,
-            'deleted': _DELETED.format("'False'", instance),
+            'deleted': f"CASE WHEN {lives} THEN 'False' ELSE {instance} END",
             'host': "'controller-1@netapp-ha-1#aggr_ssd_01'",
             'status': "'available'",
             'access_rules_status': "'active'",
@@ -153,11 +168,10 @@ def fill(url, major, rows):
     numbers = ' + '.join(f'd{power}.n * {10**power}' for power in range(5))
     with engine.connect() as connection:
         connection.exec_driver_sql(_NO_CHECKS[dialect])
-        for table, values in tables.items():
-            for column in made.tables[table].columns:
+        for table, values in added.items():
+            for column in tables[table].columns:
                 if not column.nullable and column.server_default is None:
-                    no = isinstance(column.type, sa.Boolean)
-                    values.setdefault(column.name, 'false' if no else "'-'")
+                    values.setdefault(column.name, _nothing(column.type))
             for offset in range(0, rows, BATCH_ROWS):
                 last = min(offset + BATCH_ROWS, rows)
                 connection.exec_driver_sql(
@@ -167,7 +181,14 @@ def fill(url, major, rows):
                     f'WHERE n < {last}'
                 )
             connection.exec_driver_sql(f'{_ANALYZE[dialect]} {table}')
-    engine.dispose()
+
+
+def _nothing(kind):
+    """Return what a column that must have a value is given."""
+    if isinstance(kind, sa.Boolean):
+        return 'false'
+    # As which MySQL has its Booleans.
+    return '0' if isinstance(kind, sa.Integer) else "'-'"
 
 
 def foretold(url, major):

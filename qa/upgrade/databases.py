@@ -135,6 +135,10 @@ class Database:
         """Read a dump into a new database; return its name."""
         raise NotImplementedError
 
+    def password_files(self):
+        """Return {name: text} of what a client reads manila's password in."""
+        raise NotImplementedError
+
 
 class MariaDB(Database):
     """A MariaDB, or a MySQL."""
@@ -268,6 +272,10 @@ class MariaDB(Database):
             data=text,
         )
 
+    def password_files(self):
+        """Return {name: text} of what a client reads manila's password in."""
+        return {'.my.cnf': f'[client]\npassword="{_PASSWORD}"\n'}
+
 
 class PostgreSQL(Database):
     """A PostgreSQL; root may not run one, so that 'postgres' does then."""
@@ -393,6 +401,11 @@ class PostgreSQL(Database):
             env=self.env,
         )
         return name
+
+    def password_files(self):
+        """Return {name: text} of what a client reads manila's password in."""
+        password = _PASSWORD.replace(':', '\\:')
+        return {'.pgpass': f'*:{self.port}:*:manila:{password}\n'}
 
 
 #: By what the command line calls them.

@@ -68,10 +68,11 @@ class Plane:
             self.site.home,
         )
 
-    def start(self, name, port=None, itself=False):
+    def start(self, name, port=None, itself=False, wsgi=False):
         """Start one service; it is not up yet then.
 
         :param itself: manila-api by its program, whether it can or not.
+        :param wsgi: manila-api by a web server, whether it must or not.
         """
         program = self.environments.program(self.release, name)
         env = self.env()
@@ -79,7 +80,7 @@ class Plane:
         if (
             name == 'manila-api'
             and not itself
-            and not self.environments.has_api(self.release)
+            and (wsgi or not self.environments.has_api(self.release))
         ):
             env['PYTHONPATH'] = str(self.environments.wsgi_server)
             words = [

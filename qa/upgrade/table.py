@@ -147,7 +147,7 @@ def overview(paths):
                 found_by(found.found_by) or 'not rehearsed',
             )
         )
-    return _list_table(rows)
+    return list_table(rows)
 
 
 def terminal(results):
@@ -174,13 +174,13 @@ def rst(results):
     """Return a list-table, for the documentation."""
     rows = [_HEADERS, *map(row, results)]
     if all(one.rehearsed is None for one in results):
-        return _list_table(
+        return list_table(
             [cells[:-1] for cells in rows], '   :widths: 16 34 30 20'
         )
-    return _list_table(rows, '   :widths: 14 26 24 16 20')
+    return list_table(rows, '   :widths: 14 26 24 16 20')
 
 
-def _list_table(rows, *options):
+def list_table(rows, *options):
     """Return rows, the header first, as a list-table."""
     lines = ['.. list-table::', '   :header-rows: 1', *options, '']
     for cells in rows:

@@ -1,0 +1,143 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""One control plane, upgraded by typing what its runbook says."""
+
+import json
+import re
+import shlex
+
+import sqlalchemy as sa
+
+from qa.benchmarks import benchmark_sync
+from qa.runbook import hosts
+from qa.runbook import results
+from qa.runbook import typist
+from qa.upgrade import run
+from qa.upgrade import site as sites
+from qa.upgrade.score import Level
+
+
+def _rate(blank, typed):
+    """Return the megabytes a second of the backup that was typed."""
+    (megabytes,) = re.findall(r'[\d.]+\d', blank['meaning'])
+    return f'{float(megabytes) / typed[0].seconds:.3f}'
+
+
+class Follow(run.Run):
+    """Everything of one path; a context that leaves nothing behind.
+
+    The files of the source are those that are upgraded: there is no other
+    site that somebody has made ready.
+    """
+
+    def whole(self, rows):
+        """Follow the runbook; return what came of it.
+
+        :param rows: how many soft-deleted ones there are of each.
+        """
+        self.wsgi = not self.environments.has_api(self.path.target)
+        self.prepare()
+        if rows:
+            self._add_rows(rows)
+        self._make_hosts()
+        typed = []
+        try:
+            self._follow(typed)
+            lost = self._look()
+        except typist.Stuck as exc:
+            lost = str(exc)
+        return results.Result(str(self.path), rows, tuple(typed), lost)
+
+    def _add_rows(self, rows):
+        # By the administrator, who may leave out the checks of rows.
+        engine = sa.create_engine(
+            self.database.url(self.name),
+            creator=lambda: self.database.connect(self.name),
+            isolation_level='AUTOCOMMIT',
+        )
+        metadata = sa.MetaData()
+        metadata.reflect(engine, only=['shares', 'share_instances'])
+        # Too young to be purged.
+        benchmark_sync.add_shares(
+            engine,
+            metadata.tables,
+            rows,
+            live_every=0,
+            day=self.source.now().date(),
+        )
+        engine.dispose()
+        self.say(f'{rows} rows were added to shares and to share_instances')
+
+    def _make_hosts(self):
+        folder = self.scratch / 'hosts'
+        folder.mkdir()
+        self.hosts = {}
+        for name, plane in (
+            (sites.HOST, self.services),
+            (sites.OTHER_HOST, self.other.services),
+        ):
+            host = hosts.Host(
+                name,
+                folder / name,
+                plane,
+                self.port,
+                self.environments,
+                self.wsgi,
+            )
+            host.releases = (self.path.source, self.path.target)
+            host.listen()
+            self._write_password(plane.site)
+            self.hosts[name] = host
+
+    def _write_password(self, site):
+        """Put manila's password where the clients look for it."""
+        for name, text in self.database.password_files().items():
+            path = site.home / name
+            path.write_text(text, encoding='utf-8')
+            path.chmod(0o600)
+
+    def _follow(self, typed):
+        env = hosts.environment(self.port)
+        python = self.environments.program(self.path.target, 'python')
+        by_hand = typist.Operator(
+            {
+                'BACKUP_FILE': shlex.quote(str(self.backup / 'manila.sql')),
+                'TARGET_PYTHON': shlex.quote(str(python)),
+                'MEGABYTES_A_SECOND': _rate,
+                'COMMAND_OF_THE_PACKAGES': (
+                    f"apt-get install 'manila={self.path.target.major}.*'"
+                ),
+            },
+            (sites.HOST,),
+        )
+        types = typist.Typist(self.hosts, by_hand, env, self.say)
+        made = self.hosts[sites.HOST].type(
+            'manila-precheck upgrade plan --format json '
+            f'--target-release {self.path.target.name}',
+            env,
+        )
+        if made.code:
+            raise typist.Stuck(f'{made.text}: {made.stderr}')
+        (rehearsed,) = types.follow(
+            json.loads(made.stdout), only='rehearse-backup'
+        )
+        # Its last command makes the runbook again.
+        text = rehearsed.typed[-1].stdout
+        (self.scratch / 'plan.json').write_text(text, encoding='utf-8')
+        for step in types.follow(json.loads(text)):
+            typed.append(step)
+
+    def _look(self):
+        """Say what is not as it was; '' for nothing."""
+        self.services = self.hosts[sites.HOST].plane
+        found = self._compare()
+        return '' if found.level is Level.NOTHING else found.words

@@ -1,0 +1,133 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+"""Types what a runbook says, and knows nothing else.
+
+It reads the JSON of ``upgrade plan``, goes through the steps in their order
+and looks at exit codes. What the runbook leaves blank it takes from the
+answers of an operator; a blank without an answer, and a command without a
+host, end it.
+"""
+
+from typing import NamedTuple
+from typing import Optional
+
+#: The parts of a runbook that lead forward.
+PHASES = ('before', 'window', 'after')
+
+
+class Stuck(Exception):
+    """The runbook cannot be followed any further."""
+
+
+class Said(NamedTuple):
+    """How long a step takes, in seconds; None: that is a blank."""
+
+    low: Optional[float]
+    high: Optional[float]
+
+
+class Done(NamedTuple):
+    """A step that was done."""
+
+    phase: str
+    id: str
+    said: Optional[Said]
+    seconds: float
+    typed: tuple
+    """Of :class:`qa.runbook.hosts.Typed`."""
+
+
+class Operator(NamedTuple):
+    """What a person fills in."""
+
+    blanks: dict
+    """word -> what it stands for, one word of bash or several; or what is
+    called with the blank and with what was typed in the step until then."""
+
+    api_hosts: tuple
+    """The hosts of a command that has none."""
+
+
+class Typist:
+    """Types on hosts.
+
+    :param hosts: name -> :class:`qa.runbook.hosts.Host`.
+    :param env: of every shell.
+    """
+
+    def __init__(self, hosts, operator, env, show):
+        self._hosts = hosts
+        self._operator = operator
+        self._env = env
+        self._show = show
+
+    def follow(self, document, phases=PHASES, only=None):
+        """Yield each step of the first hop, once it is done.
+
+        :param document: the JSON of the runbook.
+        :param only: the id of the one step that is wanted.
+        :raises Stuck: when a command fails, or something is not known.
+        """
+        for phase in document['hops'][0]['phases']:
+            if phase['id'] not in phases:
+                continue
+            for step in phase['steps']:
+                if only in (None, step['id']):
+                    yield self._step(phase['id'], step)
+
+    def _step(self, phase, step):
+        typed = []
+        for command in step['commands']:
+            text = self._filled(step, command['text'], typed)
+            for host in self._where(step, command):
+                done = self._hosts[host].type(text, self._env)
+                typed.append(done)
+                self._show(
+                    f'{step["id"]}: {host}$ {text}: {done.code}, '
+                    f'{done.seconds:.1f} s'
+                )
+                if done.code not in command['exit_codes']:
+                    raise Stuck(
+                        f'{step["id"]}: on {host}: {text}\n'
+                        f'gave {done.code}:\n'
+                        f'{done.stdout[-6000:]}{done.stderr[-3000:]}'
+                    )
+        duration = step['duration']
+        said = None
+        if duration is not None:
+            said = Said(duration['seconds_min'], duration['seconds_max'])
+        seconds = sum(done.seconds for done in typed)
+        return Done(phase, step['id'], said, seconds, tuple(typed))
+
+    def _filled(self, step, text, typed):
+        for blank in step['blanks']:
+            word = blank['word']
+            if word not in text:
+                continue
+            if word not in self._operator.blanks:
+                raise Stuck(f'{step["id"]}: nobody knows {word}')
+            answer = self._operator.blanks[word]
+            if callable(answer):
+                answer = answer(blank, typed)
+            text = text.replace(word, answer)
+        return text
+
+    def _where(self, step, command):
+        if command['any_host']:
+            return [next(iter(self._hosts))]
+        hosts = command['hosts']
+        if not hosts and step['id'].endswith('manila-api'):
+            hosts = self._operator.api_hosts
+        unknown = [host for host in hosts if host not in self._hosts]
+        if unknown or not hosts:
+            raise Stuck(f'{step["id"]}: no such host: {unknown}')
+        return hosts
