@@ -118,6 +118,7 @@ _WITH_THE_PACKAGES = frozenset(
 
 # Warnings are the operator's to accept.
 _WARNED = (0, 1)
+_FAILED = (0, 1, 2)
 
 _NOT_LOOKED = (model.Outcome.ERROR, model.Outcome.SKIPPED)
 
@@ -391,8 +392,11 @@ class _Hop:
         yield steps.Step(
             'gate-plan',
             'Look once more before the window',
-            text=('Days pass between this runbook and the window.',),
-            commands=(self._check(),),
+            text=(
+                'Days pass between this runbook and the window.',
+                *self._left_out(self._failing('late', 'packages')),
+            ),
+            commands=(self._check(*self._skipped('late', 'packages')),),
             before=('The steps above are done.',),
             after=(
                 'The exit code is 0, or 1 with warnings that you accept. '
@@ -445,10 +449,45 @@ class _Hop:
             )
 
     def _again(self, check: model.CheckResult) -> steps.Command:
-        flags: tuple[str, ...] = ()
         if check.id in self._site.checks:
-            flags = (f'--check {model.quoted(check.id)}',)
-        return self._check(*flags)
+            flags = [f'--check {model.quoted(check.id)}']
+        else:
+            # No check has that id: every run says it.
+            flags = self._skipped('late', 'packages')
+        again = self._check(*flags)
+        if check.id in self._failing('late', 'packages'):
+            # What is for the window it still finds.
+            again = again._replace(exit_codes=_FAILED)
+        return again
+
+    def _failing(self, *places: str) -> list[str]:
+        """Return the ids of the checks with a failure that waits for it.
+
+        :param places: where it is mended.
+        """
+        return sorted(
+            {
+                check.id
+                for place in places
+                for check, found in self._findings(place)
+                for finding in found
+                if finding.severity is model.Severity.FAILURE
+            }
+        )
+
+    def _skipped(self, *places: str) -> list[str]:
+        """Return the flags that leave these checks out."""
+        return [
+            f'--skip {model.quoted(name)}' for name in self._failing(*places)
+        ]
+
+    def _left_out(self, checks: Sequence[str]) -> tuple[str, ...]:
+        if not checks:
+            return ()
+        return (
+            f'Left out: {", ".join(checks)}. What fails there is mended later '
+            'in this runbook, and looked at again then.',
+        )
 
     def _here(self, text: str) -> steps.Command:
         # What runs anywhere runs where this was made.
@@ -635,9 +674,10 @@ class _Hop:
             back='Start the services again; nothing is changed.',
         )
         yield self._backup()
+        # Before the gate: it judges what the target is going to read.
+        yield self._files_window()
         yield self._gate_stopped()
         yield self._packages()
-        yield self._files_window()
         yield self._sync()
         for service in _START:
             yield self._start(service)
@@ -746,20 +786,27 @@ class _Hop:
         return steps.Step(
             'gate-stopped',
             'Look for the last time before the migration',
+            text=self._left_out(self._failing('packages')),
             commands=(
                 steps.Command(
                     'OS_MANILA_PRECHECK_DATABASE_BACKUP__PATH=BACKUP_FILE '
-                    + self._precheck('check', '--stage stopped'),
+                    + self._precheck(
+                        'check', '--stage stopped', *self._skipped('packages')
+                    ),
                     any_host=True,
                     exit_codes=_WARNED,
                 ),
             ),
-            before=('The backup is made, and all services are down.',),
+            before=(
+                'The backup is made, the files are those of '
+                f'{self._target}, and all services are down.',
+            ),
             after=(
                 'The exit code is 0, or 1 with warnings that you accept. '
-                'Otherwise start the services again, and end the window.',
+                'Otherwise take the second diff back, start the services '
+                'again, and end the window.',
             ),
-            back='Start the services again; nothing is changed.',
+            back='Take the second diff back, and start the services again.',
             blanks=(_FILE,),
         )
 
@@ -770,7 +817,7 @@ class _Hop:
             text=(
                 'The commands are those of your deployment: write them down '
                 'here. No service may start by itself, and no package may '
-                'migrate the database.',
+                'migrate the database or replace a file of /etc/manila.',
             ),
             commands=(
                 steps.Command(

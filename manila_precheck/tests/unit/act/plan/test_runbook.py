@@ -143,9 +143,9 @@ class RunbookTest(testtools.TestCase):
                     'stop-manila-data',
                     'gate-down',
                     'backup',
+                    'files-target-reads',
                     'gate-stopped',
                     'packages',
-                    'files-target-reads',
                     'db-sync',
                     'start-manila-scheduler',
                     'start-manila-share',
@@ -472,6 +472,58 @@ class RunbookTest(testtools.TestCase):
                 step(made, name).commands[0].text
                 for name in ('rehearse-backup', 'backup', 'back-restore')
             ),
+        )
+
+    def test_a_gate_can_be_passed_before_what_is_mended_after_it(self):
+        """Else no window ever begins."""
+        late = model.advice('Comment it out.').with_edits(edit(name='a'))
+        made = plan(
+            finding('api-paste', late, severity=Severity.FAILURE),
+            finding('api-paste', subject=model.Subject('option', 'b')),
+            finding('config-options', late),
+            finding('installed-packages', severity=Severity.FAILURE),
+            finding('live-services', severity=Severity.FAILURE),
+            finding('surroundings'),
+            site=runbook.Site(RPM, checks=['api-paste', 'live-services']),
+        )
+        check = 'manila-precheck upgrade check --target-release 2026.1'
+        self.assertEqual(
+            {
+                'mend-api-paste': (f'{check} --check api-paste', (0, 1, 2)),
+                'mend-live-services': (
+                    f'{check} --check live-services',
+                    (0, 1),
+                ),
+                'mend-surroundings': (
+                    f'{check} --skip api-paste --skip installed-packages',
+                    (0, 1),
+                ),
+                'gate-plan': (
+                    f'{check} --skip api-paste --skip installed-packages',
+                    (0, 1),
+                ),
+                'gate-stopped': (
+                    'OS_MANILA_PRECHECK_DATABASE_BACKUP__PATH=BACKUP_FILE '
+                    f'{check} --stage stopped --skip installed-packages',
+                    (0, 1),
+                ),
+                'gate-upgraded': (
+                    f'{check} --stage upgraded --wait 300',
+                    (0, 1),
+                ),
+            },
+            {
+                one.id: (one.commands[0].text, one.commands[0].exit_codes)
+                for phase in made.hops[0].phases
+                for one in phase.steps
+                if one.id.startswith(('mend-', 'gate-'))
+                and one.id != 'gate-down'
+            },
+        )
+        self.assertIn(
+            'Left out: api-paste, installed-packages. What fails there is '
+            'mended later in this runbook, and looked at again then.',
+            step(made, 'gate-plan').text,
         )
 
     def test_with_which_exit_codes_one_goes_on(self):
