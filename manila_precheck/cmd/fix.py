@@ -313,7 +313,12 @@ def _header(one: diff.FileDiff, name: str) -> list[str]:
 
 
 def _patch(parts: Sequence[_Part], paths: _Paths, ctx: context.Context) -> str:
-    """Return the diff for patch; what is before a header it skips."""
+    """Return the diff for patch; what is before a header it skips.
+
+    :returns: '' without a change: patch refuses what is comments alone.
+    """
+    if not any(_patchable(part) for part in parts):
+        return ''
     text = []
     for part in parts:
         text.append(f'# {part.title}\n')
@@ -328,6 +333,11 @@ def _patch(parts: Sequence[_Part], paths: _Paths, ctx: context.Context) -> str:
             if hunks:
                 text += [*_header(one, paths(file.path)), hunks]
     return ''.join(text)
+
+
+def _patchable(part: _Part) -> bool:
+    """Say whether patch can make one of the changes."""
+    return any(one.for_patch() for _file, one in part.diffs)
 
 
 def _is_colored() -> bool:
@@ -373,16 +383,31 @@ def _summary(
     for part in parts:
         count = len(part.diffs)
         yield f'{part.title}: {count} {"file" if count == 1 else "files"}'
-    hidden = sum(
-        len(one.left_out) for part in parts for _file, one in part.diffs
+    if not stdout.isatty():
+        yield from _hidden(parts)
+    if any(_patchable(part) for part in parts):
+        yield f'to apply the diff: {paths.enter} && patch -p0 < FILE'
+    else:
+        yield 'the diff is empty: --output DIR has every change'
+
+
+def _hidden(parts: Sequence[_Part]) -> Iterator[str]:
+    """Yield which changes hold a secret, and where all of them are."""
+    places = [
+        f'{file.path}, line {line}'
+        for part in parts
+        for file, one in part.diffs
+        for line in one.left_out
+    ]
+    if not places:
+        return
+    for place in places:
+        yield f'left out, since a secret stands there: {place}'
+    what = 'change holds' if len(places) == 1 else 'changes hold'
+    yield (
+        f'{len(places)} {what} a secret and cannot be in the diff: --output '
+        'DIR has the whole files'
     )
-    if hidden and not stdout.isatty():
-        what = 'change holds' if hidden == 1 else 'changes hold'
-        yield (
-            f'{hidden} {what} a secret and cannot be in the diff: --output '
-            'DIR has the whole files'
-        )
-    yield f'to apply the diff: {paths.enter} && patch -p0 < FILE'
 
 
 def _choices(finding: model.Finding) -> bool:

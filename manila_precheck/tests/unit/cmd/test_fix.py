@@ -205,6 +205,25 @@ class FixTest(testtools.TestCase):
         )
         self.assertIn('(marked "# PRECHECK: choose")', said)
 
+    def test_a_diff_of_secrets_alone_is_empty(self):
+        """Patch refuses one that is comments alone."""
+        self.write(
+            'manila.conf',
+            '[a]\nmemcache_secret_key = tops3cr3t\n'
+            '[oslo_messaging_rabbit]\n'
+            'ssl_enforce_hostname_verification = tops3cr3t\n',
+        )
+        _code, diff, said = self.fix()
+        self.assertEqual('', diff)
+        self.assertNotIn('tops3cr3t', said)
+        self.assertIn(
+            'left out, since a secret stands there: manila.conf, line 4\n'
+            '1 change holds a secret and cannot be in the diff: --output DIR '
+            'has the whole files\n'
+            'the diff is empty: --output DIR has every change\n',
+            said,
+        )
+
     def test_a_secret_that_moves_is_not_in_the_diff(self):
         self.write(
             'manila.conf',
