@@ -34,8 +34,9 @@ of an advisory have to hold. The words of the conditions::
         an option that only the API reads
     {"served_by": "program"}
         the API is served by manila-api itself; "script": by manila-wsgi in a
-        web server. Where that cannot be seen it holds too, and the finding
-        says so, with WARNING at most
+        web server; "threads": by manila-api itself, unless its environment
+        asks for eventlet. Where that cannot be seen it holds too, and the
+        finding says so, with WARNING at most
     {"rows": {"table": "TABLE", "where": {"COLUMN": "TEXT"}}}
         live rows with these values are in the database; a list in place of
         TEXT: one of these
@@ -127,7 +128,8 @@ class ServedBy(NamedTuple):
     """'served_by'."""
 
     kind: str
-    """'program' or 'script', as in evidence.host.api_server.Kind."""
+    """'program' or 'script', as in evidence.host.api_server.Kind, or
+    'threads': the program, and native threads."""
 
     @property
     def per_backend(self) -> bool:

@@ -152,6 +152,12 @@ class Deployment:
         self, condition: advisories.ServedBy
     ) -> tuple[api_server.Served, ...]:
         """Return the signs that it is served in one way."""
+        if condition.kind == 'threads':
+            return tuple(
+                sign
+                for sign in self.served
+                if sign.kind == 'program' and not sign.eventlet
+            )
         return tuple(
             sign for sign in self.served if sign.kind == condition.kind
         )

@@ -44,6 +44,9 @@ class Served(NamedTuple):
     line: Optional[int] = None
     """The line in it, counted from 1."""
 
+    eventlet: bool = False
+    """Its environment asks for eventlet."""
+
 
 def look(
     started: Iterable[service_processes.Started],
@@ -57,7 +60,7 @@ def look(
     """
     ours = [one for one in started if one.command.service == commands.API]
     running = [
-        Served(one.command.kind)
+        Served(one.command.kind, eventlet=one.eventlet)
         for one in ours
         if one.how is How.PROCESS and counts(one)
     ]
@@ -69,7 +72,7 @@ def look(
             [
                 *running,
                 *(
-                    Served(one.command.kind, one.file, one.line)
+                    Served(one.command.kind, one.file, one.line, one.eventlet)
                     for how in hows
                     for one in ours
                     if one.how is how

@@ -100,6 +100,13 @@ class Started(NamedTuple):
     environment: Environment = Environment()
     """Options that stand in its environment."""
 
+    eventlet: bool = False
+    """Its environment asks for eventlet, whatever the release does."""
+
+
+# manila 22.0.2 and 23.0.1 monkey_patch.py: empty, the release decides.
+_THREADS = 'OS_MANILA_DISABLE_EVENTLET_PATCHING'
+
 
 # oslo.config looks for OS_GROUP__OPTION, in upper case, before the files:
 # manila's programs and the WSGI application leave use_env at its default
@@ -189,7 +196,8 @@ def _running(
         options = _environment(
             f'{command.service} (process {one.pid})', environment
         )
-        key = (command, one.directory, container, options.variables)
+        eventlet = _asks_for_eventlet(environment)
+        key = (command, one.directory, container, options.variables, eventlet)
         if key in done:
             # Of one service, which has several.
             continue
@@ -205,6 +213,7 @@ def _running(
             container=container,
             variables=_variables(environment),
             environment=options,
+            eventlet=eventlet,
         )
 
 
@@ -224,6 +233,7 @@ def _units(site: tree.Tree) -> Iterator[Started]:
             home=accounts.home_of(one.user) if one.user else None,
             variables=_variables(dict(one.environment)),
             environment=_environment(one.unit, dict(one.environment)),
+            eventlet=_asks_for_eventlet(dict(one.environment)),
         )
 
 
@@ -235,6 +245,11 @@ def _variables(environment: dict[str, str]) -> tuple[tuple[str, str], ...]:
             if _VARIABLE.fullmatch(name)
         )
     )
+
+
+def _asks_for_eventlet(environment: dict[str, str]) -> bool:
+    value = environment.get(_THREADS, '').lower()
+    return value not in ('', '1', 'true', 'yes')
 
 
 def _environment(of: str, environment: dict[str, str]) -> Environment:

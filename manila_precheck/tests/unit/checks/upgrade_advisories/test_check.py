@@ -694,6 +694,17 @@ class ServedByTest(testtools.TestCase):
             found,
         )
 
+    def test_a_program_that_is_told_to_keep_eventlet_was_called_dead(self):
+        name = 'root/proc/4711/environ'
+        for value, expected in (
+            ('False', []),
+            ('True', ['api-built-in-server-removed']),
+            ('', ['api-built-in-server-removed']),
+        ):
+            text = f'OS_MANILA_DISABLE_EVENTLET_PATCHING={value}\0'
+            found = self.found({**PROCESS, name: text}, '2026.1', '2026.2')
+            self.assertEqual(expected, list(found))
+
     def test_a_process(self):
         found = self.found(PROCESS, '2026.1', '2026.2')
         one = ADVISORIES['api-built-in-server-removed']

@@ -83,6 +83,24 @@ class ApiServerTest(ApiServerCase):
     def test_nothing(self):
         self.assertEqual((), look(self.site))
 
+    @ddt.data(
+        ('False', True),
+        ('0', True),
+        ('true', False),
+        ('YES', False),
+        ('', False),
+    )
+    @ddt.unpack
+    def test_eventlet_that_the_environment_asks_for(self, value, eventlet):
+        self.write('proc/7/cmdline', 'python3\0/usr/bin/manila-api\0')
+        self.write(
+            'proc/7/environ',
+            f'OS_MANILA_DISABLE_EVENTLET_PATCHING={value}\0',
+        )
+        self.assertEqual(
+            (api_server.Served(PROGRAM, eventlet=eventlet),), look(self.site)
+        )
+
     def test_processes_each_once(self):
         for number in (7, 8):
             self.write(
