@@ -46,6 +46,9 @@ _LOOK_SECONDS = 0.1
 # What a server has to write its files.
 _STOP_SECONDS = 120.0
 
+# As long as others may go on writing.
+_REMOVE_SECONDS = 60.0
+
 # prctl(2).
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
@@ -117,8 +120,22 @@ def main() -> int:
             process.kill()
             process.wait()
         if not keep:
-            shutil.rmtree(order['folder'], ignore_errors=True)
+            remove(order['folder'])
     return 0
+
+
+def remove(folder: str, seconds: float = _REMOVE_SECONDS) -> None:
+    """Remove a directory in which others may still write for a moment.
+
+    What runs in a container ends a moment after who had it run.
+
+    :param seconds: how long it may take.
+    """
+    for _ in range(max(int(seconds / _LOOK_SECONDS), 1)):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not os.path.lexists(folder):
+            return
+        time.sleep(_LOOK_SECONDS)
 
 
 def _stop(process: Any, number: int) -> None:

@@ -72,6 +72,9 @@ _ACCOUNT = 'nobody'
 
 _LOG_BYTES = 4096
 
+# Less than who ends a command waits for it.
+_REMOVE_SECONDS = 5.0
+
 _MARIADB_SETTINGS = (
     '--skip-networking',
     '--skip-name-resolve',
@@ -133,7 +136,7 @@ class Folder:
             return
         programs.end(self._process)
         self._close()
-        shutil.rmtree(self.path, ignore_errors=True)
+        guard.remove(self.path, _REMOVE_SECONDS)
 
     def keep(self) -> str:
         """Shut down what runs in it, and return where it is from now on.
