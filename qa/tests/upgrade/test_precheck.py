@@ -129,7 +129,9 @@ class RehearseTest(testtools.TestCase):
         )
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        with mock.patch.object(processes, 'run', return_value=done) as run:
+        with mock.patch.object(
+            processes, 'run', autospec=True, return_value=done
+        ) as run:
             found = precheck.rehearse(
                 pathlib.Path('/bin/manila-precheck'),
                 site.Site(folder.name),
