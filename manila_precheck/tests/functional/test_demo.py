@@ -47,7 +47,11 @@ FAILURES = {
 }
 
 WARNINGS = {
-    'backend-drivers': ['isilon1#plugin', 'isilon1#storage'],
+    'backend-drivers': [
+        'cephnfs1#libraries',
+        'isilon1#plugin',
+        'isilon1#storage',
+    ],
     'backends-in-use': ['ctl0@lvm1'],
     'config-options': [
         'cephnfs1/cephfs_volume_path_prefix#deprecated',
