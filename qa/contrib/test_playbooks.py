@@ -12,6 +12,9 @@
 
 """The tasks for openstack-ansible and the role for Zuul."""
 
+import contextlib
+import sqlite3
+
 import ddt
 
 from qa.contrib import case
@@ -82,6 +85,19 @@ class OpenstackAnsibleTest(test_ansible.AnsibleCase):
         self.assertEqual((0, 1), (done.returncode, runs), done.stdout)
         self.assertEqual(['after-ctl1', 'after-ctl2'], after)
         self.assertIn('Code 0: ', done.stdout)
+
+    def test_a_first_install_continues(self):
+        database = self.path / 'manila.sqlite'
+        with contextlib.closing(sqlite3.connect(database)) as made:
+            made.execute('VACUUM')
+        del self.environment['OS_MANILA_PRECHECK__SOURCE_RELEASE']
+        self.environment['OS_MANILA_PRECHECK__CHECK'] = 'upgrade-path'
+        done, runs, after = self.upgrade(
+            f'[database]\nconnection = sqlite:///{database}\n'
+        )
+        self.assertEqual((0, 1), (done.returncode, runs), done.stdout)
+        self.assertEqual(['after-ctl1', 'after-ctl2'], after)
+        self.assertIn('this is a first install of 2026.1', done.stdout)
 
     @ddt.named_data(
         ['a failure', {'text': case.BAD}],
