@@ -83,6 +83,17 @@ def judge(one: backend.BackEnd, matrix: support.Matrix) -> Findings:
             'unjudged',
         )
         return None
+    module, _, class_name = one.path.rpartition('.')
+    if not class_name or not all(module.split('.')):
+        yield one.fails(
+            one.driver_line,
+            f'[{one.name}] has share_driver = {one.path}'.rstrip()
+            + ', which is not the path of a class, such as '
+            f'{conditions.DEFAULT_DRIVER}',
+            one.or_without('Set share_driver to the path of a driver'),
+            'driver',
+        )
+        return None
     facts = one.ctx.catalog
     driver = facts.driver(one.target, one.path)
     if driver is None:

@@ -391,7 +391,9 @@ def _broken(ctx: context.Context, name: str) -> Optional[str]:
         return f'is enabled, but no file has a section [{name}]'
     if unread_sources.why_not_judged(conf, name, 'share_driver'):
         return None
-    path = conf.value(name, 'share_driver') or conditions.DEFAULT_DRIVER
+    path = conf.value(name, 'share_driver')
+    if path is None:
+        path = conditions.DEFAULT_DRIVER
     driver = ctx.catalog.driver(target, path)
     if driver is None:
         lacks = ctx.catalog.lacks_class(target, path)

@@ -148,7 +148,7 @@ class Reader:
         release does not ship it, or a source that cannot be read may set it.
         """
         path = self.conf.value(group, 'share_driver')
-        if not path:
+        if path is None:
             if self.conf.may_hold(group, 'share_driver'):
                 return None
             path = conditions.DEFAULT_DRIVER

@@ -232,6 +232,25 @@ class BackendDriversTest(backend_drivers.BackendDrivers, testtools.TestCase):
             ),
         )
 
+    @ddt.data('', ' LVM', ' acme.', ' .Driver', ' acme..Driver')
+    def test_no_path_of_a_class(self, path):
+        # importutils.import_object of 2023.1 and of 2026.2 raises for each.
+        result = self.run_without_storage(
+            enabled(section('a', f'share_driver ={path}'))
+        )
+        self.assert_found(
+            result,
+            self.ends(
+                4,
+                f'[a] has share_driver ={path}, which is not the path of a '
+                'class, such as '
+                'manila.share.drivers.generic.GenericShareDriver',
+                'Set share_driver to the path of a driver.',
+                path.strip(),
+                'driver',
+            ),
+        )
+
     def test_driver_of_a_third_party(self):
         result = self.run_without_storage(
             enabled(section('a', 'share_driver = acme.Driver'))
