@@ -17,6 +17,7 @@ import functools
 from typing import Optional
 
 from manila_precheck import model
+from manila_precheck.catalog import behaviours
 from manila_precheck.catalog import losses
 from manila_precheck.checks.config_options import advised
 from manila_precheck.checks.config_options import both_releases
@@ -420,18 +421,26 @@ class Lines:
         )
         if since:
             text += f' (since {since})'
+        new = before.read and not was
+        advice = (
+            f'Remove {setting.place} before an upgrade to a release that no '
+            'longer reads it.'
+        )
         if masked_by is not None:
             text += f'; {masked_by.where} overrides it'
+        elif behaviours.has(
+            'deprecated-without-another',
+            self._target.release,
+            f'{setting.group} {setting.name}',
+        ):
+            new = False
+            text += ', which reads it and has no other option for the same'
+            advice = f'Keep {setting.place}.'
         return model.Finding(
-            self._weight(setting, before.read and not was, masked_by),
+            self._weight(setting, new, masked_by),
             setting.subject,
             text,
-            [
-                model.advice(
-                    f'Remove {setting.place} before an '
-                    'upgrade to a release that no longer reads it.'
-                )
-            ],
+            [model.advice(advice)],
             data={'verdict': 'deprecated'},
             aspect='deprecated',
         )

@@ -673,6 +673,26 @@ class ConfigOptionsTest(testtools.TestCase):
             ),
         )
 
+    @ddt.data(('2024.1', '2025.1'), ('2026.1', '2026.2'))
+    @ddt.unpack
+    def test_deprecated_without_another(self, source, target):
+        self.assert_found(
+            self.run_check(
+                '[DEFAULT]\napi_paste_config = paste.ini\n', source, target
+            ),
+            (
+                INFO,
+                'DEFAULT/api_paste_config',
+                2,
+                '[DEFAULT] api_paste_config = paste.ini is deprecated for '
+                f'removal in {target}, which reads it and has no other option '
+                'for the same',
+                sentence('Keep line 2 of {conf}.'),
+                {'verdict': 'deprecated'},
+                'deprecated',
+            ),
+        )
+
     @ddt.named_data(
         [
             'type',
