@@ -13,8 +13,8 @@
 """Download what the tests of contrib/ run: python -m qa.contrib.fetch PLACE.
 
 They are manila as it was released, with its tests and its directory devstack,
-the libraries of those tests, and the roles of kolla-ansible. What is there
-already is not downloaded again.
+the libraries of those tests, the roles of kolla-ansible, and what kolla puts
+into images. What is there already is not downloaded again.
 """
 
 import pathlib
@@ -23,6 +23,7 @@ import sys
 
 MANILA = 'manila-23.0.1'
 KOLLA_ANSIBLE = 'kolla_ansible-22.2.0'
+KOLLA = 'kolla-22.0.0'
 
 #: What the tests of manila import and its environment has not.
 _LIBRARIES = ('fixtures', 'testtools', 'oslotest', 'python-subunit', 'ddt')
@@ -38,6 +39,7 @@ def main(place):
     for name, words in {
         f'{MANILA}.tar.gz': [*download, '--no-binary', 'manila'],
         f'{KOLLA_ANSIBLE}-py3-none-any.whl': download,
+        f'{KOLLA}-py3-none-any.whl': download,
     }.items():
         if not (place / name).exists():
             project, version = name.removesuffix('.tar.gz').split('-')[:2]

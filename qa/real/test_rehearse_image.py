@@ -12,15 +12,13 @@
 """upgrade rehearse with the target in an image, by podman.
 
 The image is empty: the Python and the environment of the release are those of
-this host, mounted. podman gets a store of its own, and settings with which it
-runs in a container, too.
+this host, mounted.
 """
 
 import glob
 import os
 import pathlib
 import random
-import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +27,7 @@ from typing import ClassVar
 
 import fixtures
 
+from qa import podman
 from qa.real import case
 from qa.real import rehearsals
 from qa.upgrade import site as sites
@@ -41,11 +40,6 @@ _PATIENCE_SECONDS = 300
 _KILLS = 'MANILA_PRECHECK_KILLS'
 
 
-def _runtime():
-    """Return the path of what podman starts containers by."""
-    return next(filter(None, map(shutil.which, ('crun', 'runc'))), None)
-
-
 class ImageTest(rehearsals.RehearsalCase):
     major = 20
     target_major = 22
@@ -56,8 +50,8 @@ class ImageTest(rehearsals.RehearsalCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        if os.geteuid() or not (shutil.which('podman') and _runtime()):
-            why = 'podman is run by root here, and by crun or runc'
+        why = podman.lacks()
+        if why:
             if case.required():
                 raise RuntimeError(why)
             raise cls.skipException(why)
@@ -68,41 +62,9 @@ class ImageTest(rehearsals.RehearsalCase):
 
     @classmethod
     def _make_image(cls, home):
-        (home / 'containers.conf').write_text(
-            '[containers]\ndefault_ulimits = ["nofile=1024:1024", '
-            '"nproc=1000:1000"]\n[engine]\ncgroup_manager = "cgroupfs"\n'
-            'events_logger = "none"\nruntime = "one"\n'
-            f'[engine.runtimes]\none = ["{_runtime()}"]\n'
-        )
-        (home / 'storage.conf').write_text(
-            f'[storage]\ndriver = "vfs"\ngraphroot = "{home}/store"\n'
-            f'runroot = "{home}/run"\n'
-        )
-        cls.settings = {
-            'CONTAINERS_CONF': f'{home}/containers.conf',
-            'CONTAINERS_STORAGE_CONF': f'{home}/storage.conf',
-        }
-        root = home / 'root'
-        for name in _FOLDERS:
-            (root / name).mkdir(parents=True)
-        for name in ('bin', 'lib', 'lib64', 'sbin'):
-            if os.path.islink(f'/{name}'):
-                (root / name).symlink_to(os.readlink(f'/{name}'))
-        subprocess.run(
-            ['tar', '-c', '-C', root, '-f', home / 'root.tar', '.'], check=True
-        )
-        cls.podman('import', '--quiet', home / 'root.tar', _NAME)
-
-    @classmethod
-    def podman(cls, *words):
-        """Return what podman prints."""
-        return subprocess.run(
-            ['podman', *words],
-            env={**os.environ, **cls.settings},
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-        ).stdout
+        cls.settings = podman.settings(home)
+        podman.make_root(home / 'root', _FOLDERS)
+        podman.import_root(home / 'root', _NAME, **cls.settings)
 
     def setUp(self):
         super().setUp()
@@ -138,7 +100,9 @@ class ImageTest(rehearsals.RehearsalCase):
 
     def listed(self, what):
         """Return something of each container that there is."""
-        return self.podman('ps', '--all', f'--format={what}').strip()
+        return podman.run(
+            'ps', '--all', f'--format={what}', **self.settings
+        ).strip()
 
     def left(self):
         """Return the containers, and directories, that there are still."""

@@ -1,0 +1,95 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A podman with a store of its own, that runs in a container, too."""
+
+import os
+import shutil
+import subprocess
+
+
+def runtime():
+    """Return the path of what podman starts containers by; None: none."""
+    return next(filter(None, map(shutil.which, ('crun', 'runc'))), None)
+
+
+def lacks():
+    """Say what is missing to run it; '' for nothing."""
+    if os.geteuid() or not (shutil.which('podman') and runtime()):
+        return 'podman is run by root here, and by crun or runc'
+    return ''
+
+
+def settings(home, **engine):
+    """Write its files of settings.
+
+    :param home: the directory for them and for its store.
+    :param engine: more of the section engine of containers.conf, strings.
+    :return: the variables of the environment that lead podman to them.
+    """
+    engine = {
+        'cgroup_manager': 'cgroupfs',
+        'events_logger': 'none',
+        'runtime': 'one',
+        **engine,
+    }
+    (home / 'containers.conf').write_text(
+        '[containers]\nlog_driver = "k8s-file"\n'
+        'default_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]\n[engine]\n'
+        + ''.join(f'{name} = "{value}"\n' for name, value in engine.items())
+        + f'[engine.runtimes]\none = ["{runtime()}"]\n'
+    )
+    (home / 'storage.conf').write_text(
+        f'[storage]\ndriver = "vfs"\ngraphroot = "{home}/store"\n'
+        f'runroot = "{home}/run"\n'
+    )
+    return {
+        'CONTAINERS_CONF': f'{home}/containers.conf',
+        'CONTAINERS_STORAGE_CONF': f'{home}/storage.conf',
+    }
+
+
+def make_root(root, folders):
+    """Make a directory that is to become an image.
+
+    :param folders: what is made in it; the rest is for what is mounted. /bin
+        and the like are links to there, where they are on this host.
+    """
+    for name in folders:
+        (root / name).mkdir(parents=True)
+    for name in ('bin', 'lib', 'lib64', 'sbin'):
+        if os.path.islink(f'/{name}'):
+            (root / name).symlink_to(os.readlink(f'/{name}'))
+
+
+def import_root(root, *words, **environment):
+    """Make an image of a directory.
+
+    :param words: options of podman import, and the name of the image.
+    """
+    archive = f'{root}.tar'
+    subprocess.run(['tar', '-c', '-C', root, '-f', archive, '.'], check=True)
+    run('import', '--quiet', *words[:-1], archive, words[-1], **environment)
+
+
+def run(*words, **environment):
+    """Return what podman prints.
+
+    :raises CalledProcessError: when it fails.
+    """
+    return subprocess.run(
+        ['podman', *words],
+        env={**os.environ, **environment},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout
