@@ -250,8 +250,16 @@ class DemoTest(testtools.TestCase):
         hosts = ('ctl0', 'ctl1', 'ctl3', 'storage.example.org', '192.0.2.11')
         plain = self.run_demo('--format', 'json').stdout
         self.assertIn(hosts[1], plain)
-        for name in ('html', 'json', 'junit', 'markdown', 'sarif', 'table'):
-            hidden = self.run_demo('--format', name, '--redact-names').stdout
+        folder = self.useFixture(fixtures.TempDir())
+        words = ['--redact-names']
+        for name in ('html', 'json', 'junit', 'markdown', 'sarif'):
+            words += ['--report', f'{name}:{folder.join(name)}']
+        written = {'table': self.run_demo(*words).stdout}
+        for name in os.listdir(folder.path):
+            with open(folder.join(name), encoding='utf-8') as stream:
+                written[name] = stream.read()
+        self.assertEqual(6, len(written))
+        for name, hidden in written.items():
             self.assertIn('host-', hidden)
             for host in hosts:
                 self.assertNotIn(host, hidden, name)
