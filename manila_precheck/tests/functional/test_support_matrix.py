@@ -137,17 +137,17 @@ class SupportMatrixTest(backend_drivers.BackendDrivers, testtools.TestCase):
         self.assertEqual(
             [
                 (
-                    'info',
-                    'a#driver',
-                    f'[a] loads {PATH}, a third-party driver, which supports '
-                    '2025.1 according to acme-manila 1.0',
-                ),
-                (
-                    'info',
+                    'warning',
                     'a#libraries',
                     '[a]: manila-share imports acmesdk, which manila does '
                     'not install (according to acme-manila 1.0); '
                     'manila-precheck does not know whether the target has it',
+                ),
+                (
+                    'info',
+                    'a#driver',
+                    f'[a] loads {PATH}, a third-party driver, which supports '
+                    '2025.1 according to acme-manila 1.0',
                 ),
                 (
                     'info',
