@@ -95,7 +95,9 @@ def lacking(
             for name in _WITHOUT_PLUGIN
         ):
             return ()
-        absent = conf.section(section) is None and not more
+        absent = conf.section(section) is None and (
+            section != group or not more
+        )
         return (Lacking(section, line, absent=absent),)
     plugin = reader.options.auth_plugin(named)
     if plugin is None:
