@@ -31,14 +31,6 @@ _KEYSTONE = 'keystone_authtoken'
 # nova. Without share servers it asks nova and cinder alone.
 _IN_SERVERS = ('.generic.', '.windows.')
 _NEUTRON_PLUGIN = 'manila.network.neutron.'
-# What a login with a password cannot do without.
-_LOGIN = """auth_type = password
-auth_url = <URL of Keystone>
-username = <text>
-password = <text>
-user_domain_name = <text>
-project_name = <text>
-project_domain_name = <text>"""
 
 
 class Logins:
@@ -166,7 +158,14 @@ def steps(lacking: logins.Lacking) -> tuple[model.Remediation, ...]:
     if lacking.absent:
         return (
             model.advice('Add a login, such as:'),
-            model.config(f'[{{}}]\n{_LOGIN}', lacking.section),
+            # What a login with a password cannot do without.
+            model.config(
+                '[{}]\nauth_type = password\n'
+                'auth_url = <URL of Keystone>\nusername = <text>\n'
+                'password = <text>\nuser_domain_name = <text>\n'
+                'project_name = <text>\nproject_domain_name = <text>',
+                lacking.section,
+            ),
         )
     return (
         model.advice('Name the plugin that reads the other lines, such as:'),
