@@ -83,7 +83,7 @@ class KubernetesTest(JobCase):
                 '/etc/manila/api.conf.d',
                 '/etc/manila/share.conf.d',
             )
-            self.stops(job, {f'{api}/00-config.conf': case.BAD}, 255)
+            self.stops(job, {f'{api}/00-config.conf': case.GOOD}, 255)
         self.stops(job, {f'{directory}/10.conf': case.WARN}, 0)
         self.stops(job, {f'{directory}/10.conf': case.BAD}, 2)
         self.stops(job, {f'{directory}/10.conf': 'no configuration'}, 255)

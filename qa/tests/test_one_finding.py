@@ -29,8 +29,8 @@ _DEMO = pathlib.Path(__file__).parents[2] / 'etc' / 'manila-precheck' / 'demo'
 _FILES = frozenset(
     {model.Source.CONFIG, model.Source.PASTE, model.Source.POLICY}
 )
-# What is not there without a file is told at a line that is beside it.
-_ABSENT = ('login', 'missing')
+# What is not there, in a file or on the host, is told at a line beside it.
+_ABSENT = ('libraries', 'login', 'missing')
 # Findings of one line that say different things of it, and of no other pair.
 _APART = {
     # The class has an old path, or goes; and its storage or its section.
