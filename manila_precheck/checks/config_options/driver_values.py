@@ -21,7 +21,7 @@ from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 
 #: The names of the options.
-OPTIONS = tuple({rule.option: None for rule in driver_values.RULES})
+OPTIONS = tuple(rule.option for rule in driver_values.RULES)
 
 _EFFECTS = {
     'init': 'manila-share exits with 1 and starts no back end',

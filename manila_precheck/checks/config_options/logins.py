@@ -70,7 +70,9 @@ class Logins:
                 f'requests of manila-share to {group} fail, and the {ends} '
                 f'need{"s" * (len(users) == 1)} them'
             )
-            if lacking.absent and not any(map(self._is_known, users)):
+            if lacking.absent and not any(
+                map(self._sides.target.driver, users)
+            ):
                 severity = model.Severity.WARNING
                 effect = (
                     f'requests of manila-share to {group} fail, and it is '
@@ -96,15 +98,6 @@ class Logins:
                 else 'invalid'
             },
             aspect='login',
-        )
-
-    def _is_known(self, name: str) -> bool:
-        """Say whether the driver of a back end is one of the target's."""
-        target = self._sides.target
-        path = target.driver(name)
-        return (
-            path is not None
-            and self._sides.catalog.driver(target.release, path) is not None
         )
 
     def _users(self, group: str) -> list[str]:
@@ -158,7 +151,7 @@ def steps(lacking: logins.Lacking) -> tuple[model.Remediation, ...]:
     if lacking.absent:
         return (
             model.advice('Add a login, such as:'),
-            # What a login with a password cannot do without.
+            # The least that authentication by password needs.
             model.config(
                 '[{}]\nauth_type = password\n'
                 'auth_url = <URL of Keystone>\nusername = <text>\n'

@@ -122,7 +122,7 @@ class Site(fixtures.Fixture):
             ('/opt/manila-new/bin/python ', f'{self.target} '),
             (':/tmp/', f':{self.path}/tmp/'),
             (' /tmp/', f' {self.path}/tmp/'),
-            ('/work/', f'{self.path}/'),
+            ('/mnt/', f'{self.path}/'),
         ):
             commands = commands.replace(old, new)
         done = subprocess.run(
