@@ -27,6 +27,29 @@ from qa.real import servers
 from qa.upgrade import site as sites
 
 
+def dump(server, database, path):
+    """Write a dump of a database, as an operator makes it."""
+    tool = ['mariadb-dump', f'--user={server.user}', '--single-transaction']
+    if isinstance(server, servers.PostgreSQL):
+        tool = ['pg_dump', f'--username={server.user}']
+    with open(path, 'wb') as stream:
+        subprocess.run(
+            [
+                *tool,
+                f'--host={server.host}',
+                f'--port={server.port}',
+                database,
+            ],
+            env={
+                **os.environ,
+                'MYSQL_PWD': server.password,
+                'PGPASSWORD': server.password,
+            },
+            check=True,
+            stdout=stream,
+        )
+
+
 class RehearsalCase(case.RealCase):
     """Rehearsals of a controller on a copy of a filled database."""
 
@@ -72,27 +95,7 @@ class RehearsalCase(case.RealCase):
     def dump(self, database):
         """Return the file of a dump of a database, as an operator makes it."""
         path = os.path.join(self.home, 'backup.sql')
-        tool = ['mariadb-dump', f'--user={self.server.user}']
-        if self.server_class is servers.PostgreSQL:
-            tool = ['pg_dump', f'--username={self.server.user}']
-        else:
-            tool.append('--single-transaction')
-        with open(path, 'wb') as stream:
-            subprocess.run(
-                [
-                    *tool,
-                    f'--host={self.server.host}',
-                    f'--port={self.server.port}',
-                    database,
-                ],
-                env={
-                    **os.environ,
-                    'MYSQL_PWD': self.server.password,
-                    'PGPASSWORD': self.server.password,
-                },
-                check=True,
-                stdout=stream,
-            )
+        dump(self.server, database, path)
         return path
 
     def words(self, backup, *more):

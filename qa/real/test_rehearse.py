@@ -15,7 +15,6 @@ import glob
 import json
 import os
 import stat
-import subprocess
 from typing import ClassVar
 
 import fixtures
@@ -23,6 +22,7 @@ from testtools import content
 
 from qa.real import case
 from qa.real import deployment
+from qa.real import rehearsals
 from qa.real import servers
 
 _SOURCE, _TARGET = 20, 22
@@ -49,30 +49,10 @@ class _Rehearsals(case.RealCase):
         os.chmod(self.folder, 0o711)
         self.useFixture(fixtures.EnvironmentVariable('TMPDIR', self.folder))
 
-    @property
-    def tool(self):
-        """Return the words of what makes a dump."""
-        raise NotImplementedError
-
     def dump(self, database):
         """Return the file of a dump, as an operator makes it."""
         path = os.path.join(self.folder, 'backup.sql')
-        with open(path, 'wb') as stream:
-            subprocess.run(
-                [
-                    *self.tool,
-                    f'--host={self.server.host}',
-                    f'--port={self.server.port}',
-                    database,
-                ],
-                env={
-                    **os.environ,
-                    'MYSQL_PWD': self.server.password,
-                    'PGPASSWORD': self.server.password,
-                },
-                check=True,
-                stdout=stream,
-            )
+        rehearsals.dump(self.server, database, path)
         return path
 
     def rehearse(self, database, *words, more=()):
@@ -225,21 +205,9 @@ class _Rehearsals(case.RealCase):
 class MySQLTest(_Rehearsals):
     server_class = servers.MySQL
 
-    @property
-    def tool(self):
-        return (
-            'mariadb-dump',
-            f'--user={self.server.user}',
-            '--single-transaction',
-        )
-
 
 class PostgreSQLTest(_Rehearsals):
     server_class = servers.PostgreSQL
-
-    @property
-    def tool(self):
-        return 'pg_dump', f'--username={self.server.user}'
 
 
 # Only the classes that name a server are run.
