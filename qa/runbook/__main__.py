@@ -20,40 +20,22 @@ before. The exit code is 1 when a runbook could not be followed, something was
 lost, or a time was not as said; 2 when the harness could not do its work.
 """
 
-import argparse
 import datetime
 import pathlib
-import signal
 import sys
 
 from manila_precheck import releases
-from manila_precheck.tests import server_programs
-from qa import hops
 from qa.runbook import follow
 from qa.runbook import results
-from qa.upgrade import broker
+from qa.upgrade import command_line
 from qa.upgrade import databases
 from qa.upgrade import environments
 from qa.upgrade import processes
 
 
-def _end(number, _frame):
-    processes.STOPPING.set()
-    raise SystemExit(128 + number)
-
-
 def main(argv=None):
     """Follow the runbooks that the command line names."""
-    parser = argparse.ArgumentParser(
-        prog='tox -e runbook --',
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('source', nargs='?', metavar='SOURCE')
-    parser.add_argument('target', nargs='?', metavar='TARGET')
-    parser.add_argument(
-        '--all', action='store_true', help='every path, one after the other'
-    )
+    parser = command_line.parser('tox -e runbook --', __doc__)
     parser.add_argument(
         '--server',
         choices=sorted(databases.SERVERS),
@@ -68,28 +50,13 @@ def main(argv=None):
         help='soft-deleted rows in shares, and as many in share_instances; '
         'may be given again (default: 100000)',
     )
-    parser.add_argument(
-        '--keep', action='store_true', help='leave files and logs'
-    )
-    parser.add_argument(
-        '--table', metavar='FILE', help='write the results as reST'
-    )
     args = parser.parse_args(argv)
-    if bool(args.source) != bool(args.target) or (args.all and args.source):
-        parser.error('name a source and a target release, or --all')
-    one = (args.source, args.target) if args.source else hops.MOST_COMMON
-    paths = hops.HOPS if args.all else (one,)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end)
+    paths = command_line.paths(parser, args)
     servers = [
         databases.SERVERS[name]
         for name in args.server or [databases.MariaDB.dialect]
     ]
-    lacking = server_programs.missing(
-        *(server.needs for server in servers), broker.RabbitMQ.needs
-    )
-    if lacking:
-        sys.stderr.write(f'apt-get install {" ".join(lacking)}\n')
+    if not command_line.is_ready(servers):
         return 2
     found, could_not = [], False
     for pair in paths:

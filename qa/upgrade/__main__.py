@@ -25,17 +25,13 @@ The exit code is 1 when a scenario did not go as it should, 2 when the
 harness itself could not do its work.
 """
 
-import argparse
 import datetime
 import pathlib
-import signal
 import sys
 import time
 
 from manila_precheck import releases
-from manila_precheck.tests import server_programs
-from qa import hops
-from qa.upgrade import broker
+from qa.upgrade import command_line
 from qa.upgrade import databases
 from qa.upgrade import environments
 from qa.upgrade import processes
@@ -43,25 +39,9 @@ from qa.upgrade import run
 from qa.upgrade import table
 
 
-def _end(number, _frame):
-    # The threads give up what they wait for; what was started is ended on
-    # the way out.
-    processes.STOPPING.set()
-    raise SystemExit(128 + number)
-
-
 def main(argv=None):
     """Run the paths that the command line names."""
-    parser = argparse.ArgumentParser(
-        prog='tox -e upgrade --',
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument('source', nargs='?', metavar='SOURCE')
-    parser.add_argument('target', nargs='?', metavar='TARGET')
-    parser.add_argument(
-        '--all', action='store_true', help='every path, one after the other'
-    )
+    parser = command_line.parser('tox -e upgrade --', __doc__)
     parser.add_argument(
         '--server',
         choices=sorted(databases.SERVERS),
@@ -76,23 +56,10 @@ def main(argv=None):
         action='store_true',
         help='rehearse each scenario of files and of the database, too',
     )
-    parser.add_argument(
-        '--keep', action='store_true', help='leave files and logs'
-    )
-    parser.add_argument(
-        '--table', metavar='FILE', help='write the results as reST'
-    )
     args = parser.parse_args(argv)
-    if bool(args.source) != bool(args.target) or (args.all and args.source):
-        parser.error('name a source and a target release, or --all')
-    one = (args.source, args.target) if args.source else hops.MOST_COMMON
-    paths = hops.HOPS if args.all else (one,)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end)
+    paths = command_line.paths(parser, args)
     server = databases.SERVERS[args.server]
-    lacking = server_programs.missing(server.needs, broker.RabbitMQ.needs)
-    if lacking:
-        sys.stderr.write(f'apt-get install {" ".join(lacking)}\n')
+    if not command_line.is_ready([server]):
         return 2
     results, could_not = {}, False
     for pair in paths:
