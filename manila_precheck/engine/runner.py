@@ -17,6 +17,7 @@ nonsense instead of findings, an import that fails and a check that never
 returns are each an ERROR result of that check, and the next one runs.
 """
 
+import _thread
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -26,11 +27,11 @@ import datetime
 import inspect
 import locale
 import logging
+import math
 import os
 import re
 import reprlib
 import sys
-import threading
 import time
 import traceback
 from typing import Any
@@ -79,6 +80,9 @@ _DESCRIBE_SECONDS = 5.0
 
 # What an interrupted check has to hand over what it found.
 GRACE_SECONDS = 3.0
+
+# How late a signal is seen to that came just before a wait began.
+_SIGNALS_SECONDS = 0.5
 
 _INTERRUPTED = 'the run was interrupted; this report is incomplete'
 
@@ -154,7 +158,10 @@ def _call_within(
         an operator does reaches the main thread only.
     """
     process = os.getpid()
-    done = threading.Event()
+    # Nothing of threading: an interrupt in the middle of its Python code may
+    # leave a lock that everything after it waits for.
+    done = _thread.allocate_lock()
+    done.acquire()
     answer: list[Any] = []
     failure: list[BaseException] = []
 
@@ -172,15 +179,15 @@ def _call_within(
                 # The call has forked, and this is the copy: nobody waits
                 # for it, and its locks may be held for ever.
                 os._exit(1)
-            done.set()
+            done.release()
 
     with _process_as_it_is():
         try:
-            threading.Thread(target=body, name='check', daemon=True).start()
-            in_time = done.wait(seconds)
+            _thread.start_new_thread(body, ())
+            in_time = _acquired(done, seconds)
         except KeyboardInterrupt:
             interrupt()
-            done.wait(GRACE_SECONDS)
+            done.acquire(timeout=GRACE_SECONDS)
             raise
     if not in_time:
         raise _TookTooLong
@@ -189,6 +196,22 @@ def _call_within(
             raise exceptions.PluginError('it raised KeyboardInterrupt')
         raise failure[0]
     return answer[0]
+
+
+def _acquired(lock: _thread.LockType, seconds: Optional[float]) -> bool:
+    """Wait for a lock, and tell whether it was got in time.
+
+    :param seconds: None is for ever.
+    :raises KeyboardInterrupt: when the operator wants to stop.
+    """
+    ends = math.inf if seconds is None else time.monotonic() + seconds
+    while True:
+        # A signal between two of its steps does not end a wait.
+        left = ends - time.monotonic()
+        if lock.acquire(timeout=max(0.0, min(left, _SIGNALS_SECONDS))):
+            return True
+        if left <= 0:
+            return False
 
 
 def _shown(value: Any) -> str:

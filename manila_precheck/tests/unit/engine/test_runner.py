@@ -12,11 +12,13 @@
 
 import datetime
 import io
+import itertools
 import logging
 import os
 import signal
 import sys
 import threading
+import time
 from typing import Any
 
 import ddt
@@ -267,6 +269,51 @@ class RunOneTest(testtools.TestCase):
     def test_release_window(self, source, target, outcome):
         result = self.run_it(Window, source=source, target=target)
         self.assertEqual(outcome, result.outcome)
+
+
+class InterruptTest(testtools.TestCase):
+    def within(self, place):
+        """Run a call that an interrupt meets at one of its places.
+
+        :param place: a number; the places are where Python looks for
+            signals, which is when a function begins or one in C returns.
+        :returns: how it ended: None when it has no such place any more.
+        """
+        places, ended = itertools.count(), []
+
+        def interrupt(frame, event, function):
+            if (
+                frame.f_globals['__name__'] in (runner.__name__, 'threading')
+                and event in ('call', 'c_return')
+                and next(places) == place
+            ):
+                sys.setprofile(None)
+                raise KeyboardInterrupt
+
+        def body():
+            sys.setprofile(interrupt)
+            try:
+                ended.append(runner.isolated(lambda: time.sleep(0.01)))
+            except BaseException as exc:
+                ended.append(type(exc))
+            finally:
+                sys.setprofile(None)
+
+        thread = threading.Thread(target=body, daemon=True)
+        thread.start()
+        thread.join(30)
+        self.assertEqual(1, len(ended), f'it hangs: place {place}')
+        return ended[0]
+
+    def test_at_every_place(self):
+        """One in the middle of Event.wait left its lock to wait for."""
+        self.useFixture(
+            fixtures.MonkeyPatch(f'{runner.__name__}.GRACE_SECONDS', 0.05)
+        )
+        numbers = itertools.count()
+        ends = list(iter(lambda: self.within(next(numbers)), None))
+        self.assertGreater(len(ends), 5)
+        self.assertEqual({KeyboardInterrupt}, set(ends))
 
 
 class RunTest(testtools.TestCase):
