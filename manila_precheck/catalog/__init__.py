@@ -494,7 +494,7 @@ class Catalog:
 
     def steps(
         self, release: releases_.Release
-    ) -> Mapping[str, tuple[steps_.Step, ...]]:
+    ) -> Mapping[str, tuple[steps_.MigrationStep, ...]]:
         """Return what the migrations of a release do, by revision, in order.
 
         From the migrations themselves, run one by one on MariaDB and on

@@ -44,7 +44,7 @@ class Do(str, enum.Enum):
     WRITE_ROWS = 'write_rows'
 
 
-class Step(NamedTuple):
+class MigrationStep(NamedTuple):
     """One step of one migration."""
 
     do: Do
@@ -77,7 +77,7 @@ class Step(NamedTuple):
 
 
 def undone(
-    columns: frozenset[tuple[str, str]], steps: tuple[Step, ...]
+    columns: frozenset[tuple[str, str]], steps: tuple[MigrationStep, ...]
 ) -> frozenset[tuple[str, str]]:
     """Return the columns that there were before some steps.
 
@@ -95,7 +95,9 @@ def undone(
     return frozenset(left)
 
 
-def read(held: dict[str, list[history.Row]]) -> dict[str, tuple[Step, ...]]:
+def read(
+    held: dict[str, list[history.Row]],
+) -> dict[str, tuple[MigrationStep, ...]]:
     """Return the steps that rows describe, by revision, in their order.
 
     :param held: the rows of steps.json of one release.
@@ -109,11 +111,11 @@ def read(held: dict[str, list[history.Row]]) -> dict[str, tuple[Step, ...]]:
     }
 
 
-def _step(row: history.Row) -> Step:
+def _step(row: history.Row) -> MigrationStep:
     facts: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value
         for key, value in row.items()
         if key not in ('position', 'releases')
     }
     facts['do'] = Do(row['do'])
-    return Step(**facts)
+    return MigrationStep(**facts)

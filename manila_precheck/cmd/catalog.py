@@ -78,7 +78,7 @@ _SECTIONS = {
 }
 
 
-class Change(NamedTuple):
+class Difference(NamedTuple):
     """One thing that another release has otherwise."""
 
     of: str
@@ -233,7 +233,7 @@ def side(word: str) -> Side:
 # --- what changes
 
 
-def compare(source: Side, target: Side) -> list[Change]:
+def compare(source: Side, target: Side) -> list[Difference]:
     """Return what differs between two sides, in the order of a page.
 
     :raises CatalogError: when the catalog does not cover one of them.
@@ -256,7 +256,7 @@ def compare(source: Side, target: Side) -> list[Change]:
 
 def _options(
     before: options.OptionSet, after: options.OptionSet
-) -> Iterator[Change]:
+) -> Iterator[Difference]:
     olds, news = _by_place(before), _by_place(after)
     renamed = set()
     for (place, name), old in olds.items():
@@ -267,15 +267,15 @@ def _options(
             continue
         match = _find(after, place, name)
         if match is None:
-            yield Change('option', 'removed', shown)
+            yield Difference('option', 'removed', shown)
             continue
         home = place if match.group is None else f'[{match.group}]'
         renamed.add((options.place_key(home), match.option.name))
-        yield Change(
+        yield Difference(
             'option', 'renamed', shown, after=_shown(home, match.option.name)
         )
     for place, name in news.keys() - olds.keys() - renamed:
-        yield Change('option', 'added', _shown(place, name))
+        yield Difference('option', 'added', _shown(place, name))
 
 
 def _by_place(
@@ -316,14 +316,14 @@ def _shown(place: str, name: str) -> str:
 
 def _option(
     name: str, before: list[options.Option], after: list[options.Option]
-) -> Iterator[Change]:
+) -> Iterator[Difference]:
     for change, text in (('default', _default), ('type', _type)):
         old, new = (
             ' or '.join(sorted({text(one) for one in shapes}))
             for shapes in (before, after)
         )
         if old != new:
-            yield Change('option', change, name, old, new)
+            yield Difference('option', change, name, old, new)
     for change, attribute in (
         ('deprecated', 'deprecated_for_removal'),
         ('required', 'required'),
@@ -333,7 +333,7 @@ def _option(
             for shapes in (before, after)
         )
         if now and not was:
-            yield Change('option', change, name)
+            yield Difference('option', change, name)
 
 
 def _default(one: options.Option) -> str:
@@ -371,7 +371,7 @@ def _type_words(kind: options.ValueType) -> str:
 
 def _policies(
     before: Mapping[str, Any], after: Mapping[str, Any]
-) -> Iterator[Change]:
+) -> Iterator[Difference]:
     yield from _names('policy', before, after)
     for name in before.keys() & after.keys():
         old, new = before[name], after[name]
@@ -381,15 +381,15 @@ def _policies(
         ):
             values = [getattr(one, attribute) or '' for one in (old, new)]
             if values[0] != values[1]:
-                yield Change('policy', change, name, *values)
+                yield Difference('policy', change, name, *values)
         if old.scope_types != new.scope_types:
             scopes = (', '.join(one.scope_types) for one in (old, new))
-            yield Change('policy', 'scope', name, *scopes)
+            yield Difference('policy', 'scope', name, *scopes)
         if new.deprecated_for_removal and not old.deprecated_for_removal:
-            yield Change('policy', 'deprecated', name)
+            yield Difference('policy', 'deprecated', name)
 
 
-def _drivers(source: Side, target: Side) -> Iterator[Change]:
+def _drivers(source: Side, target: Side) -> Iterator[Difference]:
     for kind in drivers.KINDS:
         before, after = (
             one.facts.plugins(one.release, kind) for one in (source, target)
@@ -407,25 +407,25 @@ def _drivers(source: Side, target: Side) -> Iterator[Change]:
             shown = _kind(of, kind, name)
             if name in moved:
                 new = moved[name].target or ''
-                yield Change(of, 'renamed', shown, after=new)
+                yield Difference(of, 'renamed', shown, after=new)
             else:
-                yield Change(of, 'removed', shown)
+                yield Difference(of, 'removed', shown)
         for name, one in after.items():
             old = before.get(name)
             if one.internal:
                 continue
             shown = _kind(of, kind, name)
             if old is None:
-                yield Change(of, 'added', shown)
+                yield Difference(of, 'added', shown)
                 continue
             if old.modes != one.modes:
                 modes = (_modes(driver) for driver in (old, one))
-                yield Change(of, 'modes', shown, *modes)
+                yield Difference(of, 'modes', shown, *modes)
             if old.target != one.target:
                 paths = old.target or '', one.target or ''
-                yield Change(of, 'path', shown, *paths)
+                yield Difference(of, 'path', shown, *paths)
             if one.deprecated and not old.deprecated:
-                yield Change(of, 'deprecated', shown)
+                yield Difference(of, 'deprecated', shown)
 
 
 def _kind(of: str, kind: str, name: str) -> str:
@@ -453,24 +453,24 @@ def _requirements(one: Side) -> dict[str, str]:
 
 def _mappings(
     of: str, before: Mapping[str, str], after: Mapping[str, str]
-) -> Iterator[Change]:
+) -> Iterator[Difference]:
     yield from _names(of, before, after)
     for name in before.keys() & after.keys():
         if before[name] != after[name]:
             change = 'version' if of == 'requirement' else 'value'
-            yield Change(of, change, name, before[name], after[name])
+            yield Difference(of, change, name, before[name], after[name])
 
 
 def _names(
     of: str, before: Iterable[str], after: Iterable[str]
-) -> Iterator[Change]:
+) -> Iterator[Difference]:
     for name in set(before) - set(after):
-        yield Change(of, 'removed', name)
+        yield Difference(of, 'removed', name)
     for name in set(after) - set(before):
-        yield Change(of, 'added', name)
+        yield Difference(of, 'added', name)
 
 
-def _database(source: Side, target: Side) -> Iterator[Change]:
+def _database(source: Side, target: Side) -> Iterator[Difference]:
     yield from _names(
         'table',
         *(
@@ -488,16 +488,16 @@ def _database(source: Side, target: Side) -> Iterator[Change]:
 
 
 def _grouped(
-    changes: Iterable[Change],
-) -> Iterator[tuple[str, list[Change]]]:
-    rows: dict[str, list[Change]] = {}
+    changes: Iterable[Difference],
+) -> Iterator[tuple[str, list[Difference]]]:
+    rows: dict[str, list[Difference]] = {}
     for one in changes:
         rows.setdefault(one.of, []).append(one)
     for of, found in rows.items():
         yield f'{_TITLES[of]} ({len(found)})', found
 
 
-def _values(one: Change) -> str:
+def _values(one: Difference) -> str:
     if not one.before and not one.after:
         return ''
     if one.change == 'renamed':
@@ -505,7 +505,7 @@ def _values(one: Change) -> str:
     return f': {one.before or "-"} -> {one.after or "-"}'
 
 
-def _text(source: Side, target: Side, changes: Iterable[Change]) -> str:
+def _text(source: Side, target: Side, changes: Iterable[Difference]) -> str:
     lines = [f'What changes from {source} to {target}']
     for title, found in _grouped(changes):
         width = max(len(one.change) for one in found)
@@ -517,7 +517,7 @@ def _text(source: Side, target: Side, changes: Iterable[Change]) -> str:
     return '\n'.join(lines) + '\n'
 
 
-def _json(source: Side, target: Side, changes: Iterable[Change]) -> str:
+def _json(source: Side, target: Side, changes: Iterable[Difference]) -> str:
     document = {
         'source': {'release': source.release.name, 'manila': source.version},
         'target': {'release': target.release.name, 'manila': target.version},
@@ -526,7 +526,9 @@ def _json(source: Side, target: Side, changes: Iterable[Change]) -> str:
     return json.dumps(document, indent=1) + '\n'
 
 
-def _markdown(source: Side, target: Side, changes: Iterable[Change]) -> str:
+def _markdown(
+    source: Side, target: Side, changes: Iterable[Difference]
+) -> str:
     lines = [f'# What changes from {source} to {target}']
     for title, found in _grouped(changes):
         lines += ['', f'## {title}', '', '| Change | Name | Before | After |']

@@ -699,7 +699,7 @@ class Context:
         if options.running_config_file or options.running_config_dir:
             return self._running_whole
         # It is known by then.
-        found: bundle_source.Site = self._lazy.seen('running bundle')
+        found: bundle_source.Contents = self._lazy.seen('running bundle')
         return found.files
 
     @property

@@ -81,7 +81,7 @@ class Group(NamedTuple):
         )
 
     @property
-    def steps(self) -> list['Step']:
+    def steps(self) -> list['RemedyStep']:
         """Return what to do about all of them, in order."""
         found = []
         for same in itertools.zip_longest(
@@ -93,13 +93,13 @@ class Group(NamedTuple):
                     one = (finding.subject.name, step)
                     by_kind.setdefault(step.kind, []).append(one)
             found += [
-                Step(kind, _together(kind, steps))
+                RemedyStep(kind, _together(kind, steps))
                 for kind, steps in by_kind.items()
             ]
         return found
 
 
-class Step(NamedTuple):
+class RemedyStep(NamedTuple):
     """One step of the remedy of a group."""
 
     kind: str
@@ -130,9 +130,11 @@ class Failed(NamedTuple):
         return f'{len(self.checks)} checks'
 
     @property
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[RemedyStep]:
         """Return what makes them run."""
-        return [Step(one.kind, [one.text]) for one in self.first.remediation]
+        return [
+            RemedyStep(one.kind, [one.text]) for one in self.first.remediation
+        ]
 
 
 def identify(finding: model.Finding) -> str:

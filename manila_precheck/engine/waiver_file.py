@@ -43,7 +43,7 @@ FIELDS = ('key', 'reason', 'owner', 'expires')
 _KEY = re.compile(r'(?P<check>[a-z][a-z0-9@._-]*)\[.*\]', re.DOTALL)
 
 
-class Entry(NamedTuple):
+class WaiverEntry(NamedTuple):
     """One waiver, as it stands in the file."""
 
     line: int
@@ -68,7 +68,7 @@ class WaiverFile(NamedTuple):
     """What a file of waivers says."""
 
     read: model.FileRead
-    entries: tuple[Entry, ...]
+    entries: tuple[WaiverEntry, ...]
 
 
 def read(path: str) -> WaiverFile:
@@ -96,7 +96,7 @@ class _NoList(Exception):
     """The file is YAML, and not of this form."""
 
 
-def _entries(root: 'Optional[yaml.Node]') -> Iterator[Entry]:
+def _entries(root: 'Optional[yaml.Node]') -> Iterator[WaiverEntry]:
     import yaml
 
     if not isinstance(root, yaml.MappingNode):
@@ -113,27 +113,27 @@ def _entries(root: 'Optional[yaml.Node]') -> Iterator[Entry]:
         yield _entry(node, number)
 
 
-def _entry(node: 'yaml.Node', number: int) -> Entry:
+def _entry(node: 'yaml.Node', number: int) -> WaiverEntry:
     import yaml
 
     line = node.start_mark.line + 1
     name = f'entry {number}'
     if not isinstance(node, yaml.MappingNode):
-        return Entry(line, None, name, 'it is not a mapping')
+        return WaiverEntry(line, None, name, 'it is not a mapping')
     given = [str(key.value) for key, _value in node.value]
     if len(set(given)) < len(given):
-        return Entry(line, None, name, 'it has a duplicate key')
+        return WaiverEntry(line, None, name, 'it has a duplicate key')
     try:
         fields = yaml_file.construct(node)
     except yaml_file.Malformed as exc:
-        return Entry(line, None, name, str(exc))
+        return WaiverEntry(line, None, name, str(exc))
     key = fields.get('key')
     if isinstance(key, str) and key:
         name = key
     problem = _problem(fields)
     if problem:
-        return Entry(line, None, name, problem)
-    return Entry(
+        return WaiverEntry(line, None, name, problem)
+    return WaiverEntry(
         line,
         model.Waiver(
             key=fields['key'],

@@ -50,7 +50,7 @@ def waive(
     :returns: the results, and one with the id 'waivers' that has a finding
         for each waiver that is malformed, has expired or is not used.
     """
-    by_check: dict[str, list[waivers_source.Entry]] = {}
+    by_check: dict[str, list[waivers_source.WaiverEntry]] = {}
     for entry in file.entries:
         by_check.setdefault(entry.check_id, []).append(entry)
     used: set[int] = set()
@@ -88,7 +88,7 @@ def waive(
 def _waived(
     finding: model.Finding,
     result: model.CheckResult,
-    by_check: Mapping[str, Sequence[waivers_source.Entry]],
+    by_check: Mapping[str, Sequence[waivers_source.WaiverEntry]],
     today: datetime.date,
     used: set[int],
 ) -> model.Finding:
@@ -112,7 +112,7 @@ def _holds(waiver: model.Waiver, today: datetime.date) -> bool:
 
 
 def _judged(
-    entry: waivers_source.Entry,
+    entry: waivers_source.WaiverEntry,
     file: waivers_source.WaiverFile,
     looked: Mapping[str, model.CheckResult],
     known_ids: frozenset[str],

@@ -42,14 +42,14 @@ class Blocker(NamedTuple):
         return 1 if self.group is None else len(self.group.findings)
 
     @property
-    def steps(self) -> list[grouping.Step]:
+    def steps(self) -> list[grouping.RemedyStep]:
         """Return what resolves it, in order."""
         if self.group is not None:
             return self.group.steps
         return self.failed.steps if self.failed is not None else []
 
     @property
-    def first_step(self) -> Optional[grouping.Step]:
+    def first_step(self) -> Optional[grouping.RemedyStep]:
         """Return the first command; else the first step, None for none."""
         commands = [one for one in self.steps if one.kind == 'command']
         return next(iter((*commands, *self.steps)), None)

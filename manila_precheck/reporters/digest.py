@@ -43,7 +43,7 @@ def digest(result: model.CheckResult) -> Optional[str]:
     parts = []
     if result.reason:
         steps = [
-            grouping.Step(step.kind, [step.text])
+            grouping.RemedyStep(step.kind, [step.text])
             for step in result.remediation
         ]
         parts.append(f'{_part(result.reason)}{_todo(steps)}')
@@ -73,7 +73,7 @@ def _words(group: grouping.Group) -> str:
     return f'{text}{_todo(group.steps)}'
 
 
-def _todo(steps: Sequence[grouping.Step]) -> str:
+def _todo(steps: Sequence[grouping.RemedyStep]) -> str:
     """Return the first command, as it is typed, or the first sentence."""
     for step in steps:
         if step.kind == 'command':

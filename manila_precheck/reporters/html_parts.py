@@ -74,9 +74,9 @@ def alike(group: grouping.Group) -> list[list[tuple[int, model.Finding]]]:
     ]
 
 
-def remedies(steps: Iterable[model.Remediation]) -> list[grouping.Step]:
+def remedies(steps: Iterable[model.Remediation]) -> list[grouping.RemedyStep]:
     """Return the remedies of one check as the steps of a group."""
-    return [grouping.Step(step.kind, [step.text]) for step in steps]
+    return [grouping.RemedyStep(step.kind, [step.text]) for step in steps]
 
 
 def is_url(text: str) -> bool:

@@ -199,7 +199,7 @@ def _of_check(
         if first == result.id:
             tag, summary = 'error', f'{result.title}: could not run'
             steps = [
-                grouping.Step(step.kind, [step.text])
+                grouping.RemedyStep(step.kind, [step.text])
                 for step in result.remediation
             ]
             body = '\n'.join([result.reason, *_steps(steps)])
@@ -281,7 +281,7 @@ def _lines(group: grouping.Group) -> str:
     return '\n'.join(lines)
 
 
-def _steps(steps: Iterable[grouping.Step]) -> Iterator[str]:
+def _steps(steps: Iterable[grouping.RemedyStep]) -> Iterator[str]:
     """Yield what to do, in lines."""
     for step in steps:
         yield words.REMEDY_LABELS.get(step.kind, 'Do:')

@@ -251,7 +251,7 @@ def _members(same: list[model.Finding]) -> Iterator[str]:
     yield f'  Likewise {len(same) - 1} more: {", ".join(named)}{others}'
 
 
-def _steps(steps: Iterable[grouping.Step]) -> Iterator[str]:
+def _steps(steps: Iterable[grouping.RemedyStep]) -> Iterator[str]:
     for step in steps:
         verbatim = step.kind in words.REMEDY_LABELS
         texts = step.texts[:MAX_TEXTS]

@@ -437,7 +437,7 @@ class _Table:
         yield from plain.wrap(finding.message, self._width, '    ')
 
     def _remedies(
-        self, steps: Sequence[grouping.Step], findings: int
+        self, steps: Sequence[grouping.RemedyStep], findings: int
     ) -> Iterator[str]:
         """Yield what to do: prose wrapped, commands and lines as they are."""
         above = f'For the {findings} above, ' if findings > 1 else ''
@@ -463,7 +463,7 @@ class _Table:
                     before = text
             above, before = '', texts[-1]
 
-    def _most(self, step: grouping.Step) -> list[str]:
+    def _most(self, step: grouping.RemedyStep) -> list[str]:
         """Return the texts of a step, the last of many as a count."""
         more = len(step.texts) - MAX_TEXTS
         if self._detail.every or more <= 0:
@@ -550,7 +550,7 @@ class _Table:
         if self._detail.every:
             yield from self._remedies(
                 [
-                    grouping.Step(step.kind, [step.text])
+                    grouping.RemedyStep(step.kind, [step.text])
                     for step in finding.remediation
                 ],
                 1,
@@ -645,7 +645,9 @@ class _Table:
         others = f' and {more} more' if more else ''
         yield f'  * {one.check.id}: {name}{others}  {place}'.rstrip(' ')
 
-    def _first_step(self, step: Optional[grouping.Step]) -> Iterator[str]:
+    def _first_step(
+        self, step: Optional[grouping.RemedyStep]
+    ) -> Iterator[str]:
         """Yield the first command, or what is to be done where none is."""
         if step is None:
             return

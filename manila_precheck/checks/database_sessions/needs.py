@@ -85,7 +85,10 @@ class Needs:
         return sorted({need.table for need in self.needs})
 
     def _of_step(
-        self, revision: str, step: steps.Step, schema: schema_source.Schema
+        self,
+        revision: str,
+        step: steps.MigrationStep,
+        schema: schema_source.Schema,
     ) -> list[Need]:
         found = []
         if step.do in _ALTERING:

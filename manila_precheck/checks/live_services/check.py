@@ -104,7 +104,7 @@ class LiveServices(check.Check):
         if not rows:
             yield from self._empty(ctx.stage)
             return
-        site = severities.Site(ctx, rows)
+        site = severities.Services(ctx, rows)
         for service in rows:
             life = site.life(service)
             severity, todo = site.judge(life, service)
@@ -179,7 +179,7 @@ class LiveServices(check.Check):
 
     def _finding(
         self,
-        site: severities.Site,
+        site: severities.Services,
         service: services.Service,
         life: Life,
         severity: Severity,
@@ -224,7 +224,7 @@ class LiveServices(check.Check):
         )
 
     def _of_its_row(
-        self, site: severities.Site, service: services.Service
+        self, site: severities.Services, service: services.Service
     ) -> Iterator[model.Finding]:
         """Yield what is wrong with a row, whatever its service does."""
         row = f'-{service.place}' if service.place > 1 else ''

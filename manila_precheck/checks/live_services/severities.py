@@ -49,7 +49,7 @@ _NO_DATE = model.advice(
 )
 
 
-class Site:
+class Services:
     """All services at one moment."""
 
     def __init__(

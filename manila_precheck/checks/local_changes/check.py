@@ -89,7 +89,7 @@ class LocalChanges(check.Check):
         ctx: context.Context,
         found: installed_files.Installed,
         folder: str,
-        changes: Sequence[tuple[str, installed_files.Change]],
+        changes: Sequence[tuple[str, installed_files.FileChange]],
     ) -> model.Finding:
         assert ctx.installed is not None
         version, target = ctx.installed.text, ctx.upgrade.target
@@ -97,7 +97,7 @@ class LocalChanges(check.Check):
             kind: [
                 os.path.basename(path) for path, of in changes if of is kind
             ]
-            for kind in installed_files.Change
+            for kind in installed_files.FileChange
         }
         words = ', '.join(
             f'{len(some)} {kind.value} ({_listed(some)})'

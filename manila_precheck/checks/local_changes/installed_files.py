@@ -51,7 +51,7 @@ _PATHS_AT_ONCE = 500
 _VERIFIED = re.compile(r'(.{8,9}?) +(?:[a-z] )? *(/.*?)(?: \([^)]*\))?')
 
 
-class Change(enum.Enum):
+class FileChange(enum.Enum):
     """What became of a file since it was installed."""
 
     CHANGED = 'changed'
@@ -74,8 +74,8 @@ class Installed(NamedTuple):
     files: int
     """How many of its files were compared."""
 
-    changes: tuple[tuple[str, Change], ...]
-    """Sorted: ('manila/share/api.py', Change.CHANGED)."""
+    changes: tuple[tuple[str, FileChange], ...]
+    """Sorted: ('manila/share/api.py', FileChange.CHANGED)."""
 
 
 class _Listing(NamedTuple):
@@ -114,9 +114,9 @@ def look() -> Installed:
     changes = [
         (os.path.relpath(file, root), change)
         for change, files in (
-            (Change.CHANGED, listing.changed),
-            (Change.MISSING, listing.missing),
-            (Change.ADDED, strange),
+            (FileChange.CHANGED, listing.changed),
+            (FileChange.MISSING, listing.missing),
+            (FileChange.ADDED, strange),
         )
         for file in files
     ]

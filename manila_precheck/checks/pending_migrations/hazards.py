@@ -42,7 +42,7 @@ Do = catalog_steps.Do
 #: a87e0fb17dee_multiple_share_server_subnets.py).
 NEEDS_MYSQL = 'a87e0fb17dee'
 
-Steps = Mapping[str, Sequence[catalog_steps.Step]]
+Steps = Mapping[str, Sequence[catalog_steps.MigrationStep]]
 
 Tables = Mapping[str, catalog_schema.Table]
 
@@ -236,7 +236,9 @@ def taken_keys(
                 yield Taken(revision, name, step.table, by)
 
 
-def _name_of(step: catalog_steps.Step, table: catalog_schema.Table) -> str:
+def _name_of(
+    step: catalog_steps.MigrationStep, table: catalog_schema.Table
+) -> str:
     """Return the name of a foreign key that comes; '' when none tells."""
     made_up = 0
     for key in table.foreign_keys:
@@ -333,7 +335,7 @@ def lacking(
 
 
 def _needs(
-    step: catalog_steps.Step,
+    step: catalog_steps.MigrationStep,
     created: set[str],
     there: Mapping[str, set[str]],
     schema: schema_source.Schema,

@@ -27,7 +27,7 @@ from manila_precheck.evidence.policy import policy_files
 
 Severity = model.Severity
 Cause = rule_snapshots.Cause
-Change = rule_snapshots.Change
+AccessChange = rule_snapshots.AccessChange
 
 # Keystone's way up: what to give a user who lost something.
 _LADDER = ('reader', 'member', 'admin')
@@ -52,9 +52,9 @@ class Access:
 
     def findings(self) -> Iterator[model.Finding]:
         """Yield rule by rule for the files, role by role for the rest."""
-        by_rule: dict[tuple[str, bool], list[Change]] = {}
-        by_scope: dict[Cause, list[Change]] = {}
-        by_role: dict[tuple[Cause, bool, str], list[Change]] = {}
+        by_rule: dict[tuple[str, bool], list[AccessChange]] = {}
+        by_scope: dict[Cause, list[AccessChange]] = {}
+        by_role: dict[tuple[Cause, bool, str], list[AccessChange]] = {}
         for one in self._changes():
             if (
                 one.caller.scope != 'project'
@@ -75,9 +75,9 @@ class Access:
         for (name, _opened), found in by_rule.items():
             yield self._of_rule(self._overridden[name], found)
 
-    def _changes(self) -> Iterator[Change]:
+    def _changes(self) -> Iterator[AccessChange]:
         """Yield the changes, without the callers that need no mention."""
-        groups: dict[tuple[str, bool, Cause], list[Change]] = {}
+        groups: dict[tuple[str, bool, Cause], list[AccessChange]] = {}
         for one in self._worlds.changes():
             known = one._replace(cause=self._cause(one))
             key = (known.rule, known.opened, known.cause)
@@ -86,7 +86,7 @@ class Access:
             said = set(wording.fewest(one.caller for one in found))
             yield from (one for one in found if one.caller in said)
 
-    def _cause(self, one: Change) -> Cause:
+    def _cause(self, one: AccessChange) -> Cause:
         """Return the cause; a token of a wrong scope has only one."""
         if (
             one.cause is Cause.NEW_DEFAULTS
@@ -98,7 +98,7 @@ class Access:
 
     # -- by scope, by role ---------------------------------------------------
 
-    def _of_scope(self, found: list[Change]) -> model.Finding:
+    def _of_scope(self, found: list[AccessChange]) -> model.Finding:
         cause = found[0].cause
         rules = {one.rule for one in found}
         lost: dict[str, set[str]] = {}
@@ -129,7 +129,7 @@ class Access:
             'scope',
         )
 
-    def _of_role(self, found: list[Change]) -> Iterator[model.Finding]:
+    def _of_role(self, found: list[AccessChange]) -> Iterator[model.Finding]:
         targets: dict[str, set[str]] = {}
         for one in found:
             targets.setdefault(one.rule, set()).add(one.caller.target)
@@ -139,7 +139,7 @@ class Access:
                 yield self._of_group(found[0], foreign, sorted(rules))
 
     def _of_group(
-        self, one: Change, foreign: bool, rules: list[str]
+        self, one: AccessChange, foreign: bool, rules: list[str]
     ) -> model.Finding:
         caller, cause = one.caller, one.cause
         severity = Severity.INFO if foreign else Severity.WARNING
@@ -233,7 +233,7 @@ class Access:
     # -- by rule -------------------------------------------------------------
 
     def _of_rule(
-        self, rule: policy_files.Rule, found: list[Change]
+        self, rule: policy_files.Rule, found: list[AccessChange]
     ) -> model.Finding:
         people = [one.caller for one in found]
         opened = found[0].opened
@@ -258,7 +258,9 @@ class Access:
             aspect=verdict,
         )
 
-    def _because(self, rule: policy_files.Rule, found: list[Change]) -> str:
+    def _because(
+        self, rule: policy_files.Rule, found: list[AccessChange]
+    ) -> str:
         """Return the end of the sentence that says why, or nothing."""
         causes = {one.cause for one in found}
         if causes == {Cause.RELEASE}:

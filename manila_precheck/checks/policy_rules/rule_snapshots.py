@@ -46,7 +46,7 @@ class Cause(str, enum.Enum):
     RELEASE = 'release'
 
 
-class Change(NamedTuple):
+class AccessChange(NamedTuple):
     """One caller that passes one rule on one side only."""
 
     rule: str
@@ -100,7 +100,7 @@ class Worlds:
             if name in after and guards(name)
         )
 
-    def changes(self) -> Iterator[Change]:
+    def changes(self) -> Iterator[AccessChange]:
         """Yield who passes before or after, and not both."""
         if not (self._is_usable() and self._may_differ()):
             return
@@ -153,7 +153,7 @@ class Worlds:
             if total > MAX_CHANGES:
                 raise self._too_many(f'{MAX_CHANGES} changes to report')
             for place, opened, cause in sorted(found):
-                yield Change(name, tried[place], opened, cause)
+                yield AccessChange(name, tried[place], opened, cause)
 
     def _too_many(self, what: str) -> exceptions.SourceUnusable:
         files = ' and '.join(document.path for document in self._files())

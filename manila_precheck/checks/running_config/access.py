@@ -101,7 +101,7 @@ def credentials(sides: comparison.Sides) -> Iterator[model.Finding]:
         )
 
 
-def _keystone_differs(change: comparison.Change) -> bool:
+def _keystone_differs(change: comparison.OptionChange) -> bool:
     """Say whether two URLs of Keystone differ in more than the version."""
     before, after = (
         str(value.value).rstrip('/').removesuffix('/v3').rstrip('/')

@@ -38,7 +38,7 @@ class Value(NamedTuple):
     release rejects it."""
 
 
-class Change(NamedTuple):
+class OptionChange(NamedTuple):
     """An option that the upgrade changes."""
 
     group: str
@@ -86,7 +86,7 @@ class Sides:
 
     def changes(
         self, group: str, *names: str, default: Any = None
-    ) -> list[Change]:
+    ) -> list[OptionChange]:
         """Return those of some options whose values differ.
 
         :param group: the section.
@@ -96,11 +96,13 @@ class Sides:
         found = [self._change(group, name, default) for name in names]
         return [change for change in found if change is not None]
 
-    def _change(self, group: str, name: str, default: Any) -> Optional[Change]:
+    def _change(
+        self, group: str, name: str, default: Any
+    ) -> Optional[OptionChange]:
         before, after = self.values(group, name, default)
         if not (before.known and after.known) or before.value == after.value:
             return None
-        return Change(group, name, before, after)
+        return OptionChange(group, name, before, after)
 
     def values(
         self, group: str, name: str, default: Any = None
@@ -131,7 +133,7 @@ class Sides:
 
     def finding(
         self,
-        change: Change,
+        change: OptionChange,
         severity: model.Severity,
         effect: str,
         *remediation: model.Remediation,
@@ -147,7 +149,7 @@ class Sides:
             remediation or self.keep(change),
         )
 
-    def keep(self, change: Change) -> tuple[model.Remediation, ...]:
+    def keep(self, change: OptionChange) -> tuple[model.Remediation, ...]:
         """Return how the staged files keep what the running ones have."""
         value = self.shown(change.before)
         if change.before.value is None or value == 'another value':

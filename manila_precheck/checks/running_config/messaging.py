@@ -98,7 +98,9 @@ def queues(sides: comparison.Sides) -> Iterator[model.Finding]:
             )
 
 
-def _both(sides: comparison.Sides, change: comparison.Change) -> model.Finding:
+def _both(
+    sides: comparison.Sides, change: comparison.OptionChange
+) -> model.Finding:
     return sides.finding(
         change,
         _FAILURE,
@@ -108,7 +110,7 @@ def _both(sides: comparison.Sides, change: comparison.Change) -> model.Finding:
 
 
 def _refused(
-    sides: comparison.Sides, change: comparison.Change
+    sides: comparison.Sides, change: comparison.OptionChange
 ) -> model.Finding:
     return sides.finding(
         change,

@@ -148,7 +148,9 @@ def zone(sides: comparison.Sides) -> Iterator[model.Finding]:
         yield _zone(sides, change)
 
 
-def _zone(sides: comparison.Sides, change: comparison.Change) -> model.Finding:
+def _zone(
+    sides: comparison.Sides, change: comparison.OptionChange
+) -> model.Finding:
     return sides.finding(
         change,
         _WARNING,

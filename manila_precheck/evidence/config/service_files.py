@@ -364,7 +364,7 @@ def given(locations: Iterable[str]) -> tuple[ServiceFiles, ...]:
     )
 
 
-def of_bundle(found: bundle.Site) -> tuple[ServiceFiles, ...]:
+def of_bundle(found: bundle.Contents) -> tuple[ServiceFiles, ...]:
     """Return what each service of a bundle reads.
 
     Its units and containers say it, as those of a machine; where they do

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from manila_precheck.catalog import Catalog
 
 #: The steps of each revision that has not run, in order.
-Steps = Mapping[str, Sequence[steps.Step]]
+Steps = Mapping[str, Sequence[steps.MigrationStep]]
 
 
 def pending(

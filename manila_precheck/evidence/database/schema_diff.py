@@ -113,7 +113,7 @@ def whole_until(
 
 
 def _is_done(
-    step: catalog_steps.Step,
+    step: catalog_steps.MigrationStep,
     created: set[str],
     shape: column_types.Shape,
     schema: schema_source.Schema,
@@ -136,7 +136,7 @@ def _is_done(
     return None
 
 
-def _words(step: catalog_steps.Step) -> str:
+def _words(step: catalog_steps.MigrationStep) -> str:
     if step.do is Do.CREATE_TABLE:
         return f'table {step.table}'
     if step.do is Do.DROP_COLUMN:

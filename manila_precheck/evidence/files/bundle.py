@@ -69,7 +69,7 @@ _YAML = ('.yaml', '.yml', '.json')
 _NOT_OF_SITE = frozenset({'proc', 'sys', 'dev', 'site-packages', 'doc'})
 
 
-class Site(NamedTuple):
+class Contents(NamedTuple):
     """What was found in a bundle."""
 
     files: tree.Bundle
@@ -109,7 +109,7 @@ def whole(path: str) -> tree.Bundle:
     return _unwrapped(open_root(path))
 
 
-def look(base: tree.Bundle) -> Site:
+def look(base: tree.Bundle) -> Contents:
     """Return what there is of manila in a bundle.
 
     :raises ConfigFileError: when there is nothing, or there are several
@@ -154,26 +154,26 @@ def _is_config(names: Iterable[str]) -> bool:
     )
 
 
-def _known(base: tree.Bundle) -> Optional[Site]:
+def _known(base: tree.Bundle) -> Optional[Contents]:
     """Return the site where its files are in one of the usual places."""
     if _is_config(_listed(base, f'{_TRIPLEO}{_ETC}')):
-        return Site(tree.Below(base, _TRIPLEO), ())
+        return Contents(tree.Below(base, _TRIPLEO), ())
     services = _of_kolla(base, _KOLLA)
     if services:
-        return Site(base, services)
+        return Contents(base, services)
     if _is_config(_listed(base, _ETC)):
-        return Site(base, ())
+        return Contents(base, ())
     if _of_kolla(base, '/'):
         files = tree.Overlay(base, {}, {_KOLLA: '/'})
-        return Site(files, _of_kolla(files, _KOLLA))
+        return Contents(files, _of_kolla(files, _KOLLA))
     names = _listed(base, '/')
     if any(map(manifests.SNIPPET.fullmatch, names)):
         place = f'{_ETC}/{_MAIN_DIRECTORY}'
         files = tree.Overlay(base, {}, {place: '/'}, [_ETC, '/'])
-        return Site(files, ())
+        return Contents(files, ())
     if _is_config(names):
         files = tree.Overlay(base, {}, {_ETC: '/'})
-        return Site(files, ())
+        return Contents(files, ())
     return None
 
 
@@ -200,7 +200,7 @@ class _Found:
         self.manifests: list[str] = []
 
 
-def _searched(base: tree.Bundle) -> Site:
+def _searched(base: tree.Bundle) -> Contents:
     found = _search(base)
     machines = sorted(set(found.machines))
     if len(machines) == 1:
@@ -274,7 +274,7 @@ def _note(found: _Found, folder: str) -> None:
     found.folders.append(folder)
 
 
-def _of_folders(base: tree.Bundle, folders: list[str]) -> Optional[Site]:
+def _of_folders(base: tree.Bundle, folders: list[str]) -> Optional[Contents]:
     """Return the site where each directory is of a service, by its name."""
     services = []
     for folder in folders:
@@ -291,7 +291,7 @@ def _of_folders(base: tree.Bundle, folders: list[str]) -> Optional[Site]:
         if chosen:
             paths = (posixpath.join(folder, name) for name in chosen)
             services.append((named[0], tuple(paths)))
-    return Site(base, tuple(services)) if services else None
+    return Contents(base, tuple(services)) if services else None
 
 
 def _held(base: tree.Bundle, paths: list[str]) -> list[manifests.Held]:
@@ -336,7 +336,7 @@ def _too_many(base: tree.Bundle) -> exceptions.ConfigFileError:
     )
 
 
-def _of_manifests(base: tree.Bundle, held: list[manifests.Held]) -> Site:
+def _of_manifests(base: tree.Bundle, held: list[manifests.Held]) -> Contents:
     files = {
         f'{one.folder}/{name}': data
         for one in held
@@ -347,9 +347,9 @@ def _of_manifests(base: tree.Bundle, held: list[manifests.Held]) -> Site:
     if len(held) == 1 and mains:
         # It is mounted there, and its options name what is beside it.
         site = tree.Overlay(base, files, {_ETC: held[0].folder})
-        return Site(site, ())
+        return Contents(site, ())
     site = tree.Overlay(base, files, {}, folders)
-    return Site(site, tuple(_by_service(held)))
+    return Contents(site, tuple(_by_service(held)))
 
 
 def _by_service(

@@ -32,7 +32,7 @@ _MOST_LINKS = 40
 _ACL = 'system.posix_acl_access'
 
 
-class Step(NamedTuple):
+class PathStep(NamedTuple):
     """One name of a path, and the directory that it stands in."""
 
     path: str
@@ -63,7 +63,7 @@ class Place(NamedTuple):
     path: str
     """Without links."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[PathStep, ...]
     """Every name that was looked up, those of links included."""
 
     descriptor: Optional[int] = None
@@ -117,7 +117,7 @@ def located(path: str) -> Iterator[Place]:
     :raises OSError: when a directory does not exist, or cannot be searched.
     """
     rest = _names(os.path.join(os.getcwd(), path))
-    steps: list[Step] = []
+    steps: list[PathStep] = []
     links = 0
     with contextlib.ExitStack() as opened:
 
@@ -144,10 +144,10 @@ def located(path: str) -> Iterator[Place]:
             except FileNotFoundError:
                 if rest:
                     raise _error(errno.ENOENT, full) from None
-                steps.append(Step(full, directory, None))
+                steps.append(PathStep(full, directory, None))
                 break
             entry = os.fstat(found)
-            steps.append(Step(full, directory, entry))
+            steps.append(PathStep(full, directory, entry))
             if stat.S_ISLNK(entry.st_mode):
                 if _is_own_descriptor(directory, name):
                     descriptor = int(name)

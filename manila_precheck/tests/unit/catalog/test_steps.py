@@ -65,14 +65,14 @@ class TestSteps(testtools.TestCase):
     def test_the_steps_of_a_migration(self):
         self.assertEqual(
             (
-                steps.Step(
+                steps.MigrationStep(
                     Do.ADD_COLUMN, 'share_backups', 'availability_zone_id'
                 ),
-                steps.Step(Do.WRITE_ROWS, 'share_backups'),
-                steps.Step(
+                steps.MigrationStep(Do.WRITE_ROWS, 'share_backups'),
+                steps.MigrationStep(
                     Do.DROP_COLUMN, 'share_backups', 'availability_zone'
                 ),
-                steps.Step(
+                steps.MigrationStep(
                     Do.ADD_FOREIGN_KEY,
                     'share_backups',
                     columns=('availability_zone_id',),

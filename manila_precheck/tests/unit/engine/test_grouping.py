@@ -143,8 +143,10 @@ class GroupsTest(testtools.TestCase):
         )
         self.assertEqual(
             [
-                grouping.Step('text', ['Look first.']),
-                grouping.Step('command', ['do-it a', 'do-it b', 'do-it c']),
+                grouping.RemedyStep('text', ['Look first.']),
+                grouping.RemedyStep(
+                    'command', ['do-it a', 'do-it b', 'do-it c']
+                ),
             ],
             group.steps,
         )
@@ -158,7 +160,7 @@ class GroupsTest(testtools.TestCase):
         )
         self.assertEqual(
             [
-                grouping.Step(
+                grouping.RemedyStep(
                     'text',
                     [
                         'DEFAULT/a: Remove line 7.',
@@ -182,7 +184,11 @@ class GroupsTest(testtools.TestCase):
             ]
         )
         self.assertEqual(
-            [grouping.Step('config', ['[q]\na = 1\nc = 1', '[r]\nb = 1'])],
+            [
+                grouping.RemedyStep(
+                    'config', ['[q]\na = 1\nc = 1', '[r]\nb = 1']
+                )
+            ],
             group.steps,
         )
 
@@ -196,8 +202,8 @@ class GroupsTest(testtools.TestCase):
         )
         self.assertEqual(
             [
-                grouping.Step('command', ['one']),
-                grouping.Step('text', ['Other.']),
+                grouping.RemedyStep('command', ['one']),
+                grouping.RemedyStep('text', ['Other.']),
             ],
             group.steps,
         )
@@ -240,5 +246,7 @@ class FailedTest(testtools.TestCase):
                 self.error('b', 'no table services', grant),
             ]
         )
-        self.assertEqual([grouping.Step('command', ['grant it'])], one.steps)
+        self.assertEqual(
+            [grouping.RemedyStep('command', ['grant it'])], one.steps
+        )
         self.assertRegex(one.id, '^error~[0-9a-f]{12}$')

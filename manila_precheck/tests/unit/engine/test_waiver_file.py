@@ -68,7 +68,7 @@ class ReadTest(testtools.TestCase):
         )
         self.assertEqual(
             (
-                waiver_file.Entry(
+                waiver_file.WaiverEntry(
                     3,
                     model.Waiver(
                         'some-check[a/b#c]', 'two lines', 'me', '2026-12-31'

@@ -56,9 +56,11 @@ def _file(*found):
     entries = []
     for line, item in enumerate(found, 1):
         if isinstance(item, str):
-            entries.append(waiver_file.Entry(line, None, item, 'it is odd'))
+            entries.append(
+                waiver_file.WaiverEntry(line, None, item, 'it is odd')
+            )
         else:
-            entries.append(waiver_file.Entry(line, item, item.key))
+            entries.append(waiver_file.WaiverEntry(line, item, item.key))
     read = model.FileRead('waivers.yaml', '0' * 64)
     return waiver_file.WaiverFile(read, tuple(entries))
 

@@ -611,7 +611,7 @@ class Scenarios(databases.Scenarios):
         advice, command = group.steps
         self.assertEqual(('text', 1), (advice.kind, len(advice.texts)))
         self.assertEqual(
-            grouping.Step('command', [CLEANUP.text]),
+            grouping.RemedyStep('command', [CLEANUP.text]),
             command,
         )
 
