@@ -267,7 +267,7 @@ def _named_in(site: tree.Tree, root: str, flag: str, path: str) -> str:
     """
     place = site.abspath(path)
     if site.isdir(place) != (flag == '--config-dir'):
-        what = 'a directory' if site.isdir(place) else 'no directory'
+        what = 'a directory' if site.isdir(place) else 'not a directory'
         if not site.exists(place):
             what = 'not there'
         raise exceptions.ConfigFileError(f'{flag} {path} is {what} in {root}')

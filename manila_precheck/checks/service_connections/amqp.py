@@ -86,7 +86,7 @@ class Session:
                 raise Refused(403, 'ACCESS_REFUSED') from exc
             raise
         if method == _SECURE:
-            raise lines.NoAnswer('it asks for another login than a password')
+            raise lines.NoAnswer('it offers no login by password')
         channels, size = struct.unpack_from('>HI', body)
         self._send(0, _TUNE_OK, struct.pack('>HIH', channels, size, 0))
         self._send(0, _OPEN, _short(login.virtual_host) + b'\x00\x00')
@@ -109,7 +109,7 @@ class Session:
             # As a table, but for its length.
             self._response = held[4:]
             return 'AMQPLAIN'
-        raise lines.NoAnswer('it asks for another login than a password')
+        raise lines.NoAnswer('it offers no login by password')
 
     def has_queue(self, name: str) -> Optional[bool]:
         """Say whether there is a queue; None when that may not be known."""
@@ -184,7 +184,7 @@ class Session:
 def _short(text: str) -> bytes:
     held = text.encode()
     if len(held) > 255:
-        raise lines.NoAnswer('a name is longer than AMQP has it')
+        raise lines.NoAnswer('a name is longer than AMQP allows')
     return bytes([len(held)]) + held
 
 

@@ -256,8 +256,8 @@ def _reachable(broker: Broker, host: Host) -> tuple[model.Remediation, ...]:
     del broker
     return (
         model.advice(
-            'See that RabbitMQ runs, and that address, port and TLS of the '
-            'URL are those on which it listens:'
+            'Make sure that RabbitMQ runs, and listens on the address and '
+            'port of the URL, with the same TLS settings:'
         ),
         model.command('nc -vz {} {}', host.name, host.port),
     )
@@ -280,15 +280,15 @@ def findings(
         if len(bad) == len(seen) and of_requests:
             severity = _FAILURE
             effect = (
-                'the services start, their state is never up, and no request '
-                'is received'
+                'the services start, but never become up and receive no '
+                'requests'
             )
         elif of_requests:
             severity = _WARNING
             effect = 'the services use the other hosts of the URL'
         else:
             severity = _WARNING
-            effect = 'no notification is sent there'
+            effect = 'no notifications are sent there'
         yield model.Finding(
             severity,
             config_files.subject(

@@ -123,7 +123,7 @@ class Line:
         :raises NoAnswer: when the other side ends before, or they are many.
         """
         if size > _MOST_BYTES:
-            raise NoAnswer('what it sends is too long')
+            raise NoAnswer('its answer is too long')
         assert self._socket is not None
         found = b''
         while len(found) < size:
@@ -133,7 +133,7 @@ class Line:
             except OSError as exc:
                 raise NoAnswer(_words(exc)) from exc
             if not more:
-                raise NoAnswer('it ends the connection without an answer')
+                raise NoAnswer('it closes the connection without an answer')
             found += more
         return found
 
@@ -147,12 +147,12 @@ class Line:
 def _words(exc: Exception) -> str:
     """Return why it did not work, without what the server says."""
     if isinstance(exc, ssl.SSLCertVerificationError):
-        return f'its certificate is not accepted ({exc.verify_message})'
+        return f'its certificate cannot be verified ({exc.verify_message})'
     if isinstance(exc, ssl.SSLError):
         reason = (exc.reason or 'no TLS').replace('_', ' ').lower()
-        return f'there is no TLS connection ({reason})'
+        return f'the TLS handshake fails ({reason})'
     if isinstance(exc, socket.gaierror):
-        return 'its name is not resolved'
+        return 'its name cannot be resolved'
     if isinstance(exc, socket.timeout):
         return 'it does not answer in time'
     if isinstance(exc, OSError) and exc.strerror:
@@ -209,7 +209,7 @@ def get(
         raise NoAnswer(
             'it does not answer with HTTP'
             if found
-            else 'it ends the connection without an answer'
+            else 'it closes the connection without an answer'
         )
     return int(words[1]), found.partition(b'\r\n\r\n')[2]
 

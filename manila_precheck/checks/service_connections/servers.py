@@ -111,7 +111,7 @@ def keystone(
             found[-1],
             f'[{section}] auth_url, {_without_login(url)}',
             ask,
-            'manila-api cannot validate a token, and answers no request',
+            'manila-api cannot validate tokens, and every request fails',
             _FAILURE,
             'keystone',
         )
@@ -147,7 +147,7 @@ def _discover(
     parts = urllib.parse.urlsplit(url)
     over_tls = parts.scheme == 'https'
     if parts.scheme not in ('http', 'https') or not parts.hostname:
-        return 'it is no URL of HTTP'
+        return 'it is not an HTTP URL'
     if over_tls and secured is None:
         return ''
     host, port = _server(url, 443 if over_tls else 80)
@@ -163,7 +163,7 @@ def _discover(
         if status in (301, 302, 307, 308, 401, 403):
             # What lies behind it may well be Keystone.
             return ''
-        return f'it answers {status}, and not with the versions of Keystone'
+        return f'it answers {status}, but not with the versions of Keystone'
     return ''
 
 
@@ -202,7 +202,8 @@ def memcached(
                 found[-1] if found else None,
                 f'[{_AUTHTOKEN}] memcached_servers, {plain}',
                 ask,
-                'tokens are not cached there, and requests wait for it',
+                'tokens are not cached there, and requests wait until it '
+                'times out',
                 _WARNING,
                 'memcached',
             )
@@ -261,7 +262,7 @@ def coordinator(
                 ask,
                 'manila-scheduler and manila-share do not start'
                 if alone
-                else 'the coordinator has a member less',
+                else 'the coordination cluster has one member fewer',
                 _FAILURE if alone else _WARNING,
                 'coordinator',
             )
@@ -281,7 +282,7 @@ def _coordinates(url: str, host: str, port: int, until: float) -> str:
     try:
         secured = _tls_of_coordinator(driver, given)
     except (OSError, ssl.SSLError):
-        return 'the files of its TLS cannot be read'
+        return 'its TLS files cannot be read'
     try:
         if driver.startswith('etcd3+'):
             status, _ = lines.get(host, port, '/version', until, secured)
@@ -404,11 +405,12 @@ def api(
 
 
 _STEPS = {
-    'keystone': 'See that Keystone runs, and that auth_url is its URL from '
-    'this host:',
+    'keystone': 'Make sure that Keystone runs, and that auth_url is its URL '
+    'from this host:',
     'memcached': 'Start memcached there, or take the server out of the list:',
-    'coordinator': 'See that the server runs, and that the URL leads to it:',
-    'api': 'Look at the log of manila-api, and ask it:',
+    'coordinator': 'Make sure that the server runs, and that the URL points '
+    'to it:',
+    'api': 'Look at the log of manila-api:',
 }
 
 

@@ -54,7 +54,7 @@ class _Shared(NamedTuple):
 
 
 def _database(value: Any) -> str:
-    return service_urls.database(value) or 'something that is no URL'
+    return service_urls.database(value) or 'a value that is not a URL'
 
 
 def _same_database(one: str, two: str) -> bool:
@@ -81,8 +81,8 @@ _SHARED = (
         'database',
         'connection',
         _database,
-        'they do not work on the same rows, and db sync migrates one database '
-        'alone',
+        'they do not share their rows, and db sync migrates only one of the '
+        'databases',
         True,
         _same_database,
     ),

@@ -77,7 +77,7 @@ def coordination(
                 lines[-1] if lines else None,
             ),
             f'[coordination] backend_url: {service.account.name} cannot write '
-            f'in {path}'
+            f'to {path}'
             + (f' because of {found.path}' if found.path != path else '')
             + (f', which is {found.kind}' if found.kind else '')
             + '; manila-scheduler and manila-share exit with 1 '
@@ -126,7 +126,7 @@ def audit_map(ctx: context.Context) -> Iterator[model.Finding]:
                 model.Subject(
                     'section', section.title, paste.path, value.line
                 ),
-                f'[{section.title}] {_AUDIT_MAP}: {path} is not there; '
+                f'[{section.title}] {_AUDIT_MAP}: {path} does not exist; '
                 'manila-api does not start',
                 (
                     model.advice(
@@ -233,6 +233,6 @@ def _handler(
     if found is None or found.unseen:
         return
     if found.missing:
-        yield f'[{section.name}] writes {path}, and {folder} is not there'
+        yield f'[{section.name}] writes {path}, and {folder} does not exist'
     else:
-        yield f'[{section.name}] writes {path}, which {who.name} may not'
+        yield f'[{section.name}] writes {path}, which {who.name} cannot write'

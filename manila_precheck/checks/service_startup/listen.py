@@ -95,8 +95,9 @@ def findings(
             yield _finding(
                 found,
                 ADDRESS,
-                f'[DEFAULT] {ADDRESS}: {found.address} is no address of this '
-                'host; manila-api exits with 1 (OSError 99, cannot assign '
+                f'[DEFAULT] {ADDRESS}: {found.address} is not an address of '
+                'this host; manila-api exits with 1 (OSError 99, cannot '
+                'assign '
                 'requested address)',
                 model.advice(
                     'Set an address of this host, or 0.0.0.0 for all of '
@@ -112,8 +113,8 @@ def findings(
             yield _finding(
                 found,
                 PORT,
-                f'[DEFAULT] {PORT}: {found.port} is a port for root alone, '
-                f'and {api.account.name} runs manila-api, which exits with 1 '
+                f'[DEFAULT] {PORT}: {found.port} is a privileged port, '
+                f'and manila-api runs as {api.account.name}: it exits with 1 '
                 '(OSError 13, permission denied)',
                 model.advice(
                     'Use another port, or give the unit '
@@ -126,7 +127,9 @@ def findings(
         if one.overlaps(address, found.port)
     ]
     if ctx.stage is model.Stage.STOPPED and users:
-        owner = listeners.owner(users[0]) or 'a process that is not seen'
+        owner = (
+            listeners.owner(users[0]) or 'a process that cannot be identified'
+        )
         place = f'{users[0].address} port {users[0].port}'
         yield _finding(
             found,
@@ -134,8 +137,8 @@ def findings(
             f'{owner} listens on {place}, where manila-api has to: '
             'manila-api exits with 1 (OSError 98, address already in use)',
             model.advice(
-                'End what listens there; where it is a manila-api, it was '
-                'not stopped, and answers with the code of the source.'
+                'Stop the process that listens there. If it is a manila-api, '
+                'it was not stopped and still runs the code of the source.'
             ),
             model.command('ss -ltnp sport = {}', f':{found.port}'),
         )
@@ -162,12 +165,12 @@ def _unserved(
     yield model.Finding(
         model.Severity.WARNING,
         model.Subject('service', api.name),
-        'the files configure manila-api, but no process of this host serves '
-        f'it, no web server is told to, and nothing listens on port {text}',
+        'manila-api is configured, but no process or web server of this host '
+        f'serves it, and nothing listens on port {text}',
         (
             model.advice(
-                'Start what serves the API here, unless it is served from '
-                'other hosts alone.'
+                'Start whatever serves the API on this host, unless only '
+                'other hosts serve it.'
             ),
         ),
         aspect='unserved',

@@ -39,11 +39,11 @@ _WANTS = {
 }
 _DIRECTORIES = (paths.Kind.DIRECTORY, paths.Kind.KEPT, paths.Kind.MADE)
 _NOT = {
-    paths.Kind.FILE: 'read',
-    paths.Kind.DIRECTORY: 'read',
-    paths.Kind.KEPT: 'write in',
-    paths.Kind.MADE: 'write in',
-    paths.Kind.WRITTEN: 'write',
+    paths.Kind.FILE: 'readable',
+    paths.Kind.DIRECTORY: 'readable',
+    paths.Kind.KEPT: 'writable',
+    paths.Kind.MADE: 'writable',
+    paths.Kind.WRITTEN: 'writable',
 }
 # Where the services and sudo find programs (sudoers, secure_path).
 _PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -271,9 +271,9 @@ def _told(named: Named, path: str, found: access.Obstacle) -> Trouble:
     )
     if found.missing:
         text = (
-            'is not there'
+            'does not exist'
             if path == named.value
-            else f'is in {path}, which is not there'
+            else f'is in {path}, which does not exist'
         )
         if folder:
             return Trouble(
@@ -298,7 +298,7 @@ def _told(named: Named, path: str, found: access.Obstacle) -> Trouble:
         )
     where = '' if found.path == named.value else f' because of {found.path}'
     return Trouble(
-        f'is nothing that the account {who.name} may {_NOT[kind]}{where}',
+        f'is not {_NOT[kind]} by the account {who.name}{where}',
         (model.command('namei -l {}', path),),
     )
 
@@ -315,7 +315,7 @@ def _of_command(named: Named) -> Optional[Trouble]:
         words = shlex.split(named.value)
     except ValueError:
         return Trouble(
-            'cannot be divided into words',
+            'cannot be parsed as a command line',
             (model.advice('Correct the quotes in the value.'),),
         )
     for place, word in enumerate(words):
@@ -325,7 +325,7 @@ def _of_command(named: Named) -> Optional[Trouble]:
             found = access.obstacle(access.account(0), word, access.Want.READ)
             if found is not None and not found.unseen:
                 return Trouble(
-                    f'runs {word}, which is not there'
+                    f'runs {word}, which does not exist'
                     if found.missing
                     else f'runs {word}, which is {found.kind}',
                     (
@@ -337,7 +337,7 @@ def _of_command(named: Named) -> Optional[Trouble]:
                 )
         elif word in _PREFIXES and shutil.which(word, path=_PATH) is None:
             return Trouble(
-                f'runs {word}, which is in no directory of PATH',
+                f'runs {word}, which is not in PATH',
                 (model.advice(f'Install {word}, or give its path.'),),
             )
         if os.path.basename(word) not in _PREFIXES:

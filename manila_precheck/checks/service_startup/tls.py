@@ -75,11 +75,11 @@ def _of_file(
         return '', ''
     said = f'[{_GROUP}] {name}: {path}'
     if found.missing:
-        return f'{said} is not there', _EXITS
+        return f'{said} does not exist', _EXITS
     if found.kind:
         return f'{said} is {found.kind}', _SILENT.format('IsADirectoryError')
     return (
-        f'{said} is nothing that the account {api.account.name} may read',
+        f'{said} is not readable by the account {api.account.name}',
         _SILENT.format('PermissionError'),
     )
 
@@ -134,8 +134,8 @@ def _finding(
         message,
         (
             model.advice(
-                'Put a certificate and its key in place that the account of '
-                'manila-api may read, or correct the lines of [ssl].'
+                'Install a certificate and a key that the account of '
+                'manila-api can read, or correct [ssl].'
             ),
         ),
         aspect='tls',

@@ -126,7 +126,7 @@ def _protocols(ctx: context.Context) -> Iterator[model.Finding]:
             f'enabled_share_protocols does not name {name}, which '
             f'{number} share{"" if number == 1 else "s"} '
             f'ha{"s" if number == 1 else "ve"}: manila-api refuses to create '
-            'any other one',
+            'more of them',
             [
                 model.config(
                     '[DEFAULT]\nenabled_share_protocols = {}',
@@ -187,7 +187,7 @@ class _Site:
                 f'{number} share instance{"s" if several else ""} on {host} '
                 f'{"have" if several else "has"} '
                 f'{"a" if served else "no"} share server: manila-share '
-                'starts, and cannot work on '
+                'starts, but can no longer manage '
                 f'{"them" if several else "it"} any longer',
                 [
                     model.advice('Put back the mode of the back end:'),
@@ -247,7 +247,7 @@ class _Site:
             model.Subject('share_type', kind.name, uuid=kind.id),
             f'share type {kind.name!r} requires {key} = {value!r}, which no '
             f'back end of the files has ({there}): the scheduler finds no '
-            'host, and each new share of this type becomes error',
+            'host, and each new share of this type goes to error',
             [
                 model.advice(
                     'Correct the option of the back end, or the share type:'

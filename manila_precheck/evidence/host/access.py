@@ -89,7 +89,7 @@ def obstacle(
     if found is not None:
         return found
     if directory != os.path.isdir(above):
-        is_one = 'a directory' if not directory else 'no directory'
+        is_one = 'a directory' if not directory else 'not a directory'
         return Obstacle(above, kind=is_one)
     return None
 

@@ -625,7 +625,7 @@ class RootTest(Case):
         for flag, path, words in (
             ('--config-file', '/srv', 'is a directory'),
             ('--config-dir', '/no', 'is not there'),
-            ('--config-dir', '/srv/a.conf', 'is no directory'),
+            ('--config-dir', '/srv/a.conf', 'is not a directory'),
         ):
             self.refused(f'{flag} {path} {words} in {self.bundle}', flag, path)
 

@@ -20,9 +20,7 @@ import testtools
 from manila_precheck import testing
 
 _BROKER = ('127.0.0.1', 5672)
-_DEAD = (
-    'the services start, their state is never up, and no request is received'
-)
+_DEAD = 'the services start, but never become up and receive no requests'
 
 
 class RabbitTest(testtools.TestCase):

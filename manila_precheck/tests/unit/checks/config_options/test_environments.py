@@ -192,8 +192,8 @@ class EnvironmentsTest(testtools.TestCase):
                     '(/manila.conf:2); manila-share: mysql at h:3306, '
                     'database m (OS_DATABASE__CONNECTION in '
                     'the environment of manila-share.service): they do not '
-                    'work on the same rows, and db sync migrates one '
-                    'database alone',
+                    'share their rows, and db sync migrates only one of the '
+                    'databases',
                 )
             ],
             [(one[0], one[1], one[3]) for one in found],

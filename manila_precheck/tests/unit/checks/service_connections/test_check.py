@@ -35,9 +35,7 @@ FAILURE = model.Severity.FAILURE
 WARNING = model.Severity.WARNING
 INFO = model.Severity.INFO
 
-DEAD = (
-    'the services start, their state is never up, and no request is received'
-)
+DEAD = 'the services start, but never become up and receive no requests'
 
 
 def frame(method, body):
@@ -292,9 +290,9 @@ class BrokerTest(Case):
                     (
                         model.Remediation(
                             'text',
-                            'See that RabbitMQ runs, and that address, port '
-                            'and TLS of the URL are those on which it '
-                            'listens:',
+                            'Make sure that RabbitMQ runs, and listens on the '
+                            'address and port of the URL, with the same TLS '
+                            'settings:',
                         ),
                         model.Remediation(
                             'command', f'nc -vz 127.0.0.1 {port}'
@@ -360,7 +358,7 @@ class BrokerTest(Case):
         (lambda server, one: one.sendall(frame((10, 10), b'')),
          'it does not answer like RabbitMQ'),
         (lambda server, one: one.shutdown(socket.SHUT_RDWR),
-         'it ends the connection without an answer'),
+         'it closes the connection without an answer'),
     )  # fmt: skip
     @ddt.unpack
     def test_something_else_listens(self, talk, why):
@@ -384,7 +382,7 @@ class BrokerTest(Case):
             )
         )
         self.assertIs(FAILURE, severity)
-        self.assertIn('there is no TLS connection', message)
+        self.assertIn('the TLS handshake fails (wrong version number)', message)
 
     def test_queues_of_which_nobody_tells_the_type(self):
         url = f'rabbit://a:b@127.0.0.1:{self.server(rabbit(["manila-share"])).port}/'
@@ -499,9 +497,9 @@ class ServersTest(Case):
         (200, '{"version": {}}', None),
         (401, '', None),
         (503, '', 'it answers 503'),
-        (404, 'x', 'it answers 404, and not with the versions of Keystone'),
+        (404, 'x', 'it answers 404, but not with the versions of Keystone'),
         (200, 'It works!',
-         'it answers 200, and not with the versions of Keystone'),
+         'it answers 200, but not with the versions of Keystone'),
     )  # fmt: skip
     @ddt.unpack
     def test_keystone(self, status, body, why):
@@ -515,7 +513,7 @@ class ServersTest(Case):
                     'keystone_authtoken/auth_url',
                     '[keystone_authtoken] auth_url, '
                     f'http://127.0.0.1:{server.port}/v3: {why}; manila-api '
-                    'cannot validate a token, and answers no request',
+                    'cannot validate tokens, and every request fails',
                 )
             ],
             self.told(self.auth(server.port)),
@@ -542,7 +540,7 @@ class ServersTest(Case):
                     f'keystone_authtoken/memcached_servers/127.0.0.1:{bad}',
                     '[keystone_authtoken] memcached_servers, '
                     f'127.0.0.1:{bad}: connection refused; tokens are not '
-                    'cached there, and requests wait for it',
+                    'cached there, and requests wait until it times out',
                 )
             ],
             self.told(
@@ -580,12 +578,12 @@ class ServersTest(Case):
         (
             'redis://{}?ssl=True',
             b'-ERR\r\n',
-            'there is no TLS connection (wrong version number)',
+            'the TLS handshake fails (wrong version number)',
         ),
         (
             'redis://{}?ssl=1&ssl_ca_certs=/nope',
             b'',
-            'the files of its TLS cannot be read',
+            'its TLS files cannot be read',
         ),
         ('redis://{}?sentinel=m&ssl=1', b'+PONG\r\n', ''),
         ('etcd3+http://{}', b'HTTP/1.1 200 OK\r\n\r\n{}', ''),
@@ -593,7 +591,7 @@ class ServersTest(Case):
         (
             'etcd3+https://{}',
             b'HTTP/1.1 400 No\r\n\r\n',
-            'there is no TLS connection (wrong version number)',
+            'the TLS handshake fails (wrong version number)',
         ),
         ('memcached://{}', b'VERSION 1.6\r\n', ''),
         (

@@ -88,8 +88,8 @@ class AgreementTest(Case):
                     'connection: manila-api, manila-scheduler, manila-share, '
                     'manila-data: mysql at db1:3306, database manila '
                     '(/dist.conf:2); manila-manage: sqlite, in memory (the '
-                    'default): they do not work on the same rows, and db '
-                    'sync migrates one database alone',
+                    'default): they do not share their rows, and db sync '
+                    'migrates only one of the databases',
                 )
             ],
             self.found(
@@ -112,8 +112,8 @@ class AgreementTest(Case):
                     'connection: manila-api, manila-scheduler, manila-data, '
                     'manila-manage: mysql at db1:3306, database manila '
                     '(/manila.conf:2); manila-share: mysql at db1:3306, '
-                    'database manila2 (/own.conf:2): they do not work on the '
-                    'same rows, and db sync migrates one database alone',
+                    'database manila2 (/own.conf:2): they do not share their '
+                    'rows, and db sync migrates only one of the databases',
                 )
             ],
             self.own(DB, DATABASE.format('mysql://u:hunter2@db1/manila2')),

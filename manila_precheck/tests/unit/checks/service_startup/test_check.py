@@ -123,7 +123,7 @@ class PathsTest(Case):
                         self.site.file('manila.conf'),
                         4,
                     ),
-                    f'[DEFAULT] log_dir: {gone} is not there; manila-'
+                    f'[DEFAULT] log_dir: {gone} does not exist; manila-'
                     'scheduler, manila-share and manila-data do not start',
                     (
                         model.Remediation(
@@ -151,7 +151,7 @@ class PathsTest(Case):
                     FAILURE,
                     'DEFAULT/log_file',
                     f'[DEFAULT] log_file: {gone} is in {self.path("gone")}, '
-                    'which is not there; manila-scheduler, manila-share and '
+                    'which does not exist; manila-scheduler, manila-share and '
                     'manila-data do not start',
                 )
             ],
@@ -166,15 +166,15 @@ class PathsTest(Case):
                 (
                     FAILURE,
                     'oslo_concurrency/lock_path',
-                    f'[oslo_concurrency] lock_path: {self.path("a")} is no '
-                    'directory; every request that takes a lock fails: '
+                    f'[oslo_concurrency] lock_path: {self.path("a")} is not '
+                    'a directory; every request that takes a lock fails: '
                     'access rules, share servers, snapshots',
                 ),
                 (
                     FAILURE,
                     'coordination/backend_url',
                     f'[coordination] backend_url: {self.me()} cannot write '
-                    f'in {self.path("a")}, which is no directory; '
+                    f'to {self.path("a")}, which is not a directory; '
                     'manila-scheduler and manila-share exit with 1 '
                     '(ToozConnectionError)',
                 ),
@@ -212,8 +212,8 @@ class PathsTest(Case):
                 (
                     FAILURE,
                     'DEFAULT/log_dir',
-                    f'[DEFAULT] log_dir: {self.path("log")} is nothing that '
-                    'the account manila may write in; manila-scheduler, '
+                    f'[DEFAULT] log_dir: {self.path("log")} is not writable '
+                    'by the account manila; manila-scheduler, '
                     'manila-share and manila-data do not start',
                 )
             ],
@@ -312,7 +312,8 @@ class PathsTest(Case):
                 (
                     FAILURE,
                     'c/cephfs_conf_path',
-                    '[c] cephfs_conf_path: /nope/ceph.conf is not there; the '
+                    '[c] cephfs_conf_path: /nope/ceph.conf does not exist; '
+                    'the '
                     'driver does not start, and the back end never reports',
                 )
             ],
@@ -326,7 +327,7 @@ class PathsTest(Case):
             '[loggers]\nkeys = root\n[handlers]\nkeys = a\n'
             '[formatters]\nkeys =\n[logger_root]\nhandlers = a\n'
             "[handler_a]\nclass = FileHandler\nargs = ('/nope/a.log', 'a')\n",
-            '[handler_a] writes /nope/a.log, and /nope is not there',
+            '[handler_a] writes /nope/a.log, and /nope does not exist',
         ),
     )
     @ddt.unpack
@@ -381,8 +382,9 @@ class ListenTest(Case):
                 (
                     FAILURE,
                     'DEFAULT/osapi_share_listen',
-                    '[DEFAULT] osapi_share_listen: 192.0.2.9 is no address '
-                    'of this host; manila-api exits with 1 (OSError 99, '
+                    '[DEFAULT] osapi_share_listen: 192.0.2.9 is not an '
+                    'address of this host; manila-api exits with 1 (OSError '
+                    '99, '
                     'cannot assign requested address)',
                 )
             ],
@@ -463,9 +465,9 @@ class ListenTest(Case):
                 (
                     WARNING,
                     'manila-api',
-                    'the files configure manila-api, but no process of this '
-                    'host serves it, no web server is told to, and nothing '
-                    f'listens on port {port}',
+                    'manila-api is configured, but no process or web server '
+                    'of this host serves it, and nothing listens on port '
+                    f'{port}',
                 )
             ],
             self.told(conf, stage='upgraded', **releases),
@@ -511,13 +513,13 @@ class TlsTest(Case):
         (
             'cert_file = /nope/a',
             'cert_file',
-            'cert_file: /nope/a is not there; manila-api exits with 1 '
+            'cert_file: /nope/a does not exist; manila-api exits with 1 '
             '(RuntimeError)',
         ),
         (
             'ca_file = /nope/a',
             'ca_file',
-            'ca_file: /nope/a is not there; manila-api exits with 1 '
+            'ca_file: /nope/a does not exist; manila-api exits with 1 '
             '(RuntimeError)',
         ),
         (
@@ -609,7 +611,7 @@ class AuditTest(Case):
                 (
                     FAILURE,
                     'filter:audit',
-                    f'[filter:audit] audit_map_file: {gone} is not there; '
+                    f'[filter:audit] audit_map_file: {gone} does not exist; '
                     'manila-api does not start',
                 )
             ],

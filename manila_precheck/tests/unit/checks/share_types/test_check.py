@@ -49,7 +49,7 @@ def unserved(name, key, value, there):
         model.Subject('share_type', name, uuid=f'id-{name}'),
         f'share type {name!r} requires {key} = {value!r}, which no back end '
         f'of the files has ({there}): the scheduler finds no host, and each '
-        'new share of this type becomes error',
+        'new share of this type goes to error',
         [
             model.advice(
                 'Correct the option of the back end, or the share type:'
@@ -184,7 +184,7 @@ class Scenarios(databases.Scenarios):
                     model.Subject('backend', 'ctl@alpha'),
                     f'[alpha] {key} is {mode}, and 2 share instances on '
                     f'ctl@alpha have {words} share server: manila-share '
-                    'starts, and cannot work on them any longer',
+                    'starts, but can no longer manage them any longer',
                     [
                         model.advice('Put back the mode of the back end:'),
                         model.config(f'[alpha]\n{key} = {server is not None}'),
@@ -239,7 +239,7 @@ class Scenarios(databases.Scenarios):
             found(
                 got.subject,
                 f'enabled_share_protocols does not name {name}, which 1 share '
-                'has: manila-api refuses to create any other one',
+                'has: manila-api refuses to create more of them',
                 [
                     model.config(
                         f'[DEFAULT]\nenabled_share_protocols = {lines}'
