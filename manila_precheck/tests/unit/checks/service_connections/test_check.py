@@ -382,7 +382,9 @@ class BrokerTest(Case):
             )
         )
         self.assertIs(FAILURE, severity)
-        self.assertIn('the TLS handshake fails (wrong version number)', message)
+        self.assertIn(
+            'the TLS handshake fails (wrong version number)', message
+        )
 
     def test_queues_of_which_nobody_tells_the_type(self):
         url = f'rabbit://a:b@127.0.0.1:{self.server(rabbit(["manila-share"])).port}/'
