@@ -47,8 +47,7 @@ _VERSION, _SYNC, _ROWS, _CLEANUP, _LIST = COMMANDS
 
 _FILE = steps.Blank(
     'BACKUP_FILE',
-    'the file of the backup, on a disk with enough room, not of a path with '
-    'spaces',
+    'the path of the backup file, without spaces, on a disk with enough space',
 )
 _PYTHON = steps.Blank(
     'TARGET_PYTHON',
@@ -317,9 +316,7 @@ class _Hop:
         where = _PASSWORD_FILES.get(self._site.dialect)
         if where is None:
             return ()
-        return (
-            f'The password is to stand in {where}, never on the command line.',
-        )
+        return (f'Put the password in {where}, never on the command line.',)
 
     def _all(self, place: str) -> list[model.Finding]:
         return [f for _, found in self._findings(place) for f in found]
@@ -349,8 +346,8 @@ class _Hop:
                 text=(
                     f'This hop cannot be judged before {self._source} runs: '
                     'its configuration, its database and its rows are not '
-                    'there yet. Make the runbook of it then; it replaces what '
-                    'stands below.',
+                    'there yet. Write its runbook then: it replaces the steps '
+                    'below.',
                 ),
                 commands=(
                     self._check(),
@@ -379,10 +376,10 @@ class _Hop:
                 f'mend-{check.id}',
                 check.title,
                 text=(
-                    f'What {check.id} found, to be mended while '
-                    f'{self._source} runs.',
+                    f'Correct what {check.id} found while '
+                    f'{self._source} still runs.',
                 ),
-                after=('The check finds none of it any more.',),
+                after=('The check no longer finds any of it.',),
                 commands=(self._again(check),),
                 findings=found,
             )
@@ -391,7 +388,7 @@ class _Hop:
         yield self._rehearsal()
         yield steps.Step(
             'gate-plan',
-            'Look once more before the window',
+            'Check again before the window',
             text=(
                 'Days pass between this runbook and the window.',
                 *self._left_out(self._failing('late', 'packages')),
@@ -413,10 +410,10 @@ class _Hop:
         for reason, checks in reasons.items():
             yield steps.Step(
                 f'look-{checks[0].id}',
-                f'Let {words.plural(len(checks), "check")} look that did not',
+                f'Have {words.plural(len(checks), "check")} look that did not',
                 text=(
                     f'{", ".join(check.id for check in checks)}: {reason}',
-                    'Make this runbook again then: it has no steps for what '
+                    'Write this runbook again then: it has no steps for what '
                     'they find.',
                 ),
                 commands=(
@@ -485,8 +482,8 @@ class _Hop:
         if not checks:
             return ()
         return (
-            f'Left out: {", ".join(checks)}. What fails there is mended later '
-            'in this runbook, and looked at again then.',
+            f'Left out: {", ".join(checks)}. What fails there is corrected '
+            'later in this runbook, and checked again then.',
         )
 
     def _here(self, text: str) -> steps.Command:
@@ -531,9 +528,10 @@ class _Hop:
                 'which the same is changed.',
             ),
             after=(
-                f'The services of {self._source} were restarted and report.',
+                f'The services of {self._source} have been restarted and are '
+                'up.',
             ),
-            back='Take the diff back, and restart the services.',
+            back='Revert the diff, and restart the services.',
             undo=(self._patch(_BEFORE, back=True),),
             findings=self._all('early'),
         )
@@ -652,7 +650,7 @@ class _Hop:
                 'Users cannot create, change or delete shares in the window. '
                 'Mounted shares stay reachable.',
             ),
-            duration=steps.Duration(0, 0, 'it takes nothing of the window'),
+            duration=steps.Duration(0, 0, 'it takes no time of the window'),
         )
         for service in SERVICES:
             yield self._stop(service)
@@ -683,14 +681,14 @@ class _Hop:
             yield self._start(service)
         yield steps.Step(
             'gate-upgraded',
-            'Look at what came back',
+            'Check what came back',
             commands=(
                 self._check('--stage upgraded', '--wait 300'),
                 self._here(_LIST),
             ),
             before=('All services were started.',),
             after=('The exit code is 0, or 1 with warnings that you accept.',),
-            back='Go the way back.',
+            back='Follow the way back.',
         )
         yield self._cleanup()
 
@@ -785,7 +783,7 @@ class _Hop:
     def _gate_stopped(self) -> steps.Step:
         return steps.Step(
             'gate-stopped',
-            'Look for the last time before the migration',
+            'Check for the last time before the migration',
             text=self._left_out(self._failing('packages')),
             commands=(
                 steps.Command(
@@ -803,10 +801,10 @@ class _Hop:
             ),
             after=(
                 'The exit code is 0, or 1 with warnings that you accept. '
-                'Otherwise take the second diff back, start the services '
+                'Otherwise revert the second diff, start the services '
                 'again, and end the window.',
             ),
-            back='Take the second diff back, and start the services again.',
+            back='Revert the second diff, and start the services again.',
             blanks=(_FILE,),
         )
 
@@ -824,7 +822,7 @@ class _Hop:
                     'COMMAND_OF_THE_PACKAGES', self._site.all_hosts()
                 ),
             ),
-            before=('The gate has let you pass.',),
+            before=('The gate has been passed.',),
             after=(f'Each host has {self._target}; no service runs.',),
             back='Install the packages that ran before, and start.',
             blanks=(
@@ -839,7 +837,7 @@ class _Hop:
     def _files_window(self) -> steps.Step:
         return steps.Step(
             'files-target-reads',
-            f'Put in place what only {self._target} reads',
+            f'Apply what only {self._target} reads',
             text=(
                 'The second diff of the step before the window. Where it '
                 'leaves out a line with a secret, take the files of '
@@ -848,7 +846,7 @@ class _Hop:
             commands=(self._patch(_WINDOW),),
             before=('The services are down on the host.',),
             after=('"upgrade fix" has nothing left to change.',),
-            back='Take the diff back.',
+            back='Revert the diff.',
             undo=(self._patch(_WINDOW, back=True),),
             findings=self._all('late'),
         )
@@ -903,8 +901,7 @@ class _Hop:
         took = done.phase(phase)
         if took is None or not took.whole:
             return _unknown(
-                f'db {phase} did not run through in the rehearsal '
-                f'({done.path})'
+                f'db {phase} did not complete in the rehearsal ({done.path})'
             )
         basis = f'{took.seconds:.1f} s in the rehearsal'
         if done.created:
@@ -924,9 +921,9 @@ class _Hop:
         return steps.Duration(
             seconds / margin,
             seconds * margin,
-            f'{basis}; half as much more or less'
+            f'{basis}; give or take half of it'
             if margin == _MARGIN
-            else f'{basis}, so twice or half of it',
+            else f'{basis}, so between half and twice of it',
         )
 
     def _sync(self) -> steps.Step:
@@ -936,7 +933,7 @@ class _Hop:
             'Migrate the database',
             text=(
                 'On one host, once. If it fails, change nothing and start '
-                'nothing: go the way back.',
+                'nothing: follow the way back.',
             ),
             commands=commands,
             blanks=blanks,
@@ -964,7 +961,7 @@ class _Hop:
             commands=(command,),
             before=('db sync has exited with 0.',),
             after=(f'{service} runs, and its log has no error.',),
-            back='Stop it, and go the way back.',
+            back='Stop it, and follow the way back.',
             duration=self._ensure_time()
             if service == 'manila-share'
             else None,
@@ -1010,7 +1007,7 @@ class _Hop:
             blanks=blanks,
             before=('Every service that is to stay is up.',),
             after=('The list has only services that are up.',),
-            back='A service that comes back makes its row anew.',
+            back='A service that comes back creates its row again.',
         )
 
     # -- after, and back -----------------------------------------------------
@@ -1033,10 +1030,9 @@ class _Hop:
         if deprecated:
             yield steps.Step(
                 'deprecated',
-                f'Replace what {self._target} reads for the last time',
+                f'Replace the options that {self._target} is the last to read',
                 text=(
-                    'These options have an effect now, and not in a release '
-                    'to come.',
+                    'They still have an effect, but not in a later release.',
                 ),
                 findings=deprecated,
             )
@@ -1056,8 +1052,8 @@ class _Hop:
             'Before the migration: start what was stopped',
             text=(
                 'Up to the step "Migrate the database" the database is '
-                'unchanged. Install the packages that ran before, take back '
-                'the second diff, and start the services in the order of the '
+                'unchanged. Install the packages that ran before, revert the '
+                'second diff, and start the services in the order of the '
                 'window.',
             ),
             commands=(self._patch(_WINDOW, back=True),),
@@ -1074,8 +1070,8 @@ class _Hop:
             text=(
                 'manila has no downgrade of its database for production. '
                 'Stop all services, restore the backup of the window, '
-                'install the packages that ran before, and take back the '
-                'second diff. What users did since is lost, and what it made '
+                'install the packages that ran before, and revert the second '
+                'diff. What users did since is lost, and what it made '
                 'on the storage stays there.',
                 'The account that restores may drop and create the database.',
             ),

@@ -28,8 +28,8 @@ ANY_HOST = 'any one controller'
 NO_HOST = 'the host is not known: fill it in'
 
 NO_RETURN = (
-    'POINT OF NO RETURN: from the next step on only the restore of the backup '
-    'leads back.'
+    'POINT OF NO RETURN: from the next step on, restoring the backup is the '
+    'only way back.'
 )
 
 HOW_TO_READ = (
@@ -53,7 +53,7 @@ def not_judged(hop: steps.Hop) -> str:
     """Return that a hop is not judged."""
     return (
         f'Not judged: nothing can be said of the upgrade to {hop.target} '
-        f'before {hop.source} runs here. Make its runbook then.'
+        f'before {hop.source} runs here. Write its runbook then.'
     )
 
 

@@ -231,7 +231,7 @@ class RunbookTest(testtools.TestCase):
         self.assertEqual(
             (
                 'live-services, share-types: no database',
-                'Make this runbook again then: it has no steps for what they '
+                'Write this runbook again then: it has no steps for what they '
                 'find.',
             ),
             step(made, 'look-live-services').text,
@@ -348,7 +348,7 @@ class RunbookTest(testtools.TestCase):
                 30.0,
                 120.0,
                 '60.0 s in the rehearsal of 2026-04-01; how fast the database '
-                'server is was not compared, so twice or half of it',
+                'server is was not compared, so between half and twice of it',
             ),
             self.rehearsed(),
         )
@@ -359,8 +359,8 @@ class RunbookTest(testtools.TestCase):
                 20.0,
                 45.0,
                 '60.0 s in the rehearsal of 2026-04-01, on a server that did '
-                'the same work in 2.00 times the time of the database; half '
-                'as much more or less',
+                'the same work in 2.00 times the time of the database; give '
+                'or take half of it',
             ),
             self.rehearsed(probe=0.25),
         )
@@ -374,7 +374,7 @@ class RunbookTest(testtools.TestCase):
             (
                 None,
                 None,
-                'db sync did not run through in the rehearsal (PATH)',
+                'db sync did not complete in the rehearsal (PATH)',
             ),
             self.rehearsed(phases=phases),
         )
@@ -522,7 +522,7 @@ class RunbookTest(testtools.TestCase):
         )
         self.assertIn(
             'Left out: api-paste, installed-packages. What fails there is '
-            'mended later in this runbook, and looked at again then.',
+            'corrected later in this runbook, and checked again then.',
             step(made, 'gate-plan').text,
         )
 
