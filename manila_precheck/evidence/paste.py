@@ -14,7 +14,7 @@
 
 It is read by the rules of PasteDeploy 3.1.0 (paste/deploy/loadwsgi.py), which
 is not imported. What manila-api loads from it is in
-:mod:`manila_precheck.checks.api_paste.loader`.
+:mod:`manila_precheck.evidence.paste_loader`.
 """
 
 from collections.abc import Iterator

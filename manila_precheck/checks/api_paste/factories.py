@@ -15,11 +15,12 @@
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
-import re
+import functools
 
 from manila_precheck import catalog
 from manila_precheck import releases
 from manila_precheck.evidence import paste
+from manila_precheck.evidence import paste_loader
 
 # What came of loading code without settings, when it was no error
 # (catalog/building/paste_factories.py).
@@ -68,19 +69,21 @@ class Known:
         :raises CatalogError: when it is not covered.
         """
         self._facts = facts.factories(release)
-        self._importable = facts.importable(release)
+        self._installs = functools.partial(facts.installs, release)
+        self._told = facts.importable(release) is not None
         self._needed = facts.requirements(release)
 
     def has(self, name: str) -> bool:
         """Say whether code is there, whatever comes of loading it."""
-        return _normal(name) in self._facts.ways
+        return paste_loader.as_in_catalog(name) in self._facts.ways
 
     def loads(self, name: str, way: str) -> bool:
         """Say whether code is known to load in a way.
 
         :param way: the key that names it: 'paste.filter_factory'.
         """
-        return self._facts.ways.get(_normal(name), {}).get(way) == LOADS
+        known = paste_loader.as_in_catalog(name)
+        return self._facts.ways.get(known, {}).get(way) == LOADS
 
     def error(self, name: str, ways: Sequence[str]) -> str:
         """Return what loading code ends in.
@@ -90,7 +93,7 @@ class Known:
         :returns: the name of an error, after 'request ' when every request
             meets it; '' when it loads, or nothing is known against it.
         """
-        known = self._facts.ways.get(_normal(name))
+        known = self._facts.ways.get(paste_loader.as_in_catalog(name))
         if known is not None:
             found = [known[way] for way in ways if way in known]
             if not found and name.startswith('egg:'):
@@ -98,9 +101,8 @@ class Known:
             good = not found or found[0] in (LOADS, SETTINGS)
             return '' if good else found[0]
         if name.startswith('egg:'):
-            package = _normal(name).partition('#')[0][len('egg:') :]
-            told = self._importable is not None
-            return 'LookupError' if told or package in self._facts.eggs else ''
+            gone = self._told or _distribution(name) in self._facts.eggs
+            return 'LookupError' if gone else ''
         return self._missing(*name.partition(':')[::2])
 
     def _missing(self, module: str, attribute: str) -> str:
@@ -117,32 +119,23 @@ class Known:
             gone = first not in names or 'factory' in rest
             return 'AttributeError' if gone else ''
         gone = parts[0] in self._facts.packages
-        if self._importable is not None:
-            gone |= parts[0] not in self._importable
+        gone |= self._installs(module) is False
         return 'ModuleNotFoundError' if gone else ''
 
     def comes_along(self, name: str) -> bool:
         """Say whether code is in what the release brings or depends on."""
         if name.startswith('config:'):
             return False
-        if self._importable is not None:
+        if self._told:
             # What is not there was called missing.
             return True
-        package = (
-            _normal(name).partition('#')[0][len('egg:') :]
-            if name.startswith('egg:')
-            else _name_of(name.partition(':')[0].partition('.')[0])
-        )
-        return package in self._needed
+        if name.startswith('egg:'):
+            return _distribution(name) in self._needed
+        module = name.partition(':')[0].partition('.')[0]
+        return paste_loader.package_name(module) in self._needed
 
 
-def _name_of(package: str) -> str:
-    return re.sub('[-_.]+', '-', package).lower()
-
-
-def _normal(name: str) -> str:
-    """Return a name as the catalog has it: 'egg:oslo-middleware#cors'."""
-    if not name.startswith('egg:'):
-        return name
-    package, _, point = name[len('egg:') :].partition('#')
-    return f'egg:{_name_of(package)}#{point}'
+def _distribution(name: str) -> str:
+    """Return the distribution of 'egg:package#name', as PyPI has it."""
+    known = paste_loader.as_in_catalog(name)
+    return known.partition('#')[0][len('egg:') :]

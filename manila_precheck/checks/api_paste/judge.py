@@ -20,10 +20,10 @@ from manila_precheck import model
 from manila_precheck import releases
 from manila_precheck.catalog import drivers
 from manila_precheck.checks.api_paste import factories
-from manila_precheck.checks.api_paste import loader
 from manila_precheck.checks.api_paste import writer
 from manila_precheck.engine import context
 from manila_precheck.evidence import paste
+from manila_precheck.evidence import paste_loader
 from manila_precheck.evidence.config import config_reader
 
 Severity = model.Severity
@@ -49,12 +49,14 @@ class Judge:
             limited = reader.get('DEFAULT', 'api_rate_limit') is not False
         except config_reader.Refused:
             limited = True
-        self._loaded = loader.load(self._file, self._strategy, limited)
+        self._loaded = paste_loader.load(self._file, self._strategy, limited)
         #: The file that the target ships, and what it loads from that.
         self._own = paste.from_sections(
             ctx.catalog.paste(self._target), self._package.filename
         )
-        self._own_loaded = loader.load(self._own, self._strategy, limited)
+        self._own_loaded = paste_loader.load(
+            self._own, self._strategy, limited
+        )
         self._shipped = factories.of_file(self._own)
         self._known = factories.Known(ctx.catalog, self._target)
         self._writer = writer.Writer(
@@ -64,7 +66,7 @@ class Judge:
         )
 
     @property
-    def loaded(self) -> loader.Loaded:
+    def loaded(self) -> paste_loader.Loaded:
         """What PasteDeploy loads from the file."""
         return self._loaded
 
@@ -122,7 +124,7 @@ class Judge:
                 return f'ModuleNotFoundError: {parent}'
         return 'it cannot be imported'
 
-    def _code(self, factory: loader.Factory) -> Iterator[model.Finding]:
+    def _code(self, factory: paste_loader.Factory) -> Iterator[model.Finding]:
         spec = factory.spec
         title = factory.place.section.title
         error = self._error(spec, factory.ways)
@@ -172,7 +174,7 @@ class Judge:
             )
 
     def _does_not_load(
-        self, factory: loader.Factory, error: str
+        self, factory: paste_loader.Factory, error: str
     ) -> model.Finding:
         spec = factory.spec
         title = factory.place.section.title
@@ -199,7 +201,9 @@ class Judge:
             {'factory': spec, 'error': name},
         )
 
-    def _instead(self, factory: loader.Factory) -> list[model.Remediation]:
+    def _instead(
+        self, factory: paste_loader.Factory
+    ) -> list[model.Remediation]:
         """Return what to write for code that the target does not load."""
         spec = factory.spec
         kinds = (
@@ -266,7 +270,9 @@ class Judge:
                     model.advice(
                         f'Remove [{section.title}] from the file.'
                     ).with_edits(
-                        self._writer.edit('comment', loader.Place(section))
+                        self._writer.edit(
+                            'comment', paste_loader.Place(section)
+                        )
                     )
                 ],
                 'factory',
@@ -275,12 +281,12 @@ class Judge:
 
     # -- names ---------------------------------------------------------------
 
-    def _broken(self, broken: loader.Broken) -> model.Finding:
+    def _broken(self, broken: paste_loader.Broken) -> model.Finding:
         place = broken.place
         if place is None:
             return self._finding(
                 Severity.FAILURE,
-                f'composite:{loader.ROOT}',
+                f'composite:{paste_loader.ROOT}',
                 None,
                 f'{broken.text}; manila-api does not start',
                 [self._writer.take_the_targets()],
@@ -299,7 +305,7 @@ class Judge:
             broken.undefined or 'section',
         )
 
-    def _no_strategy(self, place: loader.Place) -> model.Finding:
+    def _no_strategy(self, place: paste_loader.Place) -> model.Finding:
         section = place.section
         return self._fails(
             place,
@@ -310,7 +316,7 @@ class Judge:
             {'auth_strategy': self._strategy},
         )
 
-    def _pipeline_for(self, place: loader.Place) -> model.Remediation:
+    def _pipeline_for(self, place: paste_loader.Place) -> model.Remediation:
         """Return how a composite gets the pipeline that it lacks."""
         section = place.section
         wanted: list[paste.Value] = []
@@ -399,7 +405,7 @@ class Judge:
 
     def _fails(
         self,
-        place: loader.Place,
+        place: paste_loader.Place,
         message: str,
         remediation: Sequence[model.Remediation],
         aspect: str,

@@ -14,10 +14,10 @@
 from collections.abc import Iterator
 
 from manila_precheck import model
-from manila_precheck.checks.api_paste import loader
 from manila_precheck.engine import context
 from manila_precheck.engine import unread_sources
 from manila_precheck.evidence import paste
+from manila_precheck.evidence import paste_loader
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 from manila_precheck.evidence.config import logins
@@ -41,7 +41,7 @@ _UNSERVED = (
 
 
 def findings(
-    ctx: context.Context, loaded: loader.Loaded
+    ctx: context.Context, loaded: paste_loader.Loaded
 ) -> Iterator[model.Finding]:
     """Yield what the login lacks where the pipeline validates tokens."""
     conf = ctx.config

@@ -18,15 +18,15 @@ from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import model
-from manila_precheck.checks.api_paste import loader
 from manila_precheck.evidence import paste
+from manila_precheck.evidence import paste_loader
 
 
 class Loading(NamedTuple):
     """A file, and what manila-api loads from it."""
 
     file: paste.PasteFile
-    loaded: loader.Loaded
+    loaded: paste_loader.Loaded
 
 
 class Writer:
@@ -43,7 +43,7 @@ class Writer:
         self._version = version
 
     def defining(
-        self, place: loader.Place, broken: loader.Broken
+        self, place: paste_loader.Place, broken: paste_loader.Broken
     ) -> list[model.Remediation]:
         """Return the section that is missing, or the line without its name."""
         if not broken.undefined:
@@ -63,7 +63,7 @@ class Writer:
             return self._unmapping(drops, unused, paths)
         return [self._choose(place)]
 
-    def _choose(self, place: loader.Place) -> model.Remediation:
+    def _choose(self, place: paste_loader.Place) -> model.Remediation:
         return self.take_the_targets().with_edits(
             self.edit('choose', place, 'what the file of the target has')
         )
@@ -125,7 +125,10 @@ class Writer:
         )
 
     def edit(
-        self, action: str, place: loader.Place, text: Optional[str] = None
+        self,
+        action: str,
+        place: paste_loader.Place,
+        text: Optional[str] = None,
     ) -> model.Edit:
         """Return a change of what stands in the file."""
         value = place.value
@@ -139,7 +142,9 @@ class Writer:
             text,
         )
 
-    def keyed(self, factory: loader.Factory, key: str) -> model.Remediation:
+    def keyed(
+        self, factory: paste_loader.Factory, key: str
+    ) -> model.Remediation:
         """Return the section of some code, with another key that names it."""
         section = factory.place.section
         values = [
@@ -155,7 +160,7 @@ class Writer:
         )
 
     def as_application(
-        self, factory: loader.Factory, spec: str
+        self, factory: paste_loader.Factory, spec: str
     ) -> list[model.Remediation]:
         """Return the lines that give a filter a path of its own.
 
@@ -172,7 +177,7 @@ class Writer:
                 one
                 for one in self._file.sections
                 if one.prefix in ('composite', 'composit')
-                and one.name == loader.ROOT
+                and one.name == paste_loader.ROOT
             ),
             None,
         )
@@ -217,7 +222,7 @@ class Writer:
         ]
 
     def _pipeline_without(
-        self, place: loader.Place, name: str
+        self, place: paste_loader.Place, name: str
     ) -> model.Remediation:
         assert place.value is not None
         names = [n for n in place.value.text.split() if n != name]
@@ -226,7 +231,9 @@ class Writer:
             place.section.title, [place.value._replace(text=text)]
         ).with_edits(self.edit('set', place, text))
 
-    def without(self, factory: loader.Factory) -> list[model.Remediation]:
+    def without(
+        self, factory: paste_loader.Factory
+    ) -> list[model.Remediation]:
         """Return the lines of a file that no longer leads to some code."""
         section = factory.place.section
         if factory.is_filter:
@@ -240,14 +247,14 @@ class Writer:
         return self._unmapping(drops, unused, paths)
 
     def _unmapped(
-        self, place: loader.Place
-    ) -> tuple[list[loader.Place], list[str], list[str]]:
+        self, place: paste_loader.Place
+    ) -> tuple[list[paste_loader.Place], list[str], list[str]]:
         """Return what to take out so that nothing leads to a place.
 
         :returns: the lines that map a path to it, the sections that are
             not needed any more, the paths; nothing when it cannot be done.
         """
-        drops: list[loader.Place] = []
+        drops: list[paste_loader.Place] = []
         unused: list[str] = []
         waiting = [place.section.title]
         if any(r.place == place and r.mapped for r in self._loaded.references):
@@ -270,7 +277,7 @@ class Writer:
 
     def _unmapping(
         self,
-        drops: list[loader.Place],
+        drops: list[paste_loader.Place],
         unused: list[str],
         paths: list[str],
     ) -> list[model.Remediation]:
@@ -300,7 +307,7 @@ class Writer:
             self.take_the_targets(instead=True),
         ]
 
-    def adding(self, factory: loader.Factory) -> list[model.Remediation]:
+    def adding(self, factory: paste_loader.Factory) -> list[model.Remediation]:
         """Return the section, and this file's lines with its name in them."""
         section = factory.place.section
         found = []
@@ -324,7 +331,7 @@ class Writer:
                     self.lines(
                         mine.title, [line._replace(text=text)]
                     ).with_edits(
-                        self.edit('set', loader.Place(mine, line), text)
+                        self.edit('set', paste_loader.Place(mine, line), text)
                     )
                 )
         return found

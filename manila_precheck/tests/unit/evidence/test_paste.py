@@ -15,8 +15,8 @@ import os
 import ddt
 
 from manila_precheck import exceptions
-from manila_precheck.checks.api_paste import loader
 from manila_precheck.evidence import paste
+from manila_precheck.evidence import paste_loader
 from manila_precheck.evidence.config import config_files
 from manila_precheck.tests.unit.evidence.config import test_config_files
 
@@ -206,7 +206,7 @@ class ReadTestCase(test_config_files.Files):
 class LoadTestCase(test_config_files.Files):
     def load(self, text, strategy='keystone', rate_limit=True):
         file = paste.read_file(self.write(text, 'api-paste.ini'))
-        return loader.load(file, strategy, rate_limit)
+        return paste_loader.load(file, strategy, rate_limit)
 
     def specs(self, loaded):
         return [factory.spec for factory in loaded.factories]

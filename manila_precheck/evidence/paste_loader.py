@@ -19,6 +19,7 @@ leads to are loaded, and of the pipelines of a composite only the one that
 those of PasteDeploy 3.1.0 (paste/deploy/loadwsgi.py), which is not imported.
 """
 
+import re
 from typing import NamedTuple
 from typing import Optional
 
@@ -84,6 +85,18 @@ class Factory(NamedTuple):
     is_filter: bool
 
     @property
+    def known_as(self) -> str:
+        """Return what the catalog calls it: 'egg:oslo-middleware#cors'."""
+        return as_in_catalog(self.spec)
+
+    @property
+    def package(self) -> str:
+        """Return what it is in: a package of Python, or a distribution."""
+        if self.spec.startswith('egg:'):
+            return self.known_as[len('egg:') :].partition('#')[0]
+        return self.spec.partition(':')[0].partition('.')[0]
+
+    @property
     def dotted_call(self) -> bool:
         """Say whether PasteDeploy looks it up without taking it apart.
 
@@ -141,6 +154,22 @@ class Loaded(NamedTuple):
     unknown: tuple[Place, ...]
     """Where another file, or code that is not known here, decides what else
     is loaded."""
+
+
+def package_name(text: str) -> str:
+    """Return the name of a distribution as PyPI normalizes it."""
+    return re.sub('[-_.]+', '-', text).lower()
+
+
+def as_in_catalog(spec: str) -> str:
+    """Return what the catalog calls a factory.
+
+    :param spec: 'module:attribute' or 'egg:package#name'.
+    """
+    if not spec.startswith('egg:'):
+        return spec
+    package, _, point = spec[len('egg:') :].partition('#')
+    return f'egg:{package_name(package)}#{point}'
 
 
 def load(
