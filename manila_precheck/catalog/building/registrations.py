@@ -30,6 +30,7 @@ from manila_precheck.catalog.building import sources
 NAMESPACES = (
     'manila',
     'castellan.config',
+    'keystonemiddleware.audit',
     'keystonemiddleware.auth_token',
     'oslo.concurrency',
     'oslo.db',

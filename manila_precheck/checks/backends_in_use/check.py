@@ -389,11 +389,9 @@ def _broken(ctx: context.Context, name: str) -> Optional[str]:
     conf, target = ctx.config, ctx.upgrade.target
     if conf.section(name) is None:
         return f'is enabled, but no file has a section [{name}]'
-    if unread_sources.why_not_judged(conf, name, 'share_driver'):
-        return None
-    path = conf.value(name, 'share_driver')
+    path = ctx.reader(target).driver_path(name)
     if path is None:
-        path = conditions.DEFAULT_DRIVER
+        return None
     driver = ctx.catalog.driver(target, path)
     if driver is None:
         lacks = ctx.catalog.lacks_class(target, path)

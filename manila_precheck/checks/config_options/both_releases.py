@@ -14,12 +14,17 @@
 
 import functools
 from typing import Optional
+from typing import TYPE_CHECKING
 
+from manila_precheck import exceptions
 from manila_precheck import releases
 from manila_precheck.engine import context
 from manila_precheck.evidence.config import config_edits
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
+
+if TYPE_CHECKING:
+    from manila_precheck.evidence import paste_loader
 
 
 class Sides:
@@ -46,6 +51,26 @@ class Sides:
             if self.catalog.covers(hop)
         ]
         return self.ctx.reader(hops[-1]) if hops else None
+
+    @functools.cached_property
+    def api(self) -> 'Optional[paste_loader.Loaded]':
+        """What the API of the target loads; None when not known in full."""
+        from manila_precheck.evidence import paste_loader
+
+        try:
+            file = self.ctx.paste
+        except exceptions.PrecheckError:
+            return None
+        strategy = self.target.text('DEFAULT', 'auth_strategy')
+        limited = self.target.text('DEFAULT', 'api_rate_limit') != 'False'
+        if file.problem is not None:
+            return None
+        loaded = paste_loader.load(file, strategy or 'keystone', limited)
+        facts = self.catalog.factories(self.target.release)
+        known = {'manila', *facts.packages, *facts.eggs}
+        ours = all(one.package in known for one in loaded.factories)
+        whole = ours and not (loaded.broken or loaded.unknown)
+        return loaded if whole else None
 
     def shown(self, setting: config_files.Setting) -> str:
         """Return a value for a message, or what stands for a secret."""

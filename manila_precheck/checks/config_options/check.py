@@ -84,6 +84,13 @@ class ConfigOptions(check.Check):
     ``service_instance_password`` of ``WindowsSMBDriver`` is held against what
     the driver takes.
 
+    The options of middleware ([cors], [healthcheck], [oslo_middleware],
+    [audit_middleware_notifications]) count where the pipeline that
+    ``auth_strategy`` selects loads what reads them, under whatever name:
+    otherwise, and where the section of api-paste.ini sets the option itself,
+    the line has no effect. Where the file is not there, or loads code of a
+    third party, they count.
+
     So may a library: ``syslog_log_facility``, the module behind
     ``use_journal``, and a ``memcache_security_strategy`` without a secret.
 

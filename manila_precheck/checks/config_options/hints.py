@@ -43,6 +43,8 @@ class Hints:
         """
         if config_files.Role.PEER in self._conf.roles(setting.group):
             return f'enabled_share_backends does not name {setting.section}.'
+        if setting.group.startswith('cors.'):
+            return 'List every origin in allowed_origin of [cors].'
         plain = setting.name.replace('-', '_').lower()
         if (
             plain != setting.name

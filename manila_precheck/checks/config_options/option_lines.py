@@ -24,6 +24,7 @@ from manila_precheck.checks.config_options import both_releases
 from manila_precheck.checks.config_options import hints
 from manila_precheck.checks.config_options import homes
 from manila_precheck.checks.config_options import invalid_values
+from manila_precheck.checks.config_options import middleware
 from manila_precheck.engine import unread_sources
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
@@ -61,6 +62,10 @@ class Lines:
         if not now.read:
             if not self._advised.speaks_of(setting):
                 yield self._unread(setting, now)
+            return
+        unread = middleware.why_unread(self._sides, now)
+        if unread is not None:
+            yield self._ineffective(setting, unread)
             return
         masked_by = self._masked_by(setting)
         if now.old:
@@ -127,12 +132,7 @@ class Lines:
         if now.why in _INEFFECTIVE and not (
             now.why is Why.OLD_NAME and before.read
         ):
-            return model.Finding(
-                Severity.INFO,
-                setting.subject,
-                f'{name} has no effect: {self._reader_of(setting, now)}',
-                data={'verdict': 'ineffective'},
-            )
+            return self._ineffective(setting, self._reader_of(setting, now))
         if before.read:
             return self._removed(setting, now)
         reason = self._unknown(setting, now)
@@ -143,6 +143,16 @@ class Lines:
             f'{name} is ignored: {reason}',
             [model.advice(hint)] if hint else [],
             data={'verdict': 'unknown'},
+        )
+
+    def _ineffective(
+        self, setting: config_files.Setting, why: str
+    ) -> model.Finding:
+        return model.Finding(
+            Severity.INFO,
+            setting.subject,
+            f'[{setting.section}] {setting.name} has no effect: {why}',
+            data={'verdict': 'ineffective'},
         )
 
     def _why_not_judged(

@@ -24,6 +24,7 @@ from manila_precheck import releases
 from manila_precheck.catalog import drivers
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.checks.config_options import homes
+from manila_precheck.checks.config_options import middleware
 from manila_precheck.checks.config_options import references
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
@@ -69,7 +70,10 @@ class OptionNames:
         reference = references.find(now.group, now.option.name)
         if reference is None or setting not in reader.effective(setting):
             return
-        if homes.passed_over(reader, setting.group, now.option.name):
+        if (
+            homes.passed_over(reader, setting.group, now.option.name)
+            or middleware.why_unread(self._sides, now) is not None
+        ):
             # What it names is not loaded.
             return
         if now.option.name in _WITH_SERVERS and not self._with_servers(

@@ -74,6 +74,14 @@ def _filter(effect: str) -> OptionReference:
     )
 
 
+_UNSENT = OptionReference(
+    drivers.NOTIFICATION,
+    'notification driver',
+    'its notifications are not sent; only a line in the log shows it',
+    WARNING,
+)
+
+
 #: (section or ANY, name) to what the value names.
 REFERENCES = {
     # manila/scheduler/manager.py, drivers/base.py; service.py
@@ -151,12 +159,12 @@ REFERENCES = {
     ('oslo_messaging_notifications', 'transport_url'): OptionReference(
         drivers.TRANSPORT, 'transport', _ALL
     ),
-    ('oslo_messaging_notifications', 'driver'): OptionReference(
-        drivers.NOTIFICATION,
-        'notification driver',
-        'its notifications are not sent; only a line in the log shows it',
-        WARNING,
+    ('oslo_messaging_notifications', 'driver'): _UNSENT,
+    # keystonemiddleware/audit/_notifier.py
+    ('audit_middleware_notifications', 'transport_url'): OptionReference(
+        drivers.TRANSPORT, 'transport', 'manila-api does not start'
     ),
+    ('audit_middleware_notifications', 'driver'): _UNSENT,
     # tooz/coordination.py; manila/cmd/scheduler.py and share.py
     ('coordination', 'backend_url'): OptionReference(
         drivers.COORDINATION,

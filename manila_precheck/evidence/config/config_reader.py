@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 
 from manila_precheck import catalog
 from manila_precheck import releases
+from manila_precheck.catalog import behaviours
 from manila_precheck.catalog import conditions
 from manila_precheck.catalog import drivers
 from manila_precheck.catalog import options
@@ -147,15 +148,24 @@ class Reader:
         The path that the share manager maps an old one to; None when the
         release does not ship it, or a source that cannot be read may set it.
         """
-        path = self.conf.value(group, 'share_driver')
+        path = self.driver_path(group)
         if path is None:
-            if self.conf.may_hold(group, 'share_driver'):
-                return None
-            path = conditions.DEFAULT_DRIVER
+            return None
         found = self._catalog.driver(self.release, path)
         if found is None:
             return None
         return found.target or found.name
+
+    def driver_path(self, group: str) -> Optional[str]:
+        """Return the share driver of a section as it is configured.
+
+        :returns: the default where none is; None when a source that cannot
+            be read may set it.
+        """
+        path = self.conf.value(group, 'share_driver')
+        if path is None and not self.conf.may_hold(group, 'share_driver'):
+            return conditions.DEFAULT_DRIVER
+        return path
 
     def plugin(self, group: str) -> Optional[str]:
         """Return the EMC plugin of a section; None when it names none."""
@@ -198,7 +208,7 @@ class Reader:
         return bool(
             roles - {config_files.Role.PEER}
             or group == 'DEFAULT'
-            or group in self.options.groups
+            or self._like(group) in self.options.groups
         )
 
     def _opens_peers(self, group: str) -> bool:
@@ -232,7 +242,7 @@ class Reader:
     def _standing(self, group: str, name: str) -> Standing:
         if group.startswith(config_files.OWN_GROUPS):
             return Standing(Why.OWN)
-        match = self.options.find(group, name)
+        match = self.options.find(self._like(group), name)
         if match is not None:
             return self._fixed(group, match)
         if config_files.Role.SOURCE in self.conf.roles(group):
@@ -246,6 +256,14 @@ class Reader:
         if found is not None:
             return found
         return self._in_roles(group, name)
+
+    def _like(self, group: str) -> str:
+        """Return the section whose options one by a longer name has too."""
+        if group.startswith('cors.') and behaviours.has(
+            'cors-by-origin', self.release
+        ):
+            return 'cors'
+        return group
 
     def _fixed(self, group: str, match: options.Match) -> Standing:
         option = match.option

@@ -21,17 +21,15 @@ pipelines of the API alone). Any other option counts for every service.
 
 from typing import Optional
 
+from manila_precheck.catalog import middleware
 from manila_precheck.evidence.host import commands
 
 _SCHEDULER = 'manila-scheduler'
 _DATA = 'manila-data'
 
-_SECTIONS = {
-    'cors': commands.API,
-    'keystone_authtoken': commands.API,
-    'oslo_middleware': commands.API,
-    'oslo_policy': commands.API,
-}
+_SECTIONS = dict.fromkeys(
+    ('keystone_authtoken', 'oslo_policy', *middleware.SECTIONS), commands.API
+)
 
 _OPTIONS = {
     commands.API: (

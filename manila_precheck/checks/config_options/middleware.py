@@ -1,0 +1,55 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Options that middleware of the API reads, if api-paste.ini loads it."""
+
+from typing import Optional
+
+from manila_precheck.catalog import middleware
+from manila_precheck.checks.config_options import both_releases
+from manila_precheck.evidence.config import config_reader
+
+
+def why_unread(
+    both: both_releases.Sides, now: config_reader.Standing
+) -> Optional[str]:
+    """Return why the API of the target does not look at an option.
+
+    :param now: of an option that the target has.
+    :returns: None when it does, or when that cannot be told: the file is
+        not known, or it names code that nobody knows.
+    """
+    if now.option is None:
+        return None
+    reader = middleware.reading(now.group, now.option.name)
+    if reader is None:
+        return None
+    loaded = both.api
+    if loaded is None:
+        return None
+    places = [
+        one.place for one in loaded.factories if one.known_as in reader.specs
+    ]
+    if not places:
+        return f'the API does not load {reader.name}, which alone reads it'
+    overriding = []
+    for place in places:
+        own = {value.name: value for value in place.section.values}
+        if any(name in own for name in middleware.ELSEWHERE[:2]):
+            return None
+        if now.option.name not in own or not reader.asks_paste:
+            return None
+        overriding.append(
+            f'[{place.section.title}] of {both.ctx.paste.path}:'
+            f'{own[now.option.name].line}'
+        )
+    return f'{" and ".join(overriding)} sets it for {reader.name}'
