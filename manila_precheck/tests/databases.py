@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Databases for tests: a new one for each test, on three servers.
+"""Databases for tests: one for each test, on three servers.
 
 A test of a check is written once, as a class of scenarios; a class for each
 server takes it over::
@@ -22,15 +22,18 @@ The servers are those of OpenStack's CI: on this host, with the account that
 tools/test-setup.sh creates. A test whose server does not answer is skipped.
 """
 
+import atexit
+import collections
 import contextlib
 import datetime
 import functools
 import os
+import sqlite3
+import tempfile
 from typing import TYPE_CHECKING
 import uuid
 
 import fixtures
-from pymysql.constants import CLIENT
 import sqlalchemy as sa
 import testtools
 
@@ -39,6 +42,7 @@ from manila_precheck import releases
 from manila_precheck import testing
 from manila_precheck.evidence.database import connection as source
 from manila_precheck.testing import schema
+from manila_precheck.tests import kept_databases
 
 USER = 'openstack_citest'
 HOST = '127.0.0.1'
@@ -57,7 +61,7 @@ def url_of(server, name, user=USER, password=USER):
 def _why_not(server):
     """Return why a server cannot be used; '' when it can."""
     try:
-        engine = sa.create_engine(url_of(server, USER))
+        engine = kept_databases.engine(url_of(server, USER))
         with engine.connect():
             return ''
     except (sa.exc.SQLAlchemyError, ImportError) as exc:
@@ -67,7 +71,7 @@ def _why_not(server):
 
 @functools.cache
 def _tables(release, server):
-    """Return the tables of a release, and the statements that make them."""
+    """Return the tables of a release, what makes them, what stamps them."""
     facts = catalog.Catalog()
     release = releases.parse(release)
     metadata = schema.metadata(release, server, facts)
@@ -78,36 +82,107 @@ def _tables(release, server):
     )
     metadata.create_all(engine, checkfirst=False)
     statements = [str(one.compile(dialect=engine.dialect)) for one in made]
-    head = facts.head(release)
-    statements.append(f"INSERT INTO alembic_version VALUES ('{head}')")
-    return metadata, ';\n'.join(statements)
+    stamp = f"INSERT INTO alembic_version VALUES ('{facts.head(release)}')"
+    return metadata, ';\n'.join([*statements, stamp]), stamp
+
+
+@functools.cache
+def _file(release):
+    """Return the file that SQLite makes of the tables of a release."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, 'manila.sqlite')
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.executescript(
+                f'BEGIN;{_tables(release, "sqlite")[1]};COMMIT'
+            )
+        with open(path, 'rb') as stream:
+            return stream.read()
+
+
+def _admin(server, *statements):
+    engine = kept_databases.engine(
+        url_of(server, USER),
+        isolation_level='AUTOCOMMIT',
+        poolclass=sa.pool.NullPool,
+    )
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+
+def _drop(server, name):
+    force = ' WITH (FORCE)' if server == 'postgresql' else ''
+    _admin(server, f'DROP DATABASE IF EXISTS {name}{force}')
+
+
+#: What tests have given back: (server, release) to databases.
+_KEPT = collections.defaultdict(list)
+_PROCESS = os.getpid()
+
+
+@atexit.register
+def _drop_kept():
+    # A child that a test forks owns none.
+    if os.getpid() == _PROCESS:
+        for (server, _release), kept in _KEPT.items():
+            for one in kept:
+                _drop(server, one.name)
 
 
 class Database(fixtures.Fixture):
-    """A new, empty database, dropped when the test is over.
+    """A new database, or one that is as a new one.
 
     :param server: 'sqlite', 'mysql' or 'postgresql'.
+    :param release: whose tables are in it; None for none.
     """
 
-    def __init__(self, server):
+    def __init__(self, server, release=None):
         super().__init__()
         self.server = server
+        self._release = release
 
     def _setUp(self):
         self.name = f'openstack_citest_{uuid.uuid4().hex[:12]}'
+        self.metadata = None
+        self._kept = None
         if self.server == 'sqlite':
             folder = self.useFixture(fixtures.TempDir()).path
             self.path = os.path.join(folder, 'manila.sqlite')
             self.url = f'sqlite:///{self.path}'
-            open(self.path, 'w').close()
+            with open(self.path, 'wb') as stream:
+                if self._release is not None:
+                    stream.write(_file(self._release))
         else:
+            self._take_or_make()
+            self.addCleanup(self._leave)
             self.url = url_of(self.server, self.name)
-            self.admin(f'CREATE DATABASE {self.name}')
-            self.addCleanup(self._drop)
-        self.engine = sa.create_engine(self.url)
+        self.engine = kept_databases.engine(self.url)
         self.addCleanup(self.engine.dispose)
         sa.event.listen(self.engine, 'connect', self._let_orphans_in)
-        self.metadata = None
+        if self._release is not None:
+            self.metadata, _, stamp = _tables(self._release, self.server)
+            if self.server != 'sqlite' and not self._kept:
+                self.create_schema(self._release)
+                self._kept = kept_databases.Kept(
+                    self.url, self.metadata.tables, stamp
+                )
+
+    def _take_or_make(self):
+        kept = _KEPT[self.server, self._release]
+        while kept:
+            one = kept.pop()
+            if one.is_as_new():
+                self._kept = one
+                self.name = one.name
+                return
+            _drop(self.server, one.name)
+        _admin(self.server, f'CREATE DATABASE {self.name}')
+
+    def _leave(self):
+        if self._kept:
+            _KEPT[self.server, self._release].append(self._kept)
+        else:
+            _drop(self.server, self.name)
 
     def _let_orphans_in(self, connection, record):
         # A test names the rows that matter to it, without their parents.
@@ -119,20 +194,9 @@ class Database(fixtures.Fixture):
             connection.cursor().execute(order)
             connection.commit()
 
-    def _drop(self):
-        force = ' WITH (FORCE)' if self.server == 'postgresql' else ''
-        self.admin(f'DROP DATABASE {self.name}{force}')
-
     def admin(self, *statements):
         """Run statements as the account that may do everything."""
-        engine = sa.create_engine(
-            url_of(self.server, USER),
-            isolation_level='AUTOCOMMIT',
-            poolclass=sa.pool.NullPool,
-        )
-        with engine.connect() as connection:
-            for statement in statements:
-                connection.exec_driver_sql(statement)
+        _admin(self.server, *statements)
 
     def account(self, *grants):
         """Make an account of MySQL; return how a GRANT names it, and its URL.
@@ -154,13 +218,8 @@ class Database(fixtures.Fixture):
 
         As :func:`schema.create_schema` does, in one message to the server.
         """
-        self.metadata, script = _tables(release, self.server)
-        several = {'mysql': {'client_flag': CLIENT.MULTI_STATEMENTS}}
-        engine = sa.create_engine(
-            self.url,
-            connect_args=several.get(self.server, {}),
-            poolclass=sa.pool.NullPool,
-        )
+        self.metadata, script, _ = _tables(release, self.server)
+        engine = kept_databases.engine(self.url, poolclass=sa.pool.NullPool)
         sa.event.listen(engine, 'connect', self._let_orphans_in)
         with contextlib.closing(engine.raw_connection()) as connection:
             cursor = connection.cursor()
@@ -249,10 +308,7 @@ class DatabaseTest(CheckTest):
 
     def database(self, release=None):
         """Return a new database, with the tables of a release if named."""
-        made = self.useFixture(Database(self.server))
-        if release is not None:
-            made.create_schema(release)
-        return made
+        return self.useFixture(Database(self.server, release))
 
     def connect(self, database, **limits):
         """Return a connected source over a database, closed at the end.
