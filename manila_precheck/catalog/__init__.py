@@ -43,6 +43,10 @@ if TYPE_CHECKING:
 T = TypeVar('T')
 
 
+# They do not change, and a process may have many catalogs.
+_load = functools.cache(history.load)
+
+
 class Catalog:
     """Facts by release; every method raises CatalogError, and says so only
     where it adds something: when the release is not covered, naming it, or
@@ -61,10 +65,7 @@ class Catalog:
         self._made: dict[tuple[str, int, str], Any] = {}
 
     def _shipped(self, kind: str) -> history.History:
-        key = kind, 'shipped'
-        if key not in self._histories:
-            self._histories[key] = history.load(kind)
-        return self._histories[key]
+        return _load(kind)
 
     def _history(self, kind: str) -> history.History:
         """Return what is known of every release."""

@@ -13,6 +13,7 @@
 """The order of the modules, and what importing them may do."""
 
 import ast
+import functools
 import pathlib
 import re
 import subprocess
@@ -97,6 +98,7 @@ def _tree(path):
     return ast.parse(path.read_text(encoding='utf-8'), str(path))
 
 
+@functools.cache
 def _imports(path):
     visitor = _Imports()
     visitor.visit(_tree(path))
