@@ -177,7 +177,7 @@ class Bench:
                 db.now() - AGE,
             )
             started = time.monotonic()
-            for table in purge.tables(db):
+            for table in purge.tables(db, wanted.purge):
                 counting = purge._Counting(wanted, table, purge.Extra())
                 counting.row(purge._PACKED, '1 = 1', counting.recycled)
             return time.monotonic() - started

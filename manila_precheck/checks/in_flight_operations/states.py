@@ -158,7 +158,7 @@ SHARE_INSTANCE = Kind(
         ),
         State(
             'awaiting_transfer',
-            Fate.WAITS,
+            Fate.STUCK,
             'waits for a transfer that does not exist',
             'available',
             owner='',

@@ -24,12 +24,14 @@ from manila_precheck.checks.soft_deleted_rows import findings
 from manila_precheck.checks.soft_deleted_rows import plan
 from manila_precheck.checks.soft_deleted_rows import table_summary
 from manila_precheck.checks.soft_deleted_rows.sql import counting
+from manila_precheck.checks.soft_deleted_rows.sql import other_tables
 from manila_precheck.checks.soft_deleted_rows.sql import purge_blockers
 from manila_precheck.checks.soft_deleted_rows.sql import purge_references
 from manila_precheck.checks.soft_deleted_rows.sql import survey
 from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.evidence.database import scan
+from manila_precheck.evidence.database import schema
 
 if TYPE_CHECKING:
     from oslo_config import cfg
@@ -62,6 +64,12 @@ class SoftDeletedRows(check.Check):
     purge skips those and still exits with 0. Some rows are deleted together
     with the rows that they belong to. Shares in the recycle bin are live data.
 
+    Tables that are not manila's are not purged, whatever columns they have,
+    but their foreign keys count: a row that one of theirs refers to stays,
+    and with ON DELETE CASCADE or SET NULL theirs is deleted or changed with
+    it (``#swept:``
+    and the table of manila).
+
     Up to 2026.1 a purge considers only deleted_at and deletes live rows that
     have one: they are a separate finding (``#restored``). Live rows that
     refer to a soft-deleted one may lose that reference, which becomes NULL:
@@ -80,9 +88,9 @@ class SoftDeletedRows(check.Check):
     estimate for the whole table.
 
     WARNING: ``warning_rows`` soft-deleted rows or more, or
-    ``warning_percent`` of the table or more; live rows that a purge would
-    delete or change. INFO: fewer. Never FAILURE: the volume makes an upgrade
-    slow but does not stop it.
+    ``warning_percent`` of the table or more; live rows, or rows of others,
+    that a purge would delete or change. INFO: fewer. Never FAILURE: the
+    volume makes an upgrade slow but does not stop it.
     """
 
     id = 'soft-deleted-rows'
@@ -155,14 +163,21 @@ class SoftDeletedRows(check.Check):
         found = purge_references.Candidates(wanted, self._look_ups(ctx))
         counted = survey.survey(
             wanted,
-            counting.tables(db),
+            counting.tables(db, wanted.purge),
             _limits(ctx),
             ctx.on_rows,
             ctx.interrupted,
             found,
         )
         refused.extend(counted.failures)
-        followed = self._followed(ctx, wanted, counted, found, refused)
+        others: tuple[schema.ForeignKey, ...] = ()
+        try:
+            others = other_tables.keys(
+                db, wanted.purge, ctx.schema.foreign_keys
+            )
+        except exceptions.SourceUnusable as exc:
+            refused.append(str(exc))
+        followed = self._followed(ctx, wanted, counted, found, others, refused)
         tables = [
             table_summary.TableSummary(
                 rows, followed[name], counted.sizes[name].bytes
@@ -170,6 +185,7 @@ class SoftDeletedRows(check.Check):
             for name, rows in sorted(counted.rows.items())
         ]
         yield from self._findings(ctx, tables, now.date())
+        yield from self._swept(ctx, wanted, counted, others, refused)
         yield from plan.cut(
             ctx, ctx.options_of(self.id), wanted, counted, tables, refused
         )
@@ -195,6 +211,7 @@ class SoftDeletedRows(check.Check):
         wanted: counting.Filter,
         counted: survey.Survey,
         found: purge_references.Candidates,
+        others: tuple[schema.ForeignKey, ...],
         refused: list[str],
     ) -> Mapping[str, purge_blockers.Kept]:
         """Return what foreign keys change, of the tables read to the end."""
@@ -206,7 +223,9 @@ class SoftDeletedRows(check.Check):
         followed: dict[str, purge_blockers.Kept] = {}
         if not ctx.interrupted.is_set():
             try:
-                followed.update(purge_blockers.follow(wanted, whole, found))
+                followed.update(
+                    purge_blockers.follow(wanted, whole, found, others)
+                )
             except exceptions.SourceUnusable as exc:
                 refused.append(str(exc))
         unread = ('all tables',)
@@ -214,6 +233,32 @@ class SoftDeletedRows(check.Check):
             name: followed.get(name, purge_blockers.Kept(name, unread=unread))
             for name in counted.rows
         }
+
+    def _swept(
+        self,
+        ctx: context.Context,
+        wanted: counting.Filter,
+        counted: survey.Survey,
+        others: tuple[schema.ForeignKey, ...],
+        refused: list[str],
+    ) -> Iterator[model.Finding]:
+        """Yield what a purge does to rows that are not manila's."""
+        age = ctx.options_of(self.id).purge_age_days
+        for key in others:
+            rows = counted.rows.get(key.parent)
+            if not key.on_delete or rows is None or not rows.asked:
+                continue
+            if ctx.interrupted.is_set():
+                return
+            if other_tables.is_large(key, scan.sizes(wanted.db)):
+                continue
+            try:
+                swept = other_tables.swept(wanted, key)
+            except exceptions.SourceUnusable as exc:
+                refused.append(str(exc))
+                continue
+            if swept.rows:
+                yield findings.swept(swept, age)
 
     def _findings(
         self,

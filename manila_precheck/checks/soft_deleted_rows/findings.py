@@ -17,6 +17,7 @@ from typing import Any
 from manila_precheck import model
 from manila_precheck.catalog import behaviours
 from manila_precheck.checks.soft_deleted_rows import table_summary
+from manila_precheck.checks.soft_deleted_rows.sql import other_tables
 
 # Below this many soft-deleted rows their share of a table says nothing.
 PERCENT_MIN_ROWS = 1000
@@ -114,4 +115,24 @@ def detached(table: table_summary.TableSummary, age: int) -> model.Finding:
         ],
         data={'live_but_detached': count, 'columns': columns},
         aspect='detached',
+    )
+
+
+def swept(swept: other_tables.Swept, age: int) -> model.Finding:
+    """Return that a purge reaches rows of a table that is not manila's."""
+    what = 'delete' if swept.on_delete == 'CASCADE' else 'change'
+    return model.Finding(
+        model.Severity.WARNING,
+        model.Subject('table', swept.table),
+        f'table {swept.table}, which is not one of manila: a purge at {age} '
+        f'days would {what} up to {swept.rows} of its rows, because its '
+        f'foreign key on {swept.parent} says ON DELETE {swept.on_delete}',
+        [
+            model.advice(
+                'Keep a copy of those rows, or drop the foreign key, before '
+                'a purge.'
+            )
+        ],
+        data={'rows': swept.rows, 'parent': swept.parent},
+        aspect=f'swept:{swept.parent}',
     )

@@ -71,6 +71,10 @@ class ForeignKey(NamedTuple):
     parent: str
     references: tuple[str, ...]
 
+    on_delete: str = ''
+    """What becomes of a row whose parent is deleted: 'CASCADE', 'SET NULL',
+    'SET DEFAULT'; '': the parent cannot be deleted."""
+
 
 class Schema(NamedTuple):
     """The tables of a database."""
@@ -155,15 +159,22 @@ _INDEXES = {
 
 _FOREIGN_KEYS = {
     'mysql': (
-        'SELECT table_name, constraint_name, column_name, '
-        'referenced_table_name, referenced_column_name '
-        'FROM information_schema.key_column_usage '
-        'WHERE table_schema = DATABASE() '
-        'AND referenced_table_name IS NOT NULL '
-        'ORDER BY table_name, constraint_name, ordinal_position'
+        'SELECT k.table_name, k.constraint_name, k.column_name, '
+        'k.referenced_table_name, k.referenced_column_name, r.delete_rule '
+        'FROM information_schema.key_column_usage k '
+        'JOIN information_schema.referential_constraints r '
+        'ON r.constraint_schema = k.constraint_schema '
+        'AND r.table_name = k.table_name '
+        'AND r.constraint_name = k.constraint_name '
+        'WHERE k.table_schema = DATABASE() '
+        'AND r.constraint_schema = DATABASE() '
+        'AND k.referenced_table_name IS NOT NULL '
+        'ORDER BY k.table_name, k.constraint_name, k.ordinal_position'
     ),
     'postgresql': (
-        'SELECT c.relname, f.conname, a.attname, p.relname, b.attname '
+        'SELECT c.relname, f.conname, a.attname, p.relname, b.attname, '
+        "CASE f.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' "
+        "WHEN 'd' THEN 'SET DEFAULT' END "
         'FROM pg_constraint f JOIN pg_class c ON c.oid = f.conrelid '
         'JOIN pg_class p ON p.oid = f.confrelid '
         'CROSS JOIN LATERAL unnest(f.conkey, f.confkey) '
@@ -174,11 +185,14 @@ _FOREIGN_KEYS = {
     ),
     # It keeps no name; one without columns refers to the primary key.
     'sqlite': (
-        'SELECT m.name, f.id, f."from", f."table", f."to" '
+        'SELECT m.name, f.id, f."from", f."table", f."to", f.on_delete '
         'FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f '
         "WHERE m.type = 'table' ORDER BY m.name, f.id, f.seq"
     ),
 }
+
+# What does not refuse to delete a row that others refer to.
+_ACTIONS = ('CASCADE', 'SET NULL', 'SET DEFAULT')
 
 # What stands for a part of a statement of PostgreSQL.
 _WORDS = (
@@ -256,11 +270,12 @@ def _indexes(rows: list[list[Any]]) -> tuple[Index, ...]:
 
 def _foreign_keys(rows: list[list[Any]]) -> tuple[ForeignKey, ...]:
     found: dict[tuple[str, str], ForeignKey] = {}
-    for table, name, column, parent, reference in rows:
+    for table, name, column, parent, reference, rule in rows:
         key = table, str(name)
         before = found.get(key)
         if before is None:
-            before = ForeignKey(table, str(name), (), parent, ())
+            acts = rule if rule in _ACTIONS else ''
+            before = ForeignKey(table, str(name), (), parent, (), acts)
         found[key] = before._replace(
             columns=(*before.columns, column),
             references=(*before.references, reference),

@@ -156,11 +156,14 @@ class RowCounts(NamedTuple):
         )
 
 
-def tables(db: connection.Database) -> tuple[str, ...]:
-    """Return the tables whose rows are soft-deleted, sorted."""
+def tables(db: connection.Database, purge: purging.Purge) -> tuple[str, ...]:
+    """Return the tables whose rows are soft-deleted, sorted.
+
+    One of somebody else may have the same columns, and no purge looks at it.
+    """
     return tuple(
         table
-        for table in sorted(db.shape)
+        for table in sorted(purge.tables)
         if db.has_column(table, 'deleted')
         and db.has_column(table, 'deleted_at')
     )

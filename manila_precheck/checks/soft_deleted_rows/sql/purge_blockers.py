@@ -22,6 +22,7 @@ Which rows may keep others was found while the tables were counted
 """
 
 from collections.abc import Collection
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -30,7 +31,10 @@ from typing import NamedTuple
 
 from manila_precheck.catalog import purging
 from manila_precheck.checks.soft_deleted_rows.sql import counting
+from manila_precheck.checks.soft_deleted_rows.sql import other_tables
 from manila_precheck.checks.soft_deleted_rows.sql import purge_references
+from manila_precheck.evidence.database import scan
+from manila_precheck.evidence.database import schema
 
 Effect = purging.Effect
 
@@ -231,6 +235,26 @@ class _Follow:
         if loose:
             self.loose.append((child, loose))
 
+    def read_others(
+        self,
+        keys: Iterable[schema.ForeignKey],
+        sizes: Mapping[str, scan.Size],
+    ) -> None:
+        """Find what rows of tables that are not manila's keep."""
+        for key in keys:
+            rows = self.counted.get(key.parent)
+            if rows is None or not rows.asked or key.on_delete:
+                continue
+            if other_tables.is_large(key, sizes):
+                self.unread[key.parent].add(key.table)
+                continue
+            kept = other_tables.kept(self.wanted, key)
+            if kept:
+                self.kept[key.parent] |= kept
+                self.by[key.parent].add(f'{key.table}.{key.columns[0]}')
+            if len(kept) > purge_references.LIMIT:
+                self.unread[key.parent].add(key.table)
+
     def settle(self, table: str, left: Collection[str]) -> None:
         """Decide which rows that may go first keep rows of a table.
 
@@ -348,15 +372,18 @@ def follow(
     wanted: counting.Filter,
     counted: Mapping[str, counting.RowCounts],
     found: purge_references.Candidates,
+    others: Iterable[schema.ForeignKey] = (),
 ) -> Mapping[str, Kept]:
     """Return what foreign keys make of a purge, by table.
 
     :param counted: what the tables hold, all of them read to the end.
     :param found: what may keep others, from counting them.
+    :param others: the foreign keys of tables that are not manila's.
     :raises StatementRefused: when the account may not read a table.
     :raises SourceUnusable: when the server does not answer in time.
     """
     state = _Follow(wanted, counted, found)
+    state.read_others(others, found.sizes)
     state.read_dated()
     for place, name in enumerate(wanted.purge.tables):
         if name in counted:

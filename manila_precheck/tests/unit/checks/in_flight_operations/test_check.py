@@ -117,7 +117,7 @@ INSTANCES = {
     'server_migrating': STUCK,
     'server_migrating_to': STUCK,
     'deferred_deleting': STUCK,
-    'awaiting_transfer': WAITS,
+    'awaiting_transfer': STUCK,
     'backup_creating': STUCK,
     'backup_restoring': STUCK,
     'ensuring': UNSURE,

@@ -89,6 +89,88 @@ class Scenarios(databases.Scenarios):
             (result.outcome, result.reason, result.findings),
         )
 
+    def of_others(self, database, on_delete=''):
+        """Add a table that is not manila's, with rows that refer."""
+        # manila's tables have the character set that is called utf8 there.
+        mysql = database.engine.dialect.name == 'mysql'
+        text = 'VARCHAR(36)' + (' CHARACTER SET utf8' if mysql else '')
+        database.execute(
+            'CREATE TABLE acme_hist (id INTEGER PRIMARY KEY, deleted INTEGER, '
+            f'deleted_at TIMESTAMP NULL, type {text}, '
+            f'FOREIGN KEY (type) REFERENCES share_types (id) {on_delete})'
+        )
+        database.insert(
+            'share_types',
+            *({'id': one, 'deleted': one, 'deleted_at': OLD} for one in 'abc'),
+        )
+        database.execute(
+            "INSERT INTO acme_hist VALUES (1, 1, '2020-01-01', 'a'), "
+            "(2, 2, '2020-01-01', 'a'), (3, 0, NULL, NULL)"
+        )
+
+    def of_types(self, deletes, leaves='', **data):
+        day = OLD.date().isoformat()
+        return found(
+            'share_types',
+            model.Severity.INFO,
+            f'3 of 3 rows are soft-deleted ({day} to {day}); a purge at 30 '
+            f'days deletes {deletes}{leaves}',
+            PURGE,
+            soft_deleted=3,
+            purgeable=3,
+            purge_deletes=deletes,
+            oldest=day,
+            newest=day,
+            **data,
+        )
+
+    @ddt.data(*UPGRADES)
+    @ddt.unpack
+    def test_a_table_of_others_keeps_what_it_refers_to(self, release, target):
+        database = self.database(release)
+        self.of_others(database)
+        result = self.run_check(CHECK, database, target=target)
+        self.assertEqual(
+            (
+                self.of_types(
+                    2,
+                    ', and leaves 1 that acme_hist.type refers to',
+                    referred_to=1,
+                    referred_to_by='acme_hist.type',
+                ),
+            ),
+            sizeless(result.findings),
+        )
+
+    @ddt.data(('CASCADE', 'delete'), ('SET NULL', 'change'))
+    @ddt.unpack
+    def test_rows_of_others_that_go_with_those_of_manila(self, rule, what):
+        database = self.database('2025.1')
+        self.of_others(database, f'ON DELETE {rule}')
+        result = self.run_check(CHECK, database, target='2026.1')
+        self.assertEqual(
+            (
+                model.Finding(
+                    model.Severity.WARNING,
+                    model.Subject('table', 'acme_hist'),
+                    'table acme_hist, which is not one of manila: a purge at '
+                    f'30 days would {what} up to 2 of its rows, because its '
+                    f'foreign key on share_types says ON DELETE {rule}',
+                    (
+                        model.advice(
+                            'Keep a copy of those rows, or drop the foreign '
+                            'key, before a purge.'
+                        ),
+                    ),
+                    data={'rows': 2, 'parent': 'share_types'},
+                    aspect='swept:share_types',
+                    check_id=CHECK,
+                ),
+                self.of_types(3),
+            ),
+            sizeless(result.findings),
+        )
+
     @ddt.data(*UPGRADES)
     @ddt.unpack
     def test_text_and_number_in_the_column_deleted(self, release, target):

@@ -43,7 +43,10 @@ class Scenarios(databases.Scenarios):
         )
         rows = purge_references.Candidates(wanted, budget)
         counted = survey.survey(
-            wanted, counting.tables(found), survey.Limits(), candidates=rows
+            wanted,
+            counting.tables(found, wanted.purge),
+            survey.Limits(),
+            candidates=rows,
         ).rows
         result = purge_blockers.follow(wanted, counted, rows)
         return [
