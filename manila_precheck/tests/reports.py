@@ -314,7 +314,7 @@ def many(causes: int) -> model.Report:
                         message='It is wrong.',
                         cause=str(number % causes),
                     )
-                    for number in range(100_000)
+                    for number in range(10_000)
                 ),
             ),
         ),
@@ -322,7 +322,7 @@ def many(causes: int) -> model.Report:
 
 
 #: Of many causes, and of one.
-MANY = many(100_000)
+MANY = many(10_000)
 MANY_ALIKE = many(1)
 
 

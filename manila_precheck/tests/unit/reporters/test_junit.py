@@ -204,7 +204,7 @@ class JunitReporterTest(testtools.TestCase):
         suite = _suite(reports.MANY)
         self.assertEqual('201', suite.get('failures'))
         self.assertEqual(
-            '99800 more; see --format json',
+            '9800 more; see --format json',
             suite.find("testcase[@name='many-findings: more']/failure").get(
                 'message'
             ),
