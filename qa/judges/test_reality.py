@@ -17,6 +17,7 @@ release, m18, m20, ..., each with that manila, PyMySQL and psycopg2; a
 release without one is skipped.
 """
 
+import functools
 import json
 import pathlib
 import subprocess
@@ -166,6 +167,12 @@ def ask(major, question):
     return json.loads(done.stdout)
 
 
+@functools.cache
+def groups(major):
+    """Return what the services of a release register, asked once."""
+    return ask(major, {'ask': 'groups'})
+
+
 @ddt.ddt
 class TestReality(testtools.TestCase):
     maxDiff = None
@@ -174,7 +181,7 @@ class TestReality(testtools.TestCase):
     def test_what_services_register_is_in_the_catalog(self, major):
         found = FACTS.options(releases.from_major(major))
         wrong: list[tuple] = []
-        for section, rows in ask(major, {'ask': 'groups'}).items():
+        for section, rows in groups(major).items():
             for name, real in rows.items():
                 match = found.find(section, name)
                 if match is None or match.old:
@@ -216,7 +223,7 @@ class TestReality(testtools.TestCase):
     def test_what_the_catalog_has_is_registered_or_listed(self, major):
         real = {
             (section.lower(), name)
-            for section, rows in ask(major, {'ask': 'groups'}).items()
+            for section, rows in groups(major).items()
             for name in rows
         }
         real |= {
