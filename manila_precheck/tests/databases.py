@@ -28,6 +28,7 @@ import contextlib
 import datetime
 import functools
 import os
+import re
 import sqlite3
 import tempfile
 from typing import TYPE_CHECKING
@@ -118,6 +119,26 @@ def _drop(server, name):
 #: What tests have given back: (server, release) to databases.
 _KEPT = collections.defaultdict(list)
 _PROCESS = os.getpid()
+_NAMES = {
+    'mysql': 'SELECT schema_name FROM information_schema.schemata',
+    'postgresql': 'SELECT datname FROM pg_database',
+}
+
+
+@functools.cache
+def _drop_left_behind(server):
+    """Drop what a run that was killed has kept."""
+    engine = kept_databases.engine(url_of(server, USER))
+    with contextlib.closing(engine.raw_connection()) as connection:
+        cursor = connection.cursor()
+        cursor.execute(_NAMES[server])
+        for (name,) in cursor.fetchall():
+            found = re.fullmatch(rf'{USER}_p([0-9]+)_\w+', name)
+            if found and not os.path.exists(f'/proc/{found[1]}'):
+                # Another process may be about it.
+                with contextlib.suppress(sa.exc.DBAPIError):
+                    _drop(server, name)
+    engine.dispose()
 
 
 @atexit.register
@@ -142,7 +163,7 @@ class Database(fixtures.Fixture):
         self._release = release
 
     def _setUp(self):
-        self.name = f'openstack_citest_{uuid.uuid4().hex[:12]}'
+        self.name = f'{USER}_p{_PROCESS}_{uuid.uuid4().hex[:12]}'
         self.metadata = None
         self._kept = None
         if self.server == 'sqlite':
@@ -168,6 +189,7 @@ class Database(fixtures.Fixture):
                 )
 
     def _take_or_make(self):
+        _drop_left_behind(self.server)
         kept = _KEPT[self.server, self._release]
         while kept:
             one = kept.pop()
