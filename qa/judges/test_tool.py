@@ -91,6 +91,10 @@ class ToolTest(testtools.TestCase):
         )
         self.assertEqual(0, done.returncode, done.stderr[-3000:])
         document = json.loads(done.stdout)
+        # Its own words, and none of manila's.
+        self.assertEqual(
+            ''.join(f'{text}\n' for text in document['said']), done.stderr
+        )
         validator = jsonschema.Draft202012Validator(
             test_builds.closed(test_builds.schema())
         )

@@ -17,7 +17,7 @@ that ``manila-precheck catalog tool`` writes: only the standard library and
 what manila itself brings may be imported, and it has to run with Python 3.8.
 It writes one JSON object (see catalog/builds.py; with ``--schema``, the schema
 that a database holds), and says on standard error whatever a person should
-look at. No connection is made and no database is opened.
+look at, and nothing else. No connection is made and no database is opened.
 
 Help strings and any other prose of manila are never read out.
 
@@ -30,7 +30,7 @@ A module imports only from the lines below its own::
     policies | paste_factories
     libraries
     option | sources | package | schema | out_of_tree
-    host | driver_needs
+    host | driver_needs | noise
 """
 
 import sys
@@ -41,14 +41,17 @@ KIND = 'manila-build'
 
 #: What was said: it is in the file as well.
 said = []
+#: Where it is said, a text stream; None is standard error.
+terminal = None
 #: {module: why it cannot be imported}: in the file as well.
 unimportable = {}
 
 
 def say(text):
-    """Print on standard error."""
-    said.append(text)
-    print(text, file=sys.stderr)
+    """Print on standard error, once."""
+    if text not in said:
+        said.append(text)
+        print(text, file=terminal or sys.stderr)
 
 
 def cannot_import(name, exc):

@@ -22,7 +22,6 @@ import argparse
 import datetime
 import json
 import platform
-import sys
 
 from manila_precheck.catalog import building
 from manila_precheck.catalog.building import classes
@@ -30,6 +29,7 @@ from manila_precheck.catalog.building import driver_needs
 from manila_precheck.catalog.building import host
 from manila_precheck.catalog.building import libraries
 from manila_precheck.catalog.building import missing_imports
+from manila_precheck.catalog.building import noise
 from manila_precheck.catalog.building import option_rows
 from manila_precheck.catalog.building import out_of_tree
 from manila_precheck.catalog.building import package
@@ -110,39 +110,48 @@ def main():
         'from the network, other programs and messages, to find the options '
         'that it requires',
     )
+    parser.add_argument(
+        '--debug',
+        action='store_true',
+        help='also show what manila and its libraries print; without it that '
+        'is shown only if the facts cannot be read',
+    )
     parser.add_argument('--schema', metavar='URL', help=argparse.SUPPRESS)
     args = parser.parse_args()
-    # What libraries print must not get into the facts.
-    stdout, sys.stdout = sys.stdout, sys.stderr
+    with noise.kept(args.debug) as stdout:
+        text = json.dumps(read(args), indent=1, sort_keys=True)
+        if args.output == '-':
+            stdout.write(text)
+            return
+        with open(args.output, 'w', encoding='utf-8') as stream:
+            stream.write(text)
+
+
+def read(args):
+    """Return what the command line asks for."""
     if args.schema:
-        facts = schema.schema_facts(args.schema)
-    else:
-        tried = driver_needs.begin() if args.try_drivers else None
-        # Before the clock and the machine are stood in for.
-        now = datetime.datetime.now(datetime.timezone.utc)
-        facts = {
-            'format': building.FORMAT,
-            'kind': building.KIND,
-            'made': now.strftime('%Y-%m-%dT%H:%M:%SZ'),
-            'python': platform.python_version(),
-            **extract(args.also),
-            'said': building.said,
-        }
-        if tried:
-            packages = facts['out_of_tree']
-            drivers = [
-                row
-                for row in facts['drivers']
-                if row['name'].split('.')[0] in packages
-            ]
-            wanted = driver_needs.buildable(drivers)
-            facts['drivers'] += tried(wanted, packages)
-    text = json.dumps(facts, indent=1, sort_keys=True)
-    if args.output == '-':
-        stdout.write(text)
-        return
-    with open(args.output, 'w', encoding='utf-8') as stream:
-        stream.write(text)
+        return schema.schema_facts(args.schema)
+    tried = driver_needs.begin() if args.try_drivers else None
+    # Before the clock and the machine are stood in for.
+    now = datetime.datetime.now(datetime.timezone.utc)
+    facts = {
+        'format': building.FORMAT,
+        'kind': building.KIND,
+        'made': now.strftime('%Y-%m-%dT%H:%M:%SZ'),
+        'python': platform.python_version(),
+        **extract(args.also),
+        'said': building.said,
+    }
+    if tried:
+        packages = facts['out_of_tree']
+        drivers = [
+            row
+            for row in facts['drivers']
+            if row['name'].split('.')[0] in packages
+        ]
+        wanted = driver_needs.buildable(drivers)
+        facts['drivers'] += tried(wanted, packages)
+    return facts
 
 
 if __name__ == '__main__':
