@@ -13,8 +13,9 @@
 """Download what the tests of contrib/ run: python -m qa.contrib.fetch PLACE.
 
 They are manila as it was released, with its tests and its directory devstack,
-the libraries of those tests, the roles of kolla-ansible, and what kolla puts
-into images. What is there already is not downloaded again.
+the libraries of those tests, the roles of kolla-ansible, what kolla puts into
+images, and an environment with Zuul. What is there already is not downloaded
+again.
 """
 
 import pathlib
@@ -24,6 +25,7 @@ import sys
 MANILA = 'manila-23.0.1'
 KOLLA_ANSIBLE = 'kolla_ansible-22.2.0'
 KOLLA = 'kolla-22.0.0'
+ZUUL = 'zuul-14.3.0'
 
 #: What the tests of manila import and its environment has not.
 _LIBRARIES = ('fixtures', 'testtools', 'oslotest', 'python-subunit', 'ddt')
@@ -48,6 +50,17 @@ def main(place):
     if not libraries.exists():
         subprocess.run(
             [*pip, 'install', '--no-deps', '--target', libraries, *_LIBRARIES],
+            check=True,
+        )
+    zuul = place / ZUUL
+    # It comes after its libraries.
+    if not list(zuul.glob('lib/*/site-packages/zuul-*.dist-info/RECORD')):
+        subprocess.run([sys.executable, '-m', 'venv', zuul], check=True)
+        subprocess.run(
+            [
+                *(zuul / 'bin/python', '-m', 'pip', '--quiet', 'install'),
+                ZUUL.replace('-', '=='),
+            ],
             check=True,
         )
 

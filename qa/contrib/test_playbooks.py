@@ -13,11 +13,14 @@
 """The tasks for openstack-ansible and the role for Zuul."""
 
 import contextlib
+import json
+import pathlib
 import sqlite3
 
 import ddt
 
 from qa.contrib import case
+from qa.contrib import fetch
 from qa.contrib import test_ansible
 
 ZUUL = case.CONTRIB / 'zuul'
@@ -161,6 +164,38 @@ class ZuulTest(test_ansible.AnsibleCase):
     def test_stops(self, given):
         done = self.job(**given)
         self.assertEqual(2, done.returncode, done.stdout)
+
+    def read_by_zuul(self, path):
+        """Have Zuul read a file of jobs; return the process."""
+        return self.run_words(
+            self.fetched(fetch.ZUUL) / 'bin/python',
+            pathlib.Path(__file__).with_name('zuul_jobs.py'),
+            path,
+        )
+
+    def test_what_zuul_reads(self):
+        (jobs,) = case.documents(ZUUL / 'zuul.yaml')
+        (job,) = (one['job'] for one in jobs)
+        done = self.read_by_zuul(ZUUL / 'zuul.yaml')
+        self.assertEqual(
+            [
+                {
+                    'name': 'manila-precheck',
+                    'run': ['playbooks/run.yaml'],
+                    'vars': job['vars'],
+                }
+            ],
+            json.loads(done.stdout or 'null'),
+            done.stderr,
+        )
+
+    def test_zuul_rejects_what_it_does_not_know(self):
+        text = (ZUUL / 'zuul.yaml').read_text()
+        for old, new in (('run:', 'runs:'), ('name:', 'names:')):
+            path = self.write('zuul.yaml', text.replace(old, new, 1))
+            done = self.read_by_zuul(path)
+            self.assertEqual(1, done.returncode, done.stdout)
+            self.assertIn(f"@ data['{new[:-1]}']", done.stderr)
 
     def test_the_playbook_and_the_role_are_there(self):
         (jobs,) = case.documents(ZUUL / 'zuul.yaml')

@@ -143,7 +143,7 @@ class BuildsTest(testtools.TestCase):
             check=True,
         )
         self.assertIn(
-            'usage: catalog.pyz [-h] [--also PACKAGE] [--try-drivers] [--debug]',
+            'usage: catalog.pyz [-h] [--also PACKAGE] [--try-drivers]',
             done.stdout,
         )
 
