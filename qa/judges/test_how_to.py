@@ -13,6 +13,7 @@
 """The commands of the guides that ask the manila of the target."""
 
 import pathlib
+import subprocess
 
 import testtools
 
@@ -21,6 +22,20 @@ from manila_precheck.tests import venvs
 from manila_precheck.tests.functional import test_how_to
 
 PYTHON = pathlib.Path(venvs.DIRECTORY or '', 'm22', 'bin', 'python')
+
+_DRIVER = """\
+from manila.share import driver
+from oslo_config import cfg
+
+OPTIONS = [cfg.StrOpt('acme_endpoint')]
+cfg.CONF.register_opts(OPTIONS)
+
+
+class AcmeDriver(driver.ShareDriver):
+    def __init__(self, *args, **kwargs):
+        super().__init__(False, *args, **kwargs)
+        self.configuration.append_config_values(OPTIONS)
+"""
 
 
 @testtools.skipUnless(bool(venvs.DIRECTORY), venvs.NOT_SET)
@@ -35,3 +50,25 @@ class HowToTest(test_how_to.Case):
         text = pathlib.Path(site.path, 'target.json').read_text()
         self.assertEqual('22.0.2', builds.parse(text, 'it').version)
         self.assertIn('Configuration options', printed[2])
+
+    def test_a_package_of_a_vendor(self):
+        """In the environment of the target, beside its manila."""
+        if not PYTHON.exists():
+            self.skipTest('no environment of 2026.1')
+        site = self.useFixture(test_how_to.Site())
+        folder = pathlib.Path(site.path, 'manila-new')
+        subprocess.run(
+            [PYTHON, '-m', 'venv', '--without-pip', folder], check=True
+        )
+        (theirs,) = PYTHON.parents[1].glob('lib/python*/site-packages')
+        (ours,) = folder.glob('lib/python*/site-packages')
+        (ours / 'manila.pth').write_text(f'{theirs}\n')
+        (ours / 'acme_manila.py').write_text(_DRIVER)
+        site.target = str(folder / 'bin' / 'python')
+        printed = self.try_page('vendor_drivers.rst', site)
+        self.assertEqual(2, len(printed))
+        text = pathlib.Path(site.path, 'target.json').read_text()
+        build = builds.parse(text, 'it')
+        self.assertEqual(('acme_manila',), build.out_of_tree)
+        self.assertIn('acme_manila.AcmeDriver', build.entries['drivers'])
+        self.assertIn('acme_endpoint', build.entries['options'])
