@@ -189,22 +189,7 @@ DEFAULT_ALONE = frozenset(
 )
 
 #: What a driver asks for once its storage has answered, where no trial comes:
-#: (driver, options, driver_handles_share_servers). Without a name of the host
-#: it has no storage to ask (manila 12.1.2 to 23.0.1 share/drivers/netapp/
-#: dataontap/cluster_mode/lib_single_svm.py, check_for_setup_error; client/
-#: api.py).
-ASKED_LATER = (
-    ('NetAppDriver', ('netapp_server_hostname',), None),
-    ('NetAppDriver', ('netapp_vserver',), False),
-)
-
-#: What a driver does not need after all while a boolean is true, by driver and
-#: option. With a certificate WinRM asks for no password: WindowsSMBDriver of
-#: 16.3.0 and 23.0.1 was built without one, in both modes, and its user was
-#: still needed (share/drivers/windows/service_instance.py, _check_auth_mode).
-SPARED_BY = {
-    (
-        'WindowsSMBDriver',
-        'service_instance_password',
-    ): 'winrm_use_cert_based_auth',
-}
+#: (driver, options, driver_handles_share_servers) (manila 12.1.2 to 23.0.1
+#: share/drivers/netapp/dataontap/cluster_mode/lib_single_svm.py,
+#: check_for_setup_error).
+ASKED_LATER = (('NetAppDriver', ('netapp_vserver',), False),)

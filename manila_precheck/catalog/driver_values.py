@@ -64,6 +64,9 @@ class Rule(NamedTuple):
     at: str = 'init'
     """Where it ends, as of :class:`drivers.Need`."""
 
+    refuses_default: bool = False
+    """It does not take the default either, so that the option is needed."""
+
 
 def _is_octal(text: str) -> bool:
     try:
@@ -207,12 +210,6 @@ RULES = (
         lambda text: text not in _WITHOUT_HOST,
         f'{_NEUTRON}NeutronBindNetworkPlugin',
         at='setup',
+        refuses_default=True,
     ),
 )
-
-#: The options whose defaults a driver refuses, by driver.
-REFUSED_DEFAULTS = {
-    rule.drivers[0]: rule
-    for rule in RULES
-    if rule.option == 'network_api_class'
-}

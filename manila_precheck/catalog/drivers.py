@@ -116,6 +116,12 @@ class Need(NamedTuple):
     mode: Optional[bool] = None
     """The driver_handles_share_servers with which; None: with either."""
 
+    unless: tuple[tuple[str, str], ...] = ()
+    """(Option, value) pairs, one of which spares it: ('use_cert', 'True')."""
+
+    when: tuple[tuple[str, str], ...] = ()
+    """(Option, value) pairs, all of which it takes; empty: always."""
+
 
 def read_needs(
     held: dict[str, list[history.Row]], driver: str, plugin: Optional[str]
@@ -130,7 +136,17 @@ def read_needs(
     """
     rows = held.get(f'emc:{plugin}' if plugin else driver, ())
     return tuple(
-        Need(tuple(row['options']), row['at'], row.get('mode'))
+        Need(
+            tuple(row['options']),
+            row['at'],
+            row.get('mode'),
+            tuple(
+                (name, value)
+                for name, those in sorted(row.get('unless', {}).items())
+                for value in those
+            ),
+            tuple(sorted(row.get('when', {}).items())),
+        )
         for row in rows
         if row['kind'] == NEED
     )

@@ -169,6 +169,26 @@ _BACK_ENDS = {
             'emc_nas_password': ('a', 'setup'),
         },
     ),
+    'windows': (
+        {
+            'share_driver': _DRIVERS
+            + 'windows.windows_smb_driver.WindowsSMBDriver',
+        },
+        {
+            'service_instance_user': ('a', 'init'),
+            'service_instance_password': ('Passw0rd', 'init'),
+        },
+    ),
+    'windows with a certificate': (
+        {
+            'share_driver': _DRIVERS
+            + 'windows.windows_smb_driver.WindowsSMBDriver',
+            'winrm_use_cert_based_auth': 'True',
+            'winrm_cert_pem_path': os.devnull,
+            'winrm_cert_key_pem_path': os.devnull,
+        },
+        {'service_instance_user': ('a', 'init')},
+    ),
     'hsp': (
         {
             'share_driver': _DRIVERS + 'hitachi.hsp.driver.HitachiHSPDriver',

@@ -21,20 +21,31 @@ error, the options that it had read by then are given a value, and those of
 them without which it does not get further are what it needs.
 
 Nothing leaves the process: a connection, a command or a message is an end
-that is reached. So nothing is known of what an array would ask for.
+that is reached, but for one to no host at all, and for a package manager,
+which is not there. So nothing is known of what an array would ask for.
+
+What a driver needs may depend on other options. Each switch that it has read
+by then, a boolean or one with choices, is given its other values: what the
+driver does without then, and what it needs in addition, has the value as a
+condition.
 
 Prints a JSON list of rows of drivers.json, of the kind 'need': one of the
 options has to be set, or the driver fails in 'init' (manila-share exits) or
 in 'setup' (the back end does not report); with a mode when it is so in one
-of two modes alone. Standard error has the errors that no option explains.
+of two modes alone; 'unless' an option has one of some values; only 'when'
+options have certain values. Standard error has the errors that no option
+explains.
 """
 
 import ast
+import contextlib
+import errno
 import importlib
 import importlib.util
 import json
 import logging
 import os
+import platform
 import signal
 import socket
 import subprocess
@@ -49,6 +60,8 @@ STAGES = ('import', 'init', 'setup')
 SECONDS = 20
 WAITS = 20
 END = 'end'
+# How many switches are set at once.
+DEPTH = 2
 # How many lines a driver runs to say that something is missing.
 HANDLING = 8
 
@@ -61,6 +74,22 @@ def turn_away(*args, **kwargs):
     raise Outside
 
 
+def look_up(host, *args, **kwargs):
+    """Turn away, unless no option says whither: that is an error."""
+    if isinstance(host, tuple):
+        host = host[0]
+    if str(host).lower() in ('', 'none'):
+        raise OSError(errno.EINVAL, 'no host')
+    raise Outside
+
+
+def execute(*command, **kwargs):
+    """Turn away a command; have no package manager, as many hosts have."""
+    if command and command[0] in ('rpm', 'dpkg', 'dpkg-query'):
+        raise OSError(errno.ENOENT, 'no such command')
+    raise Outside
+
+
 def wait(seconds, waits=[]):  # noqa: B006
     """Pass at once; what waits again and again waits for the world."""
     waits.append(seconds)
@@ -70,14 +99,16 @@ def wait(seconds, waits=[]):  # noqa: B006
 
 def close_the_world():
     """Let whatever would leave the process end the trial."""
+    # It asks a command, once, and drivers send the answer to their storage.
+    platform.platform()
     socket.socket.connect = turn_away
-    socket.create_connection = turn_away
-    socket.getaddrinfo = turn_away
+    socket.create_connection = look_up
+    socket.getaddrinfo = look_up
     subprocess.Popen.__init__ = turn_away
     time.sleep = wait
     from oslo_concurrency import processutils
 
-    processutils.execute = turn_away
+    processutils.execute = execute
     processutils.ssh_execute = turn_away
 
 
@@ -157,6 +188,16 @@ class Outcome:
     def ended(self):
         return self.error == END
 
+    def same(self, other):
+        """Say whether nothing came of what was set otherwise."""
+        return (
+            self.stage == other.stage
+            and self.ended == other.ended
+            and self.where == other.where
+            and self.lines == other.lines
+            and set(self.read) == set(other.read)
+        )
+
     def level(self, other):
         """Say whether this one came as far as another."""
         return (
@@ -180,23 +221,29 @@ class Outcome:
         return self.lines > other.lines
 
 
-def trial(driver, settings):
-    """Build and set up a driver in a child; return its outcome."""
+def apart(function, *args):
+    """Return what a function returns in a child; None when that ends."""
     read, write = os.pipe()
     child = os.fork()
     if not child:
         os.close(read)
         with os.fdopen(write, 'w') as stream:
-            json.dump(attempt(driver, settings), stream)
+            json.dump(function(*args), stream)
             stream.flush()
             os._exit(0)
     os.close(write)
     with os.fdopen(read) as stream:
         text = stream.read()
     os.waitpid(child, 0)
-    if not text:
+    return json.loads(text) if text else None
+
+
+def trial(driver, settings):
+    """Build and set up a driver in a child; return its outcome."""
+    answer = apart(attempt, driver, settings)
+    if answer is None:
         return Outcome('import', 'no answer', '', 0, {})
-    return Outcome(**json.loads(text))
+    return Outcome(**answer)
 
 
 def attempt(driver, settings):
@@ -349,6 +396,7 @@ def value_of(name, facts, here):
     for words, value in (
         (('url', 'uri', 'endpoint', 'api'), 'https://192.0.2.1:8443/path'),
         (('target', 'servers', 'volume_pattern'), '192.0.2.1:/volume'),
+        (('password',), 'Passw0rd'),
         (('_file', 'path', 'private_key', 'ssh_key'), here),
         (('_ip', 'host', 'server', 'address'), '192.0.2.1'),
         (('_id', 'port', 'num'), '1'),
@@ -365,8 +413,32 @@ def say(text):
     print(text, file=sys.stderr)
 
 
-def needs(driver, settings, here):
-    """Return ([names, one of which is needed], stage) of one driver."""
+class Need:
+    """Options, one of which a driver needs, and under which conditions."""
+
+    def __init__(self, options, stage, when):
+        self.options = options
+        self.stage = stage
+        self.when = when
+        self.unless = {}
+
+    def facts(self):
+        """Return it as a row has it, without the driver and its mode."""
+        row = {'options': self.options, 'at': self.stage}
+        if self.unless:
+            row['unless'] = self.unless
+        if self.when:
+            row['when'] = self.when
+        return row
+
+
+def needs(driver, settings, here, when):
+    """Return what one driver needs with some settings.
+
+    :param when: the values that switches have among them.
+    :returns: [Need], the settings with what it needs, and how far it comes
+        with those.
+    """
     settings = dict(settings)
     found = []
     for _ in range(12):
@@ -392,9 +464,66 @@ def needs(driver, settings, here):
                     driver, {**settings, **rest, other: offered[other]}
                 ).level(after)
             ]
-            found.append((sorted([name, *others]), before.stage))
+            found.append(Need(sorted([name, *others]), before.stage, when))
         settings.update(chosen)
+    return found, settings, before
+
+
+def conditional(driver, settings, here, when, known):
+    """Return what one driver needs, with the conditions of each.
+
+    :param when: the values that switches have in the settings.
+    :param known: the names of the switches that are tried elsewhere.
+    :returns: [Need], and the settings with what it needs.
+    """
+    bare = trial(driver, settings)
+    found, full, before = needs(driver, settings, here, when)
+    read = {**bare.read, **before.read}
+    beyond = []
+    tried = switches(read, full, known) if len(when) < DEPTH else []
+    names = {name for name, _ in tried}
+    for name, value in tried:
+        if all(
+            trial(driver, {**those, name: value}).same(outcome)
+            for those, outcome in ((full, before), (settings, bare))
+        ):
+            continue
+        more, filled = conditional(
+            driver,
+            {**full, name: value},
+            here,
+            {**when, name: value},
+            known | names,
+        )
+        beyond += more
+        for need in found:
+            if spares(driver, filled, need.options):
+                need.unless.setdefault(name, []).append(value)
+    return found + beyond, full
+
+
+def switches(read, settings, known):
+    """Return [(name, value)] of what may turn a need on or off."""
+    found = []
+    for name in sorted(set(read) - set(settings) - known):
+        default = read[name]['default']
+        choices = read[name]['choices']
+        if read[name]['kind'] == 'Boolean':
+            choices = ['True', 'False']
+            default = default or 'False'
+        found += [
+            (name, choice)
+            for choice in choices
+            if choice not in (default, 'None')
+        ]
     return found
+
+
+def spares(driver, filled, options):
+    """Say whether a driver does as well without any of some options."""
+    rest = {key: filled[key] for key in filled if key not in options}
+    without = trial(driver, rest)
+    return without.ended or without.level(trial(driver, filled))
 
 
 def gets_on(driver, settings, before):
@@ -491,29 +620,41 @@ def main(wanted, packages=()):
         roots += spec.submodule_search_locations or [spec.origin]
     stand_in_for_vendors(roots)
     close_the_world()
+    # What a driver marks as required is so in [DEFAULT] once it is imported.
+    cfg.ConfigOpts._check_required_opts = lambda *args: None
     rows = []
     with tempfile.NamedTemporaryFile('w', suffix='.key') as stream:
         for driver, plugin, modes in wanted:
-            found = {}
-            for mode in modes or (False, True):
-                settings = {
-                    'share_driver': driver,
-                    'driver_handles_share_servers': mode,
-                }
-                if plugin:
-                    settings['emc_share_backend'] = plugin
-                for names, stage in needs(driver, settings, stream.name):
-                    found.setdefault((tuple(names), stage), []).append(mode)
-            for (names, stage), held in sorted(found.items()):
-                row = {
-                    'kind': 'need',
-                    'name': f'emc:{plugin}' if plugin else driver,
-                    'options': list(names),
-                    'at': stage,
-                }
-                if len(held) == 1 and len(modes or (False, True)) == 2:
-                    row['mode'] = held[0]
-                rows.append(row)
+            rows += apart(rows_of, driver, plugin, modes, stream.name) or []
+    return rows
+
+
+def rows_of(driver, plugin, modes, here):
+    """Return the rows of one driver, in a process that imports no other.
+
+    :param here: the path of a file.
+    """
+    with contextlib.suppress(Exception, Outside):
+        importlib.import_module(driver.rpartition('.')[0])
+    modes = modes or [False, True]
+    found = {}
+    for mode in modes:
+        settings = {
+            'share_driver': driver,
+            'driver_handles_share_servers': mode,
+        }
+        if plugin:
+            settings['emc_share_backend'] = plugin
+        for need in conditional(driver, settings, here, {}, set())[0]:
+            text = json.dumps(need.facts(), sort_keys=True)
+            found.setdefault(text, []).append(mode)
+    rows = []
+    for text, held in sorted(found.items()):
+        row = {'kind': 'need', 'name': f'emc:{plugin}' if plugin else driver}
+        row.update(json.loads(text))
+        if len(held) < len(modes):
+            row['mode'] = held[0]
+        rows.append(row)
     return rows
 
 

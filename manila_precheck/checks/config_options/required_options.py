@@ -153,7 +153,9 @@ def _lacks(
     for need in both.catalog.needs(reader.release, driver, plugin):
         if need.mode is not None and need.mode != mode:
             continue
-        if _is_spared(reader, name, driver, need.options):
+        if any(_has(reader, name, *pair) for pair in need.unless) or not all(
+            _has(reader, name, *pair) for pair in need.when
+        ):
             continue
         if not any(_is_set(reader, name, item) for item in need.options):
             found[need.options[0]] = _Lack(need.options, need.at)
@@ -166,11 +168,10 @@ def _lacks(
     for lack in _OF_LAYOUT.get(reader.layout(name) or '', ()):
         if not any(_is_set(reader, name, item) for item in lack.names):
             found[lack.names[0]] = lack
-    refused = driver_values.REFUSED_DEFAULTS.get(kind)
-    if refused is not None and not reader.conf.effective(
-        [(name, refused.option)]
-    ):
-        found[refused.option] = _Lack((refused.option,), refused.at)
+    for rule in driver_values.RULES:
+        if rule.refuses_default and kind in rule.drivers:
+            if not reader.conf.effective([(name, rule.option)]):
+                found[rule.option] = _Lack((rule.option,), rule.at)
     told = {item for lack in found.values() for item in lack.names}
     for option in reader.options.required(driver, plugin):
         if option.name in told or (option.name in _WITH_SERVERS and not mode):
@@ -180,25 +181,15 @@ def _lacks(
     return [found[key] for key in sorted(found)]
 
 
-def _is_spared(
-    reader: config_reader.Reader,
-    group: str,
-    driver: str,
-    names: tuple[str, ...],
+def _has(
+    reader: config_reader.Reader, group: str, name: str, value: str
 ) -> bool:
-    """Say whether another option of the section makes a need none."""
-    kind = driver.rpartition('.')[2]
-    for name in names:
-        switch = conditions.SPARED_BY.get((kind, name))
-        if switch is None:
-            continue
-        try:
-            if reader.get(group, switch) is True:
-                return True
-        except config_reader.Refused:
-            # The value is told.
-            return True
-    return False
+    """Say whether an option has a value, written as the catalog has it."""
+    try:
+        return str(reader.get(group, name)) == value
+    except config_reader.Refused:
+        # The value is told.
+        return False
 
 
 def _is_set(reader: config_reader.Reader, group: str, name: str) -> bool:

@@ -30,6 +30,8 @@ HNAS = DRIVERS + 'hitachi.hnas.driver.HitachiHNASDriver'
 HSP = DRIVERS + 'hitachi.hsp.driver.HitachiHSPDriver'
 NETAPP = DRIVERS + 'netapp.common.NetAppDriver'
 INFORTREND = DRIVERS + 'infortrend.driver.InfortrendNASDriver'
+GPFS = DRIVERS + 'ibm.gpfs.GPFSShareDriver'
+ZFS = DRIVERS + 'zfsonlinux.driver.ZFSonLinuxShareDriver'
 WINDOWS = DRIVERS + 'windows.windows_smb_driver.WindowsSMBDriver'
 EMC = DRIVERS + 'dell_emc.driver.EMCShareDriver'
 INIT = (
@@ -160,6 +162,29 @@ class NeededTest(testtools.TestCase):
                 ),
             ),
         )
+
+    @ddt.data(
+        (GPFS, 'is_gpfs_node = True', []),
+        (GPFS, 'is_gpfs_node = False', ['b/gpfs_share_export_ip']),
+        (ZFS, 'zfs_use_ssh = True', ['b/zfs_service_ip']),
+        (ZFS, 'zfs_use_ssh = False', []),
+        # The value is told.
+        (ZFS, 'zfs_use_ssh = perhaps', []),
+    )
+    @ddt.unpack
+    def test_what_another_option_asks_for(self, driver, line, names):
+        pool = 'zfs_zpool_list = a\nzfs_dataset_creation_options = a=b'
+        conf = back_end(driver, line, *([pool] if driver == ZFS else []))
+        for source, target in (('2023.1', '2024.1'), ('2026.1', '2026.2')):
+            found = self.found(conf, source, target)
+            self.assertEqual(
+                names,
+                [
+                    one.subject.name
+                    for one in found
+                    if one.aspect == 'missing' and one.data['at'] == 'setup'
+                ],
+            )
 
     @ddt.data(
         (False, ['netapp_server_hostname', 'netapp_vserver']),
