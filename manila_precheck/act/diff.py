@@ -143,8 +143,9 @@ class FileDiff:
     ) -> None:
         self.is_new = old is None
         self.same = old == new
-        self._old = _lines(old)
-        self._new = _lines(new)
+        # A file that stays as it is may be no text.
+        self._old = [] if self.same else _lines(old)
+        self._new = [] if self.same else _lines(new)
         self._shown_old: list[Optional[str]] = []
         self._shown_new: list[Optional[str]] = []
         self._spans: list[Span] = []

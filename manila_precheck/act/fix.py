@@ -200,17 +200,27 @@ class _Mending:
                 found.setdefault(real, []).append(change)
         for real, wanted in found.items():
             wanted = self._converted(over, wanted)
-            if wanted and not self._change(real, wanted):
-                self._rewrite_json(over, real, wanted)
+            if not wanted:
+                continue
+            made = self._change(real, wanted)
+            missed = [
+                change
+                for change in wanted
+                if change.edit.action != 'choose' and change not in made
+            ]
+            if missed:
+                self._rewrite_json(over, real, missed[0].edit.file)
 
-    def _change(self, real: str, wanted: list[changes.Change]) -> bool:
-        """Make changes of a file; say whether one was made."""
+    def _change(
+        self, real: str, wanted: list[changes.Change]
+    ) -> list[changes.Change]:
+        """Make changes of a file, and return those that were made."""
         data = self.contents.get(real, self.original.get(real, b''))
         kind = wanted[0].edit.kind
         try:
             text = data.decode()
         except UnicodeDecodeError:
-            return False
+            return []
         changed, made = changes.make(
             kind,
             text,
@@ -223,21 +233,16 @@ class _Mending:
         if made:
             self.contents[real] = changed.encode()
             self.made += len(made)
-        return bool(made)
+        return made
 
     def _rewrite_json(
-        self,
-        over: context.Context,
-        real: str,
-        wanted: list[changes.Change],
+        self, over: context.Context, real: str, path: str
     ) -> None:
-        """Write JSON as YAML, one rule a line, so that a rule can change.
+        """Write JSON as YAML, one rule a line, so that each rule can change.
 
         Every release parses YAML, whatever the file is called.
         """
-        if {change.edit.action for change in wanted} <= {'choose'}:
-            return
-        document = _json_of(wanted[0].edit.file, over)
+        document = _json_of(path, over)
         if document is not None:
             text = f'{changes.PREFIX}JSON before; it has no comments\n'
             text += policy_lines.rendered(document)

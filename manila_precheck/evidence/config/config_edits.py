@@ -15,6 +15,7 @@ Whether one can be rolled out before the upgrade is decided here: where the
 source release reads the result to the same effect.
 """
 
+import functools
 import re
 from typing import Optional
 
@@ -46,6 +47,8 @@ class Edits:
         """Return how a line goes that the target has no use for."""
         if self._has_rivals(setting):
             return self.choose(setting, 'one of the old names that are set')
+        if self._is_referred_to(setting):
+            return self.choose(setting, 'what the lines that refer to it need')
         return self._of(setting, 'comment', early=not self._in_use(setting))
 
     def move(
@@ -67,6 +70,10 @@ class Edits:
             return self.choose(setting, 'one of the old names that are set')
         if value is None and self._refers_elsewhere(setting, group):
             return self.choose(setting, f'[{group}] {name}')
+        if self._is_referred_to(setting):
+            return self.choose(
+                setting, f'[{group}] {name}, and in the lines that refer to it'
+            )
         moved = setting._replace(
             section=group,
             name=name,
@@ -167,6 +174,25 @@ class Edits:
             for name in old
             for other in conf.find(*name)
         )
+
+    def _is_referred_to(self, setting: config_files.Setting) -> bool:
+        """Say whether a value refers to a line by the name that it has.
+
+        oslo.config looks for a deprecated name too, but then not for the
+        value under the new one (cfg.py _get_opt_info, _do_get).
+        """
+        return (setting.group, setting.name) in self._referred
+
+    @functools.cached_property
+    def _referred(self) -> frozenset[config_files.Name]:
+        """The names that values may refer to."""
+        found = set()
+        for setting in self._target.conf.settings:
+            for reference in config_files.references(setting.value):
+                home, dot, name = reference.rpartition('.')
+                for group in (home,) if dot else (setting.group, 'DEFAULT'):
+                    found.add((config_files.normalize(group), name))
+        return frozenset(found)
 
     def _of(
         self,

@@ -182,6 +182,43 @@ class FixTest(testtools.TestCase):
         self.assertIn('"share:get": "!"\n', text)
         self.assertIn('\n# "share:create": "rule:gone"\n', text)
 
+    def test_json_with_rules_beside_its_braces_is_written_anew(self):
+        site = self.site(
+            '[oslo_policy]\npolicy_file = policy.json\n',
+            {
+                'policy.json': '{"share_type:create": "rule:admin_api",\n'
+                '"share:delete": "role:x",\n'
+                '"share:create": "rule:gone"}\n'
+            },
+        )
+        fixed = _fixed(site)
+        text = _after(fixed)['policy.json']
+        self.assertEqual(
+            [],
+            [
+                finding.key
+                for result in fixed.results
+                for finding in result.findings
+                if finding.aspect.startswith('reference')
+            ],
+        )
+        self.assertIn('\n"share:delete": "role:x"\n', text)
+
+    def test_a_line_that_others_refer_to_is_for_a_person(self):
+        # The value of $quota_gigabytes would be that of the default.
+        site = self.site(
+            '[DEFAULT]\nquota_shares = $quota_gigabytes\n'
+            'quota_gigabytes = 500\n'
+        )
+        text = _after(_fixed(site))['manila.conf']
+        self.assertIn(
+            '\n# PRECHECK: choose quota_gigabytes '
+            '[config-options[DEFAULT/quota_gigabytes]]: ',
+            text,
+        )
+        self.assertIn('\nquota_gigabytes = 500\n', text)
+        self.assertIn('\nshares = $quota_gigabytes\n', text)
+
     def test_the_files_of_policies_are_not_lost(self):
         files = {'p.yaml': '"share:get": "!"\n'}
         site = self.site(
