@@ -34,11 +34,13 @@ from manila_precheck.cmd import progress
 from manila_precheck.cmd import report_file
 from manila_precheck.cmd import upgrade
 from manila_precheck.engine import context
+from manila_precheck.engine import grouping
 from manila_precheck.engine import registry
 from manila_precheck.engine import runner
 from manila_precheck.engine import waivers
 from manila_precheck.redact import names as redact_names
 from manila_precheck.reporters import plain
+from manila_precheck.reporters import words
 
 _PREFIX = 'fix_'
 
@@ -55,6 +57,9 @@ _FLAGS = {
     ),
     'the changes': ('check', 'fix_key', 'fix_for', 'fix_remove', 'fix_output'),
 }
+
+# How many lines and objects are named of those of which the same is said.
+_MAX_NAMED = 20
 
 # What it counts for that a check did not look.
 _NOT_LOOKED = {model.Outcome.ERROR: 2, model.Outcome.SKIPPED: 1}
@@ -401,8 +406,10 @@ def _hidden(parts: Sequence[_Part]) -> Iterator[str]:
     ]
     if not places:
         return
-    for place in places:
+    for place in places[:_MAX_NAMED]:
         yield f'left out, since a secret stands there: {place}'
+    if len(places) > _MAX_NAMED:
+        yield f'left out likewise: {len(places) - _MAX_NAMED} more'
     what = 'change holds' if len(places) == 1 else 'changes hold'
     yield (
         f'{len(places)} {what} a secret and cannot be in the diff: --output '
@@ -432,26 +439,37 @@ def _left(
         applies = result.outcome is not model.Outcome.NOT_APPLICABLE
         if result.reason and applies and wanted.of_check(result.id):
             yield f'left: {result.id}: {result.outcome.value}: {result.reason}'
-        for found in result.findings:
-            finding = redact_names.redacted(found, ctx.redactor)
-            if not wanted(found):
-                continue
-            if not _edits(found) and not found.severity:
-                continue
-            if _choices(found):
-                what = f'marked "{changes.PREFIX}choose"'
-            elif _edits(found):
-                what = 'not changed, see upgrade check'
-            else:
-                what = 'no change of a file mends it'
-            subject = finding.subject
-            where = ':'.join(
-                str(one) for one in (subject.file, subject.line) if one
-            )
-            yield (
-                f'left: {finding.severity.name} {finding.key} '
-                f'{where}: {finding.message} ({what})'
-            )
+        wishes = [
+            found
+            for found in result.findings
+            if wanted(found) and (_edits(found) or found.severity)
+        ]
+        for group in grouping.groups(wishes):
+            for same in grouping.alike(group.findings):
+                yield _left_alike(
+                    [redact_names.redacted(f, ctx.redactor) for f in same]
+                )
+
+
+def _left_alike(findings: Sequence[model.Finding]) -> str:
+    """Return one line of findings that differ in names and numbers only."""
+    first, *others = findings
+    if _choices(first):
+        what = f'marked "{changes.PREFIX}choose"'
+    elif _edits(first):
+        what = 'not changed, see upgrade check'
+    else:
+        what = 'no change of a file mends it'
+    subject = first.subject
+    where = ':'.join(str(one) for one in (subject.file, subject.line) if one)
+    text = (
+        f'left: {first.severity.name} {first.key} {where}: {first.message} '
+        f'({what})'
+    )
+    if others:
+        named = words.members(others, _MAX_NAMED)
+        text += f'; likewise {len(others)} more: {named}'
+    return text
 
 
 def _code(results: Iterable[model.CheckResult], wanted: _Wanted) -> int:

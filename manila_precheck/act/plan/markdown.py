@@ -93,8 +93,12 @@ def _step(number: int, step: steps.Step) -> Iterator[str]:
     for text in step.text:
         yield ''
         yield _text(text)
-    for finding in step.findings:
-        yield from _finding(finding)
+    items, left = wording.items(step)
+    for item in items:
+        yield from _item(item)
+    if left:
+        yield ''
+        yield _text(left)
     yield from _commands(step.commands)
     for blank in step.blanks:
         yield ''
@@ -134,7 +138,8 @@ def _list(title: str, items: Sequence[str]) -> Iterator[str]:
             yield f'- ☐ {_text(item)}'
 
 
-def _finding(finding: 'wording.Finding') -> Iterator[str]:
+def _item(item: wording.Item) -> Iterator[str]:
+    finding = item.first
     name, place = words.subject_of(finding.subject)
     where = f' {_code(place)}' if place else ''
     yield ''
@@ -143,9 +148,12 @@ def _finding(finding: 'wording.Finding') -> Iterator[str]:
         f'{_text(finding.message)} (owner: {_text(wording.owner(finding))}; '
         f'person: {_text(wording.BLANK)})'
     )
-    for step in finding.remediation:
+    if item.others:
         yield ''
-        if step.kind in words.REMEDY_LABELS:
-            yield from markdown_parts.fenced(step.text)
+        yield f'  {_text(item.others)}'
+    for kind, text in item.remedies:
+        yield ''
+        if kind in words.REMEDY_LABELS:
+            yield from markdown_parts.fenced(text)
         else:
-            yield f'  {_text(step.text)}'
+            yield f'  {_text(text)}'

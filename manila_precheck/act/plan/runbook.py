@@ -16,6 +16,7 @@ from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+import re
 from typing import NamedTuple
 from typing import Optional
 
@@ -47,7 +48,8 @@ _VERSION, _SYNC, _ROWS, _CLEANUP, _LIST = COMMANDS
 
 _FILE = steps.Blank(
     'BACKUP_FILE',
-    'the path of the backup file, without spaces, on a disk with enough space',
+    'the path of the backup file, without spaces, on a disk with enough '
+    'space; not that of another hop, whose only way back that is',
 )
 _PYTHON = steps.Blank(
     'TARGET_PYTHON',
@@ -104,8 +106,9 @@ _UNSCALED = 2.0
 _PURGE_ROWS_A_SECOND = 200
 _PURGE_MARGIN = 2.0
 
-# The diffs of "upgrade fix", whose names are relative to the root.
-_BEFORE, _WINDOW = '~/manila-before.diff', '~/manila-window.diff'
+# The diffs of "upgrade fix", whose names are relative to the root. Each hop
+# has its own, since the way back may lead over several.
+_BEFORE, _WINDOW = '~/manila-before-{}.diff', '~/manila-window-{}.diff'
 
 _REHEARSED = '~/manila-rehearsal.json'
 
@@ -203,7 +206,7 @@ def make(
     at = first
     while at < target:
         nearer = [hop for hop in releases.next_hops(at) if hop <= target]
-        hops.append(_Hop(None, site, str(at), str(nearer[-1])))
+        hops.append(_Hop(None, site, str(at), str(nearer[-1]), hops[-1]))
         at = nearer[-1]
     counted = [f for c in report.checks for f in c.findings if f.counts]
     return steps.Plan(
@@ -224,6 +227,7 @@ class _Hop:
     """The steps of one hop.
 
     :param report: None for a hop that cannot be judged yet.
+    :param last: the hop before it.
     """
 
     def __init__(
@@ -232,14 +236,18 @@ class _Hop:
         site: Site,
         source: str,
         target: str,
+        last: 'Optional[_Hop]' = None,
     ) -> None:
         self._report = report
+        self._last = last
         self._site = site
         self._source = source
         self._target = target
         # Without the build, which is no word of a command.
         self._to = target.split()[0]
         self._checks = report.checks if report is not None else ()
+        name = re.sub(r'[^\w.-]', '-', self._to, flags=re.ASCII)
+        self._early, self._late = _BEFORE.format(name), _WINDOW.format(name)
 
     def hop(self) -> steps.Hop:
         """Return the whole."""
@@ -519,9 +527,9 @@ class _Hop:
                 'marked "# PRECHECK: choose" is yours to decide.',
             ),
             commands=(
-                self._diff('source', _BEFORE),
-                self._diff('target', _WINDOW),
-                self._patch(_BEFORE),
+                self._diff('source', self._early),
+                self._diff('target', self._late),
+                self._patch(self._early),
             ),
             before=(
                 'The files are backed up, or generated from a repository in '
@@ -532,7 +540,7 @@ class _Hop:
                 'up.',
             ),
             back='Revert the diff, and restart the services.',
-            undo=(self._patch(_BEFORE, back=True),),
+            undo=(self._patch(self._early, back=True),),
             findings=self._all('early'),
         )
 
@@ -843,11 +851,11 @@ class _Hop:
                 'leaves out a line with a secret, take the files of '
                 '"upgrade fix --output".',
             ),
-            commands=(self._patch(_WINDOW),),
+            commands=(self._patch(self._late),),
             before=('The services are down on the host.',),
             after=('"upgrade fix" has nothing left to change.',),
             back='Revert the diff.',
-            undo=(self._patch(_WINDOW, back=True),),
+            undo=(self._patch(self._late, back=True),),
             findings=self._all('late'),
         )
 
@@ -1056,7 +1064,7 @@ class _Hop:
                 'second diff, and start the services in the order of the '
                 'window.',
             ),
-            commands=(self._patch(_WINDOW, back=True),),
+            commands=(self._patch(self._late, back=True),),
             before=('db sync was not started.',),
             after=(f'All services report, with {self._source}.',),
         )
@@ -1075,7 +1083,7 @@ class _Hop:
                 'on the storage stays there.',
                 'The account that restores may drop and create the database.',
             ),
-            commands=(*commands, self._patch(_WINDOW, back=True)),
+            commands=(*commands, self._patch(self._late, back=True)),
             before=('All services are down on all hosts.',),
             after=(
                 f'"{_VERSION}" of {self._source} shows the revision of the '
@@ -1083,6 +1091,31 @@ class _Hop:
             ),
             duration=_unknown('what the restore took in the rehearsal'),
             blanks=blanks,
+        )
+        if self._last is not None:
+            yield self._further(self._last)
+
+    def _further(self, last: '_Hop') -> steps.Step:
+        return steps.Step(
+            'back-further',
+            f'Further back, to {last._source}',
+            text=(
+                f'The backup of this hop has the schema of {self._source}: it '
+                f'leads no further. Only that of the hop to {last._to} leads '
+                f'to {last._source}, and all that users did since is lost. '
+                'Follow the steps above, revert the first diff of this hop '
+                f'as well, which {last._source} may not read, and follow the '
+                'way back of the hop before, with its own backup and diff.',
+            ),
+            commands=(self._patch(self._early, back=True),),
+            before=(
+                f'The files are those of {self._source}, and all services '
+                'are down on all hosts.',
+            ),
+            after=(
+                f'The files are as they were when {self._source} was new '
+                'here.',
+            ),
         )
 
 

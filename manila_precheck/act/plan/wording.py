@@ -13,16 +13,23 @@
 """What every format of the runbook says in the same words."""
 
 from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import model
 from manila_precheck.act.plan import steps
+from manila_precheck.engine import grouping
 from manila_precheck.reporters import words
 
 Finding = model.Finding
 
 #: To be filled in by hand.
 BLANK = '__________'
+
+#: How many items of findings a step has, how many objects each names, and how
+#: many sentences and lines say what to do; the rest is counted.
+MAX_ITEMS, MAX_NAMED, MAX_TEXTS, MAX_LINES = 40, 20, 10, 40
 
 ANY_HOST = 'any one controller'
 NO_HOST = 'the host is not known: fill it in'
@@ -112,3 +119,63 @@ def owner(finding: model.Finding) -> str:
     if subject.kind == 'backend':
         return f'back end {subject.name}'
     return ', '.join(words.actors(finding)) or 'operator'
+
+
+class Item(NamedTuple):
+    """Findings with one cause, one remedy and one owner."""
+
+    first: Finding
+    """It speaks for all."""
+
+    others: str
+    """The objects of the others; '' for none."""
+
+    remedies: Sequence[tuple[str, str]]
+    """The kind and the text of each step."""
+
+
+def items(step: steps.Step) -> tuple[list[Item], str]:
+    """Return what is to be mended in a step, and what of that is left out.
+
+    :returns: at most MAX_ITEMS, and a sentence, '' when these are all.
+    """
+    alike = [
+        group._replace(findings=tuple(same))
+        for group in grouping.groups(step.findings)
+        for members in _by_owner(group.findings)
+        for same in grouping.alike(members)
+    ]
+    left = sum(len(group.findings) for group in alike[MAX_ITEMS:])
+    return [_item(group) for group in alike[:MAX_ITEMS]], (
+        f'And {words.plural(left, "finding")} more: "upgrade plan --format '
+        'json" has all of them.'
+        if left
+        else ''
+    )
+
+
+def _by_owner(findings: Sequence[Finding]) -> list[list[Finding]]:
+    found: dict[str, list[Finding]] = {}
+    for finding in findings:
+        found.setdefault(owner(finding), []).append(finding)
+    return list(found.values())
+
+
+def _item(group: grouping.Group) -> Item:
+    rest = group.findings[1:]
+    others = ''
+    if rest:
+        others = f'Likewise {len(rest)} more: {words.members(rest, MAX_NAMED)}'
+    remedies = []
+    for one in group.steps:
+        texts, most, sign = one.texts, MAX_TEXTS, ''
+        if one.kind in words.REMEDY_LABELS:
+            texts, most, sign = '\n'.join(texts).split('\n'), MAX_LINES, '# '
+        more = len(texts) - most
+        if more > 0:
+            noun = ' lines' if sign else ''
+            texts = [*texts[:most], f'{sign}and {more} more{noun}']
+        if sign:
+            texts = ['\n'.join(texts)]
+        remedies += [(one.kind, text) for text in texts]
+    return Item(group.first, others, remedies)

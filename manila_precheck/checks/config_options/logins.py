@@ -31,6 +31,8 @@ _KEYSTONE = 'keystone_authtoken'
 # nova. Without share servers it asks nova and cinder alone.
 _IN_SERVERS = ('.generic.', '.windows.')
 _NEUTRON_PLUGIN = 'manila.network.neutron.'
+# How many back ends a message names.
+_MAX_NAMED = 20
 
 
 class Logins:
@@ -65,7 +67,10 @@ class Logins:
             return None
         severity = model.Severity.FAILURE
         if users:
-            ends = f'back end{"s" * (len(users) > 1)} {", ".join(users)}'
+            named = ', '.join(users[:_MAX_NAMED])
+            if len(users) > _MAX_NAMED:
+                named += f' and {len(users) - _MAX_NAMED} more'
+            ends = f'back end{"s" * (len(users) > 1)} {named}'
             effect = (
                 f'requests of manila-share to {group} fail, and the {ends} '
                 f'need{"s" * (len(users) == 1)} them'

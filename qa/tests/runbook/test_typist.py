@@ -104,8 +104,8 @@ class TypistTest(testtools.TestCase):
                     '--add-drop-database --result-file=/backup/manila.sql '
                     '--databases manila',
                 ),
-                ('ctl1', 'cd / && patch -p0 < ~/manila-window.diff'),
-                ('ctl2', 'cd / && patch -p0 < ~/manila-window.diff'),
+                ('ctl1', 'cd / && patch -p0 < ~/manila-window-2026.1.diff'),
+                ('ctl2', 'cd / && patch -p0 < ~/manila-window-2026.1.diff'),
                 ('ctl1', 'apt-get install manila'),
                 ('ctl2', 'apt-get install manila'),
                 ('ctl1', 'manila-manage db sync'),

@@ -111,6 +111,34 @@ class FixTest(testtools.TestCase):
             said,
         )
 
+    def test_a_file_that_is_no_text_stays_as_it_is(self):
+        self.write('policy.yaml', '')
+        with open('policy.yaml', 'wb') as stream:
+            stream.write(b'# Gr\xf6\n"share:create": "!"\n')
+        code, diff, said = self.fix('--output', 'out')
+        self.assertEqual(2, code, said)
+        self.assertIn('it is not UTF-8 text', said)
+        self.assertIn('+shares = 2\n', diff)
+        here = os.path.realpath(self.path).lstrip('/')
+        with open(os.path.join('out', here, 'policy.yaml'), 'rb') as stream:
+            self.assertEqual(b'# Gr\xf6\n"share:create": "!"\n', stream.read())
+
+    def test_findings_that_are_alike_are_one_line(self):
+        names = [f'b{n}' for n in range(100)]
+        self.write(
+            'manila.conf',
+            f'[DEFAULT]\nenabled_share_backends = {",".join(names)}\n'
+            + ''.join(
+                f'[{name}]\ndriver_handles_share_servers = False\n'
+                'share_driver = manila.share.drivers.netapp.common.'
+                f'NetAppDriver\nnetapp_nas_password = tops3cr3t{name}\n'
+                for name in names
+            ),
+        )
+        _code, _diff, said = self.fix()
+        self.assertIn('; likewise 99 more: ', said)
+        self.assertLess(len(said.splitlines()), 20)
+
     def test_for_eyes(self):
         code, diff, _said = self.fix(kind=_Terminal)
         self.assertEqual(0, code)

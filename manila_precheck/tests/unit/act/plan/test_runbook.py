@@ -633,6 +633,74 @@ class RunbookTest(testtools.TestCase):
         )
         self.assertFalse(step(made, 'db-sync', 1).duration.known)
 
+    def test_each_hop_has_a_way_back_of_its_own(self):
+        made = runbook.make(
+            report(source='2024.2', target='2025.1'),
+            releases.parse('2026.1'),
+            runbook.Site(RPM),
+        )
+        texts = [
+            {
+                c.text
+                for phase in hop.phases
+                for one in phase.steps
+                for c in (*one.commands, *one.undo)
+                if '.diff' in c.text
+            }
+            for hop in made.hops
+        ]
+        # What one hop writes the other one does not overwrite.
+        self.assertEqual(set(), texts[0] & texts[1])
+        self.assertEqual(
+            ['back-before-sync', 'back-restore'], ids(made)['back']
+        )
+        self.assertEqual(
+            ['back-before-sync', 'back-restore', 'back-further'],
+            ids(made, 1)['back'],
+        )
+        self.assertEqual(
+            ['cd / && patch -R -p0 < ~/manila-before-2026.1.diff'],
+            [c.text for c in step(made, 'back-further', 1).commands],
+        )
+
+    def test_thousands_of_findings(self):
+        found = [
+            model.Finding(
+                model.Severity.WARNING,
+                model.Subject(
+                    'option', f'b{n}/old{n % 90}', 'manila.conf', n + 1
+                ),
+                f'[b{n}] old{n % 90} = {n} is gone',
+                [model.config('[{}]\n{} = {}', f'b{n}', f'new{n % 90}', n)],
+                data={'host': 'ctl1'} if n % 3 else {},
+            )._replace(check_id='config-options')
+            for n in range(3000)
+        ]
+        found += [
+            model.Finding(
+                model.Severity.WARNING,
+                model.Subject('share', f's{n}'),
+                'abcdefgh'[n % 8] * (n % 60 + 2) + ' is stuck',
+                [model.advice('abcdefgh'[n % 8] * (n % 60 + 2) + ' by hand')],
+            )._replace(check_id='in-flight-operations')
+            for n in range(300)
+        ]
+        made = plan(*found)
+        text = markdown.render(made)
+        self.assertLess(len(text.splitlines()), 1500)
+        self.assertIn('Likewise 1999 more: ', text)
+        self.assertRegex(text, r'And \d+ findings more: "upgrade plan')
+        self.assertLess(len(page.render(made)), 400_000)
+        kept = json.loads(json_plan.render(made))
+        self.assertEqual(
+            3300,
+            sum(
+                len(one['findings'])
+                for phase in kept['hops'][0]['phases']
+                for one in phase['steps']
+            ),
+        )
+
     def test_commands_parse(self):
         # What a release takes of them qa/upgrade asks the release.
         made = plan(site=runbook.Site(RPM, dialect='postgresql'))
