@@ -24,6 +24,7 @@ renamed, deprecated and invalid.
 """
 
 import collections
+from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Mapping
 import functools
@@ -35,6 +36,7 @@ import sys
 import tempfile
 from typing import Any
 from typing import NamedTuple
+from typing import Optional
 from unittest import mock
 
 from manila_precheck import catalog
@@ -102,6 +104,22 @@ class Answer(NamedTuple):
     errors: dict[str, str]
     """The sections whose drivers could not be built, and why."""
 
+    homes: dict[tuple[str, str], tuple[str, str]] = {}
+    """The section and the name that the option of a row is registered under;
+    what nothing registers is left out."""
+
+    secrets: frozenset[tuple[str, str]] = frozenset()
+    """The rows whose option is marked as a secret."""
+
+    wanted: dict[tuple[str, str], tuple[str, Any]] = {}
+    """As the rows are, of the options that were asked for."""
+
+    moved: Mapping[str, str] = {}
+    """The paths of drivers that the release looks for elsewhere."""
+
+    broken: str = ''
+    """Why the files cannot be read at all."""
+
 
 def python(release: str) -> str:
     """Return the interpreter of a release's environment; '' for none."""
@@ -124,15 +142,18 @@ def _ask(release: str, question: dict[str, Any]) -> Any:
     return json.loads(done.stdout)
 
 
+def ask_samples(release: str) -> Any:
+    """Return what a release could be given, as judge_samples.py has it."""
+    return _ask(release, {'ask': 'samples'})
+
+
 @functools.cache
 def sites() -> dict[str, judge_inputs.Site]:
     """Return every configuration: those of hand, and the generated ones."""
     names = sorted(
         {name for pair in hops.HOPS for name in pair if python(name)}
     )
-    texts = judge_generated.configurations(
-        _ask(name, {'ask': 'samples'}) for name in names
-    )
+    texts = judge_generated.configurations(map(ask_samples, names))
     generated = {
         name: judge_inputs.Site({'manila.conf': text})
         for name, text in texts.items()
@@ -153,12 +174,15 @@ def answers(release: str) -> dict[str, Answer]:
 
 
 def ask_sites(
-    release: str, homes: Mapping[str, tuple[str, tuple[str, ...]]]
+    release: str,
+    homes: Mapping[str, tuple[str, tuple[str, ...]]],
+    wanted: Optional[Mapping[str, Collection[tuple[str, str]]]] = None,
 ) -> dict[str, Answer]:
     """Return what a release says of configurations.
 
     :param homes: by name, the directory of each, and what the services read
         of it.
+    :param wanted: the options of each to ask for besides.
     """
     asked = {
         name: [
@@ -173,17 +197,37 @@ def ask_sites(
         ]
         for name, (home, locations) in homes.items()
     }
-    replies = _ask(release, {'ask': 'verdicts', 'sites': asked})
-    return {
-        name: Answer(
-            {
-                (config_files.normalize(section), option): (verdict, value)
-                for section, option, verdict, value in reply['rows']
-            },
-            reply['errors'],
-        )
-        for name, reply in replies.items()
+    question = {
+        'ask': 'verdicts',
+        'sites': asked,
+        'wanted': {name: sorted(one) for name, one in (wanted or {}).items()},
     }
+    return {
+        name: _answer(reply) for name, reply in _ask(release, question).items()
+    }
+
+
+def _answer(reply: dict[str, Any]) -> Answer:
+    rows, homes, secrets = {}, {}, set()
+    for section, option, verdict, value, home in reply['rows']:
+        place = config_files.normalize(section), option
+        rows[place] = verdict, value
+        if home is not None:
+            homes[place] = home[0], home[1]
+            if home[2]:
+                secrets.add(place)
+    return Answer(
+        rows,
+        reply['errors'],
+        homes,
+        frozenset(secrets),
+        {
+            (section, option): (verdict, value)
+            for section, option, verdict, value, _home in reply['wanted']
+        },
+        reply['moved'],
+        reply['broken'],
+    )
 
 
 # What a value names, and what a section lacks, are asked elsewhere

@@ -19,14 +19,22 @@ what oslo.config makes of each value. Reads one JSON object on standard input
 and writes one on standard output::
 
     {"ask": "samples"} -> see judge_samples.py
-    {"ask": "verdicts", "sites": {NAME: [ARGUMENT, ...]}}
-        -> {NAME: {"rows": [[SECTION, OPTION, VERDICT, VALUE]],
-                   "errors": {SECTION: ERROR}}}
+    {"ask": "verdicts", "sites": {NAME: [ARGUMENT, ...]},
+     "wanted": {NAME: [[SECTION, OPTION], ...]}}
+        -> {NAME: {"rows": [[SECTION, OPTION, VERDICT, VALUE, HOME]],
+                   "wanted": [[SECTION, OPTION, VERDICT, VALUE, HOME]],
+                   "errors": {SECTION: ERROR},
+                   "moved": {PATH: PATH},
+                   "broken": ERROR}}
 
 An argument is --config-file or --config-dir, as the services get it. A
 verdict is 'known', 'old name', 'for removal', 'invalid' or 'unknown'; the
-value is what a service gets, None when it gets none. An error says why a
-driver could not be built: what it registers is then not all known.
+value is what a service gets, None when it gets none. The home is the section
+and the name that the option is registered under, None when it is nowhere, and
+whether it is marked as a secret. An error says why a driver could not be
+built: what it registers is then not all known. A driver whose path has moved
+is loaded from another one. What is broken cannot be read.
+"wanted" is answered as the rows are, of options that no line need set.
 
 Only the standard library and what manila itself brings may be imported.
 """
@@ -263,21 +271,23 @@ def normal(section):
 
 
 def verdict(conf, names, section, name):
-    """Return the verdict on one name of a section, and its value."""
+    """Return the verdict on one name of a section, its value, and its home."""
     found = names.get((normal(section), name))
     if found is None:
-        return 'unknown', None
+        return 'unknown', None, None
     group, dest, opt, old = found
+    where = [normal(group), dest, bool(opt.secret)]
     # manila.share.drivers_private_data may make a group of this name.
     home = None if dest in conf._opts and group == 'DEFAULT' else group
     home = home and conf._groups[home]
     try:
         value = plain(conf._get(dest, home))
     except Exception:
-        return 'invalid', None
+        return 'invalid', None, where
     if old:
-        return 'old name', value
-    return ('for removal' if opt.deprecated_for_removal else 'known'), value
+        return 'old name', value, where
+    word = 'for removal' if opt.deprecated_for_removal else 'known'
+    return word, value, where
 
 
 def plain(value):
@@ -290,17 +300,26 @@ def plain(value):
     return str(value)
 
 
-def judge(conf, options, argv):
+def judge(conf, options, wanted, argv):
     """Return the verdict on every line that the services would get."""
     import judge_drivers
     from oslo_config import cfg
 
-    conf(
-        argv,
-        project='manila',
-        default_config_files=[],
-        default_config_dirs=[],
-    )
+    try:
+        conf(
+            argv,
+            project='manila',
+            default_config_files=[],
+            default_config_dirs=[],
+        )
+    except (cfg.Error, UnicodeError) as exc:
+        return {
+            'rows': [],
+            'wanted': [],
+            'errors': {},
+            'moved': {},
+            'broken': type(exc).__name__,
+        }
     sections = {}
     for path in files_of(argv):
         cfg.ConfigParser(path, sections).parse()
@@ -317,6 +336,12 @@ def judge(conf, options, argv):
             for section, lines in sections.items()
             for name in lines
         ],
+        'wanted': [
+            [section, name, *verdict(conf, names, section, name)]
+            for section, name in wanted
+        ],
+        'moved': importlib.import_module('manila.share.manager').MAPPING,
+        'broken': '',
     }
 
 
@@ -342,8 +367,9 @@ def main():
         reply = in_a_child(judge_samples.samples, conf)
     else:
         options = listed()
+        wanted = question.get('wanted', {})
         reply = {
-            name: in_a_child(judge, conf, options, argv)
+            name: in_a_child(judge, conf, options, wanted.get(name, ()), argv)
             for name, argv in question['sites'].items()
         }
     json.dump(reply, out)

@@ -27,7 +27,7 @@ class Site(NamedTuple):
     """The files of one host."""
 
     files: Mapping[str, str]
-    """The text of each, by its path."""
+    """The text of each, by its path; '\\udcff' stands for the byte 0xff."""
 
     @property
     def locations(self) -> tuple[str, ...]:
@@ -41,7 +41,7 @@ class Site(NamedTuple):
         for name, text in self.files.items():
             path = pathlib.Path(directory, name)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(text.encode())
+            path.write_bytes(text.encode(errors='surrogateescape'))
 
 
 def _read(home: pathlib.Path) -> Site:

@@ -9,12 +9,22 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
+
+
 """What upgrade fix makes of the sites, asked of real releases.
 
 Needs MANILA_PRECHECK_VENVS, as test_judge.py does.
 """
 
+import difflib
+import functools
+import io
 import os
+import pathlib
+import re
+import shutil
+import subprocess
+from typing import Any
 import unittest
 
 import ddt
@@ -22,129 +32,391 @@ import fixtures
 import testtools
 
 from manila_precheck import testing
+from manila_precheck.cmd import precheck
 from manila_precheck.evidence.config import config_files
 from manila_precheck.tests import venvs
 from manila_precheck.tests.functional import test_fix
 from qa import hops
 from qa.judges import judge
+from qa.judges import judge_aged
 from qa.judges import judge_inputs
 
-# Is read from somewhere in the target; a fix does not touch it.
-_UNREAD = ('unknown', 'ineffective')
+# Nothing reads a line; a fix leaves what neither release reads.
+_UNREAD = ('unknown',)
+# What is nobody's secret, or too short to be told from other words.
+_SHORT = 6
+_MARK = b'# PRECHECK: choose '
+
+
+# No service starts with these, and no command changes them.
+_UNREADABLE = {
+    'latin-1': judge_inputs.Site(
+        {'manila.conf': '[DEFAULT]\n# Gr\udcf6\udcdfe\nquota_shares = 5\n'}
+    ),
+    'byte-order-mark': judge_inputs.Site(
+        {'manila.conf': '\ufeff[DEFAULT]\nquota_shares = 5\n'}
+    ),
+}
+
+
+@functools.cache
+def _sites():
+    """Return the sites of hand, and what years have made of them."""
+    found = [
+        judge.ask_samples(name)
+        for name in ('2023.1', hops.RELEASES[-1])
+        if judge.python(name)
+    ]
+    aged = judge_aged.aged(judge_inputs.SITES, judge_aged.old_names(found))
+    return {**judge_inputs.SITES, **aged, **_UNREADABLE}
+
+
+class _Base(testtools.TestCase):
+    def check_sites(self, sites, source, target):
+        for release in (source, target):
+            if not judge.python(release):
+                self.skipTest(f'no virtual environment of {release}')
+        home = self.useFixture(_Homes(sites, source, target))
+        before = home.ask(source, 'before')
+        wanted = {
+            name: {
+                one.homes[place]
+                for place, (verdict, _value) in one.rows.items()
+                if place in one.homes and verdict != 'invalid'
+            }
+            for name, one in before.items()
+        }
+        same = home.ask(source, 'early', wanted)
+        after = home.ask(target, 'after', wanted)
+        wrong = []
+        for name in sorted(sites):
+            wrong += [
+                (name, *place)
+                for place in home.sites[name].compare(
+                    before[name], same[name], after[name]
+                )
+            ]
+        self.assertEqual([], wrong)
 
 
 @unittest.skipUnless(venvs.DIRECTORY, venvs.NOT_SET)
 @ddt.ddt
-class FixTest(testtools.TestCase):
+class FixTest(_Base):
     @ddt.data(*hops.HOPS)
     @ddt.unpack
     def test_the_target_reads_what_the_source_has_read(self, source, target):
-        for release in (source, target):
-            if not judge.python(release):
-                self.skipTest(f'no virtual environment of {release}')
-        home = self.useFixture(_Homes(source, target))
-        before = home.ask(source, 'before')
-        same = home.ask(source, 'early')
-        after = home.ask(target, 'after')
-        wrong = []
-        for name in sorted(judge_inputs.SITES):
-            for place in home.sites[name].compare(
-                before[name], same[name], after[name]
-            ):
-                wrong.append((name, *place))
-        self.assertEqual([], wrong)
+        self.check_sites(_sites(), source, target)
+
+
+@unittest.skipUnless(venvs.DIRECTORY, venvs.NOT_SET)
+class FewTest(_Base):
+    def test_the_target_reads_what_the_source_has_read(self):
+        sites = {
+            name: judge_inputs.SITES[name]
+            for name in (
+                'hand-interpolation',
+                'kolla-generic',
+                'long-many-hands',
+                'long-queens',
+            )
+        }
+        self.check_sites({**sites, **_UNREADABLE}, *hops.MOST_COMMON)
 
 
 class _Homes(fixtures.Fixture):
     """Each site as it is, and as it becomes."""
 
-    def __init__(self, source, target):
+    def __init__(self, sites, source, target):
         super().__init__()
-        self._source, self._target = source, target
+        self._given, self._source, self._target = sites, source, target
         self.sites = {}
 
     def _setUp(self):
-        self._home = self.useFixture(fixtures.TempDir()).path
-        for name, site in judge_inputs.SITES.items():
-            with testing.Site(
-                files=site.files,
-                source=self._source,
-                target=self._target,
-                locations=site.locations,
-            ) as made:
-                self.sites[name] = _Fixed(made, site, self._home, name)
+        home = self.useFixture(fixtures.TempDir()).path
+        for name, site in self._given.items():
+            self.sites[name] = Fixed(
+                site,
+                self._source,
+                self._target,
+                os.path.join(home, name),
+                site.locations,
+            )
 
-    def ask(self, release, which):
+    def ask(self, release, which, wanted=None):
         return judge.ask_sites(
             release,
             {
-                name: (os.path.join(self._home, which, name), one.locations)
+                name: (getattr(one, which), one.locations)
                 for name, one in self.sites.items()
             },
+            wanted,
         )
 
 
-class _Fixed:
-    """One site, and what is told of it."""
+class _Command:
+    """Runs the command in a directory.
 
-    def __init__(self, made, site, home, name):
-        ctx = made.context()
-        self.locations = site.locations
-        results = test_fix.results_of(ctx)
-        self._told = test_fix.told_by(results)
-        fixed = test_fix.fixed_of(ctx)
-        self._marked = {
-            tuple(finding.subject.name.partition('/')[::2])
-            for result in fixed.results
-            for finding in result.findings
-            if test_fix.actions_of(finding) == {'choose'}
-        }
-        source = ctx.reader(ctx.upgrade.source)
-        target = ctx.reader(ctx.upgrade.target)
-        #: Where each line is found in the target.
-        self._moved = []
-        for setting in ctx.config.settings:
-            now = target.of(setting)
-            if (
-                now.read
-                and now.option is not None
-                and (setting in source.effective(setting))
+    :param words: what it is told of the files and of the upgrade.
+    """
+
+    def __init__(self, home, words):
+        self._home = home
+        self._words = words
+
+    def fix(self, *flags):
+        """Return the exit code, the diff and what is said of it."""
+        data, stderr = io.BytesIO(), io.StringIO()
+        stdout = io.TextIOWrapper(data, 'utf-8', write_through=True)
+        before = os.getcwd()
+        os.chdir(self._home)
+        try:
+            with (
+                fixtures.MonkeyPatch('sys.stdout', stdout),
+                fixtures.MonkeyPatch('sys.stderr', stderr),
+                fixtures.MonkeyPatch(
+                    'manila_precheck.evidence.host.service_processes.look',
+                    lambda site: (),
+                ),
             ):
-                self._moved.append(
-                    (
-                        (setting.group, setting.name),
-                        (config_files.normalize(now.group), now.option.name),
-                    )
+                code = precheck.main([*self._words, *flags])
+            return code, data.getvalue(), stderr.getvalue()
+        finally:
+            os.chdir(before)
+
+
+class Fixed:
+    """One site, and what the command makes of it.
+
+    :param home: the directory that gets each version of it.
+    :param locations: what the services read of it.
+    """
+
+    def __init__(self, site, source, target, home, locations):
+        self.locations = locations
+        home = os.path.realpath(home)
+        self.before = os.path.join(home, 'before')
+        site.write(self.before)
+        words = []
+        for location in self.locations:
+            kind = 'file' if location in site.files else 'dir'
+            words += [f'--config-{kind}', location]
+        words += ['upgrade', 'fix', '--source-release', source]
+        words += ['--target-release', target]
+
+        def made(which, *flags):
+            out = os.path.join(home, f'out-{which}')
+            here = _Command(self.before, words)
+            answer = here.fix('--output', out, *flags)
+            return os.path.join(out, self.before.lstrip('/')), answer
+
+        self.early, (code, self.first, _said) = made(
+            'early', '--for', 'source'
+        )
+        self.after, (self.code, self.diff, self.said) = made('after')
+        self.results = self.results_left = ()
+        self.problems: list[tuple[Any, ...]] = []
+        if 255 in (code, self.code):
+            return
+        #: What the checks say of it, and of what it becomes.
+        self.results = self._results(self.before, source, target)
+        self.results_left = self._results(self.after, source, target)
+        self._told = _told(self.results)
+        self._left = _told(self.results_left)
+        again = _Command(self.after, words).fix()
+        if again[1]:
+            self.problems.append(('a second run changes', again[1]))
+        self._look_at_files()
+        self._patch(home)
+
+    def _results(self, path, source, target):
+        files = {
+            name: pathlib.Path(path, name)
+            .read_bytes()
+            .decode(errors='surrogateescape')
+            for name in contents(path)
+        }
+        with testing.Site(
+            files=files,
+            source=source,
+            target=target,
+            locations=self.locations,
+        ) as made:
+            return test_fix.results_of(made.context())
+
+    def _look_at_files(self):
+        """Note what is not as it was, and not commented out."""
+        # JSON may become YAML; of a policy directory hidden files and further
+        # directories are not read.
+        before = {
+            name: content
+            for name, content in contents(self.before).items()
+            if not content.startswith(b'{')
+            and '/.' not in name
+            and name.count('/') < 2
+        }
+        for root in (self.early, self.after):
+            after = contents(root)
+            if before.keys() - after.keys():
+                self.problems.append(
+                    (root, sorted(before.keys() - after.keys()))
                 )
-        for which in ('before', 'early', 'after'):
-            for file in fixed.files:
-                relative = os.path.relpath(file.path, made.path)
-                path = os.path.join(home, which, name, relative)
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-                with open(path, 'wb') as stream:
-                    stream.write(getattr(file, which))
+            for name in before.keys() & after.keys():
+                lines = before[name].splitlines(keepends=True)
+                kept = after[name].splitlines(keepends=True)
+                if lines and not lines[-1].endswith(b'\n'):
+                    kept += [
+                        lines[-1]
+                        for end in (b'\n', b'\r\n')
+                        if lines[-1] + end in kept
+                    ]
+                lost = test_fix.not_kept(lines, kept)
+                if lost is not None:
+                    self.problems.append((root, name, lost))
+                mode = pathlib.Path(root, name).stat().st_mode
+                if mode & 0o777 != 0o600:
+                    self.problems.append((root, name, oct(mode)))
+
+    def _patch(self, home):
+        """Note what patch makes other files of than --output has."""
+        patched = os.path.join(home, 'patched')
+        shutil.copytree(self.before, patched)
+        if not self.diff:
+            if contents(patched) != contents(self.after) and (
+                'the diff is empty' not in self.said
+            ):
+                self.problems.append(('no diff', self.said))
+            return
+        done = subprocess.run(
+            ['patch', '-p0', '--fuzz=0'],
+            cwd=patched,
+            input=self.diff,
+            capture_output=True,
+            check=False,
+        )
+        if done.returncode:
+            self.problems.append(('patch', done.stdout))
+            return
+        found = re.search(r'(\d+) changes? holds? a secret', self.said)
+        left = int(found[1]) if found else 0
+        found = contents(patched)
+        differ = 0
+        for name, content in contents(self.after).items():
+            pair = (found.get(name, b''), content)
+            matcher = difflib.SequenceMatcher(
+                None, pair[0].split(b'\n'), pair[1].split(b'\n'), False
+            )
+            differ += sum(
+                tag != 'equal' for tag, *_places in matcher.get_opcodes()
+            )
+        if differ > left:
+            self.problems.append(('patched otherwise', differ, left))
+
+    def secrets_shown(self, before):
+        """Yield the secrets of the source that a diff shows."""
+        secrets = set()
+        others = set()
+        for place, (_verdict, value) in before.rows.items():
+            into = secrets if place in before.secrets else others
+            for one in value if isinstance(value, list) else [value]:
+                if isinstance(one, str):
+                    into.add(one)
+                    # Of a URL the password alone.
+                    into.update(re.findall(r'://[^/@:]*:([^/@]+)@', one))
+        for secret in secrets - others:
+            if len(secret) >= _SHORT and any(
+                secret.encode() in diff for diff in (self.first, self.diff)
+            ):
+                yield secret
 
     def compare(self, before, same, after):
         """Yield what the real releases see otherwise."""
+        if self.code == 255 or before.broken:
+            if not (self.code == 255 and before.broken):
+                yield ('read by one alone', self.said, before.broken)
+            return
+        yield from self.problems
+        for secret in self.secrets_shown(before):
+            yield ('shown', secret)
         for place, (verdict, _value) in sorted(after.rows.items()):
-            if place in self._marked:
-                continue
             if verdict in ('invalid', 'old name'):
-                yield (place, verdict)
-            elif verdict in _UNREAD:
+                name = '/'.join(place)
+                if not (
+                    self._is_marked(place)
+                    or ('known', 'renamed', name) in judge.EXPLAINED
+                ):
+                    yield (place, verdict)
+            elif verdict in _UNREAD and place not in self._left:
                 was = before.rows.get(place, ('unknown', None))[0]
                 if was not in _UNREAD:
                     yield (place, verdict, was)
-        for old, new in self._moved:
-            if old not in before.rows or old in self._told:
+        yield from self._values(before, same, after)
+
+    def _values(self, before, same, after):
+        """Yield the options whose value is another one."""
+        for place, (verdict, value) in sorted(before.rows.items()):
+            home = before.homes.get(place)
+            if home is None or verdict == 'invalid':
                 continue
-            verdict, value = before.rows[old]
-            if verdict == 'invalid' or verdict in _UNREAD:
+            if home[1] == 'share_driver':
+                value = before.moved.get(value, value)
+            if home[1] == 'emc_share_backend' and place in self._told:
+                # The driver itself maps old names of plugins.
                 continue
-            for rows in (same.rows, after.rows):
-                found = rows.get(new, rows.get(old))
-                if found is None or _plain(found[1]) != _plain(value):
-                    yield (old, new, value, found)
+            early = same.wanted[home]
+            if early[0] == 'invalid' or early[1] != value:
+                yield ('early', place, home, value, early)
+            if place in self._told or home in self._told:
+                continue
+            found = after.wanted[home]
+            if found[0] == 'unknown' and place[0] in after.errors:
+                # Its driver was not built, so nobody has registered it.
+                continue
+            if found[0] == 'unknown' or _plain(found[1]) != _plain(value):
+                yield ('after', place, home, value, found)
+
+    def _is_marked(self, place):
+        """Say whether a line asks a person, right above it."""
+        group, name = place
+        for content in contents(self.after).values():
+            section, marked = '', False
+            for line in re.split(rb'[\r\n]+', content):
+                if line.startswith(b'['):
+                    section = line[1:-1].decode()
+                elif line.startswith(_MARK):
+                    marked = True
+                    continue
+                elif (
+                    marked
+                    and config_files.normalize(section) == group
+                    and re.split(rb'[=:]', line)[0].strip() == name.encode()
+                ):
+                    return True
+                marked = False
+        return False
+
+
+def contents(root):
+    """Return what each file below a directory holds, by its path there."""
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in sorted(pathlib.Path(root).rglob('*'))
+        if path.is_file()
+    }
+
+
+def _told(results):
+    """Return the options of which a finding says that they change.
+
+    That one has another name is no change.
+    """
+    return {
+        (config_files.normalize(edit.section), edit.name)
+        for result in results
+        for finding in result.findings
+        if 'move' not in test_fix.actions_of(finding)
+        for step in finding.remediation
+        for edit in step.edits
+    }
 
 
 def _plain(value):

@@ -121,7 +121,8 @@ def _as_json(text):
     return '{' + ',\n'.join(text.strip().split('\n')) + '}'
 
 
-_SITES = {
+#: What manila.conf says, and the other files.
+SITES = {
     'none': ('', {}),
     'lax': (_LAX, {}),
     'unscoped': (_UNSCOPED, {}),
@@ -429,7 +430,7 @@ def _python(release):
 def _directory():
     """Write every site below one directory, which goes with the process."""
     made = tempfile.TemporaryDirectory()
-    for name, (conf, files) in _SITES.items():
+    for name, (conf, files) in SITES.items():
         for file, text in {'manila.conf': conf, **files}.items():
             path = pathlib.Path(made.name, name, file)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -443,8 +444,15 @@ def _conf(name):
 
 @functools.cache
 def _callers(name):
-    """Return those that the check tries on a site, but for the answers."""
-    files = policy_files.read(config_files.read([_conf(name)]))
+    return callers_of(_conf(name))
+
+
+def callers_of(conf):
+    """Return those that the check tries on a site, but for the answers.
+
+    :param conf: the path of its manila.conf.
+    """
+    files = policy_files.read(config_files.read([conf]))
     found = policy_files.effective(files.in_force(True))
     return callers.make({name: rule.check for name, rule in found.items()})
 
@@ -452,9 +460,18 @@ def _callers(name):
 @functools.cache
 def _ask(release):
     """Return what a release makes of all sites, asked once."""
+    return ask(release, {name: (_conf(name), _conf(name)) for name in SITES})
+
+
+def ask(release, confs):
+    """Return what a release makes of sites.
+
+    :param confs: by name, the path of the manila.conf to read, and of the one
+        whose rules say which callers to try.
+    """
     sites = {
         name: {
-            'path': _conf(name),
+            'path': path,
             'callers': [
                 *(
                     {
@@ -462,12 +479,12 @@ def _ask(release):
                         'scope': one.scope,
                         'target': one.target,
                     }
-                    for one in _callers(name)
+                    for one in callers_of(of)
                 ),
                 *_EXTRA,
             ],
         }
-        for name in _SITES
+        for name, (path, of) in confs.items()
     }
     done = subprocess.run(
         [_python(release), _JUDGE],
@@ -484,7 +501,12 @@ def _ask(release):
 
 def _changes(name, source, target):
     """Return (rule, index of the caller, opened) where the releases differ."""
-    before, after = (_ask(r)[name]['passes'] for r in (source, target))
+    return differences(_ask(source)[name], _ask(target)[name])
+
+
+def differences(before, after):
+    """Return the same of two answers about one site."""
+    before, after = before['passes'], after['passes']
     return {
         (rule, index, there == '1')
         for rule in before
@@ -516,7 +538,7 @@ def _least(changes, tried):
     }
 
 
-def _said(findings):
+def said(findings):
     """Return (rule, opened) of everything that is said to change."""
     found = set()
     for finding in findings:
@@ -536,15 +558,13 @@ class JudgePolicyTest(testtools.TestCase):
         for release in (source, target):
             if not os.path.exists(_python(release)):
                 self.skipTest(f'no virtual environment of {release}')
-        conf, files = _SITES[name]
+        conf, files = SITES[name]
         self.site = self.useFixture(
             testing.Site(conf, files=files, source=source, target=target)
         )
         return self.site.run('policy-rules').findings
 
-    @ddt.data(
-        *((name, *pair) for name in sorted(_SITES) for pair in hops.HOPS)
-    )
+    @ddt.data(*((name, *pair) for name in sorted(SITES) for pair in hops.HOPS))
     @ddt.unpack
     def test_site(self, name, source, target):
         findings = self.run_check(name, source, target)
@@ -554,7 +574,7 @@ class JudgePolicyTest(testtools.TestCase):
     def check_who_passes(self, findings, name, source, target):
         if 'broken' in _ask(source)[name] or 'broken' in _ask(target)[name]:
             # Nobody passes anything: the file itself is the finding.
-            self.assertEqual(set(), _said(findings))
+            self.assertEqual(set(), said(findings))
             return
         real = _changes(name, source, target)
         tried = _callers(name)
@@ -571,9 +591,9 @@ class JudgePolicyTest(testtools.TestCase):
         if name == 'request':
             # What only a request can answer is tried both ways by the check;
             # the callers here are some of those who make one.
-            self.assertEqual(set(), happened - _said(findings))
+            self.assertEqual(set(), happened - said(findings))
             return
-        self.assertEqual(happened, _said(findings))
+        self.assertEqual(happened, said(findings))
 
     def check_each_override(self, findings, name, source, target):
         judged = _ask(target)[name]
@@ -649,7 +669,7 @@ class JudgePolicyTest(testtools.TestCase):
 
 def _used(name):
     """Return the rules of a site that others of its rules refer to."""
-    conf, files = _SITES[name]
+    conf, files = SITES[name]
     text = '\n'.join((conf, *files.values()))
     words = text.replace('"', ' ').replace('(', ' ').replace(')', ' ').split()
     named = {w[len('rule:') :] for w in words if w.startswith('rule:')}

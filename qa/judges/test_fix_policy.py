@@ -1,0 +1,227 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""Whom upgrade fix lets in, asked of real releases.
+
+Needs MANILA_PRECHECK_VENVS, as test_judge.py does.
+"""
+
+import os
+import re
+import unittest
+
+import ddt
+import fixtures
+import testtools
+
+from manila_precheck import model
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.policy import policy_files
+from manila_precheck.tests import venvs
+from manila_precheck.tests.functional import test_fix
+from qa import hops
+from qa.judges import judge
+from qa.judges import judge_inputs
+from qa.judges import test_fix as judge_fix
+from qa.judges import test_judge_policy
+
+
+def _commented(text):
+    """Return rules with what people write between them."""
+    return '\n'.join(
+        f'# ticket {number}: by hand, jd\n#{line}\n{line}\n'
+        for number, line in enumerate(text.splitlines())
+    )
+
+
+# What editors and years make of a file; '\udcf6' is a byte that is no UTF-8.
+_AGED = {
+    'crlf': lambda text: text.replace('\n', '\r\n'),
+    'commented': _commented,
+    'mark': lambda text: f'\ufeff# by hand\n{text}',
+    'no-end': lambda text: f'---\n{text}'.rstrip('\n'),
+    'latin-1': lambda text: f'# Gr\udcf6\udcdfe\n{text}',
+}
+
+
+def _sites():
+    """Return the sites of test_judge_policy, and some of them aged."""
+    found = {
+        name: judge_inputs.Site(
+            {'manila.conf': conf or '[DEFAULT]\n', **files}
+        )
+        for name, (conf, files) in test_judge_policy.SITES.items()
+    }
+    names = ('anchors', 'folded', 'lists', 'names', 'production')
+    for number, (how, change) in enumerate(sorted(_AGED.items())):
+        for name in (names[number], 'production'):
+            conf, files = test_judge_policy.SITES[name]
+            found[f'{name}-{how}'] = judge_inputs.Site(
+                {
+                    'manila.conf': conf or '[DEFAULT]\n',
+                    **{path: change(text) for path, text in files.items()},
+                }
+            )
+    return found
+
+
+class _Fixed(judge_fix.Fixed):
+    """One site, and what the command makes of it."""
+
+    def conf(self, which):
+        """Return the path of the manila.conf of a version."""
+        # What is not read is not written either.
+        home = self.before if self.code == 255 else getattr(self, which)
+        return os.path.join(home, 'manila.conf')
+
+    @property
+    def findings(self):
+        """Return what is said of who gets in, with the files as they are."""
+        return [f for result in self.results_left for f in result.findings]
+
+    @property
+    def is_failing(self):
+        """Say whether the files have a failure left."""
+        return any(f.severity is model.Severity.FAILURE for f in self.findings)
+
+    @property
+    def marked(self):
+        """Return the rules that a person is asked about."""
+        return {
+            f.subject.name
+            for f in self.findings
+            if 'choose' in test_fix.actions_of(f)
+        }
+
+    @property
+    def told(self):
+        """Return the rules that get another check, and who refers to them."""
+        found: set[str] = {
+            f.subject.name
+            for result in self.results
+            for f in result.findings
+            if 'set' in test_fix.actions_of(f)
+            or f.data.get('verdict') == 'dangling'
+        }
+        refers = re.compile(r'rule:([\w:-]+)')
+        rules = policy_files.effective(
+            policy_files.read(
+                config_files.read([self.conf('before')])
+            ).in_force(True)
+        )
+        while True:
+            more = {
+                name
+                for name, rule in rules.items()
+                if found.intersection(refers.findall(str(rule.check)))
+            } - found
+            if not more:
+                return found
+            found |= more
+
+
+class _Base(testtools.TestCase):
+    def check_sites(self, sites, source, target):
+        for release in (source, target):
+            if not judge.python(release):
+                self.skipTest(f'no virtual environment of {release}')
+        home = self.useFixture(fixtures.TempDir()).path
+        made = {
+            name: _Fixed(
+                site,
+                source,
+                target,
+                os.path.join(home, name),
+                ('manila.conf',),
+            )
+            for name, site in sites.items()
+        }
+
+        def ask(release, which):
+            return test_judge_policy.ask(
+                release,
+                {
+                    name: (one.conf(which), one.conf('before'))
+                    for name, one in made.items()
+                },
+            )
+
+        before, early = ask(source, 'before'), ask(source, 'early')
+        after = ask(target, 'after')
+        wrong = []
+        for name, one in sorted(made.items()):
+            answers = before[name], early[name], after[name]
+            for what in (*one.problems, *_compare(one, *answers)):
+                wrong.append((name, *what))
+        self.assertEqual([], wrong)
+
+
+@unittest.skipUnless(venvs.DIRECTORY, venvs.NOT_SET)
+@ddt.ddt
+class FixPolicyTest(_Base):
+    @ddt.data(*hops.HOPS)
+    @ddt.unpack
+    def test_who_gets_in(self, source, target):
+        self.check_sites(_sites(), source, target)
+
+
+@unittest.skipUnless(venvs.DIRECTORY, venvs.NOT_SET)
+class FewTest(_Base):
+    def test_who_gets_in(self):
+        names = (
+            'dirs',
+            'json_named_copy',
+            'lists-latin-1',
+            'production',
+            'production-crlf',
+        )
+        sites = _sites()
+        self.check_sites({n: sites[n] for n in names}, *hops.MOST_COMMON)
+
+
+def _compare(made, before, early, after):
+    """Yield what the releases see otherwise and no finding says."""
+    told = made.told
+    if made.code == 255:
+        yield ('not read', made.said)
+        return
+    if 'broken' in before or 'broken' in after:
+        # Every request fails: a person has to mend the file.
+        if 'broken' in after and not made.is_failing:
+            yield ('cannot be loaded', after['broken'])
+        return
+    if 'broken' in early:
+        yield ('early', early['broken'])
+        return
+    for rule, _caller, opened in sorted(
+        test_judge_policy.differences(before, early)
+    ):
+        if rule not in told:
+            yield ('early', rule, opened)
+    said = test_judge_policy.said(made.findings)
+    changed = {
+        (rule, opened)
+        for rule, _caller, opened in test_judge_policy.differences(
+            before, after
+        )
+    }
+    for rule, opened in sorted(changed):
+        if rule not in told and (rule, opened) not in said:
+            yield ('after', rule, 'opened' if opened else 'lost')
+    marked = made.marked
+    for rule, facts in sorted(after['rules'].items()):
+        if facts['undefined'] and rule not in marked:
+            yield ('undefined', rule)
+        # What stands in several files, one of them keeps from coming back.
+        if facts['redundant'] and not facts['older'] and rule not in told:
+            yield ('redundant', rule)
