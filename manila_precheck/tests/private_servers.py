@@ -26,6 +26,7 @@ import fixtures
 import sqlalchemy as sa
 
 from manila_precheck.tests import databases
+from manila_precheck.tests import kept_databases
 from manila_precheck.tests import server_programs
 
 #: How long a server may take to start, or to recover from being killed.
@@ -124,7 +125,7 @@ class Server(fixtures.Fixture):
 
     def admin(self, statement, name=None):
         """Run a statement as the account that may do everything."""
-        engine = sa.create_engine(
+        engine = kept_databases.engine(
             self.url_of(name or self.maintenance),
             isolation_level='AUTOCOMMIT',
             poolclass=sa.pool.NullPool,

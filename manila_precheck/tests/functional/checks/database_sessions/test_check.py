@@ -20,6 +20,7 @@ from manila_precheck import model
 from manila_precheck import releases
 from manila_precheck.testing import schema
 from manila_precheck.tests import databases
+from manila_precheck.tests import kept_databases
 from manila_precheck.tests import private_servers
 
 CHECK = 'database-sessions'
@@ -75,7 +76,9 @@ class Sessions(databases.Scenarios):
 
     def session(self, database, *statements, url=None):
         """Return a session that has run statements, in a transaction."""
-        engine = sa.create_engine(url or database.url, poolclass=sa.NullPool)
+        engine = kept_databases.engine(
+            url or database.url, poolclass=sa.NullPool
+        )
         connection = engine.connect()
         self.addCleanup(self._end, connection)
         for statement in statements:
