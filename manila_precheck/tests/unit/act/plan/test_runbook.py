@@ -749,6 +749,15 @@ def hostile_plan(name):
             message=f'{name} is down',
             data={'host': name, 'project': name},
         ),
+        # One that is like it stands beside it.
+        finding(
+            'live-services',
+            model.command('openstack share service set {}', f'{name}2'),
+            model.advice(f'See {name}2.'),
+            subject=model.Subject('service', f'{name}2'),
+            message=f'{name}2 is down',
+            data={'host': name, 'project': name},
+        ),
         more=[
             model.CheckResult('share-types', name, model.Outcome.ERROR, name)
         ],
@@ -766,15 +775,18 @@ def hostile_plan(name):
 
 
 def commands_in(name, text):
-    """Return what a reader of a format takes for commands."""
+    """Return what a reader of a format takes for commands, one a line."""
     if name == 'html':
-        return _Page(text).blocks
+        return [
+            line for block in _Page(text).blocks for line in block.split('\n')
+        ]
     if name == 'markdown':
         return [
-            block.strip()
+            line.strip()
             for _, block in re.findall(
                 r'^  (`{3,})\n(.*?)\n  \1$', text, re.DOTALL | re.MULTILINE
             )
+            for line in block.split('\n')
         ]
     return [
         command
