@@ -246,7 +246,9 @@ class SoftDeletedRows(check.Check):
         age = ctx.options_of(self.id).purge_age_days
         for key in others:
             rows = counted.rows.get(key.parent)
-            if not key.on_delete or rows is None or not rows.asked:
+            if key.on_delete in ('', schema.UNKNOWN):
+                continue
+            if rows is None or not rows.asked:
                 continue
             if ctx.interrupted.is_set():
                 return

@@ -62,6 +62,9 @@ class Index(NamedTuple):
     unique: bool
 
 
+UNKNOWN = 'UNKNOWN'
+
+
 class ForeignKey(NamedTuple):
     """A foreign key."""
 
@@ -73,7 +76,7 @@ class ForeignKey(NamedTuple):
 
     on_delete: str = ''
     """What becomes of a row whose parent is deleted: 'CASCADE', 'SET NULL',
-    'SET DEFAULT'; '': the parent cannot be deleted."""
+    'SET DEFAULT'; '': the parent cannot be deleted; UNKNOWN: not told."""
 
 
 class Schema(NamedTuple):
@@ -160,14 +163,16 @@ _INDEXES = {
 _FOREIGN_KEYS = {
     'mysql': (
         'SELECT k.table_name, k.constraint_name, k.column_name, '
-        'k.referenced_table_name, k.referenced_column_name, r.delete_rule '
+        'k.referenced_table_name, k.referenced_column_name, '
+        # MariaDB shows no rule to an account that may only read.
+        "COALESCE(r.delete_rule, 'UNKNOWN') "
         'FROM information_schema.key_column_usage k '
-        'JOIN information_schema.referential_constraints r '
-        'ON r.constraint_schema = k.constraint_schema '
+        'LEFT JOIN information_schema.referential_constraints r '
+        'ON r.constraint_schema = DATABASE() '
+        'AND r.constraint_schema = k.constraint_schema '
         'AND r.table_name = k.table_name '
         'AND r.constraint_name = k.constraint_name '
         'WHERE k.table_schema = DATABASE() '
-        'AND r.constraint_schema = DATABASE() '
         'AND k.referenced_table_name IS NOT NULL '
         'ORDER BY k.table_name, k.constraint_name, k.ordinal_position'
     ),
@@ -192,7 +197,7 @@ _FOREIGN_KEYS = {
 }
 
 # What does not refuse to delete a row that others refer to.
-_ACTIONS = ('CASCADE', 'SET NULL', 'SET DEFAULT')
+_ACTIONS = ('CASCADE', 'SET NULL', 'SET DEFAULT', UNKNOWN)
 
 # What stands for a part of a statement of PostgreSQL.
 _WORDS = (

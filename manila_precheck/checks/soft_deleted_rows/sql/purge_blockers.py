@@ -243,9 +243,12 @@ class _Follow:
         """Find what rows of tables that are not manila's keep."""
         for key in keys:
             rows = self.counted.get(key.parent)
-            if rows is None or not rows.asked or key.on_delete:
+            unknown = key.on_delete == schema.UNKNOWN
+            if rows is None or not rows.asked:
                 continue
-            if other_tables.is_large(key, sizes):
+            if key.on_delete and not unknown:
+                continue
+            if unknown or other_tables.is_large(key, sizes):
                 self.unread[key.parent].add(key.table)
                 continue
             kept = other_tables.kept(self.wanted, key)

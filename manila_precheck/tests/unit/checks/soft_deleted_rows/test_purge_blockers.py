@@ -20,6 +20,7 @@ from manila_precheck.checks.soft_deleted_rows.sql import purge_blockers
 from manila_precheck.checks.soft_deleted_rows.sql import purge_references
 from manila_precheck.checks.soft_deleted_rows.sql import survey
 from manila_precheck.evidence.database import scan
+from manila_precheck.evidence.database import schema
 from manila_precheck.tests import databases
 
 OLD = databases.LONG_AGO
@@ -33,7 +34,7 @@ def gone(one, **values):
 
 @ddt.ddt
 class Scenarios(databases.Scenarios):
-    def follow(self, made, release='2026.1', budget=ALL):
+    def follow(self, made, release='2026.1', budget=ALL, others=()):
         """Return what foreign keys change, where they change anything."""
         found = self.connect(made)
         wanted = counting.Filter(
@@ -48,12 +49,23 @@ class Scenarios(databases.Scenarios):
             survey.Limits(),
             candidates=rows,
         ).rows
-        result = purge_blockers.follow(wanted, counted, rows)
+        result = purge_blockers.follow(wanted, counted, rows, others)
         return [
             one
             for name, one in sorted(result.items())
             if one != purge_blockers.Kept(name)
         ]
+
+    def test_a_rule_that_the_server_does_not_tell(self):
+        made = self.database('2026.1')
+        made.insert('share_types', gone('a'))
+        key = schema.ForeignKey(
+            'acme', 'k', ('type',), 'share_types', ('id',), schema.UNKNOWN
+        )
+        self.assertEqual(
+            [purge_blockers.Kept('share_types', unread=('acme',))],
+            self.follow(made, others=[key]),
+        )
 
     def test_what_lives_or_was_deleted_since_keeps_what_it_refers_to(self):
         made = self.database('2026.1')
