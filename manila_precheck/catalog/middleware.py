@@ -64,6 +64,11 @@ def _oslo(
     )
 
 
+_AUDIT = (
+    'keystonemiddleware.audit:filter_factory',
+    'egg:keystonemiddleware#audit',
+)
+
 ALL = (
     _oslo(
         'cors', 'cors', 'CORS', more=['oslo_middleware.cors:filter_factory']
@@ -100,13 +105,10 @@ ALL = (
     )._replace(asks_paste=False),
     _oslo('oslo_middleware_tracing', 'tracing', 'TracingMiddleware'),
     Middleware(
-        'keystonemiddleware.audit',
-        'audit_middleware_notifications',
-        (
-            'keystonemiddleware.audit:filter_factory',
-            'egg:keystonemiddleware#audit',
-        ),
+        'keystonemiddleware.audit', 'audit_middleware_notifications', _AUDIT
     ),
+    # pycadf 3.1.1 to 4.1.0 identifier.py, which it imports.
+    Middleware('keystonemiddleware.audit', 'audit', _AUDIT, asks_paste=False),
 )
 
 SECTIONS = frozenset(one.section for one in ALL)
