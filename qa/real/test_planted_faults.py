@@ -75,7 +75,8 @@ def _new_column(columns, before):
 
 
 def _gone_table(columns, before):
-    tables = {table for table, _ in before}
+    # Without these a dump is not taken for manila's.
+    tables = {table for table, _ in before} - {'shares', 'share_instances'}
     found = sorted({t for t, _ in columns - before if t in tables})
     return [
         _KEYS_OFF,
@@ -180,6 +181,13 @@ class _Planted(rehearsals.RehearsalCase):
                 if statement == _KEYS_OFF and not self.is_mysql:
                     statement = _KEYS_OFF_POSTGRESQL
                 servers.execute(connection, statement)
+        if _ROWS[name] is _orphans and not self.is_mysql:
+            # psql itself refuses them: the backup is of no use.
+            self.assertIn(
+                'violates foreign key constraint "si_share_fk"',
+                self.refused(self.dump(database)),
+            )
+            return
         url = self.server.url(database)
         found = self.failures(database)
         code, output = self.manage.run(url, 'db', 'sync')

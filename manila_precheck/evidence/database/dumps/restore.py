@@ -410,8 +410,8 @@ def _wanted(found: contents.Backup, name: str) -> str:
     """
     if not found.databases:
         raise exceptions.SourceUnusable(
-            f'the dump {found.path} has no table shares: it is not of '
-            "manila's database"
+            f'the dump {found.path} does not have both shares and '
+            "share_instances: it is not of manila's database"
         )
     if name in found.databases:
         return name

@@ -622,8 +622,8 @@ class PrivateServerTest(_DumpTest):
 
     def test_a_dump_of_another_service(self):
         self.assertEqual(
-            'the dump TMP/dump.sql has no table shares: it is not of '
-            "manila's database",
+            'the dump TMP/dump.sql does not have both shares and '
+            "share_instances: it is not of manila's database",
             self.refused(b'-- PostgreSQL database dump\n' + _POSTGRESQL_END),
         )
 
