@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.engine import grouping
+from manila_precheck.evidence.database import schema
 from manila_precheck.tests import databases
 from manila_precheck.tests.unit.evidence.database import (
     test_connection as unit,  # noqa: H301
@@ -228,6 +229,27 @@ class DatabaseMySQLTest(OnServers, unit.Scenarios, databases.MySQLTest):
 
     def grant(self, table, name):
         return f"GRANT SELECT ON {table} TO '{name}'@'%%'"
+
+    def test_the_schema_is_read_of_one_database(self):
+        """A join in information_schema opened the tables of all of them."""
+        made = self.database('2025.1')
+        if '-MariaDB' not in self.value(made, 'SELECT VERSION()'):
+            self.skipTest('only MariaDB tells how many it looks into')
+        db, said = self.connect(made), []
+        read = db.rows
+
+        def rows(statement, about=''):
+            said.append(statement)
+            return read(statement, about)
+
+        db.rows = rows
+        self.assertEqual(
+            {''}, {key.on_delete for key in schema.read(db).foreign_keys}
+        )
+        for statement in said:
+            plan = [str(row[-1]) for row in read(f'EXPLAIN {statement}')]
+            self.assertEqual(1, len(plan), statement)
+            self.assertIn('Scanned 1 database', plan[0], statement)
 
     def writes(self, made):
         # What storage engines did to rows, and DDL, of this database alone.
