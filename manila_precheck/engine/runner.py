@@ -32,6 +32,7 @@ import os
 import re
 import reprlib
 import sys
+import threading
 import time
 import traceback
 from typing import Any
@@ -158,8 +159,8 @@ def _call_within(
         an operator does reaches the main thread only.
     """
     process = os.getpid()
-    # Nothing of threading: an interrupt in the middle of its Python code may
-    # leave a lock that everything after it waits for.
+    # This thread waits for nothing of threading: an interrupt in the middle of
+    # its Python code may leave a lock that everything after it waits for.
     done = _thread.allocate_lock()
     done.acquire()
     answer: list[Any] = []
@@ -181,9 +182,17 @@ def _call_within(
                 os._exit(1)
             done.release()
 
+    def begin() -> None:
+        try:
+            # Which coverage and debuggers follow.
+            threading.Thread(target=body, name='check', daemon=True).start()
+        except BaseException as exc:
+            failure.append(exc)
+            done.release()
+
     with _process_as_it_is():
         try:
-            _thread.start_new_thread(body, ())
+            _thread.start_new_thread(begin, ())
             in_time = _acquired(done, seconds)
         except KeyboardInterrupt:
             interrupt()
