@@ -80,6 +80,8 @@ MODULES = (
     'manila.share.drivers_private_data',
     'manila.keymgr.barbican',
     'manila.privsep',
+    # Filters of the API.
+    'keystonemiddleware.audit',
 )
 LOGINS = (
     'keystone_authtoken',
@@ -198,6 +200,7 @@ def listed():
 
 def register_libraries(conf, options):
     import oslo_messaging
+    from oslo_middleware import cors
     from oslo_policy import policy
 
     attempt(importlib.import_module('manila.rpc').init, conf)
@@ -211,6 +214,13 @@ def register_libraries(conf, options):
         )
     )
     attempt(policy.Enforcer, conf)
+    # It goes through the sections, unless it meets a bad value before; and it
+    # takes the options of [cors] with manila's defaults for others.
+    read = cors.CORS._conf_get
+    with mock.patch.object(
+        cors.CORS, '_conf_get', lambda *args: attempt(read, *args)
+    ):
+        attempt(cors.CORS, None, conf)
     for group, opt in options:
         home = None if group == 'DEFAULT' else group
         attempt(conf.register_opt, opt, group=home)

@@ -246,6 +246,10 @@ def listed():
         for group, opts in point.load()():
             group = getattr(group, 'name', group) or 'DEFAULT'
             found.update((group, opt.dest) for opt in opts)
+    # pycadf lists nothing; keystonemiddleware.audit imports it.
+    from oslo_config import cfg
+
+    found.update(('audit', name) for name in cfg.CONF.audit)
     return sorted(found)
 
 

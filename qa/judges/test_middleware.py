@@ -78,8 +78,8 @@ class MiddlewareTest(testtools.TestCase):
             for section, option in answer or ():
                 if section in middleware.SECTIONS:
                     named = middleware.reading(section, option)
-                    self.assertIsNotNone(named, (section, option))
-                    self.assertIn(spec, named.specs, (section, option))
+                    self.assertIsNotNone(named, f"{section} {option}")
+                    self.assertIn(spec, named.specs, f"{section} {option}")
                     read.add((section, option))
         options = catalog.Catalog().options(release)
         has = {

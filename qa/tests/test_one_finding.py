@@ -39,6 +39,8 @@ _APART = {
     ('backend-drivers#moved', 'backend-drivers#storage'),
     # What the driver asks of the storage, and how it speaks with it.
     ('backend-drivers#storage', 'upgrade-advisories#powerscale-certificate'),
+    # Where the class is now, and how it speaks with the storage.
+    ('backend-drivers#moved', 'upgrade-advisories#powerscale-certificate'),
     # The option goes, and the value that it has now is refused.
     ('config-options#deprecated', 'config-options#value'),
     # The name of an option, and what its value names or no longer does.
