@@ -153,9 +153,9 @@ def _lacks(
     for need in both.catalog.needs(reader.release, driver, plugin):
         if need.mode is not None and need.mode != mode:
             continue
-        if any(_has(reader, name, *pair) for pair in need.unless) or not all(
-            _has(reader, name, *pair) for pair in need.when
-        ):
+        if any(
+            _has(reader, name, *pair) is not False for pair in need.unless
+        ) or not all(_has(reader, name, *pair) for pair in need.when):
             continue
         if not any(_is_set(reader, name, item) for item in need.options):
             found[need.options[0]] = _Lack(need.options, need.at)
@@ -169,9 +169,12 @@ def _lacks(
         if not any(_is_set(reader, name, item) for item in lack.names):
             found[lack.names[0]] = lack
     for rule in driver_values.RULES:
-        if rule.refuses_default and kind in rule.drivers:
-            if not reader.conf.effective([(name, rule.option)]):
-                found[rule.option] = _Lack((rule.option,), rule.at)
+        if (
+            rule.refuses_default
+            and kind in rule.drivers
+            and not reader.conf.effective([(name, rule.option)])
+        ):
+            found[rule.option] = _Lack((rule.option,), rule.at)
     told = {item for lack in found.values() for item in lack.names}
     for option in reader.options.required(driver, plugin):
         if option.name in told or (option.name in _WITH_SERVERS and not mode):
@@ -183,13 +186,15 @@ def _lacks(
 
 def _has(
     reader: config_reader.Reader, group: str, name: str, value: str
-) -> bool:
-    """Say whether an option has a value, written as the catalog has it."""
+) -> Optional[bool]:
+    """Say whether an option has a value, written as the catalog has it.
+
+    :returns: None when what it has is refused, which is told of the option.
+    """
     try:
         return str(reader.get(group, name)) == value
     except config_reader.Refused:
-        # The value is told.
-        return False
+        return None
 
 
 def _is_set(reader: config_reader.Reader, group: str, name: str) -> bool:

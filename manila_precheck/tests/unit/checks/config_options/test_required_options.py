@@ -120,6 +120,14 @@ class NeededTest(testtools.TestCase):
             ['password'],
         ),
         (('service_instance_user = a',), ['password']),
+        # The value is told.
+        (
+            (
+                'winrm_use_cert_based_auth = perhaps',
+                'service_instance_user = a',
+            ),
+            [],
+        ),
         ((), ['password', 'user']),
     )
     @ddt.unpack
