@@ -25,6 +25,8 @@ import json
 import os
 import sys
 
+import judge_config
+
 
 def find(spec):
     """Return the factory that a spec of api-paste.ini names."""
@@ -83,26 +85,14 @@ def looked_up(spec, settings):
 
 
 def main():
-    answers = []
+    out, sys.stdout, answers = sys.stdout, sys.stderr, []
     # Each child has them. What keystonemiddleware.audit imports looks up an
     # option at once.
     for name in ('webob.dec', 'oslo_middleware'):
         importlib.import_module(name)
     for spec, settings in json.loads(sys.argv[1]):
-        read, write = os.pipe()
-        child = os.fork()
-        if not child:
-            sys.stdout = sys.stderr
-            with os.fdopen(write, 'w') as stream:
-                json.dump(looked_up(spec, settings), stream)
-                stream.flush()
-                os._exit(0)
-        os.close(write)
-        with os.fdopen(read) as stream:
-            text = stream.read()
-        os.waitpid(child, 0)
-        answers.append(json.loads(text) if text else 'crashed')
-    json.dump(answers, sys.stdout)
+        answers.append(judge_config.in_a_child(looked_up, spec, settings))
+    json.dump(answers, out)
 
 
 if __name__ == '__main__':
