@@ -23,7 +23,8 @@ from collections.abc import Collection
 from typing import NamedTuple
 from typing import Optional
 
-#: What has a middleware read other files than those of manila.
+#: What has a middleware read other files than those of manila, and last what
+#: has it read another project's.
 ELSEWHERE = ('oslo_config_config', 'oslo_config_file', 'oslo_config_project')
 
 

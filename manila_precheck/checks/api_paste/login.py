@@ -14,6 +14,7 @@
 from collections.abc import Iterator
 
 from manila_precheck import model
+from manila_precheck.catalog import middleware
 from manila_precheck.engine import context
 from manila_precheck.engine import unread_sources
 from manila_precheck.evidence import paste
@@ -28,8 +29,6 @@ _AUTHTOKEN = (
     'keystonemiddleware.auth_token:filter_factory',
     'egg:keystonemiddleware#auth_token',
 )
-# What has the filter read other files, or another project's.
-_ELSEWHERE = ('oslo_config_config', 'oslo_config_file', 'oslo_config_project')
 
 # As tried with keystonemiddleware of 2023.1, 2024.1, 2025.1, 2026.1 and
 # 2026.2.
@@ -61,7 +60,7 @@ def findings(
         if factory.spec not in _AUTHTOKEN or not factory.is_filter:
             continue
         more = _own(factory.place.section)
-        if any(name in more for name in _ELSEWHERE):
+        if any(name in more for name in middleware.ELSEWHERE):
             continue
         for lacking in logins.lacking(target, GROUP, more):
             named = lacking.options or ('auth_type',)
