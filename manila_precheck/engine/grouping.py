@@ -109,6 +109,11 @@ class RemedyStep(NamedTuple):
     """One where all findings ask for the same, else one for each."""
 
 
+def each_step(remediation: Iterable[model.Remediation]) -> list[RemedyStep]:
+    """Return the remedies of one finding, or check, as those of a group."""
+    return [RemedyStep(one.kind, [one.text]) for one in remediation]
+
+
 class Failed(NamedTuple):
     """Checks that could not run, for one reason."""
 
@@ -132,9 +137,7 @@ class Failed(NamedTuple):
     @property
     def steps(self) -> list[RemedyStep]:
         """Return what makes them run."""
-        return [
-            RemedyStep(one.kind, [one.text]) for one in self.first.remediation
-        ]
+        return each_step(self.first.remediation)
 
 
 def identify(finding: model.Finding) -> str:

@@ -42,10 +42,7 @@ def digest(result: model.CheckResult) -> Optional[str]:
     )
     parts = []
     if result.reason:
-        steps = [
-            grouping.RemedyStep(step.kind, [step.text])
-            for step in result.remediation
-        ]
+        steps = grouping.each_step(result.remediation)
         parts.append(f'{_part(result.reason)}{_todo(steps)}')
     parts += map(_words, groups[:MAX_MESSAGES])
     if not parts:

@@ -74,11 +74,6 @@ def alike(group: grouping.Group) -> list[list[tuple[int, model.Finding]]]:
     ]
 
 
-def remedies(steps: Iterable[model.Remediation]) -> list[grouping.RemedyStep]:
-    """Return the remedies of one check as the steps of a group."""
-    return [grouping.RemedyStep(step.kind, [step.text]) for step in steps]
-
-
 def is_url(text: str) -> bool:
     """Return whether a reference is an address that may be a link."""
     return _URL.fullmatch(text) is not None

@@ -108,7 +108,7 @@ def environment() -> jinja2.Environment:
         groups=grouping.groups,
         badge_kind=html_parts.badge_kind,
         pieces=html_parts.pieces,
-        remedies=html_parts.remedies,
+        remedies=grouping.each_step,
         classes=html_parts.classes,
         digest=_digest,
         sentence=html_parts.sentence,

@@ -198,10 +198,7 @@ def _of_check(
         first = causes[result.id]
         if first == result.id:
             tag, summary = 'error', f'{result.title}: could not run'
-            steps = [
-                grouping.RemedyStep(step.kind, [step.text])
-                for step in result.remediation
-            ]
+            steps = grouping.each_step(result.remediation)
             body = '\n'.join([result.reason, *_steps(steps)])
         else:
             summary = f'could not run, for the reason of {first}'

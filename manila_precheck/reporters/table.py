@@ -549,10 +549,7 @@ class _Table:
         yield from plain.wrap(text, self._width, '  - ')
         if self._detail.every:
             yield from self._remedies(
-                [
-                    grouping.RemedyStep(step.kind, [step.text])
-                    for step in finding.remediation
-                ],
+                grouping.each_step(finding.remediation),
                 1,
             )
 
