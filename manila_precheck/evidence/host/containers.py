@@ -10,17 +10,25 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What kolla's containers of manila start, and the files that they read.
+"""What the containers of manila start, and the files that they read.
 
 /etc/kolla/NAME of the host is /var/lib/kolla/config_files in the container of
 that name. There config.json says what is copied where before the command is
 run (kolla, docker/base/set_configs.py).
+
+What an engine was told of a container is kept with it while it is stopped:
+its command, its variables and what of the host is mounted in it (Docker 20 to
+28 config.v2.json; podman 3 to 5 userdata/config.json, which is that of the
+OCI runtime specification). What a unit runs by "podman run" is in the unit.
 """
 
 from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
 import json
 import os
 import posixpath
+import re
 from typing import Any
 from typing import NamedTuple
 from typing import Optional
@@ -38,6 +46,16 @@ _PATTERNS = (
 _TOP = '/manila*/config.json'
 _INSIDE = '/var/lib/kolla/config_files'
 
+# Where the engines keep what they know, unless a setting says otherwise.
+_DOCKER = '/var/lib/docker'
+_DOCKER_SETTINGS = '/etc/docker/daemon.json'
+_PODMAN = '/var/lib/containers/storage'
+_PODMAN_SETTINGS = '/etc/containers/storage.conf'
+_GRAPHROOT = re.compile(r'^\s*graphroot\s*=\s*"([^"]+)"', re.MULTILINE)
+
+_ENGINES = ('docker', 'nerdctl', 'podman')
+_HOMES = ('/etc/manila', '/etc/manila/manila.conf')
+
 
 class Container(NamedTuple):
     """One container, with the files that it is given."""
@@ -52,6 +70,9 @@ class Container(NamedTuple):
     copied: tuple[tuple[str, str], ...]
     """(path in the container, path on the host), the last one first."""
 
+    environment: tuple[tuple[str, str], ...] = ()
+    """The variables that it is started with; they may hold secrets."""
+
     def on_host(self, path: str) -> Optional[str]:
         """Return where a file of the container lies on the host."""
         path = posixpath.normpath(path)
@@ -63,11 +84,33 @@ class Container(NamedTuple):
         return None
 
 
-def of_kolla(site: tree.Tree) -> Iterator[Container]:
-    """Yield the containers of manila's services, by name.
+class _Kept(NamedTuple):
+    """What an engine keeps of a container."""
+
+    name: str
+    file: str
+    words: tuple[str, ...]
+    environment: dict[str, str]
+    mounted: tuple[tuple[str, str], ...]
+    """(path in the container, path on the host)."""
+
+    running: bool = False
+
+
+def look(site: tree.Tree) -> Iterator[Container]:
+    """Yield the containers of manila's services, those of kolla first.
+
+    Of others, those whose configuration lies on the host.
 
     :param site: the file system of the machine.
     """
+    kept = {
+        one.name: one
+        for one in sorted(
+            (*_of_docker(site), *_of_podman(site)),
+            key=lambda one: one.running,
+        )
+    }
     patterns = [*_PATTERNS, *([] if site.is_host else [_TOP])]
     done = set()
     for pattern in patterns:
@@ -76,16 +119,210 @@ def of_kolla(site: tree.Tree) -> Iterator[Container]:
             found = _read(site, path, name)
             if found is not None and name not in done:
                 done.add(name)
+                if name in kept:
+                    variables = kept[name].environment
+                    found = found._replace(
+                        environment=tuple(sorted(variables.items()))
+                    )
                 yield found
+    others = [
+        (one, found)
+        for name, one in kept.items()
+        if name not in done
+        for found in [_of_kept(site, one)]
+        if found is not None
+    ]
+    running = {found.command.service for one, found in others if one.running}
+    for one, found in others:
+        # One that was replaced may be kept beside that which runs.
+        if one.running or found.command.service not in running:
+            yield found
+
+
+def of_unit(
+    site: tree.Tree,
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    file: str,
+    line: int,
+) -> Optional[Container]:
+    """Return the container that a unit runs.
+
+    :param words: of its command.
+    :param environment: of the unit.
+    :param file: that has the command, and the line in it.
+    :returns: None where it runs no service of manila, or one whose
+        configuration is in the image.
+    """
+    if not words or os.path.basename(words[0]) not in _ENGINES:
+        return None
+    begun = [n for n, word in enumerate(words) if word in ('run', 'create')]
+    if not begun:
+        return None
+    rest = words[begun[0] + 1 :]
+    variables: dict[str, str] = {}
+    mounted: list[tuple[str, str]] = []
+    for place, word in enumerate(rest):
+        option, equals, value = word.partition('=')
+        if not equals:
+            value = ''.join(rest[place + 1 : place + 2])
+        if option in ('-e', '--env'):
+            name, given, text = value.partition('=')
+            variables[name] = text if given else environment.get(name, '')
+        elif option == '--env-file':
+            for text in (machine_files.text(site, value) or '').splitlines():
+                name, given, one = text.strip().partition('=')
+                if given and not name.startswith('#'):
+                    variables[name] = one
+        elif option in ('-v', '--volume'):
+            outside, _, inside = value.partition(':')
+            mounted.append((inside.partition(':')[0], outside))
+        elif option == '--mount':
+            parts = dict(part.partition('=')[::2] for part in value.split(','))
+            outside = parts.get('source') or parts.get('src', '')
+            inside = parts.get('target') or parts.get('destination', '')
+            mounted.append((inside or parts.get('dst', ''), outside))
+    command = next(
+        (
+            found
+            # What is started comes last; a name may be the same before.
+            for place in reversed(range(len(rest)))
+            if ' ' not in rest[place]
+            for found in [commands.of_words(rest[place:], site, wrapped=True)]
+            if found is not None
+        ),
+        None,
+    )
+    return _mounting(command, file, line, mounted, variables)
+
+
+def _mounting(
+    command: Optional[commands.Command],
+    file: str,
+    line: int,
+    mounted: Sequence[tuple[str, str]],
+    environment: Mapping[str, str],
+) -> Optional[Container]:
+    """Return a container whose configuration lies on the host."""
+    if command is None:
+        return None
+    pairs = [
+        (posixpath.normpath(inside), outside)
+        for inside, outside in mounted
+        if inside.startswith('/') and outside.startswith('/')
+    ]
+    found = Container(
+        command,
+        file,
+        line,
+        # The deepest one is what is seen.
+        tuple(sorted(pairs, key=lambda pair: len(pair[0]), reverse=True)),
+        tuple(sorted(environment.items())),
+    )
+    told = commands.locations(command.arguments).given
+    if not any(map(found.on_host, (*told, *_HOMES))):
+        return None
+    return found
+
+
+def _of_kept(site: tree.Tree, one: _Kept) -> Optional[Container]:
+    return _mounting(
+        commands.of_words(one.words, site, wrapped=True),
+        site.shown(one.file),
+        1,
+        one.mounted,
+        one.environment,
+    )
+
+
+def _of_docker(site: tree.Tree) -> Iterator[_Kept]:
+    settings = _object(site, _DOCKER_SETTINGS)
+    top = _text(settings.get('data-root')) or _DOCKER
+    for path in site.glob(f'{tree.escape(top)}/containers/*/config.v2.json'):
+        held = _object(site, path)
+        inner, state = held.get('Config'), held.get('State')
+        points = held.get('MountPoints')
+        if not isinstance(inner, dict):
+            continue
+        yield _Kept(
+            _text(held.get('Name')).lstrip('/').replace('_', '-'),
+            path,
+            (_text(held.get('Path')), *_texts(held.get('Args'))),
+            _variables(inner.get('Env')),
+            tuple(
+                (_text(one.get('Destination')), _text(one.get('Source')))
+                for one in (
+                    points if isinstance(points, dict) else {}
+                ).values()
+                if isinstance(one, dict)
+            ),
+            isinstance(state, dict) and state.get('Running') is True,
+        )
+
+
+def _of_podman(site: tree.Tree) -> Iterator[_Kept]:
+    settings = machine_files.text(site, _PODMAN_SETTINGS) or ''
+    named = _GRAPHROOT.search(settings)
+    top = tree.escape(named[1] if named else _PODMAN)
+    for listed in site.glob(f'{top}/*-containers/containers.json'):
+        content = _json(site, listed)
+        for entry in content if isinstance(content, list) else []:
+            if not isinstance(entry, dict):
+                continue
+            names = _texts(entry.get('names'))
+            number = _text(entry.get('id'))
+            if not names or not re.fullmatch('[0-9a-f]+', number):
+                continue
+            path = posixpath.join(
+                posixpath.dirname(listed), number, 'userdata', 'config.json'
+            )
+            held = _object(site, path)
+            process, mounts = held.get('process'), held.get('mounts')
+            if not isinstance(process, dict):
+                # It was never started.
+                continue
+            yield _Kept(
+                names[0].replace('_', '-'),
+                path,
+                tuple(_texts(process.get('args'))),
+                _variables(process.get('env')),
+                tuple(
+                    (_text(one.get('destination')), _text(one.get('source')))
+                    for one in (mounts if isinstance(mounts, list) else [])
+                    if isinstance(one, dict)
+                ),
+            )
+
+
+def _json(site: tree.Tree, path: str) -> Any:
+    try:
+        return json.loads(machine_files.text(site, path) or '')
+    except (ValueError, RecursionError):
+        return None
+
+
+def _object(site: tree.Tree, path: str) -> dict[str, Any]:
+    held = _json(site, path)
+    return held if isinstance(held, dict) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ''
+
+
+def _texts(value: object) -> list[str]:
+    return list(map(_text, value)) if isinstance(value, list) else []
+
+
+def _variables(value: object) -> dict[str, str]:
+    """Return what a list of NAME=VALUE sets."""
+    pairs = (text.partition('=') for text in _texts(value))
+    return {name: text for name, equals, text in pairs if equals}
 
 
 def _read(site: tree.Tree, path: str, name: str) -> Optional[Container]:
-    content = machine_files.text(site, path) or ''
-    try:
-        held = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(held, dict) or not isinstance(held.get('command'), str):
+    held = _object(site, path)
+    if not isinstance(held.get('command'), str):
         return None
     words = commands.split(held['command'])
     command = commands.of_words(words, site, wrapped=True)
@@ -101,7 +338,7 @@ def _read(site: tree.Tree, path: str, name: str) -> Optional[Container]:
         if name != commands.API:
             kind = commands.Kind.PROGRAM
         command = commands.Command(name, kind, prog)
-    lines = content.splitlines()
+    lines = (machine_files.text(site, path) or '').splitlines()
     line = next(
         (n for n, text in enumerate(lines, 1) if '"command"' in text), 1
     )

@@ -42,7 +42,7 @@ class How(str, enum.Enum):
     """A process has the command line."""
 
     CONTAINER = 'container'
-    """The config.json of kolla's container has it."""
+    """What an engine or kolla keeps of a container has it."""
 
     UNIT = 'unit'
     """A unit that starts with the machine has it."""
@@ -137,7 +137,7 @@ def look(site: tree.Tree = tree.HOST) -> tuple[Started, ...]:
 
     :param site: the file system of the machine.
     """
-    contained = tuple(containers.of_kolla(site))
+    contained = tuple(containers.look(site))
     found = [
         *_running(site, contained),
         *(
@@ -147,6 +147,11 @@ def look(site: tree.Tree = tree.HOST) -> tuple[Started, ...]:
                 file=one.file,
                 line=one.line,
                 container=one,
+                environment=_environment(
+                    f'the container of {one.command.service}',
+                    dict(one.environment),
+                ),
+                eventlet=_asks_for_eventlet(dict(one.environment)),
             )
             for one in contained
         ),
@@ -221,9 +226,17 @@ def _units(site: tree.Tree) -> Iterator[Started]:
     accounts = _Accounts(site)
     for one in units.commands(site, '*manila*.service'):
         command = commands.of_words(one.words, site, wrapped=True)
-        if command is None:
-            continue
+        environment = dict(one.environment)
         directory = one.directory.lstrip('-') or '/'
+        container = None
+        if command is None:
+            container = containers.of_unit(
+                site, one.words, environment, one.file, one.line
+            )
+            if container is None:
+                continue
+            command, directory = container.command, '/'
+            environment = dict(container.environment)
         yield Started(
             _with_files(command, site, directory),
             How.UNIT if one.enabled else How.INSTALLED,
@@ -231,9 +244,10 @@ def _units(site: tree.Tree) -> Iterator[Started]:
             line=one.line,
             directory=directory,
             home=accounts.home_of(one.user) if one.user else None,
-            variables=_variables(dict(one.environment)),
-            environment=_environment(one.unit, dict(one.environment)),
-            eventlet=_asks_for_eventlet(dict(one.environment)),
+            container=container,
+            variables=_variables(environment),
+            environment=_environment(one.unit, environment),
+            eventlet=_asks_for_eventlet(environment),
         )
 
 

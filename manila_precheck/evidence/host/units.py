@@ -26,6 +26,8 @@ from manila_precheck.evidence.host import machine_files
 _DIRECTORIES = (
     '/etc/systemd/system',
     '/run/systemd/system',
+    # What is made of the files of Quadlet.
+    '/run/systemd/generator',
     '/usr/local/lib/systemd/system',
     '/usr/lib/systemd/system',
     '/lib/systemd/system',
@@ -76,7 +78,8 @@ def commands(site: tree.Tree, pattern: str = '') -> Iterator[Started]:
     """
     wanted = {
         os.path.basename(path)
-        for path in site.glob(f'{_DIRECTORIES[0]}/*.wants/*.service')
+        for directory in (_DIRECTORIES[0], '/run/systemd/generator')
+        for path in site.glob(f'{directory}/*.wants/*.service')
     }
     others = {
         os.path.basename(path)

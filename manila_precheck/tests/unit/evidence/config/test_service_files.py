@@ -24,6 +24,7 @@ import testtools
 from manila_precheck import exceptions
 from manila_precheck.evidence.config import service_files
 from manila_precheck.evidence.files import tree
+from manila_precheck.evidence.host import service_processes
 
 How = service_files.How
 PROGRAMS = service_files.PROGRAMS
@@ -346,6 +347,227 @@ class MachineTest(MachineCase):
         self.assertIn(('manila-api', (api,), How.CONTAINER), found)
         self.assertIn(('manila-share', (share,), How.CONTAINER), found)
         self.assertIn(('manila-manage', (api,), How.CONTAINER), found)
+
+    def service(self, name):
+        (found,) = [
+            one
+            for one in service_files.Machine(self.site, {}).find()
+            if one.service == name
+        ]
+        return found
+
+    @ddt.data(
+        ({'Config': {'Env': ['OS_DEFAULT__DEBUG=true', 'PATH=/bin', 'x']}},),
+        # What is no list of texts says nothing.
+        ({'Config': {'Env': {'OS_DEFAULT__DEBUG': 'true'}}}, ()),
+        ({'Config': {'Env': [7, None]}}, ()),
+        ({'Config': 7}, ()),
+        (7, ()),
+        # It is of another container.
+        ({'Name': '/cinder_volume'}, ()),
+    )
+    def test_the_variables_of_a_container_of_kolla(self, given):
+        more, *rest = given
+        variables = rest[0] if rest else (('OS_DEFAULT__DEBUG', 'true'),)
+        self.write('/etc/kolla/manila-share/manila.conf')
+        self.write(
+            '/etc/kolla/manila-share/config.json',
+            '{"command": "manila-share --config-file /etc/manila/manila.conf",'
+            ' "config_files": [{"source":'
+            ' "/var/lib/kolla/config_files/manila.conf",'
+            ' "dest": "/etc/manila/manila.conf"}]}',
+        )
+        held = {'Name': '/manila_share', 'Path': 'kolla_start', 'Args': []}
+        if isinstance(more, dict):
+            held = {**held, **more}
+            if 'Name' in more:
+                held['Config'] = {'Env': ['OS_DEFAULT__DEBUG=true']}
+        else:
+            held = more
+        self.write(
+            '/var/lib/docker/containers/0a/config.v2.json', json.dumps(held)
+        )
+        found = self.service('manila-share')
+        self.assertEqual(variables, found.environment.variables)
+        self.assertEqual(
+            'the container of manila-share' if variables else '',
+            found.environment.of,
+        )
+        self.assertEqual(
+            ('/etc/kolla/manila-share/manila.conf',), found.locations
+        )
+
+    def docker(self, number, top='/var/lib/docker', **more):
+        """Write what Docker keeps of a container; return the file."""
+        return self.write(
+            f'{top}/containers/{number}/config.v2.json',
+            json.dumps(
+                {
+                    'Name': f'/{number}',
+                    'Path': 'dumb-init',
+                    'Args': ['manila-share'],
+                    'State': {'Running': False},
+                    'Config': {'Env': ['OS_DEFAULT__DEBUG=true']},
+                    'MountPoints': {
+                        '/etc/manila': {
+                            'Destination': '/etc/manila',
+                            'Source': f'/srv/{number}',
+                        }
+                    },
+                    **more,
+                }
+            ),
+        )
+
+    @ddt.data('/var/lib/docker', '/data/[docker]')
+    def test_a_stopped_container_of_docker(self, top):
+        if top != '/var/lib/docker':
+            self.write(
+                '/etc/docker/daemon.json', json.dumps({'data-root': top})
+            )
+        file = self.docker('0a', top)
+        self.files('/etc/manila/manila.conf', '/srv/0a/manila.conf')
+        self.assertEqual(
+            service_files.ServiceFiles(
+                'manila-share',
+                ('/srv/0a/manila.conf',),
+                How.CONTAINER,
+                file=file,
+                line=1,
+                prog='manila-share',
+                environment=service_processes.Environment(
+                    'the container of manila-share',
+                    (('OS_DEFAULT__DEBUG', 'true'),),
+                ),
+            ),
+            self.service('manila-share'),
+        )
+
+    def test_one_that_was_replaced(self):
+        self.docker('0a')
+        self.docker('0b', State={'Running': True})
+        self.files('/srv/0a/manila.conf', '/srv/0b/manila.conf')
+        self.assertEqual(
+            (('/srv/0b/manila.conf',), How.CONTAINER), self.of('manila-share')
+        )
+
+    @ddt.data(
+        {'MountPoints': {}},
+        {'MountPoints': {'/srv': {'Destination': '/srv', 'Source': '/srv'}}},
+        {'MountPoints': None},
+        {'Args': ['sleep', '9']},
+        {'Path': None, 'Args': None},
+    )
+    def test_one_that_says_nothing(self, more):
+        self.docker('0a', **more)
+        common, _ = self.files(
+            '/etc/manila/manila.conf', '/srv/0a/manila.conf'
+        )
+        self.assertEqual(((common,), How.DEFAULT), self.of('manila-share'))
+
+    def test_a_container_of_podman(self):
+        top = '/data/storage'
+        self.write(
+            '/etc/containers/storage.conf',
+            f'[storage]\ndriver = "overlay"\ngraphroot = "{top}"\n',
+        )
+        self.write(
+            f'{top}/overlay-containers/containers.json',
+            json.dumps(
+                [
+                    7,
+                    {'id': '../x', 'names': ['manila_share']},
+                    {'id': '1b', 'names': ['never_started']},
+                    {'id': '2c', 'names': ['manila_share']},
+                ]
+            ),
+        )
+        file = self.write(
+            f'{top}/overlay-containers/2c/userdata/config.json',
+            json.dumps(
+                {
+                    'process': {
+                        'args': ['manila-share', '--config-file', '/m.conf'],
+                        'env': ['OS_DATABASE__CONNECTION=sqlite:///a=b'],
+                    },
+                    'mounts': [
+                        {'destination': '/proc', 'type': 'proc'},
+                        {
+                            'destination': '/m.conf',
+                            'type': 'bind',
+                            'source': '/srv/m.conf',
+                        },
+                    ],
+                }
+            ),
+        )
+        self.files('/srv/m.conf')
+        self.assertEqual(
+            service_files.ServiceFiles(
+                'manila-share',
+                ('/srv/m.conf',),
+                How.CONTAINER,
+                file=file,
+                line=1,
+                prog='manila-share',
+                environment=service_processes.Environment(
+                    'the container of manila-share',
+                    (('OS_DATABASE__CONNECTION', 'sqlite:///a=b'),),
+                ),
+            ),
+            self.service('manila-share'),
+        )
+
+    @ddt.data(
+        '/usr/bin/podman run --rm --name manila-share -v /srv/a:/etc/manila:ro'
+        ' --env OS_DEFAULT__DEBUG=true localhost/manila-share',
+        '/usr/bin/docker run -e OS_DEFAULT__DEBUG --mount'
+        ' type=bind,src=/srv/a,dst=/etc/manila img manila-share',
+        '/usr/bin/podman --log-level=info run --volume=/srv/a:/etc/manila'
+        ' --env-file=/srv/env img bash -c "x && exec manila-share"'
+        ' manila-share',
+    )
+    def test_a_container_that_a_unit_runs(self, line):
+        self.files('/etc/manila/manila.conf', '/srv/a/manila.conf')
+        self.write('/srv/env', '# a = b\n\nOS_DEFAULT__DEBUG=true\n')
+        folder = '/run/systemd/generator'
+        unit = self.write(
+            f'{folder}/manila-share.service',
+            f'[Service]\nEnvironment=OS_DEFAULT__DEBUG=true\nExecStart={line}\n',
+        )
+        wants = os.path.join(self.root, folder[1:], 'multi-user.target.wants')
+        os.makedirs(wants)
+        os.symlink(
+            '../manila-share.service',
+            os.path.join(wants, 'manila-share.service'),
+        )
+        self.assertEqual(
+            service_files.ServiceFiles(
+                'manila-share',
+                ('/srv/a/manila.conf',),
+                How.UNIT,
+                file=unit,
+                line=3,
+                prog='manila-share',
+                environment=service_processes.Environment(
+                    'manila-share.service', (('OS_DEFAULT__DEBUG', 'true'),)
+                ),
+            ),
+            self.service('manila-share'),
+        )
+
+    @ddt.data(
+        '/usr/bin/podman run --name manila-share img',
+        '/usr/bin/podman start -a manila-share',
+        '/usr/bin/podman run -v /srv/a:/etc/manila img sleep 9',
+        '/usr/bin/podman',
+    )
+    def test_a_unit_that_says_nothing_of_a_container(self, line):
+        common, _ = self.files('/etc/manila/manila.conf', '/srv/a/manila.conf')
+        self.write(
+            '/etc/systemd/system/manila-share.service', f'ExecStart={line}\n'
+        )
+        self.assertEqual(((common,), How.DEFAULT), self.of('manila-share'))
 
     def process(self, number, *words):
         self.write(f'/proc/{number}/cmdline', '\0'.join([*words, '']))
