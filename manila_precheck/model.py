@@ -574,13 +574,14 @@ class Rehearsal(NamedTuple):
     that was named)."""
 
     server: str
-    """The version of the server that held it."""
+    """The version of the server that was dumped, or that held the copy, or
+    rejected the backup; '' when that is not whole and no server was asked."""
 
     phases: tuple[PhaseTimes, ...]
     """In the order in which they were done."""
 
     rows: int
-    """Of all tables of the backup together."""
+    """Of all tables of the copy together; 0 when there is none."""
 
     proven: bool
     """The backup was restored, and has what it says."""

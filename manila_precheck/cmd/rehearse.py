@@ -199,21 +199,21 @@ class _Run:
         if not backup:
             backup = runner.isolated(lambda: self._dumped(folder.path))
         self._read.conf.set_override('database_dump', backup, group=opts.GROUP)
-        restored = runner.isolated(lambda: self._restore(backup))
-        self.ctx.take_restored(restored)
+        refused: Optional[restore.NotRestored] = None
+        try:
+            restored = runner.isolated(lambda: self._restore(backup))
+            self.ctx.take_restored(restored)
+        except restore.NotRestored as exc:
+            # To say so is what a rehearsal is for.
+            self.ctx.take_refused(exc)
+            refused = exc
         upgrade.take_installed(self.ctx)
         wanted = runner.isolated(lambda: self.ctx.upgrade)
         decided.require(wanted.target.name, self.ctx.stage.value)
-        predicted = self._predicted()
-        if self.ctx.interrupted.is_set():
-            raise KeyboardInterrupt
-        proof = backup_proof.Proof(restored)
-        stand = runner.isolated(
-            lambda: self._stand(folder.path, restored, predicted)
-        )
-        results, done = runner.isolated(
-            lambda: self._rehearsed(stand, restored, proof)
-        )
+        if refused is None:
+            results, done = self._of_copy(folder.path, restored)
+        else:
+            results, done = self._without_copy(refused)
         return upgrade.report_of(
             results,
             self._chosen,
@@ -224,6 +224,28 @@ class _Run:
             self._read.searched,
             done,
         )
+
+    def _of_copy(
+        self, folder: str, restored: restore.Restored
+    ) -> tuple[tuple[model.CheckResult, ...], model.Rehearsal]:
+        predicted = self._predicted()
+        if self.ctx.interrupted.is_set():
+            raise KeyboardInterrupt
+        stand = runner.isolated(
+            lambda: self._stand(folder, restored, predicted)
+        )
+        return runner.isolated(lambda: self._rehearsed(stand, restored))
+
+    def _without_copy(
+        self, refused: restore.NotRestored
+    ) -> tuple[tuple[model.CheckResult, ...], model.Rehearsal]:
+        proof = backup_proof.Proof({})
+        results = rehearsal.failed(
+            self._phases(proof, self._commands(proof)),
+            backup_proof.refused(refused),
+            self.ctx.redactor,
+        )
+        return results, self._done(refused.server, results, [], proof)
 
     def _dumped(self, folder: str) -> str:
         """Return the file of a dump that is made of the database."""
@@ -369,30 +391,11 @@ class _Run:
         self,
         stand: rehearsal.Stand,
         restored: restore.Restored,
-        proof: backup_proof.Proof,
     ) -> tuple[tuple[model.CheckResult, ...], model.Rehearsal]:
-        days = self._options.rehearse_purge
-        commands = [
-            *(
-                [sync.Manage('purge', ('db', 'purge', str(days)), proof)]
-                if days is not None
-                else []
-            ),
-            sync.Manage('sync', ('db', 'sync'), proof),
-        ]
+        proof = backup_proof.Proof(restored.rows)
+        commands = self._commands(proof)
         speed = sql.probe(restored.database)
-        results = rehearsal.run(
-            [
-                proof.phase,
-                *(one.phase for one in commands),
-                *(
-                    []
-                    if self._options.rehearse_database_only
-                    else [start_failures.PHASE]
-                ),
-            ],
-            stand,
-        )
+        results = rehearsal.run(self._phases(proof, commands), stand)
         kept = None
         if self._options.rehearse_keep:
             self.ctx.database.close()
@@ -406,10 +409,40 @@ class _Run:
             model.PhaseTimes('restore', round(restored.seconds, 3)),
             *(one.times for one in commands if one.times is not None),
         ]
+        return results, self._done(
+            restored.database.server_version, results, times, proof, speed
+        )._replace(kept=kept)
+
+    def _commands(self, proof: backup_proof.Proof) -> list[sync.Manage]:
+        """Return the commands of manila-manage, in order."""
+        days = self._options.rehearse_purge
+        found = [sync.Manage('sync', ('db', 'sync'), proof)]
+        if days is not None:
+            words = ('db', 'purge', str(days))
+            found.insert(0, sync.Manage('purge', words, proof))
+        return found
+
+    def _phases(
+        self, proof: backup_proof.Proof, commands: Sequence[sync.Manage]
+    ) -> list[rehearsal.Phase]:
+        found = [proof.phase, *(one.phase for one in commands)]
+        if not self._options.rehearse_database_only:
+            found.append(start_failures.PHASE)
+        return found
+
+    def _done(
+        self,
+        server: str,
+        results: Sequence[model.CheckResult],
+        times: Sequence[model.PhaseTimes],
+        proof: backup_proof.Proof,
+        speed: Optional[float] = None,
+    ) -> model.Rehearsal:
+        """Return what the report says of it all, but for what is kept."""
         reproducible = self._options.reproducible
-        return results, model.Rehearsal(
+        return model.Rehearsal(
             'scratch' if self._options.rehearse_server_url else 'private',
-            restored.database.server_version,
+            server,
             tuple(
                 one.without_times() if reproducible else one for one in times
             ),
@@ -417,7 +450,6 @@ class _Run:
             results[0].outcome is model.Outcome.PASSED,
             None if self._live is None else self._live.revision,
             None if reproducible or speed is None else round(speed, 4),
-            kept,
         )
 
 

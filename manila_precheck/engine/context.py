@@ -67,6 +67,9 @@ Asked = tuple[str, str, bool]
 
 _DUMPS = f'{database_source.__package__}.dumps'
 
+# What is kept of a dump that cannot be restored.
+_REFUSED = 'refused dump'
+
 # The sources that hold secrets.
 _WITH_SECRETS = (
     'config',
@@ -853,6 +856,16 @@ class Context:
         """
         self._lazy.take('database dump', restored)
 
+    def take_refused(self, refused: 'dump_source.NotRestored') -> None:
+        """Have no database: its dump cannot be restored."""
+        self._lazy.take(_REFUSED, refused)
+        self._lazy.refuse(
+            'database',
+            exceptions.SourceNotGiven(
+                'it needs the database, and the backup cannot be restored'
+            ),
+        )
+
     @property
     def _dump(self) -> 'dump_source.Restored':
         return self._lazy.get('database dump', self._restore)
@@ -908,9 +921,10 @@ class Context:
             if source is not None:
                 for file in source.files:
                     found.setdefault(file, kind)
-        dump = self._lazy.seen('database dump')
-        if dump is not None:
-            found.setdefault(dump.file, 'database dump')
+        for name in ('database dump', _REFUSED):
+            dump = self._lazy.seen(name)
+            if dump is not None:
+                found.setdefault(dump.file, 'database dump')
         for name, made in self._lazy.all_seen():
             if name.startswith(_DOCUMENT):
                 found.setdefault(made.read, 'document')
@@ -964,7 +978,8 @@ class Context:
         """The database that was read; None when none was."""
         found = self._lazy.seen('database')
         if found is None:
-            return None
+            refused = self._lazy.seen(_REFUSED)
+            return None if refused is None else refused.database
         empty = found.state is database_source.State.EMPTY
         # That of another service tells nothing of manila.
         revision = None if found.foreign else found.revision
@@ -1154,6 +1169,9 @@ class Context:
 
     def _releases_of_database(self) -> tuple[releases.Release, ...]:
         """Return the releases that have the revision, oldest first."""
+        refused = self._lazy.seen(_REFUSED)
+        if refused is not None:
+            return self.catalog.releases_at(refused.database.revision or '')
         if not self._read_database:
             return ()
         try:

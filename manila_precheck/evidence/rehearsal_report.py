@@ -23,6 +23,9 @@ from manila_precheck.evidence.files import text_file
 # As waivers and the report of a baseline may be.
 _MAX_BYTES = 2**26
 
+# How the ids of its phases begin.
+_OF_PHASE = 'rehearse-'
+
 
 class Rehearsed(NamedTuple):
     """What such a report says."""
@@ -40,6 +43,9 @@ class Rehearsed(NamedTuple):
 
     proven: bool
     """The backup was restored, and has what it says."""
+
+    problems: tuple[str, ...]
+    """The failures of its phases that count, in order."""
 
     dialect: str
     probe_seconds: Optional[float]
@@ -84,6 +90,13 @@ def _read(path: str, report: Any, done: Any) -> Rehearsed:
         None if report['created'] is None else _text(report['created']),
         _text(dump['sha256']),
         done['proven'] is True,
+        tuple(
+            _text(finding['message'])
+            for one in report['checks']
+            if _text(one['id']).startswith(_OF_PHASE)
+            for finding in one['findings']
+            if finding['severity'] == 'failure' and finding['counts']
+        ),
         _text(report['database']['dialect']),
         None
         if done['probe_seconds'] is None

@@ -399,7 +399,8 @@ def rehearsal(report: model.Report) -> list[tuple[str, str]]:
         if longest:
             text += f'; of it {"; ".join(longest)}'
         rows.append((_PHASES.get(phase.phase, phase.phase), text))
-    rows.append(('Rows', f'{done.rows} in the backup'))
+    if done.phases:
+        rows.append(('Rows', f'{done.rows} in the backup'))
     if done.kept:
         rows.append(('The copy', f'kept in {done.kept}'))
     return rows

@@ -39,9 +39,13 @@ def report(
     target='2026.1',
     phases=PHASES,
     created='2026-04-01T12:00:00+00:00',
+    findings=(),
     **values,
 ):
-    """Return a report of a rehearsal that ran through."""
+    """Return a report of a rehearsal that ran through.
+
+    :param findings: what it says of the backup, if it did not.
+    """
     return model.Report(
         tool=model.Tool('manila-precheck', '1.0.0', '20.0.3 22.0.2'),
         source_release=source,
@@ -59,7 +63,8 @@ def report(
             model.CheckResult(
                 'rehearse-backup',
                 'Restore of the backup',
-                model.Outcome.PASSED,
+                model.Outcome.FOUND if findings else model.Outcome.PASSED,
+                findings=findings,
             ),
             model.CheckResult(
                 'rehearse-sync', 'db sync on the copy', model.Outcome.PASSED

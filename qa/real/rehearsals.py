@@ -112,14 +112,6 @@ class RehearsalCase(case.RealCase):
             *more,
         ]
 
-    def refused(self, backup, *more):
-        """Return why a rehearsal says that it cannot run."""
-        done = deployment.command(
-            *self.words(backup, *more), timeout_seconds=900
-        )
-        self.assertEqual((255, ''), (done.returncode, done.stdout))
-        return done.stderr
-
     def rehearse(self, backup, *more):
         """Return what is found: {id: [finding, but INFO]} of the phases."""
         done = deployment.command(

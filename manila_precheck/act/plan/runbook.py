@@ -621,6 +621,7 @@ class _Hop:
             'rehearse-backup',
             'Rehearse the upgrade on a restored backup',
             text=(
+                *self._failed_rehearsal(),
                 'Make a backup and measure how long it takes. The second '
                 'command restores it into a private server and runs db sync '
                 f'of {self._target} there; only a restore proves that a '
@@ -637,6 +638,15 @@ class _Hop:
             duration=self._backup_time(),
             blanks=blanks,
         )
+
+    def _failed_rehearsal(self) -> Iterator[str]:
+        done = self._site.rehearsed
+        if done is not None and done.problems:
+            yield (
+                f'There is no window yet: the rehearsal in {done.path} has '
+                'failed. Resolve this, and rehearse again: '
+                f'{"; ".join(done.problems)}.'
+            )
 
     def _rate(self) -> str:
         """Return what the rate of a backup is."""

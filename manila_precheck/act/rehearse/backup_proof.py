@@ -27,16 +27,30 @@ if TYPE_CHECKING:
 ID = 'rehearse-backup'
 
 _AGAIN = model.advice('Make a new backup, and rehearse with that one.')
+_OTHER_SERVER = model.advice(
+    'If the server of the database is of another kind or version, name an '
+    'empty database on one like it with --server-url.'
+)
+
+
+def refused(error: 'restore.NotRestored') -> failures.Failure:
+    """Return that the backup cannot be restored."""
+    return failures.Failure(
+        model.Subject('backup', 'restore'),
+        f'the backup {error.file.path} cannot be restored: {error.why}',
+        error.words,
+        remediation=[_AGAIN, *([_OTHER_SERVER] if error.server else [])],
+    )
 
 
 class Proof:
     """Compares what was restored with what the backup and the database say.
 
-    :param restored: the backup.
+    :param said: how many rows of each table stand in the backup.
     """
 
-    def __init__(self, restored: 'restore.Restored') -> None:
-        self._restored = restored
+    def __init__(self, said: Mapping[str, int]) -> None:
+        self._said = said
         #: The rows of each table of the copy; empty before it was looked at.
         self.rows: Mapping[str, int] = {}
 
@@ -62,7 +76,7 @@ class Proof:
 
     def _rows(self) -> Iterator[failures.Failure]:
         """Yield the tables that have not what stands in the backup."""
-        for table, said in sorted(self._restored.rows.items()):
+        for table, said in sorted(self._said.items()):
             found = self.rows.get(table, 0)
             if found != said:
                 yield failures.Failure(

@@ -11,6 +11,7 @@
 # under the License.
 """The phases of a rehearsal, one after another, and what came of them."""
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -191,20 +192,51 @@ def run(
     stopped = ''
     for phase in phases:
         if stopped:
-            results.append(
-                model.CheckResult(
-                    phase.id,
-                    phase.title,
-                    model.Outcome.NOT_APPLICABLE,
-                    f'{stopped} did not succeed',
-                )
-            )
+            results.append(_left_out(phase, stopped))
             continue
         result = _result(phase, stand, clock)
         results.append(result)
         if result.severity is model.Severity.FAILURE:
             stopped = phase.id
     return tuple(results)
+
+
+def failed(
+    phases: Sequence[Phase],
+    failure: failures.Failure,
+    clean: Callable[[str], str],
+) -> tuple[model.CheckResult, ...]:
+    """Return the results where there is no copy to do the phases on.
+
+    :param failure: why: what the first phase has found.
+    :param clean: takes the secrets out of a text.
+    """
+    first, *others = phases
+    return (
+        _found(first, failures.findings([failure], (), clean)),
+        *(_left_out(phase, first.id) for phase in others),
+    )
+
+
+def _left_out(phase: Phase, stopped: str) -> model.CheckResult:
+    return model.CheckResult(
+        phase.id,
+        phase.title,
+        model.Outcome.NOT_APPLICABLE,
+        f'{stopped} did not succeed',
+    )
+
+
+def _found(
+    phase: Phase, findings: Iterable[model.Finding]
+) -> model.CheckResult:
+    found = [one._replace(check_id=phase.id) for one in findings]
+    return model.CheckResult(
+        phase.id,
+        phase.title,
+        model.Outcome.FOUND if found else model.Outcome.PASSED,
+        findings=tuple(sorted(found, key=lambda one: -one.severity)),
+    )
 
 
 def _result(
@@ -214,11 +246,9 @@ def _result(
     clean = stand.ctx.redactor
     stand.show(f'{phase.title} ...')
     try:
-        found = tuple(
-            finding._replace(check_id=phase.id)
-            for finding in failures.findings(
-                phase.run(stand), stand.predicted, clean
-            )
+        result = _found(
+            phase,
+            failures.findings(phase.run(stand), stand.predicted, clean),
         )
     except exceptions.PrecheckError as exc:
         return model.CheckResult(
@@ -228,10 +258,4 @@ def _result(
             clean(str(exc)),
             seconds=clock() - started,
         )
-    return model.CheckResult(
-        phase.id,
-        phase.title,
-        model.Outcome.FOUND if found else model.Outcome.PASSED,
-        findings=tuple(sorted(found, key=lambda one: -one.severity)),
-        seconds=clock() - started,
-    )
+    return result._replace(seconds=clock() - started)

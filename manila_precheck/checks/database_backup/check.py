@@ -171,8 +171,8 @@ class DatabaseBackup(check.Check):
             yield self._found(
                 ctx,
                 model.Severity.FAILURE,
-                f'the backup {path} was restored, and is not what it has to '
-                f'be: see rehearse-backup in {report.path}',
+                f'the backup {path} has failed its rehearsal: see '
+                f'rehearse-backup in {report.path}',
                 'rehearsal',
                 path=path,
                 rehearsal=report.path,

@@ -13,9 +13,11 @@
 
 import contextlib
 import glob
+import hashlib
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -27,6 +29,7 @@ from testtools import content
 
 from manila_precheck import exceptions
 from manila_precheck.cmd import precheck
+from manila_precheck.evidence import rehearsal_report
 from manila_precheck.evidence.database.dumps import private_server
 from manila_precheck.tests import databases
 from manila_precheck.tests import fake_target
@@ -81,6 +84,14 @@ class _Rehearsal(databases.DatabaseTest):
                 stdout=stream,
                 env={'PGPASSWORD': databases.USER},
             )
+
+    def edit(self, pattern, text):
+        """Change the backup."""
+        with open(self.backup, encoding='utf-8') as stream:
+            found, number = re.subn(pattern, text, stream.read())
+        self.assertTrue(number)
+        with open(self.backup, 'w', encoding='utf-8') as stream:
+            stream.write(found)
 
     def words(self, *more):
         conf = os.path.join(self.folder, 'manila.conf')
@@ -415,30 +426,168 @@ class BackupTest(_Rehearsal):
         self.assertTrue(key.startswith('rehearse-backup[share_instances#'))
 
     def test_a_row_that_the_server_leaves_out(self):
-        with open(self.backup, encoding='utf-8') as stream:
-            text = stream.read()
         # Of two with one key, which IGNORE takes as one.
-        text = text.replace(
-            'INSERT INTO `availability_zones`',
-            'INSERT IGNORE INTO `availability_zones`',
+        self.edit(
+            '(-- Dump completed)',
+            r"INSERT IGNORE INTO `shares` (`id`) VALUES ('one'),('x(');\n\1",
         )
-        text = text.replace(
-            '-- Dump completed',
-            "INSERT IGNORE INTO `shares` (`id`) VALUES ('one'),('x(');\n"
-            '-- Dump completed',
-        )
-        with open(self.backup, 'w', encoding='utf-8') as stream:
-            stream.write(text)
         code, found = self.outcome(*self.rehearse())
         self.assertEqual(2, code)
         self.assertEqual(
             ['rehearse-backup[shares#rows]'], found['rehearse-backup']
         )
 
-    def test_it_is_cut_off(self):
-        os.truncate(self.backup, os.stat(self.backup).st_size // 2)
+    def test_what_no_tool_writes_tells_nothing_of_the_backup(self):
+        self.edit('(-- Dump completed)', r'DO SLEEP(1);\n\1')
         self.assertEqual((255, None), self.rehearse())
-        self.assertIn('has no "-- Dump completed" at its end', self.said)
+        self.assertIn("is nothing that mysqldump writes: 'DO SLEEP", self.said)
+
+    def test_what_this_server_lacks_tells_nothing_of_the_backup(self):
+        self.edit('ENGINE=InnoDB', 'ENGINE=ndbcluster')
+        self.assertEqual((255, None), self.rehearse())
+        self.assertIn("Unknown storage engine 'ndbcluster'", self.said)
 
 
-del _Scenarios, _Rehearsal
+class _NotRestored(_Rehearsal):
+    """A backup that cannot be restored is what a rehearsal has to say."""
+
+    end = ''
+    #: What drops share_instances.
+    drop: tuple[str, ...] = ()
+    #: A pattern and the text that give the backup a row twice.
+    twice = ('', '')
+    #: The statement that the server rejects for it, and its words.
+    rejected = ''
+    why_rejected = ''
+
+    def refused(self, *more):
+        """Return (its failure, report), of a rehearsal that has no copy."""
+        code, report = self.rehearse(*more)
+        ours = {
+            one['id']: one
+            for one in report['checks']
+            if one['id'].startswith('rehearse-')
+        }
+        self.assertEqual(
+            (2, 'REHEARSAL FAILED', ['rehearse-backup', 'rehearse-sync']),
+            (code, report['verdict'], sorted(ours)),
+        )
+        self.assertEqual(
+            ('not_applicable', 'rehearse-backup did not succeed'),
+            (
+                ours['rehearse-sync']['outcome'],
+                ours['rehearse-sync']['reason'],
+            ),
+        )
+        self.assertEqual(
+            (False, 0, []),
+            tuple(
+                report['rehearsal'][name]
+                for name in ('proven', 'rows', 'phases')
+            ),
+        )
+        with open(self.backup, 'rb') as stream:
+            digest = hashlib.sha256(stream.read()).hexdigest()
+        self.assertEqual(digest, report['database']['dump']['sha256'])
+        (found,) = ours['rehearse-backup']['findings']
+        return (
+            (
+                found['severity'],
+                found['key'],
+                found['message'].replace(self.backup, 'FILE'),
+                [one['text'] for one in found['remediation']],
+            ),
+            report,
+        )
+
+    def failure(self, why, *more):
+        """Return what is found then."""
+        return (
+            'failure',
+            'rehearse-backup[restore]',
+            f'the backup FILE cannot be restored: {why} (was not foretold)',
+            ['Make a new backup, and rehearse with that one.', *more],
+        )
+
+    def test_it_is_cut_off(self):
+        os.truncate(self.backup, os.stat(self.backup).st_size - 100)
+        found, report = self.refused()
+        self.assertEqual(
+            self.failure(f'it has no "{self.end}" at its end'), found
+        )
+        self.assertEqual('', report['rehearsal']['server'])
+
+    def test_a_table_is_missing(self):
+        self.made.execute(*self.drop)
+        self.dump()
+        found, _ = self.refused()
+        self.assertEqual(
+            self.failure(
+                'it does not have both shares and share_instances: it is not '
+                "of manila's database"
+            ),
+            found,
+        )
+
+    def test_the_server_rejects_a_row(self):
+        self.edit(*self.twice)
+        scratch = self.database()
+        for url in ('', scratch.url):
+            self.scratch = url
+            found, report = self.refused()
+            with open(self.backup, encoding='utf-8') as stream:
+                line = 1 + stream.read().split('\n').index(self.rejected)
+            self.assertEqual(
+                self.failure(
+                    f'{report["rehearsal"]["server"]} rejects line {line}: '
+                    f'{self.why_rejected}',
+                    'If the server of the database is of another kind or '
+                    'version, name an empty database on one like it with '
+                    '--server-url.',
+                ),
+                found,
+            )
+            self.assertEqual(
+                (self.server, '2025.1', 'database'),
+                (
+                    report['database']['dialect'],
+                    report['source_release'],
+                    report['source_origin'],
+                ),
+            )
+        self.assertEqual({}, self.connect(scratch).shape)
+
+    def test_the_report_is_no_proof(self):
+        self.edit(*self.twice)
+        _, report = self.refused('--no-database')
+        path = os.path.join(self.folder, 'report.json')
+        with open(path, 'w', encoding='utf-8') as stream:
+            json.dump(report, stream)
+        found = rehearsal_report.read(path)
+        self.assertFalse(found.proven)
+        self.assertEqual(1, len(found.problems))
+        self.assertEqual('2025.1', found.source)
+
+
+class MySQLNotRestoredTest(_NotRestored):
+    server = 'mysql'
+    end = '-- Dump completed'
+    drop = ('SET foreign_key_checks = 0', 'DROP TABLE share_instances')
+    rejected = "INSERT INTO `shares` (`id`) VALUES ('one');"
+    twice = ('(-- Dump completed)', rf'{rejected}\n\1')
+    why_rejected = "Duplicate entry 'one' for key 'PRIMARY'"
+
+
+class PostgreSQLNotRestoredTest(_NotRestored):
+    server = 'postgresql'
+    end = '-- PostgreSQL database dump complete'
+    drop = ('DROP TABLE share_instances CASCADE',)
+    rejected = 'ALTER TABLE ONLY public.shares'
+    twice = (r'(COPY public\.shares .*\n)(.*\n)', r'\1\2\2')
+    why_rejected = (
+        'could not create unique index "shares_pkey". Key (id)=(one) is '
+        'duplicated.'
+    )
+
+
+del _NotRestored, _Scenarios, _Rehearsal

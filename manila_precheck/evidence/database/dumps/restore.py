@@ -257,6 +257,28 @@ _INSERTS = _all(
     + rb'\s*(?:\([^()]*\))?\s*VALUES'
 )
 
+# What a server says that could restore no dump, or not one that has what this
+# server lacks and that of the site may have. MySQL and MariaDB, by number:
+_MYSQL_NOT_OF_DUMP = frozenset(
+    (
+        # Disk, memory, files.
+        *(1021, 1026, 1030, 1037, 1038, 1041, 1114, 1878),
+        # Too long, ended, read only.
+        *(1053, 1153, 1205, 1213, 1290, 1317, 1836, 1969, 3024),
+        # Rights, of an account of --server-url.
+        *(1044, 1045, 1142, 1143, 1227, 1370),
+        # Character set, collation, engine, function.
+        *(1115, 1273, 1286, 1305),
+    )
+)
+# PostgreSQL, by the beginning of SQLSTATE: connections, resources, the
+# operator, the system, a server that is read only, rights; features, types
+# and functions.
+_POSTGRESQL_NOT_OF_DUMP = (
+    *('08', '25', '53', '57', '58', 'XX', '42501'),
+    *('0A', '42704', '42883'),
+)
+
 _CLIENT_OF_POSTGRESQL = (b'\\restrict', b'\\unrestrict', b'\\encoding')
 
 _MADE_BY = re.compile(
@@ -293,8 +315,57 @@ class Restored(NamedTuple):
         self.server.end()
 
 
+class NotRestored(exceptions.SourceUnusable):
+    """A dump that could be read, and is no backup: it cannot be restored."""
+
+    def __init__(
+        self,
+        message: str,
+        dump: '_Dump',
+        why: str,
+        words: str = '',
+        server: str = '',
+    ) -> None:
+        """Say why.
+
+        :param message: all of it, for whoever asked for the dump.
+        :param why: in one clause, without what a server says.
+        :param words: what the server says of it; '' when none was asked.
+        :param server: its version; '' when none was asked.
+        """
+        super().__init__(message)
+        self.why = why
+        self.words = words
+        self.server = server
+        #: What the report says of it.
+        self.database = model.DatabaseRead(
+            dump.found.kind,
+            dump.found.revisions[0]
+            if len(dump.found.revisions) == 1
+            else None,
+            dump=dump.read,
+        )
+        self.file = dump.file
+
+
+class _Dump(NamedTuple):
+    """A dump before its restore."""
+
+    found: contents.Backup
+    read: model.DumpRead
+
+    @property
+    def file(self) -> model.FileRead:
+        """The file, as the report lists it."""
+        return model.FileRead(self.read.path, self.read.sha256)
+
+
 class _Refused(Exception):
-    """The server rejects a statement, in its own words."""
+    """The server does not carry out a statement, in its own words."""
+
+
+class _Rejected(_Refused):
+    """It could, and rejects the statement for what it says."""
 
 
 def restore(
@@ -329,19 +400,23 @@ def restore(
     :param lasting: as for :func:`private_server.start`.
     :param settings: global variables of a server of our own, once all is
         restored: {'innodb_buffer_pool_size': 134217728}.
-    :raises SourceUnusable: when it is no whole dump of manila's database, or
-        cannot be restored here.
+    :raises NotRestored: when it is no whole dump of manila's database, or the
+        server rejects what it holds.
+    :raises SourceUnusable: when that cannot be found out here.
     """
     deadline = time.monotonic() + limit_seconds
     path = os.path.abspath(os.path.expanduser(path))
     before = _state(path)
     found = contents.read(path, _name(conf), limit_seconds)
-    if found.whole is not contents.Whole.YES:
-        raise exceptions.SourceUnusable(
-            f'the dump {path} cannot be used: {found.why}'
-        )
-    wanted = _wanted(found, _name(conf))
+    unused = f'the dump {path} cannot be used: {found.why}'
+    if found.whole is contents.Whole.UNKNOWN:
+        raise exceptions.SourceUnusable(unused)
     digest, size = contents.digest(path)
+    made = None if found.made is None else found.made.isoformat()
+    dump = _Dump(found, model.DumpRead(path, size, digest, made))
+    if found.whole is contents.Whole.NO:
+        raise NotRestored(unused, dump, found.why)
+    wanted = _wanted(dump, _name(conf))
     needed = found.size_bytes * _DISK_FACTOR + _DISK_BYTES
     server: Union[private_server.Server, scratch_database.Scratch]
     if scratch is None:
@@ -359,9 +434,9 @@ def restore(
     try:
         target = _TARGETS[found.kind](server, deadline)
         with _watched(server, deadline, needed * _MOST_FACTOR) as watch:
-            reader = _Restore(path, target, wanted, watch, counted)
+            reader = _Restore(dump, target, wanted, watch, counted)
             reader.follow(deadline)
-            target.finish(settings)
+            reader.finish(settings)
         if _state(path) != before:
             raise exceptions.SourceUnusable(
                 f'the dump {path} was changed while it was read'
@@ -383,11 +458,10 @@ def restore(
     except BaseException:
         server.end()
         raise
-    made = None if found.made is None else found.made.isoformat()
     return Restored(
         database,
-        model.DumpRead(path, size, digest, made, tuple(reader.left_out())),
-        model.FileRead(path, digest),
+        dump.read._replace(left_out=tuple(reader.left_out())),
+        dump.file,
         server,
         target.url(),
         dict(reader.rows),
@@ -403,16 +477,19 @@ def _name(conf: 'cfg.ConfigOpts') -> str:
     return ''
 
 
-def _wanted(found: contents.Backup, name: str) -> str:
+def _wanted(dump: _Dump, name: str) -> str:
     """Return which of the databases in a dump is manila's.
 
-    :raises SourceUnusable: when none is, or one of several cannot be told.
+    :raises NotRestored: when none is.
+    :raises SourceUnusable: when one of several cannot be told.
     """
+    found = dump.found
     if not found.databases:
-        raise exceptions.SourceUnusable(
-            f'the dump {found.path} does not have both shares and '
-            "share_instances: it is not of manila's database"
+        why = (
+            'does not have both shares and share_instances: it is not of '
+            "manila's database"
         )
+        raise NotRestored(f'the dump {found.path} {why}', dump, f'it {why}')
     if name in found.databases:
         return name
     if len(found.databases) > 1:
@@ -484,13 +561,14 @@ class _Restore:
 
     def __init__(
         self,
-        path: str,
+        dump: _Dump,
         target: '_Target',
         wanted: str,
         watch: _Watch,
         counted: bool = False,
     ) -> None:
-        self._path = path
+        self._dump = dump
+        self._path = dump.found.path
         self._target = target
         self._wanted = wanted
         self._watch = watch
@@ -511,6 +589,7 @@ class _Restore:
     def follow(self, deadline: float) -> None:
         """Restore it all.
 
+        :raises NotRestored: when the server rejects a statement.
         :raises SourceUnusable: when that fails.
         """
         chunks = self._heeding_head(decompress.chunks(self._path, deadline))
@@ -537,6 +616,17 @@ class _Restore:
                     self.made_by = found[1].decode('ascii', 'replace')
             begun = True
             yield chunk
+
+    def finish(self, settings: Mapping[str, int]) -> None:
+        """Do what is to be done when all is there.
+
+        :param settings: global variables that are set from then on.
+        :raises SourceUnusable: when that fails.
+        """
+        try:
+            self._target.finish(settings)
+        except _Refused as error:
+            raise self._unusable(str(error)) from None
 
     def _unusable(self, why: str) -> exceptions.SourceUnusable:
         return exceptions.SourceUnusable(
@@ -571,8 +661,24 @@ class _Restore:
                 self._left_out['views'] += not view
                 return
         except _Refused as error:
-            raise self._unusable(f'line {statement.line}: {error}') from None
+            raise self._refused(statement.line, error) from None
         self._leave_out(statement)
+
+    def _refused(
+        self, line: int, error: _Refused
+    ) -> exceptions.SourceUnusable:
+        unusable = self._unusable(f'line {line}: {error}')
+        # A server that is being ended says anything.
+        if self._watch.reason or not isinstance(error, _Rejected):
+            return unusable
+        server = self._target.version()
+        return NotRestored(
+            str(unusable),
+            self._dump,
+            f'{server} rejects line {line}',
+            str(error),
+            server,
+        )
 
     def _count(self, text: bytes, rows: Optional[statements.Rows]) -> None:
         """Count the rows that a statement has, in its own text."""
@@ -668,7 +774,7 @@ class _Target:
     def run(self, text: bytes, rows: Optional[statements.Rows]) -> bool:
         """Send a statement that makes tables or rows; say if it is one.
 
-        :raises _Refused: when the server rejects it.
+        :raises _Refused: when the server does not carry it out.
         """
         raise NotImplementedError
 
@@ -680,7 +786,12 @@ class _Target:
         """Do what is to be done when all is there.
 
         :param settings: global variables that are set from then on.
+        :raises _Refused: when that fails.
         """
+        raise NotImplementedError
+
+    def version(self) -> str:
+        """Return which server it is: 'PostgreSQL 15.18'."""
         raise NotImplementedError
 
     def url(self) -> 'URL':
@@ -780,7 +891,29 @@ class _MySQL(_Target):
         try:
             self._connection.query(text)
         except self._errors as error:
-            raise _Refused(str(error.args[-1])) from None
+            raise self._refused(error) from None
+
+    @staticmethod
+    def _refused(error: Exception) -> _Refused:
+        number, words = error.args[0], str(error.args[-1])
+        # Of the client, from 2000 on, is that there is no server any more.
+        if (
+            isinstance(number, int)
+            and number // 1000 in (1, 3, 4)
+            and number not in _MYSQL_NOT_OF_DUMP
+        ):
+            return _Rejected(words)
+        return _Refused(words)
+
+    def version(self) -> str:
+        with contextlib.suppress(*self._errors):
+            cursor = self._connection.cursor()
+            cursor.execute('SELECT VERSION()')
+            ((found,),) = cursor.fetchall()
+            number = str(found).partition('-')[0]
+            name = 'MariaDB' if 'MariaDB' in found else 'MySQL'
+            return f'{name} {number}'
+        return 'the server'
 
     def finish(self, settings: Mapping[str, int]) -> None:
         try:
@@ -930,7 +1063,7 @@ class _PostgreSQL(_Target):
             try:
                 self._cursor.copy_expert(text, rows, _CHUNK_BYTES)
             except self._error as error:
-                raise _Refused(str(error)) from None
+                raise self._refused(error) from None
             return True
         if not _POSTGRESQL_RUN.match(text):
             return False
@@ -950,7 +1083,20 @@ class _PostgreSQL(_Target):
         try:
             cursor.execute(text)
         except self._error as error:
-            raise _Refused(str(error)) from None
+            raise self._refused(error) from None
+
+    @staticmethod
+    def _refused(error: Any) -> _Refused:
+        state, said = error.pgcode, error.diag
+        if state is None or state.startswith(_POSTGRESQL_NOT_OF_DUMP):
+            return _Refused(str(error))
+        # Without its context: that of COPY is a whole row.
+        words = filter(None, (said.message_primary, said.message_detail))
+        return _Rejected('. '.join(words))
+
+    def version(self) -> str:
+        said = self._connection.info.parameter_status('server_version')
+        return f'PostgreSQL {said.split()[0]}'
 
     def finish(self, settings: Mapping[str, int]) -> None:
         try:

@@ -46,6 +46,7 @@ class RehearsalReportTest(testtools.TestCase):
                 '2026-04-01T12:00:00+00:00',
                 rehearsals.SHA256,
                 True,
+                (),
                 'mysql',
                 0.5,
                 (
@@ -60,6 +61,34 @@ class RehearsalReportTest(testtools.TestCase):
     def test_a_reproducible_one(self):
         found = self.read(rehearsals.text(created=None, probe_seconds=None))
         self.assertEqual((None, None), (found.created, found.probe_seconds))
+
+    def test_a_backup_that_cannot_be_restored(self):
+        found = self.read(
+            rehearsals.text(
+                findings=[
+                    model.Finding(
+                        severity,
+                        model.Subject('backup', name),
+                        f'the {name}',
+                        check_id='rehearse-backup',
+                        waiver=waiver,
+                    )
+                    for severity, name, waiver in (
+                        (model.Severity.FAILURE, 'restore', None),
+                        (model.Severity.WARNING, 'key', None),
+                        (
+                            model.Severity.FAILURE,
+                            'revision',
+                            model.Waiver('*', 'old', 'me', '2026-12-31'),
+                        ),
+                    )
+                ],
+                proven=False,
+            )
+        )
+        self.assertEqual(
+            (False, ('the restore',)), (found.proven, found.problems)
+        )
 
     def test_a_phase(self):
         found = self.read(rehearsals.text(phases=rehearsals.PHASES[:1]))

@@ -379,6 +379,33 @@ class RunbookTest(testtools.TestCase):
             self.rehearsed(phases=phases),
         )
 
+    def test_a_rehearsal_that_could_not_restore_the_backup(self):
+        folder = self.useFixture(fixtures.TempDir()).path
+        path = os.path.join(folder, 'r.json')
+        found = finding(
+            'rehearse-backup',
+            severity=Severity.FAILURE,
+            subject=model.Subject('backup', 'restore'),
+            message='the backup b.sql cannot be restored: MariaDB rejects it',
+        )
+        with open(path, 'w', encoding='utf-8') as stream:
+            stream.write(
+                rehearsals.text(findings=[found], phases=(), proven=False)
+            )
+        made = plan(
+            site=runbook.Site(RPM, rehearsed=rehearsal_report.read(path))
+        )
+        self.assertEqual(
+            f'There is no window yet: the rehearsal in {path} has failed. '
+            'Resolve this, and rehearse again: the backup b.sql cannot be '
+            'restored: MariaDB rejects it.',
+            step(made, 'rehearse-backup').text[0],
+        )
+        self.assertEqual(
+            f'db sync did not complete in the rehearsal ({path})',
+            step(made, 'db-sync').duration.basis,
+        )
+
     def test_a_rehearsal_of_another_upgrade(self):
         self.assertEqual(
             (None, None, 'the rehearsal in PATH is of 2025.1 to 2025.2'),

@@ -185,8 +185,8 @@ class DatabaseBackupTest(databases.SQLiteTest):
                 model.Finding(
                     model.Severity.FAILURE,
                     model.Subject('backup', 'newest'),
-                    f'the backup {self.path} was restored, and is not what '
-                    f'it has to be: see rehearse-backup in {self.report}',
+                    f'the backup {self.path} has failed its rehearsal: see '
+                    f'rehearse-backup in {self.report}',
                     MAKE,
                     data={'path': self.path, 'rehearsal': self.report},
                     aspect='rehearsal',

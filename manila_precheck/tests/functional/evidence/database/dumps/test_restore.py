@@ -32,6 +32,7 @@ import fixtures
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck import testing
+from manila_precheck.evidence.database.dumps import contents
 from manila_precheck.evidence.database.dumps import private_server
 from manila_precheck.evidence.database.dumps import restore
 from manila_precheck.evidence.host import programs
@@ -317,7 +318,20 @@ class _HostileTest(_DumpTest):
         self.addCleanup(server.end)
         deadline = time.monotonic() + 600
         target = restore._TARGETS[self.server](server, deadline)
-        reader = restore._Restore('dump', target, 'manila', restore._Watch())
+        dump = restore._Dump(
+            contents.Backup(
+                'dump',
+                self.server,
+                None,
+                contents.Whole.YES,
+                '',
+                0,
+                (),
+                frozenset(),
+            ),
+            model.DumpRead('dump', 0, '', None),
+        )
+        reader = restore._Restore(dump, target, 'manila', restore._Watch())
         for statement in target.cut(iter([self.head])):
             reader._take(statement)
         return reader
