@@ -21,6 +21,7 @@ from manila_precheck.act.rehearse import rehearsal
 from manila_precheck.act.rehearse import sql
 
 if TYPE_CHECKING:
+    from manila_precheck.evidence.database import schema
     from manila_precheck.evidence.database.dumps import restore
 
 #: The id of its result.
@@ -70,9 +71,20 @@ class Proof:
         yield from self._live(stand)
         for key in sorted(ctx.schema.foreign_keys):
             stand.show(f'foreign key {key.name} of {key.table} ...')
+            if key.parent not in ctx.schema.tables:
+                yield self._broken(
+                    key, f'there is no table {key.parent}', parent=key.parent
+                )
+                continue
             number = sql.orphans(ctx.database, key)
             if number:
-                yield self._orphans(key.table, key.name, key.parent, number)
+                rows = '1 row' if number == 1 else f'{number} rows'
+                yield self._broken(
+                    key,
+                    f'{rows} of {key.table} refer to rows that {key.parent} '
+                    'does not have',
+                    rows=number,
+                )
 
     def _rows(self) -> Iterator[failures.Failure]:
         """Yield the tables that have not what stands in the backup."""
@@ -123,23 +135,21 @@ class Proof:
                 )
 
     @staticmethod
-    def _orphans(
-        table: str, name: str, parent: str, number: int
+    def _broken(
+        key: 'schema.ForeignKey', why: str, **data: model.Scalar
     ) -> failures.Failure:
-        rows = '1 row' if number == 1 else f'{number} rows'
         return failures.Failure(
-            model.Subject('table', table),
-            f'foreign key {name} does not hold: {rows} of {table} '
-            f'refer to rows that {parent} does not have',
+            model.Subject('table', key.table),
+            f'foreign key {key.name} does not hold: {why}',
             severity=model.Severity.WARNING,
             remediation=[
                 model.advice(
-                    'Find out whether the database has them too: MySQL does '
+                    'Find out whether it does in the database: MySQL does '
                     'not look at foreign keys while it restores a dump.'
                 )
             ],
-            data={'rows': number},
-            aspect=name,
+            data=data,
+            aspect=key.name,
         )
 
 
