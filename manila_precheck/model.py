@@ -556,10 +556,15 @@ class PhaseTimes(NamedTuple):
     whole: bool = True
     """It came to its end; False: it stopped."""
 
+    start_seconds: Optional[float] = None
+    """What its program took beside that, to start and to end; None where it
+    was not measured."""
+
     def without_times(self) -> 'PhaseTimes':
         """Return the same, of a run that may take another time."""
         return self._replace(
             seconds=0.0,
+            start_seconds=None,
             statements=tuple(
                 sorted(one._replace(seconds=0.0) for one in self.statements)
             ),

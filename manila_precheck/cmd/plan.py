@@ -28,10 +28,12 @@ from manila_precheck.act.plan import managers
 from manila_precheck.act.plan import markdown
 from manila_precheck.act.plan import page
 from manila_precheck.act.plan import runbook
+from manila_precheck.act.plan import site_facts
 from manila_precheck.act.plan import steps
 from manila_precheck.act.rehearse import sql
 from manila_precheck.cmd import answer
 from manila_precheck.cmd import upgrade
+from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.engine import registry
 from manila_precheck.engine import runner
@@ -141,7 +143,7 @@ def upgrade_plan(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         )
     finally:
         ctx.close()
-    site = site._replace(checks=choice.ids)
+    site = site._replace(checks=choice.ids, stages=_stages(report))
     plan = runbook.make(report, target, site)
     stdout.write(_RENDERERS[options.plan_format](plan))
     return 0
@@ -174,10 +176,23 @@ def _window(
     if ctx.options.plan_rehearsal:
         rehearsed = rehearsal_report.read(ctx.options.plan_rehearsal)
     site = _site(ctx, read, (), rehearsed)._replace(
-        checks=[entry.result_id for entry in registry.checks()]
+        checks=[entry.result_id for entry in registry.checks()],
+        stages=_stages(report),
     )
     (hop, *_) = runbook.make(report, wanted.target, site).hops
     return model.Window(*steps.total(hop))
+
+
+def _stages(report: model.Report) -> dict[str, frozenset[model.Stage]]:
+    """Return the stages of each check of a run."""
+    ran = {result.id for result in report.checks}
+    found = {}
+    for entry in registry.checks():
+        if entry.result_id in ran:
+            loaded = runner.load(entry)
+            if isinstance(loaded, check.Check):
+                found[entry.result_id] = loaded.stages
+    return found
 
 
 def _first_hop(
@@ -203,10 +218,10 @@ def _site(
     read: upgrade.Read,
     given: Sequence[tuple[str, str]],
     rehearsed: Optional[rehearsal_report.Rehearsed],
-) -> runbook.Site:
+) -> site_facts.Site:
     options = ctx.options
     grace = ctx.config.value('DEFAULT', 'graceful_shutdown_timeout') or ''
-    found = runbook.Site(
+    found = site_facts.Site(
         managers.Manager(
             options.plan_services,
             _distribution(ctx),
@@ -237,7 +252,9 @@ def _site(
         return found
 
 
-def _with_database(site: runbook.Site, ctx: context.Context) -> runbook.Site:
+def _with_database(
+    site: site_facts.Site, ctx: context.Context
+) -> site_facts.Site:
     db = ctx.database
     rows = services.select(db)
     now, limit = db.now(), services.down_time_seconds(ctx.config)

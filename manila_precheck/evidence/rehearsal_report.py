@@ -98,15 +98,14 @@ def _read(path: str, report: Any, done: Any) -> Rehearsed:
             if finding['severity'] == 'failure' and finding['counts']
         ),
         _text(report['database']['dialect']),
-        None
-        if done['probe_seconds'] is None
-        else _number(done['probe_seconds']),
+        _number_or_none(done['probe_seconds']),
         tuple(
             model.PhaseTimes(
                 _text(one['phase']),
                 _number(one['seconds']),
                 (),
                 one['whole'] is True,
+                _number_or_none(one.get('start_seconds')),
             )
             for one in done['phases']
         ),
@@ -124,3 +123,7 @@ def _number(value: Any) -> float:
     if not isinstance(value, (int, float)) or not 0 <= value < 1e9:
         raise TypeError
     return float(value)
+
+
+def _number_or_none(value: Any) -> Optional[float]:
+    return None if value is None else _number(value)

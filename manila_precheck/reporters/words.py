@@ -389,6 +389,8 @@ def rehearsal(report: model.Report) -> list[tuple[str, str]]:
     rows = []
     for phase in done.phases:
         text = f'{phase.seconds:.1f} s'
+        if phase.start_seconds is not None:
+            text += f' beside {phase.start_seconds:.1f} s for its start'
         if not phase.whole:
             text += ', and stopped'
         longest = [

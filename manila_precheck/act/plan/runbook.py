@@ -12,21 +12,17 @@
 
 """The runbook of a site, out of its report and what is read beside it."""
 
-from collections.abc import Collection
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 import re
-from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import model
 from manila_precheck import releases
-from manila_precheck import service_host
-from manila_precheck.act.plan import managers
+from manila_precheck.act.plan import site_facts
 from manila_precheck.act.plan import steps
-from manila_precheck.evidence import rehearsal_report
-from manila_precheck.evidence.database import database_url
+from manila_precheck.act.plan import times
 from manila_precheck.reporters import words
 
 #: In the order in which they are stopped; they are started from the second
@@ -56,6 +52,7 @@ _PYTHON = steps.Blank(
     'the interpreter of an environment that has the target release',
 )
 _RATE = 'MEGABYTES_A_SECOND'
+_OLD_PACKAGES = 'COMMAND_OF_THE_OLD_PACKAGES'
 _DATABASE = steps.Blank('DATABASE', 'the name of the database')
 
 # '{}' is the name. MySQL makes and drops the database from what the file
@@ -92,20 +89,6 @@ _PASSWORD_FILES = {
     'postgresql': '~/.pgpass',
 }
 
-# A db sync of a database without many rows, as measured on releases 16 to 23.
-_SYNC_SECONDS = (2.0, 10.0)
-
-# How far a rate that was measured once holds.
-_MARGIN = 1.5
-
-# The same of another server, whose speed was not compared.
-_UNSCALED = 2.0
-
-# What a purge was measured to delete in a second on MariaDB; half and twice
-# of it are the margin.
-_PURGE_ROWS_A_SECOND = 200
-_PURGE_MARGIN = 2.0
-
 # The diffs of "upgrade fix", whose names are relative to the root. Each hop
 # has its own, since the way back may lead over several.
 _BEFORE, _WINDOW = '~/manila-before-{}.diff', '~/manila-window-{}.diff'
@@ -128,72 +111,8 @@ _PURGE = 'soft-deleted-rows'
 _NOTES = 'release-notes'
 
 
-class Site(NamedTuple):
-    """What is known beside the report."""
-
-    manager: managers.Manager
-    services: Sequence[tuple[str, str]] = ()
-    """Binary and host of each row."""
-
-    removed: Sequence[str] = ()
-    """The rows that a cleanup would remove now, in words."""
-
-    dialect: str = ''
-    """'mysql', 'postgresql', 'sqlite' or '' when no database was read."""
-
-    mariadb: bool = False
-    """Its server is a MariaDB, not a MySQL."""
-
-    address: database_url.Address = database_url.Address()
-    """Where it is; a field is '' when it is not known."""
-
-    size_bytes: Optional[int] = None
-    """What the tables take on disk."""
-
-    instances: Mapping[str, int] = {}
-    """How many share instances each host@backend has."""
-
-    backup_rate: Optional[float] = None
-    """Megabytes of tables a second, as a backup took."""
-
-    ensure_rate: Optional[float] = None
-    """Seconds a share instance, as a start took."""
-
-    rehearsed: Optional[rehearsal_report.Rehearsed] = None
-    """What a rehearsal took."""
-
-    probe_seconds: Optional[float] = None
-    """What the probe of the rehearsal takes on the database; None: it was not
-    asked."""
-
-    flags: Sequence[tuple[str, str]] = ()
-    """('--config-file', 'FILE') as the command was given them."""
-
-    plan_flags: Sequence[str] = ()
-    """Of "upgrade plan", as they make this runbook and not another one."""
-
-    checks: Collection[str] = ()
-    """The ids that --check takes."""
-
-    def hosts(self, binary: str) -> tuple[str, ...]:
-        """Return the hosts that run a service, sorted; none: not known."""
-        found = {
-            service_host.parse(host).controller
-            for name, host in self.services
-            if name == binary
-        }
-        return tuple(sorted(found))
-
-    def all_hosts(self) -> tuple[str, ...]:
-        """Return every host that has a row, sorted."""
-        found = {
-            service_host.parse(host).controller for _, host in self.services
-        }
-        return tuple(sorted(found))
-
-
 def make(
-    report: model.Report, target: releases.Release, site: Site
+    report: model.Report, target: releases.Release, site: site_facts.Site
 ) -> steps.Plan:
     """Return the runbook.
 
@@ -233,7 +152,7 @@ class _Hop:
     def __init__(
         self,
         report: Optional[model.Report],
-        site: Site,
+        site: site_facts.Site,
         source: str,
         target: str,
         last: 'Optional[_Hop]' = None,
@@ -246,6 +165,7 @@ class _Hop:
         # Without the build, which is no word of a command.
         self._to = target.split()[0]
         self._checks = report.checks if report is not None else ()
+        self._times = times.Times(report, site, source, self._to)
         name = re.sub(r'[^\w.-]', '-', self._to, flags=re.ASCII)
         self._early, self._late = _BEFORE.format(name), _WINDOW.format(name)
 
@@ -547,7 +467,7 @@ class _Hop:
     def _purge(self) -> Iterator[steps.Step]:
         """Yield the purge, with what the check proposes."""
         found = self._all('purge')
-        rows, commands = 0, []
+        rows, commands, proposed = 0, [], None
         for check in self._checks:
             if check.id != _PURGE:
                 continue
@@ -558,21 +478,14 @@ class _Hop:
                 if finding.subject.kind == 'database':
                     # Of all tables together.
                     rows, commands = deletes, list(_commands(finding))
+                    proposed = finding.data.get('runs')
                     break
                 rows += deletes
                 commands += _commands(finding)
         if not found and not (rows and commands):
             return
-        seconds = rows / _PURGE_ROWS_A_SECOND
-        duration = steps.Duration(
-            seconds / _PURGE_MARGIN,
-            seconds * _PURGE_MARGIN,
-            f'about {rows} rows at {_PURGE_ROWS_A_SECOND} a second, as '
-            'measured on MariaDB',
-        )
-        done = self._site.rehearsed
-        if done is not None and done.phase('purge') is not None:
-            duration = self._rehearsed('purge', done)
+        commands = list(dict.fromkeys(commands))
+        runs = proposed if isinstance(proposed, int) else len(commands)
         yield steps.Step(
             'purge',
             'Purge the soft-deleted rows',
@@ -580,14 +493,14 @@ class _Hop:
                 'Days before the window: it holds locks while the services '
                 'run. A purge goes over all tables.',
             ),
-            commands=[self._here(text) for text in dict.fromkeys(commands)],
+            commands=[self._here(text) for text in commands],
             before=(
                 f'No finding "#restored" or "#detached" of {_PURGE} is left.',
                 'There is a backup.',
             ),
             after=(f'{_PURGE} has no warning.',),
             back='None: what is purged is only in the backup.',
-            duration=duration,
+            duration=self._times.purge(rows, runs),
             findings=found,
         )
 
@@ -635,7 +548,7 @@ class _Hop:
             ),
             commands=commands,
             after=('The times of the backup and of db sync are known.',),
-            duration=self._backup_time(),
+            duration=self._times.backup(),
             blanks=blanks,
         )
 
@@ -688,6 +601,7 @@ class _Hop:
                 'and that you have seen stopped on their hosts.',
             ),
             back='Start the services again; nothing is changed.',
+            duration=self._times.gate_down(),
         )
         yield self._backup()
         # Before the gate: it judges what the target is going to read.
@@ -707,6 +621,7 @@ class _Hop:
             before=('All services were started.',),
             after=('The exit code is 0, or 1 with warnings that you accept.',),
             back='Follow the way back.',
+            duration=self._times.gate_upgraded(),
         )
         yield self._cleanup()
 
@@ -737,6 +652,7 @@ class _Hop:
             ),
             after=(f'{service} is stopped on each of its hosts.',),
             back=f'Start {service} again.',
+            duration=self._times.stop(service),
             blanks=blanks,
         )
 
@@ -758,25 +674,9 @@ class _Hop:
             before=('manila-api is stopped everywhere.',),
             after=('The exit code is 0, or 1 with warnings that you accept.',),
             back='Start manila-api again.',
-            duration=_unknown(
+            duration=times.unknown(
                 'as long as the last operation; --wait is 900 s'
             ),
-        )
-
-    def _backup_time(self) -> steps.Duration:
-        size, rate = self._site.size_bytes, self._site.backup_rate
-        if size is None:
-            return _unknown('the size of the database is not known')
-        megabytes = f'{size / 1e6:.1f} MB of tables'
-        if not rate:
-            return _unknown(
-                f'{megabytes}; the rate was not given (--backup-rate)',
-            )
-        seconds = size / 1e6 / rate
-        return steps.Duration(
-            seconds / _MARGIN,
-            seconds * _MARGIN,
-            f'{megabytes} at {rate:g} MB a second, as given',
         )
 
     def _backup(self) -> steps.Step:
@@ -794,7 +694,7 @@ class _Hop:
             before=('All services are down.',),
             after=('The backup is complete; the next step reads it.',),
             back='Start the services again; nothing is changed.',
-            duration=self._backup_time(),
+            duration=self._times.backup(),
             blanks=blanks,
         )
 
@@ -823,6 +723,7 @@ class _Hop:
                 'again, and end the window.',
             ),
             back='Revert the second diff, and start the services again.',
+            duration=self._times.gate_stopped(),
             blanks=(_FILE,),
         )
 
@@ -869,81 +770,6 @@ class _Hop:
             findings=self._all('late'),
         )
 
-    def _sync_time(self) -> steps.Duration:
-        """Return what the estimates of pending-migrations come to."""
-        if self._report is None:
-            return _unknown(f'not known before {self._source} runs')
-        if self._site.rehearsed is not None:
-            return self._rehearsed('sync', self._site.rehearsed)
-        looked = [c for c in self._checks if c.id == 'pending-migrations']
-        for check in looked:
-            if check.outcome in _NOT_LOOKED:
-                return _unknown(check.reason)
-        if not looked or self._site.dialect != 'mysql':
-            # Elsewhere the time of a migration with many rows was not
-            # measured.
-            return _unknown(
-                'pending-migrations estimates it on MySQL and MariaDB only'
-            )
-        low, high = _SYNC_SECONDS
-        tables = 0
-        for finding in looked[0].findings:
-            if finding.aspect == 'unknown':
-                return _unknown(finding.message)
-            least = finding.data.get('seconds_min')
-            most = finding.data.get('seconds_max')
-            if isinstance(least, (int, float)) and isinstance(
-                most, (int, float)
-            ):
-                low, high, tables = low + least, high + most, tables + 1
-        return steps.Duration(
-            low,
-            high,
-            f'{_SYNC_SECONDS[0]:g} to {_SYNC_SECONDS[1]:g} s without rows, '
-            f'and {words.plural(tables, "rebuild")} of a table as '
-            'pending-migrations estimates',
-        )
-
-    def _rehearsed(
-        self, phase: str, done: rehearsal_report.Rehearsed
-    ) -> steps.Duration:
-        """Return what a phase of the rehearsal took, at the speed of here."""
-        if (done.source.split()[0], done.target.split()[0]) != (
-            self._source.split()[0],
-            self._to,
-        ):
-            return _unknown(
-                f'the rehearsal in {done.path} is of {done.source} to '
-                f'{done.target}'
-            )
-        took = done.phase(phase)
-        if took is None or not took.whole:
-            return _unknown(
-                f'db {phase} did not complete in the rehearsal ({done.path})'
-            )
-        basis = f'{took.seconds:.1f} s in the rehearsal'
-        if done.created:
-            basis += f' of {done.created[:10]}'
-        seconds, margin = took.seconds, _UNSCALED
-        here = self._site.probe_seconds
-        if here and done.probe_seconds:
-            ratio = here / done.probe_seconds
-            seconds *= ratio
-            margin = _MARGIN
-            basis += (
-                f', on a server that did the same work in {1 / ratio:.2f} '
-                'times the time of the database'
-            )
-        else:
-            basis += '; how fast the database server is was not compared'
-        return steps.Duration(
-            seconds / margin,
-            seconds * margin,
-            f'{basis}; give or take half of it'
-            if margin == _MARGIN
-            else f'{basis}, so between half and twice of it',
-        )
-
     def _sync(self) -> steps.Step:
         commands, blanks = self._manage(_SYNC, _VERSION)
         return steps.Step(
@@ -961,7 +787,7 @@ class _Hop:
             ),
             after=('The command has exited with 0.',),
             back='Only by the restore of the backup: see the way back.',
-            duration=self._sync_time(),
+            duration=self._times.sync(len(commands)),
             no_return=True,
         )
 
@@ -980,29 +806,8 @@ class _Hop:
             before=('db sync has exited with 0.',),
             after=(f'{service} runs, and its log has no error.',),
             back='Stop it, and follow the way back.',
-            duration=self._ensure_time()
-            if service == 'manila-share'
-            else None,
+            duration=self._times.start(service),
             blanks=blanks,
-        )
-
-    def _ensure_time(self) -> steps.Duration:
-        counts = self._site.instances
-        if not counts:
-            return _unknown('how many shares it ensures is not known')
-        host, most = max(counts.items(), key=lambda item: (item[1], item[0]))
-        basis = (
-            f'{words.plural(sum(counts.values()), "share instance")} on '
-            f'{words.plural(len(counts), "back end")}, at most {most} on '
-            f'{host}; back ends ensure theirs side by side, and none where '
-            'the information of the back end is as before'
-        )
-        if self._site.ensure_rate is None:
-            return _unknown(f'{basis}; the rate was not given (--ensure-rate)')
-        return steps.Duration(
-            0,
-            most * self._site.ensure_rate * _MARGIN,
-            f'{basis}; {self._site.ensure_rate:g} s each, as given',
         )
 
     def _cleanup(self) -> steps.Step:
@@ -1026,6 +831,7 @@ class _Hop:
             before=('Every service that is to stay is up.',),
             after=('The list has only services that are up.',),
             back='A service that comes back creates its row again.',
+            duration=self._times.manage(len(commands)),
         )
 
     # -- after, and back -----------------------------------------------------
@@ -1067,40 +873,92 @@ class _Hop:
     def _back(self) -> Iterator[steps.Step]:
         yield steps.Step(
             'back-before-sync',
-            'Before the migration: start what was stopped',
+            'Before the migration: leave out the restore',
             text=(
                 'Up to the step "Migrate the database" the database is '
-                'unchanged. Install the packages that ran before, revert the '
-                'second diff, and start the services in the order of the '
-                'window.',
+                'unchanged: follow the steps below without the restore.',
+                'After it, all of them: manila has no downgrade of its '
+                'database for production. What users did since is lost, and '
+                'what it made on the storage stays there.',
             ),
-            commands=(self._patch(self._late, back=True),),
-            before=('db sync was not started.',),
-            after=(f'All services report, with {self._source}.',),
         )
+        for service in SERVICES:
+            command, blanks = self._site.manager.stop(
+                service, self._site.hosts(service)
+            )
+            yield steps.Step(
+                f'back-stop-{service}',
+                f'Stop {service}',
+                commands=(command,),
+                blanks=blanks,
+                after=(f'{service} is stopped on each of its hosts.',),
+                duration=self._times.stop(service),
+            )
         # manila's account may not create databases.
-        commands, blanks = self._on_database(
+        commands, files = self._on_database(
             _RESTORE, self._site.dialect != 'postgresql'
         )
         yield steps.Step(
             'back-restore',
             'After the migration: restore the backup',
             text=(
-                'manila has no downgrade of its database for production. '
-                'Stop all services, restore the backup of the window, '
-                'install the packages that ran before, and revert the second '
-                'diff. What users did since is lost, and what it made '
-                'on the storage stays there.',
-                'The account that restores may drop and create the database.',
+                'The backup of the window. The account that restores may drop '
+                'and create the database.',
+                *self._password(),
             ),
-            commands=(*commands, self._patch(self._late, back=True)),
+            commands=commands,
             before=('All services are down on all hosts.',),
-            after=(
-                f'"{_VERSION}" of {self._source} shows the revision of the '
-                'backup, and all services report after their start.',
+            after=('The command has exited with 0.',),
+            duration=self._times.restore(),
+            blanks=files,
+        )
+        yield steps.Step(
+            'back-packages',
+            f'Install the packages of {self._source} again',
+            text=('Those that ran before: not a later point release.',),
+            commands=(steps.Command(_OLD_PACKAGES, self._site.all_hosts()),),
+            after=(f'Each host has {self._source}; no service runs.',),
+            blanks=(
+                steps.Blank(
+                    _OLD_PACKAGES,
+                    f'what installs the manila {self._source} on a host that '
+                    'ran there before',
+                ),
             ),
-            duration=_unknown('what the restore took in the rehearsal'),
+        )
+        yield steps.Step(
+            'back-files',
+            'Revert the second diff',
+            text=('Only where it was applied.',),
+            commands=(self._patch(self._late, back=True),),
+            after=(f'The files are those that {self._source} read.',),
+        )
+        for service in _START:
+            command, blanks = self._site.manager.start(
+                service, self._site.hosts(service)
+            )
+            yield steps.Step(
+                f'back-start-{service}',
+                f'Start {service}',
+                commands=(command,),
+                blanks=blanks,
+                after=(f'{service} runs, and its log has no error.',),
+                duration=self._times.start(service),
+            )
+        commands, blanks = self._manage(_VERSION)
+        yield steps.Step(
+            'back-gate',
+            'Check what came back',
+            commands=(
+                *commands,
+                self._here(_LIST),
+                self._check(*self._skipped('late', 'packages')),
+            ),
             blanks=blanks,
+            after=(
+                f'The revision is that of {self._source}, and all services '
+                'are up.',
+            ),
         )
         if self._last is not None:
             yield self._further(self._last)
@@ -1127,10 +985,6 @@ class _Hop:
                 'here.',
             ),
         )
-
-
-def _unknown(why: str) -> steps.Duration:
-    return steps.Duration(None, None, why)
 
 
 def _commands(finding: model.Finding) -> Iterator[str]:

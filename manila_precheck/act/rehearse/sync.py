@@ -77,6 +77,7 @@ class Manage:
             round(heard.seconds or ended.seconds, 3),
             heard.statements(self._proof.rows, clean),
             ended.code == 0,
+            round(ended.seconds - heard.seconds, 3) if heard.seconds else None,
         )
         if heard.offline is False:
             yield failures.Failure(

@@ -22,6 +22,7 @@ from manila_precheck import releases
 from manila_precheck.act.plan import json_plan
 from manila_precheck.act.plan import managers
 from manila_precheck.act.plan import runbook
+from manila_precheck.act.plan import site_facts
 from qa.runbook import typist
 
 _BLANKS = {
@@ -60,7 +61,7 @@ def _document():
         database=None,
         checks=(),
     )
-    site = runbook.Site(
+    site = site_facts.Site(
         managers.Manager('systemd', ('debian',)),
         [
             ('manila-scheduler', 'ctl1'),

@@ -31,6 +31,7 @@ from manila_precheck.act.plan import managers
 from manila_precheck.act.plan import markdown
 from manila_precheck.act.plan import page
 from manila_precheck.act.plan import runbook
+from manila_precheck.act.plan import site_facts
 from manila_precheck.act.plan import steps
 from manila_precheck.evidence import rehearsal_report
 from manila_precheck.evidence.database import database_url
@@ -39,6 +40,24 @@ from manila_precheck.tests import rehearsals
 Severity = model.Severity
 
 HOSTILE = "c'tl; touch x`id`$(id)\n```\n# <b onclick=x>&amp;[l](u)|@all"
+
+BACK = [
+    'back-before-sync',
+    'back-stop-manila-api',
+    'back-stop-manila-scheduler',
+    'back-stop-manila-share',
+    'back-stop-manila-data',
+    'back-restore',
+    'back-packages',
+    'back-files',
+    'back-start-manila-scheduler',
+    'back-start-manila-share',
+    'back-start-manila-data',
+    'back-start-manila-api',
+    'back-gate',
+]
+
+LATER = (model.Stage.STOPPED, model.Stage.UPGRADED)
 
 RPM = managers.Manager('systemd', ('rhel', 'fedora'))
 
@@ -82,7 +101,7 @@ def plan(*findings, site=None, target='2026.1', **values):
     return runbook.make(
         report(*findings, **values),
         releases.parse(target),
-        site or runbook.Site(RPM),
+        site or site_facts.Site(RPM),
     )
 
 
@@ -155,7 +174,7 @@ class RunbookTest(testtools.TestCase):
                     'service-cleanup',
                 ],
                 'after': ['watch', 'next-hop'],
-                'back': ['back-before-sync', 'back-restore'],
+                'back': BACK,
             },
             ids(plan()),
         )
@@ -239,7 +258,7 @@ class RunbookTest(testtools.TestCase):
 
     def test_hosts_of_services(self):
         made = plan(
-            site=runbook.Site(
+            site=site_facts.Site(
                 RPM,
                 [
                     ('manila-share', 'ctl2@a'),
@@ -272,15 +291,16 @@ class RunbookTest(testtools.TestCase):
         self.assertEqual(
             ['manila-manage db purge 30'], [c.text for c in made.commands]
         )
-        self.assertEqual((2.5, 10.0), made.duration[:2])
+        # A start of manila-manage takes 1 to 4 s.
+        self.assertEqual((2.5 + 1, 10.0 + 4), made.duration[:2])
         large = finding(
             'soft-deleted-rows',
             model.command('for age in {} {}; do x $age; done', 90, 30),
             subject=model.Subject('database', 'purge'),
-            data={'purge_deletes': 200000},
+            data={'purge_deletes': 200000, 'runs': 2},
         )
         made = step(plan(table, large), 'purge')
-        self.assertEqual((500.0, 2000.0), made.duration[:2])
+        self.assertEqual((500.0 + 2, 2000.0 + 8), made.duration[:2])
         self.assertEqual(
             ['for age in 90 30; do x $age; done'],
             [c.text for c in made.commands],
@@ -292,10 +312,20 @@ class RunbookTest(testtools.TestCase):
             severity=Severity.INFO,
             data={'seconds_min': 30.0, 'seconds_max': 120.0},
         )
+        looked = model.CheckResult('a', '', model.Outcome.PASSED, seconds=3.0)
         made = plan(
             rebuild,
-            site=runbook.Site(
+            more=[looked, looked._replace(id='b')],
+            site=site_facts.Site(
                 RPM,
+                services=[
+                    ('manila-share', 'ctl1@a'),
+                    ('manila-share', 'ctl2@a'),
+                ],
+                stages={
+                    'a': [model.Stage.PLAN, *LATER],
+                    'b': [model.Stage.STOPPED],
+                },
                 dialect='mysql',
                 size_bytes=300_000_000,
                 instances={'ctl1@a': 10, 'ctl2@a': 100},
@@ -303,10 +333,73 @@ class RunbookTest(testtools.TestCase):
                 ensure_rate=0.5,
             ),
         )
+        self.assertEqual(
+            {
+                'announce': (0, 0),
+                'stop-manila-api': (0.5, 10),
+                'drain': (None, None),
+                'stop-manila-scheduler': (0.5, 10),
+                # On two hosts.
+                'stop-manila-share': (2, 120),
+                'stop-manila-data': (0.5, 10),
+                # The rows say that the services are down.
+                'gate-down': (1, 4 + 15),
+                'backup': (20, 45),
+                'files-target-reads': None,
+                # Checks that took 6 s, and the backup.
+                'gate-stopped': (1 + 4 + 3, 4 + 9 + 30),
+                'packages': None,
+                # And two starts of manila-manage.
+                'db-sync': (32 + 2, 130 + 8),
+                'start-manila-scheduler': (0.1, 2),
+                'start-manila-share': (0.2, 4 + 75),
+                'start-manila-data': (0.1, 2),
+                'start-manila-api': (0.1, 2),
+                # The services report, and openstack starts.
+                'gate-upgraded': (1 + 2 + 5 + 1, 4 + 4.5 + 30 + 4),
+                'service-cleanup': (2, 8),
+            },
+            {
+                one.id: one.duration and one.duration[:2]
+                for one in made.hops[0].window
+            },
+        )
         found = steps.total(made.hops[0])
-        self.assertEqual((20 + 32, 45 + 130 + 75), found[:2])
-        self.assertNotIn('Back up the database', found.unknown)
-        self.assertIn('Stop manila-share', found.unknown)
+        self.assertEqual(
+            [
+                'Wait for what is in flight',
+                'Apply what only 2026.1 reads',
+                'Install the packages of 2026.1',
+            ],
+            list(found.unknown),
+        )
+        self.assertAlmostEqual(78.0, found.low)
+        self.assertAlmostEqual(530.5, found.high)
+
+    def test_a_window_of_which_nothing_is_known(self):
+        made = plan()
+        self.assertEqual(
+            {
+                'gate-stopped': 'the size of the database is not known',
+                'gate-upgraded': 'how long the checks take was not measured',
+            },
+            {
+                one.id: one.duration.basis
+                for one in made.hops[0].window
+                if one.id in ('gate-stopped', 'gate-upgraded')
+            },
+        )
+
+    def test_services_that_wait_without_an_end(self):
+        made = plan(site=site_facts.Site(RPM._replace(grace_seconds=0)))
+        self.assertEqual(
+            (
+                None,
+                None,
+                'graceful_shutdown_timeout is 0: as long as its work takes',
+            ),
+            step(made, 'stop-manila-share').duration,
+        )
 
     @ddt.data(
         ('postgresql', {}, model.Outcome.FOUND),
@@ -323,7 +416,7 @@ class RunbookTest(testtools.TestCase):
         check = model.CheckResult(
             'pending-migrations', '', outcome, 'why', (rebuild,)
         )
-        made = plan(more=[check], site=runbook.Site(RPM, dialect=dialect))
+        made = plan(more=[check], site=site_facts.Site(RPM, dialect=dialect))
         self.assertFalse(step(made, 'db-sync').duration.known)
 
     def rehearsed(self, name='db-sync', probe=None, purge=(), **values):
@@ -333,7 +426,7 @@ class RunbookTest(testtools.TestCase):
             stream.write(rehearsals.text(**values))
         made = plan(
             *purge,
-            site=runbook.Site(
+            site=site_facts.Site(
                 RPM,
                 rehearsed=rehearsal_report.read(path),
                 probe_seconds=probe,
@@ -345,10 +438,11 @@ class RunbookTest(testtools.TestCase):
     def test_db_sync_as_it_was_rehearsed(self):
         self.assertEqual(
             (
-                30.0,
-                120.0,
+                32.0,
+                128.0,
                 '60.0 s in the rehearsal of 2026-04-01; how fast the database '
-                'server is was not compared, so between half and twice of it',
+                'server is was not compared, so between half and twice of it; '
+                '2 starts of manila-manage, 1 to 4 s each',
             ),
             self.rehearsed(),
         )
@@ -356,14 +450,31 @@ class RunbookTest(testtools.TestCase):
     def test_a_server_that_is_twice_as_fast_as_that_of_the_rehearsal(self):
         self.assertEqual(
             (
-                20.0,
-                45.0,
+                22.0,
+                53.0,
                 '60.0 s in the rehearsal of 2026-04-01, on a server that did '
                 'the same work in 2.00 times the time of the database; give '
-                'or take half of it',
+                'or take half of it; 2 starts of manila-manage, 1 to 4 s each',
             ),
             self.rehearsed(probe=0.25),
         )
+
+    def test_the_start_of_manila_manage_as_it_was_rehearsed(self):
+        phases = [
+            one._replace(start_seconds=3.0 if one.phase == 'sync' else None)
+            for one in rehearsals.PHASES
+        ]
+        basis = (
+            '2 starts of manila-manage, 3.0 s each in the rehearsal, give or '
+            'take half of it'
+        )
+        self.assertEqual(
+            (4.0, 9.0, basis),
+            self.rehearsed('service-cleanup', phases=phases),
+        )
+        low, high, words = self.rehearsed(phases=phases)
+        self.assertEqual((34.0, 129.0), (low, high))
+        self.assertEqual(basis, words.rpartition('; ')[2])
 
     def test_a_rehearsal_that_stopped(self):
         phases = [
@@ -374,7 +485,7 @@ class RunbookTest(testtools.TestCase):
             (
                 None,
                 None,
-                'db sync did not complete in the rehearsal (PATH)',
+                'sync did not complete in the rehearsal (PATH)',
             ),
             self.rehearsed(phases=phases),
         )
@@ -420,17 +531,17 @@ class RunbookTest(testtools.TestCase):
             data={'purge_deletes': 200000},
         )
         self.assertEqual(
-            (20.0, 80.0), self.rehearsed('purge', purge=[found])[:2]
+            (21.0, 84.0), self.rehearsed('purge', purge=[found])[:2]
         )
         self.assertEqual(
-            (500.0, 2000.0),
+            (501.0, 2004.0),
             self.rehearsed(
                 'purge', purge=[found], phases=rehearsals.PHASES[2:]
             )[:2],
         )
 
     def test_what_is_not_known_is_a_blank(self):
-        made = plan(site=runbook.Site(RPM, dialect='mysql', size_bytes=10))
+        made = plan(site=site_facts.Site(RPM, dialect='mysql', size_bytes=10))
         backup = step(made, 'backup')
         self.assertEqual(
             (
@@ -486,7 +597,7 @@ class RunbookTest(testtools.TestCase):
         self, dialect, mariadb, words, backup, restore
     ):
         made = plan(
-            site=runbook.Site(
+            site=site_facts.Site(
                 RPM,
                 dialect=dialect,
                 mariadb=mariadb,
@@ -511,7 +622,7 @@ class RunbookTest(testtools.TestCase):
             finding('installed-packages', severity=Severity.FAILURE),
             finding('live-services', severity=Severity.FAILURE),
             finding('surroundings'),
-            site=runbook.Site(RPM, checks=['api-paste', 'live-services']),
+            site=site_facts.Site(RPM, checks=['api-paste', 'live-services']),
         )
         check = 'manila-precheck upgrade check --target-release 2026.1'
         self.assertEqual(
@@ -555,7 +666,7 @@ class RunbookTest(testtools.TestCase):
 
     def test_with_which_exit_codes_one_goes_on(self):
         """Warnings are accepted by a person, and end nothing."""
-        made = plan(site=runbook.Site(RPM, dialect='mysql'))
+        made = plan(site=site_facts.Site(RPM, dialect='mysql'))
         for hop in made.hops:
             for phase in hop.phases:
                 for one in phase.steps:
@@ -571,7 +682,7 @@ class RunbookTest(testtools.TestCase):
 
     def test_the_rehearsal_leads_to_a_runbook_with_its_times(self):
         made = plan(
-            site=runbook.Site(
+            site=site_facts.Site(
                 RPM,
                 dialect='mysql',
                 size_bytes=1_234_000_000,
@@ -633,7 +744,7 @@ class RunbookTest(testtools.TestCase):
         )
 
     def test_in_containers(self):
-        made = plan(site=runbook.Site(managers.Manager('podman')))
+        made = plan(site=site_facts.Site(managers.Manager('podman')))
         sync = step(made, 'db-sync')
         self.assertEqual(
             'RUN_IN_CONTAINER manila-manage db sync', sync.commands[0].text
@@ -646,7 +757,7 @@ class RunbookTest(testtools.TestCase):
         made = runbook.make(
             report(source='2024.2', target='2025.1'),
             releases.parse('2026.1'),
-            runbook.Site(RPM),
+            site_facts.Site(RPM),
         )
         self.assertEqual(
             [('2024.2', '2025.1', True), ('2025.1', '2026.1', False)],
@@ -660,11 +771,53 @@ class RunbookTest(testtools.TestCase):
         )
         self.assertFalse(step(made, 'db-sync', 1).duration.known)
 
+    def test_what_is_typed_on_the_way_back(self):
+        made = plan(
+            site=site_facts.Site(
+                RPM,
+                services=[('manila-share', 'ctl1@a')],
+                dialect='mysql',
+                address=database_url.Address(database='manila'),
+            )
+        )
+        self.assertEqual(
+            {
+                'back-stop-manila-share': [
+                    'systemctl stop openstack-manila-share.service'
+                ],
+                'back-restore': ['mysql < BACKUP_FILE'],
+                'back-packages': ['COMMAND_OF_THE_OLD_PACKAGES'],
+                'back-files': [
+                    'cd / && patch -R -p0 < ~/manila-window-2026.1.diff'
+                ],
+                'back-start-manila-share': [
+                    'systemctl start openstack-manila-share.service'
+                ],
+                'back-gate': [
+                    'manila-manage db version',
+                    'openstack share service list',
+                    'manila-precheck upgrade check --target-release 2026.1',
+                ],
+            },
+            {
+                name: [c.text for c in step(made, name).commands]
+                for name in BACK
+                if 'share' in name or name.count('-') == 1
+            },
+        )
+        self.assertEqual(
+            (None, None, 'what the restore took in the rehearsal'),
+            step(made, 'back-restore').duration,
+        )
+
+    def test_the_restore_as_it_was_rehearsed(self):
+        self.assertEqual((1.5, 6.0), self.rehearsed('back-restore')[:2])
+
     def test_each_hop_has_a_way_back_of_its_own(self):
         made = runbook.make(
             report(source='2024.2', target='2025.1'),
             releases.parse('2026.1'),
-            runbook.Site(RPM),
+            site_facts.Site(RPM),
         )
         texts = [
             {
@@ -678,13 +831,8 @@ class RunbookTest(testtools.TestCase):
         ]
         # What one hop writes the other one does not overwrite.
         self.assertEqual(set(), texts[0] & texts[1])
-        self.assertEqual(
-            ['back-before-sync', 'back-restore'], ids(made)['back']
-        )
-        self.assertEqual(
-            ['back-before-sync', 'back-restore', 'back-further'],
-            ids(made, 1)['back'],
-        )
+        self.assertEqual(BACK, ids(made)['back'])
+        self.assertEqual([*BACK, 'back-further'], ids(made, 1)['back'])
         self.assertEqual(
             ['cd / && patch -R -p0 < ~/manila-before-2026.1.diff'],
             [c.text for c in step(made, 'back-further', 1).commands],
@@ -730,7 +878,7 @@ class RunbookTest(testtools.TestCase):
 
     def test_commands_parse(self):
         # What a release takes of them qa/upgrade asks the release.
-        made = plan(site=runbook.Site(RPM, dialect='postgresql'))
+        made = plan(site=site_facts.Site(RPM, dialect='postgresql'))
         for program in ('manila-manage', 'openstack'):
             for text in typed(made):
                 if shlex.split(text)[0] == program:
@@ -788,7 +936,7 @@ def hostile_plan(name):
         more=[
             model.CheckResult('share-types', name, model.Outcome.ERROR, name)
         ],
-        site=runbook.Site(
+        site=site_facts.Site(
             RPM,
             [('manila-share', name)],
             removed=[name],
@@ -843,6 +991,7 @@ exec 3>&1 > /dev/null
 
 # Those of the plan; the restore finds no backup.
 _PROGRAMS = {
+    'COMMAND_OF_THE_OLD_PACKAGES',
     'COMMAND_OF_THE_PACKAGES',
     'manila-manage',
     'manila-precheck',
