@@ -50,6 +50,11 @@ def main(argv=None):
         help='soft-deleted rows in shares, and as many in share_instances; '
         'may be given again (default: 100000)',
     )
+    parser.add_argument(
+        '--back',
+        action='store_true',
+        help='go the way back, too, after all of the upgrade',
+    )
     args = parser.parse_args(argv)
     paths = command_line.paths(parser, args)
     servers = [
@@ -63,7 +68,7 @@ def main(argv=None):
         for server in servers:
             for rows in args.rows or [100_000]:
                 try:
-                    result = _one(pair, server, rows, args.keep)
+                    result = _one(pair, server, rows, args)
                 except processes.Broken as exc:
                     sys.stderr.write(f'{" to ".join(pair)}: {exc}\n')
                     could_not = True
@@ -83,13 +88,13 @@ def main(argv=None):
     return 0 if all(result.passed for result in found) else 1
 
 
-def _one(pair, server, rows, keep):
+def _one(pair, server, rows, args):
     source, target = map(releases.parse, pair)
     made = environments.Environments()
     made.make([source, target])
-    with follow.Follow(made, source, target, server, keep=keep) as path:
-        result = path.whole(rows)
-        if keep:
+    with follow.Follow(made, source, target, server, keep=args.keep) as path:
+        result = path.whole(rows, args.back)
+        if args.keep:
             sys.stderr.write(f'kept: {path.scratch}\n')
     return result
 

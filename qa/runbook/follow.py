@@ -26,6 +26,15 @@ from qa.upgrade import site as sites
 from qa.upgrade.score import Level
 
 
+def _rows_of(path):
+    """Return a dump without what says when and by what it was made."""
+    return [
+        line
+        for line in path.read_text(encoding='utf-8').splitlines()
+        if not line.startswith(('--', '\\restrict', '\\unrestrict'))
+    ]
+
+
 def _rate(blank, typed):
     """Return the megabytes a second of the backup that was typed."""
     (megabytes,) = re.findall(r'[\d.]+\d', blank['meaning'])
@@ -39,10 +48,11 @@ class Follow(run.Run):
     site that somebody has made ready.
     """
 
-    def whole(self, rows):
+    def whole(self, rows, back=False):
         """Follow the runbook; return what came of it.
 
         :param rows: how many soft-deleted ones there are of each.
+        :param back: go the way back, too, from the very end.
         """
         self.wsgi = not self.environments.has_api(self.path.target)
         self.prepare()
@@ -53,6 +63,8 @@ class Follow(run.Run):
         try:
             self._follow(typed)
             lost = self._look()
+            if back and not lost:
+                lost = self._go_back(typed)
         except typist.Stuck as exc:
             lost = str(exc)
         return results.Result(str(self.path), rows, tuple(typed), lost)
@@ -106,7 +118,7 @@ class Follow(run.Run):
             path.chmod(0o600)
 
     def _follow(self, typed):
-        env = hosts.environment(self.port)
+        self._env = hosts.environment(self.port)
         python = self.environments.program(self.path.target, 'python')
         by_hand = typist.Operator(
             {
@@ -116,14 +128,17 @@ class Follow(run.Run):
                 'COMMAND_OF_THE_PACKAGES': (
                     f"apt-get install 'manila={self.path.target.major}.*'"
                 ),
+                'COMMAND_OF_THE_OLD_PACKAGES': (
+                    f"apt-get install 'manila={self.path.source.major}.*'"
+                ),
             },
             (sites.HOST,),
         )
-        types = typist.Typist(self.hosts, by_hand, env, self.say)
+        types = typist.Typist(self.hosts, by_hand, self._env, self.say)
         made = self.hosts[sites.HOST].type(
             'manila-precheck upgrade plan --format json '
             f'--target-release {self.path.target.name}',
-            env,
+            self._env,
         )
         if made.code:
             raise typist.Stuck(f'{made.text}: {made.stderr}')
@@ -133,8 +148,43 @@ class Follow(run.Run):
         # Its last command makes the runbook again.
         text = rehearsed.typed[-1].stdout
         (self.scratch / 'plan.json').write_text(text, encoding='utf-8')
-        for step in types.follow(json.loads(text)):
+        # And it says: go on with that one.
+        self._types, self._runbook = types, json.loads(text)
+        for step in types.follow(self._runbook, done=[rehearsed.id]):
             typed.append(step)
+            if step.id == 'gate-down':
+                self._before = self._state('before')
+
+    def _go_back(self, typed):
+        """Type the way back; say what is not as it was; '' for nothing."""
+        self._env.update(self.database.may_restore)
+        lost = []
+        for step in self._types.follow(self._runbook, phases=['back']):
+            typed.append(step)
+            if step.id == 'back-files':
+                now = self._state('after')
+                lost = [
+                    name
+                    for name in sorted({*now, *self._before})
+                    if now.get(name) != self._before.get(name)
+                ]
+        if lost:
+            return f'not as before the window: {", ".join(lost)}'
+        return self._look()
+
+    def _state(self, name):
+        """Return the database, and the files of all hosts, by name."""
+        path = self.scratch / f'{name}.sql'
+        self.database.dump(self.name, path)
+        found = {'the database': _rows_of(path)}
+        for host in self.hosts.values():
+            folder = host.plane.site.folder
+            found.update(
+                (f'{host.name}:{one.relative_to(folder)}', one.read_bytes())
+                for one in folder.rglob('*')
+                if one.is_file()
+            )
+        return found
 
     def _look(self):
         """Say what is not as it was; '' for nothing."""

@@ -39,6 +39,11 @@ class Result(NamedTuple):
         return [step for step in self.steps if step.phase == 'window']
 
     @property
+    def back(self):
+        """The steps of the way back; none where it was not gone."""
+        return [step for step in self.steps if step.phase == 'back']
+
+    @property
     def timed(self):
         """Those whose time was said."""
         return [step for step in self.window if known(step)]
@@ -78,6 +83,10 @@ def known(step):
     return bool(step.said and step.said.high)
 
 
+def _seconds(done):
+    return sum(step.seconds for step in done)
+
+
 def _row(result):
     low, high = result.said
     ratio = result.ratio
@@ -88,7 +97,8 @@ def _row(result):
         f'{low:.1f} to {high:.1f} s',
         f'{result.took:.1f} s',
         '-' if ratio is None else f'{ratio:.2f}',
-        f'{sum(step.seconds for step in result.window):.0f} s',
+        f'{_seconds(result.window):.0f} s',
+        f'{_seconds(result.back):.0f} s' if result.back else '-',
         table.public(result.lost.partition('\n')[0]) or 'nothing',
     )
 
@@ -101,6 +111,7 @@ _HEADERS = (
     'Took',
     'Ratio',
     'All of the window',
+    'The way back',
     'Wrong',
 )
 
@@ -109,7 +120,7 @@ def terminal(result):
     """Return the block of a control plane, for standard output."""
     mark = 'ok  ' if result.passed else 'FAIL'
     lines = [f'{mark} {", ".join(_row(result))}']
-    for step in result.window:
+    for step in (*result.window, *result.back):
         said = ''
         if known(step):
             said = f', said {step.said.low:.1f} to {step.said.high:.1f} s'

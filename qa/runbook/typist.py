@@ -70,18 +70,19 @@ class Typist:
         self._env = env
         self._show = show
 
-    def follow(self, document, phases=PHASES, only=None):
+    def follow(self, document, phases=PHASES, only=None, done=()):
         """Yield each step of the first hop, once it is done.
 
         :param document: the JSON of the runbook.
         :param only: the id of the one step that is wanted.
+        :param done: the ids of those that are done already.
         :raises Stuck: when a command fails, or something is not known.
         """
         for phase in document['hops'][0]['phases']:
             if phase['id'] not in phases:
                 continue
             for step in phase['steps']:
-                if only in (None, step['id']):
+                if only in (None, step['id']) and step['id'] not in done:
                     yield self._step(phase['id'], step)
 
     def _step(self, phase, step):

@@ -17,6 +17,7 @@ account to ask for, nothing of others to break and nothing to clean up but
 that directory. It does not sync its files: nobody wants it back.
 """
 
+from collections.abc import Mapping
 import contextlib
 import os
 import pathlib
@@ -136,8 +137,11 @@ class Database:
         raise NotImplementedError
 
     def password_files(self):
-        """Return {name: text} of what a client reads manila's password in."""
+        """Return {name: text} of what a client reads its password in."""
         raise NotImplementedError
+
+    #: The environment of an operator who may restore a backup.
+    may_restore: Mapping[str, str] = {}
 
 
 class MariaDB(Database):
@@ -331,6 +335,7 @@ class PostgreSQL(Database):
 
     def _make_account(self):
         self.run(f"CREATE ROLE manila LOGIN PASSWORD '{_PASSWORD}'")
+        self.run(f"ALTER ROLE postgres PASSWORD '{_PASSWORD}'")
 
     @property
     def env(self):
@@ -403,9 +408,12 @@ class PostgreSQL(Database):
         return name
 
     def password_files(self):
-        """Return {name: text} of what a client reads manila's password in."""
+        """Return {name: text} of what a client reads its password in."""
         password = _PASSWORD.replace(':', '\\:')
-        return {'.pgpass': f'*:{self.port}:*:manila:{password}\n'}
+        return {'.pgpass': f'*:{self.port}:*:*:{password}\n'}
+
+    #: The environment of an operator who may restore a backup.
+    may_restore: Mapping[str, str] = {'PGUSER': 'postgres'}
 
 
 #: By what the command line calls them.
