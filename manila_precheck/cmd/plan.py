@@ -42,6 +42,7 @@ from manila_precheck.evidence.database import database_url
 from manila_precheck.evidence.database import hosts
 from manila_precheck.evidence.database import services
 from manila_precheck.evidence.host import machine_files
+from manila_precheck.evidence.host import service_processes
 
 _PREFIX = 'plan_'
 
@@ -225,6 +226,7 @@ def _site(
         managers.Manager(
             options.plan_services,
             _distribution(ctx),
+            _units(ctx),
             int(grace) if grace.isdecimal() else managers.GRACE_SECONDS,
         ),
         backup_rate=options.plan_backup_rate,
@@ -286,6 +288,15 @@ def _with_database(
             if use.instances
         },
     )
+
+
+def _units(ctx: context.Context) -> dict[str, str]:
+    """Return the units of this machine, without those with a secret."""
+    return {
+        service: unit
+        for service, unit in service_processes.unit_names(ctx.machine).items()
+        if ctx.redactor(unit) == unit
+    }
 
 
 def _distribution(ctx: context.Context) -> tuple[str, ...]:

@@ -12,6 +12,7 @@
 
 """The commands that stop and start the services of a deployment."""
 
+from collections.abc import Mapping
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -54,6 +55,10 @@ class Manager(NamedTuple):
 
     distribution: Sequence[str] = ()
     """The words of ID and ID_LIKE; none: it is not known."""
+
+    units: Mapping[str, str] = {}
+    """The unit of systemd that starts a service on this host, by the
+    service."""
 
     grace_seconds: int = GRACE_SECONDS
     """graceful_shutdown_timeout; 0: without an end."""
@@ -117,6 +122,8 @@ class Manager(NamedTuple):
         if name == 'kolla':
             return f'kolla-{plain}-container.service', ()
         if name == 'systemd':
+            if service in self.units:
+                return self.units[service], ()
             for word in self.distribution:
                 if word in _PREFIXES:
                     return f'{_PREFIXES[word]}{service}.service', ()

@@ -251,6 +251,25 @@ def _units(site: tree.Tree) -> Iterator[Started]:
         )
 
 
+def unit_names(site: tree.Tree) -> dict[str, str]:
+    """Return the unit of systemd that starts a service, by the service.
+
+    Without those that several units start.
+
+    :param site: the file system of the machine.
+    """
+    found: dict[str, set[str]] = {}
+    for one in units.commands(site, '*manila*.service'):
+        command = commands.of_words(one.words, site, wrapped=True)
+        if command is not None:
+            found.setdefault(command.service, set()).add(one.unit)
+    return {
+        service: names.pop()
+        for service, names in found.items()
+        if len(names) == 1
+    }
+
+
 def _variables(environment: dict[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple(
         sorted(

@@ -733,6 +733,20 @@ class RunbookTest(testtools.TestCase):
             re.findall('[A-Z]{4}[A-Z_]+', text), [b.word for b in blanks]
         )
 
+    def test_the_units_of_the_host(self):
+        manager = RPM._replace(units={'manila-share': 'share`id`@a.service'})
+        made = plan(site=site_facts.Site(manager))
+        self.assertEqual(
+            [
+                "systemctl stop 'share`id`@a.service'",
+                'systemctl stop openstack-manila-data.service',
+            ],
+            [
+                step(made, f'stop-manila-{name}').commands[0].text
+                for name in ('share', 'data')
+            ],
+        )
+
     def test_containers_do_not_wait_without_an_end(self):
         manager = managers.Manager('docker', grace_seconds=0)
         command, blanks = manager.stop('manila-data', ())

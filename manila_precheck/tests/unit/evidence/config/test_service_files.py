@@ -250,6 +250,21 @@ class MachineTest(MachineCase):
         found = (expected,) if expected else ()
         self.assertEqual((found, How.INSTALLED), self.of('manila-share'))
 
+    def test_the_names_of_units(self):
+        for unit, program in (
+            ('openstack-manila-share', 'manila-share'),
+            ('manila-scheduler-1', 'manila-scheduler'),
+            ('manila-scheduler-2', 'manila-scheduler'),
+        ):
+            self.write(
+                f'/etc/systemd/system/{unit}.service',
+                f'[Service]\nExecStart=/usr/bin/{program}\n',
+            )
+        self.assertEqual(
+            {'manila-share': 'openstack-manila-share.service'},
+            service_processes.unit_names(self.site),
+        )
+
     def test_a_template_with_two_instances(self):
         one, two = self.files('/etc/manila/a.conf', '/etc/manila/b.conf')
         self.write(
