@@ -504,7 +504,7 @@ class RunbookTest(testtools.TestCase):
                 rehearsals.text(findings=[found], phases=(), proven=False)
             )
         made = plan(
-            site=runbook.Site(RPM, rehearsed=rehearsal_report.read(path))
+            site=site_facts.Site(RPM, rehearsed=rehearsal_report.read(path))
         )
         self.assertEqual(
             f'There is no window yet: the rehearsal in {path} has failed. '
