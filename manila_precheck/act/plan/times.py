@@ -56,6 +56,9 @@ _UNSCALED = 2.0
 _PURGE_ROWS_A_SECOND = 200
 _PURGE_MARGIN = 2.0
 
+# What the report of a rehearsal calls them.
+_PHASES = {'restore': 'the restore', 'purge': 'db purge', 'sync': 'db sync'}
+
 _NOT_LOOKED = (model.Outcome.ERROR, model.Outcome.SKIPPED)
 
 
@@ -297,7 +300,7 @@ class Times:
         took = done.phase(phase)
         if took is None or not took.whole:
             return unknown(
-                f'{phase} did not complete in the rehearsal ({done.path})'
+                f'{_PHASES[phase]} did not complete in the rehearsal ({done.path})'
             )
         basis = f'{took.seconds:.1f} s in the rehearsal'
         if done.created:

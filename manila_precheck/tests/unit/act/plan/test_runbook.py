@@ -485,7 +485,7 @@ class RunbookTest(testtools.TestCase):
             (
                 None,
                 None,
-                'sync did not complete in the rehearsal (PATH)',
+                'db sync did not complete in the rehearsal (PATH)',
             ),
             self.rehearsed(phases=phases),
         )
