@@ -102,7 +102,7 @@ def class_facts(modules, options, known):
     for path in sorted(defaults):
         holder, _, name = path.rpartition('.')
         if path in modules:
-            found.add(path)
+            found |= modules_like(modules, path)
         elif holder in modules and hasattr(
             importlib.import_module(holder), name
         ):
@@ -128,6 +128,21 @@ def class_facts(modules, options, known):
             ):
                 found.add(sources.dotted(value))
     return [{'kind': 'class', 'name': name} for name in sorted(found - known)]
+
+
+def modules_like(modules, path):
+    """Return a module, and those below it that have all its functions."""
+    functions = {
+        name: {
+            one
+            for one, value in module.globals.items()
+            if inspect.isfunction(value) and not one.startswith('_')
+        }
+        for name, module in modules.items()
+        if f'{name}.'.startswith(f'{path}.')
+    }
+    wanted = functions[path]
+    return {path} | {name for name in functions if wanted <= functions[name]}
 
 
 def paths_in(default):

@@ -28,6 +28,7 @@ from manila_precheck.checks.config_options import middleware
 from manila_precheck.checks.config_options import references
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
+from manila_precheck.evidence.database import database_url
 
 Severity = model.Severity
 
@@ -91,6 +92,12 @@ class OptionNames:
             str(value or '')
         ):
             yield self._port(setting, reference)
+        if (
+            reference.kind == drivers.DIALECT
+            and value
+            and not database_url.is_url(str(value))
+        ):
+            yield self._no_url(setting)
 
     def _with_servers(self, group: str) -> bool:
         """Say whether a back end that reads a section has share servers."""
@@ -120,6 +127,8 @@ class OptionNames:
         if named.name in self._known(self._target, kind):
             if (kind, named.name) in references.LIBRARIES:
                 yield from self._needs_library(named)
+            elif kind == drivers.DIALECT and named.name in references.ASYNCIO:
+                yield self._of_asyncio(named)
             return
         moved = named.reference.moved
         target = moved and self._known(self._target, moved).get(named.name)
@@ -147,8 +156,7 @@ class OptionNames:
             return '.' in named.name or named.name.lower() in {
                 name.lower() for name in self._known(self._target, kind)
             }
-        # Of classes the catalog has those that were ever a default.
-        return named.name.startswith('manila.') and kind != drivers.CLASS
+        return named.name.startswith('manila.')
 
     def _is_absent(self, named: _Named) -> bool:
         """Say whether the build is known not to have a class by its path."""
@@ -251,17 +259,58 @@ class OptionNames:
             aspect='port',
         )
 
+    def _no_url(self, setting: config_files.Setting) -> model.Finding:
+        return model.Finding(
+            Severity.FAILURE,
+            setting.subject,
+            f'[{setting.section}] {setting.name} is no URL that SQLAlchemy '
+            f'can parse: {references.NO_DATABASE}',
+            [
+                model.advice(
+                    'Begin it with mysql+pymysql:// or postgresql://, and '
+                    'write a number for the port, or no colon after the '
+                    'host. In a password write %40 for an at sign, %2F for a '
+                    'slash and %3A for a colon.'
+                ).with_edits(
+                    *self._sides.edits.choose(setting, 'the URL of a database')
+                )
+            ],
+            data={'verdict': 'invalid'},
+            aspect='url',
+        )
+
+    def _of_asyncio(self, named: _Named) -> model.Finding:
+        server = named.name.partition('+')[0]
+        name = 'postgresql' if server == 'postgresql' else f'{server}+pymysql'
+        if server == 'sqlite':
+            name = server
+        return self._finding(
+            named,
+            named.reference.severity,
+            'invalid',
+            ', which works with asyncio only, as manila does not: '
+            f'{references.NO_DATABASE} (MissingGreenlet)',
+            [
+                model.advice(f'Begin the URL with {name}://.').with_edits(
+                    *self._sides.edits.choose(named.setting, f'{name}://...')
+                )
+            ],
+        )
+
     def _needs_library(self, named: _Named) -> Iterator[model.Finding]:
         kind = named.reference.kind
         module, package = references.LIBRARIES[kind, named.name]
         there = self._sides.catalog.installs(self._target, module)
-        if there:
+        if there or (there is None and module in references.EVERYWHERE):
             return
         effect = named.reference.effect.partition(' (')[0]
         advice = f'Install {package} together with {self._target}'
-        if kind == drivers.DIALECT:
+        if kind == drivers.DIALECT and module not in references.EVERYWHERE:
             advice += (
                 ', or begin the URL with mysql+pymysql:// and install PyMySQL'
+                if not named.name.startswith('postgresql')
+                else ', or begin the URL with postgresql:// and install '
+                'psycopg2'
             )
         if there is None:
             severity, verdict = Severity.WARNING, 'unjudged'
@@ -380,7 +429,6 @@ def _names(value: Any, kind: str) -> tuple[str, ...]:
         return (text,)
     scheme, colon, _ = text.partition(':')
     if kind == drivers.DIALECT:
-        # A text that is no URL at all is told where it is opened.
         return (scheme,) if '://' in text else ()
     if kind == drivers.TRANSPORT:
         scheme = scheme.partition('+')[0]

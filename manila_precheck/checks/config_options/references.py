@@ -57,7 +57,7 @@ _SHARE = 'manila-share exits with 1 and starts no back end'
 _DATA = 'manila-data does not start'
 _ALL = 'no service of manila starts'
 _SETUP = 'the back end does not come up: it never reports'
-_NO_DATABASE = 'no service of manila can reach the database'
+NO_DATABASE = 'no service of manila can reach the database'
 # generic.py and service_instance.py of manila/share/drivers.
 _INSTANCES = ('GenericShareDriver', 'WindowsSMBDriver')
 
@@ -173,10 +173,10 @@ REFERENCES = {
     ),
     # oslo_db/sqlalchemy/engines.py; no slave is used without a master
     ('database', 'connection'): OptionReference(
-        drivers.DIALECT, 'SQL dialect', f'{_NO_DATABASE} (NoSuchModuleError)'
+        drivers.DIALECT, 'SQL dialect', f'{NO_DATABASE} (NoSuchModuleError)'
     ),
     ('database', 'slave_connection'): OptionReference(
-        drivers.DIALECT, 'SQL dialect', f'{_NO_DATABASE} (NoSuchModuleError)'
+        drivers.DIALECT, 'SQL dialect', f'{NO_DATABASE} (NoSuchModuleError)'
     ),
 }
 
@@ -192,18 +192,57 @@ LIBRARIES = {
     (drivers.COORDINATION, 'etcd3'): ('etcd3', 'etcd3'),
     (drivers.COORDINATION, 'etcd3+http'): ('etcd3gw', 'etcd3gw'),
     (drivers.COORDINATION, 'etcd3+https'): ('etcd3gw', 'etcd3gw'),
+    (drivers.COORDINATION, 'ipc'): ('sysv_ipc', 'sysv-ipc'),
     (drivers.COORDINATION, 'kazoo'): ('kazoo', 'kazoo'),
     (drivers.COORDINATION, 'kubernetes'): ('sherlock', 'sherlock'),
     (drivers.COORDINATION, 'memcached'): ('pymemcache', 'pymemcache'),
+    (drivers.COORDINATION, 'mysql'): ('pymysql', 'PyMySQL'),
+    (drivers.COORDINATION, 'postgresql'): ('psycopg2', 'psycopg2'),
     (drivers.COORDINATION, 'redis'): ('redis', 'redis'),
     (drivers.COORDINATION, 'zake'): ('zake', 'zake'),
     (drivers.COORDINATION, 'zookeeper'): ('kazoo', 'kazoo'),
     **{
-        (drivers.DIALECT, f'{server}{driver}'): ('MySQLdb', 'mysqlclient')
+        (drivers.DIALECT, f'{server}{driver}'): library
         for server in ('mysql', 'mariadb')
-        for driver in ('', '+mysqldb')
+        for driver, library in {
+            '': ('MySQLdb', 'mysqlclient'),
+            '+cymysql': ('cymysql', 'cymysql'),
+            '+mariadbconnector': ('mariadb', 'mariadb'),
+            '+mysqlconnector': ('mysql', 'mysql-connector-python'),
+            '+mysqldb': ('MySQLdb', 'mysqlclient'),
+            '+pymysql': ('pymysql', 'PyMySQL'),
+            '+pyodbc': ('pyodbc', 'pyodbc'),
+        }.items()
+    },
+    **{
+        (drivers.DIALECT, f'postgresql{driver}'): library
+        for driver, library in {
+            '': ('psycopg2', 'psycopg2'),
+            '+pg8000': ('pg8000', 'pg8000'),
+            '+psycopg': ('psycopg', 'psycopg'),
+            '+psycopg2': ('psycopg2', 'psycopg2'),
+            '+psycopg2cffi': ('psycopg2cffi', 'psycopg2cffi'),
+        }.items()
     },
 }
+
+#: What each package of manila depends on, though manila itself does not:
+#: only a build that is known to lack it is in doubt.
+EVERYWHERE = ('psycopg2', 'pymysql')
+
+#: Dialects of asyncio alone: a connection raises MissingGreenlet (oslo.db
+#: 17.3 with SQLAlchemy 2.0: tried with aiomysql and aiosqlite).
+ASYNCIO = tuple(
+    f'{server}+{driver}'
+    for server, driver in (
+        ('mariadb', 'aiomysql'),
+        ('mariadb', 'asyncmy'),
+        ('mysql', 'aiomysql'),
+        ('mysql', 'asyncmy'),
+        ('postgresql', 'asyncpg'),
+        ('sqlite', 'aiosqlite'),
+    )
+)
 
 
 def find(group: str, name: str) -> Optional[OptionReference]:

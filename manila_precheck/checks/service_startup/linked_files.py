@@ -14,7 +14,11 @@
 import ast
 from collections.abc import Iterator
 import configparser
+import logging
+import logging.handlers
 import os
+import sys
+from typing import NamedTuple
 from typing import Optional
 import urllib.parse
 
@@ -140,6 +144,14 @@ def audit_map(ctx: context.Context) -> Iterator[model.Finding]:
 
 # -- log_config_append -------------------------------------------------------
 
+# oslo.log adds TRACE (handlers.py); a number is refused.
+_LEVELS = (
+    'CRITICAL', 'DEBUG', 'ERROR', 'FATAL', 'INFO', 'NOTSET', 'TRACE', 'WARN',
+    'WARNING',
+)  # fmt: skip
+# Packages of classes that come with manila.
+_OF_MANILA = ('manila', 'oslo_log')
+
 _LISTS = (('loggers', 'logger'), ('handlers', 'handler'),
           ('formatters', 'formatter'))  # fmt: skip
 
@@ -163,16 +175,18 @@ def log_config(
         lines = service.view.config.effective(
             [('DEFAULT', 'log_config_append')]
         )
-        for why in _refused(text, service.account):
+        found = next(_refused(ctx, text, service.account), None)
+        if found is not None:
             yield model.Finding(
-                _FAILURE,
+                _FAILURE if found.sure else model.Severity.WARNING,
                 config_files.subject(
                     'option',
                     'DEFAULT/log_config_append',
                     lines[-1] if lines else None,
                 ),
-                f'[DEFAULT] log_config_append: {path}: {why}; no service '
-                'starts (LogConfigError)',
+                f'[DEFAULT] log_config_append: {path}: {found.why}'
+                + ('; no service' if found.sure else '. Without it no service')
+                + f' starts ({found.error})',
                 (
                     model.advice(
                         'Correct the file, or remove the line: the options '
@@ -181,30 +195,115 @@ def log_config(
                 ),
                 aspect='logging',
             )
-            break
 
 
-def _refused(text: str, who: access.Account) -> Iterator[str]:
-    """Yield why Python's logging refuses a configuration."""
+class _Refusal(NamedTuple):
+    """Why a configuration of logging is refused."""
+
+    why: str
+    error: str = 'LogConfigError'
+    """What ends the service: of KeyError, OSError and configparser.Error
+    oslo.log makes its own (oslo.log 5.0 to 8.0 log.py)."""
+
+    sure: bool = True
+
+
+def _refused(
+    ctx: context.Context, text: str, who: access.Account
+) -> Iterator[_Refusal]:
+    """Yield why Python's logging refuses a configuration, in its order."""
     parser = configparser.ConfigParser()
     try:
         parser.read_string(text)
     except configparser.Error as exc:
-        yield f'it cannot be parsed ({type(exc).__name__})'
+        yield _Refusal(f'it cannot be parsed ({type(exc).__name__})')
         return
     for group, one in _LISTS:
         if not parser.has_option(group, 'keys'):
-            yield f'it has no [{group}] with keys'
+            yield _Refusal(f'it has no [{group}] with keys')
             return
         for name in _names(parser, group):
             if not parser.has_section(f'{one}_{name}'):
-                yield f'it has no [{one}_{name}]'
+                yield _Refusal(f'it has no [{one}_{name}]')
                 return
     if 'root' not in _names(parser, 'loggers'):
-        yield 'its loggers lack root'
+        yield _Refusal('its loggers lack root')
         return
+    for name in _names(parser, 'formatters'):
+        section = parser[f'formatter_{name}']
+        if section.get('class', raw=True):
+            yield from _class(ctx, section)
     for name in _names(parser, 'handlers'):
-        yield from _handler(parser[f'handler_{name}'], who)
+        section = parser[f'handler_{name}']
+        yield from _named(parser, section, 'formatter', 'formatters')
+        yield from _class(ctx, section)
+        yield from _level(section)
+        yield from _handler(section, who)
+    for name in _names(parser, 'loggers'):
+        section = parser[f'logger_{name}']
+        if name != 'root' and not section.get('qualname', raw=True):
+            yield _Refusal(f'[{section.name}] has no qualname')
+        yield from _level(section)
+        yield from _named(parser, section, 'handlers', 'handlers')
+
+
+def _named(
+    parser: configparser.ConfigParser,
+    section: configparser.SectionProxy,
+    option: str,
+    group: str,
+) -> Iterator[_Refusal]:
+    """Yield that a section names what no list has."""
+    for name in (section.get(option, raw=True) or '').split(','):
+        if name.strip() and name.strip() not in _names(parser, group):
+            yield _Refusal(
+                f'[{section.name}] names {name.strip()}, which is not among '
+                f'the keys of [{group}]'
+            )
+
+
+def _level(section: configparser.SectionProxy) -> Iterator[_Refusal]:
+    level = section.get('level', raw=True)
+    if level and level not in _LEVELS:
+        yield _Refusal(
+            f'[{section.name}] has the level {level}, and there is none such',
+            'ValueError',
+        )
+
+
+def _class(
+    ctx: context.Context, section: configparser.SectionProxy
+) -> Iterator[_Refusal]:
+    """Yield that the class of a handler or a formatter is not there."""
+    name = section.get('class', raw=True) or ''
+    held = vars(logging)
+    first, *rest = (
+        name[len('logging.') :] if name.startswith('logging.') else name
+    ).split('.')
+    found = held.get(first)
+    for part in rest:
+        found = getattr(found, part, None)
+    if found is not None:
+        return
+    there: Optional[bool] = False
+    if rest and first not in held:
+        if first in (*_OF_MANILA, *getattr(sys, 'stdlib_module_names', ())):
+            return
+        there = ctx.catalog.installs(ctx.upgrade.target, first)
+    if there:
+        return
+    text = f'[{section.name}] has the class {name or "without a name"}, '
+    if there is None:
+        yield _Refusal(
+            f'{text}whose package {first} manila does not install',
+            'ModuleNotFoundError',
+            sure=False,
+        )
+    else:
+        yield _Refusal(
+            f'{text}which is not there',
+            'ModuleNotFoundError' if name else 'SyntaxError',
+        )
 
 
 def _names(parser: configparser.ConfigParser, group: str) -> list[str]:
@@ -214,7 +313,7 @@ def _names(parser: configparser.ConfigParser, group: str) -> list[str]:
 
 def _handler(
     section: configparser.SectionProxy, who: access.Account
-) -> Iterator[str]:
+) -> Iterator[_Refusal]:
     """Yield that the file of a handler cannot be opened."""
     if 'FileHandler' not in section.get('class', '', raw=True):
         return
@@ -233,6 +332,10 @@ def _handler(
     if found is None or found.unseen:
         return
     if found.missing:
-        yield f'[{section.name}] writes {path}, and {folder} does not exist'
+        yield _Refusal(
+            f'[{section.name}] writes {path}, and {folder} does not exist'
+        )
     else:
-        yield f'[{section.name}] writes {path}, which {who.name} cannot write'
+        yield _Refusal(
+            f'[{section.name}] writes {path}, which {who.name} cannot write'
+        )

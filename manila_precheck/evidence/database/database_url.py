@@ -271,6 +271,18 @@ def address_of_manila(conf: 'cfg.ConfigOpts') -> Address:
     )
 
 
+def is_url(text: str) -> bool:
+    """Say whether SQLAlchemy can parse a connection string."""
+    from sqlalchemy import engine
+    from sqlalchemy import exc
+
+    try:
+        engine.make_url(text)
+    except (exc.ArgumentError, ValueError):
+        return False
+    return True
+
+
 def name_of_manila(conf: 'cfg.ConfigOpts') -> str:
     """Return the name of the database that manila itself connects to.
 

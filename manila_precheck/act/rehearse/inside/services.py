@@ -143,8 +143,8 @@ class Task:
         }
         if theirs.get(('oslo_concurrency', 'lock_path')):
             ours['OS_OSLO_CONCURRENCY__LOCK_PATH'] = self.directory
-        url = theirs.get(('coordination', 'backend_url')) or 'file:'
-        if url.startswith('file:'):
+        url = theirs.get(('coordination', 'backend_url'))
+        if url is None or url.startswith('file:'):
             ours['OS_COORDINATION__BACKEND_URL'] = (
                 'file://' + self.directory + '/coordination'
             )

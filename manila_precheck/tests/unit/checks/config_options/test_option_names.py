@@ -371,6 +371,78 @@ class NamesTest(testtools.TestCase):
             found,
         )
 
+    @ddt.data(
+        ('mysql+pymysql://u:hunter2@h:port/m', True),
+        ('mysql+pymysql:u:hunter2@h/m', True),
+        ('"mysql+pymysql://u:hunter2@h/m"', False),
+        ('mysql+pymysql://u:hunter2@h:3306/m', False),
+        ('', False),
+    )
+    @ddt.unpack
+    def test_url_of_the_database(self, url, told):
+        found = self.found(f'[database]\nconnection = {url}\n')
+        expected = (
+            self.finding(
+                FAILURE,
+                'database/connection',
+                2,
+                '[database] connection is no URL that SQLAlchemy can parse: '
+                'no service of manila can reach the database',
+                [
+                    (
+                        'text',
+                        'Begin it with mysql+pymysql:// or postgresql://, and '
+                        'write a number for the port, or no colon after the '
+                        'host. In a password write %40 for an at sign, %2F '
+                        'for a slash and %3A for a colon.',
+                    )
+                ],
+                {'verdict': 'invalid'},
+                'url',
+            ),
+        )
+        self.assertEqual(expected if told else (), found)
+        self.assertNotIn('hunter2', repr(found))
+
+    @ddt.named_data(
+        [
+            'mysql',
+            'mysql+aiomysql',
+            ', which works with asyncio only, as manila does not: no service '
+            'of manila can reach the database (MissingGreenlet)',
+            'Begin the URL with mysql+pymysql://.',
+        ],
+        [
+            'postgresql',
+            'postgresql+asyncpg',
+            ', which works with asyncio only, as manila does not: no service '
+            'of manila can reach the database (MissingGreenlet)',
+            'Begin the URL with postgresql://.',
+        ],
+    )
+    @ddt.unpack
+    def test_dialect_of_asyncio(self, name, effect, advice):
+        found = self.found(f'[database]\nconnection = {name}://u:p@h/m\n')
+        self.assertEqual(
+            (
+                self.finding(
+                    FAILURE,
+                    'database/connection',
+                    2,
+                    f'[database] connection names {name}{effect}',
+                    [('text', advice)],
+                    {'verdict': 'invalid', 'named': name},
+                ),
+            ),
+            found,
+        )
+
+    @ddt.data('mysql+pymysql', 'postgresql', 'postgresql+psycopg2')
+    def test_dialect_of_every_package(self, name):
+        self.assertEqual(
+            (), self.found(f'[database]\nconnection = {name}://u:p@h/m\n')
+        )
+
     @ddt.named_data(
         [
             'amqp',
@@ -387,6 +459,15 @@ class NamesTest(testtools.TestCase):
             'redis, which loads the module redis',
             'manila-scheduler and manila-share do not start',
             'Install redis together with 2024.1.',
+        ],
+        [
+            'pg8000',
+            '[database]\nconnection = postgresql+pg8000://u:p@h/m\n',
+            'database/connection',
+            'postgresql+pg8000, which loads the module pg8000',
+            'no service of manila can reach the database',
+            'Install pg8000 together with 2024.1, or begin the URL with '
+            'postgresql:// and install psycopg2.',
         ],
     )
     @ddt.unpack
@@ -746,9 +827,48 @@ class NamesTest(testtools.TestCase):
             [(f.severity, f.subject.name, f.message) for f in found],
         )
 
-    @ddt.data((True, WARNING), (False, WARNING))
+    @ddt.data(
+        (
+            'db_driver',
+            'manila.gone',
+            [(FAILURE, 'no service of manila starts')],
+        ),
+        (
+            'share_manager',
+            'manila.share.gone.Gone',
+            [(FAILURE, 'manila-share exits with 1 and starts no back end')],
+        ),
+        (
+            'scheduler_host_manager',
+            'manila.scheduler.gone.Gone',
+            [(FAILURE, 'manila-scheduler does not start')],
+        ),
+        # These exist, though they were never a default.
+        ('db_driver', 'manila.db.sqlalchemy.api', []),
+        ('quota_driver', 'manila.quota.DbQuotaDriver', []),
+    )
     @ddt.unpack
-    def test_helper(self, servers, severity):
+    def test_what_only_manila_has(self, option, path, expected):
+        found = self.found(f'[DEFAULT]\n{option} = {path}\n')
+        named = 'DEFAULT' if option != 'quota_driver' else 'quota'
+        self.assertEqual(
+            [
+                (
+                    severity,
+                    f'[{named}] {option} names {path}, but 2025.1 has no such '
+                    f'class (nor does 2024.1); {effect}',
+                )
+                for severity, effect in expected
+            ],
+            [
+                (f.severity, f.message)
+                for f in found
+                if f.aspect.startswith('names')
+            ],
+        )
+
+    @ddt.data(True, False)
+    def test_helper(self, servers):
         found = self.found(
             BACK_END.format(
                 '', servers, 'share_helpers = NFS=manila.share.gone.Helper\n'
@@ -757,12 +877,10 @@ class NamesTest(testtools.TestCase):
         self.assertEqual(
             [
                 (
-                    severity,
+                    FAILURE,
                     '[b] share_helpers names manila.share.gone.Helper, but '
-                    'neither 2025.1 nor 2024.1 has this class; another '
-                    'package may provide it, the catalog does not know. '
-                    'Otherwise the back end does not come up: it never '
-                    'reports',
+                    '2025.1 has no such class (nor does 2024.1); the back end '
+                    'does not come up: it never reports',
                 )
             ],
             [(f.severity, f.message) for f in found],

@@ -332,8 +332,6 @@ class PathsTest(Case):
     )
     @ddt.unpack
     def test_a_logging_configuration(self, text, why):
-        with open(self.path('logging.conf'), 'w') as stream:
-            stream.write(text)
         self.assertEqual(
             [
                 (
@@ -344,13 +342,113 @@ class PathsTest(Case):
                     '(LogConfigError)',
                 )
             ],
-            self.told(
-                # What else says where the log goes does not count.
-                self.conf(
-                    f'log_config_append = {self.path("logging.conf")}\n'
-                    'log_dir = /nope'
+            self.told_of_logging(text),
+        )
+
+    def told_of_logging(self, text):
+        path = self.path('logging.conf')
+        with open(path, 'w') as stream:
+            stream.write(text)
+        # What else says where the log goes does not count.
+        return self.told(
+            self.conf(f'log_config_append = {path}\nlog_dir = /nope')
+        )
+
+    LOGGING = """[loggers]
+keys = root, a
+[handlers]
+keys = h
+[formatters]
+keys = f
+[logger_root]
+level = WARNING
+handlers = h
+[logger_a]
+level = TRACE
+handlers = h
+qualname = manila
+[handler_h]
+class = handlers.WatchedFileHandler
+level = NOTSET
+formatter = f
+args = ('/dev/null',)
+[formatter_f]
+class = oslo_log.formatters.ContextFormatter
+"""
+
+    @ddt.data(
+        ('', '', None),
+        ('handlers.WatchedFileHandler', 'logging.StreamHandler', None),
+        ('handlers.WatchedFileHandler', 'StreamHandler', None),
+        (
+            'handlers.WatchedFileHandler',
+            'handlers.Gone',
+            '[handler_h] has the class handlers.Gone, which is not there; no '
+            'service starts (ModuleNotFoundError)',
+        ),
+        (
+            'handlers.WatchedFileHandler',
+            'StreamHandle',
+            '[handler_h] has the class StreamHandle, which is not there; no '
+            'service starts (ModuleNotFoundError)',
+        ),
+        (
+            'class = handlers.WatchedFileHandler\n',
+            '',
+            '[handler_h] has the class without a name, which is not there; '
+            'no service starts (SyntaxError)',
+        ),
+        (
+            'oslo_log.formatters.ContextFormatter',
+            'acme.Formatter',
+            '[formatter_f] has the class acme.Formatter, whose package acme '
+            'manila does not install. Without it no service starts '
+            '(ModuleNotFoundError)',
+        ),
+        (
+            'WARNING',
+            'LOUD',
+            '[logger_root] has the level LOUD, and there is none such; no '
+            'service starts (ValueError)',
+        ),
+        (
+            'NOTSET',
+            '10',
+            '[handler_h] has the level 10, and there is none such; no '
+            'service starts (ValueError)',
+        ),
+        (
+            'qualname = manila\n',
+            '',
+            '[logger_a] has no qualname; no service starts (LogConfigError)',
+        ),
+        (
+            'handlers = h\nqual',
+            'handlers = h, g\nqual',
+            '[logger_a] names g, which is not among the keys of [handlers]; '
+            'no service starts (LogConfigError)',
+        ),
+        (
+            'formatter = f',
+            'formatter = g',
+            '[handler_h] names g, which is not among the keys of '
+            '[formatters]; no service starts (LogConfigError)',
+        ),
+    )
+    @ddt.unpack
+    def test_the_sections_of_a_logging_configuration(self, old, new, why):
+        self.assertEqual(
+            []
+            if why is None
+            else [
+                (
+                    WARNING if 'Without' in why else FAILURE,
+                    'DEFAULT/log_config_append',
+                    f'[DEFAULT] log_config_append: '
+                    f'{self.path("logging.conf")}: {why}',
                 )
-            ),
+            ],
+            self.told_of_logging(self.LOGGING.replace(old, new)),
         )
 
     def test_every_path_is_an_option_of_some_release(self):
