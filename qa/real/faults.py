@@ -144,6 +144,11 @@ FAULTS = {
         _replace('= rabbit://', '= gone://'),
         dict.fromkeys((API, *_DAEMONS), 'DriverLoadFailure'),
     ),
+    'a coordinator without a name': Fault(
+        _replace('backend_url = file://', 'backend_url =\n#'),
+        {'manila-scheduler': 'NoMatches'},
+        ('manila-scheduler',),
+    ),
     'no such coordinator': Fault(
         _replace('= file://', '= gone://'),
         dict.fromkeys((API, 'manila-scheduler', *_SHARES), 'NoMatches'),
@@ -151,6 +156,11 @@ FAULTS = {
     'no directory for logs': Fault(
         _set('log_dir = /nonexistent/log'),
         dict.fromkeys((API, *_DAEMONS), 'FileNotFoundError'),
+    ),
+    'a level of logging that is none': Fault(
+        _set('default_log_levels = amqp'),
+        {'manila-data': 'ValueError'},
+        ('manila-data',),
     ),
     'a directory for logs': Fault(_set('log_dir = /var/log'), {}),
     'no file for log_config_append': Fault(
@@ -169,6 +179,11 @@ FAULTS = {
     ),
     'no such scheduler driver': Fault(
         _set('scheduler_driver = manila.scheduler.drivers.gone.Gone'),
+        {'manila-scheduler': 'ModuleNotFoundError'},
+        ('manila-scheduler',),
+    ),
+    'no such manager': Fault(
+        _set('scheduler_manager = manila.scheduler.gone.Gone'),
         {'manila-scheduler': 'ModuleNotFoundError'},
         ('manila-scheduler',),
     ),
@@ -314,6 +329,11 @@ FAULTS = {
         (API,),
     ),
     'a login that is whole': Fault(_keystone(_LOGIN), {}, (API,)),
+    'no URL of a database': Fault(
+        _replace('mysql+pymysql://', 'mysql+pymysql:'),
+        {API: 'ArgumentError'},
+        (API,),
+    ),
     'no library of the database': Fault(
         _replace('mysql+pymysql://', 'mysql://'),
         {API: 'ModuleNotFoundError'},

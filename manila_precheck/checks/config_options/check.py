@@ -91,8 +91,9 @@ class ConfigOptions(check.Check):
     the line has no effect. Where the file is not there, or loads code of a
     third party, they count.
 
-    So may a library: ``syslog_log_facility``, the module behind
-    ``use_journal``, and a ``memcache_security_strategy`` without a secret.
+    So may a library: ``syslog_log_facility``, the levels of
+    ``default_log_levels``, the module behind ``use_journal``, and a
+    ``memcache_security_strategy`` without a secret.
 
     A source that ``config_source`` names is read as oslo.config reads it:
     for options that no file sets, and only under their current names. An old

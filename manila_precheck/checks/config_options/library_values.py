@@ -29,6 +29,11 @@ _FACILITIES = frozenset(
     ).split()
 )
 
+# Of logging; TRACE is oslo.log's (handlers.py).
+_LEVELS = frozenset(
+    'CRITICAL DEBUG ERROR FATAL INFO NOTSET TRACE WARN WARNING'.split()
+)
+
 
 def findings(
     both: both_releases.Sides, setting: config_files.Setting
@@ -37,6 +42,10 @@ def findings(
     if setting.group != _GROUPS[setting.name]:
         return
     if setting not in both.target.effective(setting):
+        return
+    if setting.name in _WITHOUT_FILE and both.target.text(
+        'DEFAULT', 'log_config_append'
+    ):
         return
     try:
         value = both.target.value(setting)
@@ -66,6 +75,38 @@ def _facility(
         '(TypeError)',
         [model.config('[DEFAULT]\nsyslog_log_facility = LOG_USER')],
     )
+
+
+def _levels(
+    both: both_releases.Sides, setting: config_files.Setting, value: object
+) -> Optional[model.Finding]:
+    """Judge what oslo.log gives to setLevel (5.0 to 8.1 log.py)."""
+    pairs = value if isinstance(value, list) else []
+    for pair in pairs:
+        level = str(pair).partition('=')[2]
+        if level in _LEVELS or _is_number(level):
+            continue
+        return _finding(
+            both,
+            setting,
+            f'{pair} does not end with = and a level, and no service of '
+            'manila starts (ValueError)',
+            [
+                model.advice(
+                    f'Write one of {", ".join(sorted(_LEVELS))}, or a '
+                    'number, after the equals sign.'
+                ).with_edits(*both.edits.choose(setting, 'MODULE=LEVEL'))
+            ],
+        )
+    return None
+
+
+def _is_number(text: str) -> bool:
+    try:
+        int(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _journal(
@@ -132,6 +173,7 @@ def _finding(
 
 
 _JUDGES = {
+    'default_log_levels': _levels,
     'memcache_security_strategy': _secret,
     'syslog_log_facility': _facility,
     'use_journal': _journal,
@@ -140,6 +182,9 @@ _GROUPS = {
     **dict.fromkeys(_JUDGES, 'DEFAULT'),
     'memcache_security_strategy': 'keystone_authtoken',
 }
+
+# Not looked at where logging has a file of its own (log.py, setup).
+_WITHOUT_FILE = ('default_log_levels', 'syslog_log_facility', 'use_journal')
 
 #: The names of the options.
 OPTIONS = tuple(_JUDGES)

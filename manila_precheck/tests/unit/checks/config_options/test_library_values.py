@@ -46,6 +46,9 @@ class LibraryValuesTest(testtools.TestCase):
         KEYSTONE.format('None'),
         KEYSTONE.format('MAC') + 'memcache_secret_key = a\n',
         JOURNAL.replace('DEFAULT', 'other'),
+        '[DEFAULT]\ndefault_log_levels = a=WARN, b=TRACE, c=5\n',
+        '[DEFAULT]\ndefault_log_levels = a\nlog_config_append = /a\n',
+        SYSLOG.format('LOG_FOO') + 'log_config_append = /a\n',
     )
     def test_silent(self, conf):
         self.assertEqual([], self.told(conf))
@@ -64,6 +67,21 @@ class LibraryValuesTest(testtools.TestCase):
                 )
             ],
             self.told(SYSLOG.format('LOG_FOO'), source=source, target=target),
+        )
+
+    @ddt.data('sqlalchemy=LOUD', 'amqp', 'amqp=warn')
+    def test_a_level(self, pair):
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    'DEFAULT/default_log_levels',
+                    f'[DEFAULT] default_log_levels = a=WARN,{pair}: {pair} '
+                    'does not end with = and a level, and no service of '
+                    'manila starts (ValueError)',
+                )
+            ],
+            self.told(f'[DEFAULT]\ndefault_log_levels = a=WARN,{pair}\n'),
         )
 
     def test_a_cache_without_its_secret(self):
