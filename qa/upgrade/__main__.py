@@ -26,6 +26,7 @@ harness itself could not do its work.
 """
 
 import datetime
+import json
 import pathlib
 import sys
 import time
@@ -71,14 +72,7 @@ def main(argv=None):
             sys.stderr.write(f'{" to ".join(pair)}: {exc}\n')
             could_not = True
     if args.table:
-        words = '--all' if args.all else ' '.join(paths[0])
-        if args.rehearse:
-            words = f'--rehearse {words}'
-        if server is not databases.MariaDB:
-            words = f'--server {args.server} {words}'
-        pathlib.Path(args.table).write_text(
-            _page(results, words), encoding='utf-8'
-        )
+        _write(pathlib.Path(args.table), results)
     if could_not:
         return 2
     good = all(one.passed for found in results.values() for one in found)
@@ -109,20 +103,21 @@ def _path(pair, server, args):
     return str(path.path), results
 
 
-def _page(results, words):
+def _write(page, results):
+    """Write the tables, and beside them what they are written from.
+
+    What stands there of other paths is kept.
+    """
     day = datetime.date.today().isoformat()
-    blocks = [f'By ``tox -e upgrade -- {words}`` on {day}.', '']
-    blocks.append(table.overview(results))
+    data = page.with_suffix('.json')
+    recorded = {}
+    if data.exists():
+        recorded = json.loads(data.read_text(encoding='utf-8'))
     for title, found in results.items():
-        blocks += [
-            title,
-            '-' * len(title),
-            '',
-            table.summary(title, found) + '.',
-            '',
-            table.rst(found),
-        ]
-    return '\n'.join(blocks)
+        recorded[title] = table.record(found, day)
+    text = json.dumps(recorded, indent=1, sort_keys=True)
+    data.write_text(f'{text}\n', encoding='utf-8')
+    page.write_text(table.page(recorded), encoding='utf-8')
 
 
 if __name__ == '__main__':

@@ -15,6 +15,8 @@
 import re
 import textwrap
 
+from qa import hops
+from qa.upgrade import databases
 from qa.upgrade import score
 
 # Of the run and the machine, and of no use to a reader.
@@ -23,6 +25,10 @@ _PRIVATE = (
     (re.compile(r'/[^\s\'"]*/venvs/m(\d+)'), r'VENV-\1'),
     (re.compile(r'/[^\s\'"]*/manila-upgrade-\w+'), 'HOME'),
 )
+
+_MOST_COMMON = ' to '.join(hops.MOST_COMMON)
+
+_FIGURES = ('recall', 'precision', 'remedied', 'found_by')
 
 _HEADERS = ('Scenario', 'Predicted', 'Happened', 'Remedied', 'Rehearsed')
 
@@ -121,33 +127,100 @@ def summary(path, results):
     )
 
 
-def overview(paths):
-    """Return a list-table with a row a path.
+def record(results, day):
+    """Return what is kept of a path, for :func:`page`.
 
-    :param paths: {title: results}.
+    :param day: of the run, '2026-11-29'.
     """
-    header = (
-        'Path',
-        'Scenarios',
-        'Recall',
-        'Precision',
-        'Remedied',
-        'Found by',
-    )
-    rows = [header]
-    for title, results in paths.items():
-        found = score.score(results)
+    found = score.score(results)
+    return {
+        'day': day,
+        'recall': f'{found.recall:.1%} ({found.foretold} of {found.happened})',
+        'precision': f'{found.precision:.1%} ({found.right} of '
+        f'{found.findings})',
+        'remedied': f'{found.remedied} of {found.with_remedy}',
+        'found_by': found_by(found.found_by) or 'not rehearsed',
+        'scenarios': [list(row(result)) for result in results],
+    }
+
+
+def page(recorded):
+    """Return the tables of the documentation.
+
+    One path is told whole: the one that is run most, else the first. Of the
+    others there are the scenarios that it has not, or that end in another way.
+
+    :param recorded: {title of a path: its record}.
+    """
+    first = min(recorded, key=lambda title: (title != _MOST_COMMON, title))
+    others = {title: recorded[title] for title in sorted(recorded)}
+    whole = others.pop(first)['scenarios']
+    known = {_told(cells) for cells in whole}
+    differ = [
+        [title, *cells]
+        for title, one in others.items()
+        for cells in one['scenarios']
+        if _told(cells) not in known
+    ]
+    blocks = [
+        _overview(recorded),
+        _section(first),
+        _scenarios([_HEADERS, *whole], 16, 34, 30, 20, 20),
+    ]
+    if differ:
+        blocks += [
+            _section('What is different on other paths'),
+            _scenarios([('Path', *_HEADERS), *differ], 12, 16, 32, 24, 16, 20),
+        ]
+    return '\n'.join(blocks)
+
+
+def _overview(recorded):
+    rows = [
+        (
+            'Path',
+            'Server',
+            'Date',
+            'Scenarios',
+            'Recall',
+            'Precision',
+            'Remedied',
+            'Rehearsed',
+        )
+    ]
+    for title in sorted(recorded):
+        one = recorded[title]
+        path, _, server = title.partition(' on ')
         rows.append(
             (
-                title,
-                f'{found.scenarios}',
-                f'{found.recall:.1%} ({found.foretold} of {found.happened})',
-                f'{found.precision:.1%} ({found.right} of {found.findings})',
-                f'{found.remedied} of {found.with_remedy}',
-                found_by(found.found_by) or 'not rehearsed',
+                path,
+                server or databases.MariaDB.title,
+                one['day'],
+                str(len(one['scenarios'])),
+                *(one[name] for name in _FIGURES),
             )
         )
     return list_table(rows)
+
+
+def _told(cells):
+    """Return by what two scenarios differ: the name, what is said, the level.
+
+    The words of a release do not count.
+    """
+    return cells[0], cells[1], cells[2].partition(':')[0]
+
+
+def _section(title):
+    return f'{title}\n{"-" * len(title)}\n'
+
+
+def _scenarios(rows, *widths):
+    # Without the column in which nothing stands.
+    if all(cells[-1] == '-' for cells in rows[1:]):
+        rows = [cells[:-1] for cells in rows]
+    shown = ' '.join(map(str, widths[: len(rows[0])]))
+    return list_table(rows, f'   :widths: {shown}')
 
 
 def terminal(results):
@@ -168,16 +241,6 @@ def terminal(results):
                 break_on_hyphens=False,
             )
     return '\n'.join(lines)
-
-
-def rst(results):
-    """Return a list-table, for the documentation."""
-    rows = [_HEADERS, *map(row, results)]
-    if all(one.rehearsed is None for one in results):
-        return list_table(
-            [cells[:-1] for cells in rows], '   :widths: 16 34 30 20'
-        )
-    return list_table(rows, '   :widths: 14 26 24 16 20')
 
 
 def list_table(rows, *options):

@@ -183,12 +183,15 @@ class RehearsedTest(testtools.TestCase):
 
     def test_the_column_is_there_when_one_was_rehearsed(self):
         plain = _result(Level.BROKEN, self.SAID)
-        self.assertNotIn('Rehearsed', table.rst([plain]))
-        shown = table.rst(
-            [plain, _result(Level.NOTHING, {}, (), rehearsed={})]
-        )
-        self.assertIn('     - Rehearsed\n', shown)
-        self.assertIn('     - nothing fails\n', shown)
+        title = 'p'
+        for others, there in (
+            ([], False),
+            ([_result(Level.NOTHING, {}, (), rehearsed={})], True),
+        ):
+            made = table.record([plain, *others], '2026-01-01')
+            _, _, shown = table.page({title: made}).partition('\np\n-\n')
+            self.assertEqual(there, '     - Rehearsed\n' in shown)
+            self.assertEqual(there, '     - nothing fails\n' in shown)
 
 
 class AccessTest(testtools.TestCase):

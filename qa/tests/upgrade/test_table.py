@@ -12,6 +12,7 @@
 
 """The table of the documentation, against the harness that writes it."""
 
+import json
 import pathlib
 import re
 import types
@@ -20,16 +21,16 @@ import testtools
 
 from manila_precheck import releases
 from manila_precheck.engine import registry
+from qa import hops
 from qa.upgrade import databases
 from qa.upgrade import files
 from qa.upgrade import rows
+from qa.upgrade import table
 
 ROOT = pathlib.Path(__file__).parents[3]
 TABLE = ROOT / 'doc' / 'source' / 'contributor' / 'upgrades_table.inc'
+RECORDED = json.loads(TABLE.with_suffix('.json').read_text())
 
-_TITLE = re.compile(r'^(\S+) to (\S+?)( on PostgreSQL)?\n-+\n', re.MULTILINE)
-_SUMMARY = re.compile(r'^.*: recall .*, (\d+) scenarios\.$', re.MULTILINE)
-_CELLS = re.compile(r'^   \* - (.*)\n     - (.*)\n', re.MULTILINE)
 # A name that ends or begins with what only a run knows.
 _FROM_A_RUN = re.compile(
     r'^nothing is wrong, at \w+$|^\[\w+\] \w+, which the target does not have$'
@@ -37,29 +38,29 @@ _FROM_A_RUN = re.compile(
 _SAID = re.compile(r'\b(?:INFO|WARNING|FAILURE) ([a-z-]+)\[')
 
 
-def _plain(text):
-    return re.sub(r'\\(.)', r'\1', text)
-
-
-def _sections():
-    """Yield (path, what the section says of it)."""
-    parts = _TITLE.split(TABLE.read_text())[1:]
-    for source, target, other, text in zip(*[iter(parts)] * 4):
+def _paths():
+    """Yield (path, its scenarios)."""
+    for title, one in RECORDED.items():
+        path, _, server = title.partition(' on ')
+        source, target = path.split(' to ')
         yield (
             types.SimpleNamespace(
                 source=releases.parse(source),
                 target=releases.parse(target),
-                server=databases.PostgreSQL if other else databases.MariaDB,
+                server=databases.PostgreSQL if server else databases.MariaDB,
             ),
-            text,
+            one['scenarios'],
         )
 
 
 class TableTest(testtools.TestCase):
-    def test_each_scenario_is_in_the_section_of_each_path_it_is_for(self):
+    def test_it_is_written_from_what_is_recorded(self):
+        self.assertEqual(table.page(RECORDED), TABLE.read_text())
+
+    def test_each_scenario_of_each_path_it_is_for_was_run(self):
         lacking = []
-        for path, text in _sections():
-            there = {_plain(name) for name, _ in _CELLS.findall(text)}
+        for path, scenarios in _paths():
+            there = {name for name, *_ in scenarios}
             expected = {
                 scenario.name
                 for scenario in (*files.SCENARIOS, *rows.SCENARIOS)
@@ -83,29 +84,43 @@ class TableTest(testtools.TestCase):
             set(),
             {
                 name
-                for _, text in _sections()
-                for name, _ in _CELLS.findall(text)
-                if not _FROM_A_RUN.search(_plain(name))
-                and _plain(name) not in code
-            }
-            - {'Scenario'},
+                for _, scenarios in _paths()
+                for name, *_ in scenarios
+                if not _FROM_A_RUN.search(name) and name not in code
+            },
         )
-
-    def test_the_summary_counts_the_rows(self):
-        for path, text in _sections():
-            (count,) = _SUMMARY.findall(text)
-            self.assertEqual(
-                int(count),
-                len(_CELLS.findall(text)) - len(('the header',)),
-                f'{path.source} to {path.target}',
-            )
 
     def test_what_is_predicted_is_of_a_check(self):
         said = {
             check_id
-            for _, text in _sections()
-            for _, predicted in _CELLS.findall(text)
-            for check_id in _SAID.findall(_plain(predicted))
+            for _, scenarios in _paths()
+            for _, predicted, *_ in scenarios
+            for check_id in _SAID.findall(predicted)
         }
         self.assertNotEqual(set(), said)
         self.assertEqual(set(), said - set(registry.BUILTIN[registry.CHECKS]))
+
+    def test_of_other_paths_there_is_what_is_different(self):
+        result = ['a', 'FAILURE x[a]', 'broken: exit 1', 'as printed', '-']
+        other = ['b', 'nothing', 'nothing: it starts', '-', '-']
+        figures = dict.fromkeys(
+            ('day', 'recall', 'precision', 'remedied', 'found_by'), 'figure'
+        )
+        shown = table.page(
+            {
+                title: {**figures, 'scenarios': scenarios}
+                for title, scenarios in (
+                    (' to '.join(hops.MOST_COMMON), [result]),
+                    # The same, in the words of another release.
+                    ('1 to 2', [[*result[:2], 'broken: exit 2', '', '-']]),
+                    ('1 to 2 on PostgreSQL', [result, other]),
+                )
+            }
+        )
+        whole, _, different = shown.partition('What is different')
+        self.assertEqual(1, whole.count('FAILURE x[a]'))
+        self.assertEqual(
+            ['   * - Path', '   * - 1 to 2 on PostgreSQL'],
+            [line for line in different.split('\n') if '* -' in line],
+        )
+        self.assertNotIn('Rehearsed', different)
