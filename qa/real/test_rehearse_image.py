@@ -15,6 +15,7 @@ The image is empty: the Python and the environment of the release are those of
 this host, mounted.
 """
 
+import contextlib
 import glob
 import os
 import pathlib
@@ -128,19 +129,55 @@ class ImageTest(rehearsals.RehearsalCase):
             message,
         )
 
-    def test_killed_at_any_time(self):
+    def started(self):
+        """Return a rehearsal that runs in a session of its own."""
         script = os.path.join(
             os.path.dirname(sys.executable), 'manila-precheck'
         )
+        process = subprocess.Popen(
+            [script, *self.words(self.backup)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def processes(self):
+        """Return the pids of all that a rehearsal has started."""
+        # conmon names the store, all else the directory of the run.
+        names = [name.encode() for name in (self.home, self.store.path)]
+        found = set()
+        for path in glob.glob('/proc/[0-9]*/cmdline'):
+            with contextlib.suppress(OSError):
+                words = pathlib.Path(path).read_bytes()
+                if any(name in words for name in names):
+                    found.add(int(path.split('/')[2]))
+        return found - {os.getpid()}
+
+    def test_what_is_left_of_everything_killed_goes_with_the_next_start(self):
+        process = self.started()
+        self.wait(lambda: self.home in self.listed('{{.Labels}}'))
+        time.sleep(random.uniform(0, 10))
+        while pids := self.processes():
+            # What stands still does not remove what the others leave.
+            for number in (signal.SIGSTOP, signal.SIGKILL):
+                for pid in pids:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, number)
+            process.poll()
+            time.sleep(0.1)
+        process.wait()
+        self.assertNotEqual('', self.left())
+        for path in glob.glob(f'{self.home}/manila-precheck-*'):
+            os.utime(path, (0, 0))
+        # Which looks that nothing is left.
+        self.found()
+
+    def test_killed_at_any_time(self):
         for number in range(int(os.environ.get(_KILLS, '2'))):
-            process = subprocess.Popen(
-                [script, *self.words(self.backup)],
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-            self.addCleanup(process.wait)
-            self.addCleanup(process.kill)
+            process = self.started()
             if not number % 2:
                 # Once it runs the target, the first time for db sync.
                 self.wait(lambda: self.home in self.listed('{{.Labels}}'))
