@@ -54,16 +54,16 @@ class Failure(NamedTuple):
 
 def findings(
     found: Iterable[Failure],
-    predicted: Sequence[model.CheckResult],
+    predicted: Optional[Sequence[model.CheckResult]],
     clean: Callable[[str], str],
 ) -> Iterator[model.Finding]:
     """Yield a finding for each, with the one that has foretold it.
 
-    :param predicted: what the checks say of the copy.
+    :param predicted: what the checks say of the copy; None without one.
     :param clean: takes the secrets out of a text.
     """
     for one in found:
-        before = foretold(one, predicted)
+        before = foretold(one, predicted or ())
         message = one.message
         if one.words:
             words = clean(' '.join(one.words.split()))
@@ -71,7 +71,7 @@ def findings(
                 words = f'{words[:_LONGEST_WORDS]}...'
             message += f': {words}'
         data = dict(one.data)
-        if one.severity is model.Severity.FAILURE:
+        if one.severity is model.Severity.FAILURE and predicted is not None:
             data['foretold'] = None if before is None else before.key
             message += (
                 ' (was not foretold)'

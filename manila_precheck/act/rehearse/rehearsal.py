@@ -213,7 +213,7 @@ def failed(
     """
     first, *others = phases
     return (
-        _found(first, failures.findings([failure], (), clean)),
+        _found(first, failures.findings([failure], None, clean)),
         *(_left_out(phase, first.id) for phase in others),
     )
 

@@ -535,7 +535,7 @@ class _NotRestored(_Rehearsal):
         return (
             'failure',
             'rehearse-backup[restore]',
-            f'the backup FILE cannot be restored: {why} (was not foretold)',
+            f'the backup FILE cannot be restored: {why}',
             ['Make a new backup, and rehearse with that one.', *more],
         )
 
