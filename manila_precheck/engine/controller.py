@@ -20,6 +20,7 @@ from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import exceptions
+from manila_precheck.catalog import behaviours
 from manila_precheck.engine import context
 from manila_precheck.evidence.config import service_files
 from manila_precheck.evidence.host import access
@@ -48,6 +49,18 @@ class Service(NamedTuple):
 
     known: bool
     """Something on this host starts it; else only the files say so."""
+
+
+def serves_itself(ctx: context.Context) -> bool:
+    """Say whether manila-api may serve the API with what is built into it.
+
+    Not where the target has no such server, nor where all that is seen of
+    this host has another one load the application.
+    """
+    signs = {one.kind for one in ctx.api_server}
+    if signs and commands.Kind.PROGRAM not in signs:
+        return False
+    return behaviours.has('built-in-api-server', ctx.upgrade.target)
 
 
 def require(ctx: context.Context) -> None:

@@ -355,8 +355,7 @@ def api(
     """Yield the port of manila-api, where the files set it."""
     if ctx.stage is not model.Stage.UPGRADED:
         return
-    signs = {one.kind for one in ctx.api_server}
-    if signs and commands.Kind.PROGRAM not in signs:
+    if not controller.serves_itself(ctx):
         return
     for service in services:
         if service.name != commands.API:

@@ -17,11 +17,9 @@ from typing import NamedTuple
 from typing import Optional
 
 from manila_precheck import model
-from manila_precheck.catalog import behaviours
 from manila_precheck.engine import context
 from manila_precheck.engine import controller
 from manila_precheck.evidence.config import config_files
-from manila_precheck.evidence.host import commands
 from manila_precheck.evidence.host import listeners
 
 _FAILURE = model.Severity.FAILURE
@@ -49,12 +47,9 @@ class Bound(NamedTuple):
 
 def bound(ctx: context.Context, api: controller.Service) -> Optional[Bound]:
     """Return where it listens; None where something else serves the API."""
-    signs = {one.kind for one in ctx.api_server}
-    shown = commands.Kind.PROGRAM in signs
-    if signs and not shown:
+    if not controller.serves_itself(ctx):
         return None
-    if not behaviours.has('built-in-api-server', ctx.upgrade.target):
-        return None
+    shown = bool(ctx.api_server)
     reader = api.view.reader(ctx.upgrade.target)
     lines = [
         line

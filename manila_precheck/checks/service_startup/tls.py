@@ -38,7 +38,10 @@ def findings(
 ) -> Iterator[model.Finding]:
     """Yield what is wrong with the files of [ssl]."""
     reader = api.view.reader(ctx.upgrade.target)
-    if not reader.is_on('DEFAULT', 'osapi_share_use_ssl'):
+    if not (
+        controller.serves_itself(ctx)
+        and reader.is_on('DEFAULT', 'osapi_share_use_ssl')
+    ):
         return
     files = {
         name: reader.text(_GROUP, name)

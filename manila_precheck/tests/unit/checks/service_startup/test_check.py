@@ -606,6 +606,15 @@ class TlsTest(Case):
         self.assertEqual(
             [], self.told(self.conf(more='[ssl]\ncert_file = /nope\n'))
         )
+        # A web server has its own.
+        self.assertEqual(
+            [],
+            self.told(
+                self.tls('cert_file = /nope'),
+                source='2026.1',
+                target='2026.2',
+            ),
+        )
 
     @ddt.data(
         (
