@@ -300,7 +300,8 @@ class Times:
         took = done.phase(phase)
         if took is None or not took.whole:
             return unknown(
-                f'{_PHASES[phase]} did not complete in the rehearsal ({done.path})'
+                f'{_PHASES[phase]} did not complete in the rehearsal '
+                f'({done.path})'
             )
         basis = f'{took.seconds:.1f} s in the rehearsal'
         if done.created:
