@@ -68,13 +68,14 @@ def main(argv=None):
         for server in servers:
             for rows in args.rows or [100_000]:
                 try:
-                    result = _one(pair, server, rows, args)
+                    done = _one(pair, server, rows, args)
                 except processes.Broken as exc:
                     sys.stderr.write(f'{" to ".join(pair)}: {exc}\n')
                     could_not = True
                     continue
-                found.append(result)
-                sys.stdout.write(f'{results.terminal(result)}\n')
+                found += done
+                for result in done:
+                    sys.stdout.write(f'{results.terminal(result)}\n')
                 sys.stdout.flush()
     if args.table:
         words = sys.argv[1:] if argv is None else argv
@@ -91,12 +92,12 @@ def main(argv=None):
 def _one(pair, server, rows, args):
     source, target = map(releases.parse, pair)
     made = environments.Environments()
-    made.make([source, target])
+    made.make([source, *follow.through(source, target)])
     with follow.Follow(made, source, target, server, keep=args.keep) as path:
-        result = path.whole(rows, args.back)
+        found = path.whole(rows, args.back)
         if args.keep:
             sys.stderr.write(f'kept: {path.scratch}\n')
-    return result
+    return found
 
 
 if __name__ == '__main__':

@@ -11,12 +11,14 @@
 # under the License.
 """One control plane, upgraded by typing what its runbook says."""
 
+import dataclasses
 import json
 import re
 import shlex
 
 import sqlalchemy as sa
 
+from manila_precheck import releases
 from qa.benchmarks import benchmark_sync
 from qa.runbook import hosts
 from qa.runbook import results
@@ -41,6 +43,74 @@ def _rate(blank, typed):
     return f'{float(megabytes) / typed[0].seconds:.3f}'
 
 
+class _Hop:
+    """One hop, and what was typed of it.
+
+    :param path: a :class:`Follow`.
+    :param document: a runbook whose first hop it is.
+    """
+
+    def __init__(self, path, document):
+        (hop, *_rest) = document['hops']
+        source, target = (
+            releases.parse(hop[f'{side}_release'].split()[0])
+            for side in ('source', 'target')
+        )
+        self.name = target.name
+        #: Of the path that it is.
+        self.path = dataclasses.replace(
+            path.path, source=source, target=target
+        )
+        #: The runbook that is typed.
+        self.document = document
+        #: That which leads further than this hop; None without.
+        self.further = None
+        self.typed = []
+        #: How everything is before the window.
+        self.before = {}
+        python = path.environments.program(target, 'python')
+        backup = path.backup / f'{target.name}.sql'
+        self.types = typist.Typist(
+            path.hosts,
+            typist.Operator(
+                {
+                    'BACKUP_FILE': shlex.quote(str(backup)),
+                    'TARGET_PYTHON': shlex.quote(str(python)),
+                    'MEGABYTES_A_SECOND': _rate,
+                    'COMMAND_OF_THE_PACKAGES': _package(target),
+                    'COMMAND_OF_THE_OLD_PACKAGES': _package(source),
+                },
+                (sites.HOST,),
+            ),
+            path.shell_env,
+            path.say,
+        )
+
+
+def through(source, target):
+    """Return the releases that an upgrade goes to, one after another."""
+    found = []
+    while source < target:
+        source = [hop for hop in releases.next_hops(source) if hop <= target][
+            -1
+        ]
+        found.append(source)
+    return found
+
+
+def _package(release):
+    return f"apt-get install 'manila={release.major}.*'"
+
+
+def _differences(hop, now):
+    """Return the names of what is not as before the window."""
+    return [
+        f'{name} is not as before the window to {hop.name}'
+        for name in sorted({*now, *hop.before})
+        if now.get(name) != hop.before.get(name)
+    ]
+
+
 class Follow(run.Run):
     """Everything of one path; a context that leaves nothing behind.
 
@@ -49,7 +119,7 @@ class Follow(run.Run):
     """
 
     def whole(self, rows, back=False):
-        """Follow the runbook; return what came of it.
+        """Follow the runbook; return what came of each hop.
 
         :param rows: how many soft-deleted ones there are of each.
         :param back: go the way back, too, from the very end.
@@ -59,15 +129,30 @@ class Follow(run.Run):
         if rows:
             self._add_rows(rows)
         self._make_hosts()
-        typed = []
+        self.shell_env = hosts.environment(self.port)
+        done: list[_Hop] = []
+        lost = ''
         try:
-            self._follow(typed)
-            lost = self._look()
-            if back and not lost:
-                lost = self._go_back(typed)
+            for hop in self._hops():
+                done.append(hop)
+                self._follow(hop)
+                lost = self._look()
+                if lost:
+                    break
+            else:
+                if back:
+                    lost = self._go_back(done)
         except typist.Stuck as exc:
             lost = str(exc)
-        return results.Result(str(self.path), rows, tuple(typed), lost)
+        return [
+            results.Result(
+                str(hop.path),
+                rows,
+                tuple(hop.typed),
+                lost if hop is done[-1] else '',
+            )
+            for hop in done
+        ]
 
     def _add_rows(self, rows):
         # By the administrator, who may leave out the checks of rows.
@@ -105,7 +190,10 @@ class Follow(run.Run):
                 self.environments,
                 self.wsgi,
             )
-            host.releases = (self.path.source, self.path.target)
+            host.releases = (
+                self.path.source,
+                *through(self.path.source, self.path.target),
+            )
             host.listen()
             self._write_password(plane.site)
             self.hosts[name] = host
@@ -117,60 +205,55 @@ class Follow(run.Run):
             path.write_text(text, encoding='utf-8')
             path.chmod(0o600)
 
-    def _follow(self, typed):
-        self._env = hosts.environment(self.port)
-        python = self.environments.program(self.path.target, 'python')
-        by_hand = typist.Operator(
-            {
-                'BACKUP_FILE': shlex.quote(str(self.backup / 'manila.sql')),
-                'TARGET_PYTHON': shlex.quote(str(python)),
-                'MEGABYTES_A_SECOND': _rate,
-                'COMMAND_OF_THE_PACKAGES': (
-                    f"apt-get install 'manila={self.path.target.major}.*'"
-                ),
-                'COMMAND_OF_THE_OLD_PACKAGES': (
-                    f"apt-get install 'manila={self.path.source.major}.*'"
-                ),
-            },
-            (sites.HOST,),
-        )
-        types = typist.Typist(self.hosts, by_hand, self._env, self.say)
+    def _hops(self):
+        """Yield each hop, once that before it is done."""
         made = self.hosts[sites.HOST].type(
             'manila-precheck upgrade plan --format json '
             f'--target-release {self.path.target.name}',
-            self._env,
+            self.shell_env,
         )
         if made.code:
             raise typist.Stuck(f'{made.text}: {made.stderr}')
-        (rehearsed,) = types.follow(
-            json.loads(made.stdout), only='rehearse-backup'
-        )
-        # Its last command makes the runbook again.
-        text = rehearsed.typed[-1].stdout
-        (self.scratch / 'plan.json').write_text(text, encoding='utf-8')
-        # And it says: go on with that one.
-        self._types, self._runbook = types, json.loads(text)
-        for step in types.follow(self._runbook, done=[rehearsed.id]):
-            typed.append(step)
-            if step.id == 'gate-down':
-                self._before = self._state('before')
+        document = json.loads(made.stdout)
+        while True:
+            hop = _Hop(self, document)
+            yield hop
+            if len(document['hops']) == 1:
+                return
+            # Its next hop is judged now that it can be.
+            (judged,) = hop.types.follow(document, only='judge', hop=1)
+            hop.further = document
+            document = json.loads(judged.typed[-1].stdout)
 
-    def _go_back(self, typed):
+    def _follow(self, hop):
+        """Type the runbook of a hop."""
+        (rehearsed,) = hop.types.follow(hop.document, only='rehearse-backup')
+        # Its last command makes the runbook again, to go on with.
+        text = rehearsed.typed[-1].stdout
+        (self.scratch / f'{hop.name}.json').write_text(text, encoding='utf-8')
+        hop.document = json.loads(text)
+        for step in hop.types.follow(hop.document, done=[rehearsed.id]):
+            hop.typed.append(step)
+            if step.id == 'gate-down':
+                hop.before = self._state(f'{hop.name}-before')
+
+    def _go_back(self, hops):
         """Type the way back; say what is not as it was; '' for nothing."""
-        self._env.update(self.database.may_restore)
+        self.shell_env.update(self.database.may_restore)
         lost = []
-        for step in self._types.follow(self._runbook, phases=['back']):
-            typed.append(step)
-            if step.id == 'back-files':
-                now = self._state('after')
-                lost = [
-                    name
-                    for name in sorted({*now, *self._before})
-                    if now.get(name) != self._before.get(name)
-                ]
-        if lost:
-            return f'not as before the window: {", ".join(lost)}'
-        return self._look()
+        for number, hop in reversed(list(enumerate(hops))):
+            for step in hop.types.follow(hop.document, phases=['back']):
+                hop.typed.append(step)
+                if step.id == 'back-files':
+                    lost += _differences(hop, self._state(f'{hop.name}-after'))
+            lost += filter(None, [self._look()])
+            if number:
+                # What it takes to go further is in the runbook of both.
+                first = hops[number - 1]
+                hop.typed += first.types.follow(
+                    first.further, phases=['back'], only='back-further', hop=1
+                )
+        return ', '.join(lost)
 
     def _state(self, name):
         """Return the database, and the files of all hosts, by name."""

@@ -70,15 +70,16 @@ class Typist:
         self._env = env
         self._show = show
 
-    def follow(self, document, phases=PHASES, only=None, done=()):
-        """Yield each step of the first hop, once it is done.
+    def follow(self, document, phases=PHASES, only=None, done=(), hop=0):
+        """Yield each step of a hop, once it is done.
 
         :param document: the JSON of the runbook.
+        :param hop: which one, from 0.
         :param only: the id of the one step that is wanted.
         :param done: the ids of those that are done already.
         :raises Stuck: when a command fails, or something is not known.
         """
-        for phase in document['hops'][0]['phases']:
+        for phase in document['hops'][hop]['phases']:
             if phase['id'] not in phases:
                 continue
             for step in phase['steps']:

@@ -278,7 +278,8 @@ class _Hop:
                     'below.',
                 ),
                 commands=(
-                    self._check(),
+                    # Its failures are mended by the new runbook.
+                    self._check()._replace(exit_codes=_FAILED),
                     self._here(self._precheck('plan', *self._site.plan_flags)),
                 ),
                 before=(
@@ -976,10 +977,7 @@ class _Hop:
                 'way back of the hop before, with its own backup and diff.',
             ),
             commands=(self._patch(self._early, back=True),),
-            before=(
-                f'The files are those of {self._source}, and all services '
-                'are down on all hosts.',
-            ),
+            before=(f'The files are those of {self._source}.',),
             after=(
                 f'The files are as they were when {self._source} was new '
                 'here.',

@@ -49,7 +49,7 @@ class _Host:
         )
 
 
-def _document():
+def _document(target):
     report = model.Report(
         tool=model.Tool('manila-precheck', '1', ''),
         source_release='2025.1',
@@ -73,13 +73,20 @@ def _document():
         size_bytes=3_000_000,
         backup_rate=1.5,
     )
-    made = runbook.make(report, releases.parse('2026.1'), site)
+    made = runbook.make(report, releases.parse(target), site)
     return json.loads(json_plan.render(made))
 
 
 @ddt.ddt
 class TypistTest(testtools.TestCase):
-    def follow(self, codes=(), blanks=_BLANKS, api=('ctl1',), **how):
+    def follow(
+        self,
+        codes=(),
+        blanks=_BLANKS,
+        api=('ctl1',),
+        target='2026.1',
+        **how,
+    ):
         self.typed = []
         hosts = {
             name: _Host(name, self.typed, dict(codes))
@@ -88,7 +95,7 @@ class TypistTest(testtools.TestCase):
         one = typist.Typist(
             hosts, typist.Operator(blanks, api), {}, lambda words: None
         )
-        return list(one.follow(_document(), **how))
+        return list(one.follow(_document(target), **how))
 
     def test_the_window(self):
         done = self.follow(phases=('window',))
@@ -127,6 +134,37 @@ class TypistTest(testtools.TestCase):
             ('window', (2 / 1.5, 2 * 1.5), 2.0),
             (backup.phase, backup.said, backup.seconds),
         )
+
+    def test_the_way_back(self):
+        blanks = {
+            **_BLANKS,
+            'COMMAND_OF_THE_OLD_PACKAGES': 'apt-get install old',
+        }
+        self.follow(phases=('back',), blanks=blanks)
+        self.assertEqual(
+            [
+                ('ctl1', 'systemctl stop manila-data.service'),
+                ('ctl1', 'mysql < /backup/manila.sql'),
+                ('ctl1', 'apt-get install old'),
+                ('ctl2', 'apt-get install old'),
+                ('ctl1', 'cd / && patch -R -p0 < ~/manila-window-2026.1.diff'),
+                ('ctl2', 'cd / && patch -R -p0 < ~/manila-window-2026.1.diff'),
+                ('ctl1', 'systemctl start manila-scheduler.service'),
+            ],
+            self.typed[4:11],
+        )
+        self.assertEqual(
+            ('ctl1', 'openstack share service list'), self.typed[-2]
+        )
+
+    def test_what_is_done_already(self):
+        done = self.follow(phases=('before',), done=['rehearse-backup'])
+        self.assertNotIn('rehearse-backup', [one.id for one in done])
+
+    def test_the_second_hop(self):
+        done = self.follow(target='2026.2', hop=1, only='judge')
+        self.assertEqual(['judge'], [one.id for one in done])
+        self.assertIn('--target-release 2026.2', self.typed[-1][1])
 
     def test_what_is_measured_on_the_way(self):
         self.follow(only='rehearse-backup')
