@@ -131,10 +131,11 @@ class Rules:
     ) -> list[model.Remediation]:
         inside = check_strings.inside_quotes(rule.check)
         if inside:
+            # Not early: the source, too, lets nobody in until then.
             return [
                 model.advice('Write it without the quotes inside:'),
                 model.rule(rule.name, inside).with_edits(
-                    rule.edit('set', inside, True)
+                    rule.edit('set', inside)
                 ),
             ]
         own = self._ctx.catalog.policies(self._target).get(rule.name)

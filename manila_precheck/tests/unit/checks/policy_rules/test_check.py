@@ -706,6 +706,19 @@ class PolicyRulesTest(testtools.TestCase):
             aspect='syntax',
         )
 
+    def test_quotes_inside_are_kept_until_the_window(self):
+        (finding,) = self.run_check(
+            '"share:create": "\'rule:admin_api\'"\n'
+        ).findings
+        self.assertEqual(
+            [('set', False)],
+            [
+                (edit.action, edit.early)
+                for step in finding.remediation
+                for edit in step.edits
+            ],
+        )
+
     def test_syntax_of_a_rule_that_the_target_does_not_have(self):
         result = self.run_check(
             '"ours": "admin"\n"share:create": "rule:ours or role:x"\n'
