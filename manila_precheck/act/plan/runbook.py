@@ -653,7 +653,7 @@ class _Hop:
             ),
             after=(f'{service} is stopped on each of its hosts.',),
             back=f'Start {service} again.',
-            duration=self._times.stop(service),
+            duration=self._times.stop(service, self._source),
             blanks=blanks,
         )
 
@@ -893,7 +893,7 @@ class _Hop:
                 commands=(command,),
                 blanks=blanks,
                 after=(f'{service} is stopped on each of its hosts.',),
-                duration=self._times.stop(service),
+                duration=self._times.stop(service, self._to),
             )
         # manila's account may not create databases.
         commands, files = self._on_database(

@@ -15,8 +15,10 @@
 from typing import Optional
 
 from manila_precheck import model
+from manila_precheck import releases
 from manila_precheck.act.plan import site_facts
 from manila_precheck.act.plan import steps
+from manila_precheck.catalog import behaviours
 from manila_precheck.evidence import rehearsal_report
 from manila_precheck.reporters import words
 
@@ -28,9 +30,13 @@ _SYNC_SECONDS = (2.0, 10.0)
 _START_SECONDS = (1.0, 4.0)
 
 # A service without work in flight, from its SIGTERM to its end; manila-share
-# may take all of graceful_shutdown_timeout for its back ends (2026.1).
+# waits for its back ends, and at most graceful_shutdown_timeout.
 _STOP_SECONDS = (0.5, 10.0)
 _STOP_SHARE_SECONDS = 1.0
+
+# One that does not end: 90 s are TimeoutStopSec of systemd, by default.
+_OUTLIVES = 'share-outlives-sigterm'
+_OUTLIVES_SECONDS = (20.0, 90.0)
 
 # What systemctl and its like take to begin a service.
 _BEGIN_SECONDS = (0.1, 2.0)
@@ -105,8 +111,11 @@ class Times:
             'give or take half of it',
         )
 
-    def stop(self, service: str) -> steps.Duration:
-        """Return what it takes to stop a service on its hosts."""
+    def stop(self, service: str, release: str) -> steps.Duration:
+        """Return what it takes to stop a service on its hosts.
+
+        :param release: whose service it is.
+        """
         low, high = _STOP_SECONDS
         basis = 'as measured without work in flight'
         if service == 'manila-share':
@@ -117,6 +126,12 @@ class Times:
                 )
             low, high = _STOP_SHARE_SECONDS, max(float(grace), high)
             basis = f'at most its graceful_shutdown_timeout, {grace} s'
+            if behaviours.has(_OUTLIVES, releases.parse(release.split()[0])):
+                low, high = _OUTLIVES_SECONDS
+                basis = (
+                    f'that of {release} mostly goes on after SIGTERM until '
+                    'systemd ends it (TimeoutStopSec, 90 s by default)'
+                )
         return self._each_host(service, low, high, basis)
 
     def start(self, service: str) -> steps.Duration:
@@ -132,11 +147,11 @@ class Times:
         self, service: str, low: float, high: float, basis: str
     ) -> steps.Duration:
         hosts = len(self._site.hosts(service)) or 1
+        what = '1 host,' if hosts == 1 else f'{hosts} hosts in turn,'
         return steps.Duration(
             hosts * low,
             hosts * high,
-            f'{words.plural(hosts, "host")} one after another, {low:g} to '
-            f'{high:g} s each: {basis}',
+            f'{what} {low:g} to {high:g} s each: {basis}',
         )
 
     # -- the gates -----------------------------------------------------------

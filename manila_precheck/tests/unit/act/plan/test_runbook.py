@@ -390,6 +390,28 @@ class RunbookTest(testtools.TestCase):
             },
         )
 
+    def test_a_service_that_does_not_end(self):
+        ends = plan()
+        self.assertEqual(60, step(ends, 'stop-manila-share').duration.high)
+        # It is the one of the target that is stopped on the way back.
+        for made, name in (
+            (ends, 'back-stop-manila-share'),
+            (
+                plan(source='2026.1', target='2026.2'),
+                'stop-manila-share',
+            ),
+        ):
+            self.assertEqual(
+                (
+                    20.0,
+                    90.0,
+                    '1 host, 20 to 90 s each: that of '
+                    '2026.1 mostly goes on after SIGTERM until systemd ends '
+                    'it (TimeoutStopSec, 90 s by default)',
+                ),
+                step(made, name).duration,
+            )
+
     def test_services_that_wait_without_an_end(self):
         made = plan(site=site_facts.Site(RPM._replace(grace_seconds=0)))
         self.assertEqual(
