@@ -132,6 +132,8 @@ class FileDiff:
     :param old: None when there is no file yet.
     :param kind: 'config', 'policy' or 'paste'.
     :param secrets: knows what must not be shown.
+    :param before: the diff that leads to the old version. What it leaves out
+        for patch is not there yet when this one is applied.
     """
 
     def __init__(
@@ -140,6 +142,7 @@ class FileDiff:
         new: Optional[bytes],
         kind: str,
         secrets: Secrets,
+        before: 'Optional[FileDiff]' = None,
     ) -> None:
         self.is_new = old is None
         self.same = old == new
@@ -161,9 +164,25 @@ class FileDiff:
         self._gaps = {
             span.begin for span in self._spans if span.begin == span.end
         }
+        self._missing: list[Span] = []
+        if before is not None:
+            self._missing = list(filter(before._is_secret, before._spans))
+        self._not_there = {
+            line
+            for span in self._missing
+            for line in range(span.new_begin, span.new_end)
+        }
+        # Where a line stands that is gone in the old version.
+        self._borders = {
+            place
+            for span in self._missing
+            for place in (span.new_begin, span.new_end)
+        }
 
     def _is_secret(self, span: Span) -> bool:
-        return any(
+        return not self._not_there.isdisjoint(
+            range(span.begin, span.end)
+        ) or any(
             shown is not None
             for shown in (
                 *self._shown_old[span.begin : span.end],
@@ -207,6 +226,8 @@ class FileDiff:
             self._shown_old[line] is not None for line in gap
         ):
             return True
+        if not self._borders.isdisjoint(range(one.end, other.begin + 1)):
+            return True
         # A change between them that is left out.
         return len(gap) != other.new_begin - one.new_end or (
             self._old[one.end : other.begin]
@@ -239,16 +260,23 @@ class FileDiff:
             place = span.end
         lines += [(' ', self._old[line]) for line in after]
         first = begin - len(before)
+        lacking = sum(
+            (span.new_end - span.new_begin) - (span.end - span.begin)
+            for span in self._missing
+            if span.new_end <= first
+        )
         size = end + len(after) - first
         head = (
-            f'@@ -{_range(first, size)} '
-            f'+{_range(first + shift, size + grown)} @@\n'
+            f'@@ -{_range(first - lacking, size)} '
+            f'+{_range(first - lacking + shift, size + grown)} @@\n'
         )
         return head + ''.join(_line(*one) for one in lines), grown
 
     def _context(self, places: range) -> list[int]:
         found: list[int] = []
         for line in places:
+            if (line + 1 if places.step < 0 else line) in self._borders:
+                break
             if (
                 len(found) == _CONTEXT
                 or self._shown_old[line] is not None

@@ -288,15 +288,16 @@ def _parts(
         plain.one_line(ctx.redactor(release.name))
         for release in (ctx.upgrade.source, ctx.upgrade.target)
     )
+    early = [
+        (f, diff.FileDiff(f.before, f.early, f.kind, secrets))
+        for f in fixed.files
+    ]
     found = []
     if only != 'target':
         found.append(
             _Part(
                 f'before the upgrade: {source} reads the same from it as now',
-                [
-                    (f, diff.FileDiff(f.before, f.early, f.kind, secrets))
-                    for f in fixed.files
-                ],
+                early,
             )
         )
     if only != 'source':
@@ -304,8 +305,13 @@ def _parts(
             _Part(
                 f'between stop and start: what only {target} reads',
                 [
-                    (f, diff.FileDiff(f.early, f.after, f.kind, secrets))
-                    for f in fixed.files
+                    (
+                        f,
+                        diff.FileDiff(
+                            f.early, f.after, f.kind, secrets, before
+                        ),
+                    )
+                    for f, before in early
                 ],
             )
         )

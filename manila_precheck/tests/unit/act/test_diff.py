@@ -45,6 +45,31 @@ def _screen(old, new):
     )
 
 
+def _versions(draw, number):
+    """Return versions of a file, each changed a little."""
+    end, last = draw.choice(('\n', '\r\n')), draw.choice(('', '\n'))
+    lines = [
+        draw.choice(('a = 1', '', 'b_password = x', '# c', f'd = {i}'))
+        for i in range(draw.randrange(40))
+    ]
+    found = []
+    for _ in range(number):
+        found.append('[a]' + end + end.join(lines) + (last and end))
+        new = []
+        for line in lines:
+            kind = draw.random()
+            if kind < 0.1:
+                new.append(f'# {line}')
+            elif kind < 0.15:
+                new += [line, f'new = {draw.random()}']
+            elif kind < 0.17:
+                new += [line, 'new_password = 1']
+            elif kind > 0.03 or not line:
+                new.append(line)
+        lines = new
+    return found
+
+
 @ddt.ddt
 class DiffTest(testtools.TestCase):
     def test_the_context_ends_before_a_secret(self):
@@ -103,32 +128,47 @@ class DiffTest(testtools.TestCase):
             one.for_patch(), list(one.for_screen()), one.left_out
         ))  # fmt: skip
 
+    def test_what_a_diff_before_has_left_out_is_no_context(self):
+        before = '[a]\na = 1\nb_password = x\nc = 1\nd = 1\n'
+        early = before.replace('b_password', '# why\n# b_password')
+        after = early.replace('a = 1', 'a = 2').replace('c = 1', 'c = 2')
+        first = _diff(before, early)
+        self.assertEqual(('', (3,)), (first.for_patch(), first.left_out))
+        second = diff.FileDiff(
+            early.encode(), after.encode(), 'config', _secrets(), first
+        )
+        self.assertEqual(
+            '@@ -2 +2 @@\n-a = 1\n+a = 2\n@@ -4 +4 @@\n-c = 1\n+c = 2\n',
+            second.for_patch(),
+        )
+
     @ddt.data(*range(60))
     def test_patch_takes_it(self, seed):
+        draw = random.Random(seed)
+        before, after = _versions(draw, 2)
+        one = _diff(before, after)
+        patched = self.patched(before, one)
+        # What is missing is what was left out.
+        rest = _diff(patched, after)
+        self.assertEqual('', rest.for_patch())
+        if not one.left_out:
+            self.assertEqual(after, patched)
+
+    @ddt.data(*range(100))
+    def test_patch_takes_two_in_turn(self, seed):
+        before, early, after = _versions(random.Random(seed), 3)
+        first = _diff(before, early)
+        second = diff.FileDiff(
+            early.encode(), after.encode(), 'config', _secrets(), first
+        )
+        patched = self.patched(self.patched(before, first), second)
+        if not (first.left_out or second.left_out):
+            self.assertEqual(after, patched)
+
+    def patched(self, before, one):
+        """Return what patch makes of a text; without an offset."""
         if shutil.which('patch') is None:
             self.skipTest('there is no patch')
-        draw = random.Random(seed)
-        end = draw.choice(('\n', '\r\n'))
-        old = [
-            draw.choice(('a = 1', '', 'b_password = x', '# c', f'd = {i}'))
-            for i in range(draw.randrange(40))
-        ]
-        new = []
-        for line in old:
-            kind = draw.random()
-            if kind < 0.1:
-                new.append(f'# {line}')
-            elif kind < 0.15:
-                new += [line, f'new = {draw.random()}']
-            elif kind < 0.17:
-                new += [line, 'new_password = 1']
-            elif kind > 0.03 or not line:
-                new.append(line)
-        before, after = (
-            '[a]' + end + end.join(lines) + draw.choice(('', end))
-            for lines in (old, new)
-        )
-        one = _diff(before, after)
         text = one.for_patch()
         self.assertNotIn('password', text)
         path = os.path.join(self.useFixture(fixtures.TempDir()).path, 'f')
@@ -144,9 +184,4 @@ class DiffTest(testtools.TestCase):
             self.assertEqual(0, done.returncode, f'{done.stdout!r} {text}')
             self.assertNotIn(b'offset', done.stdout)
         with open(path, 'rb') as stream:
-            patched = stream.read().decode()
-        # What is missing is what was left out.
-        rest = _diff(patched, after)
-        self.assertEqual('', rest.for_patch())
-        if not one.left_out:
-            self.assertEqual(after, patched)
+            return stream.read().decode()
