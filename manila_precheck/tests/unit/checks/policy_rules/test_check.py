@@ -707,15 +707,13 @@ class PolicyRulesTest(testtools.TestCase):
         )
 
     def test_quotes_inside_are_kept_until_the_window(self):
-        (finding,) = self.run_check(
-            '"share:create": "\'rule:admin_api\'"\n'
-        ).findings
+        self.run_check('"share:create": "\'rule:admin_api\'"\n')
         self.assertEqual(
             [('set', False)],
             [
                 (edit.action, edit.early)
-                for step in finding.remediation
-                for edit in step.edits
+                for edits in self.site.edits('policy-rules').values()
+                for edit in edits
             ],
         )
 
