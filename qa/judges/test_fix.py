@@ -19,6 +19,7 @@ Needs MANILA_PRECHECK_VENVS, as test_judge.py does.
 import difflib
 import functools
 import io
+import json
 import os
 import pathlib
 import re
@@ -49,6 +50,10 @@ _MARK = b'# PRECHECK: choose '
 
 
 # No service starts with these, and no command changes them.
+# The driver loads the same plugin for both (manila 22.0.2
+# share/drivers/dell_emc/driver.py).
+_PLUGINS = {'isilon': 'powerscale'}
+
 _UNREADABLE = {
     'latin-1': judge_inputs.Site(
         {'manila.conf': '[DEFAULT]\n# Gr\udcf6\udcdfe\nquota_shares = 5\n'}
@@ -245,14 +250,12 @@ class Fixed:
 
     def _look_at_files(self):
         """Note what is not as it was, and not commented out."""
-        # JSON may become YAML; of a policy directory hidden files and further
-        # directories are not read.
+        # Of a policy directory hidden files and further directories are not
+        # read, so they are no part of the result.
         before = {
             name: content
             for name, content in contents(self.before).items()
-            if not content.startswith(b'{')
-            and '/.' not in name
-            and name.count('/') < 2
+            if not re.search(r'\.d/(\..+|.+/.+)', name)
         }
         for root in (self.early, self.after):
             after = contents(root)
@@ -261,13 +264,21 @@ class Fixed:
                     (root, sorted(before.keys() - after.keys()))
                 )
             for name in before.keys() & after.keys():
+                rules = _rules_of(before[name])
+                if rules is not None and before[name] != after[name]:
+                    # JSON has no comments: what was rewritten is YAML.
+                    lost = rules - _rules_of_lines(after[name])
+                    if lost:
+                        self.problems.append((root, name, sorted(lost)))
+                    continue
                 lines = before[name].splitlines(keepends=True)
                 kept = after[name].splitlines(keepends=True)
                 if lines and not lines[-1].endswith(b'\n'):
                     kept += [
                         lines[-1]
                         for end in (b'\n', b'\r\n')
-                        if lines[-1] + end in kept
+                        for mark in (b'', b'# ')
+                        if mark + lines[-1] + end in kept
                     ]
                 lost = test_fix.not_kept(lines, kept)
                 if lost is not None:
@@ -359,19 +370,25 @@ class Fixed:
                 continue
             if home[1] == 'share_driver':
                 value = before.moved.get(value, value)
-            if home[1] == 'emc_share_backend' and place in self._told:
-                # The driver itself maps old names of plugins.
-                continue
+            if home[1] == 'emc_share_backend':
+                plugin = _PLUGINS.get(value, value)
+            else:
+                plugin = value
             early = same.wanted[home]
-            if early[0] == 'invalid' or early[1] != value:
+            if early[0] == 'invalid' or early[1] not in (value, plugin):
                 yield ('early', place, home, value, early)
-            if place in self._told or home in self._told:
+            if home[1] != 'emc_share_backend' and (
+                place in self._told or home in self._told
+            ):
                 continue
             found = after.wanted[home]
             if found[0] == 'unknown' and place[0] in after.errors:
                 # Its driver was not built, so nobody has registered it.
                 continue
-            if found[0] == 'unknown' or _plain(found[1]) != _plain(value):
+            if found[0] == 'unknown' or _plain(found[1]) not in (
+                _plain(value),
+                _plain(plugin),
+            ):
                 yield ('after', place, home, value, found)
 
     def _is_marked(self, place):
@@ -401,6 +418,26 @@ def contents(root):
         str(path.relative_to(root)): path.read_bytes()
         for path in sorted(pathlib.Path(root).rglob('*'))
         if path.is_file()
+    }
+
+
+def _rules_of(content):
+    """Return the rules of a policy file that is JSON; None for another."""
+    if content[:1] != b'{':
+        return None
+    try:
+        return set(json.loads(content))
+    except ValueError:
+        return None
+
+
+def _rules_of_lines(content):
+    """Return the rules that YAML of one a line has, commented out too."""
+    return {
+        found[1]
+        for found in re.finditer(
+            r'^\s*(?:# )*\s*"?([\w:.-]+)"?\s*:', content.decode(), re.MULTILINE
+        )
     }
 
 

@@ -86,13 +86,49 @@ class _Fixed(judge_fix.Fixed):
 
     @property
     def findings(self):
-        """Return what is said of who gets in, with the files as they are."""
-        return [f for result in self.results_left for f in result.findings]
+        """Return what is said of who gets in, with the files as they are.
+
+        Of an option that the target does not read, and that is commented out
+        by now, it was said before.
+        """
+        gone = {
+            (edit.section, edit.name)
+            for result in self.results
+            for f in result.findings
+            if f.data.get('verdict') == 'removed'
+            for step in f.remediation
+            for edit in step.edits
+        }
+        return [f for result in self.results_left for f in result.findings] + [
+            f
+            for result in self.results
+            for f in result.findings
+            if tuple(f.subject.name.rpartition('/')[::2]) in gone
+        ]
 
     @property
     def is_failing(self):
         """Say whether the files have a failure left."""
         return any(f.severity is model.Severity.FAILURE for f in self.findings)
+
+    def places_of(self, rule):
+        """Return how often a rule stands in the files that it becomes."""
+        line = re.compile(rb'[{\s]*"?' + re.escape(rule.encode()) + rb'"?\s*:')
+        return sum(
+            line.match(one) is not None
+            for content in judge_fix.contents(self.after).values()
+            for one in content.splitlines()
+        )
+
+    @property
+    def opened_before(self):
+        """Return the rules of which it was said that they let in too many."""
+        return {
+            f.subject.name
+            for result in self.results
+            for f in result.findings
+            if f.data.get('effect') == 'opens'
+        }
 
     @property
     def marked(self):
@@ -111,7 +147,6 @@ class _Fixed(judge_fix.Fixed):
             for result in self.results
             for f in result.findings
             if 'set' in test_fix.actions_of(f)
-            or f.data.get('verdict') == 'dangling'
         }
         refers = re.compile(r'rule:([\w:-]+)')
         rules = policy_files.effective(
@@ -206,9 +241,10 @@ def _compare(made, before, early, after):
     for rule, _caller, opened in sorted(
         test_judge_policy.differences(before, early)
     ):
-        if rule not in told:
-            yield ('early', rule, opened)
+        yield ('early', rule, opened)
     said = test_judge_policy.said(made.findings)
+    # It is what the remedy is for.
+    said |= {(rule, False) for rule in made.opened_before}
     changed = {
         (rule, opened)
         for rule, _caller, opened in test_judge_policy.differences(
@@ -222,6 +258,10 @@ def _compare(made, before, early, after):
     for rule, facts in sorted(after['rules'].items()):
         if facts['undefined'] and rule not in marked:
             yield ('undefined', rule)
-        # What stands in several files, one of them keeps from coming back.
-        if facts['redundant'] and not facts['older'] and rule not in told:
+        # What also stands in an earlier file would count without it.
+        if (
+            facts['redundant']
+            and not facts['older']
+            and made.places_of(rule) < 2
+        ):
             yield ('redundant', rule)

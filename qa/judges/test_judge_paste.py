@@ -183,8 +183,22 @@ def _edited(release, name):
     return text
 
 
+def is_there(release):
+    """Say whether there is an environment of a release."""
+    return bool(_VENVS) and os.path.exists(_environment(release))
+
+
+def texts(release):
+    """Return the file of a release as operators have edited it, by name."""
+    return {name: _edited(release, name) for name in _EDITS}
+
+
 @functools.cache
 def _ask(release, shipped, config):
+    return ask(release, texts(shipped), config)
+
+
+def ask(release, files_by_name, config='keystone'):
     """Return with what each file does not load in a release, by name."""
     with tempfile.TemporaryDirectory() as directory:
         conf = os.path.join(directory, 'manila.conf')
@@ -193,8 +207,8 @@ def _ask(release, shipped, config):
         )
         files = os.path.join(directory, 'files')
         os.mkdir(files)
-        for name in _EDITS:
-            pathlib.Path(files, name).write_text(_edited(shipped, name))
+        for name, text in files_by_name.items():
+            pathlib.Path(files, name).write_text(text)
         done = subprocess.run(
             [
                 os.path.join(_environment(release), 'bin', 'python'),
