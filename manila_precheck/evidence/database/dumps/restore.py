@@ -116,6 +116,8 @@ _SPARE_BYTES = 64 << 20
 # that did other work, of a dump with 10^6 rows in each of two tables
 # (qa/benchmarks/benchmark_rehearsal.py).
 _BYTES_A_SECOND = {'mysql': 5e6, 'postgresql': 15e6}
+# How many times as fast another machine may be.
+_FASTEST = 4
 
 _CHUNK_BYTES = 1 << 20
 _LOOK_SECONDS = 1.0
@@ -417,6 +419,14 @@ def restore(
     if found.whole is contents.Whole.NO:
         raise NotRestored(unused, dump, found.why)
     wanted = _wanted(dump, _name(conf))
+    takes_seconds = found.size_bytes / _BYTES_A_SECOND[found.kind]
+    if takes_seconds / _FASTEST > deadline - time.monotonic():
+        raise exceptions.SourceUnusable(
+            f'restoring {_mebibytes(found.size_bytes)} of text takes about '
+            f'{_duration(takes_seconds)}, and no more than '
+            f'{_duration(limit_seconds)} are allowed '
+            '(database_dump_seconds)'
+        )
     needed = found.size_bytes * _DISK_FACTOR + _DISK_BYTES
     server: Union[private_server.Server, scratch_database.Scratch]
     if scratch is None:
@@ -428,7 +438,7 @@ def restore(
         server = scratch
     show(
         f'restoring {_mebibytes(found.size_bytes)} of text: about '
-        f'{_duration(found.size_bytes / _BYTES_A_SECOND[found.kind])}'
+        f'{_duration(takes_seconds)}'
     )
     started = time.monotonic()
     try:

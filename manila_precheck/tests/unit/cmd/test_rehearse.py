@@ -183,6 +183,27 @@ class RefusedTest(testtools.TestCase):
         )
         self.assertEqual([], self.left())
 
+    def test_no_time(self):
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'manila_precheck.evidence.database.dumps.restore.'
+                '_BYTES_A_SECOND',
+                {'mysql': 0.01},
+            )
+        )
+        said = self.refused(
+            '--backup={path}/dump.sql',
+            '--target-python={target}',
+            '--no-database',
+        )
+        self.assertEqual(
+            'manila-precheck: error: restoring 1 MiB of text takes about '
+            '342 min, and no more than 60 min are allowed '
+            '(database_dump_seconds)\n',
+            said,
+        )
+        self.assertEqual([], self.left())
+
     def left(self):
         private_server.end_all()
         return [
