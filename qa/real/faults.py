@@ -313,6 +313,11 @@ FAULTS = {
         {API: 'PasteAppNotFound'},
         (API,),
     ),
+    'a boolean of a filter that is none': Fault(
+        _append('[cors]\nallowed_origin = *\nallow_credentials = maybe\n'),
+        {API: 'ConfigFileValueError'},
+        (API,),
+    ),
     'no root': Fault(
         _replace(
             '[composite:osapi_share]', '[composite:other]', 'api-paste.ini'

@@ -149,6 +149,31 @@ class Task:
                 'file://' + self.directory + '/coordination'
             )
         os.environ.update(ours)
+        self.lead_middleware()
+
+    def lead_middleware(self):
+        """Have a filter with oslo_config_project read the staged files.
+
+        It reads the default files of that project by itself (oslo.middleware
+        4.5 to 7.0 base.py), which here are those of the host.
+        """
+        from oslo_config import cfg
+
+        for name, wanted in (
+            ('find_config_files', os.path.isfile),
+            ('find_config_dirs', os.path.isdir),
+        ):
+            setattr(cfg, name, self.staged(getattr(cfg, name), wanted))
+
+    def staged(self, real, wanted):
+        """Return what finds the files, or directories, of the service."""
+
+        def find(project=None, *args, **kwargs):
+            if project != 'manila':
+                return real(project, *args, **kwargs)
+            return [path for path in self.locations if wanted(path)]
+
+        return find
 
     # -- stages
 
