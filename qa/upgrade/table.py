@@ -28,6 +28,9 @@ _PRIVATE = (
 
 _MOST_COMMON = ' to '.join(hops.MOST_COMMON)
 
+# What of a key is not the id of its check.
+_KEY_END = re.compile(r'\[[^;]*')
+
 _FIGURES = ('recall', 'precision', 'remedied', 'found_by')
 
 _HEADERS = ('Scenario', 'Predicted', 'Happened', 'Remedied', 'Rehearsed')
@@ -148,7 +151,8 @@ def page(recorded):
     """Return the tables of the documentation.
 
     One path is told whole: the one that is run most, else the first. Of the
-    others there are the scenarios that it has not, or that end in another way.
+    others there are the scenarios that no path above has, or that end in
+    another way there.
 
     :param recorded: {title of a path: its record}.
     """
@@ -156,12 +160,13 @@ def page(recorded):
     others = {title: recorded[title] for title in sorted(recorded)}
     whole = others.pop(first)['scenarios']
     known = {_told(cells) for cells in whole}
-    differ = [
-        [title, *cells]
-        for title, one in others.items()
-        for cells in one['scenarios']
-        if _told(cells) not in known
-    ]
+    differ = []
+    for title, one in others.items():
+        new = [
+            cells for cells in one['scenarios'] if _told(cells) not in known
+        ]
+        differ += [[title, *cells] for cells in new]
+        known.update(map(_told, new))
     blocks = [
         _overview(recorded),
         _section(first),
@@ -204,11 +209,12 @@ def _overview(recorded):
 
 
 def _told(cells):
-    """Return by what two scenarios differ: the name, what is said, the level.
+    """Return by what two scenarios differ: the name, who says what, the level.
 
-    The words of a release do not count.
+    The objects and words of a release, such as its revisions, do not count.
     """
-    return cells[0], cells[1], cells[2].partition(':')[0]
+    said = frozenset(_KEY_END.sub('', cells[1]).split('; '))
+    return cells[0], said, cells[2].partition(':')[0]
 
 
 def _section(title):

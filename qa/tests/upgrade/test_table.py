@@ -102,7 +102,7 @@ class TableTest(testtools.TestCase):
 
     def test_of_other_paths_there_is_what_is_different(self):
         result = ['a', 'FAILURE x[a]', 'broken: exit 1', 'as printed', '-']
-        other = ['b', 'nothing', 'nothing: it starts', '-', '-']
+        other = ['b', 'WARNING x[1#a]; WARNING x[2]', 'changed: -', '-', '-']
         figures = dict.fromkeys(
             ('day', 'recall', 'precision', 'remedied', 'found_by'), 'figure'
         )
@@ -112,8 +112,9 @@ class TableTest(testtools.TestCase):
                 for title, scenarios in (
                     (' to '.join(hops.MOST_COMMON), [result]),
                     # The same, in the words of another release.
-                    ('1 to 2', [[*result[:2], 'broken: exit 2', '', '-']]),
+                    ('1 to 2', [['a', 'FAILURE x[b]', 'broken: 2', '', '-']]),
                     ('1 to 2 on PostgreSQL', [result, other]),
+                    ('2 to 3', [['b', 'WARNING x[3]', 'changed: +', '', '-']]),
                 )
             }
         )
