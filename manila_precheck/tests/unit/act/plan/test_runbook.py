@@ -403,9 +403,9 @@ class RunbookTest(testtools.TestCase):
         ):
             self.assertEqual(
                 (
-                    20.0,
+                    45.0,
                     90.0,
-                    '1 host, 20 to 90 s each: that of '
+                    '1 host, 45 to 90 s each: that of '
                     '2026.1 mostly goes on after SIGTERM until systemd ends '
                     'it (TimeoutStopSec, 90 s by default)',
                 ),
