@@ -142,19 +142,16 @@ def option_facts(opt, default):
         facts['multi'] = True
     if getattr(opt, 'deprecated_since', None):
         facts['deprecated_since'] = str(opt.deprecated_since)
-    olds = set()
+    # Where a file has several of them, the first one counts.
+    olds: list[tuple[str, str]] = []
     for old in opt.deprecated_opts:
         assert isinstance(old, cfg.DeprecatedOpt)
         group, name = old.group, old.name
         # An old name without a group lies in the option's own group, an
         # old group without a name keeps the name.
-        olds.add((group or '', name or opt.dest))
+        olds.append((group or '', name or opt.dest))
     if olds:
-        facts['deprecated_names'] = sorted(
-            {(group or None, name) for group, name in olds},
-            key=lambda pair: (pair[0] or '', pair[1]),
-        )
         facts['deprecated_names'] = [
-            list(pair) for pair in facts['deprecated_names']
+            [group or None, name] for group, name in dict.fromkeys(olds)
         ]
     return facts

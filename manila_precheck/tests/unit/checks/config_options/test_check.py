@@ -322,6 +322,25 @@ class ConfigOptionsTest(testtools.TestCase):
         )
         self.assertEqual([ssl, ca], [f.severity for f in result.findings])
 
+    def test_of_two_old_names_the_first_one_of_the_release_counts(self):
+        # oslo.db 12.3.3 options.py: [DEFAULT] comes before [DATABASE].
+        site = self.useFixture(
+            testing.Site(
+                '[DEFAULT]\nsql_connection = sqlite:///a\n'
+                '[DATABASE]\nsql_connection = sqlite:///b\n',
+                source='2023.1',
+                target='2024.1',
+            )
+        )
+        self.assertEqual(
+            [(2, 'move'), (2, 'comment'), (4, 'comment')],
+            [
+                (edit.line, edit.action)
+                for edits in site.edits('config-options').values()
+                for edit in edits
+            ],
+        )
+
     def test_an_old_name_beside_the_new_one(self):
         result = self.run_check(
             '[oslo_messaging_rabbit]\nssl = true\nrabbit_use_ssl = true\n'
