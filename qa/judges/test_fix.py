@@ -50,9 +50,9 @@ _MARK = b'# PRECHECK: choose '
 
 
 # No service starts with these, and no command changes them.
-# The driver loads the same plugin for both (manila 22.0.2
+# The driver loads the same plugin for both (manila 16.3.0 and 22.0.2
 # share/drivers/dell_emc/driver.py).
-_PLUGINS = {'isilon': 'powerscale'}
+_PLUGINS = {'vmax': 'powermax', 'isilon': 'powerscale'}
 
 _UNREADABLE = {
     'latin-1': judge_inputs.Site(
@@ -388,6 +388,8 @@ class Fixed:
             if found[0] == 'unknown' or _plain(found[1]) not in (
                 _plain(value),
                 _plain(plugin),
+                # What was one may have become a list.
+                [value],
             ):
                 yield ('after', place, home, value, found)
 
