@@ -41,6 +41,7 @@ from manila_precheck.evidence import rehearsal_report
 from manila_precheck.evidence.database import database_url
 from manila_precheck.evidence.database import hosts
 from manila_precheck.evidence.database import services
+from manila_precheck.evidence.host import commands
 from manila_precheck.evidence.host import machine_files
 from manila_precheck.evidence.host import service_processes
 
@@ -73,6 +74,8 @@ _FLAGS = {
         'reproducible',
     ),
 }
+
+_DRIVER = 'share_driver'
 
 _OS_RELEASE = ('/etc/os-release', '/usr/lib/os-release')
 
@@ -229,6 +232,7 @@ def _site(
             _units(ctx),
             int(grace) if grace.isdecimal() else managers.GRACE_SECONDS,
         ),
+        drivers=_drivers(ctx),
         backup_rate=options.plan_backup_rate,
         ensure_rate=options.plan_ensure_rate,
         rehearsed=rehearsed,
@@ -287,6 +291,20 @@ def _with_database(
             for use in hosts.select(db, hosts.Served(()))
             if use.instances
         },
+    )
+
+
+def _drivers(ctx: context.Context) -> list[tuple[str, str]]:
+    """Return the enabled back ends with their drivers, sorted."""
+    return sorted(
+        {
+            (
+                ctx.redactor(found.name),
+                ctx.redactor(view.config.value(found.name, _DRIVER) or ''),
+            )
+            for view in ctx.seen_by(commands.SHARE)
+            for found in view.config.backends
+        }
     )
 
 

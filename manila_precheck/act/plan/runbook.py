@@ -298,6 +298,7 @@ class _Hop:
             after=('The report names the build that runs now.',),
             back='Install the packages that ran before.',
         )
+        yield self._storage()
         yield from self._unlooked()
         yield from self._to_read()
         for check, found in self._findings('before'):
@@ -327,6 +328,31 @@ class _Hop:
             after=(
                 'The exit code is 0, or 1 with warnings that you accept. '
                 'Otherwise there is no window.',
+            ),
+        )
+
+    def _storage(self) -> steps.Step:
+        return steps.Step(
+            'storage-versions',
+            'Compare the versions of the storage systems',
+            text=(
+                f'A driver of {self._target} supports certain versions of its '
+                'storage system: its documentation, or the support matrix of '
+                'the vendor, lists them. Upgrade a storage system that is '
+                'older first, if the driver that runs now supports the result '
+                'too.',
+                *(
+                    [
+                        f'{name}: {driver or "the default driver"}, version '
+                        '__________'
+                        for name, driver in self._site.drivers
+                    ]
+                    or ['No back end is known here: list those of each host.']
+                ),
+            ),
+            after=(
+                f'The driver of {self._target} supports the version of each '
+                'storage system.',
             ),
         )
 

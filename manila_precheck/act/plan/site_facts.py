@@ -69,6 +69,9 @@ class Site(NamedTuple):
     plan_flags: Sequence[str] = ()
     """Of "upgrade plan", as they make this runbook and not another one."""
 
+    drivers: Sequence[tuple[str, str]] = ()
+    """The enabled back ends, each with its driver, '' for the default."""
+
     checks: Collection[str] = ()
     """The ids that --check takes."""
 

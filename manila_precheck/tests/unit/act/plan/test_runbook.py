@@ -149,6 +149,7 @@ class RunbookTest(testtools.TestCase):
             {
                 'before': [
                     'latest-point-release',
+                    'storage-versions',
                     'files-both-read',
                     'rehearse-backup',
                     'gate-plan',
@@ -177,6 +178,22 @@ class RunbookTest(testtools.TestCase):
                 'back': BACK,
             },
             ids(plan()),
+        )
+
+    def test_the_storage_systems_of_the_site(self):
+        made = plan(
+            site=site_facts.Site(RPM, drivers=[('a', 'x.Driver'), ('b', '')])
+        )
+        self.assertEqual(
+            (
+                'a: x.Driver, version __________',
+                'b: the default driver, version __________',
+            ),
+            step(made, 'storage-versions').text[1:],
+        )
+        self.assertEqual(
+            ('No back end is known here: list those of each host.',),
+            step(plan(), 'storage-versions').text[1:],
         )
 
     def test_one_point_of_no_return(self):
@@ -975,6 +992,7 @@ def hostile_plan(name):
         site=site_facts.Site(
             RPM,
             [('manila-share', name)],
+            drivers=[(name, name)],
             removed=[name],
             dialect='mysql',
             address=database_url.Address(name, name, '1', name),
