@@ -312,10 +312,12 @@ class Fixed:
         found = contents(patched)
         differ = 0
         for name, content in contents(self.after).items():
-            pair = (found.get(name, b''), content)
-            matcher = difflib.SequenceMatcher(
-                None, pair[0].split(b'\n'), pair[1].split(b'\n'), False
+            # As patch has lines: what is behind the last end is none.
+            one, other = (
+                re.findall(rb'[^\n]*\n|[^\n]+', text)
+                for text in (found.get(name, b''), content)
             )
+            matcher = difflib.SequenceMatcher(None, one, other, False)
             differ += sum(
                 tag != 'equal' for tag, *_places in matcher.get_opcodes()
             )
