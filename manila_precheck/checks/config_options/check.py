@@ -21,6 +21,7 @@ from manila_precheck.checks.config_options import driver_values
 from manila_precheck.checks.config_options import layouts
 from manila_precheck.checks.config_options import library_values
 from manila_precheck.checks.config_options import logins
+from manila_precheck.checks.config_options import misspelt_sections
 from manila_precheck.checks.config_options import option_lines
 from manila_precheck.checks.config_options import option_names
 from manila_precheck.checks.config_options import protocols
@@ -126,7 +127,10 @@ class ConfigOptions(check.Check):
     names something under an old path, or something that is in neither release
     and may come from another package; or a source of ``config_source`` cannot
     be read, or an environment variable (``OS_DATABASE__CONNECTION``) sets an
-    option for this command and perhaps not for the services. INFO: what
+    option for this command and perhaps not for the services, or a section
+    that nothing reads has the lines of one with nearly the same name
+    ([DEFUALT]; a FAILURE where a service then loses its back ends, its broker
+    or its database). INFO: what
     changes nothing now: a name deprecated in both releases, a line that
     neither release reads (most deployed files have some), a line in a section
     that nothing reads, one that another driver or login plugin reads, one that
@@ -178,7 +182,7 @@ class _Service:
     def findings(self) -> Iterator[model.Finding]:
         for setting in self.both.conf.settings:
             yield from self.of(setting)
-        yield from self.missing()
+        yield from self.of_sections()
 
     def of(self, setting: config_files.Setting) -> Iterator[model.Finding]:
         """Yield what is wrong with a line."""
@@ -188,8 +192,9 @@ class _Service:
         if judge is not None:
             yield from judge(self.both, setting)
 
-    def missing(self) -> Iterator[model.Finding]:
-        """Yield what the section of a back end lacks."""
+    def of_sections(self) -> Iterator[model.Finding]:
+        """Yield what is wrong with a section, or missing in it."""
+        yield from misspelt_sections.findings(self.both)
         if commands.SHARE in self.services:
             yield from required_options.Needed(self.both).findings()
             yield from logins.Logins(self.both).findings()
@@ -238,7 +243,7 @@ def _of_services(services: list[_Service]) -> Iterator[model.Finding]:
             if use.get(number) != max(use.values()):
                 continue
             run.findings.extend(one.of(setting))
-        run.findings.extend(one.missing())
+        run.findings.extend(one.of_sections())
 
     def of(finding: model.Finding) -> Optional[set[str]]:
         subject = finding.subject

@@ -129,6 +129,8 @@ class OptionNames:
                 yield from self._needs_library(named)
             elif kind == drivers.DIALECT and named.name in references.ASYNCIO:
                 yield self._of_asyncio(named)
+            elif kind == drivers.TRANSPORT and named.name == _FAKE:
+                yield self._of_one_process(named)
             return
         moved = named.reference.moved
         target = moved and self._known(self._target, moved).get(named.name)
@@ -297,6 +299,30 @@ class OptionNames:
             ],
         )
 
+    def _of_one_process(self, named: _Named) -> model.Finding:
+        setting = named.setting
+        broker = (setting.group, setting.name) == ('DEFAULT', 'transport_url')
+        return self._finding(
+            named,
+            Severity.FAILURE if broker else Severity.WARNING,
+            'invalid',
+            ', which sends nothing to another process: '
+            + (
+                'the services start, and no request of manila-api is carried '
+                'out'
+                if broker
+                else 'notifications are lost'
+            ),
+            [
+                model.advice(
+                    'Begin the URL with rabbit://, and write the user, the '
+                    'password and the host of the broker after it.'
+                ).with_edits(
+                    *self._sides.edits.choose(setting, 'rabbit://...')
+                )
+            ],
+        )
+
     def _needs_library(self, named: _Named) -> Iterator[model.Finding]:
         kind = named.reference.kind
         module, package = references.LIBRARIES[kind, named.name]
@@ -412,7 +438,8 @@ class OptionNames:
 # Read by drivers that make share servers, alone.
 _WITH_SERVERS = ('network_api_class', 'interface_driver')
 # For tests, and names that mean another one.
-_NOT_SERVED = ('fake', 'kombu')
+_FAKE = 'fake'
+_NOT_SERVED = (_FAKE, 'kombu')
 
 
 def _names(value: Any, kind: str) -> tuple[str, ...]:

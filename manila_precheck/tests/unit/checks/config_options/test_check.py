@@ -463,8 +463,8 @@ class ConfigOptionsTest(testtools.TestCase):
     @ddt.named_data(
         ['stray', 'stray', 'debug', 'debug is read in [DEFAULT].'],
         [
-            'default_in_lower_case',
-            'default',
+            'that_has_the_name_of_a_program',
+            'manila-api',
             'debug',
             'debug is read in [DEFAULT].',
         ],

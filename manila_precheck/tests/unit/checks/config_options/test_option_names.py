@@ -437,6 +437,39 @@ class NamesTest(testtools.TestCase):
             found,
         )
 
+    @ddt.data(
+        (
+            'DEFAULT',
+            FAILURE,
+            'the services start, and no request of manila-api is carried out',
+        ),
+        ('oslo_messaging_notifications', WARNING, 'notifications are lost'),
+    )
+    @ddt.unpack
+    def test_transport_within_a_process(self, section, severity, effect):
+        found = self.found(f'[{section}]\ntransport_url = fake://\n')
+        self.assertEqual(
+            (
+                self.finding(
+                    severity,
+                    f'{section}/transport_url',
+                    2,
+                    f'[{section}] transport_url names fake, which sends '
+                    f'nothing to another process: {effect}',
+                    [
+                        (
+                            'text',
+                            'Begin the URL with rabbit://, and write the '
+                            'user, the password and the host of the broker '
+                            'after it.',
+                        )
+                    ],
+                    {'verdict': 'invalid', 'named': 'fake'},
+                ),
+            ),
+            found,
+        )
+
     @ddt.data('mysql+pymysql', 'postgresql', 'postgresql+psycopg2')
     def test_dialect_of_every_package(self, name):
         self.assertEqual(
