@@ -99,7 +99,8 @@ def _row(result):
         '-' if ratio is None else f'{ratio:.2f}',
         f'{_seconds(result.window):.0f} s',
         f'{_seconds(result.back):.0f} s' if result.back else '-',
-        table.public(result.lost.partition('\n')[0]) or 'nothing',
+        table.public(result.lost.partition('\n')[0])
+        or ('nothing' if result.passed else 'the time'),
     )
 
 
