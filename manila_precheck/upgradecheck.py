@@ -110,7 +110,7 @@ class _Shared:
         """Note why no check can run."""
         self._broken = reason
 
-    def run(self, entry: registry.Entry) -> Result:
+    def run(self, entry: registry.Plugin) -> Result:
         """Run one check."""
         return self._guarded(entry.result_id, lambda: self._run(entry))
 
@@ -132,7 +132,7 @@ class _Shared:
                 )
             )
 
-    def _run(self, entry: registry.Entry) -> Result:
+    def _run(self, entry: registry.Plugin) -> Result:
         ctx = self._prepared()
         if ctx is None:
             return self._outcome(entry, model.Outcome.ERROR, self._broken)
@@ -171,7 +171,7 @@ class _Shared:
         return {result.id: result for result in results}
 
     def _outcome(
-        self, entry: registry.Entry, outcome: model.Outcome, reason: str
+        self, entry: registry.Plugin, outcome: model.Outcome, reason: str
     ) -> Result:
         return self._result(
             model.CheckResult(entry.result_id, entry.name, outcome, reason)
@@ -324,7 +324,7 @@ def upgrade_checks(
         shared.break_off(secrets.scrub(str(exc)))
         entries = ()
 
-    def bound(entry: registry.Entry) -> Callable[..., Result]:
+    def bound(entry: registry.Plugin) -> Callable[..., Result]:
         def call(commands: Any = None) -> Result:
             return shared.run(entry)
 

@@ -86,7 +86,7 @@ class Fixed(NamedTuple):
 
 def fix(
     ctx: context.Context,
-    entries: Sequence[registry.Entry],
+    entries: Sequence[registry.Plugin],
     wanted: Wanted,
     remove: bool = False,
 ) -> Fixed:
@@ -125,7 +125,7 @@ class _Mending:
     def __init__(
         self,
         ctx: context.Context,
-        entries: Sequence[registry.Entry],
+        entries: Sequence[registry.Plugin],
         wanted: Wanted,
         remove: bool,
     ) -> None:

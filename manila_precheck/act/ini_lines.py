@@ -31,7 +31,7 @@ _HEADER = re.compile(r'\[(?P<title>.+)\]')
 _ASSIGNMENT = re.compile(r'(?P<name>[^=:]*?)(?P<rest>\s*[=:].*)', re.DOTALL)
 
 
-class Entry(NamedTuple):
+class IniEntry(NamedTuple):
     """An assignment with the lines that continue it."""
 
     section: int
@@ -45,7 +45,7 @@ class Entry(NamedTuple):
     """The line after its last."""
 
 
-class Section(NamedTuple):
+class IniSection(NamedTuple):
     """A section header."""
 
     title: str
@@ -79,8 +79,8 @@ class IniLines:
     def __init__(self, text: str, paste: bool) -> None:
         self.lines = split(text, paste)
         self.paste = paste
-        self.sections: list[Section] = []
-        self.entries: list[Entry] = []
+        self.sections: list[IniSection] = []
+        self.entries: list[IniEntry] = []
         self._begun: Optional[int] = None
         self._end = 0
         self._indent = 0
@@ -96,7 +96,7 @@ class IniLines:
     def _flush(self) -> None:
         if self._begun is not None:
             self.entries.append(
-                Entry(
+                IniEntry(
                     len(self.sections) - 1, self._name, self._begun, self._end
                 )
             )
@@ -116,7 +116,7 @@ class IniLines:
             self._end = number + 1
         elif text[0] == '[':
             self._flush()
-            self.sections.append(Section(text[1:-1], number))
+            self.sections.append(IniSection(text[1:-1], number))
         elif text[0] in '#;':
             self._flush()
         else:
@@ -135,15 +135,15 @@ class IniLines:
         found = _HEADER.match(text)
         if found:
             self._flush()
-            self.sections.append(Section(found['title'], number))
+            self.sections.append(IniSection(found['title'], number))
         else:
             self._begin(number, text)
 
-    def at(self, line: Optional[int]) -> Optional[Entry]:
+    def at(self, line: Optional[int]) -> Optional[IniEntry]:
         """Return the assignment that begins on a line, from 1."""
         return self._at.get(line - 1) if line else None
 
-    def entry(self, line: Optional[int], name: str) -> Optional[Entry]:
+    def entry(self, line: Optional[int], name: str) -> Optional[IniEntry]:
         """Return the assignment that begins on a line.
 
         :param line: from 1.
@@ -157,7 +157,7 @@ class IniLines:
         )
         return found if same else None
 
-    def is_of(self, entry: Entry, title: str) -> bool:
+    def is_of(self, entry: IniEntry, title: str) -> bool:
         """Say whether an assignment stands in a section of a title."""
         return entry.section >= 0 and self._same(
             self.sections[entry.section].title, title
@@ -199,7 +199,7 @@ class IniLines:
             if self.is_of(entry, title):
                 yield entry.name
 
-    def renamed(self, entry: Entry, name: str) -> list[str]:
+    def renamed(self, entry: IniEntry, name: str) -> list[str]:
         """Return the lines of an assignment under another name.
 
         Its value, and the spacing before it, stay as they are.

@@ -33,7 +33,7 @@ _LINE = re.compile(
 )
 
 
-class Entry(NamedTuple):
+class PolicyEntry(NamedTuple):
     """A rule with the lines that it stands on."""
 
     name: str
@@ -60,8 +60,8 @@ class PolicyLines:
 
     def __init__(self, text: str) -> None:
         self.lines: list[str] = _LINE.findall(text)
-        self.entries: list[Entry] = []
-        self._by_name: dict[str, list[Entry]] = {}
+        self.entries: list[PolicyEntry] = []
+        self._by_name: dict[str, list[PolicyEntry]] = {}
         node = yaml_file.compose(text)
         shared = set()
         for key, value in getattr(node, 'value', ()):
@@ -74,7 +74,7 @@ class PolicyLines:
         for name in shared:
             self._by_name.pop(name, None)
 
-    def _entry(self, key: Any, value: Any) -> Optional[Entry]:
+    def _entry(self, key: Any, value: Any) -> Optional[PolicyEntry]:
         """Return a rule; None when it does not have its lines to itself."""
         begin = key.start_mark.line
         end, column = value.end_mark.line, value.end_mark.column
@@ -96,7 +96,7 @@ class PolicyLines:
         written = self.lines[begin][key.start_mark.column :]
         if key.end_mark.line != begin:
             return None
-        return Entry(
+        return PolicyEntry(
             key.value,
             begin,
             end,
@@ -105,7 +105,7 @@ class PolicyLines:
             after.startswith(','),
         )
 
-    def all_of(self, name: str) -> list[Entry]:
+    def all_of(self, name: str) -> list[PolicyEntry]:
         """Return every entry of a name, the last of which counts.
 
         None where one of them does not have its lines to itself.
@@ -113,7 +113,7 @@ class PolicyLines:
         return self._by_name.get(name, [])
 
 
-def written(entry: Entry, value: str, end: str) -> str:
+def written(entry: PolicyEntry, value: str, end: str) -> str:
     """Return the line of a rule with another check string."""
     text = model.rule(entry.name, value).text
     check = text[len(model.rule(entry.name, '').text) - 2 :]

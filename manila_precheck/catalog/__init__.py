@@ -53,7 +53,7 @@ class Catalog:
     when the package data is missing or damaged, with the fix.
     """
 
-    def __init__(self, *builds: 'builds_.Build') -> None:
+    def __init__(self, *builds: 'builds_.FactsFile') -> None:
         """Read nothing yet.
 
         :param builds: files of facts; each stands for its release where its
@@ -104,7 +104,9 @@ class Catalog:
             )
         return self._histories[key]
 
-    def _build(self, release: releases_.Release) -> Optional['builds_.Build']:
+    def _build(
+        self, release: releases_.Release
+    ) -> Optional['builds_.FactsFile']:
         name = release.build or self._standing.get(release.major, '')
         return self._builds.get(name)
 
@@ -378,7 +380,7 @@ class Catalog:
         release: releases_.Release,
         driver: str,
         plugin: Optional[str] = None,
-    ) -> tuple[drivers_.Need, ...]:
+    ) -> tuple[drivers_.DriverNeed, ...]:
         """Return the options that a driver of a release cannot do without.
 
         Found by building and setting up the driver of the installed release

@@ -85,7 +85,7 @@ class Drivers(NamedTuple):
         return True
 
 
-class Option(NamedTuple):
+class OptionCondition(NamedTuple):
     """An option is set, is not set, or has a value."""
 
     word: str
@@ -106,7 +106,7 @@ class Option(NamedTuple):
         return self.section is None
 
 
-class Service(NamedTuple):
+class ServiceCondition(NamedTuple):
     """The configuration files are those of a service."""
 
     word: str
@@ -158,7 +158,9 @@ class LiveRows(NamedTuple):
         return self.host is not None
 
 
-Condition = Union[Drivers, Option, Service, ServedBy, LiveRows]
+Condition = Union[
+    Drivers, OptionCondition, ServiceCondition, ServedBy, LiveRows
+]
 
 C = TypeVar('C', ServedBy, LiveRows)
 
@@ -303,12 +305,12 @@ def _condition(item: Mapping[str, Any]) -> Condition:
     if word in ('driver', 'driver_not'):
         return Drivers(word, frozenset(facts))
     if word in ('option_set', 'option_unset'):
-        return Option(word, *_option(facts))
+        return OptionCondition(word, *_option(facts))
     if word in ('option_value', 'option_lacks'):
         texts = facts['values' if word == 'option_value' else 'items']
-        return Option(word, *_option(facts['option']), tuple(texts))
+        return OptionCondition(word, *_option(facts['option']), tuple(texts))
     if word == 'service':
-        return Service(word, facts)
+        return ServiceCondition(word, facts)
     if word == 'served_by':
         return ServedBy(word, facts)
     if word == 'rows':

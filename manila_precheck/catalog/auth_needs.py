@@ -21,7 +21,7 @@ a server that answers like version 3 of its API.
 from typing import NamedTuple
 
 
-class Need(NamedTuple):
+class LoginNeed(NamedTuple):
     """Options of which a login needs one."""
 
     options: tuple[str, ...]
@@ -49,25 +49,25 @@ _SCOPE = (
     'system_scope',
     'trust_id',
 )
-_ENDPOINT = Need(('discovery_endpoint', 'access_token_endpoint'))
-_USER = Need(('username', 'user_id'), loads=False)
-_PASSWORD = Need(('password',), loads=False)
-_IN_SCOPE = Need(_SCOPE, loads=False)
-_OF_PROJECT = Need(_PROJECT_DOMAIN, ('project_name',))
-_OF_USER = Need(_USER_DOMAIN, ('username',), unless=('user_id',))
+_ENDPOINT = LoginNeed(('discovery_endpoint', 'access_token_endpoint'))
+_USER = LoginNeed(('username', 'user_id'), loads=False)
+_PASSWORD = LoginNeed(('password',), loads=False)
+_IN_SCOPE = LoginNeed(_SCOPE, loads=False)
+_OF_PROJECT = LoginNeed(_PROJECT_DOMAIN, ('project_name',))
+_OF_USER = LoginNeed(_USER_DOMAIN, ('username',), unless=('user_id',))
 
 # keystoneauth1 loading/_plugins/identity/generic.py and v3.py.
-_NEEDS: dict[str, tuple[Need, ...]] = {
+_NEEDS: dict[str, tuple[LoginNeed, ...]] = {
     'password': (
         _USER,
         _PASSWORD,
-        Need(
+        LoginNeed(
             (*_USER_DOMAIN, *_DEFAULT_DOMAIN),
             ('username',),
             False,
             ('user_id',),
         ),
-        Need(
+        LoginNeed(
             (*_PROJECT_DOMAIN, *_DEFAULT_DOMAIN),
             ('project_name',),
             False,
@@ -75,11 +75,13 @@ _NEEDS: dict[str, tuple[Need, ...]] = {
         ),
         _IN_SCOPE,
     ),
-    'token': (Need(('token',), loads=False),),
+    'token': (LoginNeed(('token',), loads=False),),
     'v3applicationcredential': (
-        Need(('application_credential_id', 'application_credential_name')),
+        LoginNeed(
+            ('application_credential_id', 'application_credential_name')
+        ),
         _OF_USER._replace(unless=()),
-        Need(
+        LoginNeed(
             ('username', 'user_id'),
             ('application_credential_name',),
             False,
@@ -96,15 +98,15 @@ _NEEDS: dict[str, tuple[Need, ...]] = {
         _OF_USER._replace(unless=()),
         _IN_SCOPE,
     ),
-    'v3token': (Need(('token',), loads=False),),
+    'v3token': (LoginNeed(('token',), loads=False),),
     'v3tokenlessauth': (
-        Need(('project_name', 'project_id', 'domain_name', 'domain_id')),
+        LoginNeed(('project_name', 'project_id', 'domain_name', 'domain_id')),
     ),
     'v3totp': (_USER, _OF_USER._replace(unless=()), _IN_SCOPE),
 }
 
 
-def needs(plugin: str, options: frozenset[str]) -> tuple[Need, ...]:
+def needs(plugin: str, options: frozenset[str]) -> tuple[LoginNeed, ...]:
     """Return what a plugin needs beside its required options.
 
     :param plugin: what auth_type says.

@@ -48,7 +48,7 @@ KIND = 'behaviours'
 FORMAT = 1
 
 
-class Row(NamedTuple):
+class Behaviour(NamedTuple):
     """What one behaviour is about, and the releases that have it."""
 
     releases: str
@@ -73,7 +73,7 @@ class Behaviours:
         self.covered = frozenset(
             history.decode(KIND, text, FORMAT, 'releases', int)
         )
-        self.rows: Mapping[str, tuple[Row, ...]] = dict(
+        self.rows: Mapping[str, tuple[Behaviour, ...]] = dict(
             history.decode(KIND, text, FORMAT, 'behaviours', _behaviour)
         )
 
@@ -128,9 +128,9 @@ def has(name: str, release: releases.Release, subject: str = '') -> bool:
     return subject in load().subjects(name, release)
 
 
-def _behaviour(row: Mapping[str, Any]) -> tuple[str, tuple[Row, ...]]:
+def _behaviour(row: Mapping[str, Any]) -> tuple[str, tuple[Behaviour, ...]]:
     return row['name'], tuple(
-        Row(
+        Behaviour(
             one['releases'],
             one.get('subject', ''),
             one.get('source', row['source']),

@@ -56,7 +56,7 @@ __main__.main()
 _EMPTY = ('manila_precheck/__init__.py', 'manila_precheck/catalog/__init__.py')
 
 
-class Build(NamedTuple):
+class FactsFile(NamedTuple):
     """A file of facts."""
 
     path: str
@@ -132,7 +132,7 @@ def tool() -> bytes:
     return b'#!/usr/bin/env python3\n' + stream.getvalue()
 
 
-def parse(text: str, path: str) -> Build:
+def parse(text: str, path: str) -> FactsFile:
     """Return what a file of facts holds.
 
     :param path: of the file, for messages.
@@ -158,7 +158,7 @@ def parse(text: str, path: str) -> Build:
             f'{path} is of manila {version}, and this manila-precheck '
             f'knows {releases.known_range()}'
         )
-    found = Build(
+    found = FactsFile(
         path=path,
         version=version,
         release=release.of_build(f'{version} of {path}'),
@@ -235,7 +235,7 @@ def _check() -> json_schema.Check:
     return json_schema.compiled(json.loads(data))
 
 
-def _try(build: Build) -> None:
+def _try(build: FactsFile) -> None:
     """Make every fact of a build once, so that none fails later."""
     entries = build.entries
     known = options.OptionSet(
@@ -311,7 +311,7 @@ def _known_type(facts: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def overlay(shipped: history.History, build: Build) -> history.History:
+def overlay(shipped: history.History, build: FactsFile) -> history.History:
     """Return a history in which a build stands for its release.
 
     What the file has nothing of stays as it is shipped: the schema, what

@@ -41,7 +41,7 @@ from typing import NamedTuple
 from typing import Optional
 
 
-class Rule(NamedTuple):
+class ValueRule(NamedTuple):
     """What a driver takes as the value of one of its options."""
 
     drivers: tuple[str, ...]
@@ -62,7 +62,7 @@ class Rule(NamedTuple):
     """An option that, when it is true, keeps the driver from looking."""
 
     at: str = 'init'
-    """Where it ends, as of :class:`drivers.Need`."""
+    """Where it ends, as of :class:`drivers.DriverNeed`."""
 
     refuses_default: bool = False
     """It does not take the default either, so that the option is needed."""
@@ -113,14 +113,14 @@ _WITHOUT_HOST = (
 
 
 RULES = (
-    Rule(
+    ValueRule(
         ('NetAppDriver',),
         'netapp_storage_family',
         'ontap_cluster',
         lambda text: text.lower() == 'ontap_cluster',
         'ontap_cluster',
     ),
-    Rule(
+    ValueRule(
         ('NetAppDriver',),
         'netapp_transport_type',
         'http or https',
@@ -128,21 +128,21 @@ RULES = (
         'https',
         at='setup',
     ),
-    Rule(
+    ValueRule(
         ('CephFSDriver',),
         'cephfs_volume_mode',
         'an octal number',
         _is_octal,
         '755',
     ),
-    Rule(
+    ValueRule(
         ('GlusterfsShareDriver',),
         'glusterfs_nfs_server_type',
         'Gluster or Ganesha',
         lambda text: text in ('Gluster', 'Ganesha'),
         'Gluster',
     ),
-    Rule(
+    ValueRule(
         ('WindowsSMBDriver',),
         'service_instance_password',
         'at least 6 characters, with a lower case letter, an upper case '
@@ -150,7 +150,7 @@ RULES = (
         _is_complex,
         unless='winrm_use_cert_based_auth',
     ),
-    Rule(
+    ValueRule(
         ('GlusterfsShareDriver',),
         'glusterfs_target',
         'the form server:/volume or server:/volume/path',
@@ -158,33 +158,33 @@ RULES = (
         lambda text: not text or bool(_GLUSTER_VOLUME.fullmatch(text)),
         at='setup',
     ),
-    Rule(
+    ValueRule(
         ('GlusterfsShareDriver', 'GlusterfsNativeShareDriver'),
         'glusterfs_servers',
         'servers without a volume',
         lambda text: all(map(_GLUSTER.fullmatch, text.split(','))),
     ),
-    Rule(
+    ValueRule(
         ('ZFSonLinuxShareDriver',),
         'zfs_zpool_list',
         'one dataset of each pool',
         _are_different_pools,
     ),
-    Rule(
+    ValueRule(
         ('ZFSonLinuxShareDriver',),
         'zfs_share_export_ip',
         'an IPv4 address',
         _is_ipv4,
         at='setup',
     ),
-    Rule(
+    ValueRule(
         ('ZFSonLinuxShareDriver',),
         'zfs_service_ip',
         'an IPv4 address',
         _is_ipv4,
         at='setup',
     ),
-    Rule(
+    ValueRule(
         (
             'ACCESSShareDriver',
             'DummyDriver',
@@ -202,7 +202,7 @@ RULES = (
         '1.0',
         at='setup',
     ),
-    Rule(
+    ValueRule(
         ('ContainerShareDriver',),
         'network_api_class',
         'a plugin of neutron that binds its ports',

@@ -103,7 +103,7 @@ class Driver(NamedTuple):
     environment of the build does not have, sorted."""
 
 
-class Need(NamedTuple):
+class DriverNeed(NamedTuple):
     """Options, one of which a driver cannot do without."""
 
     options: tuple[str, ...]
@@ -125,7 +125,7 @@ class Need(NamedTuple):
 
 def read_needs(
     held: dict[str, list[history.Row]], driver: str, plugin: Optional[str]
-) -> tuple[Need, ...]:
+) -> tuple[DriverNeed, ...]:
     """Return what a driver cannot do without, by the options' names.
 
     From building/driver_needs.py, which builds and sets up the driver.
@@ -136,7 +136,7 @@ def read_needs(
     """
     rows = held.get(f'emc:{plugin}' if plugin else driver, ())
     return tuple(
-        Need(
+        DriverNeed(
             tuple(row['options']),
             row['at'],
             row.get('mode'),

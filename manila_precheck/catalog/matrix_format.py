@@ -65,7 +65,7 @@ FORMAT = 2
 Path = tuple[Union[str, int], ...]
 
 
-class Malformed(exceptions.PrecheckError):
+class NotAMatrix(exceptions.PrecheckError):
     """A document is no support matrix; the text says where and why."""
 
     def __init__(self, path: Path, words: str) -> None:
@@ -83,12 +83,12 @@ class _Table:
 
     def __init__(self, value: Any, path: Path) -> None:
         if not isinstance(value, dict):
-            raise Malformed(path, 'it must be a mapping')
+            raise NotAMatrix(path, 'it must be a mapping')
         self._left = dict(value)
         self.path = path
 
     def fail(self, key: str, words: str) -> NoReturn:
-        raise Malformed((*self.path, key), words)
+        raise NotAMatrix((*self.path, key), words)
 
     def keys(self) -> list[str]:
         return sorted(self._left)
@@ -147,7 +147,7 @@ def decode(
         for major in sorted(made.majors):
             other = claimed.setdefault((made.driver, major), number)
             if other != number:
-                raise Malformed(
+                raise NotAMatrix(
                     ('rows', number),
                     f'rows[{other}] is of {made.driver} in '
                     f'{releases.from_major(major)} as well',
@@ -277,7 +277,7 @@ def _storage(
     )
     table.end()
     if bool(made.minimum) == bool(made.tested):
-        raise Malformed(table.path, 'one of minimum and tested is needed')
+        raise NotAMatrix(table.path, 'one of minimum and tested is needed')
     if made.option and not made.feature:
         table.fail('feature', 'an option needs the feature that it is for')
     return made

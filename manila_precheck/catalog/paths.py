@@ -23,7 +23,7 @@ from typing import NamedTuple
 from typing import Optional
 
 
-class Kind(str, enum.Enum):
+class PathKind(str, enum.Enum):
     """What is done with a path."""
 
     FILE = 'file'
@@ -48,7 +48,7 @@ class Kind(str, enum.Enum):
 class Path(NamedTuple):
     """One option that names a path."""
 
-    kind: Kind
+    kind: PathKind
 
     effect: str
     """What happens without it, after a colon."""
@@ -95,69 +95,69 @@ _DRIVER = 'the driver does not start, and the back end never reports'
 _PRIVILEGES = 'whatever needs root on this host fails'
 
 _TABLE: dict[tuple[str, str], Path] = {
-    ('DEFAULT', 'log_config_append'): Path(Kind.FILE, _NONE),
-    ('DEFAULT', 'log_dir'): Path(Kind.KEPT, _NONE),
-    ('DEFAULT', 'log_file'): Path(Kind.WRITTEN, _NONE),
-    ('oslo_reports', 'file_event_handler'): Path(Kind.FILE, _NONE),
+    ('DEFAULT', 'log_config_append'): Path(PathKind.FILE, _NONE),
+    ('DEFAULT', 'log_dir'): Path(PathKind.KEPT, _NONE),
+    ('DEFAULT', 'log_file'): Path(PathKind.WRITTEN, _NONE),
+    ('oslo_reports', 'file_event_handler'): Path(PathKind.FILE, _NONE),
     ('DEFAULT', 'rootwrap_config'): Path(
-        Kind.FILE, _PRIVILEGES, 'manila-share', local=True
+        PathKind.FILE, _PRIVILEGES, 'manila-share', local=True
     ),
     ('DEFAULT', 'scheduler_json_config_location'): Path(
-        Kind.FILE,
+        PathKind.FILE,
         'the JSON filters are not read',
         'manila-scheduler',
         stops=False,
     ),
     ('DEFAULT', 'mount_tmp_location'): Path(
-        Kind.KEPT,
+        PathKind.KEPT,
         'shares cannot be mounted for a copy, and migrations by manila-data '
         'fail',
         'manila-data',
         stops=False,
     ),
     ('DEFAULT', 'backup_mount_tmp_location'): Path(
-        Kind.KEPT,
+        PathKind.KEPT,
         'shares cannot be mounted for a copy, and backups fail',
         'manila-data',
         stops=False,
     ),
-    ('oslo_concurrency', 'lock_path'): Path(Kind.MADE, _LOCKS),
+    ('oslo_concurrency', 'lock_path'): Path(PathKind.MADE, _LOCKS),
     ('oslo_messaging_rabbit', 'ssl_ca_file'): Path(
-        Kind.FILE, _RABBIT, when=_TLS
+        PathKind.FILE, _RABBIT, when=_TLS
     ),
     ('oslo_messaging_rabbit', 'ssl_cert_file'): Path(
-        Kind.FILE, _RABBIT, when=_TLS
+        PathKind.FILE, _RABBIT, when=_TLS
     ),
     ('oslo_messaging_rabbit', 'ssl_key_file'): Path(
-        Kind.FILE, _RABBIT, when=_TLS
+        PathKind.FILE, _RABBIT, when=_TLS
     ),
     ('keystone_authtoken', 'memcache_tls_cafile'): Path(
-        Kind.FILE,
+        PathKind.FILE,
         'tokens are not cached',
         'manila-api',
         ('keystone_authtoken', 'memcache_tls_enabled'),
         stops=False,
     ),
     ('cache', 'tls_cafile'): Path(
-        Kind.FILE,
+        PathKind.FILE,
         'nothing is cached',
         when=('cache', 'tls_enabled'),
         stops=False,
     ),
     ('oslo_policy', 'remote_ssl_ca_crt_file'): Path(
-        Kind.FILE,
+        PathKind.FILE,
         'rules that a server decides are refused',
         'manila-api',
         ('oslo_policy', 'remote_ssl_verify_server_crt'),
         stops=False,
     ),
     ('manila_sys_admin', 'helper_command'): Path(
-        Kind.COMMAND, _PRIVILEGES, 'manila-share', local=True
+        PathKind.COMMAND, _PRIVILEGES, 'manila-share', local=True
     ),
 }
 for _name in ('cafile', 'certfile', 'keyfile'):
     _TABLE[(LOGIN, _name)] = Path(
-        Kind.FILE, 'every request to Keystone and to the service fails'
+        PathKind.FILE, 'every request to Keystone and to the service fails'
     )
 for _name in (
     'cephfs_conf_path',
@@ -182,9 +182,9 @@ for _name in (
     'zadara_driver_ssl_cert_path',
     'zfs_ssh_private_key_path',
 ):
-    _TABLE[(BACKEND, _name)] = Path(Kind.FILE, _DRIVER, 'manila-share')
+    _TABLE[(BACKEND, _name)] = Path(PathKind.FILE, _DRIVER, 'manila-share')
 _TABLE[(BACKEND, 'ganesha_export_template_dir')] = Path(
-    Kind.DIRECTORY,
+    PathKind.DIRECTORY,
     'exports of NFS-Ganesha have the defaults of the driver',
     'manila-share',
     stops=False,

@@ -100,7 +100,7 @@ def read(text: str) -> MatrixPart:
     """
     try:
         return MatrixPart(*matrix_format.decode(json.loads(text)))
-    except (ValueError, matrix_format.Malformed) as exc:
+    except (ValueError, matrix_format.NotAMatrix) as exc:
         raise exceptions.CatalogError(
             f'the catalog file of {KIND} is damaged ({exc}); reinstall '
             'manila-precheck'

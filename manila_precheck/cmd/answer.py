@@ -23,7 +23,7 @@ _HEAD = b'manila-precheck answer 1\n'
 _TAIL = b'\nend of the answer\n'
 
 
-class File(NamedTuple):
+class OutputFile(NamedTuple):
     """A file that something goes to, with what goes there."""
 
     label: str
@@ -48,7 +48,7 @@ class Answer(NamedTuple):
 
     code: int
     stdout: str = ''
-    files: tuple[File, ...] = ()
+    files: tuple[OutputFile, ...] = ()
 
     error: str = ''
     """What goes to standard error, on one line; '' when nothing does."""
@@ -65,7 +65,7 @@ class Stdout(io.StringIO):
         self._encoding = getattr(stdout, 'encoding', None)
         self._terminal = stdout.isatty()
         #: The files that are to be written as well.
-        self.files: list[File] = []
+        self.files: list[OutputFile] = []
 
     @property
     def encoding(self) -> Optional[str]:  # type: ignore[override]
@@ -110,7 +110,7 @@ def load(data: bytes) -> Optional[Answer]:
             code=int(head['code']),
             stdout=stdout.decode('utf-8', 'surrogatepass'),
             files=tuple(
-                File(
+                OutputFile(
                     label,
                     path,
                     content,

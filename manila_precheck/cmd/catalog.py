@@ -141,7 +141,7 @@ def catalog_tool(args: argparse.Namespace, stdout: answer.Stdout) -> int:
             'the tool is a file for another Python: redirect standard output, '
             'manila-precheck catalog tool > catalog.pyz'
         )
-    stdout.files.append(answer.File('the tool', '-', builds.tool()))
+    stdout.files.append(answer.OutputFile('the tool', '-', builds.tool()))
     return 0
 
 
@@ -159,7 +159,9 @@ def catalog_build(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         f'{len(build.entries[kind])} {kind}'
         for kind in ('options', 'policies', 'drivers', 'revisions')
     )
-    stdout.files.append(answer.File(args.output, args.output, text.encode()))
+    stdout.files.append(
+        answer.OutputFile(args.output, args.output, text.encode())
+    )
     stdout.write(
         f'{args.output}: manila {build.version} ({build.release}): {counts}\n'
     )

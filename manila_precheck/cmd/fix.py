@@ -109,7 +109,7 @@ def upgrade_fix(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         read, fix.CHECKS, read_database=not options.source_release
     )
     upgrade.opened(ctx, read, args)
-    inputs = report_file.Inputs()
+    inputs = report_file.InputFiles()
     if options.fix_output:
         inputs = upgrade.inputs(ctx, waivers.decisions(options, ()))
         _require_output(options.fix_output, inputs)
@@ -134,7 +134,9 @@ def upgrade_fix(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         text = _patch(parts, paths, ctx)
         if text:
             # As bytes: no locale changes what patch has to find.
-            stdout.files.append(answer.File('the diff', '-', text.encode()))
+            stdout.files.append(
+                answer.OutputFile('the diff', '-', text.encode())
+            )
     if options.fix_output:
         stdout.files += _output(ctx, fixed, options)
     left = list(_left(fixed.results, wanted, ctx))
@@ -146,7 +148,7 @@ def upgrade_fix(args: argparse.Namespace, stdout: answer.Stdout) -> int:
 
 def _entries(
     asked: Sequence[str],
-) -> tuple[list[registry.Entry], frozenset[str]]:
+) -> tuple[list[registry.Plugin], frozenset[str]]:
     """Return the checks that are run, and those whose findings are mended.
 
     :raises UnknownName: when one that is asked for changes no file.
@@ -189,7 +191,7 @@ class _Wanted:
 # -- where it goes -----------------------------------------------------------
 
 
-def _require_output(path: str, inputs: report_file.Inputs) -> None:
+def _require_output(path: str, inputs: report_file.InputFiles) -> None:
     """Make sure that a directory is new or empty, and nobody else's.
 
     :raises UsageError: when it is not.
@@ -210,7 +212,7 @@ def _require_output(path: str, inputs: report_file.Inputs) -> None:
 
 def _output(
     ctx: context.Context, fixed: fix.Fixed, options: cfg.ConfigOpts
-) -> Iterator[answer.File]:
+) -> Iterator[answer.OutputFile]:
     """Yield every file of the site, as it would be, for the directory."""
     owner: Optional[tuple[int, int]] = None
     for file in fixed.files:
@@ -223,7 +225,9 @@ def _output(
                 owner = (status.uid, status.gid)
         path = ctx.site.abspath(file.path).lstrip('/')
         target = os.path.join(options.fix_output, path)
-        yield answer.File(f'output {target}', target, content, True, owner)
+        yield answer.OutputFile(
+            f'output {target}', target, content, True, owner
+        )
 
 
 class _Paths:

@@ -34,7 +34,7 @@ from manila_precheck.reporters import base
 _RENDER_SECONDS = 600.0
 
 
-class Target(NamedTuple):
+class ReportFile(NamedTuple):
     """A file that a report goes to."""
 
     format: str
@@ -76,13 +76,13 @@ def reporter(name: str) -> base.Reporter:
 
 
 def reporters(
-    reporter: base.Reporter, targets: Iterable[Target]
+    reporter: base.Reporter, targets: Iterable[ReportFile]
 ) -> list[base.Reporter]:
     """Return every reporter of an answer: of standard output and of files."""
     return [reporter, *(target.reporter for target in targets)]
 
 
-def targets(texts: Iterable[str]) -> tuple[Target, ...]:
+def targets(texts: Iterable[str]) -> tuple[ReportFile, ...]:
     """Return the files that ``--report`` asks for.
 
     :param texts: each 'FORMAT:PATH'.
@@ -90,7 +90,7 @@ def targets(texts: Iterable[str]) -> tuple[Target, ...]:
         asked for twice, or cannot be written where it is. Nothing is
         written to find out.
     """
-    found: list[Target] = []
+    found: list[ReportFile] = []
     taken: dict[report_file.Identity, str] = {}
     for text in texts:
         name, colon, path = text.partition(':')
@@ -98,19 +98,19 @@ def targets(texts: Iterable[str]) -> tuple[Target, ...]:
             raise exceptions.UsageError(f'report {text!r} is not FORMAT:PATH')
         # First: what has no format may be a URL, and what follows no path.
         one = reporter(name)
-        for identity in _examined(text, path, report_file.Inputs()):
+        for identity in _examined(text, path, report_file.InputFiles()):
             if identity in taken:
                 raise exceptions.UsageError(
                     f'reports {taken[identity]} and {name} go to the same '
                     f'file, {path}'
                 )
             taken[identity] = name
-        found.append(Target(name, path, one))
+        found.append(ReportFile(name, path, one))
     return tuple(found)
 
 
 def require_no_inputs(
-    wanted: Iterable[Target], inputs: report_file.Inputs
+    wanted: Iterable[ReportFile], inputs: report_file.InputFiles
 ) -> None:
     """Make sure that no report replaces what the run reads.
 
@@ -121,7 +121,7 @@ def require_no_inputs(
 
 
 def _examined(
-    text: str, path: str, inputs: report_file.Inputs
+    text: str, path: str, inputs: report_file.InputFiles
 ) -> frozenset[report_file.Identity]:
     try:
         if path == '-':
@@ -132,10 +132,10 @@ def _examined(
 
 
 def render_files(
-    wanted: Iterable[Target],
+    wanted: Iterable[ReportFile],
     report: model.Report,
-    files: list[answer.File],
-    inputs: report_file.Inputs,
+    files: list[answer.OutputFile],
+    inputs: report_file.InputFiles,
 ) -> Iterator[str]:
     """Render the files, and yield for each that was not rendered why.
 
@@ -151,10 +151,12 @@ def render_files(
             yield f'report {label}: {exc}'
             continue
         content = text.encode('utf-8', 'backslashreplace')
-        files.append(answer.File(f'report {label}', target.path, content))
+        files.append(
+            answer.OutputFile(f'report {label}', target.path, content)
+        )
 
 
-def stage(files: Iterable[answer.File]) -> Iterator[str]:
+def stage(files: Iterable[answer.OutputFile]) -> Iterator[str]:
     """Write the files beside their places, and yield what went wrong.
 
     What goes wrong with one keeps none of the others from being written.

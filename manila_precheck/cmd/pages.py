@@ -96,7 +96,7 @@ def check_list(args: argparse.Namespace, stdout: TextIO) -> int:
     return 0
 
 
-def _row(entry: registry.Entry) -> _Listed:
+def _row(entry: registry.Plugin) -> _Listed:
     loaded = runner.load(entry)
     if not isinstance(loaded, check.Check):
         return _Listed(entry.result_id, loaded, loads=False)

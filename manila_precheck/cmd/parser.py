@@ -25,7 +25,7 @@ from manila_precheck import cmd
 from manila_precheck import exceptions
 
 
-class Answered(Exception):
+class TextRequested(Exception):
     """A flag asks for a text, and for nothing else."""
 
 
@@ -129,7 +129,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def print_help(self, file: Any = None) -> NoReturn:
-        raise Answered(self.format_help())
+        raise TextRequested(self.format_help())
 
     def prepare(self) -> None:
         """Add what is not there yet; called before it is looked at."""

@@ -288,7 +288,7 @@ def _with_database(
         size_bytes=sum(known) if known else None,
         instances={
             clean(use.host): use.instances
-            for use in hosts.select(db, hosts.Served(()))
+            for use in hosts.select(db, hosts.ServedBackends(()))
             if use.instances
         },
     )

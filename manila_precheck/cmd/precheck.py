@@ -174,7 +174,7 @@ class _Version(argparse.Action):
         from manila_precheck import catalog
         from manila_precheck.cmd import upgrade
 
-        raise parser_.Answered(
+        raise parser_.TextRequested(
             f'{cmd.PROG} {upgrade.version()}, catalog of '
             f'{catalog.Catalog().date}\n'
         )
@@ -552,13 +552,13 @@ def _end_child(number: int, frame: Any) -> None:
 def _parse(argv: Optional[Sequence[str]]) -> argparse.Namespace:
     """Return the flags.
 
-    :raises parser_.Answered: when they ask for a text.
+    :raises parser_.TextRequested: when they ask for a text.
     """
     words = sys.argv[1:] if argv is None else argv
     if words and words[0] == COMPLETE:
         from manila_precheck.cmd import completion
 
-        raise parser_.Answered(completion.text(root(), words[1:]))
+        raise parser_.TextRequested(completion.text(root(), words[1:]))
     args: argparse.Namespace
     args, unknown = root().parse_known_args(words)
     if unknown:
@@ -576,11 +576,11 @@ def _answer(
     try:
         # The flags come from oslo.config, which may not even import.
         args = runner.guarded(
-            lambda: _parse(argv), passing=(parser_.Answered,)
+            lambda: _parse(argv), passing=(parser_.TextRequested,)
         )
         args.log = formatter = logs.set_up(args.debug)
         code = runner.guarded(lambda: args.run(args, stdout))
-    except parser_.Answered as exc:
+    except parser_.TextRequested as exc:
         code = 0
         stdout.write(str(exc))
     except exceptions.PrecheckError as exc:
@@ -648,7 +648,7 @@ def _code(argv: Optional[Sequence[str]]) -> int:
         if not error:
             return whole.code
         _say(error)
-    except supervisor.Ended as exc:
+    except supervisor.EndedBySignal as exc:
         _say(str(exc))
         return exc.code
     except exceptions.PrecheckError as exc:

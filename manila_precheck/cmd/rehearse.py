@@ -126,7 +126,7 @@ def upgrade_rehearse(args: argparse.Namespace, stdout: answer.Stdout) -> int:
             report = done.report(decided)
         finally:
             done.close()
-    known = report_file.Inputs()
+    known = report_file.InputFiles()
     if targets:
         known = upgrade.inputs(done.ctx, decided)
     problems.extend(output.render_files(targets, report, stdout.files, known))
@@ -147,7 +147,7 @@ class _Run:
     def __init__(
         self,
         read: upgrade.Read,
-        chosen: Sequence[registry.Entry],
+        chosen: Sequence[registry.Plugin],
         manilas: Mapping[str, target.Manila],
         shown: progress.Shown,
         args: argparse.Namespace,
@@ -424,7 +424,7 @@ class _Run:
 
     def _phases(
         self, proof: backup_proof.Proof, commands: Sequence[sync.Manage]
-    ) -> list[rehearsal.Phase]:
+    ) -> list[rehearsal.RehearsalPhase]:
         found = [proof.phase, *(one.phase for one in commands)]
         if not self._options.rehearse_database_only:
             found.append(start_failures.PHASE)

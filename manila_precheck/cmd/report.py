@@ -86,8 +86,8 @@ class _Outputs(NamedTuple):
     """Where an answer goes, and what it must not replace."""
 
     reporter: base.Reporter
-    targets: tuple[output.Target, ...]
-    inputs: report_file.Inputs
+    targets: tuple[output.ReportFile, ...]
+    inputs: report_file.InputFiles
 
 
 def _outputs(args: argparse.Namespace, paths: Iterable[str]) -> _Outputs:
@@ -99,7 +99,7 @@ def _outputs(args: argparse.Namespace, paths: Iterable[str]) -> _Outputs:
     outputs = _Outputs(
         output.reporter(args.format),
         output.targets(args.report),
-        report_file.Inputs(paths),
+        report_file.InputFiles(paths),
     )
     for one in output.reporters(outputs.reporter, outputs.targets):
         one.verbose = args.verbose

@@ -46,7 +46,7 @@ _READER_SECONDS = 30
 Identity = tuple[object, ...]
 
 
-class Inputs:
+class InputFiles:
     """The files that no report replaces.
 
     :param files: their paths; one need not exist.
@@ -98,7 +98,7 @@ class Inputs:
                 self._directories[path] = None
         return self._directories[path]
 
-    def refusal(self, place: path_trust.Place) -> str:
+    def refusal(self, place: path_trust.PathTarget) -> str:
         """Return why no report goes to a place; '' when one may."""
         for identity in identities(place):
             if identity in self._files:
@@ -121,7 +121,7 @@ def _inode(info: os.stat_result) -> Identity:
     return (info.st_dev, info.st_ino)
 
 
-def identities(place: path_trust.Place) -> frozenset[Identity]:
+def identities(place: path_trust.PathTarget) -> frozenset[Identity]:
     """Return what two paths to one file have in common.
 
     Nothing for a character device, which takes any number of reports.
@@ -138,7 +138,7 @@ def identities(place: path_trust.Place) -> frozenset[Identity]:
     )
 
 
-def examine(path: str, inputs: Inputs) -> frozenset[Identity]:
+def examine(path: str, inputs: InputFiles) -> frozenset[Identity]:
     """Make sure that a report can be written to a path. Nothing is written.
 
     :returns: the identities of the file.
@@ -284,7 +284,7 @@ def stage(
     :raises OSError: when it cannot.
     """
     with path_trust.located(path) as place:
-        _require(place, path, Inputs())
+        _require(place, path, InputFiles())
         entry = place.entry
         if entry is not None and not stat.S_ISREG(entry.st_mode):
             _pour(place, content)
@@ -314,7 +314,9 @@ def publish() -> Iterator[tuple[str, str]]:
     discard_unfinished()
 
 
-def _require(place: path_trust.Place, path: str, inputs: Inputs) -> None:
+def _require(
+    place: path_trust.PathTarget, path: str, inputs: InputFiles
+) -> None:
     reason = (
         _of_others(place)
         or _of_processes(place)
@@ -327,7 +329,7 @@ def _require(place: path_trust.Place, path: str, inputs: Inputs) -> None:
         raise exceptions.OutputError(reason)
 
 
-def _of_others(place: path_trust.Place) -> str:
+def _of_others(place: path_trust.PathTarget) -> str:
     """Return why what others have put on the way is not used."""
     for step in place.steps:
         entry = step.entry
@@ -350,7 +352,7 @@ def _of_others(place: path_trust.Place) -> str:
     return ''
 
 
-def _of_processes(place: path_trust.Place) -> str:
+def _of_processes(place: path_trust.PathTarget) -> str:
     """Return why a place that is reached through /proc is not used.
 
     Its links lead to the program that runs (/proc/self/exe) and into other
@@ -364,7 +366,7 @@ def _of_processes(place: path_trust.Place) -> str:
     return ''
 
 
-def _of_kind(place: path_trust.Place, path: str) -> str:
+def _of_kind(place: path_trust.PathTarget, path: str) -> str:
     entry = place.entry
     if place.descriptor is not None:
         if stat.S_ISREG(os.fstat(place.descriptor).st_mode):
@@ -380,7 +382,7 @@ def _of_kind(place: path_trust.Place, path: str) -> str:
     return ''
 
 
-def _is_mounted(place: path_trust.Place) -> bool:
+def _is_mounted(place: path_trust.PathTarget) -> bool:
     """Say whether something is mounted over one file, as in a container."""
     found = os.open(
         place.name, os.O_PATH | os.O_NOFOLLOW, dir_fd=place.directory
@@ -411,7 +413,7 @@ def note_streams() -> None:
             _streams[name] = (number, os.fstat(number))
 
 
-def _of_streams(place: path_trust.Place) -> str:
+def _of_streams(place: path_trust.PathTarget) -> str:
     """Return why a place that the shell has opened for us is not used."""
     for name, (number, stream) in _streams.items():
         if place.descriptor == number or _inode(stream) in identities(place):
@@ -419,7 +421,7 @@ def _of_streams(place: path_trust.Place) -> str:
     return ''
 
 
-def _of_access(place: path_trust.Place) -> str:
+def _of_access(place: path_trust.PathTarget) -> str:
     directory = os.path.dirname(place.path) or '/'
     if place.descriptor is not None:
         return ''
@@ -434,7 +436,7 @@ def _of_access(place: path_trust.Place) -> str:
     return '' if allowed else reason
 
 
-def _pour(place: path_trust.Place, content: bytes) -> None:
+def _pour(place: path_trust.PathTarget, content: bytes) -> None:
     """Write to a device or a pipe, and wait for no reader for ever."""
     flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY
     if place.descriptor is None:

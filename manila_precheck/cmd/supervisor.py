@@ -69,7 +69,7 @@ def note(check_id: str) -> None:
     _note[:_NOTE_BYTES] = text.ljust(_NOTE_BYTES, b'\0')
 
 
-class Ended(Exception):
+class EndedBySignal(Exception):
     """A signal has ended the command."""
 
     def __init__(self, number: int) -> None:
@@ -170,7 +170,7 @@ class _Child:
         """Wait for the child to end, and return what it has answered."""
         status = self._wait()
         if self._ended_by is not None:
-            raise Ended(self._ended_by)
+            raise EndedBySignal(self._ended_by)
         found = answer.load(bytes(self._data))
         if found is not None:
             return found

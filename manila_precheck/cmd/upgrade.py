@@ -438,8 +438,8 @@ def make_context(
 class Choice(NamedTuple):
     """Which checks a command runs, and what is decided of their findings."""
 
-    available: Sequence[registry.Entry]
-    chosen: Sequence[registry.Entry]
+    available: Sequence[registry.Plugin]
+    chosen: Sequence[registry.Plugin]
     decided: waivers.Decisions
 
     @property
@@ -551,7 +551,7 @@ def upgrade_check(args: argparse.Namespace, stdout: answer.Stdout) -> int:
         return report
 
     def write(report: model.Report) -> None:
-        known = inputs(ctx, decided) if targets else report_file.Inputs()
+        known = inputs(ctx, decided) if targets else report_file.InputFiles()
         problems.extend(
             output.render_files(targets, report, stdout.files, known)
         )
@@ -638,7 +638,7 @@ def take_installed(ctx: context.Context) -> None:
 
 def inputs(
     ctx: context.Context, decided: waivers.Decisions
-) -> report_file.Inputs:
+) -> report_file.InputFiles:
     """Return what no report of this run may replace."""
     found = []
     if ctx.site.is_host:
@@ -655,7 +655,7 @@ def inputs(
         )
     if ctx.compares_running and ctx.running.site.is_host:
         found.append(named_files.find(ctx.running, ctx.running_locations))
-    return report_file.Inputs(
+    return report_file.InputFiles(
         [
             *(path for named in found for path in named.files),
             *(file.path for file in (*ctx.files_here, *decided.files)),
@@ -667,7 +667,7 @@ def inputs(
 
 
 def run_checks(
-    chosen: Sequence[registry.Entry],
+    chosen: Sequence[registry.Plugin],
     ctx: context.Context,
     excluded: Sequence[str],
     compared: bool,
@@ -696,7 +696,7 @@ def run_checks(
 
 def report_of(
     results: tuple[model.CheckResult, ...],
-    chosen: Sequence[registry.Entry],
+    chosen: Sequence[registry.Plugin],
     ctx: context.Context,
     excluded: Sequence[str],
     compared: bool,
@@ -751,8 +751,8 @@ def report_of(
 
 
 def _untold_sources(
-    chosen: Sequence[registry.Entry], ctx: context.Context
-) -> Sequence[config_files.Source]:
+    chosen: Sequence[registry.Plugin], ctx: context.Context
+) -> Sequence[config_files.ValueSource]:
     """Return the sources of values, where no chosen check speaks of them."""
     if any(entry.name == _SPEAKS_OF_SOURCES for entry in chosen):
         return ()
@@ -797,7 +797,7 @@ def _error(result_id: str, title: str, reason: str) -> model.CheckResult:
     return model.CheckResult(result_id, title, model.Outcome.ERROR, reason)
 
 
-def needs_database(chosen: Sequence[registry.Entry], options: Any) -> bool:
+def needs_database(chosen: Sequence[registry.Plugin], options: Any) -> bool:
     """Say whether a run has to look at the database at all."""
     if not options.source_release:
         return True

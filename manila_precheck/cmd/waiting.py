@@ -29,8 +29,8 @@ POLL_SECONDS = 5.0
 
 
 def draining(
-    chosen: Sequence[registry.Entry], stage: model.Stage
-) -> tuple[registry.Entry, ...]:
+    chosen: Sequence[registry.Plugin], stage: model.Stage
+) -> tuple[registry.Plugin, ...]:
     """Return the checks whose findings go away by themselves at a stage.
 
     :param chosen: the checks of the run.
@@ -52,7 +52,7 @@ def draining(
 
 def wait(
     make_context: Callable[[], context.Context],
-    waited: Sequence[registry.Entry],
+    waited: Sequence[registry.Plugin],
     seconds: float,
     show: Callable[[str], None],
     *,
@@ -86,7 +86,7 @@ def wait(
 
 
 def _left(
-    ctx: context.Context, waited: Sequence[registry.Entry]
+    ctx: context.Context, waited: Sequence[registry.Plugin]
 ) -> Iterator[str]:
     for entry in waited:
         loaded = runner.load(entry)

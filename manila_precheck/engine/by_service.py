@@ -29,7 +29,7 @@ from manila_precheck.evidence.host import commands
 _PLACE = re.compile(r'(?:\bline |:)\d+')
 
 
-class Run(NamedTuple):
+class ServiceRun(NamedTuple):
     """What was found in the files of some services."""
 
     services: tuple[str, ...]
@@ -48,7 +48,7 @@ class _Said(NamedTuple):
 
 
 def merged(
-    runs: Sequence[Run],
+    runs: Sequence[ServiceRun],
     concerned: Callable[[model.Finding], Optional[set[str]]] = lambda f: None,
 ) -> list[model.Finding]:
     """Return the findings of several runs of one check, each once.

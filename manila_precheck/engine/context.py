@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from oslo_config import cfg
 
     from manila_precheck.catalog import Catalog
-    from manila_precheck.catalog.builds import Build
+    from manila_precheck.catalog.builds import FactsFile
     from manila_precheck.evidence import paste as paste_source
     from manila_precheck.evidence.config import config_reader
     from manila_precheck.evidence.database import schema as schema_source
@@ -206,7 +206,7 @@ class Context:
         machine: Optional[tree.Tree] = None,
         sources: Callable[
             [config_source.ConfigFiles, Callable[[], Iterable[Asked]]],
-            tuple[config_source.Source, ...],
+            tuple[config_source.ValueSource, ...],
         ] = lambda files, wanted: (),
         environment: Mapping[str, str] = os.environ,
         services: Optional[tuple[service_files.ServiceFiles, ...]] = None,
@@ -215,7 +215,7 @@ class Context:
         self.conf = conf
         self.catalog = catalog
         #: The files of facts, by the side that each stands for.
-        self._builds: dict[str, Build] = {}
+        self._builds: dict[str, FactsFile] = {}
         self._build_files: dict[model.FileRead, str] = {}
         # By the build that a release names.
         self._facts: dict[str, model.Facts] = {}
@@ -794,7 +794,7 @@ class Context:
         :raises SourceNotApplicable: when the database is empty.
         """
         found = self.database_as_found
-        if found.state is database_source.State.EMPTY:
+        if found.state is database_source.DatabaseState.EMPTY:
             reason = 'the database is empty'
             if not self.options.source_release:
                 reason += ': this is a first install'
@@ -900,11 +900,11 @@ class Context:
         return schema_source.read(self.database_as_found)
 
     @property
-    def api_server(self) -> 'tuple[api_server_source.Served, ...]':
+    def api_server(self) -> 'tuple[api_server_source.ApiSign, ...]':
         """The signs of what serves the API on this machine."""
         return self._lazy.get('api_server', self._make_api_server)
 
-    def _make_api_server(self) -> 'tuple[api_server_source.Served, ...]':
+    def _make_api_server(self) -> 'tuple[api_server_source.ApiSign, ...]':
         # Here, since most upgrades have no question about it.
         from manila_precheck.evidence.host import (
             api_server as api_server_source,  # noqa: H301
@@ -980,7 +980,7 @@ class Context:
         if found is None:
             refused = self._lazy.seen(_REFUSED)
             return None if refused is None else refused.database
-        empty = found.state is database_source.State.EMPTY
+        empty = found.state is database_source.DatabaseState.EMPTY
         # That of another service tells nothing of manila.
         revision = None if found.foreign else found.revision
         dump = self._lazy.seen('database dump')
@@ -1165,7 +1165,10 @@ class Context:
 
     def _empty(self) -> bool:
         found = self._lazy.seen('database')
-        return found is not None and found.state is database_source.State.EMPTY
+        return (
+            found is not None
+            and found.state is database_source.DatabaseState.EMPTY
+        )
 
     def _releases_of_database(self) -> tuple[releases.Release, ...]:
         """Return the releases that have the revision, oldest first."""
@@ -1183,7 +1186,7 @@ class Context:
         return self.catalog.releases_at(found.revision)
 
 
-def _stated(text: str, file: 'Optional[Build]') -> releases.Build:
+def _stated(text: str, file: 'Optional[FactsFile]') -> releases.Build:
     """Return what an option names.
 
     :param file: the facts for it: one of a release beyond those that are

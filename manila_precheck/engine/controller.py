@@ -32,7 +32,7 @@ _ACCOUNT = 'manila'
 How = service_files.How
 
 
-class Service(NamedTuple):
+class HostService(NamedTuple):
     """One service of this host, with the files that it reads."""
 
     name: str
@@ -58,7 +58,7 @@ def serves_itself(ctx: context.Context) -> bool:
     this host has another one load the application.
     """
     signs = {one.kind for one in ctx.api_server}
-    if signs and commands.Kind.PROGRAM not in signs:
+    if signs and commands.ServerKind.PROGRAM not in signs:
         return False
     return behaviours.has('built-in-api-server', ctx.upgrade.target)
 
@@ -115,7 +115,7 @@ def _is_number(address: str) -> bool:
     return True
 
 
-def services(ctx: context.Context) -> tuple[Service, ...]:
+def services(ctx: context.Context) -> tuple[HostService, ...]:
     """Return the services that start on this host, outside containers.
 
     Where nothing is known of any, each that the files may configure.
@@ -133,7 +133,7 @@ def services(ctx: context.Context) -> tuple[Service, ...]:
             continue
         pids = [one.pid for one in here if one.service == name and one.pid]
         found.append(
-            Service(
+            HostService(
                 name,
                 ctx.seen_by(name)[0],
                 _account(ctx, pids),

@@ -36,9 +36,11 @@ def users(advisory: advisories.Advisory) -> tuple[str, ...]:
         return (commands.SHARE,)
     readers = set()
     for item in advisory.conditions:
-        if isinstance(item, (advisories.Service, advisories.ServedBy)):
+        if isinstance(
+            item, (advisories.ServiceCondition, advisories.ServedBy)
+        ):
             return (commands.API,)
-        if isinstance(item, advisories.Option):
+        if isinstance(item, advisories.OptionCondition):
             readers.add(option_users.only_user(str(item.section), item.name))
     readers.discard(None)
     if len(readers) == 1:
@@ -47,7 +49,8 @@ def users(advisory: advisories.Advisory) -> tuple[str, ...]:
 
 
 def section(
-    condition: advisories.Option, backend: Optional[config_files.Backend]
+    condition: advisories.OptionCondition,
+    backend: Optional[config_files.Backend],
 ) -> str:
     """Return the section in which the option of a condition is looked up."""
     if condition.section is not None:
@@ -121,11 +124,11 @@ class Deployment:
             used = self._used(backend.name)
             found = bool(used & condition.names)
             return found is (condition.word == 'driver')
-        if isinstance(condition, advisories.Service):
+        if isinstance(condition, advisories.ServiceCondition):
             return self._conf.serves_api
         if isinstance(condition, advisories.ServedBy):
             return not self.served or bool(self.signs(condition))
-        assert isinstance(condition, advisories.Option)
+        assert isinstance(condition, advisories.OptionCondition)
         return self._option_holds(condition, section(condition, backend))
 
     def _used(self, name: str) -> frozenset[str]:
@@ -139,18 +142,18 @@ class Deployment:
         return frozenset({driver, f'{advisories.EMC_PREFIX}{plugin}'})
 
     @functools.cached_property
-    def served(self) -> tuple[api_server.Served, ...]:
+    def served(self) -> tuple[api_server.ApiSign, ...]:
         """Return the signs of what serves the API; none: not known."""
         stated = self._stated
         if stated == 'unknown':
             return ()
         if stated is not None:
-            return (api_server.Served(api_server.Kind(stated)),)
+            return (api_server.ApiSign(api_server.Kind(stated)),)
         return self._ctx.api_server
 
     def signs(
         self, condition: advisories.ServedBy
-    ) -> tuple[api_server.Served, ...]:
+    ) -> tuple[api_server.ApiSign, ...]:
         """Return the signs that it is served in one way."""
         if condition.kind == 'threads':
             return tuple(
@@ -162,7 +165,9 @@ class Deployment:
             sign for sign in self.served if sign.kind == condition.kind
         )
 
-    def _option_holds(self, condition: advisories.Option, group: str) -> bool:
+    def _option_holds(
+        self, condition: advisories.OptionCondition, group: str
+    ) -> bool:
         if condition.word in ('option_set', 'option_unset'):
             lines = self.lines(group, condition.name)
             return bool(lines) is (condition.word == 'option_set')

@@ -98,7 +98,7 @@ _NAMESPACES = 'manila_precheck.'
 _DAMAGED = (OSError, ValueError, LookupError, AttributeError, TypeError)
 
 
-class Entry(NamedTuple):
+class Plugin(NamedTuple):
     """One registered plugin, not imported yet."""
 
     name: str
@@ -128,15 +128,15 @@ class Entry(NamedTuple):
         return f'{self.name}@{self.origin.partition(":")[0]}'
 
 
-def _point(namespace: str, name: str, origin: str) -> Entry:
+def _point(namespace: str, name: str, origin: str) -> Plugin:
     def load() -> Any:
         return importlib.metadata.EntryPoint(name, origin, namespace).load()
 
     builtin = BUILTIN.get(namespace, {}).get(name) == origin
-    return Entry(name, origin, load, builtin=builtin)
+    return Plugin(name, origin, load, builtin=builtin)
 
 
-def _damaged(package: str, reason: str) -> Entry:
+def _damaged(package: str, reason: str) -> Plugin:
     """Return an entry for a package whose entry points cannot be read."""
 
     def load() -> NoReturn:
@@ -144,7 +144,7 @@ def _damaged(package: str, reason: str) -> Entry:
             f'the entry points of package {package} are damaged: {reason}'
         )
 
-    return Entry(package, f'{package}:entry_points.txt', load)
+    return Plugin(package, f'{package}:entry_points.txt', load)
 
 
 def _package(distribution: importlib.metadata.Distribution) -> str:
@@ -156,7 +156,7 @@ def _package(distribution: importlib.metadata.Distribution) -> str:
 
 def _of_distribution(
     namespace: str, distribution: importlib.metadata.Distribution
-) -> Iterator[Entry]:
+) -> Iterator[Plugin]:
     try:
         text = distribution.read_text('entry_points.txt') or ''
     except UnicodeDecodeError as exc:
@@ -184,14 +184,14 @@ def _of_distribution(
             )
 
 
-def _found(namespace: str) -> Iterator[Entry]:
+def _found(namespace: str) -> Iterator[Plugin]:
     for name, origin in BUILTIN.get(namespace, {}).items():
         yield _point(namespace, name, origin)
     for distribution in importlib.metadata.distributions():
         yield from _of_distribution(namespace, distribution)
 
 
-def entries(namespace: str) -> tuple[Entry, ...]:
+def entries(namespace: str) -> tuple[Plugin, ...]:
     """Return the plugins of a namespace, sorted by name.
 
     Where two have one name, the one of this package has it, else the first
@@ -204,7 +204,7 @@ def entries(namespace: str) -> tuple[Entry, ...]:
         key=lambda entry: (entry.name, not entry.builtin, entry.origin),
     )
     owners: dict[str, str] = {}
-    result: dict[tuple[str, str], Entry] = {}
+    result: dict[tuple[str, str], Plugin] = {}
     for entry in found:
         owner = owners.setdefault(entry.name, entry.origin)
         if owner != entry.origin:
@@ -214,17 +214,17 @@ def entries(namespace: str) -> tuple[Entry, ...]:
     return tuple(result.values())
 
 
-def checks() -> tuple[Entry, ...]:
+def checks() -> tuple[Plugin, ...]:
     """Return every registered check, sorted by id."""
     return entries(CHECKS)
 
 
 def select(
-    available: Sequence[Entry],
+    available: Sequence[Plugin],
     only: Iterable[str] = (),
     skip: Iterable[str] = (),
-    aliases: Optional[Callable[[Entry], Sequence[str]]] = None,
-) -> tuple[Entry, ...]:
+    aliases: Optional[Callable[[Plugin], Sequence[str]]] = None,
+) -> tuple[Plugin, ...]:
     """Return the checks of a run.
 
     :param available: what :func:`checks` returned.
@@ -269,7 +269,7 @@ def select(
     return chosen
 
 
-def load_check(entry: Entry) -> check.Check:
+def load_check(entry: Plugin) -> check.Check:
     """Import a check and return an instance of it.
 
     :raises PluginError: when its name is taken, or it is no usable check.

@@ -314,7 +314,7 @@ def isolated(call: Callable[[], T], seconds: Optional[float] = None) -> T:
     return guarded(within)
 
 
-def load(entry: registry.Entry) -> Union[check.Check, str]:
+def load(entry: registry.Plugin) -> Union[check.Check, str]:
     """Import a check, whatever its module does.
 
     :returns: the check; when it does not load within ten seconds, why, in
@@ -328,7 +328,7 @@ def load(entry: registry.Entry) -> Union[check.Check, str]:
         return f'it failed to load: {_describe(exc)}'
 
 
-def _load_now(entry: registry.Entry) -> check.Check:
+def _load_now(entry: registry.Plugin) -> check.Check:
     """Import a check in the thread that runs it.
 
     :raises PluginError: when it does not load, saying why.
@@ -342,7 +342,7 @@ def _load_now(entry: registry.Entry) -> check.Check:
         ) from exc
 
 
-def aliases(entry: registry.Entry) -> Sequence[str]:
+def aliases(entry: registry.Plugin) -> Sequence[str]:
     """Return the earlier ids of a check; none when it does not load."""
     loaded = load(entry)
     return loaded.aliases if isinstance(loaded, check.Check) else ()
@@ -360,10 +360,10 @@ def _findings(
     if len(views) == 1:
         _findings_of(one, views[0], found)
         return
-    runs: list[by_service.Run] = []
+    runs: list[by_service.ServiceRun] = []
     try:
         for view in views:
-            runs.append(by_service.Run(view.judged, []))
+            runs.append(by_service.ServiceRun(view.judged, []))
             _findings_of(one, view, runs[-1].findings)
     finally:
         found += by_service.merged(runs)
@@ -532,7 +532,7 @@ def _not_applicable(one: check.Check, ctx: 'context.Context') -> str:
 
 
 def run_one(
-    entry: registry.Entry,
+    entry: registry.Plugin,
     ctx: 'context.Context',
     clock: Callable[[], float] = time.monotonic,
     masked: bool = True,
@@ -642,7 +642,7 @@ def _order(finding: model.Finding) -> tuple[int, str, int]:
 
 
 def run(
-    entries: Sequence[registry.Entry],
+    entries: Sequence[registry.Plugin],
     ctx: 'context.Context',
     clock: Callable[[], float] = time.monotonic,
     progress: Callable[[str], None] = lambda check_id: None,

@@ -43,7 +43,7 @@ def result(
     locations: Iterable[str],
     searched: bool,
     redactor: names.Change,
-    sources: Iterable[config_files.Source] = (),
+    sources: Iterable[config_files.ValueSource] = (),
     here: bool = True,
 ) -> Optional[model.CheckResult]:
     """Return what there is to say; None when there is nothing.
@@ -139,7 +139,7 @@ def _of_home(locations: Iterable[str]) -> Iterator[model.Finding]:
 
 
 def _of_sources(
-    sources: Iterable[config_files.Source],
+    sources: Iterable[config_files.ValueSource],
 ) -> Iterator[model.Finding]:
     for source in sources:
         if source.problem:

@@ -60,7 +60,7 @@ _EGG = re.compile(r'egg:[\w.-]+(#[\w.-]+)?', re.ASCII)
 ABSOLUTE = re.compile(r'[a-zA-Z]+:')
 
 
-class Value(NamedTuple):
+class PasteValue(NamedTuple):
     """One line of a section; of a value on several lines, the first."""
 
     name: str
@@ -74,17 +74,17 @@ class Value(NamedTuple):
         return f'<{self.line} {self.name}>'
 
 
-class Section(NamedTuple):
+class PasteSection(NamedTuple):
     """One section, such as [filter:cors]."""
 
     title: str
     """As it stands between the brackets."""
 
     line: int
-    values: tuple[Value, ...]
+    values: tuple[PasteValue, ...]
     """In the order of the file, without what [DEFAULT] sets as well."""
 
-    unreadable: Optional[Value] = None
+    unreadable: Optional[PasteValue] = None
     """The value whose references cannot be replaced."""
 
     @property
@@ -98,7 +98,7 @@ class Section(NamedTuple):
         return self.title.partition(':')[2].strip()
 
     @property
-    def factory(self) -> Optional[Value]:
+    def factory(self) -> Optional[PasteValue]:
         """Return the value that names its code; None when none does."""
         for value in self.values:
             if value.name in _FACTORIES or (
@@ -108,7 +108,7 @@ class Section(NamedTuple):
         return None
 
 
-class Problem(NamedTuple):
+class PasteProblem(NamedTuple):
     """Why the file cannot be parsed."""
 
     line: Optional[int]
@@ -119,10 +119,10 @@ class PasteFile(NamedTuple):
     """The file, line by line."""
 
     read: model.FileRead
-    sections: tuple[Section, ...] = ()
+    sections: tuple[PasteSection, ...] = ()
     """In the order of the file."""
 
-    problem: Optional[Problem] = None
+    problem: Optional[PasteProblem] = None
     """Why PasteDeploy refuses it as a whole."""
 
     @property
@@ -153,7 +153,7 @@ class PasteFile(NamedTuple):
             )
         )
 
-    def section(self, title: str) -> Optional[Section]:
+    def section(self, title: str) -> Optional[PasteSection]:
         """Return the section of a title; None when there is none."""
         return next((s for s in self.sections if s.title == title), None)
 
@@ -301,7 +301,7 @@ def read_file(path: str, site: tree.Tree = tree.HOST) -> PasteFile:
         text, digest = text_file.read_text(path, MAX_BYTES, site=site)
     except text_file.NotUTF8 as exc:
         return PasteFile(
-            exc.read, problem=Problem(exc.line, 'it is not UTF-8 text')
+            exc.read, problem=PasteProblem(exc.line, 'it is not UTF-8 text')
         )
     lines = text.splitlines(keepends=True)
     parser = _Parser(site.abspath(path))
@@ -315,7 +315,7 @@ def read_file(path: str, site: tree.Tree = tree.HOST) -> PasteFile:
         except configparser.InterpolationError:
             return PasteFile(
                 digest,
-                problem=Problem(
+                problem=PasteProblem(
                     getattr(name, 'line', None),
                     f'the references in {name} cannot be resolved',
                 ),
@@ -323,23 +323,25 @@ def read_file(path: str, site: tree.Tree = tree.HOST) -> PasteFile:
     return PasteFile(digest, tuple(_sections(parser, lines)))
 
 
-def _problem(exc: configparser.Error) -> Problem:
+def _problem(exc: configparser.Error) -> PasteProblem:
     # NOTE: never the parser's own words, which quote the line.
     line = getattr(exc, 'lineno', None)
     if isinstance(exc, configparser.DuplicateSectionError):
-        return Problem(line, f'[{exc.section}] appears twice')
+        return PasteProblem(line, f'[{exc.section}] appears twice')
     if isinstance(exc, configparser.DuplicateOptionError):
-        return Problem(line, f'{exc.option} appears twice in [{exc.section}]')
+        return PasteProblem(
+            line, f'{exc.option} appears twice in [{exc.section}]'
+        )
     if isinstance(exc, configparser.MissingSectionHeaderError):
-        return Problem(line, 'the line precedes any section')
+        return PasteProblem(line, 'the line precedes any section')
     errors = getattr(exc, 'errors', None)
-    return Problem(
+    return PasteProblem(
         errors[0][0] if errors else line,
         'the line is neither a section nor a name with a value',
     )
 
 
-def _sections(parser: _Parser, lines: list[str]) -> Iterator[Section]:
+def _sections(parser: _Parser, lines: list[str]) -> Iterator[PasteSection]:
     after = 0
     defaults = parser.defaults()
     for title in parser.sections():
@@ -361,10 +363,10 @@ def _sections(parser: _Parser, lines: list[str]) -> Iterator[Section]:
             try:
                 text = parser.get(title, name)
             except configparser.InterpolationError:
-                unreadable = unreadable or Value(str(name), '', line)
+                unreadable = unreadable or PasteValue(str(name), '', line)
                 continue
-            values.append(Value(str(name), text, line))
-        yield Section(title, header, tuple(values), unreadable)
+            values.append(PasteValue(str(name), text, line))
+        yield PasteSection(title, header, tuple(values), unreadable)
 
 
 def from_sections(
@@ -378,7 +380,9 @@ def from_sections(
     return PasteFile(
         model.FileRead(name, ''),
         tuple(
-            Section(title, 0, tuple(Value(k, v, 0) for k, v in keys.items()))
+            PasteSection(
+                title, 0, tuple(PasteValue(k, v, 0) for k, v in keys.items())
+            )
             for title, keys in sections.items()
         ),
     )

@@ -54,8 +54,8 @@ _BY_STRATEGY = 'manila.api.middleware.auth:pipeline_factory'
 class Place(NamedTuple):
     """Where something stands."""
 
-    section: paste.Section
-    value: Optional[paste.Value] = None
+    section: paste.PasteSection
+    value: Optional[paste.PasteValue] = None
     """None: the section as a whole."""
 
     @property
@@ -214,8 +214,8 @@ class _Loader:
         line = broken.place.line if broken.place else None
         self._broken.setdefault((line, broken.text), broken)
 
-    def _find(self, name: str, is_filter: bool) -> list[paste.Section]:
-        found: list[paste.Section] = []
+    def _find(self, name: str, is_filter: bool) -> list[paste.PasteSection]:
+        found: list[paste.PasteSection] = []
         for prefixes in _FILTER if is_filter else _APP:
             for prefix in prefixes:
                 here = [
@@ -252,7 +252,7 @@ class _Loader:
         is_filter: bool,
         place: Optional[Place],
         mapped: bool = False,
-    ) -> Optional[paste.Section]:
+    ) -> Optional[paste.PasteSection]:
         """Return the section of a name, when there is one to be loaded."""
         what = 'filter' if is_filter else 'application'
         if place is not None and paste.ABSOLUTE.match(name):
@@ -280,7 +280,7 @@ class _Loader:
             return None
         return section
 
-    def _section(self, section: paste.Section, is_filter: bool) -> None:
+    def _section(self, section: paste.PasteSection, is_filter: bool) -> None:
         prefix = section.prefix
         local = self._local(section)
         around = local.pop('filter-with', None)
@@ -300,7 +300,7 @@ class _Loader:
         if spec is not None and not is_filter:
             self._children(section, spec, local)
 
-    def _local(self, section: paste.Section) -> dict[str, Place]:
+    def _local(self, section: paste.PasteSection) -> dict[str, Place]:
         """Return the values of a section that are not for PasteDeploy."""
         if section.unreadable is not None:
             self._fails(
@@ -323,7 +323,7 @@ class _Loader:
             self._follow(place.value.text, is_filter, place)
 
     def _pipeline_section(
-        self, section: paste.Section, local: dict[str, Place]
+        self, section: paste.PasteSection, local: dict[str, Place]
     ) -> None:
         place = local.pop('pipeline', None)
         if place is None:
@@ -350,7 +350,10 @@ class _Loader:
         self._follow(names[-1], False, place)
 
     def _code(
-        self, section: paste.Section, local: dict[str, Place], is_filter: bool
+        self,
+        section: paste.PasteSection,
+        local: dict[str, Place],
+        is_filter: bool,
     ) -> Optional[str]:
         """Note the code behind a section, and add what it inherits."""
         use = local.pop('use', None)
@@ -416,7 +419,7 @@ class _Loader:
         return spec
 
     def _children(
-        self, section: paste.Section, spec: str, local: dict[str, Place]
+        self, section: paste.PasteSection, spec: str, local: dict[str, Place]
     ) -> None:
         """Load what a composite leads to."""
         if spec in _MAPS or spec.lower() in _MAPS:

@@ -136,15 +136,15 @@ def _matrix(
     names: Sequence[str],
     checks: Sequence[str],
     kinds: Mapping[tuple[str, str], str],
-) -> list[Union[figure.Rect, figure.Text]]:
-    parts: list[Union[figure.Rect, figure.Text]] = []
+) -> list[Union[figure.Rect, figure.TextLine]]:
+    parts: list[Union[figure.Rect, figure.TextLine]] = []
     for column, check in enumerate(checks):
         x = _NAMES + column * _CELL + _CELL // 2
-        parts.append(figure.Text(x, _HEAD - 8, check, 'name', turned=True))
+        parts.append(figure.TextLine(x, _HEAD - 8, check, 'name', turned=True))
     for number, name in enumerate(names):
         top = _HEAD + number * _CELL
         short = name if len(name) <= 16 else f'{name[:15]}\u2026'
-        parts.append(figure.Text(0, top + 24, short, 'name'))
+        parts.append(figure.TextLine(0, top + 24, short, 'name'))
         for column, check in enumerate(checks):
             kind = kinds[check, name]
             left = _NAMES + column * _CELL
@@ -152,7 +152,7 @@ def _matrix(
                 figure.Rect(left + 2, top + 2, _CELL - 4, _CELL - 4, kind)
             )
             parts.append(
-                figure.Text(
+                figure.TextLine(
                     left + _CELL // 2,
                     top + 25,
                     _KINDS[kind][0],

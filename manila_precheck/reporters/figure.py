@@ -33,7 +33,7 @@ class Rect(NamedTuple):
     kind: str
 
 
-class Text(NamedTuple):
+class TextLine(NamedTuple):
     """A line of text of a kind that the style knows."""
 
     left: float
@@ -59,7 +59,7 @@ class Figure(NamedTuple):
 
     height: int
 
-    drawing: Sequence[Sequence[Union[Rect, Text]]]
+    drawing: Sequence[Sequence[Union[Rect, TextLine]]]
     """The shapes, in groups."""
 
     legend: Sequence[tuple[str, str]]
@@ -81,7 +81,7 @@ def bar(
     parts: Iterable[tuple[str, int]],
     most: int,
     least: float,
-) -> list[Union[Rect, Text]]:
+) -> list[Union[Rect, TextLine]]:
     """Return a bar in parts, below its name and a text.
 
     :param number: how many bars stand above it.
@@ -90,9 +90,9 @@ def bar(
     :param least: how wide a part is that has one, so that it can be seen.
     """
     top = number * BAR
-    found: list[Union[Rect, Text]] = [
-        Text(0, top + 12, name, 'name'),
-        Text(WIDTH, top + 12, text, 'figure'),
+    found: list[Union[Rect, TextLine]] = [
+        TextLine(0, top + 12, name, 'name'),
+        TextLine(WIDTH, top + 12, text, 'figure'),
     ]
     left = 0.0
     for kind, count in parts:

@@ -180,13 +180,13 @@ def draw_runs(report: model.Report) -> Optional[figure.Figure]:
 
 def _columns(
     runs: Sequence[model.RunRead],
-) -> Iterator[list[Union[figure.Rect, figure.Text]]]:
+) -> Iterator[list[Union[figure.Rect, figure.TextLine]]]:
     """Yield a column for each run: its failures below its warnings."""
     most = max(max(one.failures + one.warnings for one in runs), 1)
     step = figure.WIDTH / max(len(runs), 6)
     for number, one in enumerate(runs):
         left, bottom = number * step, float(_TALL)
-        parts: list[Union[figure.Rect, figure.Text]] = []
+        parts: list[Union[figure.Rect, figure.TextLine]] = []
         for count, kind in (
             (one.failures, 'failure'),
             (one.warnings, 'warning'),
@@ -201,8 +201,8 @@ def _columns(
             bottom -= height
         yield parts
     yield [
-        figure.Text(0, _TALL + 14, _date(runs[0].created)[:10], 'name'),
-        figure.Text(
+        figure.TextLine(0, _TALL + 14, _date(runs[0].created)[:10], 'name'),
+        figure.TextLine(
             figure.WIDTH, _TALL + 14, _date(runs[-1].created)[:10], 'figure'
         ),
     ]

@@ -269,7 +269,7 @@ class _Table:
             yield from others
 
     def _short(
-        self, rows: Sequence[words.Row]
+        self, rows: Sequence[words.SummaryRow]
     ) -> Iterator[tuple[model.Outcome, str]]:
         """Yield what passed, and what does not apply where notes are cut."""
         outcomes = [_Outcome.PASSED]

@@ -482,7 +482,7 @@ _DID_NOT_LOOK = (_Outcome.SKIPPED, _Outcome.NOT_APPLICABLE, _Outcome.ERROR)
 _COULD_NOT_RUN = 'could not run; see below'
 
 
-class Row(NamedTuple):
+class SummaryRow(NamedTuple):
     """One line of the summary."""
 
     checks: tuple[model.CheckResult, ...]
@@ -512,7 +512,7 @@ class Row(NamedTuple):
         return f'{reason}: {ids}'
 
 
-def check_rows(report: model.Report) -> list[Row]:
+def check_rows(report: model.Report) -> list[SummaryRow]:
     """Return the lines of the summary, in the order of the checks.
 
     Without the database a dozen checks are skipped, for one reason, and after
@@ -531,7 +531,7 @@ def check_rows(report: model.Report) -> list[Row]:
         if check.outcome not in _DID_NOT_LOOK or check.findings:
             key = (check.outcome, check.id)
         found.setdefault(key, []).append(check)
-    return [Row(tuple(checks)) for checks in found.values()]
+    return [SummaryRow(tuple(checks)) for checks in found.values()]
 
 
 def note(check: model.CheckResult) -> str:

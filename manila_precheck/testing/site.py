@@ -305,9 +305,9 @@ def report_of(
     )
 
 
-def entry_of(one: type[check.Check]) -> registry.Entry:
+def entry_of(one: type[check.Check]) -> registry.Plugin:
     """Return what an entry point for a class would give."""
-    return registry.Entry(
+    return registry.Plugin(
         name=one.id,
         origin=f'{one.__module__}:{one.__name__}',
         load=lambda: one,

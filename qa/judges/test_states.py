@@ -156,7 +156,7 @@ class StatesTest(testtools.TestCase):
             {
                 state
                 for state, phase in migrations.STATES.items()
-                if phase is migrations.Phase.COPY
+                if phase is migrations.MigrationPhase.COPY
             },
         )
         self.assertEqual(

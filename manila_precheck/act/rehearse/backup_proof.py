@@ -56,9 +56,9 @@ class Proof:
         self.rows: Mapping[str, int] = {}
 
     @property
-    def phase(self) -> rehearsal.Phase:
+    def phase(self) -> rehearsal.RehearsalPhase:
         """Return what :func:`.rehearsal.run` takes."""
-        return rehearsal.Phase(ID, 'Restore of the backup', self.run)
+        return rehearsal.RehearsalPhase(ID, 'Restore of the backup', self.run)
 
     def run(self, stand: rehearsal.Stand) -> Iterator[failures.Failure]:
         """Yield what speaks against it.
@@ -136,7 +136,7 @@ class Proof:
 
     @staticmethod
     def _broken(
-        key: 'schema.ForeignKey', why: str, **data: model.Scalar
+        key: 'schema.LiveForeignKey', why: str, **data: model.Scalar
     ) -> failures.Failure:
         return failures.Failure(
             model.Subject('table', key.table),

@@ -74,7 +74,7 @@ def _is_value(finding: model.Finding) -> bool:
     )
 
 
-def _tried(finding: model.Finding, one: service_starts.Outcome) -> bool:
+def _tried(finding: model.Finding, one: service_starts.StartOutcome) -> bool:
     """Say whether a service has come past what was foretold of it."""
     if _is_value(finding):
         return finding.subject.name in one.accepted
@@ -97,7 +97,7 @@ def _tried(finding: model.Finding, one: service_starts.Outcome) -> bool:
     return finding.check_id in judge and judge[finding.check_id]()
 
 
-def _built(finding: model.Finding, one: service_starts.Outcome) -> bool:
+def _built(finding: model.Finding, one: service_starts.StartOutcome) -> bool:
     """Say whether the driver of a back end came past what was foretold."""
     if one.service != _SHARE or finding.subject.name != one.back_end:
         return False
@@ -108,7 +108,9 @@ def _built(finding: model.Finding, one: service_starts.Outcome) -> bool:
     return {'setup', 'capabilities'} <= set(one.passed)
 
 
-def _speaks_of(one: service_starts.Outcome, finding: model.Finding) -> bool:
+def _speaks_of(
+    one: service_starts.StartOutcome, finding: model.Finding
+) -> bool:
     """Say whether something else of the same thing has failed."""
     return any(
         finding.subject.name in stop.options

@@ -93,7 +93,7 @@ class Stand(NamedTuple):
         return {'HOME': self.folder, 'TMPDIR': self.folder}
 
 
-class Times:
+class StatementTimes:
     """What the statements of a job took, by what the job says."""
 
     def __init__(self, phase: str, show: Callable[[str], None]) -> None:
@@ -167,7 +167,7 @@ def _shown(statement: str) -> str:
     return text
 
 
-class Phase(NamedTuple):
+class RehearsalPhase(NamedTuple):
     """One part of a rehearsal."""
 
     id: str
@@ -179,7 +179,7 @@ class Phase(NamedTuple):
 
 
 def run(
-    phases: Sequence[Phase],
+    phases: Sequence[RehearsalPhase],
     stand: Stand,
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[model.CheckResult, ...]:
@@ -202,7 +202,7 @@ def run(
 
 
 def failed(
-    phases: Sequence[Phase],
+    phases: Sequence[RehearsalPhase],
     failure: failures.Failure,
     clean: Callable[[str], str],
 ) -> tuple[model.CheckResult, ...]:
@@ -218,7 +218,7 @@ def failed(
     )
 
 
-def _left_out(phase: Phase, stopped: str) -> model.CheckResult:
+def _left_out(phase: RehearsalPhase, stopped: str) -> model.CheckResult:
     return model.CheckResult(
         phase.id,
         phase.title,
@@ -228,7 +228,7 @@ def _left_out(phase: Phase, stopped: str) -> model.CheckResult:
 
 
 def _found(
-    phase: Phase, findings: Iterable[model.Finding]
+    phase: RehearsalPhase, findings: Iterable[model.Finding]
 ) -> model.CheckResult:
     found = [one._replace(check_id=phase.id) for one in findings]
     return model.CheckResult(
@@ -240,7 +240,7 @@ def _found(
 
 
 def _result(
-    phase: Phase, stand: Stand, clock: Callable[[], float]
+    phase: RehearsalPhase, stand: Stand, clock: Callable[[], float]
 ) -> model.CheckResult:
     started = clock()
     clean = stand.ctx.redactor

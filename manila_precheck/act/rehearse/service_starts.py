@@ -86,7 +86,7 @@ class Beyond(NamedTuple):
     """It was not the world: a time limit, or a fault of the rehearsal."""
 
 
-class Outcome(NamedTuple):
+class StartOutcome(NamedTuple):
     """How far one service came, or manila-share with one back end."""
 
     service: str
@@ -118,7 +118,7 @@ class Outcome(NamedTuple):
 class Starts(NamedTuple):
     """What became of all of them."""
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[StartOutcome, ...]
     """In the order of the services."""
 
     not_run: str = ''
@@ -154,7 +154,7 @@ def start(
     :raises SourceUnusable: when the interpreter cannot be run, or does not
         answer.
     """
-    outcomes: list[Outcome] = []
+    outcomes: list[StartOutcome] = []
     refused: list[bool] = []
 
     def heed(event: target.Event) -> None:
@@ -227,9 +227,9 @@ def _tasks(
     return found.values()
 
 
-def _outcome(event: target.Event, words: str) -> Outcome:
+def _outcome(event: target.Event, words: str) -> StartOutcome:
     try:
-        return Outcome(
+        return StartOutcome(
             str(event['service']),
             str(event['back_end']),
             str(event['reached']),

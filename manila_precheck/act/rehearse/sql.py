@@ -45,7 +45,7 @@ def counted(
     return found
 
 
-def orphans(db: connection.Database, key: schema_source.ForeignKey) -> int:
+def orphans(db: connection.Database, key: schema_source.LiveForeignKey) -> int:
     """Return how many rows refer to a row that is not there.
 
     :raises SourceUnusable: when the server does not answer.

@@ -74,7 +74,7 @@ class _Seen(NamedTuple):
     """The same thing, in one service or several."""
 
     stop: service_starts.Stop
-    outcomes: 'list[service_starts.Outcome]'
+    outcomes: 'list[service_starts.StartOutcome]'
 
 
 def run(stand: rehearsal.Stand) -> Iterator[failures.Failure]:
@@ -100,7 +100,7 @@ def run(stand: rehearsal.Stand) -> Iterator[failures.Failure]:
 
 
 #: What :func:`.rehearsal.run` takes.
-PHASE = rehearsal.Phase(ID, 'Start of the services', run)
+PHASE = rehearsal.RehearsalPhase(ID, 'Start of the services', run)
 
 
 def _has_built_in_server(stand: rehearsal.Stand) -> bool:
@@ -140,7 +140,7 @@ def of_starts(
     yield from refuted.findings(starts, predicted)
 
 
-def _merged(outcomes: Iterable[service_starts.Outcome]) -> list[_Seen]:
+def _merged(outcomes: Iterable[service_starts.StartOutcome]) -> list[_Seen]:
     """Put together what several services say in the same words."""
     found: dict[tuple[str, str, tuple[str, ...]], _Seen] = {}
     outcomes = list(outcomes)
@@ -236,7 +236,9 @@ def _subject(seen: _Seen, match: Optional[model.Finding]) -> model.Subject:
     return model.Subject('service', ','.join(_names(seen)), file, line)
 
 
-def _unseen(outcome: service_starts.Outcome) -> Iterator[failures.Failure]:
+def _unseen(
+    outcome: service_starts.StartOutcome,
+) -> Iterator[failures.Failure]:
     """Yield where nothing is known of what a service does next."""
     for one in outcome.beyond:
         stage = _STAGES.get(one.at, 'its start')

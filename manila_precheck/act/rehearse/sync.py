@@ -46,9 +46,9 @@ class Manage:
         self.times: Optional[model.PhaseTimes] = None
 
     @property
-    def phase(self) -> rehearsal.Phase:
+    def phase(self) -> rehearsal.RehearsalPhase:
         """Return what :func:`.rehearsal.run` takes."""
-        return rehearsal.Phase(
+        return rehearsal.RehearsalPhase(
             f'rehearse-{self._kind}',
             f'db {self._kind} on the copy',
             self.run,
@@ -62,7 +62,7 @@ class Manage:
         manila = stand.target_manila
         if self._kind == 'purge':
             manila = stand.source_manila or manila
-        heard = rehearsal.Times(f'db {self._kind}', stand.show)
+        heard = rehearsal.StatementTimes(f'db {self._kind}', stand.show)
         ended = target.run(
             manila,
             'manage',
@@ -95,7 +95,7 @@ class Manage:
 
     def _failure(
         self,
-        heard: rehearsal.Times,
+        heard: rehearsal.StatementTimes,
         ended: target.Ended,
         stand: rehearsal.Stand,
     ) -> failures.Failure:

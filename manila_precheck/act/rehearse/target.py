@@ -186,7 +186,7 @@ class Interpreter(NamedTuple):
         request: Mapping[str, Any],
         code: bytes,
         variables: Optional[Mapping[str, str]],
-    ) -> 'Process':
+    ) -> 'TargetProcess':
         """Start a job as a process of this host; see :class:`Manila`."""
         feed = os.memfd_create('request')
         try:
@@ -196,12 +196,14 @@ class Interpreter(NamedTuple):
             os.lseek(feed, 0, os.SEEK_SET)
             # -I: neither the working directory nor PYTHONPATH is searched.
             words = [self.path, '-I', '-B', '-c', _SCRIPT, str(os.getpid())]
-            return Process(programs.start(words, variables, feed, stderr=True))
+            return TargetProcess(
+                programs.start(words, variables, feed, stderr=True)
+            )
         finally:
             os.close(feed)
 
 
-class Process(NamedTuple):
+class TargetProcess(NamedTuple):
     """A job that is a process of this host; it ends with this one."""
 
     process: 'subprocess.Popen[bytes]'

@@ -174,7 +174,7 @@ def imported(tree):
 # -- one trial ---------------------------------------------------------------
 
 
-class Outcome:
+class TrialOutcome:
     """How far a driver came."""
 
     def __init__(self, stage, error, where, lines, read):
@@ -242,8 +242,8 @@ def trial(driver, settings):
     """Build and set up a driver in a child; return its outcome."""
     answer = apart(attempt, driver, settings)
     if answer is None:
-        return Outcome('import', 'no answer', '', 0, {})
-    return Outcome(**answer)
+        return TrialOutcome('import', 'no answer', '', 0, {})
+    return TrialOutcome(**answer)
 
 
 def attempt(driver, settings):

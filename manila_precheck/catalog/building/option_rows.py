@@ -162,7 +162,7 @@ def rows_of(row, reads, internal):
 def option_rows(modules, watch, listed):
     """Return the rows of every option, sorted."""
     all_sites = sites.find(modules)
-    owners = ownership.Owners(modules, all_sites)
+    owners = ownership.OptionOwners(modules, all_sites)
     collector = Collector()
     add_registered(collector, watch, owners)
     add_sites(collector, all_sites, owners)

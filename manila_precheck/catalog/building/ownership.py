@@ -22,7 +22,7 @@ from manila_precheck.catalog.building import share_drivers
 from manila_precheck.catalog.building import sources
 
 
-class Owners:
+class OptionOwners:
     """Which drivers and plugins the registrations of options belong to."""
 
     def __init__(self, modules, all_sites):

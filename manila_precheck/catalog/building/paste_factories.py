@@ -268,7 +268,7 @@ def lasts(exc, spec, app):
     return False
 
 
-class Lacking(Exception):
+class MissingParameter(Exception):
     """A factory has a parameter that a section would have to set."""
 
 
@@ -308,7 +308,7 @@ def load(spec, way, app):
         context = loadwsgi.LoaderContext(called, kind, way, {}, {}, None)
     given = 2 if way == 'paste.filter_app_factory' else 1
     if lacks_settings(context.object, given):
-        raise Lacking
+        raise MissingParameter
     made = context.create()
     return made if kind is loadwsgi.APP else made(app)
 

@@ -22,7 +22,7 @@ import inspect
 from manila_precheck.catalog import building
 
 
-class Site:
+class RegistrationSite:
     """One place in the source that registers a list of options."""
 
     def __init__(self, module, scope, where, opts):
@@ -122,7 +122,11 @@ def sites_of_call(module, scope, call):
             if keyword.arg == 'deprecated_opts':
                 olds = module.evaluate(keyword.value) or {}
         if isinstance(group, str):
-            return [Site(module.name, scope, group, keystone_opts(name, olds))]
+            return [
+                RegistrationSite(
+                    module.name, scope, group, keystone_opts(name, olds)
+                )
+            ]
         building.say(
             f'group not understood in {module.name}: {ast.dump(call)}'
         )
@@ -144,7 +148,7 @@ def sites_of_call(module, scope, call):
                 f'options not understood in {module.name}:{call.lineno}'
             )
             continue
-        result.append(Site(module.name, scope, where, opts))
+        result.append(RegistrationSite(module.name, scope, where, opts))
     return result
 
 

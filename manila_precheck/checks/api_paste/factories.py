@@ -58,7 +58,7 @@ def of_file(file: paste.PasteFile) -> frozenset[str]:
     )
 
 
-class Known:
+class KnownFactories:
     """What is known of the code that one release can load."""
 
     def __init__(

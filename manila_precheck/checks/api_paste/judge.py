@@ -58,7 +58,7 @@ class Judge:
             self._own, self._strategy, limited
         )
         self._shipped = factories.of_file(self._own)
-        self._known = factories.Known(ctx.catalog, self._target)
+        self._known = factories.KnownFactories(ctx.catalog, self._target)
         self._writer = writer.Writer(
             writer.Loading(self._file, self._loaded),
             writer.Loading(self._own, self._own_loaded),
@@ -229,7 +229,9 @@ class Judge:
         had = [
             release
             for release in self._catalog.releases
-            if self._loads(factories.Known(self._catalog, release), spec, ways)
+            if self._loads(
+                factories.KnownFactories(self._catalog, release), spec, ways
+            )
             or spec
             in factories.of_sections(self._catalog.paste(release).values())
         ]
@@ -243,7 +245,9 @@ class Judge:
         return f'it {first} {had[0]}{" on" if ways else ""}'
 
     @staticmethod
-    def _loads(known: factories.Known, spec: str, ways: Sequence[str]) -> bool:
+    def _loads(
+        known: factories.KnownFactories, spec: str, ways: Sequence[str]
+    ) -> bool:
         return known.has(spec) and not (ways and known.error(spec, ways))
 
     def _not_loaded(self) -> Iterator[model.Finding]:
@@ -319,7 +323,7 @@ class Judge:
     def _pipeline_for(self, place: paste_loader.Place) -> model.Remediation:
         """Return how a composite gets the pipeline that it lacks."""
         section = place.section
-        wanted: list[paste.Value] = []
+        wanted: list[paste.PasteValue] = []
         if not self._strategy_refused:
             # The site's own pipeline goes before that of the package.
             wanted = [

@@ -108,5 +108,5 @@ def _finding(lacking: logins.Lacking, title: str) -> model.Finding:
     )
 
 
-def _own(section: paste.Section) -> dict[str, str]:
+def _own(section: paste.PasteSection) -> dict[str, str]:
     return {value.name: value.text for value in section.values}

@@ -77,7 +77,7 @@ class Writer:
         )
 
     def lines(
-        self, title: str, values: Sequence[paste.Value]
+        self, title: str, values: Sequence[paste.PasteValue]
     ) -> model.Remediation:
         """Return lines to write into the file."""
         # A colon after the paths, as everyone writes them.
@@ -102,7 +102,7 @@ class Writer:
     def added(
         self,
         title: str,
-        values: Sequence[paste.Value],
+        values: Sequence[paste.PasteValue],
         early: bool = False,
     ) -> model.Remediation:
         """Return lines to write that are not in the file.
@@ -153,7 +153,7 @@ class Writer:
             else value
             for value in section.values
         ]
-        named = paste.Value(key, factory.spec, 0)
+        named = paste.PasteValue(key, factory.spec, 0)
         return self.lines(section.title, values).with_edits(
             self.edit('comment', factory.place),
             *self.added(section.title, [named]).edits,
@@ -189,13 +189,13 @@ class Writer:
         )
         if any(value.name == path for value in root.values):
             return []
-        here = paste.Value(path, section.name, 0)
+        here = paste.PasteValue(path, section.name, 0)
         return [
             *self._pipelines_without(section),
             self.added(
                 f'app:{section.name}',
                 [
-                    paste.Value('paste.app_factory', spec, 0),
+                    paste.PasteValue('paste.app_factory', spec, 0),
                     *(
                         value
                         for value in section.values
@@ -210,7 +210,7 @@ class Writer:
         ]
 
     def _pipelines_without(
-        self, section: paste.Section
+        self, section: paste.PasteSection
     ) -> list[model.Remediation]:
         return [
             self._pipeline_without(reference.place, section.name)

@@ -206,8 +206,8 @@ class BackendDrivers(check.Check):
         self,
         ctx: context.Context,
         given: inputs.Inputs,
-        loads: list[tuple[backend.BackEnd, loading.Loaded]],
-    ) -> Optional[interpreter.Environment]:
+        loads: list[tuple[backend.BackEnd, loading.BackendCode]],
+    ) -> Optional[interpreter.Importable]:
         wanted = [
             item
             for one, loaded in loads
@@ -221,9 +221,9 @@ class BackendDrivers(check.Check):
     def _behind(
         self,
         one: backend.BackEnd,
-        loaded: loading.Loaded,
+        loaded: loading.BackendCode,
         given: inputs.Inputs,
-        python: Optional[interpreter.Environment],
+        python: Optional[interpreter.Importable],
     ) -> Iterator[model.Finding]:
         """Yield what is to be said of what a driver works with."""
         if loaded.foreign:

@@ -26,7 +26,7 @@ from manila_precheck.checks.backend_drivers import backend
 from manila_precheck.checks.backend_drivers import inventory
 
 
-class Result(enum.IntEnum):
+class VersionResult(enum.IntEnum):
     """How a declared version stands to a documented one, the worst last."""
 
     MET = 0
@@ -104,7 +104,7 @@ class Compared(NamedTuple):
     """One requirement, and how a declared version stands to it."""
 
     item: requirements.Storage
-    result: Result
+    result: VersionResult
 
 
 def worst(
@@ -128,21 +128,23 @@ def worst(
         or (item.option and one.asks(item.option))
     ]
     found = max(compared, key=lambda each: each.result)
-    return found if found.result is not Result.MET else None
+    return found if found.result is not VersionResult.MET else None
 
 
 def _compare(
     item: requirements.Storage, version: str, names: Mapping[str, str]
-) -> Result:
+) -> VersionResult:
     if item.refused_below:
         order = versions.compare(version, item.refused_below, names)
         if order is not None and order < 0:
-            return Result.REFUSED
+            return VersionResult.REFUSED
     if item.tested and versions.within(version, item.tested, names):
-        return Result.MET
+        return VersionResult.MET
     order = versions.compare(version, item.minimum or item.tested, names)
     if order is None:
-        return Result.NOT_COMPARED
+        return VersionResult.NOT_COMPARED
     if order < 0:
-        return Result.OLDER
-    return Result.NEWER if item.tested and order > 0 else Result.MET
+        return VersionResult.OLDER
+    return (
+        VersionResult.NEWER if item.tested and order > 0 else VersionResult.MET
+    )

@@ -29,7 +29,7 @@ def ask(
     path: Optional[str],
     libraries: Iterable[requirements.Library],
     classes: Iterable[str],
-) -> Optional[interpreter.Environment]:
+) -> Optional[interpreter.Importable]:
     """Ask the Python for what the back ends need; None: none is named.
 
     :param path: the interpreter.
@@ -49,7 +49,7 @@ def ask(
 
 def judge(
     ctx: context.Context,
-    python: interpreter.Environment,
+    python: interpreter.Importable,
 ) -> Iterator[model.Finding]:
     """Yield what that Python is, and whether the target runs on it."""
     target = ctx.upgrade.target

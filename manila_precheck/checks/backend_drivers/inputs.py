@@ -83,7 +83,7 @@ def gather(ctx: context.Context, options: Any) -> Inputs:
 def _part(found: yaml_file.Document, origin: str) -> support.MatrixPart:
     try:
         return support.MatrixPart(*matrix_format.decode(found.data, origin))
-    except matrix_format.Malformed as exc:
+    except matrix_format.NotAMatrix as exc:
         raise found.wrong(exc.path, str(exc)) from exc
 
 

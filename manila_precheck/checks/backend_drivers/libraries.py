@@ -42,7 +42,7 @@ def asked(
 def judge(
     one: backend.BackEnd,
     row: Optional[requirements.Support],
-    python: Optional[interpreter.Environment],
+    python: Optional[interpreter.Importable],
 ) -> Iterator[model.Finding]:
     """Yield what a Python lacks for a back end, or how to look."""
     wanted = asked(one, row)
@@ -125,7 +125,7 @@ def _library(
     one: backend.BackEnd,
     item: requirements.Library,
     row: requirements.Support,
-    python: interpreter.Environment,
+    python: interpreter.Importable,
 ) -> Optional[model.Finding]:
     install = _install(item, python)
     data: dict[str, model.Scalar] = {
@@ -194,7 +194,7 @@ def _older(installed: str, least: str) -> bool:
 
 
 def _install(
-    item: requirements.Library, python: interpreter.Environment
+    item: requirements.Library, python: interpreter.Importable
 ) -> list[model.Remediation]:
     """Return how to get a library; what is not on PyPI has no command."""
     if not item.package:

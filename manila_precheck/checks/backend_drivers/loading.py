@@ -31,7 +31,7 @@ from manila_precheck.evidence.config import value_judges
 Severity = model.Severity
 
 
-class Loaded(NamedTuple):
+class BackendCode(NamedTuple):
     """What a back end loads, by the names of the support matrix."""
 
     now: str
@@ -48,7 +48,7 @@ class Loaded(NamedTuple):
     or nothing is known of it."""
 
 
-Findings = Generator[model.Finding, None, Optional[Loaded]]
+Findings = Generator[model.Finding, None, Optional[BackendCode]]
 
 
 def judge(one: backend.BackEnd, matrix: support.Matrix) -> Findings:
@@ -100,7 +100,7 @@ def judge(one: backend.BackEnd, matrix: support.Matrix) -> Findings:
         why = facts.lacks_class(one.target, one.path)
         row = matrix.find(one.path, one.target)
         if why is None and (row is not None or not _is_manilas(one)):
-            return Loaded(one.path, one.path, foreign=True)
+            return BackendCode(one.path, one.path, foreign=True)
         yield _absent(one, why)
         return None
     if driver.kind == drivers.SHARE_MOVED:
@@ -113,8 +113,10 @@ def judge(one: backend.BackEnd, matrix: support.Matrix) -> Findings:
         return (yield from _plugin(one))
     yield from mode(one, driver.modes, driver.name)
     if not driver.name.startswith('manila.'):
-        return Loaded(driver.name, driver.name, foreign=True, driver=driver)
-    return Loaded(driver.name, driver.name)
+        return BackendCode(
+            driver.name, driver.name, foreign=True, driver=driver
+        )
+    return BackendCode(driver.name, driver.name)
 
 
 def _moved(one: backend.BackEnd, driver: drivers.Driver) -> model.Finding:
@@ -224,7 +226,7 @@ def _plugin(one: backend.BackEnd) -> Findings:
         yield _deprecated(one, line, f'plugin {plugin.name}')
     yield from mode(one, plugin.modes, f'plugin {plugin.name}')
     before = config_reader.emc_plugin(line.value, facts, one.source)
-    return Loaded(f'emc:{plugin.name}', f'emc:{before}')
+    return BackendCode(f'emc:{plugin.name}', f'emc:{before}')
 
 
 def _old_plugin(

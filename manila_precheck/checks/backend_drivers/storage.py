@@ -22,7 +22,7 @@ from manila_precheck.checks.backend_drivers import backend
 from manila_precheck.checks.backend_drivers import comparison
 from manila_precheck.checks.backend_drivers import inventory
 
-Result = comparison.Result
+Result = comparison.VersionResult
 Severity = model.Severity
 
 _DECLARE = [

@@ -30,7 +30,7 @@ def judge(
     one: backend.BackEnd,
     driver: Optional[drivers.Driver],
     matrix: support.Matrix,
-    python: Optional[interpreter.Environment],
+    python: Optional[interpreter.Importable],
 ) -> Iterator[model.Finding]:
     """Yield whether a class loads, and whether it is of the target.
 
@@ -74,7 +74,7 @@ def judge(
 
 
 def _missing(
-    one: backend.BackEnd, python: interpreter.Environment
+    one: backend.BackEnd, python: interpreter.Importable
 ) -> Optional[str]:
     """Return what an import would lack; None when nothing is known to be."""
     found = python.classes[one.path]

@@ -116,10 +116,10 @@ class BackendsInUse(check.Check):
             )
 
 
-def _served(sites: Sequence['_Site']) -> hosts.Served:
+def _served(sites: Sequence['_Site']) -> hosts.ServedBackends:
     """Return what several manila-share serve, each with files of its own."""
     served = [site.served() for site in sites]
-    return hosts.Served(
+    return hosts.ServedBackends(
         list(dict.fromkeys(host for one in served for host in one.hosts)),
         list(dict.fromkeys(name for one in served for name in one.backends)),
     )
@@ -138,7 +138,7 @@ def _uses(ctx: context.Context, sites: Sequence['_Site']) -> list[hosts.Use]:
     # What is served under another host may be what a new one is to serve.
     own = [host for site in sites for host in site.own]
     found = hosts.select(
-        ctx.database, hosts.Served([*ctx.options.other_backends, *own])
+        ctx.database, hosts.ServedBackends([*ctx.options.other_backends, *own])
     )
     for site in new:
         site.renamed = frozenset(site.under_others(found))
@@ -210,7 +210,7 @@ class _Site:
         here = self._enabled.here(host)
         return here and service_host.parse(host).backend in self._broken
 
-    def served(self) -> hosts.Served:
+    def served(self) -> hosts.ServedBackends:
         """Return what is served, now and after the upgrade."""
         ours = self._enabled
         sound = [name for name in ours.backends if name not in self._broken]
@@ -218,8 +218,8 @@ class _Site:
         if not self._stopped:
             named += filter(self._is_anothers, self._reporting)
         if ours.controller is None:
-            return hosts.Served(named, sound)
-        return hosts.Served([*named, *map(ours.host_of, sound)])
+            return hosts.ServedBackends(named, sound)
+        return hosts.ServedBackends([*named, *map(ours.host_of, sound)])
 
     def _is_anothers(self, host: str) -> bool:
         """Say whether it has a manila-share that may be another controller's.

@@ -44,7 +44,7 @@ class Advised:
                 advisory.release, *advisory.backports
             )
             for item in advisory.conditions
-            if isinstance(item, advisories.Option)
+            if isinstance(item, advisories.OptionCondition)
             and item.word == 'option_set'
             and item.section is None
             for group in self._groups(advisory)

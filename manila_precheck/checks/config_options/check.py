@@ -165,7 +165,7 @@ class ConfigOptions(check.Check):
             yield from _Service(views[0]).findings()
         else:
             yield from _of_services([_Service(view) for view in views])
-        yield from unread_sources.Elsewhere(
+        yield from unread_sources.UnreadSources(
             both_releases.Sides(ctx), ctx.environment
         ).findings()
 
@@ -223,7 +223,7 @@ def _of_services(services: list[_Service]) -> Iterator[model.Finding]:
     runs = []
     concerned: dict[tuple[Optional[str], Optional[int]], set[str]] = {}
     for number, one in enumerate(services):
-        run = by_service.Run(one.services, [])
+        run = by_service.ServiceRun(one.services, [])
         runs.append(run)
         for setting in one.both.conf.settings:
             use = uses[_line(setting)]

@@ -68,7 +68,7 @@ def _text(value: object) -> str:
 def _finding(
     both: both_releases.Sides,
     setting: config_files.Setting,
-    rule: driver_values.Rule,
+    rule: driver_values.ValueRule,
     driver: str,
 ) -> model.Finding:
     edits = both.edits.choose(setting, rule.words)

@@ -41,7 +41,7 @@ class Hints:
 
         :param moved: the source reads it here, so it may have moved.
         """
-        if config_files.Role.PEER in self._conf.roles(setting.group):
+        if config_files.SectionRole.PEER in self._conf.roles(setting.group):
             return f'enabled_share_backends does not name {setting.section}.'
         if setting.group.startswith('cors.'):
             return 'List every origin in allowed_origin of [cors].'

@@ -35,13 +35,13 @@ def passed_over(reader: config_reader.Reader, group: str, name: str) -> bool:
     roles = conf.roles(group)
     if group != _DEFAULT:
         # A peer's driver is not built, nor what its section names.
-        return roles == {config_files.Role.PEER} or (
-            config_files.Role.BACKEND in roles
+        return roles == {config_files.SectionRole.PEER} or (
+            config_files.SectionRole.BACKEND in roles
             and name in conditions.DEFAULT_ALONE
         )
     if (
         name not in conditions.BACK_END_ALONE
-        or config_files.Role.BACKEND in roles
+        or config_files.SectionRole.BACKEND in roles
         or _is_old_name_of_default(reader, name)
     ):
         return False

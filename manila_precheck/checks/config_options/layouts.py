@@ -33,7 +33,7 @@ def findings(
 ) -> Iterator[model.Finding]:
     """Yield a finding when the driver of the target ends on the line."""
     target = both.target
-    if config_files.Role.BACKEND not in both.conf.roles(setting.group):
+    if config_files.SectionRole.BACKEND not in both.conf.roles(setting.group):
         return
     known = target.layouts(setting.group)
     value = setting.value

@@ -160,7 +160,7 @@ class Lines:
     ) -> Optional[str]:
         """Return why it is not known what reads a section, if it is not."""
         roles = self._sides.conf.roles(setting.group)
-        if config_files.Role.SOURCE in roles:
+        if config_files.SectionRole.SOURCE in roles:
             # Its driver is the one of config_source.
             return None
         option = {
@@ -360,7 +360,7 @@ class Lines:
                 f'section [{section}] uses another network plugin, which '
                 'does not read it'
             )
-        if section == 'DEFAULT' and config_files.Role.BACKEND not in (
+        if section == 'DEFAULT' and config_files.SectionRole.BACKEND not in (
             self._sides.conf.roles(section)
         ):
             return (

@@ -28,7 +28,7 @@ from manila_precheck.evidence.config import config_reader
 Severity = model.Severity
 
 
-class Elsewhere:
+class UnreadSources:
     """What was not judged because it stands in no file, in words."""
 
     def __init__(
@@ -46,7 +46,7 @@ class Elsewhere:
             if variable.startswith('OS_') and '__' in variable:
                 yield from self._variable(variable)
 
-    def _unread(self, source: config_files.Source) -> model.Finding:
+    def _unread(self, source: config_files.ValueSource) -> model.Finding:
         conf = self._sides.conf
         lines = conf.effective([(source.section, 'driver')]) or conf.find(
             'DEFAULT', 'config_source'

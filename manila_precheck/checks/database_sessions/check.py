@@ -114,7 +114,9 @@ class DatabaseSessions(check.Check):
         )
 
 
-def _still(before: sql.Seen, now: sql.Seen) -> sql.Seen:
+def _still(
+    before: sql.SessionsSeen, now: sql.SessionsSeen
+) -> sql.SessionsSeen:
     """Return what was there at both looks."""
     then = {one.id: one for one in before.sessions}
     sessions = []
@@ -151,7 +153,7 @@ def _still(before: sql.Seen, now: sql.Seen) -> sql.Seen:
 class _Judge:
     """What a look means at a stage."""
 
-    def __init__(self, ctx: context.Context, seen: sql.Seen) -> None:
+    def __init__(self, ctx: context.Context, seen: sql.SessionsSeen) -> None:
         self._ctx = ctx
         self._seen = seen
         self._stopped = ctx.stage is model.Stage.STOPPED

@@ -40,7 +40,7 @@ _ALTERING = (
 )
 
 
-class Need(NamedTuple):
+class LockNeed(NamedTuple):
     """A lock that a migration takes."""
 
     revision: str
@@ -89,23 +89,23 @@ class Needs:
         revision: str,
         step: steps.MigrationStep,
         schema: schema_source.Schema,
-    ) -> list[Need]:
+    ) -> list[LockNeed]:
         found = []
         if step.do in _ALTERING:
-            found.append(Need(revision, step.table))
+            found.append(LockNeed(revision, step.table))
         if step.do is Do.ADD_FOREIGN_KEY:
-            found.append(Need(revision, step.table, self._postgresql))
+            found.append(LockNeed(revision, step.table, self._postgresql))
             if step.parent and not self._mariadb:
-                found.append(Need(revision, step.parent, self._postgresql))
+                found.append(LockNeed(revision, step.parent, self._postgresql))
         if step.do is Do.DROP_COLUMN and self._postgresql:
             found += [
-                Need(revision, key.parent)
+                LockNeed(revision, key.parent)
                 for key in schema.foreign_keys
                 if key.table == step.table and step.column in key.columns
             ]
         return found
 
-    def first(self, locks: frozenset[sql.Lock]) -> Optional[Need]:
+    def first(self, locks: frozenset[sql.Lock]) -> Optional[LockNeed]:
         """Return the first that waits for one of some locks."""
         return next(
             (

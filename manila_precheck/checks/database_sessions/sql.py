@@ -179,7 +179,7 @@ class Prepared(NamedTuple):
     """Whether it is known to be of this database."""
 
 
-class Seen(NamedTuple):
+class SessionsSeen(NamedTuple):
     """What a server shows at one moment."""
 
     account: str
@@ -209,7 +209,7 @@ class Seen(NamedTuple):
     """How many servers a cluster has, of which one is looked at."""
 
 
-def look(db: connection.Database) -> Seen:
+def look(db: connection.Database) -> SessionsSeen:
     """Return who is connected, and what they hold, at this moment.
 
     :raises SourceUnusable: when the server does not say.
@@ -242,7 +242,7 @@ def _number(value: Any) -> Optional[int]:
 # MySQL and MariaDB
 
 
-def _of_mysql(db: connection.Database) -> Seen:
+def _of_mysql(db: connection.Database) -> SessionsSeen:
     transactions = _asked(db, _MYSQL_TRANSACTIONS)
     locks = _mysql_locks(db)
     used = _asked(db, _MYSQL_IN_USE) or ()
@@ -282,7 +282,7 @@ def _of_mysql(db: connection.Database) -> Seen:
                 frozenset((locks or {}).get(number, ())),
             )
         )
-    return Seen(
+    return SessionsSeen(
         account,
         frozenset({account}),
         tuple(sessions),
@@ -354,7 +354,7 @@ def _nodes(db: connection.Database) -> int:
 # PostgreSQL
 
 
-def _of_postgresql(db: connection.Database) -> Seen:
+def _of_postgresql(db: connection.Database) -> SessionsSeen:
     held: dict[Any, set[Lock]] = {}
     for pid, virtual, mode, table in db.rows(_POSTGRESQL_LOCKS, 'the locks'):
         held.setdefault(virtual if pid is None else int(pid), set()).add(
@@ -392,7 +392,7 @@ def _of_postgresql(db: connection.Database) -> Seen:
             _POSTGRESQL_PREPARED, 'the prepared transactions'
         )
     )
-    return Seen(
+    return SessionsSeen(
         account,
         frozenset({account} | {_text(row[0]) for row in db.rows(_OWNERS)}),
         sessions,

@@ -97,7 +97,7 @@ class InFlightOperations(check.Check):
             ):
                 continue
             found = sql.select(db, kind, limit)
-            listed: dict[states.State, list[sql.Operation]] = {}
+            listed: dict[states.ResourceState, list[sql.Operation]] = {}
             for one in found:
                 listed.setdefault(one.state, []).append(one)
             for some in listed.values():
@@ -167,7 +167,7 @@ class InFlightOperations(check.Check):
         )
 
 
-def _is_due(ctx: context.Context, kind: states.Kind) -> bool:
+def _is_due(ctx: context.Context, kind: states.ResourceKind) -> bool:
     """Say whether the database must have the table and column of a kind.
 
     One that stopped between two releases may lack what is not there yet.
@@ -179,11 +179,11 @@ def _is_due(ctx: context.Context, kind: states.Kind) -> bool:
     )
 
 
-def _name_of(state: states.State) -> str:
+def _name_of(state: states.ResourceState) -> str:
     return f'{state.value} ({state.variant})' if state.variant else state.value
 
 
-def _severity(ctx: context.Context, state: states.State) -> Severity:
+def _severity(ctx: context.Context, state: states.ResourceState) -> Severity:
     plan, stopped = _SEVERITIES[state.fate]
     return stopped if ctx.stage is model.Stage.STOPPED else plan
 

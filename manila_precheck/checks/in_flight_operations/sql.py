@@ -29,10 +29,10 @@ from manila_precheck.evidence.database import migrations
 class Operation(NamedTuple):
     """One row that is not at rest."""
 
-    kind: states.Kind
+    kind: states.ResourceKind
     """What it is."""
 
-    state: states.State
+    state: states.ResourceState
     """What it is in."""
 
     id: str
@@ -176,7 +176,7 @@ def _share_instances(db: connection.Database) -> _Query:
     )
 
 
-def _query(db: connection.Database, kind: states.Kind) -> _Query:
+def _query(db: connection.Database, kind: states.ResourceKind) -> _Query:
     instance = (
         ' LEFT JOIN share_instances i ON i.id = t.share_instance_id'
         + _INSTANCE
@@ -264,7 +264,7 @@ _PLAIN = {
 
 
 def select(
-    db: connection.Database, kind: states.Kind, limit: int
+    db: connection.Database, kind: states.ResourceKind, limit: int
 ) -> list[Operation]:
     """Return the rows of a kind that are not at rest, and their number.
 

@@ -40,7 +40,7 @@ class Fate(enum.Enum):
     LOST = 'lost'
 
 
-class State(NamedTuple):
+class ResourceState(NamedTuple):
     """A state of one kind of resource."""
 
     value: str
@@ -62,7 +62,7 @@ class State(NamedTuple):
     """Tells two rows of one state apart; the statement says by what."""
 
 
-class Kind(NamedTuple):
+class ResourceKind(NamedTuple):
     """A kind of resource and the states in which it is not at rest."""
 
     name: str
@@ -74,7 +74,7 @@ class Kind(NamedTuple):
     column: str
     """What holds the state."""
 
-    states: tuple[State, ...]
+    states: tuple[ResourceState, ...]
     """Every one."""
 
     command: str = ''
@@ -85,7 +85,7 @@ class Kind(NamedTuple):
         """Return the name in words."""
         return self.name.replace('_', ' ')
 
-    def state(self, value: str, variant: str = '') -> State:
+    def state(self, value: str, variant: str = '') -> ResourceState:
         """Return one of the states.
 
         :raises KeyError: when there is none such.
@@ -101,11 +101,13 @@ _BOTH = 'belongs to a migration that has ended or never began'
 _COPY = 'is copied by manila-data, which abandons the copy when it starts'
 
 
-def _stuck(*values: str, reset: str) -> tuple[State, ...]:
-    return tuple(State(value, Fate.STUCK, _CALL, reset) for value in values)
+def _stuck(*values: str, reset: str) -> tuple[ResourceState, ...]:
+    return tuple(
+        ResourceState(value, Fate.STUCK, _CALL, reset) for value in values
+    )
 
 
-SHARE_INSTANCE = Kind(
+SHARE_INSTANCE = ResourceKind(
     'share_instance',
     'share_instances',
     'status',
@@ -122,7 +124,7 @@ SHARE_INSTANCE = Kind(
         # its snapshot's, but a share may be set to it.
         *_stuck('restoring', reset='available'),
         # Promotion of a replica (share/api.py promote_share_replica).
-        State(
+        ResourceState(
             'replication_change',
             Fate.STUCK,
             'is a replica that one call of manila-share promotes, and '
@@ -130,46 +132,46 @@ SHARE_INSTANCE = Kind(
             'available',
         ),
         # periodic_share_status_update polls the driver.
-        State(
+        ResourceState(
             'creating_from_snapshot',
             Fate.RESUMED,
             'is created by the storage system, which manila-share polls '
             'again after it starts',
             'error',
         ),
-        State(
+        ResourceState(
             'reverting_to_snapshot',
             Fate.RESUMED,
             'is reverted by the storage system, which manila-share polls '
             'again after it starts',
             'available',
         ),
-        State('migrating', Fate.STUCK, _BOTH, 'available'),
-        State('migrating_to', Fate.STUCK, _BOTH, 'error'),
-        State('server_migrating', Fate.STUCK, _BOTH, 'available'),
-        State('server_migrating_to', Fate.STUCK, _BOTH, 'error'),
+        ResourceState('migrating', Fate.STUCK, _BOTH, 'available'),
+        ResourceState('migrating_to', Fate.STUCK, _BOTH, 'error'),
+        ResourceState('server_migrating', Fate.STUCK, _BOTH, 'available'),
+        ResourceState('server_migrating_to', Fate.STUCK, _BOTH, 'error'),
         # do_deferred_share_deletion picks error_deferred_deleting alone.
-        State(
+        ResourceState(
             'deferred_deleting',
             Fate.STUCK,
             _CALL
             + ': the periodic deletion handles only error_deferred_deleting',
             'error',
         ),
-        State(
+        ResourceState(
             'awaiting_transfer',
             Fate.STUCK,
             'waits for a transfer that does not exist',
             'available',
             owner='',
         ),
-        State(
+        ResourceState(
             'backup_creating',
             Fate.STUCK,
             'waits for a backup that is not being created',
             'available',
         ),
-        State(
+        ResourceState(
             'backup_restoring',
             Fate.STUCK,
             'waits for a backup that is not being restored',
@@ -177,7 +179,7 @@ SHARE_INSTANCE = Kind(
         ),
         # ensure_driver_resources returns before it looks at them when the
         # driver reports the back end that it reported before.
-        State(
+        ResourceState(
             'ensuring',
             Fate.UNSURE,
             'is ensured again when manila-share starts, unless the back end '
@@ -185,7 +187,7 @@ SHARE_INSTANCE = Kind(
             'available',
         ),
         # access_rules_status; its rules themselves are told one by one.
-        State(
+        ResourceState(
             'syncing',
             Fate.UNSURE,
             'waits for access rules, but none is queued; the next access '
@@ -195,7 +197,7 @@ SHARE_INSTANCE = Kind(
     'openstack share instance set --status{=} {}',
 )
 
-SNAPSHOT_INSTANCE = Kind(
+SNAPSHOT_INSTANCE = ResourceKind(
     'share_snapshot_instance',
     'share_snapshot_instances',
     'status',
@@ -211,7 +213,7 @@ SNAPSHOT_INSTANCE = Kind(
         # periodic_share_replica_snapshot_update polls the driver for those
         # of a replica that is not the active one.
         *(
-            State(
+            ResourceState(
                 value,
                 Fate.RESUMED,
                 'is on a replica that is not active; manila-share polls the '
@@ -221,11 +223,11 @@ SNAPSHOT_INSTANCE = Kind(
             )
             for value in ('creating', 'deleting')
         ),
-        State('migrating', Fate.STUCK, _BOTH, 'available'),
-        State('migrating_to', Fate.STUCK, _BOTH, 'error'),
-        State('server_migrating', Fate.STUCK, _BOTH, 'available'),
-        State('server_migrating_to', Fate.STUCK, _BOTH, 'error'),
-        State(
+        ResourceState('migrating', Fate.STUCK, _BOTH, 'available'),
+        ResourceState('migrating_to', Fate.STUCK, _BOTH, 'error'),
+        ResourceState('server_migrating', Fate.STUCK, _BOTH, 'available'),
+        ResourceState('server_migrating_to', Fate.STUCK, _BOTH, 'error'),
+        ResourceState(
             'deferred_deleting',
             Fate.STUCK,
             _CALL
@@ -236,7 +238,7 @@ SNAPSHOT_INSTANCE = Kind(
     'openstack share snapshot instance set --status{=} {}',
 )
 
-SHARE_SERVER = Kind(
+SHARE_SERVER = ResourceKind(
     'share_server',
     'share_servers',
     'status',
@@ -249,13 +251,13 @@ SHARE_SERVER = Kind(
             reset='error',
         ),
         *_stuck('network_change', reset='active'),
-        State('server_migrating', Fate.STUCK, _BOTH, 'active'),
-        State('server_migrating_to', Fate.STUCK, _BOTH, 'error'),
+        ResourceState('server_migrating', Fate.STUCK, _BOTH, 'active'),
+        ResourceState('server_migrating_to', Fate.STUCK, _BOTH, 'error'),
     ),
     'openstack share server set --status{=} {}',
 )
 
-SHARE_NETWORK = Kind(
+SHARE_NETWORK = ResourceKind(
     'share_network',
     'share_networks',
     'status',
@@ -263,7 +265,7 @@ SHARE_NETWORK = Kind(
     'openstack share network set --status{=} {}',
 )
 
-SHARE_GROUP = Kind(
+SHARE_GROUP = ResourceKind(
     'share_group',
     'share_groups',
     'status',
@@ -271,7 +273,7 @@ SHARE_GROUP = Kind(
     'openstack share group set --status{=} {}',
 )
 
-GROUP_SNAPSHOT = Kind(
+GROUP_SNAPSHOT = ResourceKind(
     'share_group_snapshot',
     'share_group_snapshots',
     'status',
@@ -282,19 +284,19 @@ GROUP_SNAPSHOT = Kind(
 # The topic of a backup says who makes it. What manila-data copies is in its
 # memory alone: create_backup_continue and restore_backup_continue, of the
 # host that made it, find nothing after a start, and write an error.
-SHARE_BACKUP = Kind(
+SHARE_BACKUP = ResourceKind(
     'share_backup',
     'share_backups',
     'status',
     (
-        State(
+        ResourceState(
             'creating',
             Fate.LOST,
             _COPY + ': the backup becomes error, the share available',
             'error',
             owner='manila-data',
         ),
-        State(
+        ResourceState(
             'restoring',
             Fate.LOST,
             _COPY + ': the share becomes backup_restoring_error, with part '
@@ -302,7 +304,7 @@ SHARE_BACKUP = Kind(
             'available',
             owner='manila-data',
         ),
-        State(
+        ResourceState(
             'deleting',
             Fate.STUCK,
             'runs inside one call of manila-data, and nothing resumes it',
@@ -310,7 +312,7 @@ SHARE_BACKUP = Kind(
             owner='manila-data',
         ),
         *(
-            State(
+            ResourceState(
                 value,
                 Fate.RESUMED,
                 'is done by the storage system, which manila-share polls '
@@ -320,10 +322,12 @@ SHARE_BACKUP = Kind(
             )
             for value in ('creating', 'restoring')
         ),
-        State('deleting', Fate.STUCK, _CALL, 'error', variant='manila-share'),
+        ResourceState(
+            'deleting', Fate.STUCK, _CALL, 'error', variant='manila-share'
+        ),
         # create_backup of data/manager.py notes its host first of all, and
         # create_backup_continue looks for that host alone.
-        State(
+        ResourceState(
             'creating',
             Fate.STUCK,
             'is queued for manila-data; if the queue is lost, nothing '
@@ -335,7 +339,7 @@ SHARE_BACKUP = Kind(
         # The API died between the row and the call (share/api.py
         # create_share_backup).
         *(
-            State(
+            ResourceState(
                 value,
                 Fate.STUCK,
                 'was not assigned to any service, and nothing resumes it',
@@ -349,12 +353,12 @@ SHARE_BACKUP = Kind(
     'openstack share backup set --status{=} {}',
 )
 
-TRANSFER = Kind(
+TRANSFER = ResourceKind(
     'transfer',
     'transfers',
     'accepted',
     (
-        State(
+        ResourceState(
             'open',
             Fate.WAITS,
             'waits to be accepted until it expires; the services can be '
@@ -373,16 +377,16 @@ _RULE_QUEUED = (
 # AccessHelper.update_access_rules (share/access.py) does nothing while a
 # rule of the instance is applying, denying or updating, and
 # reset_rules_to_queueing_states leaves updating as it is.
-ACCESS_RULE = Kind(
+ACCESS_RULE = ResourceKind(
     'access_rule',
     'share_instance_access_map',
     'state',
     (
-        State('queued_to_apply', Fate.UNSURE, _RULE_QUEUED),
-        State('queued_to_deny', Fate.UNSURE, _RULE_QUEUED),
-        State('queued_to_update', Fate.UNSURE, _RULE_QUEUED),
+        ResourceState('queued_to_apply', Fate.UNSURE, _RULE_QUEUED),
+        ResourceState('queued_to_deny', Fate.UNSURE, _RULE_QUEUED),
+        ResourceState('queued_to_update', Fate.UNSURE, _RULE_QUEUED),
         *(
-            State(
+            ResourceState(
                 value,
                 Fate.STUCK,
                 'runs inside one call of manila-share and blocks every other '
@@ -391,7 +395,7 @@ ACCESS_RULE = Kind(
             )
             for value in ('applying', 'denying')
         ),
-        State(
+        ResourceState(
             'updating',
             Fate.STUCK,
             'runs inside one call of manila-share and blocks every other '
@@ -402,12 +406,12 @@ ACCESS_RULE = Kind(
 
 # update_access_rules of share/snapshot_access.py does those again that it
 # finds applying or denying.
-SNAPSHOT_ACCESS_RULE = Kind(
+SNAPSHOT_ACCESS_RULE = ResourceKind(
     'snapshot_access_rule',
     'share_snapshot_instance_access_map',
     'state',
     tuple(
-        State(
+        ResourceState(
             value,
             Fate.UNSURE,
             'is applied when manila-share starts only if the driver ensures '
@@ -422,12 +426,12 @@ SNAPSHOT_ACCESS_RULE = Kind(
     ),
 )
 
-SERVICE = Kind(
+SERVICE = ResourceKind(
     'service',
     'services',
     'ensuring',
     (
-        State(
+        ResourceState(
             'ensuring',
             Fate.UNSURE,
             'is ensuring its shares; the flag is cleared when it has ensured '

@@ -180,7 +180,7 @@ class LiveServices(check.Check):
     def _finding(
         self,
         site: severities.Services,
-        service: services.Service,
+        service: services.ServiceRow,
         life: Life,
         severity: Severity,
         todo: Sequence[model.Remediation],
@@ -224,7 +224,7 @@ class LiveServices(check.Check):
         )
 
     def _of_its_row(
-        self, site: severities.Services, service: services.Service
+        self, site: severities.Services, service: services.ServiceRow
     ) -> Iterator[model.Finding]:
         """Yield what is wrong with a row, whatever its service does."""
         row = f'-{service.place}' if service.place > 1 else ''
@@ -307,5 +307,5 @@ class LiveServices(check.Check):
                 )
 
 
-def _subject(service: services.Service) -> model.Subject:
+def _subject(service: services.ServiceRow) -> model.Subject:
     return model.Subject('service', f'{service.binary}@{service.host}')

@@ -53,7 +53,7 @@ class Services:
     """All services at one moment."""
 
     def __init__(
-        self, ctx: context.Context, rows: Sequence[services.Service]
+        self, ctx: context.Context, rows: Sequence[services.ServiceRow]
     ) -> None:
         self.stage = ctx.stage
         self.limit = services.down_time_seconds(
@@ -69,14 +69,14 @@ class Services:
             if services.is_cleaned_up(service, self._age(service), self.limit)
         ]
 
-    def _age(self, service: services.Service) -> Optional[float]:
+    def _age(self, service: services.ServiceRow) -> Optional[float]:
         return services.age_of(service, self._now)
 
-    def life(self, service: services.Service) -> Life:
+    def life(self, service: services.ServiceRow) -> Life:
         """Return what is known of a service."""
         return services.life_of(service, self._age(service), self.limit)
 
-    def seconds_ahead(self, service: services.Service) -> Optional[int]:
+    def seconds_ahead(self, service: services.ServiceRow) -> Optional[int]:
         """Return how far a clock is ahead; None when it is not by much."""
         age = self._age(service)
         least = services.REPORT_INTERVAL_SECONDS
@@ -84,7 +84,7 @@ class Services:
             return None
         return round(-age)
 
-    def is_orphan(self, service: services.Service) -> bool:
+    def is_orphan(self, service: services.ServiceRow) -> bool:
         """Say whether it is of a back end that the files do not enable."""
         host, ours = service.host, self._enabled
         return (
@@ -94,7 +94,7 @@ class Services:
             and service_host.parse(host).backend not in ours.backends
         )
 
-    def is_surely_orphan(self, service: services.Service) -> bool:
+    def is_surely_orphan(self, service: services.ServiceRow) -> bool:
         """Say the same when no other controller can enable it."""
         ours = self._enabled
         return (
@@ -103,7 +103,7 @@ class Services:
             and ours.here(service.host)
         )
 
-    def also_removed(self, service: services.Service) -> str:
+    def also_removed(self, service: services.ServiceRow) -> str:
         """Return a sentence on whose rows a cleanup removes as well.
 
         Where its own row is among several, the sentence is the same for each
@@ -124,7 +124,7 @@ class Services:
             f'The cleanup also removes the rows of: {self._listing(others)}.'
         )
 
-    def _listing(self, rows: Sequence[services.Service]) -> str:
+    def _listing(self, rows: Sequence[services.ServiceRow]) -> str:
         listed = ', '.join(
             f'{one.binary} on {one.host}' for one in rows[: self._listed]
         )
@@ -134,14 +134,14 @@ class Services:
         return f'{listed} and {more} more' if listed else f'{more} more'
 
     def cause(
-        self, service: services.Service, todo: Sequence[model.Remediation]
+        self, service: services.ServiceRow, todo: Sequence[model.Remediation]
     ) -> str:
         """Return what it has in common with others; '' for its remedy."""
         if CLEANUP not in todo or hosts.other_backend(service.host) in todo:
             return ''
         return ORPHAN if self.is_orphan(service) else GONE
 
-    def judge(self, life: Life, service: services.Service) -> Verdict:
+    def judge(self, life: Life, service: services.ServiceRow) -> Verdict:
         """Return how much a service weighs at this stage, and what to do."""
         if life is Life.UNKNOWN:
             upgraded = self.stage is Stage.UPGRADED
@@ -159,7 +159,7 @@ class Services:
         return model.advice(f'Run this again in {self.limit} seconds.')
 
     def _gone(
-        self, service: services.Service, start: str
+        self, service: services.ServiceRow, start: str
     ) -> Sequence[model.Remediation]:
         also = self.also_removed(service)
         if self.is_orphan(service):
@@ -178,7 +178,7 @@ class Services:
             CLEANUP,
         ]
 
-    def _up_orphan(self, service: services.Service) -> Verdict:
+    def _up_orphan(self, service: services.ServiceRow) -> Verdict:
         certain = self.is_surely_orphan(service)
         return Severity.WARNING if certain else Severity.INFO, [
             model.advice(
@@ -190,7 +190,7 @@ class Services:
             CLEANUP,
         ]
 
-    def _at_plan(self, life: Life, service: services.Service) -> Verdict:
+    def _at_plan(self, life: Life, service: services.ServiceRow) -> Verdict:
         if life is Life.AHEAD:
             return Severity.WARNING, [_CLOCK]
         if life is Life.STARTING:
@@ -210,7 +210,7 @@ class Services:
             service, 'Start it, so that it runs before the upgrade.'
         )
 
-    def _at_stopped(self, life: Life, service: services.Service) -> Verdict:
+    def _at_stopped(self, life: Life, service: services.ServiceRow) -> Verdict:
         see = 'Check on its host that it is stopped'
         if life is Life.AHEAD:
             return Severity.WARNING, [
@@ -247,7 +247,9 @@ class Services:
             ]
         return _NOTHING
 
-    def _at_upgraded(self, life: Life, service: services.Service) -> Verdict:
+    def _at_upgraded(
+        self, life: Life, service: services.ServiceRow
+    ) -> Verdict:
         if life is Life.UP:
             if service.disabled:
                 return Severity.INFO, [
@@ -267,7 +269,7 @@ class Services:
         return severity, self._gone(service, 'Start it and read its log.')
 
 
-def _enable(service: services.Service) -> model.Remediation:
+def _enable(service: services.ServiceRow) -> model.Remediation:
     return model.command(
         'openstack share service set --enable {} {}',
         service.host,

@@ -116,7 +116,7 @@ class PendingMigrations(check.Check):
         if refusal is not None:
             yield stops.no_writes(refusal)
         mariadb = database_url.dialect_of_manila(ctx.conf) == 'mariadb'
-        if db.state is connection.State.EMPTY and mariadb:
+        if db.state is connection.DatabaseState.EMPTY and mariadb:
             yield stops.first_install()
             return
         pending = migrations.pending(

@@ -47,7 +47,7 @@ Steps = Mapping[str, Sequence[catalog_steps.MigrationStep]]
 Tables = Mapping[str, catalog_schema.Table]
 
 
-class Refused(NamedTuple):
+class RefusedKey(NamedTuple):
     """A foreign key that the server will not take."""
 
     revision: str
@@ -73,13 +73,13 @@ class Undroppable(NamedTuple):
     name: str
 
 
-class Held(NamedTuple):
+class NeededColumn(NamedTuple):
     """A column that a migration drops, and that a foreign key needs."""
 
     revision: str
     table: str
     column: str
-    key: schema_source.ForeignKey
+    key: schema_source.LiveForeignKey
 
 
 class Taken(NamedTuple):
@@ -94,7 +94,7 @@ class Taken(NamedTuple):
     """What has it, in words: 'view transfers'."""
 
 
-class Lacking(NamedTuple):
+class MissingPart(NamedTuple):
     """Something that a migration needs, and that is not there."""
 
     revision: str
@@ -118,7 +118,7 @@ class Rewrite(NamedTuple):
 
 def refused(
     pending: Steps, schema: schema_source.Schema, utf8: str
-) -> Iterator[Refused]:
+) -> Iterator[RefusedKey]:
     """Yield the foreign keys that MySQL will refuse, in their order.
 
     :param pending: the steps of each revision that has not run, in order.
@@ -142,7 +142,7 @@ def refused(
                 if parent is None:
                     continue
                 if not _innodb(parent):
-                    yield Refused(
+                    yield RefusedKey(
                         revision,
                         step.table,
                         column,
@@ -157,7 +157,7 @@ def refused(
             if not new and table is not None and table.collation:
                 mine = table.collation
             if mine != theirs:
-                yield Refused(
+                yield RefusedKey(
                     revision,
                     step.table,
                     column,
@@ -184,7 +184,9 @@ def undroppable(
                 yield Undroppable(revision, step.table, step.name)
 
 
-def held(pending: Steps, schema: schema_source.Schema) -> Iterator[Held]:
+def held(
+    pending: Steps, schema: schema_source.Schema
+) -> Iterator[NeededColumn]:
     """Yield the foreign keys that keep a column on MySQL: error 1553.
 
     Those that a migration drops before are none.
@@ -203,7 +205,7 @@ def held(pending: Steps, schema: schema_source.Schema) -> Iterator[Held]:
                 if (child and (key.table, key.name) not in dropped) or (
                     key.parent == step.table and step.column in key.references
                 ):
-                    yield Held(revision, step.table, step.column, key)
+                    yield NeededColumn(revision, step.table, step.column, key)
 
 
 def taken_keys(
@@ -301,7 +303,7 @@ def copied(pending: Steps, schema: schema_source.Schema) -> Mapping[str, str]:
 
 def lacking(
     pending: Steps, shape: column_types.Shape, schema: schema_source.Schema
-) -> Iterator[Lacking]:
+) -> Iterator[MissingPart]:
     """Yield the tables, columns and keys that a migration needs in vain.
 
     Tried with manila 20.0.3 to 23.0.1 on MariaDB 10.11 and PostgreSQL 15.
@@ -331,7 +333,7 @@ def lacking(
             for what, why in found:
                 if what not in told:
                     told.add(what)
-                    yield Lacking(revision, what, why)
+                    yield MissingPart(revision, what, why)
 
 
 def _needs(
@@ -481,5 +483,5 @@ def _instant(version: str) -> tuple[bool, bool]:
     return numbers >= (8, 0, 12), numbers >= (8, 0, 29)
 
 
-def _innodb(table: schema_source.Table) -> bool:
+def _innodb(table: schema_source.LiveTable) -> bool:
     return table.engine in (None, schema_source.INNODB)

@@ -62,7 +62,7 @@ class Owners(part.Part):
                 subject=model.Subject('database', 'schema'),
             )
 
-    def _tables(self, found: pg_owners.Owners) -> model.Finding:
+    def _tables(self, found: pg_owners.OwnedTables) -> model.Finding:
         whose = ', '.join(sorted(set(found.others.values())))
         limit = self._ctx.options.max_listed
         message = (
@@ -94,7 +94,9 @@ class Owners(part.Part):
             data={'tables': len(found.others)},
         )
 
-    def _refused(self, found: pg_owners.Owners) -> Optional[tuple[str, str]]:
+    def _refused(
+        self, found: pg_owners.OwnedTables
+    ) -> Optional[tuple[str, str]]:
         """Return the first revision that fails, and the table."""
         version = connection.VERSION_TABLE
         closed = set(found.others) - found.referred

@@ -103,7 +103,7 @@ class Privileges(part.Part):
                     )
             yield _Need(revision, 'UPDATE', version)
 
-    def _role(self, account: grants.Account) -> Iterator[model.Remediation]:
+    def _role(self, account: grants.Grantee) -> Iterator[model.Remediation]:
         """Yield what a role may have to do with it."""
         roles = account.rights.roles
         if roles:

@@ -106,13 +106,13 @@ class Rewrites(part.Part):
         )
 
 
-def _rows_of(db: connection.Database, table: schema_source.Table) -> int:
+def _rows_of(db: connection.Database, table: schema_source.LiveTable) -> int:
     if table.rows is not None and table.rows > COUNTED_ROWS:
         return table.rows
     return migrated_rows.count(db, table.name)
 
 
-def _bytes_of(table: schema_source.Table, rows: int) -> int:
+def _bytes_of(table: schema_source.LiveTable, rows: int) -> int:
     """Return the size of a table, where the server's figures are old too."""
     size = (table.data_bytes or 0) + (table.index_bytes or 0)
     if table.rows and rows > 2 * table.rows:

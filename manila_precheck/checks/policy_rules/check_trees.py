@@ -13,8 +13,8 @@
 """The check trees of oslo.policy, ready to be tried without a request.
 
 What only a request itself can tell, a literal project or the answer of
-another server, is replaced by an :class:`Answer`, which holds for the callers
-that say so.
+another server, is replaced by a :class:`CallerCheck`, which holds for the
+callers that say so.
 """
 
 import functools
@@ -93,7 +93,7 @@ class Call:
         return decided
 
 
-class Role:
+class RoleCheck:
     """A check for a role that it names as it is; the roles are lower case."""
 
     kind = 'role'
@@ -123,7 +123,7 @@ class Not:
         return not found
 
 
-class Group:
+class CheckGroup:
     """Checks of which all have to pass, or one.
 
     Those of oslo.policy look at the signature of each member at each call.
@@ -160,7 +160,7 @@ class RuleReference:
         return enforcer.passes(self.match, target, creds)
 
 
-class Answer:
+class CallerCheck:
     """A check that is true for those callers for whom it is said to be."""
 
     def __init__(self, text: str, scope: Optional[str]) -> None:
@@ -224,7 +224,7 @@ def _make_tree(checks: tuple[Any, ...]) -> Any:
         except RecursionError:
             # As the service does, over what is nested so deep.
             roots.append(FAILING)
-    return roots[0] if len(roots) == 1 else Group(roots, True)
+    return roots[0] if len(roots) == 1 else CheckGroup(roots, True)
 
 
 def _answered(check: Any) -> Any:
@@ -236,20 +236,20 @@ def _answered(check: Any) -> Any:
         if check_strings.is_reference(check):
             return RuleReference(check.match)
         if getattr(check, 'kind', None) == 'role' and '%' not in check.match:
-            return Role(check.match)
+            return RoleCheck(check.match)
         return _answer(check) or check
     replaced = [_answered(member) for member in below]
     if hasattr(check, 'rule'):
         return Not(replaced[0])
-    return Group(replaced, isinstance(check, _checks.OrCheck))
+    return CheckGroup(replaced, isinstance(check, _checks.OrCheck))
 
 
-def _answer(leaf: Any) -> Optional[Answer]:
+def _answer(leaf: Any) -> Optional[CallerCheck]:
     kind = getattr(leaf, 'kind', None)
     if kind is None:
         return None
     if kind in _SERVERS:
-        return Answer(str(leaf), None)
+        return CallerCheck(str(leaf), None)
     # Up to the last bracket: without one, each key is looked for to the end.
     keys = _KEY.findall(leaf.match[: leaf.match.rfind(')') + 1])
     if any(key not in _IN_EVERY_TARGET for key in keys):
@@ -259,8 +259,8 @@ def _answer(leaf: Any) -> Optional[Answer]:
             or kind in _OTHER_VALUES
             or _CONSTANT.fullmatch(kind)
         ):
-            return Answer(str(leaf), IDENTITY.get(kind))
+            return CallerCheck(str(leaf), IDENTITY.get(kind))
         return None
     if kind in IDENTITY and not keys:
-        return Answer(str(leaf), IDENTITY[kind])
+        return CallerCheck(str(leaf), IDENTITY[kind])
     return None

@@ -36,7 +36,7 @@ Reach = callers.Reach
 ADMIN_RULE = 'context_is_admin'
 
 
-class Rule(NamedTuple):
+class EnforcedRule(NamedTuple):
     """One rule, as a release has it in force."""
 
     checks: tuple[Any, ...]
@@ -46,10 +46,10 @@ class Rule(NamedTuple):
     """The scopes of the tokens that it accepts; empty: any."""
 
 
-class Rules(NamedTuple):
+class EnforcedRules(NamedTuple):
     """All of them, with what decides beside them; equal ones decide alike."""
 
-    rules: Mapping[str, Rule]
+    rules: Mapping[str, EnforcedRule]
     """By name, base rules included."""
 
     default_rule: str
@@ -79,7 +79,7 @@ class _Trees(dict[str, Any]):
 class Enforcement:
     """Rules, and who passes each."""
 
-    def __init__(self, rules: Rules) -> None:
+    def __init__(self, rules: EnforcedRules) -> None:
         self.rules = rules
         #: The checks that were tried so far.
         self.steps = 0
@@ -103,7 +103,7 @@ class Enforcement:
             leaf.text
             for root in roots
             for leaf in check_strings.leaves(root)
-            if isinstance(leaf, check_trees.Answer)
+            if isinstance(leaf, check_trees.CallerCheck)
         )
 
     def reach(self, name: str) -> Reach:
@@ -257,7 +257,7 @@ class Enforcement:
 
 def _matters(leaf: Any) -> Optional[tuple[str, str]]:
     """Return what of a caller a check looks at."""
-    if isinstance(leaf, check_trees.Answer):
+    if isinstance(leaf, check_trees.CallerCheck):
         return 'answer', leaf.text
     if getattr(leaf, 'kind', None) == 'role':
         return 'role', leaf.match.lower()

@@ -230,7 +230,7 @@ class Worlds:
 
     def _rules(
         self, release: releases.Release, scope: bool, new_defaults: bool
-    ) -> enforcement.Rules:
+    ) -> enforcement.EnforcedRules:
         found = overrides(self._ctx, release)
         return in_force(self._ctx, release, found, scope, new_defaults)
 
@@ -241,18 +241,20 @@ def in_force(
     overridden: Mapping[str, policy_files.Rule],
     scope: bool,
     new_defaults: bool,
-) -> enforcement.Rules:
+) -> enforcement.EnforcedRules:
     """Return the rules of a release with some overrides in place."""
     rules = {
-        name: enforcement.Rule(facts.checks(new_defaults), facts.scope_types)
+        name: enforcement.EnforcedRule(
+            facts.checks(new_defaults), facts.scope_types
+        )
         for name, facts in ctx.catalog.policies(release).items()
     }
     for name, rule in overridden.items():
         scopes = rules[name].scopes if name in rules else ()
         checks = (_as_read(rule.check, release),)
-        rules[name] = enforcement.Rule(checks, scopes)
+        rules[name] = enforcement.EnforcedRule(checks, scopes)
     default = ctx.policy.of(release).default_rule
-    return enforcement.Rules(rules, default, scope)
+    return enforcement.EnforcedRules(rules, default, scope)
 
 
 def guards(name: str) -> bool:

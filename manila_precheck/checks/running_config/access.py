@@ -60,7 +60,7 @@ _NAME = re.compile(r'[\w:.-]+')
 _LISTED = 20
 
 
-def credentials(sides: comparison.Sides) -> Iterator[model.Finding]:
+def credentials(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
     """Yield the logins that change, by section."""
     for group in _GROUPS:
         home = sides.ctx.config.auth_section(group)
@@ -110,7 +110,7 @@ def _keystone_differs(change: comparison.OptionChange) -> bool:
     return before != after
 
 
-def strategy(sides: comparison.Sides) -> Iterator[model.Finding]:
+def strategy(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
     """Yield what a change of auth_strategy opens or closes."""
     for change in sides.changes('DEFAULT', 'auth_strategy'):
         if str(change.after.value).startswith('noauth'):
@@ -128,7 +128,7 @@ def strategy(sides: comparison.Sides) -> Iterator[model.Finding]:
             )
 
 
-def flags(sides: comparison.Sides) -> Iterator[model.Finding]:
+def flags(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
     """Yield what a flag of oslo.policy opens or closes.
 
     Where only its default changes, policy-rules reports what follows.
@@ -158,7 +158,7 @@ def flags(sides: comparison.Sides) -> Iterator[model.Finding]:
                 yield sides.finding(change, severity, off)
 
 
-def policies(sides: comparison.Sides) -> Iterator[model.Finding]:
+def policies(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
     """Yield the overrides of policies that the staged files lack."""
     ctx = sides.ctx
     source, target = ctx.upgrade.source, ctx.upgrade.target
@@ -288,7 +288,7 @@ def _listed(names: Iterable[str]) -> str:
     return f'{text} and {more} more' if more > 0 else text
 
 
-def pipelines(sides: comparison.Sides) -> Iterator[model.Finding]:
+def pipelines(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
     """Yield the filters of the API that the staged api-paste.ini lacks."""
     unread = (
         exceptions.SourceNotGiven,

@@ -94,6 +94,6 @@ class RunningConfig(check.Check):
 
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
         """Yield what changes with the files."""
-        sides = comparison.Sides(ctx)
+        sides = comparison.ComparedSides(ctx)
         for compare in _COMPARED:
             yield from compare(sides)

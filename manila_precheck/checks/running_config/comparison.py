@@ -23,7 +23,7 @@ from manila_precheck.evidence.config import config_reader
 from manila_precheck.evidence.config import ini_lines
 
 
-class Value(NamedTuple):
+class ComparedValue(NamedTuple):
     """What one release makes of an option in some files."""
 
     value: Any
@@ -43,8 +43,8 @@ class OptionChange(NamedTuple):
 
     group: str
     name: str
-    before: Value
-    after: Value
+    before: ComparedValue
+    after: ComparedValue
 
     @property
     def subject(self) -> model.Subject:
@@ -65,11 +65,11 @@ class OptionChange(NamedTuple):
         )
 
 
-def _place(value: Value) -> str:
+def _place(value: ComparedValue) -> str:
     return f' ({value.line.where})' if value.line is not None else ''
 
 
-class Sides:
+class ComparedSides:
     """The source with the running files, the target with the staged ones.
 
     :param ctx: the run.
@@ -106,14 +106,14 @@ class Sides:
 
     def values(
         self, group: str, name: str, default: Any = None
-    ) -> tuple[Value, Value]:
+    ) -> tuple[ComparedValue, ComparedValue]:
         """Return what an option is now, and what it is to the target."""
         return (
             _value(self.running, group, name, default),
             _value(self.staged, group, name, default),
         )
 
-    def shown(self, value: Value, unset: str = 'not set') -> str:
+    def shown(self, value: ComparedValue, unset: str = 'not set') -> str:
         """Return a value for a message, or what stands for a secret.
 
         :param unset: what stands for one that is not set.
@@ -172,22 +172,22 @@ class Sides:
 
 def _value(
     reader: config_reader.Reader, group: str, name: str, default: Any
-) -> Value:
+) -> ComparedValue:
     standing = reader.standing(group, name)
     if not standing.read or standing.option is None:
-        return Value(default, None, known=default is not None)
+        return ComparedValue(default, None, known=default is not None)
     lines = reader.conf.effective(standing.names, standing.option.multi)
     line = lines[-1] if lines else None
     if line is None and _may_be_elsewhere(reader.conf, standing):
-        return Value(None, None, known=False)
+        return ComparedValue(None, None, known=False)
     try:
         value = reader.get(group, name)
     except config_reader.Refused:
         # config-options reports it, of the staged files.
-        return Value(None, line, known=False)
+        return ComparedValue(None, line, known=False)
     if value is None and line is not None:
         value = line.value
-    return Value(value, line)
+    return ComparedValue(value, line)
 
 
 def _may_be_elsewhere(

@@ -42,7 +42,7 @@ _TOPICS = {
 }
 
 
-def queues(sides: comparison.Sides) -> Iterator[model.Finding]:
+def queues(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
     """Yield the properties of queues that RabbitMQ does not change.
 
     As RabbitMQ 3.10.8 answered to oslo.messaging of 2023.1 and of 2026.1.
@@ -99,7 +99,7 @@ def queues(sides: comparison.Sides) -> Iterator[model.Finding]:
 
 
 def _both(
-    sides: comparison.Sides, change: comparison.OptionChange
+    sides: comparison.ComparedSides, change: comparison.OptionChange
 ) -> model.Finding:
     return sides.finding(
         change,
@@ -110,7 +110,7 @@ def _both(
 
 
 def _refused(
-    sides: comparison.Sides, change: comparison.OptionChange
+    sides: comparison.ComparedSides, change: comparison.OptionChange
 ) -> model.Finding:
     return sides.finding(
         change,
@@ -121,7 +121,7 @@ def _refused(
     )
 
 
-def exchange(sides: comparison.Sides) -> Iterator[model.Finding]:
+def exchange(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
     """Yield what a change of the exchange does."""
     for change in sides.changes('DEFAULT', 'control_exchange'):
         yield sides.finding(
@@ -139,7 +139,7 @@ def exchange(sides: comparison.Sides) -> Iterator[model.Finding]:
         )
 
 
-def topics(sides: comparison.Sides) -> Iterator[model.Finding]:
+def topics(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
     """Yield the topics on which no service listens."""
     for name, listened in _TOPICS.items():
         for change in sides.changes('DEFAULT', name):

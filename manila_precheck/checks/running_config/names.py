@@ -47,7 +47,7 @@ def _finds_by_name(reader: config_reader.Reader, group: str) -> bool:
     return driver in _BY_NAME or reader.plugin(group) in _PLUGINS
 
 
-def templates(sides: comparison.Sides) -> Iterator[model.Finding]:
+def templates(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
     """Yield the templates that change, and for whom."""
     named = sorted(
         name or 'DEFAULT'

@@ -26,7 +26,7 @@ _WARNING = model.Severity.WARNING
 _INFO = model.Severity.INFO
 
 
-def host(sides: comparison.Sides) -> Iterator[model.Finding]:
+def host(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
     """Yield what a change of [DEFAULT] host does to the shares."""
     for change in sides.changes('DEFAULT', 'host'):
         old, new = change.before.value, change.after.value
@@ -68,7 +68,7 @@ def host(sides: comparison.Sides) -> Iterator[model.Finding]:
         yield found._replace(data={'old_host': old, 'new_host': new})
 
 
-def backends(sides: comparison.Sides) -> Iterator[model.Finding]:
+def backends(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
     """Yield the back ends that the staged files no longer enable.
 
     Where the database is read, backends-in-use tells what they hold.
@@ -93,7 +93,7 @@ def backends(sides: comparison.Sides) -> Iterator[model.Finding]:
         )
 
 
-def _holdings_are_told(sides: comparison.Sides) -> bool:
+def _holdings_are_told(sides: comparison.ComparedSides) -> bool:
     if 'backends-in-use' not in sides.ctx.chosen:
         return False
     try:
@@ -103,7 +103,7 @@ def _holdings_are_told(sides: comparison.Sides) -> bool:
     return True
 
 
-def sections(sides: comparison.Sides) -> Iterator[model.Finding]:
+def sections(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
     """Yield what changes in the section of a back end that stays."""
     running = hosts.enabled_backends(sides.ctx.running).backends
     for name in hosts.enabled_backends(sides.ctx.config).backends:
@@ -142,14 +142,14 @@ def sections(sides: comparison.Sides) -> Iterator[model.Finding]:
             yield _zone(sides, change)
 
 
-def zone(sides: comparison.Sides) -> Iterator[model.Finding]:
+def zone(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
     """Yield what a change of the availability zone does."""
     for change in sides.changes('DEFAULT', 'storage_availability_zone'):
         yield _zone(sides, change)
 
 
 def _zone(
-    sides: comparison.Sides, change: comparison.OptionChange
+    sides: comparison.ComparedSides, change: comparison.OptionChange
 ) -> model.Finding:
     return sides.finding(
         change,
@@ -160,7 +160,7 @@ def _zone(
     )
 
 
-def database(sides: comparison.Sides) -> Iterator[model.Finding]:
+def database(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
     """Yield that the target opens another database."""
     for change in sides.changes('database', 'connection'):
         old = service_urls.database(change.before.value)
@@ -182,7 +182,7 @@ def database(sides: comparison.Sides) -> Iterator[model.Finding]:
         )
 
 
-def broker(sides: comparison.Sides) -> Iterator[model.Finding]:
+def broker(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
     """Yield that the target uses another broker or virtual host."""
     for group, lost in (
         (
@@ -237,7 +237,7 @@ def broker(sides: comparison.Sides) -> Iterator[model.Finding]:
             )
 
 
-def locks(sides: comparison.Sides) -> Iterator[model.Finding]:
+def locks(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
     """Yield what happens to locks and to files below state_path."""
     for change in sides.changes('oslo_concurrency', 'lock_path'):
         if change.after.value is None:
@@ -325,7 +325,7 @@ def locks(sides: comparison.Sides) -> Iterator[model.Finding]:
             )
 
 
-def _coordinator(value: comparison.Value) -> str:
+def _coordinator(value: comparison.ComparedValue) -> str:
     """Return the URL of a coordinator without what follows the host."""
     scheme, mark, rest = str(value.value).partition('://')
     if scheme == 'file':

@@ -22,7 +22,7 @@ from manila_precheck.engine import context
 from manila_precheck.evidence import timestamps
 from manila_precheck.evidence.database import migrations
 
-Phase = migrations.Phase
+Phase = migrations.MigrationPhase
 
 
 _MIGRATION = {

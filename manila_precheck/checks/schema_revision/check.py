@@ -93,16 +93,16 @@ class SchemaRevision(check.Check):
         db = ctx.database_as_found
         if not (upgraded or db.foreign):
             db = ctx.database
-        if db.left_out and db.state is not connection.State.EMPTY:
+        if db.left_out and db.state is not connection.DatabaseState.EMPTY:
             yield self._left_out(db.left_out)
-        if db.state is connection.State.EMPTY:
+        if db.state is connection.DatabaseState.EMPTY:
             yield self._failure('the database is empty', [_SYNC])
         elif db.foreign:
             yield self._failure(
                 db.foreign,
                 [model.advice('Correct [database] connection.')],
             )
-        elif db.state is connection.State.UNVERSIONED:
+        elif db.state is connection.DatabaseState.UNVERSIONED:
             yield self._unversioned(db)
         elif db.revision is None:
             yield self._failure(

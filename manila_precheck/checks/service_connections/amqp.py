@@ -38,7 +38,7 @@ _PASSIVE = 1
 Method = tuple[int, int]
 
 
-class Refused(Exception):
+class BrokerRefused(Exception):
     """The broker says no, with a code and a text."""
 
     def __init__(self, code: int, text: str) -> None:
@@ -58,7 +58,7 @@ class Login(NamedTuple):
         return f'<{self.user} at {self.virtual_host}>'
 
 
-class Session:
+class BrokerSession:
     """One connection to a broker, logged in."""
 
     def __init__(self, line: lines.Line, login: Login) -> None:
@@ -83,7 +83,7 @@ class Session:
         except lines.NoAnswer as exc:
             # RabbitMQ before 3.2 ends the connection.
             if 'without an answer' in str(exc):
-                raise Refused(403, 'ACCESS_REFUSED') from exc
+                raise BrokerRefused(403, 'ACCESS_REFUSED') from exc
             raise
         if method == _SECURE:
             raise lines.NoAnswer('it offers no login by password')
@@ -177,7 +177,7 @@ class Session:
                 (code,) = struct.unpack_from('>H', body)
                 text = body[3 : 3 + body[2]].decode('utf-8', 'replace')
                 self._send(0, _CLOSE_OK, b'')
-                raise Refused(code, text)
+                raise BrokerRefused(code, text)
             # Such as Connection.Blocked; nothing is published here.
 
 

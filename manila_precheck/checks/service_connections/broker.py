@@ -50,7 +50,7 @@ _HOME = '/var/lib/rabbitmq'
 _TOPICS = ('manila-data', 'manila-scheduler', 'manila-share')
 
 
-class Host(NamedTuple):
+class BrokerHost(NamedTuple):
     """One host of a transport URL."""
 
     name: str
@@ -63,18 +63,18 @@ class Host(NamedTuple):
         return f'{self.name}:{self.port}'
 
 
-class Broker(NamedTuple):
+class ReachedBroker(NamedTuple):
     """What one transport URL leads to, and how."""
 
     group: str
     line: Optional[config_files.Setting]
-    hosts: tuple[Host, ...]
+    hosts: tuple[BrokerHost, ...]
     tls: Optional[ssl.SSLContext]
     queues: tuple[str, ...]
     """That the services have there; none: nothing listens."""
 
 
-class Seen(NamedTuple):
+class HostOutcome(NamedTuple):
     """What became of one host."""
 
     refused: str = ''
@@ -89,14 +89,14 @@ class Seen(NamedTuple):
     """At which it was reached."""
 
 
-def hosts(url: str, mechanism: str) -> tuple[Host, ...]:
+def hosts(url: str, mechanism: str) -> tuple[BrokerHost, ...]:
     """Return the hosts of a transport URL, as oslo.messaging reads it."""
     scheme, mark, rest = url.partition('://')
     if not mark or scheme.partition('+')[0] not in ('rabbit', 'kombu'):
         return ()
     netloc, _, path = rest.partition('?')[0].partition('/')
     virtual_host = urllib.parse.unquote(path) or '/'
-    found: list[Host] = []
+    found: list[BrokerHost] = []
     user, password = 'guest', 'guest'
     for one in netloc.split(','):
         login, at, place = one.rpartition('@')
@@ -106,7 +106,7 @@ def hosts(url: str, mechanism: str) -> tuple[Host, ...]:
             password = urllib.parse.unquote(password)
         name, port = _place(place.strip())
         found.append(
-            Host(
+            BrokerHost(
                 name,
                 port,
                 amqp.Login(user, password, virtual_host, mechanism),
@@ -124,10 +124,10 @@ def _place(text: str) -> tuple[str, int]:
 
 
 def brokers(
-    ctx: context.Context, services: tuple[controller.Service, ...]
-) -> tuple[Broker, ...]:
+    ctx: context.Context, services: tuple[controller.HostService, ...]
+) -> tuple[ReachedBroker, ...]:
     """Return the brokers of the services, each once."""
-    found: dict[tuple[object, ...], Broker] = {}
+    found: dict[tuple[object, ...], ReachedBroker] = {}
     for service in services:
         reader = service.view.reader(ctx.upgrade.target)
         for group in ('DEFAULT', 'oslo_messaging_notifications'):
@@ -139,7 +139,7 @@ def brokers(
             key = (group, listed, reader.is_on(_RABBIT, 'ssl'))
             if not listed or key in found:
                 continue
-            found[key] = Broker(
+            found[key] = ReachedBroker(
                 group,
                 lines_[-1],
                 listed,
@@ -197,36 +197,38 @@ def _queues(ctx: context.Context) -> tuple[str, ...]:
 
 
 def questions(
-    broker: Broker,
-) -> Iterable[Callable[[float], Seen]]:
+    broker: ReachedBroker,
+) -> Iterable[Callable[[float], HostOutcome]]:
     """Return what asks each host."""
     return [_question(broker, host) for host in broker.hosts]
 
 
-def _question(broker: Broker, host: Host) -> Callable[[float], Seen]:
+def _question(
+    broker: ReachedBroker, host: BrokerHost
+) -> Callable[[float], HostOutcome]:
     return lambda until: _ask(broker, host, until)
 
 
-def _ask(broker: Broker, host: Host, until: float) -> Seen:
+def _ask(broker: ReachedBroker, host: BrokerHost, until: float) -> HostOutcome:
     user, vhost = host.login.user, host.login.virtual_host
     try:
         line = lines.Line(host.name, host.port, until, broker.tls)
         try:
             address = line.address
-            session = amqp.Session(line, host.login)
+            session = amqp.BrokerSession(line, host.login)
             there = [q for q in broker.queues if session.has_queue(q)]
             session.end()
         finally:
             line.close()
     except lines.NoAnswer as exc:
-        return Seen(str(exc), steps=_reachable(broker, host))
+        return HostOutcome(str(exc), steps=_reachable(broker, host))
     except (struct.error, IndexError, UnicodeError):
-        return Seen(
+        return HostOutcome(
             'it does not answer like RabbitMQ', steps=_reachable(broker, host)
         )
-    except amqp.Refused as exc:
+    except amqp.BrokerRefused as exc:
         if exc.code == 403 and 'vhost' not in str(exc):
-            return Seen(
+            return HostOutcome(
                 f'it refuses the login of {user} (ACCESS_REFUSED)',
                 steps=(
                     model.command(
@@ -235,11 +237,11 @@ def _ask(broker: Broker, host: Host, until: float) -> Seen:
                 ),
             )
         if 'not found' in str(exc):
-            return Seen(
+            return HostOutcome(
                 f'it has no virtual host {vhost}',
                 steps=(model.command('rabbitmqctl add_vhost {}', vhost),),
             )
-        return Seen(
+        return HostOutcome(
             f'it refuses {user} the virtual host {vhost} ({exc.code})',
             steps=(
                 model.command(
@@ -249,10 +251,12 @@ def _ask(broker: Broker, host: Host, until: float) -> Seen:
                 ),
             ),
         )
-    return Seen(queues=tuple(there), address=address)
+    return HostOutcome(queues=tuple(there), address=address)
 
 
-def _reachable(broker: Broker, host: Host) -> tuple[model.Remediation, ...]:
+def _reachable(
+    broker: ReachedBroker, host: BrokerHost
+) -> tuple[model.Remediation, ...]:
     del broker
     return (
         model.advice(
@@ -265,15 +269,17 @@ def _reachable(broker: Broker, host: Host) -> tuple[model.Remediation, ...]:
 
 def findings(
     ctx: context.Context,
-    broker: Broker,
-    answers: list[Optional[Seen]],
+    broker: ReachedBroker,
+    answers: list[Optional[HostOutcome]],
     until: float,
 ) -> Iterator[model.Finding]:
     """Yield what the hosts of a broker said.
 
     :param until: when whoever else is asked has to have answered.
     """
-    seen = [one or Seen('it does not answer in time') for one in answers]
+    seen = [
+        one or HostOutcome('it does not answer in time') for one in answers
+    ]
     bad = [(host, one) for host, one in zip(broker.hosts, seen) if one.refused]
     of_requests = broker.group == 'DEFAULT'
     for host, one in bad:
@@ -332,9 +338,9 @@ _QUORUM = {
 
 def _properties(
     ctx: context.Context,
-    broker: Broker,
-    host: Host,
-    seen: Seen,
+    broker: ReachedBroker,
+    host: BrokerHost,
+    seen: HostOutcome,
     until: float,
 ) -> Iterator[model.Finding]:
     """Yield the queues that the services cannot declare as they are."""
@@ -441,7 +447,7 @@ def _differences(
 
 
 def _known(
-    broker: Broker, host: Host, seen: Seen, until: float
+    broker: ReachedBroker, host: BrokerHost, seen: HostOutcome, until: float
 ) -> Optional[list[_Queue]]:
     """Return what the queues were declared with; None: nobody tells."""
     # Apart, since finding its address may take as long as it likes.
@@ -466,7 +472,7 @@ def _known(
 
 
 def _by_management(
-    broker: Broker, host: Host, until: float
+    broker: ReachedBroker, host: BrokerHost, until: float
 ) -> Optional[list[Any]]:
     """Return the queues as the management plugin lists them."""
     login = host.login
@@ -490,7 +496,9 @@ def _by_management(
     return rows if isinstance(rows, list) else None
 
 
-def _by_command(host: Host, address: str, until: float) -> Optional[list[Any]]:
+def _by_command(
+    host: BrokerHost, address: str, until: float
+) -> Optional[list[Any]]:
     """Return the queues as rabbitmqctl lists them, of a broker here."""
     if os.geteuid() or not os.path.exists(f'{_HOME}/.erlang.cookie'):
         # Without it Erlang would write one.

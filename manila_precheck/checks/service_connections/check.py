@@ -28,7 +28,7 @@ from manila_precheck.engine import controller
 # What the check takes, whoever is slow.
 _ALL_SECONDS = 19.0
 
-_Answer = Union[broker.Seen, str]
+_Answer = Union[broker.HostOutcome, str]
 
 
 class ServiceConnections(check.Check):
@@ -106,7 +106,7 @@ class ServiceConnections(check.Check):
                 ctx,
                 item,
                 [
-                    one if isinstance(one, broker.Seen) else None
+                    one if isinstance(one, broker.HostOutcome) else None
                     for one in mine
                 ],
                 until,

@@ -44,7 +44,7 @@ _PORTS = {
 }
 
 
-class Target(NamedTuple):
+class AskedServer(NamedTuple):
     """One server, what is asked of it, and what it means when it fails."""
 
     option: str
@@ -72,7 +72,7 @@ def _server(text: str, port: int) -> tuple[str, int]:
 
 
 def _apis(
-    ctx: context.Context, services: tuple[controller.Service, ...]
+    ctx: context.Context, services: tuple[controller.HostService, ...]
 ) -> Iterator[tuple[config_reader.Reader, config_files.ConfigFiles]]:
     """Yield what the target reads, and the files, of each manila-api."""
     for service in services:
@@ -84,8 +84,8 @@ def _apis(
 
 
 def keystone(
-    ctx: context.Context, services: tuple[controller.Service, ...]
-) -> Iterator[Target]:
+    ctx: context.Context, services: tuple[controller.HostService, ...]
+) -> Iterator[AskedServer]:
     """Yield the URLs at which the services log in."""
     told = set()
     for reader, conf in _apis(ctx, services):
@@ -106,7 +106,7 @@ def keystone(
         ) -> str:
             return _discover(url, secured, until)
 
-        yield Target(
+        yield AskedServer(
             f'{section}/auth_url',
             found[-1],
             f'[{section}] auth_url, {_without_login(url)}',
@@ -171,8 +171,8 @@ def _discover(
 
 
 def memcached(
-    ctx: context.Context, services: tuple[controller.Service, ...]
-) -> Iterator[Target]:
+    ctx: context.Context, services: tuple[controller.HostService, ...]
+) -> Iterator[AskedServer]:
     """Yield the servers that cache tokens."""
     told = set()
     for reader, conf in _apis(ctx, services):
@@ -197,7 +197,7 @@ def memcached(
             def ask(until: float, plain: str = plain) -> str:
                 return _version(*_server(plain, 11211), until)
 
-            yield Target(
+            yield AskedServer(
                 f'{_AUTHTOKEN}/memcached_servers/{plain}',
                 found[-1] if found else None,
                 f'[{_AUTHTOKEN}] memcached_servers, {plain}',
@@ -230,8 +230,8 @@ def _version(
 
 
 def coordinator(
-    ctx: context.Context, services: tuple[controller.Service, ...]
-) -> Iterator[Target]:
+    ctx: context.Context, services: tuple[controller.HostService, ...]
+) -> Iterator[AskedServer]:
     """Yield the server that keeps the locks of several hosts."""
     told = set()
     for service in services:
@@ -255,7 +255,7 @@ def coordinator(
                 return _coordinates(url, host, at, until)
 
             alone = ',' not in netloc
-            yield Target(
+            yield AskedServer(
                 f'coordination/backend_url/{host}:{at}',
                 found[-1],
                 f'[coordination] backend_url, {scheme} at {host}:{at}',
@@ -350,8 +350,8 @@ def _pong(
 
 
 def api(
-    ctx: context.Context, services: tuple[controller.Service, ...]
-) -> Iterator[Target]:
+    ctx: context.Context, services: tuple[controller.HostService, ...]
+) -> Iterator[AskedServer]:
     """Yield the port of manila-api, where the files set it."""
     if ctx.stage is not model.Stage.UPGRADED:
         return
@@ -392,7 +392,7 @@ def api(
                 return '' if 'refused' in str(exc) else str(exc)
             return f'it answers {status}' if status >= 500 else ''
 
-        yield Target(
+        yield AskedServer(
             'DEFAULT/osapi_share_listen',
             found[0],
             f'manila-api, {host} port {port}',
@@ -413,7 +413,7 @@ _STEPS = {
 }
 
 
-def finding(target: Target, why: str) -> model.Finding:
+def finding(target: AskedServer, why: str) -> model.Finding:
     """Return what a server that is of no use means."""
     return model.Finding(
         target.severity,

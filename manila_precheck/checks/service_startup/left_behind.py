@@ -36,7 +36,7 @@ _LIBRARIES = (
 )
 
 
-class Environment(NamedTuple):
+class Installation(NamedTuple):
     """Where a manila is installed."""
 
     prefix: str
@@ -54,7 +54,7 @@ def is_known(ctx: context.Context) -> bool:
     )
 
 
-def of_path(path: str, target: releases.Release) -> Optional[Environment]:
+def of_path(path: str, target: releases.Release) -> Optional[Installation]:
     """Return the environment of another manila that has a path in it."""
     prefix = os.path.dirname(path)
     while prefix not in ('/', ''):
@@ -63,7 +63,7 @@ def of_path(path: str, target: releases.Release) -> Optional[Environment]:
             others = [v for v in versions if _release(v) != target]
             if len(others) < len(versions):
                 return None
-            return Environment(prefix, others[0])
+            return Installation(prefix, others[0])
         prefix = os.path.dirname(prefix)
     return None
 

@@ -56,7 +56,7 @@ def missing_directory(
 
 
 def coordination(
-    ctx: context.Context, services: tuple[controller.Service, ...]
+    ctx: context.Context, services: tuple[controller.HostService, ...]
 ) -> Iterator[model.Finding]:
     """Yield that the directory of the locks in files cannot be used."""
     for service in services:
@@ -157,7 +157,7 @@ _LISTS = (('loggers', 'logger'), ('handlers', 'handler'),
 
 
 def log_config(
-    ctx: context.Context, services: tuple[controller.Service, ...]
+    ctx: context.Context, services: tuple[controller.HostService, ...]
 ) -> Iterator[model.Finding]:
     """Yield what logging.config refuses in the file of log_config_append."""
     told = set()

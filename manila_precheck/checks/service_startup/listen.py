@@ -45,7 +45,9 @@ class Bound(NamedTuple):
     """The files set the address or the port."""
 
 
-def bound(ctx: context.Context, api: controller.Service) -> Optional[Bound]:
+def bound(
+    ctx: context.Context, api: controller.HostService
+) -> Optional[Bound]:
     """Return where it listens; None where something else serves the API."""
     if not controller.serves_itself(ctx):
         return None
@@ -72,7 +74,7 @@ def bound(ctx: context.Context, api: controller.Service) -> Optional[Bound]:
 
 
 def findings(
-    ctx: context.Context, api: controller.Service
+    ctx: context.Context, api: controller.HostService
 ) -> Iterator[model.Finding]:
     """Yield what keeps manila-api from its address and port."""
     found = bound(ctx, api)
@@ -149,7 +151,7 @@ def findings(
 
 
 def _unserved(
-    ctx: context.Context, api: controller.Service
+    ctx: context.Context, api: controller.HostService
 ) -> Iterator[model.Finding]:
     """Yield that nothing here looks like an API that is served."""
     text = api.view.reader(ctx.upgrade.target).text('DEFAULT', PORT)

@@ -32,18 +32,22 @@ _FAILURE = model.Severity.FAILURE
 _WARNING = model.Severity.WARNING
 
 _WANTS = {
-    paths.Kind.FILE: (access.Want.READ,),
-    paths.Kind.DIRECTORY: (access.Want.READ, access.Want.ENTER),
-    paths.Kind.KEPT: (access.Want.WRITE, access.Want.ENTER),
-    paths.Kind.MADE: (access.Want.WRITE, access.Want.ENTER),
+    paths.PathKind.FILE: (access.Want.READ,),
+    paths.PathKind.DIRECTORY: (access.Want.READ, access.Want.ENTER),
+    paths.PathKind.KEPT: (access.Want.WRITE, access.Want.ENTER),
+    paths.PathKind.MADE: (access.Want.WRITE, access.Want.ENTER),
 }
-_DIRECTORIES = (paths.Kind.DIRECTORY, paths.Kind.KEPT, paths.Kind.MADE)
+_DIRECTORIES = (
+    paths.PathKind.DIRECTORY,
+    paths.PathKind.KEPT,
+    paths.PathKind.MADE,
+)
 _NOT = {
-    paths.Kind.FILE: 'readable',
-    paths.Kind.DIRECTORY: 'readable',
-    paths.Kind.KEPT: 'writable',
-    paths.Kind.MADE: 'writable',
-    paths.Kind.WRITTEN: 'writable',
+    paths.PathKind.FILE: 'readable',
+    paths.PathKind.DIRECTORY: 'readable',
+    paths.PathKind.KEPT: 'writable',
+    paths.PathKind.MADE: 'writable',
+    paths.PathKind.WRITTEN: 'writable',
 }
 # Where the services and sudo find programs (sudoers, secure_path).
 _PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
@@ -51,10 +55,10 @@ _PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 _PREFIXES = ('sudo', 'doas', 'env', 'nice', 'ionice')
 
 
-class Named(NamedTuple):
+class NamedPath(NamedTuple):
     """One option of one service that names a path."""
 
-    service: controller.Service
+    service: controller.HostService
     group: str
     name: str
     line: Optional[config_files.Setting]
@@ -76,10 +80,10 @@ class Trouble(NamedTuple):
 
 
 def findings(
-    ctx: context.Context, services: tuple[controller.Service, ...]
+    ctx: context.Context, services: tuple[controller.HostService, ...]
 ) -> Iterator[model.Finding]:
     """Yield what is wrong with each path, once for all services."""
-    seen: dict[tuple[str, str, str], tuple[Named, Trouble, list[str]]] = {}
+    seen: dict[tuple[str, str, str], tuple[NamedPath, Trouble, list[str]]] = {}
     for service in services:
         for named in _named(ctx, service):
             trouble = _trouble(named) or _left_behind(ctx, named)
@@ -92,8 +96,8 @@ def findings(
 
 
 def _named(
-    ctx: context.Context, service: controller.Service
-) -> Iterator[Named]:
+    ctx: context.Context, service: controller.HostService
+) -> Iterator[NamedPath]:
     view = service.view
     reader = view.reader(ctx.upgrade.target)
     conf = view.config
@@ -106,7 +110,7 @@ def _named(
         option = standing.option.name if standing.option else setting.name
         value = _value(reader, group, option, setting)
         if value:
-            yield Named(
+            yield NamedPath(
                 service,
                 group,
                 option,
@@ -119,7 +123,7 @@ def _named(
 
 def _about(
     reader: config_reader.Reader,
-    service: controller.Service,
+    service: controller.HostService,
     setting: config_files.Setting,
 ) -> Optional[paths.Path]:
     """Return what a line names a path for; None: it does not here."""
@@ -128,7 +132,9 @@ def _about(
         return None
     name, group = standing.option.name, standing.group or setting.group
     about = paths.of(group, name)
-    if about is None and config_files.Role.BACKEND in reader.conf.roles(group):
+    if about is None and config_files.SectionRole.BACKEND in reader.conf.roles(
+        group
+    ):
         about = paths.of_backend(name)
     if about is None and (
         group in reader.options.auth_groups or reader.conf.auth_users(group)
@@ -144,7 +150,7 @@ def _about(
 
 
 def _is_used(
-    reader: config_reader.Reader, group: str, service: controller.Service
+    reader: config_reader.Reader, group: str, service: controller.HostService
 ) -> bool:
     """Say whether a service opens the files of a login: with TLS alone."""
     users = (group, *reader.conf.auth_users(group))
@@ -165,7 +171,7 @@ def _value(
     return value.strip() if '$' not in value else ''
 
 
-def _counts(named: Named) -> bool:
+def _counts(named: NamedPath) -> bool:
     """Say whether the value of an option is used beside those of others."""
     reader = named.service.view.reader(named.release)
     if named.group == 'DEFAULT' and named.name in ('log_dir', 'log_file'):
@@ -178,16 +184,16 @@ def _counts(named: Named) -> bool:
     return True
 
 
-def _trouble(named: Named) -> Optional[Trouble]:
+def _trouble(named: NamedPath) -> Optional[Trouble]:
     kind = named.about.kind
     if not _counts(named):
         return None
-    if kind is paths.Kind.COMMAND:
+    if kind is paths.PathKind.COMMAND:
         return _of_command(named)
     path = _path(named)
     if path is None:
         return None
-    if kind is paths.Kind.WRITTEN:
+    if kind is paths.PathKind.WRITTEN:
         return _of_written(named, path)
     who = named.service.account
     found = access.obstacle(
@@ -195,7 +201,7 @@ def _trouble(named: Named) -> Optional[Trouble]:
     )
     if found is None or found.unseen:
         return None
-    if found.missing and kind is paths.Kind.MADE:
+    if found.missing and kind is paths.PathKind.MADE:
         there = access.nearest(path)
         found = access.obstacle(
             who,
@@ -209,12 +215,12 @@ def _trouble(named: Named) -> Optional[Trouble]:
     return _told(named, path, found)
 
 
-def _left_behind(ctx: context.Context, named: Named) -> Optional[Trouble]:
+def _left_behind(ctx: context.Context, named: NamedPath) -> Optional[Trouble]:
     """Return that a path lies where the release before is installed."""
     if not (left_behind.is_known(ctx) and _counts(named)):
         return None
     path = _path(named)
-    if named.about.kind is paths.Kind.COMMAND:
+    if named.about.kind is paths.PathKind.COMMAND:
         path = _program(named)
     found = path and left_behind.of_path(path, ctx.upgrade.target)
     if not found:
@@ -232,7 +238,7 @@ def _left_behind(ctx: context.Context, named: Named) -> Optional[Trouble]:
     )
 
 
-def _program(named: Named) -> Optional[str]:
+def _program(named: NamedPath) -> Optional[str]:
     """Return the program that a command runs, where it has its path."""
     for place, word in enumerate(shlex.split(named.value)):
         if word.startswith('-') or ('=' in word and place):
@@ -242,12 +248,12 @@ def _program(named: Named) -> Optional[str]:
     return None
 
 
-def _path(named: Named) -> Optional[str]:
+def _path(named: NamedPath) -> Optional[str]:
     path = os.path.expanduser(named.value)
     return path if os.path.isabs(path) else None
 
 
-def _of_written(named: Named, path: str) -> Optional[Trouble]:
+def _of_written(named: NamedPath, path: str) -> Optional[Trouble]:
     who = named.service.account
     folder = os.path.dirname(path)
     if os.path.lexists(path):
@@ -263,11 +269,11 @@ def _of_written(named: Named, path: str) -> Optional[Trouble]:
     return _told(named, folder, found)
 
 
-def _told(named: Named, path: str, found: access.Obstacle) -> Trouble:
+def _told(named: NamedPath, path: str, found: access.Obstacle) -> Trouble:
     kind = named.about.kind
     who = named.service.account
     folder = kind in _DIRECTORIES or (
-        kind is paths.Kind.WRITTEN and path != named.value
+        kind is paths.PathKind.WRITTEN and path != named.value
     )
     if found.missing:
         text = (
@@ -309,7 +315,7 @@ def _made(who: access.Account, path: str) -> model.Remediation:
     return model.command('install -d -o {} -m 0750 {}', who.name, path)
 
 
-def _of_command(named: Named) -> Optional[Trouble]:
+def _of_command(named: NamedPath) -> Optional[Trouble]:
     """Return why a command cannot be run; options of sudo are not read."""
     try:
         words = shlex.split(named.value)
@@ -346,7 +352,7 @@ def _of_command(named: Named) -> Optional[Trouble]:
 
 
 def _finding(
-    ctx: context.Context, named: Named, trouble: Trouble, names: list[str]
+    ctx: context.Context, named: NamedPath, trouble: Trouble, names: list[str]
 ) -> model.Finding:
     about = named.about
     severity = _FAILURE if _stops(named) else _WARNING
@@ -366,7 +372,7 @@ def _finding(
     )
 
 
-def _stops(named: Named) -> bool:
+def _stops(named: NamedPath) -> bool:
     """Say whether a service, or a driver, does not start without it."""
     if not named.about.local:
         return named.about.stops

@@ -34,7 +34,7 @@ _SILENT = 'manila-api starts and serves no request ({})'
 
 
 def findings(
-    ctx: context.Context, api: controller.Service
+    ctx: context.Context, api: controller.HostService
 ) -> Iterator[model.Finding]:
     """Yield what is wrong with the files of [ssl]."""
     reader = api.view.reader(ctx.upgrade.target)
@@ -61,7 +61,7 @@ def findings(
 
 
 def _of_file(
-    api: controller.Service, name: str, path: str, files: dict[str, str]
+    api: controller.HostService, name: str, path: str, files: dict[str, str]
 ) -> tuple[str, str]:
     """Return what is wrong with a file, and what happens; '' is nothing."""
     if not path:

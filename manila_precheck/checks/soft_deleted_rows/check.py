@@ -170,7 +170,7 @@ class SoftDeletedRows(check.Check):
             found,
         )
         refused.extend(counted.failures)
-        others: tuple[schema.ForeignKey, ...] = ()
+        others: tuple[schema.LiveForeignKey, ...] = ()
         try:
             others = other_tables.keys(
                 db, wanted.purge, ctx.schema.foreign_keys
@@ -211,7 +211,7 @@ class SoftDeletedRows(check.Check):
         wanted: counting.Filter,
         counted: survey.Survey,
         found: purge_references.Candidates,
-        others: tuple[schema.ForeignKey, ...],
+        others: tuple[schema.LiveForeignKey, ...],
         refused: list[str],
     ) -> Mapping[str, purge_blockers.Kept]:
         """Return what foreign keys change, of the tables read to the end."""
@@ -239,7 +239,7 @@ class SoftDeletedRows(check.Check):
         ctx: context.Context,
         wanted: counting.Filter,
         counted: survey.Survey,
-        others: tuple[schema.ForeignKey, ...],
+        others: tuple[schema.LiveForeignKey, ...],
         refused: list[str],
     ) -> Iterator[model.Finding]:
         """Yield what a purge does to rows that are not manila's."""

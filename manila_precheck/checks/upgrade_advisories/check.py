@@ -127,7 +127,9 @@ class UpgradeAdvisories(check.Check):
                     judge = _Judge(view, ctx.options_of(self.id).api_server)
                     judges[view.locations] = judge
                 runs.append(
-                    by_service.Run(view.judged, [*judge.findings(advisory)])
+                    by_service.ServiceRun(
+                        view.judged, [*judge.findings(advisory)]
+                    )
                 )
             yield from by_service.merged(runs)
         unjudged = [name for one in judges.values() for name in one.unjudged]
@@ -216,7 +218,7 @@ class _Judge:
         options = [
             (deployment.section(item, backend), item.name)
             for item in advisory.conditions
-            if isinstance(item, advisories.Option)
+            if isinstance(item, advisories.OptionCondition)
         ]
         if backend is not None:
             options.insert(0, (backend.name, 'share_driver'))
@@ -241,7 +243,7 @@ class _Judge:
         """Return the back end, else the option, the table, the service."""
         lines: tuple[config_files.Setting, ...] = ()
         for item in advisory.conditions:
-            if isinstance(item, advisories.Option):
+            if isinstance(item, advisories.OptionCondition):
                 lines = lines or self._deployment.lines(
                     deployment.section(item, backend), item.name
                 )
@@ -251,7 +253,7 @@ class _Judge:
             )
             return config_files.subject('backend', backend.name, *lines[-1:])
         for item in advisory.conditions:
-            if isinstance(item, advisories.Option):
+            if isinstance(item, advisories.OptionCondition):
                 return config_files.subject(
                     'option', f'{item.section}/{item.name}', *lines[-1:]
                 )

@@ -112,7 +112,7 @@ _API_OPTIONS = (
 )
 
 
-class Role(str, enum.Enum):
+class SectionRole(str, enum.Enum):
     """What manila reads a section of a free name for."""
 
     # Named in enabled_share_backends; DEFAULT when that is not set.
@@ -146,7 +146,7 @@ class Backend(NamedTuple):
     """The enabled_share_backends that names it; None when not set."""
 
 
-class Source(NamedTuple):
+class ValueSource(NamedTuple):
     """One further source of values, which config_source names."""
 
     section: str
@@ -187,7 +187,7 @@ class ConfigFiles:
         self,
         parsed: Iterable[ini_lines.ParsedFile],
         search_path: Iterable[str] = (),
-        sources: Iterable[Source] = (),
+        sources: Iterable[ValueSource] = (),
         secret_names: frozenset[str] = frozenset(),
         site: tree.Tree = tree.HOST,
     ) -> None:
@@ -282,7 +282,7 @@ class ConfigFiles:
         """Return every section, normalized, in the order of reading."""
         return tuple(self._sections)
 
-    def with_sources(self, sources: Iterable[Source]) -> 'ConfigFiles':
+    def with_sources(self, sources: Iterable[ValueSource]) -> 'ConfigFiles':
         """Return the same files with further sources of values."""
         return ConfigFiles(
             self._parsed,
@@ -324,7 +324,7 @@ class ConfigFiles:
             one.read.path: one for one in self._parsed if one.read is not None
         }
 
-    def may_hold(self, group: str, name: str) -> Optional[Source]:
+    def may_hold(self, group: str, name: str) -> Optional[ValueSource]:
         """Return the source that may set an option, and could not be read.
 
         :returns: the first; None when there is none, or a file sets the
@@ -480,7 +480,7 @@ class ConfigFiles:
             or self.find('DEFAULT', 'driver_handles_share_servers')
         )
 
-    def roles(self, group: str) -> frozenset[Role]:
+    def roles(self, group: str) -> frozenset[SectionRole]:
         """Return what a section is read for; empty when nothing names it.
 
         Sections of a fixed name ([database], [nova]) have no role here: the
@@ -547,24 +547,24 @@ class _Roles:
 
     def __init__(self, config: ConfigFiles) -> None:
         self._config = config
-        self._found: dict[str, set[Role]] = {}
+        self._found: dict[str, set[SectionRole]] = {}
         self.backends = tuple(self._read_backends())
         for backend in self.backends:
             self._read_backend(backend.name)
         for source in config.values(*_SOURCES):
-            self._add(source, Role.SOURCE)
+            self._add(source, SectionRole.SOURCE)
         for group in config.groups:
             if config.auth_section(group) != group:
-                self._add(config.auth_section(group), Role.AUTH)
-            if config.find(group, 'share_driver') and Role.BACKEND not in (
-                self.of(group)
-            ):
-                self._add(group, Role.PEER)
+                self._add(config.auth_section(group), SectionRole.AUTH)
+            if config.find(
+                group, 'share_driver'
+            ) and SectionRole.BACKEND not in (self.of(group)):
+                self._add(group, SectionRole.PEER)
 
-    def of(self, group: str) -> frozenset[Role]:
+    def of(self, group: str) -> frozenset[SectionRole]:
         return frozenset(self._found.get(ini_lines.normalize(group), ()))
 
-    def _add(self, group: str, role: Role) -> None:
+    def _add(self, group: str, role: SectionRole) -> None:
         self._found.setdefault(ini_lines.normalize(group), set()).add(role)
 
     def _read_backends(self) -> Iterator[Backend]:
@@ -579,9 +579,9 @@ class _Roles:
 
     def _read_backend(self, name: str) -> None:
         config = self._config
-        self._add(name, Role.BACKEND)
+        self._add(name, SectionRole.BACKEND)
         for kind in config.backup_types(name):
-            self._add(kind, Role.BACKUP_TYPE)
+            self._add(kind, SectionRole.BACKUP_TYPE)
         if config.handles_share_servers(name) is False:
             # A driver that makes no share servers loads no network plugin
             # (manila 22.0.2 share/driver.py, ShareDriver.__init__).
@@ -591,9 +591,9 @@ class _Roles:
         if admin:
             networks.append(admin)
         for network in networks:
-            self._add(network, Role.NETWORK)
+            self._add(network, SectionRole.NETWORK)
             for profile in config.values(network, 'neutron_binding_profiles'):
-                self._add(profile, Role.BINDING_PROFILE)
+                self._add(profile, SectionRole.BINDING_PROFILE)
 
 
 # Names the sections of further sources of values.

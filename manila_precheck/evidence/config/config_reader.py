@@ -203,10 +203,10 @@ class Reader:
     def reads_section(self, group: str) -> bool:
         """Say whether anything in this release reads a section."""
         roles = self.conf.roles(group)
-        if config_files.Role.PEER in roles and self._opens_peers(group):
+        if config_files.SectionRole.PEER in roles and self._opens_peers(group):
             return True
         return bool(
-            roles - {config_files.Role.PEER}
+            roles - {config_files.SectionRole.PEER}
             or group == 'DEFAULT'
             or self._like(group) in self.options.groups
         )
@@ -245,7 +245,7 @@ class Reader:
         match = self.options.find(self._like(group), name)
         if match is not None:
             return self._fixed(group, match)
-        if config_files.Role.SOURCE in self.conf.roles(group):
+        if config_files.SectionRole.SOURCE in self.conf.roles(group):
             driver = self.conf.value(group, 'driver') or ''
             known = conditions.CONFIG_SOURCES.get(driver, ('driver',))
             if name in known:
@@ -295,30 +295,35 @@ class Reader:
             for item in self.conf.backends
         ):
             return True
-        if config_files.Role.BACKEND not in self.conf.roles('DEFAULT'):
+        if config_files.SectionRole.BACKEND not in self.conf.roles('DEFAULT'):
             return old
         if options.BACKEND not in option.kinds:
-            return config_files.Role.NETWORK in self.conf.roles('DEFAULT')
+            return config_files.SectionRole.NETWORK in self.conf.roles(
+                'DEFAULT'
+            )
         return option.serves(self.driver('DEFAULT'), self.plugin('DEFAULT'))
 
     def _in_roles(self, group: str, name: str) -> Standing:
         roles = self.conf.roles(group)
-        backend = config_files.Role.BACKEND in roles or (
-            config_files.Role.PEER in roles and self._opens_peers(group)
+        backend = config_files.SectionRole.BACKEND in roles or (
+            config_files.SectionRole.PEER in roles and self._opens_peers(group)
         )
         matches = [
             self._in_backend(group, name) if backend else None,
             self._in_network(group, name)
-            if config_files.Role.NETWORK in roles
+            if config_files.SectionRole.NETWORK in roles
             else None,
             *(
                 self._match(group, look_up(name))
                 for role, look_up in (
                     (
-                        config_files.Role.BINDING_PROFILE,
+                        config_files.SectionRole.BINDING_PROFILE,
                         self.options.binding_profile,
                     ),
-                    (config_files.Role.BACKUP_TYPE, self.options.backup),
+                    (
+                        config_files.SectionRole.BACKUP_TYPE,
+                        self.options.backup,
+                    ),
                 )
                 if role in roles
             ),
@@ -330,8 +335,8 @@ class Reader:
         if found:
             return found[0]
         if (
-            config_files.Role.BACKEND in roles
-            and config_files.Role.NETWORK not in roles
+            config_files.SectionRole.BACKEND in roles
+            and config_files.SectionRole.NETWORK not in roles
         ):
             plugin = self._match(group, self.options.network(name))
             if plugin is not None:

@@ -114,7 +114,7 @@ class ConfigOpts(cfg.ConfigOpts):
         self._files = files
         self._guarded = guarded
         #: The sources, in the order in which they are asked.
-        self.opened: tuple[config_files.Source, ...] = ()
+        self.opened: tuple[config_files.ValueSource, ...] = ()
 
     def _load_alternative_sources(self) -> None:
         # NOTE: the only hook before oslo.config opens them by itself.
@@ -149,7 +149,7 @@ def open_all(
     files: config_files.ConfigFiles,
     guarded: Guard,
     environment: Mapping[str, str] = os.environ,
-) -> tuple[config_files.Source, ...]:
+) -> tuple[config_files.ValueSource, ...]:
     """Open every source that config_source names.
 
     :param conf: what a driver of somebody else registers its options on.
@@ -168,14 +168,14 @@ def open_all(
 
 def unopened(
     files: config_files.ConfigFiles,
-) -> tuple[config_files.Source, ...]:
+) -> tuple[config_files.ValueSource, ...]:
     """Return the sources of a site from which they cannot be reached.
 
     :param files: of a bundle: what they name is on the network of the site,
         or among files that lie elsewhere.
     """
     return tuple(
-        config_files.Source(
+        config_files.ValueSource(
             section,
             files.value(section, 'driver') or '',
             f'{files.value(section, "driver") or ""} [{section}]'.lstrip(),
@@ -204,11 +204,11 @@ class _Reader:
         found = self._environment.get(variable)
         return found or self._files.value(section, name) or ''
 
-    def open(self, section: str) -> config_files.Source:
+    def open(self, section: str) -> config_files.ValueSource:
         """Open one source; what keeps it from being read is its problem."""
         driver = self.option(section, 'driver')
         name = f'{driver} [{section}]'.lstrip()
-        found = config_files.Source(section, driver, name)
+        found = config_files.ValueSource(section, driver, name)
         try:
             if driver == 'remote_file':
                 return self._remote_file(found)
@@ -248,7 +248,9 @@ class _Reader:
 
         return self._guarded(opened, SECONDS)
 
-    def _remote_file(self, found: config_files.Source) -> config_files.Source:
+    def _remote_file(
+        self, found: config_files.ValueSource
+    ) -> config_files.ValueSource:
         uri = self._required(found.section, 'uri')
         if not uri.lower().startswith(('http://', 'https://')):
             raise _Stops('uri is neither http nor https')
@@ -269,7 +271,9 @@ class _Reader:
             parsed=parsed, source=_Held(parsed.settings), unread=frozenset()
         )
 
-    def _castellan(self, found: config_files.Source) -> config_files.Source:
+    def _castellan(
+        self, found: config_files.ValueSource
+    ) -> config_files.ValueSource:
         self._required(found.section, 'config_file')
         mapping = ini_lines.read_file(
             self._required(found.section, 'mapping_file')
@@ -303,10 +307,10 @@ class _Reader:
 
 
 def listed(
-    opened: Iterable[config_files.Source],
+    opened: Iterable[config_files.ValueSource],
     wanted: Callable[[], Iterable[tuple[str, str, bool]]],
     guarded: Guard,
-) -> tuple[config_files.Source, ...]:
+) -> tuple[config_files.ValueSource, ...]:
     """Return the sources with what those answer that have no list.
 
     :param wanted: returns (section, option, whether it collects values) of
@@ -321,10 +325,10 @@ def listed(
 
 
 def _listed(
-    one: config_files.Source,
+    one: config_files.ValueSource,
     wanted: Callable[[], Iterable[tuple[str, str, bool]]],
     guarded: Guard,
-) -> config_files.Source:
+) -> config_files.ValueSource:
     try:
         answers = guarded(lambda: [*_ask(one.source, wanted())], SECONDS)
     except exceptions.PrecheckError as exc:

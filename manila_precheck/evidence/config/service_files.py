@@ -348,8 +348,10 @@ class Machine:
                 and one.command.service == commands.API
                 and any(found.file == one.file for found in services)
             ):
-                command = commands.Command(
-                    commands.MANAGE, commands.Kind.PROGRAM, commands.MANAGE
+                command = commands.ServiceCommand(
+                    commands.MANAGE,
+                    commands.ServerKind.PROGRAM,
+                    commands.MANAGE,
                 )
                 return self.of_started(one._replace(command=command))
         return self.of_program(commands.MANAGE)

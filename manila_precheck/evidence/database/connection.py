@@ -137,7 +137,7 @@ _OWN_TABLES = frozenset({'shares', 'share_instances'})
 _LOGGING_NAME = 'manila_precheck'
 
 
-class State(str, enum.Enum):
+class DatabaseState(str, enum.Enum):
     """What the database holds, as far as it can be told without a catalog."""
 
     # No table, or nothing but an alembic_version without a row: a first
@@ -262,13 +262,15 @@ class Database:
         #: Every row of alembic_version, sorted; one in a sound database.
         self.revisions: tuple[str, ...] = found
         if not set(self.shape) - {VERSION_TABLE} and not found:
-            state = State.EMPTY
+            state = DatabaseState.EMPTY
         elif len(found) > 1:
-            state = State.AMBIGUOUS
+            state = DatabaseState.AMBIGUOUS
         else:
-            state = State.VERSIONED if found else State.UNVERSIONED
+            state = (
+                DatabaseState.VERSIONED if found else DatabaseState.UNVERSIONED
+            )
         #: What the database holds.
-        self.state: State = state
+        self.state: DatabaseState = state
 
     def _read_revisions(self) -> tuple[str, ...]:
         if VERSION_TABLE not in self.shape:
@@ -304,7 +306,7 @@ class Database:
     @property
     def foreign(self) -> str:
         """Why it is not manila's; '' when it is, or is empty."""
-        if self.state is State.EMPTY or _OWN_TABLES & set(self.shape):
+        if self.state is DatabaseState.EMPTY or _OWN_TABLES & set(self.shape):
             return ''
         number = len(self.shape)
         return (

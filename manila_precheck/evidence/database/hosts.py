@@ -77,7 +77,7 @@ def enabled_backends(conf: config_files.ConfigFiles) -> EnabledBackends:
     )
 
 
-class Served(NamedTuple):
+class ServedBackends(NamedTuple):
     """The back ends that are served."""
 
     hosts: Collection[str]
@@ -113,7 +113,7 @@ class Use(NamedTuple):
     groups: int = 0
 
 
-def select(db: connection.Database, served: Served) -> list[Use]:
+def select(db: connection.Database, served: ServedBackends) -> list[Use]:
     """Return what lies on every back end that is not served, by its host.
 
     One statement reads share_instances and asks other tables for the rows
@@ -134,7 +134,7 @@ def select(db: connection.Database, served: Served) -> list[Use]:
     return [found[host] for host in sorted(found)]
 
 
-def _instances(db: connection.Database, served: Served) -> Any:
+def _instances(db: connection.Database, served: ServedBackends) -> Any:
     import sqlalchemy as sa
 
     names = ('id', 'share_id', 'host', 'replica_state', 'deleted')
@@ -176,7 +176,9 @@ def _instances(db: connection.Database, served: Served) -> Any:
     )
 
 
-def _counted(db: connection.Database, table: str, served: Served) -> Any:
+def _counted(
+    db: connection.Database, table: str, served: ServedBackends
+) -> Any:
     import sqlalchemy as sa
 
     rows = db.table(table, 'host', 'deleted')
@@ -203,7 +205,7 @@ def _without_pool(db: connection.Database, column: Any) -> Any:
     return sa.func.substr(column, first, end)
 
 
-def _not_served(column: Any, host: Any, served: Served) -> list[Any]:
+def _not_served(column: Any, host: Any, served: ServedBackends) -> list[Any]:
     import sqlalchemy as sa
 
     conditions = [column.is_not(None), column != '']

@@ -64,7 +64,7 @@ class Found(NamedTuple):
     """The first of each, by the phase that its state is in, then by id."""
 
 
-class Phase(enum.Enum):
+class MigrationPhase(enum.Enum):
     """What a restart of the services does to a migration; by urgency."""
 
     # One call of manila-share: nothing resumes it, nothing resets it.
@@ -82,17 +82,17 @@ class Phase(enum.Enum):
 #: BUSY_TASK_STATES of manila 23.0.1 common/constants.py, the same since 12,
 #: and the one more that share servers have. The others are final.
 STATES = {
-    'migration_starting': Phase.CALL,
-    'migration_in_progress': Phase.CALL,
-    'migration_completing': Phase.CALL,
-    'migration_driver_starting': Phase.CALL,
-    'migration_cancel_in_progress': Phase.CALL,
-    'data_copying_starting': Phase.COPY,
-    'data_copying_in_progress': Phase.COPY,
-    'data_copying_completing': Phase.COPY,
-    'migration_driver_in_progress': Phase.DRIVER,
-    'migration_driver_phase1_done': Phase.WAITING,
-    'data_copying_completed': Phase.WAITING,
+    'migration_starting': MigrationPhase.CALL,
+    'migration_in_progress': MigrationPhase.CALL,
+    'migration_completing': MigrationPhase.CALL,
+    'migration_driver_starting': MigrationPhase.CALL,
+    'migration_cancel_in_progress': MigrationPhase.CALL,
+    'data_copying_starting': MigrationPhase.COPY,
+    'data_copying_in_progress': MigrationPhase.COPY,
+    'data_copying_completing': MigrationPhase.COPY,
+    'migration_driver_in_progress': MigrationPhase.DRIVER,
+    'migration_driver_phase1_done': MigrationPhase.WAITING,
+    'data_copying_completed': MigrationPhase.WAITING,
 }
 
 _BUSY = ', '.join(f"'{state}'" for state in sorted(STATES))
@@ -136,7 +136,7 @@ def _select(
         limit=max(limit, 1),
     )
     rows = db.rows(statement, f'table {table}')
-    order = list(Phase)
+    order = list(MigrationPhase)
     return {row.task_state: row.total for row in rows}, sorted(
         rows if limit else (),
         key=lambda row: (order.index(STATES[row.task_state]), row.id),

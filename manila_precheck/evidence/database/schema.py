@@ -26,7 +26,7 @@ from manila_precheck.evidence.database import scan
 INNODB = 'InnoDB'
 
 
-class Table(NamedTuple):
+class LiveTable(NamedTuple):
     """One table; None where the server has no such notion."""
 
     name: str
@@ -51,7 +51,7 @@ class Table(NamedTuple):
     """What its other indexes take."""
 
 
-class Index(NamedTuple):
+class LiveIndex(NamedTuple):
     """An index, be it of a key, of a constraint or of itself."""
 
     table: str
@@ -65,7 +65,7 @@ class Index(NamedTuple):
 UNKNOWN = 'UNKNOWN'
 
 
-class ForeignKey(NamedTuple):
+class LiveForeignKey(NamedTuple):
     """A foreign key."""
 
     table: str
@@ -82,18 +82,18 @@ class ForeignKey(NamedTuple):
 class Schema(NamedTuple):
     """The tables of a database."""
 
-    tables: Mapping[str, Table]
+    tables: Mapping[str, LiveTable]
     """Every table that the account can see, by name."""
 
     collations: Mapping[tuple[str, str], str]
     """The collation of each (table, column) of text, on MySQL."""
 
-    indexes: tuple[Index, ...]
-    foreign_keys: tuple[ForeignKey, ...]
+    indexes: tuple[LiveIndex, ...]
+    foreign_keys: tuple[LiveForeignKey, ...]
 
     def foreign_key(
         self, table: str, columns: tuple[str, ...], parent: Optional[str]
-    ) -> Optional[ForeignKey]:
+    ) -> Optional[LiveForeignKey]:
         """Return the foreign key of some columns; None without one."""
         for key in self.foreign_keys:
             if (key.table, key.columns, key.parent) == (
@@ -234,7 +234,7 @@ def read(db: connection.Database) -> Schema:
             count, data, index = (
                 None if n is None else int(n) for n in numbers
             )
-            tables[name] = Table(
+            tables[name] = LiveTable(
                 name, engine, collation, row_format, count, data, index
             )
     collations = {}
@@ -274,23 +274,23 @@ def text_collation(db: connection.Database) -> str:
     )
 
 
-def _indexes(rows: list[list[Any]]) -> tuple[Index, ...]:
-    found: dict[tuple[str, str], Index] = {}
+def _indexes(rows: list[list[Any]]) -> tuple[LiveIndex, ...]:
+    found: dict[tuple[str, str], LiveIndex] = {}
     for table, name, unique, column in rows:
         before = found.get((table, name))
         columns = (*before.columns, column) if before else (column,)
-        found[table, name] = Index(table, name, columns, bool(unique))
+        found[table, name] = LiveIndex(table, name, columns, bool(unique))
     return tuple(sorted(found.values()))
 
 
-def _foreign_keys(rows: list[list[Any]]) -> tuple[ForeignKey, ...]:
-    found: dict[tuple[str, str], ForeignKey] = {}
+def _foreign_keys(rows: list[list[Any]]) -> tuple[LiveForeignKey, ...]:
+    found: dict[tuple[str, str], LiveForeignKey] = {}
     for table, name, column, parent, reference, rule in rows:
         key = table, str(name)
         before = found.get(key)
         if before is None:
             acts = rule if rule in _ACTIONS else ''
-            before = ForeignKey(table, str(name), (), parent, (), acts)
+            before = LiveForeignKey(table, str(name), (), parent, (), acts)
         found[key] = before._replace(
             columns=(*before.columns, column),
             references=(*before.references, reference),

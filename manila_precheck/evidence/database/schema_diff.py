@@ -42,7 +42,7 @@ class Half(NamedTuple):
     """What is not; empty when all of it is there."""
 
 
-class Drift(NamedTuple):
+class SchemaDrift(NamedTuple):
     """What is not as the revision should have it; each sorted."""
 
     columns: tuple[str, ...] = ()
@@ -170,7 +170,7 @@ def compare(
     shape: column_types.Shape,
     schema: schema_source.Schema,
     dialect: str,
-) -> Drift:
+) -> SchemaDrift:
     """Return how a database differs from its revision.
 
     Beside what a migration that failed half way has left.
@@ -180,7 +180,7 @@ def compare(
     """
     expected = facts.columns_at(revision)
     if expected is None:
-        return Drift()
+        return SchemaDrift()
     release = facts.releases_with(revision)[0]
     dropped, created = _of_pending(facts, half)
     wanted = expected - dropped
@@ -197,7 +197,7 @@ def compare(
             if column not in shape.get(table, {})
         }
     )
-    return Drift(
+    return SchemaDrift(
         tuple(missing),
         tuple(sorted(_missing_indexes(tables, shape, schema, dialect))),
         tuple(sorted(_missing_keys(tables, expected, shape, schema))),
@@ -226,7 +226,7 @@ def _missing_indexes(
     schema: schema_source.Schema,
     dialect: str,
 ) -> Iterable[str]:
-    present: dict[str, list[schema_source.Index]] = {}
+    present: dict[str, list[schema_source.LiveIndex]] = {}
     for index in schema.indexes:
         present.setdefault(index.table, []).append(index)
     for name, table in tables.items():
@@ -254,7 +254,7 @@ def _missing_indexes(
 
 
 def _serves(
-    index: schema_source.Index, columns: tuple[str, ...], unique: bool
+    index: schema_source.LiveIndex, columns: tuple[str, ...], unique: bool
 ) -> bool:
     if unique:
         # In whatever order: it refuses the same rows.

@@ -33,7 +33,7 @@ REPORT_INTERVAL_SECONDS = 10
 _DEFAULT_ZONE = 'nova'
 
 
-class Service(NamedTuple):
+class ServiceRow(NamedTuple):
     """One row of services; None where the release has no such column."""
 
     binary: str
@@ -68,7 +68,7 @@ class Life(enum.Enum):
     UNKNOWN = 'has no date for its last report'
 
 
-def select(db: connection.Database) -> list[Service]:
+def select(db: connection.Database) -> list[ServiceRow]:
     """Return the services that were not deleted, by binary and host."""
     import sqlalchemy
 
@@ -110,7 +110,7 @@ def select(db: connection.Database) -> list[Service]:
         name = (row.binary or '', row.host or '')
         seen[name] += 1
         found.append(
-            Service(
+            ServiceRow(
                 *name,
                 bool(row.disabled),
                 getattr(row, 'state', None),
@@ -172,7 +172,7 @@ def report_interval_seconds(conf: config_files.ConfigFiles) -> int:
     return int(text) if text.isdecimal() else REPORT_INTERVAL_SECONDS
 
 
-def age_of(service: Service, now: datetime.datetime) -> Optional[float]:
+def age_of(service: ServiceRow, now: datetime.datetime) -> Optional[float]:
     """Return the seconds since the heartbeat, negative in the future.
 
     :returns: None when there is none, or it is no time.
@@ -182,11 +182,13 @@ def age_of(service: Service, now: datetime.datetime) -> Optional[float]:
     return (now - service.heartbeat.time).total_seconds()
 
 
-def _is_unknown(service: Service) -> bool:
+def _is_unknown(service: ServiceRow) -> bool:
     return service.heartbeat is not None and service.heartbeat.time is None
 
 
-def is_cleaned_up(service: Service, age: Optional[float], limit: int) -> bool:
+def is_cleaned_up(
+    service: ServiceRow, age: Optional[float], limit: int
+) -> bool:
     """Say whether ``manila-manage service cleanup`` removes a row.
 
     It asks for the heartbeat alone (manila 23.0.1 utils.py service_is_up):
@@ -196,7 +198,7 @@ def is_cleaned_up(service: Service, age: Optional[float], limit: int) -> bool:
     return not _is_unknown(service) and (age is None or abs(age) > limit)
 
 
-def life_of(service: Service, age: Optional[float], limit: int) -> Life:
+def life_of(service: ServiceRow, age: Optional[float], limit: int) -> Life:
     """Return what is known of a service.
 
     A state of 'stopped' comes first: after a clean stop the heartbeat looks

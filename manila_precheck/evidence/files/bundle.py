@@ -164,15 +164,15 @@ def _known(base: tree.Bundle) -> Optional[Contents]:
     if _is_config(_listed(base, _ETC)):
         return Contents(base, ())
     if _of_kolla(base, '/'):
-        files = tree.Overlay(base, {}, {_KOLLA: '/'})
+        files = tree.ExtendedBundle(base, {}, {_KOLLA: '/'})
         return Contents(files, _of_kolla(files, _KOLLA))
     names = _listed(base, '/')
     if any(map(manifests.SNIPPET.fullmatch, names)):
         place = f'{_ETC}/{_MAIN_DIRECTORY}'
-        files = tree.Overlay(base, {}, {place: '/'}, [_ETC, '/'])
+        files = tree.ExtendedBundle(base, {}, {place: '/'}, [_ETC, '/'])
         return Contents(files, ())
     if _is_config(names):
-        files = tree.Overlay(base, {}, {_ETC: '/'})
+        files = tree.ExtendedBundle(base, {}, {_ETC: '/'})
         return Contents(files, ())
     return None
 
@@ -346,9 +346,9 @@ def _of_manifests(base: tree.Bundle, held: list[manifests.Held]) -> Contents:
     mains = [one for one in held if _MAIN in one.files]
     if len(held) == 1 and mains:
         # It is mounted there, and its options name what is beside it.
-        site = tree.Overlay(base, files, {_ETC: held[0].folder})
+        site = tree.ExtendedBundle(base, files, {_ETC: held[0].folder})
         return Contents(site, ())
-    site = tree.Overlay(base, files, {}, folders)
+    site = tree.ExtendedBundle(base, files, {}, folders)
     return Contents(site, tuple(_by_service(held)))
 
 

@@ -51,7 +51,7 @@ class PathStep(NamedTuple):
         )
 
 
-class Place(NamedTuple):
+class PathTarget(NamedTuple):
     """Where a path leads to."""
 
     directory: int
@@ -109,7 +109,7 @@ def others_may_write(
 
 
 @contextlib.contextmanager
-def located(path: str) -> Iterator[Place]:
+def located(path: str) -> Iterator[PathTarget]:
     """Find out where a path leads to, following links.
 
     :param path: relative to the working directory, or absolute. Its last
@@ -163,7 +163,9 @@ def located(path: str) -> Iterator[Place]:
                 here, where = found, full
             elif rest:
                 raise _error(errno.ENOTDIR, full)
-        yield Place(here, last, _join(where, last), tuple(steps), descriptor)
+        yield PathTarget(
+            here, last, _join(where, last), tuple(steps), descriptor
+        )
 
 
 def _names(path: str) -> list[str]:

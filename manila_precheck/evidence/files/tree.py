@@ -445,7 +445,7 @@ class Below(Bundle):
         return self._base.open(self._there(path))
 
 
-class Overlay(Bundle):
+class ExtendedBundle(Bundle):
     """A bundle with further files and links in it, which no disk has.
 
     :param base: the bundle.

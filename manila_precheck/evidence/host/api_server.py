@@ -29,11 +29,11 @@ from typing import Optional
 from manila_precheck.evidence.host import commands
 from manila_precheck.evidence.host import service_processes
 
-Kind = commands.Kind
+Kind = commands.ServerKind
 How = service_processes.How
 
 
-class Served(NamedTuple):
+class ApiSign(NamedTuple):
     """One sign of what serves the API."""
 
     kind: Kind
@@ -51,7 +51,7 @@ class Served(NamedTuple):
 def look(
     started: Iterable[service_processes.Started],
     counts: Callable[[service_processes.Started], bool] = lambda one: True,
-) -> tuple[Served, ...]:
+) -> tuple[ApiSign, ...]:
     """Return every sign that there is, each once.
 
     :param started: what starts services on the machine.
@@ -60,7 +60,7 @@ def look(
     """
     ours = [one for one in started if one.command.service == commands.API]
     running = [
-        Served(one.command.kind, eventlet=one.eventlet)
+        ApiSign(one.command.kind, eventlet=one.eventlet)
         for one in ours
         if one.how is How.PROCESS and counts(one)
     ]
@@ -72,7 +72,7 @@ def look(
             [
                 *running,
                 *(
-                    Served(one.command.kind, one.file, one.line, one.eventlet)
+                    ApiSign(one.command.kind, one.file, one.line, one.eventlet)
                     for how in hows
                     for one in ours
                     if one.how is how

@@ -39,7 +39,7 @@ MANAGE = 'manila-manage'
 SERVICES = (API, 'manila-scheduler', SHARE, 'manila-data')
 
 
-class Kind(str, enum.Enum):
+class ServerKind(str, enum.Enum):
     """What runs a service."""
 
     PROGRAM = 'program'
@@ -53,13 +53,13 @@ class Kind(str, enum.Enum):
     it, in a web server."""
 
 
-class Command(NamedTuple):
+class ServiceCommand(NamedTuple):
     """A command line that starts a service of manila."""
 
     service: str
     """The name of its program: 'manila-share'."""
 
-    kind: Kind
+    kind: ServerKind
 
     prog: str
     """What oslo.config takes for the name of the program: 'uwsgi'."""
@@ -127,7 +127,7 @@ def of_words(
     words: Sequence[str],
     site: tree.Tree = tree.HOST,
     wrapped: bool = False,
-) -> Optional[Command]:
+) -> Optional[ServiceCommand]:
     """Return what a command line starts; None: no service of manila.
 
     :param words: of the command line.
@@ -142,7 +142,7 @@ def of_words(
         # uWSGI can be told to call itself so.
         if 'uWSGI' in words[0]:
             return None
-        return Command(name, Kind.PROGRAM, name, tuple(words[1:]))
+        return ServiceCommand(name, ServerKind.PROGRAM, name, tuple(words[1:]))
     if name.startswith('python'):
         found = _of_python(words)
         if found is not None:
@@ -153,7 +153,7 @@ def of_words(
     return None if kind is None else _served(name, kind, words)
 
 
-def _of_python(words: Sequence[str]) -> Optional[Command]:
+def _of_python(words: Sequence[str]) -> Optional[ServiceCommand]:
     """Return what an interpreter runs."""
     rest = list(words[1:])
     while rest and rest[0].startswith('-') and rest[0] != '-m':
@@ -168,12 +168,12 @@ def _of_python(words: Sequence[str]) -> Optional[Command]:
         service = prog if prog in SERVICES else None
     if service is None:
         return None
-    return Command(service, Kind.PROGRAM, prog, tuple(rest[1:]))
+    return ServiceCommand(service, ServerKind.PROGRAM, prog, tuple(rest[1:]))
 
 
 def _of_wrapper(
     name: str, words: Sequence[str], site: tree.Tree
-) -> Optional[Command]:
+) -> Optional[ServiceCommand]:
     if name not in _WRAPPERS:
         return None
     rest = list(words[1:])
@@ -190,7 +190,9 @@ def _of_wrapper(
     return None
 
 
-def _served(name: str, kind: Kind, words: Sequence[str]) -> Command:
+def _served(
+    name: str, kind: ServerKind, words: Sequence[str]
+) -> ServiceCommand:
     """Return manila-api in a web server."""
     rest = list(words[1:])
     if 'uwsgi' in name:
@@ -210,7 +212,7 @@ def _served(name: str, kind: Kind, words: Sequence[str]) -> Command:
                 )
             elif word.endswith(('.ini', '.yaml', '.yml', '.xml', '.json')):
                 files.append(word)
-        return Command(
+        return ServiceCommand(
             API, kind, 'uwsgi', tuple(arguments), tuple(dict.fromkeys(files))
         )
     script = [
@@ -221,12 +223,12 @@ def _served(name: str, kind: Kind, words: Sequence[str]) -> Command:
     if script and not name.startswith(('apache', 'httpd', 'gunicorn')):
         after = list(words[script[0] + 1 :])
         passed = after[after.index('--') + 1 :] if '--' in after else []
-        return Command(API, kind, 'manila-wsgi', tuple(passed))
+        return ServiceCommand(API, kind, 'manila-wsgi', tuple(passed))
     prog = 'mod_wsgi' if name.startswith(('apache', 'httpd')) else name
-    return Command(API, kind, prog)
+    return ServiceCommand(API, kind, prog)
 
 
-def of_line(line: str, site: tree.Tree) -> Optional[Kind]:
+def of_line(line: str, site: tree.Tree) -> Optional[ServerKind]:
     """Return what of manila-api a line of a web server's loads."""
     # NOTE: word by word, since one pattern for the path takes quadratic time
     # on a line of slashes.
@@ -239,9 +241,9 @@ def of_line(line: str, site: tree.Tree) -> Optional[Kind]:
         # A copy elsewhere stays when the package goes; a link does not help.
         real = site.realpath(word[start : ends[-1]])
         if os.path.basename(os.path.dirname(real)) == 'bin':
-            return Kind.SCRIPT
+            return ServerKind.SCRIPT
     if any('wsgi' in word.partition('manila')[2] for word in words):
-        return Kind.APPLICATION
+        return ServerKind.APPLICATION
     return None
 
 

@@ -60,7 +60,7 @@ _HOMES = ('/etc/manila', '/etc/manila/manila.conf')
 class Container(NamedTuple):
     """One container, with the files that it is given."""
 
-    command: commands.Command
+    command: commands.ServiceCommand
     file: str
     """Its config.json."""
 
@@ -197,7 +197,7 @@ def of_unit(
 
 
 def _mounting(
-    command: Optional[commands.Command],
+    command: Optional[commands.ServiceCommand],
     file: str,
     line: int,
     mounted: Sequence[tuple[str, str]],
@@ -334,10 +334,10 @@ def _read(site: tree.Tree, path: str, name: str) -> Optional[Container]:
         prog = name if name != commands.API else 'mod_wsgi'
         if 'uwsgi' in server:
             prog = 'uwsgi'
-        kind = commands.Kind.APPLICATION
+        kind = commands.ServerKind.APPLICATION
         if name != commands.API:
-            kind = commands.Kind.PROGRAM
-        command = commands.Command(name, kind, prog)
+            kind = commands.ServerKind.PROGRAM
+        command = commands.ServiceCommand(name, kind, prog)
     lines = (machine_files.text(site, path) or '').splitlines()
     line = next(
         (n for n, text in enumerate(lines, 1) if '"command"' in text), 1

@@ -110,7 +110,7 @@ class ClassFound(NamedTuple):
     """The module gives something that name; None: it cannot be told."""
 
 
-class Environment(NamedTuple):
+class Importable(NamedTuple):
     """What one Python could import."""
 
     path: str
@@ -154,7 +154,7 @@ def ask(
     modules: Iterable[str],
     packages: Iterable[str],
     classes: Iterable[str],
-) -> Environment:
+) -> Importable:
     """Ask a Python for modules, packages and classes.
 
     :param path: the interpreter, '/opt/manila/bin/python'.
@@ -176,7 +176,7 @@ def ask_by(
     packages: Iterable[str],
     classes: Iterable[str],
     variables: Optional[Mapping[str, str]] = None,
-) -> Environment:
+) -> Importable:
     """Ask a Python that a command runs, in a container say.
 
     :param words: the command, without what Python is to do.
@@ -197,7 +197,7 @@ def ask_by(
         name,
     )
     try:
-        return Environment(
+        return Importable(
             name,
             tuple(answer['python']),
             dict(answer['modules']),

@@ -40,7 +40,7 @@ NESTED_VARIABLE = 'MANILA_PRECHECK_IN_MANILA_STATUS'
 _MODULE = 'manila.cmd.status'
 
 
-class Answer(NamedTuple):
+class StatusResult(NamedTuple):
     """What one of manila's own checks says."""
 
     name: str
@@ -55,7 +55,7 @@ class Answer(NamedTuple):
 
 def ask(
     locations: Iterable[str], timeout_seconds: float
-) -> tuple[Answer, ...]:
+) -> tuple[StatusResult, ...]:
     """Run manila-status and return what its checks say, in their order.
 
     :param locations: configuration files and directories, in order; none:
@@ -98,7 +98,7 @@ def ask(
     return found
 
 
-def _answers(text: str) -> Optional[tuple[Answer, ...]]:
+def _answers(text: str) -> Optional[tuple[StatusResult, ...]]:
     """Return what the JSON in an output says; None when there is none.
 
     It is one line; libraries of manila may print others about themselves.
@@ -106,7 +106,7 @@ def _answers(text: str) -> Optional[tuple[Answer, ...]]:
     for line in reversed(text.splitlines()):
         try:
             return tuple(
-                Answer(
+                StatusResult(
                     str(item['check']),
                     int(item['result']),
                     str(item['details'] or ''),

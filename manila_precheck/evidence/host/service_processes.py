@@ -76,7 +76,7 @@ class Environment(NamedTuple):
 class Started(NamedTuple):
     """What starts, or may start, a service."""
 
-    command: commands.Command
+    command: commands.ServiceCommand
     how: How
     pid: Optional[int] = None
     file: Optional[str] = None
@@ -295,8 +295,8 @@ def _environment(of: str, environment: dict[str, str]) -> Environment:
 
 
 def _with_files(
-    command: commands.Command, site: tree.Tree, directory: str
-) -> commands.Command:
+    command: commands.ServiceCommand, site: tree.Tree, directory: str
+) -> commands.ServiceCommand:
     """Return a command with what the files that it names say of it."""
     for name in command.files:
         path = os.path.join(directory, name)

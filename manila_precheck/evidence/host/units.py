@@ -41,7 +41,7 @@ _PREFIXES = '-@:+!|'
 _VARIABLE = re.compile(r'\$(?:\{(\w+)\}|(\w+))')
 
 
-class Started(NamedTuple):
+class UnitCommand(NamedTuple):
     """A command that a unit starts."""
 
     unit: str
@@ -69,7 +69,7 @@ class Started(NamedTuple):
     """The variables that the unit sets; they may hold secrets."""
 
 
-def commands(site: tree.Tree, pattern: str = '') -> Iterator[Started]:
+def commands(site: tree.Tree, pattern: str = '') -> Iterator[UnitCommand]:
     """Yield what the units of a machine start, sorted by unit.
 
     :param site: the file system of the machine.
@@ -102,7 +102,7 @@ class _Unit:
         self._from_files: dict[str, str] = {}
         self._settings: dict[str, str] = {}
 
-    def commands(self, enabled: bool) -> Iterator[Started]:
+    def commands(self, enabled: bool) -> Iterator[UnitCommand]:
         for path in self._files():
             self._read(path)
         for path, number, text in self._commands:
@@ -110,7 +110,7 @@ class _Unit:
             # An init script may start anything.
             if not words or '/init.d/' in words[0]:
                 continue
-            yield Started(
+            yield UnitCommand(
                 self._name,
                 self._site.shown(path),
                 number,

@@ -39,10 +39,10 @@ _APACHE = (
 _UWSGI_LINE = re.compile(r'\s*-?\s*([\w-]+)\s*[=:]\s*(.*)')
 
 
-class Loaded(NamedTuple):
+class LoadingLine(NamedTuple):
     """A line that loads manila-api."""
 
-    command: commands.Command
+    command: commands.ServiceCommand
     file: str
     line: int
     """Counted from 1."""
@@ -51,7 +51,7 @@ class Loaded(NamedTuple):
     """The file, as it is opened."""
 
 
-def loaded(site: tree.Tree) -> Iterator[Loaded]:
+def loaded(site: tree.Tree) -> Iterator[LoadingLine]:
     """Yield every line that loads manila-api, by file.
 
     :param site: the file system of the machine.
@@ -64,7 +64,7 @@ def loaded(site: tree.Tree) -> Iterator[Loaded]:
             yield from _of_file(site, path, 'uwsgi')
 
 
-def _of_file(site: tree.Tree, path: str, prog: str) -> Iterator[Loaded]:
+def _of_file(site: tree.Tree, path: str, prog: str) -> Iterator[LoadingLine]:
     arguments: tuple[str, ...] = ()
     if prog == 'uwsgi':
         arguments = uwsgi_arguments(site, path)
@@ -76,8 +76,8 @@ def _of_file(site: tree.Tree, path: str, prog: str) -> Iterator[Loaded]:
             continue
         kind = commands.of_line(told, site)
         if kind is not None:
-            yield Loaded(
-                commands.Command(commands.API, kind, prog, arguments),
+            yield LoadingLine(
+                commands.ServiceCommand(commands.API, kind, prog, arguments),
                 site.shown(path),
                 number,
                 path,

@@ -84,7 +84,7 @@ class Rule(NamedTuple):
         )
 
 
-class Problem(NamedTuple):
+class PolicyProblem(NamedTuple):
     """Why a policy file cannot be parsed."""
 
     line: Optional[int]
@@ -104,7 +104,7 @@ class PolicyFile(NamedTuple):
     rules: tuple[Rule, ...] = ()
     """In the order of the file; of a repeated rule, the last."""
 
-    problem: Optional[Problem] = None
+    problem: Optional[PolicyProblem] = None
     """Why it is not the YAML that it has to be; JSON may be YAML too."""
 
     @property
@@ -275,7 +275,9 @@ def read_file(path: str, site: tree.Tree = tree.HOST) -> PolicyFile:
         text, read = text_file.read_text(path, yaml_file.MAX_BYTES, site=site)
     except text_file.NotUTF8 as exc:
         return PolicyFile(
-            exc.read, False, problem=Problem(exc.line, 'it is not UTF-8 text')
+            exc.read,
+            False,
+            problem=PolicyProblem(exc.line, 'it is not UTF-8 text'),
         )
     rules, problem = _parse_yaml(path, text)
     try:
@@ -289,16 +291,16 @@ def read_file(path: str, site: tree.Tree = tree.HOST) -> PolicyFile:
 
 def _parse_yaml(
     path: str, text: str
-) -> tuple[tuple[Rule, ...], Optional[Problem]]:
+) -> tuple[tuple[Rule, ...], Optional[PolicyProblem]]:
     try:
         node = yaml_file.compose(text)
         parsed = yaml_file.construct(node) if node else None
     except yaml_file.Malformed as exc:
-        return (), Problem(exc.line, str(exc))
+        return (), PolicyProblem(exc.line, str(exc))
     if node is None or not parsed:
         return (), None
     if not isinstance(parsed, dict):
-        return (), Problem(
+        return (), PolicyProblem(
             node.start_mark.line + 1, 'it is not a mapping of rules'
         )
     lines = {

@@ -355,7 +355,7 @@ rows:
 
 
 # What a reader may say of a text.
-_OURS = (exceptions.PrecheckError, matrix_format.Malformed)
+_OURS = (exceptions.PrecheckError, matrix_format.NotAMatrix)
 
 
 class _Late(BaseException):

@@ -38,7 +38,7 @@ from manila_precheck.cmd import report_file
 # Two accounts that need no entry in /etc/passwd.
 _ATTACKER, _OPERATOR = 48611, 48612
 
-_NOTHING = report_file.Inputs()
+_NOTHING = report_file.InputFiles()
 
 
 def _as(uid, call):
@@ -462,7 +462,7 @@ class KindTest(Case):
         self.assertEqual(
             f'it would replace {self.victim}, which is read or named in the '
             'configuration',
-            _write(self.victim, inputs=report_file.Inputs([self.victim])),
+            _write(self.victim, inputs=report_file.InputFiles([self.victim])),
         )
         self.untouched()
 

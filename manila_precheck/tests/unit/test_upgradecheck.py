@@ -504,7 +504,7 @@ class UpgradeChecksTest(testtools.TestCase):
         self.patch(
             registry,
             'checks',
-            lambda: (registry.Entry('acme-check', 'acme:A', broken),),
+            lambda: (registry.Plugin('acme-check', 'acme:A', broken),),
         )
         conf = cfg.ConfigOpts()
         conf(['--config-file', self.conf_file])

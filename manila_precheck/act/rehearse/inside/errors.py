@@ -77,7 +77,7 @@ def chain(exc):
 def world_in(exc):
     """Return what a closed door has to do with an exception; '' nothing."""
     for one in chain(exc):
-        if isinstance(one, world.Outside):
+        if isinstance(one, world.OutsideOfRehearsal):
             return str(one)
         for cls in type(one).__mro__:
             if cls.__module__ + '.' + cls.__name__ in NO_ANSWER:

@@ -190,7 +190,7 @@ class Task:
             if name not in self.passed:
                 self.passed.append(name)
             return found, True
-        except world.Outside as exc:
+        except world.OutsideOfRehearsal as exc:
             self.note_beyond(name, str(exc))
         except (Exception, SystemExit) as exc:
             door = errors.world_in(exc)
@@ -550,7 +550,7 @@ class Task:
             for name in sorted(policy._ENFORCER.registered_rules):
                 try:
                     policy._ENFORCER.enforce(name, target, caller)
-                except world.Outside as exc:
+                except world.OutsideOfRehearsal as exc:
                     self.note_beyond('evaluation', str(exc))
                 except Exception as exc:
                     if type(exc).__name__ == 'InvalidScope':

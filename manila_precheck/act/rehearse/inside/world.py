@@ -30,7 +30,7 @@ LOG_SOCKETS = ('/dev/log', '/run/systemd/journal/')
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
-class Outside(BaseException):
+class OutsideOfRehearsal(BaseException):
     """The service turned to the world: as far as a rehearsal goes."""
 
 
@@ -64,7 +64,7 @@ class World:
 
     def turn_away(self, what):
         self.touched.append(what)
-        raise Outside(what)
+        raise OutsideOfRehearsal(what)
 
     def audit(self, event, args):
         look = getattr(self, 'on_' + event.replace('.', '_'), None)

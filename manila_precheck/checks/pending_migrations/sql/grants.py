@@ -170,7 +170,7 @@ def _precision(pattern: str) -> tuple[bool, int, int]:
     return not many, len(plain) - many - plain.count('_'), len(plain)
 
 
-class Account(NamedTuple):
+class Grantee(NamedTuple):
     """The account, and what it may do."""
 
     name: str
@@ -190,7 +190,7 @@ class Account(NamedTuple):
         return f'GRANT {", ".join(rights)} ON `{name}`.* TO {self.name}'
 
 
-def read(db: connection.Database) -> Account:
+def read(db: connection.Database) -> Grantee:
     """Return what the account may do.
 
     :raises SourceUnusable: when the server does not say.
@@ -198,7 +198,7 @@ def read(db: connection.Database) -> Account:
     account, database = map(connection.text_of, db.row(_ACCOUNT))
     user, _, host = account.rpartition('@')
     lines = [connection.text_of(row[0]) for row in db.rows('SHOW GRANTS')]
-    return Account(
+    return Grantee(
         '{}@{}'.format(
             *(connection.text_literal(one) for one in (user, host))
         ),

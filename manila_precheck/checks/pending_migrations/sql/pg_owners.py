@@ -39,7 +39,7 @@ _SCHEMA = (
 )
 
 
-class Owners(NamedTuple):
+class OwnedTables(NamedTuple):
     """What the account may change, and what not."""
 
     account: str
@@ -61,7 +61,9 @@ class Owners(NamedTuple):
     """Those of them to which a foreign key may refer all the same."""
 
 
-def read(db: connection.Database, known: Collection[str]) -> Optional[Owners]:
+def read(
+    db: connection.Database, known: Collection[str]
+) -> Optional[OwnedTables]:
     """Return what the account may change; None where it is not manila's.
 
     One that may write to no table came to look, and nothing follows from
@@ -75,7 +77,7 @@ def read(db: connection.Database, known: Collection[str]) -> Optional[Owners]:
         return None
     others = {name: owner for name, owner, owns, _, _ in rows if not owns}
     account, schema, creates = db.row(_SCHEMA)
-    return Owners(
+    return OwnedTables(
         account,
         schema,
         creates,

@@ -48,8 +48,8 @@ class Swept(NamedTuple):
 def keys(
     db: connection.Database,
     purge: purging.Purge,
-    found: Iterable[schema.ForeignKey],
-) -> tuple[schema.ForeignKey, ...]:
+    found: Iterable[schema.LiveForeignKey],
+) -> tuple[schema.LiveForeignKey, ...]:
     """Return the foreign keys of other tables to rows that a purge deletes.
 
     :param found: those of the database.
@@ -67,12 +67,14 @@ def keys(
     )
 
 
-def is_large(key: schema.ForeignKey, sizes: Mapping[str, scan.Size]) -> bool:
+def is_large(
+    key: schema.LiveForeignKey, sizes: Mapping[str, scan.Size]
+) -> bool:
     """Say whether looking a table through would take too long."""
     return scan.expected(sizes.get(key.table)) > 50 * purge_references.LIMIT
 
 
-def kept(wanted: counting.Filter, key: schema.ForeignKey) -> set[Any]:
+def kept(wanted: counting.Filter, key: schema.LiveForeignKey) -> set[Any]:
     """Return the ids of the rows that a purge skips because of a key.
 
     :returns: no more than purge_references.LIMIT, and one.
@@ -85,7 +87,7 @@ def kept(wanted: counting.Filter, key: schema.ForeignKey) -> set[Any]:
     return {row[0] for row in rows}
 
 
-def swept(wanted: counting.Filter, key: schema.ForeignKey) -> Swept:
+def swept(wanted: counting.Filter, key: schema.LiveForeignKey) -> Swept:
     """Return what a purge does to the rows that refer by a key."""
     count = int(
         wanted.db.row(
@@ -95,7 +97,7 @@ def swept(wanted: counting.Filter, key: schema.ForeignKey) -> Swept:
     return Swept(key.table, key.parent, count, key.on_delete)
 
 
-def _joined(wanted: counting.Filter, key: schema.ForeignKey) -> str:
+def _joined(wanted: counting.Filter, key: schema.LiveForeignKey) -> str:
     quoted = wanted.db.quoted
     return (
         f'FROM {quoted(key.table)} c JOIN {quoted(key.parent)} p '

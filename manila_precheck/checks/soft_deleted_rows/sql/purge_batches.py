@@ -43,7 +43,7 @@ _SAMPLE_MOST = 2000
 _SHARE = 0.05
 
 
-class Run(NamedTuple):
+class PurgeRun(NamedTuple):
     """One run of the purge."""
 
     age: int
@@ -59,7 +59,7 @@ def plan(
     sizes: Mapping[str, scan.Size],
     age: int,
     bound: int,
-) -> tuple[Run, ...]:
+) -> tuple[PurgeRun, ...]:
     """Return the runs, the oldest age first; the last one is at the age.
 
     From a sample of each large table; nothing here is exact.
@@ -81,7 +81,7 @@ def plan(
         return ()
     if oldest is None:
         # Their deleted_at are no dates.
-        return (Run(age, total),)
+        return (PurgeRun(age, total),)
     span = max(1, (wanted.cutoff_time.date() - oldest).days)
     width = max(1, span // _STEPS)
     steps = _steps(wanted, counted, sizes, width)
@@ -154,16 +154,16 @@ def _runs(
     steps: Mapping[int, float],
     total: int,
     bound: int,
-) -> tuple[Run, ...]:
+) -> tuple[PurgeRun, ...]:
     """Join steps, from the oldest on, to runs that stay within a bound."""
-    found: list[Run] = []
+    found: list[PurgeRun] = []
     waiting = 0.0
     for step in sorted(steps, reverse=True):
         rows = steps[step] * total
         if waiting and waiting + rows > bound:
             # All that is older than this step.
-            found.append(Run(age + (step + 1) * width, round(waiting)))
+            found.append(PurgeRun(age + (step + 1) * width, round(waiting)))
             waiting = 0.0
         waiting += rows
-    found.append(Run(age, round(waiting)))
+    found.append(PurgeRun(age, round(waiting)))
     return tuple(found)

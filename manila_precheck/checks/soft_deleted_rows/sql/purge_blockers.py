@@ -237,7 +237,7 @@ class _Follow:
 
     def read_others(
         self,
-        keys: Iterable[schema.ForeignKey],
+        keys: Iterable[schema.LiveForeignKey],
         sizes: Mapping[str, scan.Size],
     ) -> None:
         """Find what rows of tables that are not manila's keep."""
@@ -375,7 +375,7 @@ def follow(
     wanted: counting.Filter,
     counted: Mapping[str, counting.RowCounts],
     found: purge_references.Candidates,
-    others: Iterable[schema.ForeignKey] = (),
+    others: Iterable[schema.LiveForeignKey] = (),
 ) -> Mapping[str, Kept]:
     """Return what foreign keys make of a purge, by table.
 

@@ -40,7 +40,7 @@ _STAYS = 0.2
 _KNOWN = 1000
 
 
-class Found:
+class KeepingRows:
     """The rows of one table that may keep others."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Candidates(counting.Extra):
         self.db = wanted.db
         self.budget = budget
         self.sizes: Mapping[str, scan.Size] = {}
-        self._tables: dict[str, Found] = {}
+        self._tables: dict[str, KeepingRows] = {}
         self._references: dict[str, Sequence[purging.Reference]] = {}
         self._columns: dict[str, list[str]] = {}
         self._asked: dict[str, int] = {}
@@ -75,7 +75,7 @@ class Candidates(counting.Extra):
         self._stays = 0
         self._lock = threading.Lock()
 
-    def of(self, table: str) -> Optional[Found]:
+    def of(self, table: str) -> Optional[KeepingRows]:
         """Return what was found in a table; None: it was not looked at."""
         return None if table in self._failed else self._tables.get(table)
 
@@ -114,14 +114,14 @@ class Candidates(counting.Extra):
         each again takes long.
         """
         with self._lock:
-            self._tables[table] = Found()
+            self._tables[table] = KeepingRows()
             self._tables[table].whole = False
             self._failed.add(table)
             self._closed.update(ref.parent for ref in self._references[table])
 
     def _begin(self, table: str) -> None:
         """Decide whether a table is looked up; held by the lock."""
-        found = self._tables[table] = Found()
+        found = self._tables[table] = KeepingRows()
         # A row is kept only where the purge asks for it.
         references = [
             ref

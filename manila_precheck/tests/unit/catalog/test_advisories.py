@@ -144,7 +144,7 @@ class TestFile(testtools.TestCase):
             options = self.facts.options(one.release)
             for item in one.conditions:
                 if (
-                    not isinstance(item, advisories.Option)
+                    not isinstance(item, advisories.OptionCondition)
                     # The last point releases before it have no more of it.
                     or item.name == 'netapp_backup_share'
                 ):
@@ -172,7 +172,7 @@ class TestFile(testtools.TestCase):
     def test_only_the_api_is_a_service(self):
         for one in self.read:
             for item in one.conditions:
-                if isinstance(item, advisories.Service):
+                if isinstance(item, advisories.ServiceCondition):
                     self.assertEqual('api', item.name)
 
 
@@ -272,9 +272,13 @@ class TestDecode(testtools.TestCase):
                 ('a page',),
                 (
                     advisories.Drivers('driver', frozenset({'x.Y', 'emc:z'})),
-                    advisories.Option('option_unset', 'quota', 'shares'),
-                    advisories.Option('option_lacks', None, 'foo', ('a', 'b')),
-                    advisories.Service('service', 'api'),
+                    advisories.OptionCondition(
+                        'option_unset', 'quota', 'shares'
+                    ),
+                    advisories.OptionCondition(
+                        'option_lacks', None, 'foo', ('a', 'b')
+                    ),
+                    advisories.ServiceCondition('service', 'api'),
                     advisories.LiveRows(
                         'rows', 't', (('a', ('1',)), ('b', ('2', '3'))), 'h'
                     ),

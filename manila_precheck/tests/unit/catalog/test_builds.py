@@ -603,7 +603,7 @@ class FormatTest(testtools.TestCase):
             set(described['option']['properties']),
         )
         driver = set(drivers.Driver._fields)
-        need = set(drivers.Need._fields)
+        need = set(drivers.DriverNeed._fields)
         self.assertEqual(
             driver | need | {'keys', 'names', 'unread', 'ways'},
             set(schema()['properties']['drivers']['items']['properties']),

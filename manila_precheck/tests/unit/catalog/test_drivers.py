@@ -274,7 +274,7 @@ class TestNeeds(testtools.TestCase):
     @ddt.data(*(release.major for release in FACTS.releases))
     def test_needs_of_every_release(self, major):
         self.assertEqual(
-            (drivers.Need(('service_instance_user',), 'init'),),
+            (drivers.DriverNeed(('service_instance_user',), 'init'),),
             FACTS.needs(at(major), PREFIX + 'generic.GenericShareDriver'),
         )
 
@@ -295,7 +295,7 @@ class TestNeeds(testtools.TestCase):
             at(22), PREFIX + 'infortrend.driver.InfortrendNASDriver'
         )
         self.assertIn(
-            drivers.Need(
+            drivers.DriverNeed(
                 ('infortrend_nas_password', 'infortrend_nas_ssh_key'), 'init'
             ),
             found,
@@ -303,7 +303,7 @@ class TestNeeds(testtools.TestCase):
 
     def test_needs_of_one_mode(self):
         self.assertEqual(
-            (drivers.Need(('unity_share_server',), 'setup', False),),
+            (drivers.DriverNeed(('unity_share_server',), 'setup', False),),
             FACTS.needs(
                 at(22), PREFIX + 'dell_emc.driver.EMCShareDriver', 'unity'
             ),

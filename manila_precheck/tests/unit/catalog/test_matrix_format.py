@@ -215,13 +215,13 @@ class MatrixFormatTest(testtools.TestCase):
     @ddt.unpack
     def test_what_is_refused(self, document, words):
         error = self.assertRaises(
-            matrix_format.Malformed, matrix_format.decode, document
+            matrix_format.NotAMatrix, matrix_format.decode, document
         )
         self.assertEqual(words, str(error))
 
     def test_an_unknown_release_is_refused(self):
         error = self.assertRaises(
-            matrix_format.Malformed,
+            matrix_format.NotAMatrix,
             matrix_format.decode,
             rows({'releases': '2031.1'}),
         )

@@ -21,8 +21,8 @@ WHOLE = answer.Answer(
     code=2,
     stdout='größer \u2192 \ud800\n',
     files=(
-        answer.File('json:a\udcff', 'a\udcff', b'{}\n'),
-        answer.File('html:b', 'b', b''),
+        answer.OutputFile('json:a\udcff', 'a\udcff', b'{}\n'),
+        answer.OutputFile('html:b', 'b', b''),
     ),
     error='report junit:c: "no"\n',
 )

@@ -54,7 +54,7 @@ class Case(testtools.TestCase):
         files = []
         problems = list(
             output.render_files(
-                targets, reports.CLEAN, files, report_file.Inputs()
+                targets, reports.CLEAN, files, report_file.InputFiles()
             )
         )
         problems += output.stage(files)
@@ -148,7 +148,7 @@ class WriteTest(Case):
 
 
 def _target(reporter, path):
-    return output.Target(reporter.name, path, reporter)
+    return output.ReportFile(reporter.name, path, reporter)
 
 
 @ddt.ddt

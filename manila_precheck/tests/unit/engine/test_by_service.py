@@ -19,7 +19,7 @@ from manila_precheck import testing
 from manila_precheck.engine import by_service
 from manila_precheck.engine import check
 
-Run = by_service.Run
+Run = by_service.ServiceRun
 
 
 def a_finding(text='a at /x:1', file='/x', line=1, severity=0):

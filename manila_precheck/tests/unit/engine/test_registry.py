@@ -31,7 +31,7 @@ class Good(check.Check):
 
 
 def entry(name, origin, load=lambda: Good):
-    return registry.Entry(name=name, origin=origin, load=load)
+    return registry.Plugin(name=name, origin=origin, load=load)
 
 
 class EntriesTest(testtools.TestCase):
@@ -157,7 +157,7 @@ class LoadTest(testtools.TestCase):
         self.assertIsInstance(runner.load(entry('good-check', 'x:G')), Good)
 
     def test_taken(self):
-        taken = registry.Entry('good-check', 'x:G', lambda: Good, 'y:H')
+        taken = registry.Plugin('good-check', 'x:G', lambda: Good, 'y:H')
         self.assertEqual(
             "it failed to load: the id 'good-check' is already used by y:H",
             runner.load(taken),

@@ -328,10 +328,10 @@ class RunTest(testtools.TestCase):
 
         results = runner.run(
             [
-                registry.Entry('broken-import', 'acme:A', no_module),
-                registry.Entry('exits-at-import', 'acme:B', exits),
+                registry.Plugin('broken-import', 'acme:A', no_module),
+                registry.Plugin('exits-at-import', 'acme:B', exits),
                 testing.entry_of(Raises),
-                registry.Entry('sample-check', 'a:B', lambda: Quiet, 'c:D'),
+                registry.Plugin('sample-check', 'a:B', lambda: Quiet, 'c:D'),
                 testing.entry_of(Quiet),
             ],
             site.context(),
@@ -375,8 +375,8 @@ class RunTest(testtools.TestCase):
         results = runner.run(
             [
                 testing.entry_of(Quiet),
-                registry.Entry('second', 'a:B', lambda: Quiet),
-                registry.Entry('third', 'a:B', lambda: Quiet),
+                registry.Plugin('second', 'a:B', lambda: Quiet),
+                registry.Plugin('third', 'a:B', lambda: Quiet),
             ],
             ctx,
             progress=progress,

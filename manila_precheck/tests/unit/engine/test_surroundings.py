@@ -66,13 +66,13 @@ class SurroundingsTest(testtools.TestCase):
 
     def test_nothing_to_say(self):
         self.assertIsNone(self.result())
-        read = config_files.Source(
+        read = config_files.ValueSource(
             'far', 'remote_file', 'remote_file http://c'
         )
         self.assertIsNone(self.result(sources=[read]))
 
     def test_a_source_that_no_check_spoke_of_was_passed_over(self):
-        unread = config_files.Source(
+        unread = config_files.ValueSource(
             'far', 'remote_file', 'remote_file http://c', problem='refused'
         )
         self.assertEqual(

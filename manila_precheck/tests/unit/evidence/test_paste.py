@@ -137,24 +137,24 @@ class ReadTestCase(test_config_files.Files):
         )
         self.assertEqual(
             (
-                paste.Section(
+                paste.PasteSection(
                     'composite:a',
                     5,
                     (
-                        paste.Value('use', 'call:x:y', 6),
-                        paste.Value('/', 'b', 7),
+                        paste.PasteValue('use', 'call:x:y', 6),
+                        paste.PasteValue('/', 'b', 7),
                     ),
                 ),
-                paste.Section(' app : not trimmed', 9, ()),
-                paste.Section(
+                paste.PasteSection(' app : not trimmed', 9, ()),
+                paste.PasteSection(
                     'pipeline:c',
                     10,
-                    (paste.Value('pipeline', '\none\n[app:d]', 12),),
+                    (paste.PasteValue('pipeline', '\none\n[app:d]', 12),),
                 ),
-                paste.Section(
+                paste.PasteSection(
                     'app:d',
                     17,
-                    (paste.Value('Case', f'{self.directory} %', 18),),
+                    (paste.PasteValue('Case', f'{self.directory} %', 18),),
                 ),
             ),
             found.sections,
@@ -179,7 +179,7 @@ class ReadTestCase(test_config_files.Files):
     @ddt.unpack
     def test_malformed(self, text, line, words):
         found = self.read(text)
-        self.assertEqual(paste.Problem(line, words), found.problem)
+        self.assertEqual(paste.PasteProblem(line, words), found.problem)
         self.assertEqual((), found.sections)
 
     def test_not_text(self):
@@ -187,7 +187,7 @@ class ReadTestCase(test_config_files.Files):
         with open(path, 'wb') as stream:
             stream.write(b'[a]\n\xff\n')
         self.assertEqual(
-            paste.Problem(2, 'it is not UTF-8 text'),
+            paste.PasteProblem(2, 'it is not UTF-8 text'),
             paste.read_file(path).problem,
         )
 
@@ -199,7 +199,7 @@ class ReadTestCase(test_config_files.Files):
         )
 
     def test_a_value_is_not_in_the_repr(self):
-        self.assertNotIn('word', repr(paste.Value('name', 'word', 1)))
+        self.assertNotIn('word', repr(paste.PasteValue('name', 'word', 1)))
 
 
 @ddt.ddt

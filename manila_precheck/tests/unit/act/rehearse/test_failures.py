@@ -168,7 +168,7 @@ class TableTest(testtools.TestCase):
 
 class TimesTest(testtools.TestCase):
     def test_statements(self):
-        heard = rehearsal.Times('db sync', lambda text: None)
+        heard = rehearsal.StatementTimes('db sync', lambda text: None)
         done = {'what': 'done', 'count': 1, 'rows': 0}
         for event in (
             {'what': 'revision', 'id': 'abc'},

@@ -55,7 +55,7 @@ _FILE = _RULES._replace(
 
 
 def _outcome(service, passed=(), accepted=(), back_end='', stopped=()):
-    return service_starts.Outcome(
+    return service_starts.StartOutcome(
         service, back_end, '', stopped, (), passed, accepted
     )
 

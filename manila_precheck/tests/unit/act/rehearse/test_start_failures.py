@@ -39,7 +39,9 @@ def stop(at='start', words='ValueError: no', **more):
 
 
 def outcome(service, *stops, back_end='', beyond=()):
-    return service_starts.Outcome(service, back_end, 'start', stops, beyond)
+    return service_starts.StartOutcome(
+        service, back_end, 'start', stops, beyond
+    )
 
 
 def share(*stops, back_end='alpha', **more):

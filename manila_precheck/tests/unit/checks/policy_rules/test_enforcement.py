@@ -29,7 +29,7 @@ from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.policy import check_strings
 from manila_precheck.evidence.policy import policy_files
 
-Rule = enforcement.Rule
+Rule = enforcement.EnforcedRule
 
 _SETTINGS = hypothesis.settings(
     max_examples=40,
@@ -53,10 +53,10 @@ def caller(*names, scope='project', target='own', answers=()):
 def made(default_rule='default', enforce_scope=True, **rules):
     """Return what enforces some rules; each is a check or a Rule."""
     return enforcement.Enforcement(
-        enforcement.Rules(
+        enforcement.EnforcedRules(
             {
                 name: rule
-                if isinstance(rule, enforcement.Rule)
+                if isinstance(rule, enforcement.EnforcedRule)
                 else Rule((rule,))
                 for name, rule in rules.items()
             },
@@ -416,7 +416,7 @@ class AgainstOsloPolicyTest(testtools.TestCase):
             },
         )
         enforced = enforcement.Enforcement(
-            enforcement.Rules(rules, 'default', True)
+            enforcement.EnforcedRules(rules, 'default', True)
         )
         # NOTE: a name that is no text to YAML is one that nothing asks for.
         for name in set(rules) - {'1', 'None', 'True'}:

@@ -467,9 +467,9 @@ class BrokerTest(Case):
         login = amqp.Login('a', 'b@', 'v', 'PLAIN')
         self.assertEqual(
             (
-                broker.Host('one', 1, login),
-                broker.Host('::1', 5672, login),
-                broker.Host('two', 5672, login),
+                broker.BrokerHost('one', 1, login),
+                broker.BrokerHost('::1', 5672, login),
+                broker.BrokerHost('two', 5672, login),
             ),
             broker.hosts('rabbit://a:b%40@one:1,[::1],a:b%40@two/v', 'PLAIN'),
         )

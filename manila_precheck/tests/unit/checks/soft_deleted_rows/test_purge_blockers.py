@@ -59,7 +59,7 @@ class Scenarios(databases.Scenarios):
     def test_a_rule_that_the_server_does_not_tell(self):
         made = self.database('2026.1')
         made.insert('share_types', gone('a'))
-        key = schema.ForeignKey(
+        key = schema.LiveForeignKey(
             'acme', 'k', ('type',), 'share_types', ('id',), schema.UNKNOWN
         )
         self.assertEqual(

@@ -28,7 +28,7 @@ from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.evidence.config import config_files
 
-Role = config_files.Role
+Role = config_files.SectionRole
 
 
 class Files(unittest.TestCase):

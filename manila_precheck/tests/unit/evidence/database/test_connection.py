@@ -42,7 +42,7 @@ class Scenarios(databases.Scenarios):
         found = self.connect(self.database('2025.1'))
         self.assertEqual(
             (
-                database_connection.State.VERSIONED,
+                database_connection.DatabaseState.VERSIONED,
                 AT_20,
                 (AT_20,),
                 self.server,
@@ -54,7 +54,7 @@ class Scenarios(databases.Scenarios):
     def test_no_table(self):
         found = self.connect(self.database())
         self.assertEqual(
-            (database_connection.State.EMPTY, None, {}),
+            (database_connection.DatabaseState.EMPTY, None, {}),
             (found.state, found.revision, found.shape),
         )
 
@@ -62,7 +62,7 @@ class Scenarios(databases.Scenarios):
         made = self.database()
         made.execute('CREATE TABLE alembic_version (version_num VARCHAR(32))')
         self.assertIs(
-            database_connection.State.EMPTY, self.connect(made).state
+            database_connection.DatabaseState.EMPTY, self.connect(made).state
         )
 
     @ddt.data('DELETE FROM alembic_version', 'DROP TABLE alembic_version')
@@ -71,7 +71,7 @@ class Scenarios(databases.Scenarios):
         made.execute(statement)
         found = self.connect(made)
         self.assertEqual(
-            (database_connection.State.UNVERSIONED, None),
+            (database_connection.DatabaseState.UNVERSIONED, None),
             (found.state, found.revision),
         )
 
@@ -80,7 +80,7 @@ class Scenarios(databases.Scenarios):
         made.execute("INSERT INTO alembic_version VALUES ('00')")
         found = self.connect(made)
         self.assertEqual(
-            (database_connection.State.AMBIGUOUS, None, ('00', AT_20)),
+            (database_connection.DatabaseState.AMBIGUOUS, None, ('00', AT_20)),
             (found.state, found.revision, found.revisions),
         )
 

@@ -98,7 +98,7 @@ class ApiServerTest(ApiServerCase):
             f'OS_MANILA_DISABLE_EVENTLET_PATCHING={value}\0',
         )
         self.assertEqual(
-            (api_server.Served(PROGRAM, eventlet=eventlet),), look(self.site)
+            (api_server.ApiSign(PROGRAM, eventlet=eventlet),), look(self.site)
         )
 
     def test_processes_each_once(self):
@@ -108,7 +108,7 @@ class ApiServerTest(ApiServerCase):
             )
         self.write('proc/9/cmdline', '')
         self.write('proc/self/cmdline', 'uwsgi\0manila.wsgi.api\0')
-        self.assertEqual((api_server.Served(PROGRAM),), look(self.site))
+        self.assertEqual((api_server.ApiSign(PROGRAM),), look(self.site))
 
     @ddt.data(
         (
@@ -141,7 +141,7 @@ class ApiServerTest(ApiServerCase):
     def test_web_server(self, name, text, kind, line):
         path = self.write(name, text)
         self.assertEqual(
-            (api_server.Served(kind, path, line),), look(self.site)
+            (api_server.ApiSign(kind, path, line),), look(self.site)
         )
 
     def test_a_pipe_was_waited_for(self):
@@ -161,7 +161,7 @@ class ApiServerTest(ApiServerCase):
             'WSGIScriptAlias / /var/www/manila-wsgi',
         )
         self.assertEqual(
-            (api_server.Served(SCRIPT, path, 1),), look(self.site)
+            (api_server.ApiSign(SCRIPT, path, 1),), look(self.site)
         )
 
     def test_what_may_not_be_read(self):
@@ -201,7 +201,7 @@ class UnitTest(ApiServerCase):
 
     def test_a_service_of_its_own_was_not_seen(self):
         path = self.unit(f'[Service]\nType=simple\n{self.EXEC}')
-        self.assertEqual((api_server.Served(PROGRAM, path, 3),), self.look())
+        self.assertEqual((api_server.ApiSign(PROGRAM, path, 3),), self.look())
 
     @ddt.data(
         ('ExecStart=@-/opt/v/bin/python3 /opt/v/bin/manila-api\n', PROGRAM),
@@ -214,7 +214,7 @@ class UnitTest(ApiServerCase):
     @ddt.unpack
     def test_what_it_starts(self, text, kind):
         path = self.unit(text)
-        self.assertEqual((api_server.Served(kind, path, 1),), self.look())
+        self.assertEqual((api_server.ApiSign(kind, path, 1),), self.look())
 
     @ddt.data(
         'ExecStart=/etc/init.d/manila-api systemd-start\n',
@@ -246,10 +246,10 @@ class UnitTest(ApiServerCase):
             '[Service]\nExecStart=\nExecStart=/bin/uwsgi manila.wsgi.api\n',
         )
         self.assertEqual(
-            (api_server.Served(APPLICATION, path, 3),), self.look()
+            (api_server.ApiSign(APPLICATION, path, 3),), self.look()
         )
 
     def test_what_runs_tells_better(self):
         self.unit(self.EXEC)
         self.write('proc/7/cmdline', 'uwsgi\0manila.wsgi.api\0')
-        self.assertEqual((api_server.Served(APPLICATION),), self.look())
+        self.assertEqual((api_server.ApiSign(APPLICATION),), self.look())

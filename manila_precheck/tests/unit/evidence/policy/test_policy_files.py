@@ -53,7 +53,7 @@ class PolicyFilesTestCase(test_config_files.Files):
             value = shape.format(alias, alias)
             lines.append(f'a{number}: &a{number} {value}')
         self.assertEqual(
-            policy_files.Problem(
+            policy_files.PolicyProblem(
                 None, 'its aliases expand to more than 10000 values'
             ),
             self.problem('\n'.join(lines)),
@@ -80,7 +80,7 @@ class PolicyFilesTestCase(test_config_files.Files):
     )
     def test_deep_nesting_ended_the_process(self, text):
         self.assertEqual(
-            policy_files.Problem(1, 'it is nested too deeply'),
+            policy_files.PolicyProblem(1, 'it is nested too deeply'),
             self.problem(text),
         )
 
@@ -171,7 +171,7 @@ class PolicyFilesTestCase(test_config_files.Files):
             found.documents[0].rules,
         )
         self.assertEqual(
-            policy_files.Problem(
+            policy_files.PolicyProblem(
                 2, "found character '\\t' that cannot start any token"
             ),
             found.documents[0].problem,
