@@ -65,6 +65,9 @@ class Path(NamedTuple):
     local: bool = False
     """It stops something only where a driver does its work on this host."""
 
+    by_default: bool = False
+    """The driver opens the file of the default, too."""
+
 
 #: Stands for the section of a back end.
 BACKEND = '<back end>'
@@ -168,7 +171,6 @@ for _name in (
     'gpfs_ssh_private_key',
     'hitachi_hnas_ssh_private_key',
     'infortrend_nas_ssh_key',
-    'manila_huawei_conf_file',
     'maprfs_ssh_private_key',
     'netapp_ca_certificate_file',
     'netapp_certificate_file',
@@ -183,6 +185,10 @@ for _name in (
     'zfs_ssh_private_key_path',
 ):
     _TABLE[(BACKEND, _name)] = Path(PathKind.FILE, _DRIVER, 'manila-share')
+# manila 16.3.0 to 23.0.1 share/drivers/huawei/huawei_nas.py, __init__.
+_TABLE[(BACKEND, 'manila_huawei_conf_file')] = Path(
+    PathKind.FILE, _DRIVER, 'manila-share', by_default=True
+)
 _TABLE[(BACKEND, 'ganesha_export_template_dir')] = Path(
     PathKind.DIRECTORY,
     'exports of NFS-Ganesha have the defaults of the driver',
@@ -199,6 +205,15 @@ def of(group: str, name: str) -> Optional[Path]:
 def of_backend(name: str) -> Optional[Path]:
     """Return what an option of a back end is for; None: no path."""
     return _TABLE.get((BACKEND, name))
+
+
+def of_defaults() -> tuple[tuple[str, Path], ...]:
+    """Return the options of back ends that count when no line sets them."""
+    return tuple(
+        (name, path)
+        for (place, name), path in _TABLE.items()
+        if place == BACKEND and path.by_default
+    )
 
 
 def of_login(name: str) -> Optional[Path]:

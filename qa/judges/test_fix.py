@@ -14,6 +14,12 @@
 """What upgrade fix makes of the sites, asked of real releases.
 
 Needs MANILA_PRECHECK_VENVS, as test_judge.py does.
+
+Three kinds of value are not compared. Of one that a finding says changes, the
+finding says to what, and test_judge.py asks the releases of that. An option
+that only a driver registers is unknown where the driver cannot be built here,
+before and after. A line that asks a person has no value yet. Everything else
+has to be to the target what it was to the source.
 """
 
 import difflib
@@ -49,11 +55,11 @@ _SHORT = 6
 _MARK = b'# PRECHECK: choose '
 
 
-# No service starts with these, and no command changes them.
 # The driver loads the same plugin for both (manila 16.3.0 and 22.0.2
 # share/drivers/dell_emc/driver.py).
 _PLUGINS = {'vmax': 'powermax', 'isilon': 'powerscale'}
 
+# No service starts with these, and no command changes them.
 _UNREADABLE = {
     'latin-1': judge_inputs.Site(
         {'manila.conf': '[DEFAULT]\n# Gr\udcf6\udcdfe\nquota_shares = 5\n'}

@@ -14,6 +14,7 @@
 
 from collections.abc import Iterator
 from collections.abc import Sequence
+import posixpath
 from typing import Optional
 
 from manila_precheck import model
@@ -42,6 +43,7 @@ class Judge:
             ctx.config.value('DEFAULT', 'auth_strategy') or 'keystone'
         )
         self._config = ctx.config
+        self._site = ctx.site
         self._reader = reader = ctx.reader(self._target)
         #: config-options says what to set instead.
         self._strategy_refused = _refuses_strategy(reader)
@@ -89,6 +91,17 @@ class Judge:
         for factory in self._loaded.factories:
             yield from self._code(factory)
         for place in self._loaded.unknown:
+            gone = self._missing_file(place)
+            if gone:
+                yield self._fails(
+                    place,
+                    f'[{place.section.title}] loads what {gone} has, which '
+                    'does not exist; manila-api does not start '
+                    '(FileNotFoundError)',
+                    [self._writer.take_the_targets()],
+                    'elsewhere',
+                )
+                continue
             yield self._finding(
                 Severity.WARNING,
                 place.section.title,
@@ -106,6 +119,22 @@ class Judge:
             )
         yield from self._not_loaded()
         yield from self._lacking()
+
+    def _missing_file(self, place: paste_loader.Place) -> str:
+        """Return the other file that a section names, if it is not there.
+
+        '' where it is, where PasteDeploy has to fill in its path, and for a
+        bundle, which may not hold it.
+        """
+        text = place.value.text.strip() if place.value else ''
+        scheme, _, rest = text.partition(':')
+        name = rest.partition('#')[0].strip()
+        if scheme != 'config' or not name or '%' in name:
+            return ''
+        path = posixpath.join(posixpath.dirname(self._file.path), name)
+        return (
+            '' if not self._site.is_host or self._site.exists(path) else path
+        )
 
     # -- code ----------------------------------------------------------------
 

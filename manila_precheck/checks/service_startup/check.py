@@ -37,7 +37,8 @@ class ServiceStartup(check.Check):
     is built into it is used; at the certificate, key and CA file of [ssl]; at
     ``log_dir``, ``log_file`` and the file of ``log_config_append``; at the
     directories of ``lock_path``, ``state_path`` and the coordinator; at the
-    ``audit_map_file`` of the pipeline; and at every other option that names a
+    ``audit_map_file`` of the pipeline, and the users of BasicAuthMiddleware
+    in it; and at every other option that names a
     file, a directory or a command, those of the drivers that are enabled
     included. Permissions are judged by the bits of the path and of each
     directory above it; where a path has an access control list, that is not
@@ -83,4 +84,4 @@ class ServiceStartup(check.Check):
             if service.name == commands.API:
                 yield from listen.findings(ctx, service)
                 yield from tls.findings(ctx, service)
-                yield from linked_files.audit_map(ctx)
+                yield from linked_files.of_filters(ctx, service)

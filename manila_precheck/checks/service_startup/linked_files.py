@@ -26,6 +26,8 @@ from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.engine import context
 from manila_precheck.engine import controller
+from manila_precheck.evidence import paste
+from manila_precheck.evidence import paste_loader
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.files import text_file
 from manila_precheck.evidence.host import access
@@ -41,6 +43,12 @@ _AUDIT = (
     'egg:keystonemiddleware#audit',
 )
 _AUDIT_MAP = 'audit_map_file'
+_BASIC_AUTH = (
+    'egg:oslo-middleware#basic_auth',
+    'oslo_middleware:BasicAuthMiddleware.factory',
+    'oslo_middleware.basic_auth:BasicAuthMiddleware.factory',
+)
+_USERS = 'http_basic_auth_user_file'
 
 
 def missing_directory(
@@ -96,50 +104,101 @@ def coordination(
         return
 
 
-def audit_map(ctx: context.Context) -> Iterator[model.Finding]:
-    """Yield that the file that the audit filter reads is not there."""
+def of_filters(
+    ctx: context.Context, api: controller.HostService
+) -> Iterator[model.Finding]:
+    """Yield that a file that a filter of the API reads is not there."""
     try:
-        paste = ctx.paste
+        file = ctx.paste
     except exceptions.PrecheckError:
         # api-paste says so.
         return
     used = {
         name
-        for section in paste.sections
+        for section in file.sections
         for value in section.values
         if section.prefix != 'filter'
         for name in value.text.split()
     }
-    for section in paste.sections:
-        factory = section.factory
+    for section in file.sections:
         if (
             section.prefix != 'filter'
             or section.name not in used
-            or factory is None
-            or factory.text.replace('call:', '') not in _AUDIT
+            or section.factory is None
         ):
             continue
-        for value in section.values:
-            path = value.text.strip()
-            if value.name != _AUDIT_MAP or not os.path.isabs(path):
-                continue
-            if os.path.exists(path) or not os.path.isdir('/'):
-                continue
-            yield model.Finding(
-                _FAILURE,
-                model.Subject(
-                    'section', section.title, paste.path, value.line
+        code = paste_loader.as_in_catalog(
+            section.factory.text.replace('call:', '')
+        )
+        if code in _AUDIT:
+            yield from _audit_map(file, section)
+        elif code in _BASIC_AUTH:
+            yield from _users(ctx, api, file, section)
+
+
+def _audit_map(
+    file: paste.PasteFile, section: paste.PasteSection
+) -> Iterator[model.Finding]:
+    for value in section.values:
+        path = value.text.strip()
+        if (
+            value.name != _AUDIT_MAP
+            or not os.path.isabs(path)
+            or os.path.exists(path)
+        ):
+            continue
+        yield model.Finding(
+            _FAILURE,
+            model.Subject('section', section.title, file.path, value.line),
+            f'[{section.title}] {_AUDIT_MAP}: {path} does not exist; '
+            'manila-api does not start',
+            (
+                model.advice(
+                    f'Put the map of the audit events at {path}, or take '
+                    f'{section.name} out of the pipelines.'
                 ),
-                f'[{section.title}] {_AUDIT_MAP}: {path} does not exist; '
-                'manila-api does not start',
-                (
-                    model.advice(
-                        f'Put the map of the audit events at {path}, or take '
-                        f'{section.name} out of the pipelines.'
-                    ),
-                ),
-                aspect='path',
-            )
+            ),
+            aspect='path',
+        )
+
+
+def _users(
+    ctx: context.Context,
+    api: controller.HostService,
+    file: paste.PasteFile,
+    section: paste.PasteSection,
+) -> Iterator[model.Finding]:
+    """Yield that the names and passwords of the API cannot be read.
+
+    The filter reads them when it is loaded, by the configuration of the
+    service alone (oslo.middleware 4.5 to 7.0 basic_auth.py).
+    """
+    reader = api.view.reader(ctx.upgrade.target)
+    path = reader.text('oslo_middleware', _USERS)
+    if not os.path.isabs(path):
+        return
+    found = access.obstacle(api.account, path, access.Want.READ)
+    if found is None or found.unseen:
+        return
+    yield model.Finding(
+        _FAILURE,
+        model.Subject('section', section.title, file.path, section.line),
+        f'[{section.title}] reads [oslo_middleware] {_USERS}: {path} '
+        + (
+            'does not exist'
+            if found.missing
+            else f'cannot be read by {api.account.name}'
+        )
+        + '; manila-api does not start (ConfigInvalid)',
+        (
+            model.advice(
+                f'Put the users and their bcrypt hashes at {path}, readable '
+                f'by {api.account.name}, or take {section.name} out of the '
+                'pipelines.'
+            ),
+        ),
+        aspect='path',
+    )
 
 
 # -- log_config_append -------------------------------------------------------

@@ -85,7 +85,7 @@ def findings(
     """Yield what is wrong with each path, once for all services."""
     seen: dict[tuple[str, str, str], tuple[NamedPath, Trouble, list[str]]] = {}
     for service in services:
-        for named in _named(ctx, service):
+        for named in (*_named(ctx, service), *_defaults(ctx, service)):
             trouble = _trouble(named) or _left_behind(ctx, named)
             if trouble is None:
                 continue
@@ -116,6 +116,31 @@ def _named(
                 option,
                 setting,
                 value,
+                about,
+                ctx.upgrade.target,
+            )
+
+
+def _defaults(
+    ctx: context.Context, service: controller.HostService
+) -> Iterator[NamedPath]:
+    """Yield the files that drivers open though no line names them."""
+    reader = service.view.reader(ctx.upgrade.target)
+    conf = service.view.config
+    for backend in conf.backends:
+        for name, about in paths.of_defaults():
+            if (
+                service.name != about.service
+                or conf.effective([(backend.name, name)])
+                or not reader.standing(backend.name, name).read
+            ):
+                continue
+            yield NamedPath(
+                service,
+                backend.name,
+                name,
+                None,
+                reader.text(backend.name, name),
                 about,
                 ctx.upgrade.target,
             )

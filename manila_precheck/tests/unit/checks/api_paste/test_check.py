@@ -14,6 +14,7 @@ import os
 import textwrap
 
 import ddt
+import fixtures
 import testtools
 
 from manila_precheck import model
@@ -346,7 +347,9 @@ class ApiPasteTest(testtools.TestCase):
     )
     def test_what_is_loaded_is_decided_elsewhere(self, use):
         text = GAZPACHO.replace('call:manila.api:root_app_factory', use)
-        result = self.run_check(text)
+        result = self.run_check(
+            text, files={'api-paste.ini': text, 'more.ini': ''}
+        )
         self.assertEqual(
             self.result(
                 self.finding(
@@ -359,6 +362,33 @@ class ApiPasteTest(testtools.TestCase):
                     model.advice(
                         'Before the upgrade, start the manila-api of the '
                         'target with this file on a test host.'
+                    ),
+                    aspect='elsewhere',
+                )
+            ),
+            result,
+        )
+
+    @ddt.data('config:more.ini', 'config:{}#api')
+    def test_what_is_loaded_is_not_there(self, use):
+        folder = self.useFixture(fixtures.TempDir()).path
+        use = use.format(os.path.join(folder, 'other.ini'))
+        text = GAZPACHO.replace('call:manila.api:root_app_factory', use)
+        result = self.run_check(text)
+        path = use.partition(':')[2].partition('#')[0]
+        path = os.path.join(os.path.dirname(self.path), path)
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    FAILURE,
+                    'composite:osapi_share',
+                    2,
+                    f'[composite:osapi_share] loads what {path} has, which '
+                    'does not exist; manila-api does not start '
+                    '(FileNotFoundError)',
+                    model.advice(
+                        'Start from etc/manila/api-paste.ini of manila '
+                        '22.0.2, and apply your own changes to it.'
                     ),
                     aspect='elsewhere',
                 )

@@ -699,7 +699,8 @@ class TlsTest(Case):
         self.assertIn(says, ''.join(item[2] for item in found))
 
 
-class AuditTest(Case):
+@ddt.ddt
+class FiltersTest(Case):
     PASTE = (
         '[pipeline:osapi_share]\npipeline = audit app\n'
         '[app:app]\n'
@@ -727,3 +728,85 @@ class AuditTest(Case):
         with open(gone, 'w'):
             pass
         self.assertEqual([], self.told(conf, files=paste))
+
+    @ddt.data(
+        'oslo_middleware.basic_auth:BasicAuthMiddleware.factory',
+        'oslo_middleware:BasicAuthMiddleware.factory',
+    )
+    def test_the_users(self, code):
+        users = self.path('users')
+        conf = self.conf(
+            'osapi_share_listen = 127.0.0.1',
+            f'[oslo_middleware]\nhttp_basic_auth_user_file = {users}',
+        )
+        text = self.PASTE.replace(
+            'keystonemiddleware.audit:filter_factory', code
+        ).replace('audit_map_file = {}\n', '')
+        paste = {'api-paste.ini': text}
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    'filter:audit',
+                    '[filter:audit] reads [oslo_middleware] '
+                    f'http_basic_auth_user_file: {users} does not exist; '
+                    'manila-api does not start (ConfigInvalid)',
+                )
+            ],
+            self.told(conf, files=paste),
+        )
+        with open(users, 'w'):
+            pass
+        self.assertEqual([], self.told(conf, files=paste))
+        os.unlink(users)
+        # No pipeline has it.
+        text = text.replace('= audit app', '= app')
+        self.assertEqual([], self.told(conf, files={'api-paste.ini': text}))
+
+
+@ddt.ddt
+class DefaultTest(Case):
+    """A file that a driver opens though no line names it."""
+
+    CONF = (
+        '[DEFAULT]\nenabled_share_backends = {}\n[h]\n'
+        'share_driver = manila.share.drivers.huawei.huawei_nas.HuaweiNasDriver'
+        '\ndriver_handles_share_servers = False\n{}'
+        '[l]\nshare_driver = manila.share.drivers.lvm.LVMShareDriver\n'
+        'driver_handles_share_servers = False\n'
+    )
+
+    def of_huawei(self, *words):
+        return [
+            one
+            for one in self.told(self.CONF.format(*words))
+            if 'huawei' in one[1]
+        ]
+
+    @ddt.data(
+        ('', '/etc/manila/manila_huawei_conf.xml'),
+        ('manila_huawei_conf_file = /nope/a.xml\n', '/nope/a.xml'),
+    )
+    @ddt.unpack
+    def test_told_once(self, line, path):
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    'h/manila_huawei_conf_file',
+                    f'[h] manila_huawei_conf_file: {path} does not exist; '
+                    'the driver does not start, and the back end never '
+                    'reports',
+                )
+            ],
+            self.of_huawei('h', line),
+        )
+
+    def test_silent(self):
+        self.assertEqual([], self.of_huawei('l', ''))
+        path = self.path('huawei.xml')
+        with open(path, 'w'):
+            pass
+        self.assertEqual(
+            [], self.of_huawei('h', f'manila_huawei_conf_file = {path}\n')
+        )
