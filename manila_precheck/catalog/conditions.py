@@ -86,6 +86,18 @@ ONE_MODE = {
     ),
 }
 
+#: Options of a back end that its hooks register, when it has any: those of
+#: hook_drivers (manila 16.3.0 to 23.0.1 share/hook.py, HookBase.__init__).
+OF_HOOKS = frozenset(
+    {
+        'enable_periodic_hooks',
+        'enable_post_hooks',
+        'enable_pre_hooks',
+        'suppress_post_hooks_errors',
+        'suppress_pre_hooks_errors',
+    }
+)
+
 #: Options that one layout of GlusterFS registers, glusterfs_share_layout says
 #: which (manila 22.0.2 share/drivers/glusterfs/layout_*.py).
 ONE_LAYOUT = {

@@ -68,6 +68,10 @@ class Path(NamedTuple):
     by_default: bool = False
     """The driver opens the file of the default, too."""
 
+    beside: tuple[tuple[str, str], ...] = ()
+    """It counts only beside these options of the same section, each with
+    this value, in lower case, or with any where that is ''."""
+
 
 #: Stands for the section of a back end.
 BACKEND = '<back end>'
@@ -172,10 +176,6 @@ for _name in (
     'hitachi_hnas_ssh_private_key',
     'infortrend_nas_ssh_key',
     'maprfs_ssh_private_key',
-    'netapp_ca_certificate_file',
-    'netapp_certificate_file',
-    'netapp_private_key_file',
-    'netapp_ssl_cert_path',
     'path_to_private_key',
     'quobyte_api_ca',
     'rootwrap_config',
@@ -185,6 +185,24 @@ for _name in (
     'zfs_ssh_private_key_path',
 ):
     _TABLE[(BACKEND, _name)] = Path(PathKind.FILE, _DRIVER, 'manila-share')
+# manila 23.0.1 share/drivers/netapp/dataontap/client/api.py: a certificate and
+# its key count together; ssl_cert_path is what an https connection verifies.
+for _name, _beside in (
+    ('netapp_certificate_file', (('netapp_private_key_file', ''),)),
+    ('netapp_private_key_file', (('netapp_certificate_file', ''),)),
+    (
+        'netapp_ca_certificate_file',
+        (
+            ('netapp_certificate_file', ''),
+            ('netapp_private_key_file', ''),
+            ('netapp_certificate_host_validation', 'true'),
+        ),
+    ),
+    ('netapp_ssl_cert_path', (('netapp_transport_type', 'https'),)),
+):
+    _TABLE[(BACKEND, _name)] = Path(
+        PathKind.FILE, _DRIVER, 'manila-share', beside=_beside
+    )
 # manila 16.3.0 to 23.0.1 share/drivers/huawei/huawei_nas.py, __init__.
 _TABLE[(BACKEND, 'manila_huawei_conf_file')] = Path(
     PathKind.FILE, _DRIVER, 'manila-share', by_default=True

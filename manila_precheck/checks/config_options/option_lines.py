@@ -34,6 +34,7 @@ Why = config_reader.Why
 
 _INEFFECTIVE = (
     Why.DRIVER,
+    Why.HOOKS,
     Why.IDLE,
     Why.LAYOUT,
     Why.LOGIN,
@@ -350,6 +351,8 @@ class Lines:
                 f'{self._target.layout(setting.group)}, which '
                 'glusterfs_share_layout or its default selects'
             )
+        if now.why is Why.HOOKS:
+            return 'the back end has no hooks: hook_drivers is not set'
         if now.why is Why.IDLE:
             return (
                 'with this configuration no service loads the code that '

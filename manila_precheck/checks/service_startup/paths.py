@@ -171,6 +171,10 @@ def _about(
         return None
     if about.when is not None and not reader.is_on(*about.when):
         return None
+    for other, wanted in about.beside:
+        value = reader.text(group, other).strip().lower()
+        if value != wanted if wanted else not value:
+            return None
     return about
 
 

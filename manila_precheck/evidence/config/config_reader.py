@@ -66,6 +66,8 @@ class Why(enum.Enum):
     MODE = 'mode'
     # The option is of another layout of GlusterFS than the section's.
     LAYOUT = 'layout'
+    # The option is of hooks, and the section has none.
+    HOOKS = 'hooks'
     # It stands in manila's sample file, and no service of this configuration
     # loads the code that reads it.
     IDLE = 'idle'
@@ -375,6 +377,10 @@ class Reader:
             layout = self.layout(group)
             if layout and conditions.ONE_LAYOUT.get(name, layout) != layout:
                 return found._replace(why=Why.LAYOUT)
+            if name in conditions.OF_HOOKS and not self.conf.value(
+                group, 'hook_drivers'
+            ):
+                return found._replace(why=Why.HOOKS)
             return found
         if driver is None or self._plugin_unknown(option, plugin):
             return found._replace(why=Why.FOREIGN)

@@ -925,6 +925,15 @@ class ConfigOptionsTest(testtools.TestCase):
             'with this configuration no service loads the code that reads it',
         ],
         [
+            'of_hooks_that_there_are_not',
+            '[DEFAULT]\nenabled_share_backends = z\n'
+            '[z]\nshare_driver = manila.share.drivers.lvm.LVMShareDriver\n'
+            'driver_handles_share_servers = False\n'
+            'suppress_pre_hooks_errors = maybe\n',
+            'z/suppress_pre_hooks_errors',
+            'the back end has no hooks: hook_drivers is not set',
+        ],
+        [
             'of_the_other_layout',
             '[DEFAULT]\nenabled_share_backends = z\n'
             f'[z]\nshare_driver = {GLUSTERFS}\n'

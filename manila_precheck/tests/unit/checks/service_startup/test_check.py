@@ -451,6 +451,40 @@ class = oslo_log.formatters.ContextFormatter
             self.told_of_logging(self.LOGGING.replace(old, new)),
         )
 
+    @ddt.data(
+        ('netapp_private_key_file = /nope/k\n', ()),
+        ('netapp_certificate_file = /nope/c\n', ()),
+        (
+            'netapp_private_key_file = /nope/k\n'
+            'netapp_certificate_file = /nope/c\n'
+            'netapp_ca_certificate_file = /nope/a\n',
+            ('certificate_file', 'private_key_file'),
+        ),
+        (
+            'netapp_private_key_file = /nope/k\n'
+            'netapp_certificate_file = /nope/c\n'
+            'netapp_ca_certificate_file = /nope/a\n'
+            'netapp_certificate_host_validation = True\n',
+            ('ca_certificate_file', 'certificate_file', 'private_key_file'),
+        ),
+        ('netapp_ssl_cert_path = /nope/s\n', ()),
+        (
+            'netapp_ssl_cert_path = /nope/s\nnetapp_transport_type = HTTPS\n',
+            ('ssl_cert_path',),
+        ),
+    )
+    @ddt.unpack
+    def test_files_that_count_together(self, lines, names):
+        told = self.told(
+            '[DEFAULT]\nenabled_share_backends = n\n[n]\nshare_driver = '
+            'manila.share.drivers.netapp.common.NetAppDriver\n'
+            f'driver_handles_share_servers = False\n{lines}'
+        )
+        self.assertEqual(
+            [f'n/netapp_{name}' for name in names],
+            sorted(name for _, name, _ in told if name.startswith('n/')),
+        )
+
     def test_every_path_is_an_option_of_some_release(self):
         facts = catalog.Catalog()
         known = {
