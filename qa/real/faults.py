@@ -182,6 +182,11 @@ FAULTS = {
         {'manila-scheduler': 'ModuleNotFoundError'},
         ('manila-scheduler',),
     ),
+    'no attempt to schedule': Fault(
+        _set('scheduler_max_attempts = 0'),
+        {'manila-scheduler': 'InvalidParameterValue'},
+        ('manila-scheduler',),
+    ),
     'no such manager': Fault(
         _set('scheduler_manager = manila.scheduler.gone.Gone'),
         {'manila-scheduler': 'ModuleNotFoundError'},

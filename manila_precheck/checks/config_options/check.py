@@ -92,9 +92,12 @@ class ConfigOptions(check.Check):
     the line has no effect. Where the file is not there, or loads code of a
     third party, they count.
 
-    So may a library: ``syslog_log_facility``, the levels of
-    ``default_log_levels``, the module behind ``use_journal``, and a
-    ``memcache_security_strategy`` without a secret.
+    So may a library, or the code of a service: ``syslog_log_facility``, the
+    levels of ``default_log_levels``, the module behind ``use_journal``, a
+    ``memcache_security_strategy`` without a secret, and numbers that no pool
+    of threads, no delay and no scheduler can have
+    (``executor_thread_pool_size = 0``, ``periodic_fuzzy_delay = -1``,
+    ``scheduler_max_attempts = 0``).
 
     A source that ``config_source`` names is read as oslo.config reads it:
     for options that no file sets, and only under their current names. An old

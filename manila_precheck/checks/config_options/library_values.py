@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Values with which a library ends a service after their type took them."""
+"""Values that end a service after their type took them."""
 
 from collections.abc import Iterator
 from typing import Optional
@@ -28,6 +28,8 @@ _FACILITIES = frozenset(
         'LOCAL0 LOCAL1 LOCAL2 LOCAL3 LOCAL4 LOCAL5 LOCAL6 LOCAL7'
     ).split()
 )
+
+_DAEMONS = 'manila-scheduler, manila-share and manila-data do not start'
 
 # Of logging; TRACE is oslo.log's (handlers.py).
 _LEVELS = frozenset(
@@ -109,6 +111,62 @@ def _is_number(text: str) -> bool:
     return True
 
 
+def _threads(
+    both: both_releases.Sides, setting: config_files.Setting, value: object
+) -> Optional[model.Finding]:
+    """Judge what oslo.messaging makes an executor of.
+
+    Its pool refuses a size below 1 (14.0 to 17.3 server.py with futurist and
+    concurrent.futures: tried in 16.3.0, 22.0.2 and 23.0.1).
+    """
+    if not isinstance(value, int) or value > 0:
+        return None
+    return _finding(
+        both,
+        setting,
+        f'there is no pool of so few threads, and {_DAEMONS} (ValueError)',
+        [model.config('[DEFAULT]\nexecutor_thread_pool_size = 64')],
+    )
+
+
+def _attempts(
+    both: both_releases.Sides, setting: config_files.Setting, value: object
+) -> Optional[model.Finding]:
+    """Judge what the FilterScheduler refuses when it is made.
+
+    manila 16.3.0 to 23.0.1 scheduler/drivers/filter.py, _max_attempts.
+    """
+    if not isinstance(value, int) or value > 0:
+        return None
+    return _finding(
+        both,
+        setting,
+        'it has to be 1 at least, and manila-scheduler does not start '
+        '(InvalidParameterValue)',
+        [model.config('[DEFAULT]\nscheduler_max_attempts = 3')],
+    )
+
+
+def _delay(
+    both: both_releases.Sides, setting: config_files.Setting, value: object
+) -> Optional[model.Finding]:
+    """Judge what manila takes a random number up to.
+
+    manila 16.3.0 to 23.0.1 service.py, Service.start: unless there are no
+    periodic tasks.
+    """
+    if not isinstance(value, int) or value >= 0:
+        return None
+    if both.target.text('DEFAULT', 'periodic_interval') == '0':
+        return None
+    return _finding(
+        both,
+        setting,
+        f'there is no number between 0 and it, and {_DAEMONS} (ValueError)',
+        [model.config('[DEFAULT]\nperiodic_fuzzy_delay = 60')],
+    )
+
+
 def _journal(
     both: both_releases.Sides, setting: config_files.Setting, value: object
 ) -> Optional[model.Finding]:
@@ -174,7 +232,10 @@ def _finding(
 
 _JUDGES = {
     'default_log_levels': _levels,
+    'executor_thread_pool_size': _threads,
     'memcache_security_strategy': _secret,
+    'periodic_fuzzy_delay': _delay,
+    'scheduler_max_attempts': _attempts,
     'syslog_log_facility': _facility,
     'use_journal': _journal,
 }

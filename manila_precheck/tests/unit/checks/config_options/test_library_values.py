@@ -46,6 +46,10 @@ class LibraryValuesTest(testtools.TestCase):
         KEYSTONE.format('None'),
         KEYSTONE.format('MAC') + 'memcache_secret_key = a\n',
         JOURNAL.replace('DEFAULT', 'other'),
+        '[DEFAULT]\nexecutor_thread_pool_size = 1\n',
+        '[DEFAULT]\nperiodic_fuzzy_delay = 0\n',
+        '[DEFAULT]\nscheduler_max_attempts = 1\n',
+        '[DEFAULT]\nperiodic_fuzzy_delay = -1\nperiodic_interval = 0\n',
         '[DEFAULT]\ndefault_log_levels = a=WARN, b=TRACE, c=5\n',
         '[DEFAULT]\ndefault_log_levels = a\nlog_config_append = /a\n',
         SYSLOG.format('LOG_FOO') + 'log_config_append = /a\n',
@@ -83,6 +87,44 @@ class LibraryValuesTest(testtools.TestCase):
             ],
             self.told(f'[DEFAULT]\ndefault_log_levels = a=WARN,{pair}\n'),
         )
+
+    @ddt.data(
+        (
+            'executor_thread_pool_size',
+            0,
+            'there is no pool of so few threads, and manila-scheduler, '
+            'manila-share and manila-data do not start (ValueError)',
+        ),
+        (
+            'periodic_fuzzy_delay',
+            -1,
+            'there is no number between 0 and it, and manila-scheduler, '
+            'manila-share and manila-data do not start (ValueError)',
+        ),
+        (
+            'scheduler_max_attempts',
+            0,
+            'it has to be 1 at least, and manila-scheduler does not start '
+            '(InvalidParameterValue)',
+        ),
+    )
+    @ddt.unpack
+    def test_a_number(self, name, value, why):
+        for source, target in (('2023.1', '2024.1'), ('2026.1', '2026.2')):
+            self.assertEqual(
+                [
+                    (
+                        FAILURE,
+                        f'DEFAULT/{name}',
+                        f'[DEFAULT] {name} = {value}: {why}',
+                    )
+                ],
+                self.told(
+                    f'[DEFAULT]\n{name} = {value}\n',
+                    source=source,
+                    target=target,
+                ),
+            )
 
     def test_a_cache_without_its_secret(self):
         ((severity, name, _),) = self.told(KEYSTONE.format('ENCRYPT'))
