@@ -153,6 +153,17 @@ class OnServers(databases.Scenarios):
                 list(raised.remediation),
             )
 
+    def test_unknown_accounts_that_seem_to_have_any_plugin(self):
+        made = self.database()
+        url = self.account(made, ())
+        for number in range(40):
+            raised = self.assertRaises(
+                exceptions.SourceUnusable,
+                self.connect,
+                url.replace('precheck_', f'nobody{number}_'),
+            )
+            self.assertEqual(1, len(raised.remediation), str(raised))
+
     def test_a_connection_that_is_killed(self):
         made = self.database('2025.1')
         found = self.connect(made)
