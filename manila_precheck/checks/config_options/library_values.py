@@ -192,6 +192,25 @@ def _journal(
     )
 
 
+def _eventlog(
+    both: both_releases.Sides, setting: config_files.Setting, value: object
+) -> Optional[model.Finding]:
+    """Judge what oslo.log has on Windows alone (5.0 to 5.5 log.py)."""
+    if value is not True:
+        return None
+    return _finding(
+        both,
+        setting,
+        'there is no event log of Windows here, and no service of manila '
+        'starts (RuntimeError)',
+        [
+            model.advice('Set use_eventlog to False.').with_edits(
+                *both.edits.replace(setting, 'False')
+            )
+        ],
+    )
+
+
 def _secret(
     both: both_releases.Sides, setting: config_files.Setting, value: object
 ) -> Optional[model.Finding]:
@@ -237,6 +256,7 @@ _JUDGES = {
     'periodic_fuzzy_delay': _delay,
     'scheduler_max_attempts': _attempts,
     'syslog_log_facility': _facility,
+    'use_eventlog': _eventlog,
     'use_journal': _journal,
 }
 _GROUPS = {
@@ -245,7 +265,12 @@ _GROUPS = {
 }
 
 # Not looked at where logging has a file of its own (log.py, setup).
-_WITHOUT_FILE = ('default_log_levels', 'syslog_log_facility', 'use_journal')
+_WITHOUT_FILE = (
+    'default_log_levels',
+    'syslog_log_facility',
+    'use_eventlog',
+    'use_journal',
+)
 
 #: The names of the options.
 OPTIONS = tuple(_JUDGES)

@@ -48,6 +48,7 @@ class LibraryValuesTest(testtools.TestCase):
         JOURNAL.replace('DEFAULT', 'other'),
         '[DEFAULT]\nexecutor_thread_pool_size = 1\n',
         '[DEFAULT]\nperiodic_fuzzy_delay = 0\n',
+        '[DEFAULT]\nuse_eventlog = False\n',
         '[DEFAULT]\nscheduler_max_attempts = 1\n',
         '[DEFAULT]\nperiodic_fuzzy_delay = -1\nperiodic_interval = 0\n',
         '[DEFAULT]\ndefault_log_levels = a=WARN, b=TRACE, c=5\n',
@@ -125,6 +126,24 @@ class LibraryValuesTest(testtools.TestCase):
                     target=target,
                 ),
             )
+
+    def test_the_event_log_of_windows(self):
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    'DEFAULT/use_eventlog',
+                    '[DEFAULT] use_eventlog = True: there is no event log of '
+                    'Windows here, and no service of manila starts '
+                    '(RuntimeError)',
+                )
+            ],
+            self.told(
+                '[DEFAULT]\nuse_eventlog = True\n',
+                source='2023.1',
+                target='2024.1',
+            ),
+        )
 
     def test_a_cache_without_its_secret(self):
         ((severity, name, _),) = self.told(KEYSTONE.format('ENCRYPT'))
