@@ -230,9 +230,10 @@ def _answer(reply: dict[str, Any]) -> Answer:
     )
 
 
-# What a value names, and what a section lacks, are asked elsewhere
-# (test_names_and_needs.py): the line itself is read all the same.
-_NOT_OF_THE_LINE = ('names', 'missing', 'login')
+# What a value names, what a section lacks and whether a text is a URL are
+# asked elsewhere (test_names_and_needs.py, and of real services in
+# qa/real/faults.py): the line itself is read all the same.
+_NOT_OF_THE_LINE = ('names', 'missing', 'login', 'url')
 
 
 def compare(source: str, target: str) -> Iterator[Line]:
