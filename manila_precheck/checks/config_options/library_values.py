@@ -31,6 +31,29 @@ _FACILITIES = frozenset(
 
 _DAEMONS = 'manila-scheduler, manila-share and manila-data do not start'
 
+_DELAY = 'periodic_fuzzy_delay'
+
+# {the name of an option: (the least value, what is wrong with one below)}.
+_LEAST = {
+    # oslo.messaging 14.0 to 17.3 server.py, with futurist and
+    # concurrent.futures: tried in 16.3.0, 22.0.2 and 23.0.1.
+    'executor_thread_pool_size': (
+        1,
+        f'there is no pool of so few threads, and {_DAEMONS} (ValueError)',
+    ),
+    # manila 16.3.0 to 23.0.1 service.py, Service.start.
+    _DELAY: (
+        0,
+        f'there is no number between 0 and it, and {_DAEMONS} (ValueError)',
+    ),
+    # manila 16.3.0 to 23.0.1 scheduler/drivers/filter.py, _max_attempts.
+    'scheduler_max_attempts': (
+        1,
+        'it has to be 1 at least, and manila-scheduler does not start '
+        '(InvalidParameterValue)',
+    ),
+}
+
 # Of logging; TRACE is oslo.log's (handlers.py).
 _LEVELS = frozenset(
     'CRITICAL DEBUG ERROR FATAL INFO NOTSET TRACE WARN WARNING'.split()
@@ -111,59 +134,24 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _threads(
+def _least(
     both: both_releases.Sides, setting: config_files.Setting, value: object
 ) -> Optional[model.Finding]:
-    """Judge what oslo.messaging makes an executor of.
-
-    Its pool refuses a size below 1 (14.0 to 17.3 server.py with futurist and
-    concurrent.futures: tried in 16.3.0, 22.0.2 and 23.0.1).
-    """
-    if not isinstance(value, int) or value > 0:
+    """Judge a number that its type does not limit, and code does."""
+    least, why = _LEAST[setting.name]
+    option = both.target.standing(setting.group, setting.name).option
+    if not isinstance(value, int) or value >= least or option is None:
+        return None
+    if setting.name == _DELAY and (
+        both.target.text('DEFAULT', 'periodic_interval') == '0'
+    ):
+        # There are no periodic tasks to delay.
         return None
     return _finding(
         both,
         setting,
-        f'there is no pool of so few threads, and {_DAEMONS} (ValueError)',
-        [model.config('[DEFAULT]\nexecutor_thread_pool_size = 64')],
-    )
-
-
-def _attempts(
-    both: both_releases.Sides, setting: config_files.Setting, value: object
-) -> Optional[model.Finding]:
-    """Judge what the FilterScheduler refuses when it is made.
-
-    manila 16.3.0 to 23.0.1 scheduler/drivers/filter.py, _max_attempts.
-    """
-    if not isinstance(value, int) or value > 0:
-        return None
-    return _finding(
-        both,
-        setting,
-        'it has to be 1 at least, and manila-scheduler does not start '
-        '(InvalidParameterValue)',
-        [model.config('[DEFAULT]\nscheduler_max_attempts = 3')],
-    )
-
-
-def _delay(
-    both: both_releases.Sides, setting: config_files.Setting, value: object
-) -> Optional[model.Finding]:
-    """Judge what manila takes a random number up to.
-
-    manila 16.3.0 to 23.0.1 service.py, Service.start: unless there are no
-    periodic tasks.
-    """
-    if not isinstance(value, int) or value >= 0:
-        return None
-    if both.target.text('DEFAULT', 'periodic_interval') == '0':
-        return None
-    return _finding(
-        both,
-        setting,
-        f'there is no number between 0 and it, and {_DAEMONS} (ValueError)',
-        [model.config('[DEFAULT]\nperiodic_fuzzy_delay = 60')],
+        why,
+        [model.config('[DEFAULT]\n{} = {}', setting.name, option.default)],
     )
 
 
@@ -250,11 +238,9 @@ def _finding(
 
 
 _JUDGES = {
+    **dict.fromkeys(_LEAST, _least),
     'default_log_levels': _levels,
-    'executor_thread_pool_size': _threads,
     'memcache_security_strategy': _secret,
-    'periodic_fuzzy_delay': _delay,
-    'scheduler_max_attempts': _attempts,
     'syslog_log_facility': _facility,
     'use_eventlog': _eventlog,
     'use_journal': _journal,

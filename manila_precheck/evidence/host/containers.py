@@ -236,10 +236,10 @@ def _of_kept(site: tree.Tree, one: _Kept) -> Optional[Container]:
 
 
 def _of_docker(site: tree.Tree) -> Iterator[_Kept]:
-    settings = _object(site, _DOCKER_SETTINGS)
+    settings = _object(machine_files.text(site, _DOCKER_SETTINGS))
     top = _text(settings.get('data-root')) or _DOCKER
     for path in site.glob(f'{tree.escape(top)}/containers/*/config.v2.json'):
-        held = _object(site, path)
+        held = _object(machine_files.text(site, path))
         inner, state = held.get('Config'), held.get('State')
         points = held.get('MountPoints')
         if not isinstance(inner, dict):
@@ -265,7 +265,7 @@ def _of_podman(site: tree.Tree) -> Iterator[_Kept]:
     named = _GRAPHROOT.search(settings)
     top = tree.escape(named[1] if named else _PODMAN)
     for listed in site.glob(f'{top}/*-containers/containers.json'):
-        content = _json(site, listed)
+        content = _json(machine_files.text(site, listed))
         for entry in content if isinstance(content, list) else []:
             if not isinstance(entry, dict):
                 continue
@@ -276,7 +276,7 @@ def _of_podman(site: tree.Tree) -> Iterator[_Kept]:
             path = posixpath.join(
                 posixpath.dirname(listed), number, 'userdata', 'config.json'
             )
-            held = _object(site, path)
+            held = _object(machine_files.text(site, path))
             process, mounts = held.get('process'), held.get('mounts')
             if not isinstance(process, dict):
                 # It was never started.
@@ -294,15 +294,15 @@ def _of_podman(site: tree.Tree) -> Iterator[_Kept]:
             )
 
 
-def _json(site: tree.Tree, path: str) -> Any:
+def _json(content: Optional[str]) -> Any:
     try:
-        return json.loads(machine_files.text(site, path) or '')
+        return json.loads(content or '')
     except (ValueError, RecursionError):
         return None
 
 
-def _object(site: tree.Tree, path: str) -> dict[str, Any]:
-    held = _json(site, path)
+def _object(content: Optional[str]) -> dict[str, Any]:
+    held = _json(content)
     return held if isinstance(held, dict) else {}
 
 
@@ -321,7 +321,8 @@ def _variables(value: object) -> dict[str, str]:
 
 
 def _read(site: tree.Tree, path: str, name: str) -> Optional[Container]:
-    held = _object(site, path)
+    content = machine_files.text(site, path) or ''
+    held = _object(content)
     if not isinstance(held.get('command'), str):
         return None
     words = commands.split(held['command'])
@@ -338,7 +339,7 @@ def _read(site: tree.Tree, path: str, name: str) -> Optional[Container]:
         if name != commands.API:
             kind = commands.ServerKind.PROGRAM
         command = commands.ServiceCommand(name, kind, prog)
-    lines = (machine_files.text(site, path) or '').splitlines()
+    lines = content.splitlines()
     line = next(
         (n for n, text in enumerate(lines, 1) if '"command"' in text), 1
     )

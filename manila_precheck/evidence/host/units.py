@@ -22,12 +22,14 @@ from typing import Optional
 from manila_precheck.evidence.files import tree
 from manila_precheck.evidence.host import machine_files
 
+# What is made of the files of Quadlet.
+_GENERATED = '/run/systemd/generator'
+
 # Where systemd looks for a unit, in this order.
 _DIRECTORIES = (
     '/etc/systemd/system',
     '/run/systemd/system',
-    # What is made of the files of Quadlet.
-    '/run/systemd/generator',
+    _GENERATED,
     '/usr/local/lib/systemd/system',
     '/usr/lib/systemd/system',
     '/lib/systemd/system',
@@ -78,7 +80,7 @@ def commands(site: tree.Tree, pattern: str = '') -> Iterator[UnitCommand]:
     """
     wanted = {
         os.path.basename(path)
-        for directory in (_DIRECTORIES[0], '/run/systemd/generator')
+        for directory in (_DIRECTORIES[0], _GENERATED)
         for path in site.glob(f'{directory}/*.wants/*.service')
     }
     others = {
