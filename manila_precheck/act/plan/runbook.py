@@ -653,9 +653,6 @@ class _Hop:
         yield self._cleanup()
 
     def _stop(self, service: str) -> steps.Step:
-        command, blanks = self._site.manager.stop(
-            service, self._site.hosts(service)
-        )
         text = []
         if service == 'manila-api':
             text.append(
@@ -667,19 +664,27 @@ class _Hop:
                 'A migration of data that it does is interrupted and does '
                 'not go on by itself.'
             )
-        return steps.Step(
-            f'stop-{service}',
-            f'Stop {service}',
+        return self._stop_of(service, self._source)._replace(
             text=text,
-            commands=(command,),
             before=(
                 'No operation is in flight.'
                 if service != 'manila-api'
                 else 'The announcement is out.',
             ),
-            after=(f'{service} is stopped on each of its hosts.',),
             back=f'Start {service} again.',
-            duration=self._times.stop(service, self._source),
+        )
+
+    def _stop_of(self, service: str, release: str) -> steps.Step:
+        """Return the stop of a service, before or after the upgrade."""
+        command, blanks = self._site.manager.stop(
+            service, self._site.hosts(service)
+        )
+        return steps.Step(
+            f'stop-{service}',
+            f'Stop {service}',
+            commands=(command,),
+            after=(f'{service} is stopped on each of its hosts.',),
+            duration=self._times.stop(service, release),
             blanks=blanks,
         )
 
@@ -819,20 +824,25 @@ class _Hop:
         )
 
     def _start(self, service: str) -> steps.Step:
-        command, blanks = self._site.manager.start(
-            service, self._site.hosts(service)
-        )
         text = []
         if service == _START[0]:
             text.append('On one host first; on the others when it reports.')
+        return self._start_of(service)._replace(
+            text=text,
+            before=('db sync has exited with 0.',),
+            back='Stop it, and follow the way back.',
+        )
+
+    def _start_of(self, service: str) -> steps.Step:
+        """Return the start of a service, of either release."""
+        command, blanks = self._site.manager.start(
+            service, self._site.hosts(service)
+        )
         return steps.Step(
             f'start-{service}',
             f'Start {service}',
-            text=text,
             commands=(command,),
-            before=('db sync has exited with 0.',),
             after=(f'{service} runs, and its log has no error.',),
-            back='Stop it, and follow the way back.',
             duration=self._times.start(service),
             blanks=blanks,
         )
@@ -910,17 +920,8 @@ class _Hop:
             ),
         )
         for service in SERVICES:
-            command, blanks = self._site.manager.stop(
-                service, self._site.hosts(service)
-            )
-            yield steps.Step(
-                f'back-stop-{service}',
-                f'Stop {service}',
-                commands=(command,),
-                blanks=blanks,
-                after=(f'{service} is stopped on each of its hosts.',),
-                duration=self._times.stop(service, self._to),
-            )
+            step = self._stop_of(service, self._to)
+            yield step._replace(id=f'back-{step.id}')
         # manila's account may not create databases.
         commands, files = self._on_database(
             _RESTORE, self._site.dialect != 'postgresql'
@@ -961,17 +962,8 @@ class _Hop:
             after=(f'The files are those that {self._source} read.',),
         )
         for service in _START:
-            command, blanks = self._site.manager.start(
-                service, self._site.hosts(service)
-            )
-            yield steps.Step(
-                f'back-start-{service}',
-                f'Start {service}',
-                commands=(command,),
-                blanks=blanks,
-                after=(f'{service} runs, and its log has no error.',),
-                duration=self._times.start(service),
-            )
+            step = self._start_of(service)
+            yield step._replace(id=f'back-{step.id}')
         commands, blanks = self._manage(_VERSION)
         yield steps.Step(
             'back-gate',
