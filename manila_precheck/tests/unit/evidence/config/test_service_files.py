@@ -434,6 +434,21 @@ class MachineTest(MachineCase):
             ),
         )
 
+    def assert_contained(self, location, how, file, line, of, variable):
+        """Assert all that is known of manila-share in a container."""
+        self.assertEqual(
+            service_files.ServiceFiles(
+                'manila-share',
+                (location,),
+                how,
+                file=file,
+                line=line,
+                prog='manila-share',
+                environment=service_processes.Environment(of, (variable,)),
+            ),
+            self.service('manila-share'),
+        )
+
     @ddt.data('/var/lib/docker', '/data/[docker]')
     def test_a_stopped_container_of_docker(self, top):
         if top != '/var/lib/docker':
@@ -442,20 +457,13 @@ class MachineTest(MachineCase):
             )
         file = self.docker('0a', top)
         self.files('/etc/manila/manila.conf', '/srv/0a/manila.conf')
-        self.assertEqual(
-            service_files.ServiceFiles(
-                'manila-share',
-                ('/srv/0a/manila.conf',),
-                How.CONTAINER,
-                file=file,
-                line=1,
-                prog='manila-share',
-                environment=service_processes.Environment(
-                    'the container of manila-share',
-                    (('OS_DEFAULT__DEBUG', 'true'),),
-                ),
-            ),
-            self.service('manila-share'),
+        self.assert_contained(
+            '/srv/0a/manila.conf',
+            How.CONTAINER,
+            file,
+            1,
+            'the container of manila-share',
+            ('OS_DEFAULT__DEBUG', 'true'),
         )
 
     def test_one_that_was_replaced(self):
@@ -517,20 +525,13 @@ class MachineTest(MachineCase):
             ),
         )
         self.files('/srv/m.conf')
-        self.assertEqual(
-            service_files.ServiceFiles(
-                'manila-share',
-                ('/srv/m.conf',),
-                How.CONTAINER,
-                file=file,
-                line=1,
-                prog='manila-share',
-                environment=service_processes.Environment(
-                    'the container of manila-share',
-                    (('OS_DATABASE__CONNECTION', 'sqlite:///a=b'),),
-                ),
-            ),
-            self.service('manila-share'),
+        self.assert_contained(
+            '/srv/m.conf',
+            How.CONTAINER,
+            file,
+            1,
+            'the container of manila-share',
+            ('OS_DATABASE__CONNECTION', 'sqlite:///a=b'),
         )
 
     @ddt.data(
@@ -556,19 +557,13 @@ class MachineTest(MachineCase):
             '../manila-share.service',
             os.path.join(wants, 'manila-share.service'),
         )
-        self.assertEqual(
-            service_files.ServiceFiles(
-                'manila-share',
-                ('/srv/a/manila.conf',),
-                How.UNIT,
-                file=unit,
-                line=3,
-                prog='manila-share',
-                environment=service_processes.Environment(
-                    'manila-share.service', (('OS_DEFAULT__DEBUG', 'true'),)
-                ),
-            ),
-            self.service('manila-share'),
+        self.assert_contained(
+            '/srv/a/manila.conf',
+            How.UNIT,
+            unit,
+            3,
+            'manila-share.service',
+            ('OS_DEFAULT__DEBUG', 'true'),
         )
 
     @ddt.data(
