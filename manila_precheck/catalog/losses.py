@@ -13,25 +13,32 @@
 
 An option that was renamed keeps its old names for some releases; the line with
 an old name is then ignored without a word, and the setting falls back to its
-default. For most options that is a setting less. For those here a service
-stops, or loses its database, its broker, TLS or its locks.
+default, as one does whose option is removed. For most options that is a
+setting less. For those here a service stops, or loses its database, its
+broker, TLS or its locks.
 
 Each was tried with the oslo.config and the libraries in the environments of
-manila 16.3.0, 18.3.0 and 20.0.3: an option that the older one has from the old
-name is at its default in the newer one. What follows from the default is in
-the code that is cited:
+manila 16.3.0, 18.3.0, 20.0.3 and 22.0.2: an option that the older one has from
+the old name is at its default in the newer one. What follows from the default
+is in the code that is cited:
 
 - oslo.db 12.3.3 has the old names of ``[database] connection``, 15.0.0 has not
   (manila's default is a SQLite file without tables: no such table: services).
 - oslo.concurrency 5.1.1 has ``[DEFAULT] lock_path``, 6.0.0 has not; it raises
   RequiredOptError for an external lock without one (lockutils.py,
   _get_lock_path), which manila takes in share/drivers/service_instance.py,
-  helpers.py, ganesha/manager.py and zfsonlinux/utils.py.
+  helpers.py, ganesha/manager.py and zfsonlinux/utils.py; it takes none while
+  ``disable_process_locking`` is on.
 - oslo.messaging 14.7.2 has those of ``[oslo_messaging_rabbit]``, 16.1.2 has
   not; its impl_rabbit.py connects without TLS unless ``ssl`` is true, does not
   verify the broker without ``ssl_ca_file`` and has no client certificate
   without the other two; it logs in by ``rabbit_login_method`` and declares
   queues with ``amqp_auto_delete``; RabbitMQ answers 406 to another value.
+- oslo.messaging 16.1.2 has rabbit_quroum_*, 17.1.0 has not, and declares
+  quorum queues without the limit; RabbitMQ answers 406.
+- oslo.messaging 16.1.2 compares the name in the certificate of the broker with
+  ``ssl_enforce_hostname_verification``; 17.1.0 and 17.3.0 have no such option
+  and complete the handshake with a certificate for another name.
 - oslo.policy 4.3.0 has those of ``[oslo_policy]``, 4.5.1 has not: the API
   reads policy.yaml and policy.d beside the configuration.
 - oslo.service 3.4.1 has those of ``[ssl]``, 4.1.2 has not.
@@ -39,6 +46,9 @@ the code that is cited:
 
 from typing import NamedTuple
 from typing import Optional
+
+# Section and name of an option.
+_Name = tuple[str, str]
 
 
 class Loss(NamedTuple):
@@ -50,16 +60,32 @@ class Loss(NamedTuple):
     values: tuple[str, ...] = ()
     """The values that matter, in lower case; () for any."""
 
-    when: Optional[tuple[str, str]] = None
-    """What has to be true, by section and name: nothing reads it else."""
+    when: tuple[_Name, ...] = ()
+    """The options that have to be set: nothing reads it else."""
+
+    unless: Optional[_Name] = None
+    """The option that, set in the target, makes up for it."""
 
     def follows(self, value: str) -> bool:
         """Say whether it happens to a line with this value."""
-        return not self.values or value.strip().lower() in self.values
+        given = value.strip().lower()
+        return given in self.values if self.values else bool(given)
 
 
 _RABBIT_SSL = ('oslo_messaging_rabbit', 'ssl')
+_RABBIT_CA = ('oslo_messaging_rabbit', 'ssl_ca_file')
+_RABBIT_QUORUM = ('oslo_messaging_rabbit', 'rabbit_quorum_queue')
 _API_SSL = ('DEFAULT', 'osapi_share_use_ssl')
+_LOCK_PATH = ('oslo_concurrency', 'lock_path')
+_NO_LOCKS = ('oslo_concurrency', 'disable_process_locking')
+_NO_PATH = (
+    'drivers that take file locks, such as the generic one, fail with '
+    'RequiredOptError'
+)
+_OTHER_LIMIT = (
+    'RabbitMQ rejects the quorum queues that exist with this limit '
+    '(PRECONDITION_FAILED)'
+)
 
 _TRUE = ('true', '1', 'yes', 'on')
 
@@ -67,27 +93,39 @@ _BY_OPTION = {
     ('database', 'connection'): Loss(
         'the services use a SQLite file in place of the database'
     ),
-    ('oslo_concurrency', 'lock_path'): Loss(
-        'drivers that take file locks, such as the generic one, fail with '
-        'RequiredOptError'
+    _LOCK_PATH: Loss(_NO_PATH, unless=_NO_LOCKS),
+    _NO_LOCKS: Loss(
+        f'without a lock_path, {_NO_PATH}', _TRUE, unless=_LOCK_PATH
     ),
     _RABBIT_SSL: Loss(
         'the services connect to RabbitMQ without TLS, which a TLS port '
         'rejects',
         _TRUE,
     ),
-    ('oslo_messaging_rabbit', 'ssl_ca_file'): Loss(
-        'the certificate of RabbitMQ is not verified', when=_RABBIT_SSL
+    _RABBIT_CA: Loss(
+        'the certificate of RabbitMQ is not verified', when=(_RABBIT_SSL,)
+    ),
+    ('oslo_messaging_rabbit', 'ssl_enforce_hostname_verification'): Loss(
+        'a certificate for any other name, from the same CA, is accepted as '
+        'that of RabbitMQ',
+        _TRUE,
+        when=(_RABBIT_SSL, _RABBIT_CA),
+    ),
+    ('oslo_messaging_rabbit', 'rabbit_quorum_max_memory_bytes'): Loss(
+        _OTHER_LIMIT, when=(_RABBIT_QUORUM,)
+    ),
+    ('oslo_messaging_rabbit', 'rabbit_quorum_max_memory_length'): Loss(
+        _OTHER_LIMIT, when=(_RABBIT_QUORUM,)
     ),
     ('oslo_messaging_rabbit', 'ssl_cert_file'): Loss(
         'the services have no client certificate; a RabbitMQ that requires '
         'one rejects them',
-        when=_RABBIT_SSL,
+        when=(_RABBIT_SSL,),
     ),
     ('oslo_messaging_rabbit', 'ssl_key_file'): Loss(
         'the services have no key for their client certificate and do not '
         'connect to a RabbitMQ that requires one',
-        when=_RABBIT_SSL,
+        when=(_RABBIT_SSL,),
     ),
     ('oslo_messaging_rabbit', 'amqp_auto_delete'): Loss(
         'RabbitMQ rejects the queues that exist with auto_delete '
@@ -106,15 +144,15 @@ _BY_OPTION = {
     ),
     ('ssl', 'cert_file'): Loss(
         'the API has no certificate and does not start',
-        when=_API_SSL,
+        when=(_API_SSL,),
     ),
     ('ssl', 'key_file'): Loss(
         'the API has no key for its certificate and does not start',
-        when=_API_SSL,
+        when=(_API_SSL,),
     ),
     ('ssl', 'ca_file'): Loss(
         'the API does not verify the certificates of clients',
-        when=_API_SSL,
+        when=(_API_SSL,),
     ),
 }
 

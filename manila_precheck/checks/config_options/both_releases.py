@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from manila_precheck import exceptions
 from manila_precheck import releases
+from manila_precheck.catalog import losses
 from manila_precheck.engine import context
 from manila_precheck.evidence.config import config_edits
 from manila_precheck.evidence.config import config_files
@@ -72,6 +73,22 @@ class Sides:
         whole = ours and not (loaded.broken or loaded.unknown)
         return loaded if whole else None
 
+    def loss(self, group: str, name: str, value: str) -> Optional[str]:
+        """Return what the target loses without a line, in words.
+
+        :param value: that of the line.
+        :returns: None: a setting, no more.
+        """
+        found = losses.loss(group, name)
+        if (
+            found is None
+            or not found.follows(value)
+            or not all(_is_set(self.source, one) for one in found.when)
+            or (found.unless and _is_set(self.target, found.unless))
+        ):
+            return None
+        return found.words
+
     def shown(self, setting: config_files.Setting) -> str:
         """Return a value for a message, or what stands for a secret."""
         if (
@@ -86,3 +103,10 @@ class Sides:
         """Return '[section] name = value' for a message, on one line."""
         value = ' '.join(self.shown(setting).split())
         return f'[{setting.section}] {setting.name} = {value}'.rstrip()
+
+
+def _is_set(reader: config_reader.Reader, option: config_files.Name) -> bool:
+    try:
+        return bool(reader.get(*option))
+    except config_reader.Refused:
+        return False

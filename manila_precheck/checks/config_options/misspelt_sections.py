@@ -19,7 +19,6 @@ from collections.abc import Iterator
 from typing import Optional
 
 from manila_precheck import model
-from manila_precheck.catalog import losses
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
@@ -46,7 +45,7 @@ def findings(both: both_releases.Sides) -> Iterator[model.Finding]:
             continue
         found = _meant(both, group, held)
         if found is not None:
-            yield _finding(*found, held)
+            yield _finding(both, *found, held)
 
 
 def _is_known(
@@ -89,6 +88,7 @@ def _would_count(both: both_releases.Sides, group: str, name: str) -> bool:
 
 
 def _finding(
+    both: both_releases.Sides,
     meant: str,
     found: list[config_files.Setting],
     held: list[config_files.Setting],
@@ -97,7 +97,7 @@ def _finding(
     effects = [
         words
         for one in found
-        for words in [_effect(meant, one)]
+        for words in [_effect(both, meant, one)]
         if words is not None
     ]
     count = (
@@ -117,12 +117,11 @@ def _finding(
     )
 
 
-def _effect(meant: str, setting: config_files.Setting) -> Optional[str]:
+def _effect(
+    both: both_releases.Sides, meant: str, setting: config_files.Setting
+) -> Optional[str]:
     """Return what happens without a line, where that ends something."""
     words = _LOST.get((meant, setting.name))
     if words is not None:
         return words if setting.value.strip() else None
-    lost = losses.loss(meant, setting.name)
-    if lost is None or lost.when is not None:
-        return None
-    return lost.words if lost.follows(setting.value) else None
+    return both.loss(meant, setting.name, setting.value)

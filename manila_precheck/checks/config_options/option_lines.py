@@ -14,11 +14,12 @@
 
 from collections.abc import Iterator
 import functools
+import os
 from typing import Optional
 
+from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.catalog import behaviours
-from manila_precheck.catalog import losses
 from manila_precheck.checks.config_options import advised
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.checks.config_options import hints
@@ -28,6 +29,7 @@ from manila_precheck.checks.config_options import middleware
 from manila_precheck.engine import unread_sources
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
+from manila_precheck.evidence.policy import policy_files
 
 Severity = model.Severity
 Why = config_reader.Why
@@ -211,8 +213,15 @@ class Lines:
         if masked:
             text += f'; {masked_by[-1].where} already overrides it'
         hint = '' if lines else self._hints.hint(setting, moved=True)
+        severity = Severity.INFO if masked else Severity.WARNING
+        before = self._source.of(setting)
+        if not masked and before.option is not None:
+            loss = self._loss(setting, before.group, before.option.name)
+            if loss is not None:
+                severity = Severity.FAILURE
+                text += f': {loss}'
         return model.Finding(
-            Severity.INFO if masked else Severity.WARNING,
+            severity,
             setting.subject,
             text,
             [
@@ -255,10 +264,10 @@ class Lines:
             text += f'; {other[-1].where} already sets it'
             severity = Severity.INFO
         else:
-            loss = losses.loss(group, name)
-            if loss is not None and self._follows(loss, setting):
+            loss = self._loss(setting, group, name)
+            if loss is not None:
                 severity = Severity.FAILURE
-                text += f': {loss.words}'
+                text += f': {loss}'
             lines = [
                 model.config(
                     '[{}]\n{} = {}', group, name, self._sides.shown(setting)
@@ -292,17 +301,39 @@ class Lines:
             if (one.group, one.name) in names
         ]
 
-    def _follows(
-        self, loss: losses.Loss, setting: config_files.Setting
-    ) -> bool:
-        if not loss.follows(setting.value):
-            return False
-        if loss.when is None:
-            return True
+    def _loss(
+        self, setting: config_files.Setting, group: str, name: str
+    ) -> Optional[str]:
+        """Return what the target loses with a line, in words."""
+        loss = self._sides.loss(group, name, setting.value)
+        if loss is None or self._is_default(group, name):
+            return None
+        if name in policy_files.PLACES and not self._holds_rules(setting):
+            return None
+        return loss
+
+    def _is_default(self, group: str, name: str) -> bool:
+        """Say whether the target has the same value without the line."""
         try:
-            return self._source.get(*loss.when) is True
+            value = self._source.get(group, name)
+            return bool(value == self._target.get(group, name))
         except config_reader.Refused:
+            # It has no such option any more.
             return False
+
+    def _holds_rules(self, setting: config_files.Setting) -> bool:
+        """Say whether the rules of a file or directory go with a line."""
+        try:
+            policy = self._sides.ctx.policy
+        except exceptions.PrecheckError:
+            return True
+        place = self._sides.conf.find_file(setting.value)
+        kept = {one.path for one in policy.read_by(self._target.release)}
+        return any(
+            one.rules and place in (one.path, os.path.dirname(one.path))
+            for one in policy.read_by(self._source.release)
+            if one.path not in kept
+        )
 
     def _instead(
         self, setting: config_files.Setting, now: config_reader.Standing

@@ -43,6 +43,7 @@ class PolicyRules(check.Check):
     From 2025.1 on ``policy_file``, ``policy_dirs`` and
     ``policy_default_rule`` are read only from ``[oslo_policy]``, no longer
     from ``[DEFAULT]``: files that are named there are silently ignored too.
+    ``config-options`` reports such a line, this check whose access it changes.
 
     From 2024.2 on two options default to true (oslo.policy 4.4.0 opts.py).
     ``enforce_new_defaults`` removes the old default of each rule, under
@@ -63,23 +64,23 @@ class PolicyRules(check.Check):
     check, is evaluated both ways. A finding names the role, and its data every
     rule.
 
-    FAILURE: the target ignores a file, or the line that names one, which the
-    source enforces; the target cannot parse a file, and every request fails
-    with 500; a rule refers to one that does not exist, and a role that the
-    default of the target rejects passes for it, in the source too or not; a
-    rule that refers to itself, directly or through others, and whose requests
-    fail with 400 or 500; a rule is empty, which allows everyone; a role passes
-    a rule that rejected it. WARNING: a rule refers to one that does not exist,
-    and nobody passes, or fewer than before; a role is rejected by a rule that
-    it passed; manila itself grants access, with no file involved; a rule that
-    the target no longer has; a check string that oslo.policy cannot parse,
-    which denies; a copy of a default of the source that the target changes; an
-    overridden rule that accepts tokens of other scopes; a file in JSON; a
-    ``policy_file`` that does not exist. INFO: a reference to a rule that does
-    not exist, or to itself, which changes nobody's access; a rule that neither
-    release has; a copy of the target's own default; an override of a default
-    that changes; a role is rejected only on the objects of other projects; a
-    ``policy.json`` that neither release reads.
+    FAILURE: the target ignores a file that the source enforces; the target
+    cannot parse a file, and every request fails with 500; a rule refers to one
+    that does not exist, and a role that the default of the target rejects
+    passes for it, in the source too or not; a rule that refers to itself,
+    directly or through others, and whose requests fail with 400 or 500; a rule
+    is empty, which allows everyone; a role passes a rule that rejected it.
+    WARNING: a rule refers to one that does not exist, and nobody passes, or
+    fewer than before; a role is rejected by a rule that it passed; manila
+    itself grants access, with no file involved; a rule that the target no
+    longer has; a check string that oslo.policy cannot parse, which denies; a
+    copy of a default of the source that the target changes; an overridden rule
+    that accepts tokens of other scopes; a file in JSON; a ``policy_file`` that
+    does not exist. INFO: a reference to a rule that does not exist, or to
+    itself, which changes nobody's access; a rule that neither release has; a
+    copy of the target's own default; an override of a default that changes; a
+    role is rejected only on the objects of other projects; a ``policy.json``
+    that neither release reads.
 
     Known false positives: a role or a scope that nobody uses. The roles of
     the users are in Keystone, which the check does not read. A rule that

@@ -44,8 +44,6 @@ class Files:
         )
 
     def findings(self) -> Iterator[model.Finding]:
-        if self._later is not self._files:
-            yield from self._lost()
         missing = self._files.missing
         if missing is not None:
             yield model.Finding(
@@ -69,37 +67,6 @@ class Files:
             (*self._files.documents, *self._later.documents)
         ):
             yield from self._document(document)
-
-    def _lost(self) -> Iterator[model.Finding]:
-        """Yield the options of files that the target does not look for."""
-        for setting in self._files.lost:
-            kept = {document.path for document in self._later.documents}
-            gone = [
-                document.path
-                for document in self._files.documents
-                if document.rules and document.path not in kept
-            ]
-            if setting.name == 'policy_default_rule' or not gone:
-                # Who gains or loses by it is told; so is the line.
-                continue
-            yield model.Finding(
-                Severity.FAILURE,
-                config_files.subject(
-                    'option', f'DEFAULT/{setting.name}', setting
-                ),
-                f'[DEFAULT] {setting.name} is read by {self._source}, but '
-                f'{self._target} reads it only from [oslo_policy]: the '
-                f'overrides in {" and ".join(gone)} are lost',
-                [
-                    model.config(
-                        '[oslo_policy]\n{} = {}', setting.name, setting.value
-                    ).with_edits(
-                        *self._edits.move(setting, 'oslo_policy', setting.name)
-                    )
-                ],
-                data={'files': ' '.join(gone)},
-                aspect='lost',
-            )
 
     def _old_default(self, document: policy_files.PolicyFile) -> model.Finding:
         before, after = (

@@ -40,6 +40,8 @@ DEFAULT_FILE = 'policy.yaml'
 OLD_DEFAULT_FILE = 'policy.json'
 DEFAULT_DIRECTORY = 'policy.d'
 DEFAULT_RULE = 'default'
+#: The options that name them.
+PLACES = ('policy_file', 'policy_dirs')
 
 # A text of JSON that a colon follows.
 _JSON_KEY = re.compile(r'("(?:[^"\\]|\\.)*")\s*:')
@@ -153,6 +155,10 @@ class PolicyFiles(NamedTuple):
             return self
         return self.later
 
+    def read_by(self, release: releases.Release) -> tuple[PolicyFile, ...]:
+        """Return the files that a release reads, in order."""
+        return self.of(release).in_force(falls_back(release))
+
     def in_force(self, with_old_default: bool) -> tuple[PolicyFile, ...]:
         """Return the files that a release reads, in order.
 
@@ -196,7 +202,7 @@ def read(conf: config_files.ConfigFiles) -> PolicyFiles:
     return before._replace(lost=lost, later=_read(conf, ('oslo_policy',)))
 
 
-_OPTIONS = ('policy_file', 'policy_dirs', 'policy_default_rule')
+_OPTIONS = (*PLACES, 'policy_default_rule')
 
 
 def _read(

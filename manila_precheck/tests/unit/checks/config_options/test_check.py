@@ -215,7 +215,11 @@ class ConfigOptionsTest(testtools.TestCase):
 
     def forgotten(self, was, now, value, words='', at=2, source='2023.1'):
         """Return the finding of an old name that the target has forgotten."""
-        target = {'2023.1': '2024.1', '2024.1': '2025.1'}[source]
+        target = {
+            '2023.1': '2024.1',
+            '2024.1': '2025.1',
+            '2025.1': '2026.1',
+        }[source]
         (group, name), (new_group, new_name) = was, now
         return (
             FAILURE if words else WARNING,
@@ -271,7 +275,7 @@ class ConfigOptionsTest(testtools.TestCase):
     def test_an_old_name_was_told_to_be_removed(
         self, group, name, new_group, new_name, value, words
     ):
-        held = 'sqlite://' if name == 'sql_connection' else value
+        held = 'sqlite:///a' if name == 'sql_connection' else value
         result = self.run_check(
             f'[{group}]\n{name} = {held}\n', '2023.1', '2024.1'
         )
@@ -321,6 +325,120 @@ class ConfigOptionsTest(testtools.TestCase):
             ),
         )
         self.assertEqual([ssl, ca], [f.severity for f in result.findings])
+
+    @ddt.named_data(
+        ['own file', 'policy_file = own.yaml', {'own.yaml': '"a": "!"'}, True],
+        ['default file', 'policy_file = policy.yaml', {}, False],
+        ['empty file', 'policy_file = own.yaml', {'own.yaml': '# a'}, False],
+        ['no file', 'policy_file = own.yaml', {}, False],
+        [
+            'found without the line',
+            'policy_file = policy.json',
+            {'policy.json': '{"a": "!"}'},
+            False,
+        ],
+        ['default directory', 'policy_dirs = policy.d', {}, False],
+        ['own directory', 'policy_dirs = p', {'p/a.yaml': '"a": "!"'}, True],
+        ['no directory', 'policy_dirs = p', {}, False],
+    )
+    @ddt.unpack
+    def test_rules_that_an_old_name_names(self, line, files, lost):
+        name, value = line.split(' = ')
+        what = {'policy_file': 'file', 'policy_dirs': 'directory'}[name]
+        self.assert_found(
+            self.run_check(f'[DEFAULT]\n{line}\n', files=files),
+            self.forgotten(
+                ('DEFAULT', name),
+                ('oslo_policy', name),
+                value,
+                f'the API does not read this {what}, and its rules have no '
+                'effect'
+                if lost
+                else '',
+                source='2024.1',
+            ),
+        )
+
+    @ddt.named_data(
+        ['no path', '', True],
+        ['a path', '[oslo_concurrency]\nlock_path = /a\n', False],
+    )
+    @ddt.unpack
+    def test_locks_that_were_off_need_a_path(self, more, ends):
+        self.assert_found(
+            self.run_check(
+                '[DEFAULT]\ndisable_process_locking = true\n' + more,
+                '2023.1',
+                '2024.1',
+            ),
+            self.forgotten(
+                ('DEFAULT', 'disable_process_locking'),
+                ('oslo_concurrency', 'disable_process_locking'),
+                'true',
+                'without a lock_path, drivers that take file locks, such as '
+                'the generic one, fail with RequiredOptError'
+                if ends
+                else '',
+            ),
+        )
+
+    @ddt.named_data(
+        ['quorum', 'true', '100', True],
+        ['quorum without a limit', 'true', '0', False],
+        ['no quorum', 'false', '100', False],
+    )
+    @ddt.unpack
+    def test_limit_of_quorum_queues_by_its_old_name(self, on, limit, ends):
+        section = 'oslo_messaging_rabbit'
+        self.assert_found(
+            self.run_check(
+                f'[{section}]\nrabbit_quroum_max_memory_bytes = {limit}\n'
+                f'rabbit_quorum_queue = {on}\n',
+                '2025.1',
+                '2026.1',
+            ),
+            self.forgotten(
+                (section, 'rabbit_quroum_max_memory_bytes'),
+                (section, 'rabbit_quorum_max_memory_bytes'),
+                limit,
+                'RabbitMQ rejects the quorum queues that exist with this '
+                'limit (PRECONDITION_FAILED)'
+                if ends
+                else '',
+                source='2025.1',
+            ),
+        )
+
+    @ddt.named_data(
+        ['compared', 'true', 'ssl_ca_file = /ca.pem', FAILURE],
+        ['not compared', 'false', 'ssl_ca_file = /ca.pem', WARNING],
+        ['any certificate', 'true', 'ssl_ca_file =', WARNING],
+    )
+    @ddt.unpack
+    def test_name_of_the_broker_is_no_longer_compared(self, on, ca, severity):
+        name = 'ssl_enforce_hostname_verification'
+        words = (
+            ': a certificate for any other name, from the same CA, is '
+            'accepted as that of RabbitMQ'
+        )
+        self.assert_found(
+            self.run_check(
+                f'[oslo_messaging_rabbit]\n{name} = {on}\nssl = true\n{ca}\n',
+                '2025.1',
+                '2026.1',
+            ),
+            (
+                severity,
+                f'oslo_messaging_rabbit/{name}',
+                2,
+                f'[oslo_messaging_rabbit] {name} = {on} is read by 2025.1, '
+                'but 2026.1 removed it and ignores the line'
+                f'{words if severity is FAILURE else ""}',
+                sentence(REMOVE.format(2) + ' with the upgrade.'),
+                {'verdict': 'removed'},
+                '',
+            ),
+        )
 
     def test_of_two_old_names_the_first_one_of_the_release_counts(self):
         # oslo.db 12.3.3 options.py: [DEFAULT] comes before [DATABASE].

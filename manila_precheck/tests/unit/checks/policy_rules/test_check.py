@@ -137,34 +137,13 @@ class PolicyRulesTest(testtools.TestCase):
     ):
         files = {file: '"share:create": "!"\n'}
         conf = f'[DEFAULT]\n{option} = {value}\n'
-        lost = f'policy-rules[DEFAULT/{option}#lost]'
         for source, target in (
             ('2023.1', '2024.1'),
             ('2025.1', '2026.1'),
         ):
             result = self.run_check(files, source, target, conf)
-            self.assertNotIn(lost, [f.key for f in result.findings])
+            self.assertNotIn('opened', [f.aspect for f in result.findings])
         result = self.run_check(files, '2024.1', '2025.1', conf)
-        (found,) = [f for f in result.findings if f.key == lost]
-        self.assertEqual(
-            model.Finding(
-                FAILURE,
-                model.Subject(
-                    'option',
-                    f'DEFAULT/{option}',
-                    self.site.file('manila.conf'),
-                    2,
-                ),
-                f'[DEFAULT] {option} is read by 2024.1, but 2025.1 reads it '
-                'only from [oslo_policy]: the overrides in '
-                f'{self.site.file(file)} are lost',
-                (model.config(f'[oslo_policy]\n{option} = {value}'),),
-                check_id='policy-rules',
-                data={'files': self.site.file(file)},
-                aspect='lost',
-            ),
-            found,
-        )
         opened = [
             f
             for f in result.findings
