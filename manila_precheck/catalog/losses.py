@@ -15,7 +15,7 @@ An option that was renamed keeps its old names for some releases; the line with
 an old name is then ignored without a word, and the setting falls back to its
 default, as one does whose option is removed. For most options that is a
 setting less. For those here a service stops, or loses its database, its
-broker, TLS or its locks.
+broker, TLS or its locks; or, partly, what somebody else relies on.
 
 Each was tried with the oslo.config and the libraries in the environments of
 manila 16.3.0, 18.3.0, 20.0.3 and 22.0.2: an option that the older one has from
@@ -39,6 +39,8 @@ is in the code that is cited:
 - oslo.messaging 16.1.2 compares the name in the certificate of the broker with
   ``ssl_enforce_hostname_verification``; 17.1.0 and 17.3.0 have no such option
   and complete the handshake with a certificate for another name.
+- oslo.messaging 14.7.2 has those of ``[oslo_messaging_notifications]``, 16.1.2
+  has not.
 - oslo.policy 4.3.0 has those of ``[oslo_policy]``, 4.5.1 has not: the API
   reads policy.yaml and policy.d beside the configuration.
 - oslo.service 3.4.1 has those of ``[ssl]``, 4.1.2 has not.
@@ -62,6 +64,9 @@ class Loss(NamedTuple):
 
     when: tuple[_Name, ...] = ()
     """The options that have to be set: nothing reads it else."""
+
+    partly: bool = False
+    """The services do their work without it all the same."""
 
     unless: Optional[_Name] = None
     """The option that, set in the target, makes up for it."""
@@ -110,6 +115,7 @@ _BY_OPTION = {
         'that of RabbitMQ',
         _TRUE,
         when=(_RABBIT_SSL, _RABBIT_CA),
+        partly=True,
     ),
     ('oslo_messaging_rabbit', 'rabbit_quorum_max_memory_bytes'): Loss(
         _OTHER_LIMIT, when=(_RABBIT_QUORUM,)
@@ -135,6 +141,13 @@ _BY_OPTION = {
     ('oslo_messaging_rabbit', 'rabbit_login_method'): Loss(
         'the services log in with AMQPLAIN, which has no certificate',
         ('external',),
+    ),
+    ('oslo_messaging_notifications', 'driver'): Loss(
+        'no notifications are sent', partly=True
+    ),
+    ('oslo_messaging_notifications', 'transport_url'): Loss(
+        'notifications go to the broker of [DEFAULT] transport_url',
+        partly=True,
     ),
     ('oslo_policy', 'policy_file'): Loss(
         'the API does not read this file, and its rules have no effect'

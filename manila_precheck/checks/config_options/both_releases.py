@@ -73,8 +73,8 @@ class Sides:
         whole = ours and not (loaded.broken or loaded.unknown)
         return loaded if whole else None
 
-    def loss(self, group: str, name: str, value: str) -> Optional[str]:
-        """Return what the target loses without a line, in words.
+    def loss(self, group: str, name: str, value: str) -> Optional[losses.Loss]:
+        """Return what the target loses without a line.
 
         :param value: that of the line.
         :returns: None: a setting, no more.
@@ -87,7 +87,7 @@ class Sides:
             or (found.unless and _is_set(self.target, found.unless))
         ):
             return None
-        return found.words
+        return found
 
     def shown(self, setting: config_files.Setting) -> str:
         """Return a value for a message, or what stands for a secret."""

@@ -124,4 +124,5 @@ def _effect(
     words = _LOST.get((meant, setting.name))
     if words is not None:
         return words if setting.value.strip() else None
-    return both.loss(meant, setting.name, setting.value)
+    lost = both.loss(meant, setting.name, setting.value)
+    return lost.words if lost is not None and not lost.partly else None

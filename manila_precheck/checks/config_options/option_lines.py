@@ -20,6 +20,7 @@ from typing import Optional
 from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.catalog import behaviours
+from manila_precheck.catalog import losses
 from manila_precheck.checks.config_options import advised
 from manila_precheck.checks.config_options import both_releases
 from manila_precheck.checks.config_options import hints
@@ -218,8 +219,8 @@ class Lines:
         if not masked and before.option is not None:
             loss = self._loss(setting, before.group, before.option.name)
             if loss is not None:
-                severity = Severity.FAILURE
-                text += f': {loss}'
+                severity = _severity(loss)
+                text += f': {loss.words}'
         return model.Finding(
             severity,
             setting.subject,
@@ -266,8 +267,8 @@ class Lines:
         else:
             loss = self._loss(setting, group, name)
             if loss is not None:
-                severity = Severity.FAILURE
-                text += f': {loss}'
+                severity = _severity(loss)
+                text += f': {loss.words}'
             lines = [
                 model.config(
                     '[{}]\n{} = {}', group, name, self._sides.shown(setting)
@@ -303,8 +304,8 @@ class Lines:
 
     def _loss(
         self, setting: config_files.Setting, group: str, name: str
-    ) -> Optional[str]:
-        """Return what the target loses with a line, in words."""
+    ) -> Optional[losses.Loss]:
+        """Return what the target loses with a line."""
         loss = self._sides.loss(group, name, setting.value)
         if loss is None or self._is_default(group, name):
             return None
@@ -525,3 +526,7 @@ class Lines:
             data={'verdict': 'masked', 'masked_by': masked_by.where},
             aspect='masked',
         )
+
+
+def _severity(loss: losses.Loss) -> Severity:
+    return Severity.WARNING if loss.partly else Severity.FAILURE

@@ -359,6 +359,30 @@ class ConfigOptionsTest(testtools.TestCase):
             ),
         )
 
+    @ddt.data(
+        ('driver', 'messagingv2', 'no notifications are sent'),
+        (
+            'transport_url',
+            '(the value in {conf}:2)',
+            'notifications go to the broker of [DEFAULT] transport_url',
+        ),
+    )
+    @ddt.unpack
+    def test_notifications_by_their_old_names(self, name, value, words):
+        old = f'notification_{name}'
+        held = 'rabbit://a' if value.startswith('(') else value
+        found = self.forgotten(
+            ('DEFAULT', old),
+            ('oslo_messaging_notifications', name),
+            value,
+            words,
+            source='2024.1',
+        )
+        self.assert_found(
+            self.run_check(f'[DEFAULT]\n{old} = {held}\n'),
+            (WARNING, *found[1:]),
+        )
+
     @ddt.named_data(
         ['no path', '', True],
         ['a path', '[oslo_concurrency]\nlock_path = /a\n', False],
@@ -410,12 +434,12 @@ class ConfigOptionsTest(testtools.TestCase):
         )
 
     @ddt.named_data(
-        ['compared', 'true', 'ssl_ca_file = /ca.pem', FAILURE],
-        ['not compared', 'false', 'ssl_ca_file = /ca.pem', WARNING],
-        ['any certificate', 'true', 'ssl_ca_file =', WARNING],
+        ['compared', 'true', 'ssl_ca_file = /ca.pem', True],
+        ['not compared', 'false', 'ssl_ca_file = /ca.pem', False],
+        ['any certificate', 'true', 'ssl_ca_file =', False],
     )
     @ddt.unpack
-    def test_name_of_the_broker_is_no_longer_compared(self, on, ca, severity):
+    def test_name_of_the_broker_is_no_longer_compared(self, on, ca, told):
         name = 'ssl_enforce_hostname_verification'
         words = (
             ': a certificate for any other name, from the same CA, is '
@@ -428,12 +452,12 @@ class ConfigOptionsTest(testtools.TestCase):
                 '2026.1',
             ),
             (
-                severity,
+                WARNING,
                 f'oslo_messaging_rabbit/{name}',
                 2,
                 f'[oslo_messaging_rabbit] {name} = {on} is read by 2025.1, '
                 'but 2026.1 removed it and ignores the line'
-                f'{words if severity is FAILURE else ""}',
+                f'{words if told else ""}',
                 sentence(REMOVE.format(2) + ' with the upgrade.'),
                 {'verdict': 'removed'},
                 '',
