@@ -27,6 +27,7 @@ import urllib.parse
 
 from manila_precheck import exceptions
 from manila_precheck import model
+from manila_precheck.catalog import behaviours
 from manila_precheck.checks.service_connections import amqp
 from manila_precheck.checks.service_connections import lines
 from manila_precheck.engine import broker_words
@@ -154,6 +155,7 @@ def _tls(reader: config_reader.Reader) -> Optional[ssl.SSLContext]:
     if not reader.is_on(_RABBIT, 'ssl'):
         return None
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    # It has to be off while nothing is verified.
     made.check_hostname = False
     made.verify_mode = ssl.CERT_NONE
     authority = reader.text(_RABBIT, 'ssl_ca_file')
@@ -164,6 +166,9 @@ def _tls(reader: config_reader.Reader) -> Optional[ssl.SSLContext]:
         if authority:
             made.load_verify_locations(authority)
             made.verify_mode = ssl.CERT_REQUIRED
+            made.check_hostname = reader.is_on(
+                _RABBIT, 'ssl_enforce_hostname_verification'
+            ) or behaviours.has('broker-name-compared', reader.release)
         if cert:
             made.load_cert_chain(cert, key or None, lambda: b'')
     except (OSError, ssl.SSLError, ValueError):

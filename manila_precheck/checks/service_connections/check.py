@@ -38,7 +38,8 @@ class ServiceConnections(check.Check):
     they ask, as far as that is only reading:
 
     - each host of ``transport_url``: RabbitMQ accepts the connection, with
-      TLS where [oslo_messaging_rabbit] ``ssl`` is on, the login and the
+      TLS where [oslo_messaging_rabbit] ``ssl`` is on and with the names of
+      the certificate where the target compares them, the login and the
       virtual host; the queues of manila are looked for by passive
       declaration, which makes none. AMQP tells nothing of their properties:
       they are read from the management plugin, or with ``rabbitmqctl

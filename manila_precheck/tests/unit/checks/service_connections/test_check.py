@@ -14,6 +14,7 @@ import contextlib
 import http.server
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -30,6 +31,7 @@ from manila_precheck.checks.service_connections import broker
 from manila_precheck.checks.service_connections import check
 from manila_precheck.checks.service_connections import lines
 from manila_precheck.evidence.host import programs
+from manila_precheck.tests import key_pairs
 
 FAILURE = model.Severity.FAILURE
 WARNING = model.Severity.WARNING
@@ -101,6 +103,18 @@ def slow(server, one):
     for byte in b'HTTP/1.1 200 OK\r\n' + b'X-A: b\r\n' * 1000:
         one.sendall(bytes([byte]))
         time.sleep(0.3)
+
+
+def over_tls(talk, cert, key):
+    """Return one that talks over TLS."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(cert, key)
+
+    def wrapped(server, one):
+        with made.wrap_socket(one, server_side=True) as line:
+            talk(server, line)
+
+    return wrapped
 
 
 def rabbit(queues=(), answer=None):
@@ -384,6 +398,46 @@ class BrokerTest(Case):
         self.assertIs(FAILURE, severity)
         self.assertIn(
             'the TLS handshake fails (wrong version number)', message
+        )
+
+    @ddt.data(
+        # The option of 2025.1, what the target makes of it.
+        ('2024.1', '2025.1', 'true', True),
+        ('2024.1', '2025.1', 'false', False),
+        ('2025.1', '2026.1', 'true', False),
+        ('2026.1', '2026.2', 'false', True),
+    )
+    @ddt.unpack
+    def test_certificate_of_another_host(self, source, target, on, refused):
+        told = []
+        for name in ('DNS:other.example', 'IP:127.0.0.1'):
+            cert, key = key_pairs.pair(
+                self.folder, name[:2], '-addext', f'subjectAltName={name}'
+            )
+            port = self.server(over_tls(rabbit(), cert, key)).port
+            told += self.told(
+                self.conf(
+                    f'rabbit://a:b@127.0.0.1:{port}/',
+                    f'[oslo_messaging_rabbit]\nssl = true\n'
+                    f'ssl_ca_file = {cert}\n'
+                    f'ssl_enforce_hostname_verification = {on}\n',
+                ),
+                source=source,
+                target=target,
+            )
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    "its certificate cannot be verified (IP address mismatch, "
+                    "certificate is not valid for '127.0.0.1'.); " + DEAD,
+                )
+            ]
+            * refused,
+            [
+                (severity, message.partition(': ')[2])
+                for severity, _, message in told
+            ],
         )
 
     def test_queues_of_which_nobody_tells_the_type(self):

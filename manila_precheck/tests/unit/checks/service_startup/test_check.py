@@ -29,24 +29,12 @@ from manila_precheck.catalog import paths
 from manila_precheck.evidence.host import access
 from manila_precheck.evidence.host import certificates
 from manila_precheck.evidence.host import listeners
+from manila_precheck.tests import key_pairs
 
 FAILURE = model.Severity.FAILURE
 WARNING = model.Severity.WARNING
 
 ALL = 'manila-api, manila-scheduler, manila-share and manila-data'
-
-
-def pair(folder, name, *more):
-    """Make a key and a certificate that signs itself."""
-    key, cert = (os.path.join(folder, f'{name}.{e}') for e in ('key', 'crt'))
-    subprocess.run(
-        ['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
-         'ec_paramgen_curve:prime256v1', '-nodes', '-batch', '-subj', '/CN=x',
-         '-keyout', key, '-out', cert, *(more or ('-days', '3650'))],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    return cert, key
 
 
 class Case(testtools.TestCase):
@@ -625,7 +613,7 @@ class ListenTest(Case):
 class TlsTest(Case):
     def setUp(self):
         super().setUp()
-        self.cert, self.key = pair(self.folder, 'a')
+        self.cert, self.key = key_pairs.pair(self.folder, 'a')
 
     def tls(self, *lines):
         return self.conf(
@@ -679,7 +667,7 @@ class TlsTest(Case):
         )
 
     def test_they_do_not_belong_together(self):
-        _, key = pair(self.folder, 'b')
+        _, key = key_pairs.pair(self.folder, 'b')
         self.assertEqual(
             [
                 (

@@ -62,6 +62,7 @@ MANY = 'driver_handles_share_servers = True\n'
 HOST = '[DEFAULT]\nhost = ctl1\n'
 POLICY = '[oslo_policy]\n'
 NOTIFY = '[oslo_messaging_notifications]\n'
+RABBIT = '[oslo_messaging_rabbit]\n'
 FILTERS = '[DEFAULT]\nscheduler_default_filters = '
 
 
@@ -324,6 +325,14 @@ FILES = {
         ('', FILTERS + 'AffinityFilter,OnlyHostFilter'),
     ),
     'service-list-output': Case((API,), ('', POLICY)),
+    'rabbit-certificate-name': Case(
+        (RABBIT + 'ssl = yes\nssl_ca_file = /etc/ca.pem\n',),
+        (
+            '',
+            RABBIT + 'ssl_ca_file = /etc/ca.pem\n',
+            RABBIT + 'ssl = true\n',
+        ),
+    ),
     'service-token-roles': Case(
         (API,),
         ('', API + 'service_token_roles_required = False\n'),
