@@ -97,7 +97,12 @@ class ConfigOptions(check.Check):
     ``memcache_security_strategy`` without a secret, and numbers that no pool
     of threads, no delay and no scheduler can have
     (``executor_thread_pool_size = 0``, ``periodic_fuzzy_delay = -1``,
-    ``scheduler_max_attempts = 0``).
+    ``scheduler_max_attempts = 0``). Of the broker: ``transport_url`` with a
+    port or brackets that are wrong, or with a query that sets no option of
+    the driver; a TLS version that oslo.messaging has no name for
+    (``ssl_version = TLSv1_3``), ``heartbeat_rate = 0``,
+    ``rabbit_stream_fanout`` without the options that it needs, and
+    ``rpc_conn_pool_size`` below ``conn_pool_min_size``.
 
     A source that ``config_source`` names is read as oslo.config reads it:
     for options that no file sets, and only under their current names. An old

@@ -33,6 +33,17 @@ _DAEMONS = 'manila-scheduler, manila-share and manila-data do not start'
 
 _DELAY = 'periodic_fuzzy_delay'
 
+_RABBIT = 'oslo_messaging_rabbit'
+
+# Of Python's ssl: none is built with SSLv2 or SSLv3 any more, and TLS 1.3 has
+# no name of its own there (oslo.messaging 14.0 to 18.1 impl_rabbit.py,
+# _SSL_PROTOCOLS).
+_TLS = ('sslv23', 'tlsv1', 'tlsv1_1', 'tlsv1_2')
+
+_POOL_LEAST = 'conn_pool_min_size'
+_POOL_MOST = 'rpc_conn_pool_size'
+_STREAMS = 'rabbit_stream_fanout'
+
 # {the name of an option: (the least value, what is wrong with one below)}.
 _LEAST = {
     # oslo.messaging 14.0 to 17.3 server.py, with futurist and
@@ -219,6 +230,116 @@ def _secret(
     )
 
 
+# -- the driver of RabbitMQ (oslo.messaging 14.0 to 18.1 impl_rabbit.py): each
+# was tried on manila-data of 20.0.3 and 22.0.2
+
+
+def _tls(
+    both: both_releases.Sides, setting: config_files.Setting, value: object
+) -> Optional[model.Finding]:
+    if not value or str(value).lower() in _TLS:
+        return None
+    if not (_has_rabbit(both) and both.target.is_on(_RABBIT, 'ssl')):
+        return None
+    return _finding(
+        both,
+        setting,
+        f'oslo.messaging takes {", ".join(_TLS)}, and {_DAEMONS} '
+        '(RuntimeError)',
+        [
+            model.advice(
+                'Remove the line: without it, the highest version of TLS '
+                'that both sides have is used.'
+            ).with_edits(*both.edits.comment(setting))
+        ],
+    )
+
+
+def _rate(
+    both: both_releases.Sides, setting: config_files.Setting, value: object
+) -> Optional[model.Finding]:
+    if value != 0 or not _has_rabbit(both):
+        return None
+    return _finding(
+        both,
+        setting,
+        'the time between two heartbeats is divided by it, and '
+        f'{_DAEMONS} (ZeroDivisionError)',
+        [
+            model.advice(
+                'Remove the line. Without heartbeats, '
+                'heartbeat_timeout_threshold is 0.'
+            ).with_edits(*both.edits.comment(setting))
+        ],
+    )
+
+
+def _streams(
+    both: both_releases.Sides, setting: config_files.Setting, value: object
+) -> Optional[model.Finding]:
+    if value is not True or not _has_rabbit(both):
+        return None
+    wanted = []
+    if (_number(both, 'rabbit_qos_prefetch_count') or 0) <= 0:
+        wanted.append(
+            model.config(
+                '[oslo_messaging_rabbit]\nrabbit_qos_prefetch_count = 10'
+            )
+        )
+    if not both.target.is_on(_RABBIT, 'rabbit_transient_quorum_queue'):
+        wanted.append(
+            model.config(
+                '[oslo_messaging_rabbit]\nrabbit_transient_quorum_queue = True'
+            )
+        )
+    if not wanted:
+        return None
+    return _finding(
+        both,
+        setting,
+        'it needs a rabbit_qos_prefetch_count above 0 and '
+        f'rabbit_transient_quorum_queue = True, and {_DAEMONS} (RuntimeError)',
+        wanted,
+    )
+
+
+def _pool(
+    both: both_releases.Sides, setting: config_files.Setting, value: object
+) -> Optional[model.Finding]:
+    if not _has_rabbit(both):
+        return None
+    if setting.name == _POOL_MOST and both.conf.find(_RABBIT, _POOL_LEAST):
+        # That line says it.
+        return None
+    least, most = _number(both, _POOL_LEAST), _number(both, _POOL_MOST)
+    if least is None or most is None or least <= most:
+        return None
+    return _finding(
+        both,
+        setting,
+        f'{_POOL_MOST} is {most}, which is less than {_POOL_LEAST}, {least}, '
+        'and no service of manila starts (DriverLoadFailure)',
+        [
+            model.config(
+                '[oslo_messaging_rabbit]\nrpc_conn_pool_size = {}', least
+            )
+        ],
+    )
+
+
+def _number(both: both_releases.Sides, name: str) -> Optional[int]:
+    """Return an option of the driver; None what is no number."""
+    text = both.target.text(_RABBIT, name)
+    return int(text) if _is_number(text) else None
+
+
+def _has_rabbit(both: both_releases.Sides) -> bool:
+    """Say whether the broker is RabbitMQ: the default is, too."""
+    url = both.target.text('DEFAULT', 'transport_url') or 'rabbit:'
+    scheme = url.partition(':')[0].partition('+')[0]
+    return scheme.lower() in ('rabbit', 'kombu')
+
+
 def _finding(
     both: both_releases.Sides,
     setting: config_files.Setting,
@@ -240,7 +361,12 @@ def _finding(
 _JUDGES = {
     **dict.fromkeys(_LEAST, _least),
     'default_log_levels': _levels,
+    _POOL_LEAST: _pool,
+    'heartbeat_rate': _rate,
     'memcache_security_strategy': _secret,
+    _STREAMS: _streams,
+    _POOL_MOST: _pool,
+    'ssl_version': _tls,
     'syslog_log_facility': _facility,
     'use_eventlog': _eventlog,
     'use_journal': _journal,
@@ -248,6 +374,10 @@ _JUDGES = {
 _GROUPS = {
     **dict.fromkeys(_JUDGES, 'DEFAULT'),
     'memcache_security_strategy': 'keystone_authtoken',
+    **dict.fromkeys(
+        (_POOL_LEAST, _POOL_MOST, _STREAMS, 'heartbeat_rate', 'ssl_version'),
+        _RABBIT,
+    ),
 }
 
 # Not looked at where logging has a file of its own (log.py, setup).

@@ -14,7 +14,6 @@
 
 from collections.abc import Iterator
 from collections.abc import Mapping
-import re
 from typing import Any
 from typing import NamedTuple
 from typing import Optional
@@ -26,6 +25,7 @@ from manila_precheck.checks.config_options import both_releases
 from manila_precheck.checks.config_options import homes
 from manila_precheck.checks.config_options import middleware
 from manila_precheck.checks.config_options import references
+from manila_precheck.checks.config_options import transport_urls
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 from manila_precheck.evidence.database import database_url
@@ -88,10 +88,10 @@ class OptionNames:
         names = _names(value, reference.kind)
         for name in dict.fromkeys(names):
             yield from self._judge(_Named(name, setting, reference, names))
-        if reference.kind == drivers.TRANSPORT and _bad_ports(
-            str(value or '')
-        ):
-            yield self._port(setting, reference)
+        if reference.kind == drivers.TRANSPORT and value:
+            fault = transport_urls.fault(self._sides, setting, str(value))
+            if fault is not None:
+                yield self._refused_url(setting, reference, fault)
         if (
             reference.kind == drivers.DIALECT
             and value
@@ -149,7 +149,7 @@ class OptionNames:
     def _is_ours(self, named: _Named) -> bool:
         """Say whether nobody but manila and its libraries gives the name."""
         kind = named.reference.kind
-        if kind in _CLOSED:
+        if kind in _CLOSED or not named.name:
             return True
         if self._sides.catalog.driver_releases(named.name, kind):
             return True
@@ -238,27 +238,25 @@ class OptionNames:
             ],
         )
 
-    def _port(
+    def _refused_url(
         self,
         setting: config_files.Setting,
         reference: references.OptionReference,
+        fault: transport_urls.UrlFault,
     ) -> model.Finding:
+        effect = fault.effect or reference.effect.partition(' (')[0]
         return model.Finding(
             reference.severity,
             setting.subject,
-            f'[{setting.section}] {setting.name} has a port that is no '
-            f'number: {reference.effect.partition(" (")[0]} (ValueError)',
+            f'[{setting.section}] {setting.name} has {fault.what}: {effect} '
+            f'({fault.error})',
             [
-                model.advice(
-                    'Correct the port. In a user name or a password write '
-                    '%2F for a slash, %3F for a question mark and %23 for a '
-                    'number sign, which end the part with the hosts.'
-                ).with_edits(
-                    *self._sides.edits.choose(setting, 'a URL with a port')
+                fault.advice.with_edits(
+                    *self._sides.edits.choose(setting, fault.admitted)
                 )
             ],
             data={'verdict': 'invalid'},
-            aspect='port',
+            aspect=fault.aspect,
         )
 
     def _no_url(self, setting: config_files.Setting) -> model.Finding:
@@ -460,31 +458,6 @@ def _names(value: Any, kind: str) -> tuple[str, ...]:
     if kind == drivers.TRANSPORT:
         scheme = scheme.partition('+')[0]
     return (scheme.lower() if colon else '',)
-
-
-def _bad_ports(url: str) -> bool:
-    """Say whether a port of a transport URL is no number.
-
-    Hosts are between '//' and the path, with a comma between (oslo.messaging
-    14.0 to 17.3 transport.py, TransportURL.parse).
-    """
-    _, slashes, rest = url.partition('://')
-    if not slashes:
-        return False
-    for host in re.split('[/?#]', rest)[0].split(','):
-        name = host.rpartition('@')[2]
-        if name.startswith('['):
-            port = name.partition(']')[2].partition(':')[2]
-        elif name.count(':') == 1:
-            port = name.partition(':')[2]
-        else:
-            continue
-        if port:
-            try:
-                int(port)
-            except ValueError:
-                return True
-    return False
 
 
 def _line(named: _Named, name: Optional[str]) -> model.Remediation:

@@ -26,6 +26,8 @@ WARNING = model.Severity.WARNING
 KEYSTONE = '[keystone_authtoken]\nmemcache_security_strategy = {}\n'
 SYSLOG = '[DEFAULT]\nuse_syslog = True\nsyslog_log_facility = {}\n'
 JOURNAL = '[DEFAULT]\nuse_journal = True\n'
+RABBIT = '[oslo_messaging_rabbit]\n'
+DAEMONS = 'manila-scheduler, manila-share and manila-data do not start'
 
 
 @ddt.ddt
@@ -54,6 +56,13 @@ class LibraryValuesTest(testtools.TestCase):
         '[DEFAULT]\ndefault_log_levels = a=WARN, b=TRACE, c=5\n',
         '[DEFAULT]\ndefault_log_levels = a\nlog_config_append = /a\n',
         SYSLOG.format('LOG_FOO') + 'log_config_append = /a\n',
+        f'{RABBIT}ssl = True\nssl_version = TLSv1_2\n',
+        f'{RABBIT}ssl_version = TLSv1_3\n',
+        f'{RABBIT}heartbeat_rate = 1\n',
+        f'{RABBIT}rabbit_stream_fanout = True\n'
+        'rabbit_qos_prefetch_count = 1\nrabbit_transient_quorum_queue = yes\n',
+        f'{RABBIT}rpc_conn_pool_size = 2\n',
+        f'{RABBIT}conn_pool_min_size = 30\n',
     )
     def test_silent(self, conf):
         self.assertEqual([], self.told(conf))
@@ -144,6 +153,100 @@ class LibraryValuesTest(testtools.TestCase):
                 target='2024.1',
             ),
         )
+
+    @ddt.data(
+        (
+            'ssl_version = TLSv1_3\nssl = True',
+            'ssl_version = TLSv1_3',
+            'oslo.messaging takes sslv23, tlsv1, tlsv1_1, tlsv1_2, and '
+            f'{DAEMONS} (RuntimeError)',
+            (
+                'Remove the line: without it, the highest version of TLS '
+                'that both sides have is used.',
+            ),
+        ),
+        (
+            'heartbeat_rate = 0',
+            'heartbeat_rate = 0',
+            'the time between two heartbeats is divided by it, and '
+            f'{DAEMONS} (ZeroDivisionError)',
+            (
+                'Remove the line. Without heartbeats, '
+                'heartbeat_timeout_threshold is 0.',
+            ),
+        ),
+        (
+            'rabbit_stream_fanout = True',
+            'rabbit_stream_fanout = True',
+            'it needs a rabbit_qos_prefetch_count above 0 and '
+            f'rabbit_transient_quorum_queue = True, and {DAEMONS} '
+            '(RuntimeError)',
+            (
+                f'{RABBIT}rabbit_qos_prefetch_count = 10',
+                f'{RABBIT}rabbit_transient_quorum_queue = True',
+            ),
+        ),
+        (
+            'conn_pool_min_size = 31',
+            'conn_pool_min_size = 31',
+            'rpc_conn_pool_size is 30, which is less than '
+            'conn_pool_min_size, 31, and no service of manila starts '
+            '(DriverLoadFailure)',
+            (f'{RABBIT}rpc_conn_pool_size = 31',),
+        ),
+        (
+            'rpc_conn_pool_size = 1',
+            'rpc_conn_pool_size = 1',
+            'rpc_conn_pool_size is 1, which is less than conn_pool_min_size, '
+            '2, and no service of manila starts (DriverLoadFailure)',
+            (f'{RABBIT}rpc_conn_pool_size = 2',),
+        ),
+        (
+            'rpc_conn_pool_size = 4\nconn_pool_min_size = 5',
+            'conn_pool_min_size = 5',
+            'rpc_conn_pool_size is 4, which is less than '
+            'conn_pool_min_size, 5, and no service of manila starts '
+            '(DriverLoadFailure)',
+            (f'{RABBIT}rpc_conn_pool_size = 5',),
+        ),
+    )
+    @ddt.unpack
+    def test_the_driver_of_rabbitmq(self, lines, told, why, steps):
+        for source, target in (('2023.1', '2024.1'), ('2025.1', '2026.1')):
+            site = self.useFixture(
+                testing.Site(
+                    f'{RABBIT}{lines}\n', source=source, target=target
+                )
+            )
+            number = 2 + f'{lines}\n'.split('\n').index(told)
+            self.assertEqual(
+                (
+                    model.Finding(
+                        FAILURE,
+                        model.Subject(
+                            'option',
+                            'oslo_messaging_rabbit/' + told.split(' ')[0],
+                            site.file('manila.conf'),
+                            number,
+                        ),
+                        f'[oslo_messaging_rabbit] {told}: {why}',
+                        tuple(
+                            model.Remediation(
+                                'config' if '[' in step else 'text', step
+                            )
+                            for step in steps
+                        ),
+                        check_id='config-options',
+                        data={'verdict': 'invalid'},
+                        aspect='names',
+                    ),
+                ),
+                tuple(
+                    one
+                    for one in site.run('config-options').findings
+                    if one.severity > model.Severity.INFO
+                ),
+            )
 
     def test_a_cache_without_its_secret(self):
         ((severity, name, _),) = self.told(KEYSTONE.format('ENCRYPT'))

@@ -562,6 +562,78 @@ class NamesTest(testtools.TestCase):
         )
 
     @ddt.data(
+        ('rabbit://u:hunter2@h/?ssl=1&heartbeat_rate=3', None),
+        ('rabbit://u:hunter2@h:65535/#?ssl=maybe', None),
+        ('fake-of-another://u:hunter2@h/?a=b', 'names'),
+        (
+            'rabbit://u:hunter2@[2001:db8::1/',
+            'one square bracket without the other: no service of manila '
+            'starts (ValueError)',
+            'Write an IPv6 address as [2001:db8::1], and in a user name or a '
+            'password %5B and %5D for the brackets.',
+        ),
+        (
+            'rabbit://u:hunter2@h:65536/',
+            'a port that is not between 0 and 65535: manila-scheduler, '
+            'manila-share and manila-data do not start (ValueError)',
+            'Correct the port.',
+        ),
+        (
+            'rabbit://u:hunter2@h/v?ssl_options=1',
+            'the query ssl_options, which is no option of '
+            '[oslo_messaging_rabbit] in 2025.1: no service of manila starts '
+            '(NoSuchOptError)',
+            'Remove it from the URL. In a password write %3F for a question '
+            'mark.',
+        ),
+        (
+            'rabbit://u:hunter2@h/v?ssl=1&rpc_conn_pool_size=0',
+            'a value of rpc_conn_pool_size after the question mark that '
+            '[oslo_messaging_rabbit] rpc_conn_pool_size does not take: no '
+            'service of manila starts (ValueError)',
+            'Correct the value, or remove it from the URL and set the option '
+            'in [oslo_messaging_rabbit].',
+        ),
+    )
+    @ddt.unpack
+    def test_url_of_the_broker(self, url, what, advice=''):
+        found = self.found(f'[DEFAULT]\ntransport_url = {url}\n')
+        if not advice:
+            aspects = tuple(one.aspect for one in found)
+            self.assertEqual((what,) if what else (), aspects)
+            return
+        aspect = {'one': 'brackets', 'a p': 'port'}.get(what[:3], 'query')
+        self.assertEqual(
+            (
+                self.finding(
+                    FAILURE,
+                    'DEFAULT/transport_url',
+                    2,
+                    f'[DEFAULT] transport_url has {what}',
+                    [('text', advice)],
+                    {'verdict': 'invalid'},
+                    aspect,
+                ),
+            ),
+            found,
+        )
+        self.assertNotIn('hunter2', repr(found))
+
+    @ddt.data(
+        ('[DEFAULT]\nscheduler_driver =\n', 'scheduler driver'),
+        ('[quota]\ndriver =\n', 'class'),
+    )
+    @ddt.unpack
+    def test_an_empty_name(self, conf, thing):
+        (found,) = self.found(conf)
+        self.assertEqual((FAILURE, 'names'), (found.severity, found.aspect))
+        self.assertIn(
+            f'has an empty name, but 2025.1 has no such {thing} (nor does '
+            '2024.1)',
+            found.message,
+        )
+
+    @ddt.data(
         ('rabbit://u:p@h:5672/', 0),
         ('rabbit://u:p@h/v', 0),
         ('rabbit://u:p@[2001:db8::1]:5672,u:p@[2001:db8::2]/', 0),

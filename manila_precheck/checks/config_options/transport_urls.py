@@ -1,0 +1,165 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What oslo.messaging refuses in the URL of a broker.
+
+It splits the URL as urllib does, and takes the query for options of the
+driver (oslo.messaging 14.0 to 18.1 transport.py, TransportURL.parse, and
+_drivers/common.py, ConfigOptsProxy). Each was tried on manila-data of 20.0.3
+and 22.0.2.
+"""
+
+import re
+from typing import NamedTuple
+from typing import Optional
+import urllib.parse
+
+from manila_precheck import model
+from manila_precheck.checks.config_options import both_releases
+from manila_precheck.evidence.config import config_files
+
+_LAST_PORT = 65535
+
+# Where each driver has the options that a query may set.
+_GROUPS = {
+    'amqp': 'oslo_messaging_amqp',
+    'kafka': 'oslo_messaging_kafka',
+    'kombu': 'oslo_messaging_rabbit',
+    'rabbit': 'oslo_messaging_rabbit',
+}
+
+
+class UrlFault(NamedTuple):
+    """What is wrong with a URL."""
+
+    aspect: str
+
+    what: str
+    """What the URL has; the value itself may be a secret."""
+
+    error: str
+    """The exception."""
+
+    advice: model.Remediation
+
+    admitted: str
+    """What may stand there."""
+
+    effect: str = ''
+    """What follows; '' what follows of a transport that does not exist."""
+
+
+def fault(
+    both: both_releases.Sides, setting: config_files.Setting, url: str
+) -> Optional[UrlFault]:
+    """Return the first thing for which a URL is refused; None: nothing."""
+    scheme, slashes, rest = url.partition('://')
+    if not slashes:
+        return None
+    main = setting.group == 'DEFAULT'
+    return _of_hosts(re.split('[/?#]', rest)[0], main) or _of_query(
+        both, setting, scheme.partition('+')[0].lower(), rest
+    )
+
+
+def _of_hosts(netloc: str, main: bool) -> Optional[UrlFault]:
+    """Judge what is between '//' and the path, with a comma between.
+
+    :param main: a connection to it is made as a service starts.
+    """
+    if ('[' in netloc) is not (']' in netloc):
+        return UrlFault(
+            'brackets',
+            'one square bracket without the other',
+            'ValueError',
+            model.advice(
+                'Write an IPv6 address as [2001:db8::1], and in a user name '
+                'or a password %5B and %5D for the brackets.'
+            ),
+            'a URL with an address in brackets',
+        )
+    for host in netloc.split(','):
+        port = _port(host.rpartition('@')[2])
+        try:
+            number = int(port or 0)
+        except ValueError:
+            return UrlFault(
+                'port',
+                'a port that is no number',
+                'ValueError',
+                model.advice(
+                    'Correct the port. In a user name or a password write '
+                    '%2F for a slash, %3F for a question mark and %23 for a '
+                    'number sign, which end the part with the hosts.'
+                ),
+                'a URL with a port',
+            )
+        if main and not 0 <= number <= _LAST_PORT:
+            return UrlFault(
+                'port',
+                f'a port that is not between 0 and {_LAST_PORT}',
+                'ValueError',
+                model.advice('Correct the port.'),
+                'a URL with a port',
+                'manila-scheduler, manila-share and manila-data do not start',
+            )
+    return None
+
+
+def _port(host: str) -> str:
+    if host.startswith('['):
+        return host.partition(']')[2].partition(':')[2]
+    # More colons are those of an IPv6 address.
+    return host.partition(':')[2] if host.count(':') == 1 else ''
+
+
+def _of_query(
+    both: both_releases.Sides,
+    setting: config_files.Setting,
+    scheme: str,
+    rest: str,
+) -> Optional[UrlFault]:
+    """Judge the options that stand after '?'."""
+    group = _GROUPS.get(scheme)
+    query = rest.partition('#')[0].partition('?')[2]
+    if group is None or not query:
+        return None
+    for name, values in urllib.parse.parse_qs(query).items():
+        match = both.target.options.find(group, name)
+        if match is None or match.old:
+            return UrlFault(
+                'query',
+                f'the query {name}, which is no option of [{group}] in '
+                f'{both.target.release}',
+                'NoSuchOptError',
+                model.advice(
+                    'Remove it from the URL. In a password write %3F for a '
+                    'question mark.'
+                ),
+                'a URL without it',
+            )
+        line = setting._replace(
+            section=group, name=name, value=','.join(values)
+        )
+        if not both.target.accepts(line):
+            return UrlFault(
+                'query',
+                f'a value of {name} after the question mark that [{group}] '
+                f'{name} does not take',
+                'ValueError',
+                model.advice(
+                    'Correct the value, or remove it from the URL and set '
+                    f'the option in [{group}].'
+                ),
+                'a URL with another value',
+            )
+    return None
