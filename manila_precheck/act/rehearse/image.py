@@ -9,18 +9,12 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""A manila in an image of a container, and how podman or docker runs it.
+"""A manila in an image of a container.
 
-The container has no network, none of the rights of root but that of reading
-files, and of this host's files only those that are mounted, read only: the
-staged configuration, the socket of the copy, and what the operator adds. It
-can write into the private directory of the run and nowhere else. The image
-has to be there: nothing is downloaded.
-
-It ends with this process, whatever that ends by (:mod:`.inside.contained`),
-and podman removes it (``--rm``). What is left of a machine that went down, or
-of a podman that was killed, has a label that says whose it was, and is removed
-by the next run.
+Of this host's files it has the staged configuration, the socket of the copy,
+and what the operator adds, all read only. It can write into the private
+directory of the run and nowhere else. It ends with this process, whatever that
+ends by (:mod:`.inside.contained`).
 """
 
 from collections.abc import Iterable
@@ -30,7 +24,6 @@ from collections.abc import Sequence
 import contextlib
 import json
 import os
-import secrets
 import socket
 from typing import Any
 from typing import NamedTuple
@@ -38,35 +31,12 @@ from typing import Optional
 from typing import TYPE_CHECKING
 
 from manila_precheck import exceptions
+from manila_precheck.evidence.host import container_engine
 from manila_precheck.evidence.host import interpreter
 from manila_precheck.evidence.host import programs
 
 if TYPE_CHECKING:
     import subprocess
-
-#: What runs containers, the first that there is.
-ENGINES = ('podman', 'docker')
-
-#: Its value is the private directory of the run.
-_LABEL = 'manila-precheck.rehearsal'
-_PREFIX = 'manila-precheck-'
-
-# Where they are told of their storage and settings; none of these leads to
-# another host, which has other files than this one.
-_VARIABLES = (
-    'HOME',
-    'XDG_RUNTIME_DIR',
-    'XDG_CONFIG_HOME',
-    'XDG_DATA_HOME',
-    'CONTAINERS_CONF',
-    'CONTAINERS_STORAGE_CONF',
-)
-
-_SECONDS = 60.0
-
-# Exit codes of podman and docker themselves: of the engine, of a program that
-# cannot be run, and of one that is not there.
-_NOT_RUN = (125, 126, 127)
 
 _SCRIPT = """\
 import sys
@@ -75,27 +45,8 @@ from manila_precheck.act.rehearse.inside import contained
 contained.main(sys.argv[2])
 """
 
-_WHOSE = '{{.State.Status}} {{index .Config.Labels "' + _LABEL + '"}}'
 
-
-class Mount(NamedTuple):
-    """A path of this host that a container has."""
-
-    source: str
-    target: str
-    writable: bool = False
-
-    @property
-    def words(self) -> list[str]:
-        """Return the arguments that mount it."""
-        kind = '' if self.writable else ',readonly'
-        return [
-            '--mount',
-            f'type=bind,source={self.source},target={self.target}{kind}',
-        ]
-
-
-def mount(text: str, flag: str) -> Mount:
+def mount(text: str, flag: str) -> container_engine.Mount:
     """Return what ``PATH`` or ``PATH:PATH`` names.
 
     :param flag: the flag that names it.
@@ -114,44 +65,21 @@ def mount(text: str, flag: str) -> Mount:
         raise exceptions.UsageError(
             f'{flag} {text}: a path with a comma or a quote cannot be mounted'
         )
-    return Mount(os.path.normpath(source), os.path.normpath(target))
-
-
-def _engine(flag: str) -> str:
-    """Return the path of podman, or of docker.
-
-    :raises UsageError: when there is neither, or others may change it.
-    """
-    for name in ENGINES:
-        try:
-            found = programs.find(name)
-        except exceptions.SourceUnusable as exc:
-            raise exceptions.UsageError(f'{flag}: {exc}') from None
-        if found is not None:
-            return found
-    raise exceptions.UsageError(
-        f'{flag} needs podman or docker on this host, and there is neither '
-        '(package podman)'
+    return container_engine.Mount(
+        os.path.normpath(source), os.path.normpath(target)
     )
 
 
-class Image(NamedTuple):
+class ManilaImage(NamedTuple):
     """A manila in an image."""
 
-    engine: str
-    """The absolute path of podman or docker."""
-
-    name: str
-    """What the operator calls it."""
-
-    id: str
-    """What podman or docker calls it."""
+    image: container_engine.ContainerImage
 
     python: str
     """Its interpreter; without a slash it is looked up in the image's
     PATH."""
 
-    mounts: tuple[Mount, ...] = ()
+    mounts: tuple[container_engine.Mount, ...] = ()
 
     folder: str = ''
     """The private directory of the run; '' before there is one."""
@@ -159,11 +87,11 @@ class Image(NamedTuple):
     @property
     def words(self) -> str:
         """Return what messages call it."""
-        return f'image {self.name}'
+        return self.image.words
 
     def given(
         self, folder: str, locations: Sequence[str], sockets: Sequence[str]
-    ) -> 'Image':
+    ) -> 'ManilaImage':
         """Return it with the files that a rehearsal needs.
 
         As :meth:`.target.Manila.given`.
@@ -174,8 +102,8 @@ class Image(NamedTuple):
             *(mount(path, '--config-file') for path in _folders(locations)),
             # What the operator says wins.
             *self.mounts,
-            *(Mount(path, path) for path in sockets),
-            Mount(folder, folder, writable=True),
+            *(container_engine.Mount(path, path) for path in sockets),
+            container_engine.Mount(folder, folder, writable=True),
         ]
         by_target = {one.target: one for one in found}
         return self._replace(
@@ -189,18 +117,13 @@ class Image(NamedTuple):
         :raises SourceUnusable: when it cannot be asked.
         """
         return interpreter.ask_by(
-            [*self.run_words(self.new_name()), self.id, '-I', '-B'],
+            [*self.run_words(container_engine.new_name()), '-I', '-B'],
             self.words,
             (),
             ('manila',),
             (),
-            _variables(),
+            container_engine.variables(),
         ).versions['manila']
-
-    @staticmethod
-    def new_name() -> str:
-        """Return the name of a container that there is not yet."""
-        return f'{_PREFIX}{secrets.token_hex(8)}'
 
     def run_words(
         self,
@@ -208,7 +131,7 @@ class Image(NamedTuple):
         network: bool = False,
         variables: Optional[Mapping[str, str]] = None,
     ) -> list[str]:
-        """Return the command, up to the name of the image.
+        """Return the command, up to the arguments of the interpreter.
 
         :param name: of the container.
         :param network: whether it has that of this host.
@@ -216,38 +139,24 @@ class Image(NamedTuple):
         """
         # Of root, only what reads the files of the server's account.
         user = '0:0'
-        if os.path.basename(self.engine) != ENGINES[0]:
+        if not self.image.by_podman:
             # Without user namespaces it is the owner of what it writes.
             user = f'{os.geteuid()}:{os.getegid()}'
-        words = [
-            self.engine,
-            'run',
-            '--rm',
-            '--interactive',
-            '--pull=never',
-            f'--name={name}',
-            f'--label={_LABEL}={self.folder}',
-            f'--network={"host" if network else "none"}',
-            # What a job says may hold a secret.
-            '--log-driver=none',
-            '--read-only',
-            '--cap-drop=all',
-            '--cap-add=DAC_OVERRIDE',
-            '--security-opt=no-new-privileges',
-            # The files of this host are not to be relabelled.
-            '--security-opt=label=disable',
-            f'--user={user}',
-            '--workdir=/',
-            f'--entrypoint={self.python}',
-        ]
+        options = ['--cap-add=DAC_OVERRIDE']
         if not network:
             # The host of the services is that of this machine.
-            words.append(f'--hostname={socket.gethostname()}')
+            options.append(f'--hostname={socket.gethostname()}')
         for key, value in sorted((variables or {}).items()):
-            words.append(f'--env={key}={value}')
-        for one in self.mounts:
-            words += one.words
-        return words
+            options.append(f'--env={key}={value}')
+        return self.image.run_words(
+            name,
+            self.folder,
+            user,
+            self.python,
+            options,
+            self.mounts,
+            network,
+        )
 
     def start(
         self,
@@ -270,20 +179,19 @@ class Image(NamedTuple):
                 json.dumps({**request, 'contained': not network}).encode(),
             ),
         ]
-        name = self.new_name()
+        name = container_engine.new_name()
         read, held = os.pipe()
         try:
             process = programs.start(
                 [
                     *self.run_words(name, network, variables),
-                    self.id,
                     '-I',
                     '-B',
                     '-c',
                     _SCRIPT,
                     *paths,
                 ],
-                _variables(),
+                container_engine.variables(),
                 read,
                 stderr=True,
             )
@@ -292,7 +200,7 @@ class Image(NamedTuple):
             raise
         finally:
             os.close(read)
-        return Running(self, name, process, held)
+        return Running(self.image, name, process, held)
 
     def _written(self, name: str, data: bytes) -> str:
         path = os.path.join(self.folder, name)
@@ -306,33 +214,13 @@ class Image(NamedTuple):
 
         :raises SourceUnusable: when the engine does not answer.
         """
-        listed = self._asked(
-            'ps', '--all', '--quiet', f'--filter=label={_LABEL}'
-        )
-        for one in listed.stdout.split():
-            found = self._asked('inspect', f'--format={_WHOSE}', one)
-            status, _, folder = found.stdout.strip().partition(' ')
-            # Of one that is running, whose command has asked for a version.
-            if status == 'exited' or (folder and not os.path.isdir(folder)):
-                self.remove(one)
-
-    def remove(self, name: str) -> None:
-        """End and remove a container; nothing when there is none.
-
-        :raises SourceUnusable: when the engine does not answer.
-        """
-        self._asked('rm', '--force', name)
-
-    def _asked(self, *words: str) -> programs.Done:
-        return programs.run(
-            [self.engine, *words], _SECONDS, variables=_variables()
-        )
+        self.image.remove_leftovers()
 
 
 class Running(NamedTuple):
     """A job in a container."""
 
-    image: Image
+    image: container_engine.ContainerImage
     name: str
     process: 'subprocess.Popen[bytes]'
     held: int
@@ -351,12 +239,12 @@ class Running(NamedTuple):
     @staticmethod
     def never_ran(code: Optional[int]) -> bool:
         """Say whether an exit code is that of the engine, not of a job."""
-        return code in _NOT_RUN
+        return code in container_engine.NOT_RUN
 
 
 def find(
     name: str, flag: str, python: Optional[str], mounts: Sequence[str]
-) -> Image:
+) -> ManilaImage:
     """Return an image of this host.
 
     :param name: what the operator calls it.
@@ -366,26 +254,15 @@ def find(
     :raises UsageError: when there is none, nothing to run it, or a path
         cannot be mounted.
     """
-    if name.startswith('-'):
-        raise exceptions.UsageError(f'{flag}: {name!r} is not an image')
-    found = Image(
-        _engine(flag),
-        name,
-        name,
+    try:
+        found = container_engine.find(name, flag)
+    except exceptions.SourceUnusable as exc:
+        raise exceptions.UsageError(str(exc)) from None
+    return ManilaImage(
+        found,
         python or 'python3',
         tuple(mount(text, '--image-mount') for text in mounts),
     )
-    done = found._asked('image', 'inspect', '--format={{.Id}}', name)
-    lines = done.stdout.split()
-    if done.code or not lines:
-        reason = (done.stderr.strip() or 'it says nothing').splitlines()[0]
-        program = os.path.basename(found.engine)
-        raise exceptions.UsageError(
-            f'{flag} {name}: {program} does not find it on this host '
-            f'({reason}); an image has to be there ("{program} pull")'
-        )
-    # A tag can be given to another image meanwhile.
-    return found._replace(id=lines[0])
 
 
 def _folders(locations: Iterable[str]) -> Iterator[str]:
@@ -401,12 +278,3 @@ def _folders(locations: Iterable[str]) -> Iterator[str]:
             yield folder
         else:
             yield path
-
-
-def _variables() -> dict[str, str]:
-    """Return what the engine gets of our environment."""
-    found = {k: os.environ[k] for k in _VARIABLES if k in os.environ}
-    host = os.environ.get('DOCKER_HOST', '')
-    if host.startswith('unix:'):
-        found['DOCKER_HOST'] = host
-    return found

@@ -26,6 +26,7 @@ from manila_precheck import exceptions
 from manila_precheck.act.rehearse import image
 from manila_precheck.act.rehearse import target
 from manila_precheck.act.rehearse.inside import contained
+from manila_precheck.evidence.host import container_engine
 from manila_precheck.evidence.host import programs
 from manila_precheck.tests import fake_target
 
@@ -112,12 +113,15 @@ class _ImageTest(testtools.TestCase):
 class FindTest(_ImageTest):
     def test_it_is_there(self):
         self.assertEqual(
-            image.Image(
-                self.podman.path,
-                'manila:2026.1',
-                _ID,
+            image.ManilaImage(
+                container_engine.ContainerImage(
+                    self.podman.path, 'manila:2026.1', _ID
+                ),
                 self.manila.python,
-                (image.Mount('/etc', '/etc'), image.Mount('/usr', '/opt')),
+                (
+                    container_engine.Mount('/etc', '/etc'),
+                    container_engine.Mount('/usr', '/opt'),
+                ),
             ),
             self.find(mounts=['/etc', '/usr:/opt']),
         )
@@ -173,7 +177,8 @@ class VersionTest(_ImageTest):
         self.assertIn('--label=manila-precheck.rehearsal=', words)
         # Nothing of ours but where its images are.
         self.assertLessEqual(
-            set(names), {'PATH', 'LANG', 'LC_ALL', *image._VARIABLES}
+            set(names),
+            {'PATH', 'LANG', 'LC_ALL', *container_engine._VARIABLES},
         )
 
     def test_none(self):
@@ -198,6 +203,10 @@ class RunTest(_ImageTest):
         return self.find(mounts=['/usr:/opt']).given(
             self.folder, locations, ['/copy/socket']
         )
+
+    def by(self, engine):
+        made = self.given()
+        return made._replace(image=made.image._replace(engine=engine))
 
     def run_job(self, job='start', offline=True, seconds=60.0, **request):
         events = []
@@ -238,12 +247,13 @@ class RunTest(_ImageTest):
                 '--log-driver=none',
                 '--read-only',
                 '--cap-drop=all',
-                '--cap-add=DAC_OVERRIDE',
                 '--security-opt=no-new-privileges',
                 '--security-opt=label=disable',
+                '--stop-timeout=0',
                 '--user=0:0',
                 '--workdir=/',
                 f'--entrypoint={self.manila.python}',
+                '--cap-add=DAC_OVERRIDE',
                 f'--hostname={socket.gethostname()}',
                 '--env=HOME=/home',
                 *self.mounts(
@@ -285,7 +295,7 @@ class RunTest(_ImageTest):
         self.assertEqual([], [w for w in words if w.startswith('--hostn')])
 
     def test_docker_by_the_account_of_the_command(self):
-        made = self.given()._replace(engine='/usr/bin/docker')
+        made = self.by('/usr/bin/docker')
         self.assertIn(
             f'--user={os.geteuid()}:{os.getegid()}', made.run_words('name')
         )
@@ -301,13 +311,13 @@ class RunTest(_ImageTest):
         )
         self.assertEqual(
             [
-                image.Mount('/copy/socket', '/copy/socket'),
+                container_engine.Mount('/copy/socket', '/copy/socket'),
                 # Not /etc, which would hide that of the image.
-                image.Mount('/etc/passwd', '/etc/passwd'),
-                image.Mount('/usr', '/opt'),
-                image.Mount(self.folder, self.folder, True),
-                image.Mount(conf, conf),
-                image.Mount(f'{conf}/conf.d', f'{conf}/conf.d'),
+                container_engine.Mount('/etc/passwd', '/etc/passwd'),
+                container_engine.Mount('/usr', '/opt'),
+                container_engine.Mount(self.folder, self.folder, True),
+                container_engine.Mount(conf, conf),
+                container_engine.Mount(f'{conf}/conf.d', f'{conf}/conf.d'),
             ],
             list(found.mounts),
         )
@@ -351,7 +361,7 @@ class RunTest(_ImageTest):
         )
 
     def test_there_is_no_podman_any_more(self):
-        manila = self.given()._replace(engine='/nowhere/podman')
+        manila = self.by('/nowhere/podman')
         exc = self.assertRaises(
             exceptions.SourceUnusable,
             target.run,
