@@ -108,7 +108,8 @@ def _emc(name):
             + f'\nemc_share_backend = {name}\nemc_nas_server = 192.0.2.1\n'
             'emc_nas_login = manila\nemc_nas_password = 4-nobody-else\n'
             'emc_nas_root_dir = /ifs/manila\nemc_ssl_cert_verify = False\n'
-            '[manila_precheck_backend_drivers]\nstorage_inventory = '
+            + (sites.STANDALONE_NETWORK if name == 'vmax' else '')
+            + '[manila_precheck_backend_drivers]\nstorage_inventory = '
             f'{site.path("inventory.yaml")}\n',
         )
         system = (

@@ -98,7 +98,8 @@ API_SERVER = """\
 api_server = application
 """
 
-_SERVERS = """\
+#: The network of a back end with share servers of its own.
+STANDALONE_NETWORK = """\
 network_api_class = manila.network.standalone_network_plugin.StandaloneNetworkPlugin
 standalone_network_plugin_gateway = 10.0.0.1
 standalone_network_plugin_mask = 24
@@ -222,7 +223,7 @@ def make(home, paste, **values):
     backends = {
         'alpha': backend('alpha', more='replication_domain = copies\n'),
         'beta': backend('beta', more='replication_domain = copies\n'),
-        'gamma': backend('gamma', handles=True, more=_SERVERS),
+        'gamma': backend('gamma', handles=True, more=STANDALONE_NETWORK),
     }
     text = _CONF.format(
         host=HOST,
