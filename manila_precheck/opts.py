@@ -482,7 +482,15 @@ precheck_opts = [
         'mariadb-dump or pg_dump, plain, compressed, or in a format of '
         'pg_restore. It is restored into a database server that is started '
         'for the run and removed after it; MariaDB or PostgreSQL has to be '
-        'installed on this host.',
+        'installed on this host, or in the image that server_image names.',
+    ),
+    cfg.StrOpt(
+        'server_image',
+        metavar='IMAGE',
+        help='An image of this host that has MariaDB, or PostgreSQL, and is '
+        'run with podman, or docker, to restore a dump: without a network, '
+        'and not by its own entry point. By default the server is that of '
+        'this host.',
     ),
     cfg.FloatOpt(
         'database_dump_seconds',

@@ -13,6 +13,7 @@
 """A podman with a store of its own, that runs in a container, too."""
 
 import os
+import re
 import shutil
 import subprocess
 
@@ -69,6 +70,32 @@ def make_root(root, folders):
     for name in ('bin', 'lib', 'lib64', 'sbin'):
         if os.path.islink(f'/{name}'):
             (root / name).symlink_to(os.readlink(f'/{name}'))
+
+
+def copy_programs(root, *paths):
+    """Copy programs of this host into such a directory.
+
+    :param paths: of programs, with the libraries that they load, of scripts,
+        and of directories.
+    """
+    found = set(paths)
+    for path in paths:
+        listed = subprocess.run(
+            ['ldd', path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        ).stdout.decode()
+        found.update(re.findall(r'(/\S+) \(0x', listed))
+    names = set()
+    for path in found:
+        # /lib is a link there as well, and a library may be one.
+        folder, name = os.path.split(path)
+        names.add(os.path.join(os.path.realpath(folder), name))
+        names.add(os.path.realpath(path))
+    archive = f'{root}.programs.tar'
+    subprocess.run(
+        ['tar', '-c', '-C', '/', '-f', archive, *(n[1:] for n in names)],
+        check=True,
+    )
+    subprocess.run(['tar', '-x', '-C', root, '-f', archive], check=True)
 
 
 def import_root(root, *words, **environment):

@@ -62,6 +62,7 @@ _FLAGS = {
         'rehearse_backup',
         'rehearse_from_database',
         'rehearse_server_url',
+        'server_image',
         'rehearse_keep',
         'database_connection',
         'no_database',
@@ -295,6 +296,7 @@ class _Run:
             more_bytes=lambda size_bytes: size_bytes * _REBUILD_FACTOR,
             show=self._shown.note,
             lasting=True,
+            image=options.server_image or '',
             settings=sql.server_settings(
                 self._live,
                 os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES'),
@@ -475,6 +477,10 @@ def _require_flags(options: Any, read: upgrade.Read) -> None:
     if options.rehearse_backup and options.rehearse_from_database:
         raise exceptions.UsageError(
             '--backup and --from-database contradict each other'
+        )
+    if options.rehearse_server_url and options.server_image:
+        raise exceptions.UsageError(
+            '--server-url and --server-image contradict each other'
         )
     if options.rehearse_from_database and options.no_database:
         raise exceptions.UsageError(

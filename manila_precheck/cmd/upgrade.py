@@ -91,6 +91,7 @@ _FLAGS = {
         'database_connection',
         'no_database',
         'database_dump',
+        'server_image',
         'no_network',
         'quick',
     ),

@@ -882,6 +882,7 @@ class Context:
             self.options.database_dump_seconds,
             self.options.statement_timeout_seconds,
             self.options.connect_timeout_seconds,
+            image=self.options.server_image or '',
         )
 
     @property

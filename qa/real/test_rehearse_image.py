@@ -9,10 +9,10 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""upgrade rehearse with the target in an image, by podman.
+"""upgrade rehearse with the target, or the server, in an image, by podman.
 
-The image is empty: the Python and the environment of the release are those of
-this host, mounted.
+The image of the target is empty: the Python and the environment of the release
+are those of this host, mounted. That of the server has programs of this host.
 """
 
 import contextlib
@@ -20,6 +20,7 @@ import glob
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -30,18 +31,35 @@ import fixtures
 
 from qa import podman
 from qa.real import case
+from qa.real import deployment
 from qa.real import rehearsals
+from qa.real import servers
 from qa.upgrade import site as sites
 
 _NAME = 'localhost/manila-precheck-rehearsal'
 # The directories that are mounted over, and those that every system has.
 _FOLDERS = ('usr', 'etc', 'proc', 'dev', 'sys', 'run', 'tmp', 'var/tmp')
+# What the scripts of a server use.
+_TOOLS = (
+    *(
+        'sh',
+        'cat',
+        'chmod',
+        'chown',
+        'dirname',
+        'basename',
+        'grep',
+        'hostname',
+    ),
+    *('ls', 'mkdir', 'mktemp', 'mv', 'rm', 'sed', 'sleep', 'touch', 'uname'),
+    *('tr', 'cut', 'id', 'expr', 'env', 'locale'),
+)
 _PATIENCE_SECONDS = 300
 # How often a rehearsal is killed.
 _KILLS = 'MANILA_PRECHECK_KILLS'
 
 
-class ImageTest(rehearsals.RehearsalCase):
+class _ContainerTest(rehearsals.RehearsalCase):
     major = 20
     target_major = 22
     store: ClassVar[fixtures.TempDir]
@@ -59,36 +77,21 @@ class ImageTest(rehearsals.RehearsalCase):
         cls.store = fixtures.TempDir()
         cls.store.setUp()
         cls.addClassCleanup(cls.store.cleanUp)
-        cls._make_image(pathlib.Path(cls.store.path))
-
-    @classmethod
-    def _make_image(cls, home):
+        home = pathlib.Path(cls.store.path)
         cls.settings = podman.settings(home)
         podman.make_root(home / 'root', _FOLDERS)
+        cls.fill(home / 'root')
         podman.import_root(home / 'root', _NAME, **cls.settings)
+
+    @classmethod
+    def fill(cls, root):
+        """Put something into the directory that becomes the image."""
 
     def setUp(self):
         super().setUp()
         for name, value in self.settings.items():
             self.useFixture(fixtures.EnvironmentVariable(name, value))
         self.backup = self.dump(self.site.database)
-
-    def words(self, backup, *more):
-        folder = os.path.dirname
-        return super().words(
-            backup,
-            f'--target-image={_NAME}',
-            *(
-                f'--image-mount={path}'
-                for path in (
-                    '/usr',
-                    folder(folder(self.python)),
-                    # That of the environment.
-                    folder(folder(os.path.realpath(self.python))),
-                )
-            ),
-            *more,
-        )
 
     def found(self):
         """Return {phase: {key: message}}, of a rehearsal; nothing is left."""
@@ -109,24 +112,6 @@ class ImageTest(rehearsals.RehearsalCase):
         """Return the containers, and directories, that there are still."""
         return self.listed('{{.ID}}') + ''.join(
             glob.glob(f'{self.home}/manila-precheck-*')
-        )
-
-    def test_a_clean_site(self):
-        self.assertEqual(
-            {'rehearse-backup': {}, 'rehearse-sync': {}, 'rehearse-start': {}},
-            self.found(),
-        )
-
-    def test_a_driver_that_is_gone(self):
-        self.files.edit(
-            f'BETA\nshare_driver = {sites.DUMMY}',
-            'BETA\nshare_driver = manila.share.drivers.gone.Gone',
-        )
-        ((key, message),) = self.found()['rehearse-start'].items()
-        self.assertIn('manila-share@beta', key)
-        self.assertIn(
-            "ModuleNotFoundError: No module named 'manila.share.drivers.gone'",
-            message,
         )
 
     def started(self):
@@ -194,3 +179,117 @@ class ImageTest(rehearsals.RehearsalCase):
             if time.monotonic() > ends:
                 self.fail(f'{words}: {self.left()}')
             time.sleep(0.2)
+
+
+class TargetTest(_ContainerTest):
+    """The target is in it."""
+
+    def words(self, backup, *more):
+        folder = os.path.dirname
+        return super().words(
+            backup,
+            f'--target-image={_NAME}',
+            *(
+                f'--image-mount={path}'
+                for path in (
+                    '/usr',
+                    folder(folder(self.python)),
+                    # That of the environment.
+                    folder(folder(os.path.realpath(self.python))),
+                )
+            ),
+            *more,
+        )
+
+    def test_a_clean_site(self):
+        self.assertEqual(
+            {'rehearse-backup': {}, 'rehearse-sync': {}, 'rehearse-start': {}},
+            self.found(),
+        )
+
+    def test_a_driver_that_is_gone(self):
+        self.files.edit(
+            f'BETA\nshare_driver = {sites.DUMMY}',
+            'BETA\nshare_driver = manila.share.drivers.gone.Gone',
+        )
+        ((key, message),) = self.found()['rehearse-start'].items()
+        self.assertIn('manila-share@beta', key)
+        self.assertIn(
+            "ModuleNotFoundError: No module named 'manila.share.drivers.gone'",
+            message,
+        )
+
+
+class _ServerTest(_ContainerTest):
+    """The server of the copy is in it."""
+
+    #: Programs of this host, scripts and directories.
+    server_files: ClassVar[tuple[str, ...]]
+    #: What the copy shows that was shut down in order: a file, and its end.
+    in_order: ClassVar[tuple[str, bytes]]
+
+    @classmethod
+    def fill(cls, root):
+        podman.copy_programs(
+            root,
+            *map(shutil.which, _TOOLS),
+            '/usr/share/zoneinfo',
+            *cls.server_files,
+        )
+
+    def words(self, backup, *more):
+        return super().words(
+            backup, f'--server-image={_NAME}', '--database-only', *more
+        )
+
+    def test_a_clean_site(self):
+        self.assertEqual(
+            {'rehearse-backup': {}, 'rehearse-sync': {}}, self.found()
+        )
+
+    def test_it_is_kept(self):
+        self.rehearse(self.backup, '--keep')
+        self.assertEqual('', self.listed('{{.ID}}'))
+        (kept,) = glob.glob(f'{self.home}/manila-precheck-*')
+        name, said = self.in_order
+        self.assertIn(said, pathlib.Path(kept, name).read_bytes())
+
+    def test_it_has_no_server(self):
+        podman.make_root(pathlib.Path(self.home, 'empty'), _FOLDERS)
+        podman.copy_programs(
+            os.path.join(self.home, 'empty'), *map(shutil.which, _TOOLS)
+        )
+        name = f'{_NAME}-without'
+        podman.import_root(
+            os.path.join(self.home, 'empty'), name, **self.settings
+        )
+        done = deployment.command(
+            *self.words(self.backup, f'--server-image={name}')
+        )
+        self.assertEqual(255, done.returncode)
+        self.assertRegex(
+            done.stderr,
+            f'the server of image {name} that was to hold the dump does not '
+            'start: .*(mariadb-install-db|initdb): not found\n$',
+        )
+        self.assertEqual('', self.left())
+
+
+class MariaDBImageTest(_ServerTest):
+    server_files = (
+        *('/usr/bin/mariadb-install-db', '/usr/sbin/mariadbd'),
+        *('/usr/bin/my_print_defaults', '/usr/bin/resolveip'),
+        '/usr/share/mysql',
+    )
+    in_order = 'log', b'Shutdown complete'
+
+
+class PostgreSQLImageTest(_ServerTest):
+    server_class = servers.PostgreSQL
+    server_files = (
+        *map(os.path.realpath, glob.glob('/usr/lib/postgresql/*/bin/initdb')),
+        *glob.glob('/usr/lib/postgresql/*/bin/postgres'),
+        *glob.glob('/usr/lib/postgresql/*/lib'),
+        *glob.glob('/usr/share/postgresql/*'),
+    )
+    in_order = 'log', b'database system is shut down'

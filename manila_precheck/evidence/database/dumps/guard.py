@@ -21,10 +21,13 @@ commands it does nothing but remove the directory then.
 A byte ``k`` on its standard input has it shut the server down, by the signal
 ``stop``, and leave the directory.
 
+Without ``stop`` the command runs a container, which ends with its standard
+input: at once, or in order after a line there.
+
 When a command fails it writes a byte to its standard output.
 
-The commands run under ``uid`` and ``gid`` where these are given, cannot gain
-privileges, and end with this process.
+All other commands run under ``uid`` and ``gid`` where these are given, cannot
+gain privileges, and end with this process.
 """
 
 import contextlib
@@ -40,11 +43,15 @@ import subprocess
 import sys
 import time
 from typing import Any
+from typing import Optional
 
 _LOOK_SECONDS = 0.1
 
 # What a server has to write its files.
 _STOP_SECONDS = 120.0
+
+# What a container has to end.
+_CONTAINER_SECONDS = 10.0
 
 # As long as others may go on writing.
 _REMOVE_SECONDS = 60.0
@@ -64,23 +71,20 @@ def _confine(prctl: Any) -> None:
 
 
 def _start(words: list[str], order: dict[str, Any]) -> Any:
-    prctl = ctypes.CDLL(None).prctl
-    account: dict[str, Any] = {}
-    if order['uid'] is not None:
-        account = {
-            'user': order['uid'],
-            'group': order['gid'],
-            'extra_groups': [],
-        }
+    found: dict[str, Any] = {}
+    if order['stop'] is None:
+        found['stdin'] = subprocess.PIPE
+    else:
+        prctl = ctypes.CDLL(None).prctl
+        found['stdin'] = subprocess.DEVNULL
+        found['preexec_fn'] = lambda: _confine(prctl)
+        if order['uid'] is not None:
+            found['user'] = order['uid']
+            found['group'] = order['gid']
+            found['extra_groups'] = []
     with open(os.path.join(order['folder'], 'log'), 'ab') as log:
         return subprocess.Popen(  # noqa: S603
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=order['folder'],
-            preexec_fn=lambda: _confine(prctl),
-            **account,
+            words, stdout=log, stderr=log, cwd=order['folder'], **found
         )
 
 
@@ -115,10 +119,7 @@ def main() -> int:
             keep = os.read(0, 1) == b'k'
     finally:
         if process is not None and process.poll() is None:
-            if keep:
-                _stop(process, order['stop'])
-            process.kill()
-            process.wait()
+            _end(process, order['stop'], keep)
         if not keep:
             remove(order['folder'])
     return 0
@@ -138,12 +139,27 @@ def remove(folder: str, seconds: float = _REMOVE_SECONDS) -> None:
         time.sleep(_LOOK_SECONDS)
 
 
-def _stop(process: Any, number: int) -> None:
-    process.send_signal(number)
-    for _ in range(int(_STOP_SECONDS / _LOOK_SECONDS)):
-        if process.poll() is not None:
-            return
-        time.sleep(_LOOK_SECONDS)
+def _end(process: Any, stop: Optional[int], in_order: bool) -> None:
+    """End a command.
+
+    :param stop: the signal for it; None for a container.
+    :param in_order: whether it may take the time to write its files.
+    """
+    if stop is None:
+        with contextlib.suppress(OSError):
+            if in_order:
+                process.stdin.write(b'\n')
+            process.stdin.close()
+    elif in_order:
+        process.send_signal(stop)
+    if in_order or stop is None:
+        seconds = _STOP_SECONDS if in_order else _CONTAINER_SECONDS
+        for _ in range(int(seconds / _LOOK_SECONDS)):
+            if process.poll() is not None:
+                return
+            time.sleep(_LOOK_SECONDS)
+    process.kill()
+    process.wait()
 
 
 if __name__ == '__main__':

@@ -13,16 +13,19 @@
 
 It listens on a socket in a directory of its own and nowhere else, runs under
 an account that owns nothing, keeps nothing, and ends with the process that
-started it, however that ends: :mod:`.guard` sees to it. What is left of a
-machine that went down is removed by the next run.
+started it, however that ends: :mod:`.guard` sees to it. It is one of this
+host, or one in an image of a container. What is left of a machine that went
+down is removed by the next run.
 """
 
+from collections.abc import Sequence
 import contextlib
 import fcntl
 import glob
 import json
 import os
 import pwd
+import shlex
 import shutil
 import signal
 import stat
@@ -37,6 +40,7 @@ from typing import TypeVar
 
 from manila_precheck import exceptions
 from manila_precheck.evidence.database.dumps import guard
+from manila_precheck.evidence.host import container_engine
 from manila_precheck.evidence.host import programs
 
 if TYPE_CHECKING:
@@ -49,7 +53,13 @@ _PREFIX = 'manila-precheck-dump-'
 # Of what the operator wants to keep.
 _KEPT = 'manila-precheck-kept-'
 
-# How a server is told to write its files and end.
+# What makes a server, and what is one.
+_PROGRAMS = {
+    'mysql': ('mariadb-install-db', 'mariadbd'),
+    'postgresql': ('initdb', 'postgres'),
+}
+
+# How it is told to write its files and end.
 _STOP = {'mysql': signal.SIGTERM, 'postgresql': signal.SIGINT}
 _STOP_SECONDS = 150.0
 
@@ -69,6 +79,25 @@ ADMIN = 'precheck_admin'
 # The account that runs the server for root. It is not the one of a server
 # that is installed here, whose files it could change.
 _ACCOUNT = 'nobody'
+
+# The flag that names an image with a server.
+_IMAGE_FLAG = '--server-image'
+
+# The first process of its container: {make} a server, {run} it, and end when
+# it does; or with the standard input, which ends with who has it run. A line
+# there is the wish that it writes its files first.
+_CONTAINED = """\
+for folder in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin; do
+    PATH=$PATH:$folder
+done
+PATH=$PATH:/usr/sbin:/usr/libexec
+{make} </dev/null || exit
+exec 3<&0
+{run} </dev/null 3<&- &
+server=$!
+if read -r line; then kill -{stop} $server; else kill -KILL $server; fi <&3 &
+wait $server
+"""
 
 _LOG_BYTES = 4096
 
@@ -134,7 +163,7 @@ class Folder:
         """End what runs in it, and remove it."""
         if not unwatch(self):
             return
-        programs.end(self._process)
+        self._end_process()
         self._close()
         guard.remove(self.path, _REMOVE_SECONDS)
 
@@ -151,7 +180,7 @@ class Folder:
                 if programs.has_ended(self._process):
                     break
                 time.sleep(_LOOK_SECONDS)
-            programs.end(self._process)
+            self._end_process()
             kept = os.path.join(
                 os.path.dirname(self.path),
                 os.path.basename(self.path).replace(_PREFIX, _KEPT),
@@ -166,6 +195,9 @@ class Folder:
                 self._close()
             return kept
         raise exceptions.SourceUnusable(f'{self.path} is gone')
+
+    def _end_process(self) -> None:
+        programs.end(self._process)
 
     def _close(self) -> None:
         for descriptor in (self._lock, self._held):
@@ -183,6 +215,16 @@ class Server(Folder):
 
     #: The account that runs it; None for that of this process.
     account: Optional[str] = None
+
+    #: The image that it is in, and the name of its container.
+    container: Optional[tuple[container_engine.ContainerImage, str]] = None
+
+    def _end_process(self) -> None:
+        super()._end_process()
+        if self.container is not None:
+            image, name = self.container
+            with contextlib.suppress(exceptions.SourceUnusable):
+                image.remove(name)
 
     def wait(self, connect: Callable[[], T], errors: type[BaseException]) -> T:
         """Return a connection, as soon as there can be one.
@@ -202,12 +244,15 @@ class Server(Folder):
                 except errors as error:
                     reason = str(error)
             if self._has_ended():
-                reason = _last_line(os.path.join(self.path, 'log'))
+                reason = _why_ended(os.path.join(self.path, 'log'))
             elif time.monotonic() < deadline:
                 time.sleep(_LOOK_SECONDS)
                 continue
+            what = 'the server'
+            if self.container is not None:
+                what += f' of {self.container[0].words}'
             raise exceptions.SourceUnusable(
-                'the server that was to hold the dump does not start: '
+                f'{what} that was to hold the dump does not start: '
                 f'{" ".join(reason.split())}'
             )
 
@@ -293,7 +338,7 @@ def make_folder() -> Folder:
     """
     where = _prepared()
     path = _made(where)
-    return Folder(path, *_guarded(path, [], None, signal.SIGTERM))
+    return Folder(path, *_guarded(path, [], None))
 
 
 def require_installed(dialect: str) -> None:
@@ -304,16 +349,18 @@ def require_installed(dialect: str) -> None:
     _installed(dialect)
 
 
-def start(dialect: str, lasting: bool = False) -> Server:
+def start(dialect: str, lasting: bool = False, image: str = '') -> Server:
     """Start a server that holds nothing yet; it may not be up yet.
 
     :param dialect: 'mysql' or 'postgresql'.
     :param lasting: whether it is to write as a server does whose files
         outlive a crash, and take the time for it.
-    :raises SourceUnusable: when none is installed here.
+    :param image: of this host that has the server, for podman or docker; ''
+        for the one that is installed here.
+    :raises SourceUnusable: when there is none.
     """
-    make = {'mysql': _mariadb, 'postgresql': _postgresql}[dialect]
-    programs_found = _installed(dialect)
+    found = container_engine.find(image, _IMAGE_FLAG) if image else None
+    made_by = _PROGRAMS[dialect] if image else _installed(dialect)
     where = directory()
     if len(where) > _LONGEST_FOLDER - len(_PREFIX) - 8:
         raise exceptions.SourceUnusable(
@@ -330,16 +377,82 @@ def start(dialect: str, lasting: bool = False) -> Server:
                 f'there is no account {_ACCOUNT} to run a server as: run '
                 'this as a user other than root'
             ) from None
+    container = None
+    if found is not None:
+        found.remove_leftovers()
+        container = found, container_engine.new_name()
     folder = _made(where)
-    commands, socket = make(folder, *programs_found)
+    make, run, socket = {'mysql': _mariadb, 'postgresql': _postgresql}[
+        dialect
+    ](folder, *made_by)
     if dialect == 'mysql' and not lasting:
-        commands[-1].append('--innodb-doublewrite=0')
+        run.append('--innodb-doublewrite=0')
+    commands = [make, run]
+    if container is not None:
+        commands = [
+            _contained(*container, folder, account, make, run, _STOP[dialect])
+        ]
     server = Server(
-        folder, *_guarded(folder, commands, account, _STOP[dialect])
+        folder,
+        *_guarded(
+            folder,
+            commands,
+            account,
+            None if container else _STOP[dialect],
+        ),
     )
     server.socket = socket
     server.account = None if account is None else account.pw_name
+    server.container = container
     return server
+
+
+def _contained(
+    image: container_engine.ContainerImage,
+    name: str,
+    folder: str,
+    account: 'Optional[pwd.struct_passwd]',
+    make: Sequence[str],
+    run: Sequence[str],
+    stop: signal.Signals,
+) -> list[str]:
+    """Return the command that makes and runs a server in a container.
+
+    :param account: that has the directory; None for that of this process.
+    """
+    uid, gid = os.geteuid(), os.getegid()
+    # The only directory that it can write to.
+    options = [f'--env=TMPDIR={folder}', f'--env=HOME={folder}']
+    if account is not None:
+        uid, gid = account.pw_uid, account.pw_gid
+    elif image.by_podman:
+        # What it writes is ours, on this side, too.
+        options.append('--userns=keep-id')
+    # initdb wants a name for it.
+    accounts = os.path.join(folder, 'passwd')
+    with open(accounts, 'w', encoding='ascii') as stream:
+        stream.write(f'precheck:x:{uid}:{gid}::/:/bin/sh\n')
+    os.chmod(accounts, 0o644)
+    script = _CONTAINED.format(
+        make=shlex.join(make),
+        run=shlex.join(run),
+        stop=stop.name[len('SIG') :],
+    )
+    return [
+        *image.run_words(
+            name,
+            folder,
+            f'{uid}:{gid}',
+            '/bin/sh',
+            options,
+            [
+                container_engine.Mount(folder, folder, writable=True),
+                container_engine.Mount(accounts, '/etc/passwd'),
+            ],
+        ),
+        '-c',
+        script,
+    ]
 
 
 def _prepared() -> str:
@@ -369,12 +482,14 @@ def _guarded(
     folder: str,
     commands: list[list[str]],
     account: 'Optional[pwd.struct_passwd]',
-    stop: int,
+    stop: Optional[signal.Signals] = None,
 ) -> 'tuple[subprocess.Popen[bytes], tuple[int, int]]':
     """Have a guard watch over a directory; return it, and what it looks at.
 
     :param commands: what it starts there.
     :param account: that runs them, and has the directory.
+    :param stop: how the last one is told to end; None for one that runs in a
+        container.
     :raises SourceUnusable: when it cannot be started.
     """
     # The end of it that is written to has this process alone.
@@ -391,11 +506,13 @@ def _guarded(
             'commands': commands,
             'uid': None if account is None else account.pw_uid,
             'gid': None if account is None else account.pw_gid,
-            'stop': int(stop),
+            'stop': None if stop is None else int(stop),
         }
         process = programs.start(
             [sys.executable, '-I', '-S', guard.__file__, json.dumps(order)],
-            {'TMPDIR': folder, 'HOME': folder},
+            {'TMPDIR': folder, 'HOME': folder}
+            if stop or not commands
+            else container_engine.variables(),
             stdin=watched,
         )
     except OSError as exc:
@@ -411,17 +528,17 @@ def _guarded(
     return process, (lock, held)
 
 
-def _installed(dialect: str) -> tuple[str, ...]:
+def _installed(dialect: str) -> tuple[str, str]:
     """Return the programs that make a server and that are it.
 
     :raises SourceUnusable: when one is not there.
     """
+    names = _PROGRAMS[dialect]
     if dialect == 'mysql':
-        names = ('mariadb-install-db', 'mariadbd')
         package = 'mariadb-server'
         what = 'of MySQL or MariaDB needs MariaDB'
     else:
-        names, package = ('initdb', 'postgres'), 'postgresql'
+        package = 'postgresql'
         what = 'of PostgreSQL needs its server'
     first = programs.find(names[0])
     second = programs.find(names[1])
@@ -438,17 +555,20 @@ def _installed(dialect: str) -> tuple[str, ...]:
     if missing:
         raise exceptions.SourceUnusable(
             f'a dump {what} here to be read, and there is no '
-            f'{" and no ".join(missing)} (package {package})'
+            f'{" and no ".join(missing)} (package {package}, or an image of '
+            f'a container that has it: {_IMAGE_FLAG})'
         )
-    return tuple(filter(None, found))
+    assert first is not None and second is not None
+    return first, second
 
 
 def _mariadb(
     folder: str, install: str, server: str
-) -> tuple[list[list[str]], str]:
+) -> tuple[list[str], list[str], str]:
     data, socket = os.path.join(folder, 'data'), os.path.join(folder, 'socket')
     plugins = os.path.join(folder, 'plugins')
-    return [
+    os.mkdir(plugins, 0o755)
+    return (
         [
             install,
             '--no-defaults',
@@ -458,7 +578,6 @@ def _mariadb(
             '--skip-name-resolve',
             '--innodb-flush-log-at-trx-commit=0',
         ],
-        ['/bin/mkdir', plugins],
         [
             server,
             '--no-defaults',
@@ -471,15 +590,16 @@ def _mariadb(
             f'--plugin-dir={plugins}',
             *_MARIADB_SETTINGS,
         ],
-    ], socket
+        socket,
+    )
 
 
 def _postgresql(
     folder: str, install: str, server: str
-) -> tuple[list[list[str]], str]:
+) -> tuple[list[str], list[str], str]:
     data = os.path.join(folder, 'data')
     settings = {**_POSTGRESQL_SETTINGS, 'unix_socket_directories': folder}
-    return [
+    return (
         [
             install,
             '--pgdata',
@@ -496,7 +616,8 @@ def _postgresql(
             data,
             *(f'--{name}={value}' for name, value in settings.items()),
         ],
-    ], folder
+        folder,
+    )
 
 
 def _remove_leftovers(where: str) -> None:
@@ -526,8 +647,8 @@ def _remove_leftovers(where: str) -> None:
                 os.close(lock)
 
 
-def _last_line(path: str) -> str:
-    """Return the last line of a log that says what went wrong."""
+def _why_ended(path: str) -> str:
+    """Return the line of a log that says what went wrong."""
     try:
         with open(path, 'rb') as stream:
             size = stream.seek(0, os.SEEK_END)
@@ -537,7 +658,8 @@ def _last_line(path: str) -> str:
         lines = []
     lines = [line.strip() for line in lines if line.strip()]
     errors = [line for line in lines if 'error' in line.lower()]
-    return (errors or lines or ['it says nothing'])[-1]
+    # What follows the first is that it gives up.
+    return (errors[:1] or lines or ['it says nothing'])[-1]
 
 
 def _free_bytes(path: str) -> int:

@@ -382,6 +382,7 @@ def restore(
     more_bytes: Callable[[int], int] = lambda size_bytes: 0,
     show: Callable[[str], None] = lambda text: None,
     lasting: bool = False,
+    image: str = '',
     settings: Mapping[str, int] = types.MappingProxyType({}),
 ) -> Restored:
     """Return the database that a dump holds.
@@ -400,6 +401,7 @@ def restore(
         size of the dump without compression.
     :param show: shows how large it is and what comes next.
     :param lasting: as for :func:`private_server.start`.
+    :param image: as for :func:`private_server.start`.
     :param settings: global variables of a server of our own, once all is
         restored: {'innodb_buffer_pool_size': 134217728}.
     :raises NotRestored: when it is no whole dump of manila's database, or the
@@ -432,7 +434,7 @@ def restore(
     if scratch is None:
         needed += more_bytes(found.size_bytes)
         private_server.require_room(needed)
-        server = private_server.start(found.kind, lasting)
+        server = private_server.start(found.kind, lasting, image)
     else:
         scratch.require(found.kind)
         server = scratch

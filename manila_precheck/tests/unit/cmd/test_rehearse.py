@@ -99,6 +99,15 @@ class RefusedTest(testtools.TestCase):
             '--from-database and --no-database contradict each other',
         ),
         (
+            (
+                '--backup=a',
+                '--server-url=a',
+                '--server-image=b',
+                '--target-python={target}',
+            ),
+            '--server-url and --server-image contradict each other',
+        ),
+        (
             ('--backup=a', '--purge=30', '--target-python={target}'),
             '--purge runs the manila that is installed now: pass '
             '--source-python PYTHON, or --source-image IMAGE',
@@ -155,7 +164,8 @@ class RefusedTest(testtools.TestCase):
         self.assertEqual(
             'manila-precheck: error: a dump of MySQL or MariaDB needs MariaDB '
             'here to be read, and there is no mariadb-install-db and no '
-            'mariadbd (package mariadb-server)\n',
+            'mariadbd (package mariadb-server, or an image of a container '
+            'that has it: --server-image)\n',
             said,
         )
         self.assertEqual([], self.left())

@@ -11,7 +11,6 @@
 # under the License.
 """A target in an image, with a podman that does what a test says."""
 
-import json
 import os
 import socket
 import sys
@@ -28,74 +27,14 @@ from manila_precheck.act.rehearse import target
 from manila_precheck.act.rehearse.inside import contained
 from manila_precheck.evidence.host import container_engine
 from manila_precheck.evidence.host import programs
+from manila_precheck.tests import fake_podman
 from manila_precheck.tests import fake_target
-
-_ID = 'sha256:feed'
-
-# It notes what it is asked, and answers what stands in a file. What it is to
-# run it runs as a process of this host.
-_PODMAN = """\
-#!{python} -I
-import json, os, sys
-os.chdir({folder!r})
-words = sys.argv[1:]
-with open('asked', 'a') as stream:
-    stream.write(json.dumps([words, sorted(os.environ)]) + '\\n')
-kind = words[0]
-if kind in ('image', 'inspect'):
-    kind = words[-1]
-answers = json.load(open('answers'))
-if kind in answers:
-    code, stdout, stderr = answers[kind]
-    sys.stdout.write(stdout)
-    sys.stderr.write(stderr)
-    sys.exit(code)
-if kind == 'run':
-    at = words.index({id!r})
-    (python,) = [w[13:] for w in words if w.startswith('--entrypoint=')]
-    os.execv(python, [python, *words[at + 1:]])
-"""
-
-
-class FakePodman(fixtures.Fixture):
-    """A podman, which is found."""
-
-    def _setUp(self):
-        self.folder = self.useFixture(fixtures.TempDir()).path
-        self.path = os.path.join(self.folder, 'podman')
-        with open(self.path, 'w', encoding='utf-8') as stream:
-            stream.write(
-                _PODMAN.format(
-                    python=os.path.realpath(sys.executable),
-                    folder=self.folder,
-                    id=_ID,
-                )
-            )
-        os.chmod(self.path, 0o700)
-        self.answers({'manila:2026.1': [0, f'{_ID}\n', '']})
-        self.useFixture(
-            fixtures.MonkeyPatch(
-                'manila_precheck.evidence.host.programs.find',
-                lambda name: self.path if name == 'podman' else None,
-            )
-        )
-
-    def answers(self, found):
-        """Have it answer: {a command: [exit code, stdout, stderr]}."""
-        with open(f'{self.folder}/answers', 'w', encoding='utf-8') as stream:
-            json.dump(found, stream)
-
-    def asked(self, kind):
-        """Return what it was asked: [(words, names of the environment)]."""
-        with open(f'{self.folder}/asked', encoding='utf-8') as stream:
-            lines = [json.loads(line) for line in stream]
-        return [line for line in lines if line[0][0] == kind]
 
 
 class _ImageTest(testtools.TestCase):
     def setUp(self):
         super().setUp()
-        self.podman = self.useFixture(FakePodman())
+        self.podman = self.useFixture(fake_podman.FakePodman())
         self.folder = self.useFixture(fixtures.TempDir()).path
         self.manila = self.useFixture(fake_target.FakeTarget())
 
@@ -115,7 +54,7 @@ class FindTest(_ImageTest):
         self.assertEqual(
             image.ManilaImage(
                 container_engine.ContainerImage(
-                    self.podman.path, 'manila:2026.1', _ID
+                    self.podman.path, 'manila:2026.1', fake_podman.ID
                 ),
                 self.manila.python,
                 (
@@ -261,7 +200,7 @@ class RunTest(_ImageTest):
                     ('/usr', '/opt,readonly'),
                     (self.folder, self.folder),
                 ),
-                _ID,
+                fake_podman.ID,
                 '-I',
                 '-B',
                 '-c',
@@ -381,7 +320,7 @@ class LeftoversTest(_ImageTest):
     def test_those_of_runs_that_are_gone(self):
         self.podman.answers(
             {
-                'manila:2026.1': [0, f'{_ID}\n', ''],
+                'manila:2026.1': [0, f'{fake_podman.ID}\n', ''],
                 'ps': [0, 'gone\nruns\nasks\nasked\n', ''],
                 'gone': [0, 'running /nowhere/manila-precheck-dump-1\n', ''],
                 'runs': [0, f'running {self.folder}\n', ''],

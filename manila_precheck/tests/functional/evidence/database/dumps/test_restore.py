@@ -20,6 +20,7 @@ import gzip
 import hashlib
 import lzma
 import os
+import pwd
 import stat
 import subprocess
 import sys
@@ -37,6 +38,7 @@ from manila_precheck.evidence.database.dumps import private_server
 from manila_precheck.evidence.database.dumps import restore
 from manila_precheck.evidence.host import programs
 from manila_precheck.tests import databases
+from manila_precheck.tests import fake_podman
 from manila_precheck.tests import server_programs
 
 
@@ -144,7 +146,64 @@ class _RoundTrip(_DumpTest):
             )
         ]
 
-    def compare(self, made, data, name='dump.sql'):
+    #: What the server of an image is told when it is to end in order.
+    stop = ''
+
+    def by_image(self, made, data):
+        """Have a dump restored by a server in an image."""
+        podman = self.useFixture(fake_podman.FakePodman())
+        # That of this host is not looked for.
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'manila_precheck.evidence.database.dumps.private_server.'
+                '_installed',
+                None,
+            )
+        )
+        self.compare(made, data, server_image='manila:2026.1')
+        ((words, _),) = podman.asked('run')
+        name, label = words[4:6]
+        folder = label.partition('=')[2].partition('=')[2]
+        account = f'{os.geteuid()}:{os.getegid()}'
+        more = ['--userns=keep-id']
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam('nobody')
+            account, more = f'{nobody.pw_uid}:{nobody.pw_gid}', []
+        self.assertEqual(
+            [
+                *('run', '--rm', '--interactive', '--pull=never'),
+                name,
+                f'--label=manila-precheck.rehearsal={folder}',
+                '--network=none',
+                '--log-driver=none',
+                '--read-only',
+                '--cap-drop=all',
+                '--security-opt=no-new-privileges',
+                '--security-opt=label=disable',
+                '--stop-timeout=0',
+                f'--user={account}',
+                '--workdir=/',
+                '--entrypoint=/bin/sh',
+                f'--env=TMPDIR={folder}',
+                f'--env=HOME={folder}',
+                *more,
+                '--mount',
+                f'type=bind,source={folder},target={folder}',
+                '--mount',
+                f'type=bind,source={folder}/passwd,target=/etc/passwd,'
+                'readonly',
+                fake_podman.ID,
+                '-c',
+            ],
+            words[:-1],
+        )
+        self.assertIn(f'kill -{self.stop} ', words[-1])
+        self.assertEqual(
+            [['rm', '--force', name.partition('=')[2]]],
+            [removed for removed, _ in podman.asked('rm')],
+        )
+
+    def compare(self, made, data, name='dump.sql', **options):
         direct = self.useFixture(
             testing.Site(connection=made.url, source=None)
         )
@@ -152,7 +211,7 @@ class _RoundTrip(_DumpTest):
         expected = self.results(ctx, direct)
         ctx.close()
         path = self.file(data, name)
-        site = self.site(path)
+        site = self.site(path, **options)
         ctx = site.context()
         found = self.results(ctx, site)
         rows = ctx.database.rows('SELECT display_name FROM shares ORDER BY id')
@@ -175,6 +234,11 @@ class _RoundTrip(_DumpTest):
 @ddt.ddt
 class MySQLDumpTest(_RoundTrip):
     server = 'mysql'
+    stop = 'TERM'
+
+    def test_a_server_in_an_image(self):
+        made = self.make()
+        self.by_image(made, self.dump(made, 'mariadb-dump', made.name))
 
     def dump(self, made, tool, *words):
         return self.dumped(
@@ -225,6 +289,11 @@ class MySQLDumpTest(_RoundTrip):
 @ddt.ddt
 class PostgreSQLDumpTest(_RoundTrip):
     server = 'postgresql'
+    stop = 'INT'
+
+    def test_a_server_in_an_image(self):
+        made = self.make()
+        self.by_image(made, self.dump(made))
 
     def dump(self, made, *words):
         return self.dumped(
@@ -623,7 +692,8 @@ class PrivateServerTest(_DumpTest):
             why = self.refused(_POSTGRESQL_HEAD + _POSTGRESQL_END)
         self.assertEqual(
             'a dump of PostgreSQL needs its server here to be read, and '
-            'there is no initdb (package postgresql)',
+            'there is no initdb (package postgresql, or an image of a '
+            'container that has it: --server-image)',
             why,
         )
 
