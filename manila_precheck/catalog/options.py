@@ -423,6 +423,20 @@ class OptionSet:
         group = home[1:-1] if home[0] == '[' else None
         return Match(best, group, True)
 
+    def named_too(self, group: str, name: str) -> Optional[Match]:
+        """Return what a line sets besides the option of its own name.
+
+        The line of an option may set another one as its deprecated name.
+
+        :param group: a section with a name of its own.
+        :param name: that of an option in this section.
+        """
+        key = place_key(f'[{group}]')
+        for new, place, row in self._old.get((key, name), ()):
+            if place[0] == '[' and (place_key(place), new) != (key, name):
+                return Match(self._option(new, row), place[1:-1], True)
+        return None
+
     def required(
         self, driver: str, plugin: Optional[str] = None
     ) -> tuple[Option, ...]:

@@ -196,8 +196,9 @@ class Lines:
     def _removed(
         self, setting: config_files.Setting, now: config_reader.Standing
     ) -> model.Finding:
-        if self._has_successor(setting):
-            return self._renamed_away(setting)
+        successor = self._successor(setting, self._source)
+        if successor is not None:
+            return self._renamed_away(setting, *successor)
         masked_by = self._source.effective(setting)
         masked = setting not in masked_by
         target = self._target.release
@@ -234,21 +235,28 @@ class Lines:
             data={'verdict': 'removed'},
         )
 
-    def _has_successor(self, setting: config_files.Setting) -> bool:
-        """Say whether the target has the option under its other name."""
-        before = self._source.of(setting)
+    def _successor(
+        self, setting: config_files.Setting, reader: config_reader.Reader
+    ) -> Optional[config_files.Name]:
+        """Return what of the target a release reads from a line, too."""
+        found = reader.of(setting)
+        if found.option is None:
+            return None
+        group, name = found.group, found.option.name
+        if not found.old:
+            other = reader.options.named_too(setting.group, setting.name)
+            if other is None or other.group is None:
+                return None
+            group, name = other.group, other.option.name
         return (
-            before.old
-            and before.option is not None
-            and self._target.standing(before.group, before.option.name).read
+            (group, name) if self._target.standing(group, name).read else None
         )
 
-    def _renamed_away(self, setting: config_files.Setting) -> model.Finding:
+    def _renamed_away(
+        self, setting: config_files.Setting, group: str, name: str
+    ) -> model.Finding:
         """Return what an old name means that the target has forgotten."""
-        before = self._source.of(setting)
-        assert before.option is not None
         source, target = self._source.release, self._target.release
-        group, name = before.group, before.option.name
         text = (
             f'{self._sides.assigned(setting)} is a deprecated name of '
             f'[{group}] {name}: {source} reads it, but {target} does not and '
@@ -292,14 +300,17 @@ class Lines:
         )
 
     def _target_sets(
-        self, group: str, name: str
+        self,
+        group: str,
+        name: str,
+        but: Optional[config_files.Setting] = None,
     ) -> list[config_files.Setting]:
         """Return the lines of the option that the target reads."""
         names = set(self._target.standing(group, name).names)
         return [
             one
             for one in self._sides.conf.settings
-            if (one.group, one.name) in names
+            if (one.group, one.name) in names and one != but
         ]
 
     def _loss(
@@ -467,12 +478,29 @@ class Lines:
         if since:
             text += f' (since {since})'
         new = before.read and not was
-        advice = (
+        lines: list[model.Remediation] = []
+        advice = model.advice(
             f'Remove {setting.place} before an upgrade to a release that no '
             'longer reads it.'
         )
+        successor = self._successor(setting, self._target)
         if masked_by is not None:
             text += f'; {masked_by.where} overrides it'
+        elif successor is not None:
+            group, name = successor
+            text += f', and a name of [{group}] {name}'
+            if not self._target_sets(group, name, setting):
+                lines = [
+                    model.config(
+                        '[{}]\n{} = {}',
+                        group,
+                        name,
+                        self._sides.shown(setting),
+                    ).with_edits(*self._sides.edits.move(setting, group, name))
+                ]
+            advice = model.advice(f'Remove {setting.place}.').with_edits(
+                *self._sides.edits.comment(setting)
+            )
         elif behaviours.has(
             'deprecated-without-another',
             self._target.release,
@@ -480,12 +508,12 @@ class Lines:
         ):
             new = False
             text += ', which reads it and has no other option for the same'
-            advice = f'Keep {setting.place}.'
+            advice = model.advice(f'Keep {setting.place}.')
         return model.Finding(
             self._weight(setting, new, masked_by),
             setting.subject,
             text,
-            [model.advice(advice)],
+            [*lines, advice],
             data={'verdict': 'deprecated'},
             aspect='deprecated',
         )

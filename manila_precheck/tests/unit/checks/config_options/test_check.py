@@ -219,6 +219,7 @@ class ConfigOptionsTest(testtools.TestCase):
             '2023.1': '2024.1',
             '2024.1': '2025.1',
             '2025.1': '2026.1',
+            '2026.1': '2026.2',
         }[source]
         (group, name), (new_group, new_name) = was, now
         return (
@@ -503,6 +504,57 @@ class ConfigOptionsTest(testtools.TestCase):
                     'option': 'oslo_messaging_rabbit/ssl',
                 },
                 '',
+            ),
+        )
+
+    def test_an_option_that_is_a_name_of_another_one_too(self):
+        # keystonemiddleware 12.0.0 auth_token/_opts.py: a line of auth_uri
+        # sets www_authenticate_uri as well.
+        section = 'keystone_authtoken'
+        conf = f'[{section}]\nauth_uri = http://a\n'
+        self.assert_found(
+            self.run_check(conf, '2025.1', '2026.1'),
+            (
+                WARNING,
+                f'{section}/auth_uri',
+                2,
+                f'[{section}] auth_uri = http://a is deprecated for removal '
+                f'in 2026.1 (since Queens), and a name of [{section}] '
+                'www_authenticate_uri',
+                [
+                    (
+                        'config',
+                        f'[{section}]\nwww_authenticate_uri = http://a',
+                    ),
+                    ('text', 'Remove line 2 of {conf}.'),
+                ],
+                {'verdict': 'deprecated'},
+                'deprecated',
+            ),
+        )
+        # Where the other name is there, it is enough to remove this one.
+        (found,) = self.run_check(
+            conf + 'www_authenticate_uri = http://b\n', '2025.1', '2026.1'
+        ).findings
+        self.assertEqual(['text'], [one.kind for one in found.remediation])
+        self.assert_found(
+            self.run_check(conf, '2026.1', '2026.2'),
+            self.forgotten(
+                (section, 'auth_uri'),
+                (section, 'www_authenticate_uri'),
+                'http://a',
+                source='2026.1',
+            ),
+        )
+
+    def test_a_size_that_moved_to_the_section_of_rabbit(self):
+        self.assert_found(
+            self.run_check('[DEFAULT]\nrpc_conn_pool_size = 3\n'),
+            self.forgotten(
+                ('DEFAULT', 'rpc_conn_pool_size'),
+                ('oslo_messaging_rabbit', 'rpc_conn_pool_size'),
+                '3',
+                source='2024.1',
             ),
         )
 
