@@ -199,8 +199,6 @@ class TestDefaults(testtools.TestCase):
                 (None, True),
                 (None, True),
                 (False, True),
-                (False, True),
-                (False, True),
                 ('manila_service_instance_%s', '%s'),
                 (None, True),
             ],
@@ -208,8 +206,6 @@ class TestDefaults(testtools.TestCase):
                 self.changed('netapp_transport_type', None, 23),
                 self.changed('flashblade_ssl_cert_verify', None, 23),
                 self.changed('hitachi_hsp_ssl_cert_verify', None, 23),
-                self.changed('enforce_scope', 'oslo_policy', 19),
-                self.changed('enforce_new_defaults', 'oslo_policy', 19),
                 self.changed(
                     'service_token_roles_required', 'keystone_authtoken', 23
                 ),

@@ -171,7 +171,7 @@ class FileTest(testtools.TestCase):
                 self.facts.plugins(release, kind).get(fact)
                 for kind in (drivers.EMC_PLUGIN, drivers.EMC_ALIAS)
             ]
-        self.assertEqual('config-options', check_id)
+        self.assertIn(check_id, ('config-options', 'policy-rules'))
         section, _, name = fact.rpartition('/')
         options = self.facts.options(release)
         if section:

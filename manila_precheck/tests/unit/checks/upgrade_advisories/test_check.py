@@ -276,18 +276,6 @@ FILES = {
         (API + '[cors]\nallowed_origin = https://horizon.example\n',),
         ('', API, '[cors]\nallowed_origin = https://horizon.example\n'),
     ),
-    'enforce-new-defaults': Case(
-        (API, API + POLICY + 'enforce_scope = true\n'),
-        (
-            '',
-            API + POLICY + 'enforce_new_defaults = false\n',
-            API + POLICY + 'enforce_new_defaults = true\n',
-        ),
-    ),
-    'enforce-scope': Case(
-        (API, API + POLICY + 'enforce_new_defaults = true\n'),
-        ('', API + POLICY + 'enforce_scope = false\n'),
-    ),
     'isilon-share-types': Case(('', API), ()),
     'netapp-minimum-throughput': Case(('', API), ()),
     'neutron-url-used': Case(
