@@ -19,6 +19,10 @@ the drivers that end before they look. Each row was tried in 16.3.0, 18.3.0,
 
 - share/drivers/netapp/common.py, NetAppDriver._create_driver
 - share/drivers/netapp/dataontap/client/api.py, set_transport_type
+- share/drivers/netapp/dataontap/client/api.py, invoke_successfully, and
+  cluster_mode/lib_single_svm.py, _find_matching_aggregates (also in
+  lib_multi_svm.py), which match the names of calls and of aggregates
+- share/drivers/generic.py and zfsonlinux/driver.py, _setup_helpers
 - share/drivers/cephfs/driver.py, CephFSDriver.__init__
 - share/drivers/glusterfs/__init__.py, GlusterfsShareDriver._get_helper
 - share/drivers/windows/service_instance.py, _check_password_complexity, which
@@ -66,6 +70,14 @@ class ValueRule(NamedTuple):
 
     refuses_default: bool = False
     """It does not take the default either, so that the option is needed."""
+
+
+def _is_pattern(text: str) -> bool:
+    try:
+        re.compile(text)
+    except re.error:
+        return False
+    return True
 
 
 def _is_octal(text: str) -> bool:
@@ -127,6 +139,38 @@ RULES = (
         lambda text: text.lower() in ('http', 'https'),
         'https',
         at='setup',
+    ),
+    *(
+        ValueRule(
+            ('NetAppDriver',),
+            option,
+            'a regular expression of Python',
+            _is_pattern,
+            '(.*)',
+            at='setup',
+        )
+        for option in (
+            'netapp_aggregate_name_search_pattern',
+            'netapp_api_trace_pattern',
+        )
+    ),
+    *(
+        ValueRule(
+            (driver,), option, 'at least one helper', bool, good, at='setup'
+        )
+        for driver, option, good in (
+            (
+                'GenericShareDriver',
+                'share_helpers',
+                'CIFS=manila.share.drivers.helpers.CIFSHelperIPAccess,'
+                'NFS=manila.share.drivers.helpers.NFSHelper',
+            ),
+            (
+                'ZFSonLinuxShareDriver',
+                'zfs_share_helpers',
+                'NFS=manila.share.drivers.zfsonlinux.utils.NFSviaZFSHelper',
+            ),
+        )
     ),
     ValueRule(
         ('CephFSDriver',),

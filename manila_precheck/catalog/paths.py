@@ -138,13 +138,19 @@ _TABLE: dict[tuple[str, str], Path] = {
     ('oslo_messaging_rabbit', 'ssl_key_file'): Path(
         PathKind.FILE, _RABBIT, when=_TLS
     ),
-    ('keystone_authtoken', 'memcache_tls_cafile'): Path(
-        PathKind.FILE,
-        'tokens are not cached',
-        'manila-api',
-        ('keystone_authtoken', 'memcache_tls_enabled'),
-        stops=False,
-    ),
+    # keystonemiddleware 10.11 to 13.0 auth_token, _token_cache_factory
+    **{
+        ('keystone_authtoken', f'memcache_tls_{name}'): Path(
+            PathKind.FILE,
+            'manila-api does not start',
+            'manila-api',
+            ('keystone_authtoken', when),
+        )
+        for name, when in (
+            ('cafile', 'memcache_tls_enabled'),
+            ('certfile', 'memcache_tls_enabled'),
+        )
+    },
     ('cache', 'tls_cafile'): Path(
         PathKind.FILE,
         'nothing is cached',
@@ -176,7 +182,6 @@ for _name in (
     'hitachi_hnas_ssh_private_key',
     'infortrend_nas_ssh_key',
     'maprfs_ssh_private_key',
-    'path_to_private_key',
     'quobyte_api_ca',
     'rootwrap_config',
     'winrm_cert_key_pem_path',
@@ -185,6 +190,13 @@ for _name in (
     'zfs_ssh_private_key_path',
 ):
     _TABLE[(BACKEND, _name)] = Path(PathKind.FILE, _DRIVER, 'manila-share')
+# manila 16.3.0 to 23.0.1 share/drivers/service_instance.py
+_TABLE[(BACKEND, 'path_to_private_key')] = Path(
+    PathKind.FILE,
+    'the servers with the shares are not reached, and the back end cannot '
+    'serve',
+    'manila-share',
+)
 # manila 23.0.1 share/drivers/netapp/dataontap/client/api.py: a certificate and
 # its key count together; ssl_cert_path is what an https connection verifies.
 for _name, _beside in (

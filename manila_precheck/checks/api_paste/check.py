@@ -15,6 +15,7 @@
 from collections.abc import Iterator
 
 from manila_precheck import model
+from manila_precheck.checks.api_paste import filter_values
 from manila_precheck.checks.api_paste import judge
 from manila_precheck.checks.api_paste import login
 from manila_precheck.engine import check
@@ -47,7 +48,9 @@ class ApiPaste(check.Check):
     FAILURE: manila-api of the target does not start: the file names code
     that the target does not have or does not load in this way, or a name that
     no section defines, has no pipeline for the ``auth_strategy``, or cannot
-    be parsed; or it starts, and each request to a section ends in an error.
+    be parsed; or it starts, and each request to a section ends in an error;
+    or the section of a filter gives one of its options a value that the
+    option does not take (``allow_credentials = maybe``).
     FAILURE as well, where the pipeline has the filter ``authtoken`` of
     keystonemiddleware: [keystone_authtoken], or the section that
     ``auth_section`` names, adds up to no login. Without ``auth_type``
@@ -83,3 +86,4 @@ class ApiPaste(check.Check):
         judged = judge.Judge(ctx)
         yield from judged.findings()
         yield from login.findings(ctx, judged.loaded)
+        yield from filter_values.findings(ctx, judged.loaded)

@@ -39,9 +39,8 @@ class Judge:
         self._file = ctx.paste
         self._package = ctx.catalog.package(self._target)
         self._modules = ctx.catalog.plugins(self._target, drivers.API_MODULE)
-        self._strategy = (
-            ctx.config.value('DEFAULT', 'auth_strategy') or 'keystone'
-        )
+        strategy = ctx.config.value('DEFAULT', 'auth_strategy')
+        self._strategy = 'keystone' if strategy is None else strategy
         self._config = ctx.config
         self._site = ctx.site
         self._reader = reader = ctx.reader(self._target)
@@ -342,8 +341,13 @@ class Judge:
         section = place.section
         return self._fails(
             place,
-            f'[{section.title}] has no pipeline {self._strategy}, which '
-            '[DEFAULT] auth_strategy selects; manila-api does not start',
+            f'[{section.title}] has no pipeline '
+            + (
+                f'{self._strategy}, which [DEFAULT] auth_strategy selects'
+                if self._strategy
+                else 'for the empty value of [DEFAULT] auth_strategy'
+            )
+            + '; manila-api does not start',
             [self._pipeline_for(place)],
             'auth_strategy',
             {'auth_strategy': self._strategy},

@@ -24,8 +24,8 @@ from manila_precheck.evidence.config import config_reader
 from manila_precheck.evidence.config import logins
 
 GROUP = 'keystone_authtoken'
-# keystonemiddleware 10.2.0 to 13.0.0, entry_points.txt and auth_token.
-_AUTHTOKEN = (
+#: keystonemiddleware 10.2.0 to 13.0.0, entry_points.txt and auth_token.
+AUTHTOKEN = (
     'keystonemiddleware.auth_token:filter_factory',
     'egg:keystonemiddleware#auth_token',
 )
@@ -57,7 +57,7 @@ def findings(
         return
     told: set[tuple[str, ...]] = set()
     for factory in loaded.factories:
-        if factory.spec not in _AUTHTOKEN or not factory.is_filter:
+        if factory.spec not in AUTHTOKEN or not factory.is_filter:
             continue
         more = _own(factory.place.section)
         if any(name in more for name in middleware.ELSEWHERE):

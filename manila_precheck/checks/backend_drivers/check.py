@@ -81,7 +81,8 @@ class BackendDrivers(check.Check):
     FAILURE: manila-share of the target does not start, or a back end does
     not come up: ``enabled_share_backends`` has an empty item (``a,,b``), or is
     empty on a host that has served back ends; the standalone network plugin
-    of a back end refuses its gateway, mask or ranges; a module is missing, or
+    of a back end refuses its gateway, mask or ranges, or one of a single
+    network of Neutron is without it; a module is missing, or
     the driver rejects the version of the storage system or of a library. Each
     finding gives the number of share instances on the affected back ends if
     there is a database. WARNING: the
@@ -165,13 +166,7 @@ class BackendDrivers(check.Check):
             if emptied is not None:
                 yield emptied
                 return
-            yield model.Finding(
-                model.Severity.INFO,
-                model.Subject('option', 'DEFAULT/enabled_share_backends'),
-                'no back end is configured: enabled_share_backends is not '
-                'set; if manila-share runs with these files, it loads '
-                f'{conditions.DEFAULT_DRIVER} from [DEFAULT]',
-            )
+            yield _none_enabled(ctx)
             return
         unnamed = _unnamed(ctx)
         if unnamed is not None:
@@ -278,6 +273,56 @@ def _emptied(ctx: context.Context) -> Optional[model.Finding]:
         ],
         aspect='empty',
     )
+
+
+def _none_enabled(ctx: context.Context) -> model.Finding:
+    """Return that no back end is enabled, as on a host of the API alone.
+
+    A line that is empty beside sections with drivers is in doubt, where no
+    database says whether manila-share runs here.
+    """
+    conf = ctx.config
+    line = conf.effective([config_files.ENABLED_BACKENDS])
+    defined = sorted(
+        {
+            setting.section
+            for setting in conf.settings
+            if setting.name == 'share_driver' and setting.group != 'DEFAULT'
+        }
+    )
+    loads = (
+        f'if manila-share runs with these files, it loads '
+        f'{conditions.DEFAULT_DRIVER} from [DEFAULT]'
+    )
+    if not (line and defined) or _has_database(ctx):
+        return model.Finding(
+            model.Severity.INFO,
+            model.Subject('option', 'DEFAULT/enabled_share_backends'),
+            'no back end is configured: enabled_share_backends is not set; '
+            + loads,
+        )
+    return model.Finding(
+        model.Severity.WARNING,
+        line[0].subject,
+        f'enabled_share_backends is empty, and {", ".join(defined)} '
+        f'{"has" if len(defined) == 1 else "have"} a share_driver: {loads}, '
+        'where driver_handles_share_servers is not set, and exits with 1',
+        [
+            model.advice('Where manila-share runs:'),
+            model.config(
+                '[DEFAULT]\nenabled_share_backends = {}', ','.join(defined)
+            ),
+        ],
+        aspect='empty',
+    )
+
+
+def _has_database(ctx: context.Context) -> bool:
+    try:
+        services.share_hosts(ctx.database)
+    except exceptions.PrecheckError:
+        return False
+    return True
 
 
 def _unnamed(ctx: context.Context) -> Optional[model.Finding]:

@@ -32,6 +32,15 @@ from manila_precheck.evidence.config import config_files
 
 PLUGIN = 'manila.network.standalone_network_plugin.StandaloneNetworkPlugin'
 
+# Of one network of Neutron; they end without it (manila 16.3.0 to 23.0.1
+# network/neutron/neutron_network_plugin.py, _verify_net_and_subnet).
+_NEUTRON = 'manila.network.neutron.neutron_network_plugin.Neutron'
+_SINGLE = (
+    f'{_NEUTRON}SingleNetworkPlugin',
+    f'{_NEUTRON}BindSingleNetworkPlugin',
+)
+_NET = ('neutron_net_id', 'neutron_subnet_id')
+
 _PREFIX = 'standalone_network_plugin_'
 _GATEWAY = f'{_PREFIX}gateway'
 _MASK = f'{_PREFIX}mask'
@@ -52,14 +61,13 @@ def findings(one: backend.BackEnd) -> Iterator[model.Finding]:
         conf.value(one.name, 'admin_network_config_group'),
     ]
     for group in dict.fromkeys(filter(None, groups)):
-        if conf.value(group, 'network_api_class') != PLUGIN:
-            continue
-        if any(
-            unread_sources.why_not_judged(conf, group, name)
-            for name in (_GATEWAY, _MASK, _RANGES, *_VERSIONS)
+        plugin = conf.value(group, 'network_api_class')
+        names, judge = _PLUGINS.get(plugin or '', ((), None))
+        if judge is None or any(
+            unread_sources.why_not_judged(conf, group, name) for name in names
         ):
             continue
-        problem = _problem(conf, group, one.target)
+        problem = judge(conf, group, one.target)
         if problem is not None:
             name, why, example = problem
             line = conf.effective([(group, name)])
@@ -70,6 +78,16 @@ def findings(one: backend.BackEnd) -> Iterator[model.Finding]:
                 f'network-{group}',
                 {'option': name},
             )
+
+
+def _without_net(
+    conf: config_files.ConfigFiles, group: str, target: releases.Release
+) -> Optional[tuple[str, str, str]]:
+    """Return what the plugin lacks of its network; as :func:`_problem`."""
+    for name in _NET:
+        if not conf.value(group, name):
+            return name, f'{name} is not set', '<ID>'
+    return None
 
 
 def _problem(
@@ -166,3 +184,10 @@ def _refused(
     if first.version != net.version or first not in net or last not in net:
         return f'is not within {net}'
     return None
+
+
+# {the class: (the options that it ends on, their judge)}.
+_PLUGINS = {
+    PLUGIN: ((_GATEWAY, _MASK, _RANGES, *_VERSIONS), _problem),
+    **dict.fromkeys(_SINGLE, (_NET, _without_net)),
+}

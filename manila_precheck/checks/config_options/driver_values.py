@@ -60,7 +60,7 @@ def findings(
 
 def _text(value: object) -> str:
     """Return a value as a text; the items of a list with a comma between."""
-    if isinstance(value, list):
+    if isinstance(value, (list, dict)):
         return ','.join(map(str, value))
     return str(value)
 

@@ -18,6 +18,7 @@ from manila_precheck import model
 from manila_precheck.catalog import options
 from manila_precheck.catalog import values
 from manila_precheck.checks.config_options import both_releases
+from manila_precheck.checks.config_options import logins
 from manila_precheck.evidence.config import config_edits
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
@@ -42,13 +43,19 @@ def findings(
     else:
         already = f'so does {both.source.release}'
     admitted = values.admits(now.option.type)
+    steps = _instead(both.edits, setting, now.option, admitted)
+    effect = 'the service that reads it exits at startup'
+    severity = model.Severity.FAILURE
+    if logins.is_idle(both, setting.group):
+        effect = f'no back end asks {setting.group}'
+        severity = model.Severity.INFO
+        steps = [step.with_edits() for step in steps]
     yield model.Finding(
-        model.Severity.FAILURE,
+        severity,
         setting.subject,
         f'[{setting.section}] {setting.name} = {both.shown(setting)}: '
-        f'{target.release} rejects the value, and the service that '
-        f'reads it exits at startup; {already}',
-        _instead(both.edits, setting, now.option, admitted),
+        f'{target.release} rejects the value, and {effect}; {already}',
+        steps,
         data={'verdict': 'invalid', 'admits': admitted},
         aspect='value',
     )

@@ -31,6 +31,8 @@ _KEYSTONE = 'keystone_authtoken'
 # nova. Without share servers it asks nova and cinder alone.
 _IN_SERVERS = ('.generic.', '.windows.')
 _NEUTRON_PLUGIN = 'manila.network.neutron.'
+#: The services that back ends alone ask.
+OF_BACK_ENDS = ('cinder', 'glance', 'neutron', 'nova')
 # How many back ends a message names.
 _MAX_NAMED = 20
 
@@ -116,6 +118,26 @@ class Logins:
             if backend.section is not None
             and group in _needed(self._sides, backend.name)
         )
+
+
+def is_idle(sides: both_releases.Sides, group: str) -> bool:
+    """Say whether no enabled back end asks the service of a section.
+
+    False as well where that is not known: the services of these files may
+    not include manila-share, and a driver that the catalog does not know may
+    ask any of them.
+    """
+    conf, target = sides.conf, sides.target
+    return (
+        group in OF_BACK_ENDS
+        and conf.runs_share
+        and not conf.may_hold(*config_files.ENABLED_BACKENDS)
+        and not any(
+            target.driver(backend.name) is None
+            or group in _needed(sides, backend.name)
+            for backend in conf.backends
+        )
+    )
 
 
 def _needed(sides: both_releases.Sides, name: str) -> set[str]:

@@ -195,7 +195,7 @@ class OptionNames:
         )
         severity, effect = reference.severity, reference.effect
         steps = self._instead(named)
-        if not self._is_asked_for(reference):
+        if not self._is_asked_for(named):
             severity = Severity.INFO
             effect = 'no enabled back end uses it'
             steps = [step.with_edits() for step in steps]
@@ -209,15 +209,22 @@ class OptionNames:
             {'source_has_it': before},
         )
 
-    def _is_asked_for(self, reference: references.OptionReference) -> bool:
-        if not reference.users:
+    def _is_asked_for(self, named: _Named) -> bool:
+        users = named.reference.users
+        if not users:
             return True
         target = self._sides.target
-        paths = [target.driver(b.name) for b in self._sides.conf.backends]
+        backends = [one.name for one in self._sides.conf.backends]
+        own = [
+            name
+            for name in backends
+            if config_files.normalize(name) == named.setting.group
+        ]
+        paths = [target.driver(name) for name in own or backends]
         return any(
             path is not None and path.endswith(f'.{user}')
             for path in paths
-            for user in reference.users
+            for user in users
         )
 
     def _unjudged(self, named: _Named) -> model.Finding:

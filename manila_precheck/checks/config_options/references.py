@@ -149,7 +149,7 @@ REFERENCES = {
     (ANY, 'hitachi_hnas_driver_helper'): _class(_SHARE),
     (ANY, 'gpfs_share_helpers'): _class(_SETUP),
     (ANY, 'lvm_share_helpers'): _class(_SETUP),
-    (ANY, 'share_helpers'): _class(_SETUP),
+    (ANY, 'share_helpers'): _class(_SETUP, *_INSTANCES),
     (ANY, 'zfs_share_helpers'): _class(_SETUP),
     # oslo_messaging/transport.py, notify/notifier.py: a driver of the
     # notifications that is not there is a line in the log

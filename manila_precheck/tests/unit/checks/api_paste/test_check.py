@@ -494,6 +494,94 @@ class ApiPasteTest(testtools.TestCase):
         text = GAZPACHO.replace('keystone =', 'noauth = nothing\nkeystone =')
         self.assertEqual(self.result(), self.run_check(text))
 
+    def with_values(self, lines):
+        """Give the filters that say it some lines."""
+        text = GAZPACHO.replace(
+            '= cors request_id', '= cors size proxy request_id'
+        )
+        return (
+            text.replace(
+                '[filter:authtoken]\n', f'[filter:authtoken]\n{lines}\n'
+            ).replace('[filter:cors]\n', f'[filter:cors]\n{lines}\n')
+            + '[filter:size]\nuse = egg:oslo.middleware#sizelimit\n'
+            f'{lines}\n'
+            '[filter:proxy]\npaste.filter_factory = '
+            f'oslo_middleware:HTTPProxyToWSGI.factory\n{lines}\n'
+        )
+
+    @ddt.data(
+        'allow_credentials = yes',
+        'nobody_reads_this = maybe',
+        'max_age = $nothing',
+        'delay_auth_decision = 0',
+        'max_request_body_size = 100',
+        # Of a filter that is not loaded.
+        'detailed = maybe',
+    )
+    def test_a_value_that_a_filter_takes(self, line):
+        self.assertEqual(self.result(), self.run_check(self.with_values(line)))
+
+    @ddt.data(
+        (
+            'max_age = long',
+            'cors',
+            'oslo_middleware.cors of 2026.1 rejects the value, and '
+            'manila-api does not start',
+            'an integer',
+            'cors',
+        ),
+        (
+            'delay_auth_decision = maybe',
+            'authtoken',
+            'keystonemiddleware.auth_token of 2026.1 rejects the value, and '
+            'manila-api does not start',
+            'true or false',
+            'keystone_authtoken',
+        ),
+        (
+            'max_request_body_size = x',
+            'size',
+            'oslo_middleware.sizelimit of 2026.1 rejects the value, and '
+            'manila-api answers every request with 500',
+            'an integer',
+            'oslo_middleware',
+        ),
+        (
+            'enable_proxy_headers_parsing = x',
+            'proxy',
+            'oslo_middleware.http_proxy_to_wsgi of 2026.1 rejects the value, '
+            'and manila-api answers every request with 500',
+            'true or false',
+            'oslo_middleware',
+        ),
+    )
+    @ddt.unpack
+    def test_a_value_that_a_filter_rejects(
+        self, line, name, why, admitted, section
+    ):
+        text = self.with_values(line)
+        lines = text.split('\n')
+        name, option = f'filter:{name}', line.partition(' ')[0]
+        at = lines.index(line, lines.index(f'[{name}]')) + 1
+        result = self.run_check(text)
+        self.assertEqual(
+            self.result(
+                self.finding(
+                    FAILURE,
+                    name,
+                    at,
+                    f'[{name}] {line}: {why}',
+                    model.advice(
+                        f'Set it to {admitted}, or remove the line and set '
+                        f'it in [{section}] of manila.conf.'
+                    ),
+                    aspect=f'value:{option}',
+                    option=option,
+                )
+            ),
+            result,
+        )
+
     def test_auth_strategy_without_a_pipeline(self):
         result = self.run_check(GAZPACHO, '[DEFAULT]\nauth_strategy = acme\n')
         self.assertEqual(
@@ -513,6 +601,26 @@ class ApiPasteTest(testtools.TestCase):
                 )
             ),
             result,
+        )
+
+    def test_an_empty_auth_strategy(self):
+        result = self.run_check(
+            EPOXY,
+            '[DEFAULT]\nauth_strategy =\n',
+            source='2024.1',
+            target='2025.1',
+        )
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    f'[composite:{name}] has no pipeline for the empty '
+                    'value of [DEFAULT] auth_strategy; manila-api does not '
+                    'start',
+                )
+                for name in ('v1', 'v2')
+            ],
+            [(one.severity, one.message) for one in result.findings],
         )
 
     def test_auth_strategy_that_the_target_has(self):

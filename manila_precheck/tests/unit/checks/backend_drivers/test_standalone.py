@@ -157,6 +157,80 @@ class StandaloneTest(backend_drivers.BackendDrivers, testtools.TestCase):
         )
         self.assertEqual([], self.found(conf(plugin=neutron)))
 
+    @ddt.data(
+        ('enabled_share_backends =\n', 'share_driver', True),
+        ('enabled_share_backends =\n', 'share_backend_name', False),
+        ('', 'share_driver', False),
+    )
+    @ddt.unpack
+    def test_none_enabled_beside_sections(self, line, name, doubt):
+        (found,) = self.run_check(
+            f'[DEFAULT]\n{line}[b]\n{name} = x\n'
+        ).findings
+        loads = (
+            'if manila-share runs with these files, it loads '
+            f'{backend_drivers.GENERIC} from [DEFAULT]'
+        )
+        self.assertEqual(
+            (
+                model.Severity.WARNING,
+                'empty',
+                'enabled_share_backends is empty, and b has a share_driver: '
+                f'{loads}, where driver_handles_share_servers is not set, '
+                'and exits with 1',
+                (
+                    model.advice('Where manila-share runs:'),
+                    model.config('[DEFAULT]\nenabled_share_backends = b'),
+                ),
+            )
+            if doubt
+            else (
+                model.Severity.INFO,
+                '',
+                'no back end is configured: enabled_share_backends is not '
+                f'set; {loads}',
+                (),
+            ),
+            (
+                found.severity,
+                found.aspect,
+                found.message,
+                found.remediation,
+            ),
+        )
+
+    @ddt.data('Single', 'BindSingle')
+    def test_a_network_of_neutron(self, kind):
+        plugin = (
+            'manila.network.neutron.neutron_network_plugin.'
+            f'Neutron{kind}NetworkPlugin'
+        )
+        net, subnet = 'neutron_net_id = a', 'neutron_subnet_id = b'
+        self.assertEqual([], self.found(conf(net, subnet, plugin=plugin)))
+        self.assertEqual([], self.found(conf(mode='False', plugin=plugin)))
+        for lines, name in (
+            ((), 'neutron_net_id'),
+            ((subnet,), 'neutron_net_id'),
+            ((net, 'neutron_subnet_id ='), 'neutron_subnet_id'),
+        ):
+            (found,) = self.found(conf(*lines, plugin=plugin))
+            self.assertEqual(
+                (
+                    model.Severity.FAILURE,
+                    f'[net], the network of back end a: {name} is not set; '
+                    'manila-share exits with 1 and starts no back end (1 '
+                    'enabled, share instances not counted)',
+                    (model.Remediation('config', f'[net]\n{name} = <ID>'),),
+                    name,
+                ),
+                (
+                    found.severity,
+                    found.message,
+                    found.remediation,
+                    found.data['option'],
+                ),
+            )
+
 
 class EmptyTest(databases.SQLiteTest):
     CONFIG = '[DEFAULT]\nhost = ctl\nenabled_share_backends =\n'

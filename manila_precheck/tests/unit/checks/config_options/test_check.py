@@ -25,6 +25,7 @@ INFO = model.Severity.INFO
 GLUSTERFS = 'manila.share.drivers.glusterfs.GlusterfsShareDriver'
 NETAPP = 'manila.share.drivers.netapp.common.NetAppDriver'
 EMC = 'manila.share.drivers.dell_emc.driver.EMCShareDriver'
+DRIVERS = 'manila.share.drivers.'
 REMOVE = 'Remove line {} of {{conf}}'
 
 
@@ -977,6 +978,38 @@ class ConfigOptionsTest(testtools.TestCase):
                 {'verdict': 'invalid', 'admits': admits},
                 'value',
             ),
+        )
+
+    @ddt.data(
+        (
+            f'{DRIVERS}lvm.LVMShareDriver',
+            INFO,
+            'no back end asks nova',
+        ),
+        (
+            f'{DRIVERS}generic.GenericShareDriver',
+            FAILURE,
+            'the service that reads it exits at startup',
+        ),
+        ('acme.Driver', FAILURE, 'the service that reads it exits at startup'),
+    )
+    @ddt.unpack
+    def test_invalid_value_of_a_client(self, driver, severity, effect):
+        result = self.run_check(
+            '[DEFAULT]\nenabled_share_backends = a\n'
+            f'[a]\nshare_driver = {driver}\n'
+            'driver_handles_share_servers = False\n'
+            '[nova]\nendpoint_type = inside\n'
+        )
+        (found,) = (one for one in result.findings if one.aspect == 'value')
+        self.assertEqual(
+            (
+                severity,
+                'nova/endpoint_type',
+                '[nova] endpoint_type = inside: 2025.1 rejects the value, and '
+                f'{effect}; 2024.1 accepts it',
+            ),
+            (found.severity, found.subject.name, found.message),
         )
 
     def test_invalid_value_that_is_masked_is_not_read(self):

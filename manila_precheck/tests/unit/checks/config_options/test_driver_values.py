@@ -39,6 +39,24 @@ CASES = {
         ('ontap_7mode', 'eseries', ''),
         'ontap_cluster',
     ),
+    'netapp_aggregate_name_search_pattern': (
+        NETAPP,
+        ('(.*)', '^aggr[0-9]+$', ''),
+        ('aggr[', '*', '(aggr'),
+        'a regular expression of Python',
+    ),
+    'zfs_share_helpers': (
+        ZFS,
+        ('NFS=manila.share.drivers.zfsonlinux.utils.NFSviaZFSHelper',),
+        ('',),
+        'at least one helper',
+    ),
+    'netapp_api_trace_pattern': (
+        NETAPP,
+        ('(.*)', '^(?!(perf)).*$'),
+        ('([', '+'),
+        'a regular expression of Python',
+    ),
     'cephfs_volume_mode': (
         CEPHFS,
         ('755', '0755', '0o755', '7_5'),
@@ -78,7 +96,13 @@ CASES = {
     ),
 }
 
-LATE = ('glusterfs_target', 'zfs_share_export_ip')
+LATE = (
+    'glusterfs_target',
+    'netapp_aggregate_name_search_pattern',
+    'netapp_api_trace_pattern',
+    'zfs_share_export_ip',
+    'zfs_share_helpers',
+)
 
 
 def back_end(driver, *lines, names='b'):
@@ -127,6 +151,10 @@ class DriverValuesTest(testtools.TestCase):
         good = {
             'cephfs_volume_mode': '755',
             'glusterfs_nfs_server_type': 'Gluster',
+            'zfs_share_helpers': 'NFS=manila.share.drivers.zfsonlinux.'
+            'utils.NFSviaZFSHelper',
+            'netapp_aggregate_name_search_pattern': '(.*)',
+            'netapp_api_trace_pattern': '(.*)',
             'netapp_storage_family': 'ontap_cluster',
         }.get(option)
         if option == 'service_instance_password':

@@ -473,6 +473,56 @@ class = oslo_log.formatters.ContextFormatter
             sorted(name for _, name, _ in told if name.startswith('n/')),
         )
 
+    @ddt.data(
+        ('True', 'service_instance_password = a\n', False),
+        ('True', '', True),
+        ('False', 'service_instance_password = a\n', True),
+    )
+    @ddt.unpack
+    def test_a_key_of_the_servers_with_the_shares(self, mode, lines, counts):
+        told = self.told(
+            '[DEFAULT]\nenabled_share_backends = n\n[n]\nshare_driver = '
+            'manila.share.drivers.generic.GenericShareDriver\n'
+            f'driver_handles_share_servers = {mode}\n'
+            f'path_to_private_key = /nope/k\n{lines}'
+        )
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    'n/path_to_private_key',
+                    '[n] path_to_private_key: *** does not exist; the '
+                    'servers with the shares are not reached, and the back '
+                    'end cannot serve',
+                )
+            ]
+            * counts,
+            [one for one in told if one[1].startswith('n/')],
+        )
+
+    @ddt.data(('2024.1', '2025.1', 0), ('2025.1', '2026.1', 2))
+    @ddt.unpack
+    def test_files_of_memcached(self, source, target, count):
+        told = self.told(
+            '[DEFAULT]\nosapi_share_workers = 1\n[keystone_authtoken]\n'
+            'memcache_tls_enabled = True\nmemcache_tls_cafile = /nope/a\n'
+            'memcache_tls_certfile = /nope/c\n',
+            source=source,
+            target=target,
+        )
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    f'keystone_authtoken/memcache_tls_{name}',
+                    f'[keystone_authtoken] memcache_tls_{name}: /nope/{path} '
+                    'does not exist; manila-api does not start',
+                )
+                for name, path in (('cafile', 'a'), ('certfile', 'c'))[:count]
+            ],
+            [one for one in told if 'memcache' in one[1]],
+        )
+
     def test_every_path_is_an_option_of_some_release(self):
         facts = catalog.Catalog()
         known = {

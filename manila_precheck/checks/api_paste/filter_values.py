@@ -1,0 +1,112 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Values in the section of a filter that its options do not take.
+
+oslo.middleware gives what its section sets to the option of that name, and
+keystonemiddleware converts it as the option does: a value that is refused
+keeps the filter from loading, or from serving (oslo.middleware 4.5 to 8.2
+base.py, _conf_get; keystonemiddleware 10.2 to 13.0 _common/config.py). Tried
+with those of 18.3.0 and 22.0.2.
+"""
+
+from collections.abc import Iterator
+from typing import Optional
+
+from manila_precheck import model
+from manila_precheck.catalog import middleware
+from manila_precheck.catalog import options
+from manila_precheck.catalog import values
+from manila_precheck.checks.api_paste import login
+from manila_precheck.engine import context
+from manila_precheck.evidence import paste
+from manila_precheck.evidence import paste_loader
+from manila_precheck.evidence.config import config_files
+from manila_precheck.evidence.config import config_reader
+
+_KNOWN = (
+    *middleware.ALL,
+    middleware.Middleware(
+        'keystonemiddleware.auth_token', login.GROUP, login.AUTHTOKEN
+    ),
+)
+
+# These look at their options as they serve.
+_AT_REQUESTS = ('max_request_body_size', 'enable_proxy_headers_parsing')
+
+
+def findings(
+    ctx: context.Context, loaded: paste_loader.Loaded
+) -> Iterator[model.Finding]:
+    """Yield the values that the filters of the target refuse."""
+    target = ctx.reader(ctx.upgrade.target)
+    told: set[int] = set()
+    for factory in loaded.factories:
+        for one in _KNOWN:
+            if not one.asks_paste or factory.known_as not in one.specs:
+                continue
+            for value in factory.place.section.values:
+                option = _option(target, one, value)
+                if option is None or value.line in told:
+                    continue
+                told.add(value.line)
+                yield _finding(ctx, factory.place.section, one, value, option)
+
+
+def _option(
+    target: config_reader.Reader,
+    one: middleware.Middleware,
+    value: paste.PasteValue,
+) -> Optional[options.Option]:
+    """Return the option that does not take a value; None when it does."""
+    match = target.options.find(one.section, value.name)
+    if match is None or one.option not in (None, match.option.name):
+        return None
+    if match.old and one.section != login.GROUP:
+        # Only keystonemiddleware converts old names.
+        return None
+    # A reference may stand for anything.
+    if '$' in value.text or '%' in value.text:
+        return None
+    line = config_files.Setting(
+        one.section, value.name, value.text, '', value.line, 0
+    )
+    return None if target.accepts(line) else match.option
+
+
+def _finding(
+    ctx: context.Context,
+    section: paste.PasteSection,
+    one: middleware.Middleware,
+    value: paste.PasteValue,
+    option: options.Option,
+) -> model.Finding:
+    shown = '(a secret)' if option.secret else value.text
+    effect = (
+        'manila-api answers every request with 500'
+        if value.name in _AT_REQUESTS
+        else 'manila-api does not start'
+    )
+    return model.Finding(
+        model.Severity.FAILURE,
+        model.Subject('paste', section.title, ctx.paste.path, value.line),
+        f'[{section.title}] {value.name} = {shown}: {one.name} of '
+        f'{ctx.upgrade.target} rejects the value, and {effect}',
+        [
+            model.advice(
+                f'Set it to {values.admits(option.type)}, or remove the line '
+                f'and set it in [{one.section}] of manila.conf.'
+            )
+        ],
+        data={'option': value.name},
+        aspect=f'value:{value.name}',
+    )
