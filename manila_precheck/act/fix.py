@@ -252,8 +252,13 @@ class _Mending:
     def _converted(
         self, over: context.Context, wanted: list[changes.Change]
     ) -> list[changes.Change]:
-        """Rewrite files whole, and return the other changes."""
+        """Rewrite a file whole, and return the other changes.
+
+        None if it becomes another file: that is read from now on, and the
+        checks look at it next.
+        """
         rest = []
+        moved = False
         for change in wanted:
             edit = change.edit
             if edit.action != 'convert' or edit.value is None:
@@ -273,7 +278,8 @@ class _Mending:
                     edit.file, ini_lines.MAX_BYTES, over.site
                 )
             self.made += 1
-        return rest
+            moved = moved or edit.value != edit.file
+        return [] if moved else rest
 
 
 def _json_of(

@@ -120,14 +120,13 @@ class _Fixed(judge_fix.Fixed):
             for one in content.splitlines()
         )
 
-    @property
-    def opened_before(self):
-        """Return the rules of which it was said that they let in too many."""
+    def with_effect(self, effect):
+        """Return the rules of which that was said of the files before."""
         return {
             f.subject.name
             for result in self.results
             for f in result.findings
-            if f.data.get('effect') == 'opens'
+            if f.data.get('effect') == effect
         }
 
     @property
@@ -244,7 +243,8 @@ def _compare(made, before, early, after):
         yield ('early', rule, opened)
     said = test_judge_policy.said(made.findings)
     # It is what the remedy is for.
-    said |= {(rule, False) for rule in made.opened_before}
+    said |= {(rule, False) for rule in made.with_effect('opens')}
+    said |= {(rule, True) for rule in made.with_effect('fails')}
     changed = {
         (rule, opened)
         for rule, _caller, opened in test_judge_policy.differences(

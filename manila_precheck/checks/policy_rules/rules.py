@@ -15,6 +15,7 @@
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
+from typing import Optional
 
 from manila_precheck import model
 from manila_precheck.catalog import policies
@@ -33,6 +34,10 @@ Severity = model.Severity
 
 #: How many unknown rules are looked up among the known ones.
 MAX_GUESSES = 1000
+
+# What a reference to nothing does, where the default of the rule is the remedy
+# that nobody has to think about: it lets in fewer, or those it is meant for.
+_MENDED_BY_DEFAULT = ('opens', 'fails', 'unknown', 'unused')
 
 
 class Rules:
@@ -185,15 +190,7 @@ class Rules:
             rule.subject,
             f'{rule.name} refers to rule {reference!r}, which {self._target} '
             f'does not have ({gone}): {text}',
-            [
-                self._default(rule, own)
-                if own is not None
-                else model.advice(
-                    f'Define rule {reference!r} in the file.'
-                ).with_edits(
-                    rule.edit('choose', f'define {reference!r}', True)
-                )
-            ],
+            [self._rule_instead(rule, reference, own, effect)],
             data={
                 'verdict': 'dangling',
                 'reference': reference,
@@ -201,6 +198,30 @@ class Rules:
                 'effect': effect,
             },
             aspect=f'reference-{reference}',
+        )
+
+    def _rule_instead(
+        self,
+        rule: policy_files.Rule,
+        reference: str,
+        own: Optional[policies.Policy],
+        effect: str,
+    ) -> model.Remediation:
+        """Return what a rule can say that refers to nothing."""
+        choose = rule.edit('choose', f'define {reference!r}', True)
+        if own is None:
+            return model.advice(
+                f'Define rule {reference!r} in the file.'
+            ).with_edits(choose)
+        default = self._default(rule, own)
+        if effect in _MENDED_BY_DEFAULT:
+            return default
+        # It may let in whom nobody lets in today.
+        return default.with_edits(
+            choose._replace(
+                value=f'define {reference!r}, or have the default of '
+                f'{self._target}'
+            )
         )
 
     def _effect(self, rule: policy_files.Rule) -> tuple[Severity, str, str]:

@@ -165,6 +165,35 @@ class FixTest(testtools.TestCase):
         self.assertEqual(rules, rest)
         self.assertTrue(head.startswith('# PRECHECK: '), head)
 
+    def test_policy_json_is_left_once_policy_yaml_is_read(self):
+        files = {
+            'policy.json': '{\n"context_is_admin": "role:admin",\n'
+            '"share:create": "role:x"\n}\n'
+        }
+        fixed = _fixed(self.site('[DEFAULT]\n', files))
+        self.assertEqual(['policy.yaml'], list(_after(fixed)))
+        self.assertIn(
+            '\n# "context_is_admin": "role:admin"\n',
+            _after(fixed)['policy.yaml'],
+        )
+
+    def test_what_nobody_passes_is_for_a_person(self):
+        rules = '"closed": "!"\n"share:create": "rule:gone"\n'
+        site = self.site(
+            '[oslo_policy]\npolicy_default_rule = closed\n',
+            {'policy.yaml': rules},
+        )
+        text = _after(_fixed(site))['policy.yaml']
+        self.assertEqual(
+            rules.splitlines(), [t for t in text.splitlines() if t[0] != '#']
+        )
+        self.assertIn(
+            '\n# PRECHECK: choose share:create ['
+            'policy-rules[share:create#reference-gone]]: '
+            "define 'gone', or have the default of 2026.1: ",
+            text,
+        )
+
     def test_policy_json_that_stays_is_not_written_anew(self):
         files = {'policy.json': '{"share:create": "role:x"}'}
         fixed = _fixed(
