@@ -656,7 +656,7 @@ class _Table:
             if text.endswith(':'):
                 # What follows it stands above.
                 sentence = text.rpartition('. ')[0] or text[:-1]
-                text = f'{sentence}.'
+                text = f'{sentence.removesuffix(", such as")}.'
             yield from plain.wrap(f'Do: {text}', self._width, '    ')
 
     def _foot(self) -> Iterator[str]:

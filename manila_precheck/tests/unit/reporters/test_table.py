@@ -306,6 +306,22 @@ class TableReporterTest(testtools.TestCase):
             last.partition('\n\n')[0],
         )
 
+    @ddt.data(
+        ('Add a login, such as:', 'Add a login.'),
+        ('Correct it. Now it says:', 'Correct it.'),
+        ('Remove the line.', 'Remove the line.'),
+    )
+    @ddt.unpack
+    def test_what_blocks_does_not_repeat_the_lines_to_write(self, text, shown):
+        steps = [model.advice(text)]
+        if text.endswith(':'):
+            steps.append(model.config('[glance]\nauth_type = password'))
+        written = _write(_report(_finding(remediation=steps)))
+        last = written.partition('WHAT BLOCKS (1)\n')[2]
+        self.assertEqual(
+            f'    Do: {shown}', last.partition('\n\n')[0].splitlines()[-1]
+        )
+
     def test_silent_services_are_one_list_and_one_command(self):
         services = [
             _finding(
