@@ -13,6 +13,7 @@
 """``manila-precheck upgrade``, run as an operator runs it."""
 
 import json
+import re
 
 from qa.upgrade import processes
 
@@ -92,13 +93,18 @@ class Report:
         }
 
 
+# A line of a configuration that cannot be parsed.
+_UNREADABLE = re.compile(r'error: (\S+manila\.conf:\d+): ')
+
+
 def rehearse(command, site, python, backup):
     """Rehearse the upgrade of a site; return what fails.
 
     :param command: the path of manila-precheck.
     :param python: the interpreter of the target.
     :param backup: the file of a dump.
-    :returns: {key: key of the finding that has foretold it, or None}.
+    :returns: {key: key of the finding that has foretold it, or None}; of files
+        that cannot be read, {'refused': where}.
     """
     environment = site.env(command.parent)
     environment[_API_SERVER] = 'application'
@@ -119,7 +125,11 @@ def rehearse(command, site, python, backup):
     )
     report = Report(done)
     if report.code == 255:
-        raise processes.Broken(f'upgrade rehearse: {done.stderr}')
+        # As much as a service says that does not start for it.
+        where = _UNREADABLE.search(done.stderr.replace(str(site.home), 'HOME'))
+        if where is None:
+            raise processes.Broken(f'upgrade rehearse: {done.stderr}')
+        return {'refused': where[1]}
     return {
         key: finding.get('data', {}).get('foretold')
         for key, finding in report.findings.items()
