@@ -99,12 +99,15 @@ class _Slots:
         eol = self.end_at(begin)
         for number in range(begin, end):
             self._instead[number] = []
-        if not self._remove:
+        old = [
+            number
+            for number in range(begin, end)
+            if self.lines[number].strip('\r\n') in self._kept
+        ]
+        if not self._remove and (old or new):
             self._instead[begin].append(f'{PREFIX}{reason}{eol}')
-            for number in range(begin, end):
+            for number in old:
                 line = self.lines[number]
-                if line.strip('\r\n') not in self._kept:
-                    continue
                 body = line.strip()
                 if body and body[0] not in '#;':
                     line = f'# {line}'

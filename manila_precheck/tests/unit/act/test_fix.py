@@ -177,6 +177,19 @@ class FixTest(testtools.TestCase):
             _after(fixed)['policy.yaml'],
         )
 
+    def test_a_rule_that_got_the_default_goes_without_another_word(self):
+        rules = '"default": "@"\n"share:create": "rule:gone"\n'
+        text = _after(
+            _fixed(self.site('[DEFAULT]\n', {'policy.yaml': rules}))
+        )['policy.yaml']
+        self.assertEqual(
+            ['"default": "@"', '# "share:create": "rule:gone"'],
+            [t for t in text.splitlines() if not t.startswith('# PRECHECK')],
+        )
+        self.assertEqual(
+            '# "share:create": "rule:gone"', text.splitlines()[-1]
+        )
+
     def test_what_nobody_passes_is_for_a_person(self):
         rules = '"closed": "!"\n"share:create": "rule:gone"\n'
         site = self.site(
