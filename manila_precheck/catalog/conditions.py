@@ -128,9 +128,30 @@ LAYOUTS = {
 IDLE = {
     ('DEFAULT', 'max_gigabytes'): 'SimpleScheduler',
     ('DEFAULT', 'tcp_keepalive'): '',
+    ('DEFAULT', 'tcp_keepalive_count'): '',
+    ('DEFAULT', 'tcp_keepalive_interval'): '',
     ('database', 'use_tpool'): '',
-    ('key_manager', 'auth_type'): '',
-    ('key_manager', 'token'): '',
+    **{
+        ('key_manager', name): ''
+        for name in (
+            'auth_type',
+            'auth_url',
+            'domain_id',
+            'domain_name',
+            'password',
+            'project_domain_id',
+            'project_domain_name',
+            'project_id',
+            'project_name',
+            'reauthenticate',
+            'token',
+            'trust_id',
+            'user_domain_id',
+            'user_domain_name',
+            'user_id',
+            'username',
+        )
+    },
 }
 
 #: Options of every back end that stand in [DEFAULT] too, since importing

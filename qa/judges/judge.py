@@ -68,9 +68,6 @@ EXPLAINED = {
     ('renamed', 'another value of renamed', 'max_request_body_size'),
     # Builds before the newest of a release read it: upgrade-advisories.
     ('known', 'unknown', 'netapp_backup_share'),
-    # castellan lists it in [key_manager], for logins that manila does not make
-    # through it, and it is an old name there too.
-    ('known', 'renamed', 'key_manager/auth_url'),
 }
 # What a back end loads is judged by the second.
 _CHECKS = ('config-options', 'backend-drivers')

@@ -36,7 +36,7 @@ def findings(
         return
     assert now.option is not None
     before = both.source.of(setting)
-    if not before.read:
+    if not (before.read or both.source.is_logged(before)):
         already = f'{both.source.release} does not read it'
     elif both.source.accepts(setting):
         already = f'{both.source.release} accepts it'
@@ -44,7 +44,12 @@ def findings(
         already = f'so does {both.source.release}'
     admitted = values.admits(now.option.type)
     steps = _instead(both.edits, setting, now.option, admitted)
-    effect = 'the service that reads it exits at startup'
+    reader = (
+        'the service that reads it'
+        if now.read
+        else 'manila-share, which logs it,'
+    )
+    effect = f'{reader} exits at startup'
     severity = model.Severity.FAILURE
     if logins.is_idle(both, setting.group):
         effect = f'no back end asks {setting.group}'

@@ -64,6 +64,13 @@ class Lines:
         if now.why in (Why.OWN, Why.SOURCE):
             return
         if not now.read:
+            if self._target.is_logged(now) and not self._masked_by(setting):
+                refused = tuple(
+                    invalid_values.findings(self._sides, setting, now)
+                )
+                if refused:
+                    yield from refused
+                    return
             if not self._advised.speaks_of(setting):
                 yield self._unread(setting, now)
             return

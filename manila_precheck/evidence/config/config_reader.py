@@ -275,10 +275,16 @@ class Reader:
             and (option.drivers or option.plugins)
             and not self._serves_default(option, match.old)
         ):
-            # Importing its driver registers it here, and nobody looks.
+            # Importing its driver registers it here, and no driver looks.
             why = Why.DRIVER
         where = match.group or group
         if self._idle(where, option.name):
+            other = self.options.named_too(where, option.name)
+            if other is not None:
+                # What reads the line by this name is loaded.
+                return Standing(
+                    Why.READ, other.option, other.group or '', True
+                )
             why = Why.IDLE
         return Standing(why, option, where, match.old)
 
@@ -292,10 +298,7 @@ class Reader:
 
     def _serves_default(self, option: options.Option, old: bool) -> bool:
         """Say whether anything reads a driver's option in [DEFAULT]."""
-        if option.read_in_default and any(
-            option.serves(self.driver(item.name), self.plugin(item.name))
-            for item in self.conf.backends
-        ):
+        if option.read_in_default and self._serves_a_backend(option):
             return True
         if config_files.SectionRole.BACKEND not in self.conf.roles('DEFAULT'):
             return old
@@ -304,6 +307,29 @@ class Reader:
                 'DEFAULT'
             )
         return option.serves(self.driver('DEFAULT'), self.plugin('DEFAULT'))
+
+    def _serves_a_backend(self, option: options.Option) -> bool:
+        return any(
+            option.serves(self.driver(item.name), self.plugin(item.name))
+            for item in self.conf.backends
+        )
+
+    def is_logged(self, standing: Standing) -> bool:
+        """Say whether manila-share looks at what no driver reads.
+
+        Importing a driver registers its options in [DEFAULT] too, and once
+        manila-share is up oslo.service logs all that are registered: a value
+        that the type refuses ends it there (16.3.0, 18.3.0, 20.0.3, 22.0.2
+        and 23.0.1 with LVMShareDriver and lvm_share_mirrors = x; not with
+        log_options off).
+        """
+        return (
+            standing.why is Why.DRIVER
+            and standing.group == 'DEFAULT'
+            and standing.option is not None
+            and self._serves_a_backend(standing.option)
+            and self.is_on('DEFAULT', 'log_options')
+        )
 
     def _in_roles(self, group: str, name: str) -> Standing:
         roles = self.conf.roles(group)

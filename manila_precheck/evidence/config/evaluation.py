@@ -159,7 +159,9 @@ class Opts(cfg.ConfigOpts):
 
     def _register(self, group: str, name: str) -> 'config_reader.Standing':
         found = self._reader.standing(group, name)
-        if not found.read or found.option is None:
+        if found.option is None or not (
+            found.read or self._reader.is_logged(found)
+        ):
             raise cfg.NoSuchOptError(name)
         key = (found.group, found.option.name)
         if key not in self._registered:

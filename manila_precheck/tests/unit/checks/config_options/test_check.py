@@ -559,6 +559,64 @@ class ConfigOptionsTest(testtools.TestCase):
             ),
         )
 
+    @ddt.named_data(
+        ['logged', 'lvm_share_mirrors = x', True],
+        ['a value', 'lvm_share_mirrors = 1', False],
+        ['not logged', 'log_options = no\nlvm_share_mirrors = x', False],
+        ['not loaded', 'zfs_use_ssh = x', False],
+    )
+    @ddt.unpack
+    def test_what_importing_a_driver_registers_is_logged(self, line, ends):
+        result = self.run_check(
+            f'[DEFAULT]\nenabled_share_backends = b\n{line}\n[b]\n'
+            'share_driver = manila.share.drivers.lvm.LVMShareDriver\n'
+            'driver_handles_share_servers = False\n'
+        )
+        name = line.split('\n')[-1].split(' = ')[0]
+        (found,) = result.findings
+        if not ends:
+            self.assertEqual(
+                (INFO, f'DEFAULT/{name}', 'ineffective'),
+                (found.severity, found.subject.name, found.data['verdict']),
+            )
+            return
+        self.assert_found(
+            result,
+            (
+                FAILURE,
+                f'DEFAULT/{name}',
+                3,
+                f'[DEFAULT] {name} = x: 2025.1 rejects the value, and '
+                'manila-share, which logs it, exits at startup; so does '
+                '2024.1',
+                [
+                    ('text', 'Set it to an integer. The default is:'),
+                    ('config', f'[DEFAULT]\n{name} = 0'),
+                ],
+                {'verdict': 'invalid', 'admits': 'an integer'},
+                'value',
+            ),
+        )
+
+    def test_logins_that_manila_does_not_make_through_castellan(self):
+        result = self.run_check(
+            '[key_manager]\nbackend = barbican\nauth_url = http://a\n'
+            'username = a\npassword = b\n',
+            '2025.2',
+            '2026.1',
+        )
+        self.assertEqual(
+            [
+                ('auth_url', 'renamed'),
+                ('password', 'ineffective'),
+                ('username', 'ineffective'),
+            ],
+            sorted(
+                (one.subject.name.partition('/')[2], one.data['verdict'])
+                for one in result.findings
+            ),
+        )
+
     @ddt.data('[DEFAULT]\nmemcached_servers = a', '[neutron]\nauth_uri = a')
     def test_a_hint_pointed_to_another_option(self, text):
         result = self.run_check(text + '\n')
