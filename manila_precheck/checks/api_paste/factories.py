@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The code that api-paste.ini names, and which release has it."""
+"""The code that api-paste.ini names, and the releases that have it."""
 
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -22,25 +22,25 @@ from manila_precheck import releases
 from manila_precheck.evidence import paste
 from manila_precheck.evidence import paste_loader
 
-# What came of loading code without settings, when it was no error
-# (catalog/building/paste_factories.py).
+# The results of loading code without settings that are not the name of an
+# error (catalog/building/paste_factories.py).
 LOADS = 'loads'
 SETTINGS = 'settings'
 
 
 def spec(text: str) -> str:
-    """Return 'module:attribute' of what a section names."""
+    """Return 'module:attribute' of the code that a section names."""
     scheme, _, rest = text.partition(':')
     return ''.join((rest if scheme == 'call' else text).split())
 
 
 def of_manila(name: str) -> bool:
-    """Say whether code is of manila itself."""
+    """Say whether code belongs to manila itself."""
     return name.startswith(('manila.', 'manila:', 'egg:manila#'))
 
 
 def of_sections(sections: Iterable[Mapping[str, str]]) -> frozenset[str]:
-    """Return the code that sections name, those of the catalog."""
+    """Return the code that sections of the catalog name."""
     return frozenset(
         spec(text)
         for keys in sections
@@ -59,14 +59,14 @@ def of_file(file: paste.PasteFile) -> frozenset[str]:
 
 
 class KnownFactories:
-    """What is known of the code that one release can load."""
+    """What the catalog knows about the code that one release can load."""
 
     def __init__(
         self, facts: catalog.Catalog, release: releases.Release
     ) -> None:
         """Read the facts of a release.
 
-        :raises CatalogError: when it is not covered.
+        :raises CatalogError: when the catalog does not cover the release.
         """
         self._facts = facts.factories(release)
         self._installs = functools.partial(facts.installs, release)
@@ -74,24 +74,26 @@ class KnownFactories:
         self._needed = facts.requirements(release)
 
     def has(self, name: str) -> bool:
-        """Say whether code is there, whatever comes of loading it."""
+        """Say whether the release has some code, even if it does not load."""
         return paste_loader.as_in_catalog(name) in self._facts.ways
 
     def loads(self, name: str, way: str) -> bool:
         """Say whether code is known to load in a way.
 
-        :param way: the key that names it: 'paste.filter_factory'.
+        :param way: the key of the section: 'paste.filter_factory'.
         """
         known = paste_loader.as_in_catalog(name)
         return self._facts.ways.get(known, {}).get(way) == LOADS
 
     def error(self, name: str, ways: Sequence[str]) -> str:
-        """Return what loading code ends in.
+        """Return the error that loading some code raises.
 
         :param name: 'module:attribute' or 'egg:package#name'.
-        :param ways: the keys that may name it; the first that it has counts.
-        :returns: the name of an error, after 'request ' when every request
-            meets it; '' when it loads, or nothing is known against it.
+        :param ways: the keys that may name it; the first for which a result is
+            known counts.
+        :returns: the name of the error, with the prefix 'request ' if it loads
+            and every request raises the error; '' if it loads, or if nothing
+            says that it does not.
         """
         known = self._facts.ways.get(paste_loader.as_in_catalog(name))
         if known is not None:
@@ -106,7 +108,7 @@ class KnownFactories:
         return self._missing(*name.partition(':')[::2])
 
     def _missing(self, module: str, attribute: str) -> str:
-        """Return the error for code that nobody found; '' when it may be."""
+        """Return the error for code that was not tried; '' if unknown."""
         modules = self._facts.modules
         parts = module.split('.')
         for count in range(1, len(parts) + 1):
@@ -115,7 +117,7 @@ class KnownFactories:
         names = modules.get(module)
         if names is not None:
             first, _, rest = attribute.partition('.')
-            # Of what is in a class, only factories were noted.
+            # Of the attributes of a class, the catalog has only factories.
             gone = first not in names or 'factory' in rest
             return 'AttributeError' if gone else ''
         gone = parts[0] in self._facts.packages
@@ -123,11 +125,11 @@ class KnownFactories:
         return 'ModuleNotFoundError' if gone else ''
 
     def comes_along(self, name: str) -> bool:
-        """Say whether code is in what the release brings or depends on."""
+        """Say whether code belongs to the release or to its dependencies."""
         if name.startswith('config:'):
             return False
         if self._told:
-            # What is not there was called missing.
+            # error() has already reported what the build does not have.
             return True
         if name.startswith('egg:'):
             return _distribution(name) in self._needed
@@ -136,6 +138,6 @@ class KnownFactories:
 
 
 def _distribution(name: str) -> str:
-    """Return the distribution of 'egg:package#name', as PyPI has it."""
+    """Return the distribution in 'egg:package#name', by its name on PyPI."""
     known = paste_loader.as_in_catalog(name)
     return known.partition('#')[0][len('egg:') :]

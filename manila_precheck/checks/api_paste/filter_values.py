@@ -12,11 +12,11 @@
 
 """Values in the section of a filter that its options do not take.
 
-oslo.middleware gives what its section sets to the option of that name, and
-keystonemiddleware converts it as the option does: a value that is refused
-keeps the filter from loading, or from serving (oslo.middleware 4.5 to 8.2
-base.py, _conf_get; keystonemiddleware 10.2 to 13.0 _common/config.py). Tried
-with those of 18.3.0 and 22.0.2.
+oslo.middleware passes each value of the section to the option of the same
+name, and keystonemiddleware converts each value with the type of the option.
+An invalid value keeps the filter from loading, or from serving requests
+(oslo.middleware 4.5 to 8.2 base.py, _conf_get; keystonemiddleware 10.2 to 13.0
+_common/config.py). Tried with their versions for manila 18.3.0 and 22.0.2.
 """
 
 from collections.abc import Iterator
@@ -40,14 +40,14 @@ _KNOWN = (
     ),
 )
 
-# These look at their options as they serve.
+# The filters read these options when they serve a request.
 _AT_REQUESTS = ('max_request_body_size', 'enable_proxy_headers_parsing')
 
 
 def findings(
     ctx: context.Context, loaded: paste_loader.Loaded
 ) -> Iterator[model.Finding]:
-    """Yield the values that the filters of the target refuse."""
+    """Yield the values that the filters of the target reject."""
     target = ctx.reader(ctx.upgrade.target)
     told: set[int] = set()
     for factory in loaded.factories:
@@ -67,14 +67,14 @@ def _option(
     one: middleware.Middleware,
     value: paste.PasteValue,
 ) -> Optional[options.Option]:
-    """Return the option that does not take a value; None when it does."""
+    """Return the option that rejects a value; None if it is accepted."""
     match = target.options.find(one.section, value.name)
     if match is None or one.option not in (None, match.option.name):
         return None
     if match.old and one.section != login.GROUP:
         # Only keystonemiddleware converts old names.
         return None
-    # A reference may stand for anything.
+    # The value that a reference stands for is not known.
     if '$' in value.text or '%' in value.text:
         return None
     line = config_files.Setting(

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the target makes of one api-paste.ini."""
+"""How the target loads one api-paste.ini."""
 
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ Severity = model.Severity
 
 
 class Judge:
-    """One file, loaded by the target."""
+    """One api-paste.ini, as the target loads it."""
 
     def __init__(self, ctx: context.Context) -> None:
         self._catalog = ctx.catalog
@@ -44,14 +44,14 @@ class Judge:
         self._config = ctx.config
         self._site = ctx.site
         self._reader = reader = ctx.reader(self._target)
-        #: config-options says what to set instead.
+        #: If the target rejects it, config-options says what to set instead.
         self._strategy_refused = _refuses_strategy(reader)
         try:
             limited = reader.get('DEFAULT', 'api_rate_limit') is not False
         except config_reader.Refused:
             limited = True
         self._loaded = paste_loader.load(self._file, self._strategy, limited)
-        #: The file that the target ships, and what it loads from that.
+        #: The file that the target ships, and what the target loads from it.
         self._own = paste.from_sections(
             ctx.catalog.paste(self._target), self._package.filename
         )
@@ -122,8 +122,8 @@ class Judge:
     def _missing_file(self, place: paste_loader.Place) -> str:
         """Return the other file that a section names, if it is not there.
 
-        '' where it is, where PasteDeploy has to fill in its path, and for a
-        bundle, which may not hold it.
+        '' if the file exists, if PasteDeploy has to interpolate its path, and
+        in a bundle, which may lack files of the host.
         """
         text = place.value.text.strip() if place.value else ''
         scheme, _, rest = text.partition(':')
@@ -138,7 +138,7 @@ class Judge:
     # -- code ----------------------------------------------------------------
 
     def _error(self, spec: str, ways: Sequence[str]) -> str:
-        """Return what loading code ends in in the target; '' if it loads."""
+        """Return the error of loading code in the target; '' if it loads."""
         if self._known.has(spec):
             return self._known.error(spec, ways)
         if spec in self._shipped:
@@ -232,7 +232,7 @@ class Judge:
     def _instead(
         self, factory: paste_loader.Factory
     ) -> list[model.Remediation]:
-        """Return what to write for code that the target does not load."""
+        """Return what to write instead of code that the target cannot load."""
         spec = factory.spec
         kinds = (
             paste.FILTER_FACTORIES[0]
@@ -253,7 +253,7 @@ class Judge:
         return self._writer.without(factory)
 
     def _history(self, spec: str, ways: Sequence[str] = ()) -> str:
-        """Tell which releases have code, or load it in one of some ways."""
+        """Say which releases have some code, or load it in one of ``ways``."""
         had = [
             release
             for release in self._catalog.releases
@@ -279,7 +279,7 @@ class Judge:
         return known.has(spec) and not (ways and known.error(spec, ways))
 
     def _not_loaded(self) -> Iterator[model.Finding]:
-        """Yield code that is gone, in sections that nothing leads to."""
+        """Yield code that the target lacks, in sections that nothing uses."""
         if self._loaded.unknown:
             return
         for section in self._file.sections:
@@ -358,7 +358,7 @@ class Judge:
         section = place.section
         wanted: list[paste.PasteValue] = []
         if not self._strategy_refused:
-            # The site's own pipeline goes before that of the package.
+            # The site's own pipeline takes precedence over the package's.
             wanted = [
                 value._replace(name=self._strategy)
                 for value in section.values
@@ -371,7 +371,7 @@ class Judge:
                 if value.name == self._strategy
             ]
         if wanted:
-            # The source has no use for it: it has another auth_strategy.
+            # early: the source does not use it, its auth_strategy differs.
             return self._writer.added(section.title, wanted[:1], early=True)
         keys = [
             v.name
@@ -401,12 +401,12 @@ class Judge:
             self._reader.accepts(line._replace(value=name)) for line in lines
         )
 
-    # -- what the target's own file has --------------------------------------
+    # -- what only the target's own file has ---------------------------------
 
     def _lacking(self) -> Iterator[model.Finding]:
         loaded = self._loaded
         if loaded.broken or loaded.unknown:
-            # It would be counted as lacking what is behind the break.
+            # What was not followed would count as lacking.
             return
         here = {factory.spec for factory in loaded.factories}
         for factory in self._own_loaded.factories:
@@ -414,7 +414,7 @@ class Judge:
                 continue
             since = self._since(factory.spec)
             if since == self._catalog.releases[0]:
-                # What every release ships was taken out on purpose.
+                # Every release ships it, so somebody removed it on purpose.
                 continue
             title = factory.place.section.title
             yield self._finding(
@@ -430,7 +430,7 @@ class Judge:
             )
 
     def _since(self, spec: str) -> releases.Release:
-        """Return the first release whose own file names some code."""
+        """Return the first release whose api-paste.ini names some code."""
         return next(
             release
             for release in self._catalog.releases
@@ -484,7 +484,7 @@ class Judge:
 
 
 def _refuses_strategy(reader: config_reader.Reader) -> bool:
-    """Say whether a release does not accept the auth_strategy that is set."""
+    """Say whether a release rejects the auth_strategy that is set."""
     try:
         reader.get('DEFAULT', 'auth_strategy')
     except config_reader.Refused:

@@ -47,13 +47,14 @@ def findings(
     if GROUP not in conf.groups and not (
         conf.serves_api and conf.find('database', 'connection')
     ):
-        # A part of what manila-api reads, or the files of another service.
+        # Only some of the files that manila-api reads, or those of another
+        # service.
         return
     target = ctx.reader(ctx.upgrade.target)
     try:
         target.get('DEFAULT', 'auth_strategy')
     except config_reader.Refused:
-        # config-options tells that no pipeline is loaded.
+        # config-options reports that no pipeline is loaded.
         return
     told: set[tuple[str, ...]] = set()
     for factory in loaded.factories:
@@ -78,8 +79,8 @@ def findings(
 def _finding(lacking: logins.Lacking, title: str) -> model.Finding:
     loads = lacking.loads
     if lacking.plugin is None:
-        # With auth_section, the middleware asks that section for options
-        # that are registered in its own alone.
+        # With auth_section, the middleware reads from that section options
+        # that are registered in keystone_authtoken only.
         loads = lacking.section == GROUP
     name = (lacking.options or ('auth_type',))[0]
     if lacking.options:

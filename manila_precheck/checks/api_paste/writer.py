@@ -23,18 +23,18 @@ from manila_precheck.evidence import paste_loader
 
 
 class Loading(NamedTuple):
-    """A file, and what manila-api loads from it."""
+    """An api-paste.ini, and what manila-api loads from it."""
 
     file: paste.PasteFile
     loaded: paste_loader.Loaded
 
 
 class Writer:
-    """Makes the remedies for one file.
+    """Writes the remedies for one api-paste.ini.
 
     :param here: the file of this site.
-    :param own: the one that the target ships.
-    :param version: of the package that it comes with.
+    :param own: the file that the target ships.
+    :param version: the version of manila that ships it.
     """
 
     def __init__(self, here: Loading, own: Loading, version: str) -> None:
@@ -45,14 +45,14 @@ class Writer:
     def defining(
         self, place: paste_loader.Place, broken: paste_loader.Broken
     ) -> list[model.Remediation]:
-        """Return the section that is missing, or the line without its name."""
+        """Return the missing section, or the line without its name."""
         if not broken.undefined:
             return [self._choose(place)]
         for section in self._own.sections:
             if (
                 section.name == broken.undefined
                 and (section.prefix == 'filter') is broken.is_filter
-                # Another release's /v1 leads nowhere in the target.
+                # The target may not use the section, as /v1 of older ones.
                 and section.title in self._own_loaded.titles
             ):
                 return [self.added(section.title, section.values)]
@@ -80,11 +80,11 @@ class Writer:
         self, title: str, values: Sequence[paste.PasteValue]
     ) -> model.Remediation:
         """Return lines to write into the file."""
-        # A colon after the paths, as everyone writes them.
+        # Paths are written with a colon, as in the files of manila.
         return model.config(
             '\n'.join(
                 [
-                    # Elsewhere such lines are for manila.conf.
+                    # Without this, lines of a remedy are for manila.conf.
                     '# in {}',
                     '[{}]',
                     *(
@@ -93,7 +93,7 @@ class Writer:
                     ),
                 ]
             ),
-            # In a comment a line break would end it.
+            # A line break in the path would end the comment.
             re.sub(r'[\r\n]+', ' ', self._file.path),
             title,
             *(word for value in values for word in (value.name, value.text)),
@@ -107,7 +107,7 @@ class Writer:
     ) -> model.Remediation:
         """Return lines to write that are not in the file.
 
-        :param early: they change nothing for the source.
+        :param early: whether they change nothing for the source.
         """
         return self.lines(title, values).with_edits(
             *(
@@ -130,7 +130,7 @@ class Writer:
         place: paste_loader.Place,
         text: Optional[str] = None,
     ) -> model.Edit:
-        """Return a change of what stands in the file."""
+        """Return a change of a section or line that the file has."""
         value = place.value
         return model.Edit(
             action,
@@ -145,7 +145,7 @@ class Writer:
     def keyed(
         self, factory: paste_loader.Factory, key: str
     ) -> model.Remediation:
-        """Return the section of some code, with another key that names it."""
+        """Return the section of some code, which another key names now."""
         section = factory.place.section
         values = [
             value._replace(name=key, text=factory.spec)
@@ -164,12 +164,12 @@ class Writer:
     ) -> list[model.Remediation]:
         """Return the lines that give a filter a path of its own.
 
-        A health check answered one path as a filter, and passed on all
-        others; the path is that of its section, else the one of the
-        middleware (oslo.middleware 8.0.0 oslo_middleware/healthcheck).
+        As a filter, the health check answers one path and passes on all
+        others. The path is the one that its section sets, else the default of
+        the middleware (oslo.middleware 8.0.0 oslo_middleware/healthcheck).
 
         :param spec: the factory of the application.
-        :returns: none when the file has no place for a path.
+        :returns: nothing if the file has no composite for another path.
         """
         section = factory.place.section
         root = next(
@@ -234,7 +234,7 @@ class Writer:
     def without(
         self, factory: paste_loader.Factory
     ) -> list[model.Remediation]:
-        """Return the lines of a file that no longer leads to some code."""
+        """Return the lines with which the file no longer uses some code."""
         section = factory.place.section
         if factory.is_filter:
             return [
@@ -251,8 +251,8 @@ class Writer:
     ) -> tuple[list[paste_loader.Place], list[str], list[str]]:
         """Return what to take out so that nothing leads to a place.
 
-        :returns: the lines that map a path to it, the sections that are
-            not needed any more, the paths; nothing when it cannot be done.
+        :returns: the lines that map a path to it, the sections that become
+            unused, the paths; all empty if it cannot be done.
         """
         drops: list[paste_loader.Place] = []
         unused: list[str] = []
@@ -268,7 +268,7 @@ class Writer:
             unused.append(title)
             here = [r for r in self._loaded.references if r.title == title]
             if not here:
-                # The application itself.
+                # Nothing refers to the application itself.
                 return [], [], []
             drops.extend(r.place for r in here if r.mapped)
             waiting.extend(r.place.section.title for r in here if not r.mapped)
@@ -308,7 +308,7 @@ class Writer:
         ]
 
     def adding(self, factory: paste_loader.Factory) -> list[model.Remediation]:
-        """Return the section, and this file's lines with its name in them."""
+        """Return the section, and this file's lines with its name added."""
         section = factory.place.section
         found = []
         if self._file.section(section.title) is None:
@@ -338,7 +338,7 @@ class Writer:
 
 
 def _inserted(name: str, model_names: list[str], names: list[str]) -> str:
-    """Return a pipeline with a name put in where another one has it."""
+    """Return a pipeline with a name inserted where the model has it."""
     after = model_names[model_names.index(name) + 1 :]
     place = next(
         (names.index(other) for other in after if other in names),

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""How much stands behind the back ends that do not start."""
+"""How many share instances the back ends hold that do not start."""
 
 from typing import Optional
 
@@ -23,10 +23,10 @@ from manila_precheck.evidence.database import row_counts
 class Radius:
     """Counts the live share instances of the enabled back ends.
 
-    The database is asked when a finding first needs the count. Where none
-    can be used the findings say that nothing was counted; what is wrong with
-    the database is said by the checks that need it. Where [DEFAULT] host is
-    set, the instances of other hosts do not count.
+    The database is queried when a finding first needs the count. If no
+    database can be used, the findings say that nothing was counted; the checks
+    that require a database report why. If [DEFAULT] host is set, the instances
+    of other hosts do not count.
 
     :param ctx: the configuration and the database.
     """
@@ -38,7 +38,7 @@ class Radius:
         self._asked = False
 
     def count(self, name: Optional[str] = None) -> Optional[int]:
-        """Return how many there are; None when they could not be counted.
+        """Return the number of instances; None if they were not counted.
 
         :param name: the back end; None for all that are enabled.
         """
@@ -71,13 +71,13 @@ class Radius:
         return found
 
     def of_all(self) -> str:
-        """Return how many back ends are enabled, and what is on them."""
+        """Return the number of enabled back ends and their instances."""
         enabled = len(self._backends)
         them = 'it' if enabled == 1 else 'them'
         return f'{enabled} enabled, {_words(self.count(), them)}'
 
     def of_one(self, name: str) -> str:
-        """Return what is on one back end."""
+        """Return the number of instances on one back end."""
         return _words(self.count(name), 'it')
 
 

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""One back end as it is configured, and how a finding of it is written."""
+"""One back end as it is configured, and the findings about it."""
 
 from collections.abc import Sequence
 import re
@@ -27,11 +27,11 @@ from manila_precheck.evidence.config import config_reader
 
 
 class BackEnd:
-    """A back end that manila-share is told to start.
+    """A back end that manila-share is configured to start.
 
     :param ctx: the upgrade, the catalog and the configuration.
-    :param configured: where it is named, and its section.
-    :param behind: counts what stands behind the back ends.
+    :param configured: its name, its section and the line that enables it.
+    :param behind: counts the share instances on the back ends.
     """
 
     def __init__(
@@ -42,9 +42,9 @@ class BackEnd:
     ) -> None:
         self.ctx = ctx
         self.name = configured.name
-        #: Its section as it is written; None when no file has one.
+        #: Its section as written in the file; None if no file has one.
         self.section = configured.section
-        #: The enabled_share_backends that names it; None when not set.
+        #: The line of enabled_share_backends that names it; None if not set.
         self.enabled_by = configured.source
         self.source = ctx.upgrade.source
         self.target = ctx.upgrade.target
@@ -70,7 +70,7 @@ class BackEnd:
         return found[0] if found else None
 
     def asks(self, option: str) -> bool:
-        """Say whether an option of it is true in the target; '' is."""
+        """Say whether the target reads an option as true; yes for ''."""
         if not option:
             return True
         reader = self.ctx.reader(self.target)
@@ -80,13 +80,13 @@ class BackEnd:
         try:
             return reader.get(self.name, option) is True
         except config_reader.Refused:
-            # The target has no such option, or refuses the value.
+            # The target has no such option, or rejects the value.
             return False
 
     def lines(
         self, option: str, values: Sequence[str]
     ) -> list[model.Remediation]:
-        """Return the lines that set an option, one of which is to be taken."""
+        """Return lines that set an option, to choose one from."""
         lines = [
             model.config('[{}]\n{} = {}', self.name, option, value)
             for value in values
@@ -105,7 +105,7 @@ class BackEnd:
     ) -> list[model.Edit]:
         """Return the change of a file that gives an option a value.
 
-        :param same: the value is the same to the source.
+        :param same: whether the source reads the new value to the same effect.
         """
         line = self.line(option)
         if line is not None:
@@ -116,7 +116,7 @@ class BackEnd:
         return self._edits.add(beside, beside.section, option, value)
 
     def choose(self, option: str, admitted: str) -> list[model.Edit]:
-        """Return the change of a file that asks a person for a value."""
+        """Return the change of a file whose value a person has to choose."""
         line = self.line(option)
         if line is not None:
             return self._edits.choose(line, admitted)
@@ -126,7 +126,7 @@ class BackEnd:
         return self._edits.choose_new(beside, beside.section, option, admitted)
 
     def or_without(self, first: str) -> list[model.Remediation]:
-        """Return advice, and the line that leaves the back end out."""
+        """Return advice, and the line that disables the back end."""
         others = [
             other.name
             for other in self.ctx.config.backends
@@ -159,8 +159,8 @@ class BackEnd:
     ) -> model.Finding:
         """Return a finding about what ends manila-share, or a back end.
 
-        :param alone: it keeps this back end alone down: manila-share tries
-            again for ever, and its other back ends work (manila 22.0.2
+        :param alone: whether only this back end fails: manila-share retries it
+            forever, and its other back ends work (manila 22.0.2
             share/manager.py init_host()).
         """
         held: dict[str, model.Scalar]
@@ -197,7 +197,7 @@ class BackEnd:
     ) -> model.Finding:
         """Return a finding of the check about this back end.
 
-        :param line: the line at fault; None when there is none.
+        :param line: the line at fault; None if there is none.
         """
         return model.Finding(
             severity,
@@ -211,10 +211,10 @@ class BackEnd:
 
 
 def says(row: requirements.Support) -> str:
-    """Return who says what a row holds; '' for the matrix of the package."""
+    """Return the origin of a row in words; '' for the built-in matrix."""
     return f' (according to {row.origin})' if row.origin else ''
 
 
 def slug(text: str) -> str:
-    """Return a text as a part of a key: 'HPE 3PAR OS' is 'hpe-3par-os'."""
+    """Return a text for use in a key: 'HPE 3PAR OS' is 'hpe-3par-os'."""
     return re.sub(r'[^a-z0-9]+', '-', text.lower()).strip('-')

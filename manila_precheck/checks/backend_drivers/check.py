@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The check ``backend-drivers``: one module for each part of a back end."""
+"""The check ``backend-drivers``: a module for each part of a back end."""
 
 from collections.abc import Iterator
 from typing import Optional
@@ -194,7 +194,7 @@ class BackendDrivers(check.Check):
             yield from self._behind(one, loaded, given, python)
         yield from inputs.not_enabled(ctx, given.inventory_file)
         if errors:
-            # The rest has been said.
+            # The findings that do not need these files were yielded above.
             raise exceptions.SourceUnusable('; '.join(errors))
 
     def _python(
@@ -220,7 +220,7 @@ class BackendDrivers(check.Check):
         given: inputs.Inputs,
         python: Optional[interpreter.Importable],
     ) -> Iterator[model.Finding]:
-        """Yield what is to be said of what a driver works with."""
+        """Yield findings about the libraries and the storage of a driver."""
         if loaded.foreign:
             yield from third_party.judge(
                 one, loaded.driver, given.matrix, python
@@ -237,9 +237,10 @@ class BackendDrivers(check.Check):
 def _emptied(ctx: context.Context) -> Optional[model.Finding]:
     """Return that a manila-share is left without a back end; None: it is not.
 
-    As a template leaves the line whose variable is empty. manila-share then
-    makes a driver of [DEFAULT], which has no mode, and exits (tried on manila
-    20.0.3 and 22.0.2).
+    A template leaves such a line when its variable is empty. manila-share then
+    loads a driver from [DEFAULT], which does not set
+    driver_handles_share_servers, and exits (tried on manila 20.0.3 and
+    22.0.2).
     """
     line = ctx.config.effective([config_files.ENABLED_BACKENDS])
     if not line:
@@ -276,10 +277,10 @@ def _emptied(ctx: context.Context) -> Optional[model.Finding]:
 
 
 def _none_enabled(ctx: context.Context) -> model.Finding:
-    """Return that no back end is enabled, as on a host of the API alone.
+    """Return that no back end is enabled, as on a host of only the API.
 
-    A line that is empty beside sections with drivers is in doubt, where no
-    database says whether manila-share runs here.
+    An empty line is doubtful if sections have drivers and no database shows
+    whether manila-share runs here.
     """
     conf = ctx.config
     line = conf.effective([config_files.ENABLED_BACKENDS])
@@ -328,8 +329,8 @@ def _has_database(ctx: context.Context) -> bool:
 def _unnamed(ctx: context.Context) -> Optional[model.Finding]:
     """Return that a back end without a name is started; None: there is none.
 
-    manila-share creates a service for each item, and that of an empty one
-    ends with a NoSuchOptError (tried on manila 16.3.0, 22.0.2 and 23.0.1).
+    manila-share creates a service for each item; for an empty item this raises
+    NoSuchOptError (tried on manila 16.3.0, 22.0.2 and 23.0.1).
     """
     reader = ctx.reader(ctx.upgrade.target)
     try:

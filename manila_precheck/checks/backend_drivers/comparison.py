@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the matrix asks of a back end's storage, and whether it is met."""
+"""Whether a back end's storage meets the requirements of the matrix."""
 
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ from manila_precheck.checks.backend_drivers import inventory
 
 
 class VersionResult(enum.IntEnum):
-    """How a declared version stands to a documented one, the worst last."""
+    """How a declared version compares with a documented one, worst last."""
 
     MET = 0
     NEWER = 1
@@ -37,48 +37,48 @@ class VersionResult(enum.IntEnum):
 
 
 class Asked(NamedTuple):
-    """What the matrix says of the driver of one back end."""
+    """The rows of the matrix for the driver of one back end."""
 
     now: Optional[requirements.Support]
-    """In the target; None when it has no row."""
+    """The row for the target; None if there is none."""
 
     before: Optional[requirements.Support]
-    """In the source."""
+    """The row for the source."""
 
     matrix: support.Matrix
 
     @property
     def storage(self) -> tuple[requirements.Storage, ...]:
-        """Return what the target asks for."""
+        """Return the storage requirements of the target."""
         return self.now.storage if self.now is not None else ()
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Return who says so."""
+        """Return the sources of the target's row."""
         return self.now.sources if self.now is not None else ()
 
     def names(self, item: requirements.Storage) -> Mapping[str, str]:
-        """Return what names of versions stand for."""
+        """Return the named versions of the storage system."""
         return self.matrix.system(item.system).names
 
     def systems(
         self, items: Iterable[requirements.Storage]
     ) -> list[requirements.System]:
-        """Return the storage systems that are asked for, once each."""
+        """Return the storage systems of some requirements, each once."""
         names = dict.fromkeys(item.system for item in items)
         return [self.matrix.system(name) for name in names]
 
     def was(
         self, item: requirements.Storage
     ) -> Optional[requirements.Storage]:
-        """Return what the source asked for of the same; None: nothing."""
+        """Return the source's requirement on the same system, if any."""
         for other in self.before.storage if self.before is not None else ():
             if (other.system, other.feature) == (item.system, item.feature):
                 return other
         return None
 
     def rises(self, item: requirements.Storage) -> bool:
-        """Say whether the target asks for a newer one than the source."""
+        """Say whether the target requires a newer version than the source."""
         was = self.was(item)
         if was is None or not was.minimum or not item.minimum:
             return False
@@ -88,7 +88,7 @@ class Asked(NamedTuple):
     def says(
         self, one: backend.BackEnd, items: Sequence[requirements.Storage]
     ) -> str:
-        """Return, in brackets, what the source asked for, and who says so."""
+        """Return, in brackets, what the source required, and the origin."""
         before = [self.was(item) for item in items]
         changed = [
             was.words
@@ -101,7 +101,7 @@ class Asked(NamedTuple):
 
 
 class Compared(NamedTuple):
-    """One requirement, and how a declared version stands to it."""
+    """One requirement, and how a declared version compares with it."""
 
     item: requirements.Storage
     result: VersionResult
@@ -110,14 +110,15 @@ class Compared(NamedTuple):
 def worst(
     one: backend.BackEnd, asked: Asked, declared: inventory.Declared
 ) -> Optional[Compared]:
-    """Return the requirement that is met least; None when all are met."""
+    """Return the requirement with the worst result; None if all are met."""
     items = [
         item
         for item in asked.storage
         if item.system.lower() == declared.system.lower()
     ]
     features = {name.lower() for name in declared.features}
-    # A system that is there for a feature only is declared as it is used.
+    # If all requirements on a system are for features, declaring the system
+    # means that its features are used.
     always = all(item.feature for item in items)
     compared = [
         Compared(item, _compare(item, declared.version, asked.names(item)))

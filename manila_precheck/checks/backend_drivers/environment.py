@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The Python that the operator names as the target's."""
+"""The Python interpreter that the operator names as the target's."""
 
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -30,11 +30,11 @@ def ask(
     libraries: Iterable[requirements.Library],
     classes: Iterable[str],
 ) -> Optional[interpreter.Importable]:
-    """Ask the Python for what the back ends need; None: none is named.
+    """Look up what the back ends need in the Python; None if none is named.
 
     :param path: the interpreter.
-    :param classes: the drivers that are not manila's.
-    :raises SourceUnusable: when it cannot be run.
+    :param classes: the class paths of third-party drivers.
+    :raises SourceUnusable: when the interpreter cannot be run.
     """
     if not path:
         return None
@@ -51,7 +51,7 @@ def judge(
     ctx: context.Context,
     python: interpreter.Importable,
 ) -> Iterator[model.Finding]:
-    """Yield what that Python is, and whether the target runs on it."""
+    """Yield what the Python is, and whether the target runs on it."""
     target = ctx.upgrade.target
     package = ctx.catalog.package(target)
     here = '.'.join(str(number) for number in python.python)

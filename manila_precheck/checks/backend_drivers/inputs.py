@@ -29,21 +29,21 @@ from manila_precheck.evidence.files import yaml_file
 
 
 class Inputs(NamedTuple):
-    """What there is to judge by, apart from the configuration."""
+    """What the check reads in addition to the configuration."""
 
     matrix: support.Matrix
     inventory_file: Optional[inventory.Inventory]
 
     findings: tuple[model.Finding, ...]
-    """Of the packages whose matrix cannot be used."""
+    """One for each package whose matrix cannot be used."""
 
     errors: tuple[str, ...]
-    """Of the files that the operator named and that cannot be used."""
+    """Why files that the operator named cannot be used."""
 
     def declared(
         self, backend: str
     ) -> tuple[tuple[inventory.Declared, ...], str]:
-        """Return what is declared of a back end, and the file's path."""
+        """Return what a back end is declared to have, and the file's path."""
         if self.inventory_file is None:
             return (), ''
         found = self.inventory_file
@@ -53,7 +53,9 @@ class Inputs(NamedTuple):
 def gather(ctx: context.Context, options: Any) -> Inputs:
     """Read the matrices and the inventory; what fails leaves the rest.
 
-    :param options: the check's own.
+    A file that cannot be used does not prevent the use of the others.
+
+    :param options: the options of the check.
     """
     errors: list[str] = []
     parts: list[support.MatrixPart] = []
@@ -112,7 +114,7 @@ def not_enabled(
     ctx: context.Context,
     declared: Optional[inventory.Inventory],
 ) -> Iterator[model.Finding]:
-    """Yield the back ends of an inventory that no service is started for."""
+    """Yield the back ends of an inventory that are not enabled."""
     if declared is None:
         return
     enabled = [one.name for one in ctx.config.backends]

@@ -12,8 +12,8 @@
 
 """What storage is behind each back end, as the operator declares it.
 
-manila's database does not hold the version of a storage system, and asking
-the system takes credentials, so the operator says it, in YAML or JSON::
+manila's database does not have the version of a storage system, and querying
+the system requires credentials, so the operator declares it in YAML or JSON::
 
     backends:
       onefs1:
@@ -43,13 +43,13 @@ class Declared(NamedTuple):
     """'OneFS'."""
 
     version: str
-    """As it is written: '9.10.0.1'."""
+    """As written in the file: '9.10.0.1'."""
 
     features: tuple[str, ...]
-    """What is used of it, sorted."""
+    """The features that are used, sorted."""
 
     line: int
-    """Where it stands in the file, from 1."""
+    """Its line in the file, from 1."""
 
 
 class Inventory(NamedTuple):
@@ -59,17 +59,17 @@ class Inventory(NamedTuple):
     """The file."""
 
     backends: dict[str, tuple[Declared, ...]]
-    """What is declared of each back end, by its section."""
+    """The storage systems of each back end, by its section."""
 
     lines: dict[str, int]
-    """Where each back end begins, from 1."""
+    """The line at which each back end begins, from 1."""
 
 
 def read(found: yaml_file.Document) -> Inventory:
     """Return what an inventory declares.
 
     :param found: the file.
-    :raises SourceUnusable: naming the line that is wrong.
+    :raises SourceUnusable: when a line is wrong; the message names it.
     """
     top = _keys(found, (), found.data, {'backends'})
     backends = _mapping(found, ('backends',), top.get('backends'))

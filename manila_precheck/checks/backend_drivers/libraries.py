@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The Python modules of a driver that manila does not bring along."""
+"""The Python modules of a driver that manila does not install."""
 
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ _LOOK = (
 def asked(
     one: backend.BackEnd, row: Optional[requirements.Support]
 ) -> tuple[requirements.Library, ...]:
-    """Return the libraries that a back end needs, as it is configured."""
+    """Return the libraries that a back end needs with its configuration."""
     if row is None:
         return ()
     return tuple(item for item in row.libraries if one.asks(item.option))
@@ -44,7 +44,7 @@ def judge(
     row: Optional[requirements.Support],
     python: Optional[interpreter.Importable],
 ) -> Iterator[model.Finding]:
-    """Yield what a Python lacks for a back end, or how to look."""
+    """Yield the libraries that a Python lacks, or how to look for them."""
     wanted = asked(one, row)
     if row is None or not wanted:
         return
@@ -62,7 +62,7 @@ def _without_python(
     wanted: Iterable[requirements.Library],
     row: requirements.Support,
 ) -> Iterator[model.Finding]:
-    """Yield what the build of the target lacks, as far as it is known."""
+    """Yield what the build of the target lacks or may lack."""
     unknown = []
     for item in wanted:
         there = one.ctx.catalog.installs(one.target, item.module)
@@ -188,7 +188,7 @@ def _library(
 
 
 def _older(installed: str, least: str) -> bool:
-    """Say whether a version is not known to be new enough."""
+    """Say whether a version is older, or cannot be compared."""
     order = versions.compare(installed, least)
     return order is None or order < 0
 
@@ -196,7 +196,7 @@ def _older(installed: str, least: str) -> bool:
 def _install(
     item: requirements.Library, python: interpreter.Importable
 ) -> list[model.Remediation]:
-    """Return how to get a library; what is not on PyPI has no command."""
+    """Return how to install a library; only PyPI packages have a command."""
     if not item.package:
         brings = item.os_package or (
             f'the package that provides the module {item.module}'

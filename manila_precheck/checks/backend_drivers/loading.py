@@ -32,7 +32,7 @@ Severity = model.Severity
 
 
 class BackendCode(NamedTuple):
-    """What a back end loads, by the names of the support matrix."""
+    """The driver of a back end, as the support matrix names it."""
 
     now: str
     """In the target: a class path, or 'emc:unity' for a plugin."""
@@ -41,11 +41,11 @@ class BackendCode(NamedTuple):
     """The same in the source."""
 
     foreign: bool = False
-    """It is a third party's: manila does not ship it."""
+    """Whether it is a third party's: manila does not ship it."""
 
     driver: Optional[drivers.Driver] = None
-    """What a file of facts has of a third party's; None when it is manila's,
-    or nothing is known of it."""
+    """The facts about a third-party driver; None for a driver of manila, or if
+    nothing is known about it."""
 
 
 Findings = Generator[model.Finding, None, Optional[BackendCode]]
@@ -54,8 +54,8 @@ Findings = Generator[model.Finding, None, Optional[BackendCode]]
 def judge(one: backend.BackEnd, matrix: support.Matrix) -> Findings:
     """Yield what keeps a back end from loading; return what it loads.
 
-    :param matrix: a class that has a row for the target is a third party's,
-        wherever it is installed.
+    :param matrix: a class that manila lacks and that has a row for the target
+        here is a third party's, even if its path begins with ``manila.``.
     """
     name = one.name
     if one.section is None:
@@ -143,20 +143,20 @@ def _moved(one: backend.BackEnd, driver: drivers.Driver) -> model.Finding:
 
 
 def _leads(one: backend.BackEnd, path: str) -> Optional[str]:
-    """Return the class that a path leads to in the source."""
+    """Return the class that the source loads for a path."""
     found = one.ctx.catalog.driver(one.source, path)
     return None if found is None else found.target or found.name
 
 
 def _is_manilas(one: backend.BackEnd) -> bool:
-    """Say whether a class that the target lacks is one of manila's."""
+    """Say whether the path of the driver is within manila."""
     return one.path.startswith('manila.')
 
 
 def _absent(one: backend.BackEnd, why: Optional[str]) -> model.Finding:
     """Return that a class is not there.
 
-    :param why: what the facts of the build have on it.
+    :param why: the reason according to the facts of the build, if any.
     """
     text = (
         f'{one.source} has it'
@@ -255,7 +255,7 @@ def _old_plugin(
 
 
 def _name_since(facts: Catalog, named: str) -> str:
-    """Return what a plugin of an older release is called now."""
+    """Return the current name of a plugin of an older release."""
     for release in reversed(facts.releases):
         new = config_reader.emc_plugin(named, facts, release)
         if new != named:
@@ -271,8 +271,8 @@ def mode(
 ) -> Iterator[model.Finding]:
     """Yield what is wrong with driver_handles_share_servers.
 
-    :param modes: the values that the driver takes; empty: not known.
-    :param what: what a message calls the driver.
+    :param modes: the values that the driver supports; empty if not known.
+    :param what: the name of the driver in messages.
     """
     line = one.line('driver_handles_share_servers')
     advice = one.lines(

@@ -12,10 +12,10 @@
 
 """The support matrices that installed packages bring.
 
-An entry point in ``manila_precheck.support_matrix`` leads to a text in the
-format of the matrix, to a function that returns one, or to a package that
-holds a support_matrix.yaml or .json. It is loaded in a process of its own:
-whatever a package does there, this run goes on.
+An entry point in ``manila_precheck.support_matrix`` names a string in the
+format of the matrix, a function that returns one, or a package that contains
+a support_matrix.yaml or .json. It is loaded in a separate process, so that a
+package that fails or hangs does not end this run.
 """
 
 import importlib.metadata
@@ -64,7 +64,7 @@ answer.close()
 
 
 class Brought(NamedTuple):
-    """What one package brings."""
+    """The support matrix of one entry point."""
 
     origin: str
     """The package and its version: 'acme-manila 1.0'."""
@@ -73,14 +73,14 @@ class Brought(NamedTuple):
     """The name of the entry point."""
 
     found: Optional[yaml_file.Document]
-    """The document; None when it does not load."""
+    """The document; None if it does not load."""
 
     error: str = ''
-    """Why it does not load; '' when it does."""
+    """Why it does not load; '' if it does."""
 
 
 def read() -> tuple[Brought, ...]:
-    """Load what every package brings, sorted by package and name."""
+    """Load the matrices of all packages, sorted by package and name."""
     found = []
     for distribution in importlib.metadata.distributions():
         for point in distribution.entry_points:
@@ -90,7 +90,7 @@ def read() -> tuple[Brought, ...]:
                 )
                 origin = f'{package} {distribution.version}'
                 found.append((origin, point.name, point.value))
-    # A distribution is listed once for each path that leads to it.
+    # A distribution is listed once for each entry of sys.path that has it.
     return tuple(_load(*item) for item in sorted(set(found)))
 
 
@@ -105,7 +105,7 @@ def _load(origin: str, name: str, value: str) -> Brought:
                 'name': name,
                 'value': value,
                 'group': GROUP,
-                # '' is the working directory of whoever called.
+                # '' stands for the working directory of the caller.
                 'path': [path for path in sys.path if os.path.isabs(path)],
             },
             _SECONDS,

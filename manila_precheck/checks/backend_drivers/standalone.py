@@ -9,12 +9,13 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The standalone network plugin, which refuses values when it is made.
+"""The network plugins that reject their values when they are created.
 
-A back end that handles share servers makes its network plugins together with
-its driver, and an error of theirs ends manila-share (manila 22.0.2
-share/driver.py, network/standalone_network_plugin.py). Every rule was compared
-with the plugin of 16.3.0, 18.3.0, 20.0.3 and 22.0.2 on 167 sets of values.
+A back end that handles share servers creates its network plugins together with
+its driver, and an error in one of them ends manila-share (manila 22.0.2
+share/driver.py, network/standalone_network_plugin.py). Every rule of the
+standalone plugin was compared with the plugin of 16.3.0, 18.3.0, 20.0.3 and
+22.0.2 on 167 sets of values.
 """
 
 from collections.abc import Iterator
@@ -32,8 +33,9 @@ from manila_precheck.evidence.config import config_files
 
 PLUGIN = 'manila.network.standalone_network_plugin.StandaloneNetworkPlugin'
 
-# Of one network of Neutron; they end without it (manila 16.3.0 to 23.0.1
-# network/neutron/neutron_network_plugin.py, _verify_net_and_subnet).
+# The plugins for a single network of Neutron; without its ids they raise an
+# error (manila 16.3.0 to 23.0.1 network/neutron/neutron_network_plugin.py,
+# _verify_net_and_subnet).
 _NEUTRON = 'manila.network.neutron.neutron_network_plugin.Neutron'
 _SINGLE = (
     f'{_NEUTRON}SingleNetworkPlugin',
@@ -52,7 +54,7 @@ _Network = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 
 def findings(one: backend.BackEnd) -> Iterator[model.Finding]:
-    """Yield what the plugins of a back end refuse."""
+    """Yield the options that the plugins of a back end reject."""
     conf = one.ctx.config
     if conf.boolean(one.name, 'driver_handles_share_servers') is not True:
         return
@@ -83,7 +85,7 @@ def findings(one: backend.BackEnd) -> Iterator[model.Finding]:
 def _without_net(
     conf: config_files.ConfigFiles, group: str, target: releases.Release
 ) -> Optional[tuple[str, str, str]]:
-    """Return what the plugin lacks of its network; as :func:`_problem`."""
+    """Return the option that is not set, in the form of :func:`_problem`."""
     for name in _NET:
         if not conf.value(group, name):
             return name, f'{name} is not set', '<ID>'
@@ -93,7 +95,7 @@ def _without_net(
 def _problem(
     conf: config_files.ConfigFiles, group: str, target: releases.Release
 ) -> Optional[tuple[str, str, str]]:
-    """Return the option at fault, why it is, and an example of a value."""
+    """Return the option at fault, the reason, and an example of a value."""
     texts = {
         name: conf.value(group, name) for name in (_GATEWAY, _MASK, _RANGES)
     }
@@ -132,7 +134,7 @@ def _problem(
 
 
 def _version(conf: config_files.ConfigFiles, group: str) -> Optional[int]:
-    """Return the version of IP that the plugin takes; None for neither."""
+    """Return the IP version that the plugin uses; None if both are off."""
     four, six = (conf.boolean(group, name) for name in _VERSIONS)
     if six:
         return 6
@@ -145,8 +147,8 @@ def _address(text: str, loose: bool) -> Optional[_Address]:
     except ValueError:
         pass
     if loose:
-        # netaddr asked inet_aton(3): '10.1' is 10.0.0.1, and what follows a
-        # blank is ignored.
+        # netaddr calls inet_aton(3): '10.1' is 10.0.0.1, and everything after
+        # a blank is ignored.
         try:
             return ipaddress.IPv4Address(socket.inet_aton(text))
         except (OSError, UnicodeError, ValueError):
@@ -164,7 +166,7 @@ def _network(gateway: Optional[_Address], mask: str) -> Optional[_Network]:
 def _refused(
     text: str, net: _Network, version: int, loose: bool
 ) -> Optional[str]:
-    """Return why the plugin refuses a range; None when it takes it."""
+    """Return why the plugin rejects a range; None if it accepts it."""
     alone = _address(text, loose)
     if alone is not None and alone.version == version:
         first = last = alone
@@ -186,7 +188,7 @@ def _refused(
     return None
 
 
-# {the class: (the options that it ends on, their judge)}.
+# {the class: (the options that can make it fail, the function that says how)}.
 _PLUGINS = {
     PLUGIN: ((_GATEWAY, _MASK, _RANGES, *_VERSIONS), _problem),
     **dict.fromkeys(_SINGLE, (_NET, _without_net)),

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The storage behind a back end, against the support matrix."""
+"""The storage of a back end, compared with the support matrix."""
 
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -45,9 +45,9 @@ def judge(
 ) -> Iterator[model.Finding]:
     """Yield how the storage of a back end stands to the target.
 
-    :param asked: what the matrix says of its driver.
-    :param declared: what the inventory says of it.
-    :param path: the inventory; '' when there is none.
+    :param asked: the rows of the matrix for its driver.
+    :param declared: its storage systems in the inventory.
+    :param path: the path of the inventory; '' if there is none.
     """
     named = {item.system.lower() for item in declared}
     unknown = [

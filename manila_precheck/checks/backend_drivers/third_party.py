@@ -34,7 +34,7 @@ def judge(
 ) -> Iterator[model.Finding]:
     """Yield whether a class loads, and whether it is of the target.
 
-    :param driver: what the facts of the build have of it; None: nothing.
+    :param driver: the facts of the build about it; None if they lack it.
     """
     if python is not None:
         missing = _missing(one, python)
@@ -76,7 +76,7 @@ def judge(
 def _missing(
     one: backend.BackEnd, python: interpreter.Importable
 ) -> Optional[str]:
-    """Return what an import would lack; None when nothing is known to be."""
+    """Return what an import would not find; None if nothing is known."""
     found = python.classes[one.path]
     module, _, name = one.path.rpartition('.')
     if not found.module:
@@ -89,8 +89,8 @@ def _missing(
 def _lacks(one: backend.BackEnd, driver: drivers.Driver) -> model.Finding:
     """Return what the driver of a build imports in vain.
 
-    The module was imported where the file was made, so it is code that runs
-    later that imports it.
+    The driver itself could be imported where the file of facts was created, so
+    it imports these modules only later, at run time.
     """
     names = ' and '.join(driver.lacks)
     package = one.ctx.catalog.package(one.target)

@@ -117,7 +117,7 @@ class BackendsInUse(check.Check):
 
 
 def _served(sites: Sequence['_Site']) -> hosts.ServedBackends:
-    """Return what several manila-share serve, each with files of its own."""
+    """Return what several manila-share, each with its own files, serve."""
     served = [site.served() for site in sites]
     return hosts.ServedBackends(
         list(dict.fromkeys(host for one in served for host in one.hosts)),
@@ -126,7 +126,7 @@ def _served(sites: Sequence['_Site']) -> hosts.ServedBackends:
 
 
 def _uses(ctx: context.Context, sites: Sequence['_Site']) -> list[hosts.Use]:
-    """Return what lies on each back end that is not known to be served."""
+    """Return what each back end holds that is not known to be served."""
     served = _served(sites)
     known = {
         service_host.parse(service.host).controller
@@ -135,7 +135,8 @@ def _uses(ctx: context.Context, sites: Sequence['_Site']) -> list[hosts.Use]:
     new = [site for site in sites if site.own and site.controller not in known]
     if not new:
         return hosts.select(ctx.database, served)
-    # What is served under another host may be what a new one is to serve.
+    # A host that has never reported may be a served host with a new name, so
+    # other served hosts are not left out here.
     own = [host for site in sites for host in site.own]
     found = hosts.select(
         ctx.database, hosts.ServedBackends([*ctx.options.other_backends, *own])
@@ -171,8 +172,8 @@ class _Site:
             )
 
         ours = self._enabled
-        #: The host under which manila-share will report; '' where neither
-        #: the files nor the machine say it.
+        #: The host under which manila-share will report; '' if neither the
+        #: files nor the machine give it.
         self.controller = ours.controller or machine_names.host_name(
             ctx.machine
         )
@@ -182,15 +183,15 @@ class _Site:
             for name in ours.backends
             if self.controller
         ]
-        #: What its back ends were served under, where that was another.
+        #: The other hosts under which its back ends were served before.
         self.renamed: frozenset[str] = frozenset()
 
     def under_others(self, found: Sequence[hosts.Use]) -> Iterator[str]:
         """Yield the hosts under which others hold back ends of these files.
 
-        Where several controllers have a back end of one name, each with a
-        storage of its own, a new one is no old one, unless it is called like
-        one of them, with its domain or without.
+        If several controllers have a back end of the same name, each with its
+        own storage, a new controller is not taken for one of them, unless
+        their names differ in the domain only.
         """
         for name in self._enabled.backends:
             same = [
@@ -206,7 +207,7 @@ class _Site:
                     yield host
 
     def is_broken(self, host: str) -> bool:
-        """Say whether its driver is not in the target."""
+        """Say whether it is enabled here and the target cannot load it."""
         here = self._enabled.here(host)
         return here and service_host.parse(host).backend in self._broken
 
@@ -222,10 +223,11 @@ class _Site:
         return hosts.ServedBackends([*named, *map(ours.host_of, sound)])
 
     def _is_anothers(self, host: str) -> bool:
-        """Say whether it has a manila-share that may be another controller's.
+        """Say whether a manila-share of another controller may serve it.
 
-        What these files do not enable goes with the next start. Where they
-        do not name their controller, it may be another's.
+        manila-share of this controller stops serving at its next start what
+        these files do not enable. If the files do not name their controller,
+        any host may be another's.
         """
         ours = self._enabled
         return (
@@ -235,7 +237,7 @@ class _Site:
         )
 
     def severity(self, host: str) -> model.Severity:
-        """Return how much it weighs that it is not known to be served."""
+        """Return the severity of the finding about a back end."""
         if (
             self._stopped
             and self._is_anothers(host)
@@ -245,7 +247,7 @@ class _Site:
         return model.Severity.WARNING
 
     def decided_by(self, host: str) -> list[config_files.Name]:
-        """Return the options that decide whether it is served here."""
+        """Return the options that determine whether it is served here."""
         name = service_host.parse(host).backend
         return [
             config_files.ENABLED_BACKENDS,
@@ -293,7 +295,7 @@ class _Site:
         )
 
     def remediation(self, host: str) -> list[model.Remediation]:
-        """Return what gives it somebody who serves it."""
+        """Return what to do so that a manila-share serves it."""
         ours = self._enabled
         controller, name = service_host.parse(host)
         listed = [
@@ -338,7 +340,7 @@ class _Site:
     def _rename(
         self, host: str, controller: str, name: str
     ) -> list[model.Remediation]:
-        """Return what keeps the name of a back end, or gives it the new."""
+        """Return how to keep the old name, or to rename the back end."""
         return [
             model.advice(
                 'If these files are for the same storage, keep the name:'
@@ -362,7 +364,7 @@ class _Site:
         ]
 
     def _enable(self, name: str) -> list[model.Remediation]:
-        """Return what has this controller serve a back end."""
+        """Return how to make this controller serve a back end."""
         if self._ctx.config.section(name) is None:
             return [
                 model.advice(
@@ -384,7 +386,7 @@ def _short(name: str) -> str:
 def _broken(ctx: context.Context, name: str) -> Optional[str]:
     """Return why the target cannot load a back end; None when it can.
 
-    None as well for the driver of a third party.
+    The driver of a third party also gives None.
     """
     conf, target = ctx.config, ctx.upgrade.target
     if conf.section(name) is None:
