@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What tables and columns a database has, told in one statement."""
+"""The tables and columns of a database, read in one statement."""
 
 from collections.abc import Iterable
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _MYSQL = (
     'FROM information_schema.columns WHERE table_schema = DATABASE()'
 )
 
-# Not information_schema, which leaves out what the account may not read.
+# Not information_schema: it omits what the account may not read.
 _POSTGRESQL = (
     'SELECT c.relname, a.attname, t.typname FROM pg_class c '
     'JOIN pg_namespace n ON n.oid = c.relnamespace '
@@ -38,10 +38,10 @@ _SQLITE = (
     "AND m.name NOT LIKE 'sqlite~_%' ESCAPE '~'"
 )
 
-#: What gives (table, column, name of its type), by dialect.
+#: Statements that return (table, column, name of its type), by dialect.
 STATEMENTS = {'mysql': _MYSQL, 'postgresql': _POSTGRESQL, 'sqlite': _SQLITE}
 
-#: The schemas of PostgreSQL that have an alembic_version.
+#: Returns the schemas of PostgreSQL that have an alembic_version.
 POSTGRESQL_ELSEWHERE = (
     'SELECT n.nspname FROM pg_class c JOIN pg_namespace n '
     "ON n.oid = c.relnamespace WHERE c.relname = 'alembic_version' "
@@ -50,7 +50,7 @@ POSTGRESQL_ELSEWHERE = (
 
 
 class ColumnType(str, enum.Enum):
-    """The few kinds of columns that a check has to tell apart."""
+    """The few kinds of columns that checks distinguish."""
 
     TEXT = 'text'
     INTEGER = 'integer'
@@ -81,12 +81,12 @@ def column_type(name: str) -> ColumnType:
     return ColumnType.OTHER
 
 
-#: Table to column to its kind.
+#: The kind of each column, by table and column.
 Shape = Mapping[str, Mapping[str, ColumnType]]
 
 
 def made(rows: Iterable[Iterable[str]]) -> Shape:
-    """Return the shape that the rows of a statement tell."""
+    """Return the shape from the rows of one of the STATEMENTS."""
     shape: dict[str, dict[str, ColumnType]] = {}
     kinds: dict[str, ColumnType] = {}
     for table, column, name in rows:

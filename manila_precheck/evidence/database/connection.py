@@ -10,21 +10,20 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""manila's database, read only by order of its server.
+"""manila's database, which its server keeps read only for this program.
 
-Every session is set read only, READ COMMITTED, with a limit on the time of
-a statement, before anything else is asked of it, by SQLAlchemy neither; an
-account that has nothing but SELECT will do. A server may answer with
-anything, or with nothing, or without end: each is a SourceUnusable that names
-it, after a time and for an amount of memory that are limited
+Before any other statement, even one of SQLAlchemy, every session is set read
+only and READ COMMITTED, with a limit on the time of a statement; an account
+that has nothing but SELECT is enough. A server may answer with nonsense, with
+nothing, or without end: each raises a SourceUnusable that names the server,
+after a limited time and with a limited amount of memory
 (:mod:`manila_precheck.evidence.database.watchdog`).
 
-What tables and columns there are is read once, in one statement; a check
-names the columns that it reads, and is told of a missing one before any SQL
-runs.
+The tables and columns are read once, in one statement. A check names the
+columns that it reads, and a missing one is reported before any SQL runs.
 
-Importing this module imports no database library: SQLAlchemy loads when a
-database is opened. Of oslo.db the options are used, not the engine.
+Importing this module imports no database library: SQLAlchemy is loaded when a
+database is opened. It uses the options of oslo.db, not its engine.
 """
 
 import _thread
@@ -74,30 +73,30 @@ _TIMED_OUT = (
     'interrupted',
 )
 
-# 20000 UUIDs and more.
+# Enough for more than 20000 UUIDs.
 _IDS_LENGTH = 1_000_000
 
 #: By how much the memory of the process may grow with one answer.
 ANSWER_BYTES = 512 * 2**20
 
-#: What a session of this program calls itself, where a server has a name.
+#: The name of this program's sessions, where the server supports names.
 PROGRAM = 'manila-precheck'
 
-#: A sound database has one row in alembic_version; what is looked at of more.
+#: A sound database has one row in alembic_version; more are read up to this.
 _MAX_REVISIONS = 100
 
-# What a server has beyond its own limit of a statement to say so.
+# How long after the limit of a statement the server may still report it.
 _GRACE_SECONDS = 10
 
-# How many times connect_timeout_seconds it may take to open a session: to
+# A session may take this many times connect_timeout_seconds to open: to
 # connect, for TLS and the login, and for the first statements.
 _OPENING = 3
 
-# How long to wait until the server has been asked to end a statement.
+# How long to wait for the request to the server to end a statement.
 _CANCEL_SECONDS = 3.0
 
-# What a driver raises, beside its own errors, at an answer that makes no
-# sense ...
+# What a driver raises, in addition to its own errors, for an answer that
+# makes no sense ...
 _NONSENSE = (
     AssertionError,
     AttributeError,
@@ -120,31 +119,32 @@ _RAISED = (
     ValueError,
 )
 
-# What the environment says to libpq and to the C library of MySQL is of the
-# shell of the operator, not of manila: another server, settings of a session
-# (PGOPTIONS), code (LIBMYSQL_PLUGINS). SSLKEYLOGFILE has Python's ssl write.
+# Variables of libpq and of the C library of MySQL. The operator's shell sets
+# them, not manila: they may name another server, settings of a session
+# (PGOPTIONS) or code (LIBMYSQL_PLUGINS). SSLKEYLOGFILE makes Python's ssl
+# write a file.
 _FOREIGN = ('PG', 'MYSQL', 'LIBMYSQL', 'MARIADB', 'SSLKEYLOGFILE')
 _ENVIRONMENT_LOCK = threading.Lock()
 
 _OPEN: 'weakref.WeakSet[Database]' = weakref.WeakSet()
 
 
-# Tables that every release has (manila 12.0.0 and 23.0.1
-# db/sqlalchemy/models.py), and no other service of OpenStack.
+# Tables that every release of manila has (manila 12.0.0 and 23.0.1
+# db/sqlalchemy/models.py), and that no other service of OpenStack has.
 _OWN_TABLES = frozenset({'shares', 'share_instances'})
 
-# Of the pool, so that those of others log as they like.
+# Names the logger of this pool, so that other pools log as configured.
 _LOGGING_NAME = 'manila_precheck'
 
 
 class DatabaseState(str, enum.Enum):
     """What the database holds, as far as it can be told without a catalog."""
 
-    # No table, or nothing but an alembic_version without a row: a first
-    # install.
+    # No table, or only an alembic_version without a row: a first
+    # installation.
     EMPTY = 'empty'
-    # Tables, and one alembic revision; whether a release has it, and
-    # whether the tables are those of it, the catalog knows.
+    # Tables, and one alembic revision. Only the catalog knows whether a
+    # release has the revision and whether the tables belong to it.
     VERSIONED = 'versioned'
     # Tables, but alembic_version is missing or has no row.
     UNVERSIONED = 'unversioned'
@@ -167,14 +167,14 @@ class Database:
     ) -> None:
         """Open it.
 
-        :param as_of: the time at which the rows were what they are, in UTC,
-            without a time zone; None for now.
-        :param server_version: of the server whose database it is; '' for the
-            one that is connected to.
-        :param is_dump: it was restored from a dump, and nobody else has it
-            open.
+        :param as_of: the time of the rows, in UTC, without a time zone; None
+            for now.
+        :param server_version: the version of the server from which the rows
+            come; '' for the server that is connected to.
+        :param is_dump: whether it was restored from a dump, and nobody else
+            has it open.
         """
-        #: Restored from a dump: it has no sessions, accounts or settings.
+        #: From a dump, so without sessions, accounts and settings of its own.
         self.is_dump = is_dump
         self._url = url
         self._as_of = as_of
@@ -186,8 +186,8 @@ class Database:
         self._idle: list[sa_engine.Connection] = []
         self._busy: list[sa_engine.Connection] = []
         self._closed = False
-        # How often statements were cancelled, and what that was when a
-        # thread sent its first one.
+        # How often statements were cancelled in all, and how often before a
+        # thread sent its first statement.
         self._cancelled = 0
         self._of_thread = threading.local()
         self._watchdog = watchdog.Watchdog(ANSWER_BYTES)
@@ -204,8 +204,8 @@ class Database:
 
     def _create_engine(self) -> 'sa_engine.Engine':
         # Not oslo.db's engine: it logs each error with a traceback and the
-        # statement, waits and tries again when a server is down, and its
-        # import takes 8 MB and a quarter of the time of a run.
+        # statement, waits and retries when a server is down, and its import
+        # takes 8 MB and a quarter of the time of a run.
         import sqlalchemy
         from sqlalchemy import exc
         from sqlalchemy import pool
@@ -213,7 +213,7 @@ class Database:
         name = self._url.drivername
         more: dict[str, Any] = {}
         if name.startswith('postgresql'):
-            # Two statements less.
+            # Saves two statements.
             more['use_native_hstore'] = False
         elif name == 'mysql+pymysql':
             more['connect_args'] = {
@@ -247,11 +247,11 @@ class Database:
             engine.dialect.dbapi.Error,  # type: ignore[union-attr]
             *_RAISED,
         )
-        # It logs a connection that cannot be closed with its traceback.
+        # The pool logs a connection that cannot be closed with a traceback.
         logging.getLogger(
             f'sqlalchemy.pool.impl.NullPool.{_LOGGING_NAME}'
         ).setLevel(logging.CRITICAL)
-        # Before what SQLAlchemy asks of a new session.
+        # insert: before the statements that SQLAlchemy sends in a new session.
         sqlalchemy.event.listen(engine, 'connect', self._set_up, insert=True)
         return engine
 
@@ -300,12 +300,12 @@ class Database:
 
     @property
     def revision(self) -> Optional[str]:
-        """Return the alembic revision; None when there is not just one."""
+        """Return the alembic revision; None unless there is exactly one."""
         return self.revisions[0] if len(self.revisions) == 1 else None
 
     @property
     def foreign(self) -> str:
-        """Why it is not manila's; '' when it is, or is empty."""
+        """Why the database is not manila's; '' when it is, or is empty."""
         if self.state is DatabaseState.EMPTY or _OWN_TABLES & set(self.shape):
             return ''
         number = len(self.shape)
@@ -316,7 +316,7 @@ class Database:
 
     @property
     def words(self) -> str:
-        """Return which database it is, for a message, without secrets."""
+        """Return the name of the database for a message, without secrets."""
         return self._location.words
 
     @property
@@ -336,7 +336,7 @@ class Database:
         before = set(watchdog.open_sockets())
 
         def end() -> None:
-            # No driver says which socket it connects by.
+            # No driver tells which socket it uses while it connects.
             for name, descriptor in watchdog.open_sockets().items():
                 if name not in before:
                     watchdog.shut(descriptor)
@@ -372,7 +372,7 @@ class Database:
     def _set_up(self, dbapi_connection: Any, record: Any) -> None:
         """Have the server refuse writes and end long statements.
 
-        :raises SourceUnusable: when it cannot be told to.
+        :raises SourceUnusable: when the server does not accept the settings.
         """
         try:
             if self.dialect == 'postgresql':
@@ -387,7 +387,7 @@ class Database:
             ) from None
 
     def _set_up_postgresql(self, connection: Any) -> None:
-        # A rollback of SQLAlchemy must not take it back.
+        # A rollback by SQLAlchemy would revert the settings.
         connection.autocommit = True
         orders = (
             'SET default_transaction_read_only = on; '  # noqa: S608
@@ -396,13 +396,13 @@ class Database:
             "SET default_transaction_isolation = 'read committed'; "
             f'SET statement_timeout = {self._timeout_seconds * 1000:d}; '
             'SET max_parallel_workers_per_gather = 0; '
-            # To compile a statement takes longer than to run it. Not SET:
-            # PostgreSQL 10 has no such thing.
+            # Compiling a statement takes longer than running it. Not SET:
+            # PostgreSQL 10 does not have this setting.
             "SELECT set_config(name, 'off', false) FROM pg_settings "
             "WHERE name = 'jit'"
         )
-        # That a statement ends when nobody waits for it any more: from 14
-        # on, and not on every system that a server runs on.
+        # Ends a statement whose client is gone: from 14 on, and not on every
+        # operating system of a server.
         watched = (
             "; SELECT set_config(name, '1s', false) FROM pg_settings "
             "WHERE name = 'client_connection_check_interval'"
@@ -416,8 +416,8 @@ class Database:
     def _set_up_mysql(self, connection: Any) -> None:
         seconds = self._timeout_seconds
         # NOTE: PyMySQL has one limit for the handshake and for every
-        # statement, and no name for it that is not its own. The server
-        # ends a statement itself; this is for one that does not answer
+        # statement, and only a private name for it. The server itself ends
+        # a long statement; this limit is for a server that does not answer
         # at all any more.
         if getattr(connection, '_read_timeout', None):
             connection._read_timeout = seconds + _GRACE_SECONDS
@@ -432,9 +432,9 @@ class Database:
                 'READ ONLY'
             )
             cursor.execute(
-                # For a table that an ALTER of somebody else holds.
+                # The latter for a table that somebody else's ALTER locks.
                 f'SET SESSION {limit}, lock_wait_timeout = {seconds:d}, '
-                # What GROUP_CONCAT() makes of some ids; MySQL has 1024.
+                # The length of GROUP_CONCAT() of ids; MySQL's default is 1024.
                 f'group_concat_max_len = {_IDS_LENGTH:d}'
             )
 
@@ -442,8 +442,8 @@ class Database:
         with self._lock:
             if self._closed:
                 raise self._unusable('was closed', 'the run is over')
-            # The thread of a check that was given up goes on. The main one
-            # is of no check.
+            # The thread of an aborted check continues, but may send nothing.
+            # The main thread belongs to no check.
             began = vars(self._of_thread).setdefault('began', self._cancelled)
             if (
                 began != self._cancelled
@@ -466,9 +466,9 @@ class Database:
     def close(self) -> None:
         """Close every connection, and end the statements that still run.
 
-        Those are of checks that were given up, or of a run that the
-        operator ended; where the server cannot be asked to end one, its own
-        limit does.
+        Such statements belong to checks that were aborted, or to a run that
+        the operator ended. Where the server cannot be asked to end one, its
+        own limit does.
         """
         with self._lock:
             self._closed = True
@@ -482,9 +482,9 @@ class Database:
     def cancel(self) -> None:
         """Have the server end the statements that run.
 
-        It is asked through a connection of its own, and gets a few seconds to
-        answer; where it cannot be asked, its own limit ends them. The threads
-        that have sent one send no other.
+        The request goes through a connection of its own, and the server gets
+        a few seconds to answer; where it cannot be asked, its own limit ends
+        the statements. A thread that has sent one cannot send another.
         """
         with self._lock:
             self._cancelled += 1
@@ -492,8 +492,8 @@ class Database:
         _within_seconds([_bound(self._cancel, one) for one in busy])
 
     def _cancel(self, connection: 'sa_engine.Connection') -> None:
-        # Another error: it ended by itself, or the driver has no such
-        # method.
+        # Other errors: the statement ended by itself, or the driver has no
+        # such method.
         with contextlib.suppress(*self._errors):
             if self.dialect == 'sqlite':
                 _dbapi(connection).interrupt()
@@ -506,12 +506,12 @@ class Database:
 
     @property
     def sessions(self) -> frozenset[int]:
-        """The numbers that the server gave to the sessions of this run."""
+        """The ids that the server gave to the sessions of this run."""
         with self._lock:
             open_ = [*self._idle, *self._busy]
         found = set()
         for connection in open_:
-            # Another error: it ended by itself.
+            # Other errors: the session ended by itself.
             with contextlib.suppress(*self._errors):
                 driver = _dbapi(connection)
                 if self.dialect == 'mysql':
@@ -521,7 +521,7 @@ class Database:
         return frozenset(found)
 
     def _cut(self, connection: 'sa_engine.Connection') -> None:
-        """Have the driver get no more of an answer."""
+        """Make the driver stop reading an answer."""
         with contextlib.suppress(*self._errors):
             driver = _dbapi(connection)
             if self.dialect == 'sqlite':
@@ -535,15 +535,15 @@ class Database:
     def rows(
         self, statement: 'Union[str, expression.Executable]', about: str = ''
     ) -> Sequence[Any]:
-        """Return all rows of a statement; bound it where they are many.
+        """Return all rows of a statement; the caller limits a large result.
 
-        :param statement: built on :meth:`table`; or, where one statement
-            goes to many tables and building each would cost more than
-            running it, SQL that every server knows. A name in it goes
-            through :meth:`quoted`, and no value from outside goes into it.
+        :param statement: built on :meth:`table`; or SQL that every server
+            knows, where one statement reads many tables and building it
+            would cost more than running it. Names in such SQL go through
+            :meth:`quoted`, and no value from outside goes into it.
         :param about: what is read, for the message of an error: 'shares'.
         :raises StatementRefused: when the server refuses the statement; the
-            next one may pass.
+            next one may succeed.
         :raises SourceUnusable: when the connection is lost, or the statement
             takes longer than statement_timeout_seconds.
         """
@@ -574,14 +574,14 @@ class Database:
         return self.rows(statement, about)[0]
 
     def quoted(self, name: str) -> str:
-        """Return the name of a table or column as it stands in SQL."""
+        """Return the name of a table or column, quoted for SQL as needed."""
         return str(self._engine.dialect.identifier_preparer.quote(name))
 
     def _fetch(self, execute: Any, about: str) -> Any:
         connection = self._take()
         seconds = self._timeout_seconds
         if self.dialect != 'sqlite':
-            # A server ends it itself.
+            # The server itself ends the statement earlier.
             seconds += _GRACE_SECONDS
         found = None
         with self._lock:
@@ -604,7 +604,7 @@ class Database:
     def now(self) -> datetime.datetime:
         """Return the time of the database server: naive, UTC.
 
-        Of a dump it is the time at which it was made.
+        For a dump it is the time at which it was made.
         """
         if self._as_of is not None:
             return self._as_of
@@ -622,9 +622,9 @@ class Database:
 
     @property
     def server_version(self) -> str:
-        """Return the server's version as it writes it itself.
+        """Return the server's version, as the server writes it.
 
-        Of a dump it is that of the server that was dumped.
+        For a dump it is the version of the server that was dumped.
         """
         if self._server_version:
             return self._server_version
@@ -662,11 +662,11 @@ class Database:
         return shape
 
     def _require_no_hidden_table(self, shape: column_types.Shape) -> None:
-        """Make sure that there is no table, not just none to be seen.
+        """Make sure that manila's tables are missing, and not just hidden.
 
         :raises SourceUnusable: when the account may not read tables. MySQL
-            leaves out those on which an account has no privilege, and tells
-            one that has it that a table does not exist.
+            hides tables on which an account has no privilege, and says that a
+            table does not exist only to an account that has one.
         """
         for table in sorted({VERSION_TABLE, *_OWN_TABLES}.difference(shape)):
             try:
@@ -716,7 +716,7 @@ class Database:
     def live(
         self, table: 'expression.TableClause'
     ) -> 'sqlalchemy.ColumnElement[bool]':
-        """Return the condition of a row that manila still sees.
+        """Return the condition of a row that was not deleted.
 
         :param table: what :meth:`table` returned, with column 'deleted'.
         """
@@ -788,13 +788,13 @@ class Database:
 
     @property
     def missing_rights(self) -> Sequence[model.Remediation]:
-        """Return what lets the account read; none where nothing is denied."""
+        """Return how to let the account read; none if nothing was denied."""
         return self._remediation or ()
 
     def _rights(self) -> Sequence[model.Remediation]:
-        """Return what lets the account read, as far as the server says."""
+        """Return how to let the account read, as far as the server tells."""
         if self._remediation is None:
-            # NOTE: first, since what is asked may be refused as well.
+            # NOTE: set first, because these statements may be refused, too.
             self._remediation = ()
             with contextlib.suppress(exceptions.PrecheckError):
                 self._remediation = read_rights.tables(
@@ -807,14 +807,14 @@ class Database:
 
 
 class _OverTLS:
-    """Log in with the password itself, where nobody else can read it.
+    """Log in with the password in clear text, but only over TLS or a socket.
 
-    As PyMySQL's auth_plugin_map has it, which otherwise sends the password to
-    any server that asks for it.
+    An entry of PyMySQL's auth_plugin_map. By default PyMySQL sends the
+    password to any server that asks for it.
     """
 
     def __init__(self, connection: Any) -> None:
-        # TLS, or the socket of a file.
+        # _secure: the connection uses TLS or a Unix socket.
         if not connection._secure:
             raise RuntimeError(
                 'the server requires the password in clear text, which is '
@@ -827,7 +827,7 @@ class _ClearPassword(_OverTLS):
     """The same for mysql_clear_password."""
 
     def authenticate(self, packet: Any) -> Any:
-        """Send the password, and return what the server says to it."""
+        """Send the password, and return the server's answer."""
         self._connection.write_packet(self._connection.password + b'\0')
         answer = self._connection._read_packet()
         answer.check_error()
@@ -873,10 +873,10 @@ def connect(
 
 
 def cancel_all() -> None:
-    """Have the servers end the statements that run, before the process ends.
+    """Have the servers end running statements before this process ends.
 
-    From the handler of a signal: it takes a few seconds at most, whatever the
-    interrupted code holds.
+    For the handler of a signal: it takes a few seconds at most, whatever
+    locks the interrupted code holds.
     """
     _within_seconds([_bound(one.cancel) for one in list(_OPEN)])
 
@@ -886,7 +886,7 @@ def _bound(call: Callable[..., None], *args: Any) -> Callable[[], None]:
 
 
 def _within_seconds(calls: Sequence[Callable[[], None]]) -> None:
-    """Make calls at the same time, and give up those that take too long."""
+    """Make calls at the same time, and abandon those that take too long."""
     ends = time.monotonic() + _CANCEL_SECONDS
     done = []
     for call in calls:
@@ -899,8 +899,8 @@ def _within_seconds(calls: Sequence[Callable[[], None]]) -> None:
             finally:
                 over.set()
 
-        # Not threading.Thread: the code that a signal interrupts may hold
-        # the lock that starting one takes.
+        # Not threading.Thread: the interrupted code may hold the lock that
+        # starting a thread needs.
         _thread.start_new_thread(body, ())
     for over in done:
         over.wait(max(0.0, ends - time.monotonic()))
@@ -908,7 +908,7 @@ def _within_seconds(calls: Sequence[Callable[[], None]]) -> None:
 
 @contextlib.contextmanager
 def _own_environment() -> Iterator[None]:
-    """Connect by what manila.conf says, not by the environment."""
+    """Hide the environment from a driver: it connects as manila.conf says."""
     with _ENVIRONMENT_LOCK:
         kept = {
             name: os.environ.pop(name)
@@ -936,20 +936,20 @@ def _dbapi(connection: 'sa_engine.Connection') -> Any:
 
 
 def text_literal(value: str) -> str:
-    """Return a text as PostgreSQL takes it in SQL."""
+    """Return a text as a literal of PostgreSQL's SQL."""
     return "'{}'".format(value.replace("'", "''"))
 
 
 def text_of(value: Any) -> str:
-    """Return what some servers and drivers give as bytes, as a text."""
+    """Return a text that some servers and drivers return as bytes."""
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _discard(connection: 'sa_engine.Connection') -> None:
-    """Close a connection for good; a broken one too."""
+    """Close a connection for good, even a broken one."""
     from sqlalchemy import exc
 
-    # Another error: the server has ended it already.
+    # Other errors: the server has ended the connection already.
     with contextlib.suppress(exc.SQLAlchemyError, *_RAISED):
         connection.invalidate()
         connection.close()

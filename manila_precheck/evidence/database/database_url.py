@@ -10,15 +10,15 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What ``[database]`` says: where manila's database is, and how to say so.
+"""Where ``[database]`` says that manila's database is, and how to name it.
 
-The connection string holds a password, and what a driver says of a failed
+The connection string holds a password, and a driver's message about a failed
 login may repeat it: every text about the database goes through
 :meth:`Location.clean`.
 
-It may also run statements, load code and send files before the session is
-read only: of its parameters only those are used that say where the server is
-and how to log in.
+The string may also run statements, load code and send files before the
+session is read only. Of its parameters only those are used that say where
+the server is and how to log in.
 """
 
 import configparser
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 _SECRET_QUERY = ('password', 'passwd', 'sslpassword', 'ssl_key_password')
 
-# The drivers that are used: SQLAlchemy asks the entry points of installed
-# packages for any other, and runs what it finds.
+# The only drivers that are used: for any other name SQLAlchemy searches the
+# entry points of installed packages and runs what it finds.
 _DRIVERS = {
     'mysql': ('pymysql', 'mysqldb'),
     'mariadb': ('pymysql', 'mysqldb'),
@@ -52,22 +52,22 @@ _DRIVERS = {
     'sqlite': ('pysqlite',),
 }
 
-# What is used of the parameters of a URL, beside ssl*; see _without_more().
-# Others of PyMySQL run statements (init_command, sql_mode, collation), send
-# files (local_infile), change what it returns (use_unicode, conv) or name
-# code (cursorclass, auth_plugin_map); "plugin" is SQLAlchemy's, and loads an
-# entry point.
+# The parameters of a URL that are used, in addition to ssl*; see
+# _without_more(). Other parameters of PyMySQL run statements (init_command,
+# sql_mode, collation), send files (local_infile), change the results
+# (use_unicode, conv) or name code (cursorclass, auth_plugin_map); "plugin" is
+# SQLAlchemy's and loads an entry point.
 _MYSQL_KEYS = frozenset(
     'bind_address charset connect_timeout database db host passwd password '
     'port read_timeout server_public_key unix_socket user '
     'write_timeout'.split()
 )
 
-# PyMySQL takes from a file where the server is and how to log in, and no
-# more; mysqlclient also what runs and what is loaded.
+# From an option file PyMySQL takes only the server and the login; mysqlclient
+# also what to run and what to load.
 _OPTION_FILE_KEYS = frozenset(('read_default_file', 'read_default_group'))
 
-# Of libpq's ("Parameter Key Words"); options is looked into.
+# Parameters of libpq ("Parameter Key Words"); options is filtered.
 _POSTGRESQL_KEYS = frozenset(
     'application_name channel_binding client_encoding connect_timeout dbname '
     'fallback_application_name gssdelegation gssencmode gsslib host hostaddr '
@@ -77,10 +77,10 @@ _POSTGRESQL_KEYS = frozenset(
     'user'.split()
 )
 
-# What names a file with any of them.
+# Parameters that name a file, which may hold any other parameter.
 _SERVICE_KEYS = frozenset(('service', 'servicefile'))
 
-# What "options" may set: whose tables are seen.
+# What "options" may set: they decide which tables are seen.
 _POSTGRESQL_SETTINGS = ('search_path', 'role')
 
 _INSTALL = {
@@ -93,15 +93,15 @@ _INSTALL = {
 }
 
 
-# The account and the database, where nothing but they can be meant: a '@' or
-# a '/' more may be a part of the password.
+# The account and the database in a URL that is unambiguous: a further '@' or
+# '/' may be a part of the password.
 _NAMES = re.compile(
     r'[\w+.-]+://([^:/@?#\s]+)(?::[^/@?#\s]*)?@[^/@?#\s]+/([^/@?#\s]*)'
     r'(?:\?[^@]*)?'
 )
 
 
-# What sosreport and its kin leave of a URL, or of its password.
+# What sosreport and similar tools leave of a URL, or of its password.
 _MASKED = re.compile(r'\*{3,}|[^:/@]+://(?:[^:/@]*:)?\*{3,}@.*', re.DOTALL)
 
 
@@ -112,20 +112,20 @@ class Location(NamedTuple):
     """The option that named it: '[database] connection'."""
 
     words: str
-    """'the mysql database manila at 192.0.2.1:3306'."""
+    """For messages: 'the mysql database manila at 192.0.2.1:3306'."""
 
     secrets: frozenset[str]
     """What must not appear in a message."""
 
     names: frozenset[str] = frozenset()
-    """Of the account and the database: a password that is one of them is no
-    secret where it is a name."""
+    """The account and the database: a password that equals one of them is
+    not masked where it is a name."""
 
     left_out: tuple[str, ...] = ()
     """The parameters of the URL that are not used, sorted."""
 
     torn: str = ''
-    """The end of a password that an unquoted '@' has put into the host."""
+    """The end of a password, when an unquoted '@' has put it into the host."""
 
     def clean(self, text: str) -> str:
         """Return a driver's text on one line, without the secrets."""
@@ -138,7 +138,7 @@ class Location(NamedTuple):
 def configured(conf: 'cfg.ConfigOpts') -> tuple[str, str]:
     """Return the option that names the database, and its value.
 
-    slave_connection comes first: the program only reads.
+    slave_connection takes precedence: the program only reads.
 
     :param conf: options whose files were parsed; oslo.db's options are
         registered on it.
@@ -156,7 +156,7 @@ def configured(conf: 'cfg.ConfigOpts') -> tuple[str, str]:
     try:
         conf.register_opts(options.database_opts, group='database')
     except cfg.DuplicateOptError:
-        # Another version of the same options: the names below are in all.
+        # Another version of the same options; all have the names below.
         pass
     for name in ('slave_connection', 'connection'):
         value = _value(conf, name)
@@ -195,7 +195,7 @@ def _value(conf: 'cfg.ConfigOpts', name: str) -> str:
 
 
 def _named(conf: 'cfg.ConfigOpts') -> str:
-    """Return the URL that the operator names for this program."""
+    """Return the URL that [manila_precheck] database_connection has."""
     options = conf.get('manila_precheck')
     return str((options and options.get('database_connection')) or '')
 
@@ -203,7 +203,7 @@ def _named(conf: 'cfg.ConfigOpts') -> str:
 def connections(conf: 'cfg.ConfigOpts') -> tuple[str, ...]:
     """Return the URLs that :func:`configured` chooses from, if it was called.
 
-    The environment sets them too, where no file is read.
+    The environment can set them, too, even when no file is read.
     """
     found = []
     for name in ('slave_connection', 'connection'):
@@ -213,7 +213,7 @@ def connections(conf: 'cfg.ConfigOpts') -> tuple[str, ...]:
 
 
 def names(text: str) -> frozenset[str]:
-    """Return what a URL calls the account and the database.
+    """Return the names of the account and the database in a URL.
 
     :param text: the URL; a malformed one may have no names.
     """
@@ -222,9 +222,10 @@ def names(text: str) -> frozenset[str]:
 
 
 def dialect_of_manila(conf: 'cfg.ConfigOpts') -> str:
-    """Return the dialect in the URL that manila itself connects by.
+    """Return the dialect of the URL with which manila itself connects.
 
-    ``mariadb`` and ``mysql`` are two to SQLAlchemy, and to some migrations.
+    To SQLAlchemy ``mariadb`` and ``mysql`` are two dialects, and to some
+    migrations of manila, too.
 
     :param conf: options on which :func:`configured` was called.
     :returns: 'mysql', 'mariadb', ...; '' when connection is not set.
@@ -235,7 +236,7 @@ def dialect_of_manila(conf: 'cfg.ConfigOpts') -> str:
 
 
 class Address(NamedTuple):
-    """Where manila's database is, as the clients of its server are told."""
+    """Where manila's database is, in the terms of its server's clients."""
 
     database: str = ''
     """Its name, or the path of its file; '' when the URL names none."""
@@ -244,14 +245,14 @@ class Address(NamedTuple):
     port: str = ''
     user: str = ''
     socket: str = ''
-    """The path of the socket, where the URL has one."""
+    """The path of the socket, when the URL has one."""
 
 
 def address_of_manila(conf: 'cfg.ConfigOpts') -> Address:
     """Return where the database is that manila itself connects to.
 
     :param conf: options on which :func:`configured` was called.
-    :returns: one without a word where the URL cannot be parsed.
+    :returns: an empty address when the URL cannot be parsed.
     :raises SourceUnusable: when an option cannot be read.
     """
     from sqlalchemy import engine
@@ -294,7 +295,7 @@ def name_of_manila(conf: 'cfg.ConfigOpts') -> str:
 def read(
     option: str, text: str, timeout_seconds: int, connect_timeout_seconds: int
 ) -> 'tuple[URL, Location]':
-    """Return the URL to open read only, and how to speak of it.
+    """Return the URL to open read only, and its location for messages.
 
     :param option: the name of the option, for messages.
     :param text: the connection string.
@@ -332,13 +333,14 @@ def read(
         or url.database
         or {'database', 'db', 'read_default_file'} & set(url.query)
     ):
-        # The server lets in, shows no table, and would pass for empty.
+        # The server would accept the login and show no table: the database
+        # would pass for empty.
         raise exceptions.SourceUnusable(
             f'{option} names no database: its URL ends after the host'
         )
     if '@' in (url.database or ''):
-        # What is before it is the end of a password, and what was taken for
-        # the host is a part of it: nothing of it goes to a name server.
+        # The text before the '@' is the end of a password, and a part of the
+        # password is taken for the host: do not send it to a name server.
         raise exceptions.SourceUnusable(
             f"{option} has an '@' after its host: write '@' in a password as "
             "%40 and '/' as %2F; manila cannot connect either"
@@ -354,13 +356,13 @@ def read(
     url, left_out = _without_more(option, backend, driver, url)
     location = location._replace(left_out=left_out)
     if backend == 'mariadb':
-        # SQLAlchemy's dialect of that name refuses a MySQL server, and has
-        # another name by which statements would have to be told apart.
+        # SQLAlchemy's mariadb dialect refuses a MySQL server, and every test
+        # of the dialect's name would need a second name.
         url = url.set(drivername='+'.join(filter(None, ('mysql', driver))))
         backend = 'mysql'
     if backend == 'postgresql' and not driver and _has('psycopg2'):
-        # NOTE: what a URL without a driver means to manila's SQLAlchemy;
-        # from 2.1 on it is psycopg.
+        # NOTE: a URL without a driver means this one to manila's SQLAlchemy;
+        # from 2.1 on it means psycopg.
         driver = 'psycopg2'
         url = url.set(drivername='postgresql+psycopg2')
     _require_files(option, url)
@@ -370,8 +372,8 @@ def read(
     defaults: dict[str, str] = {}
     if driver in ('', 'pymysql', 'mysqldb') and backend == 'mysql':
         defaults['connect_timeout'] = str(connect_timeout_seconds)
-        # For a server that accepts and then says nothing; once it has
-        # answered, Database allows it the time of a statement.
+        # For a server that accepts the connection and does not answer; once
+        # it has answered, Database sets the limit of a statement.
         defaults['read_timeout'] = str(
             connect_timeout_seconds
             if driver == 'pymysql'
@@ -388,7 +390,7 @@ def read(
 def _without_more(
     option: str, backend: str, driver: str, url: 'URL'
 ) -> 'tuple[URL, tuple[str, ...]]':
-    """Return the URL with the parameters that are used, and what is not.
+    """Return the URL with the parameters that are used, and the others.
 
     :raises SourceUnusable: when the server or the login is in a file that
         may also say what to run.
@@ -425,15 +427,14 @@ def _without_more(
 
 
 def _settings(options: str) -> tuple[list[str], list[str]]:
-    """Return what ``options`` may set, and the names of what it may not.
+    """Split ``options`` into what it may set, and names of what it may not.
 
     :param options: the words of a command line of PostgreSQL:
         '-c search_path=cloud --work_mem=1GB'.
     :returns: (['search_path=cloud'], ['work_mem']).
     """
     kept, refused = [], []
-    # A backslash takes the meaning from a blank (PostgreSQL's
-    # pg_split_opts()).
+    # A backslash escapes a blank (PostgreSQL's pg_split_opts()).
     words = iter(re.findall(r'(?:\\.|[^\\\s])+', options))
     for word in words:
         if word == '-c':
@@ -449,12 +450,12 @@ def _settings(options: str) -> tuple[list[str], list[str]]:
 
 
 def _require_charset(option: str, url: 'URL') -> None:
-    """Make sure that PyMySQL has the character set that the URL names.
+    """Make sure that PyMySQL supports the character set of the URL.
 
-    It looks it up before it connects, and has no words for one that is not
-    there (AttributeError in 1.2.0).
+    PyMySQL looks it up before it connects, and raises an AttributeError for
+    an unknown one (1.2.0).
 
-    :raises SourceUnusable: when it has not.
+    :raises SourceUnusable: when it does not.
     """
     name = url.query.get('charset')
     if not name or not _has('pymysql'):
@@ -470,9 +471,9 @@ def _require_charset(option: str, url: 'URL') -> None:
 
 
 def _require_files(option: str, url: 'URL') -> None:
-    """Make sure that no file of the URL is a pipe, which a driver waits for.
+    """Make sure that no file of the URL is a pipe: a driver would wait for it.
 
-    :raises SourceUnusable: when one is.
+    :raises SourceUnusable: when a file is neither a file nor a directory.
     """
     for key, value in sorted(url.query.items()):
         if not (key.startswith('ssl') or key == 'read_default_file'):
@@ -490,10 +491,10 @@ def _require_files(option: str, url: 'URL') -> None:
 def _require_option_file(option: str, url: 'URL') -> None:
     """Make sure that PyMySQL can read the option file that the URL names.
 
-    It does so without catching anything, and the error has the line that it
-    cannot parse. One that does not exist is empty to it.
+    PyMySQL catches no error of the parser, and the error holds the line that
+    cannot be parsed. It takes a missing file for an empty one.
 
-    :raises SourceUnusable: when it cannot.
+    :raises SourceUnusable: when it cannot parse the file.
     """
     path = url.query.get('read_default_file')
     if not isinstance(path, str) and 'read_default_group' in url.query:
@@ -519,11 +520,11 @@ def _require_option_file(option: str, url: 'URL') -> None:
 
 
 def without_tls(url: 'URL') -> 'Optional[URL]':
-    """Return the URL for a first try without TLS; None where TLS is due.
+    """Return the URL for a first try without TLS; None if TLS must be used.
 
-    Unless told otherwise PyMySQL (1.2) loads every certificate of the host
-    before it connects, and then checks none: a third of the time that a
-    small database takes. On the loopback interface that buys nothing.
+    By default PyMySQL (1.2) loads every certificate of the host before it
+    connects, and then verifies none: this takes a third of the time that a
+    small database needs, and is of no use on the loopback interface.
     """
     host = url.host or ''
     local = host in ('localhost', '127.0.0.1', '::1')
@@ -541,8 +542,7 @@ def _has(module: str) -> bool:
 
 
 def _location(option: str, backend: str, url: 'URL') -> Location:
-    # A '@' in a password that was not quoted leaves the password's end in
-    # the host.
+    # An unquoted '@' in a password puts the password's end into the host.
     host = (url.host or '').rpartition('@')[2]
     torn = (url.host or '').rpartition('@')[0]
     raw: list[Any] = [url.password, *(url.query.get(k) for k in _SECRET_QUERY)]
@@ -575,8 +575,8 @@ def _sqlite(option: str, url: 'URL') -> 'tuple[URL, Location]':
             f'{option} names no SQLite file: a database in memory is empty '
             'for any other process'
         )
-    # Opening a file that is not there would create it, and opening a FIFO
-    # waits for whoever writes to it.
+    # Opening a missing file would create it, and opening a FIFO would wait
+    # for a writer.
     if not os.path.isfile(path):
         what = 'is not a file' if os.path.exists(path) else 'does not exist'
         raise exceptions.SourceUnusable(
@@ -587,7 +587,7 @@ def _sqlite(option: str, url: 'URL') -> 'tuple[URL, Location]':
         words=f'the SQLite database {path}',
         secrets=frozenset(),
     )
-    # SQLite keeps what belongs to a file beside what the link leads to.
+    # SQLite keeps the journal beside the file that a link leads to.
     real = os.path.realpath(path)
     query = {'mode': 'ro', 'uri': 'true', 'check_same_thread': 'false'}
     if _writes_ahead(location, real):
@@ -598,11 +598,11 @@ def _sqlite(option: str, url: 'URL') -> 'tuple[URL, Location]':
 def _writes_ahead(location: Location, path: str) -> bool:
     """Say whether a file of SQLite is in WAL mode.
 
-    Whoever reads one makes PATH-wal and PATH-shm, or writes to them, with
-    mode=ro too; unless it is told that nobody writes (immutable=1), which
-    leaves out what is in PATH-wal only.
+    Reading such a file creates or writes PATH-wal and PATH-shm, even with
+    mode=ro; unless SQLite is told that nobody writes (immutable=1), and then
+    it omits what is only in PATH-wal.
 
-    :raises SourceUnusable: when there is something in PATH-wal.
+    :raises SourceUnusable: when PATH-wal is not empty.
     """
     try:
         with open(path, 'rb') as stream:
@@ -628,7 +628,7 @@ def _writes_ahead(location: Location, path: str) -> bool:
 
 
 def missing_driver(exc: ImportError) -> str:
-    """Return what to do when the URL names a driver that is not here."""
+    """Return what to do when the driver of the URL is not installed."""
     name = exc.name or str(exc)
     todo = _INSTALL.get(name, f'install the package that provides {name}')
     return f'its driver {name} is not installed: {todo}'

@@ -9,13 +9,13 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What lies on the back ends that nobody serves.
+"""What is stored on the back ends that no service serves.
 
-A host is written 'controller@back end', with '#pool' behind it in
-share_instances and share_groups; the controller is [DEFAULT] host and the
-back end is a name of enabled_share_backends, or nothing where that is not
-set (manila 23.0.1 cmd/share.py, share/utils.py extract_host). No back end
-has an option of its own for it.
+A host is written 'controller@back end', in share_instances and share_groups
+with '#pool' appended. The controller is [DEFAULT] host; the back end is a
+name of enabled_share_backends, and is missing where that is not set (manila
+23.0.1 cmd/share.py, share/utils.py extract_host). A back end has no option
+that changes its host.
 """
 
 from collections.abc import Collection
@@ -30,16 +30,16 @@ from manila_precheck.evidence.database import connection
 
 
 class EnabledBackends(NamedTuple):
-    """The back ends that some files enable."""
+    """The back ends that a set of configuration files enables."""
 
     controller: Optional[str]
     """[DEFAULT] host; None when it is not set: the name of the machine."""
 
     backends: tuple[str, ...]
-    """By name; '' for the one of [DEFAULT]. Empty: not of manila-share."""
+    """Their names; '' for the one in [DEFAULT]. Empty: no manila-share."""
 
     def here(self, host: str) -> bool:
-        """Say whether a host may be of this controller."""
+        """Say whether a host may belong to this controller."""
         return self.controller in (None, service_host.parse(host).controller)
 
     def host_of(self, name: str) -> str:
@@ -48,13 +48,13 @@ class EnabledBackends(NamedTuple):
 
 
 def host_of(controller: str, name: str) -> str:
-    """Return the host of a back end; the name is '' for that without."""
+    """Return the host of a back end; a back end without a name has ''."""
     return f'{controller}@{name}' if name else controller
 
 
 def other_backend(host: str) -> model.Remediation:
-    """Return how an operator says that another controller serves a host."""
-    # What a list of oslo.config separates, or takes away from its ends.
+    """Return the option that declares a host as served by another machine."""
+    # A list of oslo.config splits at commas and strips blanks and quotes.
     if ',' in host or not host.isprintable() or host != host.strip(' \'"'):
         return model.advice(
             f'The name {host!r} cannot be written in a list of the '
@@ -66,7 +66,7 @@ def other_backend(host: str) -> model.Remediation:
 
 
 def enabled_backends(conf: config_files.ConfigFiles) -> EnabledBackends:
-    """Return the back ends that manila-share starts with some files."""
+    """Return the back ends that manila-share starts with these files."""
     backends = conf.backends if conf.runs_share else ()
     return EnabledBackends(
         conf.value('DEFAULT', 'host'),
@@ -78,32 +78,32 @@ def enabled_backends(conf: config_files.ConfigFiles) -> EnabledBackends:
 
 
 class ServedBackends(NamedTuple):
-    """The back ends that are served."""
+    """The back ends that some service serves."""
 
     hosts: Collection[str]
     """As controller@backend."""
 
     backends: Collection[str] = ()
-    """By name alone, whatever the controller; '' is that without a name."""
+    """Names that any controller may serve; '' is a back end without one."""
 
     def has(self, host: str) -> bool:
-        """Say whether one is served."""
+        """Say whether the back end of a host is served."""
         name = service_host.parse(host).backend
         return host in self.hosts or name in self.backends
 
 
 class Use(NamedTuple):
-    """What lies on one back end."""
+    """What is stored on one back end."""
 
     host: str
     """controller@backend."""
 
     shares: int = 0
     projects: int = 0
-    """Of the shares."""
+    """How many projects own the shares."""
 
     instances: int = 0
-    """Of the shares, replicas among them."""
+    """Instances of the shares, replicas included."""
 
     replicas: int = 0
     snapshots: int = 0
@@ -114,10 +114,10 @@ class Use(NamedTuple):
 
 
 def select(db: connection.Database, served: ServedBackends) -> list[Use]:
-    """Return what lies on every back end that is not served, by its host.
+    """Return what is stored on every back end that is not served, by host.
 
-    One statement reads share_instances and asks other tables for the rows
-    that are found; one each reads share_servers and share_groups.
+    One statement reads share_instances and looks up the rows it finds in
+    other tables; share_servers and share_groups take one statement each.
     """
     found: dict[str, Use] = {}
     for row in db.rows(_instances(db, served), 'table share_instances'):
@@ -193,8 +193,8 @@ def _counted(
 def _without_pool(db: connection.Database, column: Any) -> Any:
     import sqlalchemy as sa
 
-    # Literals: PostgreSQL takes two parameters for two expressions, and
-    # then misses the column in GROUP BY.
+    # Literals, not parameters: PostgreSQL takes expressions with different
+    # parameters for different ones and then misses the column in GROUP BY.
     pool: Any = sa.literal_column("'#'")
     first: Any = sa.literal_column('1')
     if db.dialect == 'mysql':

@@ -11,10 +11,10 @@
 # under the License.
 """Migrations of shares and share servers that have not ended.
 
-A share's migration has a state in ``shares.task_state``, and two instances
-with status migrating and migrating_to; a share server's has the same state
-in both servers, and the destination names the source. How far one is, only
-the service that works on it knows.
+The migration of a share has a state in ``shares.task_state``, and two
+instances with the statuses migrating and migrating_to. In the migration of a
+share server both servers have the state, and the destination names the
+source. Only the service that works on a migration knows its progress.
 """
 
 from collections.abc import Mapping
@@ -39,35 +39,35 @@ class End(NamedTuple):
 
 
 class Migration(NamedTuple):
-    """A share or a share server on its way."""
+    """The migration of a share or of a share server."""
 
     id: str
-    """Of the share, or of the share server that is left."""
+    """Of the share, or of the share server that is the source."""
 
     state: str
     """Its task_state."""
 
     since: Optional[timestamps.Timestamp]
-    """When its row changed last."""
+    """When its row changed last; None when it has no such time."""
 
     source: End
     destination: End
 
 
 class Found(NamedTuple):
-    """The migrations of one kind."""
+    """The migrations of shares, or those of share servers."""
 
     states: Mapping[str, int]
-    """How many are in each state: exact."""
+    """How many are in each state: an exact count."""
 
     first: Sequence[Migration]
-    """The first of each, by the phase that its state is in, then by id."""
+    """The first ones in each state, by the phase of the state, then by id."""
 
 
 class MigrationPhase(enum.Enum):
-    """What a restart of the services does to a migration; by urgency."""
+    """What a restart of the services does to a migration, by urgency."""
 
-    # One call of manila-share: nothing resumes it, nothing resets it.
+    # One call in manila-share: nothing resumes or resets it.
     CALL = 'call'
     # manila-data copies it: DataManager.init_host sets the shares of every
     # host to data_copying_error (manila 23.0.1 data/manager.py:126).
@@ -75,12 +75,12 @@ class MigrationPhase(enum.Enum):
     # migration_driver_continue polls the driver of the source share, or of
     # the destination server (manila 23.0.1 share/manager.py:1532 and 6409).
     DRIVER = 'driver'
-    # The operator's turn.
+    # It waits for the operator.
     WAITING = 'waiting'
 
 
 #: BUSY_TASK_STATES of manila 23.0.1 common/constants.py, the same since 12,
-#: and the one more that share servers have. The others are final.
+#: and one more state that only share servers have. All others are final.
 STATES = {
     'migration_starting': MigrationPhase.CALL,
     'migration_in_progress': MigrationPhase.CALL,
@@ -97,9 +97,9 @@ STATES = {
 
 _BUSY = ', '.join(f"'{state}'" for state in sorted(STATES))
 
-# One pass for the number in each state and for the first of them. Nearly
-# every run ends with it; building it would cost ten times what running it
-# does, so it is plain SQL.
+# One pass returns the number in each state and the first rows of each. In
+# most runs it is the only statement; to build it with SQLAlchemy would take
+# ten times as long as to run it, so it is plain SQL.
 _SELECT = (
     'SELECT {names}, since, total FROM (SELECT {names}, {since} AS since, '
     'COUNT(*) OVER (PARTITION BY task_state) AS total, '
@@ -108,7 +108,7 @@ _SELECT = (
     'AND task_state IN ({busy}){only}) found WHERE place <= {limit}'
 )
 
-# The two servers of a migration are both in a state; counted once.
+# Both servers of a migration have a state; count only the source.
 _NOT_OF_ANOTHER = (
     ' AND NOT EXISTS (SELECT 1 FROM share_servers s '
     "WHERE s.id = t.source_share_server_id AND s.deleted = 'False' "
@@ -125,7 +125,7 @@ def _select(
 ) -> tuple[dict[str, int], Sequence[Any]]:
     """Return how many rows are in each state, and the first of each."""
     names = ('id', 'task_state', *names)
-    # A column that is missing is told before any SQL runs.
+    # Reports a missing column before any SQL runs.
     db.table(table, 'deleted', 'updated_at', *names)
     statement = _SELECT.format(
         table=db.quoted(table),
@@ -185,8 +185,9 @@ def shares(db: connection.Database, limit: int) -> Found:
 def share_servers(db: connection.Database, limit: int) -> Found:
     """Return the share servers that are in a migration.
 
-    Both servers of one are; the source stands for the two of them. A
-    destination without such a source stands for itself, with no source.
+    Both servers of a migration are in it; the source represents both. A
+    destination whose source is not in a migration is returned by itself,
+    without a source.
 
     :param limit: how many of each state to return one by one.
     """

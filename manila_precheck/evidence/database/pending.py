@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What the migrations that are to run do to a database."""
+"""What the pending migrations do to a database."""
 
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -33,12 +33,12 @@ def pending(
     db: connection.Database,
     mariadb: bool,
 ) -> Steps:
-    """Return the steps of the revisions that are to run, in order.
+    """Return the steps of the pending revisions, in order.
 
     :param mariadb: whether the URL of manila names that dialect, for which
         fbdfabcba377 does nothing (manila 16.3.0 db/migrations/alembic/
         versions/fbdfabcba377_change_datetime_precision.py).
-    :raises SourceNotApplicable: when that cannot be told.
+    :raises SourceNotApplicable: when the catalog does not know them.
     """
     chain = catalog.chain(target)
     if db.revision not in chain:

@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What lets an account read the database, where the server refuses it.
+"""The remedies for an account that may not log in or read the database.
 
-Tried on MariaDB 10.11 and PostgreSQL 15: with each statement the account can
-run all checks that only read tables.
+Tried on MariaDB 10.11 and PostgreSQL 15: after each of these statements the
+account can run all checks that only read tables.
 """
 
 from collections.abc import Callable
@@ -28,21 +28,22 @@ from manila_precheck import model
 # ER_COLUMNACCESS_DENIED_ERROR (MariaDB 10.11 sql/share/errmsg-utf8.txt).
 _MYSQL_DENIED = frozenset({1044, 1142, 1143})
 
-# ER_ACCESS_DENIED_ERROR and ER_ACCESS_DENIED_NO_PASSWORD_ERROR: of an account
-# that is not there MariaDB pretends that it has the plugin of some other one,
-# and of unix_socket it speaks so (20 of 300 unknown names, MariaDB 10.11).
+# ER_ACCESS_DENIED_ERROR and ER_ACCESS_DENIED_NO_PASSWORD_ERROR: for an
+# account that does not exist MariaDB pretends to use the authentication
+# plugin of some other account, and with unix_socket it sends the latter error
+# (20 of 300 unknown names, MariaDB 10.11).
 _MYSQL_NO_LOGIN = frozenset({1045, 1698})
 
 # insufficient_privilege (PostgreSQL 15 doc/src/sgml/errcodes).
 _POSTGRESQL_DENIED = '42501'
 
-# At the login libpq has words only.
+# For a failed login libpq gives a text, but no error code.
 _POSTGRESQL_NO_CONNECT = re.compile('permission denied for database "')
 _POSTGRESQL_NO_LOGIN = re.compile(
     'password authentication failed|role ".*" does not exist'
 )
 
-# Of the account as the server has it, not of the client: 'manila'@'%'.
+# The account as the server knows it, not the client's host: 'manila'@'%'.
 _MYSQL_ACCOUNT = re.compile(r"user '(.*)'@'([^']*)' to database")
 
 _ADVICE = (
@@ -57,11 +58,11 @@ Ask = Callable[[str], Sequence[Sequence[Any]]]
 def login(
     dialect: str, error: BaseException, database: str, user: str, option: str
 ) -> tuple[model.Remediation, ...]:
-    """Return what lets an account in that the server has turned away.
+    """Return the remedy for a login that the server has refused.
 
     :param error: what the driver raised.
-    :param user: as the URL names it.
-    :returns: none when the error is another one.
+    :param user: the user in the URL.
+    :returns: nothing when the error has another cause.
     """
     number, text = _number(error), str(error)
     if dialect == 'mysql' and number in _MYSQL_DENIED:
@@ -106,7 +107,7 @@ def denied(dialect: str, error: BaseException) -> bool:
 def tables(
     dialect: str, ask: Ask, database: str, option: str
 ) -> tuple[model.Remediation, ...]:
-    """Return what lets the account of a session read every table.
+    """Return the grants with which a session's account reads every table.
 
     :param ask: runs a statement in the session.
     """
@@ -116,7 +117,7 @@ def tables(
         )
         statements = [_mysql(database, user, host)]
     else:
-        # The catalog of the server shows tables to everybody.
+        # The catalog of the server shows all tables to everybody.
         found = ask(
             'SELECT CURRENT_USER, n.nspname FROM pg_catalog.pg_class c JOIN '
             'pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE '
@@ -143,7 +144,7 @@ def _grants(
 
 
 def _mysql(database: str, user: str, host: str) -> str:
-    # '_' and '%' are wildcards in the name of the database alone.
+    # GRANT takes '_' and '%' for wildcards, but only in a database name.
     pattern = re.sub(r'([%_\\])', r'\\\1', database)
     quoted = [
         '`{}`'.format(one.replace('`', '``')) for one in (pattern, user, host)

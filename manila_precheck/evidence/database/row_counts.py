@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""How many live rows a table has, by the text of a column."""
+"""Count the live rows of a table by the text of a column."""
 
 from collections.abc import Mapping
 from typing import Optional
@@ -28,10 +28,10 @@ def by_host(
     where: Mapping[str, tuple[str, ...]] = _NONE,
     host: Optional[str] = None,
 ) -> dict[str, int]:
-    """Count the live rows of a table by the text of the host's column.
+    """Count the live rows of a table by the text of the host column.
 
-    :param where: columns, and the texts of which each has to equal one.
-    :param host: the column; None: all rows are under ''.
+    :param where: for each column the texts that a counted row may have.
+    :param host: the column; None: all rows are counted under ''.
     :raises SourceUnusable: when the database does not answer.
     """
     import sqlalchemy

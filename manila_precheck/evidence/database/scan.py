@@ -11,19 +11,20 @@
 # under the License.
 """Large tables, read in pieces.
 
-What a long statement costs others is not locks: it keeps InnoDB's purge from
-removing old versions of rows, at any isolation level, for as long as it
-runs. So a table is read in pieces, each a statement of its own, by ranges of
-the primary key on MySQL and MariaDB, of ctid on PostgreSQL (14 and later:
-before, each such range reads the whole table) and of rowid on SQLite::
+A long statement harms other sessions not by locks, but because it keeps
+InnoDB's purge from removing old versions of rows, at any isolation level, for
+as long as it runs. So a table is read in pieces, each in a statement of its
+own, by ranges of the primary key on MySQL and MariaDB, of ctid on PostgreSQL
+(14 and later: before, each such range reads the whole table) and of rowid on
+SQLite::
 
     for piece in scan.pieces(db, 'shares', size):
         row = db.row(f'SELECT COUNT(*) FROM shares WHERE {piece.where}')
         piece.found(row[0])
 
-The first two pieces are small: whoever reads them knows by then what the rows
-are like, and can ask for less. The next one is as wide as the last one lets
-expect: a fraction of a second, whatever the server is
+The first two pieces are small: after them the caller knows what the rows are
+like, and can simplify its statement. Each later piece is as wide as the
+one before it suggests for a fraction of a second, whatever the server is
 (:mod:`manila_precheck.evidence.database.throttle`).
 """
 
@@ -37,29 +38,31 @@ from manila_precheck.evidence.database import column_types
 from manila_precheck.evidence.database import connection
 from manila_precheck.evidence.database import throttle as paces
 
-#: How many rows a piece may have, however fast the server is. Statistics that
-#: are off by a seventh still leave it below the 2^20 that one sum counts.
+#: How many rows a piece may have, however fast the server is. Even if the
+#: statistics are off by a seventh, a piece stays below the 2^20 rows that one
+#: sum can count.
 PIECE_ROWS = 900_000
 
-#: How many each of the first two aims at, before anything is known.
+#: How many rows each of the first two pieces aims at.
 FIRST_ROWS = 10_000
 
-# How many times as wide as the one before it a piece may be, and the last one.
+# How many times as wide as the piece before it a piece may be; then the same
+# for the last piece.
 _GROWTH = 10.0
 _LAST_GROWTH = 30.0
 
-#: A sample of a table: one row in so many, of a small one a few more, and
-#: never more than suffice; from so many places in it.
+#: The size of a sample: one row in SAMPLE_PART, but at least SAMPLE_LEAST and
+#: at most SAMPLE_MOST rows, taken from SAMPLE_PLACES places in the table.
 SAMPLE_PART = 100
 SAMPLE_LEAST = 200
 SAMPLE_MOST = 10_000
 SAMPLE_PLACES = 16
 
-# The first digits of a UUID, in which every id of manila that is a text
-# begins; whatever another one begins with falls into one of the ranges too.
+# Ranges are cut by the first eight hex digits of an id. Every textual id of
+# manila is a UUID; an id that is none falls into one of the ranges, too.
 _DIGITS = 8
 
-# What a row of manila takes with its part of the indexes, about.
+# About what a row of manila takes, with its part of the indexes.
 _ROW_BYTES = 300
 
 _MYSQL_SIZES = (
@@ -67,14 +70,14 @@ _MYSQL_SIZES = (
     'FROM information_schema.tables WHERE table_schema = DATABASE()'
 )
 
-#: Whether table c of PostgreSQL is locked, or about to be: to ask for its size
-#: waits for whoever alters it.
+#: Whether table c of PostgreSQL is locked, or about to be: asking for its size
+#: would wait for the session that alters it.
 POSTGRESQL_LOCKED = (
     'EXISTS (SELECT 1 FROM pg_locks '
     "WHERE relation = c.oid AND mode = 'AccessExclusiveLock')"
 )
 
-#: The size of it that the last VACUUM saw.
+#: The size of table c at its last VACUUM.
 POSTGRESQL_SEEN = "c.relpages * current_setting('block_size')::bigint"
 
 _POSTGRESQL_SIZES = (
@@ -88,20 +91,20 @@ _POSTGRESQL_SIZES = (
 
 
 class Size(NamedTuple):
-    """How large the server takes a table to be."""
+    """The size of a table, as the server estimates it."""
 
     rows: Optional[int] = None
-    """About how many rows it has, from statistics; None: it has none."""
+    """About how many rows it has, from statistics; None: no statistics."""
 
     bytes: Optional[int] = None
-    """What it takes on disk, indexes included; None: not known."""
+    """Its size on disk, indexes included; None: not known."""
 
 
 def sizes(db: connection.Database) -> Mapping[str, Size]:
-    """Return what the server's statistics say of its tables.
+    """Return the sizes of all tables, from the server's statistics.
 
-    Those of InnoDB are off by a tenth and more, and those of PostgreSQL as
-    old as the last ANALYZE. SQLite has none.
+    InnoDB's statistics are off by a tenth and more; those of PostgreSQL are
+    as old as the last ANALYZE. SQLite has none.
     """
     if db.dialect == 'sqlite':
         return {}
@@ -109,7 +112,7 @@ def sizes(db: connection.Database) -> Mapping[str, Size]:
     found = {}
     for table, rows, size in db.rows(statement):
         name = connection.text_of(table)
-        # PostgreSQL has -1 where nobody has counted yet.
+        # PostgreSQL has -1 for a table that was never analyzed.
         known = int(rows) if rows is not None and rows >= 0 else None
         found[name] = Size(known, None if size is None else int(size))
     return found
@@ -126,12 +129,12 @@ def expected(size: Optional[Size]) -> int:
 
 
 class Piece:
-    """A part of a table: what to read, and what came of it."""
+    """A part of a table: the condition to read it by, and the result."""
 
     def __init__(self, where: str, read: float, last: bool) -> None:
         #: A condition for WHERE.
         self.where = where
-        #: The part of the table that is read after it, at most 1.0.
+        #: The part of the table that is read with it, up to 1.0.
         self.read = read
         #: Whether it is the last one.
         self.last = last
@@ -146,14 +149,14 @@ class Piece:
 
 
 class _Line(NamedTuple):
-    """The numbers along which a table is cut: [first, end)."""
+    """The range of numbers along which a table is cut: [first, end)."""
 
     column: str
     first: int
     end: int
     form: str
-    #: How much longer a piece takes because each row is compared with its
-    #: end. MariaDB counts the characters of a text for that, one by one.
+    #: How many times as long a piece takes because each row is compared with
+    #: its end: MariaDB counts the characters of a text for that, one by one.
     ending: float = 1.0
 
     def where(self, start: int, stop: int) -> str:
@@ -167,7 +170,7 @@ class _Line(NamedTuple):
 
 
 def _line(db: connection.Database, table: str) -> Optional[_Line]:
-    """Return how a table can be cut; None when it cannot or has no rows."""
+    """Return how to cut a table; None when it cannot be cut or is empty."""
     name = db.quoted(table)
     if db.dialect == 'postgresql':
         if int(db.rows('SHOW server_version_num')[0][0]) < 140000:
@@ -199,11 +202,11 @@ def pieces(
     rows: int = PIECE_ROWS,
     pace: Optional[paces.Pace] = None,
 ) -> Iterator[Piece]:
-    """Yield the pieces of a table, which together are all of it.
+    """Yield the pieces of a table, which together cover all of it.
 
     :param size: what :func:`sizes` says of it; a small table is one piece.
     :param rows: how many rows a piece may have.
-    :param pace: how long one may take.
+    :param pace: how long a piece may take.
     """
     line = None
     if expected(size) > min(rows, 2 * FIRST_ROWS):
@@ -221,7 +224,7 @@ def pieces(
         if last or more <= 0:
             stop = line.end
         else:
-            # No more than leaves a last one, as long as that may be.
+            # Leave a last piece that is as wide as it may be.
             last = more < width
             stop = start + min(width, more)
         piece = Piece(
@@ -247,7 +250,7 @@ def _next_widths(
     pace: paces.Pace,
     ending: float,
 ) -> tuple[int, int]:
-    """Return how wide the next piece may be, and how wide the last one."""
+    """Return the greatest width of the next piece, and of the last one."""
     seconds = pace.seconds()
 
     def wide(factor: float, limit: float) -> int:
@@ -268,7 +271,7 @@ def part(
     least: int = SAMPLE_LEAST,
     most: int = SAMPLE_MOST,
 ) -> int:
-    """Return how many rows of a table make a sample of it."""
+    """Return how many rows the sample of a table should have."""
     return max(least, min(most, expected(size) // one_in))
 
 
@@ -280,9 +283,9 @@ def sample(
 ) -> Iterator[Piece]:
     """Yield a few small pieces from all over a table.
 
-    :param rows: how many rows they aim at together; None: what
-        :func:`part` says.
-    :returns: all of a small table, in one piece.
+    :param rows: how many rows all pieces together aim at; None: as
+        :func:`part` returns.
+    :returns: one piece with all of a small table.
     """
     rows = part(size) if rows is None else rows
     line = None
@@ -296,7 +299,7 @@ def sample(
     step = length // places
     width = max(1, min(step, step * rows // max(expected(size), rows * 2)))
     for place in range(places):
-        # Not at its start: what is open at the ends of the line has no end.
+        # Both bounds, unlike _Line.where(): it is open at the line's ends.
         start = line.first + place * step + (step - width + 1) // 2
         stop = start + width
         where = (

@@ -9,10 +9,11 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What the server says of manila's tables, beside their columns.
+"""What the server reports about manila's tables, except their columns.
 
-Engines, collations, indexes, foreign keys, sizes: from the catalogs of the
-server, which a SELECT on the tables is enough for. No row of manila is read.
+Engines, collations, indexes, foreign keys and sizes come from the catalogs
+of the server; SELECT on the tables is enough to see them. No row of manila's
+tables is read.
 """
 
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ INNODB = 'InnoDB'
 
 
 class LiveTable(NamedTuple):
-    """One table; None where the server has no such notion."""
+    """One table; a field is None where the server has no such property."""
 
     name: str
     """Its name."""
@@ -36,23 +37,23 @@ class LiveTable(NamedTuple):
     """Its storage engine, on MySQL: 'InnoDB'."""
 
     collation: Optional[str] = None
-    """What a text column that is added gets, on MySQL."""
+    """The collation that an added text column gets, on MySQL."""
 
     row_format: Optional[str] = None
     """How rows are stored, on MySQL: 'Dynamic'."""
 
     rows: Optional[int] = None
-    """How many rows the server thinks that there are."""
+    """The server's estimate of the number of rows."""
 
     data_bytes: Optional[int] = None
-    """What its rows take on disk."""
+    """The size of its rows on disk."""
 
     index_bytes: Optional[int] = None
-    """What its other indexes take."""
+    """The size of its indexes, without a clustered one."""
 
 
 class LiveIndex(NamedTuple):
-    """An index, be it of a key, of a constraint or of itself."""
+    """An index, whether or not it belongs to a key or a constraint."""
 
     table: str
     name: str
@@ -75,8 +76,9 @@ class LiveForeignKey(NamedTuple):
     references: tuple[str, ...]
 
     on_delete: str = ''
-    """What becomes of a row whose parent is deleted: 'CASCADE', 'SET NULL',
-    'SET DEFAULT'; '': the parent cannot be deleted; UNKNOWN: not told."""
+    """What happens to a row whose parent is deleted: 'CASCADE', 'SET NULL',
+    'SET DEFAULT'; '': the parent cannot be deleted; UNKNOWN: the server does
+    not show it."""
 
 
 class Schema(NamedTuple):
@@ -115,7 +117,7 @@ _TABLES = {
     'postgresql': (
         'SELECT c.relname, NULL, NULL, NULL, '
         'CASE WHEN c.reltuples >= 0 THEN c.reltuples::bigint END, '
-        # As in scan: to ask for a size waits for whoever alters the table.
+        # As in scan: asking for a size would wait for an ALTER of the table.
         'CASE WHEN {locked} THEN {seen} ELSE pg_table_size(c.oid) END, '
         'CASE WHEN NOT {locked} THEN pg_indexes_size(c.oid) END '
         'FROM pg_class c '
@@ -141,7 +143,7 @@ _INDEXES = {
         'WHERE table_schema = DATABASE() '
         'ORDER BY table_name, index_name, seq_in_index'
     ),
-    # One with a condition does not hold every row.
+    # A partial index does not contain every row.
     'postgresql': (
         'SELECT c.relname, i.relname, x.indisunique, a.attname '
         'FROM pg_index x JOIN pg_class c ON c.oid = x.indrelid '
@@ -181,7 +183,7 @@ _FOREIGN_KEYS = {
         'JOIN pg_attribute b ON b.attrelid = p.oid AND b.attnum = k.theirs '
         "WHERE f.contype = 'f' AND {visible} ORDER BY 1, 2, k.place"
     ),
-    # It keeps no name; one without columns refers to the primary key.
+    # SQLite keeps no names; a key without columns refers to the primary key.
     'sqlite': (
         'SELECT m.name, f.id, f."from", f."table", f."to", f.on_delete '
         'FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f '
@@ -189,18 +191,18 @@ _FOREIGN_KEYS = {
     ),
 }
 
-# Not joined with the others: MariaDB then opens the tables and views of every
-# database, and 10.11.19 ended with SIGSEGV when that was cut short.
+# A statement of its own: in a join MariaDB opens the tables and views of every
+# database, and 10.11.19 crashed (SIGSEGV) when that was interrupted.
 _DELETE_RULES = (
     'SELECT table_name, constraint_name, delete_rule '
     'FROM information_schema.referential_constraints '
     'WHERE constraint_schema = DATABASE()'
 )
 
-# What does not refuse to delete a row that others refer to.
+# The rules with which a row can (or may) be deleted that others refer to.
 _ACTIONS = ('CASCADE', 'SET NULL', 'SET DEFAULT', UNKNOWN)
 
-# What stands for a part of a statement of PostgreSQL.
+# Placeholders in the statements of PostgreSQL, and what replaces them.
 _WORDS = (
     (
         '{visible}',
@@ -214,9 +216,9 @@ _WORDS = (
 
 
 def read(db: connection.Database) -> Schema:
-    """Return what there is, sorted, in three statements; MySQL takes five.
+    """Return the schema, sorted; it takes three statements, on MySQL five.
 
-    :raises SourceUnusable: when the server does not say it.
+    :raises SourceUnusable: when the server refuses one or does not answer.
     """
 
     def rows(statements: Mapping[str, str]) -> list[list[Any]]:
@@ -248,7 +250,7 @@ def read(db: connection.Database) -> Schema:
             (table, name): rule
             for table, name, rule in rows({'mysql': _DELETE_RULES})
         }
-        # MariaDB shows no rule to an account that may only read.
+        # MariaDB shows no rules to an account that may only read.
         keys = [
             [*key[:-1], rules.get((key[0], key[1]), UNKNOWN)] for key in keys
         ]
@@ -261,11 +263,11 @@ def read(db: connection.Database) -> Schema:
 
 
 def text_collation(db: connection.Database) -> str:
-    """Return what a table gets that asks for the character set utf8.
+    """Return the collation of a table that is created in utf8.
 
-    As manila's migrations do. On MariaDB from 11.5 on it is another one than
-    before (character_set_collations), and without UTF8_IS_UTF8MB3 in
-    old_mode it is one of utf8mb4.
+    manila's migrations create such tables. From MariaDB 11.5 on the collation
+    is a different one (character_set_collations), and without UTF8_IS_UTF8MB3
+    in old_mode it is one of utf8mb4.
 
     :param db: a MySQL or MariaDB server.
     """

@@ -9,10 +9,10 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What a database has, held against what its revision should have.
+"""The differences between a database and the schema of its revision.
 
-Names of indexes and keys are not compared: a server makes some of them up,
-and a database that came a long way has other ones than a new one.
+Names of indexes and keys are not compared: servers make some of them up, and
+a database that was upgraded many times has other names than a new one.
 """
 
 from collections.abc import Iterable
@@ -31,22 +31,22 @@ Do = catalog_steps.Do
 
 
 class Half(NamedTuple):
-    """A revision that is not recorded, and of which something is there."""
+    """A revision that is not recorded, but some of whose changes are there."""
 
     revision: str
 
     present: tuple[str, ...]
-    """What is there, in words: 'table encryption_refs'."""
+    """What is there, in a few words: 'table encryption_refs'."""
 
     missing: tuple[str, ...]
-    """What is not; empty when all of it is there."""
+    """What is not there; empty when the revision is complete."""
 
 
 class SchemaDrift(NamedTuple):
-    """What is not as the revision should have it; each sorted."""
+    """What differs from the schema of the revision; each sorted."""
 
     columns: tuple[str, ...] = ()
-    """Missing: 'table t' where all of it is, else 'column t.c'."""
+    """Missing: 'table t' when the whole table is, else 'column t.c'."""
 
     indexes: tuple[str, ...] = ()
     """Missing: 't (a, b)'; 'unique t (a)'."""
@@ -65,10 +65,10 @@ def half_applied(
     schema: schema_source.Schema,
     dialect: str,
 ) -> tuple[Half, ...]:
-    """Return the pending revisions of which something is there already.
+    """Return the pending revisions some of whose changes are there.
 
-    A column that is gone already counts only beside something that came:
-    alone it is one that is missing.
+    A dropped column counts only together with something that was added: by
+    itself it is just a missing column.
 
     :param pending: the revisions that have not run, in order.
     """
@@ -98,10 +98,10 @@ def half_applied(
 def whole_until(
     pending: Sequence[str], half: Sequence[Half]
 ) -> tuple[str, ...]:
-    """Return the pending revisions that are there, up to the first gap.
+    """Return the pending revisions that are complete, in order.
 
-    Empty when some of a revision is there and some is not, or a later one
-    is there without an earlier one: no revision could be recorded then.
+    Empty when one of them is incomplete, or when a later one is there without
+    an earlier one: neither is a revision that could be recorded.
 
     :param pending: the revisions that have not run, in order.
     :param half: what :func:`half_applied` returned for them.
@@ -118,7 +118,7 @@ def _is_done(
     shape: column_types.Shape,
     schema: schema_source.Schema,
 ) -> Optional[bool]:
-    """Say whether a step was done; None when nothing tells."""
+    """Say whether a step was done; None when the database does not show it."""
     table = shape.get(step.table)
     if step.do is Do.CREATE_TABLE:
         return table is not None
@@ -171,9 +171,9 @@ def compare(
     schema: schema_source.Schema,
     dialect: str,
 ) -> SchemaDrift:
-    """Return how a database differs from its revision.
+    """Return how a database differs from the schema of its revision.
 
-    Beside what a migration that failed half way has left.
+    What a migration has left that failed half way is no difference.
 
     :param revision: one that a release has.
     :param half: what :func:`half_applied` returned.
@@ -208,7 +208,7 @@ def compare(
 def _of_pending(
     facts: catalog.Catalog, half: Iterable[Half]
 ) -> tuple[set[tuple[str, str]], set[str]]:
-    """Return what migrations that were begun take away, and create."""
+    """Return the columns that begun revisions drop, the tables they create."""
     dropped, created = set(), set()
     for one in half:
         release = facts.releases_with(one.revision)[0]
@@ -232,7 +232,7 @@ def _missing_indexes(
     for name, table in tables.items():
         wanted = [(unique.columns, True) for unique in table.uniques]
         if dialect != 'sqlite':
-            # SQLite keeps no index for a number that is a primary key.
+            # SQLite has no index for an integer primary key.
             primary = table.primary
             if dialect == 'postgresql':
                 primary = table.primary_postgresql
@@ -257,7 +257,7 @@ def _serves(
     index: schema_source.LiveIndex, columns: tuple[str, ...], unique: bool
 ) -> bool:
     if unique:
-        # In whatever order: it refuses the same rows.
+        # The order of the columns does not matter: it rejects the same rows.
         return index.unique and set(index.columns) == set(columns)
     return index.columns[: len(columns)] == columns
 

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The services that report to the database, and what their rows say."""
+"""The services that report to the database, and the state of each."""
 
 import collections
 import datetime
@@ -24,8 +24,8 @@ from manila_precheck.evidence.database import connection
 # manila 23.0.1 common/config.py.
 DEFAULT_DOWN_TIME_SECONDS = 60
 
-#: How long after the other manila reports; so far a report may be ahead of
-#: the database's clock before somebody's clock is wrong.
+#: The default of report_interval. A report may be this far ahead of the
+#: database's clock before one of the clocks counts as wrong.
 REPORT_INTERVAL_SECONDS = 10
 
 # What storage_availability_zone is when nothing sets it (manila 23.0.1
@@ -46,25 +46,25 @@ class ServiceRow(NamedTuple):
     reported: bool
 
     zoned: bool
-    """Whether it has an availability zone that was not deleted."""
+    """Whether its availability zone exists and was not deleted."""
 
     place: int
-    """Which of the rows of this binary and host it is, from 1."""
+    """Its number among the rows of this binary and host, from 1."""
 
 
 class Life(enum.Enum):
-    """What a row says of its service; the value goes into a message."""
+    """The state of a service by its row; the value is used in messages."""
 
     UP = 'is up'
-    # manila takes it for up; one whose driver fails never goes further.
+    # manila considers it up; a service whose driver fails stays like this.
     NEW = 'is new and has not reported yet'
-    # It, or a scheduler, wrote 'down' a moment ago.
+    # The service itself, or a scheduler, wrote 'down' a moment ago.
     STARTING = 'is starting, or manila-scheduler has just found it dead'
     STOPPED = 'was stopped'
     DEAD = 'does not report'
-    # manila takes it for dead, but no service reports from the future.
+    # manila considers it dead, but no service reports from the future.
     AHEAD = 'reports from the future'
-    # manila compares it with the clock, and fails.
+    # manila compares the date with the clock, and fails.
     UNKNOWN = 'has no date for its last report'
 
 
@@ -75,7 +75,7 @@ def select(db: connection.Database) -> list[ServiceRow]:
     names = ['binary', 'host', 'disabled', 'created_at', 'updated_at']
     newer = [
         name
-        # manila 16, 18 and 19.
+        # Added in manila 16, 18 and 19.
         for name in ('state', 'disabled_reason', 'ensuring')
         if db.has_column('services', name)
     ]
@@ -130,7 +130,10 @@ def select(db: connection.Database) -> list[ServiceRow]:
 
 
 def zones(db: connection.Database) -> dict[str, int]:
-    """Return how many rows each availability zone has that is there."""
+    """Return the number of rows of each availability zone, by name.
+
+    Deleted rows do not count.
+    """
     import sqlalchemy
 
     table = db.table('availability_zones', 'name', 'deleted')
@@ -147,7 +150,7 @@ def zones(db: connection.Database) -> dict[str, int]:
 
 
 def zones_of(conf: config_files.ConfigFiles) -> tuple[str, ...]:
-    """Return the zones that the services of some files are in, sorted."""
+    """Return the zones that these files give to services, sorted."""
     found = {
         conf.value('DEFAULT', 'storage_availability_zone') or _DEFAULT_ZONE
     }
@@ -161,13 +164,13 @@ def zones_of(conf: config_files.ConfigFiles) -> tuple[str, ...]:
 def down_time_seconds(conf: config_files.ConfigFiles) -> int:
     """Return service_down_time."""
     text = conf.value('DEFAULT', 'service_down_time') or ''
-    # A value that is no number keeps manila itself from starting, and
-    # config-options says so.
+    # A value that is not a number keeps manila from starting;
+    # config-options reports it.
     return int(text) if text.isdecimal() else DEFAULT_DOWN_TIME_SECONDS
 
 
 def report_interval_seconds(conf: config_files.ConfigFiles) -> int:
-    """Return report_interval; 0: never."""
+    """Return report_interval; 0: the service never reports."""
     text = conf.value('DEFAULT', 'report_interval') or ''
     return int(text) if text.isdecimal() else REPORT_INTERVAL_SECONDS
 
@@ -175,7 +178,7 @@ def report_interval_seconds(conf: config_files.ConfigFiles) -> int:
 def age_of(service: ServiceRow, now: datetime.datetime) -> Optional[float]:
     """Return the seconds since the heartbeat, negative in the future.
 
-    :returns: None when there is none, or it is no time.
+    :returns: None when there is no heartbeat, or it is not a time.
     """
     if service.heartbeat is None or service.heartbeat.time is None:
         return None
@@ -191,20 +194,19 @@ def is_cleaned_up(
 ) -> bool:
     """Say whether ``manila-manage service cleanup`` removes a row.
 
-    It asks for the heartbeat alone (manila 23.0.1 utils.py service_is_up):
-    not for the state, nor whether the service is disabled. Of one that is no
-    time it makes an error.
+    The command looks only at the heartbeat (manila 23.0.1 utils.py
+    service_is_up), not at the state or at whether the service is disabled.
+    It fails for a heartbeat that is not a time.
     """
     return not _is_unknown(service) and (age is None or abs(age) > limit)
 
 
 def life_of(service: ServiceRow, age: Optional[float], limit: int) -> Life:
-    """Return what is known of a service.
+    """Return the state of a service.
 
     A state of 'stopped' comes first: after a clean stop the heartbeat looks
-    alive for service_down_time. So does 'down', which manila-scheduler of
-    2026.1 writes together with a new updated_at.
-
+    alive for service_down_time. The same is true of 'down', which
+    manila-scheduler of 2026.1 writes together with a new updated_at.
     :param age: seconds since the heartbeat, negative in the future.
     """
     if _is_unknown(service):
@@ -221,7 +223,7 @@ def life_of(service: ServiceRow, age: Optional[float], limit: int) -> Life:
 
 
 def share_hosts(db: connection.Database) -> frozenset[str]:
-    """Return the hosts under which a manila-share has a row."""
+    """Return the hosts for which manila-share has a row."""
     return frozenset(
         service.host
         for service in select(db)
@@ -230,7 +232,7 @@ def share_hosts(db: connection.Database) -> frozenset[str]:
 
 
 def reporting_hosts(db: connection.Database, limit: int) -> frozenset[str]:
-    """Return the hosts under which a manila-share reports.
+    """Return the hosts for which manila-share reports.
 
     :param limit: service_down_time, in seconds.
     """

@@ -9,13 +9,14 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""How long one statement may take beside what others do.
+"""How long one statement may take without a cost to other sessions.
 
-As long as a statement runs, InnoDB keeps every version of a row that others
-replace or delete meanwhile; and whoever reads all day keeps a processor from
-them. Beside services that write, statements are short, and after each comes
-a rest of twice its length; where nobody does, a longer one costs nobody
-anything, and MySQL reads a table in one in two thirds of the time.
+As long as a statement runs, InnoDB keeps every version of a row that other
+sessions replace or delete meanwhile; and a program that reads all day takes
+processor time from them. While other sessions write, statements are
+therefore short, and each is followed by a rest of twice its length. While
+nobody writes, a longer statement costs nobody anything, and MySQL reads a
+table in one statement in two thirds of the time.
 """
 
 import threading
@@ -24,42 +25,44 @@ import time
 from manila_precheck import exceptions
 from manila_precheck.evidence.database import connection
 
-#: What a statement may take beside others, in seconds.
+#: How long a statement may take while other sessions write, in seconds.
 BUSY_SECONDS = 0.05
 
-#: What it may take at most.
+#: How long a statement may take at most, in seconds.
 LONGEST_SECONDS = 0.2
 
-#: How many versions of rows it may keep, beyond what BUSY_SECONDS keeps.
+#: For how many versions of rows a statement longer than BUSY_SECONDS may keep
+#: InnoDB from removing them.
 VERSIONS = 10
 
-#: So many changes in a second are others at work.
+#: Above this number of changes a second, other sessions count as writing.
 WORK = VERSIONS / LONGEST_SECONDS
 
-#: How long to rest beside others, of the time of a statement.
+#: How long to rest while other sessions write, in times of the statement.
 REST = 2.0
 
-# What happens in less time than that says little of a rate.
+# A rate that is measured over less time than this says little.
 _LEAST_SECONDS = 0.02
 
 _ASKED = {
-    # What leaves an old version of a row behind. Of all sessions: those of
-    # one say nothing of others.
+    # The operations that leave an old version of a row behind. GLOBAL: the
+    # counters of a session do not include those of others.
     'mysql': 'SHOW GLOBAL STATUS WHERE Variable_name IN '
     "('Handler_update', 'Handler_delete')",
-    # The transactions that wrote. Its statistics are a second late.
+    # Counts the transactions that wrote. PostgreSQL's statistics would be a
+    # second late.
     'postgresql': 'SELECT txid_snapshot_xmax(txid_current_snapshot())',
 }
 
 
 class Pace:
-    """How long a statement may take just now; for several threads."""
+    """How long a statement may take at the moment; safe for threads."""
 
     def __init__(self, db: connection.Database) -> None:
         self._db = db
         self._lock = threading.Lock()
         self._asked = _ASKED.get(db.dialect, '')
-        # What PostgreSQL keeps is for VACUUM, which comes once a minute.
+        # Old rows of PostgreSQL wait for VACUUM, which runs once a minute.
         self._longest = BUSY_SECONDS
         if db.dialect == 'mysql':
             self._longest = LONGEST_SECONDS
@@ -69,9 +72,9 @@ class Pace:
         self._changes = -1
 
     def seconds(self) -> float:
-        """Return it, from what was changed since this was last asked.
+        """Return the limit, by the changes since the last call.
 
-        A server that does not say is a busy one.
+        A server that does not report its changes counts as busy.
         """
         with self._lock:
             now = time.monotonic()
@@ -93,8 +96,8 @@ class Pace:
             return self._seconds
 
     def rest(self, seconds: float) -> float:
-        """Return how long to leave the server to others.
+        """Return how many seconds to leave the server to others.
 
-        :param seconds: what the last statement took.
+        :param seconds: how long the last statement took.
         """
         return seconds * REST if self._rate > WORK else 0.0

@@ -9,12 +9,12 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""A limit on the time and the memory of what waits for a server.
+"""Limits on the time and the memory of operations that wait for a server.
 
-The timeout of a driver is one of each read: a server that sends a byte a
-second never reaches it, and a result without end fills the memory while the
-driver is still reading it, in C. A thread looks at what is being waited for,
-and ends it from outside.
+The timeout of a driver applies to each read: a server that sends a byte a
+second never reaches it, and an endless result fills the memory while the
+driver is still reading it, in C. A thread watches these operations and ends
+them from outside.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,8 @@ import time
 from typing import Callable
 from typing import Optional
 
-#: How often it looks. What a server can send in that time is above the limit.
+#: How often the thread looks. What a server sends in that time may exceed
+#: the limit.
 LOOK_SECONDS = 0.2
 
 _PAGE_BYTES = os.sysconf('SC_PAGE_SIZE')
@@ -57,9 +58,9 @@ def open_sockets() -> dict[str, int]:
 
 
 def shut(descriptor: int) -> None:
-    """End the connection of a socket, which its owner then sees.
+    """Shut down the connection of a socket, which its owner then notices.
 
-    The descriptor stays open: it is its owner's to close.
+    The descriptor stays open: its owner closes it.
     """
     with contextlib.suppress(OSError):
         with socket.socket(fileno=os.dup(descriptor)) as duplicate:
@@ -67,7 +68,7 @@ def shut(descriptor: int) -> None:
 
 
 class Watch:
-    """One thing that is waited for."""
+    """One operation that waits for a server."""
 
     def __init__(
         self,
@@ -78,13 +79,13 @@ class Watch:
         self._deadline = deadline
         self._most_bytes = most_bytes
         self._end = end
-        #: Whether it was ended because of the time that it took.
+        #: Whether it was ended because it took too long.
         self.too_long = False
-        #: Whether it was ended because of the memory that it took.
+        #: Whether it was ended because it took too much memory.
         self.too_large = False
 
     def look(self, now: float, memory: Optional[int]) -> None:
-        """End it when it has reached a limit; again while it goes on."""
+        """End the operation when it has reached a limit; may be repeated."""
         if memory is not None and self._most_bytes is not None:
             self.too_large |= memory > self._most_bytes
         self.too_long |= now > self._deadline
@@ -93,7 +94,7 @@ class Watch:
 
 
 class Watchdog:
-    """The thread that ends what takes too long or too much memory.
+    """The thread that ends operations that exceed a limit.
 
     :param max_bytes: by how much the memory of the process may grow in one
         operation.
@@ -103,8 +104,8 @@ class Watchdog:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._watched: list[Watch] = []
-        # At the last look: to ask each time would take a tenth of what a
-        # small statement does.
+        # The memory at the last look: to read it for each statement would
+        # take a tenth of the time of a small one.
         self._memory: Optional[int] = None
         self._closed = False
         self._started = False
@@ -116,9 +117,9 @@ class Watchdog:
         """Watch what is done in the block.
 
         :param seconds: how long it may take.
-        :param end: makes it return or raise; called in the thread of the
-            watchdog, and again until it does.
-        :returns: what tells whether it was ended.
+        :param end: makes the block return or raise; called in the thread of
+            the watchdog, repeatedly until the block ends.
+        :returns: the watch, which says whether the block was ended.
         """
         with self._lock:
             if not self._started:
@@ -141,7 +142,7 @@ class Watchdog:
             time.sleep(LOOK_SECONDS)
 
     def _look(self) -> bool:
-        # Below the lock, so that none is ended after its block.
+        # With the lock held, so that no operation is ended after its block.
         with self._lock:
             self._memory = resident_bytes()
             for watch in self._watched:
