@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Where a package of checks of its own finds their base class."""
+"""The base class for the checks of other packages."""
 
 from manila_precheck.engine.check import Check
 

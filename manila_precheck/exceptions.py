@@ -19,9 +19,9 @@ from typing import Optional
 
 
 class PrecheckError(Exception):
-    """An error that an operator can be told in one line."""
+    """An error whose text is one line for the operator."""
 
-    #: What resolves it, in order: each a model.Remediation.
+    #: The steps that resolve the error, in order: each a model.Remediation.
     remediation: Sequence[Any] = ()
 
 
@@ -30,17 +30,17 @@ class UsageError(PrecheckError):
 
 
 class UnknownName(UsageError):
-    """A word names none of the things that there are."""
+    """The operator gave a name that does not exist."""
 
     def __init__(
         self, kind: str, name: str, known: Iterable[str], advice: str
     ) -> None:
-        """Say which one may have been meant.
+        """Write the message, with the existing name closest to the given one.
 
-        :param kind: what it should name: 'check'.
-        :param name: the word, as it was given.
-        :param known: the names that there are.
-        :param advice: where to find them, or which they are.
+        :param kind: the kind of thing that is named: 'check'.
+        :param name: the name as the operator gave it.
+        :param known: the existing names.
+        :param advice: the existing names, or where to find them.
         """
         # Imported here because nothing else needs it.
         import difflib
@@ -56,23 +56,23 @@ class ConfigFileError(PrecheckError):
 
 
 class CatalogError(PrecheckError):
-    """The catalog has no facts, or unusable ones, for what was asked."""
+    """The catalog lacks the requested facts, or they are unusable."""
 
 
 class PluginError(PrecheckError):
-    """A check or reporter of an entry point breaks the plugin contract."""
+    """A check or reporter from an entry point breaks the plugin contract."""
 
 
 class OutputError(PrecheckError):
-    """A report could not be written where it was asked for."""
+    """A report could not be written to the requested place."""
 
 
 class ProcessError(PrecheckError):
-    """The process that runs the checks ended, and said nothing whole."""
+    """The process that runs the checks ended without a complete answer."""
 
 
 class SourceNotGiven(PrecheckError):
-    """An input was never given: the checks that need it are SKIPPED."""
+    """An input was not given: the checks that need it are SKIPPED."""
 
 
 class SourceUnusable(PrecheckError):
@@ -80,20 +80,20 @@ class SourceUnusable(PrecheckError):
 
 
 class StatementRefused(SourceUnusable):
-    """The server refuses one statement; another may still pass."""
+    """The server rejects one statement; others may still succeed."""
 
 
 class SourceNotApplicable(PrecheckError):
-    """An input has nothing to judge yet, such as an empty database."""
+    """An input holds nothing to check yet, such as an empty database."""
 
 
 class SchemaMismatch(SourceUnusable):
-    """The database lacks a table or a column that a check has to read."""
+    """The database lacks a table or a column that a check reads."""
 
     def __init__(self, table: str, column: Optional[str] = None) -> None:
-        #: The table that was asked for.
+        #: The table that the check reads.
         self.table = table
-        #: The column that it lacks; None when the table itself is missing.
+        #: The missing column; None when the table itself is missing.
         self.column = column
         what = f'column {column!r} of table' if column else 'table'
         super().__init__(f'the database has no {what} {table!r}')

@@ -10,9 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The findings, results and report of a run, all immutable.
+"""The immutable types for findings, check results and reports.
 
-Nothing here reads a file, a clock or a database; values that change from run
+Nothing here reads a file, a clock or a database. Values that change from run
 to run are passed in, so the same input gives the same report.
 """
 
@@ -26,20 +26,21 @@ from typing import NamedTuple
 from typing import Optional
 from typing import Union
 
-#: What a value in :attr:`Finding.data` may be: JSON, one level deep.
+#: The type of a value in :attr:`Finding.data`: a JSON scalar.
 Scalar = Union[None, bool, int, float, str]
 
 
 _PLACE = re.compile(r'(\{=?\})')
 
-# Of the servers' own clients; DATABASE is the operator's to fill in.
+# The command line clients of the servers. The operator replaces DATABASE.
 _CLIENTS = {
     'mysql': 'mysql DATABASE -e {}',
     'postgresql': 'psql DATABASE -c {}',
     'sqlite': 'sqlite3 DATABASE {}',
 }
 
-# What ends a line of a file for oslo.config, blank lines with it.
+# The end of a line as oslo.config reads a file, with the blanks and empty
+# lines that follow.
 _BREAKS = re.compile(r'[\r\n]\s*')
 
 
@@ -49,7 +50,7 @@ def option_group(check_id: str) -> str:
 
 
 class Severity(enum.IntEnum):
-    """How much a finding weighs, equal by value to oslo's Code."""
+    """The severity of a finding; its values are those of oslo's Code."""
 
     # Worth knowing; changes no exit code.
     INFO = 0
@@ -62,13 +63,13 @@ class Severity(enum.IntEnum):
 
 
 class Stage(str, enum.Enum):
-    """Where in the procedure the operator stands."""
+    """A stage of the upgrade procedure."""
 
     # The services of the source release run.
     PLAN = 'plan'
     # All services are down; ``manila-manage db sync`` has not run.
     STOPPED = 'stopped'
-    # After ``manila-manage db sync``, the services were started.
+    # ``manila-manage db sync`` has run, and the services were started.
     UPGRADED = 'upgraded'
 
 
@@ -76,18 +77,19 @@ ALL_STAGES = frozenset(Stage)
 
 
 class Outcome(str, enum.Enum):
-    """What became of a check."""
+    """How the run of a check ended."""
 
-    # It looked at everything and found nothing.
+    # The check read everything and found nothing.
     PASSED = 'passed'
-    # It looked, and has findings; the highest severity counts.
+    # The check has findings; the highest severity counts.
     FOUND = 'found'
-    # An input that it needs was never given: nothing was looked at.
+    # An input that the check requires was not given: it did not run.
     SKIPPED = 'skipped'
-    # It crashed, did not load, ran too long, or an input is unusable.
+    # The check crashed, did not load or ran too long, or an input is
+    # unusable.
     ERROR = 'error'
-    # The stage or the release window is not its own, or there is nothing
-    # to judge yet.
+    # The check is for other stages or releases, or there is nothing to check
+    # yet.
     NOT_APPLICABLE = 'not_applicable'
 
 
@@ -105,7 +107,7 @@ class Source(str, enum.Enum):
 
 
 class Subject(NamedTuple):
-    """The object that a finding speaks of."""
+    """The object that a finding is about."""
 
     kind: str
     """Its kind, one word: 'option', 'policy', 'table', 'share', 'service'."""
@@ -114,10 +116,10 @@ class Subject(NamedTuple):
     """Its stable name: 'DEFAULT/foo', 'shares', a share's id, a host."""
 
     file: Optional[str] = None
-    """The file it stands in; None when it stands in no file."""
+    """The file that contains it; None when no file does."""
 
     line: Optional[int] = None
-    """The line in that file, counted from 1; None when there is none."""
+    """The line in that file, counted from 1; None when it has none."""
 
     uuid: Optional[str] = None
     """Its id in the database; None when it has none."""
@@ -126,67 +128,69 @@ class Subject(NamedTuple):
 class Edit(NamedTuple):
     """A change of a file of the site that carries out a remedy.
 
-    ``upgrade fix`` makes it. It holds no secret: a value that stands in the
-    file is moved as it stands there.
+    ``upgrade fix`` makes it. It never holds a secret: when a value of the
+    file is to be moved, ``upgrade fix`` takes it from the file.
     """
 
     action: str
-    """'comment' (out what begins on the line), 'set' (another value), 'move'
-    (what is on the line to another name, section or value), 'add' (a line),
-    'choose' (mark it for a person to decide) or 'convert' (write the same
-    into another file)."""
+    """'comment' (comment out what begins on the line), 'set' (change the
+    value), 'move' (move the line to another name, section or value), 'add'
+    (add a line), 'choose' (mark the line for a person to decide) or 'convert'
+    (write the same content into another file)."""
 
     kind: str
-    """What the file is read as: 'config', 'policy' or 'paste'."""
+    """The kind of file: 'config', 'policy' or 'paste'."""
 
     file: str
     """The path as it was opened."""
 
     line: Optional[int] = None
-    """Where it begins, from 1; None where nothing stands yet."""
+    """The first line of the change, counted from 1; None if the file does not
+    have that line yet."""
 
     section: str = ''
-    """Where the new line belongs; '' in a policy file."""
+    """The section of the new line; '' in a policy file."""
 
     name: str = ''
-    """What is set; '' for a whole section."""
+    """The name of the option or rule; '' for a whole section."""
 
     value: Optional[str] = None
-    """The new value; what is admitted, for 'choose'; the new file, for
-    'convert'; None for the value that stands there, or for none."""
+    """The new value. For 'choose' the valid values, for 'convert' the path of
+    the new file. None to keep the value of the file, or for no value."""
 
     early: bool = False
-    """The source release reads the result to the same effect, so that it can
-    be rolled out before the upgrade."""
+    """Whether the source release reads the result to the same effect, so that
+    it can be rolled out before the upgrade."""
 
 
 class Remediation(NamedTuple):
-    """What to do about a finding."""
+    """One step that resolves a finding."""
 
     kind: str
-    """'command' (to type), 'config' or 'policy' (lines of a file), 'text'."""
+    """'command' (to type), 'config' or 'policy' (lines of a file) or 'text'
+    (a sentence)."""
 
     text: str
     """The command, the lines, or the sentence, without a trailing newline."""
 
     edits: Sequence[Edit] = ()
-    """What to change in the files of the site, where that can be said."""
+    """The changes of files of the site that carry out the step, if any."""
 
     def with_edits(self, *edits: Edit) -> 'Remediation':
-        """Return the same with the changes that carry it out."""
+        """Return the step with the changes that carry it out."""
         return self._replace(edits=edits)
 
 
 def quoted(word: str) -> str:
-    """Return a word as bash takes it, whatever is in it.
+    """Return a word quoted for bash, whatever characters it contains.
 
-    :param word: without NUL, which no argument of a command can hold. A
-        surrogate stands for a byte that is no UTF-8, as in a file's name.
-    :returns: the word, in quotes where it needs some; on one line.
+    :param word: without NUL, which no argument of a command can contain. A
+        surrogate stands for a byte that is not UTF-8, as in a file's name.
+    :returns: the word on one line, quoted if necessary.
     """
     if word.isprintable():
         if "'" in word and not set(word) & set('"$`!\\'):
-            # Statements, which read better so.
+            # SQL statements are easier to read in double quotes.
             return f'"{word}"'
         return shlex.quote(word)
     return "$'{}'".format(
@@ -204,16 +208,17 @@ def quoted(word: str) -> str:
 
 
 def command(template: str, *words: object) -> Remediation:
-    """Return a command for bash that an operator can type as it stands.
+    """Return a bash command that an operator can type as it is.
 
-    What comes from a file or a database goes into the words, never into the
+    Text from a file or a database belongs in the words, never in the
     template.
 
-    :param template: the command. ``{}`` stands for a word; positional ones
-        come last. ``--option{=}`` stands for an option with its value.
-    :param words: as many as there are places; each becomes one argument, or
-        a part of one. Without any the template is the command.
-    :returns: the command; advice, if no command line can hold a word.
+    :param template: the command. ``{}`` stands for a word; positional
+        arguments come last. ``--option{=}`` stands for an option with its
+        value.
+    :param words: one for each place; each becomes one argument, or a part of
+        one. Without words, the template is the command.
+    :returns: the command; advice, if a word cannot be on a command line.
     """
     texts = [str(word) for word in words]
     if any('\0' in text for text in texts):
@@ -240,7 +245,7 @@ def sql(dialect: str, statement: str) -> Remediation:
     """Return a command that runs a statement on the database.
 
     :param dialect: 'mysql', 'postgresql' or 'sqlite'.
-    :param statement: its names and values quoted for SQL.
+    :param statement: with names and values quoted for SQL.
     """
     return command(_CLIENTS[dialect], statement)
 
@@ -248,10 +253,10 @@ def sql(dialect: str, statement: str) -> Remediation:
 def config(template: str, *words: object) -> Remediation:
     """Return lines for a configuration file.
 
-    :param template: the lines; ``{}`` stands for a name, or a value as it
-        stands in a file.
-    :param words: a line break in one does not end the value: the next line
-        of it begins with a blank.
+    :param template: the lines; ``{}`` stands for a name, or for a value as a
+        file contains it.
+    :param words: the names and values. After a line break in a word, the next
+        line is indented, so that it continues the value.
     """
     if not words:
         return Remediation('config', template)
@@ -262,17 +267,17 @@ def config(template: str, *words: object) -> Remediation:
 
 
 def policy(text: str) -> Remediation:
-    """Return lines for a policy file, as they stand."""
+    """Return lines for a policy file."""
     return Remediation('policy', text)
 
 
 def rule(name: str, check: str) -> Remediation:
-    """Return a rule as a line for a policy file, which is YAML."""
+    """Return the line of a YAML policy file for one rule."""
     return policy(f'{_yaml(name)}: {_yaml(check)}')
 
 
 def _yaml(text: str) -> str:
-    """Return a text in double quotes."""
+    """Return a text as a YAML string in double quotes."""
     return '"{}"'.format(
         ''.join(
             f'\\{one}'
@@ -286,95 +291,98 @@ def _yaml(text: str) -> str:
 
 
 def advice(text: str) -> Remediation:
-    """Return a sentence, for what cannot be typed."""
+    """Return a step that is a sentence instead of something to type."""
     return Remediation('text', text)
 
 
 class Waiver(NamedTuple):
-    """The word of somebody that a finding may be let pass."""
+    """An entry of the waiver file: somebody accepts a finding."""
 
     key: str
-    """Of the findings that it covers; '*' and '?' are wildcards."""
+    """The key of the findings that it covers; '*' and '?' are wildcards."""
 
     reason: str
-    """Why, on one line."""
+    """Why the finding is accepted, on one line."""
 
     owner: str
-    """Who answers for it."""
+    """Who is responsible for the decision."""
 
     expires: str
-    """The last day on which it holds: '2026-12-31'."""
+    """The last day on which the waiver is valid: '2026-12-31'."""
 
 
 class Finding(NamedTuple):
-    """One thing that one check has to say of one object."""
+    """One problem, or note, that a check reports about one object."""
 
     severity: Severity
-    """How much it weighs."""
+    """How serious it is."""
 
     subject: Subject
-    """What it is about."""
+    """The object that it is about."""
 
     message: str
     """One sentence: the object, the value found, what will happen."""
 
     remediation: Sequence[Remediation] = ()
-    """What to do, in order; empty when nothing has to be done."""
+    """The steps that resolve it, in order; empty when nothing has to be
+    done."""
 
     references: Sequence[str] = ()
     """Where the facts come from: a release and file, a bug, a page."""
 
     data: Mapping[str, Scalar] = types.MappingProxyType({})
-    """The figures behind the message, flat, for programs."""
+    """The values behind the message, for programs."""
 
     aspect: str = ''
-    """Tells apart two findings of one check on one subject; mostly ''."""
+    """Distinguishes two findings of one check about the same subject; mostly
+    ''."""
 
     cause: str = ''
-    """What it has in common with other findings of its check, in one word:
-    those of one cause and severity are one group in a report, and their
-    remedies have as many steps. '' leaves it to kind, aspect and remedy."""
+    """One word for the cause that it shares with other findings of its check.
+    A report groups findings of the same cause and severity; their remedies
+    must have the same number of steps. With '' the report groups by kind,
+    aspect and remedy."""
 
     check_id: str = ''
-    """The id of the check that says it; set by the run."""
+    """The id of the check that reports it; set by the run."""
 
     waiver: Optional[Waiver] = None
-    """What lets it pass; set by the run, never by a check."""
+    """The waiver that accepts it; set by the run, never by a check."""
 
     known: bool = False
-    """It is in the baseline; set by the run, never by a check."""
+    """Whether it is in the baseline; set by the run, never by a check."""
 
     @property
     def counts(self) -> bool:
-        """Say whether it shows in the exit code, as far as it weighs."""
+        """Say whether the exit code may depend on its severity."""
         return self.waiver is None and not self.known
 
     @property
     def key(self) -> str:
         """Return the stable name of the finding.
 
-        It holds no count, time or translated text, so that waivers and
-        baselines match on it: 'config-options[DEFAULT/foo]', and
-        'config-options[DEFAULT/foo#value]' where there is an aspect.
+        It has no count, time or translated text, so that waivers and
+        baselines can match it: 'config-options[DEFAULT/foo]', or with an
+        aspect 'config-options[DEFAULT/foo#value]'.
         """
         aspect = f'#{self.aspect}' if self.aspect else ''
         return f'{self.check_id}[{self.subject.name}{aspect}]'
 
 
 class CheckResult(NamedTuple):
-    """What became of one check, with its findings."""
+    """The result of one check, with its findings."""
 
     id: str
     """The check's id; the entry point's name when it did not load."""
 
     title: str
-    """What the check is called in a table."""
+    """The title of the check, as a table shows it."""
 
     outcome: Outcome
-    """What became of it."""
+    """How the run of the check ended."""
 
     reason: str = ''
-    """Why it was not run, or what went wrong; '' when it ran."""
+    """Why it did not run, or what went wrong; '' when it ran."""
 
     findings: tuple[Finding, ...] = ()
     """Highest severity first, then by file and line, then as yielded."""
@@ -383,18 +391,19 @@ class CheckResult(NamedTuple):
     """How long it took."""
 
     waivable: bool = True
-    """Whether a waiver may let its findings pass."""
+    """Whether a waiver may accept its findings."""
 
     remediation: tuple[Remediation, ...] = ()
-    """What makes it run, in order, where it could not and that is known."""
+    """The steps that let the check run, in order, if it could not run and
+    they are known."""
 
     about: str = ''
-    """What it looks for: the first paragraph of its documentation; '' where
-    it did not load, and in a report of an earlier version."""
+    """What the check looks for: the first paragraph of its documentation; ''
+    when it did not load, and in a report of an earlier version."""
 
     @property
     def severity(self) -> Severity:
-        """Return what the result counts for in the exit code."""
+        """Return the severity by which the result affects the exit code."""
         if self.outcome is Outcome.ERROR:
             return Severity.FAILURE
         if self.outcome is Outcome.SKIPPED:
@@ -415,7 +424,7 @@ class FileRead(NamedTuple):
     """The digest of what was read, in hexadecimal."""
 
     kind: str = ''
-    """What it is read as: 'config', 'policy', 'paste', one of these after
+    """The kind of file: 'config', 'policy', 'paste', one of these after
     'running ', 'document', 'waivers', 'baseline', 'source catalog',
     'target catalog' or 'database dump'; '' in a report of an earlier
     version."""
@@ -428,22 +437,22 @@ class ServiceRead(NamedTuple):
     """The name of its program: 'manila-share'."""
 
     locations: tuple[str, ...]
-    """Files and directories, in the order in which it reads them."""
+    """Files and directories, in the order in which the service reads them."""
 
     how: str
-    """How it is known: 'process', 'container' (config.json of kolla), 'unit'
-    (one that starts with the machine), 'web server' (a file of uWSGI or
-    Apache), 'installed unit', 'default' (by the name of the program) or
-    'given' (--config-file, --config-dir)."""
+    """Where the locations were found: 'process', 'container' (config.json of
+    kolla), 'unit' (a unit that starts with the machine), 'web server' (a file
+    of uWSGI or Apache), 'installed unit', 'default' (by the name of the
+    program) or 'given' (--config-file, --config-dir)."""
 
     pid: Optional[int] = None
-    """The process; None in a reproducible report."""
+    """The id of the process; None in a reproducible report."""
 
     file: Optional[str] = None
-    """The file that says it; None when none does."""
+    """The file that names the locations; None when no file does."""
 
     line: Optional[int] = None
-    """The line in it, counted from 1."""
+    """The line in that file, counted from 1."""
 
 
 class SettingRead(NamedTuple):
@@ -453,11 +462,11 @@ class SettingRead(NamedTuple):
     """Its section and name: 'DEFAULT/state_path'."""
 
     value: str
-    """As it stands in the file; several of a multi-valued option, one a
-    line."""
+    """The value as the file contains it; the values of a multi-valued option
+    are on lines of their own."""
 
     file: str
-    """Where it was set last."""
+    """The file that sets it last."""
 
     line: int
     """The line in that file, counted from 1."""
@@ -467,20 +476,22 @@ class DumpRead(NamedTuple):
     """The dump that the run read instead of a database."""
 
     path: str
-    """The file, or the directory."""
+    """The path of the file or directory."""
 
     size_bytes: int
-    """Of the file, or of those in the directory together."""
+    """The size of the file, or of all files in the directory."""
 
     sha256: str
-    """Of the file, or of those in the directory, one after the other."""
+    """The digest of the file, or of the files in the directory one after the
+    other."""
 
     made: Optional[str]
-    """When it was made, in UTC, as it says or as the file does; None when
-    that is no date."""
+    """When it was made, in UTC, by the date in the dump or that of the file;
+    None when there is no valid date."""
 
     left_out: tuple[str, ...] = ()
-    """What it has and the checks do not see: ('1 trigger', '2 views')."""
+    """Objects in the dump that the checks do not see: ('1 trigger', '2
+    views')."""
 
 
 class DatabaseRead(NamedTuple):
@@ -496,8 +507,7 @@ class DatabaseRead(NamedTuple):
     """True when it holds no table, and no revision."""
 
     dump: Optional[DumpRead] = None
-    """The dump from which it was restored; None when it was the database
-    itself."""
+    """The dump from which it was restored; None for a live database."""
 
 
 class Facts(NamedTuple):
@@ -508,60 +518,62 @@ class Facts(NamedTuple):
     target_catalog) or 'environment' (the manila that is installed here)."""
 
     build: str
-    """The version of the package that they were read from: '22.0.2'."""
+    """The version of the package that the facts were read from: '22.0.2'."""
 
     made: Optional[str] = None
-    """When, in UTC: the day of what is shipped, '2026-11-28', or the time in
-    a file, '2026-11-28T12:00:00Z'; None of the environment: in this run."""
+    """When they were read, in UTC: a day for the shipped facts, '2026-11-28',
+    a time for those of a file, '2026-11-28T12:00:00Z'; None for facts that
+    this run read from the environment."""
 
     path: Optional[str] = None
-    """The file; None for none."""
+    """The path of the file; None when they are not from a file."""
 
     sha256: Optional[str] = None
-    """The digest of the file, in hexadecimal; None for none."""
+    """The digest of the file, in hexadecimal; None likewise."""
 
 
 class StatementTime(NamedTuple):
-    """What a statement of a rehearsal took."""
+    """How long a statement of a rehearsal took."""
 
     statement: str
-    """As it was sent, with no value that was bound to it; cut off."""
+    """The statement as it was sent, without its bound values; cut off if it
+    is long."""
 
     table: str
     """The table that it is about; '' when that is unclear."""
 
     seconds: float
-    """All of them together."""
+    """The total time of all its executions."""
 
     rows: Optional[int] = None
-    """How many it changed; of a statement that changes a table, how many the
-    table had before; None when that is not known."""
+    """How many rows it changed, or for a statement that alters a table, how
+    many rows the table had before; None when that is not known."""
 
     times: int = 1
     """How often it was sent."""
 
 
 class PhaseTimes(NamedTuple):
-    """What a command of a rehearsal took."""
+    """How long a command of a rehearsal took."""
 
     phase: str
     """'restore', 'purge' or 'sync'."""
 
     seconds: float
-    """From its beginning to its end, without what imports take."""
+    """The time from its beginning to its end, without that of imports."""
 
     statements: tuple[StatementTime, ...] = ()
     """The longest first; short ones of the same text are added up."""
 
     whole: bool = True
-    """It came to its end; False: it stopped."""
+    """Whether the command completed."""
 
     start_seconds: Optional[float] = None
-    """What its program took beside that, to start and to end; None where it
-    was not measured."""
+    """The additional time that its program took to start and to end; None
+    when it was not measured."""
 
     def without_times(self) -> 'PhaseTimes':
-        """Return the same, of a run that may take another time."""
+        """Return the phase with times of 0, for a reproducible report."""
         return self._replace(
             seconds=0.0,
             start_seconds=None,
@@ -572,50 +584,53 @@ class PhaseTimes(NamedTuple):
 
 
 class Rehearsal(NamedTuple):
-    """What ``upgrade rehearse`` did, and what it took."""
+    """What ``upgrade rehearse`` did, and how long it took."""
 
     place: str
-    """Where the copy was: 'private' (a server of the run) or 'scratch' (one
-    that was named)."""
+    """Where the copy was: 'private' (a server that the run started) or
+    'scratch' (the server that rehearse_server_url names)."""
 
     server: str
     """The version of the server that was dumped, or that held the copy, or
-    rejected the backup; '' when that is not whole and no server was asked."""
+    rejected the backup; '' when the backup is incomplete and no server was
+    asked."""
 
     phases: tuple[PhaseTimes, ...]
-    """In the order in which they were done."""
+    """In the order in which they ran."""
 
     rows: int
-    """Of all tables of the copy together; 0 when there is none."""
+    """The number of rows in all tables of the copy; 0 without a copy."""
 
     proven: bool
-    """The backup was restored, and has what it says."""
+    """Whether the backup was restored and the copy has all that it should
+    contain."""
 
     live_revision: Optional[str] = None
-    """Of the database of the configuration; None when it was not reached."""
+    """The revision of the configured database; None when that could not be
+    reached."""
 
     probe_seconds: Optional[float] = None
-    """What a probe of the speed took on the server of the copy; None when
-    there is none for it."""
+    """How long the speed probe took on the server of the copy; None when it
+    did not run there."""
 
     kept: Optional[str] = None
-    """The directory of the copy; None when it is gone."""
+    """The directory of the copy; None when it was removed."""
 
 
 class HostRead(NamedTuple):
-    """The report of one host, in a report of several."""
+    """One host in a merged report."""
 
     region: str
     """Its region; '' for none."""
 
     name: str
-    """Its name in the merge."""
+    """The name under which it was merged."""
 
     code: Optional[int]
-    """What its report counts for: 0, 1 or 2; None when there is none."""
+    """The code of its report: 0, 1 or 2; None without a report."""
 
     created: Optional[str] = None
-    """When its report was made, in UTC; None when that says no date."""
+    """When its report was made, in UTC; None when the report has no date."""
 
     file: Optional[str] = None
     """The file of its report; None when there is none."""
@@ -625,41 +640,42 @@ class HostRead(NamedTuple):
 
 
 class RunRead(NamedTuple):
-    """What an earlier report of the same site said, in figures."""
+    """The totals of an earlier report of the same site."""
 
     created: Optional[str]
-    """When, in UTC; None in a reproducible report."""
+    """When it was made, in UTC; None for a reproducible report."""
 
     source_release: str
     target_release: str
     stage: Stage
     hosts: int
-    """How many it is of."""
+    """The number of hosts in it."""
 
     failures: int
-    """The findings that count, by severity; a check that could not look is
-    one."""
+    """The number of findings of this severity that count; a check that could
+    not run is one more. Likewise for the next two."""
 
     warnings: int
     notes: int
 
 
 class Tool(NamedTuple):
-    """What made the report."""
+    """The program that made the report."""
 
     name: str
     version: str
     catalog: str
-    """The versions of manila that its facts are from: '20.0.3 22.0.2'."""
+    """The versions of manila that its catalog covers: '20.0.3 22.0.2'."""
 
 
 class Window(NamedTuple):
-    """How long the services will be down, as far as that is known."""
+    """An estimate of how long the services will be down."""
 
     seconds_min: float
     seconds_max: float
     unknown: tuple[str, ...] = ()
-    """The titles of the steps whose time is not known, in order."""
+    """The titles of the steps whose time is not known, in order; the estimate
+    does not include them."""
 
 
 class Report(NamedTuple):
@@ -670,37 +686,37 @@ class Report(NamedTuple):
     """The release that runs now: '2025.1'."""
 
     source_origin: str
-    """How it is known: 'database', 'shared' (the database has the revision
-    of several releases), 'option', 'package' or 'assumed'."""
+    """How it is known: 'database', 'shared' (several releases have the
+    revision of the database), 'option', 'package' or 'assumed'."""
 
     target_release: str
-    """The release that the operator is going to: '2026.1'."""
+    """The target release of the upgrade: '2026.1'."""
 
     target_origin: str
-    """How it is known, likewise."""
+    """How it is known: one of the same words."""
 
     stage: Stage
     files: tuple[FileRead, ...]
     """Every file that was read, in the order of reading."""
 
     database: Optional[DatabaseRead]
-    """None when no check needed one, or it could not be read."""
+    """None when no check needed a database, or it could not be read."""
 
     checks: tuple[CheckResult, ...]
     """In the order of their ids."""
 
     excluded: tuple[str, ...] = ()
-    """The ids that the operator left out, sorted."""
+    """The ids of the checks that the operator left out, sorted."""
 
     backends: tuple[str, ...] = ()
-    """The enabled back ends, sorted: what 'nothing found' speaks of."""
+    """The enabled back ends, sorted: those that the report covers."""
 
     created: Optional[str] = None
-    """When, in UTC: '2026-04-01T12:00:00+00:00'; None in a reproducible
-    report, whose checks took 0 seconds then."""
+    """When it was made, in UTC: '2026-04-01T12:00:00+00:00'; None in a
+    reproducible report, where all checks have 0 seconds."""
 
     fail_on: str = 'warning'
-    """The lowest severity that shows in the exit code: 'warning', 'failure'
+    """The lowest severity that affects the exit code: 'warning', 'failure'
     or 'never'."""
 
     settings: tuple[SettingRead, ...] = ()
@@ -708,66 +724,67 @@ class Report(NamedTuple):
     that the catalog knows and that hold no secret."""
 
     waiver_until: Optional[str] = None
-    """The day that a ready-made waiver proposes; None leaves it open."""
+    """The expiry date that ready-made waivers propose; None leaves it
+    open."""
 
     redacted_names: bool = False
     """Whether the names of hosts, projects and shares are replaced."""
 
     host: str = ''
-    """The name of the machine that is judged; '' where names are replaced, in
-    a reproducible report and in one of an earlier version."""
+    """The name of the machine that was checked; '' where names are replaced,
+    in a reproducible report and in a report of an earlier version."""
 
     root: str = ''
-    """The directory or the archive that holds its files; '' where they are
-    those of the host, and where names are replaced."""
+    """The directory or the archive that holds its files; '' where the files
+    of this machine were read, and where names are replaced."""
 
     source_build: Optional[str] = None
     """The version of the package that runs now, as it was found or given;
     None when only the release is known."""
 
     target_build: Optional[str] = None
-    """The version of the package to go to, likewise."""
+    """The version of the target package, likewise."""
 
     sampled: bool = False
-    """Whether of large tables only a sample was to be read (--quick)."""
+    """Whether only a sample of each large table was read (--quick)."""
 
     source_facts: Optional[Facts] = None
     """Where the facts about the source come from; None when the catalog does
     not cover it, and in a report of an earlier version."""
 
     target_facts: Optional[Facts] = None
-    """Where those about the target come from, likewise."""
+    """Where the facts about the target come from; None likewise."""
 
     services: tuple[ServiceRead, ...] = ()
-    """Which files each service reads, by the order of the services; empty in
-    a report of several hosts, and in one of an earlier version."""
+    """Which files each service reads, in the order of the services; empty in
+    a report of several hosts, and in a report of an earlier version."""
 
     rehearsal: Optional[Rehearsal] = None
-    """What was done on a copy; None in any report but that of ``upgrade
-    rehearse``."""
+    """What was done on a copy of the database; None except in a report of
+    ``upgrade rehearse``."""
 
     hosts: tuple[HostRead, ...] = ()
-    """The hosts that it is of, by region and name; empty in the report of one
-    host."""
+    """The hosts of a merged report, by region and name; empty in the report
+    of one host."""
 
     runs: tuple[RunRead, ...] = ()
-    """Earlier reports that it was given, oldest first."""
+    """Earlier reports for comparison, oldest first."""
 
     site: str = ''
     """The name of the site, as given; '' for none, and where names are
-    replaced. So are region and author."""
+    replaced. The same holds for region and author."""
 
     region: str = ''
     author: str = ''
 
     window: Optional[Window] = None
     """How long the upgrade takes from the stop of the services to their
-    start; None where that cannot be told: the database was not read, the
-    upgrade is not one of a single step, or it has begun."""
+    start; None where that is not known: the database was not read, the
+    upgrade has several steps, or it has already begun."""
 
     @property
     def run(self) -> RunRead:
-        """Return it in figures."""
+        """Return the totals of the report."""
         counts = [0, 0, 0]
         for check in self.checks:
             for finding in check.findings:
@@ -787,7 +804,7 @@ class Report(NamedTuple):
 
     @property
     def whole(self) -> bool:
-        """Say whether every check was run, over all that there is."""
+        """Say whether no check was left out and no table was sampled."""
         return not (self.excluded or self.sampled)
 
     @property
@@ -802,7 +819,7 @@ class Report(NamedTuple):
 
     @property
     def severity(self) -> Severity:
-        """Return the highest severity in it."""
+        """Return the highest severity of the check results."""
         return max((c.severity for c in self.checks), default=Severity.INFO)
 
     @property
@@ -812,9 +829,9 @@ class Report(NamedTuple):
 
 
 def exit_code(code: int, fail_on: str) -> int:
-    """Return the exit code for a code: 0 when it is below the threshold.
+    """Return a code as an exit code: 0 when it is below the threshold.
 
-    :param fail_on: 'warning', 'failure' or 'never'.
+    :param fail_on: the threshold: 'warning', 'failure' or 'never'.
     """
     lowest = {'warning': 1, 'failure': 2}.get(fail_on, 3)
     return code if code >= lowest else 0

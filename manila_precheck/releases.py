@@ -24,9 +24,9 @@ from manila_precheck import exceptions
 
 @functools.total_ordering
 class Release:
-    """One OpenStack release, as manila knows it.
+    """One OpenStack release of manila.
 
-    Two are equal when they are the same release, of whichever build.
+    Two objects are equal when they are the same release, whatever the build.
     """
 
     def __init__(
@@ -38,22 +38,23 @@ class Release:
         build: str = '',
     ) -> None:
         #: The series: '2025.1'; before 2023.1 the code name: 'zed'. In an
-        #: update from one build of a release to another its build: '20.0.1'.
+        #: update between two builds of one release, the build: '20.0.1'.
         self.name = name
         #: Manila's major version: 20 for 2025.1.
         self.major = major
-        #: The word that goes with the series: 'Epoxy'.
+        #: The code name of the series: 'Epoxy'.
         self.code_name = code_name
         #: True when operators may skip from this release to the next SLURP.
         self.slurp = slurp
-        #: The build whose facts are meant: its version ('20.0.1'), for a file
-        #: of facts '20.0.1 of FILE'; '' is the one that the catalog has.
+        #: The version of the build whose facts are used: '20.0.1', or
+        #: '20.0.1 of FILE' when they come from a file; '' for the build that
+        #: the catalog covers.
         self.build = build
 
     def of_build(self, build: str, name: str = '') -> 'Release':
-        """Return the same release, of one build.
+        """Return the same release with a build.
 
-        :param name: what it is called; '' is what it is called now.
+        :param name: its new name; '' keeps the name.
         """
         return Release(
             name or self.name, self.major, self.code_name, self.slurp, build
@@ -78,7 +79,8 @@ class Release:
 
 
 # Names and order: https://releases.openstack.org; majors: the tags of
-# openstack/manila. 2023.1 was the first SLURP release, then every other one.
+# openstack/manila. 2023.1 was the first SLURP release; every second one since
+# is one.
 RELEASES = (
     Release('wallaby', 12, 'Wallaby', False),
     Release('xena', 13, 'Xena', False),
@@ -94,8 +96,8 @@ RELEASES = (
     Release('2026.2', 23, 'Hibiscus', False),
 )
 
-# The final versions of each, the tags of openstack/manila that are on PyPI;
-# complete up to the last of a line, whose facts the catalog has.
+# The final versions of each release: the tags of openstack/manila that are on
+# PyPI. Each line is complete up to its last version, which the catalog covers.
 _FINAL_VERSIONS = """
 12.0.0 12.1.0 12.1.1 12.1.2
 13.0.0 13.0.1 13.0.2 13.0.3 13.0.4 13.1.0 13.2.0
@@ -111,9 +113,9 @@ _FINAL_VERSIONS = """
 23.0.0 23.0.1
 """
 
-# What Red Hat OpenStack Platform and Red Hat OpenStack Services on OpenShift
-# are upstream (https://access.redhat.com/support/policy/updates/openstack/
-# platform). None of their numbers is that of the manila in them.
+# The upstream release of each Red Hat OpenStack Platform, and of Red Hat
+# OpenStack Services on OpenShift (https://access.redhat.com/support/policy/
+# updates/openstack/platform). Their numbers differ from those of manila.
 _RED_HAT = {
     '13': 'queens',
     '14': 'rocky',
@@ -126,8 +128,8 @@ _RED_HAT_NUMBER = re.compile(
     r'(?:rhos[op]?|osp)?[ _-]?(1[3-8])\.[0-9](?:\.[0-9]+)?', re.ASCII
 )
 
-# A version of a package: of Python (20.0.3.dev5+g1a2b3c), of Debian with an
-# epoch and a revision (1:20.0.3-0ubuntu1~cloud0), of RPM (20.0.3-1.el9_4).
+# The version of a package: Python (20.0.3.dev5+g1a2b3c), Debian with an epoch
+# and a revision (1:20.0.3-0ubuntu1~cloud0), or RPM (20.0.3-1.el9_4).
 _VERSION = re.compile(
     r'(?P<epoch>[0-9]+[:!])?'
     r'(?P<numbers>[0-9]+(?:\.[0-9]+)*)'
@@ -144,24 +146,25 @@ _BY_WORD = {
 
 
 class Build(NamedTuple):
-    """A manila, by what its package or an operator calls its version."""
+    """A build of manila, read from the version of a package or an option."""
 
     text: str
-    """As it is written: '1:22.0.2-0ubuntu1~cloud0'."""
+    """The version as written: '1:22.0.2-0ubuntu1~cloud0'."""
 
     release: Optional[Release]
     """The release that it is a build of; None when that is not known."""
 
     numbers: tuple[int, ...] = ()
-    """Those of the upstream version: (22, 0, 2); none when the text names a
-    release as a whole, or is no version of manila."""
+    """The numbers of the upstream version: (22, 0, 2); empty when the text
+    names a whole release, or is not a version of manila."""
 
     early: str = ''
-    """What it has in place of being final: 'rc1', '.dev7'; mostly ''."""
+    """The suffix of a version that is not final: 'rc1', '.dev7'; mostly
+    ''."""
 
     plain: bool = False
-    """True when the text is a final upstream version and nothing more: no
-    revision of a distribution, no local part."""
+    """True when the text is just a final upstream version: without the
+    revision of a distribution, without a local part."""
 
     @property
     def version(self) -> Optional[str]:
@@ -171,9 +174,9 @@ class Build(NamedTuple):
 
     @property
     def order(self) -> tuple[tuple[int, ...], bool]:
-        """What builds compare by; one that is not final comes first.
+        """The sort key of builds: a version that is not final comes first.
 
-        What a distribution appends does not count.
+        Suffixes of distributions are ignored.
         """
         numbers = self.numbers
         while numbers and not numbers[-1]:
@@ -182,28 +185,28 @@ class Build(NamedTuple):
 
     @property
     def too_new(self) -> bool:
-        """Whether it is of a release after the newest that is known."""
+        """Whether its release is newer than all that this version knows."""
         return bool(self.numbers) and self.numbers[0] > RELEASES[-1].major
 
     def is_version(self, version: str) -> bool:
-        """Say whether it is just the build that was released as a version."""
+        """Say whether it is exactly the upstream build of a version."""
         return self.plain and self.order == build(version).order
 
 
 @functools.lru_cache(maxsize=4096)
 def build(text: str) -> Build:
-    """Return what the version of a package of manila says.
+    """Parse the version of a package of manila.
 
     :param text: '22.0.2', '22.0.0.0rc1', '22.1.0-18.20260801.el9ost'.
-    :returns: a build of no release when it is no version, or one of a
-        release that is not known.
+    :returns: the build; its release is None when the text is not a version,
+        or that of an unknown release.
     """
     found = _VERSION.fullmatch(text.strip().lower())
     if found is None:
         return Build(text, None)
     numbers = tuple(map(int, found['numbers'].split('.')))
     if numbers[0] > 999:
-        # A year or a date.
+        # A year or a date, not a version.
         return Build(text, None)
     more = found['epoch'] or found['early'] or found['rest']
     return Build(
@@ -216,13 +219,13 @@ def build(text: str) -> Build:
 
 
 def known_range() -> str:
-    """Return which releases this version knows, for a message."""
+    """Return the range of the known releases, for a message."""
     first, last = RELEASES[0], RELEASES[-1]
     return f'manila {first.major} ({first}) to {last.major} ({last})'
 
 
 def from_major(major: int) -> Release:
-    """Return the release that has this major version of manila.
+    """Return the release with this major version of manila.
 
     :param major: 12 to 23.
     :raises UsageError: when no known release has it.
@@ -237,9 +240,9 @@ def from_major(major: int) -> Release:
 
 
 def parse(text: str) -> Release:
-    """Return the release that an operator means.
+    """Return the release that an operator named.
 
-    :param text: as :func:`named` takes it.
+    :param text: as for :func:`named`.
     :raises UsageError: when it names no known release.
     """
     release = named(text).release
@@ -248,14 +251,14 @@ def parse(text: str) -> Release:
 
 
 def named(text: str) -> Build:
-    """Return the build or the release that an operator means.
+    """Return the build or the release that an operator named.
 
     :param text: a series ('2025.1'), a code name in any case ('epoxy'), the
         major version of manila ('20') or the version of manila or of its
         package ('20.0.3', '1:20.0.3-0ubuntu1').
-    :returns: a build without numbers when the text is not of one build.
-    :raises UsageError: when it names no known release, or is a number of
-        something else: '17.1' is none that manila ever had.
+    :returns: the build; without numbers when the text names a whole release.
+    :raises UsageError: when it names no known release, or is not a version
+        that manila ever had, such as '17.1'.
     """
     word = text.strip().lower()
     if word in _BY_WORD:
@@ -267,10 +270,10 @@ def named(text: str) -> Build:
 
 
 def _was_released(one: Build) -> bool:
-    """Say whether a number is one of manila's, as far as that is known.
+    """Say whether manila may have released this version.
 
-    Its versions have three numbers. A package may be made between two of
-    them, and there are more after those that are known.
+    Its versions have three numbers. Packages are also built between two
+    versions, and newer ones than the known ones will be released.
     """
     if len(one.numbers) < 3:
         return len(one.numbers) == 1 and one.plain
@@ -287,7 +290,7 @@ def _was_released(one: Build) -> bool:
 def final_versions(release: Release) -> tuple[Build, ...]:
     """Return the final versions of a release, oldest first.
 
-    :returns: from its first to the last whose facts the catalog has.
+    :returns: from the first to the one that the catalog covers.
     """
     return tuple(
         version
@@ -297,7 +300,7 @@ def final_versions(release: Release) -> tuple[Build, ...]:
 
 
 def _unknown(text: str, found: Build) -> exceptions.UsageError:
-    """Return what is wrong with a word that names no release."""
+    """Return the error for a text that names no known release."""
     vendor = _RED_HAT_NUMBER.fullmatch(text.strip().lower())
     hint = ''
     if vendor is not None:
@@ -325,12 +328,12 @@ def _unknown(text: str, found: Build) -> exceptions.UsageError:
 
 
 def at(major: int) -> Release:
-    """Return the release of a major version, by the cadence if need be.
+    """Return the release of a major version, also of a future one.
 
-    Two releases a year, the first of which is a SLURP release, and for each
-    one major version of manila.
+    A future release is computed: there are two a year, the first is a SLURP
+    release, and each has its own major version of manila.
 
-    :param major: 12 or more; beyond the table the release has no code name.
+    :param major: 12 or more; a release beyond RELEASES has no code name.
     """
     if major in _BY_MAJOR:
         return _BY_MAJOR[major]
@@ -347,15 +350,15 @@ def is_beyond(release: Release) -> bool:
 
 
 def nearest(release: Release) -> Release:
-    """Return the newest release that is known in place of one beyond it."""
+    """Return the release, or the newest known one if it is newer than that."""
     return RELEASES[-1] if is_beyond(release) else release
 
 
 def known_by(release: Release, found: Build) -> Build:
-    """Return a build that is too new to be known, with its release.
+    """Return a build with its release, if only a file of facts knows that.
 
-    :param release: one that a file of facts is of.
-    :param found: any build; one of another release stays as it is.
+    :param release: the release that the file of facts describes.
+    :param found: any build; a build of another release is returned as it is.
     """
     if found.too_new and found.numbers[0] == release.major:
         return found._replace(release=at(release.major))
@@ -368,14 +371,14 @@ def following(release: Release) -> Optional[Release]:
 
 
 class Upgrade(NamedTuple):
-    """From the release that runs to the release it is going to."""
+    """An upgrade from a source release to a target release."""
 
     source: Release
-    """What the operator runs now."""
+    """The release that runs now."""
 
     target: Release
-    """What the operator is going to; equal to source on a first install, and
-    in an update to another build of the release."""
+    """The release to upgrade to; equal to source on a first install, and in
+    an update to another build of the same release."""
 
     def __str__(self) -> str:
         return f'{self.source} to {self.target}'
@@ -389,13 +392,14 @@ class Upgrade(NamedTuple):
         )
 
     def crosses(self, release: Release, *backports: Release) -> bool:
-        """Say whether the upgrade brings what this release introduced.
+        """Say whether the upgrade brings a change that a release introduced.
 
-        What came within a release the source lacks when its build is not
-        known, and the target, whose facts are those of the last build, has.
+        If a later build of a release introduced it and builds are not known,
+        a source of that release lacks the change and a target has it: the
+        facts about the target are those of its last build.
 
-        :param release: with the build that brought it, when it came within
-            the release.
+        :param release: the release that introduced the change; with a build,
+            if it was not its first.
         :param backports: builds of earlier releases that have it too.
         """
         source, target = self._brought(release, backports)
@@ -405,13 +409,14 @@ class Upgrade(NamedTuple):
         return _before(*source) or (self.source == source[1] and not known)
 
     def loses(self, release: Release, *backports: Release) -> bool:
-        """Say whether the upgrade takes back what the source has.
+        """Say whether the source has a change that the target lacks.
 
-        A build of an earlier release may have what a build of a later release
-        lacks. Where that of the source is not known, nothing is lost.
+        A late build of an earlier release may have a backport that an early
+        build of a later release lacks. If the build of the source is not
+        known, the answer is False.
 
-        :param release: as :meth:`crosses` takes it.
-        :param backports: likewise.
+        :param release: as for :meth:`crosses`.
+        :param backports: as for :meth:`crosses`.
         """
         source, target = self._brought(release, backports)
         return (
@@ -423,7 +428,7 @@ class Upgrade(NamedTuple):
     def _brought(
         self, release: Release, backports: Iterable[Release]
     ) -> Iterator[tuple[Release, Release]]:
-        """Yield each side, with what brought a change to its series."""
+        """Yield source and target, each with what brings it the change."""
         for side in self:
             yield (
                 side,
@@ -432,16 +437,17 @@ class Upgrade(NamedTuple):
 
     @property
     def steps(self) -> tuple[Release, ...]:
-        """Every release that the upgrade brings, in order."""
+        """The releases after the source, up to the target, in order."""
         return tuple(
             map(at, range(self.source.major + 1, self.target.major + 1))
         )
 
     @property
     def supported(self) -> bool:
-        """Say whether OpenStack supports this hop.
+        """Say whether OpenStack supports this upgrade.
 
-        To the next release, or from a SLURP release to the next SLURP
+        It supports an upgrade to the next release, and from a SLURP release
+        to the next SLURP release
         (https://governance.openstack.org/tc/resolutions/
         20220210-release-cadence-adjustment.html).
         """
@@ -449,23 +455,24 @@ class Upgrade(NamedTuple):
 
 
 def _before(side: Release, release: Release) -> bool:
-    """Say whether one side is older than a release, or a build of it."""
+    """Say whether a side of the upgrade is older than a release or build."""
     if side != release:
         return side < release
     if not (side.build and release.build):
         return False
-    # Of a file the version alone: '20.0.1 of FILE'.
+    # The build may be '20.0.1 of FILE'.
     version = side.build.partition(' ')[0]
     return build(version).order < build(release.build).order
 
 
 def next_hops(source: Release) -> tuple[Release, ...]:
-    """Return the releases that an operator may upgrade to, nearest first.
+    """Return the releases to which OpenStack supports an upgrade, in order.
 
-    Also those beyond what this version knows: a file of facts can be of one.
+    They include releases newer than the known ones, which a file of facts may
+    describe.
     """
     hops = [at(source.major + 1)]
     if source.slurp:
-        # Every other release is one.
+        # Every other release is a SLURP release.
         hops.append(at(source.major + 2))
     return tuple(hops)

@@ -10,26 +10,26 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The host of a service or a share, taken apart.
+"""Split the host of a service or a share into its parts.
 
-It is 'ctl1@generic1#pool', and 'ctl1#pool' without enabled_share_backends
-(manila 22.0.2 cmd/share.py, share/utils.py).
+The host is 'ctl1@generic1#pool', or 'ctl1#pool' if enabled_share_backends is
+not set (manila 22.0.2 cmd/share.py, share/utils.py).
 """
 
 from typing import NamedTuple
 
 
 class Host(NamedTuple):
-    """A host of manila without its pool."""
+    """The host of a service or a share, without the pool."""
 
     controller: str
-    """The option host of the service: 'ctl1'."""
+    """The value of the service's option host: 'ctl1'."""
 
     backend: str
-    """The section of the back end; '' without enabled_share_backends."""
+    """The section of the back end; '' if enabled_share_backends is unset."""
 
 
 def parse(text: str) -> Host:
-    """Return the parts of 'ctl1@generic1#pool' but for the pool."""
+    """Return the parts of a host such as 'ctl1@generic1#pool'."""
     controller, _, backend = text.partition('#')[0].partition('@')
     return Host(controller, backend)

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Directives of Sphinx: pages that are generated from the code.
+"""Sphinx directives that generate pages of the documentation from the code.
 
 ``manila-precheck-checks`` writes one section for each check of this package,
 from its class. ``manila-precheck-help`` shows what ``--help`` prints; its

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Run the checks through oslo.upgradecheck, here or in ``manila-status``.
+"""Run the checks through oslo.upgradecheck, also in ``manila-status``.
 
 No other module imports ``oslo_upgradecheck``.
 """
@@ -46,14 +46,15 @@ _LAST = 'Waivers and baseline'
 
 
 class Result(upgradecheck.Result):
-    """What oslo.upgradecheck shows of one check, and what is behind it.
+    """The oslo.upgradecheck result of one check.
 
-    :param result: what became of the check.
-    :param fail_on: the lowest severity that shows in the code: 'warning',
-        'failure' or 'never'. What is below stands in the details, first
-        word, and the code is that of success.
+    :param result: the result of the check.
+    :param fail_on: the lowest severity that affects the code: 'warning',
+        'failure' or 'never'. Below it the code is SUCCESS, and the details
+        begin with the severity.
     :param told: the title of an earlier check that could not run for the
-        same reason, which is not told again; '' for none.
+        same reason: the details name it instead of repeating the reason; ''
+        for none.
     """
 
     def __init__(
@@ -70,12 +71,12 @@ class Result(upgradecheck.Result):
         if severity and not code:
             details = f'{severity.name}: {details}'
         super().__init__(upgradecheck.Code(code), _printable(details))
-        #: The :class:`manila_precheck.model.CheckResult`.
+        #: The :class:`manila_precheck.model.CheckResult` behind it.
         self.result = result
 
 
 def _printable(text: Optional[str]) -> Optional[str]:
-    """Return a text that oslo.upgradecheck can print; None is none."""
+    """Return the text, with escapes for what stdout cannot encode."""
     if text is None:
         return None
     encoding = getattr(sys.stdout, 'encoding', None) or 'utf-8'
@@ -87,23 +88,24 @@ def _now() -> datetime.datetime:
 
 
 class _Shared:
-    """What the callables that manila-status runs have in common.
+    """The state that the callables which manila-status runs share.
 
-    It is made when the first of them runs: the configuration is not parsed
-    yet when the class that lists the checks is defined.
+    The context is made when the first of them runs: the configuration is not
+    parsed yet when the class that lists the checks is defined.
     """
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._conf = conf
         self._context: Optional[context.Context] = None
-        #: Why no check can run, and why nothing is chosen or let pass.
+        #: Why no check can run, and why the options that choose checks and
+        #: waive findings cannot be used; '' while they can.
         self._broken = self._undecided = ''
         self._chosen: Optional[set[str]] = None
         self._decided: Optional[waivers.Decisions] = None
         self._results: list[model.CheckResult] = []
         #: What oslo.upgradecheck calls each check, by the id of its result.
         self.titles: dict[str, str] = {waivers.CHECK_ID: _LAST}
-        #: The ids of the first checks that could not run, by the reason.
+        #: For each reason, the id of the first check that could not run.
         self._told: dict[str, str] = {}
 
     def break_off(self, reason: str) -> None:
@@ -115,11 +117,11 @@ class _Shared:
         return self._guarded(entry.result_id, lambda: self._run(entry))
 
     def judge(self) -> Result:
-        """Say what is wrong with the waivers, after every check has run."""
+        """Return the result about the waivers, after every check has run."""
         return self._guarded(waivers.CHECK_ID, self._judge)
 
     def _guarded(self, result_id: str, call: Callable[[], Result]) -> Result:
-        """Return what a call returns, or a failure in its place."""
+        """Return what a call returns, or an ERROR result if it raises."""
         try:
             return runner.guarded(call)
         except exceptions.PrecheckError as exc:
@@ -144,7 +146,7 @@ class _Shared:
             )
         result = runner.run_one(entry, ctx)
         if ctx.interrupted.is_set():
-            # Not swallowed: what counts for nothing would end with 0.
+            # Otherwise the command could be interrupted and still exit with 0.
             raise KeyboardInterrupt
         self._results.append(result)
         return self._result(self._let_pass((result,))[result.id])
@@ -183,7 +185,7 @@ class _Shared:
                 lambda: self._conf[opts.GROUP].manila_status_fail_on
             )
         except exceptions.PrecheckError:
-            # Somebody wanted something to count.
+            # The operator set the option, so findings are to count.
             fail_on = 'warning'
         told = ''
         if result.outcome is model.Outcome.ERROR and not result.findings:
@@ -193,7 +195,7 @@ class _Shared:
         return Result(result, fail_on, told)
 
     def _prepared(self) -> Optional[context.Context]:
-        """Return the context; None when no check can run."""
+        """Return the context, made at the first call; None if that failed."""
         if self._context is None and not self._broken:
             try:
                 self._context = runner.guarded(self._prepare)
@@ -221,11 +223,12 @@ class _Shared:
                 runner.isolated,
             ),
         )
-        # First: its references may go too far for oslo.config.
+        # Read before any option: references between options may nest too
+        # deeply for oslo.config.
         ctx.config  # noqa: B018
         opts.settle(self._conf)
         if ctx.options.root:
-            # It would judge this host, and nobody would be told.
+            # Otherwise it would silently check this host instead.
             raise exceptions.UsageError(
                 f'[{opts.GROUP}] root names {ctx.options.root}, which '
                 'manila-status does not read; unset it, or run '
@@ -236,10 +239,10 @@ class _Shared:
         return ctx
 
     def _decide(self) -> None:
-        """Choose the checks, and read what is let pass.
+        """Choose the checks, and read the waivers and the baseline.
 
-        :raises UsageError: when either cannot be used; then every check runs
-            and all that it finds counts.
+        :raises UsageError: when any of them cannot be used; then every check
+            runs and every finding counts.
         """
         ctx = self._context
         assert ctx is not None
@@ -263,11 +266,13 @@ class _Shared:
 def _services(
     conf: cfg.ConfigOpts,
 ) -> Optional[tuple[service_files.ServiceFiles, ...]]:
-    """Return what the services of this host read.
+    """Return the files that each service of this host reads.
 
-    :returns: None where the command line names files, which stand for all.
+    :returns: None where the command line names files: they are then those of
+        every service.
     """
-    # NOTE: oslo.config does not say whether it has looked for the files.
+    # NOTE: oslo.config has no public way to ask whether it found the files
+    # itself.
     words = getattr(conf, '_args', None)
     if words is None or any(word.startswith('--config-') for word in words):
         return None
@@ -280,7 +285,7 @@ def _locations(
     conf: cfg.ConfigOpts,
     services: Optional[tuple[service_files.ServiceFiles, ...]],
 ) -> tuple[str, ...]:
-    """Return what is read: the files of the services and of the command."""
+    """Return the files of the services and those of the command itself."""
     own = context.locations_of(conf)
     if services is None:
         return tuple(own)
@@ -297,21 +302,22 @@ def upgrade_checks(
         _upgrade_checks = (...) + upgradecheck.upgrade_checks(cfg.CONF)
 
     Deployment tools run ``manila-status upgrade check`` as a fixed command
-    line and stop when it does not end with 0. So that one line in manila
-    stops no deployment that passed before, the results have the code of
-    success, and what was found stands in their details, until
+    line and stop when it does not exit with 0. That one line in manila must
+    not stop a deployment that passed before: every result has the code
+    SUCCESS, and lists its findings in the details, until
     ``[manila_precheck] manila_status_fail_on`` is set to 'warning' or
     'failure'.
 
-    The check ``manila-status`` is not among them: it runs that command. The
-    other options of ``[manila_precheck]`` hold as well: ``check`` and
-    ``skip`` choose, ``waivers`` and ``baseline`` let pass. What is wrong with
-    those is the last entry; every check runs then, and all of it counts.
+    The check ``manila-status`` is not among them, because it runs that
+    command. The other options of ``[manila_precheck]`` apply as well:
+    ``check`` and ``skip`` choose the checks, ``waivers`` and ``baseline``
+    accept findings. The last entry reports errors in these options; if there
+    are any, every check runs and every finding counts.
 
-    :param conf: the configuration of that command, parsed or not yet; it is
-        not looked at before the first check runs.
-    :returns: (title, callable) of each check, sorted by id, and of what is
-        wrong with the waivers; none when the check ``manila-status`` runs the
+    :param conf: the configuration of that command, parsed or not; it is not
+        read before the first check runs.
+    :returns: (title, callable) of each check, sorted by id, and last the one
+        about the waivers; empty when the check ``manila-status`` runs the
         command. The callables take the ``UpgradeCommands`` instance, return a
         :class:`Result` and raise nothing but KeyboardInterrupt.
     """
@@ -346,10 +352,10 @@ def upgrade_checks(
 
 
 class UpgradeCommands(upgradecheck.UpgradeCommands):
-    """The upgrade check of our own command.
+    """The oslo.upgradecheck commands of ``manila-precheck`` itself.
 
     :param make_report: runs the checks and returns the report.
-    :param write: shows a report.
+    :param write: writes a report.
     """
 
     def __init__(
@@ -361,7 +367,7 @@ class UpgradeCommands(upgradecheck.UpgradeCommands):
         self._write = write
 
     def check(self) -> upgradecheck.Code:
-        """Run the checks, show the report, return the highest code."""
+        """Run the checks, write the report and return the highest code."""
         report = self._make_report()
         self._write(report)
         return upgradecheck.Code(report.code)
