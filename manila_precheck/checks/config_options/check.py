@@ -102,7 +102,9 @@ class ConfigOptions(check.Check):
     the driver; a TLS version that oslo.messaging has no name for
     (``ssl_version = TLSv1_3``), ``heartbeat_rate = 0``,
     ``rabbit_stream_fanout`` without the options that it needs, and
-    ``rpc_conn_pool_size`` below ``conn_pool_min_size``.
+    ``rpc_conn_pool_size`` below ``conn_pool_min_size``. Of the database: a
+    parameter of ``connection`` that PyMySQL does not have or does not take,
+    and a ``sslmode`` that psycopg2 does not.
 
     A source that ``config_source`` names is read as oslo.config reads it:
     for options that no file sets, and only under their current names. An old

@@ -17,8 +17,11 @@ from typing import Optional
 
 from manila_precheck import model
 from manila_precheck.checks.config_options import both_releases
+from manila_precheck.checks.config_options import database_parameters
+from manila_precheck.checks.config_options import references
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
+from manila_precheck.evidence.database import database_url
 
 # oslo.log 5.0 to 8.1 log.py, _find_facility.
 _FACILITIES = frozenset(
@@ -340,6 +343,34 @@ def _has_rabbit(both: both_releases.Sides) -> bool:
     return scheme.lower() in ('rabbit', 'kombu')
 
 
+# -- SQLAlchemy
+
+
+def _parameters(
+    both: both_releases.Sides, setting: config_files.Setting, value: object
+) -> Optional[model.Finding]:
+    """Judge what oslo.db adds to the URL (4.7 to 18.1 enginefacade.py)."""
+    scheme = both.target.text('database', 'connection').partition('://')[0]
+    url = f'{scheme}://h/?{value}'
+    if not (value and scheme and database_url.is_url(url)):
+        return None
+    what = database_parameters.fault(url)
+    if what is None:
+        return None
+    return model.Finding(
+        model.Severity.FAILURE,
+        setting.subject,
+        f'[{setting.section}] {setting.name} {what}: {references.NO_DATABASE}',
+        [
+            model.advice('Correct the line, or remove it.').with_edits(
+                *both.edits.comment(setting)
+            )
+        ],
+        data={'verdict': 'invalid'},
+        aspect='names',
+    )
+
+
 def _finding(
     both: both_releases.Sides,
     setting: config_files.Setting,
@@ -362,6 +393,7 @@ _JUDGES = {
     **dict.fromkeys(_LEAST, _least),
     'default_log_levels': _levels,
     _POOL_LEAST: _pool,
+    'connection_parameters': _parameters,
     'heartbeat_rate': _rate,
     'memcache_security_strategy': _secret,
     _STREAMS: _streams,
@@ -373,6 +405,7 @@ _JUDGES = {
 }
 _GROUPS = {
     **dict.fromkeys(_JUDGES, 'DEFAULT'),
+    'connection_parameters': 'database',
     'memcache_security_strategy': 'keystone_authtoken',
     **dict.fromkeys(
         (_POOL_LEAST, _POOL_MOST, _STREAMS, 'heartbeat_rate', 'ssl_version'),

@@ -22,6 +22,7 @@ from manila_precheck import model
 from manila_precheck import releases
 from manila_precheck.catalog import drivers
 from manila_precheck.checks.config_options import both_releases
+from manila_precheck.checks.config_options import database_parameters
 from manila_precheck.checks.config_options import homes
 from manila_precheck.checks.config_options import middleware
 from manila_precheck.checks.config_options import references
@@ -92,12 +93,13 @@ class OptionNames:
             fault = transport_urls.fault(self._sides, setting, str(value))
             if fault is not None:
                 yield self._refused_url(setting, reference, fault)
-        if (
-            reference.kind == drivers.DIALECT
-            and value
-            and not database_url.is_url(str(value))
-        ):
-            yield self._no_url(setting)
+        if reference.kind == drivers.DIALECT and value:
+            if not database_url.is_url(str(value)):
+                yield self._no_url(setting)
+                return
+            parameters = database_parameters.fault(str(value))
+            if parameters is not None:
+                yield self._refused_parameters(setting, parameters)
 
     def _with_servers(self, group: str) -> bool:
         """Say whether a back end that reads a section has share servers."""
@@ -284,6 +286,28 @@ class OptionNames:
             ],
             data={'verdict': 'invalid'},
             aspect='url',
+        )
+
+    def _refused_parameters(
+        self, setting: config_files.Setting, what: str
+    ) -> model.Finding:
+        return model.Finding(
+            Severity.FAILURE,
+            setting.subject,
+            f'[{setting.section}] {setting.name} {what}: '
+            f'{references.NO_DATABASE}',
+            [
+                model.advice(
+                    'Correct what follows the question mark. In a password '
+                    'write %3F for a question mark.'
+                ).with_edits(
+                    *self._sides.edits.choose(
+                        setting, 'a URL with other parameters'
+                    )
+                )
+            ],
+            data={'verdict': 'invalid'},
+            aspect='parameters',
         )
 
     def _of_asyncio(self, named: _Named) -> model.Finding:

@@ -134,11 +134,13 @@ def _of_query(
     if group is None or not query:
         return None
     for name, values in urllib.parse.parse_qs(query).items():
+        # What has an at sign may be the end of a password.
+        shown = '' if '@' in query else f' {name}'
         match = both.target.options.find(group, name)
         if match is None or match.old:
             return UrlFault(
                 'query',
-                f'the query {name}, which is no option of [{group}] in '
+                f'a query{shown}, which is no option of [{group}] in '
                 f'{both.target.release}',
                 'NoSuchOptError',
                 model.advice(

@@ -284,6 +284,21 @@ def is_url(text: str) -> bool:
     return True
 
 
+def parameters(text: str) -> tuple[str, dict[str, str]]:
+    """Return the driver of a connection string, and what follows '?'.
+
+    :param text: one that SQLAlchemy can parse.
+    :returns: of a parameter that stands there twice, the last value.
+    """
+    from sqlalchemy import engine
+
+    url = engine.make_url(text)
+    return url.drivername, {
+        name: value if isinstance(value, str) else value[-1]
+        for name, value in url.query.items()
+    }
+
+
 def name_of_manila(conf: 'cfg.ConfigOpts') -> str:
     """Return the name of the database that manila itself connects to.
 

@@ -248,6 +248,31 @@ class LibraryValuesTest(testtools.TestCase):
                 ),
             )
 
+    @ddt.data(
+        ('charset=utf8mb4', None),
+        ('foo=1', 'a parameter foo that it does not have'),
+        ('charset=utf8mb5', 'a charset that it does not have'),
+    )
+    @ddt.unpack
+    def test_parameters_of_the_database(self, value, what):
+        told = self.told(
+            '[database]\nconnection = mysql+pymysql://u:hunter2@h/m\n'
+            f'connection_parameters = {value}\n'
+        )
+        self.assertEqual(
+            [
+                (
+                    FAILURE,
+                    'database/connection_parameters',
+                    f'[database] connection_parameters gives PyMySQL {what}: '
+                    'no service of manila can reach the database',
+                )
+            ]
+            if what
+            else [],
+            told,
+        )
+
     def test_a_cache_without_its_secret(self):
         ((severity, name, _),) = self.told(KEYSTONE.format('ENCRYPT'))
         self.assertEqual(

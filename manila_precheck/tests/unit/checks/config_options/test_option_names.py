@@ -404,6 +404,56 @@ class NamesTest(testtools.TestCase):
         self.assertEqual(expected if told else (), found)
         self.assertNotIn('hunter2', repr(found))
 
+    @ddt.data(
+        ('mysql+pymysql://u:p@h/m?charset=UTF8MB4&read_timeout=3', None),
+        ('mysql+pymysql://u:p@h/m?ssl_ca=/a&ssl_check_hostname=false', None),
+        ('postgresql://u:p@h/m?sslmode=require&anything=else', None),
+        ('postgresql+psycopg2://u:p@h/m?sslmode=True', ' a sslmode that'),
+        (
+            'mysql+pymysql://u:p@h/m?sslmode=require',
+            ' a parameter sslmode that',
+        ),
+        ('mysql+pymysql://u:p@h/m?hunter2=@b', ' a parameter that'),
+        (
+            'mysql+pymysql://u:hunter2@h/m?read_timeout=3s',
+            ' a read_timeout that is no number above 0',
+        ),
+        (
+            'mysql+pymysql://u:hunter2@h/m?connect_timeout=0',
+            ' a connect_timeout that is no number above 0',
+        ),
+        (
+            'mysql+pymysql://u:hunter2@h/m?charset=utf8mb5',
+            ' a charset that it does not have',
+        ),
+    )
+    @ddt.unpack
+    def test_parameters_of_the_database(self, url, what):
+        found = self.found(f'[database]\nconnection = {url}\n')
+        if what is not None and what.endswith('that'):
+            what += ' it does not have'
+        library = 'psycopg2' if url.startswith('post') else 'PyMySQL'
+        expected = (
+            self.finding(
+                FAILURE,
+                'database/connection',
+                2,
+                f'[database] connection gives {library}{what}: no service of '
+                'manila can reach the database',
+                [
+                    (
+                        'text',
+                        'Correct what follows the question mark. In a '
+                        'password write %3F for a question mark.',
+                    )
+                ],
+                {'verdict': 'invalid'},
+                'parameters',
+            ),
+        )
+        self.assertEqual(expected if what else (), found)
+        self.assertNotIn('hunter2', repr(found))
+
     @ddt.named_data(
         [
             'mysql',
@@ -580,9 +630,16 @@ class NamesTest(testtools.TestCase):
         ),
         (
             'rabbit://u:hunter2@h/v?ssl_options=1',
-            'the query ssl_options, which is no option of '
+            'a query ssl_options, which is no option of '
             '[oslo_messaging_rabbit] in 2025.1: no service of manila starts '
             '(NoSuchOptError)',
+            'Remove it from the URL. In a password write %3F for a question '
+            'mark.',
+        ),
+        (
+            'rabbit://u:1/?hunter2=1@h/v',
+            'a query, which is no option of [oslo_messaging_rabbit] in '
+            '2025.1: no service of manila starts (NoSuchOptError)',
             'Remove it from the URL. In a password write %3F for a question '
             'mark.',
         ),
@@ -602,7 +659,7 @@ class NamesTest(testtools.TestCase):
             aspects = tuple(one.aspect for one in found)
             self.assertEqual((what,) if what else (), aspects)
             return
-        aspect = {'one': 'brackets', 'a p': 'port'}.get(what[:3], 'query')
+        aspect = {'one s': 'brackets', 'a por': 'port'}.get(what[:5], 'query')
         self.assertEqual(
             (
                 self.finding(
