@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Making the changes that findings ask for in the text of a file."""
+"""Make the changes that findings ask for in the text of a file."""
 
 from collections.abc import Collection
 from collections.abc import Iterable
@@ -21,26 +21,26 @@ from manila_precheck import model
 from manila_precheck.act import ini_lines
 from manila_precheck.act import policy_lines
 
-#: What begins every comment that is written.
+#: Every comment that this program writes begins with it.
 PREFIX = '# PRECHECK: '
 
-# How long a reason may get, in characters.
+# The longest reason in a comment, in characters.
 _MAX_REASON = 400
 
 
 class Change(NamedTuple):
-    """A change with the reason for it."""
+    """A change and its reason."""
 
     edit: model.Edit
     key: str
-    """Of the finding."""
+    """The key of the finding."""
 
     reason: str
-    """Why, for a comment; without secrets."""
+    """The reason to write as a comment, without secrets."""
 
 
 def reason_of(text: str) -> str:
-    """Return a text as one line of a comment."""
+    """Return a text as one line for a comment, cut if it is too long."""
     words = ' '.join(
         ''.join(one if one.isprintable() else ' ' for one in text).split()
     )
@@ -48,18 +48,18 @@ def reason_of(text: str) -> str:
 
 
 def _mark(change: Change) -> str:
-    """Return how the comment begins that marks a choice."""
+    """Return the beginning of the comment that asks for a choice."""
     words = reason_of(f'choose {change.edit.name} [{change.key}]')
     return f'{PREFIX}{words}'
 
 
 class _Slots:
-    """The lines of a file, and what takes their place or goes between.
+    """The lines of a file, with replacements and insertions.
 
-    :param lines: each with its end.
-    :param remove: whether old lines go without a trace.
-    :param kept: the lines of the file of the site: what is not one of them
-        was written for another finding, and goes without a trace.
+    :param lines: the lines, each with its line break.
+    :param remove: whether old lines are removed instead of commented out.
+    :param kept: the lines of the original file. Any other line was written
+        for another finding; it is removed, never commented out.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class _Slots:
         self._touched: set[int] = set()
 
     def end_at(self, line: int) -> str:
-        """Return what ends the lines around one."""
+        """Return the line break used around a line."""
         for one in (*self.lines[line : line + 1], *self.lines[:1]):
             found = ini_lines.end_of(one)
             if found:
@@ -83,18 +83,18 @@ class _Slots:
         return '\n'
 
     def is_free(self, begin: int, end: int) -> bool:
-        """Say whether nothing has changed these lines yet."""
+        """Say whether no change has touched these lines yet."""
         return not self._touched.intersection(range(begin, end))
 
     def mark(self, line: int, text: str) -> None:
-        """Put a comment above a line."""
+        """Insert a comment above a line."""
         found = self._before.setdefault(line, [])
         found.append(f'{text}{self.end_at(line)}')
 
     def replace(
         self, begin: int, end: int, reason: str, new: Sequence[str]
     ) -> None:
-        """Comment out lines, or remove them, and put others after them."""
+        """Comment out or remove lines, and insert new ones after them."""
         self._touched.update(range(begin, end))
         eol = self.end_at(begin)
         for number in range(begin, end):
@@ -115,15 +115,15 @@ class _Slots:
         self._instead[end - 1].extend(new)
 
     def insert(self, line: int, new: Iterable[str]) -> None:
-        """Put lines before one, as the end of what stands above."""
+        """Insert lines before a line, above any comment that marks it."""
         self._ends.setdefault(line, []).extend(new)
 
     def append(self, new: Iterable[str]) -> None:
-        """Put lines at the end of the file."""
+        """Append lines to the file."""
         self._tail.extend(new)
 
     def text(self) -> str:
-        """Return the whole."""
+        """Return the text of the file with all changes."""
         out: list[str] = []
 
         def put(new: Iterable[str]) -> None:
@@ -145,10 +145,10 @@ class _Slots:
 class _Ini:
     """The changes of one INI file.
 
-    :param text: of the file.
-    :param paste: it is api-paste.ini.
-    :param remove: whether old lines go without a trace.
-    :param kept: the lines of the file of the site.
+    :param text: the text of the file.
+    :param paste: whether the file is api-paste.ini.
+    :param remove: whether old lines are removed instead of commented out.
+    :param kept: the lines of the original file.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class _Ini:
             return self._drop_section(change)
         entry = self._file.entry(edit.line, edit.name)
         if edit.action == 'move':
-            # Its name is the new one.
+            # edit.name is the new name, so look up the line alone.
             entry = self._file.at(edit.line)
         if entry is None or not self._slots.is_free(entry.begin, entry.end):
             return False
@@ -221,7 +221,7 @@ class _Ini:
         return True
 
     def _put(self, section: str, new: Sequence[str], eol: str) -> None:
-        """Put lines at the end of a section, which is made if need be."""
+        """Add lines at the end of a section; create it if it is missing."""
         body = self._file.body(section)
         if body is not None:
             self._slots.insert(body[1], new)
@@ -235,8 +235,9 @@ class _Ini:
             self._slots.append([*blank, f'[{section}]{eol}'])
             self._last = section
         elif self._last != section:
-            # Another one was begun since; the same header again is the same
-            # section to oslo.config, and api-paste.ini has no such case.
+            # Another section was appended since, so repeat the header: to
+            # oslo.config it is the same section. This never happens in
+            # api-paste.ini.
             self._slots.append([eol, f'[{section}]{eol}'])
             self._last = section
         self._slots.append(new)
@@ -262,9 +263,9 @@ class _Ini:
 class _Policy:
     """The changes of one policy file.
 
-    :param text: of the file.
-    :param remove: whether old lines go without a trace.
-    :param kept: the lines of the file of the site.
+    :param text: the text of the file.
+    :param remove: whether old lines are removed instead of commented out.
+    :param kept: the lines of the original file.
     """
 
     def __init__(self, text: str, remove: bool, kept: Collection[str]) -> None:
@@ -314,12 +315,12 @@ def make(
     remove: bool,
     original: str,
 ) -> tuple[str, list[Change]]:
-    """Return a text with changes made to it, and those that were made.
+    """Return the changed text, and the changes that were made.
 
-    :param kind: what the file is read as: 'config', 'policy' or 'paste'.
-    :param changes: at most one a line.
-    :param remove: whether old lines go, instead of being commented out.
-    :param original: the text as the site has it.
+    :param kind: how the file is read: 'config', 'policy' or 'paste'.
+    :param changes: at most one per line.
+    :param remove: whether old lines are removed instead of commented out.
+    :param original: the text of the file on the site.
     """
     kept = frozenset(re.split(r'[\r\n\ufeff]+', original))
     if kind != 'policy':
@@ -332,11 +333,11 @@ def make(
 def _policy_with(
     text: str, wanted: list[Change], remove: bool, kept: Collection[str]
 ) -> tuple[str, list[Change]]:
-    """Return a policy file with changes, and those that were made.
+    """Return the changed policy file, and the changes that were made.
 
-    What else the file says is the same after it. Where it would not be, the
-    changes are made by halves, without the one that it comes from: to parse
-    a file takes too long to do it for each.
+    All other rules must stay as they were. If one does not, each half of the
+    changes is tried by itself, until the change at fault is found and left
+    out: parsing the file after every single change would take too long.
     """
     mark = '\ufeff' if text.startswith('\ufeff') else ''
     before = policy_lines.rules_of(text[len(mark) :])
@@ -360,7 +361,7 @@ def _policy_with(
     if len(wanted) == 1:
         return text, []
     half = len(wanted) // 2
-    # The latter first: it moves no line of the former.
+    # The second half first: it does not move the lines of the first half.
     text, after = _policy_with(text, wanted[half:], remove, kept)
     text, first = _policy_with(text, wanted[:half], remove, kept)
     return text, [*first, *after]

@@ -11,11 +11,12 @@
 # under the License.
 """Two versions of a file as a unified diff that holds no secret.
 
-For ``patch`` a line cannot be masked: it has to be that of the file. So a
-change of a line that has a secret is left out and told apart, and such a line
-is no context either: the context of a change is cut before it, as far on the
-one side as on the other, since patch takes a shorter side for the end of the
-file. For a screen every change is shown, and the secrets are masked.
+A line in a diff for ``patch`` cannot be masked: it has to match the file. So
+this module leaves out the change of a line that has a secret, and reports it
+separately. Such a line is not used as context either: the context of a change
+ends before it, on both sides at the same length, since patch takes a shorter
+side for the end of the file. On a screen every change is shown, with the
+secrets masked.
 """
 
 from collections.abc import Callable
@@ -30,15 +31,18 @@ from manila_precheck.act import ini_lines
 
 _CONTEXT = 3
 
-# A line that was commented out, and one that continues it.
+# A line that is commented out.
 _COMMENT = re.compile(r'[ \t]*[#;]+ ?(?P<rest>.*)', re.DOTALL)
 
-#: A function from a text to the text that may be shown.
+#: Returns a text without its secrets.
 Mask = Callable[[str], str]
 
 
 class Span(NamedTuple):
-    """Lines of the old and of the new version, the ends not included."""
+    """A changed range of lines, in the old and in the new version.
+
+    The ends are exclusive.
+    """
 
     begin: int
     end: int
@@ -50,7 +54,7 @@ class Secrets:
     """Knows the lines that must not be shown.
 
     :param mask: takes the secrets out of a text.
-    :param is_secret: says whether an option of a name holds one.
+    :param is_secret: says whether the option with this name holds a secret.
     """
 
     def __init__(self, mask: Mask, is_secret: Callable[[str], bool]) -> None:
@@ -58,12 +62,13 @@ class Secrets:
         self._is_secret = is_secret
 
     def lines(self, lines: Sequence[str], kind: str) -> list[Optional[str]]:
-        """Return what to show in the place of each line; None: the line."""
+        """Return a masked text for each line; None: show the line itself."""
         text = ''.join(lines)
         found: list[Optional[str]] = [None] * len(lines)
         if kind != 'policy':
             file = ini_lines.IniLines(text, kind == 'paste')
-            # Its readers know more ends of lines than patch does.
+            # The readers of the file know more line breaks than patch does:
+            # translate their lines to lines of patch.
             places = [0]
             for line in file.lines:
                 places.append(places[-1] + line.count('\n'))
@@ -84,7 +89,7 @@ class Secrets:
     def _in_comments(
         self, lines: Sequence[str], found: list[Optional[str]]
     ) -> None:
-        """Look for secrets in lines that are commented out."""
+        """Mask secrets in lines that are commented out."""
         within = False
         for number, line in enumerate(lines):
             comment = _COMMENT.fullmatch(line)
@@ -110,7 +115,7 @@ def _parted(text: str) -> tuple[str, str, str]:
 
 
 def _hidden(line: str, first: bool) -> str:
-    """Return a line with a mask in the place of its value."""
+    """Return a line with its value masked."""
     body = line.rstrip('\r\n')
     end = line[len(body) :]
     if first:
@@ -127,13 +132,14 @@ def _one_line(shown: str, line: str) -> str:
 
 
 class FileDiff:
-    """The way from one version of a file to another.
+    """The changes from one version of a file to another.
 
     :param old: None when there is no file yet.
     :param kind: 'config', 'policy' or 'paste'.
     :param secrets: knows what must not be shown.
-    :param before: the diff that leads to the old version. What it leaves out
-        for patch is not there yet when this one is applied.
+    :param before: the diff that leads to the old version. Changes that it
+        leaves out for patch are missing in the file to which this diff is
+        applied.
     """
 
     def __init__(
@@ -146,7 +152,7 @@ class FileDiff:
     ) -> None:
         self.is_new = old is None
         self.same = old == new
-        # A file that stays as it is may be no text.
+        # A file that does not change need not be text.
         self._old = [] if self.same else _lines(old)
         self._new = [] if self.same else _lines(new)
         self._shown_old: list[Optional[str]] = []
@@ -172,7 +178,7 @@ class FileDiff:
             for span in self._missing
             for line in range(span.new_begin, span.new_end)
         }
-        # Where a line stands that is gone in the old version.
+        # Where the file to be patched differs from the old version.
         self._borders = {
             place
             for span in self._missing
@@ -192,7 +198,7 @@ class FileDiff:
 
     @property
     def left_out(self) -> tuple[int, ...]:
-        """The lines, from 1, whose change cannot be shown to patch."""
+        """The lines, from 1, whose change is left out of the patch."""
         return tuple(
             span.begin + 1 for span in self._spans if self._is_secret(span)
         )
@@ -209,7 +215,7 @@ class FileDiff:
         return ''.join(text)
 
     def _grouped(self, spans: Sequence[Span]) -> Iterator[list[Span]]:
-        """Yield the changes that one hunk holds."""
+        """Yield the changes of each hunk."""
         group: list[Span] = []
         for span in spans:
             if group and self._are_apart(group[-1], span):
@@ -220,7 +226,7 @@ class FileDiff:
             yield group
 
     def _are_apart(self, one: Span, other: Span) -> bool:
-        """Say whether two changes are not of one hunk."""
+        """Say whether two changes belong to different hunks."""
         gap = range(one.end, other.begin)
         if len(gap) > 2 * _CONTEXT or any(
             self._shown_old[line] is not None for line in gap
@@ -228,7 +234,7 @@ class FileDiff:
             return True
         if not self._borders.isdisjoint(range(one.end, other.begin + 1)):
             return True
-        # A change between them that is left out.
+        # Between them is a change that is left out.
         return len(gap) != other.new_begin - one.new_end or (
             self._old[one.end : other.begin]
             != self._new[one.new_end : other.new_begin]
@@ -284,13 +290,13 @@ class FileDiff:
             ):
                 break
             found.append(line)
-            # What is left out, and only adds lines, is a border too.
+            # A change that only adds lines ends the context as well.
             if (line if places.step < 0 else line + 1) in self._gaps:
                 break
         return found
 
     def for_screen(self) -> Iterator[tuple[str, str]]:
-        """Yield signs and lines as they may be shown, '@' for a place."""
+        """Yield (sign, masked line); the sign of a hunk header is '@'."""
         matcher = difflib.SequenceMatcher(None, self._old, self._new)
         if self.same:
             return
@@ -316,7 +322,7 @@ class FileDiff:
 
 
 def _lines(data: Optional[bytes]) -> list[str]:
-    # For patch a line ends with a line feed, whatever the file's readers say.
+    # For patch only a line feed ends a line, unlike for the file's readers.
     text = (data or b'').decode()
     lines = text.split('\n')
     return [f'{line}\n' for line in lines[:-1]] + lines[-1:] * bool(lines[-1])

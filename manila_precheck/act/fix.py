@@ -9,12 +9,12 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The files of a site, as the findings of a run want them.
+"""Change the files of a site as the findings of a run ask for.
 
-Nothing is judged here: what is changed, and whether the source release reads
-it to the same effect, are in the remedies of the findings. The changes are
-made in copies, the checks look at these, and so on until they ask for no
-further one.
+Nothing is judged here: the remedies of the findings say what to change and
+whether the source release reads the change to the same effect. The changes
+are made in copies, then the checks read the copies, and this repeats until
+the checks ask for no further change.
 """
 
 from collections.abc import Callable
@@ -40,15 +40,15 @@ from manila_precheck.evidence.policy import policy_files
 #: The checks whose remedies change files.
 CHECKS = ('api-paste', 'backend-drivers', 'config-options', 'policy-rules')
 
-# One takes away what another asks for, each time; a list of fifty names that
-# are gone is done after fifty.
+# A limit for changes that undo each other in turn. A list of fifty removed
+# names takes fifty rounds.
 _MAX_ROUNDS = 100
 
-# Of two changes of one line the first of these is made; the checks look at
-# the line again after it.
+# If two changes concern one line, only the one that comes first here is made;
+# the checks then read the line again.
 _STRENGTH = ('convert', 'move', 'set', 'comment', 'choose', 'add')
 
-#: Whether a finding is one of those that the operator wants mended.
+#: Says whether the operator wants a finding to be fixed.
 Wanted = Callable[[model.Finding], bool]
 
 
@@ -56,29 +56,31 @@ class File(NamedTuple):
     """One file of the site."""
 
     path: str
-    """As it is opened."""
+    """The path by which it is opened."""
 
     kind: str
     """'config', 'policy' or 'paste'."""
 
     before: Optional[bytes]
-    """What it holds; None when it does not exist yet."""
+    """Its content now; None when it does not exist yet."""
 
     early: Optional[bytes]
-    """What both releases read to the same effect; None: it does not exist."""
+    """The content that both releases read to the same effect; None when the
+    file does not exist then."""
 
     after: Optional[bytes]
-    """What the target reads."""
+    """The content for the target release."""
 
 
 class Fixed(NamedTuple):
     """What became of the files."""
 
     files: tuple[File, ...]
-    """In the order of reading, new ones last."""
+    """In the order in which they are read, new files last."""
 
     results: tuple[model.CheckResult, ...]
-    """What the checks say of the files as they are now; secrets unmasked."""
+    """The results of the checks on the changed files; secrets are not
+    masked."""
 
     changed: int
     """How many changes were made."""
@@ -90,13 +92,13 @@ def fix(
     wanted: Wanted,
     remove: bool = False,
 ) -> Fixed:
-    """Return the files of a site with what the findings want.
+    """Return the files of a site with the changes that findings ask for.
 
-    :param ctx: the run; it is not changed, and no file is.
-    :param entries: every check whose remedies change files: one may take the
-        line that another wants to keep.
-    :param wanted: which findings to mend.
-    :param remove: whether old lines are removed, not commented out.
+    :param ctx: the context of the run; neither it nor any file is changed.
+    :param entries: every check whose remedies change files, since one may
+        remove the line that another wants to keep.
+    :param wanted: says which findings to fix.
+    :param remove: whether old lines are removed instead of commented out.
     :raises PrecheckError: when the files cannot be read.
     """
     mending = _Mending(ctx, entries, wanted, remove)
@@ -133,13 +135,14 @@ class _Mending:
         self._entries = entries
         self._wanted = wanted
         self._remove = remove
-        #: By the path without links: how it is called, what it is read as.
+        #: Path with links resolved -> (path as it is opened, kind).
         self.files: dict[str, tuple[str, str]] = {}
         self.original: dict[str, bytes] = {}
-        #: What was changed.
+        #: Path with links resolved -> changed content.
         self.contents: dict[str, bytes] = {}
         self.made = 0
-        #: What was rewritten whole, whose lines count as the site's.
+        #: Path with links resolved -> text of a file that was rewritten as a
+        #: whole; its lines count as lines of the site.
         self._basis: dict[str, str] = {}
         for path, kind in _files(ctx):
             self._know(path, kind)
@@ -161,8 +164,9 @@ class _Mending:
     def until_quiet(self, early: bool) -> tuple[model.CheckResult, ...]:
         """Make changes until the checks ask for no more.
 
-        :param early: only those that can be rolled out before the upgrade.
-        :returns: what the checks say at the end.
+        :param early: whether to make only the changes that can be rolled out
+            before the upgrade.
+        :returns: the results of the checks on the final files.
         """
         seen = [dict(self.contents)]
         while True:
@@ -173,7 +177,7 @@ class _Mending:
             before, made = dict(self.contents), self.made
             self._round(over, results, early)
             if self.contents in seen:
-                # One change takes another back: neither is made.
+                # The changes of this round undo earlier ones: drop them.
                 self.contents, self.made = before, made
                 return results
             seen.append(dict(self.contents))
@@ -214,7 +218,7 @@ class _Mending:
     def _change(
         self, real: str, wanted: list[changes.Change]
     ) -> list[changes.Change]:
-        """Make changes of a file, and return those that were made."""
+        """Make changes in a file, and return those that were made."""
         data = self.contents.get(real, self.original.get(real, b''))
         kind = wanted[0].edit.kind
         try:
@@ -252,10 +256,10 @@ class _Mending:
     def _converted(
         self, over: context.Context, wanted: list[changes.Change]
     ) -> list[changes.Change]:
-        """Rewrite a file whole, and return the other changes.
+        """Convert whole policy files, and return the other changes.
 
-        None if it becomes another file: that is read from now on, and the
-        checks look at it next.
+        Return no change if the rules moved to another file: the services read
+        that one from now on, so the checks have to read it first.
         """
         rest = []
         moved = False
@@ -285,7 +289,7 @@ class _Mending:
 def _json_of(
     path: str, over: context.Context
 ) -> Optional[policy_files.PolicyFile]:
-    """Return a policy file that is JSON; None when it is something else."""
+    """Return the policy file at a path; None when it is not JSON."""
     if path not in {file.path for file in over.policy.files}:
         return None
     document = policy_files.read_file(path, over.site)
@@ -293,12 +297,12 @@ def _json_of(
 
 
 def _files(ctx: context.Context) -> list[tuple[str, str]]:
-    """Return the paths of the files of a run, and what each is read as.
+    """Return the path and the kind of each file that a run reads.
 
-    :raises ConfigFileError: when one of the configuration cannot be read.
+    :raises ConfigFileError: when a configuration file cannot be read.
     """
     found = [(file.path, 'config') for file in ctx.config.files]
-    # Of what cannot be read the checks say so.
+    # The checks report policy and paste files that cannot be read.
     with contextlib.suppress(exceptions.SourceUnusable):
         found += [(file.path, 'policy') for file in ctx.policy.files]
     with contextlib.suppress(
@@ -331,7 +335,7 @@ def _strongest(
             continue
         if not wanted(finding):
             if edit.action in ('move', 'set'):
-                # Left as it is, but not to go either.
+                # The line stays as it is, and no other change may remove it.
                 needed.add(place)
             continue
         known = by_line.get(place)
@@ -346,7 +350,8 @@ def _strongest(
                 for place, one in by_line.items()
                 if place not in needed or one[1].action != 'comment'
             ),
-            # The checks look at a line again that is changed.
+            # A line that is changed gets no mark in this round: the checks
+            # read it again first.
             *((f, e) for at, f, e in marks.values() if at not in by_line),
         ),
         key=lambda one: (one[1].file, one[1].line or 0),

@@ -9,13 +9,13 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The lines of an INI file, and changes of some of them.
+"""Find the lines of an INI file, and change some of them.
 
 oslo.config's parser and configparser keep neither comments nor spacing, and
 ConfigUpdater, which does, reads by configparser's rules, not by oslo.config's:
-it refuses a section that appears twice and an option that is set twice. So a
-file is a list of lines here, each with its own line end; what is not changed
-is written as it was read.
+it rejects a section that appears twice and an option that is set twice. So a
+file is a list of lines here, each with its own line end; a line that is not
+changed is written as it was read.
 """
 
 from collections.abc import Iterator
@@ -23,10 +23,10 @@ import re
 from typing import NamedTuple
 from typing import Optional
 
-# What ends a line for oslo.config, which reads with universal newlines.
+# oslo.config reads with universal newlines: these end a line.
 _LINE = re.compile(r'[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+\Z')
 _ENDS = '\r\n\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029'
-# As configparser has it.
+# The patterns of configparser.
 _HEADER = re.compile(r'\[(?P<title>.+)\]')
 _ASSIGNMENT = re.compile(r'(?P<name>[^=:]*?)(?P<rest>\s*[=:].*)', re.DOTALL)
 
@@ -35,14 +35,14 @@ class IniEntry(NamedTuple):
     """An assignment with the lines that continue it."""
 
     section: int
-    """The place of its section in :attr:`IniLines.sections`."""
+    """The index of its section in :attr:`IniLines.sections`."""
 
     name: str
     begin: int
-    """Its first line, from 0."""
+    """The index of its first line, from 0."""
 
     end: int
-    """The line after its last."""
+    """The index of the line after its last."""
 
 
 class IniSection(NamedTuple):
@@ -50,13 +50,14 @@ class IniSection(NamedTuple):
 
     title: str
     line: int
-    """From 0."""
+    """The index of its line, from 0."""
 
 
 def split(text: str, paste: bool) -> list[str]:
     """Return the lines of a text, each with its end.
 
-    :param paste: as api-paste.ini is read, not as oslo.config reads.
+    :param paste: whether to split as the reader of api-paste.ini does, not as
+        oslo.config does.
     """
     if paste:
         return text.splitlines(keepends=True)
@@ -64,16 +65,16 @@ def split(text: str, paste: bool) -> list[str]:
 
 
 def end_of(line: str) -> str:
-    """Return what ends a line."""
+    """Return the line break at the end of a line."""
     body = line.rstrip(_ENDS)
     return line[len(body) :]
 
 
 class IniLines:
-    """What stands on which line of a file.
+    """The sections and assignments of a file, with their lines.
 
-    :param text: of a file that the parser accepts.
-    :param paste: it is api-paste.ini, which configparser reads.
+    :param text: the text of a file that its parser accepts.
+    :param paste: whether the file is api-paste.ini, which configparser reads.
     """
 
     def __init__(self, text: str, paste: bool) -> None:
@@ -125,7 +126,7 @@ class IniLines:
     def _read_paste(self, number: int, line: str) -> None:
         text = line.strip()
         if not text or text[0] in '#;':
-            # Within a value it is skipped, and the value may go on.
+            # Skipped even inside a value, which may continue after it.
             return
         indent = len(line) - len(line.lstrip())
         if self._begun is not None and indent > self._indent:
@@ -140,14 +141,14 @@ class IniLines:
             self._begin(number, text)
 
     def at(self, line: Optional[int]) -> Optional[IniEntry]:
-        """Return the assignment that begins on a line, from 1."""
+        """Return the assignment that begins on a line, counted from 1."""
         return self._at.get(line - 1) if line else None
 
     def entry(self, line: Optional[int], name: str) -> Optional[IniEntry]:
         """Return the assignment that begins on a line.
 
-        :param line: from 1.
-        :returns: None when it is not there, or is one of another name.
+        :param line: counted from 1.
+        :returns: None when no assignment of that name begins there.
         """
         found = self.at(line)
         if found is None:
@@ -158,7 +159,7 @@ class IniLines:
         return found if same else None
 
     def is_of(self, entry: IniEntry, title: str) -> bool:
-        """Say whether an assignment stands in a section of a title."""
+        """Say whether an assignment is in a section with this title."""
         return entry.section >= 0 and self._same(
             self.sections[entry.section].title, title
         )
@@ -169,10 +170,10 @@ class IniLines:
         return one.lower() == other.lower()
 
     def body(self, title: str) -> Optional[tuple[int, int]]:
-        """Return where the last section of a title begins and ends.
+        """Return where the last section with this title begins and ends.
 
-        :returns: the line of the header and the one after the last line that
-            is set in it, from 0; None when there is none.
+        :returns: the index of its header and the index after its last
+            assignment, from 0; None when there is no such section.
         """
         found = [
             place
@@ -186,7 +187,11 @@ class IniLines:
         return begin, max([begin + 1, *ends])
 
     def extent(self, line: int) -> Optional[tuple[int, int]]:
-        """Return the lines of the section whose header is on a line."""
+        """Return where the section with its header on this line ends.
+
+        :returns: the index of the header and the index after its last
+            assignment, from 0; None when no header is there.
+        """
         for place, section in enumerate(self.sections):
             if section.line == line:
                 ends = [e.end for e in self.entries if e.section == place]
@@ -194,7 +199,7 @@ class IniLines:
         return None
 
     def names(self, title: str) -> Iterator[str]:
-        """Yield what is set in the sections of a title."""
+        """Yield the names that sections with this title set."""
         for entry in self.entries:
             if self.is_of(entry, title):
                 yield entry.name
@@ -214,9 +219,9 @@ class IniLines:
 def assignment(name: str, value: str, end: str) -> list[str]:
     """Return the lines that set a value.
 
-    A line break in it does not end it: the next line begins with a blank.
+    A value with line breaks continues on indented lines.
 
-    :param end: what ends a line.
+    :param end: the line break to write.
     """
     first, *more = re.split(r'[\r\n]+[ \t]*', value)
     if (
@@ -224,7 +229,7 @@ def assignment(name: str, value: str, end: str) -> list[str]:
         and first
         and (first != first.strip() or first[0] == first[-1] in ('"', "'"))
     ):
-        # Of one pair of quotes the parser strips.
+        # The parser strips one pair of quotes.
         first = f'"{first}"'
     sign = ': ' if name.startswith('/') else ' = '
     return [

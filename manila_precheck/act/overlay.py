@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The file system of the site, with some files as they would be."""
+"""The file system of the site, with changed content for some files."""
 
 import io
 import os
@@ -23,10 +23,10 @@ _NEW = 0o600
 
 
 class Overlay(tree.Tree):
-    """A file system in which some files hold something else.
+    """A file system in which some files have other content.
 
-    :param below: the one that has all others.
-    :param contents: what a file holds, by its path without links.
+    :param below: the file system that has all other files.
+    :param contents: the new content of files, by path with links resolved.
     """
 
     def __init__(self, below: tree.Tree, contents: 'dict[str, bytes]') -> None:
@@ -36,11 +36,11 @@ class Overlay(tree.Tree):
         self.is_host = below.is_host
 
     def shown(self, path: str) -> str:
-        """Return what a report calls a path."""
+        """Return a path as reports show it."""
         return self._below.shown(path)
 
     def expanduser(self, path: str) -> str:
-        """Return a path with the home directory in the place of '~'."""
+        """Return a path with '~' replaced by the home directory."""
         return self._below.expanduser(path)
 
     def abspath(self, path: str) -> str:
@@ -48,7 +48,7 @@ class Overlay(tree.Tree):
         return self._below.abspath(path)
 
     def realpath(self, path: str) -> str:
-        """Return a path without links."""
+        """Return a path with all symbolic links resolved."""
         folder, name = posixpath.split(self._below.abspath(path))
         direct = posixpath.join(self._below.realpath(folder), name)
         if direct in self._contents:
@@ -56,11 +56,11 @@ class Overlay(tree.Tree):
         return self._below.realpath(path)
 
     def readlink(self, path: str) -> str:
-        """Return what a link says."""
+        """Return the target of a symbolic link."""
         return self._below.readlink(path)
 
     def status(self, path: str, follow: bool = True) -> tree.Status:
-        """Return what is known of a file."""
+        """Return the status of a file."""
         content = None
         if follow or not self._below.islink(path):
             content = self._contents.get(self.realpath(path))

@@ -9,11 +9,11 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The entries of a policy file, and changes of some of them.
+"""Find the entries of a policy file, and change some of them.
 
 ruamel.yaml keeps comments and quotes, but not every space and line end. The
-marks of PyYAML say on which lines an entry stands, and the rest is not
-touched; that the result is what it should be is made sure of by parsing it.
+marks of PyYAML say which lines an entry occupies; the other lines stay
+untouched. The caller parses the result to verify it.
 """
 
 import json
@@ -26,7 +26,7 @@ from manila_precheck import model
 from manila_precheck.evidence.files import yaml_file
 from manila_precheck.evidence.policy import policy_files
 
-# What ends a line for PyYAML.
+# A line as PyYAML splits a text.
 _LINE = re.compile(
     '[^\r\n\x85\u2028\u2029]*(?:\r\n|[\r\n\x85\u2028\u2029])'
     '|[^\r\n\x85\u2028\u2029]+\\Z'
@@ -34,28 +34,28 @@ _LINE = re.compile(
 
 
 class PolicyEntry(NamedTuple):
-    """A rule with the lines that it stands on."""
+    """A rule with the lines that it occupies."""
 
     name: str
     begin: int
-    """Its first line, from 0."""
+    """The index of its first line, from 0."""
 
     end: int
-    """The line after its last."""
+    """The index of the line after its last."""
 
     indent: str
     key: str
-    """Its name as it is written."""
+    """Its name as the file has it, with any quotes."""
 
     comma: bool
-    """A comma follows it."""
+    """Whether a comma follows it."""
 
 
 class PolicyLines:
-    """What stands on which line of a policy file.
+    """The rules of a policy file, with their lines.
 
-    :param text: of a file that is YAML.
-    :raises yaml_file.Malformed: when it is none.
+    :param text: the text of a YAML file.
+    :raises yaml_file.Malformed: when the text is not YAML.
     """
 
     def __init__(self, text: str) -> None:
@@ -75,7 +75,7 @@ class PolicyLines:
             self._by_name.pop(name, None)
 
     def _entry(self, key: Any, value: Any) -> Optional[PolicyEntry]:
-        """Return a rule; None when it does not have its lines to itself."""
+        """Return a rule; None when it shares a line with something else."""
         begin = key.start_mark.line
         end, column = value.end_mark.line, value.end_mark.column
         if column or end == begin:
@@ -106,15 +106,15 @@ class PolicyLines:
         )
 
     def all_of(self, name: str) -> list[PolicyEntry]:
-        """Return every entry of a name, the last of which counts.
+        """Return every entry of a rule, of which the last one counts.
 
-        None where one of them does not have its lines to itself.
+        Return none if one of them shares a line with something else.
         """
         return self._by_name.get(name, [])
 
 
 def written(entry: PolicyEntry, value: str, end: str) -> str:
-    """Return the line of a rule with another check string."""
+    """Return the line of a rule with a new check string."""
     text = model.rule(entry.name, value).text
     check = text[len(model.rule(entry.name, '').text) - 2 :]
     comma = ',' if entry.comma else ''
@@ -122,7 +122,7 @@ def written(entry: PolicyEntry, value: str, end: str) -> str:
 
 
 def rules_of(text: str) -> Optional[dict[str, Any]]:
-    """Return what a text says as YAML; None when it says nothing usable."""
+    """Return the mapping in a YAML text; None when it is no mapping."""
     try:
         node = yaml_file.compose(text)
         found = yaml_file.construct(node) if node is not None else {}
@@ -134,7 +134,7 @@ def rules_of(text: str) -> Optional[dict[str, Any]]:
 
 
 def rendered(document: policy_files.PolicyFile) -> str:
-    """Return the rules of a file as YAML, one a line."""
+    """Return the rules of a file as YAML, one per line."""
     lines = []
     for rule in document.rules:
         if isinstance(rule.check, str):

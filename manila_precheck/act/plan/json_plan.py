@@ -29,7 +29,7 @@ SCHEMA_VERSION = 1
 
 
 def render(plan: steps.Plan) -> str:
-    """Return the object in ASCII, so that no locale changes its bytes."""
+    """Return the JSON in ASCII, so that no locale changes its bytes."""
     return json.dumps(_plan(plan), indent=2, allow_nan=False) + '\n'
 
 

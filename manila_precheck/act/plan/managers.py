@@ -23,12 +23,13 @@ _TYPED = {
     'systemd': ('systemctl stop {}', 'systemctl start {}'),
     # kolla-ansible runs each container from a unit of systemd.
     'kolla': ('systemctl stop {}', 'systemctl start {}'),
-    # Without -t a container is killed after ten seconds, in its work.
+    # Without -t the engine kills a container after ten seconds, even if it
+    # still works.
     'docker': ('docker stop -t {seconds} {}', 'docker start {}'),
     'podman': ('podman stop -t {seconds} {}', 'podman start {}'),
 }
 
-# The prefix of the units, by ID and ID_LIKE of /etc/os-release.
+# The prefix of the unit names, by ID and ID_LIKE of /etc/os-release.
 _PREFIXES = {
     'debian': '',
     'ubuntu': '',
@@ -43,7 +44,7 @@ _RUN = steps.Blank(
     'about, with the configuration of manila',
 )
 
-#: How long a service may take to end its work, by default of oslo.service.
+#: How long a service may take to end its work: the default of oslo.service.
 GRACE_SECONDS = 60
 
 
@@ -54,29 +55,30 @@ class Manager(NamedTuple):
     """'systemd', 'kolla', 'docker', 'podman' or 'pacemaker'."""
 
     distribution: Sequence[str] = ()
-    """The words of ID and ID_LIKE; none: it is not known."""
+    """The words of ID and ID_LIKE; empty when they are not known."""
 
     units: Mapping[str, str] = {}
-    """The unit of systemd that starts a service on this host, by the
-    service."""
+    """Service -> the systemd unit that starts it on this host."""
 
     grace_seconds: int = GRACE_SECONDS
-    """graceful_shutdown_timeout; 0: without an end."""
+    """The value of graceful_shutdown_timeout; 0 means no limit."""
 
     def stop(
         self, service: str, hosts: tuple[str, ...]
     ) -> tuple[steps.Command, Sequence[steps.Blank]]:
-        """Return what stops a service, and what is to be filled in."""
+        """Return the command that stops a service, and its blanks."""
         return self._command(service, hosts, 0)
 
     def start(
         self, service: str, hosts: tuple[str, ...]
     ) -> tuple[steps.Command, Sequence[steps.Blank]]:
-        """Return what starts a service, and what is to be filled in."""
+        """Return the command that starts a service, and its blanks."""
         return self._command(service, hosts, 1)
 
     def manage(self, text: str) -> tuple[steps.Command, Sequence[steps.Blank]]:
-        """Return what runs manila-manage on any one controller.
+        """Return the command that runs manila-manage, and its blanks.
+
+        It runs on any one controller.
 
         :param text: the command as it is typed without containers.
         """
@@ -90,7 +92,7 @@ class Manager(NamedTuple):
         name = self.name
         if name == 'pacemaker':
             if service == 'manila-share':
-                # A resource of the cluster, not of a host.
+                # manila-share is a resource of the cluster, not of one host.
                 verb = ('disable', 'enable')[which]
                 return steps.Command(
                     f'pcs resource {verb} openstack-manila-share --wait',
@@ -101,7 +103,7 @@ class Manager(NamedTuple):
         word, blanks = self._unit(name, service)
         seconds = 'SECONDS'
         if self.grace_seconds:
-            # Half a minute more than it takes itself.
+            # Half a minute more than the service allows itself.
             seconds = str(self.grace_seconds + 30)
         elif '{seconds}' in template:
             blanks = (

@@ -24,7 +24,7 @@ _text, _code = markdown_parts.text, markdown_parts.code
 
 
 def render(plan: steps.Plan) -> str:
-    """Return the whole as text."""
+    """Return the runbook as Markdown."""
     return '\n'.join(_lines(plan)) + '\n'
 
 
@@ -53,7 +53,7 @@ def _lines(plan: steps.Plan) -> Iterator[str]:
 
 
 def _window(hop: steps.Hop, several: bool) -> Iterator[str]:
-    """Yield how long the window is, and of what that is the sum."""
+    """Yield the length of the window, and the durations it consists of."""
     of = f' to {hop.target}' if several else ''
     yield f'**{_text(wording.total(hop, of))}**'
     yield ''

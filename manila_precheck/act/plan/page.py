@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The runbook as a page, with the look of the report and no script."""
+"""The runbook as an HTML page, in the style of the report, no script."""
 
 from manila_precheck.act.plan import steps
 from manila_precheck.act.plan import wording
@@ -19,7 +19,7 @@ from manila_precheck.reporters import words
 
 
 def render(plan: steps.Plan) -> str:
-    """Return the page, in ASCII, so that no encoding changes it."""
+    """Return the page in ASCII, which is the same in every encoding."""
     style = html_report.asset('page.css') + html_report.asset('plan.css')
     page = (
         html_report.environment()

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The runbook of a site, out of its report and what is read beside it."""
+"""Make the runbook of a site from its report and other facts of the site."""
 
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -25,13 +25,13 @@ from manila_precheck.act.plan import steps
 from manila_precheck.act.plan import times
 from manila_precheck.reporters import words
 
-#: In the order in which they are stopped; they are started from the second
-#: on, and manila-api last, so that no request comes before they can serve it.
+#: The services in the order in which they are stopped. They start in the same
+#: order, but manila-api last: no request arrives before they can serve it.
 SERVICES = ('manila-api', 'manila-scheduler', 'manila-share', 'manila-data')
 
 _START = (*SERVICES[1:], SERVICES[0])
 
-#: What the runbook has typed besides, by the program that parses it.
+#: The other commands in a runbook; each begins with its program.
 COMMANDS = (
     'manila-manage db version',
     'manila-manage db sync',
@@ -55,8 +55,8 @@ _RATE = 'MEGABYTES_A_SECOND'
 _OLD_PACKAGES = 'COMMAND_OF_THE_OLD_PACKAGES'
 _DATABASE = steps.Blank('DATABASE', 'the name of the database')
 
-# '{}' is the name. MySQL makes and drops the database from what the file
-# says, so that no table of the target is left after a restore.
+# '{}' stands for the name of the database. The MySQL dump holds statements
+# that drop and create the database: no table of the target survives a restore.
 _BACKUP = {
     'mysql': '{dump}{client} --single-transaction --no-tablespaces '
     '--add-drop-database --result-file=BACKUP_FILE --databases {}',
@@ -70,14 +70,14 @@ _RESTORE = {
     'sqlite': 'cp BACKUP_FILE {}',
 }
 
-# Newer clients of MariaDB have no other names.
+# By whether the server is MariaDB, whose newer clients have only these names.
 _PROGRAMS = {
     False: ('mysqldump', 'mysql'),
     True: ('mariadb-dump', 'mariadb'),
 }
 
-# What the client of a server is told of its place, by the fields of an
-# address; where there is a socket, no network is used.
+# The flags that lead a client to its server, by the field of an address. With
+# a socket, host and port are not used.
 _CLIENT_FLAGS = {
     'mysql': {'socket': '--socket', 'host': '--host', 'port': '--port'},
     'postgresql': {'host': '--host', 'port': '--port'},
@@ -89,19 +89,20 @@ _PASSWORD_FILES = {
     'postgresql': '~/.pgpass',
 }
 
-# The diffs of "upgrade fix", whose names are relative to the root. Each hop
-# has its own, since the way back may lead over several.
+# The diffs of "upgrade fix". The file names in them are relative to the root
+# directory. Each hop has its own diffs: the way back may lead over several.
 _BEFORE, _WINDOW = '~/manila-before-{}.diff', '~/manila-window-{}.diff'
 
 _REHEARSED = '~/manila-rehearsal.json'
 
-# What comes with the packages of the target.
+# The checks whose findings are fixed when the packages are installed.
 _WITH_THE_PACKAGES = frozenset(
     {'installed-packages', 'local-changes', 'release-notes'}
 )
 
 
-# Warnings are the operator's to accept.
+# The exit codes with which a runbook goes on: it is up to the operator to
+# accept warnings.
 _WARNED = (0, 1)
 _FAILED = (0, 1, 2)
 
@@ -116,9 +117,9 @@ def make(
 ) -> steps.Plan:
     """Return the runbook.
 
-    :param report: of the first hop, at stage plan, redacted.
-    :param target: where the operator wants to be in the end.
-    :param site: what was read beside it, without secrets.
+    :param report: the report of the first hop, at stage plan, redacted.
+    :param target: the release that the operator wants to reach in the end.
+    :param site: the facts read beside the report, without secrets.
     """
     first = releases.parse(report.target_release.split()[0])
     hops = [_Hop(report, site, report.source_release, report.target_release)]
@@ -145,8 +146,8 @@ def make(
 class _Hop:
     """The steps of one hop.
 
-    :param report: None for a hop that cannot be judged yet.
-    :param last: the hop before it.
+    :param report: the report of the hop; None when it cannot be judged yet.
+    :param last: the hop before this one.
     """
 
     def __init__(
@@ -162,7 +163,7 @@ class _Hop:
         self._site = site
         self._source = source
         self._target = target
-        # Without the build, which is no word of a command.
+        # Commands take a release without its build.
         self._to = target.split()[0]
         self._checks = report.checks if report is not None else ()
         self._times = times.Times(report, site, source, self._to)
@@ -170,7 +171,7 @@ class _Hop:
         self._early, self._late = _BEFORE.format(name), _WINDOW.format(name)
 
     def hop(self) -> steps.Hop:
-        """Return the whole."""
+        """Return the hop with all its phases."""
         return steps.Hop(
             self._source,
             self._target,
@@ -183,10 +184,10 @@ class _Hop:
             ),
         )
 
-    # -- what it is made of --------------------------------------------------
+    # -- parts of steps ------------------------------------------------------
 
     def _check(self, *flags: str) -> steps.Command:
-        """Return a run of the checks that warnings may not stop."""
+        """Return a run of the checks; warnings do not stop the runbook."""
         return self._here(self._precheck('check', *flags))._replace(
             exit_codes=_WARNED
         )
@@ -207,8 +208,9 @@ class _Hop:
     ) -> tuple[list[steps.Command], list[steps.Blank]]:
         """Return the command for the database of the site, and its blanks.
 
-        :param templates: by dialect; '{}' stands for the name.
-        :param user: whether manila's own account can do it.
+        :param templates: the commands by dialect; '{}' stands for the name of
+            the database.
+        :param user: whether manila's own account may run it.
         """
         dialect = self._site.dialect
         template = templates.get(dialect)
@@ -240,7 +242,7 @@ class _Hop:
         return [self._here(model.command(template, *names).text)], blanks
 
     def _password(self) -> tuple[str, ...]:
-        """Return where the client finds its password."""
+        """Return a sentence that says where the client reads its password."""
         where = _PASSWORD_FILES.get(self._site.dialect)
         if where is None:
             return ()
@@ -252,7 +254,7 @@ class _Hop:
     def _findings(
         self, place: str
     ) -> Iterator[tuple[model.CheckResult, list[model.Finding]]]:
-        """Yield each check with its findings that are mended at a place."""
+        """Yield each check with those of its findings fixed at a place."""
         for check in self._checks:
             found = [
                 f
@@ -278,7 +280,7 @@ class _Hop:
                     'below.',
                 ),
                 commands=(
-                    # Its failures are mended by the new runbook.
+                    # The new runbook fixes what fails here.
                     self._check()._replace(exit_codes=_FAILED),
                     self._here(self._precheck('plan', *self._site.plan_flags)),
                 ),
@@ -357,7 +359,7 @@ class _Hop:
         )
 
     def _unlooked(self) -> Iterator[steps.Step]:
-        """Yield a step for each reason why checks did not look."""
+        """Yield a step for each reason why checks were not run."""
         reasons: dict[str, list[model.CheckResult]] = {}
         for check in self._checks:
             if check.outcome in _NOT_LOOKED:
@@ -404,18 +406,18 @@ class _Hop:
         if check.id in self._site.checks:
             flags = [f'--check {model.quoted(check.id)}']
         else:
-            # No check has that id: every run says it.
+            # --check does not take this id: every run reports it.
             flags = self._skipped('late', 'packages')
         again = self._check(*flags)
         if check.id in self._failing('late', 'packages'):
-            # What is for the window it still finds.
+            # It still finds what is fixed later.
             again = again._replace(exit_codes=_FAILED)
         return again
 
     def _failing(self, *places: str) -> list[str]:
-        """Return the ids of the checks with a failure that waits for it.
+        """Return the ids of the checks with a failure fixed at a place.
 
-        :param places: where it is mended.
+        :param places: where failures are fixed, as :func:`_place` returns it.
         """
         return sorted(
             {
@@ -428,7 +430,7 @@ class _Hop:
         )
 
     def _skipped(self, *places: str) -> list[str]:
-        """Return the flags that leave these checks out."""
+        """Return the flags that skip the checks of :meth:`_failing`."""
         return [
             f'--skip {model.quoted(name)}' for name in self._failing(*places)
         ]
@@ -442,7 +444,7 @@ class _Hop:
         )
 
     def _here(self, text: str) -> steps.Command:
-        # What runs anywhere runs where this was made.
+        # Any one controller will do, so also the one that made this runbook.
         return steps.Command(text, any_host=True)
 
     def _manage(
@@ -492,7 +494,7 @@ class _Hop:
         )
 
     def _purge(self) -> Iterator[steps.Step]:
-        """Yield the purge, with what the check proposes."""
+        """Yield the purge, with the commands that the check proposes."""
         found = self._all('purge')
         rows, commands, proposed = 0, [], None
         for check in self._checks:
@@ -503,7 +505,7 @@ class _Hop:
                 if finding.aspect or not isinstance(deletes, int):
                     continue
                 if finding.subject.kind == 'database':
-                    # Of all tables together.
+                    # The finding for all tables together.
                     rows, commands = deletes, list(_commands(finding))
                     proposed = finding.data.get('runs')
                     break
@@ -589,7 +591,7 @@ class _Hop:
             )
 
     def _rate(self) -> str:
-        """Return what the rate of a backup is."""
+        """Return how to compute the rate of the backup."""
         size = self._site.size_bytes
         if size is None:
             return 'the megabytes of tables a second that the backup took'
@@ -631,7 +633,7 @@ class _Hop:
             duration=self._times.gate_down(),
         )
         yield self._backup()
-        # Before the gate: it judges what the target is going to read.
+        # Before the gate, which judges the files that the target reads.
         yield self._files_window()
         yield self._gate_stopped()
         yield self._packages()
@@ -675,7 +677,7 @@ class _Hop:
         )
 
     def _stop_of(self, service: str, release: str) -> steps.Step:
-        """Return the stop of a service, before or after the upgrade."""
+        """Return the step that stops a service of either release."""
         command, blanks = self._site.manager.stop(
             service, self._site.hosts(service)
         )
@@ -834,7 +836,7 @@ class _Hop:
         )
 
     def _start_of(self, service: str) -> steps.Step:
-        """Return the start of a service, of either release."""
+        """Return the step that starts a service of either release."""
         command, blanks = self._site.manager.start(
             service, self._site.hosts(service)
         )
@@ -922,7 +924,7 @@ class _Hop:
         for service in SERVICES:
             step = self._stop_of(service, self._to)
             yield step._replace(id=f'back-{step.id}')
-        # manila's account may not create databases.
+        # On PostgreSQL, manila's account may not create databases.
         commands, files = self._on_database(
             _RESTORE, self._site.dialect != 'postgresql'
         )
@@ -1010,10 +1012,10 @@ def _commands(finding: model.Finding) -> Iterator[str]:
 
 
 def _place(finding: model.Finding) -> str:
-    """Return where a finding is mended.
+    """Return where a finding is fixed.
 
-    :returns: 'before' (by hand, while the source runs), 'early' (a change of
-        a file that both releases read), 'late' (one that only the target
+    :returns: 'before' (by hand, while the source runs), 'early' (a change in
+        a file that both releases read), 'late' (a change that only the target
         reads), 'purge', 'packages' or 'after'.
     """
     if finding.check_id == _PURGE and not finding.aspect:

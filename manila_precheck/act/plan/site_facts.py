@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a runbook is made of, beside the report."""
+"""The facts for a runbook that are not in the report."""
 
 from collections.abc import Collection
 from collections.abc import Mapping
@@ -26,48 +26,48 @@ from manila_precheck.evidence.database import database_url
 
 
 class Site(NamedTuple):
-    """What is known beside the report."""
+    """What is known about a site beside the report."""
 
     manager: managers.Manager
     services: Sequence[tuple[str, str]] = ()
-    """Binary and host of each row."""
+    """The binary and the host of each row of the services table."""
 
     removed: Sequence[str] = ()
-    """The rows that a cleanup would remove now, in words."""
+    """The service rows that a cleanup would remove now, in words."""
 
     dialect: str = ''
     """'mysql', 'postgresql', 'sqlite' or '' when no database was read."""
 
     mariadb: bool = False
-    """Its server is a MariaDB, not a MySQL."""
+    """Whether its server is MariaDB rather than MySQL."""
 
     address: database_url.Address = database_url.Address()
-    """Where it is; a field is '' when it is not known."""
+    """The address of the database; a field is '' when it is not known."""
 
     size_bytes: Optional[int] = None
-    """What the tables take on disk."""
+    """The size of the tables on disk."""
 
     instances: Mapping[str, int] = {}
     """How many share instances each host@backend has."""
 
     backup_rate: Optional[float] = None
-    """Megabytes of tables a second, as a backup took."""
+    """The rate of an earlier backup, in megabytes of tables per second."""
 
     ensure_rate: Optional[float] = None
-    """Seconds a share instance, as a start took."""
+    """Seconds per share instance that an earlier start took."""
 
     rehearsed: Optional[rehearsal_report.Rehearsed] = None
-    """What a rehearsal took."""
+    """The times of a rehearsal."""
 
     probe_seconds: Optional[float] = None
-    """What the probe of the rehearsal takes on the database; None: it was not
-    asked."""
+    """The seconds that the probe of the rehearsal takes on the database; None
+    when it was not run."""
 
     flags: Sequence[tuple[str, str]] = ()
-    """('--config-file', 'FILE') as the command was given them."""
+    """The flags given to the command, such as ('--config-file', 'FILE')."""
 
     plan_flags: Sequence[str] = ()
-    """Of "upgrade plan", as they make this runbook and not another one."""
+    """The flags of "upgrade plan" that make this very runbook again."""
 
     drivers: Sequence[tuple[str, str]] = ()
     """The enabled back ends, each with its driver, '' for the default."""
@@ -76,10 +76,10 @@ class Site(NamedTuple):
     """The ids that --check takes."""
 
     stages: Mapping[str, Collection[model.Stage]] = {}
-    """Those at which a check looks, by its id."""
+    """The stages at which a check runs, by its id."""
 
     def hosts(self, binary: str) -> tuple[str, ...]:
-        """Return the hosts that run a service, sorted; none: not known."""
+        """Return the hosts that run a service, sorted; empty: not known."""
         found = {
             service_host.parse(host).controller
             for name, host in self.services

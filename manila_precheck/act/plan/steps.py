@@ -21,40 +21,41 @@ from manila_precheck import model
 
 
 class Blank(NamedTuple):
-    """What nobody but the operator knows."""
+    """A value that only the operator knows."""
 
     word: str
-    """What stands for it in a command: 'BACKUP_FILE'."""
+    """The word that stands for it in a command, such as 'BACKUP_FILE'."""
 
     meaning: str
     """What to fill in."""
 
 
 class Command(NamedTuple):
-    """What to type."""
+    """A command to type."""
 
     text: str
-    """For bash, on one line, quoted."""
+    """The command for bash, on one line, quoted."""
 
     hosts: tuple[str, ...] = ()
-    """Where; none: to be filled in."""
+    """The hosts to run it on; when empty, unless any_host, the operator fills
+    them in."""
 
     any_host: bool = False
-    """On any one controller."""
+    """Whether it runs on any one controller."""
 
     exit_codes: tuple[int, ...] = (0,)
-    """With which one may go on."""
+    """The exit codes after which the operator may go on."""
 
 
 class Duration(NamedTuple):
     """How long something takes, in seconds."""
 
     low: Optional[float]
-    """None with no number: to be filled in."""
+    """None when it is not known: the operator fills it in."""
 
     high: Optional[float]
     basis: str
-    """Where the figures come from, or what has to be measured."""
+    """The source of the figures, or what has to be measured."""
 
     @property
     def known(self) -> bool:
@@ -66,39 +67,39 @@ class Step(NamedTuple):
     """One thing to do."""
 
     id: str
-    """Stable: 'stop-manila-share'."""
+    """A stable name, such as 'stop-manila-share'."""
 
     title: str
     owner: str = 'operator'
     text: Sequence[str] = ()
-    """What to do, one sentence or more each."""
+    """What to do; each item is one sentence or more."""
 
     commands: Sequence[Command] = ()
     before: Sequence[str] = ()
-    """What must hold before."""
+    """What must be true before the step."""
 
     after: Sequence[str] = ()
-    """What must hold after."""
+    """What must be true after the step."""
 
     back: str = ''
     """How to go back; '' when the step changes nothing."""
 
     undo: Sequence[Command] = ()
-    """What takes it back."""
+    """The commands that undo the step."""
 
     duration: Optional[Duration] = None
-    """None: the plan says nothing of it, and a person fills it in."""
+    """None when the plan gives no duration, and the operator fills it in."""
 
     blanks: Sequence[Blank] = ()
     findings: Sequence[model.Finding] = ()
-    """Of the report, that are mended here."""
+    """The findings of the report that this step fixes."""
 
     no_return: bool = False
-    """From here on only the restore of the backup leads back."""
+    """Whether, from here on, only a restore of the backup leads back."""
 
 
 class Phase(NamedTuple):
-    """A part of the procedure."""
+    """A part of the upgrade procedure."""
 
     id: str
     """'before', 'window', 'after' or 'back'."""
@@ -113,7 +114,8 @@ class Hop(NamedTuple):
     source: str
     target: str
     judged: bool
-    """Whether the report is of it; the others are judged when they are due."""
+    """Whether the report covers this hop; later hops are judged when they are
+    due."""
 
     phases: Sequence[Phase]
 
@@ -131,7 +133,7 @@ class Total(NamedTuple):
     low: float
     high: float
     unknown: tuple[str, ...]
-    """The titles of the steps that are to be filled in."""
+    """The titles of the steps whose duration is not known."""
 
 
 class Plan(NamedTuple):
@@ -144,14 +146,14 @@ class Plan(NamedTuple):
     failures: int
     warnings: int
     manager: str
-    """How services are stopped and started: 'systemd'."""
+    """What stops and starts the services, such as 'systemd'."""
 
     hops: Sequence[Hop]
     created: Optional[str] = None
 
 
 def total(hop: Hop) -> Total:
-    """Return how long the window of a hop is, as far as that is known."""
+    """Return the sum of the known durations in the window of a hop."""
     low = high = 0.0
     unknown = []
     for step in hop.window:

@@ -25,44 +25,46 @@ from manila_precheck.reporters import words
 # A db sync of a database without many rows, as measured on releases 16 to 23.
 _SYNC_SECONDS = (2.0, 10.0)
 
-# A start of manila-manage, of openstack or of this program: each imports for
-# 1.0 to 1.6 s of a processor, as measured on releases 16 to 23.
+# A start of manila-manage, of openstack or of this program: the imports take
+# 1.0 to 1.6 s of CPU time, as measured on releases 16 to 23.
 _START_SECONDS = (1.0, 4.0)
 
-# A service without work in flight, from its SIGTERM to its end; manila-share
-# waits for its back ends, and at most graceful_shutdown_timeout.
+# A service without work in flight, from SIGTERM to its exit. manila-share
+# waits for its back ends, for graceful_shutdown_timeout at most.
 _STOP_SECONDS = (0.5, 10.0)
 _STOP_SHARE_SECONDS = 1.0
 
-# One that does not end: 90 s are TimeoutStopSec of systemd, by default.
+# A manila-share that goes on after SIGTERM: systemd kills it after
+# TimeoutStopSec, 90 s by default.
 _OUTLIVES = 'share-outlives-sigterm'
 _OUTLIVES_SECONDS = (45.0, 90.0)
 
-# What systemctl and its like take to begin a service.
+# The time that systemctl and its like take to begin a service.
 _BEGIN_SECONDS = (0.1, 2.0)
 
-# The children of manila-share write after its end that they have stopped.
+# The children of manila-share mark their rows as stopped only after
+# manila-share itself has exited.
 _ROWS_SECONDS = (0.0, 15.0)
 
 # From the start of a service to the first report in its row.
 _UP_SECONDS = (5.0, 30.0)
 
-# A backup that is looked through, in bytes of tables; a dump may be half as
-# large, or twice.
+# How fast a check reads through a backup, in bytes of the tables per second:
+# best and worst. The dump may have half or twice the size of the tables.
 _LOOK_BYTES_A_SECOND = (100e6, 10e6)
 
-# How far a rate that was measured once holds.
+# The margin of a rate that was measured once.
 _MARGIN = 1.5
 
-# The same of another server, whose speed was not compared.
+# The margin of a rate from another server, whose speed was not compared.
 _UNSCALED = 2.0
 
-# What a purge was measured to delete in a second on MariaDB; half and twice
-# of it are the margin.
+# The rows that a purge deletes in a second, as measured on MariaDB, with a
+# margin from half of it to twice of it.
 _PURGE_ROWS_A_SECOND = 200
 _PURGE_MARGIN = 2.0
 
-# What the report of a rehearsal calls them.
+# The phases of a rehearsal, as the runbook names them.
 _PHASES = {'restore': 'the restore', 'purge': 'db purge', 'sync': 'db sync'}
 
 _NOT_LOOKED = (model.Outcome.ERROR, model.Outcome.SKIPPED)
@@ -71,10 +73,10 @@ _NOT_LOOKED = (model.Outcome.ERROR, model.Outcome.SKIPPED)
 class Times:
     """The times of one hop.
 
-    :param report: None for a hop that cannot be judged yet.
-    :param site: what is known beside it.
-    :param source: the release that runs before.
-    :param target: the one that runs after, without its build.
+    :param report: the report of the hop; None when it cannot be judged yet.
+    :param site: what is known about the site beside the report.
+    :param source: the release that runs before the hop.
+    :param target: the release that runs after it, without its build.
     """
 
     def __init__(
@@ -89,10 +91,13 @@ class Times:
         self._source = source
         self._target = target
 
-    # -- what is begun -------------------------------------------------------
+    # -- starts and stops ----------------------------------------------------
 
     def manage(self, runs: int) -> steps.Duration:
-        """Return what runs of manila-manage take beside their work."""
+        """Return the time to start manila-manage, without its work.
+
+        :param runs: how often it is started.
+        """
         done = self._site.rehearsed
         sync = done.phase('sync') if done is not None else None
         what = words.plural(runs, 'start')
@@ -112,9 +117,9 @@ class Times:
         )
 
     def stop(self, service: str, release: str) -> steps.Duration:
-        """Return what it takes to stop a service on its hosts.
+        """Return the time to stop a service on its hosts.
 
-        :param release: whose service it is.
+        :param release: the release of the service.
         """
         low, high = _STOP_SECONDS
         basis = 'as measured without work in flight'
@@ -135,7 +140,7 @@ class Times:
         return self._each_host(service, low, high, basis)
 
     def start(self, service: str) -> steps.Duration:
-        """Return what it takes to start a service on its hosts."""
+        """Return the time to start a service on its hosts."""
         begun = self._each_host(
             service, *_BEGIN_SECONDS, 'the gate after them waits for reports'
         )
@@ -157,7 +162,7 @@ class Times:
     # -- the gates -----------------------------------------------------------
 
     def gate_down(self) -> steps.Duration:
-        """Return what it takes to see that all services are down."""
+        """Return the time to see that all services are down."""
         low, high = _ROWS_SECONDS
         return steps.Duration(
             _START_SECONDS[0] + low,
@@ -168,7 +173,7 @@ class Times:
         )
 
     def gate_stopped(self) -> steps.Duration:
-        """Return what the gate before the migration takes."""
+        """Return the time of the gate before the migration."""
         size = self._site.size_bytes
         if size is None:
             return unknown('the size of the database is not known')
@@ -184,7 +189,7 @@ class Times:
         )
 
     def gate_upgraded(self) -> steps.Duration:
-        """Return what the gate after the start of the services takes."""
+        """Return the time of the gate after the services have started."""
         low, high = _UP_SECONDS
         return _together(
             self._checks_at(model.Stage.UPGRADED),
@@ -197,7 +202,7 @@ class Times:
         )
 
     def _checks_at(self, stage: model.Stage) -> steps.Duration:
-        """Return what a run of the checks of a stage takes."""
+        """Return the time of a run of the checks of a stage."""
         if self._checks is None:
             return unknown(f'not known before {self._source} runs')
         took = sum(
@@ -218,10 +223,10 @@ class Times:
     # -- the database --------------------------------------------------------
 
     def purge(self, rows: int, runs: int) -> steps.Duration:
-        """Return what a purge takes.
+        """Return the time of a purge.
 
-        :param rows: that it deletes.
-        :param runs: of manila-manage.
+        :param rows: how many rows it deletes.
+        :param runs: how often it starts manila-manage.
         """
         done = self._site.rehearsed
         if done is not None and done.phase('purge') is not None:
@@ -238,7 +243,7 @@ class Times:
         )
 
     def backup(self) -> steps.Duration:
-        """Return what a backup of the tables takes."""
+        """Return the time of a backup of the tables."""
         size, rate = self._site.size_bytes, self._site.backup_rate
         if size is None:
             return unknown('the size of the database is not known')
@@ -255,9 +260,10 @@ class Times:
         )
 
     def sync(self, runs: int) -> steps.Duration:
-        """Return what a db sync takes.
+        """Return the time of a db sync.
 
-        :param runs: of manila-manage in the step, of which one migrates.
+        :param runs: how often the step starts manila-manage; one of these runs
+            migrates.
         """
         if self._checks is None:
             return unknown(f'not known before {self._source} runs')
@@ -268,7 +274,7 @@ class Times:
         )
 
     def _estimated(self) -> steps.Duration:
-        """Return what the estimates of pending-migrations come to."""
+        """Return the sum of the estimates of pending-migrations."""
         looked = [
             c for c in self._checks or () if c.id == 'pending-migrations'
         ]
@@ -276,8 +282,7 @@ class Times:
             if check.outcome in _NOT_LOOKED:
                 return unknown(check.reason)
         if not looked or self._site.dialect != 'mysql':
-            # Elsewhere the time of a migration with many rows was not
-            # measured.
+            # On other servers nobody measured a migration of many rows.
             return unknown(
                 'pending-migrations estimates it on MySQL and MariaDB only'
             )
@@ -303,7 +308,7 @@ class Times:
     def _rehearsed(
         self, phase: str, done: rehearsal_report.Rehearsed
     ) -> steps.Duration:
-        """Return what a phase of the rehearsal took, at the speed of here."""
+        """Return the time of a rehearsed phase, scaled to this server."""
         if (done.source.split()[0], done.target.split()[0]) != (
             self._source.split()[0],
             self._target,
@@ -342,14 +347,14 @@ class Times:
         )
 
     def restore(self) -> steps.Duration:
-        """Return what a restore of the backup takes."""
+        """Return the time of a restore of the backup."""
         done = self._site.rehearsed
         if done is None or done.phase('restore') is None:
             return unknown('what the restore took in the rehearsal')
         return self._rehearsed('restore', done)
 
     def ensure(self) -> steps.Duration:
-        """Return what manila-share takes for its shares when it starts."""
+        """Return the time that manila-share takes to ensure its shares."""
         counts = self._site.instances
         if not counts:
             return unknown('how many shares it ensures is not known')
@@ -370,12 +375,12 @@ class Times:
 
 
 def unknown(why: str) -> steps.Duration:
-    """Return a time that is to be filled in."""
+    """Return a duration that the operator fills in, and why."""
     return steps.Duration(None, None, why)
 
 
 def _together(*parts: steps.Duration) -> steps.Duration:
-    """Return the sum of times; one that is not known is the whole."""
+    """Return the sum of durations; if one is unknown, return that one."""
     low = high = 0.0
     for part in parts:
         if part.low is None or part.high is None:

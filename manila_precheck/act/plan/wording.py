@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What every format of the runbook says in the same words."""
+"""The wording that all formats of the runbook share."""
 
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -24,11 +24,11 @@ from manila_precheck.reporters import words
 
 Finding = model.Finding
 
-#: To be filled in by hand.
+#: A blank that is filled in by hand.
 BLANK = '__________'
 
-#: How many items of findings a step has, how many objects each names, and how
-#: many sentences and lines say what to do; the rest is counted.
+#: How many items of findings a step shows, how many objects each item names,
+#: and how many sentences and lines of remedies it has; the rest is counted.
 MAX_ITEMS, MAX_NAMED, MAX_TEXTS, MAX_LINES = 40, 20, 10, 40
 
 ANY_HOST = 'any one controller'
@@ -47,7 +47,7 @@ HOW_TO_READ = (
 
 
 def verdict(plan: steps.Plan) -> str:
-    """Return what the checks say, in a sentence."""
+    """Return the verdict of the checks as a sentence."""
     return (
         f'Verdict of the checks: {plan.verdict} '
         f'({words.plural(plan.failures, "failure")}, '
@@ -57,7 +57,7 @@ def verdict(plan: steps.Plan) -> str:
 
 
 def not_judged(hop: steps.Hop) -> str:
-    """Return that a hop is not judged."""
+    """Return the sentence that says that a hop is not judged."""
     return (
         f'Not judged: nothing can be said of the upgrade to {hop.target} '
         f'before {hop.source} runs here. Write its runbook then.'
@@ -65,7 +65,7 @@ def not_judged(hop: steps.Hop) -> str:
 
 
 def total(hop: steps.Hop, of: str = '') -> str:
-    """Return how long the window is, as far as that is known."""
+    """Return the length of the window, as far as it is known."""
     found = steps.total(hop)
     low, high = words.duration(found.low), words.duration(found.high)
     text = f'The window{of}: {low} to {high}'
@@ -80,7 +80,7 @@ def total(hop: steps.Hop, of: str = '') -> str:
 
 
 def timed(hop: steps.Hop) -> Iterator[steps.Step]:
-    """Yield the steps whose time is said, or asked for, in the order."""
+    """Yield, in order, the steps that have a duration or ask for one."""
     for phase in hop.phases:
         if phase.id in ('before', 'window'):
             for step in phase.steps:
@@ -89,7 +89,7 @@ def timed(hop: steps.Hop) -> Iterator[steps.Step]:
 
 
 def figures(step: steps.Step) -> tuple[str, str, str]:
-    """Return the least, the most and the basis of a duration."""
+    """Return the minimum, the maximum and the basis of a duration."""
     duration = step.duration
     if duration is None or duration.low is None or duration.high is None:
         return BLANK, BLANK, duration.basis if duration is not None else ''
@@ -125,19 +125,19 @@ class Item(NamedTuple):
     """Findings with one cause, one remedy and one owner."""
 
     first: Finding
-    """It speaks for all."""
+    """The finding that represents all."""
 
     others: str
-    """The objects of the others; '' for none."""
+    """The objects of the other findings; '' when there are none."""
 
     remedies: Sequence[tuple[str, str]]
     """The kind and the text of each step."""
 
 
 def items(step: steps.Step) -> tuple[list[Item], str]:
-    """Return what is to be mended in a step, and what of that is left out.
+    """Return the items to fix in a step, and a note on those left out.
 
-    :returns: at most MAX_ITEMS, and a sentence, '' when these are all.
+    :returns: at most MAX_ITEMS items, and a sentence, '' when these are all.
     """
     alike = [
         group._replace(findings=tuple(same))

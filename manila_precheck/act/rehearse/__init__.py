@@ -15,27 +15,26 @@
 (:mod:`manila_precheck.evidence.database.dumps.restore`), runs the checks on
 the copy, and has the phases of :mod:`.rehearsal` done one after another::
 
-    backup      the backup is that of the database, and whole
+    backup      the backup is whole and of this database
     purge       db purge of the source (--purge)
     sync        db sync of the target
-    start       what the services of the target do as far as they start
+    start       start of the target's services
 
-A phase is a function of a module of its own. It is given a
-:class:`.rehearsal.Stand` (the copy, the configuration, the two
-manilas, a private directory), has jobs of :mod:`.inside` done by
-:func:`.target.run` with a manila, an :class:`.target.Interpreter` or an
-:class:`.image.Image`, and yields
-:class:`.failures.Failure`, one for each thing that does not work, in the
-target's own words. :mod:`.failures` makes findings of them, and says of each
-whether a check has foretold it; :mod:`.rehearsal` makes a
-:class:`manila_precheck.model.CheckResult` of each phase, ``rehearse-sync``
-say.
+Each phase is a function in a module of its own. It takes a
+:class:`.rehearsal.Stand` (the copy, the configuration, the two manilas, a
+private directory). It calls :func:`.target.run` to run jobs of :mod:`.inside`
+by a manila, which is a :class:`.target.Interpreter` or an
+:class:`.image.ManilaImage`. It yields a :class:`.failures.Failure` for each
+thing that does not work, in the target's own words. :mod:`.failures` turns
+these into findings, and says of each whether a check has foretold it;
+:mod:`.rehearsal` turns each phase into a
+:class:`manila_precheck.model.CheckResult`, such as ``rehearse-sync``.
 
     model.Rehearsal  <-  rehearsal.run  ->  sync, backup_proof, ...
                               |
              failures    staged (private file)    target -> inside/
 
 ``staged`` writes the private configuration file (mode 0600) that is read
-last and replaces what would lead to production: the database, log files,
-``state_path``. No process of the target gets anything of our environment.
+last and replaces the options that lead to production: the database, log
+files, ``state_path``. No process of the target inherits our environment.
 """

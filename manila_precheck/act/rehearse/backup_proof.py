@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Whether the backup is one: restored, of the database, and whole."""
+"""Prove the backup: it can be restored, is of the database, and is whole."""
 
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from manila_precheck.evidence.database import schema
     from manila_precheck.evidence.database.dumps import restore
 
-#: The id of its result.
+#: The id of the result of this phase.
 ID = 'rehearse-backup'
 
 _AGAIN = model.advice('Make a new backup, and rehearse with that one.')
@@ -35,7 +35,7 @@ _OTHER_SERVER = model.advice(
 
 
 def refused(error: 'restore.NotRestored') -> failures.Failure:
-    """Return that the backup cannot be restored."""
+    """Return the failure of a backup that cannot be restored."""
     return failures.Failure(
         model.Subject('backup', 'restore'),
         f'the backup {error.file.path} cannot be restored: {error.why}',
@@ -45,23 +45,23 @@ def refused(error: 'restore.NotRestored') -> failures.Failure:
 
 
 class Proof:
-    """Compares what was restored with what the backup and the database say.
+    """Compares the restored copy with the backup and with the database.
 
-    :param said: how many rows of each table stand in the backup.
+    :param said: how many rows of each table the backup holds.
     """
 
     def __init__(self, said: Mapping[str, int]) -> None:
         self._said = said
-        #: The rows of each table of the copy; empty before it was looked at.
+        #: How many rows each table of the copy has; empty until counted.
         self.rows: Mapping[str, int] = {}
 
     @property
     def phase(self) -> rehearsal.RehearsalPhase:
-        """Return what :func:`.rehearsal.run` takes."""
+        """Return the phase for :func:`.rehearsal.run`."""
         return rehearsal.RehearsalPhase(ID, 'Restore of the backup', self.run)
 
     def run(self, stand: rehearsal.Stand) -> Iterator[failures.Failure]:
-        """Yield what speaks against it.
+        """Yield what is wrong with the backup.
 
         :raises SourceUnusable: when the copy does not answer.
         """
@@ -87,7 +87,7 @@ class Proof:
                 )
 
     def _rows(self) -> Iterator[failures.Failure]:
-        """Yield the tables that have not what stands in the backup."""
+        """Yield the tables of the copy that differ from the backup."""
         for table, said in sorted(self._said.items()):
             found = self.rows.get(table, 0)
             if found != said:
@@ -122,7 +122,8 @@ class Proof:
             )
             return
         missing = sorted(set(live.shape) - set(copy.shape))
-        # A view may need what only the whole server has.
+        # Only manila's own tables: a view, say, may be missing because it
+        # needs something that only the whole server has.
         for table in missing:
             if table in stand.ctx.catalog.tables(stand.ctx.upgrade.source):
                 yield failures.Failure(

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What did not work, as findings, beside what was foretold of it."""
+"""Findings for what failed in a rehearsal, matched with predictions."""
 
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from typing import Optional
 
 from manila_precheck import model
 
-# The longest of the target's own words that a message has.
+# How many characters of the target's own words a message quotes.
 _LONGEST_WORDS = 500
 
 
@@ -30,21 +30,21 @@ class Failure(NamedTuple):
     """One thing that does not work."""
 
     subject: model.Subject
-    """What does not work: a revision, a service, an option. Its name is
-    stable."""
+    """The thing that does not work: a revision, a service, an option. Its name
+    is stable."""
 
     message: str
-    """One clause: what happened, without what the target says."""
+    """One clause that says what happened, without the target's own words."""
 
     words: str = ''
-    """What the target says, as it says it; '' for nothing."""
+    """The target's own words, unchanged; '' for none."""
 
     names: tuple[str, ...] = ()
-    """What a finding that has foretold it speaks of, the most telling first:
-    the names of subjects ('DEFAULT/foo', 'shares'), or revisions."""
+    """The names by which to recognize a finding that foretold it, most telling
+    first: names of subjects ('DEFAULT/foo', 'shares'), or revisions."""
 
     checks: tuple[str, ...] = ()
-    """The checks that could foretell it; () for every one."""
+    """The checks that can foretell it; () for every check."""
 
     severity: model.Severity = model.Severity.FAILURE
     remediation: Sequence[model.Remediation] = ()
@@ -57,9 +57,10 @@ def findings(
     predicted: Optional[Sequence[model.CheckResult]],
     clean: Callable[[str], str],
 ) -> Iterator[model.Finding]:
-    """Yield a finding for each, with the one that has foretold it.
+    """Yield a finding for each failure, with the finding that foretold it.
 
-    :param predicted: what the checks say of the copy; None without one.
+    :param predicted: the results of the checks on the copy; None when there
+        is no copy.
     :param clean: takes the secrets out of a text.
     """
     for one in found:
@@ -91,7 +92,7 @@ def findings(
 def not_held(
     predicted: Sequence[model.CheckResult], checks: Sequence[str]
 ) -> Iterator[Failure]:
-    """Yield what checks have foretold of a phase that ran through."""
+    """Yield what checks foretold for a phase that in fact succeeded."""
     for result in predicted:
         for finding in result.findings if result.id in checks else ():
             if finding.severity is model.Severity.FAILURE:
@@ -99,7 +100,7 @@ def not_held(
 
 
 def did_not_happen(finding: model.Finding) -> Failure:
-    """Return that what a finding has foretold was tried, and went well."""
+    """Return the failure of a prediction: its case was tried and went well."""
     return Failure(
         finding.subject,
         f'rehearsed: {finding.key} did not happen, and may be wrong: '
@@ -115,7 +116,8 @@ def foretold(
 ) -> Optional[model.Finding]:
     """Return the finding that has foretold a failure; None when none has.
 
-    Only a FAILURE has; of several that of the most telling name.
+    Only a FAILURE can foretell it; of several, the one with the most telling
+    name is returned.
     """
     found = [
         (failure.names.index(name), finding.key, finding)
@@ -130,7 +132,7 @@ def foretold(
 
 
 def _names(finding: model.Finding) -> Iterator[str]:
-    """Yield what a finding speaks of."""
+    """Yield the names by which a finding matches a failure."""
     yield finding.subject.name
     if finding.aspect:
         yield finding.aspect

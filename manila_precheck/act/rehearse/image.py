@@ -9,12 +9,12 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""A manila in an image of a container.
+"""A manila in a container image.
 
-Of this host's files it has the staged configuration, the socket of the copy,
-and what the operator adds, all read only. It can write into the private
-directory of the run and nowhere else. It ends with this process, whatever that
-ends by (:mod:`.inside.contained`).
+The container sees these files of this host, read only: the staged
+configuration, the socket of the copy, and what the operator adds. It can write
+into the private directory of the run and nowhere else. It ends with this
+process, however that ends (:mod:`.inside.contained`).
 """
 
 from collections.abc import Iterable
@@ -47,10 +47,10 @@ contained.main(sys.argv[2])
 
 
 def mount(text: str, flag: str) -> container_engine.Mount:
-    """Return what ``PATH`` or ``PATH:PATH`` names.
+    """Return the mount that ``PATH`` or ``PATH:PATH`` describes.
 
-    :param flag: the flag that names it.
-    :raises UsageError: when that cannot be mounted.
+    :param flag: the flag of which this is the value.
+    :raises UsageError: when the path cannot be mounted.
     """
     source, _, target = text.partition(':')
     target = target or source
@@ -71,12 +71,12 @@ def mount(text: str, flag: str) -> container_engine.Mount:
 
 
 class ManilaImage(NamedTuple):
-    """A manila in an image."""
+    """A manila in a container image."""
 
     image: container_engine.ContainerImage
 
     python: str
-    """Its interpreter; without a slash it is looked up in the image's
+    """The interpreter; a name without a slash is looked up in the image's
     PATH."""
 
     mounts: tuple[container_engine.Mount, ...] = ()
@@ -86,21 +86,21 @@ class ManilaImage(NamedTuple):
 
     @property
     def words(self) -> str:
-        """Return what messages call it."""
+        """Return its name for messages."""
         return self.image.words
 
     def given(
         self, folder: str, locations: Sequence[str], sockets: Sequence[str]
     ) -> 'ManilaImage':
-        """Return it with the files that a rehearsal needs.
+        """Return a copy that mounts the files that a rehearsal needs.
 
-        As :meth:`.target.Manila.given`.
+        See :meth:`.target.Manila.given`.
 
-        :raises UsageError: when one cannot be mounted.
+        :raises UsageError: when a file cannot be mounted.
         """
         found = [
             *(mount(path, '--config-file') for path in _folders(locations)),
-            # What the operator says wins.
+            # The mounts of the operator win over those of the configuration.
             *self.mounts,
             *(container_engine.Mount(path, path) for path in sockets),
             container_engine.Mount(folder, folder, writable=True),
@@ -112,9 +112,9 @@ class ManilaImage(NamedTuple):
         )
 
     def version(self) -> Optional[str]:
-        """Return the version of its manila; None when it has none.
+        """Return the version of its manila; None without manila.
 
-        :raises SourceUnusable: when it cannot be asked.
+        :raises SourceUnusable: when the interpreter in it cannot be run.
         """
         return interpreter.ask_by(
             [*self.run_words(container_engine.new_name()), '-I', '-B'],
@@ -133,18 +133,20 @@ class ManilaImage(NamedTuple):
     ) -> list[str]:
         """Return the command, up to the arguments of the interpreter.
 
-        :param name: of the container.
-        :param network: whether it has that of this host.
-        :param variables: of its environment.
+        :param name: the name of the container.
+        :param network: whether the container uses the network of this host.
+        :param variables: the variables of its environment.
         """
-        # Of root, only what reads the files of the server's account.
+        # The only privilege of root that it gets lets it read the files of
+        # the server's account (DAC_OVERRIDE).
         user = '0:0'
         if not self.image.by_podman:
-            # Without user namespaces it is the owner of what it writes.
+            # Docker has no user namespace here, so it runs as this user, who
+            # then owns the files that it writes.
             user = f'{os.geteuid()}:{os.getegid()}'
         options = ['--cap-add=DAC_OVERRIDE']
         if not network:
-            # The host of the services is that of this machine.
+            # The services run under the host name of this machine.
             options.append(f'--hostname={socket.gethostname()}')
         for key, value in sorted((variables or {}).items()):
             options.append(f'--env={key}={value}')
@@ -164,11 +166,11 @@ class ManilaImage(NamedTuple):
         code: bytes,
         variables: Optional[Mapping[str, str]],
     ) -> 'Running':
-        """Start a job; what is asked and what runs lie in the private folder.
+        """Start a job; its request and code are files in the private folder.
 
-        :param request: what :mod:`.inside` takes.
+        :param request: the request for :mod:`.inside`.
         :param code: the zip file of :mod:`.inside`.
-        :param variables: of its environment.
+        :param variables: the variables of its environment.
         :raises OSError: when it cannot be started.
         """
         network = not request.get('offline')
@@ -210,7 +212,7 @@ class ManilaImage(NamedTuple):
         return path
 
     def remove_leftovers(self) -> None:
-        """Remove the containers of runs that are gone.
+        """Remove the containers of runs that no longer exist.
 
         :raises SourceUnusable: when the engine does not answer.
         """
@@ -224,12 +226,12 @@ class Running(NamedTuple):
     name: str
     process: 'subprocess.Popen[bytes]'
     held: int
-    """It runs until this descriptor is closed."""
+    """A file descriptor: the job runs until it is closed."""
 
     def end(self, by_itself: bool) -> None:
-        """Leave nothing of it.
+        """Remove what is left of the job.
 
-        :param by_itself: whether it has ended before.
+        :param by_itself: whether it has ended by itself.
         """
         os.close(self.held)
         if not by_itself:
@@ -238,21 +240,21 @@ class Running(NamedTuple):
 
     @staticmethod
     def never_ran(code: Optional[int]) -> bool:
-        """Say whether an exit code is that of the engine, not of a job."""
+        """Say whether an exit code comes from the engine, not from a job."""
         return code in container_engine.NOT_RUN
 
 
 def find(
     name: str, flag: str, python: Optional[str], mounts: Sequence[str]
 ) -> ManilaImage:
-    """Return an image of this host.
+    """Return the image of a name on this host.
 
-    :param name: what the operator calls it.
-    :param flag: the flag that names it.
+    :param name: the name that the operator gives.
+    :param flag: the flag of which this is the value.
     :param python: the interpreter in it; None for python3 of its PATH.
-    :param mounts: what it is to have of this host: 'PATH' or 'PATH:PATH'.
-    :raises UsageError: when there is none, nothing to run it, or a path
-        cannot be mounted.
+    :param mounts: the paths to mount from this host: 'PATH' or 'PATH:PATH'.
+    :raises UsageError: when there is no such image, no engine to run it, or
+        a path that cannot be mounted.
     """
     try:
         found = container_engine.find(name, flag)
@@ -266,10 +268,11 @@ def find(
 
 
 def _folders(locations: Iterable[str]) -> Iterator[str]:
-    """Yield what of the configuration is mounted.
+    """Yield the files and directories of the configuration to mount.
 
-    What the options of a file name lies beside it: policy.yaml, api-paste.ini.
-    But a directory as large as /etc is not mounted over that of the image.
+    For a file this is its directory, where policy.yaml and api-paste.ini lie
+    as well; but only the file itself if that would be a directory of the root,
+    such as /etc, which must not hide that of the image.
     """
     for location in locations:
         path = os.path.abspath(location)

@@ -9,11 +9,11 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What was foretold of the starts of services, and did not happen.
+"""Predictions about the start of services that did not come true.
 
-It is told only of what was really tried: a value that a service has read, a
-driver that was built, an application that was loaded, policies that were
-loaded. Where a start did not come so far, nothing is known.
+A prediction is only refuted by what was really tried: a service has read the
+value, built the driver, loaded the application or the policies. If a start did
+not get that far, nothing is known.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,8 @@ from manila_precheck.evidence.host import commands
 
 _SHARE = 'manila-share'
 
-# Of api-paste: what is not loaded. Others are about who is let in.
+# The aspects of api-paste findings that say that something cannot be loaded.
+# Its other findings are about who gets access.
 _LOADING = ('syntax', 'section', 'factory')
 
 
@@ -66,7 +67,7 @@ def _failures(
 
 
 def _is_value(finding: model.Finding) -> bool:
-    """Say whether it is that oslo.config rejects a value."""
+    """Say whether a finding says that oslo.config rejects a value."""
     return (
         finding.check_id == 'config-options'
         and finding.aspect == 'value'
@@ -75,7 +76,7 @@ def _is_value(finding: model.Finding) -> bool:
 
 
 def _tried(finding: model.Finding, one: service_starts.StartOutcome) -> bool:
-    """Say whether a service has come past what was foretold of it."""
+    """Say whether a service got past the point of the predicted failure."""
     if _is_value(finding):
         return finding.subject.name in one.accepted
     judge: dict[str, Callable[[], bool]] = {
@@ -98,20 +99,21 @@ def _tried(finding: model.Finding, one: service_starts.StartOutcome) -> bool:
 
 
 def _built(finding: model.Finding, one: service_starts.StartOutcome) -> bool:
-    """Say whether the driver of a back end came past what was foretold."""
+    """Say whether a back end's driver got past the predicted failure."""
     if one.service != _SHARE or finding.subject.name != one.back_end:
         return False
     if 'enabled_backends' in finding.data:
-        # It is said to end manila-share, which builds it in main().
+        # The finding says that manila-share exits: main() builds the driver.
         return 'start' in one.passed
-    # It is said to keep the back end down, which first reports then.
+    # The finding says that the back end stays down, so it is refuted once the
+    # back end reports its capabilities.
     return {'setup', 'capabilities'} <= set(one.passed)
 
 
 def _speaks_of(
     one: service_starts.StartOutcome, finding: model.Finding
 ) -> bool:
-    """Say whether something else of the same thing has failed."""
+    """Say whether the same option or back end failed in another way."""
     return any(
         finding.subject.name in stop.options
         or finding.subject.name == one.back_end

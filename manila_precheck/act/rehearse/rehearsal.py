@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The phases of a rehearsal, one after another, and what came of them."""
+"""Run the phases of a rehearsal in turn, and return their results."""
 
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from manila_precheck.engine import context
     from manila_precheck.evidence.database import connection
 
-# How many statements a report has, the longest first.
+# How many statements a report lists, slowest first, and how long their texts
+# may be.
 _MOST_STATEMENTS = 200
 _LONGEST_STATEMENT = 300
 
@@ -48,70 +49,71 @@ _TABLE = re.compile(
 
 
 class Stand(NamedTuple):
-    """What a phase is given."""
+    """Everything that a phase needs."""
 
     ctx: 'context.Context'
-    """Over the staged configuration and the copy; its database is the copy,
-    read only."""
+    """The context of the staged configuration; its database is the copy, read
+    only."""
 
     url: 'URL'
-    """Of the copy, by an account that may do what that of manila may."""
+    """The URL of the copy, with an account that has the rights of manila's."""
 
     folder: str
-    """A private directory, gone after the run."""
+    """A private directory that is removed after the run."""
 
     words: tuple[str, ...]
     """The arguments that name the staged configuration and then the file
     that leads to the copy: '--config-file', FILE, ..."""
 
     request: Mapping[str, object]
-    """What every job of :mod:`.inside` is asked: 'place', 'settings',
-    'offline'."""
+    """The part of the request that all jobs of :mod:`.inside` get: 'place',
+    'settings', 'offline'."""
 
     target_manila: target.Manila
-    """The manila of the target."""
+    """The manila of the target release."""
 
     source_manila: Optional[target.Manila]
-    """That of the source, where the operator names one."""
+    """The manila of the source release, if the operator names one."""
 
     predicted: tuple[model.CheckResult, ...]
-    """What the checks say of the copy."""
+    """The results of the checks on the copy."""
 
     show: Callable[[str], None]
-    """Shows what is being done, on one line."""
+    """Shows on one line what is being done."""
 
     seconds: float
     """How long each job may take."""
 
     live: 'Optional[connection.Database]'
     """The database of the staged configuration, read only; None when it is
-    not looked at or cannot be reached."""
+    not to be used or cannot be reached."""
 
     @property
     def variables(self) -> dict[str, str]:
-        """Return the environment of a job."""
+        """Return the environment variables of a job."""
         return {'HOME': self.folder, 'TMPDIR': self.folder}
 
 
 class StatementTimes:
-    """What the statements of a job took, by what the job says."""
+    """The times of the statements of a job, taken from its events."""
 
     def __init__(self, phase: str, show: Callable[[str], None]) -> None:
         self._phase = phase
         self._show = show
-        #: (statement, how often, seconds, rows), as they were done.
+        #: (statement, how often, seconds, rows), in the order of the events.
         self._done: list[tuple[str, int, float, int]] = []
-        #: The revision that is being carried out; '' before the first.
+        #: The current migration's revision; '' before the first one.
         self.revision = ''
-        #: The statement that did not end; '' when all did.
+        #: The statement that did not complete; '' when all did.
         self.stopped = ''
-        #: Of the job itself, without its imports.
+        #: The time of the job itself, without its imports.
         self.seconds = 0.0
-        #: The process could leave the network; None: it was not to.
+        #: Whether the process could leave the network; None when it was not
+        #: asked to.
         self.offline: Optional[bool] = None
 
     def heed(self, event: target.Event) -> None:
-        """Take what a job says."""
+        """Take an event of the job."""
         what = event['what']
         if what == 'done':
             self._done.append(
@@ -137,9 +139,9 @@ class StatementTimes:
     def statements(
         self, counted: Mapping[str, int], clean: Callable[[str], str]
     ) -> tuple[model.StatementTime, ...]:
-        """Return what took longest, in the order of its time.
+        """Return the statements that took longest, slowest first.
 
-        :param counted: the rows of the tables before.
+        :param counted: how many rows each table had before.
         """
         longest = sorted(self._done, key=lambda one: (-one[2], one[0]))
         return tuple(
@@ -155,7 +157,7 @@ class StatementTimes:
 
 
 def table_of(statement: str) -> str:
-    """Return the table that a statement is about; '' when that is unclear."""
+    """Return the table of a statement; '' when it is unclear."""
     found = _TABLE.match(statement)
     return found['table'] if found else ''
 
@@ -168,14 +170,14 @@ def _shown(statement: str) -> str:
 
 
 class RehearsalPhase(NamedTuple):
-    """One part of a rehearsal."""
+    """One phase of a rehearsal."""
 
     id: str
-    """Of its result: 'rehearse-sync'."""
+    """The id of its result, such as 'rehearse-sync'."""
 
     title: str
     run: 'Callable[[Stand], Iterator[failures.Failure]]'
-    """Yields what does not work."""
+    """Runs the phase, and yields what does not work."""
 
 
 def run(
@@ -183,10 +185,10 @@ def run(
     stand: Stand,
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[model.CheckResult, ...]:
-    """Have phases done one after another.
+    """Run the phases in turn.
 
-    Where one has a FAILURE, or cannot be done, those after it are skipped:
-    the copy is not what they are to begin with.
+    If one has a FAILURE or cannot be run, the later ones are skipped, since
+    the copy is not in the state from which they start.
     """
     results: list[model.CheckResult] = []
     stopped = ''
@@ -206,9 +208,9 @@ def failed(
     failure: failures.Failure,
     clean: Callable[[str], str],
 ) -> tuple[model.CheckResult, ...]:
-    """Return the results where there is no copy to do the phases on.
+    """Return the results when there is no copy to run the phases on.
 
-    :param failure: why: what the first phase has found.
+    :param failure: the reason, which the first phase reports.
     :param clean: takes the secrets out of a text.
     """
     first, *others = phases

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Have the services of the target start, as far as they come without a world.
+"""Start the services of the target, as far as they get without the network.
 
 :mod:`.inside.start` does it, in a process that has left all networks. It reads
 the operator's own files, as each service does, with the database replaced by
@@ -29,15 +29,15 @@ from manila_precheck.act.rehearse import target
 from manila_precheck.evidence.config import service_files
 from manila_precheck.evidence.host import commands
 
-#: How long one service may take, in seconds; it takes five.
+#: How long one service may take, in seconds; it usually takes five.
 EACH_SECONDS = 120.0
-#: Its policies are loaded beside manila-api: nobody asks for them before the
-#: first request.
+#: The policies of manila-api, which are loaded as a task of their own:
+#: manila-api itself loads them only at the first request.
 POLICIES = 'policies'
 
 
 class Stop(NamedTuple):
-    """What a service does not come past, or what it logs and goes on."""
+    """An error that stops a service, or that it logs before it goes on."""
 
     at: str
     """The stage: 'import', 'start', 'database', 'setup', 'capabilities',
@@ -46,83 +46,84 @@ class Stop(NamedTuple):
     'evaluation' of the policies."""
 
     error: str
-    """The name of the exception: 'ConfigFileValueError'; '' of a log line."""
+    """The class of the exception: 'ConfigFileValueError'; '' for a log."""
 
     words: str
-    """What it says, as it says it: it may hold secrets."""
+    """The message of the error, unchanged: it may hold secrets."""
 
     place: str
-    """The module and the line of manila: 'manila.rpc:53'; '' none."""
+    """The module and the line of manila: 'manila.rpc:53'; '' when unknown."""
 
     options: tuple[str, ...]
-    """The options whose reading ended in it: 'DEFAULT/report_interval'."""
+    """The options that raised it when read: 'DEFAULT/report_interval'."""
 
     sections: tuple[str, ...]
-    """Of api-paste.ini, the innermost first: 'filter:cors', 'cors'."""
+    """Sections of api-paste.ini, innermost first: 'filter:cors', 'cors'."""
 
     read: tuple[str, ...]
-    """The options read in this stage before, the last one last."""
+    """The options that this stage read before the error, in that order."""
 
     rules: tuple[str, ...]
-    """The policy rules whose evaluation ends so."""
+    """The policy rules whose evaluation raises the error."""
 
     ends: bool
-    """Whether it ends what is started; False: the service goes on."""
+    """Whether the error ends the start; False: the service goes on."""
 
 
 class Beyond(NamedTuple):
-    """Where the rehearsal ended without an answer."""
+    """A point beyond which the rehearsal knows nothing about a service."""
 
     at: str
     """The stage."""
 
     door: str
-    """What was in the way: 'connects to 192.0.2.1:443'."""
+    """What the service tried there: 'connects to 192.0.2.1:443'."""
 
     words: str
-    """What the service made of it; '' nothing."""
+    """The error that the service made of it; '' for none."""
 
     unknown: bool
-    """It was not the world: a time limit, or a fault of the rehearsal."""
+    """Whether the cause is not the confinement but a time limit, or a fault of
+    the rehearsal."""
 
 
 class StartOutcome(NamedTuple):
-    """How far one service came, or manila-share with one back end."""
+    """How far one service got, or manila-share with one back end."""
 
     service: str
     """Its program, or 'policies'."""
 
     back_end: str
-    """The section; '' for other services, and where none is enabled."""
+    """Its section; '' for other services, and when no back end is enabled."""
 
     reached: str
-    """The last stage that was begun."""
+    """The last stage that it began."""
 
     stopped: tuple[Stop, ...]
     beyond: tuple[Beyond, ...]
 
     passed: tuple[str, ...] = ()
-    """The stages that it came through."""
+    """The stages that it completed."""
 
     accepted: tuple[str, ...] = ()
-    """Of the options that were asked about, those whose values it has read
-    and taken: 'group/name'."""
+    """Those of the asked options whose values it has read and accepted:
+    'group/name'."""
 
     @property
     def name(self) -> str:
-        """Return what it is called: 'manila-share@alpha'."""
+        """Return its name for messages: 'manila-share@alpha'."""
         name = commands.API if self.service == POLICIES else self.service
         return f'{name}@{self.back_end}' if self.back_end else name
 
 
 class Starts(NamedTuple):
-    """What became of all of them."""
+    """The outcomes of all services."""
 
     outcomes: tuple[StartOutcome, ...]
     """In the order of the services."""
 
     not_run: str = ''
-    """Why none was started, or not all; '' when they were."""
+    """Why some or all services were not started; '' when all were."""
 
 
 def start(
@@ -140,17 +141,19 @@ def start(
     """Start each service of the target on the operator's files.
 
     :param manila: the target.
-    :param services: what each reads; each list of files once.
-    :param request: what every job is asked (:class:`.rehearsal.Stand`).
-    :param connection: SQLAlchemy's URL of the copy. One without a socket
-        cannot be reached, and what reads it is not looked at.
-    :param folder: a private directory: what the services write goes there.
+    :param services: the files that each service reads; a service is started
+        once for each list of files.
+    :param request: the request common to all jobs (:class:`.rehearsal.Stand`).
+    :param connection: SQLAlchemy's URL of the copy. A copy without a socket
+        cannot be reached, so stages that read the database are not rehearsed.
+    :param folder: a private directory for the files that the services write.
     :param seconds: how long all of them may take.
-    :param built_in_server: whether manila-api serves by its own program, not
-        in a web server.
-    :param show: shows what is being done, on one line.
+    :param built_in_server: whether the program manila-api serves the API, not
+        a web server.
+    :param show: shows on one line what is being done.
     :param each_seconds: how long one of them may take.
-    :param asked: options; whether each service takes their values is noted.
+    :param asked: the options for which to note whether each service accepts
+        their values.
     :raises SourceUnusable: when the interpreter cannot be run, or does not
         answer.
     """

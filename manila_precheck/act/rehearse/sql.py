@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The statements on the restored copy."""
+"""SQL statements on the restored copy and the database of production."""
 
 from collections.abc import Mapping
 import time
@@ -18,8 +18,8 @@ from typing import Optional
 from manila_precheck.evidence.database import connection
 from manila_precheck.evidence.database import schema as schema_source
 
-# What counts on MySQL and MariaDB, and on PostgreSQL; a second of each on a
-# machine of two processors at rest.
+# A CPU-bound statement for MySQL and MariaDB, and one for PostgreSQL. Each
+# takes about a second on an idle machine with two processors.
 _PROBES = {
     'mysql': "SELECT BENCHMARK(2000000, MD5('manila'))",
     'postgresql': 'SELECT count(md5(n::text)) FROM '
@@ -27,7 +27,7 @@ _PROBES = {
 }
 _TIMES = 3
 
-# Less is no pool that a server would have.
+# No server would have a smaller buffer pool.
 _LEAST_POOL_BYTES = 64 << 20
 
 
@@ -46,7 +46,7 @@ def counted(
 
 
 def orphans(db: connection.Database, key: schema_source.LiveForeignKey) -> int:
-    """Return how many rows refer to a row that is not there.
+    """Return how many rows refer to a row that does not exist.
 
     :raises SourceUnusable: when the server does not answer.
     """
@@ -69,9 +69,10 @@ def orphans(db: connection.Database, key: schema_source.LiveForeignKey) -> int:
 def probe(db: connection.Database) -> Optional[float]:
     """Return how many seconds the server needs for a fixed amount of work.
 
-    No table is read. The least of three: what else happens is not the server.
+    No table is read. The result is the least of three measurements, which
+    the load of the machine has disturbed least.
 
-    :returns: None where there is no such work.
+    :returns: None for a dialect without such a statement.
     :raises SourceUnusable: when the server does not answer.
     """
     statement = _PROBES.get(db.dialect)
@@ -88,11 +89,12 @@ def probe(db: connection.Database) -> Optional[float]:
 def server_settings(
     live: Optional[connection.Database], memory_bytes: int
 ) -> dict[str, int]:
-    """Return the settings by which a server of MariaDB is as fast as another.
+    """Return the settings that make a MariaDB server as fast as another one.
 
-    :param live: the other one; None when it cannot be asked.
-    :param memory_bytes: of this machine; half of it is the most that is taken.
-    :raises SourceUnusable: when it does not answer.
+    :param live: the other server; None when it cannot be asked.
+    :param memory_bytes: the memory of this machine; the server may take half
+        of it.
+    :raises SourceUnusable: when the other server does not answer.
     """
     if live is None or live.dialect != 'mysql':
         return {}
@@ -107,13 +109,13 @@ def server_settings(
 def session_settings(
     copy: connection.Database, live: Optional[connection.Database]
 ) -> list[str]:
-    """Return the statements that make a session of the copy one of production.
+    """Return the statements that give a session the settings of production.
 
-    The server of the copy lets in rows that MySQL takes in a dump, and in no
-    migration (innodb_strict_mode).
+    The server of the copy is lenient, so that it accepts the rows of any dump.
+    A migration has to run with production's innodb_strict_mode.
 
     :param live: the database of production; None when it cannot be asked.
-    :raises SourceUnusable: when it does not answer.
+    :raises SourceUnusable: when the database does not answer.
     """
     if copy.dialect != 'mysql':
         return []

@@ -9,11 +9,11 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The staged configuration, as the target reads it over the copy.
+"""The staged configuration with its database replaced by the copy.
 
-Of all files and directories the last one wins in oslo.config, under whatever
-name an option has in the others, and no variable of the environment gets as
-far as the target. So what leads to production is replaced by one file more.
+In oslo.config the last file wins, even over files that set an option by one of
+its deprecated names, and the target gets no environment variables. So one more
+file replaces every option that leads to production.
 """
 
 from collections.abc import Mapping
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 _NAME = 'copy.conf'
 
-# What a process of the target would write to, or log to, elsewhere. An option
-# that a release does not have is not looked at.
+# Options that would make a process of the target log or write elsewhere. A
+# release ignores the options that it does not have.
 _QUIET = {
     'DEFAULT': {
         'log_file': '',
@@ -46,8 +46,8 @@ _QUIET = {
     'profiler': {'enabled': 'false'},
 }
 
-# All that oslo.db makes a connection of (18.0.0 oslo_db/options.py), but what
-# it sets in a session.
+# All options from which oslo.db makes a connection (18.0.0
+# oslo_db/options.py), without those that it sets in a session.
 _DATABASE = {
     'slave_connection': '',
     'asyncio_connection': '',
@@ -58,10 +58,10 @@ _DATABASE = {
 
 
 def words(locations: Sequence[str], private: Sequence[str]) -> tuple[str, ...]:
-    """Return the arguments of a program of manila.
+    """Return the command-line arguments that name configuration files.
 
     :param locations: the staged files and directories, in order of reading.
-    :param private: files that are read after them.
+    :param private: the files to read after them.
     """
     found: list[str] = []
     for path in (*locations, *private):
@@ -79,9 +79,9 @@ def write(
     """Write the file that leads to the copy; return its path.
 
     :param folder: a private directory.
-    :param url: of the copy.
+    :param url: the URL of the copy.
     :param more: further options, {section: {name: value}}; they win.
-    :param name: of the file.
+    :param name: the name of the file.
     :raises SourceUnusable: when it cannot be written.
     """
     state = os.path.join(folder, 'state')
@@ -100,7 +100,7 @@ def write(
     for section, values in options.items():
         lines.append(f'[{section}]')
         for option, value in values.items():
-            # A reference begins with it.
+            # oslo.config takes a single $ for a reference to an option.
             lines.append(f'{option} = {value.replace("$", "$$")}')
     path = os.path.join(folder, name)
     try:
@@ -118,9 +118,9 @@ def write(
 
 
 def place(url: 'URL') -> dict[str, str]:
-    """Return what a driver has to be told to come to the copy.
+    """Return the arguments of a driver that lead to the copy.
 
-    As :mod:`.inside.confinement` compares it.
+    :mod:`.inside.confinement` compares them with those of each connection.
     """
     found = {
         name: url.query[name]
@@ -136,33 +136,33 @@ def place(url: 'URL') -> dict[str, str]:
 
 
 def sockets(url: 'URL') -> list[str]:
-    """Return the files of the sockets that lead to the copy."""
+    """Return the paths of the sockets that lead to the copy."""
     found = []
     if 'unix_socket' in url.query:
         found.append(str(url.query['unix_socket']))
     folder = str(url.query.get('host', ''))
     if folder.startswith('/'):
-        # As libpq calls it.
+        # The name that libpq gives a socket.
         port = url.query.get('port', url.port) or 5432
         found.append(os.path.join(folder, f'.s.PGSQL.{port}'))
     return found
 
 
 def is_local(url: 'URL') -> bool:
-    """Say whether the copy is reached by the socket of a file."""
+    """Say whether the copy is reached through a Unix socket."""
     return 'unix_socket' in url.query or str(
         url.query.get('host', '')
     ).startswith('/')
 
 
 def url_of(copy: 'URL', conf: 'cfg.ConfigOpts') -> 'URL':
-    """Return the URL of the copy as the staged configuration would have it.
+    """Return the URL of the copy in the form of the staged configuration.
 
     The dialect, the driver and the character set are those of the staged
-    URL: 'mariadb' and 'mysql' are two to some migrations.
+    URL, because some migrations tell 'mariadb' from 'mysql'.
 
-    :param conf: of the staged configuration.
-    :raises SourceUnusable: when that is of another kind of server.
+    :param conf: the options of the staged configuration.
+    :raises SourceUnusable: when they name another kind of server.
     """
     from sqlalchemy import engine
     from sqlalchemy import exc

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the starts of services show, beside what the checks foretold."""
+"""What fails at the start of services, matched with predictions."""
 
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -26,14 +26,15 @@ from manila_precheck.act.rehearse import rehearsal
 from manila_precheck.act.rehearse import service_starts
 from manila_precheck.evidence.host import api_server
 
-#: The id of the result.
+#: The id of the result of this phase.
 ID = 'rehearse-start'
 
 _FAILURE = model.Severity.FAILURE
 _WARNING = model.Severity.WARNING
 _INFO = model.Severity.INFO
 
-# What a stage is, after "manila-share": one ends it, the other does not.
+# How a message goes on after "manila-share", by stage: for errors that end the
+# start, and for those that do not.
 _ENDS = {
     'import': 'cannot be imported',
     'start': 'exits at startup',
@@ -71,7 +72,7 @@ _MOST_RULES = 5
 
 
 class _Seen(NamedTuple):
-    """The same thing, in one service or several."""
+    """One error, and all outcomes in which it occurs."""
 
     stop: service_starts.Stop
     outcomes: 'list[service_starts.StartOutcome]'
@@ -83,7 +84,8 @@ def run(stand: rehearsal.Stand) -> Iterator[failures.Failure]:
     :raises SourceUnusable: when the interpreter does not answer.
     """
     services = stand.ctx.services
-    # Where each reads files of its own, another may take what one rejects.
+    # If services read different files, one may accept a value where another
+    # rejects it, so nothing is asked then.
     alike = len({one.reads for one in services}) == 1
     starts = service_starts.start(
         stand.target_manila,
@@ -99,12 +101,12 @@ def run(stand: rehearsal.Stand) -> Iterator[failures.Failure]:
     yield from of_starts(starts, stand.predicted)
 
 
-#: What :func:`.rehearsal.run` takes.
+#: The phase for :func:`.rehearsal.run`.
 PHASE = rehearsal.RehearsalPhase(ID, 'Start of the services', run)
 
 
 def _has_built_in_server(stand: rehearsal.Stand) -> bool:
-    """Say whether it is the program manila-api that serves the API."""
+    """Say whether the program manila-api serves the API."""
     stated = stand.ctx.options_of('upgrade-advisories').api_server
     if stated is not None:
         return bool(stated == api_server.Kind.PROGRAM.value)
@@ -115,9 +117,9 @@ def _has_built_in_server(stand: rehearsal.Stand) -> bool:
 def of_starts(
     starts: service_starts.Starts, predicted: Sequence[model.CheckResult]
 ) -> Iterator[failures.Failure]:
-    """Yield what the services say, and where they could not be looked at.
+    """Yield the errors of the services, and what could not be rehearsed.
 
-    :param predicted: what the checks say of the same configuration.
+    :param predicted: the results of the checks on the same configuration.
     """
     if starts.not_run:
         some = 'not every service was' if starts.outcomes else 'no service was'
@@ -141,7 +143,7 @@ def of_starts(
 
 
 def _merged(outcomes: Iterable[service_starts.StartOutcome]) -> list[_Seen]:
-    """Put together what several services say in the same words."""
+    """Group the errors that services report in the same words."""
     found: dict[tuple[str, str, tuple[str, ...]], _Seen] = {}
     outcomes = list(outcomes)
     broken = any(
@@ -152,7 +154,7 @@ def _merged(outcomes: Iterable[service_starts.StartOutcome]) -> list[_Seen]:
     for one in outcomes:
         for stop in one.stopped:
             if stop.at == 'requests' and broken:
-                # The policies say why.
+                # The error of the policies is reported by itself.
                 continue
             at = stop.at if stop.at in _POLICY_STAGES else ''
             key = (at, stop.words, stop.options)
@@ -239,7 +241,7 @@ def _subject(seen: _Seen, match: Optional[model.Finding]) -> model.Subject:
 def _unseen(
     outcome: service_starts.StartOutcome,
 ) -> Iterator[failures.Failure]:
-    """Yield where nothing is known of what a service does next."""
+    """Yield the points beyond which a service could not be rehearsed."""
     for one in outcome.beyond:
         stage = _STAGES.get(one.at, 'its start')
         who = outcome.name.partition('@')[0]
@@ -261,13 +263,13 @@ def _unseen(
         )
 
 
-# -- what was foretold --------------------------------------------------------
+# -- predictions --------------------------------------------------------------
 
 
 def _match(seen: _Seen, known: list[model.Finding]) -> Optional[model.Finding]:
-    """Return the finding of a check that foretold it; None: no check did.
+    """Return the finding that foretold an error; None when there is none.
 
-    It has to be of the same thing: the option that was read, the back end
+    It has to be about the same thing: the option that was read, the back end
     that was built, the section of api-paste.ini, the rule or the policy file.
     """
     for judge in (
@@ -300,7 +302,7 @@ def _by_policy(seen: _Seen, one: model.Finding) -> bool:
 
 
 def _by_section(seen: _Seen, one: model.Finding) -> bool:
-    """Say whether it is of a section that was being loaded."""
+    """Say whether a finding is about a section that was being loaded."""
     if seen.stop.at != 'application' or one.check_id != _PASTE_CHECK:
         return False
     names = {name.rpartition(':')[2] for name in seen.stop.sections}
@@ -311,7 +313,7 @@ def _by_section(seen: _Seen, one: model.Finding) -> bool:
 
 
 def _by_words(seen: _Seen, one: model.Finding) -> bool:
-    """Say whether the service names the option, or reads it last."""
+    """Say whether the error names the option, or reading it came last."""
     group, slash, name = one.subject.name.rpartition('/')
     if not slash or one.check_id in (_PASTE_CHECK, _POLICY_CHECK):
         return False
@@ -329,7 +331,7 @@ def _by_service(seen: _Seen, one: model.Finding) -> bool:
 
 
 def _by_back_end(seen: _Seen, one: model.Finding) -> bool:
-    """Say whether it is of the back end that does not come up."""
+    """Say whether a finding is about the back end that does not come up."""
     backs = {out.back_end for out in seen.outcomes if out.back_end}
     if one.severity is not _FAILURE or not backs:
         return False
@@ -342,7 +344,7 @@ def _by_back_end(seen: _Seen, one: model.Finding) -> bool:
 
 
 def _is_theirs(seen: _Seen, group: str) -> bool:
-    """Say whether a section is one that any of the services reads."""
+    """Say whether any of the services reads a section."""
     backs = {out.back_end for out in seen.outcomes if out.back_end}
     read = {name.rpartition('/')[0] for name in seen.stop.read}
     return group in backs or group in read or group == 'DEFAULT'

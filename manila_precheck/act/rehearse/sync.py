@@ -20,17 +20,17 @@ from manila_precheck.act.rehearse import failures
 from manila_precheck.act.rehearse import rehearsal
 from manila_precheck.act.rehearse import target
 
-# What can foretell that a db sync stops.
+# The checks that can foretell that a db sync stops.
 _STOPS = ('pending-migrations',)
 _CHECKS = ('pending-migrations', 'schema-revision', 'upgrade-path')
 
 
 class Manage:
-    """A command of manila-manage as a phase, and what it took.
+    """A phase that runs manila-manage and measures the time.
 
     :param kind: 'sync' or 'purge'.
-    :param arguments: of manila-manage.
-    :param proof: knows the rows of each table before.
+    :param arguments: the arguments of manila-manage.
+    :param proof: knows how many rows each table has before.
     """
 
     def __init__(
@@ -42,12 +42,12 @@ class Manage:
         self._kind = kind
         self._arguments = arguments
         self._proof = proof
-        #: What it took; None before it was done.
+        #: The times that it took; None until it is done.
         self.times: Optional[model.PhaseTimes] = None
 
     @property
     def phase(self) -> rehearsal.RehearsalPhase:
-        """Return what :func:`.rehearsal.run` takes."""
+        """Return the phase for :func:`.rehearsal.run`."""
         return rehearsal.RehearsalPhase(
             f'rehearse-{self._kind}',
             f'db {self._kind} on the copy',
@@ -55,7 +55,7 @@ class Manage:
         )
 
     def run(self, stand: rehearsal.Stand) -> Iterator[failures.Failure]:
-        """Yield why it stopped.
+        """Run the command, and yield a failure if it stops.
 
         :raises SourceUnusable: when it cannot be started.
         """

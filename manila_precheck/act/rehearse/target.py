@@ -9,12 +9,12 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Have a job of :mod:`.inside` done by the Python of a manila.
+"""Run a job of :mod:`.inside` with the Python of a manila.
 
-The process has nothing of our environment, no descriptor but its streams, and
-no network where the copy needs none; it is ended when it takes too long, and
-with this process. What it says is bounded. In a container it is
-:mod:`.image` that sees to it.
+The process inherits nothing of our environment and no descriptor but its
+standard streams. It has no network, unless the copy needs one. It is ended
+when it takes too long, and when this process ends; its output is bounded. For
+a container, :mod:`.image` ensures the same.
 """
 
 from collections.abc import Iterator
@@ -43,11 +43,11 @@ from manila_precheck.evidence.host import programs
 if TYPE_CHECKING:
     import subprocess
 
-#: What a job says: ``{'what': 'done', 'seconds': 1.5, ...}``.
+#: A message from a job: ``{'what': 'done', 'seconds': 1.5, ...}``.
 Event = Mapping[str, Any]
 
-# The request comes on the first line of standard input, and the code behind
-# it: neither is on the command line or in a file.
+# The first line of standard input is the request, the rest is the code, so
+# that neither is on the command line or in a file.
 _SCRIPT = """\
 import os, sys
 line = sys.stdin.buffer.readline()
@@ -64,7 +64,7 @@ _PACKAGES = (
     'manila_precheck/act/rehearse',
 )
 
-# Of a line, of all lines, and of what manila prints.
+# Limits: of one line, of all lines, and of the kept end of what manila prints.
 _LINE_BYTES = 1 << 16
 _MOST_BYTES = 1 << 27
 _LOG_BYTES = 1 << 16
@@ -74,35 +74,35 @@ _CHUNK_BYTES = 1 << 16
 
 
 class Ended(NamedTuple):
-    """How a job came to its end."""
+    """How a job ended."""
 
     code: Optional[int]
-    """Its exit code; negative for a signal; None: it took too long."""
+    """The exit code; negative for a signal; None when it took too long."""
 
     error: Optional[Event]
-    """The exception that ended it: 'kind' and 'words'; None without."""
+    """The exception that ended it, with 'kind' and 'words'; None for none."""
 
     log: str
-    """The last of what it has printed."""
+    """The end of its output."""
 
     seconds: float
 
 
 class Running(Protocol):
-    """A job that was started."""
+    """A job that has been started."""
 
     @property
     def process(self) -> 'subprocess.Popen[bytes]':
-        """Return what says what it does on its standard output."""
+        """Return the process that sends events on its standard output."""
 
     def end(self, by_itself: bool) -> None:
-        """Leave nothing of it, once the process has ended.
+        """Remove what is left of the job after its process has ended.
 
-        :param by_itself: whether that was not ended.
+        :param by_itself: whether the process has ended by itself.
         """
 
     def never_ran(self, code: Optional[int]) -> bool:
-        """Say whether that exit code means that no job has run."""
+        """Say whether this exit code means that no job has run."""
 
 
 class Manila(Protocol):
@@ -110,18 +110,18 @@ class Manila(Protocol):
 
     @property
     def words(self) -> str:
-        """Return what messages call it."""
+        """Return its name for messages."""
 
     def version(self) -> Optional[str]:
-        """Return the version of its manila; None when it has none.
+        """Return the version of the manila; None when there is no manila.
 
-        Nothing of it is imported.
+        No module of manila is imported.
 
-        :raises SourceUnusable: when it cannot be asked.
+        :raises SourceUnusable: when the version cannot be read.
         """
 
     def remove_leftovers(self) -> None:
-        """Remove what runs that were killed have left of it.
+        """Remove what killed runs have left behind, such as containers.
 
         :raises SourceUnusable: when that cannot be found out.
         """
@@ -129,11 +129,11 @@ class Manila(Protocol):
     def given(
         self, folder: str, locations: Sequence[str], sockets: Sequence[str]
     ) -> 'Manila':
-        """Return it with the files that a rehearsal needs.
+        """Return the manila with access to the files that a rehearsal needs.
 
         :param folder: the private directory of the run.
         :param locations: the files and directories of the configuration.
-        :param sockets: the files of the sockets of the copy.
+        :param sockets: the paths of the sockets of the copy.
         """
 
     def start(
@@ -144,41 +144,41 @@ class Manila(Protocol):
     ) -> Running:
         """Start a job.
 
-        :param request: what :mod:`.inside` takes.
+        :param request: the request for :mod:`.inside`.
         :param code: the zip file of :mod:`.inside`.
-        :param variables: of its environment.
+        :param variables: the variables of its environment.
         :raises OSError: when it cannot be started.
         :raises ValueError: when an argument holds a null byte.
         """
 
 
 class Interpreter(NamedTuple):
-    """The Python of an environment of this host."""
+    """The Python of an environment on this host."""
 
     path: str
 
     @property
     def words(self) -> str:
-        """Return what messages call it."""
+        """Return its name for messages."""
         return self.path
 
     def version(self) -> Optional[str]:
-        """Return the version of its manila; None when it has none.
+        """Return the version of its manila; None when it has no manila.
 
-        :raises SourceUnusable: when it cannot be asked, or another user may
-            change it or the packages that it loads.
+        :raises SourceUnusable: when it cannot be run, or when another user
+            may change it or the packages that it loads.
         """
         return interpreter.ask(self.path, (), ('manila',), ()).versions[
             'manila'
         ]
 
     def remove_leftovers(self) -> None:
-        """Do nothing: its processes end with the one that started them."""
+        """Do nothing: its processes end with the process that started them."""
 
     def given(
         self, folder: str, locations: Sequence[str], sockets: Sequence[str]
     ) -> 'Interpreter':
-        """Return itself: it has every file of this host."""
+        """Return itself: it can read every file of this host."""
         return self
 
     def start(
@@ -204,23 +204,23 @@ class Interpreter(NamedTuple):
 
 
 class TargetProcess(NamedTuple):
-    """A job that is a process of this host; it ends with this one."""
+    """A job that is a process of this host, and ends with this process."""
 
     process: 'subprocess.Popen[bytes]'
 
     def end(self, by_itself: bool) -> None:
-        """Do nothing: the session of the process has ended with it."""
+        """Do nothing: the whole session has ended with the process."""
 
     def never_ran(self, code: Optional[int]) -> bool:
-        """Return False: one that cannot be started is no process."""
+        """Return False: if the job cannot run, there is no process either."""
         return False
 
 
 def find(python: str, flag: str) -> Interpreter:
     """Return the interpreter of an environment.
 
-    :param flag: the flag that names it.
-    :raises UsageError: when it is none.
+    :param flag: the flag of which ``python`` is the value.
+    :raises UsageError: when it is not an interpreter.
     """
     if not os.path.isabs(python):
         raise exceptions.UsageError(f'{flag} {python} is not an absolute path')
@@ -240,16 +240,16 @@ def run(
     heed: Callable[[Event], None],
     variables: Optional[Mapping[str, str]] = None,
 ) -> Ended:
-    """Have a job done.
+    """Run a job to its end.
 
-    :param manila: what was looked at.
+    :param manila: the manila that runs it.
     :param job: the name of a module of :mod:`.inside`.
-    :param request: what it takes; ``offline``: whether it leaves the
-        network. It may hold a secret.
+    :param request: the arguments of the job, and ``offline``: whether it
+        leaves the network. It may hold a secret.
     :param seconds: how long it may take.
-    :param heed: is given what it says, as it says it.
-    :param variables: of its environment, beside those that every one gets.
-    :raises SourceUnusable: when it cannot be started, or says too much.
+    :param heed: called with each event as soon as the job sends it.
+    :param variables: further variables of its environment.
+    :raises SourceUnusable: when it cannot be started, or sends too much.
     """
     try:
         running = manila.start({'job': job, **request}, _code(), variables)
@@ -287,7 +287,8 @@ def run(
     if reader.late:
         code = None
     elif reader.code is not None:
-        # What ends it after its last word is this process.
+        # The job sent its exit code as its last event; programs.end() may
+        # have killed it after that.
         code = reader.code
     return Ended(
         code,
@@ -298,7 +299,7 @@ def run(
 
 
 class _Reader:
-    """What a process says, until it ends."""
+    """Reads the events of a process until it ends."""
 
     def __init__(
         self, process: 'subprocess.Popen[bytes]', deadline: float
@@ -308,13 +309,13 @@ class _Reader:
         self.late = False
         self.too_much = False
         self.code: Optional[int] = None
-        #: The job has begun.
+        #: Whether the job has sent an event.
         self.spoke = False
-        #: The end of what it has printed.
+        #: The end of its output.
         self.log = b''
 
     def events(self) -> Iterator[Event]:
-        """Yield what it says."""
+        """Yield its events, but not the one with the exit code."""
         held, total = b'', 0
         for chunk in self._chunks():
             total += len(chunk)
@@ -344,7 +345,8 @@ class _Reader:
             if left <= 0:
                 self.late = True
                 return
-            # A process that it has left behind may hold the pipes for ever.
+            # A child that outlives the process may keep the pipes open for
+            # ever.
             ended = programs.has_ended(process)
             found = ready.poll(0 if ended else min(left, _LOOK_SECONDS) * 1000)
             for pipe, _ in found:
@@ -360,7 +362,7 @@ class _Reader:
 
 
 def _event(line: bytes) -> Optional[Event]:
-    """Return what a line says; None when that is nothing."""
+    """Return the event in a line; None when the line is no event."""
     with contextlib.suppress(ValueError, RecursionError):
         found = json.loads(line)
         if isinstance(found, dict) and isinstance(found.get('what'), str):
@@ -369,7 +371,7 @@ def _event(line: bytes) -> Optional[Event]:
 
 
 def _code() -> bytes:
-    """Return the package that runs there, as a zip file."""
+    """Return a zip file of the package that runs there."""
     names: Sequence[str] = sorted(
         one.name for one in pkgutil.iter_modules(inside.__path__)
     )

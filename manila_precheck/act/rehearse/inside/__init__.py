@@ -9,19 +9,18 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What runs inside the target: with its Python, beside its manila.
+"""The code that runs inside the target: with its Python, beside its manila.
 
-Nothing else of this project is there, and nothing but the standard library is
-imported before :mod:`.confinement` has cut the process off.
-``__main__`` is started by :mod:`manila_precheck.act.rehearse.target`, in a
-container by :mod:`.contained`; it
-reads a request and has the job of that name done, a module of this package
-with one function::
+Nothing else of this project is available there, and only the standard library
+is imported before :mod:`.confinement` has cut the process off.
+:mod:`manila_precheck.act.rehearse.target` starts ``__main__``; in a container
+:mod:`.contained` does. It reads a request and runs the job that this names. A
+job is a module of this package with one function::
 
     def run(request: dict, say: Callable) -> int
 
 ``say(what, **more)`` sends an event, a JSON object on a line of its own, to
-the process that asked; what manila prints goes to standard error. The number
-is the exit code. An exception that leaves ``run`` is sent as an event
-``error``, in its own words.
+the process that started the job; the output of manila goes to standard error.
+``run`` returns the exit code. An exception that leaves ``run`` is sent as an
+event ``error``, in its own words.
 """

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Read a request, and have its job done."""
+"""Read a request, and run its job."""
 
 import importlib
 import json
@@ -19,17 +19,17 @@ import threading
 
 from manila_precheck.act.rehearse.inside import confinement
 
-# As much of an error as anybody reads.
+# How many characters of an error are sent.
 _WORDS = 4000
 
 
 def main(line, parent):
-    """Do what a request says; never return.
+    """Carry out a request; never return.
 
     :param line: a JSON object: ``job``, the name of a module of this
         package; ``offline``, whether to leave the network; ``contained``,
-        whether a container has none; and what the job takes.
-    :param parent: the process that asked.
+        whether this is a container without one; and the arguments of the job.
+    :param parent: the process that started this one.
     """
     events, lock = os.dup(1), threading.Lock()
     os.dup2(2, 1)
@@ -69,10 +69,11 @@ def main(line, parent):
 
 
 def described(exc):
-    """Return an exception: its class, its words, those of the driver."""
+    """Return the class and the message of an exception."""
     origin = getattr(exc, 'orig', None)
     words = str(exc)
     if origin is not None:
-        # Without the statement, which is known, and its values.
+        # The error of the driver: without the statement, which is known
+        # anyway, and without its values.
         words = str(origin)
     return {'kind': type(exc).__name__, 'words': words[:_WORDS]}

@@ -9,21 +9,21 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Keep what is imported from reaching anything but the copy."""
+"""Keep imported code from reaching anything but the copy."""
 
 import ctypes
 import os
 import signal
 import socket
 
-# prctl(2), unshare(2).
+# Constants of prctl(2) and unshare(2).
 _PR_SET_PDEATHSIG = 1
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
 
 
 class Elsewhere(RuntimeError):
-    """Something was about to open another database than the copy."""
+    """Some code was about to open a database other than the copy."""
 
 
 def end_with(parent):
@@ -34,27 +34,27 @@ def end_with(parent):
 
 
 def leave_network(contained=False):
-    """Leave every network; say whether that could be done.
+    """Leave every network; return whether that was possible.
 
-    What is left are the sockets of files.
+    Unix sockets can still be used.
 
-    :param contained: whether this is a container that was given none.
+    :param contained: whether this is a container without a network.
     """
     if contained:
         return {name for _, name in socket.if_nameindex()} <= {'lo'}
     unshare = ctypes.CDLL(None, use_errno=True).unshare
     if not unshare(_CLONE_NEWNET):
         return True
-    # Without being root.
+    # A new user namespace lets a user other than root leave the network.
     return not unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
 
 
 def guard_connections(place, settings):
     """Let SQLAlchemy open sessions on the copy and nowhere else.
 
-    :param place: what the arguments of the driver have to say: its names and
-        values, {'unix_socket': PATH, 'database': 'manila'}.
-    :param settings: statements that each new session begins with.
+    :param place: the arguments that the driver must get, by name:
+        {'unix_socket': PATH, 'database': 'manila'}.
+    :param settings: the statements with which each new session begins.
     """
     import sqlalchemy as sa
 
@@ -77,10 +77,10 @@ def guard_connections(place, settings):
         sa.event.listen(sa.pool.Pool, 'connect', after)
 
 
-# What drivers call the name of the database.
+# Other argument names that drivers use for the name of the database.
 _DATABASE = ('db', 'dbname')
 
-# Another way to the server than what was compared.
+# Arguments that may lead to another server than the compared ones say.
 _MORE = ('hostaddr', 'service', 'read_default_file')
 
 

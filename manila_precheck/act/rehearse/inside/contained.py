@@ -9,11 +9,11 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Be the first process of a container, and end with who has it run.
+"""Be the first process of a container, and end when its starter ends.
 
-The kernel ends everything in a container with its first process. That one
-ends when its standard input does: whoever had it run is gone then, even if
-it was killed.
+The kernel ends everything in a container with its first process. That process
+exits when its standard input is closed, which happens when the process that
+started it ends, even if that was killed.
 """
 
 import json
@@ -26,7 +26,7 @@ _LOOK_MILLISECONDS = 100
 
 
 def main(path):
-    """Have a job done in a child; never return.
+    """Run a job in a child; never return.
 
     :param path: the file of the request.
     """
@@ -43,17 +43,18 @@ def main(path):
 
 
 def watch(child, held):
-    """Wait for a child, as long as somebody waits for it.
+    """Wait for a child, until it ends or nobody wants its result any more.
 
-    :param held: a descriptor that ends when nobody does.
-    :returns: its exit code; that of a signal is said, too, as an event.
+    :param held: a descriptor that is at its end when nobody does.
+    :returns: the exit code of the child; the number of a signal that ended it
+        is also sent as an event.
     """
     ready = select.poll()
     ready.register(held, select.POLLIN | select.POLLHUP)
     while True:
         if ready.poll(_LOOK_MILLISECONDS) and not os.read(held, 1 << 16):
             return 255
-        # What a service has left behind is this process's as well.
+        # Any child: the orphans of services are children of this process.
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == child:
             break

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What an exception says, and what it is about."""
+"""Find out what an exception says, and what it is about."""
 
 import errno
 import socket
@@ -20,7 +20,7 @@ from manila_precheck.act.rehearse.inside import world
 
 MOST_CHARACTERS = 2000
 PACKAGE = __name__.rpartition('.')[0]
-# A C library reports these when there is no network.
+# The errors of the C library when there is no network.
 NO_NETWORK = frozenset(
     (
         errno.ENETUNREACH,
@@ -34,7 +34,7 @@ NO_NETWORK = frozenset(
         errno.EADDRNOTAVAIL,
     )
 )
-# Exceptions of libraries for the same, by the names of their classes.
+# The exceptions of Python libraries for the same, by class name.
 NO_ANSWER = frozenset(
     (
         'amqp.exceptions.ConnectionError',
@@ -63,7 +63,7 @@ NO_ANSWER = frozenset(
 
 
 class Answered(Exception):
-    """The API answers that it failed."""
+    """The API answered a request with an error."""
 
 
 def chain(exc):
@@ -75,7 +75,7 @@ def chain(exc):
 
 
 def world_in(exc):
-    """Return what a closed door has to do with an exception; '' nothing."""
+    """Return which refused access led to an exception; '' for none."""
     for one in chain(exc):
         if isinstance(one, world.OutsideOfRehearsal):
             return str(one)
@@ -101,7 +101,7 @@ def text_of(exc):
 
 
 def words_of(exc):
-    """Return an exception's own words, and those of what it came from."""
+    """Return the message of an exception, and that of its first cause."""
     words, first = text_of(exc), text_of(chain(exc)[-1])
     if first.partition(': ')[2] and first.partition(': ')[2] in words:
         return words
@@ -111,7 +111,7 @@ def words_of(exc):
 
 
 def frames(exc):
-    """Return the frames that an exception passed, the innermost first."""
+    """Return the frames of an exception's traceback, the innermost first."""
     found = []
     trace = exc.__traceback__
     while trace is not None:
@@ -121,7 +121,7 @@ def frames(exc):
 
 
 def is_ours(exc):
-    """Say whether this program made a mistake, and no service."""
+    """Say whether this program, not a service, raised an exception."""
     inner = frames(exc)
     return not isinstance(exc, Answered) and (
         not inner
@@ -130,7 +130,7 @@ def is_ours(exc):
 
 
 def about(exc):
-    """Return what an exception is about: its options, and its sections.
+    """Return the options and sections that an exception is about.
 
     :returns: (['group/name'], [a section of api-paste.ini]).
     """
@@ -167,7 +167,7 @@ def about(exc):
 
 
 def place(exc):
-    """Return the line of manila, or of a driver, that an exception left."""
+    """Return the line of manila, or of a driver, that raised an exception."""
     for one in chain(exc)[::-1]:
         for frame, line in frames(one):
             module = frame.f_globals.get('__name__', '')

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""manila-manage, with every statement timed."""
+"""Run manila-manage, and time every statement."""
 
 import logging
 import sys
@@ -18,10 +18,10 @@ import time
 
 from manila_precheck.act.rehearse.inside import confinement
 
-# The longest text of a statement that is sent.
+# How many characters of a statement are sent.
 _LONGEST = 2000
 
-# What takes less is added up by its text, of so many texts.
+# Shorter statements are added up by their text, up to so many texts.
 _SHORT_SECONDS = 0.005
 _MOST_TEXTS = 2000
 
@@ -31,7 +31,7 @@ _LOOK_SECONDS = 0.5
 def run(request, say):
     """Run manila-manage.
 
-    :param request: ``words``, the arguments; ``place`` and ``settings``, as
+    :param request: ``words``: the arguments; ``place`` and ``settings``, as
         :func:`.confinement.guard_connections` takes them.
     """
     confinement.guard_connections(request['place'], request['settings'])
@@ -50,13 +50,13 @@ def run(request, say):
 
 
 class _Statements:
-    """The statements of a process: the one that runs, and what they took."""
+    """The statements of a process: the running one, and the times of all."""
 
     def __init__(self, say):
         self._say = say
-        # The statement, and when it began; None between two.
+        # (statement, when it began); None when none runs.
         self._running = None
-        # Text -> [how often, seconds, rows], of those that are short.
+        # Text -> [how often, seconds, rows], for the short ones.
         self._short = {}
 
     def before(self, connection, cursor, statement, values, context, many):
@@ -77,7 +77,7 @@ class _Statements:
         self._done(statement, 1, seconds, rows)
 
     def follow(self):
-        """Tell of a statement that takes long while it runs."""
+        """Report a long statement while it is still running."""
         told = None
         while True:
             time.sleep(_LOOK_SECONDS)
@@ -87,7 +87,7 @@ class _Statements:
                 self._say('runs', text=running[0][:_LONGEST])
 
     def end(self):
-        """Tell of the short ones, and of one that did not end."""
+        """Report the short statements, and one that did not complete."""
         for statement, kept in self._short.items():
             self._done(statement, *kept)
         if self._running:
@@ -119,7 +119,7 @@ def _follow_statements(say):
 
 
 class _Revisions(logging.Handler):
-    """Takes from alembic's log which revision it comes to."""
+    """Reads from alembic's log which revision it migrates to."""
 
     def __init__(self, say):
         super().__init__(logging.INFO)

@@ -30,7 +30,8 @@ PROJECT_ID = 'a' * 32
 
 SHARE = 'manila-share'
 API = 'manila-api'
-#: No program: manila-api reads them, and which back ends it has manila-share.
+#: Tasks that are no programs: load the policies of manila-api, and read which
+#: back ends manila-share has.
 POLICIES = 'policies'
 BACK_ENDS = 'back ends'
 
@@ -71,7 +72,8 @@ class Task:
         for path in self.locations:
             kind = '--config-dir' if os.path.isdir(path) else '--config-file'
             words += [kind, path]
-        # What is named keeps oslo.config from looking for others.
+        # With a file and a directory named, oslo.config does not look for
+        # the default ones.
         empty = os.path.join(self.directory, 'empty')
         os.makedirs(empty, exist_ok=True)
         ours = os.path.join(self.directory, 'rehearsal.conf')
@@ -81,7 +83,7 @@ class Task:
         return [*words, '--config-dir', empty, '--config-file', ours]
 
     def before(self):
-        """Read what the operator has of the options that are replaced."""
+        """Return the operator's values of the options that are replaced."""
         from oslo_config import cfg
 
         conf = cfg.ConfigOpts()
@@ -115,21 +117,21 @@ class Task:
                 for group, name, _ in names
             }
         except Exception:
-            # The service itself says it.
+            # The service itself will report the error.
             return {}
 
     def replace(self):
-        """Lead to the copy and to the directory what would leave them.
+        """Point the options that lead elsewhere to the copy or the directory.
 
-        A variable counts before every file (oslo.config 9.1 to 10.7 cfg.py,
-        _do_get).
+        A variable of the environment takes precedence over every file
+        (oslo.config 9.1 to 10.7 cfg.py, _do_get).
         """
         for name in list(os.environ):
             if name.startswith(('OS_', 'OSLO_', 'MANILA_')):
                 del os.environ[name]
         os.environ.update(self.variables)
         os.environ['TMPDIR'] = tempfile.tempdir = self.directory
-        # stevedore writes down what entry points there are.
+        # stevedore writes a cache of the entry points here.
         os.environ['XDG_CACHE_HOME'] = self.directory
         theirs = self.before()
         self.connection = theirs.get(('database', 'connection')) or ''
@@ -138,7 +140,7 @@ class Task:
             'OS_DATABASE__SLAVE_CONNECTION': '',
             'OS_DATABASE__CONNECTION_PARAMETERS': '',
             'OS_DATABASE__MAX_RETRIES': '1',
-            # A cache that is not there would be asked before Keystone.
+            # Otherwise a memcached would be asked before Keystone.
             'OS_KEYSTONE_AUTHTOKEN__MEMCACHED_SERVERS': '',
         }
         if theirs.get(('oslo_concurrency', 'lock_path')):
@@ -152,10 +154,10 @@ class Task:
         self.lead_middleware()
 
     def lead_middleware(self):
-        """Have a filter with oslo_config_project read the staged files.
+        """Make filters with oslo_config_project read the staged files.
 
-        It reads the default files of that project by itself (oslo.middleware
-        4.5 to 7.0 base.py), which here are those of the host.
+        Such a filter reads the default files of that project by itself
+        (oslo.middleware 4.5 to 7.0 base.py): here those of the host.
         """
         from oslo_config import cfg
 
@@ -166,7 +168,11 @@ class Task:
             setattr(cfg, name, self.staged(getattr(cfg, name), wanted))
 
     def staged(self, real, wanted):
-        """Return what finds the files, or directories, of the service."""
+        """Return a function that finds the service's files or directories.
+
+        :param real: the function of oslo.config, used for other projects.
+        :param wanted: says whether a path is of the wanted kind.
+        """
 
         def find(project=None, *args, **kwargs):
             if project != 'manila':
@@ -178,7 +184,7 @@ class Task:
     # -- stages
 
     def stage(self, name, what):
-        """Run one stage; return what it gives, and whether it came through."""
+        """Run one stage; return its result, and whether it completed."""
         self.reached = name
         self.tell(name)
         self.read = []
@@ -195,7 +201,7 @@ class Task:
         except (Exception, SystemExit) as exc:
             door = errors.world_in(exc)
             if not door and len(self.world.touched) > touched:
-                # What a driver makes of a closed door.
+                # The driver turned a refused access into an error of its own.
                 door = self.world.touched[-1]
             if door:
                 self.note_beyond(name, door, errors.text_of(exc))
@@ -211,9 +217,9 @@ class Task:
         return None, False
 
     def note_beyond(self, stage, door, words='', unknown=False):
-        """Note what keeps the rehearsal from going on.
+        """Note why the rehearsal of a service cannot go on.
 
-        :param unknown: whether it is not the world that was in the way.
+        :param unknown: whether the cause is not a refused access.
         """
         one = {'at': stage, 'door': door, 'words': words, 'unknown': unknown}
         if one not in self.beyond:
@@ -236,7 +242,7 @@ class Task:
         )
 
     def note_said(self, stage, words):
-        """Note what the service logs and goes on after."""
+        """Note an error that the service logs before it goes on."""
         self.stopped.append(
             {
                 'at': stage,
@@ -278,7 +284,8 @@ class Task:
     def watch(self):
         """Note the options that are read, and refuse other databases.
 
-        Once the program is imported: eventlet patches what it finds then.
+        Call it after the program is imported, since that has eventlet patch
+        the modules as they are then.
         """
         confinement.guard_connections(
             self.request['place'], self.request['settings']
@@ -323,7 +330,7 @@ class Task:
             driver = server.manager.driver
             _, done = self.stage('setup', lambda: self.set_up(driver))
             if done:
-                # What ShareManager.init_host() reports next.
+                # The next step of ShareManager.init_host().
                 self.stage(
                     'capabilities', lambda: driver.get_share_stats(True)
                 )
@@ -331,7 +338,7 @@ class Task:
         self.stage('options', self.log_options)
 
     def stand_in(self):
-        """Note the services that main() makes, and start none of them."""
+        """Collect the services that main() makes, without starting them."""
         from manila import service
 
         self.waits_so = {
@@ -364,7 +371,7 @@ class Task:
         service.Service.create = classmethod(create)
 
     def read_service(self, server):
-        """Read the row of the service, as Service.start() begins."""
+        """Read the row of the service, as Service.start() does first."""
         if not self.sockets:
             self.world.turn_away('reads the database')
         from manila import context
@@ -395,7 +402,7 @@ class Task:
             coordination.LOCK_COORDINATOR.start()
 
     def log_options(self):
-        """Read every option where the service logs them all."""
+        """Read every option, if the service logs them all at startup."""
         from oslo_config import cfg
 
         if self.service in (SHARE, API):
@@ -406,11 +413,11 @@ class Task:
                 for value in vars(cls).values():
                     code = getattr(value, '__code__', None)
                     names |= set(code.co_names if code else ())
-            # As the launcher itself does.
+            # The launcher itself registers these options.
             options = importlib.import_module('oslo_service._options')
             cfg.CONF.register_opts(options.service_opts)
             module = sys.modules[service.ProcessLauncher.__module__]
-            # cotyledon does it for the threads of 2026.2.
+            # In 2026.2, cotyledon logs the options for services with threads.
             logs = cfg.CONF.log_options and (
                 'log_opt_values' in names
                 or hasattr(module, 'oslo_config_glue')
@@ -428,12 +435,13 @@ class Task:
             return
         self.stage('database driver', self.database_driver)
         self.stage('requests', lambda: self.ask(app, '/'))
-        # It reads the database, and asks the policies before.
+        # This request is checked against the policies, then reads the
+        # database.
         path = f'/v2/{PROJECT_ID}/services'
         self.stage('requests', lambda: self.ask(app, path))
 
     def load_application(self):
-        """Load what a web server loads."""
+        """Load the application that a web server loads."""
         module, done = self.stage(
             'import', lambda: importlib.import_module('manila.wsgi.wsgi')
         )
@@ -443,7 +451,7 @@ class Task:
         return self.stage('application', module.initialize_application)[0]
 
     def load_program(self):
-        """Load what the program manila-api serves by itself."""
+        """Load the application that the program manila-api serves."""
         module, done = self.stage(
             'import', lambda: importlib.import_module('manila.cmd.api')
         )
@@ -468,13 +476,13 @@ class Task:
         return self.servers[0].app
 
     def database_driver(self):
-        """Load the library that the operator's connection names."""
+        """Import the database driver that the operator's connection names."""
         if self.connection:
             import sqlalchemy
 
             url = sqlalchemy.engine.make_url(self.connection)
             dialect = url.get_dialect()
-            # SQLAlchemy 2.0 has a new name for it.
+            # SQLAlchemy 2.0 has renamed it.
             name = (
                 'import_dbapi' if hasattr(dialect, 'import_dbapi') else 'dbapi'
             )
@@ -536,7 +544,7 @@ class Task:
         policy._ENFORCER.load_rules(True)
 
     def evaluate(self):
-        """Ask each rule for each kind of caller; note which raise."""
+        """Evaluate each rule for each kind of caller; note which raise."""
         from manila import context
         from manila import policy
 
@@ -565,7 +573,7 @@ class Task:
         for error, rules in failed.values():
             self.note_stopped('evaluation', error, rules[:MOST_RULES])
 
-    # -- which back ends there are
+    # -- the enabled back ends
 
     def run_back_ends(self):
         def look():
@@ -580,7 +588,7 @@ class Task:
 
 
 class Catch(logging.Handler):
-    """Keeps the warnings of oslo.policy."""
+    """Collects the warnings of oslo.policy."""
 
     def __init__(self, said):
         super().__init__(logging.WARNING)
@@ -595,9 +603,9 @@ class Catch(logging.Handler):
 
 
 def keep_logs_away(directory):
-    """Let a log file be opened in our directory, where its own exists.
+    """Redirect log files to our directory, if their own directory exists.
 
-    Where it does not, the service ends, in the words of the system.
+    If it does not, opening the log file fails, as in the real service.
     """
     count = [0]
     real = logging.FileHandler._open

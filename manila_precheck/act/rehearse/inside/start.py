@@ -10,13 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The services of the target, as far as they start without a world.
+"""Start the services of the target, as far as they get without the network.
 
 Each service is the real program: its ``main()`` runs in a process of its own,
-with what would fork and serve replaced. manila-share runs once for each
-enabled back end. What would leave the process ends a stage: a connection, a
-look-up of a name, another program, a file that is written outside of the
-directory (:mod:`.world`).
+with the code that would fork and serve replaced. manila-share runs once for
+each enabled back end. Any access beyond the process ends a stage: a
+connection, a look-up of a name, another program, a file written outside of
+the directory (:mod:`.world`).
 """
 
 import json
@@ -31,24 +31,26 @@ from manila_precheck.act.rehearse.inside import errors
 from manila_precheck.act.rehearse.inside import services
 from manila_precheck.act.rehearse.inside import world
 
-# What a child may answer, in bytes, and hold, in bytes.
+# How long the answer of a child may be, and how much memory it may use, both
+# in bytes.
 MOST_BYTES = 1 << 20
 MOST_MEMORY_BYTES = 4 << 30
 MOST_FILE_BYTES = 64 << 20
 
 
 def run(request, say):
-    """Start each service, and say what became of it.
+    """Start each service, and send its outcome as an event.
 
-    :param request: ``tasks``: of each service its program (``service``), its
-        files and directories (``locations``), the options of its environment
-        (``variables``: [[name, value]]), and whether manila-api is served by
-        its program (``program``). ``connection``: SQLAlchemy's URL of the
+    :param request: ``tasks``: for each service its program (``service``), its
+        files and directories (``locations``), the options in its environment
+        (``variables``: [[name, value]]), and whether the program manila-api
+        serves the API (``program``). ``connection``: SQLAlchemy's URL of the
         copy; ``place`` and ``settings``, as
-        :func:`.confinement.guard_connections` takes them. ``directory``: may
-        be written. ``each``: how long a service may take, in seconds.
-        ``asked``: options, to note whether their values are taken.
-        ``contained``: whether this is a container without a network.
+        :func:`.confinement.guard_connections` takes them. ``directory``: the
+        one to which services may write. ``each``: how long a service may take,
+        in seconds. ``asked``: the options for which to note whether their
+        values are accepted. ``contained``: whether this is a container without
+        a network.
     """
     if not world.is_cut_off(request.get('contained', False)):
         say('refused')
@@ -103,7 +105,7 @@ def in_a_child(request, task):
 
 
 def collect(pipe, deadline):
-    """Return what a child writes, and whether its time was over."""
+    """Return the output of a child, and whether it exceeded its time."""
     found = b''
     while len(found) <= MOST_BYTES:
         left = deadline - time.monotonic()
@@ -150,7 +152,7 @@ def answer_of(request, task, pipe):
 
 
 def outcomes_of(request):
-    """Yield the outcome of each service, of manila-share for each back end."""
+    """Yield the outcome of each service; of manila-share, one per back end."""
     for task in request['tasks']:
         if task['service'] != services.SHARE:
             yield in_a_child(request, task)

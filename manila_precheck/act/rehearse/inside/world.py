@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a process may touch, and what it is turned away from."""
+"""An audit hook that limits what a service may reach during a rehearsal."""
 
 import errno
 import os
@@ -18,24 +18,30 @@ import socket
 import sys
 import time
 
-# How often a start may wait before that counts as waiting for the world.
+# How many calls of sleep a stage may make before it counts as waiting for
+# something outside.
 WAITS = 20
 
-# Those who say what a system has; they start no service and write nothing.
+# Modules that may start programs: they only inquire about the system, and
+# neither start a service nor write anything.
 PROBES = ('ctypes.util', 'uuid', 'platform')
-# They say which package is installed; drivers do without where there are none.
+# Programs that tell which packages are installed. They are reported as
+# missing, which drivers can handle.
 QUERIES = frozenset(('dpkg', 'dpkg-query', 'lsb_release', 'rpm'))
-# A log goes there, and no log is written here.
+# The sockets of logs. They are allowed, since nothing is logged here.
 LOG_SOCKETS = ('/dev/log', '/run/systemd/journal/')
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
 class OutsideOfRehearsal(BaseException):
-    """The service turned to the world: as far as a rehearsal goes."""
+    """The service tried to reach something outside: the rehearsal ends here.
+
+    A BaseException, so that the handlers of services do not catch it.
+    """
 
 
 class World:
-    """What the process may touch, and what it was turned away from."""
+    """Refuses what is outside, and notes each refusal in ``touched``."""
 
     def __init__(self, directory, sockets):
         self.directory = os.path.realpath(directory)
@@ -50,13 +56,13 @@ class World:
         sys.addaudithook(self.audit)
 
     def hasten(self):
-        """Let what sleeps pass at once, eventlet's too."""
+        """Make every sleep return at once, eventlet's as well."""
         if time.sleep != self.wait:
             self._sleep = time.sleep
             time.sleep = self.wait
 
     def wait(self, seconds=0):
-        """What waits again and again waits for the world."""
+        """Replace sleep; end a stage that sleeps again and again."""
         self.waits += 1
         if self.waits > WAITS:
             self.turn_away('waits again and again')
@@ -149,7 +155,7 @@ class World:
             self._write(path)
 
     def on_os_mkdir(self, path, mode, dir_fd):
-        # To make what is there fails by itself.
+        # If the path exists, the call itself fails.
         if not os.path.lexists(path):
             self._write(path)
 
@@ -206,16 +212,16 @@ class World:
         inside = (folder + '/').startswith(self.directory + '/')
         if inside and not os.path.islink(real):
             return
-        # It fails by itself, in the words of the system.
+        # Other writes fail by themselves, with the error of the system.
         if os.path.isdir(folder) and not os.path.isdir(real):
             self.turn_away('writes ' + path)
 
 
 def is_cut_off(own_loopback=False):
-    """Say whether the process has no network but an interface that is down.
+    """Say whether the process has no network but a loopback that is down.
 
-    :param own_loopback: whether nobody else is behind the loopback interface,
-        which may be up then: it is that of a container without a network.
+    :param own_loopback: whether the loopback interface is private, as in a
+        container without a network; it may be up then.
     """
     if [name for _, name in socket.if_nameindex() if name != 'lo']:
         return False
