@@ -30,7 +30,7 @@ from manila_precheck.evidence.database.dumps import contents
 if TYPE_CHECKING:
     from oslo_config import cfg
 
-# A smaller table is all page headers: its size says nothing of its rows.
+# A smaller table is mostly page headers: its size says nothing about its rows.
 _TABLE_BYTES = 1_000_000
 
 _MAKE = {
@@ -79,7 +79,7 @@ class DatabaseBackup(check.Check):
 
     @classmethod
     def opts(cls) -> 'tuple[cfg.Opt, ...]':
-        """Return where the backup is, and what it has to be."""
+        """Return the options: where the backup is, and its limits."""
         from oslo_config import cfg
 
         return (
@@ -294,8 +294,8 @@ class DatabaseBackup(check.Check):
     ) -> Iterator[model.Finding]:
         if found.whole is not contents.Whole.YES:
             return
-        # No release has dropped a table. What a later one makes may have been
-        # left behind by a migration that stopped, after the backup.
+        # No release drops a table. A table that only a later release creates
+        # may come from a migration that failed after the backup was made.
         at = ctx.catalog.releases_with(db.revision or '')
         known = set(ctx.catalog.tables((at or ctx.catalog.releases[-1:])[0]))
         missing = sorted(known & set(db.shape) - found.tables)

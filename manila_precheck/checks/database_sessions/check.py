@@ -30,10 +30,10 @@ from manila_precheck.evidence.database import schema_diff
 
 Severity = model.Severity
 
-#: Between two looks: what is gone by then holds nothing up.
+#: The time between two looks: a session that ends in it blocks nothing.
 _LOOK_SECONDS = 1.2
 
-#: From when on an open transaction is worth a note while the services run.
+#: The age from which an open transaction is reported while services run.
 _LONG_SECONDS = 60
 
 # The names in a statement.
@@ -107,7 +107,7 @@ class DatabaseSessions(check.Check):
         yield from _Judge(ctx, seen).findings()
 
     def goes_away(self, finding: model.Finding) -> bool:
-        """Say whether a finding is of a session, which ends."""
+        """Say whether a finding is about a session, which can end."""
         return (
             finding.severity >= Severity.WARNING
             and finding.subject.kind != 'transaction'
@@ -117,7 +117,7 @@ class DatabaseSessions(check.Check):
 def _still(
     before: sql.SessionsSeen, now: sql.SessionsSeen
 ) -> sql.SessionsSeen:
-    """Return what was there at both looks."""
+    """Return the sessions, locks and transactions seen at both looks."""
     then = {one.id: one for one in before.sessions}
     sessions = []
     for one in now.sessions:
@@ -125,7 +125,7 @@ def _still(
         if first is None:
             continue
         lasts = one.transaction_seconds or 0
-        # InnoDB shows the transactions of up to a tenth of a second before.
+        # The data of INNODB_TRX may be up to a tenth of a second old.
         goes_on = (
             lasts > 1
             or (lasts > 0 and not one.runs)
@@ -151,7 +151,7 @@ def _still(
 
 
 class _Judge:
-    """What a look means at a stage."""
+    """The findings about the sessions at one stage."""
 
     def __init__(self, ctx: context.Context, seen: sql.SessionsSeen) -> None:
         self._ctx = ctx
@@ -164,7 +164,7 @@ class _Judge:
         self._keys: dict[tuple[str, str], int] = {}
 
     def findings(self) -> Iterator[model.Finding]:
-        """Yield what stands in the way, and who is there besides."""
+        """Yield what blocks a migration, and who else is connected."""
         rest = []
         explained: set[str] = set()
         for one in self._seen.sessions:
@@ -182,12 +182,12 @@ class _Judge:
             yield from self._others(rest)
         yield from self._not_shown(rest)
 
-    # What holds a table
+    # What blocks a migration
 
     def _holding(
         self, one: sql.Session, explained: set[str]
     ) -> Optional[model.Finding]:
-        """Return that a session is in the way of a migration."""
+        """Return that a session blocks a migration; None if it does not."""
         if not self._needs.needs:
             return None
         known = self._needs.first(one.locks)
@@ -293,7 +293,7 @@ class _Judge:
         return what if number == 1 else f'{what}-{number}'
 
     def _prepared(self, one: sql.Prepared) -> Iterator[model.Finding]:
-        """Yield that a prepared transaction is in the way."""
+        """Yield that a prepared transaction blocks a migration."""
         if not self._needs.needs:
             return
         known = self._needs.first(one.locks)
@@ -344,7 +344,7 @@ class _Judge:
         )
 
     def _in_use(self, table: str) -> Iterator[model.Finding]:
-        """Yield that somebody uses a table, where nobody says who."""
+        """Yield that a table is in use by a session that is not known."""
         if table not in self._tables:
             return
         yield model.Finding(
@@ -359,7 +359,7 @@ class _Judge:
             aspect='in-use',
         )
 
-    # Who is connected besides
+    # Who else is connected
 
     def _is_manilas(self, one: sql.Session) -> bool:
         return one.account in self._seen.manilas
@@ -446,12 +446,12 @@ class _Judge:
             aspect='others',
         )
 
-    # What is not seen
+    # What the account cannot see
 
     def _not_shown(
         self, rest: Sequence[sql.Session]
     ) -> Iterator[model.Finding]:
-        """Yield what the account is not shown, and how it would be."""
+        """Yield what the account cannot see, and how to let it see that."""
         seen = self._seen
         if self._dialect == 'mysql' and not seen.transactions_shown:
             yield model.Finding(
@@ -507,12 +507,12 @@ def _name(one: sql.Session) -> str:
 
 
 def _pending(ctx: context.Context) -> migrations.Steps:
-    """Return the steps to come; none where nothing can be migrated."""
+    """Return the pending steps; none if the database cannot be migrated."""
     mariadb = database_url.dialect_of_manila(ctx.conf) == 'mariadb'
     try:
         return migrations.pending(
             ctx.catalog, ctx.upgrade.target, ctx.database, mariadb
         )
     except exceptions.SourceNotApplicable:
-        # schema-revision says so.
+        # schema-revision reports why.
         return {}

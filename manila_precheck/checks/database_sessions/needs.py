@@ -12,10 +12,12 @@
 """Which locks the pending migrations take, and what stands in their way.
 
 MariaDB 10.11.19: ALTER TABLE waits for every transaction that has read or
-written the table; a foreign key waits for none on the table that it refers
-to. PostgreSQL 15.20: ALTER TABLE likewise; a foreign key waits for who writes
-the table that it refers to, and to drop one also for who reads it. MySQL 8.0
-locks that table as well (its manual, 8.11.4).
+written the table; adding a foreign key does not wait for transactions on the
+referenced table. PostgreSQL 15.20: ALTER TABLE waits likewise; adding a
+foreign
+key waits for transactions that have written the referenced table, and dropping
+it also for those that have read it. MySQL 8.0 locks the referenced table as
+well (its manual, 8.11.4).
 """
 
 from typing import NamedTuple
@@ -29,7 +31,7 @@ from manila_precheck.evidence.database import schema as schema_source
 
 Do = steps.Do
 
-# What lets ShareRowExclusiveLock through.
+# The lock modes that do not conflict with ShareRowExclusiveLock.
 _READING = frozenset({'AccessShareLock', 'RowShareLock'})
 
 _ALTERING = (
@@ -47,10 +49,10 @@ class LockNeed(NamedTuple):
     table: str
 
     readers_pass: bool = False
-    """Whether it waits only for who writes the table."""
+    """Whether it waits only for transactions that have written the table."""
 
     def waits_for(self, lock: sql.Lock) -> bool:
-        """Say whether it waits for what somebody holds."""
+        """Say whether it waits until a session releases ``lock``."""
         if not lock.table:
             return True
         if lock.table != self.table:
@@ -81,7 +83,7 @@ class Needs:
 
     @property
     def tables(self) -> list[str]:
-        """The tables, sorted."""
+        """The tables that they lock, sorted."""
         return sorted({need.table for need in self.needs})
 
     def _of_step(
@@ -106,7 +108,7 @@ class Needs:
         return found
 
     def first(self, locks: frozenset[sql.Lock]) -> Optional[LockNeed]:
-        """Return the first that waits for one of some locks."""
+        """Return the first need that waits for one of ``locks``."""
         return next(
             (
                 need

@@ -11,11 +11,12 @@
 # under the License.
 """Who else is connected to the database, and what they hold there.
 
-What a server shows depends on the account. MySQL shows one without PROCESS
-its own sessions only, and no transaction; nobody sees which tables those
-hold unless metadata_lock_info or performance_schema is on. PostgreSQL shows
-everybody every lock, and hides what a session of another account does.
-Tried on MariaDB 10.11.19 and PostgreSQL 15.20.
+What a server shows depends on the account. To an account without PROCESS,
+MySQL shows only its own sessions, and no transaction; the tables that a
+transaction has locked are visible only if metadata_lock_info or
+performance_schema is on. PostgreSQL shows every lock to every account, and
+hides what the sessions of other accounts run. Tried on MariaDB 10.11.19 and
+PostgreSQL 15.20.
 """
 
 from collections.abc import Iterable
@@ -27,8 +28,8 @@ from typing import Optional
 from manila_precheck import exceptions
 from manila_precheck.evidence.database import connection
 
-# Each statement has a limit. Of what somebody else runs the beginning is read,
-# to tell what it is, and none is shown.
+# Each statement has a LIMIT. The beginning of the statement that a session
+# runs is read to find out its kind; it is never reported.
 
 _MYSQL_SESSIONS = (
     'SELECT ID, USER, HOST, DB, COMMAND, TIME, STATE, '
@@ -43,7 +44,7 @@ _MYSQL_TRANSACTIONS = (
     'FROM information_schema.INNODB_TRX LIMIT 5000'
 )
 
-# Of the plugin metadata_lock_info of MariaDB.
+# The table of MariaDB's plugin metadata_lock_info.
 _MARIADB_LOCKS = (
     'SELECT THREAD_ID, LOCK_MODE, LOCK_TYPE, TABLE_NAME '
     'FROM information_schema.METADATA_LOCK_INFO '
@@ -51,7 +52,7 @@ _MARIADB_LOCKS = (
     'LIMIT 5000'
 )
 
-# Nothing is in it while its instrument is off, which is the default of
+# metadata_locks is empty while its instrument is off, which is the default in
 # MariaDB.
 _INSTRUMENT = (
     'SELECT COUNT(*) FROM performance_schema.setup_instruments '
@@ -69,7 +70,8 @@ _MYSQL_LOCKS = (
     'LIMIT 5000'
 )
 
-# What LOCK TABLES and running statements use, whoever asks.
+# The tables that LOCK TABLES and running statements use; every account sees
+# them.
 _MYSQL_IN_USE = 'SHOW OPEN TABLES WHERE In_use > 0'
 
 _POSTGRESQL_SESSIONS = (
@@ -93,8 +95,9 @@ _POSTGRESQL_LOCKS = (
     'n.nspname = ANY (current_schemas(false)) LIMIT 5000'
 )
 
-# The locks of one are under the number that its session had, or, since a
-# restart of the server, under another.
+# pg_locks lists the locks of a prepared transaction under the virtual
+# transaction that its session had, or, after a restart of the server, under
+# another one.
 _POSTGRESQL_PREPARED = (
     'SELECT p.gid, p.owner, (SELECT l.virtualtransaction FROM pg_locks l '
     "WHERE l.locktype = 'transactionid' AND l.pid IS NULL AND "
@@ -113,45 +116,45 @@ _OWNERS = (
 
 
 class Lock(NamedTuple):
-    """What somebody holds on a table."""
+    """A lock that a session or a prepared transaction holds."""
 
     table: str
-    """Its name; '' for the whole server."""
+    """The name of the table; '' for a lock on the whole server."""
 
     mode: str
     """As the server calls it: 'AccessShareLock', 'MDL_SHARED_READ'."""
 
 
 class Session(NamedTuple):
-    """One session of somebody else."""
+    """One session that is not of this run."""
 
     id: int
     account: str
 
     host: str
-    """Without its port; '' when it is not shown, or for a local socket."""
+    """Without the port; '' if it is not shown, or for a local socket."""
 
     database: Optional[str]
-    """The one that it is in; None for none."""
+    """Its current database; None if it has none."""
 
     program: str
-    """What it calls itself, on PostgreSQL; mostly ''."""
+    """Its application_name, on PostgreSQL; mostly ''."""
 
     state: Optional[str]
-    """'Sleep', 'idle in transaction'; None when it is not shown."""
+    """'Sleep', 'idle in transaction'; None if it is not shown."""
 
     seconds: Optional[int]
     """How long it has been in that state."""
 
     statement: str
-    """What it runs, or ran last on PostgreSQL; '' for nothing. Never shown:
-    it may hold anything."""
+    """The statement that it runs or, on PostgreSQL, ran last; '' for none. It
+    is never reported: it may contain anything."""
 
     transaction_seconds: Optional[int] = None
-    """How long its transaction has been open; None: none is seen."""
+    """How long its transaction has been open; None if none is seen."""
 
     locks: frozenset[Lock] = frozenset()
-    """What it is known to hold."""
+    """The locks that it is known to hold."""
 
     @property
     def runs(self) -> bool:
@@ -164,40 +167,40 @@ class Session(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """A transaction of two phases that no session holds any longer."""
+    """A prepared transaction (two-phase commit), which has no session."""
 
     name: str
-    """As it is typed, quoted for SQL; on MySQL its number in InnoDB."""
+    """Quoted for SQL on PostgreSQL; on MySQL its id in InnoDB."""
 
     account: str
-    """Whose it is; '' where the server does not say."""
+    """Its owner; '' if the server does not show it."""
 
     seconds: Optional[int]
     locks: frozenset[Lock] = frozenset()
 
     here: bool = True
-    """Whether it is known to be of this database."""
+    """Whether it is known to belong to this database."""
 
 
 class SessionsSeen(NamedTuple):
     """What a server shows at one moment."""
 
     account: str
-    """That of this run."""
+    """The account of this run."""
 
     manilas: frozenset[str]
-    """The accounts that are known to be manila's."""
+    """The accounts that manila is known to use."""
 
     sessions: tuple[Session, ...]
-    """Of others, in this database or in none."""
+    """The other sessions, in this database or in none."""
 
     prepared: tuple[Prepared, ...]
 
     in_use: frozenset[str]
-    """The tables that a statement or LOCK TABLES uses, whoever did it."""
+    """The tables that a statement or LOCK TABLES of any session uses."""
 
     sessions_shown: bool
-    """Whether the sessions of other accounts are among them."""
+    """Whether the sessions of other accounts are shown."""
 
     transactions_shown: bool
     locks_shown: bool
@@ -206,13 +209,13 @@ class SessionsSeen(NamedTuple):
     """The account of this run, as a GRANT names it."""
 
     nodes: int = 1
-    """How many servers a cluster has, of which one is looked at."""
+    """How many servers the cluster has; only one of them was queried."""
 
 
 def look(db: connection.Database) -> SessionsSeen:
     """Return who is connected, and what they hold, at this moment.
 
-    :raises SourceUnusable: when the server does not say.
+    :raises SourceUnusable: when the server cannot be queried.
     """
     if db.dialect == 'postgresql':
         return _of_postgresql(db)
@@ -220,7 +223,7 @@ def look(db: connection.Database) -> SessionsSeen:
 
 
 def _asked(db: connection.Database, statement: str) -> Optional[Any]:
-    """Return rows; None when the account may not have them."""
+    """Return rows; None if the account may not read them."""
     try:
         return db.rows(statement, 'the sessions')
     except exceptions.StatementRefused:
@@ -262,7 +265,7 @@ def _of_mysql(db: connection.Database) -> SessionsSeen:
         if (
             number in own
             or database not in (None, '', here)
-            # A service of manila is in its database.
+            # The sessions of manila's services have its database.
             or not (database or number in since)
             or state in ('Daemon', 'Binlog Dump', 'Binlog Dump GTID')
             or _text(row[1]) in ('system user', 'event_scheduler')
@@ -299,7 +302,7 @@ def _of_mysql(db: connection.Database) -> SessionsSeen:
 def _mysql_locks(
     db: connection.Database,
 ) -> Optional[dict[int, set[Lock]]]:
-    """Return what each session holds; None when the server does not say."""
+    """Return the locks of each session; None if the server hides them."""
     rows = _asked(db, _MARIADB_LOCKS)
     if rows is None:
         enabled = _asked(db, _INSTRUMENT)
@@ -325,8 +328,9 @@ def _grantee(account: str) -> str:
     )
 
 
-# Of FLUSH TABLES WITH READ LOCK, LOCK INSTANCE FOR BACKUP and BACKUP STAGE;
-# each statement that writes has another for as long as it lasts.
+# The locks of FLUSH TABLES WITH READ LOCK, LOCK INSTANCE FOR BACKUP and BACKUP
+# STAGE. Every statement that writes takes a lock of another mode while it
+# runs.
 def _stops_all(mode: str) -> bool:
     return mode in ('SHARED', 'MDL_SHARED', 'EXCLUSIVE') or mode.startswith(
         ('MDL_BACKUP_FTWRL', 'MDL_BACKUP_WAIT', 'MDL_BACKUP_BLOCK')
@@ -336,11 +340,11 @@ def _stops_all(mode: str) -> bool:
 def _xa(transactions: Iterable[Any]) -> Iterator[Prepared]:
     """Yield the transactions of no session that have locked a table.
 
-    XA RECOVER has their names; it is left to the operator, so that nothing
-    but SELECT and SHOW is sent.
+    Only XA RECOVER shows their names. It is left to the operator, so that
+    manila-precheck sends nothing but SELECT and SHOW.
     """
     for thread, seconds, number, locked in transactions:
-        # Those of the server itself have no number, or end at once.
+        # Transactions of the server itself have no id, or end at once.
         if not thread and number and locked:
             yield Prepared(_text(number), '', _number(seconds), here=False)
 
@@ -377,8 +381,8 @@ def _of_postgresql(db: connection.Database) -> SessionsSeen:
             frozenset(held.get(int(row[0]), ())),
         )
         for row in rows
-        # One without an account serves the server itself, as autovacuum
-        # does, which gives way.
+        # A session without an account belongs to the server itself, such as
+        # autovacuum, which gives way to other sessions.
         if int(row[0]) not in own and row[1] is not None
     )
     prepared = tuple(

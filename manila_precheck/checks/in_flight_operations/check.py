@@ -25,7 +25,7 @@ from manila_precheck.evidence import timestamps
 Fate = states.Fate
 Severity = model.Severity
 
-# At plan and at stopped.
+# (At the stage plan, at the stage stopped).
 _SEVERITIES = {
     Fate.RESUMED: (Severity.INFO, Severity.INFO),
     Fate.WAITS: (Severity.INFO, Severity.INFO),
@@ -170,7 +170,7 @@ class InFlightOperations(check.Check):
 def _is_due(ctx: context.Context, kind: states.ResourceKind) -> bool:
     """Say whether the database must have the table and column of a kind.
 
-    One that stopped between two releases may lack what is not there yet.
+    A database that a failed migration left between two releases may lack them.
     """
     source = ctx.upgrade.source
     at_revision = ctx.catalog.releases_at(ctx.database.revision or '')

@@ -12,7 +12,7 @@
 """The rows in a state in which no resource stays, listed and counted.
 
 Each table is read once: one statement counts the rows in each state and
-returns the first of them. Other tables are asked for those rows alone.
+returns the first of them. Other tables are joined for those rows only.
 """
 
 from collections.abc import Mapping
@@ -27,68 +27,68 @@ from manila_precheck.evidence.database import migrations
 
 
 class Operation(NamedTuple):
-    """One row that is not at rest."""
+    """One resource that is in the middle of an operation."""
 
     kind: states.ResourceKind
-    """What it is."""
+    """The kind of the resource."""
 
     state: states.ResourceState
-    """What it is in."""
+    """Its state."""
 
     id: str
-    """Of the row; of a service its binary."""
+    """The id of the row; for a service, its binary."""
 
     since: Optional[timestamps.Timestamp]
-    """When the row changed last."""
+    """When the row was last changed."""
 
     host: Optional[str]
-    """host@backend#pool; None where there is none."""
+    """host@backend#pool; None if it has none."""
 
     share_id: Optional[str]
-    """Of the share that it belongs to."""
+    """The id of its share."""
 
     snapshot_id: Optional[str]
-    """Of the snapshot that it belongs to."""
+    """The id of its snapshot."""
 
     access_id: Optional[str]
-    """Of an access rule, as the API names it."""
+    """The id of an access rule in the API."""
 
     progress: Optional[str]
-    """In percent, where the table has it."""
+    """In percent, if the table has it."""
 
     replica: bool
     """Whether it is a replica of a share."""
 
     total: int
-    """How many rows of the table are in this state: exact."""
+    """The exact number of rows of the table in this state."""
 
 
 class _Query(NamedTuple):
-    """How the rows of one kind are found; t is its table."""
+    """The SQL that finds the rows of one kind; ``t`` is its table."""
 
     state: str = ''
-    """The state, as an expression; '' for the column of the kind."""
+    """The expression of the state; '' for the column of the kind."""
 
     condition: str = ''
-    """Which rows are in one; '' for every state of the kind."""
+    """The condition for these rows; '' for the states of the kind."""
 
     joined: str = ''
-    """Tables that are asked for those rows."""
+    """The joins that the conditions and columns need."""
 
     left_out: tuple[str, ...] = ()
-    """Conditions of rows that are told elsewhere; none may be NULL."""
+    """Conditions of rows that another finding covers; none may be NULL."""
 
     columns: Mapping[str, str] = {}
-    """What the columns below are, where not NULL."""
+    """The expressions of the columns that differ from ``_COLUMNS``."""
 
     beside: str = ''
-    """Tables that are asked, by found.owner, for what is returned."""
+    """Joins, by found.owner, that only the returned rows need."""
 
     outer: Mapping[str, str] = {}
-    """The columns that those tables have."""
+    """The columns that come from these joins."""
 
 
-# What a row has where its kind does not say otherwise, within the table.
+# The columns of a row, unless its kind has another expression for them.
 _COLUMNS = {
     'variant': "''",
     'id': 't.id',
@@ -114,7 +114,7 @@ def _in(values: Any) -> str:
 _BUSY = _in(migrations.STATES)
 
 
-# What a running migration holds, which it is told for.
+# The resources of a running migration: running-migrations reports it.
 _OF_A_MIGRATION = (
     "(COALESCE(t.status, '') IN ('migrating', 'migrating_to') AND "
     f"COALESCE(s.task_state, '') IN {_BUSY})",
@@ -123,8 +123,8 @@ _OF_A_MIGRATION = (
 )
 
 
-# What another row stands for. Lists, not EXISTS: PostgreSQL has no index on
-# these columns, and would read the other table once for each row.
+# Rows that another row represents. IN with a list, not EXISTS: PostgreSQL has
+# no index on these columns and would read the other table once for each row.
 _RULES = (
     "(COALESCE(t.status, '') NOT IN {statuses} AND t.id IN "
     '(SELECT m.share_instance_id FROM share_instance_access_map m '
@@ -266,14 +266,14 @@ _PLAIN = {
 def select(
     db: connection.Database, kind: states.ResourceKind, limit: int
 ) -> list[Operation]:
-    """Return the rows of a kind that are not at rest, and their number.
+    """Return the resources of a kind that are in the middle of an operation.
 
-    What belongs to a migration that is under way is left out: its share,
-    or its share server, stands for it. So are the shares of a transfer and
-    of a backup that is being made, and those whose rules are told.
+    The resources of a running migration are left out: its share or share
+    server represents them. So are the shares of a transfer or of a backup that
+    is being created or restored, and those whose access rules are reported.
 
-    :param limit: how many to return of each state, by id; one is returned
-        at least, for the sake of its total.
+    :param limit: how many to return of each state, in the order of their ids;
+        at least one is returned, because it has the total.
     """
     query = _query(db, kind)
     state = query.state or f't.{kind.column}'
@@ -293,8 +293,8 @@ def select(
     )
     one_state = f'PARTITION BY {state}, {columns["variant"]}'
     live = db.live_value(kind.table)
-    # Inside: one pass for the number in each state and for the first of them.
-    # Outside: what only the rows that are returned are asked for.
+    # The inner SELECT counts the rows in each state and numbers them in one
+    # pass. The outer SELECT joins the other tables for the returned rows only.
     statement = (
         f'SELECT {outer}, found.total FROM (SELECT {inner}, '  # noqa: S608
         f'COUNT(*) OVER ({one_state}) AS total, ROW_NUMBER() OVER '
@@ -319,7 +319,7 @@ def select(
         )
         for row in db.rows(statement, f'table {kind.table}')
     ]
-    # Here, as servers sort texts in ways of their own.
+    # Sorted here, because the collations of servers differ.
     return sorted(
         found,
         key=lambda one: (

@@ -11,13 +11,14 @@
 # under the License.
 """What each state of an operation means when the services stop and start.
 
-The states are those that manila writes while it works on a resource, from 12
-on; a release that does not have one yet ("new-state" among the behaviours of
-the catalog) never writes it. What becomes of each was read in init_host and
-in the periodic tasks of share/manager.py and data/manager.py of manila
-18.3.0, 20.0.3, 22.0.2 and 23.0.1, which agree.
+The states are those that manila, from 12 on, writes while it works on a
+resource; a release that does not have a state yet ("new-state" among the
+behaviours of the catalog) never writes it. How a restart handles each state
+was
+read in init_host and in the periodic tasks of share/manager.py and
+data/manager.py of manila 18.3.0, 20.0.3, 22.0.2 and 23.0.1, which agree.
 
-Migrations that are under way are told in migrations.py.
+Running migrations are in migrations.py.
 """
 
 import enum
@@ -26,17 +27,18 @@ from typing import Optional
 
 
 class Fate(enum.Enum):
-    """What becomes of an operation that the services leave behind."""
+    """What happens to an operation that was interrupted by a stop."""
 
-    # A periodic task, or the start of the service, takes it up again.
+    # A periodic task, or the start of the service, resumes it.
     RESUMED = 'resumed'
-    # No service waits for it or works on it; somebody else ends it.
+    # No service waits for it or works on it; a user ends it.
     WAITS = 'waits'
-    # The start may take it up, or the next operation on the same object.
+    # The start of the service may resume it, or the next operation on the same
+    # object.
     UNSURE = 'unsure'
-    # It was one call of a service: nothing resumes it, nothing resets it.
+    # It runs inside one call of a service: nothing resumes or resets it.
     STUCK = 'stuck'
-    # The service that starts gives it up and writes an error.
+    # The service abandons it when it starts, and writes an error state.
     LOST = 'lost'
 
 
@@ -44,51 +46,52 @@ class ResourceState(NamedTuple):
     """A state of one kind of resource."""
 
     value: str
-    """As it stands in the column."""
+    """The value in the column."""
 
     fate: Fate
-    """What becomes of it."""
+    """What happens to it after a stop."""
 
     words: str
-    """The same as half a sentence, after 'it'."""
+    """The same in words, to follow 'it'."""
 
     reset: Optional[str] = None
-    """The status that takes it out of the state; None: no command does."""
+    """The status to reset it to; None if no command resets it."""
 
     owner: str = 'manila-share'
     """The service that works on it; '' for none."""
 
     variant: str = ''
-    """Tells two rows of one state apart; the statement says by what."""
+    """Distinguishes rows in the same state; sql.py has the expression."""
 
 
 class ResourceKind(NamedTuple):
-    """A kind of resource and the states in which it is not at rest."""
+    """A kind of resource, and its states during an operation."""
 
     name: str
-    """For a subject: 'share_instance'."""
+    """The kind in a subject: 'share_instance'."""
 
     table: str
-    """Where it is."""
+    """Its table."""
 
     column: str
-    """What holds the state."""
+    """The column that has the state."""
 
     states: tuple[ResourceState, ...]
-    """Every one."""
+    """All states that an operation uses."""
 
     command: str = ''
-    """What resets one, by the status and the id; '' when nothing does."""
+    """The command that resets the status, with placeholders for the status and
+    the id; '' if there is none."""
 
     @property
     def noun(self) -> str:
-        """Return the name in words."""
+        """The name in words."""
         return self.name.replace('_', ' ')
 
     def state(self, value: str, variant: str = '') -> ResourceState:
         """Return one of the states.
 
-        :raises KeyError: when there is none such.
+        :raises KeyError: when the kind has no such state.
         """
         for state in self.states:
             if (state.value, state.variant) == (value, variant):
@@ -120,8 +123,8 @@ SHARE_INSTANCE = ResourceKind(
             reset='error',
         ),
         *_stuck('extending', 'shrinking', 'reverting', reset='available'),
-        # A share is restored from a snapshot as 'reverting'; 'restoring' is
-        # its snapshot's, but a share may be set to it.
+        # While a share is reverted to a snapshot, the share is 'reverting' and
+        # the snapshot 'restoring'; an operator may set a share to 'restoring'.
         *_stuck('restoring', reset='available'),
         # Promotion of a replica (share/api.py promote_share_replica).
         ResourceState(
@@ -150,7 +153,7 @@ SHARE_INSTANCE = ResourceKind(
         ResourceState('migrating_to', Fate.STUCK, _BOTH, 'error'),
         ResourceState('server_migrating', Fate.STUCK, _BOTH, 'available'),
         ResourceState('server_migrating_to', Fate.STUCK, _BOTH, 'error'),
-        # do_deferred_share_deletion picks error_deferred_deleting alone.
+        # do_deferred_share_deletion handles error_deferred_deleting only.
         ResourceState(
             'deferred_deleting',
             Fate.STUCK,
@@ -177,8 +180,8 @@ SHARE_INSTANCE = ResourceKind(
             'waits for a backup that is not being restored',
             'error',
         ),
-        # ensure_driver_resources returns before it looks at them when the
-        # driver reports the back end that it reported before.
+        # ensure_driver_resources returns before it reads the shares if the
+        # driver reports the same back end information as before.
         ResourceState(
             'ensuring',
             Fate.UNSURE,
@@ -186,7 +189,8 @@ SHARE_INSTANCE = ResourceKind(
             'is unchanged since it was last recorded',
             'available',
         ),
-        # access_rules_status; its rules themselves are told one by one.
+        # The value of access_rules_status; queued rules have findings of their
+        # own.
         ResourceState(
             'syncing',
             Fate.UNSURE,
@@ -210,8 +214,8 @@ SNAPSHOT_INSTANCE = ResourceKind(
             reset='error',
         ),
         *_stuck('restoring', reset='available'),
-        # periodic_share_replica_snapshot_update polls the driver for those
-        # of a replica that is not the active one.
+        # periodic_share_replica_snapshot_update polls the driver for the
+        # snapshots of replicas that are not active.
         *(
             ResourceState(
                 value,
@@ -281,9 +285,10 @@ GROUP_SNAPSHOT = ResourceKind(
     'openstack share group snapshot set --status{=} {}',
 )
 
-# The topic of a backup says who makes it. What manila-data copies is in its
-# memory alone: create_backup_continue and restore_backup_continue, of the
-# host that made it, find nothing after a start, and write an error.
+# The topic of a backup says which service creates it. manila-data keeps the
+# state of a copy in memory only: after a start, create_backup_continue and
+# restore_backup_continue on the host of the backup find no copy and write an
+# error.
 SHARE_BACKUP = ResourceKind(
     'share_backup',
     'share_backups',
@@ -325,8 +330,8 @@ SHARE_BACKUP = ResourceKind(
         ResourceState(
             'deleting', Fate.STUCK, _CALL, 'error', variant='manila-share'
         ),
-        # create_backup of data/manager.py notes its host first of all, and
-        # create_backup_continue looks for that host alone.
+        # create_backup of data/manager.py first writes its host into the row,
+        # and create_backup_continue selects the backups of that host only.
         ResourceState(
             'creating',
             Fate.STUCK,
@@ -336,8 +341,8 @@ SHARE_BACKUP = ResourceKind(
             owner='manila-data',
             variant='queued',
         ),
-        # The API died between the row and the call (share/api.py
-        # create_share_backup).
+        # The API ended after it created the row and before it called a service
+        # (share/api.py create_share_backup).
         *(
             ResourceState(
                 value,
@@ -404,8 +409,8 @@ ACCESS_RULE = ResourceKind(
     ),
 )
 
-# update_access_rules of share/snapshot_access.py does those again that it
-# finds applying or denying.
+# update_access_rules of share/snapshot_access.py also processes again the
+# rules that are applying or denying.
 SNAPSHOT_ACCESS_RULE = ResourceKind(
     'snapshot_access_rule',
     'share_snapshot_instance_access_map',

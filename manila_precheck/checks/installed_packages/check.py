@@ -69,7 +69,7 @@ class InstalledPackages(check.Check):
                 'manila is not installed in this environment'
             )
         yield from too_old
-        # Once the services are down, the next packages are the target's.
+        # Once the services are stopped, the target's packages are next.
         if installed is not None and ctx.stage is model.Stage.PLAN:
             yield from self._manila(ctx, installed)
 
@@ -84,7 +84,7 @@ class InstalledPackages(check.Check):
             )
         source = ctx.upgrade.source
         if source == ctx.upgrade.target and not ctx.upgrade.same:
-            # The update brings them.
+            # This upgrade is the update to a later point release.
             return
         latest = ctx.catalog.latest(source)
         if installed.order >= releases.build(latest).order:

@@ -30,7 +30,7 @@ Stage = model.Stage
 _ZONE_BUG = 'https://bugs.launchpad.net/manila/+bug/2008813'
 
 
-# As many reports fit into service_down_time by default.
+# service_down_time is this many times report_interval by default.
 _REPORTS = 6
 
 
@@ -115,7 +115,7 @@ class LiveServices(check.Check):
             yield from self._zones(ctx)
 
     def _interval(self, ctx: context.Context) -> Iterator[model.Finding]:
-        """Yield that a service is dead between two of its reports."""
+        """Yield that report_interval is not below service_down_time."""
         interval = services.report_interval_seconds(ctx.config)
         limit = services.down_time_seconds(ctx.config)
         if 0 < interval < limit:
@@ -152,9 +152,10 @@ class LiveServices(check.Check):
         )
 
     def goes_away(self, finding: model.Finding) -> bool:
-        """Say whether a finding is of a service that still has to act.
+        """Say whether a finding may disappear by itself.
 
-        Before the migration one that is alive, after it one that is not.
+        Before the migration this is a service that is still up, after it a
+        service that is not up yet.
         """
         return (
             finding.severity is Severity.FAILURE
@@ -226,12 +227,12 @@ class LiveServices(check.Check):
     def _of_its_row(
         self, site: severities.Services, service: services.ServiceRow
     ) -> Iterator[model.Finding]:
-        """Yield what is wrong with a row, whatever its service does."""
+        """Yield what is wrong with a row, whether its service is up or not."""
         row = f'-{service.place}' if service.place > 1 else ''
         if not service.zoned:
             # Tried on manila 18.3.0 and 23.0.1: Service.report_state and
-            # ServiceCommands.list raise TypeError; after a cleanup the
-            # service that runs makes a new row.
+            # ServiceCommands.list raise TypeError; after a cleanup, a running
+            # service creates a new row.
             yield model.Finding(
                 Severity.WARNING
                 if site.is_surely_orphan(service)
@@ -264,7 +265,7 @@ class LiveServices(check.Check):
             )
 
     def _zones(self, ctx: context.Context) -> Iterator[model.Finding]:
-        """Yield zones with more rows than one, and those with none."""
+        """Yield zones with more than one row, and zones without a row."""
         there = services.zones(ctx.database)
         for name, number in there.items():
             if number > 1:

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What each service weighs at each stage."""
+"""The severity and the remedies of each service at each stage."""
 
 from collections.abc import Sequence
 import datetime
@@ -25,12 +25,12 @@ Life = services.Life
 Severity = model.Severity
 Stage = model.Stage
 
-#: The cause of findings whose remedy is to remove rows: what a cleanup removes
-#: is the same for all.
+#: The causes of findings whose remedy is to remove rows: one cleanup removes
+#: the rows of all of them.
 GONE = 'gone'
 ORPHAN = 'orphan'
 
-#: How much it weighs, None for nothing, and what to do.
+#: The severity, None for no finding, and what to do.
 Verdict = tuple[Optional[Severity], Sequence[model.Remediation]]
 
 _NOTHING: Verdict = (None, ())
@@ -73,11 +73,11 @@ class Services:
         return services.age_of(service, self._now)
 
     def life(self, service: services.ServiceRow) -> Life:
-        """Return what is known of a service."""
+        """Return whether a service is up, as far as its row shows."""
         return services.life_of(service, self._age(service), self.limit)
 
     def seconds_ahead(self, service: services.ServiceRow) -> Optional[int]:
-        """Return how far a clock is ahead; None when it is not by much."""
+        """Return by how much a clock is ahead; None outside the limits."""
         age = self._age(service)
         least = services.REPORT_INTERVAL_SECONDS
         if age is None or not -self.limit <= age < -least:
@@ -85,7 +85,7 @@ class Services:
         return round(-age)
 
     def is_orphan(self, service: services.ServiceRow) -> bool:
-        """Say whether it is of a back end that the files do not enable."""
+        """Say whether it serves a back end that the files do not enable."""
         host, ours = service.host, self._enabled
         return (
             service.binary == 'manila-share'
@@ -95,7 +95,7 @@ class Services:
         )
 
     def is_surely_orphan(self, service: services.ServiceRow) -> bool:
-        """Say the same when no other controller can enable it."""
+        """Say whether it is an orphan that no other controller enables."""
         ours = self._enabled
         return (
             self.is_orphan(service)
@@ -104,10 +104,10 @@ class Services:
         )
 
     def also_removed(self, service: services.ServiceRow) -> str:
-        """Return a sentence on whose rows a cleanup removes as well.
+        """Return a sentence that names the rows that a cleanup also removes.
 
-        Where its own row is among several, the sentence is the same for each
-        of them, so that a report says it once.
+        If the row of the service is one of several, each of these services
+        gets the same sentence, so that a report prints it once.
         """
         if service in self._removed and len(self._removed) > 1:
             number = len(self._removed)
@@ -136,13 +136,13 @@ class Services:
     def cause(
         self, service: services.ServiceRow, todo: Sequence[model.Remediation]
     ) -> str:
-        """Return what it has in common with others; '' for its remedy."""
+        """Return the cause that groups findings; '' to group by the remedy."""
         if CLEANUP not in todo or hosts.other_backend(service.host) in todo:
             return ''
         return ORPHAN if self.is_orphan(service) else GONE
 
     def judge(self, life: Life, service: services.ServiceRow) -> Verdict:
-        """Return how much a service weighs at this stage, and what to do."""
+        """Return the severity of a service at this stage, and what to do."""
         if life is Life.UNKNOWN:
             upgraded = self.stage is Stage.UPGRADED
             return Severity.FAILURE if upgraded else Severity.WARNING, [
@@ -236,8 +236,8 @@ class Services:
                 model.command('manila-precheck upgrade check --stage stopped'),
             ]
         if life is Life.DEAD and service.state in ('up', 'down'):
-            # 'down' is what manila-scheduler, or the service itself, wrote
-            # of it while there was somebody to write.
+            # manila-scheduler, or the service itself, wrote 'down' while it
+            # was running.
             found_dead = service.state == 'down'
             return Severity.INFO if found_dead else Severity.WARNING, [
                 model.advice(

@@ -56,7 +56,7 @@ class LocalChanges(check.Check):
 
     id = 'local-changes'
     title = 'Local changes'
-    # Until the packages are replaced, the changes can be saved.
+    # The changes can be saved only until the packages are replaced.
     stages = frozenset({model.Stage.PLAN, model.Stage.STOPPED})
 
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:

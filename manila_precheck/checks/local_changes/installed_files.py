@@ -10,12 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The files of the installed manila, against what installed them.
+"""The files of the installed manila, compared with what was installed.
 
-What owns the package tells how its files were: the package manager of the
-distribution, by its own verification, or the RECORD of the wheel, with a hash
-of each file (PEP 376, PEP 427). Byte code is nobody's. What another package
-of the distribution owns is no change either.
+The original contents are known from the package manager of the distribution,
+which verifies its own packages, or from the RECORD of the wheel, which has a
+hash of each file (PEP 376, PEP 427). Byte code is ignored, and so are files
+that another package of the distribution owns.
 """
 
 import base64
@@ -38,21 +38,21 @@ from manila_precheck.evidence.host import programs
 _PACKAGE = 'manila'
 _BYTE_CODE = ('.pyc', '.pyo')
 
-# manila 23 has 1,200 files below its package.
+# The package of manila 23 has 1,200 files.
 _MOST_FILES = 100_000
 _CHUNK_BYTES = 1 << 20
 _SECONDS = 60.0
-# What fits on a command line, with room.
+# This many paths fit on a command line with room to spare.
 _PATHS_AT_ONCE = 500
 
-# dpkg --verify and rpm -V alike (dpkg-query(1), rpm(8)): nine flags, '5' for
-# other contents; the kind of the file, 'c' for a configuration file; its
-# path, and behind it why it cannot be read.
+# A line of both dpkg --verify and rpm -V (dpkg-query(1), rpm(8)): nine flags,
+# with '5' for changed contents; the kind of the file, 'c' for a configuration
+# file; its path, followed by the reason if it cannot be read.
 _VERIFIED = re.compile(r'(.{8,9}?) +(?:[a-z] )? *(/.*?)(?: \([^)]*\))?')
 
 
 class FileChange(enum.Enum):
-    """What became of a file since it was installed."""
+    """How a file differs from the installed one."""
 
     CHANGED = 'changed'
     ADDED = 'added'
@@ -60,26 +60,26 @@ class FileChange(enum.Enum):
 
 
 class Installed(NamedTuple):
-    """A package, and what has been changed in it."""
+    """The installed package and its local changes."""
 
     path: str
     """Its directory: '/usr/lib/python3/dist-packages/manila'."""
 
     manager: str
-    """What installed it: 'dpkg', 'rpm', or 'pip' for a wheel's RECORD."""
+    """The package manager: 'dpkg', 'rpm', or 'pip' for a wheel's RECORD."""
 
     package: str
-    """Its name there: 'python3-manila'."""
+    """Its name in the package manager: 'python3-manila'."""
 
     files: int
     """How many of its files were compared."""
 
     changes: tuple[tuple[str, FileChange], ...]
-    """Sorted: ('manila/share/api.py', FileChange.CHANGED)."""
+    """Sorted by path: ('manila/share/api.py', FileChange.CHANGED)."""
 
 
 class _Listing(NamedTuple):
-    """What a manager says of a package; paths are absolute."""
+    """The files of a package by its manager; paths are absolute."""
 
     manager: str
     package: str
@@ -91,9 +91,9 @@ class _Listing(NamedTuple):
 def look() -> Installed:
     """Return the manila of this environment, and what was changed in it.
 
-    :raises SourceNotApplicable: when only metadata is there.
-    :raises SourceUnusable: when nothing tells how its files were, or when
-        they cannot be read.
+    :raises SourceNotApplicable: when there is metadata, but no package.
+    :raises SourceUnusable: when the original contents of the files are not
+        known, or when the files cannot be read.
     """
     distribution = next(
         iter(importlib.metadata.distributions(name=_PACKAGE)), None
@@ -130,7 +130,7 @@ def look() -> Installed:
 
 
 def _directory(distribution: Optional[importlib.metadata.Distribution]) -> str:
-    """Return the directory of the package, without links above it."""
+    """Return the real path of the directory of the package."""
     spec = importlib.machinery.PathFinder.find_spec(_PACKAGE)
     beside = ''
     if distribution is not None:
@@ -147,7 +147,7 @@ def _directory(distribution: Optional[importlib.metadata.Distribution]) -> str:
 def _walk(path: str) -> Iterator[str]:
     """Yield the files below a directory, byte code left out.
 
-    A directory that is a link counts as a file.
+    A symbolic link to a directory counts as a file.
     """
     count = 0
 
@@ -173,13 +173,13 @@ def _walk(path: str) -> Iterator[str]:
                 yield os.path.join(folder, name)
 
 
-# --- what pip installed
+# --- a wheel
 
 
 def _of_record(
     distribution: Optional[importlib.metadata.Distribution], path: str
 ) -> Optional[_Listing]:
-    """Compare the files with RECORD; None: there is none, or not of them."""
+    """Compare the files with RECORD; None if it does not list them."""
     text = distribution.read_text('RECORD') if distribution else None
     if not text or distribution is None:
         return None
@@ -217,9 +217,9 @@ def _is_as_recorded(file: str, hashed: str, size: str) -> Optional[bool]:
     """Compare a file with a row of RECORD; None: it is not there.
 
     :param hashed: 'sha256=' and the hash in base64 without padding.
-    :param size: in bytes; '' where RECORD does not say.
+    :param size: in bytes; '' if RECORD does not have it.
     """
-    # With OpenSSL, as in text_file.
+    # hashlib is imported late because it loads OpenSSL, as in text_file.
     import hashlib
 
     name, _, text = hashed.partition('=')
@@ -232,7 +232,7 @@ def _is_as_recorded(file: str, hashed: str, size: str) -> Optional[bool]:
             f'{hashed[:80]!r}'
         ) from exc
     try:
-        # What is no file must not be waited for.
+        # O_NONBLOCK: opening a FIFO must not wait for a writer.
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -253,7 +253,7 @@ def _is_as_recorded(file: str, hashed: str, size: str) -> Optional[bool]:
     return digest.digest() == expected
 
 
-# --- what the distribution installed
+# --- a package of the distribution
 
 
 def _of_dpkg(path: str) -> Optional[_Listing]:
@@ -273,7 +273,7 @@ def _of_dpkg(path: str) -> Optional[_Listing]:
 
 def _of_rpm(path: str) -> Optional[_Listing]:
     name = _run('rpm', '-qf', '--qf', r'%{NAME}\n', _initial(path))
-    # Where none owns it, rpm says so and fails.
+    # If no package owns the file, rpm prints a sentence and fails.
     name = name.strip()
     if not name or ' ' in name:
         return None
@@ -293,7 +293,7 @@ def _initial(path: str) -> str:
 def _verified(
     path: str, manager: str, name: str, listed: str, verified: str
 ) -> _Listing:
-    """Put together what a manager prints of a package."""
+    """Return the listing that a manager prints about a package."""
     inside = path + os.sep
     files = {
         file
@@ -309,7 +309,7 @@ def _verified(
             continue
         if match[1].startswith('missing'):
             missing.add(match[2])
-        # Contents, size, or where a link leads; not the mode or the time.
+        # Contents, size or the target of a link; not mode or time.
         elif set(match[1]) & set('5SL'):
             changed.add(match[2])
     return _Listing(
@@ -322,7 +322,7 @@ def _verified(
 
 
 def _owned(manager: str, files: Iterable[str]) -> set[str]:
-    """Return those of some files that any package of a manager owns."""
+    """Return the files that any package of a manager owns."""
     ordered = sorted(files)
     found: set[str] = set()
     for start in range(0, len(ordered), _PATHS_AT_ONCE):
@@ -333,7 +333,7 @@ def _owned(manager: str, files: Iterable[str]) -> set[str]:
             ).splitlines()
             found.update(line.partition(': ')[2] for line in lines)
         else:
-            # One line a file, in their order.
+            # rpm prints one line for each file, in the same order.
             words = ('rpm', '-qf', '--qf', r'owned\n')
             lines = _run(*words, *some).splitlines()
             found.update(f for f, line in zip(some, lines) if line == 'owned')
@@ -343,8 +343,8 @@ def _owned(manager: str, files: Iterable[str]) -> set[str]:
 def _run(name: str, *words: str, nothing: int = 0) -> str:
     """Return what a program prints; '' when this machine has none.
 
-    :param nothing: the exit code with which it finds nothing to print.
-    :raises SourceUnusable: when it fails and prints nothing.
+    :param nothing: the exit code that the program has if it finds nothing.
+    :raises SourceUnusable: when the program fails and prints nothing.
     """
     path = programs.find(name)
     if path is None:

@@ -21,7 +21,7 @@ from manila_precheck.engine import context
 from manila_precheck.evidence.host import commands
 from manila_precheck.evidence.host import manila_status
 
-# The process has to be ended before the runner gives up the check.
+# The process must end before the runner's time limit for the check.
 _SHARE_OF_TIME = 0.9
 
 
@@ -60,7 +60,7 @@ class ManilaStatus(check.Check):
     uses = frozenset({model.Source.CONFIG})
 
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
-        """Yield what each of manila's checks objects to."""
+        """Yield the results of manila's checks that warn or fail."""
         if not ctx.site.is_host:
             raise exceptions.SourceNotApplicable(
                 'the files of a bundle are judged (--root), not the manila '
@@ -71,7 +71,7 @@ class ManilaStatus(check.Check):
                 'manila is not installed in this environment'
             )
         for answer in manila_status.ask(
-            # It looks at the policies.
+            # manila-status reads the policy files, as manila-api does.
             ctx.seen_by(commands.API)[0].locations,
             ctx.options.check_timeout_seconds * _SHARE_OF_TIME,
         ):
