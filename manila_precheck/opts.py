@@ -12,8 +12,8 @@
 
 """The options of ``[manila_precheck]`` and of every check.
 
-Each flag of ``manila-precheck upgrade check`` is one of these options, so it
-can be set in a file or in the environment as well
+Each flag of ``manila-precheck upgrade check`` is one of these options, so a
+file or the environment can set it as well
 (``OS_MANILA_PRECHECK__STAGE=stopped``).
 """
 
@@ -539,14 +539,14 @@ precheck_opts = [
 
 
 def register(conf: cfg.ConfigOpts) -> None:
-    """Register the options that every run needs; doing so twice is fine."""
+    """Register the options that every run needs; repeating it is allowed."""
     conf.register_opts(precheck_opts, group=GROUP)
 
 
 def settle(conf: cfg.ConfigOpts) -> None:
-    """Make sure that every option has a value that can be used.
+    """Make sure that every option has a valid value.
 
-    :raises UsageError: when a value, wherever it is from, is no good.
+    :raises UsageError: when a value from any source is invalid.
     """
     _settle(conf, GROUP, precheck_opts)
 
@@ -563,7 +563,7 @@ def _settle(
                 unit = 'hours' if opt.dest.endswith('_hours') else 'seconds'
                 raise ValueError(f'{value} is not a number of {unit}')
         except (cfg.Error, ValueError) as exc:
-            # oslo.config shows where a value is from as its own object.
+            # oslo.config shows the origin of a value as the repr of an object.
             words = _LOCATION.sub(r'from \1', ' '.join(str(exc).split()))
             raise exceptions.UsageError(
                 f'[{group}] {opt.dest}: {words}'
@@ -571,7 +571,7 @@ def _settle(
 
 
 class _Known:
-    """The sections and the options of this program and of its checks."""
+    """The sections and options of this program and of its checks."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
         self._conf = conf
@@ -587,15 +587,15 @@ class _Known:
         return [GROUP, *sorted(self._entries)]
 
     def names(self, group: str) -> Optional[list[str]]:
-        """Return the options of a group; None when they cannot be known.
+        """Return the options of a group; None when its check does not load.
 
-        :raises UsageError: when a check's option has a value that is no good.
+        :raises UsageError: when an option of a check has an invalid value.
         """
         if group not in self._names:
             # A check registers its options when it runs.
             loaded = runner.load(self._entries[group])
             if not isinstance(loaded, check.Check):
-                # It does not load, and its result is an ERROR.
+                # The result of the check reports the error.
                 return None
             options = loaded.opts()
             self._conf.register_opts(options, group=group)
@@ -604,7 +604,10 @@ class _Known:
         return self._names[group]
 
     def variables(self, plain: str) -> list[str]:
-        """Return the variables of the groups that a name begins with."""
+        """Return the environment variables that a misspelt one may mean.
+
+        :param plain: the name of the misspelt one, as _plain() returns it.
+        """
         return [
             f'os_{group}__{name}'.upper()
             for group in self.groups
@@ -619,21 +622,21 @@ def require_known(
     environment: Iterable[str],
     facts: catalog.Catalog,
 ) -> None:
-    """Make sure that every option of ours that somebody sets can be used.
+    """Make sure that every option of this program that is set exists.
 
-    oslo.config ignores what it does not know. A ``stage`` that is misspelt,
-    or that stands in another section, would have the run judge another
-    stage, and nobody would be told.
+    oslo.config ignores unknown options. With a misspelt ``stage``, or one in
+    another section, the run would silently check another stage.
 
-    :param conf: parsed; the options of a check that somebody sets are
-        registered on it, as they are when the check runs.
+    :param conf: parsed; if an option of a check is set, all options of the
+        check are registered on it, as they are when the check runs.
     :param settings: every assignment in the files.
-    :param environment: the names of the variables that there are. One that
-        begins with ``MANILA_PRECHECK_`` is taken for ours only when an option
-        of ours follows: others belong to the test suite, and to wrappers.
-    :param facts: tells the options of manila in ``[DEFAULT]`` from ours.
-    :raises UsageError: when one is none of the program, or of a check that
-        is installed, or a value of a check's is no good.
+    :param environment: the names of all variables. A name that begins with
+        ``MANILA_PRECHECK_`` is checked only if the rest resembles an option
+        of this program: others belong to the test suite, and to wrappers.
+    :param facts: distinguishes the options of manila in ``[DEFAULT]`` from
+        those of this program.
+    :raises UsageError: when an option is unknown to the program and to the
+        installed checks, or an option of a check has an invalid value.
     """
     known = _Known(conf)
     for setting in settings:
@@ -659,7 +662,7 @@ def _require_variable(
     group, mark, name = variable.lower().partition('__')
     group = group[len('os_') :]
     if mark and variable == f'OS_{group}__{name}'.upper():
-        # As oslo.config looks it up: all in capitals.
+        # oslo.config reads variables whose names are all in capitals.
         if group in known.groups:
             _require_option(known, group, name, variable)
             return
@@ -704,20 +707,20 @@ def _require_not_ours(name: str, place: str, facts: catalog.Catalog) -> None:
 
 
 def _plain(name: str) -> str:
-    """Return a name in lower case, its words joined by one underscore."""
+    """Return a name in lower case with its words joined by underscores."""
     return re.sub('[^a-z0-9]+', '_', name.lower())
 
 
 def _means_us(plain: str) -> bool:
-    """Say whether a section's name is ours, or nearly so."""
+    """Say whether the name of a section is ours, or a misspelling of it."""
     ours = GROUP.replace('_', '')
     head = plain.replace('_', '')[: len(ours)]
-    # Most have too few letters of it to be worth a closer look.
+    # Cheap test first: most names have too few letters in common.
     return len(set(head) & set(ours)) > 7 and _is_near(head, [ours])
 
 
 def _is_near(name: str, known: Iterable[str]) -> bool:
-    # Imported here, since few runs look for a misspelling.
+    # Imported here because few runs look for a misspelling.
     import difflib
 
     return bool(difflib.get_close_matches(name, known, 1, 0.85))
@@ -735,10 +738,10 @@ def _names(options: Iterable[cfg.Opt]) -> list[str]:
 def _join(
     conf: cfg.ConfigOpts, group: str, dest: str, value: Sequence[str]
 ) -> None:
-    """Put together again what the environment says of an option.
+    """Restore the value that the environment gives to a MultiStrOpt.
 
-    oslo.config 10.2.0 hands a value of the environment to a MultiStrOpt as a
-    list of its characters. Several values stand on lines of their own.
+    oslo.config 10.2.0 turns such a value into the list of its characters. In
+    the environment, several values are on lines of their own.
     """
     if value and all(len(item) == 1 for item in value):
         lines = ''.join(value).split('\n')
@@ -748,8 +751,8 @@ def _join(
 def list_opts() -> list[tuple[str, list[cfg.Opt]]]:
     """Return (group, options) of the program and of each check that loads.
 
-    The entry point ``oslo.config.opts`` of the package, for the sample
-    configuration file and the configuration reference.
+    This is the package's entry point ``oslo.config.opts``: the sample
+    configuration file and the configuration reference are made from it.
     """
     listed = [(GROUP, copy.deepcopy(precheck_opts))]
     for entry in registry.checks():

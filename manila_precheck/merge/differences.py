@@ -10,10 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What one report says and an earlier one did not.
+"""Compare a report with an earlier one.
 
-The earlier one is the baseline: what it has with at least the same severity
-counts no more. Besides, it tells what is gone and what is worded otherwise.
+The earlier report is the baseline: a finding that it has with at least the
+same severity does not count. The result also lists the findings that are gone
+and those that have changed.
 """
 
 from collections.abc import Iterable
@@ -28,7 +29,7 @@ from manila_precheck.merge import merge
 Severity = model.Severity
 Outcome = model.Outcome
 
-#: The id of the result that says what has changed.
+#: The id of the result that lists the differences.
 CHECK_ID = 'report-diff'
 
 _Findings = Mapping[str, list[model.Finding]]
@@ -37,17 +38,18 @@ _Findings = Mapping[str, list[model.Finding]]
 def compare(
     old: model.Report, new: model.Report, fail_on: str = 'warning'
 ) -> model.Report:
-    """Return the newer of two reports as one that counts what is new.
+    """Return the newer of two reports, in which only new findings count.
 
-    A finding of the older one that has at least the same severity there is
+    A finding that the older report has with at least the same severity is
     marked as known and does not count. The result 'report-diff' has a note
-    for each finding that is gone and for each that says something else, and
-    a warning where the two cannot be compared: they are of different upgrades
-    or hosts, or a check that found something did not look any more. A check
-    that could not look counts whatever it did before.
+    for each finding that is gone and for each that has changed, and a warning
+    where the reports cannot be compared: they are for different upgrades or
+    hosts, or a check that found something did not run again. A check that
+    could not run counts, whatever its earlier result was.
 
     :param fail_on: as ``--fail-on``.
-    :returns: the newer report, with another outcome and one more result.
+    :returns: the newer report with its findings marked, and the result
+        'report-diff'.
     """
     before, after = _by_key(old), _by_key(new)
     looked = {
@@ -111,7 +113,7 @@ def _finding(
 def _conditions(
     old: model.Report, new: model.Report
 ) -> Iterator[model.Finding]:
-    """Yield what is not the same of the two runs."""
+    """Yield where the two runs differ: in upgrade, host, stage and so on."""
     for aspect, severity, said in (
         ('upgrade', Severity.WARNING, _upgrade),
         ('host', Severity.WARNING, lambda one: one.host or None),
@@ -156,7 +158,7 @@ def _not_looked(
     looked: set[str],
     new: model.Report,
 ) -> Iterator[model.Finding]:
-    """Yield the checks whose findings may still be there."""
+    """Yield the checks that did not run again, so findings may remain."""
     now = {one.id: one for one in new.checks}
     counts: dict[str, int] = {}
     for findings in before.values():
@@ -172,7 +174,7 @@ def _not_looked(
             why = f'is {word}' + (
                 f' ({result.reason})' if result.reason else ''
             )
-        # What belongs to another stage has nothing to look at.
+        # A check for an earlier stage cannot run any more, which is fine.
         past = result is not None and result.outcome is Outcome.NOT_APPLICABLE
         yield _finding(
             Severity.INFO if past else Severity.WARNING,

@@ -25,12 +25,12 @@ Severity = model.Severity
 #: The id of the result that says where configurations differ.
 DRIFT = 'configuration-drift'
 
-# How many values of an option, and how many contents of a file, a message
-# tells apart.
+# How many values of an option, and how many versions of a file, a message
+# lists.
 _MAX_VALUES = 6
 _MAX_CONTENTS = 3
 
-# What is of one host alone, by its nature (manila 22.0.2 common/config.py,
+# Options that normally differ between hosts (manila 22.0.2 common/config.py,
 # service.py, share/configuration.py; oslo.log _options.py).
 _OF_A_HOST = frozenset(
     (
@@ -48,30 +48,30 @@ _OF_A_HOST = frozenset(
 # A deployment may have its back ends on different hosts.
 _BACKENDS = 'DEFAULT/enabled_share_backends'
 
-# The files of manila-api, and what they are: each API server answers by its
-# own copy.
+# The kinds of files that manila-api reads: each API server uses its own copy.
 _OF_THE_API = ('policy', 'paste')
 
 
 class Drift:
     """The options and the files of the hosts of one region.
 
-    :param hosts: what has the names for their numbers.
+    :param hosts: the hosts, which it knows by their numbers.
     """
 
     def __init__(self, hosts: wording.Hosts) -> None:
         self._hosts = hosts
-        # By option and value: who sets it so, and where the first one does.
+        # By option and value: the setting of the first host that has the
+        # value, and the numbers of all that do.
         self._options: dict[
             str, dict[str, tuple[model.SettingRead, array.array[int]]]
         ] = {}
-        # By path and digest.
+        # By path and digest: the numbers of the hosts.
         self._files: dict[str, dict[str, array.array[int]]] = {}
         self._kinds: dict[str, str] = {}
         self._with_api: list[int] = []
 
     def add(self, host: int, report: model.Report) -> None:
-        """Take in what one more host reads."""
+        """Add the options and files of one host."""
         for setting in report.settings:
             if setting.option.rpartition('/')[2] in _OF_A_HOST:
                 continue
@@ -96,7 +96,7 @@ class Drift:
             self._with_api.append(host)
 
     def findings(self) -> Iterator[model.Finding]:
-        """Yield what differs, options first."""
+        """Yield the differences, options first."""
         for option, values in sorted(self._options.items()):
             if len(values) > 1:
                 yield self._difference(option, values)
@@ -153,9 +153,9 @@ class Drift:
         without: Sequence[int],
         of_api: bool,
     ) -> model.Finding:
-        """Return what is to say of a file that differs.
+        """Return the finding for a file that differs between hosts.
 
-        :param digests: the hosts that have it, by its digest.
+        :param digests: the hosts that have the file, by its digest.
         :param without: the hosts that lack it.
         """
         groups = sorted(
@@ -200,7 +200,7 @@ class Drift:
 
 
 def _kind(path: str) -> str:
-    """Return what a file is read as, in a report that does not say."""
+    """Return the kind of a file, for a report that does not name it."""
     name = path.rpartition('/')[2]
     for kind in _OF_THE_API:
         if kind in name:

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the reports of several hosts say of themselves: too little, too old."""
+"""Check whether the reports of several hosts are complete and recent."""
 
 import array
 import collections
@@ -31,17 +31,17 @@ from manila_precheck.merge import wording
 Severity = model.Severity
 Outcome = model.Outcome
 
-#: The id of the result that says which reports there are.
+#: The id of the result about the reports themselves.
 HOSTS = 'hosts'
 
 
 class HostReports:
-    """What each report is, without what it found.
+    """The upgrade, the age and the database of each report.
 
-    :param hosts: what has the names for their numbers.
+    :param hosts: the hosts, which it knows by their numbers.
     :param now: the time of merging, with a time zone.
     :param max_age_hours: how old a report may be; 0 for any age.
-    :param checks: the ids that each report has to have a result of.
+    :param checks: the ids of the checks that each report must contain.
     """
 
     def __init__(
@@ -55,8 +55,8 @@ class HostReports:
         self._now = now
         self._max_age_hours = max_age_hours
         self._checks = frozenset(checks)
-        # By region: each report without what is of its host alone, and its
-        # hosts.
+        # By region and by report, without the parts that are specific to one
+        # host: the numbers of the hosts.
         self._kinds: dict[str, dict[model.Report, array.array[int]]] = {}
         self._expired: dict[tuple[str, str, str], array.array[int]] = {}
         self._too_little: list[model.Finding] = []
@@ -67,7 +67,7 @@ class HostReports:
         self._machines: dict[tuple[str, str], array.array[int]] = {}
 
     def add(self, host: int, report: model.Report) -> None:
-        """Take in one more report, without the waivers that have expired."""
+        """Add the report of a host, without the waivers that have expired."""
         name = self._hosts.names[host]
         kind = report._replace(
             files=(),
@@ -86,7 +86,7 @@ class HostReports:
         kinds = self._kinds.setdefault(region, {})
         kinds.setdefault(kind, wording.none()).append(host)
         if report.host:
-            # Another region may have a host of this name.
+            # Regions may have hosts of the same name.
             key = region, report.host
             self._machines.setdefault(key, wording.none()).append(host)
         self._too_little += _too_little(name, report, self._checks)
@@ -95,16 +95,16 @@ class HostReports:
         self._copies += self._copy(name, report)
 
     def expired(self, host: int, waiver: model.Waiver) -> None:
-        """Take in that a waiver of a report holds no more."""
+        """Note that a waiver in the report of a host has expired."""
         key = waiver.key, waiver.owner, waiver.expires
         numbers = self._expired.setdefault(key, wording.none())
         if not numbers or numbers[-1] != host:
             numbers.append(host)
 
     def typical(self) -> model.Report:
-        """Return what the first report of the most common upgrade is.
+        """Return the first report of the most common upgrade.
 
-        :returns: without what is of its host alone.
+        :returns: without the parts that are specific to its host.
         """
         kinds: dict[model.Report, array.array[int]] = {}
         for of_region in self._kinds.values():
@@ -122,12 +122,12 @@ class HostReports:
 
     @property
     def sampled(self) -> bool:
-        """Say whether one of them read only samples."""
+        """Say whether any report was made with --quick."""
         return any(kind.sampled for kind in self._all())
 
     @property
     def excluded(self) -> tuple[str, ...]:
-        """Return what was left out on one of the hosts, sorted."""
+        """Return the checks that were left out on any host, sorted."""
         return tuple(
             sorted({one for kind in self._all() for one in kind.excluded})
         )
@@ -137,9 +137,9 @@ class HostReports:
             yield from kinds
 
     def findings(self, missing: Iterable[str]) -> Iterator[model.Finding]:
-        """Yield what is to say of the hosts.
+        """Yield the findings about the hosts and their reports.
 
-        :param missing: the hosts of which a report was expected, sorted.
+        :param missing: the expected hosts that have no report, sorted.
         """
         for (key, owner, expires), numbers in sorted(self._expired.items()):
             yield model.Finding(
@@ -169,10 +169,10 @@ class HostReports:
         yield from self._of_one_machine()
 
     def _differences(self) -> Iterator[model.Finding]:
-        """Yield the reports that are not of what the others are of.
+        """Yield the reports that differ from the others in their upgrade.
 
         A region has a database and a configuration of its own: a host is
-        compared with those of its region, and a region with the others.
+        compared with the hosts of its region, and a region with the others.
         """
         overall = self.typical()
         for region, kinds in sorted(self._kinds.items()):
@@ -202,11 +202,11 @@ class HostReports:
     def _copy(
         self, name: str, report: model.Report
     ) -> Iterator[model.Finding]:
-        """Yield that a report is a copy of another host's.
+        """Yield a finding if the report is a copy of another host's.
 
-        Two runs do not take the same milliseconds for each of their checks;
-        reproducible reports have no times, and those of two hosts may be
-        equal.
+        Two runs never take the same time, to the millisecond, for each of
+        their checks. Reproducible reports have no times, so those of two
+        hosts may be equal.
         """
         if report.created is None:
             return
@@ -223,9 +223,10 @@ class HostReports:
             )
 
     def _of_one_machine(self) -> Iterator[model.Finding]:
-        """Yield the machines that several reports are from.
+        """Yield a warning for each machine that several reports are from.
 
-        A warning: containers on two hosts may have one name.
+        It is only a warning because containers on two hosts may have the same
+        name.
         """
         for (_region, machine), numbers in sorted(self._machines.items()):
             if len(numbers) > 1:
@@ -247,7 +248,7 @@ class HostReports:
 
 
 def _said(report: model.Report) -> Hashable:
-    """Return what two reports that are one have in common."""
+    """Return the parts that are equal if one report is a copy of another."""
     return (
         report._replace(checks=()),
         tuple(
@@ -289,7 +290,7 @@ def _upgrade(report: model.Report) -> str:
 def _differences(
     name: str, report: model.Report, usual_name: str, typical: model.Report
 ) -> Iterator[model.Finding]:
-    """Yield where the report of a host is not of what another is of."""
+    """Yield how the report of a host differs from the typical report."""
     if _what(report) != _what(typical):
         yield _of_host(
             name,
@@ -345,7 +346,7 @@ def _tool(report: model.Report) -> str:
 
 
 def _held(read: Optional[model.DatabaseRead]) -> Optional[model.DatabaseRead]:
-    """Return what a database holds, wherever it was read from."""
+    """Return a database without the dump that it was restored from."""
     return None if read is None else read._replace(dump=None)
 
 
@@ -378,7 +379,7 @@ def _of_host(
 def _too_little(
     name: str, report: model.Report, checks: Collection[str]
 ) -> Iterator[model.Finding]:
-    """Yield that a report lacks what the merged one speaks of."""
+    """Yield a finding if a report lacks results of some checks."""
     lacking = sorted(set(checks) - {one.id for one in report.checks})
     none_applied = bool(checks) and all(
         one.outcome is Outcome.NOT_APPLICABLE
@@ -409,7 +410,7 @@ def _too_little(
 def _unknown_upgrade(
     name: str, report: model.Report
 ) -> Iterator[model.Finding]:
-    """Yield that nobody here can have judged the upgrade of a report."""
+    """Yield a finding if no run can have checked the upgrade of a report."""
     source, target = report.source_release, report.target_release
     try:
         before = _release(source, report.source_facts)
@@ -431,15 +432,16 @@ def _unknown_upgrade(
 
 
 def _release(name: str, facts: Optional[model.Facts]) -> releases.Release:
-    """Return the release of one side of a report.
+    """Return the source or target release of a report.
 
-    :param facts: what tells of a release beyond those that are known, and
-        of one that has the name of a file.
-    :raises UsageError: when it is none.
+    :param facts: where the facts about it come from. They identify a release
+        newer than the known ones, and one whose name contains a file.
+    :raises UsageError: when the name is not that of a release.
     """
     if facts is not None:
         if name.startswith(f'{facts.build} of '):
-            # In an update within a release, from a file or to one.
+            # The report is of an update within a release, with facts of a
+            # file.
             name = facts.build
         build = releases.build(facts.build)
         if build.too_new and releases.at(build.numbers[0]).name == name:
@@ -453,7 +455,7 @@ def _age(
     now: datetime.datetime,
     max_age_hours: int,
 ) -> Iterator[model.Finding]:
-    """Yield that a report is too old, of the future or without a date."""
+    """Yield a finding if a report is too old, in the future or undated."""
     limit = datetime.timedelta(hours=max_age_hours)
     if report.created is None:
         if limit:

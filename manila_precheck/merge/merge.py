@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The reports of several controllers, made into one.
+"""Merge the reports of several controllers into one.
 
-They are taken in one after the other, and none is kept: what many hosts say
-alike is there once. 10,000 of them take as much memory as a few.
+Reports are read one after the other, and none is kept: a finding that many
+hosts have is stored once, so 10,000 reports take as much memory as a few.
 """
 
 import array
@@ -33,14 +33,14 @@ from manila_precheck.merge import wording
 Severity = model.Severity
 Outcome = model.Outcome
 
-#: How many ways of saying one thing are told apart: figures and times may be
-#: other ones on each of some hundred hosts.
+#: How many messages for one key are listed. The numbers and times in a message
+#: may be different on each of some hundred hosts.
 MAX_WORDINGS = 3
 
-#: How many earlier reports a report names.
+#: How many earlier reports a report lists.
 MAX_RUNS = 100
 
-# How many of them are kept, to take the most common one.
+# How many messages for one key are kept, to find the most common one.
 _MAX_KEPT = 32
 
 
@@ -48,12 +48,12 @@ class HostReport(NamedTuple):
     """The report of one host, to be merged."""
 
     region: str
-    """Its region; '' for that which the report names, or none."""
+    """The region of the host; '' to take the one in the report, if any."""
 
     name: str
     report: model.Report
     file: Optional[model.FileRead] = None
-    """What it was read from."""
+    """The file that it was read from."""
 
 
 def merge(
@@ -64,29 +64,29 @@ def merge(
     max_age_hours: int = 0,
     checks: Collection[str] = (),
 ) -> model.Report:
-    """Return one report that says what each of several says.
+    """Return one report with the findings of several hosts.
 
-    What several hosts found is there once; where not all of them did, the
-    message and the data say which. What a check could not look at on one host
-    is a finding of that check. The result 'configuration-drift' has the
-    options and the files that differ, the result 'hosts' the hosts without a
-    report and the reports that say too little: of another upgrade, too old,
-    without some of the checks. A waiver that has expired since holds no more.
+    A finding of several hosts appears once; if not all hosts have it, the
+    message and the data name those that do. If a check could not run on a
+    host, this is a finding of that check. The result 'configuration-drift'
+    lists the options and the files that differ. The result 'hosts' lists the
+    hosts without a report, and the reports that are too old, for another
+    upgrade, or without some of the checks. Waivers that have expired since
+    are ignored.
 
     A region has a database and a configuration of its own: hosts are compared
-    with those of their region alone.
+    only with hosts of the same region.
 
     :param reports: in the order of their regions and names; at least one.
-        Each is asked for when the one before was taken in.
+        The next one is requested when the previous one has been merged.
     :param now: the time of merging, with a time zone.
-    :param expected: the hosts of which there must be a report: 'ctl1', or
+    :param expected: the hosts that must have a report: 'ctl1', or
         'west/ctl1' in a region.
     :param fail_on: as ``--fail-on``.
     :param max_age_hours: how old a report may be; 0 for any age.
-    :param checks: the ids that each report has to have a result of.
-    :returns: a report without files, services and settings: they are the
-            hosts' own.
-        It is as old as the oldest one.
+    :param checks: the ids of the checks that each report must contain.
+    :returns: a report without files, services and settings, which differ
+        between hosts. Its date is that of the oldest report.
     """
     hosts = wording.Hosts()
     kinds = host_reports.HostReports(hosts, now, max_age_hours, checks)
@@ -137,7 +137,8 @@ def merge(
             ],
         ),
     ):
-        # A report that was merged before has results of these names already.
+        # If one of the reports is itself merged, it has results with these
+        # ids already.
         before = merged.get(own.id)
         merged[own.id] = _own(
             own.id,
@@ -171,10 +172,10 @@ def merge(
 
 
 def _longest(windows: Iterable[model.Window]) -> Optional[model.Window]:
-    """Return what is true of each of several windows; None for none.
+    """Return a window that is long enough for each host; None for none.
 
-    Hosts of a region share one, and each estimates it from a probe; regions
-    may be upgraded side by side or in turn.
+    The hosts of a region share one window, and each estimates it from its own
+    probe. Regions may be upgraded in parallel or one by one.
     """
     found = list(windows)
     if not found:
@@ -192,14 +193,14 @@ def _split(host: str) -> tuple[str, str]:
 
 
 def runs(earlier: model.Report) -> tuple[model.RunRead, ...]:
-    """Return an earlier report in figures, after those that it names."""
+    """Return the runs that an earlier report lists, and its own."""
     return (*earlier.runs, earlier.run)[-MAX_RUNS:]
 
 
 def _without_expired(
     report: model.Report, today: datetime.date
 ) -> tuple[model.Report, set[model.Waiver]]:
-    """Return a report without the waivers that hold no more, and those."""
+    """Return a report without its expired waivers, and these waivers."""
     expired = {
         finding.waiver
         for result in report.checks
@@ -224,13 +225,14 @@ def _without_expired(
 
 
 class _Wordings:
-    """The ways in which hosts say one thing, and who says it."""
+    """The different messages of one finding, each with its hosts."""
 
     __slots__ = ('_kept', '_numbers', '_others')
 
     def __init__(self) -> None:
         self._kept: dict[str, tuple[model.Finding, array.array[int]]] = {}
-        # By their hashes: of ten thousand ways the texts are too long.
+        # The hashes of further messages: ten thousand texts would take too
+        # much memory.
         self._others: set[int] = set()
         self._numbers = wording.none()
 
@@ -247,7 +249,7 @@ class _Wordings:
             self._others.add(hash(finding.message))
 
     def merged(self) -> Iterator[tuple[model.Finding, 'array.array[int]']]:
-        """Yield what to say, and of which hosts."""
+        """Yield the findings to report, each with its hosts."""
         count = len(self._kept) + len(self._others)
         if count <= MAX_WORDINGS:
             yield from self._kept.values()
@@ -261,7 +263,7 @@ class _Wordings:
 
 
 class _Results:
-    """The results of one check; a host that left it out has none."""
+    """The results of one check on all hosts that ran it."""
 
     def __init__(self, hosts: wording.Hosts, first: model.CheckResult) -> None:
         self._hosts = hosts
@@ -271,13 +273,13 @@ class _Results:
         self._said: dict[Any, _Wordings] = {}
 
     def add(self, host: int, result: model.CheckResult) -> None:
-        """Take in what the check says on one more host."""
+        """Add the result of one host."""
         self._seconds = max(self._seconds, result.seconds)
         self._states.setdefault(
             (result.outcome, result.reason), wording.none()
         ).append(host)
         for finding in result.findings:
-            # What is waived on one host counts on another.
+            # A finding may be waived on one host and count on another.
             key = finding.key, finding.severity, finding.waiver, finding.known
             wordings = self._said.get(key)
             if wordings is None:
@@ -285,7 +287,7 @@ class _Results:
             wordings.add(host, finding)
 
     def merged(self) -> model.CheckResult:
-        """Return what the check says on all of the hosts."""
+        """Return the result of the check for all hosts."""
         findings = list(self._findings())
         if len(self._states) == 1:
             return self._first._replace(
@@ -320,7 +322,7 @@ class _Results:
                 )
 
     def _not_looked(self) -> Iterator[model.Finding]:
-        """Yield the hosts on which the check could not look."""
+        """Yield a finding for each host on which the check could not run."""
         for number, outcome, reason in sorted(
             (number, outcome, reason)
             for (outcome, reason), numbers in self._states.items()

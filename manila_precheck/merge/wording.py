@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Which hosts a report of many speaks of, in little memory and few words."""
+"""The hosts of a merged report, in little memory and few words."""
 
 import array
 import collections
@@ -24,22 +24,22 @@ MAX_NAMED = 6
 class Hosts:
     """The hosts of a merge, each with a number.
 
-    What many hosts say alike is kept once, with the numbers of the hosts:
-    four bytes each.
+    A finding that many hosts have is kept once, with the numbers of the
+    hosts: four bytes each.
     """
 
     def __init__(self) -> None:
         self.names: list[str] = []
-        # The region of each; '' where there are none.
+        # The region of each host; '' for none.
         self._regions: list[str] = []
         self._sizes: dict[str, int] = {}
         self._texts: dict[bytes, str] = {}
 
     def add(self, name: str, region: str = '') -> int:
-        """Return the number of one more host.
+        """Add a host and return its number.
 
-        :param region: two of them may have hosts of the same name: a host of
-            one is 'west/ctl1' from now on.
+        :param region: its region; '' for none. Two regions may have hosts of
+            the same name, so the host is then named 'west/ctl1'.
         """
         self.names.append(f'{region}/{name}' if region else name)
         self._regions.append(region)
@@ -55,9 +55,9 @@ class Hosts:
         return sorted(self.names[number] for number in numbers)
 
     def text(self, numbers: 'array.array[int]') -> str:
-        """Return the names as the data of a finding has them: 'ctl1,ctl2'.
+        """Return the names for the data of a finding: 'ctl1,ctl2'.
 
-        It is one text for all that the same hosts say.
+        The same hosts share one string, to save memory.
         """
         key = numbers.tobytes()
         if key not in self._texts:
@@ -65,11 +65,11 @@ class Hosts:
         return self._texts[key]
 
     def where(self, numbers: Sequence[int], *, of_all: bool = False) -> str:
-        """Return which hosts, in words that a reader gets to the end of.
+        """Return the hosts in a few words.
 
-        :param numbers: at least one; the data of a finding has all of them.
-        :param of_all: say how many there are, and name those that are not
-            among them where they are few.
+        :param numbers: at least one; the data of the finding names them all.
+        :param of_all: also say how many hosts there are in total, or name the
+            other hosts if they are few.
         """
         hosts = self.some(numbers)
         if len(hosts) <= MAX_NAMED:
@@ -92,12 +92,12 @@ class Hosts:
 
 
 def none() -> 'array.array[int]':
-    """Return the numbers of no host yet."""
+    """Return an empty array for the numbers of hosts."""
     return array.array('I')
 
 
 def join(names: Sequence[str]) -> str:
-    """Return names as a sentence has them: 'a, b and c'."""
+    """Return names joined as in a sentence: 'a, b and c'."""
     if len(names) == 1:
         return names[0]
     return f'{", ".join(names[:-1])} and {names[-1]}'

@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What of a report may leave: secrets are masked, names are replaced.
+"""Mask the secrets in findings, and replace the names in a report.
 
-Everything that a check says goes through :func:`redacted`, wherever the text
-stands. :class:`Names` is for a report that goes to a vendor.
+All findings of all checks pass through :func:`redacted`. :class:`Names` is for
+a report that goes to a vendor.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from manila_precheck import model
 from manila_precheck import service_host
 from manila_precheck.redact import secrets
 
-# What Keystone calls a project, wherever it stands.
+# The id that Keystone gives to a project.
 _PROJECT = re.compile(r'(?<![0-9A-Za-z-])[0-9a-f]{32}(?![0-9A-Za-z-])')
 _PROJECT_KEY = re.compile(r'(^|_)project(_id|_name)?$')
 _HOST_KEY = re.compile(r'(^|_)host(s|name)?$')
@@ -38,7 +38,7 @@ Change = Callable[[str], str]
 
 
 def finding_with(finding: model.Finding, change: Change) -> model.Finding:
-    """Return a finding with a change made to every text in it."""
+    """Return a finding with a function applied to every text in it."""
     subject = finding.subject
     return finding._replace(
         subject=model.Subject(
@@ -84,9 +84,9 @@ def _edit_with(edit: model.Edit, change: Change) -> model.Edit:
 
 
 def redacted(finding: model.Finding, change: Change) -> model.Finding:
-    """Return a finding without secrets, whose remedies hold no mask.
+    """Return a finding with masked secrets, and no mask in its remedies.
 
-    :param change: what masks them.
+    :param change: the function that masks secrets.
     """
     subject = finding.subject
     place = '(a value that is not shown)'
@@ -100,7 +100,7 @@ def redacted(finding: model.Finding, change: Change) -> model.Finding:
                 text=after.text
                 if before.text == after.text
                 else secrets.pointed(after.text, place),
-                # A mask is no value to write.
+                # An edit with a mask would write the mask into the file.
                 edits=tuple(
                     edit
                     for edit, changed in zip(before.edits, after.edits)
@@ -115,10 +115,11 @@ def redacted(finding: model.Finding, change: Change) -> model.Finding:
 class Names:
     """Pseudonyms for the hosts, projects and shares of one report.
 
-    The same name has the same pseudonym everywhere in the report; they are
-    numbered in the order of the names, so the same site gives the same ones.
+    The same name has the same pseudonym everywhere in the report. Pseudonyms
+    are numbered in the order of the names, so the same site gives the same
+    ones.
 
-    :param hosts: names and addresses of machines, as the sources have them.
+    :param hosts: the names and addresses of machines in the sources.
     """
 
     def __init__(self, report: model.Report, hosts: Iterable[str]) -> None:
@@ -134,8 +135,8 @@ class Names:
             for kind, names in found.items()
             for number, name in enumerate(sorted(names - {''}), 1)
         }
-        # A share may be called 'data' or 'share': its name is replaced in
-        # what is said of it, not in every sentence.
+        # A share may be called 'data' or 'share': its name is replaced in the
+        # findings about it, not in every sentence.
         self._shares = {
             name: f'share-{number}'
             for number, name in enumerate(sorted(shares - {''}), 1)
@@ -207,7 +208,7 @@ class Names:
 
 
 def _pattern(names: Iterable[str]) -> 'Optional[re.Pattern[str]]':
-    """Return what matches each of the names where it stands alone."""
+    """Return a pattern that matches the names as whole words."""
     longest_first = sorted(names, key=lambda name: (-len(name), name))
     if not longest_first:
         return None
@@ -236,7 +237,7 @@ def _values(
 
 
 def _hosts(finding: model.Finding) -> Iterator[str]:
-    # The name of a service that the checks give is BINARY@HOST@BACKEND.
+    # Checks name a service BINARY@HOST@BACKEND.
     for value in _values(finding, _HOST_KEY):
         yield service_host.parse(value).controller
     if finding.subject.kind == 'service' and '@' in finding.subject.name:
@@ -255,7 +256,7 @@ def _projects(finding: model.Finding) -> Iterator[str]:
 
 
 def _shares(finding: model.Finding) -> list[str]:
-    """Return the names of shares and the like that a finding holds."""
+    """Return the names of the share, or share type etc., in a finding."""
     if not finding.subject.kind.startswith('share'):
         return []
     found = [finding.subject.name, *_values(finding, _SHARE_KEY)]

@@ -10,15 +10,15 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Keep secrets out of whatever the program says.
+"""Mask secrets in everything that the program prints.
 
-Two things are masked. What stands where a secret stands, whatever it is: in
-the user information and the query of a URL, behind 'password =', in an
-Authorization header, in a private key. And the secrets that the sources hold,
-wherever they stand. The latter stops at words: a password 'manila' or
-'password', which deployment tools have as a default, is masked where it is a
-value, not in 'manila-manage' or 'auth_type = password'. Nobody learns it from
-a text that says the same at a site with any other password.
+Two things are masked. First, whatever is in the place of a secret: in the
+user information and the query of a URL, after 'password =', in an
+Authorization header, in a private key. Second, the secrets that were read from
+the sources, in any place. Ordinary words are an exception: a password 'manila'
+or 'password', a default of deployment tools, is masked only as a value, not in
+'manila-manage' or 'auth_type = password'. Such a text does not reveal the
+password, since it is the same at every site.
 """
 
 import base64
@@ -33,25 +33,26 @@ from urllib import parse
 
 MASK = '***'
 
-# -- where a secret stands ---------------------------------------------------
+# -- the places of secrets ---------------------------------------------------
 
-# What is said for a secret already, and the words of a driver for whether it
-# sent one: "(using password: YES)".
+# Values that are not masked: placeholders for a secret, and the words by which
+# a driver says whether it sent a password: "(using password: YES)".
 _NO_VALUE = (
     r'(?!\*\*\*(?!\w)|\(the value in |<[\w |,.-]+>'
     r'|(?:true|false|none|null|yes|no)(?![^\s,;.()"\'}\]]))'
 )
 _VALUE = (
     rf'{_NO_VALUE}(?:[bu]?"(?:[^"\\\n]|\\.)*"|[bu]?\'(?:[^\'\\\n]|\\.)*\''
-    # In a text of JSON within one.
+    # JSON within a JSON string.
     r'|\\+"[^"\n]*\\+"'
     r'|[^\s,;&"\'(){}\[\]][^\s,;&"\']*)'
 )
 _KEYWORD = r'pass(?:word|wd|code|phrase)|(?<![a-z])(?:pass|pwd|pw)'
 _KEY = r'(?:api|access|auth|hmac|private|secret|account|shared)[_-]?key'
 _HOLDER = rf'(?:{_KEYWORD}|secret|token|credentials?|{_KEY})'
-# What has to be in a text, in lower case, for the pattern to be tried, and the
-# pattern, compiled then: all of them take 9 ms, and few are tried in a run.
+# Pairs of a needle and a pattern. The pattern is tried if the needle is in the
+# text in lower case, and compiled at the first try: compiling all takes 9 ms,
+# and a run tries few.
 _PLACES = tuple(
     (needle, f'(?i:{text})')
     for needle, text in (
@@ -67,7 +68,7 @@ _PLACES = tuple(
             r'(?P<head>[?&;#](?:sig|auth|key|pw|code|pin|sid|otp|jwt|sas'
             r'|assertion)=)[^\s&;#"\']+',
         ),
-        # A URL within a URL: its signs are quoted.
+        # A URL within a URL: its special characters are percent-encoded.
         (
             '%3d',
             r'(?P<head>(?:[?&;#]|%3F|%26|%3B|%23)[\w.-]{0,64}(?:'
@@ -79,12 +80,12 @@ _PLACES = tuple(
             r'(?P<head>%2F%2F[^\s%/?#&]{0,64}(?:%40[^\s%/?#&]{0,64})?%3A)'
             r'[^\s/?#&]+(?=%40)',
         ),
-        # JSON that quotes slashes.
+        # JSON with escaped slashes.
         (
             '\\/\\/',
             r'(?P<head>:\\/\\/[^\s:"\']{0,64}:)(?!\d+\\/)[^\s"\']+(?=@)',
         ),
-        # A whole line of a file, whose value may have spaces in it.
+        # A whole line of a file, whose value may contain spaces.
         (
             '=',
             rf'(?m:^(?P<head>[ \t]*[\w.-]{{0,64}}{_HOLDER}[ \t]*=[ \t]*)'
@@ -106,7 +107,7 @@ _PLACES = tuple(
             rf'(?P<head><[\w:-]{{0,64}}{_HOLDER}(?:\s[^<>]*)?>)'
             rf'{_NO_VALUE}[^<]+(?=</)',
         ),
-        # In SQL.
+        # SQL statements.
         (
             ' by ',
             r'(?P<head>\b(?:identified|encrypted)\b[^"\'\n]{0,64}\sby\s+'
@@ -117,7 +118,7 @@ _PLACES = tuple(
             r'(?P<head>\b(?:user|role)\s+[^\s;]+\s(?:[\w ]{0,64}\s)?'
             r'password\s+)(?!\'\*{3})\'[^\'\n]*\'',
         ),
-        # Of curl, mysql and sshpass.
+        # Options of curl, mysql and sshpass.
         (
             '-u',
             r'(?P<head>(?<!\S)(?:-u|--user)[\s=]*[^\s:=-][^\s:=]{0,64}:)'
@@ -129,13 +130,13 @@ _PLACES = tuple(
             r'(?:[^\n;|]{0,200}\s)?-p)(?!\*\*\*)[^\s-]\S*',
         ),
         ('sshpass', r'(?P<head>\bsshpass\s+-p\s?)(?!\*\*\*)\S+'),
-        # Headers of HTTP.
+        # HTTP headers.
         (
             'authorization',
             r'(?P<head>authorization["\']?\s*[:=]\s*["\'])'
             r'(?!\*\*\*)[^\s"\'][^"\'\n]*',
         ),
-        # Its parameters have quotes: Digest username="u", response="x".
+        # Parameters in quotes: Digest username="u", response="x".
         (
             'authorization',
             r'(?P<head>authorization\s*[:=]\s*)(?!\*\*\*)[^\s"\']+'
@@ -156,8 +157,8 @@ _PLACES = tuple(
         ),
     )
 ) + tuple(
-    # What is a secret by its form: keys of PEM, AWS, Ceph, Fernet, JWT and
-    # GitHub.
+    # Secrets that are recognized by their form: keys and tokens of PEM, AWS,
+    # Ceph, Fernet, JWT and GitHub.
     (needle, f'(?s:{text})')
     for needle, text in (
         (
@@ -177,18 +178,20 @@ _PLACES = tuple(
 _SCHEME = re.compile(r'(?<![\w+.-])([A-Za-z][\w+.-]{0,63}):\Z')
 _PORT = re.compile(r'\d{1,5}(?=[/?#]|\Z)')
 
-# Of what stands alone before the host; a user is shorter.
+# A user information of at least this length, without a colon, is a token; the
+# name of a user is shorter.
 _MIN_TOKEN_LENGTH = 16
 
-# How far behind a space the rest of a password is looked for.
+# The number of characters after a space in which the rest of a password is
+# searched.
 _REACH = 80
 
 
 class _Url:
-    """One URL in a text: where its password begins and ends.
+    """One URL in a text, with the position of its password.
 
-    :param text: what holds it.
-    :param start: the place of its '//'.
+    :param text: the text.
+    :param start: the position of the '//' of the URL.
     """
 
     def __init__(self, text: str, start: int) -> None:
@@ -197,7 +200,7 @@ class _Url:
         head = text[max(start - 65, 0) : start]
         scheme = _SCHEME.search(head)
         before = (head[: scheme.start()] if scheme else head)[-1:]
-        # Not the '//' in a path.
+        # Whether it is a URL, and not a '//' in a path.
         self.is_one = scheme is not None or not re.match(r'[\w/:.~-]', before)
         self._web = scheme is not None and scheme[1].lower() in (
             'http',
@@ -212,10 +215,10 @@ class _Url:
 
     @property
     def password(self) -> 'tuple[int, int] | None':
-        """Return where the password is; None when there is none.
+        """Return the start and the end of the password; None for none.
 
-        It ends at the last '@': whoever did not quote an '@' in a password
-        did not quote a '/' in it either. A number before a path is a port.
+        The password ends at the last '@': if an '@' in it was not encoded, a
+        '/' in it probably was not either. A number before a path is a port.
         """
         rest = self.text[self.begin : self.end]
         colon = rest.find(':', rest.find(']') if rest[:1] == '[' else 0)
@@ -226,7 +229,7 @@ class _Url:
             return None
         at = rest.rfind('@', colon)
         if at < 0:
-            # A password with a space in it.
+            # The password may contain a space.
             line = self.text[self.end : self.end + _REACH].partition('\n')[0]
             at = line.partition('//')[0].rfind('@')
             at = -1 if at < 0 else at + len(rest)
@@ -235,7 +238,7 @@ class _Url:
         return self.begin + colon + 1, self.begin + at
 
     def _token(self, rest: str) -> 'tuple[int, int] | None':
-        """Return where a token is that a web server takes for a user."""
+        """Return the start and the end of a token in place of a user name."""
         authority = re.split(r'[/?#]', rest, maxsplit=1)[0]
         length = authority.rfind('@')
         if not self._web or length < _MIN_TOKEN_LENGTH:
@@ -284,26 +287,29 @@ def _masked(found: 're.Match[str]') -> str:
 
 # -- the secrets of a site ---------------------------------------------------
 
-# What may be a word or a version at all: nothing drawn at random is.
+# Values that may be a word or a version; random ones do not match.
 _WORD = re.compile(
     r'[A-Za-z]?(?:[a-z_.:-]+|[A-Z_.:-]+)\d{0,4}|[\d.]{4,8}', re.ASCII
 )
 _MIN_SECRET_LENGTH = 4
 _MIN_DIGITS = 8
 
-# How many characters tell which secrets a text may hold, and from how many
-# such parts on it is quicker to look up all parts of the text.
+# A text can contain a secret only if it contains a certain part of it, of this
+# many characters. From _MANY such parts on, it is quicker to look up all parts
+# of the text.
 _GRAM = 4
 _MANY = 200
 
 
 @functools.lru_cache(maxsize=1)
 def _own_words() -> frozenset[str]:
-    """Return the words that the program says by itself, in lower case.
+    """Return the words that the program itself prints, in lower case.
 
-    From its modules and its catalog, so that no list of them has to be kept.
+    They are read from its modules and its catalog, so that nobody has to
+    maintain a list.
     """
-    # Here, for the few secrets that are a word; it may be a zip file.
+    # Imported here because few secrets look like a word. The package may be in
+    # a zip file.
     import importlib.resources
 
     found: set[str] = set()
@@ -320,14 +326,15 @@ def _own_words() -> frozenset[str]:
 
 
 class Redactor:
-    """Takes out of a text what must not be shown.
+    """Masks the secrets in a text.
 
-    :param secrets: values that must not appear. One that is a word of the
-        program or a name, or that is shorter than four characters, is masked
-        where it stands as a password, and one that consists of letters where
-        it stands alone.
-    :param patterns: what else must not appear.
-    :param names: what the site calls its machines, sections and options.
+    :param secrets: values that must not appear. A value that is a word of the
+        program, a name of the site, or shorter than four characters is masked
+        only as the value of a password. One that is shorter than six
+        characters, or only letters or only digits, is not masked within a
+        longer word.
+    :param patterns: further texts that must not appear.
+    :param names: the names of the site's machines, sections and options.
     """
 
     def __init__(
@@ -348,7 +355,7 @@ class Redactor:
                 words.append(re.escape(secret))
             else:
                 self._secrets.append(secret)
-        # By the part that the fewest others have: a thousand passwords may
+        # Each secret is indexed by its rarest part: a thousand passwords may
         # begin, or end, with the same letters.
         common = collections.Counter(
             gram for secret in self._secrets for gram in _grams(secret)
@@ -371,7 +378,7 @@ class Redactor:
         )
 
     def _is_word(self, secret: str) -> bool:
-        """Say whether a secret says nothing where it is no value."""
+        """Say whether a secret is so common that only values are masked."""
         if len(secret) < _MIN_SECRET_LENGTH:
             return True
         if secret.isdigit() and len(secret) < _MIN_DIGITS:
@@ -382,7 +389,7 @@ class Redactor:
         return bool(_WORD.fullmatch(secret)) and lower in _own_words()
 
     def _candidates(self, text: str) -> 'list[re.Pattern[str]]':
-        """Return what finds the secrets that a text may hold."""
+        """Return the patterns of the secrets that a text may contain."""
         lower = text.lower()
         if len(self._by_gram) < _MANY:
             grams = {gram for gram in self._by_gram if gram in lower}
@@ -406,7 +413,7 @@ class Redactor:
 
 
 def _grams(secret: str) -> set[str]:
-    """Return parts that are in every text that holds a secret."""
+    """Return the parts that every text with the secret contains."""
     return {
         part[place : place + _GRAM]
         for part in re.split(r'["\'\\]', secret[:64].lower())
@@ -416,9 +423,10 @@ def _grams(secret: str) -> set[str]:
 
 @functools.lru_cache(maxsize=10_000)
 def _pattern(secret: str) -> 're.Pattern[str]':
-    """Return what finds a secret in any case of letters.
+    """Return a pattern that matches a secret in upper or lower case.
 
-    Quotes and backslashes may be escaped, once or in a text within a text.
+    It also matches when quotes and backslashes are escaped, once or several
+    times.
     """
     text = ''.join(
         r'\\+' if c == '\\' else (r'\\*' if c in '"\'' else '') + re.escape(c)
@@ -432,9 +440,9 @@ def _pattern(secret: str) -> 're.Pattern[str]':
 def scrub(
     text: str, secrets: Iterable[str] = (), names: Collection[str] = ()
 ) -> str:
-    """Return a text without passwords in URLs and without known secrets.
+    """Return a text with passwords in URLs and known secrets masked.
 
-    :param text: anything that is about to be shown.
+    :param text: any text that will be shown.
     :param secrets: as for :class:`Redactor`.
     :param names: as for :class:`Redactor`.
     """
@@ -442,12 +450,12 @@ def scrub(
 
 
 def pointed(text: str, place: str) -> str:
-    """Return what is to be typed, with a place for each value in a mask.
+    """Return a remedy with a placeholder instead of each masked value.
 
-    Whoever types a mask gives a wrong value.
+    An operator who copied a mask would set a wrong value.
 
     :param text: lines of a file, a command or a sentence, after masking.
-    :param place: what stands for a value: '(the value in FILE:LINE)'.
+    :param place: the placeholder: '(the value in FILE:LINE)'.
     """
     return '\n'.join(
         _pointed(line, place) if MASK in line else line
@@ -469,12 +477,12 @@ def _pointed(line: str, place: str) -> str:
 def patterns(texts: Iterable[str]) -> 'tuple[re.Pattern[str], ...]':
     """Return the patterns that an operator wants masked.
 
-    :raises ValueError: when one is no regular expression, or would match
+    :raises ValueError: when one is not a regular expression, or matches
         everywhere.
     """
     found = []
     for number, text in enumerate(texts, 1):
-        # Its text may be what is to be masked.
+        # The error does not show the pattern, which may contain the secret.
         try:
             pattern = re.compile(text)
         except re.error as exc:
@@ -489,10 +497,10 @@ def patterns(texts: Iterable[str]) -> 'tuple[re.Pattern[str], ...]':
 
 
 def forms(secret: str) -> Iterator[str]:
-    """Yield a secret as it may be spelled, and its parts.
+    """Yield the spellings of a secret, and of its parts.
 
     A file has '$$' for '$' and may quote a value, a URL has '%40' for '@',
-    and one that talks to a server gives the password alone.
+    and an error of a server shows just the password of a URL.
     """
     for plain in {secret, secret.strip('\'"'), secret.replace('$$', '$')}:
         words = {plain, *within(plain)}
@@ -509,7 +517,7 @@ def forms(secret: str) -> Iterator[str]:
             yield from _spellings(word)
 
 
-# user:password, and not host:port, host:file.example, name:uuid.
+# user:password, but not host:port, host:file.example or name:uuid.
 _LOGIN = re.compile(r'[\w.@+\\-]{1,64}:(?!/)([^\s:,;(){}\[\]]{6,128})')
 _NO_PASSWORD = re.compile(
     r'[\w-]+(?:\.[\w-]+)+|\d+|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}',
@@ -518,8 +526,8 @@ _NO_PASSWORD = re.compile(
 
 
 def _of_logins(value: str) -> Iterator[str]:
-    """Yield the passwords of a list of user:password, whatever names it."""
-    # Servers of a URL are seen to by the URL.
+    """Yield the passwords in a list of user:password, in any option."""
+    # within() finds the passwords of URLs, also of several servers.
     for item in () if '://' in value else value.split(','):
         found = _LOGIN.fullmatch(item.strip().strip('"\''))
         if found and not (
@@ -529,7 +537,7 @@ def _of_logins(value: str) -> Iterator[str]:
 
 
 def within(value: str) -> Iterator[str]:
-    """Yield what is masked in a value by the place that it stands in."""
+    """Yield the parts of a value that are in the place of a secret."""
     yield from _of_logins(value)
     for url in _urls(value):
         found = url.password
@@ -555,7 +563,7 @@ def _spellings(word: str) -> Iterator[str]:
         yield repr(one)[1:-1]
         yield json.dumps(one)[1:-1]
         yield one.replace('$', '$$')
-        # As shlex.quote() writes it.
+        # A single quote as shlex.quote() writes it.
         yield one.replace("'", '\'"\'"\'')
         if len(one) > 7:
             yield base64.b64encode(one.encode()).decode().rstrip('=')

@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Fixtures for tests of checks, ours and those of plugin authors.
+"""Fixtures for tests of checks, in this package and in plugins.
 
-:mod:`manila_precheck.testing.site` has them; what it exports is here too.
-They need the package ``fixtures``, which a run of the command does not, nor
-:mod:`manila_precheck.testing.schema`, so it is imported when one is asked for.
+They are those of :mod:`manila_precheck.testing.site`, which needs the package
+``fixtures``. Neither the command nor :mod:`manila_precheck.testing.schema`
+needs that package, so the module is imported at the first access to a name.
 """
 
 from typing import Any

@@ -13,9 +13,9 @@
 """Build the database of any manila release, for tests.
 
 manila's own migrations need manila and a server: SQLite cannot run them (the
-first one opens a second connection). The catalog knows what they make, so a
-test can have the schema of a release on SQLite, MySQL, MariaDB or
-PostgreSQL without manila::
+first one opens a second connection). The catalog knows the schema that they
+create, so a test can have the schema of a release on SQLite, MySQL, MariaDB
+or PostgreSQL without manila::
 
     testing_schema.create_schema(engine, release)
 
@@ -33,7 +33,7 @@ from manila_precheck import catalog
 from manila_precheck import releases
 from manila_precheck.catalog import schema
 
-# What manila's migrations ask MySQL for (manila 22.0.2
+# The table options of manila's migrations (manila 22.0.2
 # manila/db/migrations/alembic/versions: mysql_charset='utf8').
 MYSQL_OPTIONS: dict[str, Any] = {
     'mysql_engine': 'InnoDB',
@@ -49,11 +49,11 @@ def metadata(
     """Return the tables of a release, alembic_version among them.
 
     :param release: a covered release.
-    :param dialect: sqlite, mysql, mariadb or postgresql: what the tables
-        are for, since manila's migrations leave small differences.
+    :param dialect: sqlite, mysql, mariadb or postgresql; the tables differ a
+        little, as they do after manila's migrations.
     :param facts: a catalog to read from; by default a new one.
-    :returns: metadata whose create_all() makes what `manila-manage db sync`
-        of the release makes.
+    :returns: metadata whose create_all() makes the same tables as
+        `manila-manage db sync` of the release.
     :raises CatalogError: when the release is not covered.
     """
     facts = facts or catalog.Catalog()
@@ -70,8 +70,8 @@ def create_schema(
 ) -> sa.MetaData:
     """Make the tables of a release in an empty database, and stamp the head.
 
-    :param bind: an engine, or a connection, whose transaction is then left
-        to the caller.
+    :param bind: an engine, or a connection; the caller commits the
+        transaction of a connection.
     :param release: a covered release.
     :param facts: a catalog to read from; by default a new one.
     :returns: the metadata, to insert rows with.
@@ -104,7 +104,7 @@ def _table(made: sa.MetaData, table: schema.Table, dialect: str) -> None:
         for column in table.columns
     ]
     if primary:
-        # Otherwise SQLAlchemy would make a key of its own column order.
+        # Otherwise SQLAlchemy would order the columns of the key itself.
         parts.append(sa.PrimaryKeyConstraint(*primary))
     parts.extend(
         sa.UniqueConstraint(*unique.columns, name=unique.name)

@@ -56,8 +56,8 @@ NOW = datetime.datetime(2026, 4, 1, 12, 0, 0, tzinfo=datetime.timezone.utc)
 class Site(fixtures.Fixture):
     """A controller: files in a temporary directory and a database.
 
-    Of this machine nothing is looked at: files below ``root/`` stand for what
-    it has in ``/proc`` and ``/etc``.
+    It does not read ``/proc`` and ``/etc`` of this machine: put files below
+    ``root/`` instead.
 
     :param config: the text of manila.conf.
     :param files: further files: relative path to text.
@@ -69,15 +69,16 @@ class Site(fixtures.Fixture):
         for none.
     :param options: further options of ``[manila_precheck]``.
     :param check_options: options of checks: id to (name to value).
-    :param python: the version of the Python that runs the checks; None for
-        the one that does.
-    :param locations: the files and directories among them that manila reads,
-        in this order.
-    :param running: those that the running services read, if they are others.
-    :param services: the files and directories that services read, by the
-        names of their programs; others read all of locations.
-    :param controller: this machine is the one of the services: the paths and
-        the addresses that the files name are looked at.
+    :param python: the version of Python that the checks see; None for the
+        actual one.
+    :param locations: the files and directories that manila reads, in this
+        order.
+    :param running: the files and directories that the running services read,
+        as ``--running-config-file`` and ``--running-config-dir``.
+    :param services: the files and directories that single services read, by
+        the names of their programs; other services read all of locations.
+    :param controller: True if the services run on this machine, so that
+        checks examine the paths and addresses that the files name.
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class Site(fixtures.Fixture):
         for name, text in self._files.items():
             path = os.path.join(self.path, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            # '\\udcff' stands for the byte 0xff, which is no UTF-8.
+            # '\\udcff' in a text stands for the byte 0xff, which is not UTF-8.
             with open(
                 path,
                 'w',
@@ -139,7 +140,7 @@ class Site(fixtures.Fixture):
         return os.path.join(self.path, name)
 
     def context(self) -> contexts.Context:
-        """Return a context over the site, which has read nothing."""
+        """Return a context over the site that has not read anything yet."""
         conf = config_sources.ConfigOpts(
             config_files.ConfigFiles(()), runner.isolated
         )
@@ -227,10 +228,11 @@ class Site(fixtures.Fixture):
         what: Union[str, type[check.Check]],
         ctx: Optional[contexts.Context] = None,
     ) -> model.CheckResult:
-        """Run one check and return its result, with no time in it.
+        """Run one check and return its result, with a duration of 0.
 
-        What remedies change in files is left out; :meth:`edits` has it. So
-        is what the check is about, which its own docstring says.
+        The edits of remedies are left out; :meth:`edits` returns them. The
+        field ``about`` is left out as well: it repeats the docstring of the
+        check.
 
         :param what: the id of a registered check, or a class that is not
             registered.
@@ -254,11 +256,12 @@ class Site(fixtures.Fixture):
         what: Union[str, type[check.Check]],
         ctx: Optional[contexts.Context] = None,
     ) -> dict[str, list[model.Edit]]:
-        """Run one check and return what its remedies change in files.
+        """Run one check and return the edits of its remedies.
 
-        :param what: as :meth:`run` takes it.
-        :param ctx: likewise.
-        :returns: by the key of the finding, those without a change left out.
+        :param what: as for :meth:`run`.
+        :param ctx: as for :meth:`run`.
+        :returns: the edits by the key of the finding, without findings that
+            have none.
         """
         found: dict[str, list[model.Edit]] = {}
         for finding in self._run(what, ctx).findings:
@@ -281,14 +284,15 @@ class Site(fixtures.Fixture):
 
 @functools.cache
 def _shipped() -> catalog.Catalog:
-    # It does not change, and takes longer to read than a check takes.
+    # Cached because it never changes, and reading it takes longer than most
+    # checks take.
     return catalog.Catalog()
 
 
 def report_of(
     *results: model.CheckResult, source: str = '2025.1', target: str = '2026.1'
 ) -> model.Report:
-    """Return a report that holds these results, for testing a reporter.
+    """Return a report with these results, for testing a reporter.
 
     :param results: in the order of their ids.
     """
@@ -306,7 +310,7 @@ def report_of(
 
 
 def entry_of(one: type[check.Check]) -> registry.Plugin:
-    """Return what an entry point for a class would give."""
+    """Return the plugin that an entry point for a class would give."""
     return registry.Plugin(
         name=one.id,
         origin=f'{one.__module__}:{one.__name__}',
