@@ -80,14 +80,19 @@ class Rules:
             self._ctx, self._rules, suspects
         )
         for name, rule in self._rules.items():
-            yield from self._syntax(rule, parsed[name])
+            registered = name in self._ctx.catalog.policies(self._target)
+            idle = not (
+                registered or name in used or name == self._files.default_rule
+            )
+            if not (idle and parsed[name].usable):
+                yield from self._syntax(rule, parsed[name])
             if name in cycles:
                 yield self._cycle(rule)
             for reference in parsed[name].references:
                 yield from self._reference(rule, reference, cycles)
-            if name in self._ctx.catalog.policies(self._target):
+            if registered:
                 yield from self._defaults.findings(rule)
-            elif name not in used and name != self._files.default_rule:
+            elif idle:
                 yield self._unknown(rule)
 
     def _syntax(

@@ -630,6 +630,16 @@ class PolicyRulesTest(testtools.TestCase):
             (result.findings[0].severity, result.findings[0].message),
         )
 
+    @ddt.data('not (role:admin', 'role:admin or', '')
+    def test_syntax_of_a_rule_that_nothing_uses(self, check):
+        value = f'"{check}"' if check else '!'
+        (found,) = self.run_check(
+            f'"mine": {value}\n', '2025.1', '2026.1'
+        ).findings
+        self.assertEqual(
+            (INFO, 'unknown'), (found.severity, found.data['verdict'])
+        )
+
     @ddt.data(
         (
             'admin',
