@@ -119,35 +119,38 @@ class ConfigOptions(check.Check):
     are taken.
 
     FAILURE: the target rejects the value (the finding states whether the
-    source does too); a deprecated name is used while ``fatal_deprecations``
-    is on; a name does not exist, so that a service does not start or nothing
-    is scheduled; or the section of a back end lacks an option that its driver
-    requires. In the last case manila-share exits if the driver cannot be
-    created; if its setup fails, or the driver merely marks the option as
-    required, manila-share runs but the back end does not work. oslo.config
-    itself does not report this, because drivers are loaded after its checks.
-    Or a section with the login of manila in another service ([neutron],
-    [nova], [cinder], [glance]) adds up to no login while an enabled back end
-    uses that service: no file has it, or it sets no ``auth_type``, one that
-    is no plugin of keystoneauth, or not what the plugin needs. ``api-paste``
-    reports that of [keystone_authtoken].
-    WARNING: the source reads the line and the target does not; or the line
-    uses a name or an option that the target deprecates and the source does
-    not, or that the next release after the target no longer reads; or it
-    names something under an old path, or something that is in neither release
-    and may come from another package; or a source of ``config_source`` cannot
-    be read, or an environment variable (``OS_DATABASE__CONNECTION``) sets an
-    option for this command and perhaps not for the services, or a section
-    that nothing reads has the lines of one with nearly the same name
-    ([DEFUALT]; a FAILURE where a service then loses its back ends, its broker
-    or its database). INFO: what
-    changes nothing now: a name deprecated in both releases, a line that
-    neither release reads (most deployed files have some), a line in a section
-    that nothing reads, one that another driver or login plugin reads, one that
-    a later line overrides; one in [DEFAULT] of what each back end reads from
-    its own section (``reserved_share_percentage``, ``hook_drivers``), and one
-    in the section of a back end of what manila-share reads from [DEFAULT]
-    (``replica_state_update_interval``).
+    source does too), be it of an option in [DEFAULT] that no driver reads
+    there: manila-share logs those of its drivers when it has started; the
+    source reads the line and the target does not, and without it a service
+    stops or loses its database, its broker, TLS, its locks or its policies
+    (the finding says which); a deprecated name is used while
+    ``fatal_deprecations`` is on; a name does not exist, so that a service does
+    not start or nothing is scheduled; or the section of a back end lacks an
+    option that its driver requires. In the last case manila-share exits if the
+    driver cannot be created; if its setup fails, or the driver merely marks
+    the option as required, manila-share runs but the back end does not work.
+    oslo.config itself does not report this, because drivers are loaded after
+    its checks. Or a section with the login of manila in another service
+    ([neutron], [nova], [cinder], [glance]) adds up to no login while an
+    enabled back end uses that service: no file has it, or it sets no
+    ``auth_type``, one that is no plugin of keystoneauth, or not what the
+    plugin needs. ``api-paste`` reports that of [keystone_authtoken]. WARNING:
+    the source reads any other line and the target does not; or it uses a name
+    or an option that the target deprecates and the source does not, or that
+    the next release after the target no longer reads; or it names something
+    under an old path, or something that is in neither release and may come
+    from another package; or a source of ``config_source`` cannot be read, or
+    an environment variable (``OS_DATABASE__CONNECTION``) sets an option for
+    this command and perhaps not for the services, or a section that nothing
+    reads has the lines of one with nearly the same name ([DEFUALT]; a FAILURE
+    where a service then loses its back ends, its broker or its database).
+    INFO: what changes nothing now: a name deprecated in both releases, a line
+    that neither release reads (most deployed files have some), a line in a
+    section that nothing reads, one that another driver or login plugin reads,
+    one that a later line overrides; one in [DEFAULT] of what each back end
+    reads from its own section (``reserved_share_percentage``,
+    ``hook_drivers``), and one in the section of a back end of what
+    manila-share reads from [DEFAULT] (``replica_state_update_interval``).
 
     Known false positives: an option of a fork, or of a driver that is not in
     manila, is unknown (INFO). A scheme or a notification driver from packages
