@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What an account may do with a path of this host, by its permissions."""
+"""What an account may do with a path of this host, by file permissions."""
 
 import enum
 import os
@@ -20,7 +20,7 @@ from typing import Optional
 
 
 class Want(enum.IntEnum):
-    """What is to be done with a path: a bit of its permissions."""
+    """A kind of access to a path; the value is its permission bit."""
 
     READ = 4
     WRITE = 2
@@ -28,7 +28,7 @@ class Want(enum.IntEnum):
 
 
 class Account(NamedTuple):
-    """Who runs a service."""
+    """An account that runs a service."""
 
     uid: int
     gids: frozenset[int]
@@ -36,19 +36,19 @@ class Account(NamedTuple):
 
 
 class Obstacle(NamedTuple):
-    """What keeps an account from a path."""
+    """What prevents the access of an account to a path."""
 
     path: str
-    """The path itself, or the first of those above it that is the matter."""
+    """The path itself, or the first directory above it that is the reason."""
 
     missing: bool = False
-    """It is not there."""
+    """It does not exist."""
 
     kind: str = ''
-    """It is something else than is needed: 'a directory'."""
+    """What it is, when that is not what is needed: 'a directory'."""
 
     unseen: bool = False
-    """This run may not see it, and nothing is known."""
+    """This run may not see it, so the access is not known."""
 
 
 def account(uid: int) -> Account:
@@ -72,10 +72,10 @@ def named(name: str) -> Optional[Account]:
 def obstacle(
     who: Account, path: str, *wants: Want, directory: bool = False
 ) -> Optional[Obstacle]:
-    """Return what keeps an account from a path; None: nothing does.
+    """Return what prevents the access to a path; None: nothing does.
 
-    :param path: an absolute one; links are followed.
-    :param directory: it must be one; else it must not.
+    :param path: an absolute path; links are followed.
+    :param directory: whether it must be a directory; else it must not.
     """
     real = os.path.realpath(path)
     parts = [part for part in real.split('/') if part]
@@ -122,7 +122,7 @@ def _may(who: Account, info: os.stat_result, want: Want) -> bool:
 
 
 def _has_list(path: str) -> bool:
-    """Say whether a list of its own decides, which is not read here."""
+    """Say whether an ACL decides, which this module does not read."""
     try:
         os.getxattr(path, 'system.posix_acl_access')
     except (OSError, AttributeError):
@@ -131,7 +131,7 @@ def _has_list(path: str) -> bool:
 
 
 def nearest(path: str) -> str:
-    """Return the nearest of a path and those above it that is there."""
+    """Return the path, or the nearest directory above it, that exists."""
     path = os.path.realpath(path)
     while not os.path.lexists(path):
         path = os.path.dirname(path)

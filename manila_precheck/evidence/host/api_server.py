@@ -12,13 +12,13 @@
 
 """What serves manila's API on this machine.
 
-manila.conf does not say it; the processes that run do, and the files in which
-uWSGI and Apache are told what to load. While nothing runs, the units that
-systemd starts by itself tell, and kolla's containers. The program manila-api
-serves by itself; the script manila-wsgi and the module manila.wsgi.api are
-loaded by a web server. manila has the script up to 20.0.3 (entry_points.txt),
-and the module from 20.0.0 on (manila/wsgi/api.py); the program of 23.0.1 ends
-at once.
+manila.conf does not tell. The running processes do, and so do the files that
+tell uWSGI and Apache what to load. While nothing runs, the units that systemd
+starts at boot tell, and kolla's containers. The program manila-api is a server
+of its own; the script manila-wsgi and the module manila.wsgi.api are loaded
+by a web server. manila has the script up to 20.0.3 (entry_points.txt) and the
+module from 20.0.0 on (manila/wsgi/api.py); the program of 23.0.1 exits at
+once.
 """
 
 from collections.abc import Callable
@@ -34,29 +34,29 @@ How = service_processes.How
 
 
 class ApiSign(NamedTuple):
-    """One sign of what serves the API."""
+    """One sign of which kind of server serves the API."""
 
     kind: Kind
 
     file: Optional[str] = None
-    """The configuration of a web server, or a unit; None: it runs."""
+    """The file of a web server or unit that starts it; None: a process."""
 
     line: Optional[int] = None
-    """The line in it, counted from 1."""
+    """The line in the file, counted from 1."""
 
     eventlet: bool = False
-    """Its environment asks for eventlet."""
+    """Whether its environment asks for eventlet."""
 
 
 def look(
     started: Iterable[service_processes.Started],
     counts: Callable[[service_processes.Started], bool] = lambda one: True,
 ) -> tuple[ApiSign, ...]:
-    """Return every sign that there is, each once.
+    """Return all signs, each once.
 
     :param started: what starts services on the machine.
-    :param counts: says whether a process is of the configuration that is
-        judged; another cloud may run on the same machine.
+    :param counts: says whether a process belongs to the configuration that is
+        checked; another cloud may run on the same machine.
     """
     ours = [one for one in started if one.command.service == commands.API]
     running = [

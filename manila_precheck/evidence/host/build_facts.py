@@ -11,7 +11,7 @@
 # under the License.
 
 
-"""Have another Python tell the facts of the manila that it has installed."""
+"""Have another Python collect the facts of the manila that it has."""
 
 from collections.abc import Sequence
 
@@ -19,8 +19,8 @@ from manila_precheck import exceptions
 from manila_precheck.catalog import builds
 from manila_precheck.evidence.host import programs
 
-# The tool comes on standard input, so that no file of ours is left behind and
-# none is needed on a file system that is read-only.
+# The tool is passed on standard input: no file of ours is left behind, and a
+# read-only file system is no problem.
 _SCRIPT = """\
 import os, runpy, sys
 tool = os.memfd_create('catalog.pyz')
@@ -36,17 +36,17 @@ def read(
     also: Sequence[str] = (),
     try_drivers: bool = False,
 ) -> str:
-    """Return the file of facts of the manila in the environment of a Python.
+    """Return the file of facts of the manila that a Python has installed.
 
     It imports every module of manila there: about 12 seconds of CPU time.
 
     :param python: the absolute path of the interpreter.
     :param seconds: how long it may take.
-    :param also: packages of out-of-tree drivers, which are read as well.
-    :param try_drivers: whether to build and set these drivers up, cut off
-        from the world, to find what they require.
-    :raises SourceUnusable: when it cannot be run, or has no manila that can
-        be read.
+    :param also: packages of out-of-tree drivers, which are read, too.
+    :param try_drivers: whether to instantiate and set up these drivers,
+        isolated from the network, to find what they require.
+    :raises SourceUnusable: when the interpreter cannot be run, or its manila
+        cannot be read.
     """
     programs.require_trusted(python)
     # Isolated: neither the working directory nor PYTHONPATH is searched.

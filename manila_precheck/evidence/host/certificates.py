@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Certificates in files: whether a key belongs to one, and when it ends."""
+"""Certificates in files: whether a key matches, and when they expire."""
 
 import datetime
 import re
@@ -29,13 +29,13 @@ _SEQUENCE, _UTC_TIME, _TIME, _VERSION = 0x30, 0x17, 0x18, 0xA0
 
 
 def mismatch(cert: str, key: str) -> Optional[str]:
-    """Return why a server cannot serve with a certificate and a key.
+    """Return why a server cannot use a certificate with a key.
 
-    :returns: '' when it can; None when this run may not read them.
+    :returns: '' when it can; None when this run may not read the files.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        # A key with a password asks on the terminal, unless it is told one.
+        # Without the function OpenSSL asks for a password on the terminal.
         context.load_cert_chain(cert, key, lambda: b'')
     except PermissionError:
         return None
@@ -49,7 +49,7 @@ def mismatch(cert: str, key: str) -> Optional[str]:
 
 
 def ends(path: str) -> Optional[datetime.datetime]:
-    """Return when the first certificate of a file ends; None: unknown."""
+    """Return when the first certificate of a file expires; None: unknown."""
     try:
         text = text_file.read_text(path, _MAX_BYTES).text
         found = _PEM.search(text)
@@ -66,7 +66,7 @@ def _not_after(der: bytes) -> Optional[datetime.datetime]:
     at = 0
     if fields[0] == _VERSION:
         _, at = _inside(fields, at, _VERSION)
-    # The serial number, the algorithm and the issuer.
+    # Skip the serial number, the algorithm and the issuer.
     for _ in range(3):
         _, at = _inside(fields, at, fields[at])
     validity, _ = _inside(fields, at, _SEQUENCE)
@@ -75,7 +75,7 @@ def _not_after(der: bytes) -> Optional[datetime.datetime]:
     value, _ = _inside(validity, at, tag)
     text = value.decode('ascii')
     if tag == _UTC_TIME:
-        # Two digits of the year: up to 49 they are of this century.
+        # The year has two digits: up to 49 they mean 20xx.
         text = ('20' if text < '5' else '19') + text
     elif tag != _TIME:
         return None
@@ -84,7 +84,7 @@ def _not_after(der: bytes) -> Optional[datetime.datetime]:
 
 
 def _inside(der: bytes, at: int, tag: int) -> tuple[bytes, int]:
-    """Return what an element holds, and where the next one begins."""
+    """Return the contents of an element, and the offset of the next one."""
     if der[at] != tag:
         raise ValueError('another element')
     length = der[at + 1]

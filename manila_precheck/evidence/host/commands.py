@@ -12,12 +12,12 @@
 
 """What a command line starts: which service of manila, and its arguments.
 
-The programs call oslo.config with the words that follow their names. In a web
-server it is called with what that server leaves in sys.argv: uWSGI puts
-"uwsgi" and the words of pyargv there, mod_wsgi "mod_wsgi" alone, and the
-script manila-wsgi, when it is run by itself, what stands behind "--" (manila
-22.0.2 wsgi/wsgi.py and cmd/*.py; uWSGI 2.0 plugins/python; pbr 6 packaging).
-The name in front decides which files are looked for.
+A program passes the words after its name to oslo.config. In a web server
+oslo.config gets what the server leaves in sys.argv: uWSGI puts "uwsgi" and the
+words of pyargv there, mod_wsgi only "mod_wsgi". The script manila-wsgi, when
+it runs as a program, passes the words after "--" (manila 22.0.2 wsgi/wsgi.py
+and cmd/*.py; uWSGI 2.0 plugins/python; pbr 6 packaging). By its first word
+oslo.config decides which default files to read.
 """
 
 from collections.abc import Iterator
@@ -35,15 +35,15 @@ API = 'manila-api'
 SHARE = 'manila-share'
 MANAGE = 'manila-manage'
 
-#: The services, by the programs that have their names.
+#: The services; each is also the name of a program.
 SERVICES = (API, 'manila-scheduler', SHARE, 'manila-data')
 
 
 class ServerKind(str, enum.Enum):
-    """What runs a service."""
+    """The kind of server that runs a service."""
 
     PROGRAM = 'program'
-    """Its own program; for manila-api, with the server that is built in."""
+    """The service's own program; manila-api has a built-in server."""
 
     SCRIPT = 'script'
     """The script manila-wsgi, in a web server."""
@@ -62,13 +62,13 @@ class ServiceCommand(NamedTuple):
     kind: ServerKind
 
     prog: str
-    """What oslo.config takes for the name of the program: 'uwsgi'."""
+    """The name of the program for oslo.config: 'uwsgi'."""
 
     arguments: tuple[str, ...] = ()
-    """The words that oslo.config is given."""
+    """The words that oslo.config parses."""
 
     files: tuple[str, ...] = ()
-    """The files of a web server that it names, which may say more."""
+    """The files of a web server that it names; they may have more words."""
 
 
 _MODULES = {
@@ -85,7 +85,7 @@ _SERVERS = (
     'uwsgi',
     'waitress',
 )
-# These run what a later word names.
+# Programs that run the program that a later word names.
 _WRAPPERS = (
     'bash',
     'chpst',
@@ -106,7 +106,7 @@ _WRAPPERS = (
     'timeout',
     'tini',
 )
-# Options of the interpreter with a word of their own.
+# Options of the interpreter that take the next word.
 _WITH_WORD = ('-W', '-X', '--check-hash-based-pycs')
 
 _WORD = re.compile(r'[^\s=\'"\0]+')
@@ -116,7 +116,7 @@ _UWSGI_FILE = re.compile(r'--?(?:ini|yaml|yml|xml|json)(?:-paste)?=?')
 
 
 def split(text: str) -> list[str]:
-    """Return the words of a command, as a shell takes them apart."""
+    """Split a command into words as a shell does."""
     try:
         return shlex.split(text)
     except ValueError:
@@ -128,18 +128,18 @@ def of_words(
     site: tree.Tree = tree.HOST,
     wrapped: bool = False,
 ) -> Optional[ServiceCommand]:
-    """Return what a command line starts; None: no service of manila.
+    """Return the service that a command line starts; None: none of manila's.
 
-    :param words: of the command line.
+    :param words: the words of the command line.
     :param site: the file system of the machine.
-    :param wrapped: the line is that of a unit or a container, where another
-        program may start the service.
+    :param wrapped: whether the line belongs to a unit or a container, where
+        another program may start the service.
     """
     if not words:
         return None
     name = os.path.basename(words[0].split(' ')[0]).rstrip(':')
     if name in SERVICES:
-        # uWSGI can be told to call itself so.
+        # uWSGI can be configured to show such a name for its processes.
         if 'uWSGI' in words[0]:
             return None
         return ServiceCommand(name, ServerKind.PROGRAM, name, tuple(words[1:]))
@@ -154,7 +154,7 @@ def of_words(
 
 
 def _of_python(words: Sequence[str]) -> Optional[ServiceCommand]:
-    """Return what an interpreter runs."""
+    """Return the service that an interpreter runs; None: none of manila's."""
     rest = list(words[1:])
     while rest and rest[0].startswith('-') and rest[0] != '-m':
         rest = rest[2:] if rest[0] in _WITH_WORD else rest[1:]
@@ -193,7 +193,7 @@ def _of_wrapper(
 def _served(
     name: str, kind: ServerKind, words: Sequence[str]
 ) -> ServiceCommand:
-    """Return manila-api in a web server."""
+    """Return the command of manila-api in a web server."""
     rest = list(words[1:])
     if 'uwsgi' in name:
         arguments: list[str] = []
@@ -229,16 +229,17 @@ def _served(
 
 
 def of_line(line: str, site: tree.Tree) -> Optional[ServerKind]:
-    """Return what of manila-api a line of a web server's loads."""
-    # NOTE: word by word, since one pattern for the path takes quadratic time
-    # on a line of slashes.
+    """Return what a line of a web server's file loads of manila-api."""
+    # NOTE: word by word, because one pattern for the path would take
+    # quadratic time for a line of slashes.
     words = _WORD.findall(line) if 'manila' in line else []
     for word in words:
         start = word.find('/')
         ends = [found.end() for found in _SCRIPT.finditer(word, start + 1)]
         if not ends or ends[-1] - start > _MOST_IN_A_PATH:
             continue
-        # A copy elsewhere stays when the package goes; a link does not help.
+        # Resolve links: a link breaks when the package is removed, but a copy
+        # of the script elsewhere stays.
         real = site.realpath(word[start : ends[-1]])
         if os.path.basename(os.path.dirname(real)) == 'bin':
             return ServerKind.SCRIPT
@@ -248,26 +249,26 @@ def of_line(line: str, site: tree.Tree) -> Optional[ServerKind]:
 
 
 class Locations(NamedTuple):
-    """What the arguments of a service say of its configuration."""
+    """The configuration files that the arguments of a service name."""
 
     given: tuple[str, ...]
     """The files and directories, in order."""
 
     files: bool
-    """The default files are not read."""
+    """Whether the default files are not read."""
 
     directories: bool
-    """The default directories are not read."""
+    """Whether the default directories are not read."""
 
 
 def locations(arguments: Sequence[str]) -> Locations:
-    """Return which files and directories arguments name.
+    """Return the configuration files and directories that arguments name.
 
-    oslo.config leaves out its default files where it sees --config-file, and
-    its default directories where it sees --config-dir; the other default is
-    read still, before what is named (oslo.config 10.7 cfg.py,
-    _parse_config_files). It looks for the whole word, while argparse takes
-    the beginning of one too.
+    With --config-file oslo.config omits its default files, and with
+    --config-dir its default directories; the other defaults are still read,
+    before those named (oslo.config 10.7 cfg.py, _parse_config_files). For
+    this it looks for the complete option, while argparse accepts
+    abbreviations, too.
     """
     found: list[str] = []
     exact = set()

@@ -9,16 +9,16 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""podman or docker: run something of an image of this host.
+"""podman or docker: run programs of an image of this host.
 
-The container has a root file system that is read only, none of the rights of
-root but those that are asked for, and of this host's files only those that are
-mounted. The image has to be there: nothing is downloaded.
+The container has a read-only root file system, only those capabilities that
+are asked for, and of this host's files only those that are mounted. The image
+has to be on this host: nothing is downloaded.
 
 A container belongs to a private directory, which its label names. It ends with
-the standard input of its first process, so with who has it run, and podman
-removes it (``--rm``). What is left of a machine that went down, or of a podman
-that was killed, is removed by the next run.
+the standard input of its first process, so when its client ends, and podman
+removes it (``--rm``). If the machine went down or podman was killed, the next
+run removes what is left.
 """
 
 from collections.abc import Iterable
@@ -32,15 +32,15 @@ from typing import Optional
 from manila_precheck import exceptions
 from manila_precheck.evidence.host import programs
 
-#: What runs containers, the first that there is.
+#: The programs that run containers; the first one that is installed is used.
 ENGINES = ('podman', 'docker')
 
-#: Its value is the private directory of the run.
+#: The label whose value is the private directory of the run.
 LABEL = 'manila-precheck.rehearsal'
 _PREFIX = 'manila-precheck-'
 
-# Where they are told of their storage and settings; none of these leads to
-# another host, which has other files than this one.
+# Variables that tell podman and docker where their storage and settings are.
+# None of them points to another host: the files to mount are on this one.
 _VARIABLES = (
     'HOME',
     'XDG_RUNTIME_DIR',
@@ -52,15 +52,15 @@ _VARIABLES = (
 
 _SECONDS = 60.0
 
-# Exit codes of podman and docker themselves: of the engine, of a program that
-# cannot be run, and of one that is not there.
+# Exit codes of podman and docker themselves: the engine failed, the program
+# cannot be run, and the program does not exist.
 NOT_RUN = (125, 126, 127)
 
 _WHOSE = '{{.State.Status}} {{index .Config.Labels "' + LABEL + '"}}'
 
 
 class Mount(NamedTuple):
-    """A path of this host that a container has."""
+    """A path of this host that is mounted in a container."""
 
     source: str
     target: str
@@ -77,25 +77,25 @@ class Mount(NamedTuple):
 
 
 class ContainerImage(NamedTuple):
-    """An image of this host, and what runs it."""
+    """An image of this host, and the engine that runs it."""
 
     engine: str
     """The absolute path of podman or docker."""
 
     name: str
-    """What the operator calls it."""
+    """The name that the operator gave."""
 
     id: str
-    """What podman or docker calls it."""
+    """The id that the engine has for it."""
 
     @property
     def words(self) -> str:
-        """Return what messages call it."""
+        """Return its description for messages."""
         return f'image {self.name}'
 
     @property
     def by_podman(self) -> bool:
-        """Whether it is podman that runs it."""
+        """Whether the engine is podman."""
         return os.path.basename(self.engine) == ENGINES[0]
 
     def run_words(
@@ -110,11 +110,11 @@ class ContainerImage(NamedTuple):
     ) -> list[str]:
         """Return the command, up to the arguments of the entry point.
 
-        :param name: of the container, by :func:`new_name`.
+        :param name: the name of the container, from :func:`new_name`.
         :param folder: the private directory that it belongs to; '' for none.
         :param user: 'UID:GID' in the container.
-        :param options: more of ``run``.
-        :param network: whether it has that of this host.
+        :param options: further options of ``run``.
+        :param network: whether it uses the network of this host.
         """
         words = [
             self.engine,
@@ -125,14 +125,14 @@ class ContainerImage(NamedTuple):
             f'--name={name}',
             f'--label={LABEL}={folder}',
             f'--network={"host" if network else "none"}',
-            # What it prints may hold a secret.
+            # The output may hold a secret: do not log it.
             '--log-driver=none',
             '--read-only',
             '--cap-drop=all',
             '--security-opt=no-new-privileges',
-            # The files of this host are not to be relabelled.
+            # Do not relabel the files of this host for SELinux.
             '--security-opt=label=disable',
-            # Who removes it does not wait for what it does last.
+            # Removing it does not wait for a clean stop.
             '--stop-timeout=0',
             f'--user={user}',
             '--workdir=/',
@@ -144,7 +144,7 @@ class ContainerImage(NamedTuple):
         return [*words, self.id]
 
     def remove_leftovers(self) -> None:
-        """Remove the containers of runs that are gone.
+        """Remove the containers of runs that have ended.
 
         :raises SourceUnusable: when the engine does not answer.
         """
@@ -154,12 +154,13 @@ class ContainerImage(NamedTuple):
         for one in listed.stdout.split():
             found = self._asked('inspect', f'--format={_WHOSE}', one)
             status, _, folder = found.stdout.strip().partition(' ')
-            # Of one that is running, whose command has asked for a version.
+            # A running container without a folder belongs to a command that
+            # only asks for a version: leave it.
             if status == 'exited' or (folder and not os.path.isdir(folder)):
                 self.remove(one)
 
     def remove(self, name: str) -> None:
-        """End and remove a container; nothing when there is none.
+        """End and remove a container, if it exists.
 
         :raises SourceUnusable: when the engine does not answer.
         """
@@ -172,16 +173,16 @@ class ContainerImage(NamedTuple):
 
 
 def new_name() -> str:
-    """Return the name of a container that there is not yet."""
+    """Return a name that no container has yet."""
     return f'{_PREFIX}{secrets.token_hex(8)}'
 
 
 def find(name: str, flag: str) -> ContainerImage:
     """Return an image of this host.
 
-    :param name: what the operator calls it.
-    :param flag: the flag that names it.
-    :raises SourceUnusable: when there is none, or nothing to run it.
+    :param name: the name that the operator gave.
+    :param flag: the command-line flag with the name, for messages.
+    :raises SourceUnusable: when there is no such image, or no engine.
     """
     if name.startswith('-'):
         raise exceptions.SourceUnusable(f'{flag}: {name!r} is not an image')
@@ -195,14 +196,14 @@ def find(name: str, flag: str) -> ContainerImage:
             f'{flag} {name}: {program} does not find it on this host '
             f'({reason}); an image has to be there ("{program} pull")'
         )
-    # A tag can be given to another image meanwhile.
+    # Use the id: the tag may be given to another image meanwhile.
     return found._replace(id=lines[0])
 
 
 def _engine(flag: str) -> str:
     """Return the path of podman, or of docker.
 
-    :raises SourceUnusable: when there is neither, or others may change it.
+    :raises SourceUnusable: when neither exists, or others may change it.
     """
     for name in ENGINES:
         try:
@@ -218,7 +219,7 @@ def _engine(flag: str) -> str:
 
 
 def variables() -> Mapping[str, str]:
-    """Return what the engine gets of our environment."""
+    """Return the variables of our environment that the engine gets."""
     found = {k: os.environ[k] for k in _VARIABLES if k in os.environ}
     host = os.environ.get('DOCKER_HOST', '')
     if host.startswith('unix:'):

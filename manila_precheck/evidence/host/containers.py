@@ -12,14 +12,14 @@
 
 """What the containers of manila start, and the files that they read.
 
-/etc/kolla/NAME of the host is /var/lib/kolla/config_files in the container of
-that name. There config.json says what is copied where before the command is
-run (kolla, docker/base/set_configs.py).
+/etc/kolla/NAME of the host is /var/lib/kolla/config_files in the container
+NAME. config.json in it says what is copied where before the command runs
+(kolla, docker/base/set_configs.py).
 
-What an engine was told of a container is kept with it while it is stopped:
-its command, its variables and what of the host is mounted in it (Docker 20 to
-28 config.v2.json; podman 3 to 5 userdata/config.json, which is that of the
-OCI runtime specification). What a unit runs by "podman run" is in the unit.
+An engine keeps the definition of a container even while it is stopped: its
+command, its variables and its mounts (Docker 20 to 28 config.v2.json; podman 3
+to 5 userdata/config.json, in the format of the OCI runtime specification). A
+container that a unit runs by "podman run" is defined in the unit.
 """
 
 from collections.abc import Iterator
@@ -42,11 +42,11 @@ _PATTERNS = (
     '/etc/kolla/manila*/config.json',
     '/var/lib/kolla/config_files/manila*/config.json',
 )
-# In a bundle that is /etc/kolla itself.
+# In a bundle whose top is /etc/kolla itself.
 _TOP = '/manila*/config.json'
 _INSIDE = '/var/lib/kolla/config_files'
 
-# Where the engines keep what they know, unless a setting says otherwise.
+# Where the engines keep definitions, unless a setting changes the directory.
 _DOCKER = '/var/lib/docker'
 _DOCKER_SETTINGS = '/etc/docker/daemon.json'
 _PODMAN = '/var/lib/containers/storage'
@@ -58,23 +58,23 @@ _HOMES = ('/etc/manila', '/etc/manila/manila.conf')
 
 
 class Container(NamedTuple):
-    """One container, with the files that it is given."""
+    """One container, with the host's files that it gets."""
 
     command: commands.ServiceCommand
     file: str
-    """Its config.json."""
+    """The file that defines it, such as config.json."""
 
     line: int
-    """The line of the command in it, counted from 1."""
+    """The line of the command in the file, counted from 1."""
 
     copied: tuple[tuple[str, str], ...]
-    """(path in the container, path on the host), the last one first."""
+    """(path in the container, path on the host); the first match counts."""
 
     environment: tuple[tuple[str, str], ...] = ()
     """The variables that it is started with; they may hold secrets."""
 
     def on_host(self, path: str) -> Optional[str]:
-        """Return where a file of the container lies on the host."""
+        """Return the path on the host of a file of the container."""
         path = posixpath.normpath(path)
         for inside, outside in self.copied:
             if path == inside:
@@ -85,7 +85,7 @@ class Container(NamedTuple):
 
 
 class _Kept(NamedTuple):
-    """What an engine keeps of a container."""
+    """What an engine keeps about a container."""
 
     name: str
     file: str
@@ -100,7 +100,7 @@ class _Kept(NamedTuple):
 def look(site: tree.Tree) -> Iterator[Container]:
     """Yield the containers of manila's services, those of kolla first.
 
-    Of others, those whose configuration lies on the host.
+    Others count only if their configuration is on the host.
 
     :param site: the file system of the machine.
     """
@@ -134,7 +134,7 @@ def look(site: tree.Tree) -> Iterator[Container]:
     ]
     running = {found.command.service for one, found in others if one.running}
     for one, found in others:
-        # One that was replaced may be kept beside that which runs.
+        # A stopped container may be an old version of the running one.
         if one.running or found.command.service not in running:
             yield found
 
@@ -148,11 +148,11 @@ def of_unit(
 ) -> Optional[Container]:
     """Return the container that a unit runs.
 
-    :param words: of its command.
-    :param environment: of the unit.
-    :param file: that has the command, and the line in it.
-    :returns: None where it runs no service of manila, or one whose
-        configuration is in the image.
+    :param words: the words of the unit's command.
+    :param environment: the variables of the unit.
+    :param file: the file that has the command; ``line`` is the line in it.
+    :returns: None if it runs no service of manila, or its configuration is
+        in the image.
     """
     if not words or os.path.basename(words[0]) not in _ENGINES:
         return None
@@ -185,7 +185,8 @@ def of_unit(
     command = next(
         (
             found
-            # What is started comes last; a name may be the same before.
+            # Search from the end: the name of the container may come before
+            # the program and be the same.
             for place in reversed(range(len(rest)))
             if ' ' not in rest[place]
             for found in [commands.of_words(rest[place:], site, wrapped=True)]
@@ -203,7 +204,7 @@ def _mounting(
     mounted: Sequence[tuple[str, str]],
     environment: Mapping[str, str],
 ) -> Optional[Container]:
-    """Return a container whose configuration lies on the host."""
+    """Return a container whose configuration is on the host, else None."""
     if command is None:
         return None
     pairs = [
@@ -215,7 +216,7 @@ def _mounting(
         command,
         file,
         line,
-        # The deepest one is what is seen.
+        # The deepest mount wins.
         tuple(sorted(pairs, key=lambda pair: len(pair[0]), reverse=True)),
         tuple(sorted(environment.items())),
     )
@@ -279,7 +280,7 @@ def _of_podman(site: tree.Tree) -> Iterator[_Kept]:
             held = _object(machine_files.text(site, path))
             process, mounts = held.get('process'), held.get('mounts')
             if not isinstance(process, dict):
-                # It was never started.
+                # The container was never started.
                 continue
             yield _Kept(
                 names[0].replace('_', '-'),
@@ -315,7 +316,7 @@ def _texts(value: object) -> list[str]:
 
 
 def _variables(value: object) -> dict[str, str]:
-    """Return what a list of NAME=VALUE sets."""
+    """Return the variables in a list of NAME=VALUE."""
     pairs = (text.partition('=') for text in _texts(value))
     return {name: text for name, equals, text in pairs if equals}
 
@@ -330,7 +331,7 @@ def _read(site: tree.Tree, path: str, name: str) -> Optional[Container]:
     if command is None:
         if name not in commands.SERVICES:
             return None
-        # Apache, or a script of the image that starts it.
+        # Apache, or a script in the image that starts the service.
         server = os.path.basename(words[0]) if words else ''
         prog = name if name != commands.API else 'mod_wsgi'
         if 'uwsgi' in server:

@@ -13,8 +13,8 @@
 """What a given Python could import, without importing any of it.
 
 The interpreter runs isolated (``-I``) and writes no byte code. It looks for
-the file of a module, as an import would, and reads the file of a class; the
-parent packages of a module are not imported either, so no code of a vendor
+the file of a module in the way of an import, and parses the file of a class.
+Not even the parent packages of a module are imported, so no code of a vendor
 runs.
 """
 
@@ -101,13 +101,13 @@ json.dump({
 
 
 class ClassFound(NamedTuple):
-    """What is known of a class path."""
+    """What is known about a class path."""
 
     module: bool
-    """Its module is there."""
+    """Whether its module exists."""
 
     name: Optional[bool]
-    """The module gives something that name; None: it cannot be told."""
+    """Whether the module defines the name; None: unknown."""
 
 
 class Importable(NamedTuple):
@@ -120,20 +120,20 @@ class Importable(NamedTuple):
     """Its version: (3, 12, 3)."""
 
     modules: dict[str, bool]
-    """Whether each module is there."""
+    """Whether each module exists."""
 
     versions: dict[str, Optional[str]]
     """The version of each package; None when it is not installed."""
 
     classes: dict[str, ClassFound]
-    """What is known of each class path."""
+    """What is known about each class path."""
 
 
 def loaded_at_start(path: str) -> list[str]:
-    """Return what an interpreter loads before any script, sorted.
+    """Return the files that an interpreter loads before any script, sorted.
 
-    Isolated or not, it runs the lines of ``*.pth`` in the directories of its
-    packages (site.py).
+    Even when isolated, it runs lines of ``*.pth`` files in the directories of
+    its packages (site.py).
 
     :param path: the interpreter, or a link to it in a virtual environment.
     """
@@ -155,11 +155,11 @@ def ask(
     packages: Iterable[str],
     classes: Iterable[str],
 ) -> Importable:
-    """Ask a Python for modules, packages and classes.
+    """Ask a Python about modules, packages and classes.
 
     :param path: the interpreter, '/opt/manila/bin/python'.
-    :raises SourceUnusable: when it cannot be run, or does not answer; also
-        when another user may change it, or the packages that it loads.
+    :raises SourceUnusable: when it cannot be run, does not answer, or when
+        another user may change it or the packages that it loads.
     """
     programs.require_trusted(path)
     for loaded in loaded_at_start(path):
@@ -177,11 +177,11 @@ def ask_by(
     classes: Iterable[str],
     variables: Optional[Mapping[str, str]] = None,
 ) -> Importable:
-    """Ask a Python that a command runs, in a container say.
+    """Ask a Python that a command starts, for example in a container.
 
-    :param words: the command, without what Python is to do.
-    :param name: what messages call it.
-    :param variables: of the environment of the command.
+    :param words: the command, without the arguments of Python's script.
+    :param name: its name in messages.
+    :param variables: the environment of the command.
     :raises SourceUnusable: when it cannot be run, or does not answer.
     """
     answer = programs.ask(

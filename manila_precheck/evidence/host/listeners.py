@@ -11,8 +11,8 @@
 # under the License.
 """The sockets on which this host listens, as the kernel lists them.
 
-Nothing is connected to: /proc/net says it. Only the network namespace of this
-process is seen.
+They are read from /proc/net; no connection is made. Only the network namespace
+of this process is seen.
 """
 
 import os
@@ -36,11 +36,11 @@ class Listener(NamedTuple):
     inode: str
 
     def overlaps(self, address: str, port: int) -> bool:
-        """Say whether nothing else can listen there."""
+        """Say whether no other socket can listen there beside this one."""
         if port != self.port:
             return False
         if self.address in _ANY or address in _ANY:
-            # Linux has '::' take the addresses of version 4 as well.
+            # On Linux '::' includes the addresses of IPv4.
             return not (
                 (self.address == _ANY[0] and ':' in address)
                 or (address == _ANY[0] and ':' in self.address)
@@ -49,7 +49,7 @@ class Listener(NamedTuple):
 
 
 def listeners(site: tree.Tree = tree.HOST) -> tuple[Listener, ...]:
-    """Return every one, by address and port.
+    """Return all sockets that listen, by address and port.
 
     :param site: the file system that holds proc.
     """
@@ -69,7 +69,7 @@ def listeners(site: tree.Tree = tree.HOST) -> tuple[Listener, ...]:
 
 
 def _address(text: str, family: int) -> str:
-    # Words of 32 bits, each in the order of the machine.
+    # Words of 32 bits, each in the machine's byte order.
     words = [int(text[at : at + 8], 16) for at in range(0, len(text), 8)]
     packed = struct.pack(f'={len(words)}I', *words)
     found = socket.inet_ntop(family, packed)
@@ -79,9 +79,9 @@ def _address(text: str, family: int) -> str:
 
 
 def owner(one: Listener, site: tree.Tree = tree.HOST) -> Optional[str]:
-    """Return the process that has a socket: 'haproxy (PID 12)'.
+    """Return the process that owns a socket: 'haproxy (PID 12)'.
 
-    :returns: None when that may not be seen.
+    :returns: None when this run may not see it.
     """
     wanted = f'socket:[{one.inode}]'
     for directory in site.glob('/proc/[0-9]*/fd'):
@@ -99,7 +99,7 @@ def owner(one: Listener, site: tree.Tree = tree.HOST) -> Optional[str]:
             words = (machine_files.text(site, f'{at}/cmdline') or '').split(
                 '\0'
             )
-            # Of a script, the script.
+            # For a script show its name, not the interpreter's.
             called = [os.path.basename(word) for word in words[:2] if word]
             if called and called[0].startswith('python'):
                 called = called[1:] or called
@@ -112,15 +112,16 @@ def owner(one: Listener, site: tree.Tree = tree.HOST) -> Optional[str]:
 def has_address(address: str) -> Optional[bool]:
     """Say whether a socket of this host may have an address.
 
-    None where no interface is up, as in a network namespace of its own: any
-    address of version 4 may be bound there, and none of version 6.
+    None where no interface is up, as in a new network namespace: any IPv4
+    address can be bound there, and no IPv6 address.
 
-    A socket is given the address with any free port, and closed; nothing is
-    sent, and it does not listen. Where ip_nonlocal_bind is on, any may.
+    A socket is bound to the address with any free port, and closed; nothing
+    is sent, and it does not listen. With ip_nonlocal_bind any address can be
+    bound.
 
-    :param address: in numbers.
+    :param address: an address in numbers.
     """
-    # Without version 6 in the kernel there is no if_inet6.
+    # A kernel without IPv6 has no if_inet6.
     routes = machine_files.text(tree.HOST, '/proc/net/fib_trie')
     if routes == '' and not machine_files.text(
         tree.HOST, '/proc/net/if_inet6'
@@ -138,7 +139,7 @@ def has_address(address: str) -> Optional[bool]:
 
 
 def least_free_port(site: tree.Tree = tree.HOST) -> int:
-    """Return the lowest port that an account without privileges may take."""
+    """Return the lowest port that an unprivileged account may bind."""
     text = machine_files.text(
         site, '/proc/sys/net/ipv4/ip_unprivileged_port_start'
     )

@@ -10,9 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Small files of a machine: those of its services and of its web servers.
+"""Small files of a machine, such as those of its services and web servers.
 
-What may not be read says nothing.
+A file that may not be read counts as missing.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ _MOST_BYTES = 1 << 20
 
 
 def text(site: tree.Tree, path: str) -> Optional[str]:
-    """Return what a file holds, at most 1 MiB; None when it cannot be read."""
+    """Return the first MiB of a file; None when it cannot be read."""
     try:
         with site.open(path) as stream:
             return (stream.read(_MOST_BYTES) or b'').decode(errors='replace')
@@ -34,9 +34,9 @@ def text(site: tree.Tree, path: str) -> Optional[str]:
 
 
 def joined(content: str) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a file with the number that each begins on.
+    """Yield the logical lines of a file, each with its first line's number.
 
-    A backslash at the end of a line continues it.
+    A backslash at the end of a line continues it on the next one.
     """
     begun, line = 0, ''
     for number, piece in enumerate(content.splitlines(), start=1):

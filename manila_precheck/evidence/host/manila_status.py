@@ -10,12 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the manila that is installed here says of itself.
+"""What the manila-status of the installed manila reports.
 
-``manila-status upgrade check --json`` is run in a process of its own, with
-the interpreter that runs this, on the same configuration. Every manila from
-12 on understands ``--json`` (oslo.upgradecheck 1.3). A manila that only
-PYTHONPATH, the working directory or the user's own packages hold is not run.
+``manila-status upgrade check --json`` runs in a process of its own, with the
+interpreter that runs this program and on the same configuration. Every manila
+from 12 on supports ``--json`` (oslo.upgradecheck 1.3). A manila is not run if
+it is only found through PYTHONPATH, the working directory or the user's own
+packages.
 """
 
 from collections.abc import Iterable
@@ -31,17 +32,17 @@ from manila_precheck.evidence.host import programs
 #: The check that runs the command.
 CHECK_ID = 'manila-status'
 
-#: Set in the environment of the command, so that a manila-status with our
-#: checks in it leaves them out: they run already.
+#: Set in the environment of the command: a manila-status that includes our
+#: checks then leaves them out, because they run already.
 NESTED_VARIABLE = 'MANILA_PRECHECK_IN_MANILA_STATUS'
 
 # manila 12.1.2 to 23.0.1 setup.cfg: manila-status = manila.cmd.status:main;
-# the module is a program too.
+# the module can be run, too.
 _MODULE = 'manila.cmd.status'
 
 
 class StatusResult(NamedTuple):
-    """What one of manila's own checks says."""
+    """The result of one of manila's own checks."""
 
     name: str
     """Its title: 'Policy File JSON to YAML Migration'."""
@@ -50,18 +51,18 @@ class StatusResult(NamedTuple):
     """0 success, 1 warning, 2 failure: oslo.upgradecheck's Code."""
 
     details: str
-    """In words; '' when it has none."""
+    """The explanation; '' when there is none."""
 
 
 def ask(
     locations: Iterable[str], timeout_seconds: float
 ) -> tuple[StatusResult, ...]:
-    """Run manila-status and return what its checks say, in their order.
+    """Run manila-status and return the results of its checks, in order.
 
-    :param locations: configuration files and directories, in order; none:
-        it finds its own.
-    :param timeout_seconds: how long it may take; it is ended then.
-    :raises SourceUnusable: when it does not answer.
+    :param locations: configuration files and directories, in order; empty:
+        manila-status finds its own.
+    :param timeout_seconds: how long it may take before it is ended.
+    :raises SourceUnusable: when it prints no result.
     """
     # Isolated: neither the working directory nor PYTHONPATH is searched.
     words = [sys.executable, '-I', '-B', '-m', _MODULE]
@@ -72,7 +73,7 @@ def ask(
     done = programs.run(
         [*words, 'upgrade', 'check', '--json'],
         timeout_seconds,
-        # What oslo.config takes for values of options.
+        # The variables that oslo.config takes for options.
         variables={
             **{
                 name: value
@@ -99,9 +100,9 @@ def ask(
 
 
 def _answers(text: str) -> Optional[tuple[StatusResult, ...]]:
-    """Return what the JSON in an output says; None when there is none.
+    """Return the results from the JSON in an output; None without JSON.
 
-    It is one line; libraries of manila may print others about themselves.
+    The JSON is one line; libraries of manila may print other lines.
     """
     for line in reversed(text.splitlines()):
         try:

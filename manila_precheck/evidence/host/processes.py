@@ -25,27 +25,27 @@ _CONTAINED = re.compile(r'docker|libpod|kubepods|crio|containerd|lxc|machine')
 
 
 class Process(NamedTuple):
-    """One process, with what of it may be seen."""
+    """One process, as far as this run may see it."""
 
     pid: int
 
     words: tuple[str, ...]
-    """Of its command line."""
+    """The words of its command line."""
 
     uid: Optional[int]
     """The account that runs it; None when that is not known."""
 
     directory: Optional[str]
-    """Where it runs; None when that may not be seen."""
+    """Its working directory; None when this run may not see it."""
 
     contained: bool
-    """Its files are not those of the machine: it runs in a container."""
+    """Whether it runs in a container, with other files than the machine."""
 
 
 def environment(site: tree.Tree, pid: int) -> dict[str, str]:
     """Return the variables of a process, which may hold secrets.
 
-    :returns: none when they may not be seen.
+    :returns: nothing when this run may not see them.
     """
     held = machine_files.text(site, f'/proc/{pid}/environ') or ''
     pairs = (one.partition('=') for one in held.split('\0'))
@@ -88,13 +88,13 @@ def _directory(site: tree.Tree, at: str) -> Optional[str]:
 
 def _contained(site: tree.Tree, at: str) -> bool:
     if site.is_host:
-        # The link says '/' of a container too; where it leads tells.
+        # The text of the link is '/' in a container, too; its target differs.
         try:
             there, here = os.stat(f'{at}/root'), os.stat('/')
         except OSError:
             pass
         else:
             return (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino)
-    # Of another account; its control group may be seen.
+    # A process of another account: its control group may still be readable.
     groups = machine_files.text(site, f'{at}/cgroup') or ''
     return _CONTAINED.search(groups) is not None

@@ -10,13 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Run other programs. Every process that is started is started here.
+"""Run other programs. Every process of this package is started here.
 
-The command runs as root, in whatever directory and environment its caller
-has. A program gets neither of them: it starts in '/', with a few variables
-and no descriptor but its standard streams, in a session of its own, which is
-ended with all that it has started. It is named by an absolute path and is not
-run where another user could have put something else.
+The command runs as root, in any directory and environment. The programs get
+neither of them: a program starts in '/', with a few variables, without
+descriptors other than its standard streams, and in a session of its own, which
+is ended with everything that it has started. It is named by an absolute path,
+and is not run if another user could have replaced it.
 """
 
 from collections.abc import Mapping
@@ -40,7 +40,7 @@ from manila_precheck.evidence.files import path_trust
 if TYPE_CHECKING:
     import subprocess
 
-# Where programs are looked for, and what they find others by.
+# Where programs are looked for; also the PATH that they get.
 _PATH = (
     '/usr/local/sbin',
     '/usr/local/bin',
@@ -49,7 +49,7 @@ _PATH = (
     '/sbin',
     '/bin',
 )
-# The clients of PostgreSQL, as RHEL and Debian install several.
+# Where RHEL and Debian install PostgreSQL's clients of several versions.
 _MORE = ('/usr/pgsql-*/bin', '/usr/lib/postgresql/*/bin')
 
 # An answer is a few hundred kilobytes at most; a matrix is the largest.
@@ -59,7 +59,7 @@ _LOOK_SECONDS = 0.05
 
 
 class Done(NamedTuple):
-    """What has become of a program that ended by itself."""
+    """The result of a program that ended by itself."""
 
     code: int
     stdout: str
@@ -69,12 +69,13 @@ class Done(NamedTuple):
 def find(name: str) -> Optional[str]:
     """Return the path of a program; None when there is none.
 
-    Directories of the caller's PATH come last, and relative ones not at all.
+    The directories in the caller's PATH are searched last, relative ones not
+    at all.
 
-    :raises SourceUnusable: when others may change the only one that there is.
+    :raises SourceUnusable: when others may change each one that was found.
     """
     weakness = ''
-    # The newest first: pg_restore reads no archive of a newer one.
+    # The newest first: pg_restore cannot read an archive of a newer pg_dump.
     more = [f for p in _MORE for f in glob.glob(p)]
     folders = [*_PATH, *sorted(more, key=_version, reverse=True)]
     for folder in dict.fromkeys([*folders, *os.get_exec_path()]):
@@ -101,9 +102,9 @@ def _version(folder: str) -> tuple[list[int], str]:
 
 
 def require_trusted(path: str) -> None:
-    """Make sure that no other user may change what would be run.
+    """Make sure that no other user may change a program.
 
-    :param path: of a program; what its first line names is looked at, too.
+    :param path: the program; an interpreter in its first line is tested, too.
     :raises SourceUnusable: when one may, or when the path is relative.
     """
     if not os.path.isabs(path):
@@ -136,13 +137,13 @@ def start(
     """Start a program; its standard output is a pipe.
 
     :param words: the absolute path of the program, and its arguments.
-    :param variables: of its environment, beside those that every one gets.
-    :param stdin: a descriptor; None for nothing to read.
-    :param stderr: whether its standard error is a pipe; else it is dropped.
+    :param variables: more variables than those that every program gets.
+    :param stdin: a descriptor; None for an empty standard input.
+    :param stderr: whether its standard error is a pipe; else it is discarded.
     :raises OSError: when it cannot be started.
     :raises ValueError: when an argument holds a null byte.
     """
-    # Few runs start anything.
+    # Imported here because few runs need it.
     import subprocess
 
     process = subprocess.Popen(  # noqa: S603
@@ -165,7 +166,7 @@ def start(
 
 def end(process: 'subprocess.Popen[bytes]') -> int:
     """End a program and what it has started; return its exit code."""
-    # Once it has been waited for, its number may be another's.
+    # After wait() another process may have its number.
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
@@ -175,7 +176,7 @@ def end(process: 'subprocess.Popen[bytes]') -> int:
 
 
 def end_all() -> None:
-    """End whatever runs, for who ends this process."""
+    """Kill all running programs; called before this process ends."""
     for process in tuple(_running):
         if process.returncode is None:
             with contextlib.suppress(OSError):
@@ -189,15 +190,15 @@ def run(
     variables: Optional[Mapping[str, str]] = None,
     name: str = '',
 ) -> Done:
-    """Run a program to its end and return what it has printed.
+    """Run a program to its end and return its output.
 
     :param words: as for :func:`start`.
-    :param name: what messages call it; '' for its path.
+    :param name: its name in messages; '' for its path.
     :param seconds: how long it may take.
     :param question: what it reads on its standard input.
     :param variables: as for :func:`start`.
-    :raises SourceUnusable: when it does not run, does not end or prints
-        without end.
+    :raises SourceUnusable: when it cannot be run, does not end, or prints
+        too much.
     """
     program = name or words[0]
     feed = os.memfd_create('question')
@@ -235,7 +236,7 @@ def run(
 def _read(
     process: 'subprocess.Popen[bytes]', deadline: float
 ) -> Optional[tuple[bytearray, bytearray]]:
-    """Return what a program prints until it ends; None when it does not."""
+    """Return a program's output after its end; None when time is over."""
     assert process.stdout is not None and process.stderr is not None
     printed = (bytearray(), bytearray())
     pipes = dict(
@@ -248,7 +249,8 @@ def _read(
         left = deadline - time.monotonic()
         if left <= 0:
             return None
-        # A process that it has left behind may hold the pipes for ever.
+        # Do not wait for the end of the pipes: a process that it has left
+        # behind may hold them open forever.
         ended = has_ended(process)
         found = ready.poll(0 if ended else min(left, _LOOK_SECONDS) * 1000)
         for pipe, _ in found:
@@ -264,7 +266,7 @@ def _read(
 
 def has_ended(process: 'subprocess.Popen[bytes]') -> bool:
     """Say whether a program has ended; :func:`end` has still to be called."""
-    # Its number stays its own until end() has ended its session.
+    # WNOWAIT: its number stays reserved until end() has killed its session.
     flags = os.WEXITED | os.WNOHANG | os.WNOWAIT
     return os.waitid(os.P_PID, process.pid, flags) is not None
 
@@ -277,15 +279,15 @@ def ask(
     variables: Optional[Mapping[str, str]] = None,
     name: str = '',
 ) -> Any:
-    """Return what a script answers on its standard output.
+    """Return the answer of a script on its standard output.
 
     :param words: the interpreter and its options.
-    :param script: reads one JSON value and writes one.
-    :param question: what it reads.
+    :param script: Python code that reads one JSON value and writes one.
+    :param question: the value that it reads.
     :param seconds: how long it may take.
     :param variables: as for :func:`start`.
-    :param name: what messages call it; '' for the path of the interpreter.
-    :raises SourceUnusable: when it does not run, or does not answer.
+    :param name: its name in messages; '' for the path of the interpreter.
+    :raises SourceUnusable: when it cannot be run, or does not answer.
     """
     python = name or words[0]
     done = run(

@@ -13,9 +13,9 @@
 """What starts manila's services on a machine: processes, units, containers.
 
 A process counts only if its account can already decide what the services
-read: root, the account that runs this, manila's own, another system account,
-or the owner of manila.conf. Any other user of the machine may call a program
-manila-share.
+read: root, the account that runs this program, manila's own, another system
+account, or the owner of manila.conf. Any other user of the machine could name
+a program manila-share.
 """
 
 from collections.abc import Iterator
@@ -36,35 +36,36 @@ from manila_precheck.evidence.host import web_servers
 
 
 class How(str, enum.Enum):
-    """How it is known which files a service reads."""
+    """How the command line of a service is known."""
 
     PROCESS = 'process'
-    """A process has the command line."""
+    """A process has it."""
 
     CONTAINER = 'container'
-    """What an engine or kolla keeps of a container has it."""
+    """A container has it, by the files of its engine or of kolla."""
 
     UNIT = 'unit'
-    """A unit that starts with the machine has it."""
+    """A unit has it that starts with the machine."""
 
     WEB_SERVER = 'web server'
     """A file of uWSGI or Apache has it."""
 
     INSTALLED = 'installed unit'
-    """A unit has it that something else than systemd starts, if anything."""
+    """A unit has it that does not start with the machine; Pacemaker, say,
+    may start it."""
 
     DEFAULT = 'default'
-    """Nothing says so: oslo.config looks for files by the program's name."""
+    """Nothing has it: oslo.config looks for files by the program's name."""
 
     GIVEN = 'given'
-    """--config-file or --config-dir of this run."""
+    """It is not needed: this run got --config-file or --config-dir."""
 
 
 class Environment(NamedTuple):
-    """The variables of a service that oslo.config takes for options."""
+    """The variables of a service that oslo.config reads as options."""
 
     of: str = ''
-    """What sets them: 'manila-share.service'."""
+    """What sets them, for messages: 'manila-share.service'."""
 
     variables: tuple[tuple[str, str], ...] = ()
     """Their names and values, sorted; they may hold secrets."""
@@ -74,37 +75,37 @@ class Environment(NamedTuple):
 
 
 class Started(NamedTuple):
-    """What starts, or may start, a service."""
+    """Something that starts, or may start, a service."""
 
     command: commands.ServiceCommand
     how: How
     pid: Optional[int] = None
     file: Optional[str] = None
     line: Optional[int] = None
-    """In the file, counted from 1."""
+    """The line in the file, counted from 1."""
 
     directory: str = '/'
-    """Where it runs: relative paths are below it."""
+    """The working directory, which relative paths refer to."""
 
     home: Optional[str] = None
     """The home directory of its account; None when it is not known."""
 
     container: Optional[containers.Container] = None
-    """What holds its files."""
+    """The container that has its files."""
 
     variables: tuple[tuple[str, str], ...] = ()
-    """The variables that are to name its configuration, and do not: manila
-    has none (12.0.0 to 23.0.1 wsgi/wsgi.py), while other projects have
+    """Variables that are meant to name its configuration, but do not: manila
+    reads none (12.0.0 to 23.0.1 wsgi/wsgi.py), while other projects have
     OS_NOVA_CONFIG_FILES and the like."""
 
     environment: Environment = Environment()
-    """Options that stand in its environment."""
+    """The options in its environment."""
 
     eventlet: bool = False
-    """Its environment asks for eventlet, whatever the release does."""
+    """Whether its environment asks for eventlet, whatever the release does."""
 
 
-# manila 22.0.2 and 23.0.1 monkey_patch.py: empty, the release decides.
+# manila 22.0.2 and 23.0.1 monkey_patch.py: if empty, the release decides.
 _THREADS = 'OS_MANILA_DISABLE_EVENTLET_PATCHING'
 
 
@@ -116,10 +117,10 @@ _OPTION = re.compile('OS_[^a-z]+?__[^a-z]+')
 
 _VARIABLE = re.compile('OS_MANILA_(?:API_)?CONFIG_(?:FILES?|DIRS?)')
 
-# How many processes of manila are told apart.
+# How many different processes of manila are returned at most.
 _MOST = 200
 
-# The accounts below are those of the system (login.defs, SYS_UID_MAX).
+# Accounts with lower numbers are system accounts (login.defs, SYS_UID_MAX).
 _FIRST_PERSON = 1000
 _ACCOUNT = 'manila'
 
@@ -133,7 +134,7 @@ _LEAST_LIKELY = (
 
 
 def look(site: tree.Tree = tree.HOST) -> tuple[Started, ...]:
-    """Return all that starts a service, what is surest first.
+    """Return all that starts a service, the most reliable first.
 
     :param site: the file system of the machine.
     """
@@ -178,7 +179,7 @@ def look(site: tree.Tree = tree.HOST) -> tuple[Started, ...]:
 def _running(
     site: tree.Tree, contained: tuple[containers.Container, ...]
 ) -> Iterator[Started]:
-    """Yield the processes, those with the same command line once."""
+    """Yield the processes; those with the same command line only once."""
     accounts = _Accounts(site)
     done: set[object] = set()
     for one in processes.running(site):
@@ -192,7 +193,7 @@ def _running(
                 None,
             )
             if container is None:
-                # What it reads lies in an image.
+                # Its configuration is in an image.
                 continue
         elif not accounts.believed(one.uid):
             continue
@@ -204,7 +205,7 @@ def _running(
         eventlet = _asks_for_eventlet(environment)
         key = (command, one.directory, container, options.variables, eventlet)
         if key in done:
-            # Of one service, which has several.
+            # Another process of the same service.
             continue
         if len(done) >= _MOST:
             return
@@ -252,9 +253,9 @@ def _units(site: tree.Tree) -> Iterator[Started]:
 
 
 def unit_names(site: tree.Tree) -> dict[str, str]:
-    """Return the unit of systemd that starts a service, by the service.
+    """Return the systemd unit of each service, by service.
 
-    Without those that several units start.
+    A service that several units start is left out.
 
     :param site: the file system of the machine.
     """
@@ -297,7 +298,7 @@ def _environment(of: str, environment: dict[str, str]) -> Environment:
 def _with_files(
     command: commands.ServiceCommand, site: tree.Tree, directory: str
 ) -> commands.ServiceCommand:
-    """Return a command with what the files that it names say of it."""
+    """Return a command with the arguments in the files that it names."""
     for name in command.files:
         path = os.path.join(directory, name)
         arguments = web_servers.uwsgi_arguments(site, path)
@@ -340,7 +341,7 @@ class _Accounts:
         return found.pw_uid, found.pw_dir
 
     def believed(self, uid: Optional[int]) -> bool:
-        """Say whether a process of an account is one of the services."""
+        """Say whether a process of an account may be one of the services."""
         return uid is None or uid < _FIRST_PERSON or uid in self._trusted
 
     def home_of(self, name: str) -> Optional[str]:
@@ -349,7 +350,7 @@ class _Accounts:
         return None if found is None else found[1]
 
     def home(self, uid: Optional[int]) -> Optional[str]:
-        """Return the home directory of a number; None: unknown."""
+        """Return the home directory of a UID; None: unknown."""
         if not self._site.is_host:
             for number, home in self._known.values():
                 if number == uid:

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The units of systemd that start something, with the lines that say so."""
+"""The commands that systemd units start, with the lines that have them."""
 
 from collections.abc import Iterator
 import os
@@ -22,7 +22,7 @@ from typing import Optional
 from manila_precheck.evidence.files import tree
 from manila_precheck.evidence.host import machine_files
 
-# What is made of the files of Quadlet.
+# Where Quadlet's generator writes its units.
 _GENERATED = '/run/systemd/generator'
 
 # Where systemd looks for a unit, in this order.
@@ -56,27 +56,27 @@ class UnitCommand(NamedTuple):
     """The line in it, counted from 1."""
 
     words: tuple[str, ...]
-    """Of the command, with variables replaced as far as they are known."""
+    """The words of the command; known variables are replaced."""
 
     enabled: bool
-    """The unit starts with the machine."""
+    """Whether the unit starts with the machine."""
 
     user: str = ''
     """The account that runs it; '' is root."""
 
     directory: str = ''
-    """Where it runs; '' is /."""
+    """The working directory; '' is /."""
 
     environment: tuple[tuple[str, str], ...] = ()
     """The variables that the unit sets; they may hold secrets."""
 
 
 def commands(site: tree.Tree, pattern: str = '') -> Iterator[UnitCommand]:
-    """Yield what the units of a machine start, sorted by unit.
+    """Yield the commands that a machine's units start, sorted by unit.
 
     :param site: the file system of the machine.
-    :param pattern: of the names of units that count though nothing starts
-        them with the machine, such as one that Pacemaker starts.
+    :param pattern: the names of more units, which count although nothing
+        starts them with the machine: Pacemaker, say, may start them.
     """
     wanted = {
         os.path.basename(path)
@@ -89,7 +89,7 @@ def commands(site: tree.Tree, pattern: str = '') -> Iterator[UnitCommand]:
         for path in site.glob(os.path.join(directory, pattern))
         if pattern
     }
-    # A template starts nothing by itself.
+    # A template is started only through its instances.
     names = wanted | {name for name in others if '@.' not in name}
     for name in sorted(names):
         yield from _Unit(site, name).commands(name in wanted)
@@ -125,17 +125,17 @@ class _Unit:
 
     @property
     def _environment(self) -> dict[str, str]:
-        # A file wins, wherever its line stands (systemd.exec(5)).
+        # EnvironmentFile= wins over Environment= (systemd.exec(5)).
         return {**self._set, **self._from_files}
 
     def _files(self) -> Iterator[str]:
-        """Yield the file of the unit, then what is dropped in."""
+        """Yield the file of the unit, then its drop-in files."""
         for name in self._names():
             path = self._first(name)
             if path is not None:
                 yield path
                 if self._is_masked(path):
-                    # It is masked.
+                    # A masked unit starts nothing.
                     return
                 break
         dropped: dict[str, str] = {}
@@ -154,7 +154,7 @@ class _Unit:
         )
 
     def _names(self) -> tuple[str, ...]:
-        """Return the name of the unit, then that of its template."""
+        """Return the name of the unit, then the name of its template."""
         before, mark, rest = self._name.partition('@')
         if not mark:
             return (self._name,)
@@ -179,7 +179,7 @@ class _Unit:
                 if value.lstrip(_PREFIXES):
                     self._commands.append((path, number, value))
                 else:
-                    # It takes back what stands before it.
+                    # An empty value resets the list.
                     self._commands.clear()
             elif name == 'Environment':
                 if not value:
@@ -199,7 +199,7 @@ class _Unit:
                 self._settings[name] = self._specified(value)
 
     def _specified(self, text: str) -> str:
-        """Replace what stands for the unit's own name."""
+        """Replace the specifiers for the unit's own name."""
         if '%' not in text:
             return text
         before, _, _ = self._name.rpartition('.')
@@ -240,7 +240,7 @@ def _split(text: str) -> list[str]:
 def _assignments(text: str, one: bool = False) -> Iterator[tuple[str, str]]:
     """Yield the variables that a line assigns.
 
-    :param one: the line is of a file with one variable a line.
+    :param one: whether the line comes from a file with a variable a line.
     """
     if one:
         name, equals, value = text.strip().partition('=')

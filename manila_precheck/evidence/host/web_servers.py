@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the files of uWSGI and Apache load of manila, and with what."""
+"""The lines of uWSGI's and Apache's files that load manila."""
 
 from collections.abc import Iterator
 import os
@@ -21,7 +21,7 @@ from manila_precheck.evidence.files import tree
 from manila_precheck.evidence.host import commands
 from manila_precheck.evidence.host import machine_files
 
-# Where Debian, RHEL, SUSE, kolla, openstack-ansible and devstack put them.
+# The paths of Debian, RHEL, SUSE, kolla, openstack-ansible and devstack.
 _UWSGI = (
     '/etc/manila/*uwsgi*',
     '/etc/uwsgi/*.ini',
@@ -48,7 +48,7 @@ class LoadingLine(NamedTuple):
     """Counted from 1."""
 
     path: str
-    """The file, as it is opened."""
+    """The path by which the file can be opened."""
 
 
 def loaded(site: tree.Tree) -> Iterator[LoadingLine]:
@@ -85,17 +85,17 @@ def _of_file(site: tree.Tree, path: str, prog: str) -> Iterator[LoadingLine]:
 
 
 def uwsgi_arguments(site: tree.Tree, path: str) -> tuple[str, ...]:
-    """Return the words that a file of uWSGI puts in sys.argv.
+    """Return the words that a file of uWSGI puts into sys.argv.
 
-    uWSGI takes them apart at blanks, and knows no quotes; of several lines
-    the last one counts (tried with 2.0.31).
+    uWSGI splits them at blanks and does not know quotes; of several lines the
+    last one counts (tried with 2.0.31).
     """
     found = [text for name, text in _uwsgi_lines(site, path, 'pyargv')]
     return tuple(found[-1].split()) if found else ()
 
 
 def uwsgi_environment(site: tree.Tree, path: str) -> dict[str, str]:
-    """Return the variables that a file of uWSGI sets; maybe secrets."""
+    """Return the variables that a file of uWSGI sets; they may be secrets."""
     pairs = (
         text.partition('=') for _, text in _uwsgi_lines(site, path, 'env')
     )
@@ -105,7 +105,7 @@ def uwsgi_environment(site: tree.Tree, path: str) -> dict[str, str]:
 def _uwsgi_lines(
     site: tree.Tree, path: str, wanted: str
 ) -> Iterator[tuple[str, str]]:
-    """Yield the values of an option, in INI or in YAML."""
+    """Yield the values of an option of an INI or YAML file."""
     for line in (machine_files.text(site, path) or '').splitlines():
         found = _UWSGI_LINE.match(line)
         if found is not None and found[1] == wanted:
@@ -113,7 +113,7 @@ def _uwsgi_lines(
 
 
 def _placed(text: str, path: str) -> str:
-    """Replace what uWSGI has for the path of the file itself."""
+    """Replace uWSGI's placeholders for the path of the file itself."""
     base = os.path.basename(path)
     for mark, value in (
         ('%p', path),

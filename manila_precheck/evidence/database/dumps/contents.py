@@ -9,12 +9,12 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""A backup of the database: which it is, whether it is whole, of what.
+"""A backup of the database: what it holds, and whether it is complete.
 
-A dump is read once, from its beginning to its end, as a stream. Whole is what
-ends with the line that the tool writes last: '-- Dump completed' (mysqldump,
-mariadb-dump), '-- PostgreSQL database dump complete' (pg_dump), which a dump
-that was cut off has not.
+A dump is read once, from its beginning to its end, as a stream. It is
+complete when it ends with the last line of its tool: '-- Dump completed'
+(mysqldump, mariadb-dump) or '-- PostgreSQL database dump complete' (pg_dump).
+A truncated dump lacks this line.
 """
 
 import datetime
@@ -36,9 +36,9 @@ _OVERLAP_BYTES = 1 << 10
 _TAIL_BYTES = 1 << 12
 _CHUNK_BYTES = 1 << 20
 
-# The names of databases, and the rows of alembic_version of each. A text of
-# a user holds no line end in the dumps of either: it is written as \n.
-# Like the other patterns, not compiled before there is a dump.
+# The names of databases, and the rows of alembic_version in each. No value in
+# a dump of either tool contains a line end: it is written as \n. Like the
+# other patterns, this one is compiled only when there is a dump.
 _MARK = (
     rb'(?m)^(?:'
     rb'USE `(?P<use>(?:[^`\n]|``)+)`;'
@@ -62,9 +62,9 @@ _POSTGRESQL_END = (
     rb'\n-- PostgreSQL database (?P<all>cluster )?dump complete\n--\n\n+'
     rb'(?P<unrestrict>\\unrestrict \S+\n\n+)?\Z'
 )
-# What mariabackup and xtrabackup leave in their directory.
-# Every release has them, and no other service of OpenStack.
+# Every release of manila has them, and no other service of OpenStack.
 _OWN_TABLES = frozenset({'shares', 'share_instances'})
+# What mariabackup and xtrabackup leave in their directory.
 _PHYSICAL = (
     'xtrabackup_checkpoints',
     'mariadb_backup_checkpoints',
@@ -78,7 +78,7 @@ class Whole(enum.Enum):
 
     YES = 'yes'
     NO = 'no'
-    # It was not looked at, or not to its end.
+    # It was not read, or not to its end.
     UNKNOWN = 'unknown'
 
 
@@ -91,33 +91,33 @@ class Backup(NamedTuple):
     """'mysql', 'postgresql', 'physical' or 'unknown'."""
 
     made: Optional[datetime.datetime]
-    """When it was made, in UTC, with a time zone: by its last line, else
-    when the file changed last; None when that is no date."""
+    """When it was made, in UTC, with a time zone: by its last line, else by
+    the last change of the file; None when that is not a date."""
 
     whole: Whole
 
     why: str
-    """Why it is not whole, or could not be read; '' when it is."""
+    """Why it is not complete, or could not be read; '' when it is."""
 
     size_bytes: int
-    """Of the dump, without compression; on disk when that is unknown."""
+    """The size of the uncompressed dump; on disk when that is unknown."""
 
     revisions: tuple[str, ...]
-    """The alembic revisions of the database that was asked for."""
+    """The alembic revisions of the requested database."""
 
     tables: frozenset[str]
-    """Those that the dump makes in that database."""
+    """The tables that the dump creates in that database."""
 
     databases: tuple[str, ...] = ()
-    """Those in which it makes the tables of manila, sorted; '' is one that
-    it does not name."""
+    """The databases in which it creates manila's tables, sorted; '' is one
+    without a name in the dump."""
 
 
 def newest(pattern: str) -> Optional[str]:
-    """Return the file or directory that changed last; None without any.
+    """Return the file or directory that changed last; None without a match.
 
-    :param pattern: a path, or one with * and ?.
-    :raises SourceUnusable: when it is not known how old one is.
+    :param pattern: a path, which may contain * and ?.
+    :raises SourceUnusable: when the age of a match is not known.
     """
     found = []
     for path in sorted(glob.glob(os.path.expanduser(pattern))):
@@ -134,9 +134,10 @@ def newest(pattern: str) -> Optional[str]:
 def read(path: str, database: str, limit_seconds: float) -> Backup:
     """Read a backup to its end.
 
-    :param path: a file, or a directory that a tool made.
-    :param database: whose revision is wanted, when it holds several.
-    :param limit_seconds: how long to read.
+    :param path: a file, or the directory that a tool made.
+    :param database: the database whose revision is needed, when the backup
+        holds several.
+    :param limit_seconds: how long reading may take.
     :raises SourceUnusable: when it cannot be opened.
     """
     try:
@@ -175,9 +176,9 @@ def files(path: str) -> list[str]:
 
 
 def digest(path: str) -> tuple[str, int]:
-    """Return the SHA-256 of a file, or of those of a directory, and its size.
+    """Return the SHA-256 and the size of a file, or of a directory's files.
 
-    :raises SourceUnusable: when one cannot be read.
+    :raises SourceUnusable: when a file cannot be read.
     """
     digest, size = hashlib.sha256(), 0
     try:
@@ -210,7 +211,7 @@ def _follow(
 
 
 class _Reader:
-    """What one pass over the text of a dump gathers."""
+    """What one pass over the text of a dump finds."""
 
     def __init__(self, database: str) -> None:
         self.size_bytes = 0
@@ -224,9 +225,9 @@ class _Reader:
         self._restricted = False
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next piece.
+        """Read the next piece.
 
-        :raises Unread: when it is no dump that could be read here.
+        :raises Unread: when it is not a dump that can be read here.
         """
         if not self.size_bytes and chunk[257:262] == b'ustar':
             raise decompress.Unread('it is a file archive')
@@ -240,7 +241,7 @@ class _Reader:
             self._mark(mark)
             if mark.end() < len(text):
                 done = mark.end()
-        # A line that goes on in the next chunk, unless it is a long one.
+        # Keep a line that may continue in the next chunk, but not a long one.
         self._rest = text[max(done, len(text) - _OVERLAP_BYTES) :]
 
     def _mark(self, mark: 're.Match[bytes]') -> None:
@@ -274,7 +275,7 @@ class _Reader:
         return 'unknown'
 
     def revisions(self) -> set[str]:
-        """Return those of the database, or of the only one there is."""
+        """Return the revisions of the requested or of the only database."""
         if self._database in self._found:
             return self._found[self._database]
         if len(self._found) == 1:
@@ -299,7 +300,7 @@ class _Reader:
         )
 
     def whole(self) -> tuple[Whole, str]:
-        """Return whether the text ends as its tool ends it."""
+        """Return whether the text ends with the last line of its tool."""
         if not self._head.strip():
             return Whole.NO, 'it is empty'
         if self.kind == 'unknown':
@@ -310,7 +311,7 @@ class _Reader:
             return Whole.NO, 'it has no "-- Dump completed" at its end'
         end = re.search(_POSTGRESQL_END, self._tail)
         if end and (
-            # pg_dumpall has closed what each database has opened.
+            # In pg_dumpall's file the \unrestrict precedes its last line.
             end['unrestrict'] or end['all'] or not self._restricted
         ):
             return Whole.YES, ''
@@ -326,9 +327,9 @@ class _Reader:
         return end is not None and end[1] is not None
 
     def completed(self) -> Optional[datetime.datetime]:
-        """Return the time in the last line, which is one of this host.
+        """Return the time in the last line, which is local time.
 
-        :returns: None when it is no time.
+        :returns: None when it is not a time.
         """
         end = re.search(_MYSQL_END, self._tail)
         if end is None or end[1] is None:
@@ -341,12 +342,12 @@ class _Reader:
         try:
             return found.time.astimezone(datetime.timezone.utc)
         except (OverflowError, ValueError):
-            # The first and the last day that there is.
+            # The time is within a day of the first or the last possible one.
             return None
 
 
 def _moment(seconds: float) -> Optional[datetime.datetime]:
-    """Return a time of a file; None when it is beyond the year 9999."""
+    """Return a file's time; None when it is after the year 9999."""
     try:
         return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc)
     except (OverflowError, OSError, ValueError):

@@ -9,10 +9,10 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The text of a file, whatever it is packed in.
+"""The text of a dump, whatever its compression.
 
-Plain, compressed by gzip, bzip2, xz, zstd or lz4, or through pg_restore where
-it is in a format of pg_dump's own.
+It is plain, compressed by gzip, bzip2, xz, zstd or lz4, or comes from
+pg_restore where the dump has one of pg_dump's own formats.
 """
 
 from collections.abc import Iterator
@@ -41,15 +41,15 @@ _EXIT_SECONDS = 10
 
 
 class Cut(Exception):
-    """The stream ended before its end, or says that it is damaged."""
+    """The stream ends too early, or its format says that it is damaged."""
 
 
 class Unread(Exception):
-    """It cannot be read here."""
+    """The dump cannot be read on this host."""
 
 
 def chunks(path: str, deadline: float) -> Iterator[bytes]:
-    """Yield the text of a dump, whatever it is packed in.
+    """Yield the text of a dump, whatever its compression.
 
     :raises Cut: when it ends too early.
     :raises Unread: when it cannot be read here, or takes too long.
@@ -57,7 +57,7 @@ def chunks(path: str, deadline: float) -> Iterator[bytes]:
     stream, process = _open(path)
     watch = None
     if process is not None:
-        # One that says nothing more is not asked for the time.
+        # While a program writes nothing, _pieces() does not see the deadline.
         left = max(deadline - time.monotonic(), 0.0)
         watch = threading.Timer(left, programs.end, [process])
         watch.daemon = True
@@ -71,7 +71,7 @@ def chunks(path: str, deadline: float) -> Iterator[bytes]:
     except packed_files.TooMuch as error:
         raise Unread(str(error)) from None
     except OSError as error:
-        # What gzip and bz2 say of damaged data has no number.
+        # The errors of gzip and bz2 for damaged data have no errno.
         if error.errno is not None:
             raise
         raise Cut(f'it is damaged ({error})') from None
@@ -126,10 +126,9 @@ def _open(path: str) -> '_Stream':
 
 
 def _require_end_of_tar(path: str) -> None:
-    """Make sure that an archive ends with two empty blocks.
+    """Make sure that a tar archive ends with two empty blocks.
 
-    pg_restore (15) looks for the next member of one that was cut off for
-    ever.
+    In a truncated one pg_restore (15) looks for the next member forever.
     """
     with open(path, 'rb') as archive:
         size = archive.seek(0, os.SEEK_END)
@@ -162,7 +161,7 @@ def _zstd(path: str) -> _Stream:
 
 
 def _unpacked(name: str, path: str) -> _Stream:
-    """Have the tool of a format unpack it."""
+    """Return the output of the tool of a compression."""
     return _of_program(
         [name, '--decompress', '--stdout', os.path.abspath(path)],
         f'it is compressed with {name}, and no program that decompresses it '
@@ -171,9 +170,9 @@ def _unpacked(name: str, path: str) -> _Stream:
 
 
 def _of_program(words: list[str], without: str) -> _Stream:
-    """Return what a program writes.
+    """Return the output of a program.
 
-    :param without: what to say when there is no such program.
+    :param without: the message for when the program is not installed.
     """
     try:
         program = programs.find(words[0])

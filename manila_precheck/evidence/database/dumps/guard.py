@@ -9,25 +9,25 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Watch over a database server that must not outlive the one who asked.
+"""Watch over a database server that must not outlive its client.
 
 Run by path, with Python alone: ``python -I -S guard.py WORDS``, where WORDS is
 a JSON object. It starts each command of ``commands`` in the directory
-``folder`` and leaves the last one running; when its standard input, which
-only the process that started it holds, comes to an end, it ends the server
-and removes the directory. So it does when that process was killed. Without
-commands it does nothing but remove the directory then.
+``folder`` and leaves the last one running. Only the process that started the
+guard holds the other end of its standard input: when the input ends, even
+because that process was killed, the guard ends the server and removes the
+directory. Without commands it only removes the directory.
 
-A byte ``k`` on its standard input has it shut the server down, by the signal
-``stop``, and leave the directory.
+A byte ``k`` on its standard input makes it shut down the server with the
+signal ``stop`` and leave the directory.
 
-Without ``stop`` the command runs a container, which ends with its standard
-input: at once, or in order after a line there.
+Without ``stop`` the last command runs a container, which ends when its
+standard input ends: at once, or after a clean shutdown if a line came before.
 
-When a command fails it writes a byte to its standard output.
+When a command fails, the guard writes a byte to its standard output.
 
-All other commands run under ``uid`` and ``gid`` where these are given, cannot
-gain privileges, and end with this process.
+Commands outside a container run under ``uid`` and ``gid`` where these
+are given, cannot gain privileges, and end with the guard.
 """
 
 import contextlib
@@ -47,13 +47,13 @@ from typing import Optional
 
 _LOOK_SECONDS = 0.1
 
-# What a server has to write its files.
+# How long a server may take to write its files.
 _STOP_SECONDS = 120.0
 
-# What a container has to end.
+# How long a container may take to end.
 _CONTAINER_SECONDS = 10.0
 
-# As long as others may go on writing.
+# How long others may continue to write.
 _REMOVE_SECONDS = 60.0
 
 # prctl(2).
@@ -63,7 +63,7 @@ _PR_SET_NO_NEW_PRIVS = 38
 
 def _confine(prctl: Any) -> None:
     """Limit a child, between fork() and exec()."""
-    # After the change of the user, which clears it.
+    # After the change of the user, which would reset it.
     prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -100,9 +100,9 @@ def _watch(process: Any) -> bool:
 
 
 def main() -> int:
-    """Run the commands until nobody waits for them any more."""
+    """Run the commands until the standard input says to stop or ends."""
     order = json.loads(sys.argv[1])
-    # Whoever looks for what others have left sees that this is in use.
+    # The lock shows runs that look for leftovers that this is in use.
     lock = os.open(order['folder'], os.O_RDONLY | os.O_DIRECTORY)
     fcntl.flock(lock, fcntl.LOCK_SH)
     process = None
@@ -112,7 +112,7 @@ def main() -> int:
             process = _start(words, order)
             if not _watch(process) or process.returncode:
                 break
-        # Until whoever asked has read the log, or wants no more.
+        # Wait for the other process; after a failure it reads the log first.
         with contextlib.suppress(OSError):
             if process is not None and process.returncode is not None:
                 os.write(1, b'.')
@@ -126,10 +126,9 @@ def main() -> int:
 
 
 def remove(folder: str, seconds: float = _REMOVE_SECONDS) -> None:
-    """Remove a directory in which others may still write for a moment.
+    """Remove a directory in which other processes may still write.
 
-    What runs in a container ends a moment after who had it run.
-
+    A program in a container ends a moment after the container's client.
     :param seconds: how long it may take.
     """
     for _ in range(max(int(seconds / _LOOK_SECONDS), 1)):
@@ -142,7 +141,7 @@ def remove(folder: str, seconds: float = _REMOVE_SECONDS) -> None:
 def _end(process: Any, stop: Optional[int], in_order: bool) -> None:
     """End a command.
 
-    :param stop: the signal for it; None for a container.
+    :param stop: the signal that ends it; None for a container.
     :param in_order: whether it may take the time to write its files.
     """
     if stop is None:

@@ -9,10 +9,10 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Have the tool of the server make a dump of the configured database.
+"""Have the server's own tool make a dump of the configured database.
 
-The account is the configured one. Its password goes into a private file, never
-on a command line or into the environment.
+The dump uses the configured account. Its password goes into a private file,
+never on a command line or into the environment.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _NAME = 'dump.sql'
 
-# The first that there is; the second is that of MySQL, too.
+# The first one that is installed is used; mysqldump is MySQL's name, too.
 _TOOLS = {
     'mysql': ('mariadb-dump', 'mysqldump'),
     'postgresql': ('pg_dump',),
@@ -40,14 +40,15 @@ _MYSQL_WORDS = (
     '--single-transaction',
     '--skip-lock-tables',
     '--quick',
-    # Needs PROCESS, and TRIGGER; neither is restored.
+    # Neither tablespaces (which need PROCESS) nor triggers (which need
+    # TRIGGER) are restored.
     '--no-tablespaces',
     '--skip-triggers',
     '--hex-blob',
     '--default-character-set=utf8mb4',
 )
 
-# What only some of these tools have.
+# Options that only some of these tools know.
 _MYSQL_LOOSE = (
     'loose-column-statistics=0',
     'loose-set-gtid-purged=OFF',
@@ -80,12 +81,12 @@ def make(
 ) -> str:
     """Make a dump, and return its file.
 
-    :param conf: of which ``[database]`` names the database; where there is a
-        slave_connection, that is dumped.
+    :param conf: its ``[database]`` names the database; a slave_connection
+        takes precedence.
     :param folder: a private directory.
     :param seconds: how long it may take.
     :raises SourceNotGiven: when no database is configured.
-    :raises SourceUnusable: when there is no tool for it here, or it fails.
+    :raises SourceUnusable: when no tool for it is installed, or it fails.
     """
     option, text = database_url.configured(conf)
     url, location = database_url.read(
@@ -133,7 +134,7 @@ def _of_mysql(url: 'URL', folder: str, path: str) -> list[str]:
     }
     lines = ['[client]', *_MYSQL_LOOSE]
     lines += [
-        # What it takes for an escape sequence; the outer quotes are taken off.
+        # Backslashes would start an escape sequence; the quotes are removed.
         f'{name}="{_one_line(value).replace(chr(92), chr(92) * 2)}"'
         for name, value in values.items()
         if value
@@ -145,7 +146,7 @@ def _of_mysql(url: 'URL', folder: str, path: str) -> list[str]:
     lines.append(f'loose-ssl-verify-server-cert={int(verified)}')
     private = _written(folder, 'client.cnf', lines)
     return [
-        # The first word, and no other file.
+        # It has to be the first word; no other file is read.
         f'--defaults-file={private}',
         *_MYSQL_WORDS,
         f'--result-file={path}',
@@ -181,7 +182,7 @@ def _of_postgresql(
 
 
 def _one_line(value: str) -> str:
-    """Return a value that a file can hold.
+    """Return a value, which has to fit on one line of a file.
 
     :raises SourceUnusable: when it has a line break.
     """

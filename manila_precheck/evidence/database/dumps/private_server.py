@@ -9,13 +9,13 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""A database server of our own, for as long as a run takes.
+"""A database server of our own, for the duration of a run.
 
-It listens on a socket in a directory of its own and nowhere else, runs under
-an account that owns nothing, keeps nothing, and ends with the process that
-started it, however that ends: :mod:`.guard` sees to it. It is one of this
-host, or one in an image of a container. What is left of a machine that went
-down is removed by the next run.
+It listens only on a socket in a directory of its own, runs under an account
+that owns nothing, keeps nothing, and ends with the process that started it,
+however that ends: :mod:`.guard` ensures this. The server is installed on this
+host or is in a container image. If the machine went down, the next run
+removes the leftovers.
 """
 
 from collections.abc import Sequence
@@ -50,42 +50,42 @@ T = TypeVar('T')
 
 _PREFIX = 'manila-precheck-dump-'
 
-# Of what the operator wants to keep.
+# The prefix of a directory that the operator wants to keep.
 _KEPT = 'manila-precheck-kept-'
 
-# What makes a server, and what is one.
+# The program that initializes a server, and the server itself.
 _PROGRAMS = {
     'mysql': ('mariadb-install-db', 'mariadbd'),
     'postgresql': ('initdb', 'postgres'),
 }
 
-# How it is told to write its files and end.
+# The signal that makes it write its files and end.
 _STOP = {'mysql': signal.SIGTERM, 'postgresql': signal.SIGINT}
 _STOP_SECONDS = 150.0
 
-# A path of a socket has 107 bytes; PostgreSQL appends 14.
+# The path of a socket is limited to 107 bytes; PostgreSQL appends 14.
 _LONGEST_FOLDER = 90
 
-# To create the system tables and to start.
+# For creating the system tables and for starting.
 _START_SECONDS = 120.0
 _LOOK_SECONDS = 0.1
 
-# How old a directory is that may be a leftover.
+# A directory that changed within this time is not taken for a leftover.
 _FRESH_SECONDS = 10.0
 
-#: The account that made a PostgreSQL.
+#: The superuser of a PostgreSQL server, by initdb.
 ADMIN = 'precheck_admin'
 
-# The account that runs the server for root. It is not the one of a server
-# that is installed here, whose files it could change.
+# The account that runs the server when this process is root. It is not the
+# account of an installed server, because it could change that server's files.
 _ACCOUNT = 'nobody'
 
 # The flag that names an image with a server.
 _IMAGE_FLAG = '--server-image'
 
-# The first process of its container: {make} a server, {run} it, and end when
-# it does; or with the standard input, which ends with who has it run. A line
-# there is the wish that it writes its files first.
+# The first process of the container: it initializes a server ({make}), runs
+# it ({run}) and ends with it. It also ends with its standard input, which the
+# client of the container holds. A line there asks it to shut down cleanly.
 _CONTAINED = """\
 for folder in /usr/lib/postgresql/*/bin /usr/pgsql-*/bin; do
     PATH=$PATH:$folder
@@ -101,7 +101,7 @@ wait $server
 
 _LOG_BYTES = 4096
 
-# Less than who ends a command waits for it.
+# Less than the time that the caller waits for a command to end.
 _REMOVE_SECONDS = 5.0
 
 _MARIADB_SETTINGS = (
@@ -118,7 +118,7 @@ _MARIADB_SETTINGS = (
     '--max-connections=20',
     '--max-allowed-packet=128M',
     '--default-time-zone=+00:00',
-    # Taken as it is needed: a dump of a million rows does not fit into less.
+    # Allocated when needed; a dump of a million rows needs this much.
     '--innodb-buffer-pool-size=512M',
     '--innodb-flush-log-at-trx-commit=0',
     '--innodb-strict-mode=0',
@@ -142,10 +142,10 @@ _POSTGRESQL_SETTINGS = {
 
 
 class Folder:
-    """A private directory, gone with the process that made it.
+    """A private directory that is removed when this process ends.
 
     :param process: the guard.
-    :param held: what it waits for, and the lock.
+    :param held: descriptors of the lock, and of the guard's standard input.
     """
 
     def __init__(
@@ -168,7 +168,7 @@ class Folder:
         guard.remove(self.path, _REMOVE_SECONDS)
 
     def keep(self) -> str:
-        """Shut down what runs in it, and return where it is from now on.
+        """Shut down what runs in it, and return its new path.
 
         :raises SourceUnusable: when it is gone.
         """
@@ -208,12 +208,12 @@ class Folder:
 
 
 class Server(Folder):
-    """A server that was started."""
+    """A server that this run has started."""
 
-    #: Where its socket is: a file for MariaDB, a directory else.
+    #: Its socket: a file for MariaDB, a directory for PostgreSQL.
     socket = ''
 
-    #: The account that runs it; None for that of this process.
+    #: The account that runs it; None: the account of this process.
     account: Optional[str] = None
 
     #: The image that it is in, and the name of its container.
@@ -227,15 +227,15 @@ class Server(Folder):
                 image.remove(name)
 
     def wait(self, connect: Callable[[], T], errors: type[BaseException]) -> T:
-        """Return a connection, as soon as there can be one.
+        """Return a connection, as soon as the server accepts one.
 
-        :param errors: what says that there is none.
+        :param errors: what ``connect`` raises until then.
         :raises SourceUnusable: when the server does not start.
         """
         deadline = time.monotonic() + _START_SECONDS
         while True:
             reason = 'it does not listen'
-            # Before, some drivers leave a socket behind.
+            # If they cannot connect, some drivers leave a socket open.
             if glob.glob(f'{self.path}/*socket') or glob.glob(
                 f'{self.path}/.s.PGSQL.*[0-9]'
             ):
@@ -265,11 +265,11 @@ class Server(Folder):
         return bool(select.select([self._process.stdout], [], [], 0)[0])
 
     def free_bytes(self) -> int:
-        """Return how much its file system takes still."""
+        """Return the free space of its file system."""
         return _free_bytes(self.path)
 
     def used_bytes(self) -> int:
-        """Return how much it has written so far."""
+        """Return the size of the files it has written so far."""
         found = 0
         for where, _, names in os.walk(self.path):
             for name in names:
@@ -280,7 +280,7 @@ class Server(Folder):
 
 
 class Ends(Protocol):
-    """What is ended before this process is."""
+    """Something that must end before this process does."""
 
     def end(self) -> None:
         """Leave nothing behind."""
@@ -290,22 +290,22 @@ _live: list[Ends] = []
 
 
 def watch(one: Ends) -> None:
-    """Have something ended when this process is told to end."""
+    """Register something that must end before this process does."""
     _live.append(one)
 
 
 def unwatch(one: Ends) -> bool:
-    """Say whether the caller is the one to end it."""
+    """Unregister it; say whether the caller has to end it."""
     try:
         _live.remove(one)
     except ValueError:
-        # Another thread does.
+        # Another thread ends it.
         return False
     return True
 
 
 def end_all() -> None:
-    """End every server, for who ends this process."""
+    """End everything registered; called before this process ends."""
     for one in tuple(_live):
         one.end()
 
@@ -317,7 +317,7 @@ def directory() -> str:
 
 
 def require_room(needed_bytes: int) -> None:
-    """Make sure that a server may write so much.
+    """Make sure that there is room for what a server writes.
 
     :raises SourceUnusable: when there is less.
     """
@@ -332,9 +332,9 @@ def require_room(needed_bytes: int) -> None:
 
 
 def make_folder() -> Folder:
-    """Make a directory that only this account may read, mode 0700.
+    """Make a directory that only this account can read, mode 0700.
 
-    :raises SourceUnusable: when there can be none.
+    :raises SourceUnusable: when it cannot be made.
     """
     where = _prepared()
     path = _made(where)
@@ -342,7 +342,7 @@ def make_folder() -> Folder:
 
 
 def require_installed(dialect: str) -> None:
-    """Make sure that a server could be started.
+    """Make sure that a server can be started.
 
     :raises SourceUnusable: when none is installed here.
     """
@@ -350,14 +350,14 @@ def require_installed(dialect: str) -> None:
 
 
 def start(dialect: str, lasting: bool = False, image: str = '') -> Server:
-    """Start a server that holds nothing yet; it may not be up yet.
+    """Start an empty server, and return while it may still be starting.
 
     :param dialect: 'mysql' or 'postgresql'.
-    :param lasting: whether it is to write as a server does whose files
-        outlive a crash, and take the time for it.
-    :param image: of this host that has the server, for podman or docker; ''
-        for the one that is installed here.
-    :raises SourceUnusable: when there is none.
+    :param lasting: whether it writes like a server whose files have to
+        survive a crash, which takes longer.
+    :param image: an image of this host that has the server, for podman or
+        docker; '' for the installed server.
+    :raises SourceUnusable: when there is no such server.
     """
     found = container_engine.find(image, _IMAGE_FLAG) if image else None
     made_by = _PROGRAMS[dialect] if image else _installed(dialect)
@@ -418,17 +418,17 @@ def _contained(
 ) -> list[str]:
     """Return the command that makes and runs a server in a container.
 
-    :param account: that has the directory; None for that of this process.
+    :param account: the owner of the directory; None: this process's.
     """
     uid, gid = os.geteuid(), os.getegid()
-    # The only directory that it can write to.
+    # The folder is the only directory that the server can write to.
     options = [f'--env=TMPDIR={folder}', f'--env=HOME={folder}']
     if account is not None:
         uid, gid = account.pw_uid, account.pw_gid
     elif image.by_podman:
-        # What it writes is ours, on this side, too.
+        # So the files that it writes belong to us on the host, too.
         options.append('--userns=keep-id')
-    # initdb wants a name for it.
+    # initdb needs a name for the account.
     accounts = os.path.join(folder, 'passwd')
     with open(accounts, 'w', encoding='ascii') as stream:
         stream.write(f'precheck:x:{uid}:{gid}::/:/bin/sh\n')
@@ -456,9 +456,9 @@ def _contained(
 
 
 def _prepared() -> str:
-    """Return where directories are made, without those of runs that died.
+    """Return the parent of private directories; remove leftovers there.
 
-    :raises SourceUnusable: when nothing can watch over one.
+    :raises SourceUnusable: when no guard can be started.
     """
     if not sys.executable:
         raise exceptions.SourceUnusable(
@@ -484,20 +484,20 @@ def _guarded(
     account: 'Optional[pwd.struct_passwd]',
     stop: Optional[signal.Signals] = None,
 ) -> 'tuple[subprocess.Popen[bytes], tuple[int, int]]':
-    """Have a guard watch over a directory; return it, and what it looks at.
+    """Start the guard of a directory; return it, and the descriptors for it.
 
-    :param commands: what it starts there.
-    :param account: that runs them, and has the directory.
-    :param stop: how the last one is told to end; None for one that runs in a
-        container.
-    :raises SourceUnusable: when it cannot be started.
+    :param commands: the commands that it starts there.
+    :param account: runs the commands and owns the directory.
+    :param stop: the signal that ends the last command; None for one that runs
+        in a container.
+    :raises SourceUnusable: when the guard cannot be started.
     """
-    # The end of it that is written to has this process alone.
+    # Only this process has the write end of the pipe.
     watched, held = os.pipe()
     lock = None
     try:
         lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        # Until the guard has its own.
+        # Held until the guard has locked the directory itself.
         fcntl.flock(lock, fcntl.LOCK_SH)
         if account is not None:
             os.chown(folder, account.pw_uid, account.pw_gid)
@@ -529,9 +529,9 @@ def _guarded(
 
 
 def _installed(dialect: str) -> tuple[str, str]:
-    """Return the programs that make a server and that are it.
+    """Return the program that initializes a server, and the server.
 
-    :raises SourceUnusable: when one is not there.
+    :raises SourceUnusable: when one of them is not installed.
     """
     names = _PROGRAMS[dialect]
     if dialect == 'mysql':
@@ -543,7 +543,7 @@ def _installed(dialect: str) -> tuple[str, str]:
     first = programs.find(names[0])
     second = programs.find(names[1])
     if first is not None and dialect == 'postgresql':
-        # Of the same version; one of them may be linked from elsewhere.
+        # The server of the same version: the first path may be a link.
         beside = os.path.join(
             os.path.dirname(os.path.realpath(first)), names[1]
         )
@@ -586,7 +586,7 @@ def _mariadb(
             f'--pid-file={folder}/pid',
             f'--tmpdir={folder}',
             f'--secure-file-priv={plugins}',
-            # Nothing can be loaded.
+            # An empty directory, so that no plugin can be loaded.
             f'--plugin-dir={plugins}',
             *_MARIADB_SETTINGS,
         ],
@@ -621,9 +621,9 @@ def _postgresql(
 
 
 def _remove_leftovers(where: str) -> None:
-    """Remove what servers of runs that were killed have left.
+    """Remove the directories of runs that were killed.
 
-    A directory in use is locked, by its guard and by who started it.
+    A directory in use is locked by its guard and by the process that made it.
     """
     for folder in sorted(glob.glob(os.path.join(where, f'{_PREFIX}*'))):
         with contextlib.suppress(OSError):
@@ -634,7 +634,7 @@ def _remove_leftovers(where: str) -> None:
                     mine.add(pwd.getpwnam(_ACCOUNT).pw_uid)
             if not stat.S_ISDIR(found.st_mode) or found.st_uid not in mine:
                 continue
-            # Another run may have made it a moment ago.
+            # Another run may have made it just now.
             if time.time() - found.st_mtime < _FRESH_SECONDS:
                 continue
             lock = os.open(
@@ -648,7 +648,7 @@ def _remove_leftovers(where: str) -> None:
 
 
 def _why_ended(path: str) -> str:
-    """Return the line of a log that says what went wrong."""
+    """Return the line of a log that says why a server has ended."""
     try:
         with open(path, 'rb') as stream:
             size = stream.seek(0, os.SEEK_END)
@@ -658,7 +658,7 @@ def _why_ended(path: str) -> str:
         lines = []
     lines = [line.strip() for line in lines if line.strip()]
     errors = [line for line in lines if 'error' in line.lower()]
-    # What follows the first is that it gives up.
+    # Errors after the first one only say that it gives up.
     return (errors[:1] or lines or ['it says nothing'])[-1]
 
 

@@ -11,12 +11,13 @@
 # under the License.
 """Read the rows of a dump: restore it into a server of our own.
 
-A dump is a program for a database server, and this one may be from anybody.
+A dump is a program for a database server, and this one may come from anybody.
 So no client runs it. Each statement is compared with those that mysqldump,
-mariadb-dump and pg_dump write: what makes tables and rows is sent to the
-server, what does not is left out, and anything else ends the reading. The
-server carries it out under an account that may write to one database and do
-nothing else; see :mod:`.private_server` for what the server itself may do.
+mariadb-dump and pg_dump write: statements that make tables and rows are sent
+to the server, other known ones are left out, and an unknown one ends the
+restore. The server runs the statements under an account that may write to one
+database and do nothing else; see :mod:`.private_server` for what the server
+itself may do.
 """
 
 import collections
@@ -52,25 +53,25 @@ if TYPE_CHECKING:
 #: What a message calls the option.
 OPTION = '--database-dump'
 
-# The account that makes the tables, and what reads them on MariaDB; on
-# PostgreSQL it is the owner.
+# The account that creates the tables, and the one that reads them on MariaDB;
+# on PostgreSQL the owner reads them.
 _ACCOUNT = 'precheck'
 _READER = 'precheck_reader'
 _DATABASE = 'manila'
 
-# What the restored one may do: read and fill one database.
+# The rights of the restoring account: to read and fill one database.
 _MYSQL_ACCOUNT = (
     f'CREATE DATABASE {_DATABASE}',
     f'CREATE USER {_ACCOUNT}@localhost',
     'GRANT SELECT, INSERT, CREATE, CREATE VIEW, ALTER, INDEX, REFERENCES '
     f'ON {_DATABASE}.* TO {_ACCOUNT}@localhost',
-    # What an account of manila may do: a dump has no accounts to look at.
+    # The rights of manila's own account: a dump has no accounts to check.
     f'CREATE USER {_READER}@localhost',
     f'GRANT ALL ON {_DATABASE}.* TO {_READER}@localhost',
-    # Nobody can do more from now on.
+    # From now on no account has more rights.
     'DROP USER root@localhost',
 )
-# On a server that is not ours, as its settings are for the restored one.
+# For a server that is not ours: the settings that our own server starts with.
 _MYSQL_SESSION = (
     'SET foreign_key_checks = 0, unique_checks = 0, innodb_strict_mode = 0, '
     "sql_mode = 'NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', "
@@ -82,8 +83,8 @@ _POSTGRESQL_ACCOUNT = (
     f'REVOKE ALL ON DATABASE {_DATABASE}, postgres, template1 FROM PUBLIC',
     f'GRANT CONNECT ON DATABASE {_DATABASE} TO {_ACCOUNT}',
 )
-# While the rows are put in, nothing has to outlive a crash; what is done with
-# the database after that takes the time that it takes elsewhere.
+# During the restore nothing has to survive a crash. Later statements have to
+# take the time that they take elsewhere.
 _POSTGRESQL_FAST = (
     'ALTER SYSTEM SET fsync = off',
     'ALTER SYSTEM SET full_page_writes = off',
@@ -106,14 +107,14 @@ _POSTGRESQL_HOME = (
     'ORDER BY n.nspname'
 )
 
-# What the files of a server take, by the size of the text, and beside it.
+# The size of a server's files: by the size of the text, and a fixed part.
 _DISK_FACTOR = 3
 _DISK_BYTES = 320 << 20
 _MOST_FACTOR = 4
 _SPARE_BYTES = 64 << 20
 
-# What MariaDB 10.11 and PostgreSQL 15 restored in a second on two processors
-# that did other work, of a dump with 10^6 rows in each of two tables
+# The speed at which MariaDB 10.11 and PostgreSQL 15 restored a dump with 10^6
+# rows in each of two tables, on two processors that were busy otherwise, too
 # (qa/benchmarks/benchmark_rehearsal.py).
 _BYTES_A_SECOND = {'mysql': 5e6, 'postgresql': 15e6}
 # How many times as fast another machine may be.
@@ -137,7 +138,7 @@ def _all(*patterns: bytes) -> 're.Pattern[bytes]':
     )
 
 
-# In MySQL's dumps a name has no database before it.
+# MySQL's dumps do not put the database before a name.
 _MYSQL_RUN = _all(
     rb'CREATE TABLE (?:IF NOT EXISTS )?' + _WORD + rb'\s*\(',
     rb'(?:INSERT|REPLACE)\s+(?:IGNORE\s+)?INTO '
@@ -145,7 +146,7 @@ _MYSQL_RUN = _all(
     + rb'\s*(?:\(|VALUES)',
     rb'ALTER TABLE ' + _WORD + rb'\s+(?:ADD|MODIFY)\b',
 )
-# The first is what the view will have, the second what it is.
+# The first is a placeholder with the columns of a view, the second the view.
 _MYSQL_NO_VIEW = _all(rb'CREATE VIEW ' + _WORD + rb' AS SELECT\s+1 AS ')
 _MYSQL_VIEW = _all(
     rb'CREATE (?:OR REPLACE )?(?:ALGORITHM=\w+ )?(?:DEFINER=.*? )?'
@@ -160,7 +161,7 @@ _MYSQL_SKIP = {
     'events': _all(rb'CREATE (?:DEFINER=\S+ )?EVENT\b'),
     'sequences': _all(rb'CREATE SEQUENCE\b'),
     '': _all(
-        # What stands where a view was.
+        # A placeholder that is dropped before the view is created.
         rb'CREATE TABLE ',
         _MYSQL_NO_VIEW.pattern,
         rb'SET\b',
@@ -241,7 +242,7 @@ _CONNECT = _all(
 _NAMES = _all(rb'SET NAMES (?P<name>\w+)\s*\Z')
 _ENCODING = _all(rb"SET client_encoding = (?P<name>'\w+')\Z")
 
-# A statement that stands in a comment, for servers from a version on.
+# A statement in a comment that only servers from some version on run.
 _FOR_SERVERS = re.compile(rb'/\*M?!\d*\s?(.*?)\*/', re.DOTALL)
 
 # Collations of MySQL 8 that MariaDB does not have.
@@ -249,7 +250,7 @@ _MYSQL_8 = re.compile(
     rb'\b(utf8mb4)_(?:[a-z_]+_)?0900_(?:ai_ci|as_ci|as_cs)\b'
 )
 
-# Where rows come from, and the table.
+# The table that a statement creates, or puts rows into.
 _QUALIFIED = rb'(?:' + _WORD + rb'\.)?(?P<table>' + _WORD + rb')'
 _MAKES = _all(rb'CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?' + _QUALIFIED)
 _COPIES = _all(rb'COPY ' + _QUALIFIED)
@@ -259,23 +260,24 @@ _INSERTS = _all(
     + rb'\s*(?:\([^()]*\))?\s*VALUES'
 )
 
-# What a server says that could restore no dump, or not one that has what this
-# server lacks and that of the site may have. MySQL and MariaDB, by number:
+# Errors that do not show that a dump is bad: with these no dump could be
+# restored, or this server lacks something that the site's server may have.
+# Errors of MySQL and MariaDB, by number:
 _MYSQL_NOT_OF_DUMP = frozenset(
     (
         # Disk, memory, files.
         *(1021, 1026, 1030, 1037, 1038, 1041, 1114, 1878),
-        # Too long, ended, read only.
+        # Too long, interrupted, read only.
         *(1053, 1153, 1205, 1213, 1290, 1317, 1836, 1969, 3024),
-        # Rights, of an account of --server-url.
+        # Missing rights of the account in --server-url.
         *(1044, 1045, 1142, 1143, 1227, 1370),
         # Character set, collation, engine, function.
         *(1115, 1273, 1286, 1305),
     )
 )
-# PostgreSQL, by the beginning of SQLSTATE: connections, resources, the
-# operator, the system, a server that is read only, rights; features, types
-# and functions.
+# Errors of PostgreSQL, by the beginning of SQLSTATE: connections, resources,
+# intervention of an operator, the system, a read-only server, rights;
+# features, types and functions.
 _POSTGRESQL_NOT_OF_DUMP = (
     *('08', '25', '53', '57', '58', 'XX', '42501'),
     *('0A', '42704', '42883'),
@@ -290,35 +292,35 @@ _MADE_BY = re.compile(
 
 
 class Restored(NamedTuple):
-    """A dump as a database."""
+    """A dump that has been restored into a database."""
 
     database: connection.Database
 
     read: model.DumpRead
-    """What the report says of it."""
+    """The dump, for the report."""
 
     file: model.FileRead
 
     server: 'Union[private_server.Server, scratch_database.Scratch]'
 
     url: 'URL'
-    """How an account connects that may do there what manila's may."""
+    """The URL for an account with the rights of manila's own account."""
 
     rows: dict[str, int]
-    """How many rows of each table stand in the dump; empty where they were
-    not to be counted."""
+    """The number of rows of each table in the text of the dump; empty when
+    they were not counted."""
 
     seconds: float
-    """What the restore took, without the look at the dump before it."""
+    """How long the restore took, without reading the dump before it."""
 
     def close(self) -> None:
-        """End the server."""
+        """Close the database and end its server."""
         self.database.close()
         self.server.end()
 
 
 class NotRestored(exceptions.SourceUnusable):
-    """A dump that could be read, and is no backup: it cannot be restored."""
+    """A dump that is no usable backup: it was read but cannot be restored."""
 
     def __init__(
         self,
@@ -328,18 +330,18 @@ class NotRestored(exceptions.SourceUnusable):
         words: str = '',
         server: str = '',
     ) -> None:
-        """Say why.
+        """Store the reasons.
 
-        :param message: all of it, for whoever asked for the dump.
-        :param why: in one clause, without what a server says.
-        :param words: what the server says of it; '' when none was asked.
-        :param server: its version; '' when none was asked.
+        :param message: the whole message, for the caller.
+        :param why: the reason as a clause, without the server's words.
+        :param words: the server's message; '' when no server was involved.
+        :param server: its version; '' when no server was involved.
         """
         super().__init__(message)
         self.why = why
         self.words = words
         self.server = server
-        #: What the report says of it.
+        #: The database that was to be read, for the report.
         self.database = model.DatabaseRead(
             dump.found.kind,
             dump.found.revisions[0]
@@ -363,11 +365,11 @@ class _Dump(NamedTuple):
 
 
 class _Refused(Exception):
-    """The server does not carry out a statement, in its own words."""
+    """The server did not execute a statement; has the server's message."""
 
 
 class _Rejected(_Refused):
-    """It could, and rejects the statement for what it says."""
+    """The server is able to execute it, but rejects what it says."""
 
 
 def restore(
@@ -385,27 +387,27 @@ def restore(
     image: str = '',
     settings: Mapping[str, int] = types.MappingProxyType({}),
 ) -> Restored:
-    """Return the database that a dump holds.
+    """Restore a dump and return the database.
 
-    :param path: of the dump: a file, or a directory of pg_dump.
-    :param conf: whose ``[database] connection`` names the database, where
-        the dump holds several.
-    :param limit_seconds: how long reading it may take.
+    :param path: the dump: a file, or a directory of pg_dump.
+    :param conf: its ``[database] connection`` names the database, for a dump
+        that holds several.
+    :param limit_seconds: how long the restore may take.
     :param statement_timeout_seconds: as for :func:`connection.connect`.
     :param connect_timeout_seconds: as for :func:`connection.connect`.
-    :param option: that names the dump, for messages.
-    :param scratch: an empty database that takes it; None for a server of our
-        own.
-    :param counted: whether the rows that stand in the dump are counted.
-    :param more_bytes: returns how much disk space is needed besides, for the
-        size of the dump without compression.
-    :param show: shows how large it is and what comes next.
+    :param option: the option that has the path, for messages.
+    :param scratch: an empty database to restore into; None: start a server.
+    :param counted: whether to count the rows in the text of the dump.
+    :param more_bytes: returns how much more disk space is needed, for the
+        size of the uncompressed dump.
+    :param show: called with the size of the dump and the expected time.
     :param lasting: as for :func:`private_server.start`.
     :param image: as for :func:`private_server.start`.
-    :param settings: global variables of a server of our own, once all is
-        restored: {'innodb_buffer_pool_size': 134217728}.
-    :raises NotRestored: when it is no whole dump of manila's database, or the
-        server rejects what it holds.
+    :param settings: global variables that our own server gets after the
+        restore: {'innodb_buffer_pool_size': 134217728}.
+    :raises NotRestored: when it is not a complete dump of manila's database,
+        or the server rejects its contents.
+    :raises SourceUnusable: when neither can be determined here.
     :raises SourceUnusable: when that cannot be found out here.
     """
     deadline = time.monotonic() + limit_seconds
@@ -482,7 +484,7 @@ def restore(
 
 
 def _name(conf: 'cfg.ConfigOpts') -> str:
-    # Where it is masked, there is no name in it either.
+    # A masked URL raises; the name of the database is masked with it.
     with contextlib.suppress(exceptions.PrecheckError):
         database_url.configured(conf)
         return database_url.name_of_manila(conf)
@@ -490,10 +492,10 @@ def _name(conf: 'cfg.ConfigOpts') -> str:
 
 
 def _wanted(dump: _Dump, name: str) -> str:
-    """Return which of the databases in a dump is manila's.
+    """Return the name of manila's database in a dump.
 
-    :raises NotRestored: when none is.
-    :raises SourceUnusable: when one of several cannot be told.
+    :raises NotRestored: when there is none.
+    :raises SourceUnusable: when there are several and none is configured.
     """
     found = dump.found
     if not found.databases:
@@ -514,7 +516,7 @@ def _wanted(dump: _Dump, name: str) -> str:
 
 
 def _state(path: str) -> list[tuple[int, ...]]:
-    """Return what tells that a dump is still the same."""
+    """Return the state of a dump's files, by which a change is noticed."""
     try:
         return [
             (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
@@ -527,7 +529,7 @@ def _state(path: str) -> list[tuple[int, ...]]:
 
 
 class _Watch:
-    """Why a server was ended while it restored; '' when it was not."""
+    """The reason for which a restore was ended; '' when it was not."""
 
     reason = ''
 
@@ -538,7 +540,7 @@ def _watched(
     deadline: float,
     most_bytes: int,
 ) -> Iterator[_Watch]:
-    """End a server that takes too much time or space."""
+    """End the server in the block if it takes too much time or space."""
     watch, over = _Watch(), threading.Event()
 
     def look() -> None:
@@ -569,7 +571,7 @@ def _watched(
 
 
 class _Restore:
-    """One dump on its way into a server."""
+    """The restore of one dump into a server."""
 
     def __init__(
         self,
@@ -588,21 +590,21 @@ class _Restore:
         self._skipping = False
         self._left_out: collections.Counter[str] = collections.Counter()
         self._counted = counted
-        #: The rows of each table that stand in the dump, where counted.
+        #: The number of rows of each table in the dump, if counted.
         self.rows: collections.Counter[str] = collections.Counter()
-        #: The version of the server that was dumped, where the dump says.
+        #: The version of the dumped server, if the dump has it.
         self.made_by = ''
 
     def left_out(self) -> Iterator[str]:
-        """Return what the database has and the restored one has not."""
+        """Yield what the restored database lacks: '2 triggers'."""
         for kind, number in sorted((+self._left_out).items()):
             yield f'{number} {kind if number > 1 else kind[:-1]}'
 
     def follow(self, deadline: float) -> None:
-        """Restore it all.
+        """Restore all statements.
 
         :raises NotRestored: when the server rejects a statement.
-        :raises SourceUnusable: when that fails.
+        :raises SourceUnusable: when the restore fails for another reason.
         """
         chunks = self._heeding_head(decompress.chunks(self._path, deadline))
         try:
@@ -622,7 +624,7 @@ class _Restore:
         begun = False
         for chunk in chunks:
             if not begun:
-                # Further down it is a line of the data.
+                # Only at the beginning: elsewhere the line may be data.
                 found = _MADE_BY.search(chunk[:_HEAD_BYTES])
                 if found:
                     self.made_by = found[1].decode('ascii', 'replace')
@@ -630,10 +632,10 @@ class _Restore:
             yield chunk
 
     def finish(self, settings: Mapping[str, int]) -> None:
-        """Do what is to be done when all is there.
+        """Finish the database after the last statement.
 
         :param settings: global variables that are set from then on.
-        :raises SourceUnusable: when that fails.
+        :raises SourceUnusable: when a statement fails.
         """
         try:
             self._target.finish(settings)
@@ -680,7 +682,7 @@ class _Restore:
         self, line: int, error: _Refused
     ) -> exceptions.SourceUnusable:
         unusable = self._unusable(f'line {line}: {error}')
-        # A server that is being ended says anything.
+        # The errors of a server that is being ended do not count.
         if self._watch.reason or not isinstance(error, _Rejected):
             return unusable
         server = self._target.version()
@@ -693,7 +695,7 @@ class _Restore:
         )
 
     def _count(self, text: bytes, rows: Optional[statements.Rows]) -> None:
-        """Count the rows that a statement has, in its own text."""
+        """Count the rows that the text of a statement has."""
         made = _MAKES.match(text)
         if made:
             self.rows[_bare_name(made['table'])] += 0
@@ -718,7 +720,7 @@ class _Restore:
             raise self._foreign(statement)
 
     def _command(self, statement: statements.Statement) -> None:
-        """Follow a line that is one for a client."""
+        """Handle a line that is a command of the client."""
         word, _, value = statement.text.partition(b' ')
         if word.lower() == b'delimiter':
             self._skipping = value.strip() != b';'
@@ -742,10 +744,10 @@ class _Restore:
 
 
 class _Target:
-    """A server that takes the statements of a dump."""
+    """A server that runs the statements of a dump."""
 
     tool = ''
-    #: A text in a statement.
+    #: A text literal in a statement.
     strings: 're.Pattern[bytes]' = re.compile(rb"'[^']*'")
     skip: dict[str, 're.Pattern[bytes]'] = {}
     commands: tuple[bytes, ...] = ()
@@ -765,45 +767,45 @@ class _Target:
         raise NotImplementedError
 
     def bare(self, text: bytes) -> bytes:
-        """Return a statement as it is compared."""
+        """Return a statement without comments, for comparisons."""
         return text
 
     def uses(self, text: bytes) -> Optional[str]:
-        """Return the database that is used from a statement on."""
+        """Return the database that a statement selects; None: none."""
         return None
 
     def connects(self, text: bytes) -> Optional[str]:
-        """Return the database that is used from a command on."""
+        """Return the database that a command selects; None: none."""
         return None
 
     def heed(self, text: bytes) -> bool:
-        """Follow what a statement says of the dump itself; say if it does.
+        """Run a statement about the dump's encoding; say if it is one.
 
-        :raises _Refused: when that fails.
+        :raises _Refused: when the server does not execute it.
         """
         return False
 
     def run(self, text: bytes, rows: Optional[statements.Rows]) -> bool:
-        """Send a statement that makes tables or rows; say if it is one.
+        """Run a statement that makes tables or rows; say if it is one.
 
-        :raises _Refused: when the server does not carry it out.
+        :raises _Refused: when the server does not execute it.
         """
         raise NotImplementedError
 
     def view(self, text: bytes) -> Optional[bool]:
-        """Make a view, where a statement does; say whether there is one."""
+        """Create a view; say if it worked, or None for another statement."""
         raise NotImplementedError
 
     def finish(self, settings: Mapping[str, int]) -> None:
-        """Do what is to be done when all is there.
+        """Finish the database after the last statement.
 
         :param settings: global variables that are set from then on.
-        :raises _Refused: when that fails.
+        :raises _Refused: when a statement fails.
         """
         raise NotImplementedError
 
     def version(self) -> str:
-        """Return which server it is: 'PostgreSQL 15.18'."""
+        """Return the name and version of the server: 'PostgreSQL 15.18'."""
         raise NotImplementedError
 
     def url(self) -> 'URL':
@@ -839,7 +841,8 @@ class _MySQL(_Target):
         admin = server.wait(lambda: self._session('root'), pymysql.err.Error)
         for statement in _MYSQL_ACCOUNT:
             admin.query(statement)
-        # Of an account that is gone; no statement of a dump comes to it.
+        # Its account is dropped, but the session goes on; no statement of a
+        # dump runs in it.
         self._admin = admin
         self._connection = self._session(_ACCOUNT, _DATABASE)
         self._connection.query(
@@ -895,7 +898,7 @@ class _MySQL(_Target):
         try:
             self._send(b'CREATE ' + found['view'])
         except _Refused:
-            # It may need a function, or another database.
+            # The view may need a function, or another database.
             return False
         return True
 
@@ -908,7 +911,7 @@ class _MySQL(_Target):
     @staticmethod
     def _refused(error: Exception) -> _Refused:
         number, words = error.args[0], str(error.args[-1])
-        # Of the client, from 2000 on, is that there is no server any more.
+        # Numbers from 2000 on are errors of the client: the server is gone.
         if (
             isinstance(number, int)
             and number // 1000 in (1, 3, 4)
@@ -939,7 +942,7 @@ class _MySQL(_Target):
                 ]
                 for name in names:
                     quoted = name.replace('`', '``')
-                    # For the estimates of how many rows there are.
+                    # Updates the estimates of the number of rows.
                     cursor.execute(f'ANALYZE TABLE `{quoted}`')
                 if self._admin is not None:
                     self._take_collation(cursor)
@@ -952,10 +955,10 @@ class _MySQL(_Target):
             raise _Refused(str(error.args[-1])) from None
 
     def _take_collation(self, cursor: Any) -> None:
-        """Let new tables have the collation that they get in the original.
+        """Give the database the default collation of the original.
 
-        alembic makes its own without one, so it has that of the database,
-        which is in no dump of a single one.
+        alembic creates its table without a collation, so the table has that
+        of the database, which the dump of a single database does not contain.
         """
         cursor.execute(_MYSQL_COLLATION)
         for (name,) in cursor.fetchall():
@@ -1102,7 +1105,7 @@ class _PostgreSQL(_Target):
         state, said = error.pgcode, error.diag
         if state is None or state.startswith(_POSTGRESQL_NOT_OF_DUMP):
             return _Refused(str(error))
-        # Without its context: that of COPY is a whole row.
+        # Without the context: for COPY this would be a whole row.
         words = filter(None, (said.message_primary, said.message_detail))
         return _Rejected('. '.join(words))
 

@@ -11,8 +11,9 @@
 # under the License.
 """An empty database on a server that the operator names, to restore into.
 
-It has to be empty, and is so again afterwards. Nothing watches over it: what a
-run that was killed leaves there is refused by the next one, which says so.
+It has to be empty, and is emptied again afterwards. Nothing watches over it:
+when a run is killed its tables stay, and the next run refuses the database
+because of them.
 """
 
 import contextlib
@@ -27,10 +28,10 @@ from manila_precheck.evidence.database.dumps import private_server
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-# The drivers that statements are sent by as they stand in a dump.
+# The drivers that can send statements exactly as the dump has them.
 _DRIVERS = {'mysql': 'mysql+pymysql', 'postgresql': 'postgresql+psycopg2'}
 
-# More than any file system has: the disk is another machine's.
+# More than any file system has: the disk belongs to another machine.
 _ROOM_BYTES = 1 << 62
 
 _TABLES = {
@@ -49,13 +50,13 @@ _TYPES = (
 
 
 class Scratch:
-    """A database that was empty.
+    """A database that was empty before this run.
 
-    :param url: of it, with the password.
-    :param location: how to speak of it.
+    :param url: its URL, with the password.
+    :param location: its description for messages.
     """
 
-    #: As of a server of our own: nobody runs it for this run.
+    #: As in private_server.Server; this run has started no server.
     account = None
     path = ''
 
@@ -67,7 +68,7 @@ class Scratch:
         private_server.watch(self)
 
     def require(self, dialect: str) -> None:
-        """Make sure that it takes a dump of some kind of server.
+        """Make sure that it takes a dump of this kind of server.
 
         :raises SourceUnusable: when it does not.
         """
@@ -92,7 +93,7 @@ class Scratch:
             )
             found = made.raw_connection()
             driver: Any = found.dbapi_connection
-            # It is closed by who asked.
+            # The caller closes it.
             found.detach()
         except (
             exc.SQLAlchemyError,
@@ -111,11 +112,11 @@ class Scratch:
         return driver
 
     def used_bytes(self) -> int:
-        """Return nothing: its disk is another machine's."""
+        """Return 0: its disk belongs to another machine."""
         return 0
 
     def free_bytes(self) -> int:
-        """Return that there is room."""
+        """Return that there is enough room."""
         return _ROOM_BYTES
 
     def end(self) -> None:
@@ -128,7 +129,7 @@ class Scratch:
                 self._drop(driver)
 
     def keep(self) -> str:
-        """Leave it as it is, and return what it is called."""
+        """Leave it as it is, and return its description."""
         private_server.unwatch(self)
         return self.location.words
 
@@ -160,10 +161,10 @@ def find(
     """Return an empty database.
 
     :param text: its URL.
-    :param option: that names it, for messages.
-    :param configured: the URLs of production.
-    :raises SourceUnusable: when it is not empty, cannot be used, or is that
-        of production.
+    :param option: the option that has the URL, for messages.
+    :param configured: the URLs of the production database.
+    :raises SourceUnusable: when it is not empty, cannot be used, or is the
+        production database.
     """
     from sqlalchemy import engine
 
@@ -193,7 +194,7 @@ def find(
                 f'{location.words} is not empty ({option}): name an empty '
                 'database, or drop what an earlier rehearsal has left there'
             )
-    # Without the limits of time of a reader.
+    # The URL as given, without the time limits for a reader.
     plain = engine.make_url(text).set(
         drivername=_DRIVERS[url.get_backend_name()]
     )

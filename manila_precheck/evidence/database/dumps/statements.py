@@ -11,11 +11,10 @@
 # under the License.
 """The statements of a dump, one at a time.
 
-What mysqldump, mariadb-dump and pg_dump write is cut at the ends of its
-statements, without a client in between: a client would carry out the commands
-that are its own (``\\!``, ``system``, ``source``). Nothing here is a judgement
-on a statement; a text that is cut in the wrong place is a statement that the
-server refuses.
+The output of mysqldump, mariadb-dump and pg_dump is split at the ends of its
+statements. No client is used: a client would carry out its own commands in it
+(``\\!``, ``system``, ``source``). This module does not judge a statement; if
+it splits a text in the wrong place, the server refuses the statement.
 """
 
 from collections.abc import Iterator
@@ -29,18 +28,18 @@ MAX_STATEMENT_BYTES = 64 << 20
 
 _PIECE_BYTES = 1 << 18
 
-# A line that is none of the server: the client of MySQL reads it.
+# A line for the MySQL client, which the server does not know.
 _DELIMITER = re.compile(rb'delimiter\s+(\S+)', re.IGNORECASE)
 
-# Lines that are no statement: comments, and the order to the client of MariaDB
-# to have no commands from here on.
+# Lines that are not statements: comments, and the line that disables the
+# commands of the MariaDB client.
 _NOTES = (b'--', b'#', b'/*M!999999\\-')
 
-# What may stand before a statement.
+# What may precede a statement.
 _BLANK = re.compile(rb'(?:\s+|--[^\n]*\n|/\*(?![!M]).*?\*/)*', re.DOTALL)
 
-# Up to the end of a statement, of a text that pg_dump has written. It never
-# goes back: each part begins with what no other one has.
+# The tokens of a text of pg_dump up to the end of a statement. The expression
+# never backtracks: no two parts begin with the same characters.
 _TOKENS = re.compile(
     rb"(?:[^'\"$\-/;eE\\]+"
     rb"|[eE]'[^'\\]*(?:\\.[^'\\]*)*'"
@@ -66,22 +65,22 @@ class TooLong(Exception):
 
 
 class Statement(NamedTuple):
-    """A statement, without what ends it."""
+    """A statement, without its terminator."""
 
     line: int
-    """Where it begins, counted from 1."""
+    """The number of its first line, from 1."""
 
     text: bytes
 
     rows: 'Optional[Rows]' = None
-    """The rows that follow on COPY ... FROM stdin."""
+    """The rows after a COPY ... FROM stdin."""
 
     command: bool = False
-    """Whether it is one of the client: '\\connect', 'DELIMITER'."""
+    """Whether it is a command of the client: '\\connect', 'DELIMITER'."""
 
 
 class _Text:
-    """A text that arrives in pieces, and where in it we are."""
+    """A text that arrives in pieces, and the position in it."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
@@ -90,7 +89,7 @@ class _Text:
         self.line = 1
 
     def more(self) -> bool:
-        """Hold one piece more; say whether there was one."""
+        """Read one more piece; say whether there was one."""
         piece = next(self._chunks, b'')
         if piece:
             self.held = self.held[self.at :] + piece
@@ -98,7 +97,7 @@ class _Text:
         return bool(piece)
 
     def take(self, end: int) -> bytes:
-        """Return what is held up to an index, and go on behind it."""
+        """Return the text up to an index, and move the position there."""
         taken = self.held[self.at : end]
         self.line += taken.count(b'\n')
         self.at = end
@@ -110,17 +109,17 @@ class _Text:
 
 
 class Rows:
-    """The rows of a COPY, as a driver reads a file."""
+    """The rows of a COPY, as the file that a driver reads."""
 
     def __init__(self, text: _Text) -> None:
-        #: How many have been read; each is a line.
+        #: How many rows have been read; each is a line.
         self.number = 0
         self._text = text
         self._first = True
         self._ended = False
 
     def read(self, size: int = -1) -> bytes:
-        """Return some of it; b'' at the end."""
+        """Return some of the text; b'' at the end."""
         found = self._read(size)
         self.number += found.count(b'\n')
         return found
@@ -141,7 +140,7 @@ class Rows:
                 rows = text.take(found + 1)
                 self._end(text.at, 3)
                 return rows
-            # The beginning of the end may be all that has arrived of it.
+            # The end of what has arrived may be the start of the end mark.
             whole = len(text.held) - len(_COPY_ENDS) + 1
             if whole > text.at:
                 end = whole if size <= 0 else min(whole, text.at + size)
@@ -157,7 +156,7 @@ class Rows:
         return b''
 
     def skip(self) -> None:
-        """Go on behind the rows."""
+        """Move behind the rows."""
         while self.read(_PIECE_BYTES):
             pass
 
@@ -165,10 +164,10 @@ class Rows:
 def of_mysql(chunks: Iterator[bytes]) -> Iterator[Statement]:
     """Yield the statements of mysqldump or mariadb-dump.
 
-    It ends each with its line, and writes no line end into a value. Those
-    between two lines DELIMITER are yielded with their line alone.
+    These tools end each statement with a line, and write no line end into a
+    value. A statement between two DELIMITER lines is yielded like the others.
 
-    :raises TooLong: when one has no end.
+    :raises TooLong: when a statement is too long.
     """
     delimiter = b';'
     parts: list[bytes] = []
@@ -219,11 +218,11 @@ def _lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def of_postgresql(chunks: Iterator[bytes]) -> Iterator[Statement]:
-    """Yield the statements of pg_dump, plain.
+    """Yield the statements of pg_dump's plain format.
 
-    The rows of a COPY have to be read, or skipped, before the next one.
+    The rows of a COPY have to be read or skipped before the next statement.
 
-    :raises TooLong: when one has no end.
+    :raises TooLong: when a statement is too long.
     """
     text = _Text(chunks)
     while _skip_blanks(text):
@@ -244,13 +243,13 @@ def of_postgresql(chunks: Iterator[bytes]) -> Iterator[Statement]:
 
 
 def _skip_blanks(text: _Text) -> bool:
-    """Go to the beginning of a statement; say whether there is one."""
+    """Move to the start of a statement; say whether there is one."""
     while True:
         found = _BLANK.match(text.held, text.at)
         assert found is not None
         text.take(found.end())
         begins = text.held[text.at : text.at + 3]
-        # Enough to tell that it is no comment.
+        # Enough characters to know that this is not a comment.
         if len(begins) == 3 and begins[:2] not in (b'--', b'/*'):
             return True
         text.require_room()
@@ -271,7 +270,7 @@ def _end_of_statement(text: _Text) -> int:
 
 
 def _line(text: _Text) -> bytes:
-    """Return the rest of the line, and go on behind it."""
+    """Return the rest of the line, and move behind it."""
     while True:
         end = text.held.find(b'\n', text.at)
         if end >= 0:
