@@ -83,12 +83,12 @@ class PendingMigrations(check.Check):
     id = 'pending-migrations'
     title = 'Pending migrations'
     stages = frozenset({model.Stage.PLAN, model.Stage.STOPPED})
-    # Not required: an empty database is judged here.
+    # Not in requires: the check also handles an empty database.
     uses = frozenset({model.Source.DATABASE})
 
     @classmethod
     def opts(cls) -> 'tuple[cfg.Opt, ...]':
-        """Return the rate and the threshold of the estimate."""
+        """Return the options of the estimate: the rate and the threshold."""
         from oslo_config import cfg
 
         return (
@@ -138,7 +138,7 @@ class PendingMigrations(check.Check):
 def _unknown(
     ctx: context.Context, pending: hazards.Steps
 ) -> Iterable[model.Finding]:
-    """Yield the migrations that only the file of a build has, as they are."""
+    """Yield pending migrations whose effect the catalog does not know."""
     target = ctx.upgrade.target
     for one, changed in ctx.catalog.unknown_revisions(target):
         if one.id in pending:

@@ -9,16 +9,16 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Which migrations a server will refuse, and which tables it writes anew.
+"""Which migrations a server will reject, and which tables it rebuilds.
 
-From what each migration does (the catalog) and what the server says of the
-tables; no row is read for it.
+This follows from what each migration does (the catalog) and from the server's
+information about the tables; no row is read for it.
 
-InnoDB takes a foreign key only between two columns of one collation, and
-only to a table of InnoDB: error 1005, errno 150. A new table gets the
-collation that the server has for utf8 (manila 22.0.2
-db/migrations/alembic/versions: mysql_charset='utf8'), a new column that of
-its table. Tried with manila 16.3.0 to 23.0.1 on MariaDB 10.11.
+InnoDB accepts a foreign key only between two columns of the same collation,
+and only to a table of InnoDB: error 1005, errno 150. A new table gets the
+default collation of the server for utf8 (manila 22.0.2
+db/migrations/alembic/versions: mysql_charset='utf8'), a new column the
+collation of its table. Tried with manila 16.3.0 to 23.0.1 on MariaDB 10.11.
 """
 
 from collections.abc import Collection
@@ -36,9 +36,10 @@ from manila_precheck.evidence.database import schema as schema_source
 
 Do = catalog_steps.Do
 
-#: The revision that asks whether the dialect is called 'mysql' before it
-#: drops a foreign key, and whose column stays in use under any other name:
-#: error 1553 (manila 16.3.0 db/migrations/alembic/versions/
+#: The revision that drops a foreign key only if the dialect is called 'mysql'.
+#: With any other dialect the foreign key still needs the column that the
+#: revision drops next: error 1553 (manila 16.3.0
+#: db/migrations/alembic/versions/
 #: a87e0fb17dee_multiple_share_server_subnets.py).
 NEEDS_MYSQL = 'a87e0fb17dee'
 
@@ -48,7 +49,7 @@ Tables = Mapping[str, catalog_schema.Table]
 
 
 class RefusedKey(NamedTuple):
-    """A foreign key that the server will not take."""
+    """A foreign key that the server will reject."""
 
     revision: str
     table: str
@@ -59,14 +60,14 @@ class RefusedKey(NamedTuple):
     """'collation' or 'engine'."""
 
     mine: str
-    """The collation that the column gets; '' for an engine."""
+    """The collation that the column gets; '' if why is 'engine'."""
 
     theirs: str
-    """The collation of the column it refers to, or the parent's engine."""
+    """The collation of the referenced column, or the parent's engine."""
 
 
 class Undroppable(NamedTuple):
-    """A foreign key that a migration drops by a name that nothing has."""
+    """A foreign key that a migration drops and that does not exist."""
 
     revision: str
     table: str
@@ -83,19 +84,19 @@ class NeededColumn(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """A name that a migration gives, and that something else has."""
+    """A name that a migration uses for a new object and that is taken."""
 
     revision: str
     name: str
     table: str
-    """The table that gets it, or that gets a key of that name."""
+    """The table that gets the name, or that gets a key of that name."""
 
     by: str
-    """What has it, in words: 'view transfers'."""
+    """The object that has the name, in words: 'view transfers'."""
 
 
 class MissingPart(NamedTuple):
-    """Something that a migration needs, and that is not there."""
+    """Something that a migration needs and that does not exist."""
 
     revision: str
 
@@ -103,17 +104,17 @@ class MissingPart(NamedTuple):
     """A table, a column or a key: 'shares', 'shares.id'."""
 
     why: str
-    """What it needs it for, as the end of a sentence."""
+    """Why the migration fails, as the end of a sentence."""
 
 
 class Rewrite(NamedTuple):
-    """A table that a migration writes anew."""
+    """A table that MySQL rebuilds during a migration."""
 
     revision: str
     table: str
 
     times: int
-    """How often."""
+    """How many times the revision rebuilds it."""
 
 
 def refused(
@@ -122,7 +123,7 @@ def refused(
     """Yield the foreign keys that MySQL will refuse, in their order.
 
     :param pending: the steps of each revision that has not run, in order.
-    :param utf8: the collation that the server has for utf8.
+    :param utf8: the server's default collation for utf8.
     """
     created: set[str] = set()
     for revision, steps in pending.items():
@@ -171,7 +172,7 @@ def refused(
 def undroppable(
     pending: Steps, schema: schema_source.Schema
 ) -> Iterator[Undroppable]:
-    """Yield the foreign keys that are dropped and not there: error 1091."""
+    """Yield foreign keys that are dropped but do not exist: error 1091."""
     present = {(key.table, key.name) for key in schema.foreign_keys}
     for revision, steps in pending.items():
         for step in steps:
@@ -187,9 +188,9 @@ def undroppable(
 def held(
     pending: Steps, schema: schema_source.Schema
 ) -> Iterator[NeededColumn]:
-    """Yield the foreign keys that keep a column on MySQL: error 1553.
+    """Yield columns that MySQL cannot drop, with the foreign key: error 1553.
 
-    Those that a migration drops before are none.
+    A foreign key of the table that the same migration drops is no obstacle.
     """
     for revision, steps in pending.items():
         dropped = {
@@ -211,10 +212,10 @@ def held(
 def taken_keys(
     pending: Steps, schema: schema_source.Schema, tables: Tables
 ) -> Iterator[Taken]:
-    """Yield the names of foreign keys that MySQL refuses: errno 121.
+    """Yield names of new foreign keys that MySQL rejects: errno 121.
 
-    It has one foreign key of a name in a database, and a table that is put
-    aside under another name keeps those that were named.
+    The name of a foreign key is unique in a database, and a table that
+    somebody renamed keeps the explicit names of its foreign keys.
 
     :param tables: those of the release that the migrations lead to.
     """
@@ -241,12 +242,12 @@ def taken_keys(
 def _name_of(
     step: catalog_steps.MigrationStep, table: catalog_schema.Table
 ) -> str:
-    """Return the name of a foreign key that comes; '' when none tells."""
+    """Return the name of a new foreign key; '' if it is not known."""
     made_up = 0
     for key in table.foreign_keys:
         made_up += not key.name
         if (key.columns, key.table) == (step.columns, step.parent):
-            # What MySQL makes up for a new table counts from 1.
+            # MySQL numbers the unnamed foreign keys of a new table from 1.
             return key.name or f'{step.table}_ibfk_{made_up}'
     return ''
 
@@ -258,7 +259,8 @@ def taken_names(
 
     And those of their indexes, where a migration names one.
 
-    :param names: what each name stands for that is there.
+    The names of their indexes and unique constraints as well, if a migration
+    gives them.
     :param tables: those of the release that the migrations lead to.
     """
     for revision, steps in pending.items():
@@ -278,14 +280,14 @@ def taken_names(
 
 
 def copied(pending: Steps, schema: schema_source.Schema) -> Mapping[str, str]:
-    """Return the tables whose rows MySQL checks while it writes them anew.
+    """Return the tables whose rows MySQL checks while it copies them.
 
-    Those where a type changes or a foreign key comes, and where the engine
-    is none that adds a column in place.
+    MySQL copies a table if the type of a column changes or a foreign key is
+    added, and any table whose engine cannot add a column in place.
 
     Tried with manila 16.3.0 to 22.0.2 on MariaDB 10.11.
 
-    :returns: the first revision that does it, by table.
+    :returns: the first revision that copies it, by table.
     """
     found: dict[str, str] = {}
     for revision, steps in pending.items():
@@ -304,7 +306,7 @@ def copied(pending: Steps, schema: schema_source.Schema) -> Mapping[str, str]:
 def lacking(
     pending: Steps, shape: column_types.Shape, schema: schema_source.Schema
 ) -> Iterator[MissingPart]:
-    """Yield the tables, columns and keys that a migration needs in vain.
+    """Yield missing tables, columns and keys that a migration needs.
 
     Tried with manila 20.0.3 to 23.0.1 on MariaDB 10.11 and PostgreSQL 15.
 
@@ -342,11 +344,11 @@ def _needs(
     there: Mapping[str, set[str]],
     schema: schema_source.Schema,
 ) -> Iterator[tuple[str, str]]:
-    """Yield what one step needs and does not find, and what for."""
+    """Yield what one step needs and does not find, and why it fails."""
     if step.table not in created and step.do is not Do.CREATE_TABLE:
         if step.table not in schema.tables:
             what = step.table
-            # MySQL lists the columns of a view, too.
+            # On MySQL the shape includes the columns of views.
             why = 'is a view' if what in there else 'does not exist'
             yield what, f'table {what}, which it changes, {why}'
             return
@@ -357,7 +359,7 @@ def _needs(
             what = f'{step.table}.{step.column}'
             yield what, f'column {what}, which it changes, does not exist'
         if not _innodb(schema.tables[step.table]):
-            # It ignores a foreign key, whatever it refers to.
+            # Another engine ignores foreign keys.
             return
     parent = step.parent
     if step.do is not Do.ADD_FOREIGN_KEY or not parent or parent in created:
@@ -381,15 +383,15 @@ def _reads(
     created: set[str],
     schema: schema_source.Schema,
 ) -> Iterator[tuple[str, str]]:
-    """Yield the tables that SQLAlchemy looks for in vain.
+    """Yield the tables that SQLAlchemy reflects and does not find.
 
-    A migration that writes rows has it read the table from the server, and
-    with it each table that it refers to, and so on: NoSuchTableError (manila
-    18.3.0 db/migrations/utils.py, load_table). MySQL keeps a foreign key to a
-    table that is dropped while none is checked.
+    A migration that writes rows reflects the table, and SQLAlchemy follows its
+    foreign keys to other tables, and so on: NoSuchTableError (manila 18.3.0
+    db/migrations/utils.py, load_table). MySQL keeps a foreign key to a table
+    that is dropped while foreign_key_checks is off.
 
-    :param keys: (table, column, parent) of each foreign key, also of those
-        that come before the rows.
+    :param keys: (table, column, parent) of each foreign key, including those
+        that the migrations add before they write the rows.
     """
     seen, left = {table}, [table]
     while left:
@@ -412,8 +414,8 @@ def _has_key(
 ) -> bool:
     """Say whether a foreign key may refer to some columns.
 
-    MySQL takes any index that starts with them, PostgreSQL one that is
-    unique.
+    MySQL requires an index that starts with them, PostgreSQL a unique one with
+    exactly these columns.
     """
     on_mysql = schema.tables[table].engine is not None
     return any(
@@ -428,7 +430,7 @@ def _has_key(
 def odd_collations(
     schema: schema_source.Schema, tables: Iterable[str], utf8: str
 ) -> tuple[str, ...]:
-    """Return the tables that a new one could not refer to by their id."""
+    """Return the tables to whose id a new table could not refer."""
     return tuple(
         table
         for table in sorted(tables)
@@ -450,10 +452,11 @@ def odd_engines(
 def rewrites(
     pending: Steps, schema: schema_source.Schema, server_version: str
 ) -> Iterator[Rewrite]:
-    """Yield the tables that MySQL writes anew, in the order of time.
+    """Yield the tables that MySQL rebuilds, in the order of the revisions.
 
-    A column comes and goes without that from MariaDB 10.3 and 10.4, and
-    from MySQL 8.0.12 and 8.0.29 on; not where rows are compressed.
+    MariaDB from 10.3 and MySQL from 8.0.12 on add a column without a rebuild;
+    MariaDB from 10.4 and MySQL from 8.0.29 on drop one so. Compressed tables
+    are always rebuilt.
 
     :param server_version: as the server writes it.
     """

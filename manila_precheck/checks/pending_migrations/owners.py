@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What the account may not change on PostgreSQL."""
+"""The tables and the schema that the account may not change on PostgreSQL."""
 
 from collections.abc import Iterator
 from typing import Optional
@@ -25,7 +25,8 @@ from manila_precheck.evidence.database import schema_diff
 
 _ACCOUNT = 'the account of [database] connection'
 
-# By psql itself, since there is no one statement for it.
+# psql's \gexec runs the statements that this one returns: no single statement
+# changes the owner of several tables.
 _TAKE_OVER = (
     "SELECT format('ALTER TABLE %I OWNER TO %I', tablename, {account}) "
     'FROM pg_tables WHERE schemaname = {schema} AND tableowner <> '
@@ -34,10 +35,10 @@ _TAKE_OVER = (
 
 
 class Owners(part.Part):
-    """The tables of another account, and the schema for new ones."""
+    """The tables of other accounts, and the schema for new tables."""
 
     def findings(self) -> Iterator[model.Finding]:
-        """Yield what fails, now or at a later upgrade."""
+        """Yield what fails now or at a later upgrade."""
         found = pg_owners.read(self._ctx.database, self._known)
         if found is None:
             return
@@ -115,7 +116,7 @@ class Owners(part.Part):
         return None
 
     def _made(self) -> Optional[tuple[str, str]]:
-        """Return the first revision that makes a table, and the table."""
+        """Return the first revision that creates a table, and the table."""
         return next(
             (
                 (revision, step.table)

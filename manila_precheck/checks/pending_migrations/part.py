@@ -9,14 +9,14 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What every part of the check is made of."""
+"""The base class of the parts of the check."""
 
 from manila_precheck.checks.pending_migrations import hazards
 from manila_precheck.engine import context
 
 
 class Part:
-    """One side of the pending migrations, which yields its findings."""
+    """One kind of hazard of the pending migrations."""
 
     def __init__(
         self,

@@ -9,10 +9,10 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What the account may not do on MySQL and MariaDB.
+"""The privileges that the account lacks on MySQL and MariaDB.
 
-MySQL commits each step of a migration: at the first that is refused (error
-1142) those before it stay, and the next db sync fails at them.
+MySQL commits each step of a migration: if one is denied (error 1142), the
+steps before it remain applied, and the next db sync fails at them.
 """
 
 from collections.abc import Iterator
@@ -27,8 +27,9 @@ from manila_precheck.evidence.database import connection
 
 Do = steps.Do
 
-# Of one step on its table; tried by taking each from the account of a db
-# sync: 16.3.0 to 18.3.0, 20.0.3 to 22.0.2, 22.0.2 to 23.0.1.
+# The privilege that a step needs on its table. Tried with db sync by revoking
+# each privilege from the account: 16.3.0 to 18.3.0, 20.0.3 to 22.0.2, 22.0.2
+# to 23.0.1.
 _OF_STEP = {
     Do.CREATE_TABLE: 'CREATE',
     Do.ADD_COLUMN: 'ALTER',
@@ -45,10 +46,10 @@ class _Need(NamedTuple):
 
 
 class Privileges(part.Part):
-    """The rights that the pending migrations need."""
+    """The privileges that the pending migrations need."""
 
     def findings(self) -> Iterator[model.Finding]:
-        """Yield at which revision which rights are missing."""
+        """Yield the missing privileges and the first revision that fails."""
         if not self._pending:
             return
         account = grants.read(self._ctx.database)
@@ -80,7 +81,7 @@ class Privileges(part.Part):
         )
 
     def _needs(self) -> Iterator[_Need]:
-        """Yield the rights, in the order in which they are needed."""
+        """Yield the privileges, in the order in which they are needed."""
         version = connection.VERSION_TABLE
         mariadb = 'mariadb' in self._ctx.database.server_version.lower()
         for revision, some in self._pending.items():
@@ -104,7 +105,7 @@ class Privileges(part.Part):
             yield _Need(revision, 'UPDATE', version)
 
     def _role(self, account: grants.Grantee) -> Iterator[model.Remediation]:
-        """Yield what a role may have to do with it."""
+        """Yield advice on roles that may have the missing privileges."""
         roles = account.rights.roles
         if roles:
             yield model.advice(

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The tables that a migration writes anew, and what that takes."""
+"""The tables that a migration rebuilds, and the time and space it takes."""
 
 from collections.abc import Iterator
 from collections.abc import Mapping
@@ -25,27 +25,27 @@ from manila_precheck.checks.pending_migrations.sql import rebuild_speed
 from manila_precheck.evidence.database import connection
 from manila_precheck.evidence.database import schema as schema_source
 
-#: Up to here the rows of a table that is written anew are counted.
+#: The rows of a table that MySQL rebuilds are counted up to this number.
 COUNTED_ROWS = 2_000_000
 
-# Below this no server is asked how fast it is.
+# The speed of the server is measured only if a rebuild takes this long.
 _MEASURED_SECONDS = 0.5
 
-# Each allocation is a SELECT and an UPDATE of its own, as seen with manila
-# 16.3.0 on MariaDB 10.11.
+# The migration sends a SELECT and an UPDATE for each allocation. Measured with
+# manila 16.3.0 on MariaDB 10.11.
 _SECONDS_AN_ALLOCATION = 0.9e-3
 
 
 class Rewrites(part.Part):
-    """The tables that the pending migrations write anew."""
+    """The tables that MySQL rebuilds during the pending migrations."""
 
     def findings(
         self, known: Mapping[str, int], options: Any
     ) -> Iterator[model.Finding]:
         """Yield how long each takes, with its margin.
 
-        :param known: the rows of tables that were read already.
-        :param options: the check's own.
+        :param known: the number of rows of the tables that were already read.
+        :param options: the options of the check.
         """
         db = self._ctx.database
         counted = dict(known)
@@ -113,7 +113,7 @@ def _rows_of(db: connection.Database, table: schema_source.LiveTable) -> int:
 
 
 def _bytes_of(table: schema_source.LiveTable, rows: int) -> int:
-    """Return the size of a table, where the server's figures are old too."""
+    """Return the size of a table, corrected if the server's figure is old."""
     size = (table.data_bytes or 0) + (table.index_bytes or 0)
     if table.rows and rows > 2 * table.rows:
         size = size * rows // table.rows

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The rows on which a migration fails, or that it harms."""
+"""The rows on which a migration fails, or from which it loses data."""
 
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -33,11 +33,11 @@ class RowHazards(part.Part):
         pending: hazards.Steps,
     ) -> None:
         super().__init__(ctx, pending)
-        #: How many rows each table has that was read to the end.
+        #: The number of rows of each table that was read completely.
         self.counted: dict[str, int] = {}
 
     def findings(self) -> Iterator[model.Finding]:
-        """Yield what fails on rows, and what loses some of them."""
+        """Yield what fails because of rows, and rows that lose data."""
         yield from self._servers()
         yield from self._allocations()
         yield from self._backups()
@@ -122,7 +122,7 @@ class RowHazards(part.Part):
         )
 
     def _dates(self) -> Iterator[model.Finding]:
-        """Yield the dates of zero that MySQL does not write a second time.
+        """Yield the zero dates that MySQL rejects when it rebuilds a table.
 
         Tables that are too large to be counted are not read.
         """
@@ -133,7 +133,7 @@ class RowHazards(part.Part):
                 self._pending, schema
             ).items()
         }
-        # It copies the times of those that have a subnet.
+        # It copies the times of the share servers that have a subnet.
         if migrated_rows.ALLOCATIONS in self._pending and db.has_column(
             'share_servers', 'share_network_subnet_id'
         ):

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What stops a migration: the schema, and the settings of the server."""
+"""What makes a migration fail: the schema, and settings of the server."""
 
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ def _to_innodb(
 
 
 def _to_collation(utf8: str) -> list[model.Remediation]:
-    # ALTER TABLE ... CONVERT TO is refused where a foreign key is (1833).
+    # ALTER TABLE ... CONVERT TO fails if a foreign key uses the column (1833).
     charset = utf8.partition('_')[0]
     return [
         model.advice(
@@ -82,7 +82,7 @@ def _of_option(
 
 
 def first_install() -> model.Finding:
-    """Return that an empty database cannot be filled through this URL."""
+    """Return that db sync of an empty database fails with this URL."""
     return _of_option(
         model.Severity.FAILURE,
         "[database] connection is a mariadb:// URL: manila's migrations do "
@@ -125,12 +125,12 @@ def no_writes(refusal: read_only_server.Refusal) -> model.Finding:
 
 
 class Stops(part.Part):
-    """What of the pending migrations fails, whatever the rows."""
+    """Failures of the pending migrations that do not depend on rows."""
 
     def findings(self, mariadb: bool) -> Iterator[model.Finding]:
         """Yield what fails.
 
-        :param mariadb: whether the URL of manila names that dialect.
+        :param mariadb: whether manila's [database] connection is mariadb://.
         """
         db = self._ctx.database
         half = schema_diff.half_applied(
@@ -154,7 +154,7 @@ class Stops(part.Part):
     def _half_applied(
         self, found: Iterable[schema_diff.Half]
     ) -> Iterator[model.Finding]:
-        # PostgreSQL takes back a migration that fails.
+        # PostgreSQL rolls back a migration that fails.
         on_postgresql = self._ctx.database.dialect == 'postgresql'
         for half in found:
             there = schema_diff.listed(
@@ -168,7 +168,7 @@ class Stops(part.Part):
             )
 
     def _lacking(self, begun: set[str]) -> Iterator[model.Finding]:
-        # SQLite is no server of manila's.
+        # manila does not support SQLite as its database server.
         if self._ctx.database.dialect == 'sqlite':
             return
         for one in hazards.lacking(
@@ -243,7 +243,7 @@ class Stops(part.Part):
         yield from self._odd(utf8, seen)
 
     def _odd(self, utf8: str, seen: set[str]) -> Iterator[model.Finding]:
-        """Yield what stops none of these migrations, but a later one."""
+        """Yield what makes no pending migration fail, but a later one."""
         known = self._known - {connection.VERSION_TABLE}
         limit = self._ctx.options.max_listed
         engines = hazards.odd_engines(self._ctx.schema, known)

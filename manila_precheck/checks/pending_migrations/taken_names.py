@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What somebody else made, and what a migration stumbles over."""
+"""Objects that are not manila's and make a migration fail."""
 
 from collections.abc import Collection
 from collections.abc import Iterator
@@ -23,13 +23,13 @@ from manila_precheck.checks.pending_migrations.sql import pg_objects
 
 
 class TakenNames(part.Part):
-    """Names that are taken, and columns that are in use."""
+    """Names that are taken, and columns on which something depends."""
 
     def findings(self, begun: Collection[str]) -> Iterator[model.Finding]:
-        """Yield what fails for what is in the way.
+        """Yield the migrations that fail because of such an object.
 
-        :param begun: the revisions of which something is there already;
-            the names that they give are their own.
+        :param begun: the revisions that are already applied in part; the names
+            that they use were taken by themselves.
         """
         dialect = self._ctx.database.dialect
         if dialect == 'mysql':

@@ -28,7 +28,7 @@ def fails(
 ) -> model.Finding:
     """Return that a revision fails, and why.
 
-    :param subject: what has to be put right; None: the revision itself.
+    :param subject: what has to be corrected; None for the revision itself.
     """
     return model.Finding(
         model.Severity.FAILURE,

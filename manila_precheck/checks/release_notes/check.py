@@ -86,17 +86,17 @@ class ReleaseNotes(check.Check):
 
 
 class _Site:
-    """What of an advisory holds, over the files of all services."""
+    """Which advisories concern this site, by the files of all services."""
 
     def __init__(self, ctx: context.Context) -> None:
         self._ctx = ctx
         self._views: dict[tuple[str, ...], deployment.Deployment] = {}
 
     def touched(self, advisory: advisories.Advisory) -> Optional[list[str]]:
-        """Return the back ends of which all conditions hold.
+        """Return the back ends for which all conditions of an advisory hold.
 
-        :returns: their names, sorted; none for an advisory that is not about
-            back ends. None when the conditions do not hold.
+        :returns: their names, sorted; an empty list for an advisory that is
+            not about back ends. None if the conditions do not hold.
         """
         found: set[str] = set()
         holds = False
@@ -110,7 +110,7 @@ class _Site:
                     if backend is not None:
                         found.add(backend.name)
             except exceptions.SourceNotGiven:
-                # All else holds: who reads it can tell.
+                # Only conditions on rows are unknown; they are taken to hold.
                 holds = True
         return sorted(found) if holds else None
 
@@ -120,7 +120,11 @@ def _brought_by(
     release: releases.Release,
     *earlier: releases.Release,
 ) -> releases.Release:
-    """Return what brought a change to the series of one side."""
+    """Return what brought a change to the series of one side.
+
+    :param release: the first release with the change.
+    :param earlier: the point releases of earlier series that have it, too.
+    """
     return next((one for one in earlier if one == side), release)
 
 
@@ -183,5 +187,5 @@ def _lost(
 
 
 def _version(side: releases.Release) -> str:
-    # Of a file of facts: '20.0.1 of FILE'.
+    # From a file of facts it is '20.0.1 of FILE'.
     return side.build.partition(' ')[0] or side.name

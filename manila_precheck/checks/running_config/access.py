@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Who may use the API, and what manila uses other services as."""
+"""Who may use the API, and the accounts of manila in other services."""
 
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -49,10 +49,10 @@ _LOGIN = (
     'auth_url',
 )
 
-# A check that lets everybody pass.
+# Policy checks that admit everybody.
 _EVERYBODY = ('', '@')
-# One that lets nobody, or those with one role; every member of a project has
-# the first two roles.
+# Policy checks that admit nobody, administrators, or a single role. reader and
+# member do not count, because every member of a project has them.
 _NARROW = re.compile(r'!|is_admin:True|role:(?!reader$|member$)[\w.-]+')
 
 _NAME = re.compile(r'[\w:.-]+')
@@ -131,7 +131,7 @@ def strategy(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
 def flags(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
     """Yield what a flag of oslo.policy opens or closes.
 
-    Where only its default changes, policy-rules reports what follows.
+    If only the default of the flag changes, policy-rules reports the effect.
     """
     for name, severity, off, on in (
         (
@@ -247,7 +247,7 @@ class _Rules:
         self._defaults = defaults
 
     def admits_more_than(self, other: '_Rules', name: str) -> bool:
-        """Say whether a rule is wider than another side has it, for sure."""
+        """Say whether a rule certainly admits more callers than in other."""
         ours, theirs = self._check(name), other._check(name)
         if theirs is None or ours == theirs:
             return False
@@ -258,9 +258,9 @@ class _Rules:
         )
 
     def _check(self, name: str) -> Optional[str]:
-        """Return the check of a rule, through rules that only name another.
+        """Return the check of a rule, following rules that name only another.
 
-        :returns: None where it is no text, or has no end.
+        :returns: None if the check is not a string, or the rules form a cycle.
         """
         seen: set[str] = set()
         while name not in seen:
@@ -336,7 +336,7 @@ def pipelines(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
 
 
 def _filters(file: paste.PasteFile, strategy: Any) -> set[str]:
-    """Return what the pipelines of a strategy name, without the apps."""
+    """Return the filters in the pipelines of a strategy, not the apps."""
     return {
         word
         for section in file.sections

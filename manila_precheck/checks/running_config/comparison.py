@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What an option is to the running services, and to the target's."""
+"""The values of options for the running services and for the target."""
 
 from typing import Any
 from typing import NamedTuple
@@ -24,22 +24,22 @@ from manila_precheck.evidence.config import ini_lines
 
 
 class ComparedValue(NamedTuple):
-    """What one release makes of an option in some files."""
+    """The value that one release reads for an option from some files."""
 
     value: Any
-    """As oslo.config would return it, the text where that cannot be told;
-    None when it is not set and has no default that is known here."""
+    """The value that oslo.config returns, or the text if that is not known;
+    None if the option is not set and has no known default."""
 
     line: Optional[config_files.Setting]
-    """Where it is set; None for a default."""
+    """The line that sets it; None for a default."""
 
     known: bool = True
-    """False when it may be set where this program does not look, or the
-    release rejects it."""
+    """False if a source that manila-precheck does not read may set it, or if
+    the release rejects it."""
 
 
 class OptionChange(NamedTuple):
-    """An option that the upgrade changes."""
+    """An option whose value the upgrade changes."""
 
     group: str
     name: str
@@ -48,7 +48,7 @@ class OptionChange(NamedTuple):
 
     @property
     def subject(self) -> model.Subject:
-        """Return what a finding about it is about."""
+        """The subject of a finding about the change."""
         return ini_lines.subject(
             'option', f'{self.group}/{self.name}', self.after.line
         )
@@ -56,8 +56,8 @@ class OptionChange(NamedTuple):
     def says(self, before: str, after: str) -> str:
         """Return the change in words.
 
-        :param before: the value of the running files, as it may be shown.
-        :param after: that of the staged files.
+        :param before: the value of the running files, without secrets.
+        :param after: the value of the staged files, without secrets.
         """
         return (
             f'[{self.group}] {self.name} changes from {before}'
@@ -73,8 +73,8 @@ class ComparedSides:
     """The source with the running files, the target with the staged ones.
 
     :param ctx: the run.
-    :raises SourceNotApplicable: when nothing names the running files.
-    :raises PrecheckError: when files of either side cannot be read.
+    :raises SourceNotApplicable: when no running files were given.
+    :raises PrecheckError: when the files of either side cannot be read.
     """
 
     def __init__(self, ctx: context.Context) -> None:
@@ -90,8 +90,8 @@ class ComparedSides:
         """Return those of some options whose values differ.
 
         :param group: the section.
-        :param default: what a release does that has no such option; None:
-            the option is not compared.
+        :param default: the behavior of a release that does not have the
+            option, as a value; None: the option is then not compared.
         """
         found = [self._change(group, name, default) for name in names]
         return [change for change in found if change is not None]
@@ -107,16 +107,16 @@ class ComparedSides:
     def values(
         self, group: str, name: str, default: Any = None
     ) -> tuple[ComparedValue, ComparedValue]:
-        """Return what an option is now, and what it is to the target."""
+        """Return the value of an option for the source and for the target."""
         return (
             _value(self.running, group, name, default),
             _value(self.staged, group, name, default),
         )
 
     def shown(self, value: ComparedValue, unset: str = 'not set') -> str:
-        """Return a value for a message, or what stands for a secret.
+        """Return a value for a message, without secrets.
 
-        :param unset: what stands for one that is not set.
+        :param unset: the words for a value that is not set.
         """
         if value.line is not None and (
             value.line.stored
@@ -139,7 +139,7 @@ class ComparedSides:
         *remediation: model.Remediation,
         unset: str = 'not set',
     ) -> model.Finding:
-        """Return what an upgrade does with the change of one option."""
+        """Return a finding about the change of one option."""
         before = self.shown(change.before, unset)
         after = self.shown(change.after, unset)
         return model.Finding(
@@ -150,7 +150,7 @@ class ComparedSides:
         )
 
     def keep(self, change: OptionChange) -> tuple[model.Remediation, ...]:
-        """Return how the staged files keep what the running ones have."""
+        """Return how to keep the value of the running files."""
         value = self.shown(change.before)
         if change.before.value is None or value == 'another value':
             return (
@@ -183,7 +183,7 @@ def _value(
     try:
         value = reader.get(group, name)
     except config_reader.Refused:
-        # config-options reports it, of the staged files.
+        # config-options reports rejected values of the staged files.
         return ComparedValue(None, line, known=False)
     if value is None and line is not None:
         value = line.value
@@ -195,7 +195,7 @@ def _may_be_elsewhere(
 ) -> bool:
     """Say whether a source that is not read here may set an option.
 
-    The sources that the running files name are not opened.
+    The sources in config_source of the running files are not opened.
     """
     if conf.values('DEFAULT', 'config_source') and not conf.sources:
         return True

@@ -26,7 +26,7 @@ _RABBIT = 'oslo_messaging_rabbit'
 _DELETE = broker_words.PRECONDITION
 _HOW = broker_words.REMEDY
 
-# What each of them is that a queue is declared with, where it holds.
+# The options that set arguments of a quorum queue.
 _QUORUM = (
     'rabbit_quorum_delivery_limit',
     'rabbit_quorum_max_memory_length',
@@ -34,7 +34,7 @@ _QUORUM = (
 )
 
 # manila 22.0.2 cmd/share.py, scheduler.py, data.py: a service listens on the
-# topic that its program is called by, whatever the options say.
+# topic with the name of its program and ignores these options.
 _TOPICS = {
     'share_topic': 'manila-share',
     'scheduler_topic': 'manila-scheduler',
@@ -43,9 +43,9 @@ _TOPICS = {
 
 
 def queues(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
-    """Yield the properties of queues that RabbitMQ does not change.
+    """Yield changed properties of queues, which RabbitMQ may reject.
 
-    As RabbitMQ 3.10.8 answered to oslo.messaging of 2023.1 and of 2026.1.
+    Tried with RabbitMQ 3.10.8 and oslo.messaging of 2023.1 and 2026.1.
     """
     url = sides.values('DEFAULT', 'transport_url')[1].value
     if not str(url).startswith(('rabbit', 'kombu')):

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The templates that the names of shares and snapshots are made by."""
+"""The templates of the names of shares and snapshots."""
 
 from collections.abc import Iterator
 
@@ -22,9 +22,9 @@ from manila_precheck.evidence.database import hosts
 _FAILURE = model.Severity.FAILURE
 _INFO = model.Severity.INFO
 
-# manila 22.0.2 share/drivers: those that look for a share or a snapshot on
-# their storage by the name that manila makes of its id and the template, and
-# not by something that they stored.
+# manila 22.0.2 share/drivers: the drivers that find a share or a snapshot on
+# the storage system by the name that manila builds from its id and the
+# template, not by an identifier that they stored.
 _BY_NAME = (
     'generic.GenericShareDriver',
     'glusterfs.GlusterfsShareDriver',
@@ -48,7 +48,7 @@ def _finds_by_name(reader: config_reader.Reader, group: str) -> bool:
 
 
 def templates(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
-    """Yield the templates that change, and for whom."""
+    """Yield the templates that change, and the back ends that use them."""
     named = sorted(
         name or 'DEFAULT'
         for name in hosts.enabled_backends(sides.ctx.config).backends

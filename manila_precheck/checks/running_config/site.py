@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Who the services are, and where they keep what they share."""
+"""The identity of the services, and the resources that they share."""
 
 from collections.abc import Iterator
 
@@ -71,7 +71,7 @@ def host(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
 def backends(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
     """Yield the back ends that the staged files no longer enable.
 
-    Where the database is read, backends-in-use tells what they hold.
+    If the database is read, backends-in-use reports what they hold.
     """
     running = hosts.enabled_backends(sides.ctx.running)
     staged = hosts.enabled_backends(sides.ctx.config)
@@ -104,7 +104,7 @@ def _holdings_are_told(sides: comparison.ComparedSides) -> bool:
 
 
 def sections(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
-    """Yield what changes in the section of a back end that stays."""
+    """Yield what changes in the section of a back end that stays enabled."""
     running = hosts.enabled_backends(sides.ctx.running).backends
     for name in hosts.enabled_backends(sides.ctx.config).backends:
         if name not in running:
@@ -196,7 +196,8 @@ def broker(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
         ),
     ):
         for change in sides.changes(group, 'transport_url'):
-            # Notifications go where requests go, unless told otherwise.
+            # Without a URL of their own, notifications use the one of
+            # [DEFAULT].
             texts = [
                 own.value or default.value
                 for own, default in zip(
@@ -257,7 +258,7 @@ def locks(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
             )
     for change in sides.changes('coordination', 'backend_url'):
         if change.before.line is change.after.line is None:
-            # It follows state_path.
+            # Its default is below state_path, which is compared below.
             continue
         old, new = (
             str(value.value).partition(':')[0]
@@ -326,7 +327,7 @@ def locks(sides: comparison.ComparedSides) -> Iterator[model.Finding]:
 
 
 def _coordinator(value: comparison.ComparedValue) -> str:
-    """Return the URL of a coordinator without what follows the host."""
+    """Return the scheme and the host of the URL of a coordinator."""
     scheme, mark, rest = str(value.value).partition('://')
     if scheme == 'file':
         return f'{scheme}{mark}{rest}'

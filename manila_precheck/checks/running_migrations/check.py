@@ -69,7 +69,7 @@ _WORDS = {
     ),
 }
 
-# What manila's API lets an operator cancel, while the services run
+# The states in which the API accepts migration-cancel while the services run
 # (manila 22.0.0 share/api.py:2306 and 3458).
 _CANCELLABLE = (
     'data_copying_in_progress',
@@ -202,7 +202,8 @@ def _remediation(
     if phase is Phase.WAITING:
         todo.append(model.command(migration + ' complete {}', one.id))
     elif not (stopped and phase is Phase.COPY):
-        # The copy is given up by then, and manila refuses to show it.
+        # manila-data has abandoned the copy by then, and manila refuses to
+        # show its progress.
         todo.append(model.command(migration + ' show {}', one.id))
     if one.state in _CANCELLABLE and not (stopped and phase is Phase.COPY):
         todo.append(model.advice('Or cancel it:'))
@@ -224,7 +225,7 @@ def _remediation(
 def _reset(
     kind: str, one: migrations.Migration
 ) -> Iterator[model.Remediation]:
-    """Yield what takes a migration that nothing resumes out of its state."""
+    """Yield how to reset a migration that nothing resumes."""
     if kind == 'share':
         yield model.command(
             'openstack share set --task-state migration_error {}', one.id

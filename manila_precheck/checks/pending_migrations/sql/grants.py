@@ -9,15 +9,15 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What the account may do on MySQL and MariaDB, as SHOW GRANTS tells it.
+"""The privileges of the account on MySQL and MariaDB, by SHOW GRANTS.
 
-For the account of the session it lists what is granted to itself, to the
-roles that are active in it (which the next session of the account gets as
-well) and to PUBLIC. A role that is granted and not active counts for nothing.
+For the account of the session it lists what is granted to the account, to the
+roles that are active in the session (the next session of the account has the
+same ones) and to PUBLIC. A role that is granted and not active has no effect.
 
-Of one grantee's grants on databases, the most precise one hides the others:
-with DROP on `manila` and ALTER on `man%` ALTER is refused. Tried on MariaDB
-10.11.19, with roles within roles, default and not, and with PUBLIC.
+Of the grants of one grantee on databases, the most specific one hides the
+others: with DROP on `manila` and ALTER on `man%`, ALTER is denied. Tried on
+MariaDB 10.11.19, with nested roles, default and not, and with PUBLIC.
 """
 
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ _ACCOUNT = 'SELECT CURRENT_USER(), DATABASE()'
 
 _NAME = r'`(?:[^`]|``)*`|"(?:[^"]|"")*"'
 
-# Of what is not on tables (PROCEDURE, PROXY) nothing counts.
+# Privileges on anything other than tables (PROCEDURE, PROXY) are ignored.
 _GRANT = re.compile(
     r'(?P<verb>GRANT|REVOKE) (?P<rights>.+?) ON '
     rf'(?:(?P<all>\*\.\*)|(?P<database>{_NAME})\.'
@@ -40,25 +40,26 @@ _GRANT = re.compile(
 
 _ROLE = re.compile(rf'GRANT (?P<role>{_NAME})(?:@(?:{_NAME}))? TO ')
 
-# To read or write some columns: those that there are, as a rule.
+# The columns of a privilege; it counts as one on the whole table, because it
+# usually lists all existing columns.
 _COLUMNS = re.compile(r' \([^)]*\)')
 
 ALL = 'ALL PRIVILEGES'
 
-#: What somebody who only looks has none of.
+#: The privileges to change something; an account that only reads has none.
 WRITING = frozenset({'INSERT', 'UPDATE', 'DELETE', 'CREATE', 'ALTER', 'DROP'})
 
 
 class _Grant(NamedTuple):
-    """One line that names rights."""
+    """One line that grants or revokes privileges."""
 
     rights: frozenset[str]
 
     database: Optional[str]
-    """The pattern; None: all of them."""
+    """The pattern of the database; None for all databases."""
 
     table: Optional[str]
-    """None: all of them."""
+    """None for all tables."""
 
     grantee: str
     revoked: bool
@@ -67,7 +68,7 @@ class _Grant(NamedTuple):
 class Rights:
     """What the account may do in the database.
 
-    :param lines: what SHOW GRANTS says.
+    :param lines: the output of SHOW GRANTS.
     :param database: the name of the database.
     """
 
@@ -81,9 +82,9 @@ class Rights:
             found = _GRANT.match(line)
             if found:
                 grants.append(_grant(found))
-        # Of an active one there is at least GRANT USAGE ON *.* TO `role`.
+        # An active role has at least GRANT USAGE ON *.* TO `role`.
         active = {grant.grantee for grant in grants}
-        #: The roles that it was granted and that are not active.
+        #: The roles that were granted to the account and are not active.
         self.roles = [_unquoted(one) for one in roles if one not in active]
         everywhere: set[str] = set()
         self._tables: dict[str, set[str]] = {}
@@ -103,12 +104,13 @@ class Rights:
             elif _matches(grant.database, database):
                 here.setdefault(grant.grantee, []).append(grant)
         if ALL in everywhere and taken:
-            # Of those only what is not taken is left, and the names of the
-            # rest are not known.
+            # ALL minus the revoked privileges is left. Only the privileges
+            # that migrations need are listed here.
             everywhere |= WRITING | {'SELECT', 'INDEX', 'REFERENCES'}
             everywhere.discard(ALL)
         self._database = everywhere - taken
-        #: The pattern under which a further right hides none, by grantee.
+        #: The database pattern, by grantee, to which another privilege can be
+        #: granted without hiding an existing grant.
         self.patterns: dict[str, str] = {}
         for grantee, some in here.items():
             best = max(_precision(one.database or '') for one in some)
@@ -118,7 +120,7 @@ class Rights:
                     self.patterns[grantee] = one.database or ''
 
     def may(self, right: str, table: str) -> bool:
-        """Say whether it has a right on a table, be it there or not."""
+        """Say whether it has a privilege on a table, existing or not."""
         return bool(
             {right, ALL}
             & (self._database | self._tables.get(table, frozenset()))
@@ -126,7 +128,7 @@ class Rights:
 
     @property
     def writes(self) -> bool:
-        """Whether it may change anything at all."""
+        """Whether it may change anything in the database."""
         some = self._database.union(*self._tables.values())
         return bool(some & (WRITING | {ALL}))
 
@@ -148,7 +150,7 @@ def _unquoted(name: str) -> str:
 
 
 def _matches(pattern: str, name: str) -> bool:
-    r"""Say whether '%', '_', '\%' and '\_' stand for a name."""
+    r"""Say whether a pattern with '%', '_', '\%' and '\_' matches a name."""
     if pattern == name:
         return True
     expression = ''.join(
@@ -161,9 +163,9 @@ def _matches(pattern: str, name: str) -> bool:
 
 
 def _precision(pattern: str) -> tuple[bool, int, int]:
-    """Return what tells which of two patterns hides the other.
+    """Return a sort key: the pattern with the greater one hides the other.
 
-    Each pair of seven was tried; of two that are alike here, both count.
+    Each pair of seven patterns was tried; with equal keys both grants count.
     """
     plain = re.sub(r'\\.', 'x', pattern)
     many = plain.count('%')
@@ -171,18 +173,18 @@ def _precision(pattern: str) -> tuple[bool, int, int]:
 
 
 class Grantee(NamedTuple):
-    """The account, and what it may do."""
+    """The account and its privileges."""
 
     name: str
-    """As a GRANT names it: 'manila'@'%', in quotes."""
+    """The account in the form of GRANT: 'manila'@'%', in quotes."""
 
     database: str
     rights: Rights
     grantee: str
-    """As SHOW GRANTS names it."""
+    """The account in the form of SHOW GRANTS, in backticks."""
 
     def grant(self, rights: Iterable[str]) -> str:
-        """Return the statement that adds rights and hides none."""
+        """Return a GRANT that adds privileges and hides no existing grant."""
         pattern = self.rights.patterns.get(
             self.grantee, re.sub(r'([%_\\])', r'\\\1', self.database)
         )
@@ -193,7 +195,7 @@ class Grantee(NamedTuple):
 def read(db: connection.Database) -> Grantee:
     """Return what the account may do.
 
-    :raises SourceUnusable: when the server does not say.
+    :raises SourceUnusable: when the server cannot be queried.
     """
     account, database = map(connection.text_of, db.row(_ACCOUNT))
     user, _, host = account.rpartition('@')

@@ -9,20 +9,22 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The rows that manila's migrations read one by one, and stumble over.
+"""The rows that manila's migrations read one by one and cannot handle.
 
 a87e0fb17dee (14.0.0) writes a row for the subnet of every share server,
-soft-deleted ones too, which a foreign key refuses where the subnet is gone.
-Then it looks up the share server of every row of network_allocations that is
-not labelled 'admin', soft-deleted ones too, and ends with AttributeError or
-TypeError where there is none. 2d708a9a3ba9 (17.0.0) turns the
-name in share_backups.availability_zone into the id of the first row of
-availability_zones that has it, soft-deleted ones too; a name that no row has
-becomes NULL (manila 17.4.0 db/migrations/alembic/versions).
+including soft-deleted ones; a foreign key rejects the row if the subnet does
+not exist. Then it looks up the share server of every row of
+network_allocations, including soft-deleted ones, whose label is not 'admin',
+and fails with AttributeError or TypeError if there is none. 2d708a9a3ba9
+(17.0.0) replaces the name in share_backups.availability_zone with the id of
+the
+first row of availability_zones with that name, including soft-deleted ones; a
+name that no row has becomes NULL (manila 17.4.0
+db/migrations/alembic/versions).
 
-MySQL keeps a date of zero, and refuses it when it writes the table anew in
-the mode in which manila runs: error 1292 (oslo.db 12.3.3
-oslo_db/options.py: mysql_sql_mode = TRADITIONAL).
+MySQL keeps existing zero dates, and rejects them when it rebuilds the table in
+the SQL mode that manila uses: error 1292 (oslo.db 12.3.3 oslo_db/options.py:
+mysql_sql_mode = TRADITIONAL).
 """
 
 from collections.abc import Sequence
@@ -32,21 +34,21 @@ from manila_precheck.evidence.database import column_types
 from manila_precheck.evidence.database import connection
 from manila_precheck.evidence.database import scan
 
-#: Reads network_allocations.
+#: The revision that reads network_allocations.
 ALLOCATIONS = 'a87e0fb17dee'
 
-#: Reads share_backups and availability_zones.
+#: The revision that reads share_backups and availability_zones.
 ZONES = '2d708a9a3ba9'
 
 
 class RowSample(NamedTuple):
-    """Some rows: how many, and the first of them by id."""
+    """Some rows: their number, and the first of them by id."""
 
     total: int
-    """All of them, exact."""
+    """The exact number of all of them."""
 
     first: Sequence[tuple[str, str]]
-    """(id, what it names) of the first of them, by id."""
+    """(id, the value of the column at fault) of the first of them, by id."""
 
 
 _ORPHANS = (
@@ -57,7 +59,8 @@ _ORPHANS = (
     'ORDER BY a.id LIMIT {limit:d}'
 )
 
-# As the Python of the migration compares it, where the server knows no case.
+# The migration compares the label in Python, with case; MySQL needs BINARY for
+# that.
 _LABELS = {
     'mysql': "(a.label IS NULL OR BINARY a.label <> 'admin')",
     'postgresql': "(a.label IS NULL OR a.label <> 'admin')",
@@ -72,7 +75,7 @@ _NO_SUBNET = (
     'ORDER BY s.id LIMIT {limit:d}'
 )
 
-# Of which the whole is zero, or the month or the day.
+# The whole date is zero, or only the month or the day.
 _ZERO_DATE = 'MONTH({column}) = 0 OR DAYOFMONTH({column}) = 0'
 _NO_DATES = 'UPDATE {table} SET {column} = NULL WHERE {where};'
 
@@ -84,8 +87,8 @@ _NO_ZONE = (
     'ORDER BY b.id LIMIT {limit:d}'
 )
 
-# The first row of a name is the one that a SELECT without an order gives:
-# by primary key on MySQL, as they were written elsewhere.
+# The first row of a name is the one that a SELECT without ORDER BY returns: in
+# the order of the primary key on MySQL, in the order of writing elsewhere.
 _DELETED_ZONE = (
     'SELECT b.id, b.availability_zone, COUNT(*) OVER () '
     'FROM share_backups b JOIN availability_zones z '
@@ -97,8 +100,8 @@ _FIRST = (
     'NOT EXISTS (SELECT 1 FROM availability_zones y '
     'WHERE {same} AND y.{place} < z.{place})'
 )
-# The migration tells 'nova' from 'Nova', and MySQL updates the backups of both
-# for each of them: the last one stays.
+# The migration distinguishes 'nova' from 'Nova'. For each of the two, MySQL
+# updates the backups of both names, so the last update wins.
 _LAST = (
     'NOT EXISTS (SELECT 1 FROM availability_zones w '
     'WHERE w.name = z.name AND w.id > z.id AND BINARY w.name <> z.name '
@@ -118,7 +121,7 @@ _TAKEN = {
 def orphans(db: connection.Database, limit: int) -> RowSample:
     """Return the network allocations without a share server.
 
-    :param limit: how many to return one by one.
+    :param limit: how many to list.
     """
     if not _have(db, 'network_allocations', 'share_servers'):
         return RowSample(0, ())
@@ -129,9 +132,9 @@ def orphans(db: connection.Database, limit: int) -> RowSample:
 
 
 def servers_without_subnet(db: connection.Database, limit: int) -> RowSample:
-    """Return the share servers whose share network subnet is gone.
+    """Return the share servers whose share network subnet does not exist.
 
-    None once a87e0fb17dee has run: they name no subnet from then on.
+    After a87e0fb17dee there are none: the column no longer exists.
     """
     if not db.has_column(
         'share_servers', 'share_network_subnet_id'
@@ -146,13 +149,16 @@ def zero_dates(
     size: scan.Size,
     only: str = '1 = 1',
 ) -> tuple[int, Sequence[tuple[str, int]]]:
-    """Return the rows of a table, and its columns that hold dates of zero.
+    """Return the number of rows of a table, and its columns with zero dates.
 
-    :param db: on MySQL. It reads the whole table, in pieces.
-    :param table: one that is there.
-    :param size: what the server says of it.
-    :param only: a condition, of the rows whose dates count.
-    :returns: all rows, and how many have such a date, by column in order.
+    The whole table is read, in pieces.
+
+    :param db: a MySQL database.
+    :param table: a table that exists.
+    :param size: the size of the table according to the server.
+    :param only: a condition for the rows whose dates count.
+    :returns: the number of all rows; the columns that have zero dates, in
+        order, with the number of such rows.
     """
     columns = [
         column
@@ -178,7 +184,7 @@ def zero_dates(
         )
         piece.found(int(rows))
         total += int(rows)
-        # None where there is no row.
+        # SUM() is NULL for a piece without rows.
         found = [one + int(more or 0) for one, more in zip(found, numbers)]
     return total, [
         (column, number) for column, number in zip(columns, found) if number
@@ -188,14 +194,14 @@ def zero_dates(
 def without_zero_dates(
     db: connection.Database, table: str, column: str
 ) -> str:
-    """Return the statement that puts nothing in place of them."""
+    """Return the statement that replaces the zero dates with NULL."""
     name = db.quoted(column)
     where = _ZERO_DATE.format(column=name)
     return _NO_DATES.format(table=db.quoted(table), column=name, where=where)
 
 
 def backups_without_zone(db: connection.Database, limit: int) -> RowSample:
-    """Return the live backups whose availability zone no row names."""
+    """Return the live backups whose availability zone has no row."""
     if not _have(db, 'share_backups', 'availability_zones'):
         return RowSample(0, ())
     return _rows(db, _NO_ZONE.format(limit=limit))
@@ -210,15 +216,15 @@ def backups_of_deleted_zone(db: connection.Database, limit: int) -> RowSample:
 
 
 def count(db: connection.Database, table: str) -> int:
-    """Return how many rows a table has, exactly."""
+    """Return the exact number of rows of a table."""
     statement = f'SELECT COUNT(*) FROM {db.quoted(table)}'  # noqa: S608
     return int(db.row(statement, f'table {table}')[0])
 
 
 def _have(db: connection.Database, *tables: str) -> bool:
-    """Say whether some tables are there.
+    """Say whether some tables exist.
 
-    What becomes of a migration where one is not, the tables tell alone.
+    hazards reports a migration that fails because a table is missing.
     """
     return all(map(db.has_table, tables))
 

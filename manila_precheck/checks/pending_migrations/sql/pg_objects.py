@@ -9,10 +9,10 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What a PostgreSQL database has beside manila's tables.
+"""Objects of a PostgreSQL database other than manila's tables.
 
-A table shares its name with views, indexes, sequences and types; a column on
-which something else was built is not dropped.
+Tables, views, indexes, sequences and types share one namespace; a column on
+which another object depends cannot be dropped.
 """
 
 from collections.abc import Mapping
@@ -21,8 +21,9 @@ import re
 
 from manila_precheck.evidence.database import connection
 
-# In the schema that new tables go to. A type that comes with a relation is
-# there as that; an array of one gives way.
+# The names in the schema in which new tables are created. The type of a
+# relation is left out, because the relation itself is listed; so are array
+# types, which PostgreSQL renames if their name is needed.
 _NAMES = (
     "SELECT c.relname, CASE c.relkind WHEN 'v' THEN 'view' "
     "WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence' "
@@ -36,7 +37,7 @@ _NAMES = (
     'AND t.typelem = 0'
 )
 
-# What PostgreSQL drops with the column has another deptype.
+# Objects that PostgreSQL drops together with the column have another deptype.
 _DEPENDENTS = (
     'SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid) '
     'FROM pg_depend d JOIN pg_attribute a '
@@ -46,14 +47,14 @@ _DEPENDENTS = (
     'ORDER BY 1'
 )
 
-# How it calls a view.
+# pg_describe_object() describes a view as its rule.
 _RULE = re.compile(r'rule "?_RETURN"? on (?=(materialized )?view )')
 
 
 def names(db: connection.Database) -> Mapping[str, str]:
     """Return what each name stands for: {'report': 'view'}.
 
-    :param db: on PostgreSQL.
+    :param db: a PostgreSQL database.
     """
     return {
         connection.text_of(name): connection.text_of(kind)
@@ -64,10 +65,10 @@ def names(db: connection.Database) -> Mapping[str, str]:
 def dependents(
     db: connection.Database, table: str, column: str
 ) -> Sequence[str]:
-    """Return what keeps a column from being dropped: 'view report', sorted.
+    """Return the objects that depend on a column: 'view report', sorted.
 
-    :param db: on PostgreSQL.
-    :param table: a table of manila; without it there is nothing.
+    :param db: a PostgreSQL database.
+    :param table: a table of manila; if it does not exist, nothing is returned.
     """
     return [
         _RULE.sub('', connection.text_of(row[0]))

@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Whose the tables of a PostgreSQL are: nobody else may change them.
+"""The owners of the tables on PostgreSQL: only the owner may alter a table.
 
-A dump that somebody else restored, without the owners that it names, leaves
-tables that manila reads and writes where that was granted, and that no
-migration of its can alter.
+If another account restores a dump without its owners, manila can read and
+write
+the tables as far as that was granted, but no migration can alter them.
 """
 
 from collections.abc import Collection
@@ -40,37 +40,37 @@ _SCHEMA = (
 
 
 class OwnedTables(NamedTuple):
-    """What the account may change, and what not."""
+    """The tables of other accounts, and what the account may do."""
 
     account: str
-    """Its name."""
+    """The name of the account."""
 
     schema: str
-    """Where a new table goes."""
+    """The schema in which a new table is created."""
 
     creates: bool
-    """Whether it may make one there."""
+    """Whether the account may create tables there."""
 
     others: dict[str, str]
-    """The tables of others, by name, and whose they are."""
+    """The owners of the tables of other accounts, by table."""
 
     written: frozenset[str]
-    """Those of them whose rows it may change all the same."""
+    """Those of them whose rows the account may change nevertheless."""
 
     referred: frozenset[str]
-    """Those of them to which a foreign key may refer all the same."""
+    """Those of them to which a foreign key of the account may refer."""
 
 
 def read(
     db: connection.Database, known: Collection[str]
 ) -> Optional[OwnedTables]:
-    """Return what the account may change; None where it is not manila's.
+    """Return what the account may change; None if it is not manila's.
 
-    One that may write to no table came to look, and nothing follows from
-    what it may not do.
+    An account that may not write to any table only reads for this check, so
+    what it may not do says nothing about manila.
 
-    :param known: the tables that count.
-    :raises SourceUnusable: when the server does not say.
+    :param known: the tables of manila.
+    :raises SourceUnusable: when the server cannot be queried.
     """
     rows = [row for row in db.rows(_TABLES) if row[0] in known]
     if not any(updates for _, _, _, updates, _ in rows):

@@ -9,10 +9,10 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Whether a server takes writes from the account of manila.
+"""Whether a server accepts writes from the account of manila.
 
 A primary that became a replica after a failover, or a replica that somebody
-put into manila.conf to read from, answers every reading.
+configured in manila.conf for reading, answers every query of the checks.
 """
 
 from typing import NamedTuple
@@ -20,20 +20,21 @@ from typing import Optional
 
 from manila_precheck.evidence.database import connection
 
-# All of them are the server's. What a new session is given, which is
-# transaction_read_only, does not show in one that has its own.
+# All of these are global to the server. The global transaction_read_only,
+# which new sessions get, is not visible in a session that sets its own.
 _VARIABLES = ('read_only', 'super_read_only', 'innodb_read_only')
 
 _MYSQL = 'SHOW VARIABLES WHERE Variable_name IN ({})'.format(
     ', '.join(f"'{name}'" for name in _VARIABLES)
 )
 
-# Who has one of these writes in spite of read_only: CONNECTION_ADMIN on MySQL
-# 8, READ_ONLY ADMIN on MariaDB from 10.5 on, SUPER on all before.
+# With one of these privileges an account can write in spite of read_only:
+# CONNECTION_ADMIN on MySQL 8, READ_ONLY ADMIN on MariaDB from 10.5 on, SUPER
+# on earlier versions.
 _ABOVE = ('ALL PRIVILEGES', 'SUPER', 'CONNECTION_ADMIN', 'READ_ONLY ADMIN')
 
-# reset_val: what a new session of this account gets. This one is read only by
-# its own wish.
+# reset_val is the value that a new session of this account gets. The current
+# session has set the value on for itself.
 _POSTGRESQL = (
     'SELECT pg_is_in_recovery(), (SELECT reset_val FROM pg_settings '
     "WHERE name = 'default_transaction_read_only'), "
@@ -45,25 +46,25 @@ _POSTGRESQL = (
 
 
 class Refusal(NamedTuple):
-    """Why a server takes no writes."""
+    """Why a server accepts no writes."""
 
     reason: str
-    """As half a sentence, after 'the server'."""
+    """The reason, to follow 'the server'."""
 
     setting: str
-    """What says so: 'read_only', 'pg_is_in_recovery()'."""
+    """The variable or function: 'read_only', 'pg_is_in_recovery()'."""
 
     passed: bool = False
     """Whether the account may write in spite of it."""
 
     lag_seconds: Optional[float] = None
-    """How far a replica is behind, where it says so."""
+    """How far a replica is behind its primary, if it is known."""
 
 
 def refusal(db: connection.Database) -> Optional[Refusal]:
-    """Return why the server takes no writes; None when it takes them.
+    """Return why the server accepts no writes; None if it accepts them.
 
-    :raises SourceUnusable: when it does not say.
+    :raises SourceUnusable: when the server cannot be queried.
     """
     if db.dialect == 'postgresql':
         return _of_postgresql(db)
