@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""One control plane, upgraded by typing what its runbook says."""
+"""Upgrade one control plane by typing the commands of its runbook."""
 
 import dataclasses
 import json
@@ -29,7 +29,10 @@ from qa.upgrade.score import Level
 
 
 def _rows_of(path):
-    """Return a dump without what says when and by what it was made."""
+    """Return the lines of a dump that do not vary from dump to dump.
+
+    The lines left out say when, and by which program, it was made.
+    """
     return [
         line
         for line in path.read_text(encoding='utf-8').splitlines()
@@ -38,16 +41,16 @@ def _rows_of(path):
 
 
 def _rate(blank, typed):
-    """Return the megabytes a second of the backup that was typed."""
+    """Return the rate of the backup that was typed, in megabytes a second."""
     (megabytes,) = re.findall(r'[\d.]+\d', blank['meaning'])
     return f'{float(megabytes) / typed[0].seconds:.3f}'
 
 
 class _Hop:
-    """One hop, and what was typed of it.
+    """One hop, and the steps that were typed for it.
 
     :param path: a :class:`Follow`.
-    :param document: a runbook whose first hop it is.
+    :param document: a runbook of which this is the first hop.
     """
 
     def __init__(self, path, document):
@@ -57,16 +60,16 @@ class _Hop:
             for side in ('source', 'target')
         )
         self.name = target.name
-        #: Of the path that it is.
+        #: The path of this hop alone.
         self.path = dataclasses.replace(
             path.path, source=source, target=target
         )
-        #: The runbook that is typed.
+        #: The runbook to type.
         self.document = document
-        #: That which leads further than this hop; None without.
+        #: The runbook that goes beyond this hop; None when there is none.
         self.further = None
         self.typed = []
-        #: How everything is before the window.
+        #: The state of everything before the window, by name.
         self.before = {}
         python = path.environments.program(target, 'python')
         backup = path.backup / f'{target.name}.sql'
@@ -88,7 +91,7 @@ class _Hop:
 
 
 def through(source, target):
-    """Return the releases that an upgrade goes to, one after another."""
+    """Return the releases that an upgrade reaches, one after another."""
     found = []
     while source < target:
         source = [hop for hop in releases.next_hops(source) if hop <= target][
@@ -103,7 +106,7 @@ def _package(release):
 
 
 def _differences(hop, now):
-    """Return the names of what is not as before the window."""
+    """Return a sentence for everything that differs from before the window."""
     return [
         f'{name} is not as before the window to {hop.name}'
         for name in sorted({*now, *hop.before})
@@ -112,17 +115,18 @@ def _differences(hop, now):
 
 
 class Follow(run.Run):
-    """Everything of one path; a context that leaves nothing behind.
+    """One path, from preparation to the end; a context manager that cleans up.
 
-    The files of the source are those that are upgraded: there is no other
-    site that somebody has made ready.
+    The files of the source themselves are upgraded; there is no second site
+    with files prepared for the target.
     """
 
     def whole(self, rows, back=False):
-        """Follow the runbook; return what came of each hop.
+        """Follow the runbook; return the result of each hop.
 
-        :param rows: how many soft-deleted ones there are of each.
-        :param back: go the way back, too, from the very end.
+        :param rows: how many soft-deleted rows to add to shares and to
+            share_instances.
+        :param back: whether to take the way back as well, from the very end.
         """
         self.wsgi = not self.environments.has_api(self.path.target)
         self.prepare()
@@ -155,7 +159,7 @@ class Follow(run.Run):
         ]
 
     def _add_rows(self, rows):
-        # By the administrator, who may leave out the checks of rows.
+        # As the administrator, who may disable foreign key checks.
         engine = sa.create_engine(
             self.database.url(self.name),
             creator=lambda: self.database.connect(self.name),
@@ -163,7 +167,7 @@ class Follow(run.Run):
         )
         metadata = sa.MetaData()
         metadata.reflect(engine, only=['shares', 'share_instances'])
-        # Too young to be purged.
+        # The rows are too young to be purged.
         benchmark_sync.add_shares(
             engine,
             metadata.tables,
@@ -199,14 +203,14 @@ class Follow(run.Run):
             self.hosts[name] = host
 
     def _write_password(self, site):
-        """Put manila's password where the clients look for it."""
+        """Write manila's password to the file that the clients read."""
         for name, text in self.database.password_files().items():
             path = site.home / name
             path.write_text(text, encoding='utf-8')
             path.chmod(0o600)
 
     def _hops(self):
-        """Yield each hop, once that before it is done."""
+        """Yield each hop, once the hop before it is done."""
         made = self.hosts[sites.HOST].type(
             'manila-precheck upgrade plan --format json '
             f'--target-release {self.path.target.name}',
@@ -220,7 +224,7 @@ class Follow(run.Run):
             yield hop
             if len(document['hops']) == 1:
                 return
-            # Its next hop is judged now that it can be.
+            # Only now can the next hop be judged.
             (judged,) = hop.types.follow(document, only='judge', hop=1)
             hop.further = document
             document = json.loads(judged.typed[-1].stdout)
@@ -228,7 +232,8 @@ class Follow(run.Run):
     def _follow(self, hop):
         """Type the runbook of a hop."""
         (rehearsed,) = hop.types.follow(hop.document, only='rehearse-backup')
-        # Its last command makes the runbook again, to go on with.
+        # The last command of this step makes the runbook again; go on with
+        # the new one.
         text = rehearsed.typed[-1].stdout
         (self.scratch / f'{hop.name}.json').write_text(text, encoding='utf-8')
         hop.document = json.loads(text)
@@ -238,7 +243,7 @@ class Follow(run.Run):
                 hop.before = self._state(f'{hop.name}-before')
 
     def _go_back(self, hops):
-        """Type the way back; say what is not as it was; '' for nothing."""
+        """Type the way back; return what differs from before; '' for none."""
         self.shell_env.update(self.database.may_restore)
         lost = []
         for number, hop in reversed(list(enumerate(hops))):
@@ -248,7 +253,7 @@ class Follow(run.Run):
                     lost += _differences(hop, self._state(f'{hop.name}-after'))
             lost += filter(None, [self._look()])
             if number:
-                # What it takes to go further is in the runbook of both.
+                # The step to go further back is in the runbook of both hops.
                 first = hops[number - 1]
                 hop.typed += first.types.follow(
                     first.further, phases=['back'], only='back-further', hop=1
@@ -256,7 +261,7 @@ class Follow(run.Run):
         return ', '.join(lost)
 
     def _state(self, name):
-        """Return the database, and the files of all hosts, by name."""
+        """Return the content of the database and of all files, by name."""
         path = self.scratch / f'{name}.sql'
         self.database.dump(self.name, path)
         found = {'the database': _rows_of(path)}
@@ -270,7 +275,7 @@ class Follow(run.Run):
         return found
 
     def _look(self):
-        """Say what is not as it was; '' for nothing."""
+        """Return what the API shows to differ from before; '' for nothing."""
         self.services = self.hosts[sites.HOST].plane
         found = self._compare()
         return '' if found.level is Level.NOTHING else found.words

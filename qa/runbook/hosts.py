@@ -9,12 +9,12 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The hosts of a control plane, as whoever types on them finds them.
+"""The hosts of a control plane, as the typist of a runbook sees them.
 
-A host has a home directory, a shell, and programs on its PATH. Those that act
-on the machine itself, ``systemctl`` and ``apt-get``, are stand-ins of ours
-that ask this process: it starts and ends the services, and changes the
-release that is installed.
+A host has a home directory, a shell, and programs on its PATH. The programs
+that would act on the machine itself, ``systemctl`` and ``apt-get``, are
+stand-ins that ask this process: it starts and stops the services, and switches
+the installed release.
 """
 
 from collections.abc import Callable
@@ -30,10 +30,10 @@ from manila_precheck.act.plan import runbook
 from qa.upgrade import api
 from qa.upgrade import processes
 
-#: What a shell gives for a command that is not there.
+#: The exit code of a shell for a command that does not exist.
 NOT_FOUND = 127
 
-# As TimeoutStopSec of systemd is by default.
+# The default of TimeoutStopSec in systemd.
 _STOP_SECONDS = 90
 
 _ASK = """\
@@ -50,12 +50,12 @@ sys.stderr.write(text)
 sys.exit(code)
 """
 
-#: The programs that are asked for, not run.
+#: The programs that have a stand-in.
 _STAND_INS = ('systemctl', 'apt-get')
 
 
 class Typed:
-    """What a command gave."""
+    """A command that was typed, with its result."""
 
     def __init__(self, host, text, done, seconds):
         self.host = host
@@ -69,11 +69,11 @@ class Typed:
 class Host:
     """One host.
 
-    :param name: as the table services has it.
-    :param folder: of its own, for what the shell finds.
+    :param name: its name in the services table.
+    :param folder: a directory of its own for the programs on its PATH.
     :param control: a :class:`qa.upgrade.plane.Plane` of the source.
-    :param port: where its manila-api serves.
-    :param wsgi: manila-api is an application of a web server there.
+    :param port: the port of its manila-api.
+    :param wsgi: whether a web server serves its API.
     """
 
     def __init__(self, name, folder, control, port, environments, wsgi):
@@ -86,20 +86,20 @@ class Host:
         self._folder.mkdir()
         self._here = self._folder / 'bin'
         self._here.mkdir()
-        #: The programs of the release that is installed.
+        #: A link to the programs of the installed release.
         self._installed = self._folder / 'release'
         self.install(control.release)
 
     def install(self, release):
-        """Have the programs of a release, and no others."""
+        """Replace the installed release by another one."""
         new = self._folder / 'release.new'
         new.symlink_to(self._environments.home(release) / 'bin')
         new.replace(self._installed)
         self.plane.release = release
 
     def listen(self):
-        """Let the stand-ins ask; returns what stops that."""
-        # A path of a socket has to be short.
+        """Serve the stand-ins; return a function that stops it."""
+        # The path of a socket has to be short.
         path = f'{self._folder}/s'
         server = _Server(path, _Handler)
         server.asked = self._answer
@@ -115,7 +115,7 @@ class Host:
         return server.shutdown
 
     def type(self, text, env, seconds=1800):
-        """Type a command into the shell of its administrator."""
+        """Type a command into the administrator's shell on this host."""
         began = time.monotonic()
         done = processes.run(
             ['bash', '-o', 'pipefail', '-c', text],
@@ -133,10 +133,10 @@ class Host:
             self._environments.command.parent,
         )
 
-    # -- what the stand-ins do -----------------------------------------------
+    # -- the answers to the stand-ins ----------------------------------------
 
     def _answer(self, words):
-        """Return (exit code, what is said)."""
+        """Return the (exit code, output) of a stand-in's command."""
         program, *rest = words
         try:
             if program == 'apt-get':
@@ -162,7 +162,7 @@ class Host:
         self.install(found[0])
         return 0, ''
 
-    #: Those that a repository has.
+    #: The releases in the package repository.
     releases: tuple = ()
 
     def _unit(self, words):
@@ -197,17 +197,17 @@ class _Handler(socketserver.StreamRequestHandler):
 
 class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = True
-    #: Is called with the words of a command.
+    #: Called with the words of a command; returns (exit code, output).
     asked: Callable[[list[str]], tuple[int, str]]
 
 
 def environment(port):
-    """Return what an operator's shell has beside PATH and HOME.
+    """Return the variables of an operator's shell beside PATH and HOME.
 
-    :param port: of manila-api.
+    :param port: the port of manila-api.
     """
     return {
-        # manila's noauth takes a token of user:project.
+        # manila's noauth accepts user:project as a token.
         'OS_AUTH_TYPE': 'admin_token',
         'OS_TOKEN': f'{api.ADMIN}:{api.ADMIN}',
         'OS_ENDPOINT': f'http://127.0.0.1:{port}/v2/{api.ADMIN}',

@@ -9,29 +9,29 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What came of following a runbook, for a terminal and the documentation."""
+"""The results of following runbooks, as text for a terminal and the docs."""
 
 from typing import NamedTuple
 from typing import Optional
 
 from qa.upgrade import table
 
-#: How far a time may be from what was said.
+#: By which factor a measured time may differ from the estimate.
 FACTOR = 1.5
 
 
 class Result(NamedTuple):
-    """One control plane."""
+    """The result of one hop on one control plane."""
 
     path: str
     rows: int
-    """Soft-deleted ones in shares, and as many in share_instances."""
+    """How many soft-deleted rows shares has; share_instances has as many."""
 
     steps: tuple
-    """Of :class:`qa.runbook.typist.Done`."""
+    """The finished steps, each a :class:`qa.runbook.typist.Done`."""
 
     lost: str
-    """Where the runbook ended, or what is not as it was; '' for nothing."""
+    """Where the runbook failed, or what differs from before; '' for none."""
 
     @property
     def window(self):
@@ -40,17 +40,17 @@ class Result(NamedTuple):
 
     @property
     def back(self):
-        """The steps of the way back; none where it was not gone."""
+        """The steps of the way back; empty when it was not taken."""
         return [step for step in self.steps if step.phase == 'back']
 
     @property
     def timed(self):
-        """Those whose time was said."""
+        """The steps of the window that have an estimate."""
         return [step for step in self.window if known(step)]
 
     @property
     def said(self):
-        """(least, most) of them, in seconds."""
+        """The sums of their estimates (minimum, maximum), in seconds."""
         return (
             sum(step.said.low for step in self.timed),
             sum(step.said.high for step in self.timed),
@@ -58,18 +58,21 @@ class Result(NamedTuple):
 
     @property
     def took(self):
-        """How long they took, in seconds."""
+        """How long these steps really took, in seconds."""
         return sum(step.seconds for step in self.timed)
 
     @property
     def ratio(self):
-        """How long they took, in middles of what was said; None for none."""
+        """Their time, divided by the geometric mean of the estimates.
+
+        None when no step has an estimate.
+        """
         low, high = self.said
         return self.took / (low * high) ** 0.5 if low else None
 
     @property
     def passed(self):
-        """Whether it went as it was said."""
+        """Whether nothing differs, and the times fit the estimates."""
         ratio: Optional[float] = self.ratio
         return (
             not self.lost
@@ -79,7 +82,7 @@ class Result(NamedTuple):
 
 
 def known(step):
-    """Say whether a step has a figure that is not 0."""
+    """Say whether a step has an estimate other than 0."""
     return bool(step.said and step.said.high)
 
 
@@ -118,7 +121,7 @@ _HEADERS = (
 
 
 def terminal(result):
-    """Return the block of a control plane, for standard output."""
+    """Return a result as text for standard output."""
     mark = 'ok  ' if result.passed else 'FAIL'
     lines = [f'{mark} {", ".join(_row(result))}']
     for step in (*result.window, *result.back):
@@ -132,7 +135,7 @@ def terminal(result):
 
 
 def page(found, words, day):
-    """Return all of them as a list-table, for the documentation."""
+    """Return all results as a list-table for the documentation."""
     return (
         f'By ``tox -e runbook -- {words}`` on {day}.\n\n'
         + table.list_table([_HEADERS, *map(_row, found)])

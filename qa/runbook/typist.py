@@ -9,18 +9,17 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Types what a runbook says, and knows nothing else.
+"""Type the commands of a runbook, with no knowledge of anything else.
 
-It reads the JSON of ``upgrade plan``, goes through the steps in their order
-and looks at exit codes. What the runbook leaves blank it takes from the
-answers of an operator; a blank without an answer, and a command without a
-host, end it.
+It reads the JSON of ``upgrade plan``, goes through the steps in order and
+looks at exit codes. It fills in the blanks of the runbook with the answers of
+an operator; a blank without an answer, or a command without a host, ends it.
 """
 
 from typing import NamedTuple
 from typing import Optional
 
-#: The parts of a runbook that lead forward.
+#: The phases of a runbook that lead forward.
 PHASES = ('before', 'window', 'after')
 
 
@@ -29,39 +28,40 @@ class Stuck(Exception):
 
 
 class Said(NamedTuple):
-    """How long a step takes, in seconds; None: that is a blank."""
+    """The estimate of a step, in seconds; None: the runbook has a blank."""
 
     low: Optional[float]
     high: Optional[float]
 
 
 class Done(NamedTuple):
-    """A step that was done."""
+    """A step that has been done."""
 
     phase: str
     id: str
     said: Optional[Said]
     seconds: float
     typed: tuple
-    """Of :class:`qa.runbook.hosts.Typed`."""
+    """Its commands, each a :class:`qa.runbook.hosts.Typed`."""
 
 
 class Operator(NamedTuple):
-    """What a person fills in."""
+    """The answers of a person to the blanks of a runbook."""
 
     blanks: dict
-    """word -> what it stands for, one word of bash or several; or what is
-    called with the blank and with what was typed in the step until then."""
+    """The word of a blank -> the text to type, one or more words of bash, or a
+    function that returns it, called with the blank and with the commands typed
+    in the step so far."""
 
     api_hosts: tuple
-    """The hosts of a command that has none."""
+    """The hosts of manila-api, for commands that name no host."""
 
 
 class Typist:
-    """Types on hosts.
+    """Types commands on hosts.
 
     :param hosts: name -> :class:`qa.runbook.hosts.Host`.
-    :param env: of every shell.
+    :param env: the environment of every shell.
     """
 
     def __init__(self, hosts, operator, env, show):
@@ -71,12 +71,12 @@ class Typist:
         self._show = show
 
     def follow(self, document, phases=PHASES, only=None, done=(), hop=0):
-        """Yield each step of a hop, once it is done.
+        """Do the steps of a hop, and yield each when it is done.
 
         :param document: the JSON of the runbook.
-        :param hop: which one, from 0.
-        :param only: the id of the one step that is wanted.
-        :param done: the ids of those that are done already.
+        :param hop: the index of the hop, from 0.
+        :param only: the id of the only step to do; None for all.
+        :param done: the ids of steps that are done already.
         :raises Stuck: when a command fails, or something is not known.
         """
         for phase in document['hops'][hop]['phases']:

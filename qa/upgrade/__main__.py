@@ -68,7 +68,7 @@ def main(argv=None):
             title, found = _path(pair, server, args)
             results[title] = found
         except processes.Broken as exc:
-            # The other paths are worth having.
+            # Go on with the other paths.
             sys.stderr.write(f'{" to ".join(pair)}: {exc}\n')
             could_not = True
     if args.table:
@@ -104,9 +104,9 @@ def _path(pair, server, args):
 
 
 def _write(page, results):
-    """Write the tables, and beside them what they are written from.
+    """Write the tables, and next to them the records they are made from.
 
-    What stands there of other paths is kept.
+    The records of other paths are kept.
     """
     day = datetime.date.today().isoformat()
     data = page.with_suffix('.json')

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""manila's API, asked over plain HTTP."""
+"""A client of manila's API, over plain HTTP."""
 
 import http.client
 import json
@@ -19,11 +19,11 @@ import urllib.request
 
 from qa.upgrade import processes
 
-#: One that every release from 2023.1 to 2026.2 has.
+#: A microversion that every release from 2023.1 to 2026.2 supports.
 MICROVERSION = '2.70'
 
-#: The user and project of the administrator. A project in a path has to be
-#: hexadecimal (project_id_regex).
+#: The id of the administrator, as a user and as a project. In a path, a
+#: project id has to be hexadecimal (project_id_regex).
 ADMIN = 'ad' * 16
 
 
@@ -36,7 +36,7 @@ class Refused(Exception):
 
 
 class Client:
-    """The calls of one caller."""
+    """A client with the credentials of one caller."""
 
     def __init__(self, port, headers=None, project=ADMIN):
         self.port = port
@@ -51,7 +51,7 @@ class Client:
         }
 
     def call(self, method, path, body=None, seconds=60):
-        """Return what the API answers, {} for no body."""
+        """Return the answer of the API; {} when it has no body."""
         data = None if body is None else json.dumps(body).encode('utf-8')
         request = urllib.request.Request(
             f'{self._base}{path}', data, self._headers, method=method
@@ -95,7 +95,7 @@ class Client:
         return self.code('/shares') is not None
 
     def status(self, path, key):
-        """Return the status of an object, 'gone' for none."""
+        """Return the status of an object; 'gone' when it does not exist."""
         try:
             return self.get(path)[key].get('status')
         except Refused as exc:
@@ -104,7 +104,7 @@ class Client:
             raise
 
     def wait_status(self, path, key, wanted, seconds=90):
-        """Wait for the status of an object."""
+        """Wait until an object has a status."""
         seen = None
 
         def there():

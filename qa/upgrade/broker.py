@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A RabbitMQ of our own, on free ports of 127.0.0.1."""
+"""A private RabbitMQ, on free ports of 127.0.0.1."""
 
 import contextlib
 import os
@@ -20,12 +20,12 @@ import socket
 from manila_precheck.tests import server_programs
 from qa.upgrade import processes
 
-#: How long it may take to answer.
+#: How long it may take until it answers.
 START_SECONDS = 120
 
 
 def listens(port):
-    """Say whether somebody answers on a port of 127.0.0.1."""
+    """Say whether something listens on a port of 127.0.0.1."""
     with contextlib.closing(socket.socket()) as probe:
         probe.settimeout(1)
         return probe.connect_ex(('127.0.0.1', port)) == 0
@@ -41,7 +41,7 @@ class RabbitMQ:
         self.port = server_programs.free_port()
 
     def start(self, started):
-        """Start it; wait() says when it is up."""
+        """Start it; call wait() to wait until it is up."""
         self.folder.mkdir(parents=True)
         mapper = server_programs.free_port()
         env = {
@@ -65,7 +65,7 @@ class RabbitMQ:
         (self.folder / 'rabbitmq.conf').write_text(
             f'listeners.tcp.1 = 127.0.0.1:{self.port}\n', encoding='utf-8'
         )
-        # Otherwise the broker starts one that stays when it goes.
+        # Otherwise the broker starts a port mapper that outlives it.
         started.start(
             'epmd',
             [
@@ -80,7 +80,8 @@ class RabbitMQ:
         )
         processes.wait_for(lambda: listens(mapper), START_SECONDS)
         self._process = started.start(
-            # Debian's own script of that name goes to another user's files.
+            # Not Debian's script of that name, which uses the files of
+            # another user.
             'rabbitmq',
             [self._script()],
             env=env,
@@ -97,7 +98,7 @@ class RabbitMQ:
         )
 
     def wait(self):
-        """Wait until it takes connections."""
+        """Wait until it accepts connections."""
 
         def up():
             if self._process.code is not None:
@@ -113,5 +114,5 @@ class RabbitMQ:
 
     @property
     def url(self):
-        """What transport_url says."""
+        """The value of transport_url."""
         return f'rabbit://guest:guest@127.0.0.1:{self.port}//'

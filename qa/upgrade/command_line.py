@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What the programs that upgrade a real control plane have in common."""
+"""Code shared by the programs that upgrade a real control plane."""
 
 import argparse
 import signal
@@ -22,7 +22,7 @@ from qa.upgrade import processes
 
 
 def parser(prog, description):
-    """Return a parser that knows the paths, --keep and --table."""
+    """Return a parser for the paths, --keep and --table."""
     made = argparse.ArgumentParser(
         prog=prog,
         description=description,
@@ -43,9 +43,9 @@ def parser(prog, description):
 
 
 def paths(made, args):
-    """Return the (source, target) of each path that is named.
+    """Return the (source, target) of each path on the command line.
 
-    :param made: the parser that the arguments come from.
+    :param made: the parser that parsed the arguments.
     """
     if bool(args.source) != bool(args.target) or (args.all and args.source):
         made.error('name a source and a target release, or --all')
@@ -54,9 +54,9 @@ def paths(made, args):
 
 
 def is_ready(servers):
-    """Say whether the programs are there, and heed signals from now on.
+    """Say whether all programs are installed; from now on, handle signals.
 
-    :param servers: the database servers that are going to be started.
+    :param servers: the database servers that the run will start.
     """
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
@@ -69,7 +69,7 @@ def is_ready(servers):
 
 
 def _end(number, _frame):
-    # The threads give up what they wait for; what was started is ended on
-    # the way out.
+    # The threads stop waiting; the programs that were started are ended
+    # when the exception leaves the run.
     processes.STOPPING.set()
     raise SystemExit(128 + number)

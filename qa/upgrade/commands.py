@@ -10,14 +10,14 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The commands of remediations, typed as they are printed."""
+"""Type the commands of remediations as they are printed."""
 
 from qa.upgrade import api
 from qa.upgrade import processes
 
 
 class Typist:
-    """Types commands on a controller, and notes what was refused."""
+    """Types commands on a controller, and notes those that fail."""
 
     def __init__(self, environments, path, release, site, client):
         self._folders = [
@@ -27,7 +27,7 @@ class Typist:
         ]
         self._site = site
         self._client = client
-        #: What a command answered when it failed.
+        #: The output of the commands that failed.
         self.refused = []
         #: The commands that were typed.
         self.typed = []
@@ -36,7 +36,7 @@ class Typist:
         """Return the environment of the operator's shell."""
         return {
             **self._site.env(*self._folders),
-            # manila's noauth takes a token of user:project.
+            # manila's noauth accepts user:project as a token.
             'OS_AUTH_TYPE': 'admin_token',
             'OS_TOKEN': f'{api.ADMIN}:{api.ADMIN}',
             'OS_ENDPOINT': (
@@ -45,7 +45,7 @@ class Typist:
         }
 
     def type(self, text):
-        """Type a command; one that fails is noted, not raised."""
+        """Type a command; a failure is noted, not raised."""
         self.typed.append(text)
         done = processes.run(
             ['bash', '-o', 'pipefail', '-c', text],

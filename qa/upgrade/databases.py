@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A MariaDB or a PostgreSQL of our own, on a free port of 127.0.0.1.
+"""A private MariaDB or PostgreSQL, on a free port of 127.0.0.1.
 
-It lives in the directory of the run and nobody else knows it, so there is no
-account to ask for, nothing of others to break and nothing to clean up but
-that directory. It does not sync its files: nobody wants it back.
+Its files are in the directory of the run, and nobody else uses it: no account
+has to be requested, no other data can break, and only that directory has to be
+removed. It does not sync its files, since nobody needs them after a crash.
 """
 
 from collections.abc import Mapping
@@ -30,33 +30,33 @@ import pymysql
 from manila_precheck.tests import server_programs
 from qa.upgrade import processes
 
-#: How long a server may take to answer.
+#: How long a server may take until it answers.
 START_SECONDS = 120
 
 _PASSWORD = 'S3cr/t:w@rd%'
 
-#: As it stands in a URL in a file of oslo.config.
+#: The password as it is written in a URL in a file of oslo.config.
 _QUOTED_PASSWORD = 'S3cr%2Ft%3Aw%40rd%25'
 
 _program = server_programs.program
 
 
 class Database:
-    """What both servers have in common.
+    """Base class of both servers.
 
-    :param folder: of the run; it is made.
+    :param folder: the directory for its files, which is created.
     """
 
-    #: As it is called in sentences.
+    #: Its name in sentences.
     title = ''
     #: The first word of a URL.
     dialect = ''
     driver = ''
-    #: What of the system is needed: a program, and Debian's package.
+    #: The programs that it needs: program -> Debian package.
     needs = {}
     #: The server, once it is started.
     _process: processes.Process
-    #: What the driver raises.
+    #: The base exception of its driver.
     error = Exception
 
     def __init__(self, folder):
@@ -65,11 +65,11 @@ class Database:
         self._count = 0
 
     def start(self, started):
-        """Make the data directory and start; wait() says when it is up."""
+        """Create the data directory and start; call wait() afterwards."""
         raise NotImplementedError
 
     def wait(self):
-        """Wait until it answers, and make manila's account."""
+        """Wait until it answers, and create manila's account."""
         if not processes.wait_for(self._answers, START_SECONDS):
             raise processes.Broken(
                 f'{self.title} did not start:\n'
@@ -118,7 +118,7 @@ class Database:
         raise NotImplementedError
 
     def url(self, database, dialect=None):
-        """Return what [database] connection says."""
+        """Return the value of [database] connection."""
         return (
             f'{dialect or self.dialect}+{self.driver}://manila:'
             f'{_QUOTED_PASSWORD}@{server_programs.HOST}:{self.port}/{database}'
@@ -129,7 +129,7 @@ class Database:
         raise NotImplementedError
 
     def clone(self, database):
-        """Copy a database as it is; return the name of the copy."""
+        """Copy a database; return the name of the copy."""
         raise NotImplementedError
 
     def restore(self, path):
@@ -137,10 +137,10 @@ class Database:
         raise NotImplementedError
 
     def password_files(self):
-        """Return {name: text} of what a client reads its password in."""
+        """Return {name: text} of the files with a client's password."""
         raise NotImplementedError
 
-    #: The environment of an operator who may restore a backup.
+    #: The environment variables of an operator who may restore a backup.
     may_restore: Mapping[str, str] = {}
 
 
@@ -159,7 +159,7 @@ class MariaDB(Database):
     error = pymysql.Error
 
     def start(self, started):
-        """Make the data directory and start; wait() says when it is up."""
+        """Create the data directory and start; call wait() afterwards."""
         data = self.folder / 'data'
         self.folder.mkdir(parents=True)
         user = ['--user=root'] if os.geteuid() == 0 else []
@@ -180,7 +180,7 @@ class MariaDB(Database):
                 _program('mariadbd', 'mysqld'),
                 '--no-defaults',
                 f'--datadir={data}',
-                # A path of a socket has to be short.
+                # The path of a socket has to be short.
                 f'--socket={self.folder}/s',
                 f'--pid-file={self.folder}/pid',
                 f'--bind-address={server_programs.HOST}',
@@ -238,7 +238,7 @@ class MariaDB(Database):
         )
 
     def clone(self, database):
-        """Copy a database as it is; return the name of the copy."""
+        """Copy a database; return the name of the copy."""
         path = self.folder / f'{database}.sql'
         self.dump(database, path)
         name = self.create(self._charset(database))
@@ -254,7 +254,7 @@ class MariaDB(Database):
     def restore(self, path, charset=None):
         """Read a dump into a new database; return its name.
 
-        :param charset: what stands in the dump instead of utf8mb3.
+        :param charset: the character set to replace utf8mb3 in the dump.
         """
         text = pathlib.Path(path).read_text(encoding='utf-8')
         if charset:
@@ -277,12 +277,12 @@ class MariaDB(Database):
         )
 
     def password_files(self):
-        """Return {name: text} of what a client reads manila's password in."""
+        """Return {name: text} of the files with a client's password."""
         return {'.my.cnf': f'[client]\npassword="{_PASSWORD}"\n'}
 
 
 class PostgreSQL(Database):
-    """A PostgreSQL; root may not run one, so that 'postgres' does then."""
+    """A PostgreSQL, run by 'postgres' where root may not run it."""
 
     title = 'PostgreSQL'
     dialect = 'postgresql'
@@ -296,13 +296,13 @@ class PostgreSQL(Database):
     error = psycopg2.Error
 
     def start(self, started):
-        """Make the data directory and start; wait() says when it is up."""
+        """Create the data directory and start; call wait() afterwards."""
         data = self.folder / 'data'
         self.folder.mkdir(parents=True)
         user = server_programs.postgresql_user()
         if user:
             shutil.chown(self.folder, user)
-            # To get there; not to see what else is there.
+            # The account may enter the directory, but not list it.
             self.folder.parent.chmod(0o711)
         processes.must(
             server_programs.initdb(
@@ -320,7 +320,7 @@ class PostgreSQL(Database):
                 data,
                 self.port,
                 self.folder,
-                # Who may not see the socket has to give a password.
+                # Users without access to the socket have to use a password.
                 unix_socket_permissions='0700',
                 full_page_writes='off',
                 synchronous_commit='off',
@@ -329,7 +329,8 @@ class PostgreSQL(Database):
             env=dict(os.environ),
             cwd=self.folder,
             user=user,
-            # Its children have groups of their own, and would go on.
+            # A SIGKILL would leave its children, which have process groups of
+            # their own.
             last=signal.SIGQUIT,
         )
 
@@ -376,7 +377,7 @@ class PostgreSQL(Database):
         )
 
     def clone(self, database):
-        """Copy a database as it is; return the name of the copy."""
+        """Copy a database; return the name of the copy."""
         name = self._new_name()
         self.run(f'CREATE DATABASE {name} OWNER manila TEMPLATE {database}')
         for (setting,) in self.run(
@@ -388,7 +389,7 @@ class PostgreSQL(Database):
         return name
 
     def set(self, database, name, value):
-        """Give a setting to all that connect to a database."""
+        """Set a parameter for all sessions of a database."""
         self.run(f"ALTER DATABASE {database} SET {name} = '{value}'")
 
     def restore(self, path):
@@ -408,13 +409,13 @@ class PostgreSQL(Database):
         return name
 
     def password_files(self):
-        """Return {name: text} of what a client reads its password in."""
+        """Return {name: text} of the files with a client's password."""
         password = _PASSWORD.replace(':', '\\:')
         return {'.pgpass': f'*:{self.port}:*:*:{password}\n'}
 
-    #: The environment of an operator who may restore a backup.
+    #: The environment variables of an operator who may restore a backup.
     may_restore: Mapping[str, str] = {'PGUSER': 'postgres'}
 
 
-#: By what the command line calls them.
+#: The servers, by their names on the command line.
 SERVERS = {server.dialect: server for server in (MariaDB, PostgreSQL)}

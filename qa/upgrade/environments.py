@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The environments of a run: of each release, and of the clients.
+"""The environments of a run: one for each release, one for the clients.
 
-Those of the releases are the ones of ``tox -e real``, made by
-``tools/manila_venv.py``, and nothing is added to them. The command itself is
-that of the environment which runs this.
+The environments of the releases are those of ``tox -e real``, made by
+``tools/manila_venv.py``; nothing is added to them. The manila-precheck command
+is that of the environment in which this program runs.
 """
 
 import concurrent.futures
@@ -33,11 +33,11 @@ from qa.upgrade import processes
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
-#: What the commands that start with openstack are parsed and run by.
+#: The packages that provide the openstack command.
 CLIENTS = ('python-openstackclient', 'python-manilaclient')
 
-# What serves manila.wsgi.api where manila-api does not: pure Python, so one
-# copy does for every interpreter.
+# The web server for releases whose manila-api does not serve. It is pure
+# Python, so one copy works with every interpreter.
 _WSGI_SERVER = 'waitress'
 
 
@@ -47,7 +47,7 @@ def _cache():
 
 
 class Environments:
-    """Where the programs are."""
+    """Makes the environments, and knows the paths of their programs."""
 
     def __init__(self):
         self.cache = _cache()
@@ -56,9 +56,9 @@ class Environments:
         ).expanduser()
 
     def make(self, wanted):
-        """Make what is not there, two at a time.
+        """Make the missing environments, two at a time.
 
-        :param wanted: the releases.
+        :param wanted: the releases to make environments for.
         """
         self.venvs.mkdir(parents=True, exist_ok=True)
         maker = tool_scripts.load('manila_venv')
@@ -71,7 +71,7 @@ class Environments:
                 future.result()
 
     def home(self, release):
-        """Return the directory of a release."""
+        """Return the directory of a release's environment."""
         return self.venvs / f'm{release.major}'
 
     def program(self, release, name):
@@ -81,13 +81,13 @@ class Environments:
     def has_api(self, release):
         """Say whether manila-api of a release serves by itself.
 
-        From 2026.2 on it says that it needs an external WSGI server, and
-        ends.
+        From 2026.2 on, manila-api says that it needs an external WSGI server,
+        and exits.
         """
         return release < releases.parse('2026.2')
 
     def etc(self, release):
-        """Return where the package puts api-paste.ini."""
+        """Return the directory in which the package has api-paste.ini."""
         return self.home(release) / 'etc' / 'manila'
 
     def version(self, release):
@@ -108,7 +108,7 @@ class Environments:
 
     @property
     def wsgi_server(self):
-        """The directory to find waitress in."""
+        """The directory that contains waitress."""
         return self.cache / 'wsgi-server'
 
     @property

@@ -12,8 +12,8 @@
 
 """Scenarios that break one file of a controller, each in one way.
 
-What a scenario expects is what an operator has to be told; it is written
-from what the real release does, never from what the command says.
+A scenario expects the findings that an operator needs. They are derived from
+what the real release does, never from what the command says.
 """
 
 import dataclasses
@@ -34,25 +34,25 @@ class Scenario:
     """One way to break a file."""
 
     name: str
-    #: Breaks a site; called with the site and the path.
+    #: Breaks a site; called with the site and the path of the upgrade.
     breaks: Callable
     #: ((severity, pattern of keys), ...).
     expects: tuple
-    #: What is started on it: share, data, scheduler, api, program; or what
-    #: is asked: policy, option, emc.
+    #: What to observe: a service (share, data, scheduler, api, program), or
+    #: something else (policy, option, emc).
     service: str
-    #: How many rows manila-share has to report after the remediation.
+    #: In how many rows manila-share has to report after the remediation.
     rows: int = 3
-    #: Says for which upgrades it is one; None for all.
+    #: Says whether it applies to an upgrade; None: to all.
     when: Optional[Callable] = None
-    #: Picks from the items of a remediation; None takes all.
+    #: Selects items of a remediation; None: all of them.
     picks: Optional[Callable] = None
-    #: Does what the printed sentences leave to the operator.
+    #: Does what the remediation leaves to the operator.
     by_hand: Optional[Callable] = None
-    #: The option whose effect is looked at: (group, name).
+    #: The option whose effect is observed: (group, name).
     option: Optional[tuple] = None
-    #: Whether rights are compared with those of the source on the same
-    #: files, or with those of the target without any override.
+    #: With what rights are compared: those of the source on the same files
+    #: ('source'), or those of the target without any override.
     against: str = 'defaults'
 
 
@@ -71,7 +71,7 @@ def _replace_all(old, new):
 
 
 def _set(lines):
-    """Return what writes options in [DEFAULT]."""
+    """Return a function that writes options to [DEFAULT]."""
     return _edit('[DEFAULT]\n', f'[DEFAULT]\n{lines}\n')
 
 
@@ -95,7 +95,7 @@ def _no_mode(site, path):
 
 
 def _emc(name):
-    """Return what enables a back end of Dell EMC, and says its version."""
+    """Return a function that adds a Dell EMC back end and its version."""
 
     def breaks(site, path):
         site.edit(ENABLED, ENABLED.rstrip() + ',emc\n')
@@ -126,7 +126,7 @@ def _emc(name):
 
 
 def _crosses(release):
-    """Return whether an upgrade comes to a release or beyond it."""
+    """Return a function that says whether an upgrade crosses a release."""
     return lambda path: path.source.major < release <= path.target.major
 
 
@@ -135,7 +135,7 @@ def _since(release):
 
 
 def _gone(group, name, value, *releases):
-    """Return a scenario of an option that the target does not have."""
+    """Return a scenario for an option that the target does not have."""
     key = f'config-options[[]{group}/{name}]'
     return Scenario(
         f'[{group}] {name}, which the target does not have',
@@ -151,7 +151,7 @@ def _gone(group, name, value, *releases):
 
 
 def _without_rule(text):
-    """Return what takes a rule out of policy.yaml by hand."""
+    """Return a function that removes a rule from policy.yaml by hand."""
 
     def by_hand(site):
         kept = [
@@ -169,14 +169,14 @@ def _without_file(name):
 
 
 def _put(lines):
-    """Return what puts lines into manila.conf by hand."""
+    """Return a function that adds lines to manila.conf by hand."""
     return lambda site: site.write(
         'manila.conf', remedy.put_lines(site.read('manila.conf'), lines)
     )
 
 
 def _only(*numbers):
-    """Return what takes some items of a remediation, and leaves others."""
+    """Return a function that selects items of a remediation by number."""
     return lambda items: [items[number] for number in numbers]
 
 
@@ -185,7 +185,7 @@ def _config_items(items):
 
 
 def _own_url(site, scheme):
-    """Give an option its own value back, but for the scheme."""
+    """Restore the original value of an option, except for its scheme."""
     text = site.read('manila.conf')
     site.write(
         'manila.conf',
@@ -193,7 +193,8 @@ def _own_url(site, scheme):
     )
 
 
-#: They share a control plane: each starts the service that it touches.
+#: The scenarios. All use the same control plane, and each starts the service
+#: that it affects.
 SCENARIOS = (
     Scenario(
         'the api-paste.ini of the source is kept',
@@ -213,7 +214,7 @@ SCENARIOS = (
         ),
         'program',
         when=_crosses(23),
-        # A web server serves it, and that is said.
+        # From then on a web server serves the API; the files say so.
         by_hand=lambda site: site.write(
             'manila.conf', site.read('manila.conf') + sites.API_SERVER
         ),
@@ -262,7 +263,7 @@ SCENARIOS = (
         _no_mode,
         (('failure', 'backend-drivers[[]gamma#mode]'),),
         'share',
-        # One of these, as its shares need it: False, True.
+        # The remediation offers False or True, depending on the shares.
         picks=lambda items: _config_items(items)[1:],
     ),
     Scenario(
@@ -279,7 +280,7 @@ SCENARIOS = (
         (('failure', 'config-options[[]DEFAULT/auth_strategy#value]'),),
         'api',
         when=_crosses(22),
-        # The default is keystone's; one of these, as the site needs it.
+        # The default is keystone; the operator of this site needs noauth.
         picks=lambda items: [],
         by_hand=_put('[DEFAULT]\nauth_strategy = noauth'),
     ),
@@ -310,7 +311,7 @@ SCENARIOS = (
         (
             (
                 'failure',
-                # By oslo.config, and before it could, by manila-api itself.
+                # From oslo.config; before it could, from manila-api itself.
                 'config-options[[]DEFAULT/enabled_share_protocols#[nv]*]',
             ),
         ),
@@ -322,7 +323,7 @@ SCENARIOS = (
         (('failure', 'config-options[[]DEFAULT/transport_url#names]'),),
         'data',
         by_hand=lambda site: _own_url(site, 'rabbit://'),
-        # Until then oslo.messaging has it, without the library.
+        # Before that, oslo.messaging has the driver, without its library.
         when=_since(20),
     ),
     Scenario(
@@ -331,7 +332,7 @@ SCENARIOS = (
         (('failure', 'config-options[[]coordination/backend_url#names]'),),
         'share',
         by_hand=lambda site: _own_url(site, 'amqp://'),
-        # Until then tooz has it, without the library.
+        # Before that, tooz has the driver, without its library.
         when=_since(22),
     ),
     Scenario(
@@ -414,7 +415,8 @@ SCENARIOS = (
         'deprecated options are fatal',
         _set('quota_shares = 40\nfatal_deprecations = True'),
         (('failure', 'config-options[[]DEFAULT/quota_shares]'),),
-        # In a web server the API reads it at the first request for quota.
+        # manila-api in a web server reads it only at the first request for
+        # quotas.
         'data',
     ),
     Scenario(

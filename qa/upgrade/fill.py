@@ -10,24 +10,23 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a cloud holds, made through the API of the release that runs."""
+"""Fill a cloud with objects through the API of the running release."""
 
 from qa.upgrade import processes
 
-#: How many rows of messages, transfers and the like do not matter here:
-#: what is made is one of each kind that an upgrade can meet.
+#: The size of every share.
 GIB = 1
 
 
 class Filler:
-    """Makes the objects of a project, and says what there is."""
+    """Creates one object of each kind that an upgrade can meet."""
 
     def __init__(self, client):
         self.client = client
         self.ids = {}
 
     def fill(self):
-        """Make one of everything; all of it is available in the end."""
+        """Create one object of every kind; wait until all are available."""
         self._types()
         self._network()
         shares = {
@@ -52,7 +51,7 @@ class Filler:
         return self.ids
 
     def share(self, name, **values):
-        """Ask for a share; it is not there yet then."""
+        """Request a share, without waiting for it."""
         made = self.client.post(
             '/shares',
             share={
@@ -66,7 +65,7 @@ class Filler:
         self.ids[name] = made['share']['id']
 
     def wait_share(self, name):
-        """Wait until a share is there."""
+        """Wait until a share is available."""
         self.client.wait_status(
             f'/shares/{self.ids[name]}', 'share', 'available'
         )
@@ -111,7 +110,7 @@ class Filler:
         self.client.delete(f'/share-networks/{made["share_network"]["id"]}')
 
     def _children(self):
-        """Make what hangs on a share, at once, and wait for it."""
+        """Create what belongs to a share, all together, and wait for it."""
         client, ids = self.client, self.ids
         waited = []
         for name in ('snapshot', 'deleted snapshot'):
@@ -204,7 +203,7 @@ class Filler:
         client.wait_status(f'/snapshots/{snapshot}', 'snapshot', 'gone')
 
     def migrate(self, name):
-        """Move a share to another back end, up to where it waits."""
+        """Migrate a share to another back end, up to where it waits."""
         client, share = self.client, self.ids[name]
         host = client.get(f'/shares/{share}')['share']['host']
         to = 'beta' if '@alpha' in host else 'alpha'
@@ -237,7 +236,7 @@ class Filler:
             )
 
 
-#: Where each kind of object is listed by the API.
+#: Path of the API -> the key of the list in its answer.
 LISTS = {
     '/shares': 'shares',
     '/snapshots': 'snapshots',
@@ -251,7 +250,7 @@ LISTS = {
 
 
 def inventory(client):
-    """Return {path: {id: status}} of every object that the API lists."""
+    """Return every object that the API lists: {path: {id: status}}."""
     found = {}
     for path, key in LISTS.items():
         listed = client.get(path)[key]

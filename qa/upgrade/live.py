@@ -12,10 +12,10 @@
 
 """Scenarios of work in flight and of services, on the control plane itself.
 
-They are made at once and judged by one run of the command: each finding
-belongs to the scenario that its key names, and one that belongs to none is
-wrong. What happens to them is seen on a copy of the database that is
-upgraded with all of them in it.
+All of them are made together and judged by one run of the command: each
+finding belongs to the scenario that its key names, and a finding that belongs
+to none is wrong. Then a copy of the database with all of them is upgraded,
+which shows what happens to them.
 """
 
 import dataclasses
@@ -35,7 +35,7 @@ Observed = score.Observed
 
 _ELSEWHERE = f'{sites.OTHER_HOST}@{sites.OTHER_BACKEND}'
 
-#: How long the services of the target get to take up what is in flight.
+#: How long the services of the target get to pick up work in flight.
 SETTLE_SECONDS = 20
 
 
@@ -44,7 +44,7 @@ def _share(said):
 
 
 class Other:
-    """Another controller: one back end, one manila-data, one share on it."""
+    """A second controller with one back end, one share and a manila-data."""
 
     def __init__(self, run):
         self.run = run
@@ -54,13 +54,13 @@ class Other:
         self.services = run.source.plane(self.site)
 
     def start(self, name):
-        """Start one of its services and wait for it."""
+        """Start one of its services, and wait until it is up."""
         since = self.run.source.now()
         self.services.start(name)
         self.services.wait_up(name, 1, since, sites.OTHER_HOST)
 
     def upgrade(self):
-        """Start its manila-share of the target."""
+        """Start its manila-share in the target release."""
         shutil.copy(
             self.run.path.target_etc / 'api-paste.ini',
             self.site.path('api-paste.ini'),
@@ -69,7 +69,7 @@ class Other:
         self.start('manila-share')
 
     def fill(self):
-        """Place a share on its back end."""
+        """Create a share on its back end."""
         filler = self.run.filler
         filler.type_of('elsewhere', 'False', share_backend_name='DELTA')
         filler.share('elsewhere', share_type='elsewhere')
@@ -77,13 +77,13 @@ class Other:
 
 
 class AtPlan:
-    """A waiting migration, and services that are not as they should be."""
+    """A waiting migration, and services that are down or disabled."""
 
     def __init__(self, run, other):
         self.run = run
         self.other = other
         moving = run.filler.ids['moving']
-        #: name: (expected, what is seen after the upgrade).
+        #: name: (expected findings, a function that observes the outcome).
         self.scenarios = {
             'a migration that waits to be completed': (
                 (('warning', f'running-migrations[[]*{moving}*'),),
@@ -113,7 +113,7 @@ class AtPlan:
         }
 
     def make(self):
-        """Make the faults, run the command, and remedy each."""
+        """Make the faults, run the command, and apply its remedies."""
         run = self.run
         run.filler.migrate('moving')
         self.other.services.stop('manila-data')
@@ -159,7 +159,7 @@ class AtPlan:
             if key not in self.report.loud:
                 continue
             if key.startswith('running-migrations'):
-                # The other one gives it up.
+                # Only the first item: the other one cancels the migration.
                 remedy.apply(site, items[0], self.typist.type)
             elif key.startswith('backends-in-use'):
                 for item in items:
@@ -169,7 +169,8 @@ class AtPlan:
                 for item in items:
                     remedy.apply(site, item, self.typist.type)
         run.filler.wait_task('moving', 'migration_success')
-        # 'Start it'; then the row of what does not come back is removed.
+        # First 'Start it', then remove the row of the service that does not
+        # come back.
         self.other.start('manila-share')
         for key, finding in self.report.findings.items():
             if key.startswith('live-services[manila-data'):
@@ -177,7 +178,7 @@ class AtPlan:
                     remedy.apply(site, item, self.typist.type)
 
     def upgrade(self):
-        """Upgrade the copy that has all of it, and look."""
+        """Upgrade the copy with all faults, and yield the results."""
         run = self.run
         copy = rows.Copy(run, run.scratch / 'live.sql', 'live', _PLAIN)
         done = copy.sync()
@@ -252,7 +253,7 @@ class AtPlan:
             observed=Observed(Level.NOTHING, 'every other object is at rest'),
         )
 
-    # What is seen after the upgrade
+    # What is observed after the upgrade
 
     def _still_waits(self, client):
         share = self.run.filler.ids['moving']
@@ -314,18 +315,18 @@ _PLAIN = rows.Scenario('live', ())
 
 @dataclasses.dataclass(frozen=True)
 class Cut:
-    """One row in the state that it had when a service was cut off."""
+    """A row in the state in which the crash of a service leaves it."""
 
     table: str
     column: str
     state: str
     #: The id of the row, or a query that gives it.
     row: str
-    #: How loud it has to be; None where nothing is lost.
+    #: The severity of the expected finding; None when nothing is lost.
     severity: Optional[str] = 'failure'
-    #: Statements that make the row, before it gets its state.
+    #: The statements that create the row; the state is set afterwards.
     made: tuple = ()
-    #: The release of manila that brought the table.
+    #: The major version of manila that added the table.
     since: int = 12
 
 
@@ -334,7 +335,7 @@ _TRANSFER = '0c2ad1f7-0c3e-4f4b-8c57-5a1e9a6f7b02'
 
 
 class InFlight:
-    """Rows that a service was at work on when it was cut off."""
+    """Rows that a service was working on when it crashed."""
 
     def __init__(self, run):
         self.run = run
@@ -421,7 +422,7 @@ class InFlight:
                 ),
             ),
         }
-        #: {name: Cut} of those that the source can have.
+        #: {name: Cut}, without those whose table the source lacks.
         self.scenarios = {
             name: cut
             for name, cut in cuts.items()
@@ -429,7 +430,7 @@ class InFlight:
         }
 
     def run_all(self, dump):
-        """Yield what was said of each, and what became of it."""
+        """Yield the result of each scenario."""
         run = self.run
         copy = rows.Copy(run, dump, 'flight', _PLAIN)
         found = {}
@@ -482,7 +483,7 @@ class InFlight:
         )
 
     def _mend(self, copy, report):
-        """Type the commands of the findings, at the API of the source."""
+        """Type the commands of the findings, with the API of the source."""
         run = self.run
         site = copy.site.copy(run.scratch / 'flight-source')
         site.write(
@@ -504,7 +505,7 @@ class InFlight:
         return typist.refused
 
     def _seen(self, copy, found):
-        """Upgrade the copy, let the services of the target settle, look."""
+        """Upgrade the copy, start the target, and return what is observed."""
         run = self.run
         done = copy.sync()
         if done.level is Level.BROKEN:
@@ -518,7 +519,7 @@ class InFlight:
                 f'SELECT {cut.column} FROM {cut.table} '
                 f"WHERE id = '{found[name]}'"
             )[0][0]
-            # PostgreSQL has a type of its own for what is true or false.
+            # PostgreSQL returns a Boolean where MySQL returns a number.
             now = int(now) if isinstance(now, bool) else now
             seen[name] = _came_of(cut, str(now))
         services.kill_all()
@@ -526,7 +527,7 @@ class InFlight:
 
 
 def _came_of(cut, now):
-    """Say what became of a row."""
+    """Return what was observed, from the state of a row after the upgrade."""
     if cut.severity is None:
         if now == cut.state:
             return Observed(Level.NOTHING, 'after the upgrade it still waits')

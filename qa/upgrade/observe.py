@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Starting a service of the target on the files of a scenario, and looking."""
+"""Start services on the files of a scenario, and observe what they do."""
 
 import re
 import shutil
@@ -24,7 +24,7 @@ from qa.upgrade import score
 Level = score.Level
 Observed = score.Observed
 
-#: How long a service may be alive and not report, before that counts.
+#: How long a live service may go without a report before it counts as failed.
 PATIENCE_SECONDS = 100
 
 _RAISED = re.compile(
@@ -36,8 +36,8 @@ _DEPRECATED = re.compile(
     r' is deprecated'
 )
 
-#: Who asks, and with which roles: what oslo.context makes of the headers
-#: that keystonemiddleware would have set.
+#: The callers and their roles, as in the headers that keystonemiddleware would
+#: set and oslo.context reads.
 CALLERS = {
     'admin': ('admin,member,reader', api.ADMIN),
     'member': ('member,reader', 'ab' * 16),
@@ -45,7 +45,7 @@ CALLERS = {
     'stranger': ('other', 'ab' * 16),
 }
 
-#: What is asked: one call for each kind of rule, of those that the API
+#: The calls to make: one for each kind of rule, among those that the API
 #: answers by itself.
 CALLS = {
     'service:index': '/services',
@@ -58,7 +58,7 @@ CALLS = {
 
 
 def why(text):
-    """Return the last thing that a log says went wrong."""
+    """Return the last error in a log."""
     for line in reversed(text.splitlines()):
         match = _RAISED.search(line)
         if match and 'During handling' not in line:
@@ -76,7 +76,7 @@ def deprecations(text):
 
 
 class Observer:
-    """The services of one release, on whatever files they are given."""
+    """Starts services of one release on given files, and observes them."""
 
     def __init__(self, environments, release, started, database):
         self.environments = environments
@@ -95,13 +95,13 @@ class Observer:
         )
 
     def now(self):
-        """Return the time of the database."""
+        """Return the current time of the database server."""
         return self._database.run('SELECT LOCALTIMESTAMP(6)')[0][0]
 
     def service(self, site, name, rows):
-        """Start a service that reports; say what comes of it.
+        """Start a service that reports; return what was observed.
 
-        :param rows: how many rows it has to report.
+        :param rows: in how many rows it has to report.
         """
         services, since = self.plane(site), self.now()
         process = services.start(name)
@@ -132,7 +132,7 @@ class Observer:
     def renamed(self, site, name):
         """Start manila-share with a driver whose storage is not there.
 
-        It never reports; what it logs of its configuration is all there is.
+        It never reports; only what it logs about its configuration is seen.
         """
         services = self.plane(site)
         process = services.start(name)
@@ -166,7 +166,7 @@ class Observer:
         return Observed(Level.NOTHING, words, logged)
 
     def option(self, site, group, name):
-        """Return what manila-data makes of an option.
+        """Return how manila-data treats an option.
 
         :returns: (whether its oslo.config knows it, whether it logs that it
             is deprecated); None when the service does not start.
@@ -176,7 +176,7 @@ class Observer:
         services = self.plane(asked)
         process = services.start('manila-data')
 
-        # The values of all options are logged between rows of asterisks.
+        # manila-data logs all option values between lines of asterisks.
         def logged():
             text = process.output()
             return process.code is not None or text.count('*' * 60) >= 2
@@ -229,7 +229,7 @@ class Observer:
         return self._started_well('manila-api', text)
 
     def program(self, site, name):
-        """Start a program that is expected to end; say what comes of it."""
+        """Start a program that should end; return what was observed."""
         services = self.plane(site)
         process = services.start(name, itself=True)
         try:
@@ -244,7 +244,7 @@ class Observer:
         return Observed(Level.BROKEN, f'{name} ended with {code}: {why(text)}')
 
     def answers(self, site, home):
-        """Return {(rule, caller): code} of the API under these policies."""
+        """Return {(rule, caller): status code} of the API on these files."""
         port = server_programs.free_port()
         asked = callers_site(site, home, port)
         services = self.plane(asked)
@@ -279,9 +279,9 @@ class Observer:
         )
 
     def scheduling(self, site, client, share_type='plain'):
-        """Start the scheduler and have it place a share.
+        """Start the scheduler and make it place a share.
 
-        :param client: of an API that runs, with manila-share behind it.
+        :param client: a client of a running API; manila-share has to run too.
         """
         services, since = self.plane(site), self.now()
         process = services.start('manila-scheduler')
@@ -312,7 +312,7 @@ class Observer:
 
 
 def place_share(client, share_type):
-    """Create a share, say how it ended, and delete it."""
+    """Create a share, return what was observed, and delete the share."""
     made = client.post(
         '/shares',
         share={
@@ -337,9 +337,9 @@ def place_share(client, share_type):
 
 
 def callers_site(site, home, port):
-    """Return a copy of a site whose API believes what callers say they are.
+    """Return a copy of a site whose API trusts the roles that callers state.
 
-    It is the pipeline of keystone without the filter that asks keystone.
+    Its pipeline is that of keystone, without the filter that asks Keystone.
     """
     shutil.rmtree(home, ignore_errors=True)
     asked = site.copy(home)
@@ -363,10 +363,10 @@ def _value(site, name):
 
 
 def effect(before, after):
-    """Say what became of an option.
+    """Compare the treatment of an option in two releases.
 
-    :param before: what option() of the source gave.
-    :param after: of the target.
+    :param before: the result of option() on the source.
+    :param after: the same on the target.
     """
     if after is None:
         return Observed(Level.BROKEN, 'manila-data does not start')
@@ -384,10 +384,10 @@ def effect(before, after):
 
 
 def access(before, after):
-    """Say what of two sets of answers differs.
+    """Compare two sets of answers of the API.
 
     :param before: {(rule, caller): code} of the source release.
-    :param after: of the target.
+    :param after: the same of the target.
     """
     opened, closed = [], []
     for (rule, caller), code in sorted(after.items()):

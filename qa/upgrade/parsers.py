@@ -10,10 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The commands of remediations, read by the parsers of those who run them.
+"""Parse the commands of remediations with the programs' real parsers.
 
 ``manila-manage`` of each release, and the ``openstack`` command with
-python-manilaclient, are asked whether they take the words. Nothing is done.
+python-manilaclient, are asked whether they accept the words. No command is
+carried out.
 """
 
 import json
@@ -26,7 +27,7 @@ from qa.upgrade import processes
 
 _ID = '4f1c7a52-0b7e-4c1e-9d7b-1d2a5a3c9e00'
 
-# Of every check; what a run prints is asked as well.
+# Commands that checks may print; those that a run prints are parsed as well.
 _FIXED = (
     'manila-manage db sync',
     'manila-manage db purge 30',
@@ -55,7 +56,7 @@ _FIXED = (
     f'openstack share replica set --status error {_ID}',
 )
 
-# Reads lines of words, and prints what was refused.
+# Reads lines of words, and prints those that were refused.
 _MANAGE = """\
 import contextlib, io, json, sys
 commands = json.load(sys.stdin)
@@ -97,7 +98,7 @@ print(json.dumps(refused))
 
 
 def known():
-    """Return what checks and runbooks print, with an id in it."""
+    """Return the commands of checks and runbooks, with ids filled in."""
     found = [*_FIXED, *runbook.COMMANDS]
     for kind in states.KINDS:
         for state in kind.states:
@@ -109,9 +110,9 @@ def known():
 
 
 def refused(environments, release, commands):
-    """Return what of these commands is refused, and why.
+    """Return the commands that are refused, and why.
 
-    :param release: whose manila-manage they are for.
+    :param release: the release of the manila-manage that parses them.
     """
     split = [shlex.split(text) for text in commands]
     found = []

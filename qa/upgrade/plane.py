@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The services of one controller, of one release."""
+"""The services of one release on one controller."""
 
 from qa.upgrade import api
 from qa.upgrade import processes
@@ -19,11 +19,11 @@ from qa.upgrade import site as sites
 #: How long a service may take from its start to its first report.
 START_SECONDS = 120
 
-#: manila-share of 2026.1 mostly outlives SIGTERM; its row says stopped long
-#: before the process is gone.
+#: How long a service may take to stop. manila-share of 2026.1 mostly outlives
+#: SIGTERM; its row says "stopped" long before the process is gone.
 STOP_SECONDS = 30
 
-#: In the order in which manila's upgrade guide stops them.
+#: The services, in the order in which manila's upgrade guide stops them.
 SERVICES = ('manila-api', 'manila-scheduler', 'manila-share', 'manila-data')
 
 _SERVE = """\
@@ -51,7 +51,7 @@ class Plane:
         return self.site.env(self.environments.home(self.release) / 'bin')
 
     def manage(self, *words):
-        """Run manila-manage, whatever comes of it."""
+        """Run manila-manage; return its result, even if it failed."""
         return processes.run(
             [self.environments.program(self.release, 'manila-manage'), *words],
             env=self.env(),
@@ -60,7 +60,7 @@ class Plane:
         )
 
     def begin(self, *words):
-        """Start manila-manage, which goes on meanwhile."""
+        """Start manila-manage in the background."""
         return self._started.start(
             f'{self.release}-manila-manage',
             [self.environments.program(self.release, 'manila-manage'), *words],
@@ -69,10 +69,12 @@ class Plane:
         )
 
     def start(self, name, port=None, itself=False, wsgi=False):
-        """Start one service; it is not up yet then.
+        """Start one service, without waiting until it is up.
 
-        :param itself: manila-api by its program, whether it can or not.
-        :param wsgi: manila-api by a web server, whether it must or not.
+        :param itself: start manila-api by its own program, even if the release
+            does not support that.
+        :param wsgi: serve the API by a web server, even if the release does
+            not require that.
         """
         program = self.environments.program(self.release, name)
         env = self.env()
@@ -97,7 +99,7 @@ class Plane:
     def start_all(self, port, since):
         """Start the services, the scheduler first, and wait for each.
 
-        On an empty database services that start together race to make the
+        On an empty database, services that start together race to create the
         availability zone, and one of them dies.
 
         :param since: the time of the database before the start.
@@ -117,7 +119,7 @@ class Plane:
         self._wait('manila-api', client.alive)
 
     def wait_up(self, name, count, since, host=None):
-        """Wait until a number of rows of a service were reported anew."""
+        """Wait until this many rows of a service have a new report."""
 
         def up():
             return self.reporting(name, since, host) >= count
@@ -125,7 +127,7 @@ class Plane:
         self._wait(name, up)
 
     def reporting(self, name, since, host=None):
-        """Return how many rows of a service say that it is up."""
+        """Return how many rows of a service are up, reported after a time."""
         where = f" AND host LIKE '{host}%'" if host else ''
         rows = self.database.run(
             'SELECT COUNT(*) FROM services WHERE deleted = 0 AND '
@@ -137,7 +139,7 @@ class Plane:
 
     @property
     def database_name(self):
-        """The database that the site names."""
+        """The name of the database in manila.conf."""
         for line in self.site.read('manila.conf').splitlines():
             if line.startswith('connection = '):
                 return line.rpartition('/')[2]
@@ -161,7 +163,7 @@ class Plane:
             )
 
     def state(self, name):
-        """Return the state that a service of one row has in its row."""
+        """Return the state in the only row of a service."""
         ((found,),) = self.database.run(
             f"SELECT state FROM services WHERE services.binary = '{name}' "
             f"AND deleted = 0 AND host LIKE '{sites.HOST}%'",
@@ -170,19 +172,19 @@ class Plane:
         return found
 
     def stop(self, name):
-        """End a service as an init system does."""
+        """Stop a service as an init system does."""
         process = self.running.pop(name)
         process.terminate()
         self._reap(process)
 
     def _reap(self, process):
-        # With its children: up to 2025.1 the parent of manila-share ends
-        # before they have written that they stopped.
+        # Wait for its children too: up to 2025.1 the parent of manila-share
+        # exits before they have marked their rows as stopped.
         process.wait_group(STOP_SECONDS)
         process.kill()
 
     def stop_all(self):
-        """End all of them at once; the order does not matter to idle ones."""
+        """Stop all services at once; idle services need no order."""
         stopped = [
             self.running.pop(name) for name in SERVICES if name in self.running
         ]
@@ -192,10 +194,10 @@ class Plane:
             self._reap(process)
 
     def kill(self, name):
-        """End a service and its children, as a power cut does."""
+        """Kill a service and its children, like a power cut."""
         self.running.pop(name).kill()
 
     def kill_all(self):
-        """End all of them so: when nobody asks any more how they end."""
+        """Kill all services, when it no longer matters how they end."""
         for name in list(self.running):
             self.kill(name)

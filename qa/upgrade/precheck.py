@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""``manila-precheck upgrade``, run as an operator runs it."""
+"""Run ``manila-precheck upgrade`` as an operator does."""
 
 import json
 import re
@@ -21,16 +21,16 @@ _API_SERVER = 'OS_MANILA_PRECHECK_UPGRADE_ADVISORIES__API_SERVER'
 
 
 class Report:
-    """What a run said."""
+    """The report of a run."""
 
     def __init__(self, done):
         self.code = done.returncode
         self.stderr = done.stderr
         self.findings = {}
-        #: Findings that are counted elsewhere.
+        #: Keys of findings that are counted elsewhere.
         self.background = frozenset()
         if self.code == 255:
-            # Nothing was judged: that is what it says of the site.
+            # Nothing was judged: count that itself as a failure.
             self.findings['command#could-not-run'] = {
                 'severity': 'failure',
                 'message': done.stderr.strip(),
@@ -46,10 +46,10 @@ class Report:
             ) from exc
         for check in self.document['checks']:
             for finding in check['findings']:
-                # The files of a controller are below a home directory here.
+                # Only here are the files of a controller in a home directory.
                 if not finding['key'].endswith('/manila.conf#home]'):
                     self.findings[finding['key']] = finding
-            # As the exit code counts them.
+            # The severity with which the exit code counts them.
             weight = {'error': 'failure', 'skipped': 'warning'}.get(
                 check['outcome']
             )
@@ -62,7 +62,7 @@ class Report:
 
     @property
     def loud(self):
-        """{key: severity} of what weighs more than a note."""
+        """The findings above INFO: {key: severity}."""
         return {
             key: finding['severity']
             for key, finding in self.findings.items()
@@ -73,7 +73,7 @@ class Report:
 
     @property
     def announced(self):
-        """'group/name' of each option that it calls deprecated or renamed."""
+        """The options that it calls deprecated or renamed: 'group/name'."""
         return frozenset(
             finding['subject']['name']
             for finding in self.findings.values()
@@ -83,7 +83,7 @@ class Report:
 
     @property
     def commands(self):
-        """The commands of manila that remediations name."""
+        """The manila-manage and openstack commands in the remediations."""
         return {
             item['text']
             for finding in self.findings.values()
@@ -93,7 +93,7 @@ class Report:
         }
 
 
-# A line of a configuration that cannot be parsed.
+# The error for a configuration file with a line that cannot be parsed.
 _UNREADABLE = re.compile(r'error: (\S+manila\.conf:\d+): ')
 
 
@@ -102,9 +102,9 @@ def rehearse(command, site, python, backup):
 
     :param command: the path of manila-precheck.
     :param python: the interpreter of the target.
-    :param backup: the file of a dump.
-    :returns: {key: key of the finding that has foretold it, or None}; of files
-        that cannot be read, {'refused': where}.
+    :param backup: the path of a dump.
+    :returns: {key: key of the finding that has foretold it, or None}; if the
+        files cannot be read, {'refused': where}.
     """
     environment = site.env(command.parent)
     environment[_API_SERVER] = 'application'
@@ -115,7 +115,7 @@ def rehearse(command, site, python, backup):
             'rehearse',
             f'--backup={backup}',
             f'--target-python={python}',
-            # It may have been upgraded by now.
+            # The database may have been upgraded by now.
             '--no-database',
             '--format=json',
         ],
@@ -125,7 +125,7 @@ def rehearse(command, site, python, backup):
     )
     report = Report(done)
     if report.code == 255:
-        # As much as a service says that does not start for it.
+        # A service that does not start says no more than that either.
         where = _UNREADABLE.search(done.stderr.replace(str(site.home), 'HOME'))
         if where is None:
             raise processes.Broken(f'upgrade rehearse: {done.stderr}')
@@ -144,7 +144,7 @@ def check(command, site, target, stage, words=()):
     """
     environment = site.env(command.parent)
     if stage == 'stopped':
-        # What no process tells then, an operator says.
+        # No process runs that would show it, so the operator states it.
         environment[_API_SERVER] = 'application'
     done = processes.run(
         [

@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Programs that are started here, and that nobody outlives.
+"""Start programs, none of which outlives this process.
 
-Each has a process group of its own, which is signalled as a whole. A guard
-ends the groups and removes the files when this process is gone, however it
-went: it reads a pipe that only this process holds open.
+Each program has a process group of its own, which is signalled as a whole. A
+guard process ends the groups and removes the files as soon as this process
+has ended, however it ended: it reads a pipe that only this process holds open.
 """
 
 import contextlib
@@ -26,10 +26,10 @@ import sys
 import threading
 import time
 
-#: How often something that is waited for is looked at.
+#: How often a condition is polled, in seconds.
 STEP_SECONDS = 0.2
 
-#: Set when the run is to end: whoever waits for something gives up.
+#: Set when the run is to end: everything that waits then gives up.
 STOPPING = threading.Event()
 
 _GUARD = """\
@@ -56,13 +56,13 @@ for path in sys.argv[1:]:
 
 
 class Broken(Exception):
-    """The harness could not do its own work; nothing was measured."""
+    """The harness itself failed; nothing was measured."""
 
 
 class Process:
-    """A program that runs in the background, and what it wrote.
+    """A program that runs in the background, and its output.
 
-    :param user: who runs it; None for us.
+    :param user: the user who runs it; None for the current one.
     :param last: the signal that ends it and its children at once.
     """
 
@@ -91,7 +91,7 @@ class Process:
         return self._popen.poll()
 
     def output(self):
-        """Return what it wrote so far."""
+        """Return its output so far."""
         return self.log.read_text(encoding='utf-8', errors='replace')
 
     def signal(self, number):
@@ -100,18 +100,18 @@ class Process:
             os.killpg(self.pid, number)
 
     def terminate(self):
-        """Ask the process itself to end, as an init system does."""
+        """Send SIGTERM to the process itself, as an init system does."""
         if self.code is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGTERM)
 
     def kill(self):
-        """End it and its children at once."""
+        """End the process and its children at once."""
         self.signal(self.last)
         self._popen.wait()
 
     def wait_group(self, seconds):
-        """Return whether it and its children ended in time."""
+        """Wait; return whether it and its children ended in time."""
 
         def gone():
             if self.code is None:
@@ -125,15 +125,15 @@ class Process:
         return wait_for(gone, seconds)
 
     def wait(self, seconds):
-        """Return whether it ended in time."""
+        """Wait; return whether it ended in time."""
         return wait_for(lambda: self.code is not None, seconds)
 
 
 class Processes:
-    """All that was started; a context that ends them all.
+    """All programs that were started; a context manager that ends them.
 
     :param scratch: a directory for their output, removed in the end.
-    :param keep: whether it stays.
+    :param keep: whether to keep that directory.
     """
 
     def __init__(self, scratch, keep=False):
@@ -159,7 +159,7 @@ class Processes:
     def __exit__(self, *_exc):
         self.kill_all()
         self._guard.stdin.close()
-        # It removes the files.
+        # The guard removes the files.
         self._guard.wait()
 
     def _tell_guard(self, group, last):
@@ -167,7 +167,7 @@ class Processes:
         self._guard.stdin.flush()
 
     def kill_all(self):
-        """End what is left, the newest first."""
+        """End the programs that still run, the newest first."""
         for process in reversed(self._all):
             process.kill()
             self._tell_guard(process.pid, 0)
@@ -176,7 +176,7 @@ class Processes:
     def start(self, name, words, env, cwd, **how):
         """Start a program; its output goes to a file of its own.
 
-        :param how: user and last of a :class:`Process`.
+        :param how: the arguments user and last of :class:`Process`.
         """
         if STOPPING.is_set():
             raise Broken('the run was ended')
@@ -189,7 +189,7 @@ class Processes:
 
 
 def wait_for(what, seconds):
-    """Call until it is true; return the value, false when time is over."""
+    """Call a function until it returns a true value; return its last value."""
     end = time.monotonic() + seconds
     while True:
         if STOPPING.is_set():
@@ -201,7 +201,7 @@ def wait_for(what, seconds):
 
 
 def run(words, env=None, cwd=None, seconds=300, data=None, user=None):
-    """Run a program to its end, as its own group; return what it gave."""
+    """Run a program to its end, in its own group; return its result."""
     process = subprocess.Popen(
         [str(word) for word in words],
         stdin=subprocess.PIPE if data is not None else subprocess.DEVNULL,
@@ -224,7 +224,7 @@ def run(words, env=None, cwd=None, seconds=300, data=None, user=None):
 
 
 def must(words, **kwargs):
-    """Run a program that has to succeed."""
+    """Run a program that has to succeed; see :func:`run`."""
     done = run(words, **kwargs)
     if done.returncode:
         raise Broken(

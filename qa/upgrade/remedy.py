@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Doing what a finding says, as it is printed.
+"""Apply a remediation exactly as it is printed.
 
-A command is typed, lines of a file are put into it, and of the sentences
-those which name a line to remove. What any other sentence asks for is left
-to the scenario, which then says so.
+A command is typed, lines are written to the file, and a sentence is followed
+if it names a line to remove. Any other sentence is left to the scenario,
+which then says so.
 """
 
 import re
@@ -27,7 +27,10 @@ _RULE = re.compile(r'''\s*["']?(?P<name>[\w:.-]+)["']?\s*:''')
 
 
 def sections(text):
-    """Return [(name, lines)] of a file; the name before the first is ''."""
+    """Return the sections of a file: [(name, lines)].
+
+    The lines before the first header have the name ''.
+    """
     found = [('', [])]
     for line in text.splitlines():
         match = _SECTION.match(line)
@@ -40,7 +43,7 @@ def sections(text):
 
 def _key(line):
     if line[:1].isspace():
-        # A continuation of the line above.
+        # The line continues the one above.
         return None
     match = _KEY.match(line)
     return match['key'] if match else None
@@ -56,12 +59,12 @@ def _joined(found):
 
 
 def put_lines(text, lines, whole=False):
-    """Return the text of a file with lines of a remediation in it.
+    """Return the text of a file with the lines of a remediation.
 
-    An option takes the place of the line that sets it, a new one stands
-    first in its section, a new section last in the file.
+    An option replaces the lines that set it; a new option goes to the top of
+    its section, a new section to the end of the file.
 
-    :param whole: the section takes the place of the one of that name.
+    :param whole: whether a section replaces the whole section of that name.
     """
     found = sections(text)
     for name, body in sections(lines):
@@ -80,7 +83,7 @@ def put_lines(text, lines, whole=False):
 
 
 def _put_option(bodies, line):
-    """Replace what sets an option in a section, wherever it is repeated."""
+    """Replace all lines that set an option by one."""
     key = _key(line)
     done = False
     for body in bodies:
@@ -100,7 +103,7 @@ def _put_option(bodies, line):
 
 
 def put_rules(text, lines):
-    """Return the text of a policy file with rules in it."""
+    """Return the text of a policy file with the rules added."""
     for line in lines.splitlines():
         match = _RULE.match(line)
         if not match:
@@ -117,18 +120,18 @@ def put_rules(text, lines):
 
 
 def line_of(item):
-    """Return the line that an item names to be removed."""
+    """Return the number of the line that an item says to remove."""
     found = _REMOVE.match(item['text'])
     assert found is not None, item
     return int(found['line'])
 
 
 def apply(site, item, type_command):
-    """Do one item of a remediation.
+    """Apply one item of a remediation.
 
     :param item: {'kind', 'text'}.
-    :param type_command: is called with a command.
-    :returns: whether it was something that can be done as printed.
+    :param type_command: called with the text of a command.
+    :returns: whether the item could be applied as printed.
     """
     kind, text = item['kind'], item['text']
     if kind == 'command':
@@ -143,7 +146,7 @@ def apply(site, item, type_command):
         first = text.partition('\n')[0]
         named = _FILE.match(first)
         name = named['path'].rpartition('/')[2] if named else 'manila.conf'
-        # A pipeline is given as a whole, an option is not.
+        # In api-paste.ini a remediation gives whole sections.
         whole = name.endswith('.ini')
         site.write(name, put_lines(site.read(name), text, whole))
         return True

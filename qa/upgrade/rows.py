@@ -12,9 +12,9 @@
 
 """Scenarios that break the database, each on a copy of its own.
 
-The copy is the backup that was made when the services were down, broken, and
-looked at where the operator stands then: at stage stopped. What happens is
-what ``manila-manage db sync`` of the target makes of it.
+The copy is a restore of the backup that was made while the services were down.
+It is broken, and then checked at the stage of the operator: stopped. What
+really happens is shown by ``manila-manage db sync`` of the target.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ _TABLES = (
     "table_schema = '{}'"
 )
 
-# Columns that hold a time, in tables that are there now and were not before.
+# Time columns without fractions of a second, in tables that are new.
 _COARSE = (
     "SELECT CONCAT(table_name, '.', column_name) FROM "
     "information_schema.columns WHERE table_schema = '{}' AND data_type IN "
@@ -51,31 +51,31 @@ class Scenario:
     name: str
     #: ((severity, pattern of keys), ...).
     expects: tuple
-    #: Breaks it: called with the copy.
+    #: Breaks the database; called with the copy.
     breaks: Callable = lambda copy: None
     when: Optional[Callable] = None
-    #: The only server where that is met: 'mysql', 'postgresql'.
+    #: The only server on which it occurs: 'mysql', 'postgresql'.
     server: Optional[str] = None
     charset: Optional[str] = None
-    #: How the URL begins, where it is not as it should.
+    #: How the URL begins, when it is wrong.
     dialect: Optional[str] = None
-    #: Called with the copy; what the migration of the database made of it.
+    #: Migrates the database; called with the copy, returns what was observed.
     looks: Callable = lambda copy: copy.sync()
-    #: Called with the copy and the report; how it was remedied.
+    #: Applies the remedies; called with the copy and the report, returns how.
     mends: Optional[Callable] = None
-    #: What is left in the report when it was remedied.
+    #: The findings that remain after the remedies.
     stays: tuple = ()
 
 
 class Copy:
-    """A database of the source, and the files that name it."""
+    """A copy of the source's database, and files that name it."""
 
     def __init__(self, run, dump, number, scenario):
         self.run = run
         self.dump = dump
         self.database = run.database
         self.scenario = scenario
-        #: What the command said of it.
+        #: The report of the command about it.
         self.said = None
         how = {'charset': scenario.charset} if scenario.charset else {}
         self.name = run.database.restore(dump, **how)
@@ -83,7 +83,7 @@ class Copy:
         self.point(self.name, scenario.dialect)
 
     def point(self, name, dialect=None):
-        """Have the files name a database."""
+        """Make the files name a database."""
         text = self.site.read('manila.conf')
         lines = [
             f'connection = {self.database.url(name, dialect)}'
@@ -95,25 +95,25 @@ class Copy:
         self.name = name
 
     def sql(self, statement):
-        """Run a statement of the administrator."""
+        """Run a statement as the administrator."""
         return self.database.run(statement, self.name)
 
     def first(self, table, where):
-        """Return the id of a row."""
+        """Return the lowest id of the rows that match a condition."""
         return self.sql(f'SELECT MIN(id) FROM {table} WHERE {where}')[0][0]
 
     def _asked(self, name, statement, *words):
-        """Return what information_schema answers of a database."""
+        """Return the answer of information_schema about a database."""
         schema = self.database.schema(name)
         rows = self.database.run(statement.format(schema, *words), name)
         return {row[0] for row in rows}
 
     def restore(self):
-        """Restore the backup into a new database, and name that."""
+        """Restore the backup into a new database, and use that one."""
         self.point(self.database.restore(self.dump))
 
     def sync(self):
-        """Migrate it to the target."""
+        """Migrate the database to the target; return what was observed."""
         before = self._asked(self.name, _TABLES)
         done = self.run.target.plane(self.site).manage('db', 'sync')
         if done.returncode:
@@ -123,7 +123,8 @@ class Copy:
                 + observe.why(done.stderr + done.stdout),
             )
         listed = ', '.join(f"'{name}'" for name in sorted(before))
-        # The migrations themselves make some of them.
+        # Some of them come from the migrations themselves, so compare with
+        # the clean database.
         coarse, clean = (
             self._asked(name, _COARSE, listed)
             for name in (self.name, self.run.name)
@@ -145,13 +146,14 @@ def _crosses(*releases):
 
 
 def _migrated_unrecorded(copy):
-    """Leave what a db sync leaves that is killed before its last step."""
+    """Leave the database as a db sync that is killed before its last step."""
     head = copy.sql('SELECT version_num FROM alembic_version')[0][0]
     copy.run.target.plane(copy.site).manage('db', 'sync')
     copy.sql(f"UPDATE alembic_version SET version_num = '{head}'")
 
 
-# Who waits for a lock of a table, and who else is in the database.
+# The sessions that wait for a lock of a table, and all other sessions of the
+# database.
 _WAITS = (
     'SELECT 1 FROM pg_locks WHERE NOT granted AND relation = '
     "'alembic_version'::regclass"
@@ -163,10 +165,10 @@ _OTHERS = (
 
 
 def _killed_sync(copy):
-    """Kill a db sync that has done its first migration, and not said so."""
+    """Kill a db sync after its first migration, before that is recorded."""
     with contextlib.closing(copy.database.connect(copy.name)) as holder:
         holder.autocommit = False
-        # The revision can be read, and not be written.
+        # The lock allows reading the revision, but not writing it.
         holder.cursor().execute('LOCK TABLE alembic_version IN SHARE MODE')
         process = copy.run.target.plane(copy.site).begin('db', 'sync')
         waits = processes.wait_for(
@@ -183,7 +185,7 @@ def _killed_sync(copy):
 
 
 def _stamped_back(copy):
-    """Migrate, and have the database say that it was not."""
+    """Migrate the database, then stamp it with its old revision."""
     services = copy.run.target.plane(copy.site)
     head = copy.sql('SELECT version_num FROM alembic_version')[0][0]
     for words in (('sync',), ('stamp', head)):
@@ -193,9 +195,9 @@ def _stamped_back(copy):
 
 
 def _without_keys(copy):
-    """Restore a backup whose end is not there: the tables, and no key."""
+    """Restore a backup that was cut off: it has the tables, but no key."""
     text = copy.dump.read_text(encoding='utf-8')
-    # pg_dump writes them last, and what refers to them after that.
+    # pg_dump writes the keys last, just before what refers to them.
     end = re.search(r'^--\n-- Name: .*; Type: CONSTRAINT;', text, re.MULTILINE)
     path = copy.site.path('cut.sql')
     path.write_text(text[: end.start()], encoding='utf-8')
@@ -204,7 +206,7 @@ def _without_keys(copy):
 
 
 def _of_another(copy):
-    """Leave what a restore by another account leaves, and its grants."""
+    """Leave the owners and grants of a restore by another account."""
     for (table,) in copy.sql(
         "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
     ):
@@ -214,7 +216,7 @@ def _of_another(copy):
 
 
 def _typed_sql(copy, report):
-    """Type what is printed for psql, as the administrator."""
+    """Run the statements that are printed for psql, as the administrator."""
     names = ('PGHOST', 'PGPORT', 'PGUSER')
     env = ' '.join(f'{name}={copy.database.env[name]}' for name in names)
     command = _command(report).replace('DATABASE', copy.name)
@@ -241,7 +243,7 @@ def _restore(copy, report):
 
 
 def _command(report):
-    """Return the first command that a report prints."""
+    """Return the first command in a report."""
     return next(
         item['text']
         for key in report.loud
@@ -251,7 +253,7 @@ def _command(report):
 
 
 def _stamped(copy, report):
-    """Stamp it as it is printed; the backup is another one then."""
+    """Stamp the database as the report says, which outdates the backup."""
     folder = copy.site.home / 'backup'
     folder.mkdir()
     copy.run.typist(copy.site, copy.run.path.target).type(_command(report))
@@ -289,7 +291,7 @@ _SPECS = 'share_type_extra_specs'
 
 
 def _restored_row(copy):
-    """Leave a live row as one that was deleted and brought back."""
+    """Leave a live row like one that was deleted and then restored."""
     row = copy.first(_SPECS, 'deleted = 0')
     copy.sql(f"UPDATE {_SPECS} SET deleted_at = '2020-01-01' WHERE id = {row}")
 
@@ -307,7 +309,7 @@ def _purge(copy):
 
 
 def _purged_live(copy):
-    """Purge, and count what is left of the live rows."""
+    """Purge, and count how many live rows are lost."""
     count = f'SELECT COUNT(*) FROM {_SPECS} WHERE deleted = 0'
     before = copy.sql(count)[0][0]
     wrong = _purge(copy)
@@ -320,7 +322,7 @@ def _purged_live(copy):
 
 
 def _old_rows(copy):
-    """Make what was deleted years old; two of it no purge will take."""
+    """Make deleted rows years old; two of them cannot be purged."""
     for table, live in (
         ('reservations', '0'),
         ('share_instance_export_locations', '0'),
@@ -339,7 +341,7 @@ def _old_rows(copy):
         )
     row = copy.first('reservations', 'deleted <> 0')
     copy.sql(f'UPDATE reservations SET deleted_at = NULL WHERE id = {row}')
-    # Referred to by what was deleted just now.
+    # Rows that refer to this one were deleted only now.
     row = copy.first('share_instances', "deleted <> 'False'")
     copy.sql(
         'UPDATE share_instances SET deleted_at = LOCALTIMESTAMP WHERE id = '
@@ -348,7 +350,7 @@ def _old_rows(copy):
 
 
 def _purged_as_said(copy):
-    """Purge, and hold each table against the figure of the report."""
+    """Purge, and compare each table with the figure in the report."""
     said = {
         finding['subject']['name']: finding['data']['purge_deletes']
         for key, finding in copy.said.findings.items()
@@ -387,7 +389,7 @@ def _service_without_zone(copy):
     return copy.run.target.service(copy.site, 'manila-data', 1)
 
 
-# The backup is of another revision then, and the source is a guess.
+# The backup then has another revision, and the source release is a guess.
 _OF_NO_RELEASE = (
     ('failure', 'schema-revision[[]alembic_version]'),
     ('failure', 'database-backup[[]newest#revision]'),
@@ -422,7 +424,7 @@ SCENARIOS = (
             ('failure', 'schema-revision[[]*#half-applied]'),
             ('failure', 'pending-migrations[[]*#half-applied]'),
         ),
-        # PostgreSQL takes all of it back.
+        # PostgreSQL rolls back all migrations.
         server='mysql',
         breaks=_migrated_unrecorded,
         mends=_restore,
@@ -430,7 +432,7 @@ SCENARIOS = (
     Scenario(
         'a db sync that is killed',
         (),
-        # MySQL keeps what it did until then: see the scenario before.
+        # MySQL keeps the migrations done until then: see above.
         server='postgresql',
         breaks=_killed_sync,
         mends=lambda copy, report: 'nothing to do',
@@ -467,7 +469,7 @@ SCENARIOS = (
     Scenario(
         'a database that takes no writes',
         (('failure', 'pending-migrations[[]database/connection#read-only]'),),
-        # MySQL has such a setting for the whole server alone.
+        # MySQL has such a setting only for the whole server.
         server='postgresql',
         breaks=_read_only,
         mends=_writes,
@@ -507,10 +509,10 @@ SCENARIOS = (
         'a table that is gone',
         (
             ('failure', 'schema-revision[[]alembic_version*'),
-            # It cannot count what is not there.
+            # The check cannot count rows of a missing table.
             ('failure', 'soft-deleted-rows#error'),
         ),
-        # Nothing refers to it.
+        # No other table refers to this one.
         breaks=lambda copy: copy.sql('DROP TABLE backend_info'),
         looks=lambda copy: _share_starts(copy),
         mends=_restore,

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""One path: a control plane of the source, filled, upgraded, watched."""
+"""Run one path: fill a control plane, upgrade it, observe everything."""
 
 import concurrent.futures
 import contextlib
@@ -48,22 +48,22 @@ Observed = score.Observed
 
 _LONGEST_BASE = 60
 
-# What a run says of a site where nothing is wrong, since the target itself
-# does things differently: of rules that no file overrides, ...
+# The findings on a site where nothing is wrong, because the target itself
+# behaves differently: about rules that no file overrides, ...
 _RIGHTS = ('policy-rules[[]*', 'upgrade-advisories[[]oslo_policy/*')
-# ... and of the first start of manila-share.
+# ... and about the first start of manila-share.
 _ENSURING = ('upgrade-advisories[[]*#shares-ensuring-at-start]',)
 
 
 @dataclasses.dataclass(frozen=True)
 class Path:
-    """From which release to which, and on which server."""
+    """An upgrade from one release to another, on a kind of server."""
 
     source: Any
     target: Any
     source_etc: pathlib.Path
     target_etc: pathlib.Path
-    #: A class of databases.py.
+    #: A class of :mod:`.databases`.
     server: Any
 
     def __str__(self):
@@ -75,7 +75,7 @@ class Path:
 
 @dataclasses.dataclass
 class Trial:
-    """A scenario of files, between the two halves of a run."""
+    """A scenario of files: its judgement, kept until the target runs."""
 
     scenario: files.Scenario
     broken: sites.Site
@@ -85,13 +85,13 @@ class Trial:
     left: dict
     how: str
     refused: tuple
-    #: What the source makes of the broken files: the answers of its API,
-    #: or what it knows of an option.
+    #: How the source treats the broken files: the answers of its API, or its
+    #: treatment of an option.
     before: dict = None
 
 
 class Run:
-    """Everything of one path; a context that leaves nothing behind."""
+    """A run of one path; a context manager that cleans up."""
 
     def __init__(
         self,
@@ -113,12 +113,12 @@ class Run:
         )
         self.only = only
         self.results = []
-        #: What is said of the rights on a site where nothing is wrong; it
-        #: is counted once.
+        #: The keys of the findings on a site where nothing is wrong; they
+        #: are counted only once.
         self.background = frozenset()
-        #: Every command that a remediation named.
+        #: Every command that appeared in a remediation.
         self.printed = set()
-        #: {key: message}, of what was said last under each.
+        #: {key: the latest message of that finding}.
         self.messages: dict[str, str] = {}
         self._keep = keep
         self._rehearse = rehearse
@@ -127,7 +127,7 @@ class Run:
 
     def __enter__(self):
         with contextlib.ExitStack() as stack:
-            # The path of the database's socket has to be short.
+            # A short path, since it is part of that of the database's socket.
             base = tempfile.gettempdir()
             self.scratch = pathlib.Path(
                 tempfile.mkdtemp(
@@ -145,12 +145,12 @@ class Run:
         self._stack.__exit__(*exc)
 
     def say(self, words):
-        """Tell on standard error how far it is."""
+        """Report progress on standard error."""
         seconds = time.monotonic() - self._started_at
         sys.stderr.write(f'{self.path} {seconds:5.0f} s  {words}\n')
         sys.stderr.flush()
 
-    # The ground
+    # Preparation
 
     def prepare(self):
         """Start the servers, and the source on an empty database."""
@@ -166,9 +166,9 @@ class Run:
         self.state.mkdir()
         self.port = server_programs.free_port()
         self.name = self.database.create()
-        #: What the services of the source read.
+        #: The files that the services of the source read.
         self.source_site = self.make_site('source', self.path.source_etc)
-        #: What the operator has ready for the target, and checks.
+        #: The files that the operator has prepared for the target, and checks.
         self.staged = self.make_site('staged', self.path.target_etc)
         self.source = self.observer(self.path.source)
         self.target = self.observer(self.path.target)
@@ -192,7 +192,7 @@ class Run:
         self.say(f'{count} objects were made through the API')
 
     def observer(self, release):
-        """Return what watches the services of a release."""
+        """Return the observer of a release."""
         return observe.Observer(
             self.environments, release, self.started, self.database
         )
@@ -202,7 +202,8 @@ class Run:
         return sites.make(
             self.scratch / name,
             etc / 'api-paste.ini',
-            # Where the target's manila-api serves, that it runs is seen.
+            # If the target's manila-api serves by itself, its process shows
+            # that.
             api_server=(
                 ''
                 if self.environments.has_api(self.path.target)
@@ -227,7 +228,7 @@ class Run:
         return report
 
     def rehearse(self, site, backup):
-        """Return what fails in a rehearsal; None when none is wanted."""
+        """Return the failures of a rehearsal; None when it is not wanted."""
         if not self._rehearse:
             return None
         return precheck.rehearse(
@@ -238,19 +239,19 @@ class Run:
         )
 
     def typist(self, site, release):
-        """Return what types the commands of a remediation."""
+        """Return a typist for the commands of remediations."""
         return commands.Typist(
             self.environments, self.path, release, site, self.client
         )
 
     def wanted(self, name):
-        """Say whether a scenario is one of those asked for."""
+        """Say whether a scenario was selected."""
         return self.only in name
 
     # Files
 
     def files_at_plan(self):
-        """Have the command judge the files while the source runs."""
+        """Judge the files of all scenarios while the source runs."""
         chosen = [
             scenario
             for scenario in files.SCENARIOS
@@ -273,7 +274,7 @@ class Run:
                 )
 
     def _source_files(self, trial, number):
-        """Return the broken files for the source, which has its own paste."""
+        """Return the broken files with the api-paste.ini of the source."""
         site = trial.broken.copy(self.scratch / f'source-{number}')
         shutil.copy(
             self.path.source_etc / 'api-paste.ini', site.path('api-paste.ini')
@@ -301,7 +302,7 @@ class Run:
         )
 
     def mend(self, scenario, site, report):
-        """Do what the loud findings of a report say; say how."""
+        """Apply the remediations of findings above INFO; return how."""
         typist = self.typist(site, self.path.source)
         printed = 0
         removals = []
@@ -314,7 +315,7 @@ class Run:
                     removals.append(item)
                 else:
                     printed += remedy.apply(site, item, typist.type)
-        # From the last line on: the numbers are those of before.
+        # The last line first, so that the other line numbers stay valid.
         for item in sorted(removals, key=remedy.line_of, reverse=True):
             printed += remedy.apply(site, item, typist.type)
         ways = ['as printed'] if printed else []
@@ -324,7 +325,7 @@ class Run:
         return ' and '.join(ways) or 'nothing to do', tuple(typist.refused)
 
     def files_at_target(self):
-        """Start the services of the target on the files."""
+        """Start the services of the target on the files of all scenarios."""
         self._clean = self.staged.content()
         lanes = {'share': [], 'api': [], 'main': []}
         for number, trial in enumerate(self.trials):
@@ -353,11 +354,11 @@ class Run:
             )
 
     def _looker(self, scenario):
-        """Return what starts the service of a scenario on a site."""
+        """Return the function that observes a scenario on a site."""
         look = getattr(self, f'_look_{scenario.service}')
 
         def seen_or_look(trial, site):
-            # Every service was seen to start on just these files.
+            # On just these files every service has already started.
             if site is trial.mended and site.content() == self._clean:
                 return Observed(
                     Level.NOTHING,
@@ -448,7 +449,7 @@ class Run:
     # The database
 
     def rows_at_stopped(self):
-        """Break copies of the database, and migrate them."""
+        """Break copies of the database, judge them, and migrate them."""
         chosen = [
             scenario
             for scenario in rows.SCENARIOS
@@ -464,7 +465,8 @@ class Run:
         copy = rows.Copy(self, self.dump, number, scenario)
         scenario.breaks(copy)
         said = copy.said = self.check(copy.site, 'stopped')
-        # Mended first: a migration that fails cannot be taken back.
+        # Apply the remedies before the migration, since a failed migration
+        # cannot be undone.
         broken = self.database.clone(copy.name)
         how = scenario.mends(copy, said)
         left = self.check(copy.site, 'stopped').loud
@@ -490,13 +492,13 @@ class Run:
         self._tell(result)
         return result
 
-    # The upgrade itself
+    # The upgrade
 
     def _stop_for_good(self, name):
-        """Stop a service again that a last report has brought up.
+        """Mark a service as stopped if a late report has marked it as up.
 
-        manila writes that it is stopped, and goes on with its timers until
-        all else has ended (manila 20.0.3 service.py Service.stop()).
+        manila marks the row as stopped, but its timers run on until all else
+        has ended (manila 20.0.3 service.py Service.stop()).
         """
         for _ in range(3):
             if self.services.state(name) == 'stopped':
@@ -507,7 +509,7 @@ class Run:
             self.services.stop(name)
 
     def stop_source(self):
-        """Stop the services, the last one late, and make the backup."""
+        """Stop the services, the last one later, and make the backup."""
         last = self.services.running.pop('manila-data')
         self.services.stop_all()
         self.other.services.stop_all()
@@ -551,7 +553,7 @@ class Run:
             )
 
     def upgrade(self):
-        """Migrate the database and start the target."""
+        """Migrate the database, and start the services of the target."""
         self.services = self.target.plane(self.staged)
         began = time.monotonic()
         done = self.services.manage('db', 'sync')
@@ -584,7 +586,7 @@ class Run:
         )
 
     def _watch_ensuring(self, over):
-        """Note how many shares are ensuring at once."""
+        """Note how many shares have the status ensuring at the same time."""
         self.ensuring = 0
         while not over.wait(processes.STEP_SECONDS):
             count = self.database.run(
@@ -595,7 +597,7 @@ class Run:
             self.ensuring = max(self.ensuring, count)
 
     def _compare(self):
-        """Say whether every object is as it was."""
+        """Return whether every object is as it was before."""
         now = fill.inventory(self.client)
         lost = [
             f'{path}/{item}: {status} becomes {now[path].get(item, "gone")}'
@@ -616,7 +618,7 @@ class Run:
         )
 
     def parse(self):
-        """Have real parsers read the commands, printed now or elsewhere."""
+        """Have real parsers read all commands that may be printed."""
         wanted = sorted({*parsers.known(), *self.printed})
         refused = [
             text
@@ -641,9 +643,9 @@ class Run:
         )
 
     def differences(self, report, before):
-        """Count what was said of what the target itself does differently."""
-        # 2024.2 made enforce_new_defaults and enforce_scope the default, and
-        # has shares in status ensuring while manila-share starts.
+        """Score the findings on changes that the target itself brings."""
+        # 2024.2 turned enforce_new_defaults and enforce_scope on by default,
+        # and gives shares the status ensuring while manila-share starts.
         crossed = self.path.source.major < 19 <= self.path.target.major
         seen = observe.access(before, self._default_answers())
         if self.ensuring and self.path.source.major >= 19:
@@ -675,7 +677,7 @@ class Run:
             )
 
     def clean(self, name, report, observed):
-        """Count a run of the command that has to be silent."""
+        """Score a run of the command that should report nothing."""
         self.results.append(
             score.Result(
                 path=str(self.path),
@@ -692,7 +694,7 @@ class Run:
         )
 
     def whole(self):
-        """Run everything; the results are in results."""
+        """Run everything; return the results."""
         self.done = {}
         self._defaults = None
         self.prepare()
@@ -716,7 +718,7 @@ class Run:
             ('upgraded', upgraded),
         ):
             self.clean(f'nothing is wrong, at {stage}', report, happened)
-            # The files are judged before the upgrade.
+            # Only the findings at plan have to announce deprecated options.
             happened = dataclasses.replace(happened, logged=frozenset())
         self.files_at_target()
         self.rows_at_stopped()
@@ -729,19 +731,19 @@ class Run:
 
 
 def in_two(what, items):
-    """Call for each item, two at a time; return what it gave."""
+    """Call a function for each item, two at a time; return the results."""
 
     def one(item):
         try:
             return what(item)
         except BaseException:
-            # The other one is not to go on for minutes.
+            # Otherwise the other call could go on for minutes.
             processes.STOPPING.set()
             raise
 
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         futures = [pool.submit(one, item) for item in items]
-    # What went wrong first, not who gave up because of it.
+    # Raise the original error, not that of a call that gave up because of it.
     errors = [e for e in (future.exception() for future in futures) if e]
     for error in sorted(errors, key=lambda e: 'was ended' in str(e)):
         raise error

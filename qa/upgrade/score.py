@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What was predicted, against what happened."""
+"""Score predictions against what really happened."""
 
 import collections
 import dataclasses
@@ -20,13 +20,13 @@ from typing import Optional
 
 
 class Level(enum.IntEnum):
-    """How much really happened; by value the severity that it deserves."""
+    """How bad it really was; a higher value deserves a higher severity."""
 
     NOTHING = 0
-    #: It starts, but a setting, a right or an object is not as it was.
+    #: The service starts, but a setting, a right or an object has changed.
     CHANGED = 1
-    #: A service does not start or answers nobody, the migration of the
-    #: database fails, work is lost, or access opens.
+    #: A service does not start or does not answer, the migration of the
+    #: database fails, work is lost, or somebody gains access.
     BROKEN = 2
 
 
@@ -40,46 +40,47 @@ PROMISED = {
 
 @dataclasses.dataclass(frozen=True)
 class Observed:
-    """What a real service did."""
+    """What was observed of a real service."""
 
     level: Level
     words: str
-    #: 'group/name' of each option that it logged as deprecated.
+    #: The options that it logged as deprecated: 'group/name'.
     logged: frozenset = frozenset()
 
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """One scenario on one path."""
+    """The result of one scenario on one path."""
 
     path: str
     scenario: str
-    #: [(severity, pattern of keys)] that have to be said, and no other.
+    #: The expected findings, and no others: [(severity, pattern of keys)].
     expected: tuple
-    #: {key: severity} of what was said above a note.
+    #: The findings above INFO: {key: severity}.
     predicted: dict
-    #: None where nothing was looked at.
+    #: None when nothing was observed.
     observed: Optional[Observed]
-    #: What is still said after the remediation; None when not tried.
+    #: The findings that remain after the remediation; None when not tried.
     left: Optional[dict] = None
-    #: What happens after the remediation.
+    #: What was observed after the remediation.
     after: Optional[Observed] = None
     #: How the remediation was done: 'as printed', 'by hand', ...
     how: str = ''
-    #: What of a remediation a real parser refused.
+    #: The commands of remediations that a real parser refused.
     refused: tuple = ()
-    #: 'group/name' of each option that was said to have another name, or to
-    #: be deprecated, however loud.
+    #: The options with a finding of any severity that they are renamed or
+    #: deprecated: 'group/name'.
     announced: frozenset = frozenset()
-    #: {key: key of the finding that has foretold it, or None} of what fails
-    #: in a rehearsal; None when there was none.
+    #: The failures of a rehearsal: {key: key of the finding that foretold it,
+    #: or None}; None when nothing was rehearsed.
     rehearsed: Optional[dict] = None
 
     @property
     def found_by(self):
-        """Who finds what breaks; None where nothing does, or none rehearsed.
+        """Who found what breaks.
 
-        :returns: 'both', 'prediction', 'rehearsal' or 'neither'.
+        :returns: 'both', 'prediction', 'rehearsal' or 'neither'; None when
+            nothing breaks or nothing was rehearsed.
         """
         if self.rehearsed is None or self.observed.level is not Level.BROKEN:
             return None
@@ -95,20 +96,20 @@ class Result:
 
     @property
     def unforetold(self):
-        """What fails in the rehearsal, and no finding on the copy says."""
+        """The failures of the rehearsal that no finding foretold."""
         return [
             key for key, by in (self.rehearsed or {}).items() if by is None
         ]
 
     @property
     def is_false_alarm(self):
-        """Whether the rehearsal fails where nothing really breaks."""
+        """Whether the rehearsal failed although nothing really breaks."""
         return bool(self.rehearsed) and (
             self.observed.level is not Level.BROKEN
         )
 
     def matches(self, key, severity):
-        """Return whether a finding is one of those expected."""
+        """Return whether a finding is expected."""
         return any(
             severity == wanted and fnmatch.fnmatchcase(key, pattern)
             for wanted, pattern in self.expected
@@ -116,10 +117,10 @@ class Result:
 
     @property
     def wrong(self):
-        """The findings that nobody expects, or that promise too much.
+        """The findings that are not expected, or are too severe.
 
-        One that says less than what happens is none: others may be there to
-        say the rest.
+        A finding that is less severe than what happens is not wrong: another
+        one may say the rest.
         """
         return {
             key: severity
@@ -142,17 +143,17 @@ class Result:
 
     @property
     def unannounced(self):
-        """The options that a service logs as deprecated, and nobody said."""
+        """The options logged as deprecated that no finding mentions."""
         return self.observed.logged - self.announced
 
     @property
     def right(self):
-        """How many findings are neither wrong nor missing."""
+        """How many of the findings are not wrong."""
         return len(self.predicted) - len(self.wrong)
 
     @property
     def is_missed(self):
-        """Whether something happened that no finding promises."""
+        """Whether something happened that no finding is severe enough for."""
         if self.unannounced:
             return True
         promised = [PROMISED[severity] for severity in self.predicted.values()]
@@ -160,7 +161,7 @@ class Result:
 
     @property
     def is_remedied(self):
-        """Whether it all went well after the remediation."""
+        """Whether everything went well after the remediation."""
         if self.left is None:
             return True
         return (
@@ -171,7 +172,7 @@ class Result:
 
     @property
     def passed(self):
-        """Whether all of it is as it has to be."""
+        """Whether the scenario passed in every respect."""
         return not (
             self.wrong
             or self.missing
@@ -184,7 +185,7 @@ class Result:
 
 @dataclasses.dataclass(frozen=True)
 class Score:
-    """Over some results."""
+    """The score of several results."""
 
     scenarios: int
     happened: int
@@ -193,17 +194,18 @@ class Score:
     right: int
     remedied: int
     with_remedy: int
-    #: {'both': 3, 'prediction': 1, ...}, of what breaks and was rehearsed.
+    #: Who found what breaks, of the rehearsed results:
+    #: {'both': 3, 'prediction': 1, ...}.
     found_by: dict
 
     @property
     def recall(self):
-        """Of what happened, the part that was foretold; 1 of nothing."""
+        """The part of what happened that was foretold; 1 if nothing did."""
         return self.foretold / self.happened if self.happened else 1.0
 
     @property
     def precision(self):
-        """Of what was said, the part that was right; 1 of nothing."""
+        """The part of the findings that was right; 1 without findings."""
         return self.right / self.findings if self.findings else 1.0
 
 

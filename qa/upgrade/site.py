@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The files of a controller: manila.conf and what lies beside it.
+"""The files of a controller: manila.conf and the files beside it.
 
-They lie in ``.manila`` of a home directory of their own, where oslo.config
-finds them: every command of a remediation is run as it is printed, with no
-``--config-file`` in between.
+They are in ``.manila`` of a home directory of their own, where oslo.config
+finds them: so every command of a remediation runs as it is printed, without
+an added ``--config-file``.
 """
 
 import os
@@ -23,8 +23,8 @@ import shutil
 
 from qa.upgrade import processes
 
-#: Seconds between reports of a service, and until it counts as down. As
-#: short as a busy machine of two cores allows.
+#: Seconds between reports of a service, and until it counts as down: as short
+#: as a busy machine with two cores permits.
 REPORT_INTERVAL = 3
 SERVICE_DOWN_TIME = 24
 
@@ -92,13 +92,13 @@ other_backends = {other}
 path = {backup}/*.sql
 {api_server}"""  # noqa: E501
 
-#: What an operator says whose web server loads the API.
+#: The setting of an operator whose web server serves the API.
 API_SERVER = """\
 [manila_precheck_upgrade_advisories]
 api_server = application
 """
 
-#: The network of a back end with share servers of its own.
+#: The network options of a back end that handles share servers.
 STANDALONE_NETWORK = """\
 network_api_class = manila.network.standalone_network_plugin.StandaloneNetworkPlugin
 standalone_network_plugin_gateway = 10.0.0.1
@@ -151,7 +151,7 @@ class Site:
         """Return a copy of the site in another directory."""
         other = Site(home)
         shutil.copytree(self.home, other.home)
-        # What the files say of their own place.
+        # The files hold paths of their own directory.
         for path in other.folder.iterdir():
             text = path.read_text(encoding='utf-8')
             path.write_text(
@@ -161,7 +161,7 @@ class Site:
         return other
 
     def edit(self, old, new, name='manila.conf'):
-        """Replace text that is in a file once."""
+        """Replace text that occurs once in a file."""
         text = self.read(name)
         if text.count(old) != 1:
             raise processes.Broken(
@@ -170,10 +170,10 @@ class Site:
         self.write(name, text.replace(old, new))
 
     def content(self):
-        """Return what the files say, wherever they lie.
+        """Return the content of the files, independent of their directory.
 
-        Comments, empty lines and the order of the lines of a section of
-        manila.conf left out.
+        Comments, empty lines and the order of lines within a section of
+        manila.conf do not count.
         """
         found = {}
         for path in sorted(self.folder.iterdir()):
@@ -194,7 +194,7 @@ class Site:
     def env(self, *folders):
         """Return the environment of a program on this controller.
 
-        :param folders: where its programs are found first.
+        :param folders: directories to put first on the PATH.
         """
         kept = {
             name: value
@@ -215,8 +215,8 @@ def make(home, paste, **values):
     """Make the files of a controller.
 
     :param paste: the api-paste.ini of the release.
-    :param values: state, connection, transport_url, api_port, backup,
-        api_server.
+    :param values: the values for the templates: state, connection,
+        transport_url, api_port, backup, api_server.
     """
     site = Site(home)
     site.folder.mkdir(parents=True)

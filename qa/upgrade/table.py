@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The results as a table, for a terminal and for the documentation."""
+"""Show the results as a table, in a terminal and in the documentation."""
 
 import re
 import textwrap
@@ -19,7 +19,7 @@ from qa import hops
 from qa.upgrade import databases
 from qa.upgrade import score
 
-# Of the run and the machine, and of no use to a reader.
+# Details of the run and the machine that are of no use to a reader.
 _PRIVATE = (
     (re.compile(r'\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b'), 'ID'),
     (re.compile(r'/[^\s\'"]*/venvs/m(\d+)'), r'VENV-\1'),
@@ -28,7 +28,7 @@ _PRIVATE = (
 
 _MOST_COMMON = ' to '.join(hops.MOST_COMMON)
 
-# What of a key is not the id of its check.
+# The part of a finding's key after the id of its check.
 _KEY_END = re.compile(r'\[[^;]*')
 
 _FIGURES = ('recall', 'precision', 'remedied', 'found_by')
@@ -37,7 +37,7 @@ _HEADERS = ('Scenario', 'Predicted', 'Happened', 'Remedied', 'Rehearsed')
 
 
 def predicted(result):
-    """Return what was said of a scenario, in words."""
+    """Return the findings on a scenario, in words."""
     words = [
         f'{severity.upper()} {key}'
         for key, severity in sorted(result.predicted.items())
@@ -59,7 +59,7 @@ def happened(result):
 
 
 def remedied(result):
-    """Return what came of the remediation, in words."""
+    """Return the result of the remediation, in words."""
     if result.left is None:
         return '-'
     words = [result.how]
@@ -73,7 +73,7 @@ def remedied(result):
 
 
 def rehearsed(result):
-    """Return what a rehearsal showed, in words."""
+    """Return the result of a rehearsal, in words."""
     if result.rehearsed is None:
         return '-'
     words = [result.found_by] if result.found_by else []
@@ -87,7 +87,7 @@ def rehearsed(result):
 
 
 def found_by(count):
-    """Return who found what breaks, in words; '' when none was rehearsed."""
+    """Return who found what breaks, in words; '' without a rehearsal."""
     return ', '.join(
         f'{count[who]} by {who}'
         for who in ('both', 'prediction', 'rehearsal', 'neither')
@@ -96,7 +96,7 @@ def found_by(count):
 
 
 def public(text):
-    """Return a text without what only this run and machine have."""
+    """Return a text without details of this run and this machine."""
     for pattern, word in _PRIVATE:
         text = pattern.sub(word, text)
     return text
@@ -114,7 +114,7 @@ def row(result):
 
 
 def summary(path, results):
-    """Return the line that counts a path."""
+    """Return the summary line of a path."""
     found = score.score(results)
     return (
         f'{path}: recall {found.recall:.1%} ({found.foretold} of '
@@ -131,9 +131,9 @@ def summary(path, results):
 
 
 def record(results, day):
-    """Return what is kept of a path, for :func:`page`.
+    """Return the record of a path for :func:`page`.
 
-    :param day: of the run, '2026-11-29'.
+    :param day: the day of the run: '2026-11-29'.
     """
     found = score.score(results)
     return {
@@ -150,9 +150,9 @@ def record(results, day):
 def page(recorded):
     """Return the tables of the documentation.
 
-    One path is told whole: the one that is run most, else the first. Of the
-    others there are the scenarios that no path above has, or that end in
-    another way there.
+    One path is shown as a whole: the most common one, else the first. Of each
+    other path, only those scenarios are shown that no path above has, or that
+    ended differently.
 
     :param recorded: {title of a path: its record}.
     """
@@ -209,7 +209,7 @@ def _overview(recorded):
 
 
 def _told(cells):
-    """Return by what two scenarios differ: the name, who says what, the level.
+    """Return the name, the checks and the level: what makes a row different.
 
     The objects and words of a release, such as its revisions, do not count.
     """
@@ -222,7 +222,7 @@ def _section(title):
 
 
 def _scenarios(rows, *widths):
-    # Without the column in which nothing stands.
+    # Leave out the last column when it is empty.
     if all(cells[-1] == '-' for cells in rows[1:]):
         rows = [cells[:-1] for cells in rows]
     shown = ' '.join(map(str, widths[: len(rows[0])]))
@@ -230,7 +230,7 @@ def _scenarios(rows, *widths):
 
 
 def terminal(results):
-    """Return a block a scenario, for standard output."""
+    """Return the results as text for standard output."""
     lines = []
     for result in results:
         mark = 'ok  ' if result.passed else 'FAIL'
@@ -250,7 +250,7 @@ def terminal(results):
 
 
 def list_table(rows, *options):
-    """Return rows, the header first, as a list-table."""
+    """Return rows as a list-table; the first row is the header."""
     lines = ['.. list-table::', '   :header-rows: 1', *options, '']
     for cells in rows:
         for number, cell in enumerate(cells):
