@@ -160,7 +160,8 @@ class OptionNames:
             return '.' in named.name or named.name.lower() in {
                 name.lower() for name in self._known(self._target, kind)
             }
-        return named.name.startswith('manila.')
+        # A class of another package has the module before it.
+        return named.name.startswith('manila.') or '.' not in named.name
 
     def _is_absent(self, named: _Named) -> bool:
         """Say whether the build is known not to have a class by its path."""

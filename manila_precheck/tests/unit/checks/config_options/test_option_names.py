@@ -676,6 +676,18 @@ class NamesTest(testtools.TestCase):
         )
         self.assertNotIn('hunter2', repr(found))
 
+    def test_a_class_without_a_module(self):
+        (found,) = self.found('[DEFAULT]\nbackup_driver = gone\n')
+        self.assertEqual(
+            (
+                FAILURE,
+                'names',
+                '[DEFAULT] backup_driver names gone, but 2025.1 has no such '
+                'backup driver (nor does 2024.1); manila-data does not start',
+            ),
+            (found.severity, found.aspect, found.message),
+        )
+
     @ddt.data(
         ('[DEFAULT]\nscheduler_driver =\n', 'scheduler driver'),
         ('[quota]\ndriver =\n', 'class'),
