@@ -9,24 +9,25 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What a broker refuses, in words; several checks tell of it.
+"""Texts about errors of the broker, which several checks use.
 
-As RabbitMQ 3.10.8 answered to oslo.messaging of 2023.1 and of 2026.1.
+They describe how RabbitMQ 3.10.8 answered to oslo.messaging of 2023.1 and of
+2026.1.
 """
 
-#: What happens with a queue or an exchange of other properties.
+#: What happens when a queue or an exchange exists with other properties.
 PRECONDITION = (
     'RabbitMQ answers 406 PRECONDITION_FAILED when a service declares a queue '
     'or an exchange that exists with other properties, and the service runs '
     'without receiving any request'
 )
-#: What to do about it.
+#: The remedy for that.
 REMEDY = (
     "If the change is intended, delete manila's queues and exchanges (or "
     'its virtual host) while all its services are stopped. Other projects '
     'may use the exchange of control_exchange too.'
 )
-#: A transient queue stays what it is.
+#: What happens to existing transient queues when the option is turned on.
 DURABLE_LATER = (
     'it has no effect on existing queues: RabbitMQ answers 406 '
     'PRECONDITION_FAILED, and the services keep using queues that a restart '

@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a check finds in the files of several services, put together.
+"""Merge the findings of a check that ran over the files of several services.
 
-What is the same for all is said once, though each may have a copy of a file;
-what differs is said with the services that it is true of.
+A finding that is the same for all services appears once, even if each has its
+own copy of the file. A finding of some services names them.
 """
 
 from collections.abc import Callable
@@ -30,16 +30,17 @@ _PLACE = re.compile(r'(?:\bline |:)\d+')
 
 
 class ServiceRun(NamedTuple):
-    """What was found in the files of some services."""
+    """The findings in the files of some services."""
 
     services: tuple[str, ...]
-    """The names of their programs; they read the same files."""
+    """The names of the programs of these services, which read the same
+    files."""
 
     findings: list[model.Finding]
 
 
 class _Said(NamedTuple):
-    """A finding, with the services and the lines that it is true of."""
+    """A finding, with the services and the places that have it."""
 
     finding: model.Finding
     services: set[str]
@@ -53,9 +54,9 @@ def merged(
 ) -> list[model.Finding]:
     """Return the findings of several runs of one check, each once.
 
-    :param runs: by the files of services.
-    :param concerned: returns the services that a finding may be true of;
-        None: all that a run is of.
+    :param runs: one for each list of files.
+    :param concerned: returns the services that could have a finding; None for
+        all services of the runs.
     """
     files = {
         one.subject.file
@@ -83,7 +84,7 @@ def merged(
 
 
 def _likeness(finding: model.Finding, paths: 're.Pattern[str]') -> object:
-    """Return what two findings share that differ in the file alone."""
+    """Return a key that is equal for findings that differ only in the file."""
 
     def like(text: str) -> str:
         return _PLACE.sub('', paths.sub('', text))
@@ -108,7 +109,7 @@ def _told(one: _Said) -> model.Finding:
     text = one.finding.message
     if one.places[1:]:
         text += f'; likewise {", ".join(one.places[1:])}'
-    # What is typed by hand goes with the services.
+    # manila-manage, which people type by hand, is not worth a mention.
     if one.concerned - one.services - {commands.MANAGE}:
         named = [
             name

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The class that every check derives from."""
+"""The base class of all checks."""
 
 import abc
 from collections.abc import Iterable
@@ -33,47 +33,51 @@ ID_PATTERN = re.compile(r'[a-z][a-z0-9-]{3,39}')
 
 
 class Check(abc.ABC):
-    """One thing that can go wrong in an upgrade, and how to see it.
+    """A check for one kind of problem in an upgrade.
 
     A subclass sets the attributes below and yields findings from
     :meth:`run`. Its docstring is its page in the check reference: the first
-    line says what is true when the check fires. It is registered as an entry
-    point in ``manila_precheck.checks``, under its id.
+    line says what is true when the check has findings. It is registered as an
+    entry point in ``manila_precheck.checks``, under its id.
     """
 
-    #: Kebab case, 4 to 40 characters, the name of the entry point too.
+    #: Kebab case, 4 to 40 characters; also the name of the entry point.
     id: ClassVar[str]
 
-    #: What stands in a table: a noun phrase, no full stop.
+    #: The title for tables: a noun phrase without a full stop.
     title: ClassVar[str]
 
-    #: The stages in which the answer means something.
+    #: The stages at which the check runs.
     stages: ClassVar[frozenset[model.Stage]] = frozenset({model.Stage.PLAN})
 
-    #: The sources without which it cannot look; the runner sees to them.
+    #: The sources that the check needs; the runner makes sure that they can be
+    #: read before it calls :meth:`run`.
     requires: ClassVar[frozenset[model.Source]] = frozenset()
 
-    #: Sources that it looks at by itself, there or not; for the lists.
+    #: Further sources that the check reads if they exist; "check list" shows
+    #: them.
     uses: ClassVar[frozenset[model.Source]] = frozenset()
 
-    #: The programs whose files it judges ('manila-share'). Where they read
-    #: different ones, it runs once for each list of files, and what it finds
-    #: is put together. Empty: it runs once, over the files of all.
+    #: The programs whose files the check reads ('manila-share'). If they read
+    #: different files, the check runs once for each list of files, and the
+    #: findings are merged. Empty: it runs once, over the files of all.
     services: ClassVar[tuple[str, ...]] = ()
 
-    #: The release that brought the problem ('2026.1'): the check applies
-    #: when the upgrade crosses it. None: it always applies.
+    #: The release that introduced the problem ('2026.1'): the check applies
+    #: when the upgrade crosses that release. None: it always applies.
     introduced: ClassVar[Optional[str]] = None
 
-    #: The stages at which some of what it finds goes away by itself, so that
-    #: ``--wait`` waits for it; see :meth:`goes_away`.
+    #: The stages at which some of its findings go away by themselves, so that
+    #: ``--wait`` waits for that; see :meth:`goes_away`.
     drains: ClassVar[frozenset[model.Stage]] = frozenset()
 
-    #: Its own options, registered in ``[manila_precheck_<id>]``, dashes as
-    #: underscores.
     @classmethod
     def opts(cls) -> 'tuple[cfg.Opt, ...]':
-        """Return the check's own options; none by default."""
+        """Return the check's own options; none by default.
+
+        They are registered in ``[manila_precheck_<id>]``, with underscores
+        for dashes.
+        """
         return ()
 
     @classmethod
@@ -83,7 +87,7 @@ class Check(abc.ABC):
         if own:
             conf.register_opts(own, group=model.option_group(cls.id))
 
-    #: Whether an operator may let its findings pass with a waiver.
+    #: Whether an operator may waive its findings.
     waivable: ClassVar[bool] = True
 
     #: Earlier ids under which it can still be selected.
@@ -91,38 +95,39 @@ class Check(abc.ABC):
 
     @classmethod
     def stage_words(cls) -> tuple[str, ...]:
-        """Return the stages that it is for, in the order of the enum."""
+        """Return the stages at which it runs, in the order of the enum."""
         return tuple(s.value for s in model.Stage if s in cls.stages)
 
     @classmethod
     def sources(cls) -> tuple[model.Source, ...]:
-        """Return what it looks at, in the order of the enum."""
+        """Return the sources that it reads, in the order of the enum."""
         return tuple(s for s in model.Source if s in cls.requires | cls.uses)
 
     @abc.abstractmethod
     def run(self, ctx: 'context.Context') -> Iterable[model.Finding]:
-        """Look at the sources of the context and yield what is wrong.
+        """Read the sources of the context and yield a finding per problem.
 
         :param ctx: the upgrade, the stage, the catalog and the sources.
         :returns: findings in any order; none means that all is well.
-        :raises PrecheckError: when it cannot look; any other exception is
-            caught as well and shown as a crash of the check.
+        :raises PrecheckError: when the check cannot read its sources. Any
+            other exception is caught as well and reported as a crash of the
+            check.
         """
 
     def goes_away(self, finding: model.Finding) -> bool:
-        """Say whether a finding is worth waiting for.
+        """Say whether ``--wait`` waits until a finding of this check is gone.
 
-        Asked at the stages of :attr:`drains`, of findings of this check.
+        It is called at the stages of :attr:`drains`.
         """
         return finding.severity >= model.Severity.WARNING
 
 
 def validate(name: str, candidate: Any) -> type[Check]:
-    """Return the class behind an entry point when it is a usable check.
+    """Return the object of an entry point if it is a valid check.
 
     :param name: the name of the entry point.
-    :param candidate: what the entry point loads.
-    :raises PluginError: saying what the class lacks.
+    :param candidate: the object that the entry point loads.
+    :raises PluginError: when it is not a valid check; the text says why.
     """
     if not (isinstance(candidate, type) and issubclass(candidate, Check)):
         raise exceptions.PluginError(

@@ -9,10 +9,10 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Whether this run is on a host of the services, and what of it is theirs.
+"""Find out whether manila's services run on this host, and which.
 
-What a service meets when it starts can be tried on its own host alone: not
-where somebody looks at the files of another, nor below another root.
+Whether a service can start can only be tried on its own host: not when the
+run reads the files of another host, or files below another root.
 """
 
 import os
@@ -39,23 +39,24 @@ class HostService(NamedTuple):
     """The name of its program."""
 
     view: context.Context
-    """The run as it sees it."""
+    """The context over the files that it reads."""
 
     account: access.Account
-    """Who runs it."""
+    """The account that runs it."""
 
     runs: bool
-    """A process of it is seen."""
+    """Whether a process of it was found."""
 
     known: bool
-    """Something on this host starts it; else only the files say so."""
+    """Whether a process or unit of it was found on this host; False if it is
+    only concluded from the configuration."""
 
 
 def serves_itself(ctx: context.Context) -> bool:
-    """Say whether manila-api may serve the API with what is built into it.
+    """Say whether the API may be served by the server built into manila-api.
 
-    Not where the target has no such server, nor where all that is seen of
-    this host has another one load the application.
+    It is not if the target release has no such server, or if everything found
+    on this host shows that another server loads the application.
     """
     signs = {one.kind for one in ctx.api_server}
     if signs and commands.ServerKind.PROGRAM not in signs:
@@ -64,9 +65,9 @@ def serves_itself(ctx: context.Context) -> bool:
 
 
 def require(ctx: context.Context) -> None:
-    """Make sure that this is a host of the services.
+    """Make sure that manila's services run on this host.
 
-    :raises SourceNotApplicable: when nothing here says so.
+    :raises SourceNotApplicable: when there is no sign of that.
     """
     if not ctx.on_controller:
         raise exceptions.SourceNotApplicable(
@@ -79,11 +80,11 @@ def require(ctx: context.Context) -> None:
 
 
 def _is_theirs(ctx: context.Context) -> bool:
-    """Say whether this host has most of what the files name."""
+    """Say whether most of what the configuration names exists here."""
     if access.named(_ACCOUNT) is not None:
         return True
     reader = ctx.reader(ctx.upgrade.target)
-    # A directory alone may be what another run has left behind.
+    # A single directory may have been left behind by another run.
     named = here = 0
     for group, name in (
         ('DEFAULT', 'state_path'),
@@ -118,7 +119,7 @@ def _is_number(address: str) -> bool:
 def services(ctx: context.Context) -> tuple[HostService, ...]:
     """Return the services that start on this host, outside containers.
 
-    Where nothing is known of any, each that the files may configure.
+    If no service was found, those that the configuration may be for.
     """
     here = ctx.services_here
     known = {one.service for one in here}
@@ -154,7 +155,7 @@ def _configured(ctx: context.Context, name: str) -> bool:
 
 
 def _account(ctx: context.Context, pids: list[int]) -> access.Account:
-    """Return who runs a service: its processes tell, else the packages."""
+    """Return the account of a service: that of its processes, if any."""
     for pid in pids:
         uid: Optional[int] = None
         try:

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What of an advisory holds in the deployment that is looked at."""
+"""Evaluate the conditions of advisories for one deployment."""
 
 from collections.abc import Iterator
 import functools
@@ -31,7 +31,7 @@ from manila_precheck.evidence.host import commands
 
 
 def users(advisory: advisories.Advisory) -> tuple[str, ...]:
-    """Return the services whose files decide whether it applies."""
+    """Return the services whose files decide whether an advisory applies."""
     if advisory.per_backend:
         return (commands.SHARE,)
     readers = set()
@@ -60,11 +60,12 @@ def section(
 
 
 class Deployment:
-    """Evaluates conditions; asks for each source when it first needs it.
+    """Evaluates conditions, and reads each source when it is first needed.
 
-    :param ctx: the run as some services see it.
-    :param stated: what an operator says of what serves the API: 'program',
-        'script', 'application' or 'unknown'; None: it is looked for.
+    :param ctx: the context over the files of some services.
+    :param stated: the kind of server that serves the API, as the operator
+        stated it: 'program', 'script', 'application' or 'unknown'; None to
+        find it out.
     """
 
     def __init__(
@@ -81,8 +82,9 @@ class Deployment:
 
     @functools.cached_property
     def _backends(self) -> tuple[config_files.Backend, ...]:
-        """Return the back ends that these files start; one without a
-        section, and a host without manila-share, start none.
+        """Return the back ends that manila-share starts with these files.
+
+        A back end without a section does not start.
         """
         conf = self._conf
         if not conf.runs_share:
@@ -92,11 +94,11 @@ class Deployment:
     def touched(
         self, advisory: advisories.Advisory
     ) -> Iterator[tuple[Optional[config_files.Backend], int]]:
-        """Yield where all conditions of an advisory hold.
+        """Yield the back ends for which all conditions of an advisory hold.
 
         :returns: (back end, rows): None for an advisory that is not about
-            back ends, 0 for one that counts no rows.
-        :raises SourceNotGiven: when only a database could decide it, and
+            back ends, 0 for one that does not count rows.
+        :raises SourceNotGiven: when the answer depends on the database, and
             none is configured.
         """
         where = self._backends if advisory.per_backend else (None,)
@@ -132,7 +134,7 @@ class Deployment:
         return self._option_holds(condition, section(condition, backend))
 
     def _used(self, name: str) -> frozenset[str]:
-        """Return the driver of a back end, and its plugin, as named here."""
+        """Return the names of a back end's driver and of its plugin."""
         driver = self._target.driver(name)
         if driver is None:
             driver = self._conf.value(name, 'share_driver') or ''
@@ -143,7 +145,7 @@ class Deployment:
 
     @functools.cached_property
     def served(self) -> tuple[api_server.ApiSign, ...]:
-        """Return the signs of what serves the API; none: not known."""
+        """Return the signs of what serves the API; empty if not known."""
         stated = self._stated
         if stated == 'unknown':
             return ()
@@ -154,7 +156,7 @@ class Deployment:
     def signs(
         self, condition: advisories.ServedBy
     ) -> tuple[api_server.ApiSign, ...]:
-        """Return the signs that it is served in one way."""
+        """Return the signs that the API is served as a condition says."""
         if condition.kind == 'threads':
             return tuple(
                 sign
@@ -178,7 +180,7 @@ class Deployment:
         return values is not None and not set(condition.values) <= values
 
     def lines(self, group: str, name: str) -> tuple[config_files.Setting, ...]:
-        """Return the lines in force that set an option, by whatever name."""
+        """Return the effective lines that set an option, by any name."""
         found: tuple[config_files.Setting, ...] = ()
         for home in (group, *self._conf.backup_types(group)):
             names = self._target.standing(home, name).names
@@ -186,12 +188,12 @@ class Deployment:
         return found
 
     def _values(self, group: str, name: str) -> Optional[set[str]]:
-        """Return the value, or the items of a list; None: not to be told."""
+        """Return the value, or the items of a list; None if not known."""
         try:
             value: Any = self._target.get(group, name)
         except config_reader.Refused:
-            # The target refuses it, or no longer has the option: both are
-            # findings of config-options.
+            # The target rejects the value, or no longer has the option: the
+            # check config-options reports both.
             return None
         if value is None:
             return None
@@ -214,7 +216,7 @@ class Deployment:
                     condition.host,
                 )
             except exceptions.SourceNotApplicable:
-                # An empty database.
+                # The database is empty.
                 self._counts[condition] = {}
         counts = self._counts[condition]
         if condition.host is None:

@@ -10,13 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Which findings have one cause and one remedy.
+"""Group findings that have the same cause and the same remedy.
 
-Findings are of one group when they are of one check and weigh the same, and
-the check gives them one cause; or, where it gives none, when they speak of
-objects of one kind in one aspect and ask for the same, apart from the names,
-ids and numbers of the object. Which group a finding is in follows from the
-finding alone: it is the same in each run, on each host and in each reporter.
+The findings of a group are of the same check and severity, and the check gives
+them the same cause. If the check gives no cause, they have subjects of the
+same kind, the same aspect, and remedies that differ only in the names, ids and
+numbers of the subject. The group of a finding depends on nothing but the
+finding, so it is the same in each run, on each host and in each reporter.
 """
 
 from collections.abc import Iterable
@@ -30,22 +30,23 @@ from typing import Optional
 
 from manila_precheck import model
 
-# What a name, an id and a number stand for in a template.
+# The placeholder for a name or an id in a template.
 _ANY = '\0'
 
-# A word as it stands in a name, a path or a command.
+# A word in a name, a path or a command.
 _WORD = re.compile(r'\w(?:[\w.-]*\w)?')
 _UUID = re.compile(r'[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}')
 _NUMBER = re.compile(r'\d+')
-# 'host@backend#pool' is as good as 'host'.
+# Several placeholders, as for 'host@backend#pool', become one.
 _NAMES = re.compile(rf'{_ANY}(?:[@#/:.,]?{_ANY})+')
 
-# Edits that do the same to each line, whatever its name and value are.
+# Actions of edits that do not depend on the name and value of the line.
 _ALIKE = frozenset({'comment', 'move'})
 
 _HEADING = re.compile(r'\[[^\[\]\n]+\]')
 
-# Hexadecimal digits of an id: of 10,000 groups two are alike once in 10^7.
+# The number of hexadecimal digits in the id of a group. Among 10,000 groups,
+# two have the same id with a probability of about 10^-7.
 _DIGITS = 12
 
 
@@ -56,19 +57,19 @@ class Group(NamedTuple):
     """The id of the check and a digest: 'live-services~0c1d5e9a4b7f'."""
 
     findings: tuple[model.Finding, ...]
-    """One at least, in the order of the check."""
+    """At least one, in the order of the check."""
 
     numbers: tuple[int, ...]
-    """Where each of them stands among the findings of the check, from 0."""
+    """The position of each among the findings of the check, from 0."""
 
     @property
     def first(self) -> model.Finding:
-        """Return the finding that speaks for all."""
+        """Return the finding that represents the group."""
         return self.findings[0]
 
     @property
     def severity(self) -> model.Severity:
-        """Return what each of them weighs."""
+        """Return the severity that they all have."""
         return self.first.severity
 
     @property
@@ -82,7 +83,7 @@ class Group(NamedTuple):
 
     @property
     def steps(self) -> list['RemedyStep']:
-        """Return what to do about all of them, in order."""
+        """Return the steps that resolve all of them, in order."""
         found = []
         for same in itertools.zip_longest(
             *(one.remediation for one in self.findings)
@@ -103,19 +104,19 @@ class RemedyStep(NamedTuple):
     """One step of the remedy of a group."""
 
     kind: str
-    """As :attr:`manila_precheck.model.Remediation.kind` has it."""
+    """As :attr:`manila_precheck.model.Remediation.kind`."""
 
     texts: list[str]
-    """One where all findings ask for the same, else one for each."""
+    """One text if it is the same for all findings, else several."""
 
 
 def each_step(remediation: Iterable[model.Remediation]) -> list[RemedyStep]:
-    """Return the remedies of one finding, or check, as those of a group."""
+    """Return the remedies of a finding, or check, as steps of a group."""
     return [RemedyStep(one.kind, [one.text]) for one in remediation]
 
 
 class Failed(NamedTuple):
-    """Checks that could not run, for one reason."""
+    """Checks that could not run for the same reason."""
 
     id: str
     """'error~' and a digest."""
@@ -124,19 +125,19 @@ class Failed(NamedTuple):
 
     @property
     def first(self) -> model.CheckResult:
-        """Return the check that speaks for all."""
+        """Return the check that represents them."""
         return self.checks[0]
 
     @property
     def name(self) -> str:
-        """Return the id of the check, or how many there are."""
+        """Return the id of the check, or how many checks there are."""
         if len(self.checks) == 1:
             return self.first.id
         return f'{len(self.checks)} checks'
 
     @property
     def steps(self) -> list[RemedyStep]:
-        """Return what makes them run."""
+        """Return the steps that let them run."""
         return each_step(self.first.remediation)
 
 
@@ -162,10 +163,10 @@ def groups(
     findings: Iterable[model.Finding],
     wanted: Optional[model.Severity] = None,
 ) -> list[Group]:
-    """Return findings of one check by group, in the order of the first ones.
+    """Return the groups of findings of one check, in the order of the first.
 
-    :param wanted: leaves out those of another severity, and those that count
-        for nothing; None takes all, each of the latter by itself.
+    :param wanted: take only findings of this severity that count. None takes
+        all findings; each that does not count is then a group of its own.
     """
     found: dict[tuple[str, Optional[int]], list[model.Finding]] = {}
     numbers: dict[tuple[str, Optional[int]], list[int]] = {}
@@ -184,7 +185,7 @@ def groups(
 
 
 def failed(checks: Iterable[model.CheckResult]) -> list[Failed]:
-    """Return the checks that could not run, by the reason."""
+    """Return the checks that could not run, grouped by reason."""
     found: dict[str, list[model.CheckResult]] = {}
     for check in checks:
         if check.outcome is model.Outcome.ERROR:
@@ -195,8 +196,8 @@ def failed(checks: Iterable[model.CheckResult]) -> list[Failed]:
 def identify_error(check: model.CheckResult) -> str:
     """Return the id of the group of a check that could not run.
 
-    What one remedy resolves is one group, however each check says it: an
-    account that may read no table is told of another one by each.
+    Checks with the same remedy are one group, even if their reasons differ:
+    if the account may not read any table, each check names another table.
     """
     if check.remediation:
         return _id(
@@ -208,7 +209,7 @@ def identify_error(check: model.CheckResult) -> str:
 def alike(
     findings: Iterable[model.Finding],
 ) -> list[list[model.Finding]]:
-    """Return findings whose messages differ in names and numbers only."""
+    """Return lists of findings that differ only in names and numbers."""
     found: dict[str, list[model.Finding]] = {}
     for finding in findings:
         template = _template(finding.message, _words(finding.subject))
@@ -229,7 +230,7 @@ def _words(subject: model.Subject) -> frozenset[str]:
 def _what(
     step: model.Remediation, subject: model.Subject, words: frozenset[str]
 ) -> str:
-    """Return what a step asks for, whatever the object is called."""
+    """Return a step without the names, ids and numbers of its object."""
     if step.kind in ('config', 'policy') and step.edits:
         actions = {edit.action for edit in step.edits}
         if actions <= _ALIKE:
@@ -253,10 +254,12 @@ def _template(text: str, words: frozenset[str]) -> str:
 def _together(
     kind: str, steps: Sequence[tuple[str, model.Remediation]]
 ) -> list[str]:
-    """Return the texts of a step, each once; lines of a file as one.
+    """Return the texts of a step, each once.
 
-    :param steps: each with the name of the object. Prose that is not the
-        same for all says of which it is.
+    The lines for a file are merged. If a sentence is not the same for all
+    objects, the name of the object precedes it.
+
+    :param steps: each with the name of the object.
     """
     texts = list(dict.fromkeys(step.text for _, step in steps))
     if len(texts) > 1 and kind == 'config':
@@ -276,7 +279,7 @@ def _sections(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
         heading, _, rest = text.partition('\n')
         if not _HEADING.fullmatch(heading) or '\n[' in rest:
-            # Of several sections, or a comment first.
+            # It has several sections, or does not begin with a section.
             yield text
             continue
         sections.setdefault(heading, []).append(rest)

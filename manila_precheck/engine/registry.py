@@ -10,16 +10,16 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Which checks and reporters there are, and which of them a run takes.
+"""Find the registered checks and reporters, and select those of a run.
 
-Finding an entry point imports nothing: a check's module is imported when the
-check is about to run (:func:`runner.load`), so what a run does not use costs
-it nothing and cannot break it.
+Finding an entry point imports nothing: the module of a check is imported when
+the check is about to run (:func:`runner.load`), so a plugin that a run does
+not use costs no time and cannot break it.
 
-The checks and reporters of this package are known without any metadata, so
-that none of them is missing where that is damaged or forged. Those of others
-are read from the metadata of the installed packages, and from no cache: the
-one of stevedore lies in a directory that others may write to.
+The checks and reporters of this package are listed here, so that damaged or
+forged metadata cannot hide one. Those of other packages are read from the
+metadata of the installed packages. No cache is used: that of stevedore is in a
+directory that other users may write to.
 """
 
 from collections.abc import Iterable
@@ -90,28 +90,28 @@ BUILTIN = {
     },
 }
 
-# What every name of a namespace of ours begins with.
+# The beginning of the names of both namespaces.
 _NAMESPACES = 'manila_precheck.'
 
-# What importlib.metadata raises of metadata that is damaged, by release of
-# Python; a package that is being removed has none.
+# The exceptions that importlib.metadata raises for damaged metadata, which
+# differ between versions of Python, or for a package that is being removed.
 _DAMAGED = (OSError, ValueError, LookupError, AttributeError, TypeError)
 
 
 class Plugin(NamedTuple):
-    """One registered plugin, not imported yet."""
+    """One registered plugin, which is not imported yet."""
 
     name: str
     """The name of the entry point: the id of the check."""
 
     origin: str
-    """'module:attribute' that it points to."""
+    """The object that it refers to: 'module:attribute'."""
 
     load: Callable[[], Any]
     """Imports and returns it; may raise anything, or never return."""
 
     conflict: str = ''
-    """The origin of the plugin that has the name already; '' when none."""
+    """The origin of another plugin that already has the name; '' for none."""
 
     builtin: bool = False
     """Whether it is part of this package."""
@@ -120,8 +120,8 @@ class Plugin(NamedTuple):
     def result_id(self) -> str:
         """Return the id that its result has in a report.
 
-        The name; where the name is taken, with the package behind it, so
-        that every id of a report is there once.
+        It is the name; if another plugin has the name, the module follows, so
+        that ids are unique in a report.
         """
         if not self.conflict:
             return self.name
@@ -164,7 +164,7 @@ def _of_distribution(
             yield _damaged(_package(distribution), 'they are not UTF-8')
         return
     except _DAMAGED:
-        # Of a package that cannot be read nobody knows that it is a plugin.
+        # It is not known whether the unreadable package has any plugin.
         return
     if _NAMESPACES not in text:
         return
@@ -194,10 +194,10 @@ def _found(namespace: str) -> Iterator[Plugin]:
 def entries(namespace: str) -> tuple[Plugin, ...]:
     """Return the plugins of a namespace, sorted by name.
 
-    Where two have one name, the one of this package has it, else the first
-    by origin; the other is returned with its ``conflict`` set. What a package
-    has whose metadata is damaged is one entry, named after the package, that
-    does not load.
+    If two have the same name, it belongs to the one of this package, else to
+    the first by origin; the other has its ``conflict`` set. A package with
+    damaged metadata gives one entry, named after the package, that does not
+    load.
     """
     found = sorted(
         _found(namespace),
@@ -209,7 +209,8 @@ def entries(namespace: str) -> tuple[Plugin, ...]:
         owner = owners.setdefault(entry.name, entry.origin)
         if owner != entry.origin:
             entry = entry._replace(conflict=owner)
-        # A package is found once for each path that leads to it.
+        # A package may be found several times, by different entries of
+        # sys.path.
         result.setdefault((entry.name, entry.origin), entry)
     return tuple(result.values())
 
@@ -228,10 +229,10 @@ def select(
     """Return the checks of a run.
 
     :param available: what :func:`checks` returned.
-    :param only: ids to take; empty means all of them.
-    :param skip: ids to leave out.
-    :param aliases: returns the earlier ids of an entry; asked only when an
-        id names no entry.
+    :param only: the ids to take; empty means all of them.
+    :param skip: the ids to leave out.
+    :param aliases: returns the earlier ids of an entry; called only when an
+        id is not that of an entry.
     :raises UsageError: when an id is unknown, or nothing is left.
     """
     names = {entry.result_id for entry in available}
@@ -272,7 +273,8 @@ def select(
 def load_check(entry: Plugin) -> check.Check:
     """Import a check and return an instance of it.
 
-    :raises PluginError: when its name is taken, or it is no usable check.
+    :raises PluginError: when another check has its name, or it is not a valid
+        check.
     :raises Exception: whatever importing the module raises.
     """
     if entry.conflict:

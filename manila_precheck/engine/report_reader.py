@@ -10,12 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The JSON report of an earlier run, or of another controller.
+"""Read the JSON report of an earlier run, or of another controller.
 
-It came from somewhere: nothing that it says of itself is taken over. Its
-codes are computed from its findings again, and where the two contradict each
-other, or a part has a type or a value that no run writes, the file is refused.
-Keys that are not known are ignored: a later version may have added them.
+The file is not trusted. Its codes are computed again from its findings; if
+they differ, or if a part has a type or a value that no run writes, the file is
+rejected. Unknown keys are ignored: a later version may have added them.
 """
 
 import collections
@@ -38,10 +37,11 @@ T = TypeVar('T')
 #: The versions of the format that can be read.
 VERSIONS = (1,)
 
-# A finding takes five; 100,000 of them are half a million.
+# The limit of JSON objects and lists in a file. A finding has about five, so
+# 100,000 findings have half a million.
 _MAX_OBJECTS = 2_000_000
 
-# Outcomes of a check that has nothing to say.
+# The outcomes of a check without findings.
 _SILENT = (
     model.Outcome.PASSED,
     model.Outcome.SKIPPED,
@@ -52,13 +52,13 @@ _SILENT = (
 def read(path: str) -> model.Report:
     """Read a report that ``--format json`` wrote.
 
-    :raises SourceUnusable: when it cannot be read, or is no such report.
+    :raises SourceUnusable: when it cannot be read, or is not such a report.
     """
     return load(path)[0]
 
 
 def load(path: str) -> tuple[model.Report, model.FileRead]:
-    """Return a report with the file that it is from.
+    """Return a report with the file that it was read from.
 
     :raises SourceUnusable: as read() does.
     """
@@ -107,11 +107,11 @@ def _parse(path: str, data: bytes) -> model.Report:
 
 
 class _Damaged(ValueError):
-    """JSON that json.loads takes and no run writes."""
+    """JSON that json.loads() accepts but that no run writes."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of JSON; the last of two equal keys wins nowhere."""
+    """Return a JSON object; raise _Damaged if it has a key twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
         counts = collections.Counter(name for name, _value in pairs)
@@ -132,10 +132,11 @@ def _no_number(text: str) -> None:
 
 
 def _require_same(what: str, said: Any, found: Any) -> None:
-    """Make sure that a report says of itself what its findings make.
+    """Make sure that a value of a report is the one computed from its parts.
 
-    :param said: None when it does not say.
-    :raises ValueError: when it contradicts itself.
+    :param said: the value in the report; None when the report lacks it.
+    :param found: the computed value.
+    :raises ValueError: when they differ.
     """
     if said is not None and (type(said), said) != (type(found), found):
         raise ValueError(
@@ -362,7 +363,7 @@ def _waiver(held: Mapping[str, Any]) -> model.Waiver:
 
 
 def _aspect(key: str, check_id: str, name: str) -> str:
-    """Return what tells apart two findings on one subject, from a key."""
+    """Return the aspect of a finding, taken from its key."""
     start = f'{check_id}[{name}'
     if not (key.startswith(start) and key.endswith(']')):
         raise ValueError(f'the key {key!r} does not belong to its subject')

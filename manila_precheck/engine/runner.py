@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Run checks over a context; the only place that catches everything.
+"""Run checks over a context; the only module that catches everything.
 
-Whatever a check does, the report stays whole: an exception, a ``sys.exit``,
-nonsense instead of findings, an import that fails and a check that never
-returns are each an ERROR result of that check, and the next one runs.
+Whatever a check does, the report is complete: an exception, a ``sys.exit``,
+invalid findings, a failed import and a check that never returns each become an
+ERROR result of that check, and the next check runs.
 """
 
 import _thread
@@ -57,37 +57,39 @@ T = TypeVar('T')
 
 LOG = logging.getLogger(__name__)
 
-# More than any site has; a check that yields without end must stop before
-# memory does.
+# More than any site has. The limit stops a check that yields endlessly before
+# memory runs out.
 MAX_FINDINGS_PER_CHECK = 200_000
 
-# Of one text in a finding, in characters; a report with a few such texts is
-# still one that a browser opens.
+# The maximum length of one text in a finding, in characters. A browser can
+# still open a report with a few texts of this length.
 MAX_TEXT_LENGTH = 2**20
 
-# Of what a check looks for, in characters.
+# The maximum length of the description of a check, in characters.
 _MAX_ABOUT = 1000
 
-# Of a number in a finding: Python writes none of 4300 digits.
+# The maximum size of a number in a finding: Python does not convert a number
+# of more than 4300 digits to text.
 _MAX_BITS = 128
 
 _STREAMS = ('stdin', 'stdout', 'stderr', '__stdout__', '__stderr__')
 
-# For importing a plugin outside a run, where no option is at hand.
+# The limit for importing a plugin outside a run, where options are not known.
 LOAD_TIMEOUT_SECONDS = 10.0
 
-# For the words of an exception, whose class may have a str() of its own.
+# The limit for str() of an exception, which a plugin may define itself.
 _DESCRIBE_SECONDS = 5.0
 
-# What an interrupted check has to hand over what it found.
+# The time for an interrupted check to return the findings that it has.
 GRACE_SECONDS = 3.0
 
-# How late a signal is seen to that came just before a wait began.
+# The maximum delay before a signal is handled that arrived just before a wait
+# began.
 _SIGNALS_SECONDS = 0.5
 
 _INTERRUPTED = 'the run was interrupted; this report is incomplete'
 
-# What a ready-made waiver proposes; the operator may write another day.
+# The validity of a ready-made waiver; the operator may write another date.
 _WAIVER_TERM = datetime.timedelta(days=30)
 
 _SOURCES: dict[model.Source, Callable[[Any], Any]] = {
@@ -99,12 +101,12 @@ _SOURCES: dict[model.Source, Callable[[Any], Any]] = {
 
 
 class _TookTooLong(Exception):
-    """A call was given up."""
+    """A call did not return in time."""
 
 
 @contextlib.contextmanager
 def _process_as_it_is() -> Iterator[None]:
-    """Put back what code of a third party changes of the whole process."""
+    """Undo what third-party code changes in the state of the process."""
     try:
         directory: Optional[str] = os.getcwd()
     except OSError:
@@ -146,21 +148,21 @@ def _call_within(
 ) -> Any:
     """Return what a call returns, or raise what it raises.
 
-    The call runs in a thread of its own, since nothing else in Python gets
-    away from code that never returns. A thread that is given up goes on
-    until the process ends.
+    The call runs in a thread of its own, because Python has no other way to
+    leave code that never returns. Such a thread then runs until the process
+    ends.
 
-    :param seconds: how long it may take; None is for ever.
-    :param interrupt: called when the operator wants to stop: the call has a
-        moment to come to an end then.
-    :raises _TookTooLong: when it did not return in time.
-    :raises KeyboardInterrupt: when the operator wants to stop.
-    :raises PluginError: when the call itself raises KeyboardInterrupt: what
-        an operator does reaches the main thread only.
+    :param seconds: the time limit; None for no limit.
+    :param interrupt: called when the operator interrupts the run: the call
+        then has GRACE_SECONDS to return.
+    :raises _TookTooLong: when the call did not return in time.
+    :raises KeyboardInterrupt: when the operator interrupts the run.
+    :raises PluginError: when the call itself raises KeyboardInterrupt: an
+        interrupt by the operator reaches only the main thread.
     """
     process = os.getpid()
-    # This thread waits for nothing of threading: an interrupt in the middle of
-    # its Python code may leave a lock that everything after it waits for.
+    # This thread does not wait on objects of the module threading: an
+    # interrupt inside their Python code may leave a lock held for ever.
     done = _thread.allocate_lock()
     done.acquire()
     answer: list[Any] = []
@@ -171,20 +173,20 @@ def _call_within(
             answer.append(call())
         except BaseException as exc:
             if isinstance(exc, MemoryError):
-                # Its frames still hold what they took, and there is not
-                # enough left for a thread in which to say so.
+                # The frames still hold the memory, and too little is left to
+                # start the thread that describes the error.
                 traceback.clear_frames(exc.__traceback__)
             failure.append(exc)
         finally:
             if os.getpid() != process:
-                # The call has forked, and this is the copy: nobody waits
-                # for it, and its locks may be held for ever.
+                # The call has forked, and this is the child: nobody waits for
+                # it, and it may wait for ever for a lock.
                 os._exit(1)
             done.release()
 
     def begin() -> None:
         try:
-            # Which coverage and debuggers follow.
+            # Coverage and debuggers follow threads of this module.
             threading.Thread(target=body, name='check', daemon=True).start()
         except BaseException as exc:
             failure.append(exc)
@@ -208,14 +210,15 @@ def _call_within(
 
 
 def _acquired(lock: _thread.LockType, seconds: Optional[float]) -> bool:
-    """Wait for a lock, and tell whether it was got in time.
+    """Wait for a lock, and return whether it was acquired in time.
 
-    :param seconds: None is for ever.
-    :raises KeyboardInterrupt: when the operator wants to stop.
+    :param seconds: the time limit; None for no limit.
+    :raises KeyboardInterrupt: when the operator interrupts the run.
     """
     ends = math.inf if seconds is None else time.monotonic() + seconds
     while True:
-        # A signal between two of its steps does not end a wait.
+        # Wait in short steps: a signal that arrives just before a wait does
+        # not end it.
         left = ends - time.monotonic()
         if lock.acquire(timeout=max(0.0, min(left, _SIGNALS_SECONDS))):
             return True
@@ -224,20 +227,20 @@ def _acquired(lock: _thread.LockType, seconds: Optional[float]) -> bool:
 
 
 def _shown(value: Any) -> str:
-    """Return the repr of a value, short; its type where it has none."""
+    """Return a short repr of a value, or its type if repr() fails."""
     short = reprlib.Repr()
     short.maxstring = short.maxother = 80
     try:
-        # The same in every run.
+        # An address would be different in every run.
         return re.sub(' at 0x[0-9A-Fa-f]+', '', short.repr(value))
     except BaseException:
         return f'a {type(value).__name__} without a repr'
 
 
 def _of_exception(call: Callable[[], T], otherwise: T) -> T:
-    """Return what a call makes of an exception, whose class may be anybody's.
+    """Return what a call returns that uses an exception of third-party code.
 
-    :param otherwise: to return when it raises, or never returns.
+    :param otherwise: returned when the call raises, or never returns.
     """
     try:
         made: T = _call_within(_DESCRIBE_SECONDS, call)
@@ -271,11 +274,11 @@ def guarded(
     call: Callable[[], T],
     passing: tuple[type[BaseException], ...] = (),
 ) -> T:
-    """Return what code of this package returns, whatever happens in it.
+    """Return what a call returns; raise only PrecheckError.
 
-    :param passing: further exceptions that the caller sees to.
-    :raises PrecheckError: one that the call raised itself; a PluginError,
-        in words, for everything else, ``sys.exit`` included.
+    :param passing: further exceptions to pass on, which the caller handles.
+    :raises PrecheckError: the one that the call raised; for any other
+        exception, ``sys.exit`` included, a PluginError that describes it.
     """
     try:
         return call()
@@ -293,12 +296,12 @@ def _log_crash(what: str, exc: BaseException) -> None:
 
 
 def isolated(call: Callable[[], T], seconds: Optional[float] = None) -> T:
-    """Return what code of a third party returns, whatever it does.
+    """Return what a call of third-party code returns.
 
-    It runs in a thread of its own, and what it changes of the process is put
-    back.
+    It runs in a thread of its own, and its changes of the state of the
+    process are undone.
 
-    :param seconds: how long it may take; None is for ever.
+    :param seconds: the time limit; None for no limit.
     :raises PrecheckError: as :func:`guarded`.
     """
 
@@ -315,10 +318,10 @@ def isolated(call: Callable[[], T], seconds: Optional[float] = None) -> T:
 
 
 def load(entry: registry.Plugin) -> Union[check.Check, str]:
-    """Import a check, whatever its module does.
+    """Import a check; an error of its module is returned, not raised.
 
-    :returns: the check; when it does not load within ten seconds, why, in
-        words.
+    :returns: the check; a text with the reason when it does not load, or not
+        within ten seconds.
     """
     try:
         return isolated(
@@ -331,7 +334,7 @@ def load(entry: registry.Plugin) -> Union[check.Check, str]:
 def _load_now(entry: registry.Plugin) -> check.Check:
     """Import a check in the thread that runs it.
 
-    :raises PluginError: when it does not load, saying why.
+    :raises PluginError: when it does not load; the text says why.
     """
     try:
         return registry.load_check(entry)
@@ -351,10 +354,12 @@ def aliases(entry: registry.Plugin) -> Sequence[str]:
 def _findings(
     one: check.Check, ctx: 'context.Context', found: list[model.Finding]
 ) -> None:
-    """Add to a list what a check yields, so that a crash keeps the rest.
+    """Append the findings of a check to a list.
 
-    :raises PluginError: when there is a finding that is none, after the
-        others.
+    If the check crashes, the list has the findings that it yielded before.
+
+    :raises PluginError: when a finding is invalid, after all others were
+        appended.
     """
     views = ctx.seen_by(*one.services) if one.services else (ctx,)
     if len(views) == 1:
@@ -394,10 +399,10 @@ def _findings_of(
 
 
 def _valid(item: Any, check_id: str) -> model.Finding:
-    """Return a finding of a check made of what it yields, of plain types.
+    """Return a copy of a finding that a check yielded, of plain types.
 
-    :raises PluginError: saying what of it is not as
-        :class:`manila_precheck.model.Finding` has it.
+    :raises PluginError: when a part of it does not have the type that
+        :class:`manila_precheck.model.Finding` requires.
     """
     if not isinstance(item, model.Finding) or item.check_id not in (
         '',
@@ -485,7 +490,7 @@ def _all(name: str, value: Any) -> tuple[Any, ...]:
 
 
 def _text(name: str, value: Any) -> str:
-    # Of the type itself: one that derives from it may have any method.
+    # Convert to str itself: a subclass may override any method.
     _is(name, value, str)
     if len(value) > MAX_TEXT_LENGTH:
         raise _wrong(name, value, f'within {MAX_TEXT_LENGTH} characters')
@@ -516,9 +521,9 @@ def _scalar(name: str, value: Any) -> model.Scalar:
 
 
 def _not_applicable(one: check.Check, ctx: 'context.Context') -> str:
-    """Return why a check is not for this run, '' when it is."""
+    """Return why a check does not apply to this run; '' when it does."""
     if ctx.stage not in one.stages:
-        # The same for each, so that a report says it once.
+        # The same text for all checks, so that a report says it once.
         return f'it does not run at stage {ctx.stage.value}'
     if one.introduced is not None:
         upgrade = ctx.upgrade
@@ -537,14 +542,15 @@ def run_one(
     clock: Callable[[], float] = time.monotonic,
     masked: bool = True,
 ) -> model.CheckResult:
-    """Run one check and return what became of it; it never raises.
+    """Run one check and return its result; it never raises.
 
     When the operator interrupts it, ctx.interrupted is set, and the result
-    is an ERROR with what was found until then.
+    is an ERROR with the findings so far.
 
-    :param clock: returns seconds, for how long the check took.
-    :param masked: whether secrets are masked. What is not may only be used
-        to change files, never be shown.
+    :param clock: returns a time in seconds, to measure how long the check
+        takes.
+    :param masked: whether secrets are masked. A result with unmasked secrets
+        may only be used to change files, never be shown.
     """
     started = clock()
     found: list[model.Finding] = []
@@ -599,7 +605,8 @@ def run_one(
         remediation = tuple(
             step._replace(text=ctx.redactor(step.text)) for step in remediation
         )
-        # A copy: a check that was given up still runs.
+        # Use a copy of the list: a check that did not return in time is still
+        # running and may append to it.
         findings = tuple(
             sorted(
                 (
@@ -612,7 +619,7 @@ def run_one(
             )
         )
     except Exception as exc:
-        # What cannot be redacted is not shown.
+        # Findings that cannot be redacted must not be shown.
         _log_crash(f'redacting check {entry.name}', exc)
         outcome, remediation = model.Outcome.ERROR, ()
         reason = f'its findings cannot be redacted: {type(exc).__name__}'
@@ -636,7 +643,7 @@ def _about(loaded: check.Check) -> str:
 
 
 def _order(finding: model.Finding) -> tuple[int, str, int]:
-    """Sort by severity, then by place; else the check's order is kept."""
+    """Return the sort key of a finding: severity, then file and line."""
     subject = finding.subject
     return -finding.severity, subject.file or '', subject.line or 0
 
@@ -651,9 +658,10 @@ def run(
     """Run checks one after another.
 
     :param progress: called with the id of each check before it runs.
-    :param masked: as :func:`run_one` takes it.
+    :param masked: as for :func:`run_one`.
     :returns: one result for each entry, in the order of the entries. When
-        the operator interrupts, the checks that did not end are ERRORs.
+        the operator interrupts the run, checks that did not complete are
+        ERRORs.
     """
     results: list[model.CheckResult] = []
     try:
@@ -697,14 +705,14 @@ def report(
     excluded: Iterable[str] = (),
     settings: Iterable[model.SettingRead] = (),
 ) -> model.Report:
-    """Put the results of a run together with what the run looked at."""
+    """Return the report of a run: its results, and what it read."""
     resolution = ctx.resolution
     source_origin, target_origin = resolution.origins
     reproducible = ctx.options.reproducible
     redactor = ctx.redactor
     return model.Report(
         tool=tool,
-        # In an update within a release it may hold the path of a file.
+        # In an update within a release, the name may contain a path.
         source_release=redactor(resolution.upgrade.source.name),
         source_origin=source_origin,
         target_release=redactor(resolution.upgrade.target.name),

@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a run takes from the place where it is started, and who may change it.
+"""Report files and module directories that other users can change.
 
-A file that another user may write to decides what the report says, and a
-directory of Python's path what the run executes. Neither is refused, since
-the operator may have it so; both are said.
+Whoever can write to a file that the run reads can change the report, and
+whoever can write to a directory of Python's path can have the run execute any
+code. The run does not stop, since this may be intended, but reports both.
 """
 
 from collections.abc import Iterable
@@ -30,11 +30,11 @@ from manila_precheck.evidence.files import path_trust
 from manila_precheck.evidence.host import interpreter
 from manila_precheck.redact import names
 
-#: The id of the result that says so.
+#: The id of the result.
 CHECK_ID = 'surroundings'
 
-# The account of manila's services owns their files in some packages, and
-# decides by them what the services do.
+# The account of manila's services. It owns their files in some packages, so
+# it may change them.
 _ACCOUNT = 'manila'
 
 
@@ -46,13 +46,13 @@ def result(
     sources: Iterable[config_files.ValueSource] = (),
     here: bool = True,
 ) -> Optional[model.CheckResult]:
-    """Return what there is to say; None when there is nothing.
+    """Return the result; None when there are no findings.
 
-    :param files: those of this host that the run has read.
+    :param files: the files of this host that the run has read.
     :param locations: the configuration files and directories.
-    :param searched: the program has found these by itself.
-    :param sources: those of config_source that no check speaks of.
-    :param here: the services run on this host.
+    :param searched: True if the program found the locations by itself.
+    :param sources: the sources of config_source that no check reports on.
+    :param here: True if the services run on this host.
     """
     findings = [
         *_of_files(files, locations, here),
@@ -97,7 +97,8 @@ def _of_files(
 ) -> Iterator[model.Finding]:
     paths = [file.path for file in files]
     for path in dict.fromkeys([*paths, *locations]):
-        # Of the files of a bundle the accounts of this host say nothing.
+        # If the services run elsewhere, the account of this host that has
+        # their name is not theirs.
         weakness = path_trust.weakness(path, _account() if here else ())
         if weakness:
             yield _finding(
@@ -156,7 +157,10 @@ def _of_sources(
 
 
 def _of_python() -> Iterator[model.Finding]:
-    """Yield where code of others may run, PYTHONPATH and '' included."""
+    """Yield the module directories that others can change.
+
+    PYTHONPATH and '' (the working directory) are included.
+    """
     loaded = [sys.executable, *interpreter.loaded_at_start(sys.executable)]
     paths = [path or os.getcwd() for path in (*sys.path, *loaded)]
     told = set(os.environ.get('PYTHONPATH', '').split(os.pathsep)) - {''}

@@ -10,7 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What is said of options whose values may lie where nobody can look."""
+"""Findings about options that an unreadable source may set.
+
+An option that no file sets may be set in a source of config_source that cannot
+be read here.
+"""
 
 from collections.abc import Iterable
 from typing import Optional
@@ -22,9 +26,10 @@ from manila_precheck.evidence.config import config_files
 def why_not_judged(
     conf: config_files.ConfigFiles, group: str, name: str
 ) -> Optional[str]:
-    """Return why it is not known what an option is set to.
+    """Return why the value of an option is not known.
 
-    :returns: None where a file sets it, or every source could be read.
+    :returns: the reason; None if a file sets the option, or if every source
+        could be read.
     """
     unread = conf.may_hold(group, name)
     if unread is None:
@@ -40,10 +45,11 @@ def weighed(
     options: Iterable[config_files.Name],
     finding: model.Finding,
 ) -> model.Finding:
-    """Return what is said of options that no file sets.
+    """Return a finding about options, a warning if they may be set elsewhere.
 
-    :returns: a warning where a source that cannot be read may set one of
-        them, whatever the finding weighs; else the finding as it is.
+    :param options: the options, which no file sets.
+    :returns: with severity WARNING if an unreadable source may set one of the
+        options; else the finding as it is.
     """
     for group, name in options:
         unread = conf.may_hold(group, name)

@@ -9,9 +9,9 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The waivers of a site, as facts: what may be let pass, by whom, until when.
+"""Read the file of ``--waivers``.
 
-A file of ``--waivers`` is YAML::
+It is YAML::
 
     waivers:
       - key: config-options[DEFAULT/auth_strategy#value]
@@ -37,26 +37,26 @@ from manila_precheck.evidence.files import yaml_file
 if TYPE_CHECKING:
     import yaml
 
-#: What an entry has, all of it.
+#: The keys of an entry, all of which are required.
 FIELDS = ('key', 'reason', 'owner', 'expires')
 
 _KEY = re.compile(r'(?P<check>[a-z][a-z0-9@._-]*)\[.*\]', re.DOTALL)
 
 
 class WaiverEntry(NamedTuple):
-    """One waiver, as it stands in the file."""
+    """One entry of the file."""
 
     line: int
-    """Where it starts, counted from 1."""
+    """The line where it starts, counted from 1."""
 
     waiver: Optional[model.Waiver]
-    """None when it cannot be used."""
+    """The waiver; None when the entry is invalid."""
 
     name: str
     """Its key, or 'entry 3' when it has none."""
 
     problem: str = ''
-    """Why it cannot be used; '' when it can."""
+    """Why it is invalid; '' when it is valid."""
 
     @property
     def check_id(self) -> str:
@@ -65,7 +65,7 @@ class WaiverEntry(NamedTuple):
 
 
 class WaiverFile(NamedTuple):
-    """What a file of waivers says."""
+    """The content of a file of waivers."""
 
     read: model.FileRead
     entries: tuple[WaiverEntry, ...]
@@ -74,8 +74,8 @@ class WaiverFile(NamedTuple):
 def read(path: str) -> WaiverFile:
     """Read a file of waivers.
 
-    :raises UsageError: when it cannot be read, is no YAML, or is no list of
-        waivers at all.
+    :raises UsageError: when it cannot be read, is not YAML, or is not a list
+        of waivers at all.
     """
     try:
         text, found = text_file.read_text(
@@ -93,7 +93,7 @@ def read(path: str) -> WaiverFile:
 
 
 class _NoList(Exception):
-    """The file is YAML, and not of this form."""
+    """The file is YAML, but not a list of waivers."""
 
 
 def _entries(root: 'Optional[yaml.Node]') -> Iterator[WaiverEntry]:
@@ -146,7 +146,7 @@ def _entry(node: 'yaml.Node', number: int) -> WaiverEntry:
 
 
 def _problem(fields: dict[Any, Any]) -> str:
-    """Return what an entry lacks or has too much; '' when it is right."""
+    """Return why an entry is invalid; '' when it is valid."""
     unknown = sorted(str(name) for name in fields if name not in FIELDS)
     if unknown:
         return f'it has the unknown key {unknown[0]!r}'
@@ -169,9 +169,9 @@ def _problem(fields: dict[Any, Any]) -> str:
 
 
 def _date(value: Any) -> datetime.date:
-    """Return the last day on which a waiver holds.
+    """Return the last day on which a waiver is valid.
 
-    :raises ValueError: when the value is none.
+    :raises ValueError: when the value is not a date.
     """
     if isinstance(value, datetime.datetime):
         return value.date()
@@ -183,8 +183,8 @@ def _date(value: Any) -> datetime.date:
 def matches(pattern: str, key: str) -> bool:
     """Say whether the key of a waiver covers that of a finding.
 
-    '*' stands for any text and '?' for one character; a backslash takes
-    their meaning away. Brackets stand for themselves: every key has them.
+    '*' matches any text and '?' one character, unless a backslash precedes
+    them. Brackets match themselves: every key has them.
     """
     return _compiled(pattern).fullmatch(key) is not None
 
@@ -201,8 +201,9 @@ def _compiled(pattern: str) -> 're.Pattern[str]':
     if not between:
         return re.compile(first, re.DOTALL)
     last = between.pop()
-    # What '*' took is not given back, or each would be tried with each: the
-    # lookahead finds the first place, and the reference takes it.
+    # Avoid backtracking, whose time would grow exponentially with the number
+    # of '*': the lookahead finds the first match of the next part, and the
+    # backreference consumes it without an alternative.
     taken = ''.join(
         rf'(?=(.*?{part}))\{number}' for number, part in enumerate(between, 1)
     )
@@ -210,5 +211,5 @@ def _compiled(pattern: str) -> 're.Pattern[str]':
 
 
 def escape(key: str) -> str:
-    """Return the pattern that matches just this key."""
+    """Return the pattern that matches only this key."""
     return re.sub(r'([\\*?])', r'\\\1', key)

@@ -9,11 +9,11 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What of a run counts: waivers let a finding pass, a baseline knows it.
+"""Mark the findings that waivers accept and that a baseline has.
 
-A finding that is waived or known stays in the report and counts for nothing.
-A check that could not look or was skipped has found nothing that could be
-waived: it counts as ever.
+Such a finding stays in the report but does not affect the exit code. A check
+that could not run or was skipped has no findings that could be waived, so it
+always affects the exit code.
 """
 
 from collections.abc import Iterable
@@ -30,7 +30,7 @@ from manila_precheck.engine import report_reader as report_source
 from manila_precheck.engine import waiver_file as waivers_source
 from manila_precheck.redact import names
 
-#: The id of the result that holds what is wrong with the waivers.
+#: The id of the result about invalid, expired and unused waivers.
 CHECK_ID = 'waivers'
 
 _LOOKED = (model.Outcome.PASSED, model.Outcome.FOUND)
@@ -44,9 +44,10 @@ def waive(
 ) -> tuple[model.CheckResult, ...]:
     """Return the results with their findings waived, and one more.
 
-    :param results: what the checks said.
-    :param today: a waiver holds up to and with the day on which it expires.
-    :param known_ids: the id of every check that there is.
+    :param results: the results of the checks.
+    :param today: the current day; a waiver is still valid on the day on which
+        it expires.
+    :param known_ids: the ids of all registered checks.
     :returns: the results, and one with the id 'waivers' that has a finding
         for each waiver that is malformed, has expired or is not used.
     """
@@ -119,7 +120,7 @@ def _judged(
     today: datetime.date,
     used: bool,
 ) -> Optional[model.Finding]:
-    """Return what is wrong with a waiver; None when nothing is."""
+    """Return the finding about a waiver; None when all is well."""
     result = looked.get(entry.check_id)
     severity, remedy = model.Severity.WARNING, ''
     if entry.waiver is None:
@@ -164,7 +165,7 @@ def _judged(
 
 
 class Baseline(NamedTuple):
-    """What an earlier report says."""
+    """The findings of an earlier report."""
 
     read: model.FileRead
 
@@ -175,10 +176,10 @@ class Baseline(NamedTuple):
     """The severity of each finding, by key."""
 
     def require(self, target_release: str, stage: str) -> None:
-        """Make sure that the baseline is of the same upgrade.
+        """Make sure that the baseline is for the same upgrade and stage.
 
-        :raises UsageError: when it is of another one: what it knows says
-            nothing about this one.
+        :raises UsageError: when it is for another one: its findings are then
+            no evidence for this one.
         """
         if (self.target_release, self.stage) != (target_release, stage):
             raise exceptions.UsageError(
@@ -189,7 +190,7 @@ class Baseline(NamedTuple):
 
 
 def baseline_severities(report: model.Report) -> dict[str, model.Severity]:
-    """Return the highest severity that a report has for each key."""
+    """Return the highest severity in a report for each key."""
     severities: dict[str, model.Severity] = {}
     for result in report.checks:
         for finding in result.findings:
@@ -202,9 +203,9 @@ def mark_known(
     results: Iterable[model.CheckResult],
     severities: Mapping[str, model.Severity],
 ) -> tuple[model.CheckResult, ...]:
-    """Return the results with what an earlier report has marked as known.
+    """Return the results with findings of an earlier report marked as known.
 
-    A finding that weighs more than it did is new.
+    A finding that is more severe than in the earlier report is not known.
 
     :param severities: as baseline_severities() returns them.
     """
@@ -227,8 +228,8 @@ def mark_known(
 def read_baseline(path: str) -> Baseline:
     """Read a report that --format json wrote.
 
-    :raises UsageError: when it cannot be read, is no such report, or hides
-        the names that it would be compared by.
+    :raises UsageError: when it cannot be read, is not such a report, or has
+        no real names, by which findings are compared.
     """
     try:
         report, file = report_source.load(path)
@@ -253,11 +254,11 @@ class Decisions(NamedTuple):
     baseline: Optional[Baseline]
 
     known_ids: tuple[str, ...]
-    """The id of every check that there is, not of this run alone."""
+    """The ids of all registered checks, not only of those in this run."""
 
     @property
     def files(self) -> tuple[model.FileRead, ...]:
-        """The files that they are from."""
+        """The files that they were read from."""
         return tuple(
             item.read._replace(kind=kind)
             for kind, item in (
@@ -268,9 +269,9 @@ class Decisions(NamedTuple):
         )
 
     def require(self, target_release: str, stage: str) -> None:
-        """Make sure that they are about this upgrade.
+        """Make sure that they are for this upgrade.
 
-        :raises UsageError: when the baseline is about another one.
+        :raises UsageError: when the baseline is for another one.
         """
         if self.baseline is not None:
             self.baseline.require(target_release, stage)
@@ -281,10 +282,10 @@ class Decisions(NamedTuple):
         today: datetime.date,
         redactor: names.Change,
     ) -> tuple[model.CheckResult, ...]:
-        """Return the results with what is waived and what is known.
+        """Return the results with findings marked as waived or as known.
 
-        :param redactor: masks what no text may show: a reason is somebody's
-            own words.
+        :param redactor: masks secrets, which the reason of a waiver may
+            contain.
         """
         if self.waivers is not None:
             results = tuple(
@@ -306,7 +307,7 @@ class Decisions(NamedTuple):
 def decisions(options: Any, known_ids: Sequence[str]) -> Decisions:
     """Read the waivers and the baseline that the options name.
 
-    :raises UsageError: when one of them cannot be used.
+    :raises UsageError: when one of them is invalid.
     """
     return Decisions(
         waivers_source.read(options.waivers) if options.waivers else None,

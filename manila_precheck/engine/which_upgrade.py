@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Resolve the source and the target of a run, and where each is from."""
+"""Find out the source and the target release of the upgrade."""
 
 import importlib.machinery
 import importlib.metadata
@@ -25,35 +25,35 @@ from manila_precheck import releases
 
 
 class Known(NamedTuple):
-    """What there is to tell it by."""
+    """What is known before source and target are resolved."""
 
     stage: model.Stage
     source: Optional[releases.Build]
-    """What the option source_release says; None when it is not set."""
+    """The value of the option source_release; None when it is not set."""
 
     target: Optional[releases.Build]
-    """What the option target_release says; None when it is not set."""
+    """The value of the option target_release; None when it is not set."""
 
     installed: Optional[releases.Build]
-    """The manila that is installed here; None for none. One that is not
-    known is a build of no release."""
+    """The manila that is installed here; None for none. The release of an
+    unknown version is None."""
 
     at_revision: tuple[releases.Release, ...]
-    """Those that have the revision of the database, oldest first."""
+    """The releases that have the revision of the database, oldest first."""
 
     empty: bool
-    """The database is there and empty."""
+    """Whether the database exists and is empty."""
 
     every: tuple[releases.Release, ...]
-    """All that the catalog knows, oldest first."""
+    """The releases that the catalog covers, oldest first."""
 
     vendor_path: Optional[releases.Upgrade] = None
-    """What the option vendor_path says; None when it is not set."""
+    """The value of the option vendor_path; None when it is not set."""
 
     def leads(
         self, source: releases.Release, target: releases.Release
     ) -> bool:
-        """Say whether one may go from a release to another in one step."""
+        """Say whether an upgrade between the releases in one step is valid."""
         return (
             target in releases.next_hops(source)
             or releases.Upgrade(source, target) == self.vendor_path
@@ -61,7 +61,7 @@ class Known(NamedTuple):
 
 
 class Resolution(NamedTuple):
-    """Which upgrade it is, and how that is known."""
+    """The source and the target of the upgrade, and how they are known."""
 
     upgrade: releases.Upgrade
 
@@ -72,19 +72,19 @@ class Resolution(NamedTuple):
     """'option', 'package', 'database' or 'assumed'."""
 
     known: Known
-    """What it was told by."""
+    """What it was concluded from."""
 
     @property
     def target_assumed(self) -> bool:
-        """Say whether nobody named the target."""
+        """Say whether the target is only assumed."""
         return self.target_origin == 'assumed'
 
     @property
     def origins(self) -> tuple[str, str]:
         """How source and target are known, for the report.
 
-        'shared' in place of 'database' where the revision is that of several
-        releases and nothing tells which of them it is.
+        It is 'shared' instead of 'database' if several releases have the
+        revision and nothing tells which of them it is.
         """
         source, target = self.source_origin, self.target_origin
         if self.alike:
@@ -120,7 +120,7 @@ class Resolution(NamedTuple):
 
     @property
     def target_build(self) -> Optional[releases.Build]:
-        """The build to go to; None when only its release is known."""
+        """The target build; None when only its release is known."""
         return self._build('target', self.known.target)
 
     def _build(
@@ -132,9 +132,9 @@ class Resolution(NamedTuple):
 
     @property
     def alike(self) -> tuple[releases.Release, ...]:
-        """The releases that the database may be of, where they are several.
+        """The releases that the database may be of, if there are several.
 
-        They share the revision, and nobody said which of them it is.
+        They have the same revision, and nothing tells which of them it is.
         """
         known = self.known
         told = {_release(known.installed)}
@@ -152,22 +152,23 @@ class Resolution(NamedTuple):
 def installed() -> Optional[releases.Build]:
     """Return the manila that is installed here; None when there is none.
 
-    By the metadata of the package; manila itself is never imported. What is
-    there without usable metadata, or in two versions, is a build of no
-    release: what would run is not known.
+    It is found by the metadata of the package; manila itself is never
+    imported. If the metadata is unusable, or there are two versions, the
+    release of the build is None: it is not known which manila would run.
     """
     found: dict[str, None] = {}
     for package in importlib.metadata.distributions(name='manila'):
         try:
             versions = package.metadata.get_all('Version') or []
         except (AttributeError, KeyError, TypeError, ValueError, OSError):
-            # Each Python has another answer to damaged metadata.
+            # The exception for damaged metadata depends on the version of
+            # Python.
             versions = []
         place = os.path.realpath(str(package.locate_file('')))
         for version in versions or ['']:
             found[version or f'without a version in {place}'] = None
     if not found:
-        # Not find_spec() of importlib.util, which believes sys.modules.
+        # importlib.util.find_spec() would return what is in sys.modules.
         spec = importlib.machinery.PathFinder.find_spec('manila')
         if spec is None or spec.origin is None:
             return None
@@ -183,10 +184,10 @@ def running_python() -> tuple[int, int]:
 
 
 def resolve(known: Known) -> Resolution:
-    """Return which upgrade it is.
+    """Resolve source and target.
 
-    :raises UsageError: when the target is not known: what is installed is a
-        build of no known release, or the source is the newest that is known.
+    :raises UsageError: when the target is not known: the installed manila is
+        of an unknown release, or the source is the newest known release.
     """
     stated = _release(known.target)
     installed = _release(known.installed)
@@ -224,7 +225,7 @@ def resolve(known: Known) -> Resolution:
         ),
         (installed if newer else None, 'package'),
         (releases.following(base), 'assumed'),
-        # As in manila-status of the newest release, after db sync.
+        # This is so in manila-status of the newest release, after db sync.
         (installed if installed == base else None, 'assumed'),
     )
     if source is None:
@@ -243,9 +244,10 @@ def _release(
 def _is_newer(
     installed: Optional[releases.Build], stated: Optional[releases.Build]
 ) -> bool:
-    """Say whether a later build is installed than an option names.
+    """Say whether the installed build is later than one of an option.
 
-    Of the same release: what is installed is what the update goes to then.
+    Both are of the same release: the installed build is then the target of an
+    update within the release.
     """
     return (
         stated is not None
@@ -257,7 +259,7 @@ def _is_newer(
 
 
 def _first_install(known: Known) -> bool:
-    # An operator who names what runs now has a database somewhere.
+    # An operator who names a source release has a database somewhere.
     return known.empty and known.source is None
 
 
@@ -265,9 +267,11 @@ def _one_of(
     at_revision: tuple[releases.Release, ...],
     *told: Optional[releases.Release],
 ) -> releases.Release:
-    """Return which of the releases that share the revision it is.
+    """Return one of the releases that have the revision of the database.
 
-    :param told: which it may be, by what else is known, the surest first.
+    :param told: candidates from other evidence, the most certain first. If
+        none of them has the revision, the newest release that has it is
+        returned.
     """
     for release in told:
         if release is not None and release in at_revision:
@@ -278,9 +282,9 @@ def _one_of(
 def _assumed_source(
     known: Known, target: releases.Release
 ) -> releases.Release:
-    """Return the earliest release from which one may go to a target.
+    """Return the earliest release from which an upgrade to a target is valid.
 
-    It crosses the most, so that nothing is left out for want of a word.
+    Such an upgrade crosses the most releases, so no problem is missed.
     """
     earlier = [
         release for release in known.every if known.leads(release, target)
@@ -291,8 +295,8 @@ def _assumed_source(
 def _source(known: Known) -> tuple[Optional[releases.Release], str]:
     """Return the release that runs now and how that is known.
 
-    The revision of the database comes first, but it says where the upgrade
-    came from only until ``manila-manage db sync`` has run.
+    The revision of the database takes precedence, but only until
+    ``manila-manage db sync`` has run: then it is that of the target.
     """
     target, at_revision = _release(known.target), known.at_revision
     stated, installed = _release(known.source), _release(known.installed)
@@ -304,8 +308,8 @@ def _source(known: Known) -> tuple[Optional[releases.Release], str]:
     )
     beyond = target is not None and releases.is_beyond(target)
     if beyond and stated != target and not upgraded:
-        # Until its first migration, master has the revision of the release
-        # before it.
+        # Until its first migration is merged, master has the revision of the
+        # previous release.
         before = tuple(one for one in at_revision if one != target)
         if before:
             return _one_of(before, stated, installed), 'database'
