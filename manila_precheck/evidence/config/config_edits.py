@@ -11,8 +11,8 @@
 # under the License.
 """The changes of configuration files that findings ask for.
 
-Whether one can be rolled out before the upgrade is decided here: where the
-source release reads the result to the same effect.
+This module also decides whether a change can be rolled out before the upgrade:
+the source release must read the changed line to the same effect.
 """
 
 import functools
@@ -25,16 +25,16 @@ from manila_precheck.evidence.config import config_reader
 
 _KIND = 'config'
 
-# What a header, and what an option can be called in a file.
+# Valid names of a section and of an option in a file.
 _SECTION = re.compile(r'[^\r\n\]]+')
 _NAME = re.compile(r'[^\s=:\[#;][^\r\n=:]*')
 
 
 class Edits:
-    """Makes the changes of lines that two releases read.
+    """Makes changes of lines for two releases that read them.
 
     :param source: the release that runs now.
-    :param target: the one to go to.
+    :param target: the release to upgrade to.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Edits:
         self._target = target
 
     def comment(self, setting: config_files.Setting) -> list[model.Edit]:
-        """Return how a line goes that the target has no use for."""
+        """Return how to comment out a line that the target does not use."""
         if self._has_rivals(setting):
             return self.choose(setting, 'one of the old names that are set')
         if self._is_referred_to(setting):
@@ -58,11 +58,11 @@ class Edits:
         name: str,
         value: Optional[str] = None,
     ) -> list[model.Edit]:
-        """Return how a line gets another name.
+        """Return how to move a line to another name.
 
         :param group: the section of the option in the target.
         :param name: the name of the option in the target.
-        :param value: what it becomes there; None: it stays the same.
+        :param value: the new value; None: it does not change.
         """
         if not _fits(group, name):
             return []
@@ -91,9 +91,9 @@ class Edits:
     def replace(
         self, setting: config_files.Setting, value: str, same: bool = False
     ) -> list[model.Edit]:
-        """Return how a line gets another value.
+        """Return how to change the value of a line.
 
-        :param same: both values are the same to the source.
+        :param same: whether both values mean the same to the source.
         """
         source = self._source
         good = setting._replace(value=value)
@@ -112,9 +112,9 @@ class Edits:
         value: str,
         early: bool = False,
     ) -> list[model.Edit]:
-        """Return how an option gets a line.
+        """Return how to add a line for an option.
 
-        :param beside: a line of the file that it belongs in.
+        :param beside: a line of the file to which the new line is added.
         """
         if not (_fits(group, name) and _in_file(beside)):
             return []
@@ -127,9 +127,9 @@ class Edits:
     def choose(
         self, setting: config_files.Setting, admitted: str
     ) -> list[model.Edit]:
-        """Return how a line is marked for a person.
+        """Return a mark at a line whose value a person has to choose.
 
-        :param admitted: what may stand there.
+        :param admitted: the values to choose from.
         """
         return self._of(setting, 'choose', value=admitted, early=True)
 
@@ -140,9 +140,9 @@ class Edits:
         name: str,
         admitted: str,
     ) -> list[model.Edit]:
-        """Return how a person is asked for a line that there is not yet.
+        """Return a mark for a new line whose value a person has to choose.
 
-        :param beside: a line of the file that it belongs in.
+        :param beside: a line of the file to which the new line is added.
         """
         if not (_fits(group, name) and _in_file(beside)):
             return []
@@ -155,8 +155,8 @@ class Edits:
     def _has_rivals(self, setting: config_files.Setting) -> bool:
         """Say whether a file has two old names of one option, and no new one.
 
-        oslo.config takes the first of them that the option lists; the catalog
-        does not keep that order.
+        oslo.config uses the first one in the option's own list of old names;
+        the catalog does not keep that order.
         """
         now = self._target.of(setting)
         if not now.old:
@@ -176,16 +176,17 @@ class Edits:
         )
 
     def _is_referred_to(self, setting: config_files.Setting) -> bool:
-        """Say whether a value refers to a line by the name that it has.
+        """Say whether a value refers to a line by its present name.
 
-        oslo.config looks for a deprecated name too, but then not for the
-        value under the new one (cfg.py _get_opt_info, _do_get).
+        oslo.config finds an option by its deprecated name, too, but then it
+        does not look for a value under the new one (cfg.py _get_opt_info,
+        _do_get).
         """
         return (setting.group, setting.name) in self._referred
 
     @functools.cached_property
     def _referred(self) -> frozenset[config_files.Name]:
-        """The names that values may refer to."""
+        """The names to which values may refer."""
         found = set()
         for setting in self._target.conf.settings:
             for reference in config_files.references(setting.value):
@@ -219,7 +220,7 @@ class Edits:
         ]
 
     def _in_use(self, setting: config_files.Setting) -> bool:
-        """Say whether the source takes a value from a line."""
+        """Say whether the source release takes a value from a line."""
         return self._source.of(setting).read and setting in (
             self._source.effective(setting)
         )
@@ -227,7 +228,7 @@ class Edits:
     def _same_in_source(
         self, setting: config_files.Setting, moved: config_files.Setting
     ) -> bool:
-        """Say whether a line is the same to the source under its new name."""
+        """Say whether a renamed line has the same effect in the source."""
         source = self._source
         after = source.standing(moved.group, moved.name)
         if not after.read or after.option is None:
@@ -245,7 +246,7 @@ class Edits:
     def _refers_elsewhere(
         self, setting: config_files.Setting, group: str
     ) -> bool:
-        """Say whether the references of a line lead elsewhere from there."""
+        """Say whether a line's references would change in another section."""
         group = config_files.normalize(group)
         if setting.group == group:
             return False
@@ -264,10 +265,10 @@ class Edits:
 
 
 def _in_file(setting: config_files.Setting) -> bool:
-    """Say whether a line stands in a file of the site."""
+    """Say whether a line is in a file of the site."""
     return setting.rank >= 0 and setting.line > 0
 
 
 def _fits(group: str, name: str) -> bool:
-    """Say whether a file can have such a section, and such a name."""
+    """Say whether a file can contain this section and this name."""
     return bool(_SECTION.fullmatch(group) and _NAME.fullmatch(name))

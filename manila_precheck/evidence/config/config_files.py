@@ -12,8 +12,8 @@
 
 """The configuration that manila's services read, as facts.
 
-Nothing is judged here and no catalog is asked: which option is set where,
-which assignment is the one that counts, and what each section is for.
+This module judges nothing and does not use the catalog. It knows where each
+option is set, which assignment counts, and what each section is for.
 """
 
 from collections.abc import Callable
@@ -36,8 +36,8 @@ from manila_precheck.evidence.files import tree
 from manila_precheck.evidence.host import service_processes
 from manila_precheck.redact import secrets as redact_secrets
 
-# Passwords and keys, in manila's own options, its drivers' and the
-# libraries'; also of options that no catalog knows.
+# Passwords and keys: options of manila, its drivers and the libraries, and
+# also options that are in no catalog.
 _SECRET_NAME = re.compile(
     r'(password|passwd|passcode|passphrase|secret|pass$|pw$|pwd$'
     r'|credentials?$|_token$|^token$|root_token_id$|role_id$'
@@ -46,19 +46,19 @@ _SECRET_NAME = re.compile(
     r'|flashblade_api$|hnas_ssh_private_key$|netapp_\w+_file$)',
     re.IGNORECASE,
 )
-# URLs that hold one.
+# URLs that contain a password.
 _URL_NAME = re.compile(
     r'(transport_url|connection|connection_string|backend_url'
     r'|backend_argument)$',
     re.IGNORECASE,
 )
 _PART = re.compile('[^a-z]+')
-# What an operator means who writes 'admin_passwrod'.
+# For misspellings: 'admin_passwrod' is meant to be a password.
 _SECRET_WORDS = ('password', 'passwd', 'passphrase', 'secret', 'credential')
 
 
 def _one_slip(text: str, word: str) -> bool:
-    """Say whether one slip of a finger makes a text of a word."""
+    """Say whether a text is a word with one typing error."""
     if text in (word, f'{word}s'):
         return False
     longest = max(len(text), len(word))
@@ -99,7 +99,7 @@ Name = tuple[str, str]
 ENABLED_BACKENDS: Name = ('DEFAULT', 'enabled_share_backends')
 
 
-# What only manila-api reads (manila 22.0.2 service.py, api/common.py,
+# Options that only manila-api reads (manila 22.0.2 service.py, api/common.py,
 # api/middleware/auth.py; oslo.service wsgi.py).
 _API_OPTIONS = (
     'api_paste_config',
@@ -113,7 +113,7 @@ _API_OPTIONS = (
 
 
 class SectionRole(str, enum.Enum):
-    """What manila reads a section of a free name for."""
+    """What manila reads a section for whose name the operator chooses."""
 
     # Named in enabled_share_backends; DEFAULT when that is not set.
     BACKEND = 'back end'
@@ -134,44 +134,44 @@ class SectionRole(str, enum.Enum):
 
 
 class Backend(NamedTuple):
-    """One back end that manila-share is told to start."""
+    """One back end that manila-share is configured to start."""
 
     name: str
     """As in enabled_share_backends; 'DEFAULT' when that is not set."""
 
     section: Optional[str]
-    """Its section as it is written; None when no file has one."""
+    """The name of its section as written; None when no file has it."""
 
     source: Optional[Setting]
     """The enabled_share_backends that names it; None when not set."""
 
 
 class ValueSource(NamedTuple):
-    """One further source of values, which config_source names."""
+    """A further source of values, which config_source names."""
 
     section: str
     """The section that describes it, as config_source names it."""
 
     driver: str
-    """'remote_file', 'castellan'; '' when none is set."""
+    """'remote_file', 'castellan'; '' when no driver is set."""
 
     name: str
-    """What a message calls it: 'remote_file http://server/manila.conf'."""
+    """Its name in messages: 'remote_file http://server/manila.conf'."""
 
     parsed: Optional[ini_lines.ParsedFile] = None
-    """What it holds, as far as it could be read; None: it could not."""
+    """The values that could be read; None: the source could not be read."""
 
     source: Any = None
-    """What oslo.config asks for a value; None when it could not be opened."""
+    """The source as oslo.config asks it; None if it could not be opened."""
 
     problem: str = ''
-    """Why it, or a part of it, could not be read; '' when all was."""
+    """Why a part or all of it could not be read; '' if all was read."""
 
     unread: Optional[frozenset[Name]] = None
-    """The options whose values it may hold unread; None: any."""
+    """The options that it may hold but that were not read; None: any."""
 
     stops: bool = False
-    """The problem ends every service when it starts."""
+    """Whether the problem makes every service exit at startup."""
 
     def may_hold(self, group: str, name: str) -> bool:
         """Say whether it may have a value that could not be read."""
@@ -181,7 +181,7 @@ class ValueSource(NamedTuple):
 
 
 class ConfigFiles:
-    """What a list of configuration files says, as oslo.config reads it."""
+    """The contents of a list of files, as oslo.config reads them."""
 
     def __init__(
         self,
@@ -191,22 +191,22 @@ class ConfigFiles:
         secret_names: frozenset[str] = frozenset(),
         site: tree.Tree = tree.HOST,
     ) -> None:
-        """Keep the facts of the files.
+        """Index the assignments.
 
         :param parsed: the files in the order of reading.
         :param search_path: the directories in which manila looks for other
             files (policies, api-paste.ini), first match wins.
-        :param sources: where oslo.config looks for what no file sets, in
-            this order.
+        :param sources: where oslo.config looks for options that no file sets,
+            in this order.
         :param secret_names: options that hold a secret, whatever the name
-            says.
-        :param site: the file system that holds them, and what they name.
+            suggests.
+        :param site: the file system of the files and the paths in them.
         """
         self._parsed = tuple(parsed)
         self._secret_names = secret_names
-        #: The file system that holds the files, and what they name.
+        #: The file system of the files and the paths in them.
         self.site = site
-        #: Where oslo.config looks for what no file sets.
+        #: Where oslo.config looks for options that no file sets.
         self.sources = tuple(sources)
         parsed = (
             *self._parsed,
@@ -224,7 +224,7 @@ class ConfigFiles:
         self.settings: tuple[Setting, ...] = tuple(
             setting for item in parsed for setting in item.settings
         )
-        #: Where manila looks for the files that its options name.
+        #: The directories in which manila looks for files without a path.
         self.search_path = tuple(search_path)
         self._by_name: dict[Name, list[Setting]] = {}
         for setting in self.settings:
@@ -244,10 +244,10 @@ class ConfigFiles:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """Return what no text may show, of whatever option.
+        """Return all values that no text may show.
 
-        The values of those whose name says it, the passwords in URLs, and of
-        a store of secrets what is long enough to be one.
+        They are the values of options with a secret's name, the passwords in
+        URLs, and values of a store of secrets if they are long enough.
         """
         found: set[str] = set()
         for setting in self.settings:
@@ -261,7 +261,7 @@ class ConfigFiles:
 
     @property
     def names(self) -> frozenset[str]:
-        """Return what the site calls its files, sections and options."""
+        """Return the names that the site gives its files and sections."""
         found = {setting.name for setting in self.settings}
         found.update(self.groups)
         found.update(backend.name for backend in self.backends)
@@ -272,8 +272,8 @@ class ConfigFiles:
     def is_secret(self, name: str) -> bool:
         """Say whether an option of this name may hold a secret.
 
-        Every one that a release or a build marks so, those that are spelled
-        nearly like one, and the URLs that have a password in them.
+        True for all that a release or a build marks as a secret, for names
+        that look like a misspelled one, and for URLs with passwords.
         """
         return name in self._secret_names or is_secret_name(name)
 
@@ -297,11 +297,11 @@ class ConfigFiles:
         environments: Iterable[service_processes.Environment],
         spelled: Mapping[str, str],
     ) -> 'ConfigFiles':
-        """Return the same files below what environments set.
+        """Return the same files, overridden by environments of services.
 
-        :param environments: of services; the last one wins.
+        :param environments: the environments; the last one wins.
         :param spelled: the names of options that are not in lower case, by
-            what they are in lower case.
+            their names in lower case.
         """
         return ConfigFiles(
             (
@@ -325,10 +325,10 @@ class ConfigFiles:
         }
 
     def may_hold(self, group: str, name: str) -> Optional[ValueSource]:
-        """Return the source that may set an option, and could not be read.
+        """Return a source that may set an option but could not be read.
 
-        :returns: the first; None when there is none, or a file sets the
-            option and no source is asked for it.
+        :returns: the first such source; None when there is none, or when a
+            file sets the option, so that no source is asked.
         """
         if any(line.rank >= 0 for line in self.find(group, name)):
             return None
@@ -338,7 +338,7 @@ class ConfigFiles:
         return None
 
     def section(self, name: str) -> Optional[str]:
-        """Return how a section is first written; None when there is none."""
+        """Return the first spelling of a section; None when it is missing."""
         return self._sections.get(ini_lines.normalize(name))
 
     def find(self, group: str, name: str) -> tuple[Setting, ...]:
@@ -348,24 +348,24 @@ class ConfigFiles:
     def effective(
         self, names: Iterable[Name], multi: bool = False
     ) -> tuple[Setting, ...]:
-        """Return the assignments that oslo.config takes the value from.
+        """Return the assignments from which oslo.config takes the value.
 
-        The last file wins, even when it has the option under a deprecated
-        name and an earlier file under the new one; in one file the names are
-        tried in order, and of several assignments the last one counts. What
-        no file sets is of the first source that has it under its own name;
-        what the environment has under that wins over the files.
+        The last file wins, even if it has the option under a deprecated name
+        and an earlier file under the new one. In one file the names are tried
+        in order, and of several assignments of a name the last one counts. If
+        no file sets the option, the first source counts that has its current
+        name. A variable with the current name wins over the files.
 
         :param names: the option's name, then its deprecated ones.
-        :param multi: the option collects its values.
-        :returns: one assignment, several of a multi-valued option in the
-            order of their values, none when it is not set.
+        :param multi: whether the option is multi-valued.
+        :returns: one assignment; for a multi-valued option all in the order
+            of their values; nothing when it is not set.
         """
         wanted = tuple(
             (ini_lines.normalize(group), name) for group, name in names
         )
-        # One option may be set a hundred thousand times, and is asked for
-        # as often.
+        # The result is cached: an option may be set a hundred thousand times,
+        # and is asked for as often.
         asked = (wanted, multi)
         if asked not in self._effective:
             self._effective[asked] = self._find_effective(wanted, multi)
@@ -383,8 +383,8 @@ class ConfigFiles:
                 if s.rank == rank and s.in_environment
             ]
             if current:
-                # There oslo.config looks for the current name alone, and no
-                # further for a value.
+                # In the environment oslo.config looks only for the current
+                # name, and if it is set it looks no further.
                 return (current[-1],)
             if rank < 0:
                 if not found:
@@ -406,12 +406,13 @@ class ConfigFiles:
         return tuple(found)
 
     def value(self, group: str, name: str) -> Optional[str]:
-        """Return the text that one name is set to, references replaced.
+        """Return the text of one option, with references replaced.
 
-        References are looked up in the files only, for the few options that
-        decide which sections are read; what is not set there stays as it is.
+        References are looked up only in the files, because this is for the
+        few options that decide which sections are read. A reference to an
+        option that is not set there is kept.
 
-        :returns: None when no file sets it.
+        :returns: None when it is not set.
         """
         settings = self.effective([(group, name)])
         return self._plain(settings[0], frozenset()) if settings else None
@@ -441,7 +442,7 @@ class ConfigFiles:
     def boolean(self, group: str, name: str) -> Optional[bool]:
         """Return a value as oslo.config reads a boolean.
 
-        :returns: None when it is not set, or is no boolean to oslo.config.
+        :returns: None when it is not set, or oslo.config rejects it.
         """
         from oslo_config import types
 
@@ -454,11 +455,11 @@ class ConfigFiles:
             return None
 
     def handles_share_servers(self, group: str) -> Optional[bool]:
-        """Return the mode of a back end's driver; None when it has none."""
+        """Return the mode of a back end's driver; None when it is not set."""
         return self.boolean(group, 'driver_handles_share_servers')
 
     def backup_types(self, group: str) -> tuple[str, ...]:
-        """Return the sections of the backups that a back end can make."""
+        """Return the sections of a back end's backup types."""
         return self.values(group, 'netapp_enabled_backup_types')
 
     @property
@@ -468,12 +469,12 @@ class ConfigFiles:
 
     @property
     def runs_share(self) -> bool:
-        """Say whether manila-share is meant to run with these files.
+        """Say whether manila-share is expected to run with these files.
 
         Without enabled_share_backends it starts the driver of [DEFAULT], or
-        the default one (manila 22.0.2 cmd/share.py): files that name neither
-        back ends nor a driver, nor its mode, are taken for those of a host
-        without manila-share.
+        the default driver (manila 22.0.2 cmd/share.py). Files that set none
+        of the back ends, the driver and the driver's mode are therefore taken
+        for those of a host without manila-share.
         """
         return self.backends[0].source is not None or bool(
             self.find('DEFAULT', 'share_driver')
@@ -483,17 +484,17 @@ class ConfigFiles:
     def roles(self, group: str) -> frozenset[SectionRole]:
         """Return what a section is read for; empty when nothing names it.
 
-        Sections of a fixed name ([database], [nova]) have no role here: the
+        Sections with a fixed name ([database], [nova]) have no role here: the
         catalog knows them.
         """
         return self._roles.of(group)
 
     def auth_section(self, group: str) -> str:
-        """Return the section that holds a group's login, normalized."""
+        """Return the section with the login of a section, normalized."""
         return ini_lines.normalize(self.value(group, 'auth_section') or group)
 
     def auth_users(self, group: str) -> tuple[str, ...]:
-        """Return the sections whose login stands in this one, sorted."""
+        """Return the sections whose logins are in this one, sorted."""
         return self._auth_users.get(ini_lines.normalize(group), ())
 
     @functools.cached_property
@@ -507,9 +508,10 @@ class ConfigFiles:
 
     @property
     def serves_api(self) -> bool:
-        """Say whether the files are those of a host with manila-api.
+        """Say whether the files belong to a host with manila-api.
 
-        They are when they hold [keystone_authtoken], or an option that the
+        They do when they have [keystone_authtoken], or an option that only
+        the API reads; nothing in manila.conf tells for sure.
         API alone reads; nothing in manila.conf says it for sure.
         """
         return 'keystone_authtoken' in self.groups or any(
@@ -519,7 +521,7 @@ class ConfigFiles:
     def find_file(self, name: str) -> Optional[str]:
         """Return the file or directory that manila finds for a name.
 
-        :param name: absolute, or relative to one of the search path.
+        :param name: an absolute path, or one relative to the search path.
         """
         for directory in self.search_path:
             path = os.path.join(directory, self.site.expanduser(name))
@@ -530,7 +532,7 @@ class ConfigFiles:
     def lacks(self, name: str) -> bool:
         """Say whether the site has no file of a name that was not found.
 
-        In a bundle it may have one where the bundle holds nothing.
+        Where the bundle does not hold a directory, the site may have the file.
         """
         return all(
             self.site.has_all_of(
@@ -543,7 +545,7 @@ class ConfigFiles:
 
 
 class _Roles:
-    """Who reads which section."""
+    """The roles of all sections."""
 
     def __init__(self, config: ConfigFiles) -> None:
         self._config = config
@@ -596,25 +598,25 @@ class _Roles:
                 self._add(profile, SectionRole.BINDING_PROFILE)
 
 
-# Names the sections of further sources of values.
+# The option that names the sections of further sources of values.
 _SOURCES = ('DEFAULT', 'config_source')
 
 #: The options of this program, in manila-precheck.conf or manila.conf.
 OWN_GROUPS = 'manila_precheck'
 
-#: What a value may become, in characters, and through how many others.
+#: The maximum length of a value in characters, and of a chain of references.
 MAX_EXPANDED = 2**20
 MAX_NESTED = 50
 
 
 def _require_bounded(config: ConfigFiles) -> None:
-    """Make sure that every value is still one when it is put together.
+    """Make sure that no value gets too long when references are replaced.
 
     Thirty lines of ``a = $b$b`` are a value of gigabytes.
 
-    :raises ConfigFileError: naming the line whose references go too far.
+    :raises ConfigFileError: when one does; the message names its line.
     """
-    # How long the value may get, and through how many others it goes.
+    # For each option the length of its value, and of its chain of references.
     found: dict[Name, tuple[int, int]] = {}
 
     def measure(key: Name, seen: frozenset[Name]) -> tuple[int, int]:
@@ -637,7 +639,7 @@ def _require_bounded(config: ConfigFiles) -> None:
                         f'{line.where}: the value of [{line.section}] '
                         f'{line.name} refers to itself'
                     )
-                # Any other that refers to itself is for a check to tell.
+                # A check reports any other value that refers to itself.
                 if lines(key) and key not in seen:
                     if len(seen) > MAX_NESTED:
                         raise _too_long(line)
@@ -654,7 +656,7 @@ def _require_bounded(config: ConfigFiles) -> None:
 
 
 def _is_read_here(key: Name) -> bool:
-    """Say whether oslo.config gets the value for this very program."""
+    """Say whether this program itself gets the value from oslo.config."""
     return key == _SOURCES or key[0].startswith(OWN_GROUPS)
 
 
@@ -667,7 +669,7 @@ def _too_long(line: Setting) -> exceptions.ConfigFileError:
 
 
 def references(text: str) -> list[str]:
-    """Return what a value refers to: 'name' or 'group.name', in order."""
+    """Return the references in a value: 'name' or 'group.name', in order."""
     if '$' not in text:
         return []
     from oslo_config import cfg
@@ -682,7 +684,7 @@ def references(text: str) -> list[str]:
 
 
 class _Lookup(Mapping[str, object]):
-    """Let string.Template ask a function."""
+    """Lets string.Template look up names with a function."""
 
     def __init__(self, lookup: Callable[[str], object]) -> None:
         self._lookup = lookup
@@ -708,9 +710,9 @@ def substitute(text: str, lookup: Callable[[str], object]) -> str:
     """Return a value with its references replaced, as oslo.config does.
 
     :param text: the value; $name, ${name} and ${group.name} are references,
-        $$ and \\$ stand for a dollar.
-    :param lookup: the value of 'name' or 'group.name'; KeyError leaves the
-        reference as it stands.
+        $$ and \\$ are a dollar sign.
+    :param lookup: returns the value of 'name' or 'group.name'; for a KeyError
+        the reference is kept.
     :raises ValueError: when the value gets longer than 1 MiB.
     """
     if '$' not in text:
@@ -730,11 +732,11 @@ def read(
 ) -> ConfigFiles:
     """Read configuration files in oslo.config's order.
 
-    :param locations: files and directories in the order of reading; of a
-        directory, each '*.conf' in the order of its name.
+    :param locations: files and directories in the order of reading; the files
+        '*.conf' of a directory are read in the order of their names.
     :param also_search: further directories in which manila would look for
         the files that its options name, after those of the locations.
-    :param secret_names: as ConfigFiles takes them.
+    :param secret_names: as for ConfigFiles.
     :param site: the file system that holds them.
     :param known: files that were read before, by their paths.
     :raises ConfigFileError: when one of them is missing, unreadable or
@@ -746,8 +748,8 @@ def read(
     for path in given:
         paths.extend(_members(site, path) if path in directories else [path])
     once = _read_each(site, dict.fromkeys(paths), known or {})
-    # oslo.config searches the directories first, then beside the files from
-    # the last to the first (ConfigOpts.find_file).
+    # oslo.config searches the directories first, then the directories of the
+    # files, from the last file to the first (ConfigOpts.find_file).
     beside = [
         os.path.dirname(path)
         for path in reversed(given)

@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""How one release reads some configuration files: what each line is to it.
+"""How one release reads some configuration files, line by line.
 
-The catalog knows what a release registers in which kind of section, the
-configuration source knows which section is of which kind; a check compares
+The catalog knows which options a release registers in which kind of section,
+and the configuration files tell the kind of each section. A check compares
 the answers of two releases.
 """
 
@@ -42,14 +42,14 @@ def emc_plugin(
 ) -> str:
     """Return the plugin that a release loads for an emc_share_backend.
 
-    Case is kept: the driver compares the name with case.
+    The case is kept, because the driver's comparison depends on it.
     """
     alias = facts.plugins(release, drivers.EMC_ALIAS).get(named)
     return alias.target or named if alias is not None else named
 
 
 class Why(enum.Enum):
-    """Why a line is what it is to a release."""
+    """Why a release reads a line or does not."""
 
     # Something reads it.
     READ = 'read'
@@ -57,23 +57,24 @@ class Why(enum.Enum):
     UNKNOWN = 'unknown'
     # Nothing reads the section at all.
     SECTION = 'section'
-    # The option is of another driver than the section's, or of a driver in
-    # a section that no driver reads.
+    # The option belongs to another driver than the section's, or to a driver
+    # while no driver reads the section.
     DRIVER = 'driver'
-    # Nothing reads it with driver_handles_share_servers as it is: without
+    # Nothing reads it in this mode of driver_handles_share_servers: without
     # share servers no network plugin is loaded, and some drivers register
     # other options.
     MODE = 'mode'
-    # The option is of another layout of GlusterFS than the section's.
+    # The option belongs to another GlusterFS layout than the section's.
     LAYOUT = 'layout'
-    # The option is of hooks, and the section has none.
+    # The option belongs to hooks, and the section has none.
     HOOKS = 'hooks'
-    # It stands in manila's sample file, and no service of this configuration
-    # loads the code that reads it.
+    # manila's sample file has it, but no service of this configuration loads
+    # the code that reads it.
     IDLE = 'idle'
-    # The option is of another network plugin than the section's.
+    # The option belongs to another network plugin than the section's.
     NETWORK = 'network'
-    # The option is of another login plugin, or auth_section moved the login.
+    # The option belongs to another login plugin, or auth_section moved the
+    # login elsewhere.
     LOGIN = 'login'
     # The section's driver or login plugin is not in the catalog.
     FOREIGN = 'foreign'
@@ -81,23 +82,23 @@ class Why(enum.Enum):
     OWN = 'own'
     # It says where oslo.config gets more values.
     SOURCE = 'source'
-    # It uses an old name in the environment or in a source that
-    # config_source names, where oslo.config looks for the current name alone.
+    # It uses an old name in the environment or in a source of config_source;
+    # there oslo.config looks only for the current name.
     OLD_NAME = 'old name'
 
 
 class Standing(NamedTuple):
-    """What one line is to one release."""
+    """How one release treats one line."""
 
     why: Why
     option: Optional[options.Option] = None
     """The option of that name; None when there is none."""
 
     group: str = ''
-    """The section that it belongs in."""
+    """The section of the option."""
 
     old: bool = False
-    """The line uses a deprecated name or section."""
+    """Whether the line uses a deprecated name or section."""
 
     @property
     def read(self) -> bool:
@@ -106,7 +107,7 @@ class Standing(NamedTuple):
 
     @property
     def names(self) -> tuple[config_files.Name, ...]:
-        """Return every name of the option, the one to use first."""
+        """Return all names of the option, the current one first."""
         if self.option is None:
             return ()
         return (
@@ -119,7 +120,7 @@ class Standing(NamedTuple):
 
 
 class Refused(ValueError):
-    """A value that a release does not take; the text holds no value."""
+    """A release rejects a value; the message does not contain it."""
 
 
 class Reader:
@@ -147,8 +148,8 @@ class Reader:
     def driver(self, group: str) -> Optional[str]:
         """Return the share driver that a section loads in this release.
 
-        The path that the share manager maps an old one to; None when the
-        release does not ship it, or a source that cannot be read may set it.
+        For an old path it is the one to which the share manager maps it. None
+        when the release does not ship it, or an unreadable source may set it.
         """
         path = self.driver_path(group)
         if path is None:
@@ -161,8 +162,8 @@ class Reader:
     def driver_path(self, group: str) -> Optional[str]:
         """Return the share driver of a section as it is configured.
 
-        :returns: the default where none is; None when a source that cannot
-            be read may set it.
+        :returns: the default if it is not set; None when an unreadable source
+            may set it.
         """
         path = self.conf.value(group, 'share_driver')
         if path is None and not self.conf.may_hold(group, 'share_driver'):
@@ -184,8 +185,8 @@ class Reader:
     def layout(self, group: str) -> Optional[str]:
         """Return the layout module of a back end of GlusterFS.
 
-        :returns: 'layout_directory' or 'layout_volume'; None where the driver
-            is another one, or does not know the layout that is named.
+        :returns: 'layout_directory' or 'layout_volume'; None for another
+            driver, or for a layout that the driver does not know.
         """
         known = self.layouts(group)
         if not known:
@@ -194,10 +195,10 @@ class Reader:
         return named.partition('.')[0] if named in known else None
 
     def layouts(self, group: str) -> tuple[str, ...]:
-        """Return the values that a back end's driver takes as its layout.
+        """Return the layouts that a back end's driver accepts.
 
-        :returns: of glusterfs_share_layout, the default first; empty where
-            the driver is not one of GlusterFS.
+        :returns: values of glusterfs_share_layout, the default first; empty
+            if the driver is not one of GlusterFS.
         """
         name = (self.driver(group) or '').rpartition('.')[2]
         return conditions.LAYOUTS.get(name, ())
@@ -214,7 +215,7 @@ class Reader:
         )
 
     def _opens_peers(self, group: str) -> bool:
-        """Say whether an enabled back end of the same kind opens it."""
+        """Say whether an enabled back end of the same kind opens a section."""
         path = self.conf.value(group, 'share_driver') or ''
         return any(
             mark in path
@@ -228,14 +229,14 @@ class Reader:
     # -- lines ---------------------------------------------------------------
 
     def standing(self, group: str, name: str) -> Standing:
-        """Return what a name in a section is to the release."""
+        """Return how the release treats a name in a section."""
         key = (config_files.normalize(group), name)
         if key not in self._known:
             self._known[key] = self._standing(*key)
         return self._known[key]
 
     def of(self, setting: config_files.Setting) -> Standing:
-        """Return what a line is to the release."""
+        """Return how the release treats a line."""
         found = self.standing(setting.group, setting.name)
         if found.read and found.old and not setting.by_old_names:
             return found._replace(why=Why.OLD_NAME)
@@ -260,7 +261,7 @@ class Reader:
         return self._in_roles(group, name)
 
     def _like(self, group: str) -> str:
-        """Return the section whose options one by a longer name has too."""
+        """Return the section whose options a longer name has, too."""
         if group.startswith('cors.') and behaviours.has(
             'cors-by-origin', self.release
         ):
@@ -275,13 +276,13 @@ class Reader:
             and (option.drivers or option.plugins)
             and not self._serves_default(option, match.old)
         ):
-            # Importing its driver registers it here, and no driver looks.
+            # Importing its driver registers it here, but no driver reads it.
             why = Why.DRIVER
         where = match.group or group
         if self._idle(where, option.name):
             other = self.options.named_too(where, option.name)
             if other is not None:
-                # What reads the line by this name is loaded.
+                # The code that reads the line by this name is loaded.
                 return Standing(
                     Why.READ, other.option, other.group or '', True
                 )
@@ -289,7 +290,7 @@ class Reader:
         return Standing(why, option, where, match.old)
 
     def _idle(self, group: str, name: str) -> bool:
-        """Say whether no service loads what would read an option."""
+        """Say whether no service loads the code that reads an option."""
         reader = conditions.IDLE.get((group, name))
         if not reader:
             return reader is not None
@@ -315,13 +316,13 @@ class Reader:
         )
 
     def is_logged(self, standing: Standing) -> bool:
-        """Say whether manila-share looks at what no driver reads.
+        """Say whether manila-share reads a line just to log it.
 
-        Importing a driver registers its options in [DEFAULT] too, and once
-        manila-share is up oslo.service logs all that are registered: a value
-        that the type refuses ends it there (16.3.0, 18.3.0, 20.0.3, 22.0.2
-        and 23.0.1 with LVMShareDriver and lvm_share_mirrors = x; not with
-        log_options off).
+        Importing a driver registers its options in [DEFAULT], too, and after
+        the start of manila-share oslo.service logs all registered options: a
+        value that the type rejects then ends the service (16.3.0, 18.3.0,
+        20.0.3, 22.0.2 and 23.0.1 with LVMShareDriver and lvm_share_mirrors =
+        x; not with log_options off).
         """
         return (
             standing.why is Why.DRIVER
@@ -391,7 +392,7 @@ class Reader:
             return None
         option = found.option
         if options.BACKEND not in option.kinds:
-            # A network plugin's, which the caller looks at by itself.
+            # It belongs to a network plugin; the caller handles these.
             return None
         if option.serves(driver, plugin):
             mode = self.conf.handles_share_servers(group)
@@ -413,7 +414,7 @@ class Reader:
         return found._replace(why=Why.DRIVER)
 
     def _in_network(self, group: str, name: str) -> Optional[Standing]:
-        """Return what a name is in a section that a network is read from."""
+        """Return how a name is treated in a section of a network."""
         named = self.conf.value(group, 'network_api_class')
         plugin = named or conditions.DEFAULT_NETWORK
         found = self._match(group, self.options.network(name, plugin))
@@ -435,13 +436,14 @@ class Reader:
     # -- logins --------------------------------------------------------------
 
     def _in_login(self, group: str, name: str) -> Optional[Standing]:
-        """Return what a name is in a section that holds a login."""
+        """Return how a name is treated in a section with a login."""
         users = self.conf.auth_users(group)
         if group not in self.options.auth_groups and not users:
             return None
         if users and group not in self.options.auth_groups:
-            # What keystoneauth registers in the section that it is led to:
-            # not auth_section, which leads there and no further.
+            # keystoneauth registers these in the section to which
+            # auth_section leads, but not auth_section itself: a section
+            # cannot lead further.
             if name in ('auth_type', 'auth_plugin'):
                 shared = self.options.find(users[0], name)
                 if shared is not None:
@@ -456,7 +458,7 @@ class Reader:
             return Standing(Why.LOGIN, elsewhere.option, group, elsewhere.old)
         plugin = self.options.auth_plugin(named)
         if plugin is None or not plugin.known:
-            # Any plugin may be behind it: a third party's.
+            # A third-party plugin may have any option.
             return Standing(Why.READ, elsewhere.option, group, elsewhere.old)
         match = plugin.find(name)
         if match is None:
@@ -466,7 +468,7 @@ class Reader:
     def login(self, group: str) -> Optional[str]:
         """Return the auth_type of a section; None when it has none.
 
-        An empty one is none: keystoneauth loads no plugin then.
+        An empty value counts as none: keystoneauth loads no plugin for it.
         """
         settings = self.conf.effective(
             [(group, 'auth_type'), (group, 'auth_plugin')]
@@ -486,9 +488,9 @@ class Reader:
     def effective(
         self, setting: config_files.Setting
     ) -> tuple[config_files.Setting, ...]:
-        """Return the lines that the option of a line takes its value from.
+        """Return the lines from which the option of a line gets its value.
 
-        The line is masked when it is not among them.
+        If the line is not among them, another one overrides it.
         """
         standing = self.standing(setting.group, setting.name)
         option = standing.option
@@ -497,10 +499,10 @@ class Reader:
         return self.conf.effective(standing.names, option.multi)
 
     def accepts(self, setting: config_files.Setting) -> bool:
-        """Say whether the release takes the value of a line.
+        """Say whether the release accepts the value of a line.
 
-        True as well when that cannot be told: a value that refers to what
-        depends on the machine, a type whose rules are code.
+        Also true when this is unknown: the value depends on the machine, or
+        the rules of its type are code.
 
         :param setting: a line that the release reads.
         """
@@ -511,9 +513,10 @@ class Reader:
         return True
 
     def value(self, setting: config_files.Setting) -> Any:
-        """Return the value that a line that the release reads gives.
+        """Return the value of a line that the release reads.
 
-        :returns: as oslo.config would, None also when it cannot be told.
+        :returns: as oslo.config; also None when the value is unknown.
+        :raises Refused: when the release rejects the value.
         :raises Refused: when the release refuses the value.
         """
         return self._answer(
@@ -524,10 +527,10 @@ class Reader:
         )
 
     def get(self, group: str, name: str) -> Any:
-        """Return the value of an option, its default when it is not set.
+        """Return the value of an option, or its default.
 
-        :returns: as oslo.config would, None also when it cannot be told.
-        :raises Refused: when the release refuses the value, or has no such
+        :returns: as oslo.config; also None when the value is unknown.
+        :raises Refused: when the release rejects the value, or has no such
             option there.
         """
         return self._answer(
@@ -535,9 +538,9 @@ class Reader:
         )
 
     def text(self, group: str, name: str) -> str:
-        """Return the value of an option as a text, '' when it has none.
+        """Return the value of an option as a text; '' when it has none.
 
-        What the release rejects is none.
+        A value that the release rejects counts as none.
         """
         try:
             value = self.get(group, name)
@@ -553,7 +556,7 @@ class Reader:
             return False
 
     def _answer(self, of: str, ask: Callable[[], Any]) -> Any:
-        # Listing the checks takes no oslo.config.
+        # Imported here so that listing the checks does not import oslo.config.
         from oslo_config import cfg
 
         from manila_precheck.evidence.config import evaluation

@@ -10,13 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What oslo.config gets from the sources that config_source names.
+"""The values that oslo.config gets from the sources in config_source.
 
-A source is asked for what no file sets, under the option's current name
-alone; of several the first that has it is taken (oslo.config 8.8 and 10.7
-cfg.py, ConfigOpts._do_get). oslo.config opens them when it parses, and waits
-for as long as a server likes; here each has ten seconds, and what it sends is
-bounded.
+oslo.config asks a source for an option that no file sets, and only under its
+current name; the first source that has the option wins (oslo.config 8.8 and
+10.7 cfg.py, ConfigOpts._do_get). oslo.config opens the sources when it parses,
+and waits without a limit for a server; here each source has ten seconds, and
+the size of its answer is limited.
 """
 
 from collections.abc import Iterable
@@ -39,25 +39,25 @@ from manila_precheck.evidence.config import ini_lines
 from manila_precheck.evidence.files import text_file
 from manila_precheck.redact import secrets
 
-#: How long a source may take to be opened, and to give all that it has.
+#: How long a source may take to be opened, and then to return all its values.
 SECONDS = 10.0
 
 _NAMESPACE = 'oslo.config.driver'
 
-# Runs what may raise anything or never end: (call, seconds) to its answer;
-# raises a PrecheckError.
+# Runs a call that may raise anything or never end: takes the call and a limit
+# in seconds, and returns its answer or raises a PrecheckError.
 Guard = Callable[[Callable[[], Any], float], Any]
 
-# What oslo.config returns for an option that is not there.
+# What oslo.config's sources return for an option that they do not have.
 _NOTHING = (sources._NoValue, None)
 
 
 class _Stops(exceptions.SourceUnusable):
-    """What describes a source ends every service when it starts."""
+    """The description of a source makes every service exit at startup."""
 
 
 class _Held(sources.ConfigurationSource):
-    """Lets oslo.config look up what was read of a source."""
+    """A source for oslo.config with the values that were read before."""
 
     def __init__(self, settings: Iterable[ini_lines.Setting]) -> None:
         self._values: dict[config_files.Name, list[str]] = {}
@@ -77,12 +77,12 @@ class _Held(sources.ConfigurationSource):
 
 
 class _Asked(sources.ConfigurationSource):
-    """A source of somebody else's driver, which is given up when it fails."""
+    """A source of a third-party driver; it is abandoned when it fails."""
 
     def __init__(self, source: Any, guarded: Guard) -> None:
         self._source = source
         self._guarded = guarded
-        #: Why it is not asked any more; '' while it is.
+        #: Why it is not asked any more; '' as long as it is.
         self.problem = ''
 
     def get(
@@ -101,9 +101,9 @@ class _Asked(sources.ConfigurationSource):
 
 
 class ConfigOpts(cfg.ConfigOpts):
-    """oslo.config's, with sources that are bounded.
+    """oslo.config's ConfigOpts, with limits for its sources.
 
-    :param files: what the files say that it is about to parse.
+    :param files: the files that it is about to parse.
     :param guarded: :func:`manila_precheck.engine.runner.isolated`.
     """
 
@@ -117,24 +117,24 @@ class ConfigOpts(cfg.ConfigOpts):
         self.opened: tuple[config_files.ValueSource, ...] = ()
 
     def _load_alternative_sources(self) -> None:
-        # NOTE: the only hook before oslo.config opens them by itself.
+        # NOTE: the only hook before oslo.config itself opens the sources.
         self.opened = open_all(self, self._files, self._guarded)
-        # Before a value is put together of what they hold.
+        # The sources count for the limits of values that contain references.
         self._files.with_sources(self.opened)
         self._sources = [
             one.source for one in self.opened if one.source is not None
         ]
 
     def _validate_cli_options(self, namespace: Any) -> None:
-        # NOTE: oslo.config prints the value and exits; what it ends the
-        # services for is a finding of config-options.
+        # NOTE: oslo.config would print the value and exit; config-options
+        # reports the values for which services exit.
         return
 
     def _check_required_opts(self, namespace: Any = None) -> None:
         try:
             super()._check_required_opts(namespace)
         except cfg.RequiredOptError as exc:
-            # Of a source's driver, since none of ours is required.
+            # An option of a source's driver: no option of ours is required.
             named = getattr(exc.group, 'name', exc.group)
             self.opened = tuple(
                 one._replace(problem=str(exc), stops=True)
@@ -152,10 +152,10 @@ def open_all(
 ) -> tuple[config_files.ValueSource, ...]:
     """Open every source that config_source names.
 
-    :param conf: what a driver of somebody else registers its options on.
-    :param files: where the sources are described.
-    :param environment: what wins over the files.
-    :returns: in the order in which they are asked.
+    :param conf: a third-party driver registers its options on it.
+    :param files: the files that describe the sources.
+    :param environment: the variables, which win over the files.
+    :returns: the sources in the order in which they are asked.
     """
     reader = _Reader(conf, files, guarded, environment)
     named = reader.option('DEFAULT', 'config_source').split(',')
@@ -169,10 +169,10 @@ def open_all(
 def unopened(
     files: config_files.ConfigFiles,
 ) -> tuple[config_files.ValueSource, ...]:
-    """Return the sources of a site from which they cannot be reached.
+    """Return a site's sources that cannot be reached from here.
 
-    :param files: of a bundle: what they name is on the network of the site,
-        or among files that lie elsewhere.
+    :param files: the files of a bundle. Their sources are on the site's
+        network, or in files that the bundle does not have.
     """
     return tuple(
         config_files.ValueSource(
@@ -205,7 +205,7 @@ class _Reader:
         return found or self._files.value(section, name) or ''
 
     def open(self, section: str) -> config_files.ValueSource:
-        """Open one source; what keeps it from being read is its problem."""
+        """Open one source; an error becomes its ``problem``."""
         driver = self.option(section, 'driver')
         name = f'{driver} [{section}]'.lstrip()
         found = config_files.ValueSource(section, driver, name)
@@ -215,7 +215,7 @@ class _Reader:
             if driver == 'castellan':
                 return self._castellan(found)
             if driver == 'environment':
-                # Which is asked before the files.
+                # oslo.config asks the environment before the files.
                 return found._replace(unread=frozenset())
             if not driver:
                 raise exceptions.SourceUnusable('no driver is set')
@@ -228,14 +228,14 @@ class _Reader:
             )
 
     def _required(self, section: str, name: str) -> str:
-        """Return an option that oslo.config requires (RequiredOptError)."""
+        """Return an option whose absence is a RequiredOptError."""
         found = self.option(section, name)
         if not found:
             raise _Stops(f'no {name} is set')
         return found
 
     def _opened(self, section: str, driver: str) -> Any:
-        """Let a driver open a source, as oslo.config does."""
+        """Have a driver open a source, as oslo.config does."""
         points = [point for point in _drivers() if point.name == driver]
         if not points:
             raise exceptions.SourceUnusable(
@@ -311,10 +311,10 @@ def listed(
     wanted: Callable[[], Iterable[tuple[str, str, bool]]],
     guarded: Guard,
 ) -> tuple[config_files.ValueSource, ...]:
-    """Return the sources with what those answer that have no list.
+    """Return the sources, with the values of those that cannot list them.
 
-    :param wanted: returns (section, option, whether it collects values) of
-        all that a service may ask for.
+    :param wanted: returns (section, option, whether it is multi-valued) for
+        all options that a service may ask for.
     """
     return tuple(
         _listed(one, wanted, guarded)
@@ -344,7 +344,7 @@ def _listed(
 def _ask(
     source: Any, wanted: Iterable[tuple[str, str, bool]]
 ) -> Iterator[tuple[str, str, str]]:
-    """Yield the section, the option and the value of all that is there."""
+    """Yield the section, name and value of each option that is set."""
     for section, name, multi in wanted:
         opt = cfg.MultiStrOpt(name) if multi else cfg.StrOpt(name)
         group = None if section == 'DEFAULT' else section
@@ -370,9 +370,9 @@ def _drivers() -> Iterator[importlib.metadata.EntryPoint]:
 def _fetch(uri: str, verify: Any, certificate: Any) -> str:
     """Return the text of a URI, read as oslo.config's driver reads it.
 
-    :raises SourceUnusable: when it cannot be had, or is too long.
+    :raises SourceUnusable: when it cannot be read, or is too long.
     """
-    # Here, since few configurations need it.
+    # Imported here because few configurations need it.
     import requests
 
     data = bytearray()
@@ -408,7 +408,7 @@ def _fetch(uri: str, verify: Any, certificate: Any) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """Return why a request failed; requests says it with the whole URI."""
+    """Return why a request failed, without the URI in the message."""
     inner: Optional[BaseException] = error
     while inner is not None:
         if isinstance(inner, OSError) and inner.strerror:

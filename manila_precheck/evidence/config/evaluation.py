@@ -10,9 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The options of a release as oslo.config has them, over lines of files.
+"""The values of a release's options, evaluated by oslo.config itself.
 
-Apart from the reader, so that what only lists the checks does not import
+This is apart from config_reader, so that listing the checks does not import
 oslo.config.
 """
 
@@ -33,17 +33,17 @@ if TYPE_CHECKING:
 
 
 class NotJudged(ValueError):
-    """A value depends on the machine, and cannot be told here."""
+    """A value depends on the machine, so it is not known here."""
 
 
 class _Lines(sources.ConfigurationSource):
-    """Gives oslo.config the lines that an option takes its value from.
+    """A source for oslo.config: the lines that set an option.
 
-    oslo.config keeps no line of a value, and asks a source for the current
-    name alone; so :class:`config_files.ConfigFiles` finds the lines, under
-    deprecated names too, and no file is opened twice.
+    oslo.config keeps no line numbers, and asks a source only for the current
+    name. So :class:`config_files.ConfigFiles` finds the lines, under
+    deprecated names, too, and no file is opened twice.
 
-    :param of_host: the options whose defaults are those of the machine.
+    :param of_host: the options whose defaults depend on the machine.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class _Lines(sources.ConfigurationSource):
     def get(
         self, group_name: Optional[str], option_name: str, opt: cfg.Opt
     ) -> tuple[Any, Any]:
-        # A reference to an old name of another section brings that section.
+        # A deprecated name without a section belongs to the option's own.
         home = group_name or 'DEFAULT'
         names = [(home, opt.dest)] + [
             (old.group or home, old.name or opt.dest)
@@ -74,12 +74,12 @@ class _Lines(sources.ConfigurationSource):
 class Opts(cfg.ConfigOpts):
     """The options of one release, which oslo.config itself evaluates.
 
-    Which options a section has depends on what is set in it: an option is
-    registered when a check or a reference asks for it.
+    Which options a section has depends on the values in it, so an option is
+    registered only when a check or a reference asks for it.
     """
 
     class StrSubWrapper(cfg.ConfigOpts.StrSubWrapper):
-        """What replaces the references in one text, within bounds."""
+        """Replaces the references in one text, up to a limit."""
 
         _left = config_files.MAX_EXPANDED
 
@@ -104,7 +104,7 @@ class Opts(cfg.ConfigOpts):
         self._reader = reader
         self._registered: set[config_files.Name] = set()
         self._of_host: set[cfg.Opt] = set()
-        #: How many references lead to the value that is looked up.
+        #: How many references lead to the value that is being looked up.
         self.depth = 0
         self(
             [],
@@ -119,10 +119,10 @@ class Opts(cfg.ConfigOpts):
         self._sources = [_Lines(self._reader.conf, self._of_host)]
 
     def value(self, group: str, name: str) -> Any:
-        """Return the value of an option, its default when it is not set.
+        """Return the value of an option, or its default.
 
-        :raises ValueError, cfg.Error: when the release refuses it, or has no
-            such option.
+        :raises ValueError, cfg.Error: when the release rejects the value, or
+            has no such option.
         """
         found = self._register(group, name)
         home = _opt_group(found.group)
@@ -130,16 +130,16 @@ class Opts(cfg.ConfigOpts):
         return holder[found.names[0][1]]
 
     def converted(self, group: str, name: str, text: str) -> Any:
-        """Return what an option makes of a text, as :meth:`value` does."""
+        """Return the value that a text has for an option; as :meth:`value`."""
         found = self._register(group, name)
         assert found.option is not None
         text = self._substitute(text, _opt_group(found.group))
         return values.parser(found.option.type)(text)
 
     def refer(self, group: Optional[cfg.OptGroup], key: str) -> str:
-        """Register what a reference may lead to.
+        """Register the options to which a reference may lead.
 
-        :param group: of the option whose value has the reference.
+        :param group: the group of the option whose value has the reference.
         :param key: 'name' or 'group.name'.
         :returns: the key, with the group as it is registered.
         """
@@ -147,7 +147,7 @@ class Opts(cfg.ConfigOpts):
         home, dot, name = key.partition('.')
         if dot:
             if home == 'DEFAULT' or not self._reader.reads_section(home):
-                # No group of that name: oslo.config refuses the value.
+                # There is no such group: oslo.config rejects the value.
                 return key
             homes = [config_files.normalize(home)]
             self.register_group(cfg.OptGroup(homes[0]))
@@ -170,7 +170,7 @@ class Opts(cfg.ConfigOpts):
             if found.option.host_default:
                 self._of_host.add(opt)
             home = _opt_group(found.group)
-            # oslo.config registers some of its own: config_source.
+            # oslo.config registers some options itself, such as config_source.
             with contextlib.suppress(cfg.DuplicateOptError):
                 self.register_opt(opt, home, clear_cache=False)
         return found

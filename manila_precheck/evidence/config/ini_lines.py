@@ -12,9 +12,9 @@
 
 """Read oslo.config files raw, with the line of every assignment.
 
-oslo.config keeps no line numbers and needs every option registered before it
-says anything of a value. This reader shares its parser, so that quotes,
-continuation lines and errors are those of the real service, and stops there.
+oslo.config keeps no line numbers, and returns a value only of an option that
+is registered. This reader uses its parser, so that quotes, continuation lines
+and errors are those of the real service, but does not interpret the values.
 """
 
 import io
@@ -29,14 +29,14 @@ from manila_precheck import model
 from manila_precheck.evidence.files import text_file
 from manila_precheck.evidence.files import tree
 
-#: What one file may hold, in bytes: some hundred times a large manila.conf.
+#: The maximum size of a file in bytes: some hundred times a large manila.conf.
 MAX_BYTES = 16 * 2**20
 
-#: How many options and sections a configuration may hold, in all its files:
-#: twice what a thousand back ends have. Each takes part of a millisecond.
+#: How many options and sections all files together may have: twice as many
+#: as a thousand back ends need. Each takes part of a millisecond.
 MAX_ENTRIES = 50_000
 
-#: What to say of one that holds more.
+#: The message for a configuration that has more.
 TOO_MANY = (
     f'more than {MAX_ENTRIES} options and sections, which is more than is '
     'read of a configuration'
@@ -44,10 +44,10 @@ TOO_MANY = (
 
 
 def normalize(section: str) -> str:
-    """Return a section's name as oslo.config looks it up.
+    """Return a section's name in the form in which oslo.config looks it up.
 
-    Names of sections are compared in lower case, DEFAULT alone is not: a
-    [default] section is read by nothing.
+    Names of sections are compared in lower case, except DEFAULT: nothing
+    reads a section [default].
     """
     return section if section == 'DEFAULT' else section.lower()
 
@@ -55,7 +55,7 @@ def normalize(section: str) -> str:
 def subject(
     kind: str, name: str, line: 'Optional[Setting]' = None
 ) -> model.Subject:
-    """Return what a finding is about, with the place of a line, if any."""
+    """Return the subject of a finding, with the place of its line, if any."""
     if line is None:
         return model.Subject(kind, name)
     return model.Subject(kind, name, line.file, line.line or None)
@@ -74,17 +74,17 @@ class Setting(NamedTuple):
     """Unquoted, continuation lines joined; may be a secret: not in repr."""
 
     file: str
-    """The file it stands in."""
+    """The file that contains it."""
 
     line: int
-    """The line it starts on, counted from 1; 0 in a store without lines."""
+    """The line it starts on, counted from 1; 0 in a source without lines."""
 
     rank: int
-    """The place of the file in the order of reading; the highest wins. What
-    is below 0 is of a source that config_source names."""
+    """The place of the file in the order of reading; the highest wins. Ranks
+    below 0 belong to the sources that config_source names."""
 
     in_environment: bool = False
-    """It is a variable of a service, which its file names."""
+    """Whether it is a variable of a service, which ``file`` names."""
 
     def __repr__(self) -> str:
         return f'<{self.where} [{self.section}] {self.name}>'
@@ -96,7 +96,7 @@ class Setting(NamedTuple):
 
     @property
     def subject(self) -> model.Subject:
-        """Return what a finding about the line is about."""
+        """Return the subject of a finding about this line."""
         return subject('option', f'{self.group}/{self.name}', self)
 
     @property
@@ -115,12 +115,12 @@ class Setting(NamedTuple):
 
     @property
     def by_old_names(self) -> bool:
-        """Say whether oslo.config looks for deprecated names there."""
+        """Say whether oslo.config looks for deprecated names here."""
         return self.rank >= 0 and not self.in_environment
 
     @property
     def stored(self) -> bool:
-        """Say whether it lies in a store of secrets: it is never shown."""
+        """Say whether it comes from a store of secrets: never show it."""
         return not (self.line or self.in_environment)
 
 
@@ -128,13 +128,13 @@ class ParsedFile(NamedTuple):
     """One configuration file."""
 
     read: Optional[model.FileRead]
-    """The file; None of what is in none."""
+    """The file, for the report; None if the lines are not from a file."""
 
     settings: tuple[Setting, ...]
     """In the order of the file."""
 
     sections: tuple[tuple[str, int], ...]
-    """Every section header with its line, empty sections too."""
+    """The headers of all sections with their lines, even of empty ones."""
 
     def ranked(self, rank: int) -> 'ParsedFile':
         """Return the same file at another place in the order of reading."""
@@ -146,14 +146,14 @@ class ParsedFile(NamedTuple):
 
 
 class _Malformed(iniparser.ParseError):
-    """A ParseError whose text leaves the line out: it may be a secret."""
+    """A ParseError whose text omits the line, which may be a secret."""
 
     def __str__(self) -> str:
         return str(self.msg)
 
 
 class _Parser(iniparser.BaseParser):
-    """oslo.config's parser, noting where each assignment begins."""
+    """oslo.config's parser; it records the line of each assignment."""
 
     def __init__(self, path: str) -> None:
         super().__init__()
@@ -169,7 +169,7 @@ class _Parser(iniparser.BaseParser):
         return _Malformed(message, lineno, '')
 
     def _split_key_value(self, line: str) -> tuple[str, list[str]]:
-        # NOTE: the only hook that runs on the line an assignment begins on;
+        # NOTE: the only hook that runs on the first line of an assignment;
         # assignment() is called when a later line has ended it.
         self._begun = self.lineno
         key, value = super()._split_key_value(line)
@@ -206,7 +206,7 @@ class _Parser(iniparser.BaseParser):
 
 
 def read_file(path: str, site: tree.Tree = tree.HOST) -> ParsedFile:
-    """Return what one file says, with the rank of the first.
+    """Return the contents of one file, with rank 0.
 
     :param path: the file; '~' is expanded as oslo.config does.
     :param site: the file system that holds it.
@@ -220,7 +220,7 @@ def read_file(path: str, site: tree.Tree = tree.HOST) -> ParsedFile:
 
 
 def parse(found: text_file.Text) -> ParsedFile:
-    """Return what the text of a file says, with the rank of the first.
+    """Return the contents of a file from its text, with rank 0.
 
     :raises ConfigFileError: naming the file and the line, never its content.
     """

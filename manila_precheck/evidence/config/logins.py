@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Whether a section holds a login that keystoneauth makes something of."""
+"""Whether a section holds a login that keystoneauth can use."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -20,34 +20,35 @@ from manila_precheck.catalog import options
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.config import config_reader
 
-#: What keystonemiddleware makes a login of by itself, where no auth_type is
-#: set: with version 2 of Keystone's API alone, or a token that does not end.
-#: A release reads them as long as they are in the catalog.
+#: The options with which keystonemiddleware logs in when auth_type is not
+#: set: for version 2 of Keystone's API, or with a token that does not expire.
+#: A release reads them if they are in its catalog.
 _WITHOUT_PLUGIN = ('admin_token', 'admin_user')
 
 _NO_LINES: Mapping[str, str] = {}
 
 
 class Lacking(NamedTuple):
-    """Why a section is no login in a release."""
+    """Why a release finds no login in a section."""
 
     section: str
     """The section that should hold it, normalized."""
 
     line: Optional[config_files.Setting]
-    """The line that is wrong, or that shows that a login is meant."""
+    """The line that is wrong, or from which it follows that a login is
+    meant."""
 
     plugin: Optional[str] = None
-    """What auth_type names; None when it is not set."""
+    """The value of auth_type; None when it is not set."""
 
     options: tuple[str, ...] = ()
-    """One of these is needed; empty: the plugin itself is the matter."""
+    """One of these options is missing; empty: the plugin itself is wrong."""
 
     loads: bool = False
-    """The plugin is made all the same."""
+    """Whether the plugin is loaded all the same."""
 
     absent: bool = False
-    """No file has the section, which auth_section may name."""
+    """Whether no file has the section; auth_section may name it."""
 
     @property
     def why(self) -> str:
@@ -77,12 +78,12 @@ def lacking(
     group: str,
     more: Mapping[str, str] = _NO_LINES,
 ) -> tuple[Lacking, ...]:
-    """Return what keeps a section from being a login; none: it is one.
+    """Return what is missing for a login; nothing: the login is complete.
 
     :param reader: the release.
     :param group: the section that a client reads: 'keystone_authtoken'.
-    :param more: values that count before those of the files: what the
-        section of api-paste.ini says.
+    :param more: values that take precedence over the files: those of the
+        section in api-paste.ini.
     """
     conf = reader.conf
     section = conf.auth_section(group)
@@ -132,7 +133,7 @@ def _needed(
     found: list[tuple[tuple[str, ...], bool]] = []
     for name, option in plugin.options.items():
         if option.required and not has(name):
-            # One that is empty is made, and of no use.
+            # With an empty option the plugin is loaded, but useless.
             found.append(((name,), has(name, empty=True)))
     for need in auth_needs.needs(plugin.name, frozenset(plugin.options)):
         if need.given and not any(map(has, need.given)):

@@ -10,13 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Which service alone uses an option, whatever files hold it.
+"""The options that only one service uses, whatever files contain them.
 
 Each service registers nearly every option and uses some of them. Listed are
-those of which one service is sure to be the only user, by the modules that
-look at them (manila 16.3.0 and 22.0.2: api/, scheduler/, share/manager.py,
-data/; keystonemiddleware, oslo.policy and oslo.middleware are loaded by the
-pipelines of the API alone). Any other option counts for every service.
+those that surely have one user only, by the modules that read them (manila
+16.3.0 and 22.0.2: api/, scheduler/, share/manager.py, data/;
+keystonemiddleware, oslo.policy and oslo.middleware are only loaded by the
+API's pipelines). Any other option counts for every service.
 """
 
 from typing import Optional
@@ -85,7 +85,7 @@ _BY_OPTION = {
 
 
 def only_user(group: str, name: str) -> Optional[str]:
-    """Return the one service that uses an option; None: any may.
+    """Return the only service that uses an option; None: any may use it.
 
     :param group: the section, normalized.
     """

@@ -10,15 +10,15 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Which configuration files each service of manila reads, and in what order.
+"""The configuration files that each service reads, in their order.
 
 oslo.config gives each program files of its own: manila.conf and PROG.conf,
 each from the first directory that has it, then manila.conf.d and PROG.conf.d
-in the same way. --config-file on a command line takes the place of the files,
---config-dir that of the directories, and what is named is read last
-(oslo.config 8.8 and 10.7 cfg.py, find_config_files, find_config_dirs,
-_parse_config_files). So a service of RDO, which has two files on its command
-line, reads manila.conf.d before them.
+in the same way. --config-file on a command line replaces these files,
+--config-dir replaces these directories, and the paths on the command line are
+read last (oslo.config 8.8 and 10.7 cfg.py, find_config_files,
+find_config_dirs, _parse_config_files). So a service of RDO, which has two
+files on its command line, reads manila.conf.d before them.
 """
 
 from collections.abc import Callable
@@ -41,13 +41,13 @@ How = service_processes.How
 
 PROJECT = 'manila'
 
-#: Files and directories, and options in the environment.
+#: The files and directories, and the options in the environment.
 Reads = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
 
-#: Every program that reads the configuration, the one of "db sync" last.
+#: Every program that reads the configuration; last the one for "db sync".
 PROGRAMS = (*commands.SERVICES, commands.MANAGE)
 
-# Of these the values win where the files of all are read as one.
+# Where all files are read as one list, the first of these services wins.
 _FIRST = (commands.SHARE, *PROGRAMS)
 
 
@@ -61,34 +61,34 @@ class ServiceFiles(NamedTuple):
     """Files and directories, in the order of reading."""
 
     how: How
-    """How it is known."""
+    """How they are known."""
 
     pid: Optional[int] = None
-    """The process that says it."""
+    """The process with this command line."""
 
     file: Optional[str] = None
-    """The file that says it: a unit, the configuration of a web server."""
+    """The file that says so: a unit, the configuration of a web server."""
 
     line: Optional[int] = None
     """The line in it, counted from 1."""
 
     missing: tuple[str, ...] = ()
-    """What its command line names and is not there."""
+    """The paths on its command line that do not exist."""
 
     prog: str = ''
-    """What oslo.config takes for the name of the program."""
+    """The name of the program for oslo.config."""
 
     variables: tuple[tuple[str, str], ...] = ()
-    """Variables that are to name files, and that manila does not know."""
+    """Variables that are meant to name files, but that manila ignores."""
 
     environment: service_processes.Environment = (
         service_processes.Environment()
     )
-    """Options that stand in its environment."""
+    """The options in its environment."""
 
     @property
     def reads(self) -> 'Reads':
-        """Return all that its values come from."""
+        """Return everything from which its values come."""
         return self.locations, self.environment.variables
 
 
@@ -98,12 +98,12 @@ def defaults(
     home: str,
     environment: Mapping[str, str] = os.environ,
 ) -> tuple[list[str], list[str]]:
-    """Return the files and the directories that oslo.config finds.
+    """Return the default files and directories that oslo.config finds.
 
     :param prog: the name of the program.
-    :param exists: says whether a path is there.
+    :param exists: says whether a path exists.
     :param home: the home directory of the account that runs it.
-    :param environment: of the program.
+    :param environment: the variables of the program.
     """
     home = posixpath.normpath(home)
     directories = [
@@ -132,10 +132,10 @@ def defaults(
 
 
 class Machine:
-    """What a machine says of the files of its services.
+    """The configuration files of a machine's services.
 
     :param site: the file system of the machine.
-    :param environment: what snaps are found by.
+    :param environment: the variables by which files of snaps are found.
     """
 
     def __init__(
@@ -148,11 +148,11 @@ class Machine:
 
     @functools.cached_property
     def started(self) -> tuple[service_processes.Started, ...]:
-        """What starts services, what is surest first."""
+        """What starts services, the most reliable first."""
         return service_processes.look(self._site)
 
     def of_started(self, one: service_processes.Started) -> ServiceFiles:
-        """Return what a service reads that is started so."""
+        """Return the files of a service that is started in this way."""
         told = commands.locations(one.command.arguments)
         files, directories = self._defaults(one)
         paths = [
@@ -180,7 +180,7 @@ class Machine:
         )
 
     def of_program(self, prog: str) -> ServiceFiles:
-        """Return what a program reads of which nothing is known."""
+        """Return the files of a program about which nothing is known."""
         files, directories = self.named_after(prog)
         return ServiceFiles(
             prog, (*files, *directories), How.DEFAULT, prog=prog
@@ -193,21 +193,21 @@ class Machine:
         )
 
     def is_among(self, path: str, locations: Iterable[str]) -> bool:
-        """Say whether a file or directory is one of others, or in one."""
+        """Say whether a path is among others, or in a directory of them."""
         real = self._real(path)
         others = set(map(self._real, locations))
         return real in others or posixpath.dirname(real) in others
 
     def _home(self, known: Optional[str]) -> str:
-        """Return a home directory; that of this run where none is known."""
+        """Return a home directory; if it is unknown, that of this run."""
         return known or self._site.expanduser('~')
 
     def _here(
         self, one: service_processes.Started, path: str
     ) -> Optional[str]:
-        """Return where a file of a service lies here.
+        """Return where the file of a service is on this machine.
 
-        :returns: None of one that only the image of a container has.
+        :returns: None for a file that exists only in a container's image.
         """
         if path.startswith('~/') and one.home:
             path = posixpath.join(one.home, path[2:])
@@ -248,7 +248,7 @@ class Machine:
     def _clouds(
         self, services: Iterable[ServiceFiles]
     ) -> list[list[ServiceFiles]]:
-        """Divide services into those that have a file in common."""
+        """Group services: those with a file in common belong together."""
         clouds: list[list[ServiceFiles]] = []
         for one in services:
             paths = self._paths([one])
@@ -263,10 +263,10 @@ class Machine:
     def with_environments(
         self, services: Sequence[ServiceFiles]
     ) -> tuple[ServiceFiles, ...]:
-        """Return services of given files with what sets options for them.
+        """Add environments to services whose files are given.
 
-        A unit does whatever its service reads; a process is another cloud's
-        where it reads none of the files.
+        A unit's environment counts whatever files its service reads; a
+        process that reads none of the files belongs to another cloud.
         """
         found: dict[str, service_processes.Environment] = {}
         for started in self.started:
@@ -283,16 +283,16 @@ class Machine:
     # -- the services of one configuration -----------------------------------
 
     def find(self) -> tuple[ServiceFiles, ...]:
-        """Return what each service of this machine reads.
+        """Return the files of each service of this machine.
 
-        A process that reads other files than the units, containers and
-        default files of the machine is another cloud's. Without these, the
-        processes tell, when they are of one cloud.
+        A process belongs to another cloud if it reads none of the files of
+        the machine's units, containers and defaults. If there are no such
+        files, those of the processes count, provided they are of one cloud.
 
-        :returns: by the order of PROGRAMS; several of one service that runs
-            more than once, with different files.
+        :returns: in the order of PROGRAMS; more than one for a service that
+            runs more than once, with different files.
         :raises ConfigFileError: when processes of several clouds run, and
-            nothing says which is meant.
+            nothing tells which one is meant.
         """
         found = [self.of_started(one) for one in self.started]
         known = [one for one in found if one.how is not How.PROCESS]
@@ -306,7 +306,7 @@ class Machine:
     def _ours(
         self, found: Sequence[ServiceFiles], known: Sequence[ServiceFiles]
     ) -> list[ServiceFiles]:
-        """Return what belongs to the one configuration of this machine."""
+        """Return the services of the one configuration of this machine."""
         running = [one for one in found if one.how is How.PROCESS]
         anchors = self._paths(
             [one for one in known if one.how is not How.WEB_SERVER]
@@ -338,9 +338,9 @@ class Machine:
         return list({one.reads: one for one in reversed(best)}.values())[::-1]
 
     def _of_manage(self, services: Sequence[ServiceFiles]) -> ServiceFiles:
-        """Return what "manila-manage db sync" reads.
+        """Return the files that "manila-manage db sync" reads.
 
-        In a container it is run in that of the API.
+        With containers it runs in the container of the API.
         """
         for one in self.started:
             if (
@@ -358,7 +358,7 @@ class Machine:
 
 
 def given(locations: Iterable[str]) -> tuple[ServiceFiles, ...]:
-    """Return the services where one list of files stands for all."""
+    """Return all services, each with the same list of files."""
     files = tuple(locations)
     return tuple(
         ServiceFiles(program, files, How.GIVEN, prog=program)
@@ -367,10 +367,10 @@ def given(locations: Iterable[str]) -> tuple[ServiceFiles, ...]:
 
 
 def of_bundle(found: bundle.Contents) -> tuple[ServiceFiles, ...]:
-    """Return what each service of a bundle reads.
+    """Return the files of each service in a bundle.
 
-    Its units and containers say it, as those of a machine; where they do
-    not, what lies in it does.
+    Its units and containers count as on a machine; for other services the
+    files in the bundle decide.
     """
     services = Machine(found.files, {}).find()
     told = {program for program, _ in found.services}
@@ -384,7 +384,7 @@ def of_bundle(found: bundle.Contents) -> tuple[ServiceFiles, ...]:
             program,
             paths,
             How.CONTAINER,
-            # The directory that is mounted, or the manifest of it.
+            # The directory that is mounted, or its manifest.
             file=posixpath.dirname(paths[-1]),
             prog=program,
         )
@@ -400,20 +400,20 @@ def of_bundle(found: bundle.Contents) -> tuple[ServiceFiles, ...]:
 
 
 def of_here(services: Iterable[ServiceFiles]) -> tuple[ServiceFiles, ...]:
-    """Return the services that have a file to read, where any has.
+    """Return the services that have a file to read, if there are any.
 
-    Others do not run there; and where the default files do not exist, an
-    operator names files to manila-manage.
+    The others do not run there; and where the default files do not exist, an
+    operator passes files to manila-manage.
     """
     found = tuple(services)
     return tuple(one for one in found if one.locations or one.missing) or found
 
 
 def merged(services: Iterable[ServiceFiles]) -> tuple[str, ...]:
-    """Return the files of all services, each once, in an order of reading.
+    """Return the files of all services, each once, in one order of reading.
 
-    Of one service they stand in its own order as far as others permit; those
-    of manila-share are the last, so that it decides where they differ.
+    The files of a service keep their order as far as the others permit.
+    Those of manila-share come last, so its values win where files differ.
     """
     found: list[str] = []
     ordered = sorted(services, key=lambda one: _FIRST.index(one.service))
@@ -429,9 +429,9 @@ def merged(services: Iterable[ServiceFiles]) -> tuple[str, ...]:
 
 
 def agree(services: Iterable[ServiceFiles]) -> bool:
-    """Say whether all of them read the same files in the same order.
+    """Say whether all services read the same files in the same order.
 
-    With the same options in their environments.
+    Their environments must set the same options, too.
     """
     return len({one.reads for one in services}) < 2
 
@@ -441,7 +441,7 @@ def environments(
 ) -> tuple[service_processes.Environment, ...]:
     """Return the environments of services that set options, each once.
 
-    That of manila-share is the last, as of the files that are merged.
+    The environment of manila-share comes last, as its files do.
     """
     found: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for one in sorted(services, key=lambda one: _FIRST.index(one.service)):

@@ -10,13 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a URL of a database or of a broker leads to, without its login."""
+"""The server that a URL of a database or a broker names, without the login."""
 
 from typing import NamedTuple
 from typing import Optional
 import urllib.parse
 
-# RabbitMQ's own (oslo.messaging 17.3.0 _drivers/impl_rabbit.py).
+# RabbitMQ's default port (oslo.messaging 17.3.0 _drivers/impl_rabbit.py).
 _PORT = '5672'
 _PORTS = {'mysql': 3306, 'postgresql': 5432}
 
@@ -24,7 +24,7 @@ _PORTS = {'mysql': 3306, 'postgresql': 5432}
 def database(text: object) -> Optional[str]:
     """Return the server and the database of a URL of SQLAlchemy.
 
-    :returns: 'mysql at db1:3306, database manila'; None when it is no URL.
+    :returns: 'mysql at db1:3306, database manila'; None if it is not a URL.
     """
     from sqlalchemy import engine
     from sqlalchemy import exc
@@ -48,11 +48,11 @@ def database(text: object) -> Optional[str]:
 
 
 class Broker(NamedTuple):
-    """What a transport URL leads to."""
+    """The servers that a transport URL names."""
 
     scheme: str
     hosts: frozenset[str]
-    """'rabbit1:5672'."""
+    """For example 'rabbit1:5672'."""
     virtual_host: str
 
     @property
@@ -66,7 +66,7 @@ class Broker(NamedTuple):
 
 
 def broker(text: object) -> Broker:
-    """Return what a transport URL leads to, as oslo.messaging reads it.
+    """Return the servers of a transport URL, as oslo.messaging reads it.
 
     :param text: 'rabbit://user:password@rabbit1,user:password@rabbit2/vhost'.
     """

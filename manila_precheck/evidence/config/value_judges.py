@@ -10,11 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Which check judges the value of an option where two could.
+"""The check that judges the value of an option that two checks could judge.
 
-One fault is one finding. Of the options that decide what a back end loads,
-``backend-drivers`` knows the values that its driver takes; ``config-options``
-judges the values of all others, and of these where nothing loads.
+Each fault is reported once. The values of options that decide what a back end
+loads belong to ``backend-drivers``, which knows what its driver accepts;
+``config-options`` judges all other values, and these where no driver is
+loaded.
 """
 
 from manila_precheck.catalog import conditions
@@ -24,7 +25,7 @@ from manila_precheck.evidence.config import config_reader
 #: Whether a back end makes share servers.
 MODE = 'driver_handles_share_servers'
 
-#: What EMCShareDriver loads.
+#: The option that names the plugin which EMCShareDriver loads.
 PLUGIN = 'emc_share_backend'
 
 
