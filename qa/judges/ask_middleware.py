@@ -29,7 +29,7 @@ import judge_config
 
 
 def find(spec):
-    """Return the factory that a spec of api-paste.ini names."""
+    """Return the factory that a spec in api-paste.ini names."""
     if spec.startswith('egg:'):
         package, _, name = spec[len('egg:') :].partition('#')
         (point,) = (
@@ -66,7 +66,7 @@ def looked_up(spec, settings):
                 'http_basic_auth_user_file', os.devnull, 'oslo_middleware'
             )
         made = find(spec)({}, **settings)
-        # One of an application is the application.
+        # An application factory returns the application itself.
         if not spec.endswith('app_factory') and spec != (
             'egg:oslo-middleware#healthcheck'
         ):
@@ -86,8 +86,8 @@ def looked_up(spec, settings):
 
 def main():
     out, sys.stdout, answers = sys.stdout, sys.stderr, []
-    # Each child has them. What keystonemiddleware.audit imports looks up an
-    # option at once.
+    # Imported before the fork: some of them look up an option on import,
+    # which is not to count (keystonemiddleware.audit imports them).
     for name in ('webob.dec', 'oslo_middleware'):
         importlib.import_module(name)
     for spec, settings in json.loads(sys.argv[1]):

@@ -38,7 +38,7 @@ SECONDS = 20
 
 
 class Outside(BaseException):
-    """A driver turned to its storage: it came up so far."""
+    """A driver tried to reach its storage: so far it has come up."""
 
 
 def turn_away(*args, **kwargs):
@@ -146,7 +146,7 @@ def back_end(conf):
 
 def log_in(name):
     def ask(conf):
-        """Ask another service for something, as drivers do."""
+        """Send a request to another service, as drivers do."""
         from manila import compute
         from manila import context
         from manila import image
@@ -181,7 +181,7 @@ ASKS = {
 
 
 def ask(what, text):
-    """Return the answer of a child of this process."""
+    """Ask in a child of this process, and return the answer."""
     read, write = os.pipe()
     child = os.fork()
     if not child:
@@ -215,7 +215,7 @@ def answer(what, text):
             default_config_files=[],
             default_config_dirs=[],
         )
-        # What waits for a server has come up so far.
+        # A part that is still waiting for a server counts as up.
         signal.signal(signal.SIGALRM, turn_away)
         signal.alarm(SECONDS)
         try:
@@ -238,7 +238,7 @@ def answer(what, text):
 def main():
     logging.disable(logging.CRITICAL)
     sys.argv = sys.argv[:1]
-    # Vendors' libraries that a driver looks for as it is set up.
+    # Libraries of vendors that drivers look for during setup.
     for name in ('capacity', 'infinisdk', 'purity_fb'):
         sys.modules.setdefault(name, types.ModuleType(name))
     for name in ('ceph_argparse', 'rados', 'winrm'):

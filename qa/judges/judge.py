@@ -10,17 +10,16 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What config-options says against what real releases say.
+"""Compare the verdicts of config-options with those of real releases.
 
-Run by hand it prints, for every upgrade whose releases have an environment,
-how often the two say the same of a line, and each line on which they do
-not::
+As a program it prints, for every upgrade whose releases have an environment,
+how often the two agree on a line, and each line on which they differ::
 
     MANILA_PRECHECK_VENVS=DIR python -m qa.judges.judge
 
-The classes are those of an operator's question: known, unknown (nothing in
-the target reads the line), removed (unknown, and the source reads it),
-renamed, deprecated and invalid.
+The classes of a line are: known, unknown (nothing in the target reads the
+line), removed (unknown, but the source reads it), renamed, deprecated and
+invalid.
 """
 
 import collections
@@ -60,16 +59,16 @@ CLASSES = (
     'deprecated',
     'invalid',
 )
-# What differs for a reason: (ours, real, option or section/option).
+# Differences that have a reason: (ours, real, option or section/option).
 EXPLAINED = {
-    # A peer's section: its driver is not loaded, so nobody asks which it is.
+    # The section of a peer: its driver is not loaded, so nothing reads this.
     ('known', 'unknown', 'share_driver'),
-    # Both of its old names are set; the catalog does not keep their order.
+    # Both of its old names are set, and the catalog has no order of them.
     ('renamed', 'another value of renamed', 'max_request_body_size'),
-    # Builds before the newest of a release read it: upgrade-advisories.
+    # Older builds of the release read it: see upgrade-advisories.
     ('known', 'unknown', 'netapp_backup_share'),
 }
-# What a back end loads is judged by the second.
+# backend-drivers judges the options that select a back end's driver.
 _CHECKS = ('config-options', 'backend-drivers')
 _READ = ('known', 'renamed', 'deprecated')
 _JUDGE = pathlib.Path(__file__).with_name('judge_config.py')
@@ -81,7 +80,7 @@ _CLASS_OF = {
 
 
 class Line(NamedTuple):
-    """One line, and what the two make of it."""
+    """One line, with our class and the real one."""
 
     site: str
     where: str
@@ -93,7 +92,7 @@ class Line(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a release says of one configuration."""
+    """The answer of a release about one configuration."""
 
     rows: dict[tuple[str, str], tuple[str, Any]]
     """(section, option): the verdict and the value."""
@@ -102,24 +101,24 @@ class Answer(NamedTuple):
     """The sections whose drivers could not be built, and why."""
 
     homes: dict[tuple[str, str], tuple[str, str]] = {}
-    """The section and the name that the option of a row is registered under;
-    what nothing registers is left out."""
+    """The section and the name under which the option of a row is registered;
+    options that nothing registers are left out."""
 
     secrets: frozenset[tuple[str, str]] = frozenset()
     """The rows whose option is marked as a secret."""
 
     wanted: dict[tuple[str, str], tuple[str, Any]] = {}
-    """As the rows are, of the options that were asked for."""
+    """Like the rows, for the options that were asked for."""
 
     moved: Mapping[str, str] = {}
-    """The paths of drivers that the release looks for elsewhere."""
+    """Path of a driver -> the path at which the release looks for it."""
 
     broken: str = ''
-    """Why the files cannot be read at all."""
+    """Why the files cannot be read; '' when they can."""
 
 
 def python(release: str) -> str:
-    """Return the interpreter of a release's environment; '' for none."""
+    """Return the interpreter of a release's environment; '' without one."""
     major = releases.parse(release).major
     path = os.path.join(venvs.DIRECTORY, f'm{major}', 'bin', 'python')
     return path if venvs.DIRECTORY and os.path.exists(path) else ''
@@ -140,13 +139,13 @@ def _ask(release: str, question: dict[str, Any]) -> Any:
 
 
 def ask_samples(release: str) -> Any:
-    """Return what a release could be given, as judge_samples.py has it."""
+    """Return the samples of a release, as judge_samples.py prints them."""
     return _ask(release, {'ask': 'samples'})
 
 
 @functools.cache
 def sites() -> dict[str, judge_inputs.Site]:
-    """Return every configuration: those of hand, and the generated ones."""
+    """Return all configurations: written by hand, and generated."""
     names = sorted(
         {name for pair in hops.HOPS for name in pair if python(name)}
     )
@@ -160,7 +159,7 @@ def sites() -> dict[str, judge_inputs.Site]:
 
 @functools.cache
 def answers(release: str) -> dict[str, Answer]:
-    """Return what a release says of every configuration."""
+    """Return the answers of a release about all configurations."""
     with tempfile.TemporaryDirectory() as directory:
         homes = {}
         for name, site in sites().items():
@@ -175,11 +174,11 @@ def ask_sites(
     homes: Mapping[str, tuple[str, tuple[str, ...]]],
     wanted: Optional[Mapping[str, Collection[tuple[str, str]]]] = None,
 ) -> dict[str, Answer]:
-    """Return what a release says of configurations.
+    """Return the answers of a release about configurations.
 
-    :param homes: by name, the directory of each, and what the services read
-        of it.
-    :param wanted: the options of each to ask for besides.
+    :param homes: name -> (the directory, the files and directories in it that
+        the services read).
+    :param wanted: name -> further options to ask for.
     """
     asked = {
         name: [
@@ -227,14 +226,14 @@ def _answer(reply: dict[str, Any]) -> Answer:
     )
 
 
-# What a value names, what a section lacks and whether a text is a URL are
-# asked elsewhere (test_names_and_needs.py, and of real services in
-# qa/real/faults.py): the line itself is read all the same.
+# Aspects that do not concern the line itself: what a value names, what a
+# section lacks, and whether a text is a URL. Other tests ask about them
+# (test_names_and_needs.py, and of real services qa/real/faults.py).
 _NOT_OF_THE_LINE = ('names', 'missing', 'login', 'url')
 
 
 def compare(source: str, target: str) -> Iterator[Line]:
-    """Yield every line that is in force, with both verdicts."""
+    """Yield every line that takes effect, with both verdicts."""
     for name in sorted(sites()):
         yield from _compare_site(name, source, target)
 
@@ -269,7 +268,7 @@ def _compare_site(name: str, source: str, target: str) -> Iterator[Line]:
         for setting in ctx.config.settings:
             said = ours[setting.file, setting.line]
             if setting not in reader.effective(setting):
-                # Neither says anything of the value of such a line.
+                # Neither side judges the value of such a line.
                 continue
             key = (setting.group, setting.name)
             real = _real_class(before.rows[key][0], after.rows[key][0])
@@ -281,9 +280,9 @@ def _compare_site(name: str, source: str, target: str) -> Iterator[Line]:
                 )
                 and 'ineffective' in said
             ):
-                # Importing a driver registers its options here as well, and
-                # manila-share those of its manager in each back end's
-                # section: nobody looks.
+                # Importing a driver registers its options in [DEFAULT] too,
+                # and manila-share registers those of its manager in each back
+                # end's section: nothing reads them there.
                 real = 'unknown'
             if _our_class(said) == real and real in _READ:
                 differs = _value_differs(reader, setting, after.rows[key][1])
@@ -300,10 +299,10 @@ def _compare_site(name: str, source: str, target: str) -> Iterator[Line]:
 
 
 def _no_server() -> Any:
-    """Keep the check from asking for the release of the database.
+    """Keep the check from connecting to the database.
 
-    The values of the generated configurations name ports of this machine,
-    where another server may wait for a first word.
+    The generated configurations name ports of this machine, on which some
+    other server may listen and never answer.
     """
     return mock.patch.object(
         connection,
@@ -316,12 +315,12 @@ def _no_server() -> Any:
 def _value_differs(
     reader: config_reader.Reader, setting: config_files.Setting, real: Any
 ) -> bool:
-    """Say whether a service would get another value than we say."""
+    """Say whether a service would get a value other than ours."""
     option = reader.standing(setting.group, setting.name).option
     assert option is not None
     ours = reader.get(setting.group, setting.name)
     if ours is None and '$' in setting.value:
-        # It refers to what depends on the machine.
+        # It refers to a value that depends on the machine.
         return False
     return _plain(ours) != real
 
@@ -337,7 +336,7 @@ def _plain(value: Any) -> Any:
 
 
 def _our_class(said: set[str]) -> str:
-    # An invalid value weighs more than a deprecated option.
+    # An invalid value is more important than a deprecated option.
     for verdict in ('invalid', 'unjudged', 'removed', 'renamed'):
         if verdict in said:
             return verdict
@@ -352,7 +351,7 @@ def _real_class(before: str, after: str) -> str:
 
 
 def drivers_built(release: str) -> tuple[set[str], set[str]]:
-    """Return the drivers of a release that were built, and that were not."""
+    """Return the drivers of a release that were built, and the others."""
     built: set[str] = set()
     failed: set[str] = set()
     known = catalog.Catalog().drivers(releases.parse(release))
@@ -366,7 +365,7 @@ def drivers_built(release: str) -> tuple[set[str], set[str]]:
 
 
 def wrong(lines: list[Line]) -> list[Line]:
-    """Return the lines on which the two differ, without the unjudged."""
+    """Return the lines on which the two differ, without unjudged ones."""
     return [
         line
         for line in lines
@@ -377,7 +376,7 @@ def wrong(lines: list[Line]) -> list[Line]:
 
 
 def explained(line: Line) -> bool:
-    """Say whether EXPLAINED names what differs."""
+    """Say whether EXPLAINED lists the difference."""
     place = f'{config_files.normalize(line.section)}/{line.name}'
     return any(
         (line.ours, line.real, name) in EXPLAINED
@@ -386,10 +385,10 @@ def explained(line: Line) -> bool:
 
 
 def judged_out(line: Line) -> bool:
-    """Say whether the release could not be asked of a line.
+    """Say whether the release could not judge a line.
 
     A driver that cannot be built without its vendor's library has not
-    registered all that it would.
+    registered all of its options.
     """
     return bool(line.why) and line.real in ('unknown', 'removed')
 
@@ -420,7 +419,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def main() -> int:
-    """Print the tables, and what differs."""
+    """Print the tables, and the lines that differ."""
     bad = 0
     for source, target in hops.HOPS:
         if not (python(source) and python(target)):

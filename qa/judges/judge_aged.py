@@ -11,13 +11,12 @@
 # under the License.
 
 
-"""Configurations as they look after years.
+"""Generate configurations as they look after years.
 
-Each is one of the other sites, aged: old names come back, alone or beside the
-new ones, sections and options are there twice, values go over several lines
-or refer to each other, one file has become several, and editors have left
-their line ends, marks and tabs. What the old names are comes from the
-releases.
+Each is one of the other sites, aged: it has old names, alone or beside the new
+ones, duplicate sections and options, values that span several lines or refer
+to each other, several files instead of one, and the line ends, marks and tabs
+of various editors. The old names come from the releases.
 """
 
 from collections.abc import Callable
@@ -27,20 +26,21 @@ import re
 
 from qa.judges import judge_inputs
 
-#: The old names of an option, each with its section or None for the same, by
-#: the name that it has now.
+#: The current name of an option -> its old names, each as (section, name); the
+#: section is '' when it is the same.
 OldNames = Mapping[str, list[tuple[str, str]]]
 
 _ASSIGNMENT = re.compile(r'(?P<name>[\w-]+)(?P<sign>\s*[=:]\s*)(?P<value>.+)')
 _LISTS = ('enabled_share_backends', 'enabled_share_protocols')
-# What chooses what is loaded; its old names would hide the rest.
+# Options that select what is loaded; with their old names the rest would not
+# be seen.
 _KEPT = {'share_driver', 'driver_handles_share_servers', 'auth_type'}
 
 _Section = tuple[str, list[str]]
 
 
 def old_names(samples: list[dict]) -> dict[str, list[tuple[str, str]]]:
-    """Return what every release tells of old names."""
+    """Return the old names from the samples of all releases."""
     found: dict[str, set[tuple[str, str]]] = {}
     for sample in samples:
         for kind in ('vendors', 'sections', 'listed'):
@@ -57,7 +57,7 @@ def old_names(samples: list[dict]) -> dict[str, list[tuple[str, str]]]:
 def aged(
     sites: Mapping[str, judge_inputs.Site], old: OldNames
 ) -> dict[str, judge_inputs.Site]:
-    """Return each site aged in two ways, by a name of its own."""
+    """Return each site aged in two ways, under new names."""
     found = {}
     ways = sorted(_WAYS)
     for number, name in enumerate(sorted(sites)):
@@ -70,7 +70,10 @@ def aged(
 
 
 def _sections(text: str) -> Iterator[_Section]:
-    """Yield each header with the lines below it; '' with those above all."""
+    """Yield each header with the lines below it.
+
+    The lines above the first header have the header ''.
+    """
     header, lines = '', []
     for line in text.splitlines():
         if line.startswith('['):
@@ -91,7 +94,7 @@ def _text(sections: list[_Section], end: str = '\n') -> str:
 def _assignments(
     body: list[str],
 ) -> Iterator[tuple[int, 're.Match[str]']]:
-    """Yield the assignments on one line."""
+    """Yield the assignments that fit on one line, with their indexes."""
     for number, line in enumerate(body):
         found = _ASSIGNMENT.fullmatch(line)
         after = body[number + 1 : number + 2]
@@ -100,7 +103,7 @@ def _assignments(
 
 
 def _renamed(files: Mapping[str, str], old: OldNames) -> dict[str, str]:
-    """Old names alone, in chains, and beside newer ones."""
+    """Use old names: alone, in chains, and beside newer ones."""
     made = {}
     for path, text in files.items():
         sections = list(_sections(text))
@@ -115,7 +118,7 @@ def _renamed(files: Mapping[str, str], old: OldNames) -> dict[str, str]:
                 home, other = olds[number % len(olds)]
                 line = f'{other}{found["sign"]}{value}'
                 if number % 5 == 4:
-                    # The new name too, which counts.
+                    # Keep the new name too, which wins.
                     body.insert(number, line)
                 elif home:
                     elsewhere.setdefault(f'[{home}]', []).append(line)
@@ -123,7 +126,7 @@ def _renamed(files: Mapping[str, str], old: OldNames) -> dict[str, str]:
                 else:
                     body[number] = line
                 if number % 5 == 3 and len(olds) > 1:
-                    # The whole chain, with one value.
+                    # Add another old name with the same value.
                     home, other = olds[(number + 1) % len(olds)]
                     home = f'[{home}]' if home else _header
                     line = f'{other}={value}'
@@ -134,7 +137,7 @@ def _renamed(files: Mapping[str, str], old: OldNames) -> dict[str, str]:
 
 
 def _spread(files: Mapping[str, str], old: OldNames) -> dict[str, str]:
-    """A directory, a file a section, and one that was put on top."""
+    """Split into a directory with a file per section, plus overrides."""
     made = {}
     for path, text in _renamed(files, old).items():
         sections = list(_sections(text))
@@ -157,13 +160,13 @@ def _spread(files: Mapping[str, str], old: OldNames) -> dict[str, str]:
             for header, body in sections
             if header
         ]
-        # An editor has left the last line without its end.
+        # The last line lacks its line break.
         made[f'{folder}/zz-{stem}-site.conf'] = _text(again).rstrip('\n')
     return made
 
 
 def _grown(files: Mapping[str, str], old: OldNames) -> dict[str, str]:
-    """Options and sections twice, old lines left as comments, tabs."""
+    """Repeat options and sections, and add old comments and tabs."""
     made = {}
     for path, text in files.items():
         sections, again = list(_sections(text)), []
@@ -187,7 +190,7 @@ def _grown(files: Mapping[str, str], old: OldNames) -> dict[str, str]:
                         wide,
                     ]
                 elif number % 3 == 1 and name not in _KEPT:
-                    # The last one counts.
+                    # The option is set twice; the last line wins.
                     body.insert(number, f'{name} = {value}')
                     olds = [o for home, o in old.get(name, ()) if not home]
                     tail.append(f'{(olds or [name])[0]}: {value}')
@@ -198,7 +201,7 @@ def _grown(files: Mapping[str, str], old: OldNames) -> dict[str, str]:
 
 
 def _indirect(files: Mapping[str, str], old: OldNames) -> dict[str, str]:
-    """Values by reference, quotes, and options with several values."""
+    """Use references, quotes, and options with several values."""
     made = {}
     for path, text in files.items():
         sections = list(_sections(text))
@@ -214,7 +217,7 @@ def _indirect(files: Mapping[str, str], old: OldNames) -> dict[str, str]:
             for number, found in _assignments(body):
                 value = found['value']
                 if '192.0.2.20' in value and found['name'] != 'my_ip':
-                    # From each section it is that of [DEFAULT].
+                    # In every section these refer to [DEFAULT].
                     word = ('$my_ip', '${my_ip}', '${DEFAULT.my_ip}')
                     value = value.replace('192.0.2.20', word[number % 3])
                 elif number % 4 == 2 and value[:1] not in '"\'':

@@ -10,13 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Ask a real manila release what it says of configuration files.
+"""Ask a real manila release how it reads configuration files.
 
-Run by the Python of a virtual environment that holds one release of manila:
-it imports what the services import, builds the drivers of the enabled back
-ends as manila-share does, and looks at what is registered by then, and at
-what oslo.config makes of each value. Reads one JSON object on standard input
-and writes one on standard output::
+Run by the Python of a virtual environment that holds one release of manila.
+It imports the modules that the services import, and builds the drivers of the
+enabled back ends as manila-share does. Then it looks which options are
+registered, and how oslo.config parses each value. It reads one JSON object on
+standard input and writes one on standard output::
 
     {"ask": "samples"} -> see judge_samples.py
     {"ask": "verdicts", "sites": {NAME: [ARGUMENT, ...]},
@@ -27,14 +27,14 @@ and writes one on standard output::
                    "moved": {PATH: PATH},
                    "broken": ERROR}}
 
-An argument is --config-file or --config-dir, as the services get it. A
-verdict is 'known', 'old name', 'for removal', 'invalid' or 'unknown'; the
-value is what a service gets, None when it gets none. The home is the section
-and the name that the option is registered under, None when it is nowhere, and
-whether it is marked as a secret. An error says why a driver could not be
-built: what it registers is then not all known. A driver whose path has moved
-is loaded from another one. What is broken cannot be read.
-"wanted" is answered as the rows are, of options that no line need set.
+An ARGUMENT is --config-file or --config-dir, as the services get it. A
+VERDICT is 'known', 'old name', 'for removal', 'invalid' or 'unknown'; the
+VALUE is the one that a service gets, None when it gets none. The HOME is the
+section and the name under which the option is registered, and whether it is
+marked as a secret; None when it is not registered. An ERROR says why a driver
+could not be built; then some of its options are not known. "moved" has the
+drivers that are loaded from a new path. "broken" says why the files cannot be
+read. "wanted" has rows for options that need not be set by any line.
 
 Only the standard library and what manila itself brings may be imported.
 """
@@ -49,7 +49,7 @@ from unittest import mock
 
 os.environ['OS_MANILA_DISABLE_EVENTLET_PATCHING'] = '1'
 
-# What manila-api, -scheduler, -share and -data load.
+# Modules that manila-api, -scheduler, -share and -data load.
 MODULES = (
     'manila.common.config',
     'manila.service',
@@ -128,7 +128,7 @@ VENDORS = (
 
 
 def attempt(function, *args, **kwargs):
-    """Call what may fail without the world it was made for."""
+    """Call a function, and ignore its errors: it may need a real cloud."""
     try:
         return function(*args, **kwargs)
     except (Exception, SystemExit):
@@ -164,14 +164,14 @@ def in_a_child(function, *args):
 def load():
     """Import what the services import; nothing is parsed yet."""
     logging.disable(logging.CRITICAL)
-    # What the commands do first; 22 and later choose threads by it.
+    # The first step of the commands; from 22 on it selects the threads.
     attempt(lambda: importlib.import_module('manila.monkey_patch').patch())
     from oslo_config import cfg
     from oslo_log import log
 
     # Importing drivers of other vendors may register required options.
     cfg.ConfigOpts._check_required_opts = lambda *args, **kwargs: None
-    # A bad value of debug and the like ends the service before all others.
+    # Otherwise a bad value of debug and the like would end the parsing.
     cfg.ConfigOpts._validate_cli_options = lambda *args, **kwargs: None
     log.register_options(cfg.CONF)
     sys.argv = sys.argv[:1]
@@ -183,7 +183,7 @@ def load():
 
 
 def listed():
-    """Return what the libraries list that register their options on use."""
+    """Return the options of libraries that register them only on use."""
     import keystonemiddleware.opts
     from oslo_config import generator
 
@@ -214,8 +214,9 @@ def register_libraries(conf, options):
         )
     )
     attempt(policy.Enforcer, conf)
-    # It goes through the sections, unless it meets a bad value before; and it
-    # takes the options of [cors] with manila's defaults for others.
+    # CORS registers its options section by section, up to the first bad value.
+    # The values of [cors], which has manila's defaults, become the defaults of
+    # the other sections.
     read = cors.CORS._conf_get
     with mock.patch.object(
         cors.CORS, '_conf_get', lambda *args: attempt(read, *args)
@@ -227,9 +228,9 @@ def register_libraries(conf, options):
 
 
 def register_logins(conf):
-    """Load the plugins that auth_type names, where auth_section says.
+    """Load the plugin of each auth_type, for the section of auth_section.
 
-    Returns the sections whose plugin is not there, and why.
+    Return the sections whose plugin does not exist, and why.
     """
     from keystoneauth1 import loading
 
@@ -250,11 +251,11 @@ def register_logins(conf):
     return errors
 
 
-# -- what that makes of a line -----------------------------------------------
+# -- the verdict on a line ---------------------------------------------------
 
 
 def every_option(conf):
-    """Yield the section and what is registered in it, of every option."""
+    """Yield (section, dest, option) for every registered option."""
     for dest, info in conf._opts.items():
         yield 'DEFAULT', dest, info['opt']
     for name, group in conf._groups.items():
@@ -263,7 +264,7 @@ def every_option(conf):
 
 
 def by_name(conf):
-    """Return {(section, name): (section, dest, option, by an old name)}."""
+    """Return {(section, name): (section, dest, option, is an old name)}."""
     found = {}
     rows = list(every_option(conf))
     for group, dest, opt in rows:
@@ -287,7 +288,7 @@ def verdict(conf, names, section, name):
         return 'unknown', None, None
     group, dest, opt, old = found
     where = [normal(group), dest, bool(opt.secret)]
-    # manila.share.drivers_private_data may make a group of this name.
+    # manila.share.drivers_private_data may register a group "DEFAULT".
     home = None if dest in conf._opts and group == 'DEFAULT' else group
     home = home and conf._groups[home]
     try:
@@ -311,7 +312,7 @@ def plain(value):
 
 
 def judge(conf, options, wanted, argv):
-    """Return the verdict on every line that the services would get."""
+    """Return the verdict on every line that the services would read."""
     import judge_drivers
     from oslo_config import cfg
 
@@ -356,7 +357,7 @@ def judge(conf, options, wanted, argv):
 
 
 def files_of(argv):
-    """Return the files that the arguments name, in the order of reading."""
+    """Return the files that the arguments name, in the order they are read."""
     for flag, path in zip(argv[::2], argv[1::2]):
         if flag == '--config-dir':
             for name in sorted(os.listdir(path)):

@@ -19,7 +19,7 @@ from unittest import mock
 
 import judge_config
 
-# Drivers that open the sections of other back ends by name, and where.
+# (part of a driver's path, the module that opens sections of other back ends).
 PEERS = (
     (
         '.netapp.',
@@ -31,9 +31,9 @@ PEERS = (
 
 
 class Lenient:
-    """While a driver is built, a value that is refused counts as not set.
+    """Makes a rejected value count as not set while a driver is built.
 
-    A service would end at the first; the judge has to come to the last.
+    A service would exit at the first such value; the judge has to go on.
     """
 
     def __enter__(self):
@@ -57,20 +57,20 @@ class Lenient:
 
 
 class _Everything(list):
-    """Contains whatever it is asked for."""
+    """Contains everything."""
 
     def __contains__(self, item):
         return True
 
 
 def answer_for_neutron():
-    """Say yes to what a network plugin asks Neutron when it is built."""
+    """Confirm whatever a network plugin asks Neutron when it is built."""
     api = importlib.import_module('manila.network.neutron.api')
     api.API.get_network = lambda *args: {'subnets': _Everything(['any'])}
 
 
 def build_drivers(conf, sections):
-    """Build each back end's driver; most talk to nobody until do_setup."""
+    """Build each back end's driver; most need no network until do_setup."""
     errors = {}
     judge_config.attempt(answer_for_neutron)
     backends = conf.enabled_share_backends or ['DEFAULT']
@@ -88,10 +88,10 @@ def build_drivers(conf, sections):
         for name, path in paths.items()
         if judge_config.normal(name) in enabled
     ]
-    # They look for a section by the name that the file has.
+    # Drivers look up such a section by the name in the file.
     for section, path in paths.items():
         for mark, module in PEERS:
-            # One back end of a kind opens the sections of others.
+            # An enabled back end of a kind opens the sections of its peers.
             if mark in path and any(mark in other for other in loaded):
                 motion = importlib.import_module(module)
                 judge_config.attempt(motion.get_backend_configuration, section)
@@ -123,7 +123,7 @@ def build_driver(conf, backend):
         driver(private_storage=mock.Mock(), configuration=settings)
     except (Exception, SystemExit) as exc:
         error = f'{type(exc).__name__}: {exc}'
-    # A driver that gives up early has not come to these.
+    # A driver that failed early has not registered these.
     judge_config.attempt(settings.append_config_values, base.share_opts)
     if '.netapp.' in path:
         motion = importlib.import_module(PEERS[0][1])

@@ -10,14 +10,14 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Configurations made from what real releases say they could be given.
+"""Generate configurations from the options that real releases report.
 
-Every driver of every release has its sections, in both modes, with every
-option of its vendor and of any back end; every section with a name of its own
-is there, whole; every plugin of keystoneauth has a login. Each of them once
-with good values, with values that the option's own type refuses, with values
-at and past its bounds, and under its old names. Nothing here comes from the
-catalog that is to be judged.
+Every driver of every release gets a section for each of its two modes, with
+every option of its vendor and every option of a back end. Every section with
+a fixed name is written with all options, and every plugin of keystoneauth gets
+a login. There are four variants: good values, values that the option's own
+type rejects, values at and beyond its bounds, and old names. Nothing here
+comes from the catalog, which is what these configurations test.
 """
 
 from collections.abc import Iterable
@@ -30,7 +30,8 @@ Lines = list[tuple[str, str]]
 
 VARIANTS = ('good', 'bad', 'edge', 'old')
 
-# What decides which options there are, or whether a driver is built at all.
+# Options that decide which other options exist, or whether a driver can be
+# built at all; they always get these values.
 _KEPT = {
     'netapp_storage_family': 'ontap_cluster',
     'network_api_class': (
@@ -59,7 +60,7 @@ _KEPT = {
     'winrm_use_cert_based_auth': 'false',
     'dummy_driver_driver_methods_delays': 'create_share:1',
 }
-# Written by hand below, or free names that would name further sections.
+# Options that are written by hand below, or that would name further sections.
 _LEFT_OUT = {
     'share_driver',
     'driver_handles_share_servers',
@@ -73,12 +74,12 @@ _LEFT_OUT = {
     'auth_plugin',
     'auth_section',
     'fatal_deprecations',
-    # Of oslo.config itself: they say what is read, and end the parsing.
+    # Options of oslo.config itself, which select the files or end the parsing.
     'config_dir',
     'config_file',
     'config_source',
     'shell_completion',
-    # It chooses between the options of two layouts.
+    # It selects the options of one of two layouts.
     'glusterfs_share_layout',
 }
 _EMC = 'manila.share.drivers.dell_emc.driver.EMCShareDriver'
@@ -87,7 +88,7 @@ _LOGIN_GROUPS = ('nova', 'cinder', 'glance', 'neutron')
 
 
 def configurations(answers: Iterable[Samples]) -> dict[str, str]:
-    """Return configurations by name, from the samples of some releases."""
+    """Return configurations by name, made from samples of some releases."""
     merged = _merged(answers)
     found = {}
     for variant in VARIANTS:
@@ -133,10 +134,10 @@ def _lines(
     group: str = '',
     whole: bool = False,
 ) -> Iterator[tuple[str, str, str]]:
-    """Yield the section ('' for this one), the name and the value.
+    """Yield (section, or '' for the current one; option; value).
 
-    :param whole: an option that has nothing to show in this variant gets a
-        good value: a driver is not built without.
+    :param whole: whether options without a value for this variant get a good
+        one, so that a driver can be built.
     """
     for index, (name, sample) in enumerate(sorted(samples.items())):
         if name in _LEFT_OUT:
@@ -217,7 +218,7 @@ def _logins(plugins: dict[str, Samples], variant: str) -> Iterator[str]:
         sections: dict[str, Lines] = {'DEFAULT': []}
         for index, name in enumerate(names[start : start + size]):
             group = _LOGIN_GROUPS[index]
-            # One of four stands in a section of a free name.
+            # One in four logins is in a section with a name of its own.
             home = group if index else f'login_of_{group}'
             if home != group:
                 sections[group] = [
@@ -226,7 +227,7 @@ def _logins(plugins: dict[str, Samples], variant: str) -> Iterator[str]:
                 ]
             lines = sections.setdefault(home, [])
             lines.append(('auth_type', name))
-            # A few of another plugin, which this one does not read.
+            # Add two options of another plugin, which this one ignores.
             other = plugins[names[(start + index + 1) % len(names)]]
             wanted = {**dict(sorted(other.items())[:2]), **plugins[name]}
             for _home, key, value in _lines(wanted, variant, index):

@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Configuration files in the shape that deployment tools give them.
+"""Configuration files in the form that deployment tools give them.
 
-Each directory of ``judge_sites`` is one host: the files and directories at
-its top are what its services read, files first, each by name.
+Each directory of ``judge_sites`` is one host: its services read the files and
+directories at its top, files first, sorted by name.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ class Site(NamedTuple):
     """The files of one host."""
 
     files: Mapping[str, str]
-    """The text of each, by its path; '\\udcff' stands for the byte 0xff."""
+    """Path -> text; '\\udcff' stands for the byte 0xff."""
 
     @property
     def locations(self) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ class Site(NamedTuple):
         return (*plain, *sorted(tops.difference(plain)))
 
     def write(self, directory: str) -> None:
-        """Write the files into a directory, which is made."""
+        """Write the files to a directory, which is created."""
         for name, text in self.files.items():
             path = pathlib.Path(directory, name)
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -47,7 +47,7 @@ class Site(NamedTuple):
 def _read(home: pathlib.Path) -> Site:
     return Site(
         {
-            # As it is: some end their lines with a carriage return.
+            # Read as bytes, since some lines end with a carriage return.
             str(path.relative_to(home)): path.read_bytes().decode()
             for path in sorted(home.rglob('*.conf'))
             if path.is_file()
@@ -60,6 +60,5 @@ SITES = {
     home.name: _read(home) for home in sorted(HOME.iterdir()) if home.is_dir()
 }
 
-#: Drivers that are not built without what no test has: Huawei's reads its
-#: XML file.
+#: Drivers that cannot be built in a test: Huawei's reads its XML file.
 NEVER_BUILT = {'manila.share.drivers.huawei.huawei_nas.HuaweiNasDriver'}

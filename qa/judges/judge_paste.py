@@ -10,12 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Have a real manila release load files as its manila-api does.
+"""Load files with a real manila release, as its manila-api does.
 
 Run by the Python of a virtual environment that holds one release of manila,
 with the paths of a manila.conf and of a directory. Prints a JSON object: for
-each file of the directory the exception with which it does not load, null
-when it does.
+each file of the directory the exception that loading it raises, null when it
+loads.
 
 Only the standard library and what manila itself brings may be imported.
 """
@@ -43,7 +43,7 @@ def main(path, directory):
         default_config_dirs=[],
     )
     config.set_lib_defaults()
-    # The application makes a client of the other services.
+    # The application creates RPC clients of the other services.
     rpc.init(conf)
     answers = {}
     for name in sorted(os.listdir(directory)):

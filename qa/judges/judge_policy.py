@@ -46,7 +46,7 @@ os.environ['OS_MANILA_DISABLE_EVENTLET_PATCHING'] = '1'
 
 
 def undefined(check, rules):
-    """Say whether a check refers to a rule that is not there, in a not too."""
+    """Say whether a check refers to an undefined rule, even within a "not"."""
     if getattr(check, 'kind', None) == 'rule':
         return check.match not in rules
     members = getattr(check, 'rules', None) or []
@@ -56,7 +56,7 @@ def undefined(check, rules):
 
 
 def request(caller):
-    """Return the context of a request, as the API makes it, and its target."""
+    """Return the context that the API makes for a request, and the target."""
     from manila import context
 
     token = {'user_id': 'u', 'user_domain_id': 'd', 'roles': caller['roles']}
@@ -95,7 +95,7 @@ def answers(caller, names):
     try:
         made, target = request(caller)
     except Exception:
-        # Whether he is an administrator cannot be told.
+        # Whether the caller is an administrator cannot be determined.
         return dict.fromkeys(names, 'x')
     return {name: answer(name, made, target) for name in names}
 
@@ -106,7 +106,7 @@ def alike(enforcer, defaults):
     return {
         name: firsts.setdefault(
             (
-                # A text that was not parsed looks like the check it is not.
+                # A string that could not be parsed looks like a check.
                 type(enforcer.rules[name]).__name__,
                 str(enforcer.rules[name]),
                 tuple(default.scope_types or ()),
@@ -118,7 +118,7 @@ def alike(enforcer, defaults):
 
 
 def facts_of_files(enforcer, defaults):
-    """Return what oslo.policy makes of each rule that a file overrides."""
+    """Return facts from oslo.policy on each rule that a file overrides."""
     found = {}
     for name, rule in enforcer.file_rules.items():
         default = defaults.get(name)
@@ -135,7 +135,7 @@ def facts_of_files(enforcer, defaults):
 
 
 def judge(path, tried):
-    """Return what the release makes of one site."""
+    """Return the answer of the release about one site."""
     from manila import policy
     from oslo_config import cfg
 
@@ -153,10 +153,10 @@ def judge(path, tried):
         enforcer.load_rules()
     except (AttributeError, TypeError, ValueError) as exc:
         return {'broken': type(exc).__name__}
-    # Each request would look whether a file has changed.
+    # Otherwise each request would look for changed files.
     enforcer.load_rules = lambda *args, **kwargs: None
-    # NOTE: what decides is the check and the scopes, not the name; asking for
-    # every name would take minutes.
+    # NOTE: rules with the same check and scopes have the same answer, so only
+    # one of them is asked; asking for every rule would take minutes.
     firsts = alike(enforcer, defaults)
     found = [answers(caller, set(firsts.values())) for caller in tried]
     return {
@@ -174,8 +174,8 @@ def main():
     from manila.common import config
 
     config.set_lib_defaults()
-    # oslo.policy asks at each step of each request which arguments the same
-    # check takes.
+    # oslo.policy inspects the arguments of the same checks at each step of
+    # each request.
     inspect.getfullargspec = functools.cache(inspect.getfullargspec)
     sites = json.load(sys.stdin)
     json.dump(

@@ -36,7 +36,7 @@ import pkgutil
 
 import judge_config
 
-# In the order of preference.
+# Sample values, in the order of preference.
 GOOD = (
     'text',
     '7',
@@ -67,9 +67,11 @@ BAD = (
     'http:/',
     '',
 )
-# A class of two modes that NetAppDriver makes, and one of two layouts.
+# Base classes, and the two classes that NetAppDriver selects by its mode; none
+# of them is ever named as share_driver.
 NOT_NAMED = ('Base', 'MultiSvmShareDriver', 'SingleSvmShareDriver')
-# Reads everything of its package: it is no ShareDriver by class.
+# NetAppDriver, which reads every option of its package, is no subclass of
+# ShareDriver.
 MORE_DRIVERS = (
     'manila.share.drivers.netapp.common.NetAppDriver',
     'manila.tests.share.drivers.dummy.DummyDriver',
@@ -85,7 +87,7 @@ def accepts(opt, text):
 
 
 def sample(opt):
-    """Return texts that the type of one option takes and refuses."""
+    """Return texts that the type of an option accepts and rejects."""
     kind = opt.type
     inner = getattr(kind, 'item_type', kind)
     choices = [str(item) for item in getattr(inner, 'choices', None) or ()]
@@ -97,7 +99,7 @@ def sample(opt):
         for step in (-1, 0, 1)
     ]
     edges += [text for item in choices[:3] for text in (item, item.upper())]
-    # A path of a class has to be one.
+    # If the default is the path of a class, use it: other texts fail.
     default = str(opt.default or '')
     choices += [default] if default.startswith('manila.') else []
     good = [*choices, *GOOD, *map(str, filter(None, bounds))]
@@ -131,7 +133,7 @@ def drivers():
 
 
 def plugins():
-    """Return the names that emc_share_backend may have."""
+    """Return the values that emc_share_backend may have."""
     from stevedore import extension
 
     manager = extension.ExtensionManager(
@@ -151,7 +153,7 @@ def modules(name):
 
 
 def options_in(module):
-    """Yield the options that a module has in lists, or by themselves."""
+    """Yield the options of a module, in lists or by themselves."""
     from oslo_config import cfg
 
     for value in list(vars(module).values()):

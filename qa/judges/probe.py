@@ -13,9 +13,9 @@
 """Ask a real release of manila what it registers; run inside its venv.
 
 Reads one JSON object on standard input and writes one on standard output.
-Written apart from catalog/building, so that the two do not share
-their mistakes: nothing here reads source or lists; modules are imported and
-drivers are built as manila-share builds them.
+It is independent of catalog/building, so that the two do not share mistakes:
+it reads no source and no lists, but imports modules, and builds drivers as
+manila-share does.
 
     {"ask": "groups"}
         -> {section: {name: {"default": ..., "choices": ...}}}
@@ -77,7 +77,7 @@ def conf():
 
 
 def start(paths):
-    """Import what the services import, with files parsed."""
+    """Parse the files, and import the modules that the services import."""
     from manila.common import config
 
     importlib.import_module('oslo_policy.opts')
@@ -246,7 +246,7 @@ def listed():
         for group, opts in point.load()():
             group = getattr(group, 'name', group) or 'DEFAULT'
             found.update((group, opt.dest) for opt in opts)
-    # pycadf lists nothing; keystonemiddleware.audit imports it.
+    # pycadf has no list_opts(); keystonemiddleware.audit imports it.
     from oslo_config import cfg
 
     found.update(('audit', name) for name in cfg.CONF.audit)

@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A build of a release beyond those that are known, through the command.
+"""Run the command on a build of a release newer than all known ones.
 
-It is the newest manila with the version of the one after it, an option and a
-migration; the environment of the newest is not changed.
+The build is the newest manila with the version of the release after it, one
+more option and one more migration. It has an environment of its own.
 """
 
 import json
@@ -44,7 +44,7 @@ class BeyondTest(testtools.TestCase):
     maxDiff = None
 
     def environment(self):
-        """Make the environment, and return its Python."""
+        """Make the environment of the build, and return its interpreter."""
         python = test_reality.environment(_NEWEST.major)
         script = 'import sysconfig; print(sysconfig.get_path("purelib"))'
         packages = pathlib.Path(

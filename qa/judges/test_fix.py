@@ -11,15 +11,15 @@
 # under the License.
 
 
-"""What upgrade fix makes of the sites, asked of real releases.
+"""Ask real releases how they read the files that upgrade fix writes.
 
 Needs MANILA_PRECHECK_VENVS, as test_judge.py does.
 
-Three kinds of value are not compared. Of one that a finding says changes, the
-finding says to what, and test_judge.py asks the releases of that. An option
-that only a driver registers is unknown where the driver cannot be built here,
-before and after. A line that asks a person has no value yet. Everything else
-has to be to the target what it was to the source.
+Three kinds of values are not compared. If a finding says that a value changes,
+it also says to what, and test_judge.py asks the releases about that. An option
+that only a driver registers is unknown, before and after, if the driver cannot
+be built here. A line for which a person has to choose has no value yet. Any
+other option has to have the same value in the target as in the source.
 """
 
 import difflib
@@ -48,9 +48,10 @@ from qa.judges import judge
 from qa.judges import judge_aged
 from qa.judges import judge_inputs
 
-# Nothing reads a line; a fix leaves what neither release reads.
+# The verdict on lines that nothing reads. A fix leaves lines that neither
+# release reads.
 _UNREAD = ('unknown',)
-# What is nobody's secret, or too short to be told from other words.
+# Shorter secrets cannot be told from other words.
 _SHORT = 6
 _MARK = b'# PRECHECK: choose '
 
@@ -59,7 +60,7 @@ _MARK = b'# PRECHECK: choose '
 # share/drivers/dell_emc/driver.py).
 _PLUGINS = {'vmax': 'powermax', 'isilon': 'powerscale'}
 
-# No service starts with these, and no command changes them.
+# Neither services nor upgrade fix can read these.
 _UNREADABLE = {
     'latin-1': judge_inputs.Site(
         {'manila.conf': '[DEFAULT]\n# Gr\udcf6\udcdfe\nquota_shares = 5\n'}
@@ -72,7 +73,7 @@ _UNREADABLE = {
 
 @functools.cache
 def _sites():
-    """Return the sites of hand, and what years have made of them."""
+    """Return the sites written by hand, and aged versions of them."""
     found = [
         judge.ask_samples(name)
         for name in ('2023.1', hops.RELEASES[-1])
@@ -135,7 +136,7 @@ class FewTest(_Base):
 
 
 class _Homes(fixtures.Fixture):
-    """Each site as it is, and as it becomes."""
+    """Each site, before and after the command."""
 
     def __init__(self, sites, source, target):
         super().__init__()
@@ -167,7 +168,7 @@ class _Homes(fixtures.Fixture):
 class _Command:
     """Runs the command in a directory.
 
-    :param words: what it is told of the files and of the upgrade.
+    :param words: the arguments that name the files and the upgrade.
     """
 
     def __init__(self, home, words):
@@ -175,7 +176,7 @@ class _Command:
         self._words = words
 
     def fix(self, *flags):
-        """Return the exit code, the diff and what is said of it."""
+        """Return the exit code, the diff, and the text on standard error."""
         data, stderr = io.BytesIO(), io.StringIO()
         stdout = io.TextIOWrapper(data, 'utf-8', write_through=True)
         before = os.getcwd()
@@ -196,10 +197,10 @@ class _Command:
 
 
 class Fixed:
-    """One site, and what the command makes of it.
+    """One site, before and after the command.
 
-    :param home: the directory that gets each version of it.
-    :param locations: what the services read of it.
+    :param home: the directory for each version of the site.
+    :param locations: the files and directories that the services read.
     """
 
     def __init__(self, site, source, target, home, locations):
@@ -228,7 +229,7 @@ class Fixed:
         self.problems: list[tuple[Any, ...]] = []
         if 255 in (code, self.code):
             return
-        #: What the checks say of it, and of what it becomes.
+        #: The results of the checks, before and after the fix.
         self.results = self._results(self.before, source, target)
         self.results_left = self._results(self.after, source, target)
         self._told = _told(self.results)
@@ -255,9 +256,9 @@ class Fixed:
             return test_fix.results_of(made.context())
 
     def _look_at_files(self):
-        """Note what is not as it was, and not commented out."""
-        # Of a policy directory hidden files and further directories are not
-        # read, so they are no part of the result.
+        """Note every line that is lost, neither kept nor commented out."""
+        # Hidden files and subdirectories of a policy directory are not read,
+        # so the result does not contain them.
         before = {
             name: content
             for name, content in contents(self.before).items()
@@ -272,7 +273,7 @@ class Fixed:
             for name in before.keys() & after.keys():
                 rules = _rules_of(before[name])
                 if rules is not None and before[name] != after[name]:
-                    # JSON has no comments: what was rewritten is YAML.
+                    # JSON has no comments, so it is rewritten as YAML.
                     lost = rules - _rules_of_lines(after[name])
                     if lost:
                         self.problems.append((root, name, sorted(lost)))
@@ -294,7 +295,7 @@ class Fixed:
                     self.problems.append((root, name, oct(mode)))
 
     def _patch(self, home):
-        """Note what patch makes other files of than --output has."""
+        """Note where patch and --output make different files."""
         patched = os.path.join(home, 'patched')
         shutil.copytree(self.before, patched)
         if not self.diff:
@@ -318,7 +319,7 @@ class Fixed:
         found = contents(patched)
         differ = 0
         for name, content in contents(self.after).items():
-            # As patch has lines: what is behind the last end is none.
+            # Split into lines as patch does.
             one, other = (
                 re.findall(rb'[^\n]*\n|[^\n]+', text)
                 for text in (found.get(name, b''), content)
@@ -331,7 +332,7 @@ class Fixed:
             self.problems.append(('patched otherwise', differ, left))
 
     def secrets_shown(self, before):
-        """Yield the secrets of the source that a diff shows."""
+        """Yield the secrets of the source that appear in a diff."""
         secrets = set()
         others = set()
         for place, (_verdict, value) in before.rows.items():
@@ -339,7 +340,7 @@ class Fixed:
             for one in value if isinstance(value, list) else [value]:
                 if isinstance(one, str):
                     into.add(one)
-                    # Of a URL the password alone.
+                    # The password in a URL is a secret by itself.
                     into.update(re.findall(r'://[^/@:]*:([^/@]+)@', one))
         for secret in secrets - others:
             if len(secret) >= _SHORT and any(
@@ -348,7 +349,7 @@ class Fixed:
                 yield secret
 
     def compare(self, before, same, after):
-        """Yield what the real releases see otherwise."""
+        """Yield what the real releases see differently, and all problems."""
         if self.code == 255 or before.broken:
             if not (self.code == 255 and before.broken):
                 yield ('read by one alone', self.said, before.broken)
@@ -371,7 +372,7 @@ class Fixed:
         yield from self._values(before, same, after)
 
     def _values(self, before, same, after):
-        """Yield the options whose value is another one."""
+        """Yield the options whose value has changed."""
         for place, (verdict, value) in sorted(before.rows.items()):
             home = before.homes.get(place)
             if home is None or verdict == 'invalid':
@@ -391,18 +392,18 @@ class Fixed:
                 continue
             found = after.wanted[home]
             if found[0] == 'unknown' and place[0] in after.errors:
-                # Its driver was not built, so nobody has registered it.
+                # Its driver could not be built, so nothing registers it.
                 continue
             if found[0] == 'unknown' or _plain(found[1]) not in (
                 _plain(value),
                 _plain(plugin),
-                # What was one may have become a list.
+                # A single value may have become a list.
                 [value],
             ):
                 yield ('after', place, home, value, found)
 
     def _is_marked(self, place):
-        """Say whether a line asks a person, right above it."""
+        """Say whether a comment right above a line asks for a choice."""
         group, name = place
         for content in contents(self.after).values():
             section, marked = '', False
@@ -423,7 +424,7 @@ class Fixed:
 
 
 def contents(root):
-    """Return what each file below a directory holds, by its path there."""
+    """Return the content of each file below a directory, by its path there."""
     return {
         str(path.relative_to(root)): path.read_bytes()
         for path in sorted(pathlib.Path(root).rglob('*'))
@@ -432,7 +433,7 @@ def contents(root):
 
 
 def _rules_of(content):
-    """Return the rules of a policy file that is JSON; None for another."""
+    """Return the rules of a policy file in JSON; None if it is not JSON."""
     if content[:1] != b'{':
         return None
     try:
@@ -442,7 +443,7 @@ def _rules_of(content):
 
 
 def _rules_of_lines(content):
-    """Return the rules that YAML of one a line has, commented out too."""
+    """Return the rules in YAML with one per line, even commented out."""
     return {
         found[1]
         for found in re.finditer(
@@ -452,9 +453,9 @@ def _rules_of_lines(content):
 
 
 def _told(results):
-    """Return the options of which a finding says that they change.
+    """Return the options whose values change according to a finding.
 
-    That one has another name is no change.
+    A new name alone is no change.
     """
     return {
         (config_files.normalize(edit.section), edit.name)
@@ -467,9 +468,9 @@ def _told(results):
 
 
 def _plain(value):
-    """Return a value in the form that both releases can have it in.
+    """Return a value in a form that can be compared across releases.
 
-    What was a list of name=value in one may be a mapping in the other.
+    A list of name=value in one release may be a mapping in the other.
     """
     if isinstance(value, dict):
         return sorted(f'{name}={item}' for name, item in value.items())

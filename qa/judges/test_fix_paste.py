@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Whether manila-api starts with the api-paste.ini of upgrade fix.
+"""Test that manila-api starts with the api-paste.ini of upgrade fix.
 
 Needs MANILA_PRECHECK_VENVS, as test_judge.py does.
 """
@@ -37,7 +37,7 @@ class FixPasteTest(testtools.TestCase):
     @ddt.data(*hops.HOPS)
     @ddt.unpack
     def test_what_loads(self, source, target):
-        """The file of the source, as years have made it."""
+        """It is the file of the source, edited in many ways."""
         for release in (source, target):
             if not test_judge_paste.is_there(release):
                 self.skipTest(f'no virtual environment of {release}')
@@ -74,7 +74,7 @@ class FixPasteTest(testtools.TestCase):
             if after[name] and not _is_failing(one):
                 wrong.append((name, 'after', after[name]))
         self.assertEqual([], wrong)
-        # What every site has whose file is that of the source.
+        # The unedited file of the source always loads afterwards.
         self.assertIsNone(after['as-shipped'])
 
 
@@ -83,7 +83,7 @@ def _paste(root):
 
 
 def _is_failing(made):
-    """Say whether the file has a failure left, which a person mends."""
+    """Say whether the file still has a failure, for a person to fix."""
     return any(
         finding.severity is model.Severity.FAILURE
         for result in made.results_left

@@ -11,7 +11,7 @@
 # under the License.
 
 
-"""Whom upgrade fix lets in, asked of real releases.
+"""Ask real releases who gains or loses access by upgrade fix.
 
 Needs MANILA_PRECHECK_VENVS, as test_judge.py does.
 """
@@ -37,14 +37,14 @@ from qa.judges import test_judge_policy
 
 
 def _commented(text):
-    """Return rules with what people write between them."""
+    """Return rules with comments between them, as people write them."""
     return '\n'.join(
         f'# ticket {number}: by hand, jd\n#{line}\n{line}\n'
         for number, line in enumerate(text.splitlines())
     )
 
 
-# What editors and years make of a file; '\udcf6' is a byte that is no UTF-8.
+# How files look after years and many editors; '\udcf6' is a non-UTF-8 byte.
 _AGED = {
     'crlf': lambda text: text.replace('\n', '\r\n'),
     'commented': _commented,
@@ -55,7 +55,7 @@ _AGED = {
 
 
 def _sites():
-    """Return the sites of test_judge_policy, and some of them aged."""
+    """Return the sites of test_judge_policy, and aged copies of some."""
     found = {
         name: judge_inputs.Site(
             {'manila.conf': conf or '[DEFAULT]\n', **files}
@@ -76,20 +76,20 @@ def _sites():
 
 
 class _Fixed(judge_fix.Fixed):
-    """One site, and what the command makes of it."""
+    """One site, before and after the command."""
 
     def conf(self, which):
         """Return the path of the manila.conf of a version."""
-        # What is not read is not written either.
+        # The command writes no files if it cannot read them.
         home = self.before if self.code == 255 else getattr(self, which)
         return os.path.join(home, 'manila.conf')
 
     @property
     def findings(self):
-        """Return what is said of who gets in, with the files as they are.
+        """Return the findings about access that hold for the fixed files.
 
-        Of an option that the target does not read, and that is commented out
-        by now, it was said before.
+        They include earlier findings about options that the target does not
+        read: those are commented out by now, so they have no finding any more.
         """
         gone = {
             (edit.section, edit.name)
@@ -108,11 +108,11 @@ class _Fixed(judge_fix.Fixed):
 
     @property
     def is_failing(self):
-        """Say whether the files have a failure left."""
+        """Say whether the fixed files still have a failure."""
         return any(f.severity is model.Severity.FAILURE for f in self.findings)
 
     def places_of(self, rule):
-        """Return how often a rule stands in the files that it becomes."""
+        """Return how often a rule occurs in the fixed files."""
         line = re.compile(rb'[{\s]*"?' + re.escape(rule.encode()) + rb'"?\s*:')
         return sum(
             line.match(one) is not None
@@ -121,7 +121,7 @@ class _Fixed(judge_fix.Fixed):
         )
 
     def with_effect(self, effect):
-        """Return the rules of which that was said of the files before."""
+        """Return the rules whose findings before the fix have this effect."""
         return {
             f.subject.name
             for result in self.results
@@ -131,7 +131,7 @@ class _Fixed(judge_fix.Fixed):
 
     @property
     def marked(self):
-        """Return the rules that a person is asked about."""
+        """Return the rules for which a person has to choose."""
         return {
             f.subject.name
             for f in self.findings
@@ -140,7 +140,7 @@ class _Fixed(judge_fix.Fixed):
 
     @property
     def told(self):
-        """Return the rules that get another check, and who refers to them."""
+        """Return the rules that get a new check, and who refers to them."""
         found: set[str] = {
             f.subject.name
             for result in self.results
@@ -224,13 +224,13 @@ class FewTest(_Base):
 
 
 def _compare(made, before, early, after):
-    """Yield what the releases see otherwise and no finding says."""
+    """Yield the differences between releases that no finding mentions."""
     told = made.told
     if made.code == 255:
         yield ('not read', made.said)
         return
     if 'broken' in before or 'broken' in after:
-        # Every request fails: a person has to mend the file.
+        # Every request fails: a person has to fix the file.
         if 'broken' in after and not made.is_failing:
             yield ('cannot be loaded', after['broken'])
         return
@@ -242,7 +242,7 @@ def _compare(made, before, early, after):
     ):
         yield ('early', rule, opened)
     said = test_judge_policy.said(made.findings)
-    # It is what the remedy is for.
+    # These changes are the purpose of the remedies.
     said |= {(rule, False) for rule in made.with_effect('opens')}
     said |= {(rule, True) for rule in made.with_effect('fails')}
     changed = {
@@ -258,7 +258,8 @@ def _compare(made, before, early, after):
     for rule, facts in sorted(after['rules'].items()):
         if facts['undefined'] and rule not in marked:
             yield ('undefined', rule)
-        # What also stands in an earlier file would count without it.
+        # A rule that an earlier file sets as well is not redundant: without
+        # it, the earlier one would apply.
         if (
             facts['redundant']
             and not facts['older']

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The commands of the guides that ask the manila of the target."""
+"""Run the commands of the guides that need the target's manila."""
 
 import pathlib
 import subprocess
@@ -46,13 +46,13 @@ class HowToTest(test_how_to.Case):
         site = self.useFixture(test_how_to.Site(str(PYTHON)))
         printed = self.try_page('newer_target.rst', site)
         self.assertEqual(3, len(printed))
-        # The second one is that of the tool.
+        # The second command is that of the tool.
         text = pathlib.Path(site.path, 'target.json').read_text()
         self.assertEqual('22.0.2', builds.parse(text, 'it').version)
         self.assertIn('Configuration options', printed[2])
 
     def test_a_package_of_a_vendor(self):
-        """In the environment of the target, beside its manila."""
+        """It is in the environment of the target, beside its manila."""
         if not PYTHON.exists():
             self.skipTest('no environment of 2026.1')
         site = self.useFixture(test_how_to.Site())

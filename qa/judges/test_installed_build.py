@@ -9,10 +9,10 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The facts of a manila that is installed beside the command.
+"""Read the facts of a manila that is installed beside the command.
 
 The environment is that of a real release, but its manila has another version,
-an option of its own and no tests, as in a package of a distribution.
+one more option and no tests, like the package of a distribution.
 """
 
 import importlib.metadata
@@ -30,7 +30,7 @@ import testtools
 import manila_precheck
 from manila_precheck.tests import venvs
 
-#: What is installed, and is not the build of the shipped catalog.
+#: The installed version, which differs from that in the shipped catalog.
 _VERSION = '22.0.1.dev7'
 _OPTION = "\n\nCONF.register_opt(cfg.StrOpt('of_the_build'))\n"
 _OURS = (
@@ -40,7 +40,7 @@ _OURS = (
 
 
 class _Environment(fixtures.Fixture):
-    """A copy of the environment of manila 22, with another build of it."""
+    """A copy of the environment of manila 22, with a different build."""
 
     def _setUp(self):
         self.path = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
@@ -158,7 +158,7 @@ class InstalledBuildTest(testtools.TestCase):
 
     def test_the_source(self):
         found = self.assert_known(('--target-release', '2026.2'), 'source')
-        # 2026.2 has not got it.
+        # 2026.2 does not have the option.
         self.assertEqual(
             {
                 'config-options[DEFAULT/of_nobody]',

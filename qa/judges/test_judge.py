@@ -9,10 +9,10 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What config-options says against what real releases say.
+"""Compare the verdicts of config-options with those of real releases.
 
 Needs MANILA_PRECHECK_VENVS: a directory with virtual environments m16, m18,
-m20 and so on, each holding that major version of manila; an upgrade is tried
+m20 and so on, each with that major version of manila; an upgrade is tried
 when both of its releases are there.
 """
 
@@ -40,7 +40,7 @@ class JudgeTest(testtools.TestCase):
                 self.skipTest(f'no virtual environment of {release}')
         lines = list(judge.compare(source, target))
         self.assertEqual([], judge.wrong(lines))
-        # A judge that could not build drivers would find nothing wrong.
+        # Otherwise a judge that cannot build drivers would pass.
         counted = [line for line in lines if not judge.judged_out(line)]
         self.assertGreater(len(counted), 0.6 * len(lines))
         for kind in judge.CLASSES:

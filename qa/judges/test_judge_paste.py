@@ -10,11 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What api-paste says against what real releases load.
+"""Compare the findings of api-paste with what real releases load.
 
 Needs MANILA_PRECHECK_VENVS: a directory with virtual environments m18, m20
-and so on, each holding that major version of manila with the api-paste.ini
-that it ships.
+and so on, each with that major version of manila and its api-paste.ini.
 """
 
 import functools
@@ -36,7 +35,7 @@ from manila_precheck.tests import venvs
 _VENVS = venvs.DIRECTORY
 _JUDGE = pathlib.Path(__file__).parent / 'judge_paste.py'
 
-# An upgrade, and the release whose api-paste.ini is in place.
+# (source, target, the release whose api-paste.ini is in place).
 _RUNS = (
     ('2024.1', '2025.1', '2024.1'),
     ('2025.1', '2025.2', '2025.1'),
@@ -48,13 +47,13 @@ _RUNS = (
     ('2026.1', '2026.2', '2025.1'),
 )
 
-# Those on which the other configurations are tried as well.
+# The runs in which the other configurations are tried as well.
 _OTHERS = (_RUNS[0], _RUNS[2], _RUNS[6])
 
 # The end of the pipeline of /v2 with keystone.
 _V2 = 'authtoken keystonecontext apiv2\n'
 
-# What an operator did to the file: (text, what stands there instead).
+# The edits of operators: name -> (text, its replacement), ...
 _EDITS = {
     'as-shipped': (),
     'without-v1': (('/v1: openstack_share_api\n', ''),),
@@ -156,7 +155,7 @@ _EDITS = {
 _CONFIGS = {
     'keystone': '',
     'noauth': 'auth_strategy = noauth\n',
-    # The v1 composite had none such.
+    # The composite of v1 had no such pipeline.
     'noauthv2': 'auth_strategy = noauthv2\n',
     'keystone-without-limits': 'api_rate_limit = False\n',
 }
@@ -184,12 +183,12 @@ def _edited(release, name):
 
 
 def is_there(release):
-    """Say whether there is an environment of a release."""
+    """Say whether a release has an environment."""
     return bool(_VENVS) and os.path.exists(_environment(release))
 
 
 def texts(release):
-    """Return the file of a release as operators have edited it, by name."""
+    """Return the file of a release with each of the edits, by name."""
     return {name: _edited(release, name) for name in _EDITS}
 
 
@@ -199,7 +198,10 @@ def _ask(release, shipped, config):
 
 
 def ask(release, files_by_name, config='keystone'):
-    """Return with what each file does not load in a release, by name."""
+    """Return the error with which a release loads each file, by name.
+
+    The error is None when the file loads.
+    """
     with tempfile.TemporaryDirectory() as directory:
         conf = os.path.join(directory, 'manila.conf')
         pathlib.Path(conf).write_text(
@@ -295,7 +297,7 @@ class JudgePasteTest(testtools.TestCase):
 
     @ddt.data(*_RUNS)
     def test_the_lines_to_write_make_it_load(self, run):
-        """Put the blocks of the remediation in, and ask the target."""
+        """With the lines of the remediation, the target loads the file."""
         self.skip_without(*run)
         source, target, shipped = run
         text = _shipped(shipped)
@@ -332,7 +334,7 @@ class JudgePasteTest(testtools.TestCase):
                 files={'api-paste.ini': text}, source=source, target=target
             )
         )
-        # A second look finds nothing more to do.
+        # A second run has nothing more to remedy.
         said = site.run('api-paste').findings
         self.assertEqual(
             [], [f for f in said if f.severity > model.Severity.INFO]
@@ -341,11 +343,11 @@ class JudgePasteTest(testtools.TestCase):
 
 
 def _with_lines(text, block):
-    """Return a file with the lines of one section put in.
+    """Return a file with the lines of a remediation for one section.
 
-    A composite is given whole, a pipeline of one by its line.
+    A composite is given as a whole, a pipeline in it as a single line.
     """
-    # The first line says which file it is for.
+    # The first line is a comment that names the file.
     _comment, header, *lines = block.split('\n')
     block = '\n'.join([header, *lines])
     before, found, after = text.partition(f'{header}\n')

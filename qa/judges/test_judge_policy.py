@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What policy-rules says against who passes the real releases.
+"""Compare the findings of policy-rules with who passes in real releases.
 
 Needs MANILA_PRECHECK_VENVS, as test_judge does.
 """
@@ -59,7 +59,7 @@ _PRODUCTION = """\
 "leftover": "role:x"
 """
 
-# In the shape of openstack-ansible's policy overrides: a few rules, no more.
+# In the form of openstack-ansible's policy overrides: only a few rules.
 _OVERRIDES = """\
 share_type:create: rule:admin_api
 share_type:delete: rule:admin_api
@@ -68,7 +68,7 @@ share_replica:create: "rule:default"
 share_server:index: 'rule:context_is_admin or role:auditor'
 """
 
-# In the shape of kolla's custom policies: a manager beside the member.
+# In the form of kolla's custom policies: a manager in addition to the member.
 _MANAGER = """\
 "project-manager": "role:manager and project_id:%(project_id)s"
 "project-member": "role:member and project_id:%(project_id)s"
@@ -105,7 +105,7 @@ _UNSCOPED = '[oslo_policy]\nenforce_scope = False\n'
 
 
 def _copy(release, older=False):
-    """Return the defaults of a release, as oslopolicy-sample-generator."""
+    """Return the defaults of a release, like oslopolicy-sample-generator."""
     lines = []
     for name, facts in _FACTS.policies(releases.parse(release)).items():
         check = facts.check
@@ -121,7 +121,7 @@ def _as_json(text):
     return '{' + ',\n'.join(text.strip().split('\n')) + '}'
 
 
-#: What manila.conf says, and the other files.
+#: Name -> (the text of manila.conf, the other files).
 SITES = {
     'none': ('', {}),
     'lax': (_LAX, {}),
@@ -379,7 +379,7 @@ SITES = {
     ),
 }
 
-# Callers that the check does not try: they show what its own leave out.
+# Callers that the check does not try; they show what its own callers miss.
 _EXTRA: tuple[dict, ...] = (
     *(
         {'roles': roles, 'scope': scope, 'target': target}
@@ -428,7 +428,7 @@ def _python(release):
 
 @functools.cache
 def _directory():
-    """Write every site below one directory, which goes with the process."""
+    """Write every site below a directory that is removed at exit."""
     made = tempfile.TemporaryDirectory()
     for name, (conf, files) in SITES.items():
         for file, text in {'manila.conf': conf, **files}.items():
@@ -448,9 +448,9 @@ def _callers(name):
 
 
 def callers_of(conf):
-    """Return those that the check tries on a site, but for the answers.
+    """Return the callers that the check tries on a site, without answers.
 
-    :param conf: the path of its manila.conf.
+    :param conf: the path of the manila.conf of the site.
     """
     files = policy_files.read(config_files.read([conf]))
     found = policy_files.effective(files.in_force(True))
@@ -459,15 +459,15 @@ def callers_of(conf):
 
 @functools.cache
 def _ask(release):
-    """Return what a release makes of all sites, asked once."""
+    """Return the answers of a release about all sites (cached)."""
     return ask(release, {name: (_conf(name), _conf(name)) for name in SITES})
 
 
 def ask(release, confs):
-    """Return what a release makes of sites.
+    """Return the answers of a release about sites.
 
-    :param confs: by name, the path of the manila.conf to read, and of the one
-        whose rules say which callers to try.
+    :param confs: name -> (path of the manila.conf to read, path of the
+        manila.conf whose rules determine the callers to try).
     """
     sites = {
         name: {
@@ -505,7 +505,7 @@ def _changes(name, source, target):
 
 
 def differences(before, after):
-    """Return the same of two answers about one site."""
+    """Return the same for two answers about one site."""
     before, after = before['passes'], after['passes']
     return {
         (rule, index, there == '1')
@@ -521,9 +521,10 @@ def differences(before, after):
 
 
 def _least(changes, tried):
-    """Leave out who only has more than another one whose change is the same.
+    """Return the changes without callers who merely have more roles.
 
-    The check does not try whom no rule tells from somebody with less.
+    If a caller with fewer roles sees the same change, the check need not try
+    the one with more.
     """
     alike = {}
     for rule, number, opened in changes:
@@ -539,7 +540,7 @@ def _least(changes, tried):
 
 
 def said(findings):
-    """Return (rule, opened) of everything that is said to change."""
+    """Return (rule, opened) of every change that the findings report."""
     found = set()
     for finding in findings:
         if finding.data.get('verdict') in ('opened', 'lost'):
@@ -573,7 +574,7 @@ class JudgePolicyTest(testtools.TestCase):
 
     def check_who_passes(self, findings, name, source, target):
         if 'broken' in _ask(source)[name] or 'broken' in _ask(target)[name]:
-            # Nobody passes anything: the file itself is the finding.
+            # Every request fails; only the file itself has a finding.
             self.assertEqual(set(), said(findings))
             return
         real = _changes(name, source, target)
@@ -589,8 +590,8 @@ class JudgePolicyTest(testtools.TestCase):
         self.assertEqual(_least(expected, tried), _least(found, tried))
         happened = {(rule, opened) for rule, _caller, opened in real}
         if name == 'request':
-            # What only a request can answer is tried both ways by the check;
-            # the callers here are some of those who make one.
+            # The check tries both answers to what only a request can tell; the
+            # callers here are only some of those who make requests.
             self.assertEqual(set(), happened - said(findings))
             return
         self.assertEqual(happened, said(findings))
@@ -611,7 +612,7 @@ class JudgePolicyTest(testtools.TestCase):
             bool(_ask(source)[name].get('rules')) and not judged['rules'],
         )
         if dropped:
-            # What the rules would be once the file is converted is said too.
+            # The findings also cover the rules as if the file were converted.
             return
         found = {}
         for finding in findings:
@@ -621,7 +622,7 @@ class JudgePolicyTest(testtools.TestCase):
         rules = judged['rules']
         undefined = {n for n, r in rules.items() if r['undefined']}
         if 'default' in undefined:
-            # It stands in for the rule that is not there, and so for itself.
+            # "default" replaces any undefined rule, and therefore itself.
             self.assertIn('default', found.get('cycle', ()))
             undefined.remove('default')
         for word, expected in (
@@ -647,7 +648,7 @@ class JudgePolicyTest(testtools.TestCase):
         self.check_what_opens(findings, judged)
 
     def check_what_opens(self, findings, judged):
-        """Hold a FAILURE about a check string against who passes."""
+        """Compare findings about an open check string with who passes."""
         member = {'roles': ['member', 'service', 'auditor']}
         number = next(
             index
@@ -668,7 +669,7 @@ class JudgePolicyTest(testtools.TestCase):
 
 
 def _used(name):
-    """Return the rules of a site that others of its rules refer to."""
+    """Return the rules of a site to which its other rules refer."""
     conf, files = SITES[name]
     text = '\n'.join((conf, *files.values()))
     words = text.replace('"', ' ').replace('(', ' ').replace(')', ' ').split()

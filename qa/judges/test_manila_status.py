@@ -10,10 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Our checks in the real manila-status of each release, in its environment.
+"""Run our checks in the real manila-status of each release.
 
-The environment gets this package and nothing else: what the package needs has
-to be there already, in the versions that the release was made with.
+The environment of the release gets this package and nothing else: the
+requirements of the package have to be there already, in the versions with
+which the release was made.
 """
 
 import importlib.metadata
@@ -39,35 +40,35 @@ _ROOT = pathlib.Path(__file__).parents[2]
 
 _PATCH = _ROOT / 'contrib' / 'manila' / 'manila-status-entry-points.patch'
 
-# Our own command, started without a script.
+# Run the manila-precheck command without its script.
 _OURS = (
     '-c',
     'import sys; from manila_precheck.cmd import precheck; '
     'sys.exit(precheck.main())',
 )
 
-#: The title of what is wrong with waivers; there is no check of that id.
+#: The title of the result for invalid waivers, which belongs to no check.
 _LAST = 'Waivers and baseline'
 
 _OWN = 'Policy File JSON to YAML Migration'
 
 
 def _documented():
-    """Return the lines of the README, as its page shows them."""
+    """Return the lines of code that the README documents."""
     text = (_ROOT / 'README.rst').read_text()
     after = text.split('``cmd/status.py``::\n\n')[1]
     return [line[4:] for line in after.split('\n\n')[0].splitlines()]
 
 
 def _status_with_our_checks(path):
-    """Return the text of manila's cmd/status.py with the lines in it."""
+    """Return the text of manila's cmd/status.py with those lines added."""
     lines = path.read_text().splitlines()
     (start,) = (n for n, line in enumerate(lines) if line[:9] == 'def main(')
     return '\n'.join([*lines[:start], *_documented(), '', *lines[start:], ''])
 
 
 class _Release(fixtures.Fixture):
-    """The environment of a release with this package in it."""
+    """The environment of a release with this package added."""
 
     def __init__(self, release):
         super().__init__()
@@ -89,7 +90,7 @@ class _Release(fixtures.Fixture):
         copy = self.path / 'manila' / 'cmd' / 'status.py'
         copy.parent.mkdir(parents=True)
         shutil.copy(found, copy)
-        # The tests and the notes of manila are not there.
+        # Leave out the patch's tests and notes: a package has none.
         subprocess.run(
             ['git', 'apply', '--include=manila/cmd/status.py', _PATCH],
             cwd=self.path,
@@ -102,9 +103,9 @@ class _Release(fixtures.Fixture):
         (self.path / name).write_text(text)
 
     def run(self, program, *words, conf='manila.conf', env=None):
-        """Run a program of the environment, on manila.conf of this place.
+        """Run a program of the environment on a file of this directory.
 
-        :param program: words for the interpreter.
+        :param program: the words that follow the interpreter.
         """
         files = ['--config-file', str(self.path / conf)] if conf else []
         return subprocess.run(
@@ -122,7 +123,7 @@ class _Release(fixtures.Fixture):
         )
 
     def status(self, *words, program='patched.py', **kwargs):
-        """Run manila-status with our checks in it."""
+        """Run manila-status with our checks."""
         return self.run([program], 'upgrade', 'check', *words, **kwargs)
 
 
@@ -190,7 +191,7 @@ class ManilaStatusMySQLTest(databases.MySQLTest):
             self.assertIn(f'Check: {title}', table.stdout)
 
     def test_a_package_that_does_not_load(self):
-        """It fails, and every other check runs."""
+        """Its check fails, and every other check runs."""
         release = self.release(hops.TARGETS[-1])
         self.config(release, self.database(hops.TARGETS[-1]))
         info = release.path / 'library' / 'acme-1.dist-info'
@@ -216,7 +217,7 @@ class ManilaStatusMySQLTest(databases.MySQLTest):
 
     @ddt.data(*hops.TARGETS)
     def test_what_is_chosen_and_let_pass(self, name):
-        """A fixed command line, tuned by a file and the environment."""
+        """Files and variables can tune a command line that cannot change."""
         release = self.release(name)
         release.write(
             'waivers.yaml',
@@ -298,7 +299,7 @@ class ManilaStatusMySQLTest(databases.MySQLTest):
             '--format',
             'json',
         )
-        # The library stands on PYTHONPATH, which the report notes.
+        # The library is on PYTHONPATH, which the report mentions.
         result, noted = json.loads(done.stdout)['checks']
         self.assertEqual('surroundings', noted['id'])
         self.assertEqual(

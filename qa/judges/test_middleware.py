@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Which options the middleware of the API reads, asked of real releases.
+"""Ask real releases which options the middleware of the API reads.
 
 Needs MANILA_PRECHECK_VENVS: see :mod:`manila_precheck.tests.venvs`.
 """
@@ -34,8 +34,8 @@ _SCRIPT = pathlib.Path(__file__).parent / 'ask_middleware.py'
 
 _TRACING = 'oslo_middleware_tracing'
 
-# What each has to be given, by its section. What disables and what enables
-# do not go together.
+# The settings to try for each section. Options that enable and options that
+# disable need separate runs.
 _SETTINGS = {
     'cors': [{'oslo_config_project': 'manila'}],
     'healthcheck': [
@@ -93,8 +93,8 @@ class MiddlewareTest(testtools.TestCase):
                 for place, match in has.items()
                 if match is not None
                 and not match.old
-                # The others are read once it is enabled, with libraries that
-                # the releases are not made with.
+                # Its other options are read only when tracing is enabled,
+                # which needs libraries that the environments lack.
                 and (place[0] != _TRACING or place[1] == 'enabled')
             ),
             sorted(read),

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What config-options says of names and needs, against real releases.
+"""Compare config-options' findings on names and needs with real releases.
 
 Needs MANILA_PRECHECK_VENVS: see :mod:`manila_precheck.tests.venvs`.
 """
@@ -39,8 +39,7 @@ def _set(section, name, *values):
     return [f'[{section}]\n{name} = {value}\n' for value in values]
 
 
-# What is started, and the configurations that it is started with; with each
-# release we say what it does.
+# The part that is started -> the configurations to start it with.
 _NAMES = {
     'transport': [
         *_set(
@@ -122,8 +121,8 @@ _NAMES = {
     ),
 }
 
-# Whole sections; without any one of the lines that are marked with where it
-# then fails, the driver does not come up.
+# (lines of a section, required lines). Each required line has the stage at
+# which the driver fails without it.
 _BACK_ENDS = {
     'generic': (
         {'share_driver': _DRIVERS + 'generic.GenericShareDriver'},
@@ -208,10 +207,10 @@ _ZFS = {
     'zfs_dataset_creation_options': 'a=b',
 }
 
-# A section, one of its options, and values that its driver takes or refuses.
-# NetAppDriver runs a command before it looks, as ZFSonLinuxShareDriver does
-# before its addresses, which ends the question, and one of Windows with a good
-# password waits for its server.
+# A section, one of its options, and values that its driver accepts or rejects.
+# Some cannot be tried: NetAppDriver runs a command before it reads the value,
+# ZFSonLinuxShareDriver does so before its addresses, and WindowsSMBDriver with
+# a good password waits for its server.
 _VALUES = (
     (
         {'share_driver': _DRIVERS + 'cephfs.driver.CephFSDriver'},
@@ -267,7 +266,7 @@ _VALUES = (
     ),
 )
 
-# What GenericShareDriver asks with share servers and without.
+# The services that GenericShareDriver uses, with share servers and without.
 _ASKED = {
     True: ('cinder', 'glance', 'neutron', 'nova'),
     False: ('nova', 'cinder'),
@@ -278,14 +277,14 @@ _LOGIN = (
     'project_domain_name = a\n'
 )
 
-# What cannot be asked there: (release, what is asked, how the line ends).
+# What a release cannot be asked: (release, question, end of the line).
 _UNASKED = (
-    # tooz has the plugin, and the library behind it is in no constraints.
+    # tooz has the plugin, but no constraints list the library that it needs.
     ('wallaby', 'coordinator', 'etcd3://a\n'),
     ('2023.1', 'coordinator', 'etcd3://a\n'),
-    # The question is put in words that its oslo.db does not know yet.
+    # Its oslo.db does not know the function yet with which we ask.
     ('wallaby', 'database', ''),
-    # The driver turns what it is told on its first call into its own error.
+    # The driver turns any error of its first call into its own.
     ('wallaby', 'quobyte', ''),
     ('2023.1', 'quobyte', ''),
 )
@@ -357,7 +356,7 @@ class RealReleaseTest(testtools.TestCase):
         self.assertEqual([], wrong)
 
     def _unread(self, release, conf):
-        """Say whether the release has no such option at all."""
+        """Say whether the release has no such option."""
         return self.findings(release, conf, ('unknown',))
 
     @ddt.data('wallaby', *hops.RELEASES)
@@ -409,14 +408,15 @@ class RealReleaseTest(testtools.TestCase):
 
     @ddt.data(hops.RELEASES[0], hops.RELEASES[-1])
     def test_logins(self, release):
-        """A section that is not there is no login, and one that is is."""
+        """A service cannot log in without its section, and can with it."""
         questions = [
             [name, _LOGIN.format(name) * there]
             for name in _ASKED[True]
             for there in (False, True)
         ]
         answers = self.ask(release, questions)
-        # The login of 2023.1 turns what it is told into its own error.
+        # In 2023.1 keystoneauth turns the refused connection into an error of
+        # its own.
         self.assertEqual(
             [True, False] * len(_ASKED[True]),
             [one not in ('', 'DiscoveryFailure') for one in answers],

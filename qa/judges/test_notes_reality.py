@@ -9,10 +9,10 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The ledger of release notes against the packages of the releases.
+"""Compare the ledger of release notes with the packages of the releases.
 
-They are source packages, which PyPI has; the environments of the releases
-have no notes.
+The source packages from PyPI are read, since the installed releases have no
+notes.
 """
 
 import testtools

@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A vendor's package beside a real manila, through the whole command.
+"""Run the whole command on a real manila with a vendor's package.
 
-The package is made up, and is visible to a virtual environment that has the
-packages of a release's environment as well; that one is not changed.
+The package is made up. It is installed into a virtual environment that also
+sees the packages of a release's environment, which is not changed.
 """
 
 import json
@@ -114,7 +114,7 @@ AcmeFilter = acme_manila.scheduling:AcmeFilter
 [manila.scheduler.weighers]
 AcmeWeigher = acme_manila.scheduling:AcmeWeigher
 """,
-    # It announces nothing.
+    # This package has no entry points.
     'corp_shares.py': """
 from manila.share import driver
 from oslo_config import cfg
@@ -127,7 +127,7 @@ class CorpDriver(driver.ShareDriver):
         'Metadata-Version: 2.1\nName: corp-shares\nVersion: 1.0\n'
     ),
     'corp_shares-1.0.dist-info/RECORD': 'corp_shares.py,,\n',
-    # Of another service on the same host.
+    # A package of another service on the same host.
     'novalike/__init__.py': 'raise SystemExit("it was imported")\n',
     'novalike-1.0.dist-info/METADATA': (
         'Metadata-Version: 2.1\nName: novalike\nVersion: 1.0\n'
@@ -186,7 +186,10 @@ class OutOfTreeTest(testtools.TestCase):
     maxDiff = None
 
     def environment(self, major):
-        """Make an environment with a release and the package; its Python."""
+        """Make an environment with a release and the package.
+
+        :returns: its Python.
+        """
         python = test_reality.environment(major)
         folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
         for name, text in _PACKAGE.items():

@@ -10,9 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The catalog against the releases themselves.
+"""Compare the catalog with the releases themselves.
 
-MANILA_PRECHECK_VENVS names a directory with one virtual environment a
+MANILA_PRECHECK_VENVS names a directory with one virtual environment per
 release, m18, m20, ..., each with that manila, PyMySQL and psycopg2; a
 release without one is skipped.
 """
@@ -40,7 +40,7 @@ MAJORS = [release.major for release in FACTS.releases]
 EMC = 'manila.share.drivers.dell_emc.driver.EMCShareDriver'
 DUMMY = 'manila.tests.share.drivers.dummy.DummyDriver'
 
-# What no driver is built without; each reads its own of them.
+# Options that drivers require to be built; each driver reads some of them.
 VALUES = {
     'netapp_storage_family': 'ontap_cluster',
     'service_instance_user': 'u',
@@ -116,9 +116,9 @@ VALUES = {
     'vnx_server_container': 'x',
     'powermax_server_container': 'x',
 }
-# Registered later than when a driver is built: by the share manager for each
-# of hook_drivers; by NetApp when it first backs a share up; by one layout of
-# GlusterFS alone.
+# Options that are registered only after a driver is built: by the share
+# manager for each of hook_drivers, by NetApp's driver when it first backs up a
+# share, or by only one of the layouts of GlusterFS.
 LATER = {
     'enable_periodic_hooks',
     'enable_post_hooks',
@@ -152,7 +152,7 @@ def environment(major):
 
 
 def ask(major, question):
-    """Ask the release; skip the test when it has no environment."""
+    """Ask a release; skip the test when it has no environment."""
     done = subprocess.run(
         [environment(major), str(PROBE)],
         input=json.dumps(question),
@@ -169,7 +169,7 @@ def ask(major, question):
 
 @functools.cache
 def groups(major):
-    """Return what the services of a release register, asked once."""
+    """Return the options that a release's services register (cached)."""
     return ask(major, {'ask': 'groups'})
 
 
@@ -304,7 +304,7 @@ class TestReality(testtools.TestCase):
 
     @ddt.data(16, 20, 22)
     def test_the_file_of_a_build(self, major):
-        """What ``catalog build`` reads of a release is in the catalog."""
+        """The facts that ``catalog build`` reads are those in the catalog."""
         python = environment(major)
         path = f'{self.useFixture(fixtures.TempDir()).path}/build.json'
         done = subprocess.run(

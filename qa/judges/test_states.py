@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The table of states against the constants of real manila releases."""
+"""Compare the table of states with the constants of real releases."""
 
 import json
 import pathlib
@@ -46,14 +46,14 @@ print(json.dumps({
 }))
 """
 
-# From 2023.1 on: what is older has no Python that is still to be had.
+# From 2023.1 on: older releases need a Python that is no longer available.
 _MAJORS = [
     release.major
     for release in releases.RELEASES
     if release >= releases.parse('2023.1')
 ]
 
-# Where a resource stays: nothing works on it.
+# States in which a resource stays: no operation is under way.
 AT_REST = {
     'active',
     'available',
@@ -64,7 +64,7 @@ AT_REST = {
     'disabled',
     'enabled',
     'error',
-    # A periodic task tries these again, for as long as it takes.
+    # A periodic task retries these without limit.
     'error_deferred_deleting',
     'error_deleting',
     'extending_error',
@@ -75,7 +75,7 @@ AT_REST = {
     'migration_error',
     'migration_success',
     'new',
-    # Of a replica: manila-share polls it as long as it is not active.
+    # A state of replicas: manila-share polls them until they are active.
     'out_of_sync',
     'reverting_error',
     'shrinking_error',
@@ -84,12 +84,12 @@ AT_REST = {
     'unmanaged',
 }
 
-# What is no status of manila's constants, or not by that name.
+# States that are no constant of manila, or have another name there.
 NOT_NAMED = {'open'}
 
 
 def constants(major):
-    """Return what a real release calls its states."""
+    """Return the names of the states in a real release."""
     if not venvs.DIRECTORY:
         raise testtools.TestCase.skipException(venvs.NOT_SET)
     python = pathlib.Path(venvs.DIRECTORY, f'm{major}', 'bin/python')
@@ -108,7 +108,7 @@ def constants(major):
 
 
 def values(major, *kinds):
-    """Return the values that the table has for a release; None: for any."""
+    """Return the values in the table for a release; None: for all."""
     begins = {
         row.subject: row.releases
         for row in behaviours.load().rows['new-state']
@@ -136,7 +136,7 @@ class StatesTest(testtools.TestCase):
     @ddt.data(*_MAJORS)
     def test_every_state_is_a_constant_since_its_release(self, major):
         named = set(constants(major)['named'].values()) | NOT_NAMED
-        # The mark of a service is no status.
+        # The mark of a service is a flag, not a status.
         of_a_status = [k for k in states.KINDS if k is not states.SERVICE]
         self.assertEqual(set(), values(major, *of_a_status) - named)
         later = values(None, *of_a_status) - values(major, *of_a_status)

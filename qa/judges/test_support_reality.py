@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The support matrix against the code of the releases themselves.
+"""Compare the support matrix with the code of the releases themselves.
 
-MANILA_PRECHECK_VENVS names a directory with one virtual environment a
-release; a release without one is skipped. Nothing of manila is imported: its
-drivers are read.
+MANILA_PRECHECK_VENVS names a directory with one virtual environment per
+release; a release without one is skipped. The source of the drivers is read;
+nothing of manila is imported.
 """
 
 import ast
@@ -37,8 +37,7 @@ MATRIX = support.Matrix([support.load()])
 MAJORS = [release.major for release in FACTS.releases]
 CALLS = ('import_module', 'import_class', 'try_import')
 
-# What a row cannot be found by: its driver imports it from a module that
-# others use as well. The module, the drivers, and the file where it stands.
+# Files that import a library for drivers in other modules: file -> drivers.
 SHARED = {
     'ganesha/manager.py': (
         'manila.share.drivers.cephfs.driver.CephFSDriver',
@@ -54,7 +53,7 @@ SHARED = {
     ),
 }
 
-# Where a driver refuses a version: the file, the names of the constant.
+# Drivers that refuse old versions: (the file, the names of the constant).
 REFUSALS = {
     'manila.share.drivers.glusterfs.GlusterfsShareDriver': (
         'glusterfs/__init__.py',
@@ -91,7 +90,7 @@ def site_packages(major):
 
 
 def brought_along(packages):
-    """Return the top modules of all that pip installed with manila."""
+    """Return the top-level modules of the packages installed with manila."""
     return {
         path.name.partition('.')[0].lower()
         for path in packages.iterdir()
@@ -100,7 +99,7 @@ def brought_along(packages):
 
 
 def foreign_imports(tree, known):
-    """Return the modules that a file imports and manila does not bring."""
+    """Return the modules that a file imports but manila does not install."""
     found = set()
     for node in ast.walk(tree):
         names = []
@@ -118,10 +117,9 @@ def foreign_imports(tree, known):
 
 
 def needs_at_construction(tree, module):
-    """Say whether building a driver runs what fails without a module.
+    """Say whether building a driver fails without a module.
 
-    True where a class that is no helper of a share calls, in its __init__,
-    the function that imports it.
+    True when an __init__ calls a function that names the module and may raise.
     """
     functions = {
         node.name
@@ -169,7 +167,7 @@ class SupportMatrixRealityTest(testtools.TestCase):
         return {name: row for name, row in found.items() if row is not None}
 
     def owners(self, path, release):
-        """Return the drivers that a file is of."""
+        """Return the drivers to which a file belongs."""
         if path in SHARED:
             return SHARED[path]
         module = 'manila.share.drivers.' + path[:-3].replace('/', '.')
@@ -218,7 +216,8 @@ class SupportMatrixRealityTest(testtools.TestCase):
                 )
                 early = needs_at_construction(self.tree(here), item.module)
                 if item.option:
-                    # GaneshaManager is built by do_setup().
+                    # The library is needed by GaneshaManager, which do_setup()
+                    # builds.
                     early = False
                 self.assertEqual(
                     item.moment,

@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""catalog.pyz in environments that lack something.
+"""Run catalog.pyz in environments that lack something.
 
-A package as distributions make it, drivers whose libraries are missing, and a
-process that can neither write a file nor reach a network.
+These are a package as distributions make it, drivers without their libraries,
+and a process that can neither write a file nor reach a network.
 """
 
 import json
@@ -33,7 +33,7 @@ from qa.judges import test_reality
 
 _MAJORS = (12, 16, 18, 20, 22, 23)
 _DUMMY = 'manila.tests.share.drivers.dummy'
-# Each is imported in vain, or leaves, at its first line.
+# The import of each of these fails, or exits, at its first line.
 _BROKEN = (
     'manila.network.neutron.neutron_network_plugin',
     'manila.scheduler.manager',
@@ -42,8 +42,8 @@ _BROKEN = (
     'manila.share.drivers.netapp.common',
     'manila.share.drivers.quobyte.quobyte',
 )
-# In a mount namespace and a network namespace of its own: what is below
-# /root stays readable, nothing can be written.
+# Run in a mount namespace and a network namespace of its own: files below
+# /root stay readable, and nothing can be written.
 _NOBODY = """
 set -e
 mount --rbind /root "$1"
@@ -77,7 +77,7 @@ class ToolTest(testtools.TestCase):
         self.tool.write_bytes(builds.tool())
 
     def read(self, python):
-        """Return what the tool reads of the environment of a Python."""
+        """Return the facts that the tool reads in an environment."""
         return self.answer([python, '-I', '-B', self.tool, '-'])
 
     def answer(self, words, **kwargs):
@@ -91,7 +91,7 @@ class ToolTest(testtools.TestCase):
         )
         self.assertEqual(0, done.returncode, done.stderr[-3000:])
         document = json.loads(done.stdout)
-        # Its own words, and none of manila's.
+        # Standard error has the tool's own words, and none of manila.
         self.assertEqual(
             ''.join(f'{text}\n' for text in document['said']), done.stderr
         )
@@ -103,11 +103,11 @@ class ToolTest(testtools.TestCase):
         return document
 
     def stripped(self, python):
-        """Make an environment with a package of a distribution's kind.
+        """Make an environment with a package as distributions make it.
 
         It has no tests, no api-paste.ini, and the metadata of an egg.
 
-        :returns: its Python, and the directory with manila.
+        :returns: its interpreter, and the directory of manila.
         """
         script = (
             'import sysconfig; print(sysconfig.get_path("purelib"))\n'
@@ -132,7 +132,7 @@ class ToolTest(testtools.TestCase):
         egg.mkdir()
         shutil.copy(theirs / 'METADATA', egg / 'PKG-INFO')
         shutil.copy(theirs / 'entry_points.txt', egg)
-        # Paths of the source, none of which is installed there.
+        # It lists paths of the source, which are not installed.
         (egg / 'SOURCES.txt').write_text(
             'etc/manila/api-paste.ini\nmanila/__init__.py\n'
         )
@@ -146,7 +146,7 @@ class ToolTest(testtools.TestCase):
 
     @ddt.data(*_MAJORS)
     def test_a_package_of_a_distribution(self, major):
-        """Without manila.tests it lacks the dummy driver, and no more."""
+        """Without manila.tests only the dummy driver is missing."""
         python = test_reality.environment(major)
         whole = self.read(python)
         found = self.read(self.stripped(python)[0])
@@ -176,7 +176,7 @@ class ToolTest(testtools.TestCase):
 
     @ddt.data(*_MAJORS)
     def test_libraries_are_missing(self, major):
-        """What does not depend on them is read, and they are named."""
+        """Everything else is read, and the missing libraries are named."""
         python, packages = self.stripped(test_reality.environment(major))
         whole = self.read(python)
         for name in _BROKEN:
@@ -192,7 +192,7 @@ class ToolTest(testtools.TestCase):
             "ModuleNotFoundError: No module named 'nosuch'",
             found['said'],
         )
-        # Others import them.
+        # Other modules import these.
         lost = tuple(
             f'{name}.'
             for name in {*found['unimportable']} - {*whole['unimportable']}
