@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The names of machines that a site's sources hold, for hiding them.
+"""The names of machines in a site's sources, so that reports can hide them.
 
-A report that goes to a vendor shall not say them, and only the sources know
-all of them: a check's message may hold one that its data do not.
+A report for a vendor must not contain them. Only the sources have all the
+names: the message of a check may contain one that its data do not.
 """
 
 from collections.abc import Iterable
@@ -30,8 +30,8 @@ from manila_precheck.evidence.files import text_file
 from manila_precheck.evidence.files import tree
 
 # Options that name a machine: host, my_ip, netapp_server_hostname,
-# isilon_..._ip, memcached_servers, ..._endpoint, auth_url. A driver that
-# handles share servers names none.
+# isilon_..._ip, memcached_servers, ..._endpoint, auth_url; but not
+# driver_handles_share_servers.
 _OPTION = re.compile(
     r'(^|(?<!handles_share)_)(hosts?|hostname|ips?|address|addresses|servers?|endpoints?|listen'
     r'|portal|vip|fqdn|url|uri|connection)$'
@@ -43,7 +43,7 @@ _MAX_NAME_BYTES = 1024
 
 _PORT = re.compile(r':\d+$')
 
-# No name of a site.
+# Names that do not identify a site.
 _COMMON = frozenset({'localhost', '127.0.0.1', '::', '::1', 'manila', 'none'})
 
 # Tables whose column host is HOST@BACKEND#POOL.
@@ -51,7 +51,7 @@ _TABLES = ('services', 'share_instances', 'share_servers', 'share_groups')
 
 
 def of_machine(machine: tree.Tree = tree.HOST) -> set[str]:
-    """Return what a machine is called."""
+    """Return the names of a machine."""
     if machine.is_host:
         return _sound({socket.gethostname(), socket.getfqdn()})
     name = host_name(machine)
@@ -59,10 +59,10 @@ def of_machine(machine: tree.Tree = tree.HOST) -> set[str]:
 
 
 def host_name(machine: tree.Tree) -> str:
-    """Return the name of a machine; '' when its bundle does not say it."""
+    """Return the name of a machine; '' when its bundle does not have it."""
     if machine.is_host:
         return socket.gethostname()
-    # The second is what sos has of the command "hostname -f".
+    # The last one is sos's output of the command "hostname -f".
     for path in ('/etc/hostname', '/hostname', '/sos_commands/host/hostname'):
         try:
             data = text_file.read(path, _MAX_NAME_BYTES, site=machine)
@@ -71,23 +71,23 @@ def host_name(machine: tree.Tree) -> str:
         found = _NAME.fullmatch(data.decode('ascii', 'replace').strip())
         if found:
             return found[0]
-    # That of the host of a container.
+    # The name of the host, when this is a container's file system.
     outer = getattr(machine, 'outer', None)
     return '' if outer is None else host_name(outer)
 
 
 def of_config(files: config_files.ConfigFiles) -> set[str]:
-    """Return the machines that the configuration names."""
+    """Return the machines that a configuration names."""
     return of_settings(files.settings)
 
 
 def of_settings(settings: Iterable[config_files.Setting]) -> set[str]:
-    """Return the machines that some lines of the configuration name."""
+    """Return the machines that these lines of a configuration name."""
     found: set[str] = set()
     for setting in settings:
         if _OPTION.search(setting.name.lower()):
-            # 'rabbitmq' and 'keystone' say nothing of a site, and are words
-            # of every report.
+            # Words such as 'rabbitmq' and 'keystone' do not identify a site,
+            # and are part of every report.
             found.update(h for h in _hosts(setting.value) if not h.isalpha())
         if (setting.group, setting.name) == ('DEFAULT', 'host'):
             found.add(setting.value)
@@ -95,10 +95,10 @@ def of_settings(settings: Iterable[config_files.Setting]) -> set[str]:
 
 
 def of_database(db: connection.Database) -> tuple[set[str], list[str]]:
-    """Return the machines that own a row, and what could not be read.
+    """Return the machines that own rows, and the errors of reading.
 
-    :returns: names; and for each table that the server does not let read, or
-        not any more, why.
+    :returns: names; and for each table that could not be read (completely),
+        why.
     """
     import sqlalchemy
 
@@ -132,7 +132,7 @@ def _hosts(value: str) -> Iterator[str]:
 
 
 def _sound(names: Iterable[str]) -> set[str]:
-    """Leave out what is no name, or no name of a site."""
+    """Drop texts that are not names, or do not identify a site."""
     return {
         name
         for name in names

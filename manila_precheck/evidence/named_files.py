@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The files that a configuration names, whatever option names them."""
+"""The files that the values of a configuration name, in any option."""
 
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -23,29 +23,30 @@ from manila_precheck.evidence import paste
 from manila_precheck.evidence.config import config_files
 from manila_precheck.evidence.policy import policy_files
 
-# In a value: of a list, of a URL, or by itself.
+# A path in a value: in a list, in a URL, or alone.
 _ABSOLUTE = re.compile(r'/[^/\s,;?&#\'"][^\s,;?&#\'"]*')
-# 'sqlite:////var/lib/manila.sqlite' is absolute, with three it is relative.
+# 'sqlite:////var/lib/manila.sqlite' is absolute; with three slashes a path is
+# relative.
 _SQLITE = re.compile(r'sqlite(?:\+\w+)?:///([^?#]+)')
-# What SQLite writes beside a database.
+# Suffixes of the files that SQLite writes beside a database.
 _BESIDE = ('-journal', '-shm', '-wal')
 
-# These are written, not read.
+# The files in this option are written, not read.
 _REPORTS = ('manila_precheck', 'report')
 
-# manila 22.0.2 common/config.py; the default connection of the packages of
-# Debian and of manila's own tests is in it.
+# manila 22.0.2 common/config.py. The default connection of Debian's packages
+# and of manila's own tests contains it.
 _STATE_PATH = '/var/lib/manila'
 
 
 class Named(NamedTuple):
-    """What a configuration names."""
+    """The paths that a configuration names."""
 
     files: frozenset[str]
-    """Paths; not every one of them exists."""
+    """Paths, of which some may not exist."""
 
     patterns: frozenset[str]
-    """Paths whose last part has wildcards: any such file would be read."""
+    """Paths whose last part has wildcards: all matching files are read."""
 
 
 def find(
@@ -53,7 +54,7 @@ def find(
     locations: Iterable[str],
     more_values: Iterable[str] = (),
 ) -> Named:
-    """Return every file that is read, or that some option may name.
+    """Return all files that are read, or that an option may name.
 
     :param locations: the configuration files and directories.
     :param more_values: further values that may name files.

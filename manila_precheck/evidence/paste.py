@@ -12,9 +12,9 @@
 
 """The api-paste.ini that manila-api reads: its sections, with their lines.
 
-It is read by the rules of PasteDeploy 3.1.0 (paste/deploy/loadwsgi.py), which
-is not imported. What manila-api loads from it is in
-:mod:`manila_precheck.evidence.paste_loader`.
+It is parsed by the rules of PasteDeploy 3.1.0 (paste/deploy/loadwsgi.py),
+which is not imported. :mod:`manila_precheck.evidence.paste_loader` knows what
+manila-api loads from it.
 """
 
 from collections.abc import Iterator
@@ -37,38 +37,38 @@ from manila_precheck.redact import secrets as redact_secrets
 OPTION = 'api_paste_config'
 DEFAULT_FILE = 'api-paste.ini'
 
-#: What one file may hold, in bytes: that of manila has 3 kB.
+#: The maximum size of the file in bytes: manila's has 3 kB.
 MAX_BYTES = 2**20
 
-#: The keys that name the code of an application; of those in one group the
-#: first that is there counts.
+#: The keys that name the code of an application; the first key of each group
+#: that is present counts.
 APP_FACTORIES = (
     ('paste.app_factory',),
     ('paste.composite_factory',),
     ('paste.composit_factory',),
 )
 COMPOSITES = ('paste.composite_factory', 'paste.composit_factory')
-#: Those of a filter.
+#: The keys that name the code of a filter.
 FILTER_FACTORIES = (('paste.filter_factory', 'paste.filter_app_factory'),)
 _FACTORIES = frozenset(
     name for group in (*APP_FACTORIES, *FILTER_FACTORIES) for name in group
 )
 
-# Code by its entry point, which looks like a name and a password.
+# Code named by its entry point; it looks like a user name and a password.
 _EGG = re.compile(r'egg:[\w.-]+(#[\w.-]+)?', re.ASCII)
-#: What begins with a scheme is no name of a section.
+#: A value that begins with a scheme is not the name of a section.
 ABSOLUTE = re.compile(r'[a-zA-Z]+:')
 
 
 class PasteValue(NamedTuple):
-    """One line of a section; of a value on several lines, the first."""
+    """One value of a section; its line is the first one of the value."""
 
     name: str
     text: str
-    """With references (%(here)s) replaced; may be a secret."""
+    """With references such as %(here)s replaced; it may be a secret."""
 
     line: int
-    """Counted from 1; 0 when it stands in no file."""
+    """Counted from 1; 0 when it is not from a file."""
 
     def __repr__(self) -> str:
         return f'<{self.line} {self.name}>'
@@ -78,23 +78,23 @@ class PasteSection(NamedTuple):
     """One section, such as [filter:cors]."""
 
     title: str
-    """As it stands between the brackets."""
+    """The text between the brackets."""
 
     line: int
     values: tuple[PasteValue, ...]
-    """In the order of the file, without what [DEFAULT] sets as well."""
+    """In the order of the file, without the names that [DEFAULT] sets."""
 
     unreadable: Optional[PasteValue] = None
-    """The value whose references cannot be replaced."""
+    """The first value whose references cannot be replaced."""
 
     @property
     def prefix(self) -> str:
-        """Return what it is: 'app', 'composite', 'pipeline', 'filter'."""
+        """Return its kind: 'app', 'composite', 'pipeline', 'filter'."""
         return self.title.partition(':')[0]
 
     @property
     def name(self) -> str:
-        """Return the name by which others refer to it."""
+        """Return the name by which other sections refer to it."""
         return self.title.partition(':')[2].strip()
 
     @property
@@ -123,7 +123,7 @@ class PasteFile(NamedTuple):
     """In the order of the file."""
 
     problem: Optional[PasteProblem] = None
-    """Why PasteDeploy refuses it as a whole."""
+    """Why PasteDeploy rejects the whole file."""
 
     @property
     def path(self) -> str:
@@ -137,8 +137,9 @@ class PasteFile(NamedTuple):
 
     @property
     def secrets(self) -> frozenset[str]:
-        """Return what no text may show: keystonemiddleware once read its
-        password here.
+        """Return the values that no text may show.
+
+        keystonemiddleware used to read its password from this file.
         """
         values = [v for section in self.sections for v in section.values]
         return frozenset(
@@ -154,17 +155,18 @@ class PasteFile(NamedTuple):
         )
 
     def section(self, title: str) -> Optional[PasteSection]:
-        """Return the section of a title; None when there is none."""
+        """Return the section with a title; None when there is none."""
         return next((s for s in self.sections if s.title == title), None)
 
 
 def find(conf: config_files.ConfigFiles) -> str:
     """Return the path of the file that manila-api opens.
 
-    :raises SourceNotGiven: when nothing names one and there is none, or a
-        bundle does not hold it.
-    :raises SourceNotApplicable: when, besides, nothing is said of the API.
-    :raises SourceUnusable: when the option names a file that is not there.
+    :raises SourceNotGiven: when no option names a file and the default does
+        not exist, or a bundle does not have it.
+    :raises SourceNotApplicable: when, in addition, these files do not
+        configure the API.
+    :raises SourceUnusable: when the option names a file that does not exist.
     """
     named = conf.value('DEFAULT', OPTION)
     path = conf.find_file(named or DEFAULT_FILE)
@@ -193,15 +195,16 @@ def find(conf: config_files.ConfigFiles) -> str:
 
 
 def read(conf: config_files.ConfigFiles) -> PasteFile:
-    """Read the file that goes with some configuration files.
+    """Read the file that manila-api reads with these configuration files.
 
-    :raises SourceNotGiven: when nothing names one and there is none.
-    :raises SourceUnusable: when it is not there or cannot be read.
+    :raises SourceNotGiven: when no option names a file and the default does
+        not exist.
+    :raises SourceUnusable: when it does not exist or cannot be read.
     """
     return read_file(find(conf), conf.site)
 
 
-# What one value may become, in characters, and how many references it takes.
+# The maximum length of a value in characters, and of its references.
 _MAX_VALUE = 2**16
 _MAX_REFERENCES = 1000
 
@@ -210,13 +213,13 @@ _MAX_REFERENCES = 1000
 
 
 class _Name(str):
-    """The name of a value, with the line it stands on."""
+    """The name of a value, with its line."""
 
     line: int
 
 
 class _Pieces(list[str]):
-    """The pieces of one value, which must not get too long."""
+    """The pieces of one value, with a limit for their length."""
 
     def __init__(self, option: str, section: str, raw: str) -> None:
         super().__init__()
@@ -233,14 +236,17 @@ class _Pieces(list[str]):
         super().append(piece)
 
     def refer(self) -> None:
-        """Note a reference."""
+        """Count a reference."""
         self._references -= 1
         if self._references < 0:
             raise self._error
 
 
 class _Interpolation(configparser.BasicInterpolation):
-    """PasteDeploy's, with an end: ten levels of "%(b)s%(b)s" have none."""
+    """PasteDeploy's interpolation, with limits.
+
+    Ten levels of "%(b)s%(b)s..." would expand to a practically endless value.
+    """
 
     def before_get(
         self, parser: Any, section: str, option: str, value: str, defaults: Any
@@ -263,7 +269,7 @@ class _Interpolation(configparser.BasicInterpolation):
 
 
 class _Parser(configparser.ConfigParser):
-    """PasteDeploy's parser, noting the line of each name."""
+    """PasteDeploy's parser; it records the line of each name."""
 
     def __init__(self, path: str) -> None:
         self.line = 0
@@ -273,7 +279,7 @@ class _Parser(configparser.ConfigParser):
         )
 
     def optionxform(self, optionstr: str) -> str:
-        # Called for each name on the line where it is read. Case counts.
+        # Called for each name when its line is read. Names keep their case.
         name = _Name(optionstr)
         name.line = self.line
         return name
@@ -294,8 +300,8 @@ def read_file(path: str, site: tree.Tree = tree.HOST) -> PasteFile:
     :param path: the file.
     :param site: the file system that holds it.
 
-    :raises SourceUnusable: when it cannot be read; one that is malformed is
-        a fact, since manila-api does not start with it.
+    :raises SourceUnusable: when it cannot be read; a malformed file is a
+        result, because manila-api does not start with it.
     """
     try:
         text, digest = text_file.read_text(path, MAX_BYTES, site=site)
@@ -324,7 +330,7 @@ def read_file(path: str, site: tree.Tree = tree.HOST) -> PasteFile:
 
 
 def _problem(exc: configparser.Error) -> PasteProblem:
-    # NOTE: never the parser's own words, which quote the line.
+    # NOTE: never use the parser's message, which quotes the line.
     line = getattr(exc, 'lineno', None)
     if isinstance(exc, configparser.DuplicateSectionError):
         return PasteProblem(line, f'[{exc.section}] appears twice')
@@ -346,8 +352,8 @@ def _sections(parser: _Parser, lines: list[str]) -> Iterator[PasteSection]:
     defaults = parser.defaults()
     for title in parser.sections():
         names = [n for n in parser.options(title) if n not in defaults]
-        # The last one before its first line: what stands above may be a
-        # continued value of the section before.
+        # Use the last header before the first value: an earlier line that
+        # looks like it may continue a value of the previous section.
         first = min((getattr(n, 'line', 0) for n in names), default=None)
         headers = [
             number
@@ -372,10 +378,10 @@ def _sections(parser: _Parser, lines: list[str]) -> Iterator[PasteSection]:
 def from_sections(
     sections: Mapping[str, Mapping[str, str]], name: str
 ) -> PasteFile:
-    """Return a file that is known by its sections alone.
+    """Return a file made from sections, which has no lines.
 
-    :param sections: title to (name to text), as the catalog has them.
-    :param name: what to call it.
+    :param sections: names and texts by title, as in the catalog.
+    :param name: its name in messages.
     """
     return PasteFile(
         model.FileRead(name, ''),

@@ -12,10 +12,10 @@
 
 """What manila-api loads from its api-paste.ini.
 
-manila-api hands the file to PasteDeploy and asks for one application
-(oslo.service 4.4.1 wsgi.py Loader). Only sections that this application
-leads to are loaded, and of the pipelines of a composite only the one that
-``auth_strategy`` names; the rest of the file may say anything. The rules are
+manila-api passes the file to PasteDeploy and asks for one application
+(oslo.service 4.4.1 wsgi.py Loader). Only the sections to which this
+application leads are loaded, and in some composites only the pipeline that
+``auth_strategy`` names; the rest of the file does not matter. The rules are
 those of PasteDeploy 3.1.0 (paste/deploy/loadwsgi.py), which is not imported.
 """
 
@@ -29,13 +29,13 @@ from manila_precheck.evidence import paste
 #: wsgi/wsgi.py and cmd/api.py).
 ROOT = 'osapi_share'
 
-# The prefixes of sections that make an application or a filter; of those in
-# one group the first that has the name counts.
+# The prefixes of sections that define an application or a filter; in each
+# group the first prefix counts that has a section of the name.
 _APP = (('app', 'application'), ('composite', 'composit'), ('pipeline',),
         ('filter-app',))  # fmt: skip
 _FILTER = (('filter',),)
 
-# Composites whose other keys are paths, each with the name of an application
+# Composites whose other keys are paths, with an application's name each
 # (manila api/__init__.py, api/urlmap.py, api/openstack/urlmap.py; Paste).
 _MAPS = frozenset(
     {
@@ -52,11 +52,11 @@ _BY_STRATEGY = 'manila.api.middleware.auth:pipeline_factory'
 
 
 class Place(NamedTuple):
-    """Where something stands."""
+    """A place in the file."""
 
     section: paste.PasteSection
     value: Optional[paste.PasteValue] = None
-    """None: the section as a whole."""
+    """The value; None: the section as a whole."""
 
     @property
     def line(self) -> int:
@@ -65,14 +65,14 @@ class Place(NamedTuple):
 
 
 class PasteReference(NamedTuple):
-    """A line that leads to a section."""
+    """A line that refers to a section."""
 
     place: Place
     title: str
-    """Of the section that it leads to."""
+    """The title of that section."""
 
     mapped: bool
-    """The line gives a path of the API to an application."""
+    """Whether the line maps a path of the API to an application."""
 
 
 class Factory(NamedTuple):
@@ -86,22 +86,23 @@ class Factory(NamedTuple):
 
     @property
     def known_as(self) -> str:
-        """Return what the catalog calls it: 'egg:oslo-middleware#cors'."""
+        """Return its name in the catalog: 'egg:oslo-middleware#cors'."""
         return as_in_catalog(self.spec)
 
     @property
     def package(self) -> str:
-        """Return what it is in: a package of Python, or a distribution."""
+        """Return the Python package, or the distribution, that has it."""
         if self.spec.startswith('egg:'):
             return self.known_as[len('egg:') :].partition('#')[0]
         return self.spec.partition(':')[0].partition('.')[0]
 
     @property
     def dotted_call(self) -> bool:
-        """Say whether PasteDeploy looks it up without taking it apart.
+        """Say whether PasteDeploy looks up a dotted name as a whole.
 
-        "call:" asks the module for the whole name (PasteDeploy 2.1.1 and
-        3.1.0 util.py lookup_object); paste.filter_factory does not.
+        For "call:" it asks the module for an attribute with the whole name
+        (PasteDeploy 2.1.1 and 3.1.0 util.py lookup_object);
+        paste.filter_factory does not.
         """
         value = self.place.value
         if value is None or value.name != 'use':
@@ -111,7 +112,7 @@ class Factory(NamedTuple):
 
     @property
     def ways(self) -> tuple[str, ...]:
-        """Return the keys that it may be named by."""
+        """Return the keys that may name it."""
         value = self.place.value
         if value is not None and value.name.startswith('paste.'):
             return (value.name,)
@@ -124,26 +125,26 @@ class Factory(NamedTuple):
 
 
 class Broken(NamedTuple):
-    """What keeps PasteDeploy from loading the application."""
+    """Why PasteDeploy cannot load the application."""
 
     place: Optional[Place]
-    """None: the application itself is not in the file."""
+    """None: the file does not define the application itself."""
 
     text: str
-    """What is wrong with it, one clause."""
+    """What is wrong, as a clause."""
 
     undefined: str = ''
-    """The name that no section has; '' when it is something else."""
+    """The name that no section defines; '' for another problem."""
 
     is_filter: bool = False
-    """What the name was looked up as."""
+    """Whether the name was looked up as a filter."""
 
     strategy: bool = False
-    """A composite lacks the pipeline of the auth_strategy."""
+    """Whether a composite lacks the pipeline of the auth_strategy."""
 
 
 class Loaded(NamedTuple):
-    """What PasteDeploy loads from a file, in its order."""
+    """Everything that PasteDeploy loads from a file, in its order."""
 
     factories: tuple[Factory, ...]
     references: tuple[PasteReference, ...]
@@ -152,17 +153,17 @@ class Loaded(NamedTuple):
     """The sections that are loaded."""
 
     unknown: tuple[Place, ...]
-    """Where another file, or code that is not known here, decides what else
-    is loaded."""
+    """Places where another file, or unknown code, decides what else is
+    loaded."""
 
 
 def package_name(text: str) -> str:
-    """Return the name of a distribution as PyPI normalizes it."""
+    """Return the name of a distribution, normalized as on PyPI."""
     return re.sub('[-_.]+', '-', text).lower()
 
 
 def as_in_catalog(spec: str) -> str:
-    """Return what the catalog calls a factory.
+    """Return the catalog's name of a factory.
 
     :param spec: 'module:attribute' or 'egg:package#name'.
     """
@@ -185,7 +186,7 @@ def load(
 
 
 class _Loader:
-    """Follows one file as PasteDeploy does, but for calling the code."""
+    """Follows one file like PasteDeploy, but does not call the code."""
 
     def __init__(
         self, file: paste.PasteFile, strategy: str, rate_limit: bool
@@ -237,7 +238,7 @@ class _Loader:
         place: Optional[Place],
         mapped: bool = False,
     ) -> None:
-        """Load what a name stands for."""
+        """Load the section that a name refers to."""
         section = self._enter(name, is_filter, place, mapped)
         if section is None or section.title in self._titles:
             return
@@ -253,7 +254,7 @@ class _Loader:
         place: Optional[Place],
         mapped: bool = False,
     ) -> Optional[paste.PasteSection]:
-        """Return the section of a name, when there is one to be loaded."""
+        """Return the section of a name, if it has to be loaded."""
         what = 'filter' if is_filter else 'application'
         if place is not None and paste.ABSOLUTE.match(name):
             self._factory(name, place, is_filter)
@@ -355,7 +356,7 @@ class _Loader:
         local: dict[str, Place],
         is_filter: bool,
     ) -> Optional[str]:
-        """Note the code behind a section, and add what it inherits."""
+        """Record the factory of a section, and add what it inherits."""
         use = local.pop('use', None)
         if use is not None:
             assert use.value is not None
@@ -421,7 +422,7 @@ class _Loader:
     def _children(
         self, section: paste.PasteSection, spec: str, local: dict[str, Place]
     ) -> None:
-        """Load what a composite leads to."""
+        """Load the sections to which a composite refers."""
         if spec in _MAPS or spec.lower() in _MAPS:
             for place in local.values():
                 assert place.value is not None

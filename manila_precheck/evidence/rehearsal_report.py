@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The report of an ``upgrade rehearse`` that was made before."""
+"""The report of an earlier ``upgrade rehearse``."""
 
 import json
 from typing import Any
@@ -20,15 +20,15 @@ from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.evidence.files import text_file
 
-# As waivers and the report of a baseline may be.
+# The same limit as for waivers and for the report of a baseline.
 _MAX_BYTES = 2**26
 
-# How the ids of its phases begin.
+# The prefix of the ids of its phases.
 _OF_PHASE = 'rehearse-'
 
 
 class Rehearsed(NamedTuple):
-    """What such a report says."""
+    """The contents of such a report."""
 
     path: str
     source: str
@@ -36,24 +36,24 @@ class Rehearsed(NamedTuple):
 
     target: str
     created: Optional[str]
-    """When, in UTC; None in a reproducible report."""
+    """Its date in UTC; None in a reproducible report."""
 
     dump_sha256: str
     """The digest of the backup."""
 
     proven: bool
-    """The backup was restored, and has what it says."""
+    """Whether the backup was restored and holds what it should."""
 
     problems: tuple[str, ...]
-    """The failures of its phases that count, in order."""
+    """The failures of its phases that affect the result, in order."""
 
     dialect: str
     probe_seconds: Optional[float]
     phases: tuple[model.PhaseTimes, ...]
-    """Without their statements."""
+    """The phases, without their statements."""
 
     def phase(self, name: str) -> Optional[model.PhaseTimes]:
-        """Return what 'sync', 'purge' or 'restore' took; None without it."""
+        """Return the times of 'sync', 'purge' or 'restore'; None: missing."""
         for one in self.phases:
             if one.phase == name:
                 return one
@@ -63,7 +63,7 @@ class Rehearsed(NamedTuple):
 def read(path: str) -> Rehearsed:
     """Read a report of ``--format json``.
 
-    :raises SourceUnusable: when it cannot be read, or is no such report.
+    :raises SourceUnusable: when it cannot be read, or is another file.
     """
     text = text_file.read_text(path, _MAX_BYTES).text
     try:
@@ -119,7 +119,7 @@ def _text(value: Any) -> str:
 
 
 def _number(value: Any) -> float:
-    # JSON of Python has NaN, too.
+    # Python's JSON has NaN, too.
     if not isinstance(value, (int, float)) or not 0 <= value < 1e9:
         raise TypeError
     return float(value)

@@ -9,12 +9,12 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Times that rows and files hold, and how they stand to a clock.
+"""Times in rows and files, and how they compare with a clock.
 
-A column of times may hold what is none: MySQL and MariaDB keep 0000-00-00 and
-2024-00-10, PostgreSQL infinity and years before Christ, SQLite any text. Of
-these PyMySQL makes a text, mysqlclient None, psycopg2 the year 9999 or an
-error. So such a column is read as text, and understood here.
+A time column may hold a value that is not a time: MySQL and MariaDB accept
+0000-00-00 and 2024-00-10, PostgreSQL infinity and years BC, SQLite any text.
+For these PyMySQL returns a text, mysqlclient None, psycopg2 the year 9999 or
+an error. So such a column is read as text, which is parsed here.
 """
 
 import datetime
@@ -23,42 +23,42 @@ from typing import Any
 from typing import NamedTuple
 from typing import Optional
 
-#: How far ahead a time may be before somebody's clock is wrong.
+#: How far a time may be in the future before a clock counts as wrong.
 CLOCK_SKEW = datetime.timedelta(minutes=5)
 
-# ISO 8601 with a blank, as all servers and SQLAlchemy write it.
+# ISO 8601 with a blank, as all servers and SQLAlchemy write times.
 _TIME = re.compile(
     r'(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})'
     r'(?:[ T](?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.(?P<part>[0-9]{1,9}))?)?'
 )
 
-# What MySQL appends to a date of zero.
+# What MySQL appends to a zero date.
 _NO_PART = re.compile(r'\.0+\Z')
 
-# What a message shows of a text that is no time.
+# How many characters of an invalid time a message shows.
 _SHOWN = 40
 
 
 class Timestamp(NamedTuple):
-    """What a column holds that is not NULL."""
+    """The value of a time column that is not NULL."""
 
     text: str
-    """As the server writes it; of what is no time, the beginning."""
+    """As the server writes it; the beginning if it is not a time."""
 
     time: Optional[datetime.datetime]
-    """The same: naive, UTC; None when it is no time."""
+    """The same in UTC, without a time zone; None when it is not a time."""
 
     def __str__(self) -> str:
-        """Return it for a message: '2026-04-01 12:00', or what is none."""
+        """Return it for a message: '2026-04-01 12:00', or why it is none."""
         if self.time is None:
             return f'{self.text!r}, which is not a date'
         return f'{self.time:%Y-%m-%d %H:%M}'
 
 
 def parse(value: Any) -> Optional[Timestamp]:
-    """Return what a column holds; None for NULL.
+    """Return the value of a column; None for NULL.
 
-    :param value: of a column that :func:`as_text` selected, or a time.
+    :param value: the value of an :func:`as_text` expression, or a time.
     """
     if value is None:
         return None
@@ -76,18 +76,18 @@ def parse(value: Any) -> Optional[Timestamp]:
 
 
 def as_text(dialect: str, expression: str) -> str:
-    """Return the SQL that gives a time as text.
+    """Return an SQL expression that converts a time to text.
 
     :param dialect: 'mysql', 'postgresql' or 'sqlite'.
-    :param expression: a column, or what is made of columns.
+    :param expression: a column, or an expression of columns.
     """
-    # As text of unlimited length; MySQL has no CAST AS VARCHAR.
+    # The length is unlimited; MySQL has no CAST AS VARCHAR.
     kind = 'CHAR' if dialect == 'mysql' else 'VARCHAR'
     return f'CAST({expression} AS {kind})'
 
 
 def is_time(dialect: str, column: str) -> str:
-    """Return the SQL condition of a column that holds a time.
+    """Return an SQL condition that is true if a column holds a time.
 
     :param dialect: 'mysql', 'postgresql' or 'sqlite'.
     """
@@ -105,7 +105,7 @@ def is_time(dialect: str, column: str) -> str:
 
 
 def is_ahead(time: datetime.datetime, now: datetime.datetime) -> bool:
-    """Say whether a time is in the future by more than clocks differ.
+    """Say whether a time is further in the future than clocks may differ.
 
     :param now: with a time zone if the time has one, else without.
     """
@@ -113,9 +113,9 @@ def is_ahead(time: datetime.datetime, now: datetime.datetime) -> bool:
 
 
 def since(found: Optional[Timestamp], now: datetime.datetime) -> str:
-    """Return the part of a sentence that says since when something is so.
+    """Return a phrase that says since when a row has been as it is.
 
-    :param found: when a row changed last; None when it does not say.
+    :param found: when the row was last changed; None when it is unknown.
     :param now: the time of the database: naive, UTC.
     :returns: ' since 2026-04-01 12:00', or ''.
     """
@@ -127,7 +127,7 @@ def since(found: Optional[Timestamp], now: datetime.datetime) -> str:
 
 
 def to_data(found: Optional[Timestamp]) -> Optional[str]:
-    """Return it for the data of a finding, in ISO 8601 if it is a time."""
+    """Return a time for a finding's data: in ISO 8601 if it is valid."""
     if found is None:
         return None
     return found.text if found.time is None else found.time.isoformat()

@@ -10,13 +10,13 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A bundle that is an archive: it is read where it lies, and never unpacked.
+"""A bundle that is an archive; it is read in place and never unpacked.
 
-A tar archive is gone through once, for the names in it; what is short and may
-be asked for is kept then, since one that is compressed has to be unpacked from
-its beginning to get at anything else. tarfile is not used for it: it reads a
-header of any length into memory, and takes an archive that is cut off for one
-that has ended.
+A tar archive is read once to index its members. Short members that are likely
+to be needed are kept in memory, because a compressed archive has to be
+decompressed from its beginning for each member. tarfile is not used for this:
+it reads a header of any length into memory, and takes a truncated archive for
+a complete one.
 """
 
 from collections.abc import Iterator
@@ -43,54 +43,53 @@ from manila_precheck.evidence.files import tree
 #: How many members an archive may have.
 MAX_MEMBERS = 200_000
 
-#: How many bytes are unpacked of one, all its members together.
+#: How many bytes of an archive are unpacked, all members together.
 MAX_UNPACKED = 8 * 2**30
 
-# How long the name of a member may be, and how deep it may lie.
+# The maximum length of a member's name, and the maximum depth.
 _MAX_NAME = 4096
 _MAX_DEPTH = 64
 
-# What a header may hold that gives a longer name, or more of a member.
+# The maximum size of a header with a long name or with further attributes.
 _MAX_HEADER = 2**20
 
-# What is kept of a compressed archive when it is gone through: of one member
-# and together.
+# The maximum size of a member that is kept in memory, and of all together.
 _KEPT_BYTES = 2**20
 _KEPT_TOGETHER = 64 * 2**20
 _MAY_BE_ASKED_FOR = ('manila', 'kolla', 'etc/', 'hostname', 'secret')
 
-# The end of a zip archive, which says how long the list of members is.
+# The end record of a zip archive, which has the size of the list of members.
 _END = struct.Struct('<4s4H2LH')
 _END_64 = struct.Struct('<4sQ2H2L4Q')
 _LOCATOR_64_BYTES = 20
 _MAX_COMMENT = 2**16
-# Of one of the list: what it is, and how long its three texts are.
+# An entry of that list: fixed fields, and the lengths of its three texts.
 _ENTRY = struct.Struct('<28s3H12x')
 
 _BLOCK = tarfile.BLOCKSIZE
 _CHUNK = 2**18
 
-# What the libraries raise of what is damaged.
+# What the libraries raise for damaged data.
 _DAMAGED = (EOFError, OSError, zlib.error, packed.Damaged)
 
 
 class _Member(NamedTuple):
-    """One member: anything but a directory."""
+    """One member that is not a directory."""
 
     status: tree.Status
     target: str = ''
-    """Of a link, where it leads; of a hard link, the name of the other."""
+    """The target of a link; for a hard link the name of the other member."""
 
     hard: bool = False
 
     place: int = 0
-    """Where its bytes begin; in a zip archive, what describes them."""
+    """The offset of its contents; in a zip archive that of its header."""
 
     kept: Optional[bytes] = None
-    """Its bytes, when they were kept."""
+    """Its contents, if they are kept in memory."""
 
     problem: str = ''
-    """Why it cannot be read."""
+    """Why it cannot be read; '' when it can."""
 
 
 class _Folder:
@@ -116,7 +115,7 @@ class Archive(tree.Bundle):
     # -- building the index --------------------------------------------------
 
     def _put(self, name: str, made: Union[_Folder, _Member]) -> None:
-        """Note a member; one of the same name before it is replaced."""
+        """Add a member; it replaces an earlier one of the same name."""
         self._count += 1
         if self._count > MAX_MEMBERS:
             _refuse_many(self.name)
@@ -127,7 +126,7 @@ class Archive(tree.Bundle):
             or len(name) > _MAX_NAME
             or '\0' in name
         ):
-            # No system has a file of that name.
+            # No file system can have a file of this name.
             return
         folder = self._top
         for part in parts[:-1]:
@@ -168,11 +167,11 @@ class Archive(tree.Bundle):
         raise _error(errno.ELOOP, names)
 
     def entry(self, names: tuple[str, ...]) -> tree.Status:
-        """Return what is known of what these names lead to."""
+        """Return the status of the entry at these names."""
         return self._find(names).status
 
     def link(self, names: tuple[str, ...]) -> str:
-        """Return what a link says."""
+        """Return the target of a link."""
         found = self._find(names)
         if not stat.S_ISLNK(found.status.mode):
             raise _error(errno.EINVAL, names)
@@ -202,12 +201,12 @@ class Archive(tree.Bundle):
         return io.BufferedReader(_Contents(self._unpack(found), path))
 
     def _unpack(self, member: _Member) -> Iterator[bytes]:
-        """Yield the bytes of a member, piece by piece."""
+        """Yield the contents of a member in pieces."""
         raise NotImplementedError
 
 
 class _Contents(io.RawIOBase):
-    """A stream over pieces, whose errors are those of a file."""
+    """A stream over pieces; its errors are like those of a file."""
 
     def __init__(self, pieces: Iterator[bytes], path: str) -> None:
         self._pieces = pieces
@@ -238,14 +237,14 @@ class _Contents(io.RawIOBase):
 
 
 class _Bytes:
-    """What an archive unpacks to, from the beginning on."""
+    """The uncompressed bytes of an archive, from the beginning."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
         self.place = 0
 
     def some(self, size: int) -> bytes:
-        """Return at most so many bytes; b'' at the end."""
+        """Return at most ``size`` bytes; b'' at the end."""
         data: bytes = self._stream.read(min(size, _CHUNK))
         self.place += len(data)
         if self.place > MAX_UNPACKED:
@@ -256,9 +255,9 @@ class _Bytes:
         return data
 
     def exactly(self, size: int) -> bytes:
-        """Return so many bytes.
+        """Return ``size`` bytes.
 
-        :raises EOFError: when there are not.
+        :raises EOFError: when there are fewer.
         """
         pieces = []
         while size:
@@ -270,9 +269,9 @@ class _Bytes:
         return b''.join(pieces)
 
     def skip(self, size: int) -> None:
-        """Leave out so many bytes.
+        """Skip ``size`` bytes.
 
-        :raises EOFError: when there are not.
+        :raises EOFError: when there are fewer.
         """
         while size:
             data = self.some(size)
@@ -284,8 +283,8 @@ class _Bytes:
 class Tar(Archive):
     """A tar archive, compressed or not.
 
-    :param open_again: returns what it unpacks to, from the beginning on.
-    :param compressed: what is behind something is far away.
+    :param open_again: opens the uncompressed stream from the beginning.
+    :param compressed: whether seeking is slow.
     :raises ConfigFileError: when it is damaged, or too large.
     """
 
@@ -313,7 +312,7 @@ class Tar(Archive):
         while True:
             block = data.exactly(_BLOCK)
             if not block.strip(b'\0'):
-                # Two of them end it; what follows is of no account.
+                # Two zero blocks end the archive; the rest is ignored.
                 return
             info = tarfile.TarInfo.frombuf(block, 'utf-8', 'surrogateescape')
             kind = info.type
@@ -414,7 +413,7 @@ class Tar(Archive):
 
 
 def _mode(info: tarfile.TarInfo) -> int:
-    """Return kind and permissions, as of stat()."""
+    """Return the kind and the permissions, as in stat()."""
     mode = info.mode & 0o7777
     for kind, found in (
         (stat.S_IFDIR, info.isdir()),
@@ -485,7 +484,7 @@ class Zip(Archive):
             self._put(info.filename, _Folder())
             return
         if not stat.S_IFMT(mode):
-            # Of a system without modes.
+            # From a system without file modes.
             mode |= stat.S_IFREG
         problem = target = ''
         kept = None
@@ -502,7 +501,7 @@ class Zip(Archive):
         elif info.file_size <= min(_KEPT_BYTES, self._left) and _asked_for(
             info.filename
         ):
-            # zipfile reads the list of all again for one of them.
+            # Kept: otherwise zipfile reads the whole list for each member.
             with archive.open(info) as stream:
                 kept = stream.read(_KEPT_BYTES)
             self._left -= len(kept)
@@ -535,10 +534,10 @@ class Zip(Archive):
 def _require_few(path: str, stream: IO[bytes]) -> None:
     """Make sure that the list of members is not too long.
 
-    zipfile reads all of it into memory, and makes an object of each, as many
-    as there are, whatever their number is said to be.
+    zipfile reads all of it into memory and makes an object of each member,
+    whatever number the end record has.
 
-    :raises ConfigFileError: when it is.
+    :raises ConfigFileError: when it is too long.
     """
     place, size = _list_of(stream)
     stream.seek(max(place, 0))
@@ -556,10 +555,10 @@ def _require_few(path: str, stream: IO[bytes]) -> None:
 
 
 def _list_of(stream: IO[bytes]) -> tuple[int, int]:
-    """Return where the list of members begins, and how long it is.
+    """Return the offset and the size of the list of members.
 
-    It is right before the end, whatever the end says of its place (zipfile,
-    _RealGetContents).
+    The list is right before the end record, whatever offset that has
+    (zipfile, _RealGetContents).
     """
     whole = stream.seek(0, os.SEEK_END)
     start = max(0, whole - _END.size - _MAX_COMMENT)
@@ -583,9 +582,9 @@ def _list_of(stream: IO[bytes]) -> tuple[int, int]:
 
 
 def read(path: str) -> Archive:
-    """Return the archive that a file is.
+    """Return the archive in a file.
 
-    :raises ConfigFileError: when it is none, damaged, or too large.
+    :raises ConfigFileError: when it is not one, damaged, or too large.
     """
     try:
         with tree.HOST.open(path) as stream:

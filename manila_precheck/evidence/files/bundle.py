@@ -10,14 +10,14 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A site that lies in a directory or an archive, and where manila is in it.
+"""A site in a directory or an archive, and the place of manila in it.
 
-What ``--root`` names may be the file system of a machine (a sosreport, an
-image, the root file system of a container), what it holds below one
-directory (/etc/kolla, /etc/manila, a mounted Secret), or manifests
-(:mod:`manila_precheck.evidence.files.manifests`). Whatever it is,
-:func:`look` returns a tree in which the files are where the services of the
-site have them.
+``--root`` may name the file system of a machine (a sosreport, an image, the
+root file system of a container), the contents of one of its directories
+(/etc/kolla, /etc/manila, a mounted Secret), or manifests
+(:mod:`manila_precheck.evidence.files.manifests`). In each case :func:`look`
+returns a tree in which the files have the paths that the services of the site
+use.
 """
 
 from collections.abc import Iterable
@@ -34,54 +34,53 @@ from manila_precheck.evidence.files import text_file
 from manila_precheck.evidence.files import tree
 from manila_precheck.evidence.files import yaml_file
 
-# How many directories and files are looked at for those of manila, and how
-# deep they may lie.
+# How many directories and files are searched, and how deep.
 _MAX_ENTRIES = 300_000
 _MAX_DEPTH = 16
 
 # How many files are read to see whether they are manifests of manila, of which
-# size, and how many bytes of those that may be are parsed.
+# size each and together, and how many bytes of likely ones are parsed.
 _MAX_MANIFESTS = 20_000
 _MAX_MANIFEST_BYTES = 512 * 2**20
 _ONE_MANIFEST_BYTES = yaml_file.MAX_BYTES
 _MAX_PARSED_BYTES = 16 * 2**20
 
-# Through how many directories that hold nothing else.
+# How many nested directories without siblings are skipped.
 _MAX_WRAPPED = 8
 
 _ETC = '/etc/manila'
 _KOLLA = '/etc/kolla'
-# Where TripleO has what it mounts as / of the containers (tripleo-heat-
+# The directory that TripleO mounts as / in the containers (tripleo-heat-
 # templates deployment/manila/manila-api-container-puppet.yaml).
 _TRIPLEO = '/var/lib/config-data/puppet-generated/manila'
 
-# What a directory of configuration files has in it.
+# Names in a directory of configuration files.
 _MAIN = 'manila.conf'
 _MAIN_DIRECTORY = 'manila.conf.d'
 _OF_SERVICES = tuple(f'{name}.conf' for name in manifests.SERVICES)
 
-# The root of a machine has one of them.
+# The root of a machine's file system has one of these.
 _OF_ROOT = frozenset({'etc', 'usr', 'var', 'proc'})
 
 _YAML = ('.yaml', '.yml', '.json')
 
-# Where programs keep the files of processes, and of packages.
+# Directories of processes, of devices and of installed packages.
 _NOT_OF_SITE = frozenset({'proc', 'sys', 'dev', 'site-packages', 'doc'})
 
 
 class Contents(NamedTuple):
-    """What was found in a bundle."""
+    """What was found of manila in a bundle."""
 
     files: tree.Bundle
-    """The files, where the services have them."""
+    """The files, under the paths that the services use."""
 
     services: tuple[tuple[str, tuple[str, ...]], ...]
-    """Program, files and directories in the order of reading, of those of
-    which the files do not say it; one may be there more than once."""
+    """(program, its files and directories in the order of reading), for
+    programs whose order the files do not tell; a program may occur twice."""
 
 
 def open_root(path: str) -> tree.Bundle:
-    """Return what lies in a directory or an archive of this host.
+    """Return the contents of a directory or an archive of this host.
 
     :raises ConfigFileError: when it is neither.
     """
@@ -93,16 +92,16 @@ def open_root(path: str) -> tree.Bundle:
         raise exceptions.ConfigFileError(f'{path}: {reason}') from exc
     if stat.S_ISDIR(mode):
         return tree.Directory(path)
-    # With zipfile and the libraries of compression.
+    # Imported here: it loads zipfile and the libraries of compression.
     from manila_precheck.evidence.files import archive
 
     return archive.read(path)
 
 
 def whole(path: str) -> tree.Bundle:
-    """Return what lies in a directory or an archive, as it lies there.
+    """Return the contents of a directory or an archive without a search.
 
-    A directory in which all the rest lies is passed over.
+    Outer directories without siblings are skipped.
 
     :raises ConfigFileError: when it cannot be read.
     """
@@ -110,10 +109,10 @@ def whole(path: str) -> tree.Bundle:
 
 
 def look(base: tree.Bundle) -> Contents:
-    """Return what there is of manila in a bundle.
+    """Return the files of manila in a bundle.
 
-    :raises ConfigFileError: when there is nothing, or there are several
-        machines with a manila.
+    :raises ConfigFileError: when there are none, or those of several
+        machines.
     """
     found = _known(base)
     if found is not None:
@@ -122,7 +121,7 @@ def look(base: tree.Bundle) -> Contents:
 
 
 def _unwrapped(base: tree.Bundle) -> tree.Bundle:
-    """Return the only directory of a bundle, in which all the rest lies."""
+    """Skip the outer directories that are alone in theirs."""
     for _ in range(_MAX_WRAPPED):
         names = _listed(base, '/')
         folders = [name for name in names if base.isdir(f'/{name}')]
@@ -146,7 +145,7 @@ def _listed(base: tree.Bundle, path: str) -> list[str]:
 
 
 def _is_config(names: Iterable[str]) -> bool:
-    """Say whether a directory is one of configuration files."""
+    """Say whether a directory contains configuration files."""
     return any(
         name in (_MAIN, _MAIN_DIRECTORY, *_OF_SERVICES)
         or manifests.SNIPPET.fullmatch(name)
@@ -155,7 +154,7 @@ def _is_config(names: Iterable[str]) -> bool:
 
 
 def _known(base: tree.Bundle) -> Optional[Contents]:
-    """Return the site where its files are in one of the usual places."""
+    """Return the site if its files are in one of the usual places."""
     if _is_config(_listed(base, f'{_TRIPLEO}{_ETC}')):
         return Contents(tree.Below(base, _TRIPLEO), ())
     services = _of_kolla(base, _KOLLA)
@@ -190,10 +189,10 @@ def _of_kolla(
 
 
 class _Found:
-    """What a search through a bundle comes upon."""
+    """The results of a search through a bundle."""
 
     def __init__(self) -> None:
-        #: Directories in which /etc/manila or /etc/kolla is.
+        #: Directories that contain /etc/manila or /etc/kolla.
         self.machines: list[str] = []
         #: Directories of configuration files.
         self.folders: list[str] = []
@@ -275,7 +274,7 @@ def _note(found: _Found, folder: str) -> None:
 
 
 def _of_folders(base: tree.Bundle, folders: list[str]) -> Optional[Contents]:
-    """Return the site where each directory is of a service, by its name."""
+    """Return the site if each directory has the name of a service."""
     services = []
     for folder in folders:
         named = [
@@ -297,8 +296,8 @@ def _of_folders(base: tree.Bundle, folders: list[str]) -> Optional[Contents]:
 def _held(base: tree.Bundle, paths: list[str]) -> list[manifests.Held]:
     """Return the configuration files in manifests.
 
-    Where the files are as the services have them, what they are made of is
-    left out.
+    If some files are as the services get them, those from which they are
+    generated are omitted.
     """
     found: list[manifests.Held] = []
     size = parsed = 0
@@ -312,7 +311,7 @@ def _held(base: tree.Bundle, paths: list[str]) -> list[manifests.Held]:
         try:
             data = text_file.read(path, _ONE_MANIFEST_BYTES, base)
         except exceptions.SourceUnusable:
-            # Nor could the program that wrote it.
+            # The program that wrote the manifest could not use it either.
             continue
         text = data.decode('utf-8-sig', 'replace')
         if not manifests.may_hold(text):
@@ -345,7 +344,7 @@ def _of_manifests(base: tree.Bundle, held: list[manifests.Held]) -> Contents:
     folders = {one.folder for one in held}
     mains = [one for one in held if _MAIN in one.files]
     if len(held) == 1 and mains:
-        # It is mounted there, and its options name what is beside it.
+        # It is mounted there, and its options name the files beside it.
         site = tree.ExtendedBundle(base, files, {_ETC: held[0].folder})
         return Contents(site, ())
     site = tree.ExtendedBundle(base, files, {}, folders)
@@ -355,11 +354,11 @@ def _of_manifests(base: tree.Bundle, held: list[manifests.Held]) -> Contents:
 def _by_service(
     held: list[manifests.Held],
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Yield what each service reads of several manifests.
+    """Yield the files of each service in several manifests.
 
-    One that is of all services is read first by each. Of manila-operator's
-    Secrets that of a service has everything, and the one without a service
-    is of "manila-manage db sync" alone.
+    A manifest for all services is read first by each. But with
+    manila-operator the Secret of a service is complete, and the Secret
+    without a service is only for "manila-manage db sync".
     """
     common = [one for one in held if len(one.services) > 1]
     own = [one for one in held if len(one.services) == 1]

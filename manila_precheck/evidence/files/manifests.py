@@ -10,16 +10,16 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Configuration files that lie in manifests of Kubernetes and values of Helm.
+"""Configuration files in manifests of Kubernetes and in values of Helm.
 
-A Secret or a ConfigMap holds the files as they are mounted: those of
+A Secret or a ConfigMap contains the files as they are mounted: those of
 manila-operator (``manila-share-share0-config-data`` with ``00-config.conf``
 to ``04-config.conf``) and of openstack-helm (``manila-etc`` with
 ``manila.conf``). A custom resource of manila-operator has
-``customServiceConfig``, from which it makes such files, and the values of the
-chart of openstack-helm have each option by itself.
+``customServiceConfig``, from which the operator generates such files, and the
+values of openstack-helm's chart have each option as a key of its own.
 
-What is taken from where: openstack-k8s-operators/manila-operator
+The formats are those of openstack-k8s-operators/manila-operator
 internal/manila/const.go, internal/controller/manila*_controller.go;
 openstack-helm manila/templates/configmap-etc.yaml and
 helm-toolkit/templates/utils/_to_oslo_conf.tpl, _to_ini.tpl.
@@ -43,13 +43,13 @@ DATA = 'manila-data'
 SCHEDULER = 'manila-scheduler'
 SHARE = 'manila-share'
 SERVICES = (API, SCHEDULER, DATA, SHARE)
-#: That of "manila-manage db sync".
+#: The program of "manila-manage db sync".
 MANAGE = 'manila-manage'
 
 #: The files that manila-operator writes, in the order of reading.
 SNIPPET = re.compile(r'\d\d-config\.conf')
 
-# A file of another name is none of manila's configuration.
+# A key that cannot be the name of one of manila's files is ignored.
 _FILE = re.compile(r'[A-Za-z0-9][A-Za-z0-9._-]*')
 _MAIN = 'manila.conf'
 
@@ -79,17 +79,18 @@ class Held(NamedTuple):
     """The files of one manifest."""
 
     folder: str
-    """What stands for the directory that holds them: the path of the
-    manifest, and what of it they are."""
+    """The virtual directory of the files: the path of the manifest, and the
+    object in it."""
 
     files: dict[str, bytes]
-    """Name to content."""
+    """The contents by name."""
 
     services: tuple[str, ...]
     """The programs that read them."""
 
     rendered: bool
-    """The services have them as they are; else they are made of it."""
+    """Whether the services get the files as they are; otherwise they are
+    generated from these."""
 
     @property
     def locations(self) -> tuple[str, ...]:
@@ -102,17 +103,17 @@ class Held(NamedTuple):
 
 
 def may_hold(text: str) -> bool:
-    """Say whether a text may be such a manifest."""
+    """Say whether a text may be a manifest of manila."""
     return 'manila' in text.lower() and (
         _KIND.search(text) is not None or _VALUES.search(text) is not None
     )
 
 
 def parse(path: str, text: str) -> Iterator[Held]:
-    """Yield what a manifest holds.
+    """Yield the configuration files in a manifest.
 
-    :param path: what messages call it.
-    :raises SourceUnusable: when it is none.
+    :param path: its name in messages.
+    :raises SourceUnusable: when it is malformed.
     """
     for part in _DOCUMENT.split(text):
         if may_hold(part):
@@ -121,7 +122,7 @@ def parse(path: str, text: str) -> Iterator[Held]:
 
 
 def _items(data: Any) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a document: of a List, each."""
+    """Yield the objects of a document; those of a List one by one."""
     if not isinstance(data, dict):
         return
     items = data.get('items')
@@ -180,7 +181,7 @@ def _decoded(text: str) -> Optional[bytes]:
 
 
 def _services(name: str) -> tuple[str, ...]:
-    """Return the programs that read a Secret, by its name."""
+    """Return the programs that use a Secret, by its name."""
     for service in SERVICES:
         if service in name:
             return (service,)
@@ -221,7 +222,7 @@ def _custom(
 ) -> Iterator[Held]:
     text = part.get(_CUSTOM) if isinstance(part, dict) else None
     if isinstance(text, str) and text.strip():
-        # As manila-operator calls it in the Secret that it makes.
+        # The name that manila-operator gives it in the generated Secret.
         name = '03-config.conf' if key else '02-config.conf'
         folder = f'{base}/{key}' if key else base
         yield Held(folder, {name: text.encode()}, services, False)
@@ -239,14 +240,14 @@ def _of_values(path: str, conf: Mapping[str, Any]) -> Iterator[Held]:
     if isinstance(policy, dict) and policy:
         import json
 
-        # Of JSON as a whole a finding says that it is no YAML.
+        # Not JSON as a whole: a finding would say that it should be YAML.
         lines = (f'{json.dumps(k)}: {json.dumps(policy[k])}' for k in policy)
         files['policy.yaml'] = '\n'.join([*lines, '']).encode()
     yield Held(f'{path}/conf', files, SERVICES, False)
 
 
 def _oslo_conf(sections: Mapping[str, Any]) -> bytes:
-    """Return what the chart makes of a mapping of sections."""
+    """Return the file that the chart generates from the sections."""
     lines: list[str] = []
     for section, values in sections.items():
         if not isinstance(values, dict):
@@ -258,7 +259,7 @@ def _oslo_conf(sections: Mapping[str, Any]) -> bytes:
 
 
 def _texts(value: Any) -> list[str]:
-    """Return what the chart writes for a value; a null takes it away."""
+    """Return the lines that the chart writes for a value; none for null."""
     if value is None:
         return []
     if isinstance(value, list):
@@ -275,5 +276,5 @@ def _texts(value: Any) -> list[str]:
 def _text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
-    # A value on several lines is continued by blanks.
+    # Further lines of a value have to begin with blanks.
     return '\n  '.join(str(value).splitlines()) or ''

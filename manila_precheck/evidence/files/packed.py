@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Files that are compressed, unpacked within bounds."""
+"""Read compressed files, within limits."""
 
 from collections.abc import Iterator
 import contextlib
@@ -22,27 +22,27 @@ from typing import Optional
 
 from manila_precheck.evidence.files import tree
 
-# What a stream of xz may take: "xz -9" needs 65 MiB.
+# How much memory the decoder of xz may use: "xz -9" needs 65 MiB.
 XZ_MEMORY_BYTES = 256 * 2**20
 
 
 class TooMuch(Exception):
-    """Unpacking it takes more than it may."""
+    """Decompressing it takes more than the limit."""
 
 
 class Damaged(Exception):
-    """It is no file of the kind that it begins as."""
+    """It is not a valid file of its format."""
 
 
 def is_zstd(head: bytes) -> bool:
-    """Say whether a file begins as one of zstd."""
+    """Say whether a file begins like one compressed with zstd."""
     return head.startswith(b'\x28\xb5\x2f\xfd')
 
 
 def opener(
     path: str, head: bytes
 ) -> Optional[Callable[[], contextlib.AbstractContextManager[Any]]]:
-    """Return what opens a file of this host and unpacks it.
+    """Return a function that opens a file of this host decompressed.
 
     :param head: its first bytes.
     :returns: None when it is not compressed with gzip, bzip2 or xz.
@@ -73,9 +73,9 @@ def _bzip2(path: str) -> Iterator[Any]:
 
 
 class Xz(io.RawIOBase):
-    """The text of an xz file, unpacked within a bound of memory.
+    """The text of an xz file, decompressed within a memory limit.
 
-    A file may ask for a dictionary of 4 GiB, and lzma.open() takes no bound.
+    A file may need a dictionary of 4 GiB, and lzma.open() takes no limit.
     """
 
     def __init__(self, packed: IO[bytes]) -> None:
@@ -83,14 +83,14 @@ class Xz(io.RawIOBase):
         self._stream = self._begin()
 
     def close(self) -> None:
-        """Close the file as well."""
+        """Close the file, too."""
         self._packed.close()
         super().close()
 
     def read(self, size: int = -1) -> bytes:
         """Return a piece of the text; b'' at its end.
 
-        :raises EOFError: when it is cut off.
+        :raises EOFError: when the file is truncated.
         :raises Damaged: when it is damaged.
         :raises TooMuch: when it needs too much memory.
         """
@@ -125,7 +125,7 @@ class Xz(io.RawIOBase):
         return lzma.LZMADecompressor(lzma.FORMAT_XZ, XZ_MEMORY_BYTES)
 
     def _after_padding(self) -> bytes:
-        """Return where the next stream begins; b'' when there is none."""
+        """Return the beginning of the next stream; b'' at the end."""
         raw = self._stream.unused_data.lstrip(b'\0')
         while not raw:
             raw = self._packed.read(io.DEFAULT_BUFFER_SIZE)

@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Who, besides root and the user of this process, may change a file.
+"""Who may change a file, apart from root and the user of this process.
 
-A path is walked from the root, one name at a time and each relative to the
-directory that is open, so that what is judged is what is used: a link that
-somebody exchanges meanwhile changes nothing.
+A path is walked from the root, one name at a time, each relative to the open
+directory before it. So the file that is tested is the file that is used, even
+if somebody exchanges a link meanwhile.
 """
 
 from collections.abc import Collection
@@ -26,61 +26,61 @@ import stat
 from typing import NamedTuple
 from typing import Optional
 
-# As many as Linux follows (path_resolution(7)).
+# The same limit as in Linux (path_resolution(7)).
 _MOST_LINKS = 40
 
 _ACL = 'system.posix_acl_access'
 
 
 class PathStep(NamedTuple):
-    """One name of a path, and the directory that it stands in."""
+    """One name of a path, and the directory that contains it."""
 
     path: str
-    """Up to and with the name."""
+    """The path up to and including the name."""
 
     directory: os.stat_result
 
     entry: Optional[os.stat_result]
-    """What the name stands for, a link as itself; None: there is nothing."""
+    """The status of the entry, not following a link; None: it is missing."""
 
     @property
     def shared(self) -> bool:
-        """Say whether others may put something else under the name."""
+        """Say whether others may replace the entry."""
         return others_may_write(
             self.directory, os.path.dirname(self.path) or '/'
         )
 
 
 class PathTarget(NamedTuple):
-    """Where a path leads to."""
+    """The place to which a path leads."""
 
     directory: int
-    """A descriptor of the directory, good as long as the place is open."""
+    """A descriptor of the directory, valid while :func:`located` is open."""
 
     name: str
-    """The last name, which is no link; '' where it is the directory."""
+    """The last name, which is not a link; '' for the directory itself."""
 
     path: str
-    """Without links."""
+    """The path without links."""
 
     steps: tuple[PathStep, ...]
-    """Every name that was looked up, those of links included."""
+    """Every name that was looked up, including those in links."""
 
     descriptor: Optional[int] = None
-    """Of this process, where the path names one (/dev/fd/3)."""
+    """The descriptor of this process that the path names (/dev/fd/3)."""
 
     @property
     def entry(self) -> Optional[os.stat_result]:
-        """What stands there; None: nothing does."""
+        """The status of the entry; None: it is missing."""
         if not self.name:
             return os.fstat(self.directory)
         return self.steps[-1].entry
 
 
 def owned(info: os.stat_result, trusted: Collection[int] = ()) -> bool:
-    """Say whether root or the user of this process owns something.
+    """Say whether root or the user of this process owns a file.
 
-    :param trusted: further accounts that may.
+    :param trusted: further accounts that may own it.
     """
     return info.st_uid in (0, os.geteuid(), *trusted)
 
@@ -88,12 +88,12 @@ def owned(info: os.stat_result, trusted: Collection[int] = ()) -> bool:
 def others_may_write(
     info: os.stat_result, path: str, trusted: Collection[int] = ()
 ) -> bool:
-    """Say whether another user than root and ours may write to something.
+    """Say whether other users than root and ours may write to a file.
 
-    The group of an ordinary user is taken for theirs alone.
+    The group of an ordinary user counts as that user's own.
 
-    :param path: where it stands, for its access control list.
-    :param trusted: further accounts that may.
+    :param path: its path, to read its access control list.
+    :param trusted: further accounts that may write.
     """
     if not owned(info, trusted) or info.st_mode & stat.S_IWOTH:
         return True
@@ -102,7 +102,7 @@ def others_may_write(
     groups = {0, os.getegid()} if os.geteuid() else {0}
     if info.st_gid not in groups:
         return True
-    # With a list, the bits of the group are the mask of all that it names.
+    # With an ACL the bits of the group are the mask of all its entries.
     with contextlib.suppress(OSError):
         return _ACL in os.listxattr(path)
     return False
@@ -110,7 +110,7 @@ def others_may_write(
 
 @contextlib.contextmanager
 def located(path: str) -> Iterator[PathTarget]:
-    """Find out where a path leads to, following links.
+    """Find the place to which a path leads, following links.
 
     :param path: relative to the working directory, or absolute. Its last
         name need not exist.
@@ -178,7 +178,7 @@ def _join(directory: str, name: str) -> str:
 
 
 def _error(number: int, path: str) -> OSError:
-    # Python makes the class of the number of it.
+    # Python chooses the subclass by the number.
     return OSError(number, os.strerror(number), path)
 
 
@@ -192,11 +192,11 @@ def _is_own_descriptor(directory: os.stat_result, name: str) -> bool:
 
 
 def weakness(path: str, trusted: Collection[int] = ()) -> Optional[str]:
-    """Return by what others may change a file, in words; None: they may not.
+    """Return why others may change a file; None: they may not.
 
-    :param path: of a file or a directory.
-    :param trusted: further accounts that may, by number.
-    :returns: 'every user may write to /srv/x'; None as well for what does
+    :param path: a file or a directory.
+    :param trusted: further accounts that may, by UID.
+    :returns: 'every user may write to /srv/x'; None also for a path that does
         not exist.
     """
     try:
@@ -218,7 +218,7 @@ def weakness(path: str, trusted: Collection[int] = ()) -> Optional[str]:
             ):
                 return _said(place.path, entry, trusted)
     except OSError:
-        # Whoever opens it says why it cannot be.
+        # The code that opens the file reports the error.
         return None
     return None
 

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Reading a file that a configuration or an operator names."""
+"""Read a file that a configuration or an operator names."""
 
 from typing import IO
 from typing import NamedTuple
@@ -19,10 +19,10 @@ from manila_precheck import exceptions
 from manila_precheck import model
 from manila_precheck.evidence.files import tree
 
-#: What one file may hold, in bytes, when its reader says nothing else.
+#: The maximum size of a file in bytes, unless the caller sets another one.
 MAX_BYTES = 64 * 2**20
 
-#: How many files one directory may add to the configuration or the policies.
+#: How many files a directory may add to the configuration or the policies.
 MAX_FILES = 1000
 
 
@@ -35,13 +35,13 @@ class Text(NamedTuple):
 
 
 class NotUTF8(exceptions.SourceUnusable):
-    """The file is no text in UTF-8."""
+    """The file is not text in UTF-8."""
 
     def __init__(self, read: model.FileRead, line: int) -> None:
         super().__init__(f'{read.path}:{line}: the file is not UTF-8 text')
         #: The file that was read.
         self.read = read
-        #: The line of the first byte that is none of UTF-8, from 1.
+        #: The line of the first byte that is not UTF-8, from 1.
         self.line = line
 
 
@@ -55,13 +55,12 @@ def read_text(
 
     :param path: the file.
     :param max_bytes: how large it may be.
-    :param encoding: 'utf-8', or 'utf-8-sig' to leave out a mark of the byte
-        order.
+    :param encoding: 'utf-8', or 'utf-8-sig' to remove a byte order mark.
     :param site: the file system that holds it.
-    :raises NotUTF8: when it is no text.
+    :raises NotUTF8: when it is not text.
     :raises SourceUnusable: as :func:`read` does.
     """
-    # With OpenSSL, which takes 2 ms; listing the checks reads no file.
+    # Imported here: it loads OpenSSL (2 ms); listing the checks needs none.
     import hashlib
 
     data = read(path, max_bytes, site)
@@ -76,10 +75,10 @@ def read_text(
 def read(
     path: str, max_bytes: int = MAX_BYTES, site: tree.Tree = tree.HOST
 ) -> bytes:
-    """Return what a file holds.
+    """Return the contents of a file.
 
-    A pipe would be waited for and a device may have no end; only the empty
-    device is read, as what it is.
+    Pipes and devices are refused: reading a pipe would block, and a device
+    may have no end. Only /dev/null can be read; it is empty.
 
     :param path: the file.
     :param max_bytes: how large it may be.
@@ -94,7 +93,7 @@ def read(
             f'{path}: {exc.strerror or "cannot be read"}'
         ) from exc
     if data is None:
-        # As of /proc/kmsg.
+        # For example /proc/kmsg.
         raise exceptions.SourceUnusable(
             f'{path}: it is not a regular file: reading it blocks'
         )
@@ -107,7 +106,7 @@ def read(
 
 
 def require_few(directory: str, names: list[str]) -> None:
-    """Make sure that a directory holds no more files than are read of one.
+    """Make sure that a directory has no more than MAX_FILES files.
 
     :raises SourceUnusable: when it does.
     """
@@ -119,9 +118,9 @@ def require_few(directory: str, names: list[str]) -> None:
 
 
 def open_file(path: str) -> IO[bytes]:
-    """Open a file of this host for reading, without waiting for anything.
+    """Open a file of this host for reading, without blocking.
 
     :raises OSError: when it cannot be opened.
-    :raises SourceUnusable: when it is no file.
+    :raises SourceUnusable: when it is not a file.
     """
     return tree.HOST.open(path)

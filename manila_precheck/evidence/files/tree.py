@@ -12,14 +12,15 @@
 
 """The file system that holds the files of the site.
 
-That of this host, or what lies below a directory, or in an archive, as if it
-were ``/``. Whatever belongs to the site is looked at through a :class:`Tree`;
-what the operator names on this machine (waivers, a backup, the facts of a
-build) is not.
+It is that of this host, or a directory or an archive whose contents are seen
+as if its root were ``/``. The files of the site are only accessed through a
+:class:`Tree`; files that the operator names on this machine (waivers, a
+backup, the facts of a build) are not.
 
-A path is always one of the tree: ``/etc/manila/manila.conf``, wherever the
-tree lies, and that is how a report calls it. A link leads where it leads
-inside: an absolute one starts at the root of the tree, and ``..`` ends there.
+A path always belongs to the tree: ``/etc/manila/manila.conf``, wherever the
+tree is on this host, and reports show it like this. A link leads to a place
+inside: an absolute one starts at the root of the tree, and ``..`` cannot
+leave it.
 """
 
 from collections.abc import Iterable
@@ -38,62 +39,62 @@ from typing import Optional
 
 from manila_precheck import exceptions
 
-#: Through how many links a path may lead (as in Linux).
+#: How many links a path may follow (as in Linux).
 MAX_LINKS = 40
 
-#: How many names of one directory are looked at.
+#: How many names of one directory are read.
 MAX_NAMES = 50_000
 
-# Of what a path consists that no system opens.
+# No system opens a longer path.
 _MAX_PATH = 4096
 
 _MAGIC = '*?['
 
 
 class Status(NamedTuple):
-    """What is known of a file beside what it holds."""
+    """The metadata of a file."""
 
     mode: int
-    """Kind and permissions, as of stat()."""
+    """The kind and the permissions, as in stat()."""
 
     size: int
 
     uid: Optional[int] = None
-    """Who owns it; None where that says nothing of the site."""
+    """The owner; None where the UIDs are not those of the site."""
 
     gid: Optional[int] = None
 
     modified: Optional[float] = None
-    """In seconds; None when it is not known."""
+    """In seconds; None when it is unknown."""
 
 
 class Tree:
-    """A file system; this class is the one of this host."""
+    """A file system; this class is that of this host."""
 
-    #: What the operator calls it; '' for that of this host.
+    #: The operator's name for it; '' for that of this host.
     name = ''
 
-    #: The files, the processes and the packages of this machine are those of
-    #: the site.
+    #: Whether files, processes and packages of this machine are those of the
+    #: site.
     is_host = True
 
     def shown(self, path: str) -> str:
-        """Return what a report calls a path."""
+        """Return a path as reports show it."""
         return path
 
     def expanduser(self, path: str) -> str:
-        """Return a path with the home directory in the place of '~'."""
+        """Return a path with '~' replaced by the home directory."""
         return os.path.expanduser(path)
 
     def abspath(self, path: str) -> str:
-        """Return a path that starts at the root, '..' resolved by name."""
+        """Return an absolute path, with '..' removed textually."""
         return os.path.abspath(path)
 
     def status(self, path: str, follow: bool = True) -> Status:
-        """Return what is known of a file.
+        """Return the metadata of a file.
 
-        :param follow: of where a link leads.
-        :raises OSError: when there is none.
+        :param follow: whether to follow a link.
+        :raises OSError: when it does not exist.
         """
         info = os.stat(path, follow_symlinks=follow)
         return Status(
@@ -101,9 +102,9 @@ class Tree:
         )
 
     def readlink(self, path: str) -> str:
-        """Return what a link says.
+        """Return the target of a link.
 
-        :raises OSError: when it is none.
+        :raises OSError: when it is not a link.
         """
         return os.readlink(path)
 
@@ -125,21 +126,21 @@ class Tree:
         return sorted(names)
 
     def open(self, path: str) -> IO[bytes]:
-        """Open a file for reading, without waiting for anything.
+        """Open a file for reading, without blocking.
 
         :raises OSError: when it cannot be opened.
-        :raises SourceUnusable: when it is no file.
+        :raises SourceUnusable: when it is not a file.
         """
-        # A device may act when it is opened, so this comes first; and what
-        # stands there may be another when it is.
+        # Before it is opened, because opening a device may have an effect;
+        # and again afterwards, because the file may have been replaced.
         _require_file(path, os.stat(path).st_mode)
         number = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         return _opened(path, number)
 
-    # -- what follows from these ---------------------------------------------
+    # -- methods that use those above ----------------------------------------
 
     def exists(self, path: str) -> bool:
-        """Say whether there is something, where a link leads."""
+        """Say whether a path exists; a link's target must exist."""
         return self._mode(path) is not None
 
     def lexists(self, path: str) -> bool:
@@ -162,18 +163,18 @@ class Tree:
         return mode is not None and stat.S_ISLNK(mode)
 
     def has_all_of(self, folder: str) -> bool:
-        """Say whether what is not in a directory is not at the site.
+        """Say whether a file missing in a directory is missing at the site.
 
-        A bundle seldom holds all that the machine has: what is missing in a
-        directory that it does not hold may be there.
+        A bundle seldom has all files of the machine: a file in a directory
+        that it does not have may exist at the site.
         """
         return True
 
     def glob(self, pattern: str) -> list[str]:
-        """Return the paths of a pattern, sorted, as of glob.glob().
+        """Return the paths that match a pattern, sorted, as glob.glob().
 
-        A name that begins with a dot is found by its own name only, and
-        '**' is '*'.
+        Names that begin with a dot only match patterns that do, too, and
+        '**' is the same as '*'.
         """
         return sorted(dict.fromkeys(self._glob(pattern)))
 
@@ -204,7 +205,7 @@ class Tree:
         try:
             return self.status(path, follow).mode
         except (OSError, ValueError):
-            # ValueError: there is a null character in it.
+            # ValueError: the path has a null character.
             return None
 
 
@@ -213,26 +214,26 @@ HOST = Tree()
 
 
 class Bundle(Tree):
-    """Files of another machine; whoever derives from it knows their names.
+    """Files of another machine; a subclass knows where they are.
 
-    A path without a slash in front is one below the root, too.
+    A relative path starts at the root, too.
     """
 
     is_host = False
 
-    #: The bundle of which it is a part; None of a whole one.
+    #: The bundle that contains it; None when it is a whole one.
     outer: 'Optional[Bundle]' = None
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def expanduser(self, path: str) -> str:
-        """Return the path as it is: nobody's home directory is here."""
+        """Return the path unchanged: a bundle has no home directory."""
         return path
 
     def abspath(self, path: str) -> str:
-        """Return the path below the root."""
-        # Two slashes in front would stay.
+        """Return an absolute path, starting at the root."""
+        # normpath() keeps two slashes at the beginning.
         return posixpath.normpath(f'/{path}').replace('//', '/')
 
     def realpath(self, path: str) -> str:
@@ -243,10 +244,10 @@ class Bundle(Tree):
             return self.abspath(path)
 
     def resolve(self, path: str, follow: bool = True) -> tuple[str, ...]:
-        """Return the names that lead to a file, none of which is a link.
+        """Return the names that lead to a file, with all links replaced.
 
-        :param follow: where the last one is a link, too.
-        :raises OSError: when there is nothing.
+        :param follow: whether the last one may be a link that is followed.
+        :raises OSError: when it does not exist.
         """
         if '\0' in path:
             raise _error(errno.EINVAL, path)
@@ -279,55 +280,55 @@ class Bundle(Tree):
         return tuple(found)
 
     def has_all_of(self, folder: str) -> bool:
-        """Say whether what is not in a directory is not at the site."""
+        """Say whether a file missing in a directory is missing at the site."""
         return self.isdir(folder)
 
     def entry(self, names: tuple[str, ...]) -> Status:
-        """Return what is known of what these names lead to.
+        """Return the metadata of an entry.
 
-        :param names: of directories, then of anything; () is the root.
-        :raises OSError: when there is nothing.
+        :param names: names of directories, then of the entry; () is the root.
+        :raises OSError: when it does not exist.
         """
         raise NotImplementedError
 
     def link(self, names: tuple[str, ...]) -> str:
-        """Return what a link says.
+        """Return the target of a link.
 
-        :raises OSError: when it is none.
+        :raises OSError: when it is not a link.
         """
         raise NotImplementedError
 
     def status(self, path: str, follow: bool = True) -> Status:
-        """Return what is known of a file.
+        """Return the metadata of a file.
 
-        :raises OSError: when there is none.
+        :raises OSError: when it does not exist.
         """
         return self.entry(self.resolve(path, follow))
 
     def readlink(self, path: str) -> str:
-        """Return what a link says.
+        """Return the target of a link.
 
-        :raises OSError: when it is none.
+        :raises OSError: when it is not a link.
         """
         return self.link(self.resolve(path, follow=False))
 
 
 class Directory(Bundle):
-    """What lies below a directory, as if that were '/'.
+    """The contents of a directory, as if it were '/'.
 
     :param root: the directory.
     """
 
     def __init__(self, root: str) -> None:
         super().__init__(root)
-        #: The directory itself, wherever a link to it leads.
+        #: The directory without links.
         self.root = os.path.realpath(root)
 
     def _real(self, names: tuple[str, ...]) -> str:
         return os.path.join(self.root, *names)
 
     def entry(self, names: tuple[str, ...]) -> Status:
-        """Return what is known of what these names lead to."""
+        """Return the metadata of an entry."""
         info = os.lstat(self._real(names))
         return Status(
             info.st_mode,
@@ -338,7 +339,7 @@ class Directory(Bundle):
         )
 
     def link(self, names: tuple[str, ...]) -> str:
-        """Return what a link says."""
+        """Return the target of a link."""
         return os.readlink(self._real(names))
 
     def listdir(self, path: str) -> list[str]:
@@ -346,10 +347,10 @@ class Directory(Bundle):
         return super().listdir(self._real(self.resolve(path)))
 
     def open(self, path: str) -> IO[bytes]:
-        """Open a file for reading, without waiting for anything."""
+        """Open a file for reading, without blocking."""
         names = self.resolve(path)
         _require_plain(path, self.entry(names).mode)
-        # Step by step, since a name may have become a link.
+        # Name by name, because one may have been replaced by a link.
         number = os.open(
             self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
         )
@@ -368,7 +369,7 @@ class Directory(Bundle):
 
 
 def _opened(path: str, number: int) -> IO[bytes]:
-    """Return the stream of a descriptor, which is closed when it is none."""
+    """Return a stream of a descriptor; close it when it is not a file."""
     try:
         mode = os.fstat(number).st_mode
         _require_file(path, mode)
@@ -388,7 +389,7 @@ def _require_file(path: str, mode: int) -> None:
 
 
 def _require_plain(path: str, mode: int) -> None:
-    """Refuse what is no file in a bundle, the empty device included."""
+    """Refuse everything but files and directories, even the null device."""
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise exceptions.SourceUnusable(f'{path}: not a file')
 
@@ -402,22 +403,22 @@ def _has_magic(pattern: str) -> bool:
 
 
 def _unescaped(pattern: str) -> str:
-    """Return what glob.escape() was given."""
+    """Return the path that glob.escape() was called with."""
     for sign in _MAGIC:
         pattern = pattern.replace(f'[{sign}]', sign)
     return pattern
 
 
 def escape(path: str) -> str:
-    """Return the pattern that finds a path alone."""
+    """Return a pattern that only matches a path."""
     return globbing.escape(path)
 
 
 class Below(Bundle):
-    """What lies in a directory of a bundle, as if that were '/'.
+    """A directory of a bundle, as if it were '/'.
 
     :param base: the bundle.
-    :param path: the directory, as the bundle has it.
+    :param path: the directory in the bundle.
     """
 
     def __init__(self, base: Bundle, path: str) -> None:
@@ -429,11 +430,11 @@ class Below(Bundle):
         return '/' + '/'.join((*self._top, *self.resolve(path)))
 
     def entry(self, names: tuple[str, ...]) -> Status:
-        """Return what is known of what these names lead to."""
+        """Return the metadata of an entry."""
         return self._base.entry((*self._top, *names))
 
     def link(self, names: tuple[str, ...]) -> str:
-        """Return what a link says."""
+        """Return the target of a link."""
         return self._base.link((*self._top, *names))
 
     def listdir(self, path: str) -> list[str]:
@@ -441,18 +442,18 @@ class Below(Bundle):
         return self._base.listdir(self._there(path))
 
     def open(self, path: str) -> IO[bytes]:
-        """Open a file for reading, without waiting for anything."""
+        """Open a file for reading, without blocking."""
         return self._base.open(self._there(path))
 
 
 class ExtendedBundle(Bundle):
-    """A bundle with further files and links in it, which no disk has.
+    """A bundle with further files and links, which exist only in memory.
 
     :param base: the bundle.
-    :param files: path to content. What the bundle has as a file may be a
-        directory here: that of what the file holds.
-    :param links: path to where it leads.
-    :param partial: directories that hold a part of what the site has there.
+    :param files: contents by path. A path that is a file in the bundle may be
+        a directory here, with files made from it.
+    :param links: targets by path.
+    :param partial: directories with only some of the site's files.
     """
 
     def __init__(
@@ -473,7 +474,7 @@ class ExtendedBundle(Bundle):
         self._partial = {_names(path) for path in partial}
 
     def entry(self, names: tuple[str, ...]) -> Status:
-        """Return what is known of what these names lead to."""
+        """Return the metadata of an entry."""
         if names in self._links:
             return Status(stat.S_IFLNK | 0o777, len(self._links[names]))
         if names in self._files:
@@ -483,7 +484,7 @@ class ExtendedBundle(Bundle):
         return self._base.entry(names)
 
     def link(self, names: tuple[str, ...]) -> str:
-        """Return what a link says."""
+        """Return the target of a link."""
         if names in self._links:
             return self._links[names]
         return self._base.link(names)
@@ -501,7 +502,7 @@ class ExtendedBundle(Bundle):
         return sorted({*found, *more})
 
     def open(self, path: str) -> IO[bytes]:
-        """Open a file for reading, without waiting for anything."""
+        """Open a file for reading, without blocking."""
         names = self.resolve(path)
         if names in self._files:
             return io.BytesIO(self._files[names])
@@ -510,7 +511,7 @@ class ExtendedBundle(Bundle):
         return self._base.open(_path(names))
 
     def has_all_of(self, folder: str) -> bool:
-        """Say whether what is not in a directory is not at the site."""
+        """Say whether a file missing in a directory is missing at the site."""
         return super().has_all_of(folder) and (
             _names(self.realpath(folder)) not in self._partial
         )

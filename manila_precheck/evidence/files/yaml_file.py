@@ -10,12 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Reading YAML, within bounds and with the lines of what it holds.
+"""Read YAML, within limits and with line numbers.
 
-Every YAML file that is read goes through :func:`compose`. A :class:`Document`
-is one that an operator or a vendor wrote for this program. Its values are
-taken as they are written: a version 9.10 is '9.10', not the number 9.1 that
-YAML makes of it, and 2013-01-02 is no date.
+Every YAML file goes through :func:`compose`. A :class:`Document` is a file
+that an operator or a vendor wrote for this program. Its values are kept as
+they are written: a version 9.10 is '9.10', not the number 9.1 as in YAML, and
+2013-01-02 is not a date.
 """
 
 from collections.abc import Iterator
@@ -38,26 +38,26 @@ if TYPE_CHECKING:
 
 Path = tuple[Union[str, int], ...]
 
-#: What one file may hold, in bytes. PyYAML without its C part reads about a
-#: tenth of a megabyte a second.
+#: The maximum size of a file in bytes. PyYAML without its C extension reads
+#: about a tenth of a megabyte a second.
 MAX_BYTES = 2 * 2**20
 
-#: How many values one may hold, keys included.
+#: How many values a document may have, including keys.
 MAX_VALUES = 100_000
 
-# The two YAML parsers differ in these: the pure one, which oslo.policy uses,
-# refuses tabs and reads an unquoted "!" as nothing at all.
+# PyYAML's two parsers treat these differently: the pure Python one, which
+# oslo.policy uses, rejects tabs and reads an unquoted "!" as an empty value.
 _LEFT_TO_PURE_PARSER = re.compile(r'\t|[:,\[-]\s*!')
 
-# The fast parser recurses in C: what is nested too deep ends the process.
+# The C parser is recursive: very deep nesting crashes the process.
 _MAX_DEPTH = 100
 _MANY_DASHES = re.compile(r'(?:-[ \t]+){100}')
 
-# A few anchors spare typing; a chain of them stands for more than fits in
-# memory, and a text of it is made in one step that no time limit ends.
+# A few anchors save typing. But a chain of them can stand for more than fits
+# in memory, and is expanded in one step that no time limit interrupts.
 _MAX_ALIASED = 10_000
 
-# What makes a number of a text takes the square of its length.
+# The conversion of a text to a number takes time by the square of its length.
 _MAX_DIGITS = 100
 
 _INTEGER = re.compile(r'0|[1-9][0-9]{0,17}')
@@ -65,16 +65,16 @@ _DEPTH = 20
 
 
 class Malformed(Exception):
-    """A text is no YAML, or more than is read of one."""
+    """A text is not YAML, or exceeds a limit."""
 
     def __init__(self, words: str, line: Optional[int] = None) -> None:
         super().__init__(words)
-        #: Where the parser gave up, from 1; None when it cannot tell.
+        #: The line of the error, from 1; None when it is unknown.
         self.line = line
 
 
 def _refused(exc: 'yaml.MarkedYAMLError') -> Malformed:
-    """Return what the parser says, without the text that it quotes."""
+    """Return the parser's message without the text that it quotes."""
     mark = exc.problem_mark or exc.context_mark
     return Malformed(
         str(exc.problem or exc.context), mark.line + 1 if mark else None
@@ -84,11 +84,11 @@ def _refused(exc: 'yaml.MarkedYAMLError') -> Malformed:
 def compose(text: str) -> 'Optional[yaml.Node]':
     """Return the root of a document; None when it is empty.
 
-    What its aliases stand for is of a bounded size, so that whoever follows
-    them comes to an end.
+    The size of the expanded aliases is limited, so code that follows them
+    terminates.
 
     :param text: YAML, or JSON.
-    :raises Malformed: with the parser's words, and without the text.
+    :raises Malformed: with the parser's message, without the text.
     """
     import yaml
 
@@ -97,16 +97,16 @@ def compose(text: str) -> 'Optional[yaml.Node]':
     except yaml.MarkedYAMLError as exc:
         raise _refused(exc) from None
     except (yaml.YAMLError, ValueError) as exc:
-        # A character that YAML forbids.
+        # ValueError: a character that YAML forbids.
         raise Malformed(str(exc).splitlines()[0]) from None
     except RecursionError:
         raise Malformed('it is nested too deeply') from None
 
 
 def construct(node: 'yaml.Node') -> Any:
-    """Return what YAML makes of a node: texts, numbers, dates.
+    """Return the value of a node in YAML: texts, numbers, dates.
 
-    :raises Malformed: when it makes nothing of it, as of the 31st of June.
+    :raises Malformed: when it has none, like the 31st of June.
     """
     import yaml
 
@@ -115,7 +115,7 @@ def construct(node: 'yaml.Node') -> Any:
     except yaml.MarkedYAMLError as exc:
         raise _refused(exc) from None
     except (
-        # What PyYAML raises over "!!int ''", "!!bool x", "!!timestamp x".
+        # What PyYAML raises for "!!int ''", "!!bool x", "!!timestamp x".
         ArithmeticError,
         AttributeError,
         LookupError,
@@ -139,13 +139,13 @@ def _compose(text: str) -> 'Optional[yaml.Node]':
     ):
         with contextlib.suppress(yaml.YAMLError, ValueError):
             return _compose_with(fast, text)
-    # NOTE: the errors too come from this one, so that a report does not
+    # NOTE: errors always come from this parser, so that a report does not
     # depend on how PyYAML was built.
     return _compose_with(_bounded_loader(), text)
 
 
 def _bounded_loader() -> Any:
-    """Return PyYAML's pure loader, which stops at what is too much."""
+    """Return PyYAML's pure loader with limits added."""
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -173,7 +173,7 @@ def _bounded_loader() -> Any:
 
 
 def _is_large(text: str) -> bool:
-    """Say whether it may hold more than anybody writes, or deeper."""
+    """Say whether a text may exceed the limits of size or depth."""
     if sum(map(text.count, ',:-\n[{')) > MAX_VALUES:
         return True
     depth = 0
@@ -196,9 +196,9 @@ def _compose_with(kind: Any, text: str) -> 'Optional[yaml.Node]':
 
 
 def _require_bounded(document: 'yaml.Node') -> None:
-    """Refuse a document that stands for more than fits in memory.
+    """Refuse a document that expands to more than fits in memory.
 
-    :raises YAMLError: as the parser does for any other that is malformed.
+    :raises YAMLError: like the parser's errors for malformed documents.
     """
     import yaml
 
@@ -229,7 +229,7 @@ def _require_bounded(document: 'yaml.Node') -> None:
                 size(member, depth + 1) for member in members(node)
             )
         elif not sizes[id(node)]:
-            # What an alias to itself stands for has no end.
+            # An alias to itself expands without end.
             raise yaml.MarkedYAMLError(
                 problem='it is nested too deeply', problem_mark=node.start_mark
             )
@@ -244,30 +244,30 @@ def _require_bounded(document: 'yaml.Node') -> None:
 
 
 class Document(NamedTuple):
-    """What one document holds, and where."""
+    """The values of one document, and their lines."""
 
     name: str
-    """What messages call it: the path of the file."""
+    """Its name in messages: the path of the file."""
 
     data: Any
-    """Objects, lists, texts, whole numbers, true, false and None."""
+    """Objects, lists, strings, integers, true, false and None."""
 
     lines: dict[Path, int]
     """The line of each value, from 1, by the keys that lead to it."""
 
     read: Optional[model.FileRead] = None
-    """The file; None when it is from none."""
+    """The file; None when it is not from a file."""
 
     def line(self, path: Path) -> int:
-        """Return the line of a value, of what it stands in when it is not
-        there.
+        """Return the line of a value; if it is missing, the line of what
+        would contain it.
         """
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 1)
 
     def wrong(self, path: Path, words: str) -> exceptions.SourceUnusable:
-        """Return the error that says what is wrong with a value."""
+        """Return an error that names the line of a value."""
         return exceptions.SourceUnusable(
             f'{self.name}:{self.line(path)}: {words}'
         )
@@ -278,7 +278,7 @@ def read(path: str, site: tree.Tree = tree.HOST) -> Document:
 
     :param path: the file; '~' is the home directory.
     :param site: the file system that holds it.
-    :raises SourceUnusable: naming the file and, where there is one, the line.
+    :raises SourceUnusable: naming the file and, if it is known, the line.
     """
     path = site.expanduser(path)
     text, found = text_file.read_text(path, MAX_BYTES, 'utf-8-sig', site)
@@ -286,11 +286,11 @@ def read(path: str, site: tree.Tree = tree.HOST) -> Document:
 
 
 def parse(text: str, name: str) -> Document:
-    """Return what a text holds.
+    """Return the document in a text.
 
     :param text: YAML, or JSON.
-    :param name: what messages call it.
-    :raises SourceUnusable: naming the line that is wrong.
+    :param name: its name in messages.
+    :raises SourceUnusable: naming the line of the error.
     """
     try:
         node = compose(text)
@@ -304,7 +304,7 @@ def parse(text: str, name: str) -> Document:
 
 
 class _Reader:
-    """Turns nodes into values, and notes their lines."""
+    """Converts nodes to values, and records their lines."""
 
     def __init__(self, name: str) -> None:
         self.lines: dict[Path, int] = {}
@@ -319,7 +319,7 @@ class _Reader:
 
         self.lines[path] = node.start_mark.line + 1
         if len(path) > _DEPTH:
-            # An alias may lead back to where it stands, too.
+            # An alias may also refer to a node that contains it.
             self._fail(node, 'it is nested too deeply')
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node)

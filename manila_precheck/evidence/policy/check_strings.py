@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What a policy's check string means, by oslo.policy's own parser.
+"""The meaning of a policy's check string, by oslo.policy's own parser.
 
-The parser is imported on the first look only, without the enforcer around
-it: most deployments have no policy file, and the enforcer brings requests,
-YAML and serialization along.
+The parser is imported on first use, and without the enforcer: most
+deployments have no policy file, and the enforcer imports requests, YAML and
+serialization.
 """
 
 from collections.abc import Iterator
@@ -27,37 +27,37 @@ from typing import Any
 from typing import NamedTuple
 from typing import Optional
 
-#: Texts that are kept once parsed: those of any file that is read at all.
+#: How many parsed texts are cached: all those of any file that is read.
 MAX_KEPT = 65_536
 
 _PARSER_LOG = 'oslo_policy._parser'
 
-# What is one token of oslo.policy's grammar, and no check.
+# A text that is one token of oslo.policy's grammar, but not a check.
 _LONE_TOKEN = re.compile(r'\s*(?:and|or|not|[()]|(["\'])\S*\1)\s*', re.I)
 
 
 class CheckString(NamedTuple):
-    """A check string, taken apart."""
+    """A parsed check string."""
 
     canonical: str
-    """oslo.policy's own text for it: equal texts mean equal checks."""
+    """As oslo.policy writes it: equal texts mean equal checks."""
 
     references: tuple[str, ...]
-    """The rules that it names, in order, each once."""
+    """The rules to which it refers, in order, each once."""
 
     understood: bool
-    """False when oslo.policy could not parse (a part of) it: that part then
-    allows nobody."""
+    """False when oslo.policy could not parse (a part of) it; that part then
+    denies everybody."""
 
     usable: bool = True
-    """False when oslo.policy raises over it: every request then fails."""
+    """False when oslo.policy raises an error for it; every request fails."""
 
 
 def parse(check: Any) -> CheckString:
-    """Take a check apart.
+    """Parse a check.
 
-    :param check: what a policy file holds: a check string, or a list in the
-        old syntax, or anything else by mistake.
+    :param check: a value in a policy file: a check string, a list in the old
+        syntax, or anything else by mistake.
     """
     if isinstance(check, str):
         return _parse_text(check)
@@ -70,10 +70,10 @@ def _parse_text(check: str) -> CheckString:
 
 
 def tree(check: Any) -> Any:
-    """Return oslo.policy's checks for a check, made anew.
+    """Return new oslo.policy objects for a check.
 
     :param check: as for :func:`parse`.
-    :returns: the check at the root; None when oslo.policy raises over it.
+    :returns: the root check; None when oslo.policy raises an error.
     """
     from oslo_policy import _checks
     from oslo_policy import _parser
@@ -83,21 +83,21 @@ def tree(check: Any) -> Any:
             found = _parser.parse_rule(check)
         except (AttributeError, RecursionError, TypeError, ValueError):
             return None
-    # NOTE: a lone token, in oslo.policy before 5.0.
+    # NOTE: a lone token is returned as a text by oslo.policy before 5.0.
     return found if callable(found) else _checks.FalseCheck()
 
 
 def is_lone_token(check: Any) -> bool:
     """Say whether a check is a single token: a quoted word, 'and', '('.
 
-    oslo.policy before 5.0 (_parser.py ParseState.result) takes it as it is,
-    and every request that comes to it fails with 500; 5.0 lets nobody pass.
+    oslo.policy before 5.0 (_parser.py ParseState.result) returns the token
+    itself, and every request that uses it fails with 500; 5.0 denies all.
     """
     return isinstance(check, str) and bool(_LONE_TOKEN.fullmatch(check))
 
 
 def inside_quotes(check: Any) -> str:
-    """Return the check string that stands in quotes of its own, or ''."""
+    """Return a check string that is wholly in quotes without them, or ''."""
     match = _LONE_TOKEN.fullmatch(check) if isinstance(check, str) else None
     if match is None or not match[1]:
         return ''
@@ -125,7 +125,7 @@ def _parse(check: Any) -> CheckString:
 
 
 def members(check: Any) -> Optional[list[Any]]:
-    """Return the checks right below one of oslo.policy; None below a leaf."""
+    """Return the checks directly below an oslo.policy check; None: a leaf."""
     if hasattr(check, 'rule'):
         return [check.rule]
     found: Optional[list[Any]] = getattr(check, 'rules', None)
@@ -133,8 +133,8 @@ def members(check: Any) -> Optional[list[Any]]:
 
 
 def leaves(check: Any) -> Iterator[Any]:
-    """Yield the checks at the ends of a tree of oslo.policy."""
-    # Not by calling itself: an operator may nest deeper than Python calls.
+    """Yield the leaves of a tree of oslo.policy checks."""
+    # Not recursive: checks may be nested deeper than Python's stack.
     left = [check]
     while left:
         one = left.pop()
@@ -146,24 +146,24 @@ def leaves(check: Any) -> Iterator[Any]:
 
 
 def is_reference(leaf: Any) -> bool:
-    """Say whether a leaf names another rule."""
+    """Say whether a leaf refers to another rule."""
     return getattr(leaf, 'kind', None) == 'rule'
 
 
 def _written_refusals(check: Any) -> int:
-    """Count the '!' that somebody wrote; the parser adds one per error."""
+    """Count the '!' in the text; the parser adds one for each error."""
     if isinstance(check, str):
         return sum(word.strip('()') == '!' for word in re.split(r'\s+', check))
     if isinstance(check, list):
         written = json.dumps(check).count('"!"')
-        # A list of empty lists allows nobody, and is no error.
+        # A list of empty lists denies everybody, but is not an error.
         return written or int(bool(check) and not any(check))
     return 0
 
 
 @contextlib.contextmanager
 def _silence() -> Iterator[None]:
-    """Keep the parser's log to itself: the findings say what is wrong."""
+    """Disable the parser's log: the findings say what is wrong."""
     log = logging.getLogger(_PARSER_LOG)
     before = log.disabled
     log.disabled = True
@@ -175,10 +175,10 @@ def _silence() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _no_plugins() -> Iterator[None]:
-    """Keep oslo.policy from loading the plugins that enforce http: checks.
+    """Prevent oslo.policy from loading the plugins for http: checks.
 
-    To parse one its kind is enough, and the plugins bring requests along: a
-    tenth of the memory of a run.
+    Parsing such a check does not need them, and they import requests, which
+    takes a tenth of the memory of a run.
     """
     from oslo_policy import _checks
 

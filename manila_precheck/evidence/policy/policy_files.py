@@ -12,10 +12,10 @@
 
 """The policy files that manila's API reads, as facts.
 
-Which files there are follows oslo.policy: ``[oslo_policy] policy_file``
-beside the configuration files, then the files of ``policy_dirs``; a later
-file overrides an earlier one, rule by rule. The meaning of a check string is
-the business of :mod:`manila_precheck.evidence.policy.check_strings`.
+The files are found as in oslo.policy: ``[oslo_policy] policy_file`` beside
+the configuration files, then the files of ``policy_dirs``; a later file
+overrides an earlier one, rule by rule. The meaning of a check string is in
+:mod:`manila_precheck.evidence.policy.check_strings`.
 """
 
 from collections.abc import Iterator
@@ -35,7 +35,8 @@ from manila_precheck.evidence.files import text_file
 from manila_precheck.evidence.files import tree
 from manila_precheck.evidence.files import yaml_file
 
-#: oslo.policy's own names (oslo.policy 6.0.0 opts.py; manila sets the first).
+#: oslo.policy's default names (oslo.policy 6.0.0 opts.py; manila sets the
+#: first one).
 DEFAULT_FILE = 'policy.yaml'
 OLD_DEFAULT_FILE = 'policy.json'
 DEFAULT_DIRECTORY = 'policy.d'
@@ -43,7 +44,7 @@ DEFAULT_RULE = 'default'
 #: The options that name them.
 PLACES = ('policy_file', 'policy_dirs')
 
-# A text of JSON that a colon follows.
+# A key in JSON: a string followed by a colon.
 _JSON_KEY = re.compile(r'("(?:[^"\\]|\\.)*")\s*:')
 
 
@@ -54,26 +55,27 @@ class Rule(NamedTuple):
     """The rule: 'share:create'."""
 
     check: Any
-    """What stands behind it: a check string, a list in the old syntax, or
-    what an operator wrote by mistake (None, a number)."""
+    """Its value: a check string, a list in the old syntax, or what an
+    operator wrote by mistake (None, a number)."""
 
     file: str
-    """The file it stands in."""
+    """The file that contains it."""
 
     line: int
     """The line of its name, counted from 1."""
 
     @property
     def subject(self) -> model.Subject:
-        """Return what a finding about the rule is about."""
+        """Return the subject of a finding about the rule."""
         return model.Subject('policy', self.name, self.file, self.line)
 
     def edit(
         self, action: str, value: Optional[str] = None, early: bool = False
     ) -> model.Edit:
-        """Return a change of the rule.
+        """Return an edit of the rule.
 
-        :param early: the source release reads the result to the same effect.
+        :param early: whether the source release reads the result to the same
+            effect.
         """
         return model.Edit(
             action,
@@ -90,10 +92,10 @@ class PolicyProblem(NamedTuple):
     """Why a policy file cannot be parsed."""
 
     line: Optional[int]
-    """Where the parser gave up; None when it cannot tell."""
+    """The line of the error; None when it is unknown."""
 
     text: str
-    """The parser's words, without the content of the file."""
+    """The parser's message, without the content of the file."""
 
 
 class PolicyFile(NamedTuple):
@@ -101,13 +103,13 @@ class PolicyFile(NamedTuple):
 
     read: model.FileRead
     is_json: bool
-    """The text is JSON; what a release that falls back tries first."""
+    """Whether the text is JSON, which releases with a fallback try first."""
 
     rules: tuple[Rule, ...] = ()
-    """In the order of the file; of a repeated rule, the last."""
+    """In the order of the file; of a duplicate rule only the last."""
 
     problem: Optional[PolicyProblem] = None
-    """Why it is not the YAML that it has to be; JSON may be YAML too."""
+    """Why it is not valid YAML; JSON may be valid YAML, too."""
 
     @property
     def path(self) -> str:
@@ -119,23 +121,23 @@ class PolicyFiles(NamedTuple):
     """Everything that overrides manila's policies."""
 
     documents: tuple[PolicyFile, ...] = ()
-    """In the order of reading; the fall-back is not among them."""
+    """In the order of reading, without ``old_default``."""
 
     old_default: Optional[PolicyFile] = None
-    """A policy.json that is read only because policy_file is not set and
-    there is no policy.yaml, by libraries that still do so."""
+    """A policy.json that libraries with a fallback read because policy_file
+    is not set and there is no policy.yaml."""
 
     missing: Optional[config_files.Setting] = None
-    """The policy_file setting that names a file that does not exist."""
+    """The policy_file setting, if it names a file that does not exist."""
 
     default_rule: str = DEFAULT_RULE
-    """The rule that stands in for one that is not defined."""
+    """The rule that applies to a rule that is not defined."""
 
     lost: tuple[config_files.Setting, ...] = ()
-    """The lines of [DEFAULT] that say so; later releases read none of them."""
+    """Lines of these options in [DEFAULT], which later releases ignore."""
 
     later: Optional['PolicyFiles'] = None
-    """What those releases read; None: the same."""
+    """The files that those releases read; None: the same."""
 
     @property
     def files(self) -> tuple[model.FileRead, ...]:
@@ -148,7 +150,7 @@ class PolicyFiles(NamedTuple):
         return tuple(dict.fromkeys(read))
 
     def of(self, release: releases.Release) -> 'PolicyFiles':
-        """Return what a release reads, as far as the options decide it."""
+        """Return the files of a release, as the options name them."""
         if self.later is None or not behaviours.has(
             'policy-options-in-default-ignored', release
         ):
@@ -162,8 +164,8 @@ class PolicyFiles(NamedTuple):
     def in_force(self, with_old_default: bool) -> tuple[PolicyFile, ...]:
         """Return the files that a release reads, in order.
 
-        :param with_old_default: the release's oslo.policy falls back to
-            policy.json.
+        :param with_old_default: whether the release's oslo.policy falls back
+            to policy.json.
         """
         if with_old_default and self.old_default is not None:
             return (self.old_default, *self.documents)
@@ -176,17 +178,17 @@ def falls_back(release: releases.Release) -> bool:
 
 
 def effective(documents: tuple[PolicyFile, ...]) -> dict[str, Rule]:
-    """Return the override of each rule that counts, in order of reading."""
+    """Return the effective override of each rule, in order of reading."""
     return {rule.name: rule for item in documents for rule in item.rules}
 
 
 def read(conf: config_files.ConfigFiles) -> PolicyFiles:
-    """Read the policy files that go with some configuration files.
+    """Read the policy files that manila reads with these configuration files.
 
-    No file at all is normal: manila brings its policies in its code.
+    It is normal that there is none: manila's policies are in its code.
 
-    :raises SourceUnusable: when one of them cannot be read.
-    :raises SourceNotGiven: when a bundle does not hold one that is named.
+    :raises SourceUnusable: when a file cannot be read.
+    :raises SourceNotGiven: when a bundle does not have a file that is named.
     """
     before = _read(conf, ('oslo_policy', 'DEFAULT'))
     lost = tuple(
@@ -256,7 +258,7 @@ def _directories(
 
 
 def _members(site: tree.Tree, directory: str) -> list[str]:
-    """Return the files of a policy directory as oslo.policy walks it."""
+    """Return the files of a policy directory, as oslo.policy finds them."""
     try:
         names = site.listdir(directory)
     except OSError as exc:
@@ -274,8 +276,8 @@ def read_file(path: str, site: tree.Tree = tree.HOST) -> PolicyFile:
     :param path: the file.
     :param site: the file system that holds it.
 
-    :raises SourceUnusable: when it cannot be read; a file that is malformed
-        is a fact, since manila's API starts with it and fails every request.
+    :raises SourceUnusable: when it cannot be read; a malformed file is a
+        result, because the API starts with it and fails every request.
     """
     try:
         text, read = text_file.read_text(path, yaml_file.MAX_BYTES, site=site)
@@ -323,7 +325,7 @@ def _parse_yaml(
 def _rules_of_json(
     path: str, text: str, parsed: dict[str, Any]
 ) -> tuple[Rule, ...]:
-    """Return the rules of JSON that is not YAML: indented by tabs, mostly."""
+    """Return the rules of JSON that is not YAML, usually because of tabs."""
     lines: dict[str, int] = {}
     line, before = 1, 0
     for found in _JSON_KEY.finditer(text):
