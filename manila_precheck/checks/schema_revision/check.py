@@ -40,7 +40,7 @@ _RESTORE = model.advice(
     'that failed: MySQL does not roll back half of a migration.'
 )
 
-# Its migrations are one transaction (manila 16.0.0 to 23.0.1,
+# On PostgreSQL all migrations run in one transaction (manila 16.0.0 to 23.0.1,
 # db/migrations/alembic/env.py).
 _RESTORE_POSTGRESQL = model.advice(
     'Find out who changed it: on PostgreSQL a failed "manila-manage db sync" '
@@ -82,9 +82,9 @@ class SchemaRevision(check.Check):
     id = 'schema-revision'
     title = 'Schema revision'
     stages = model.ALL_STAGES
-    # What it finds keeps db sync from running, whoever wants it.
+    # db sync fails on what this check finds, even if somebody accepts it.
     waivable = False
-    # Not required: an empty database is judged here.
+    # Not in requires: the check also handles an empty database.
     uses = frozenset({model.Source.DATABASE})
 
     def run(self, ctx: context.Context) -> Iterable[model.Finding]:
@@ -303,7 +303,7 @@ class SchemaRevision(check.Check):
         revision: str,
         half: Sequence[schema_diff.Half],
     ) -> Iterator[model.Finding]:
-        """Yield what the tables lack, and what no release has."""
+        """Yield what the tables lack, and tables that no release has."""
         found = schema_diff.compare(
             ctx.catalog, revision, half, db.shape, ctx.schema, db.dialect
         )

@@ -9,11 +9,11 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The little of AMQP 0-9-1 that asks a broker, and changes nothing.
+"""The part of AMQP 0-9-1 that queries a broker and changes nothing.
 
-A login, the opening of a virtual host, and declarations that are passive:
-they tell whether a queue is there. No library is used, so that it can be said
-for sure what is sent, and when it ends.
+It logs in, opens a virtual host, and sends passive declarations, which show
+whether a queue exists. No library is used, so that it is certain what is sent
+and when the session ends.
 """
 
 import struct
@@ -39,7 +39,7 @@ Method = tuple[int, int]
 
 
 class BrokerRefused(Exception):
-    """The broker says no, with a code and a text."""
+    """The broker closed the connection with a code and a text."""
 
     def __init__(self, code: int, text: str) -> None:
         super().__init__(text)
@@ -47,7 +47,7 @@ class BrokerRefused(Exception):
 
 
 class Login(NamedTuple):
-    """Who logs in where."""
+    """The credentials and the virtual host of a login."""
 
     user: str
     password: str
@@ -59,13 +59,14 @@ class Login(NamedTuple):
 
 
 class BrokerSession:
-    """One connection to a broker, logged in."""
+    """A connection to a broker after the login."""
 
     def __init__(self, line: lines.Line, login: Login) -> None:
         """Log in.
 
-        :raises Refused: when the broker refuses the login or the host.
-        :raises lines.NoAnswer: when it does not answer like a broker.
+        :raises BrokerRefused: when the broker rejects the login or the virtual
+            host.
+        :raises lines.NoAnswer: when the server does not answer like a broker.
         """
         self._line = line
         line.send(_HEADER)
@@ -81,7 +82,7 @@ class BrokerSession:
         try:
             method, body = self._wait(_TUNE, _SECURE)
         except lines.NoAnswer as exc:
-            # RabbitMQ before 3.2 ends the connection.
+            # RabbitMQ before 3.2 closes the connection if a login fails.
             if 'without an answer' in str(exc):
                 raise BrokerRefused(403, 'ACCESS_REFUSED') from exc
             raise
@@ -93,7 +94,7 @@ class BrokerSession:
         self._wait(_OPEN_OK)
 
     def _mechanism(self, body: bytes, login: Login) -> str:
-        # Two octets of the version, then what the broker is.
+        # Two octets of the version, then the table of server properties.
         (size,) = struct.unpack_from('>I', body, 2)
         (length,) = struct.unpack_from('>I', body, 6 + size)
         known = body[10 + size : 10 + size + length].split()
@@ -106,13 +107,13 @@ class BrokerSession:
             return 'PLAIN'
         if b'AMQPLAIN' in known:
             held = _table({'LOGIN': user, 'PASSWORD': password})
-            # As a table, but for its length.
+            # The encoding of a table without its length.
             self._response = held[4:]
             return 'AMQPLAIN'
         raise lines.NoAnswer('it offers no login by password')
 
     def has_queue(self, name: str) -> Optional[bool]:
-        """Say whether there is a queue; None when that may not be known."""
+        """Say whether a queue exists; None if the user may not know."""
         self._send(1, _CHANNEL_OPEN, b'\x00')
         self._wait(_CHANNEL_OPEN_OK)
         self._send(
@@ -134,11 +135,12 @@ class BrokerSession:
             return True
         self._send(1, _CHANNEL_CLOSE_OK, b'')
         (code,) = struct.unpack_from('>H', body)
-        # 404: there is none; 405: it is another connection's own.
+        # 404: there is no such queue; 405: another connection owns it
+        # exclusively.
         return {404: False, 405: True}.get(code)
 
     def end(self) -> None:
-        """Say goodbye."""
+        """Close the session."""
         self._send(
             0,
             _CLOSE,
@@ -178,7 +180,8 @@ class BrokerSession:
                 text = body[3 : 3 + body[2]].decode('utf-8', 'replace')
                 self._send(0, _CLOSE_OK, b'')
                 raise BrokerRefused(code, text)
-            # Such as Connection.Blocked; nothing is published here.
+            # Other methods, such as Connection.Blocked, are ignored: nothing
+            # is published here.
 
 
 def _short(text: str) -> bytes:
@@ -207,6 +210,7 @@ def _table(held: 'dict[str, object]') -> bytes:
 
 _PROPERTIES: 'dict[str, object]' = {
     'product': 'manila-precheck',
-    # Else it ends the connection without a word when it refuses a login.
+    # Without it the broker closes the connection without an error if a login
+    # fails.
     'capabilities': {'authentication_failure_close': True},
 }

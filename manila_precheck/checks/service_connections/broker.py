@@ -45,7 +45,7 @@ _INFO = model.Severity.INFO
 _RABBIT = 'oslo_messaging_rabbit'
 _PORT = 5672
 _MANAGEMENT = 15672
-# Where RabbitMQ keeps what its own commands log in with.
+# The directory of the Erlang cookie that RabbitMQ's commands log in with.
 _HOME = '/var/lib/rabbitmq'
 
 _TOPICS = ('manila-data', 'manila-scheduler', 'manila-share')
@@ -60,38 +60,38 @@ class BrokerHost(NamedTuple):
 
     @property
     def shown(self) -> str:
-        """Return it for a message."""
+        """The host and the port for a message."""
         return f'{self.name}:{self.port}'
 
 
 class ReachedBroker(NamedTuple):
-    """What one transport URL leads to, and how."""
+    """The broker of one transport URL, and how to connect to it."""
 
     group: str
     line: Optional[config_files.Setting]
     hosts: tuple[BrokerHost, ...]
     tls: Optional[ssl.SSLContext]
     queues: tuple[str, ...]
-    """That the services have there; none: nothing listens."""
+    """The queues of the services there; empty if no service listens."""
 
 
 class HostOutcome(NamedTuple):
-    """What became of one host."""
+    """The result of asking one host."""
 
     refused: str = ''
-    """Why it is of no use; '' when it is."""
+    """Why it cannot be used; '' if it can."""
 
     queues: tuple[str, ...] = ()
-    """Those that are there."""
+    """The queues that exist."""
 
     steps: tuple[model.Remediation, ...] = ()
 
     address: str = ''
-    """At which it was reached."""
+    """The IP address that was reached."""
 
 
 def hosts(url: str, mechanism: str) -> tuple[BrokerHost, ...]:
-    """Return the hosts of a transport URL, as oslo.messaging reads it."""
+    """Return the hosts of a transport URL as oslo.messaging parses it."""
     scheme, mark, rest = url.partition('://')
     if not mark or scheme.partition('+')[0] not in ('rabbit', 'kombu'):
         return ()
@@ -127,7 +127,7 @@ def _place(text: str) -> tuple[str, int]:
 def brokers(
     ctx: context.Context, services: tuple[controller.HostService, ...]
 ) -> tuple[ReachedBroker, ...]:
-    """Return the brokers of the services, each once."""
+    """Return the brokers that the services use, each once."""
     found: dict[tuple[object, ...], ReachedBroker] = {}
     for service in services:
         reader = service.view.reader(ctx.upgrade.target)
@@ -151,11 +151,11 @@ def brokers(
 
 
 def _tls(reader: config_reader.Reader) -> Optional[ssl.SSLContext]:
-    """Return how oslo.messaging speaks TLS; None: it does not."""
+    """Return the TLS context of oslo.messaging; None without TLS."""
     if not reader.is_on(_RABBIT, 'ssl'):
         return None
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    # It has to be off while nothing is verified.
+    # check_hostname must be off before verification can be turned off.
     made.check_hostname = False
     made.verify_mode = ssl.CERT_NONE
     authority = reader.text(_RABBIT, 'ssl_ca_file')
@@ -172,7 +172,7 @@ def _tls(reader: config_reader.Reader) -> Optional[ssl.SSLContext]:
         if cert:
             made.load_cert_chain(cert, key or None, lambda: b'')
     except (OSError, ssl.SSLError, ValueError):
-        # service-startup tells that a file is not there.
+        # service-startup reports a missing file.
         pass
     version = {
         'TLSv1_1': ssl.TLSVersion.TLSv1_1,
@@ -185,7 +185,7 @@ def _tls(reader: config_reader.Reader) -> Optional[ssl.SSLContext]:
 
 
 def _queues(ctx: context.Context) -> tuple[str, ...]:
-    """Return the queues that the services have, of this host as well."""
+    """Return the queues of the services, including those of this host."""
     found = list(_TOPICS)
     host = ctx.config.value('DEFAULT', 'host')
     if host and '$' not in host:
@@ -198,13 +198,13 @@ def _queues(ctx: context.Context) -> tuple[str, ...]:
     return tuple(found)
 
 
-# -- asking ------------------------------------------------------------------
+# -- the queries -------------------------------------------------------------
 
 
 def questions(
     broker: ReachedBroker,
 ) -> Iterable[Callable[[float], HostOutcome]]:
-    """Return what asks each host."""
+    """Return a function for each host that queries it."""
     return [_question(broker, host) for host in broker.hosts]
 
 
@@ -278,9 +278,9 @@ def findings(
     answers: list[Optional[HostOutcome]],
     until: float,
 ) -> Iterator[model.Finding]:
-    """Yield what the hosts of a broker said.
+    """Yield findings about the answers of the hosts of a broker.
 
-    :param until: when whoever else is asked has to have answered.
+    :param until: the time at which rabbitmqctl must have finished.
     """
     seen = [
         one or HostOutcome('it does not answer in time') for one in answers
@@ -325,7 +325,7 @@ def findings(
 
 
 class _Queue(NamedTuple):
-    """What a queue was declared with."""
+    """The properties with which a queue was declared."""
 
     name: str
     kind: str
@@ -348,7 +348,7 @@ def _properties(
     seen: HostOutcome,
     until: float,
 ) -> Iterator[model.Finding]:
-    """Yield the queues that the services cannot declare as they are."""
+    """Yield options that do not match the properties of existing queues."""
     reader = ctx.reader(ctx.upgrade.target)
     known = _known(broker, host, seen, until)
     if known is None:
@@ -441,7 +441,7 @@ def _differences(
         want = reader.is_on(_RABBIT, name)
         differ = [q.name for q in known if getattr(q, of) != want]
         if differ:
-            # A queue that does not last is used as it is.
+            # The services can go on using a queue that is not durable.
             lasts = of == 'durable' and want
             yield (
                 name,
@@ -454,8 +454,8 @@ def _differences(
 def _known(
     broker: ReachedBroker, host: BrokerHost, seen: HostOutcome, until: float
 ) -> Optional[list[_Queue]]:
-    """Return what the queues were declared with; None: nobody tells."""
-    # Apart, since finding its address may take as long as it likes.
+    """Return the properties of the queues; None if they are not known."""
+    # Run in a thread, because resolving the name has no time limit.
     (rows,) = lines.Probes[Optional[list[Any]]]().ask(
         [lambda limit: _by_management(broker, host, limit)]
     )
@@ -479,12 +479,12 @@ def _known(
 def _by_management(
     broker: ReachedBroker, host: BrokerHost, until: float
 ) -> Optional[list[Any]]:
-    """Return the queues as the management plugin lists them."""
+    """Return the queues from the management plugin; None if it fails."""
     login = host.login
     vhost = urllib.parse.quote(login.virtual_host, safe='')
     held = base64.b64encode(f'{login.user}:{login.password}'.encode())
     if broker.tls is not None:
-        # It would take the password over a port without TLS.
+        # The password would be sent to a port without TLS.
         return None
     try:
         status, body = lines.get(
@@ -504,9 +504,9 @@ def _by_management(
 def _by_command(
     host: BrokerHost, address: str, until: float
 ) -> Optional[list[Any]]:
-    """Return the queues as rabbitmqctl lists them, of a broker here."""
+    """Return the queues from rabbitmqctl, if the broker runs on this host."""
     if os.geteuid() or not os.path.exists(f'{_HOME}/.erlang.cookie'):
-        # Without it Erlang would write one.
+        # Without a cookie, Erlang would create one.
         return None
     if not (address and listeners.has_address(address)):
         return None
@@ -539,7 +539,7 @@ def _by_command(
         return None
     for row in rows:
         if isinstance(row, dict) and isinstance(row.get('arguments'), list):
-            # As older ones list them: [name, type, value].
+            # Older versions list each argument as [name, type, value].
             row['arguments'] = {
                 one[0]: one[-1]
                 for one in row['arguments']

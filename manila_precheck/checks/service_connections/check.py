@@ -25,7 +25,7 @@ from manila_precheck.engine import check
 from manila_precheck.engine import context
 from manila_precheck.engine import controller
 
-# What the check takes, whoever is slow.
+# The most time that the check takes, even if servers are slow.
 _ALL_SECONDS = 19.0
 
 _Answer = Union[broker.HostOutcome, str]
@@ -76,7 +76,7 @@ class ServiceConnections(check.Check):
     requires = frozenset({model.Source.CONFIG})
 
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
-        """Yield what the servers said."""
+        """Yield findings about the answers of the servers."""
         until = time.monotonic() + _ALL_SECONDS
         controller.require(ctx)
         if ctx.options.no_network:

@@ -9,10 +9,10 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Connections that end in time: with each byte that the other side sends.
+"""Connections with a deadline that slow servers cannot extend.
 
-A server that sends one byte a second answers for ever. Whatever is read here
-is read until a moment that was fixed before, whoever talks.
+A server that sends one byte a second would never run into a timeout for each
+read. All reads of a connection therefore share one deadline.
 """
 
 from collections.abc import Callable
@@ -29,15 +29,16 @@ from typing import TypeVar
 
 T = TypeVar('T')
 
-#: What one server gets to accept a connection, and to answer in all.
+#: The time that a server has to accept a connection, and to answer in total.
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 6.0
-#: What all of them get together.
+#: The time that all of them have together.
 ALL_SECONDS = 8.0
 
 _MOST_BYTES = 1 << 18
 
-# What a mistake of this program raises; in a thread nobody else would see it.
+# Errors that a defect of this program raises. A thread would hide them, so
+# they are raised again by the caller.
 _CRASHES = (
     ArithmeticError,
     AttributeError,
@@ -51,11 +52,11 @@ _CRASHES = (
 
 
 class NoAnswer(Exception):
-    """A server does not answer; the text says how, as a clause."""
+    """A server does not answer; the text says why, as a clause."""
 
 
 class Line:
-    """One connection, with the moment at which it ends."""
+    """One connection and its deadline."""
 
     def __init__(
         self,
@@ -66,9 +67,9 @@ class Line:
     ) -> None:
         """Connect.
 
-        :param until: a moment of the monotonic clock.
-        :param context: for TLS.
-        :raises NoAnswer: when it does not come to a connection.
+        :param until: the deadline, by the monotonic clock.
+        :param context: for TLS; None without TLS.
+        :raises NoAnswer: when no connection is made.
         """
         self._until = until
         self._socket: Optional[socket.socket] = None
@@ -86,7 +87,7 @@ class Line:
 
     @property
     def address(self) -> str:
-        """The address of the other side."""
+        """The IP address of the server."""
         assert self._socket is not None
         try:
             return str(self._socket.getpeername()[0])
@@ -109,7 +110,7 @@ class Line:
             raise NoAnswer(_words(exc)) from exc
 
     def some(self) -> bytes:
-        """Return what comes next; nothing when the other side has ended."""
+        """Return the next bytes; empty if the server closed the connection."""
         assert self._socket is not None
         try:
             self._socket.settimeout(self._left())
@@ -118,9 +119,10 @@ class Line:
             raise NoAnswer(_words(exc)) from exc
 
     def exactly(self, size: int) -> bytes:
-        """Return so many bytes.
+        """Return exactly ``size`` bytes.
 
-        :raises NoAnswer: when the other side ends before, or they are many.
+        :raises NoAnswer: when the server closes the connection before, or when
+            ``size`` is too large.
         """
         if size > _MOST_BYTES:
             raise NoAnswer('its answer is too long')
@@ -138,14 +140,14 @@ class Line:
         return found
 
     def close(self) -> None:
-        """End the connection."""
+        """Close the connection."""
         if self._socket is not None:
             with contextlib.suppress(OSError):
                 self._socket.close()
 
 
 def _words(exc: Exception) -> str:
-    """Return why it did not work, without what the server says."""
+    """Return the reason of an error, without text of the server."""
     if isinstance(exc, ssl.SSLCertVerificationError):
         return f'its certificate cannot be verified ({exc.verify_message})'
     if isinstance(exc, ssl.SSLError):
@@ -168,9 +170,9 @@ def get(
     context: Optional[ssl.SSLContext] = None,
     headers: str = '',
 ) -> tuple[int, bytes]:
-    """Return the status and what follows of an answer to GET.
+    """Return the status and the body of the answer to a GET.
 
-    :raises NoAnswer: when there is none, or it is not HTTP.
+    :raises NoAnswer: when there is no answer, or it is not HTTP.
     """
     line = Line(host, port, until, context)
     try:
@@ -189,7 +191,7 @@ def get(
                 more = line.some()
             except NoAnswer:
                 if b'\r\n\r\n' in found:
-                    # It keeps the connection open.
+                    # The server keeps the connection open.
                     break
                 raise
             if not more:
@@ -226,7 +228,7 @@ def _is_whole(found: bytes) -> bool:
 
 
 class Probes(Generic[T]):
-    """Questions to servers, asked at once and answered within one time."""
+    """Queries of servers, sent in parallel with a common deadline."""
 
     def __init__(self) -> None:
         self.until = time.monotonic() + ANSWER_SECONDS
@@ -236,9 +238,9 @@ class Probes(Generic[T]):
     ) -> list[Optional[T]]:
         """Return the answers in the order of the questions.
 
-        :param questions: called with the moment at which they have to end.
-        :returns: None for one that does not come back, which is left alone:
-            the resolver of names has limits of its own.
+        :param questions: functions that are called with the deadline.
+        :returns: None for a question that has not returned by then; its thread
+            goes on, because the resolver has its own time limits.
         """
         asked = list(questions)
         found: list[Optional[T]] = [None] * len(asked)

@@ -31,7 +31,7 @@ _WARNING = model.Severity.WARNING
 
 _AUTHTOKEN = 'keystone_authtoken'
 _COORDINATED = (commands.SHARE, 'manila-scheduler')
-# tooz 3.2.0 and 9.0.1 drivers/: where a URL without a port leads.
+# tooz 3.2.0 and 9.0.1 drivers/: the default ports of the drivers.
 _PORTS = {
     'consul': 8500,
     'etcd3': 2379,
@@ -45,18 +45,18 @@ _PORTS = {
 
 
 class AskedServer(NamedTuple):
-    """One server, what is asked of it, and what it means when it fails."""
+    """One server, how to query it, and what a failure means."""
 
     option: str
-    """'keystone_authtoken/auth_url'."""
+    """The option in a subject: 'keystone_authtoken/auth_url'."""
 
     line: Optional[config_files.Setting]
 
     shown: str
-    """What is asked, for a message."""
+    """The server in a message."""
 
     ask: Callable[[float], str]
-    """Returns why it is of no use; '' when it is."""
+    """Returns why the server cannot be used; '' if it can."""
 
     effect: str
     severity: model.Severity
@@ -74,7 +74,7 @@ def _server(text: str, port: int) -> tuple[str, int]:
 def _apis(
     ctx: context.Context, services: tuple[controller.HostService, ...]
 ) -> Iterator[tuple[config_reader.Reader, config_files.ConfigFiles]]:
-    """Yield what the target reads, and the files, of each manila-api."""
+    """Yield the target's reader and the files of each manila-api."""
     for service in services:
         if service.name == commands.API:
             yield service.view.reader(ctx.upgrade.target), service.view.config
@@ -86,7 +86,7 @@ def _apis(
 def keystone(
     ctx: context.Context, services: tuple[controller.HostService, ...]
 ) -> Iterator[AskedServer]:
-    """Yield the URLs at which the services log in."""
+    """Yield the Keystone that validates tokens for each manila-api."""
     told = set()
     for reader, conf in _apis(ctx, services):
         if reader.text('DEFAULT', 'auth_strategy') not in ('', 'keystone'):
@@ -126,7 +126,7 @@ def _without_login(url: str) -> str:
 def _tls(
     reader: config_reader.Reader, section: str
 ) -> Optional[ssl.SSLContext]:
-    """Return how a client of Keystone verifies it; None: files are bad."""
+    """Return the TLS context for Keystone; None if a file is unusable."""
     if reader.is_on(section, 'insecure'):
         made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         made.check_hostname = False
@@ -137,7 +137,7 @@ def _tls(
             cafile=reader.text(section, 'cafile') or None
         )
     except (OSError, ssl.SSLError):
-        # service-startup tells of the file.
+        # service-startup reports the file.
         return None
 
 
@@ -161,7 +161,7 @@ def _discover(
         return f'it answers {status}'
     if status not in (200, 300) or b'version' not in body:
         if status in (301, 302, 307, 308, 401, 403):
-            # What lies behind it may well be Keystone.
+            # Keystone may be behind the redirect or the login.
             return ''
         return f'it answers {status}, but not with the versions of Keystone'
     return ''
@@ -232,7 +232,7 @@ def _version(
 def coordinator(
     ctx: context.Context, services: tuple[controller.HostService, ...]
 ) -> Iterator[AskedServer]:
-    """Yield the server that keeps the locks of several hosts."""
+    """Yield the servers of the coordinator, which keeps the locks."""
     told = set()
     for service in services:
         if service.name not in _COORDINATED:
@@ -269,9 +269,9 @@ def coordinator(
 
 
 def _coordinates(url: str, host: str, port: int, until: float) -> str:
-    """Return why a server cannot keep locks; '' when it can.
+    """Return why a coordinator cannot be used; '' if it answers.
 
-    Whether it lets the login in is not asked.
+    The login is not tried.
     """
     parts = urllib.parse.urlsplit(url)
     given = {
@@ -297,8 +297,9 @@ def _coordinates(url: str, host: str, port: int, until: float) -> str:
     return ''
 
 
-# Options of tooz for TLS: what turns it on, the CA file, the certificate and
-# the key (tooz 3.2.0 to 9.0.1 drivers/redis.py, etcd3gw.py).
+# Options of tooz for TLS: the switch ('' if the scheme implies TLS), the CA
+# file, the certificate and the key (tooz 3.2.0 to 9.0.1 drivers/redis.py,
+# etcd3gw.py).
 _TLS_OPTIONS = {
     'etcd3+https': ('', 'ca_cert', 'cert_cert', 'cert_key'),
     'redis': ('ssl', 'ssl_ca_certs', 'ssl_certfile', 'ssl_keyfile'),
@@ -309,10 +310,10 @@ _ON = ('1', 't', 'true', 'on', 'y', 'yes')
 def _tls_of_coordinator(
     driver: str, given: dict[str, str]
 ) -> Optional[ssl.SSLContext]:
-    """Return how tooz reaches a server; None: without TLS.
+    """Return the TLS context of tooz for a server; None without TLS.
 
-    Which CA it trusts without an option depends on the libraries there: any
-    certificate is accepted then.
+    Without an option for the CA, the trusted CAs depend on the libraries of
+    the services; any certificate is accepted then.
 
     :raises OSError, ssl.SSLError: when a file cannot be used.
     """
@@ -324,7 +325,7 @@ def _tls_of_coordinator(
     if switch and given.get(switch, '').strip().lower() not in _ON:
         return None
     made = ssl.create_default_context(cafile=given.get(ca))
-    # The name is not compared by each of them.
+    # Not every driver compares the host name.
     made.check_hostname = False
     if ca not in given:
         made.verify_mode = ssl.CERT_NONE
@@ -342,7 +343,7 @@ def _pong(
         found = line.exactly(1)
     finally:
         line.close()
-    # +PONG, or -NOAUTH where a login is needed.
+    # '+PONG', or '-NOAUTH' if a login is required.
     return '' if found in (b'+', b'-') else 'it does not answer like Redis'
 
 
@@ -352,7 +353,7 @@ def _pong(
 def api(
     ctx: context.Context, services: tuple[controller.HostService, ...]
 ) -> Iterator[AskedServer]:
-    """Yield the port of manila-api, where the files set it."""
+    """Yield the address and port of manila-api, if the files set them."""
     if ctx.stage is not model.Stage.UPGRADED:
         return
     if not controller.serves_itself(ctx):
@@ -388,7 +389,7 @@ def api(
             try:
                 status, _ = lines.get(host, port, '/', until, secured)
             except lines.NoAnswer as exc:
-                # That nothing listens is told by service-startup.
+                # service-startup reports that nothing listens.
                 return '' if 'refused' in str(exc) else str(exc)
             return f'it answers {status}' if status >= 500 else ''
 
@@ -414,7 +415,7 @@ _STEPS = {
 
 
 def finding(target: AskedServer, why: str) -> model.Finding:
-    """Return what a server that is of no use means."""
+    """Return the finding about a server that cannot be used."""
     return model.Finding(
         target.severity,
         config_files.subject('option', target.option, target.line),

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Values that all services have to share."""
+"""Options that must have the same value for all services."""
 
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -31,26 +31,26 @@ _INFO = model.Severity.INFO
 
 
 class _Shared(NamedTuple):
-    """An option that has one value for all."""
+    """An option that must have the same value for all services."""
 
     group: str
     name: str
 
     shown: Callable[[Any], str]
-    """What of the value counts, without a login."""
+    """Returns the part of a value to compare and show, without a login."""
 
     effect: str
 
     manage: bool = False
-    """manila-manage uses it too."""
+    """Whether manila-manage uses it too."""
 
     same: Callable[[str, str], bool] = lambda one, two: False
-    """Two that differ may be the same under another name."""
+    """Says whether two different values may mean the same server."""
 
     severity: model.Severity = _FAILURE
 
     default: str = 'none'
-    """What there is where no file sets it, and the release has no default."""
+    """The value if no file sets it and the release has no default."""
 
 
 def _database(value: Any) -> str:
@@ -58,7 +58,7 @@ def _database(value: Any) -> str:
 
 
 def _same_database(one: str, two: str) -> bool:
-    """Say whether two differ in the name of the server alone."""
+    """Say whether two values differ only in the name of the server."""
     return (
         one.partition(' ')[0] == two.partition(' ')[0] != 'sqlite,'
         and one.rpartition(', ')[2] == two.rpartition(', ')[2]
@@ -92,7 +92,7 @@ _SHARED = (
         _broker,
         'their requests do not reach each other',
         same=_same_broker,
-        # Of oslo.messaging (14.0 to 18.1 transport.py).
+        # The default of oslo.messaging (14.0 to 18.1 transport.py).
         default=_broker('rabbit://'),
     ),
     _Shared(
@@ -118,7 +118,7 @@ _SHARED = (
 
 class _Value(NamedTuple):
     shown: str
-    """What of it counts."""
+    """The part that is compared and shown."""
 
     services: tuple[str, ...]
     line: Optional[config_files.Setting]
@@ -191,12 +191,12 @@ def _differing(
 
 
 def _in_shell(ctx: context.Context, option: _Shared) -> bool:
-    """Say whether the shell sets it in which db sync will be run too."""
+    """Say whether this shell, in which db sync may run too, sets it."""
     return f'OS_{option.group}__{option.name}'.upper() in ctx.environment
 
 
 def _value(view: context.Context, option: _Shared) -> Optional[_Value]:
-    """Return what the target makes of an option; None: not to be told."""
+    """Return the target's value of an option; None if it is not known."""
     reader = view.reader(view.upgrade.target)
     standing = reader.standing(option.group, option.name)
     if not standing.read:

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Files that a service lacks, that none reads, and that were not judged."""
+"""Files that are missing, that no service reads, or that were not checked."""
 
 from collections.abc import Iterator
 import os
@@ -30,7 +30,7 @@ _INFO = model.Severity.INFO
 
 
 def where(one: service_files.ServiceFiles) -> str:
-    """Return what says which files a service reads: 'process 4711'."""
+    """Return what names the files of a service: 'process 4711'."""
     if one.pid is not None:
         return f'process {one.pid}'
     if one.file is not None:
@@ -125,7 +125,7 @@ def unread(ctx: context.Context) -> Iterator[model.Finding]:
 
 
 def variables(ctx: context.Context) -> Iterator[model.Finding]:
-    """Yield the variables that name files of a service to no effect."""
+    """Yield environment variables that name files and have no effect."""
     for one in ctx.services:
         for name, value in one.variables:
             paths = [path for path in value.split(',') if path]
@@ -149,7 +149,7 @@ def variables(ctx: context.Context) -> Iterator[model.Finding]:
 
 
 def _settings(ctx: context.Context, path: str) -> Optional[int]:
-    """Return how many options a file or directory holds; None: unknown."""
+    """Return how many options a path sets; None if it is not known."""
     try:
         return len(config_files.read([path], site=ctx.machine).settings)
     except exceptions.ConfigFileError:
@@ -157,7 +157,7 @@ def _settings(ctx: context.Context, path: str) -> Optional[int]:
 
 
 def not_judged(ctx: context.Context) -> Iterator[model.Finding]:
-    """Yield what services of this host read beside what was given."""
+    """Yield files that services of this host read and that were not given."""
     if not ctx.services_given:
         return
     given = [*ctx.locations, *ctx.running_locations]

@@ -63,7 +63,7 @@ class ServiceFiles(check.Check):
     requires = frozenset({model.Source.CONFIG})
 
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
-        """Yield where the services differ, then what they lack."""
+        """Yield options that differ, then files that are missing or unread."""
         yield from agreement.findings(ctx)
         yield from besides.missing(ctx)
         yield from besides.unread(ctx)

@@ -33,7 +33,7 @@ _PROTOCOLS: config_files.Name = ('DEFAULT', 'enabled_share_protocols')
 # manila 23.0.1 common/config.py, and 12.0.0.
 _DEFAULT_PROTOCOLS = ('NFS', 'CIFS')
 
-# What oslo.utils takes for true in an extra spec.
+# The texts that oslo.utils takes as true or false in an extra spec.
 _TRUE = ('1', 't', 'true', 'on', 'y', 'yes', '<is> true')
 _FALSE = ('0', 'f', 'false', 'off', 'n', 'no', '<is> false')
 
@@ -71,7 +71,7 @@ class ShareTypes(check.Check):
     requires = frozenset({model.Source.CONFIG, model.Source.DATABASE})
 
     def run(self, ctx: context.Context) -> Iterator[model.Finding]:
-        """Yield what the rows ask for and no file has."""
+        """Yield what rows require and the configuration does not have."""
         kinds = sql.share_types(ctx.database)
         yield from _default_type(ctx, kinds)
         yield from _protocols(ctx)
@@ -87,7 +87,7 @@ def _default_type(
     name = conf.value(*_DEFAULT_TYPE)
     if not name or name in [one.name for one in kinds]:
         return
-    # MySQL compares names without their case.
+    # MySQL compares names without regard to case.
     if ctx.database.dialect == 'mysql' and name.lower() in [
         one.name.lower() for one in kinds
     ]:
@@ -139,7 +139,7 @@ def _protocols(ctx: context.Context) -> Iterator[model.Finding]:
 
 
 class _BackEnd:
-    """A back end of the files."""
+    """A back end that the files enable."""
 
     def __init__(self, conf: config_files.ConfigFiles, name: str) -> None:
         group = name or 'DEFAULT'
@@ -149,7 +149,7 @@ class _BackEnd:
 
 
 class _Site:
-    """The back ends of this controller, and what lies on them."""
+    """The back ends of this controller, and what they hold."""
 
     def __init__(self, ctx: context.Context) -> None:
         self._ctx = ctx
@@ -168,7 +168,7 @@ class _Site:
                 self._backends[name] = _BackEnd(conf, name)
 
     def modes(self) -> Iterator[model.Finding]:
-        """Yield the back ends whose shares are of the other mode."""
+        """Yield the back ends that hold shares of the other mode."""
         found = sql.instances(self._ctx.database)
         for (host, served), number in sorted(found.items()):
             controller, name = service_host.parse(host)
@@ -202,7 +202,7 @@ class _Site:
             )
 
     def _all_known(self) -> bool:
-        """Say whether there is no back end but those of the files."""
+        """Say whether the files enable all back ends that exist."""
         names = {
             service_host.parse(host).backend
             for host in (
@@ -264,10 +264,10 @@ class _Site:
 
 
 def _names(spec: str) -> set[str]:
-    """Return the names that satisfy an extra spec, in small letters.
+    """Return the names that satisfy an extra spec, in lower case.
 
-    :returns: none where other words are compared in another way (manila
-        22.0.2 scheduler/filters/extra_specs_ops.py).
+    :returns: none for an operator that does not compare names for equality
+        (manila 22.0.2 scheduler/filters/extra_specs_ops.py).
     """
     words = spec.lower().split()
     if not words:

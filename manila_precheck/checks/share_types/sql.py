@@ -9,18 +9,18 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What the rows ask of the configuration: types, servers, protocols."""
+"""Rows that depend on the configuration: types, servers, protocols."""
 
 from typing import NamedTuple
 
 from manila_precheck.evidence.database import connection
 
-#: As many share types as are looked at.
+#: The most share types that are read.
 _MOST_TYPES = 5000
 
 
 class ShareType(NamedTuple):
-    """A share type that was not deleted, and what it asks for."""
+    """A share type that is not deleted, and its extra specs."""
 
     id: str
     name: str
@@ -76,12 +76,12 @@ def share_types(db: connection.Database) -> list[ShareType]:
 
 _SCOPE = 'capabilities:'
 
-#: The extra spec, and the option of a back end.
+#: The name of both an extra spec and an option of a back end.
 MODE = 'driver_handles_share_servers'
 
 
 def protocols(db: connection.Database) -> dict[str, int]:
-    """Return how many shares there are of each protocol, in capitals."""
+    """Return the number of shares by protocol, in upper case."""
     import sqlalchemy
 
     share = db.table('shares', 'share_proto', 'deleted')
@@ -97,10 +97,9 @@ def protocols(db: connection.Database) -> dict[str, int]:
 
 
 def instances(db: connection.Database) -> dict[tuple[str, bool], int]:
-    """Return how many share instances are on each host.
+    """Return the number of share instances on each host.
 
-    :returns: by the host without its pool, and by whether they have a share
-        server.
+    :returns: by (the host without its pool, whether they have a share server).
     """
     import sqlalchemy
 

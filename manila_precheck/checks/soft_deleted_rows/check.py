@@ -36,9 +36,10 @@ from manila_precheck.evidence.database import schema
 if TYPE_CHECKING:
     from oslo_config import cfg
 
-# A database of so many rows has this many looked up to follow foreign keys,
-# which takes a second; of a larger one it is one for so many of its rows,
-# since a look-up takes as long as counting some fifteen.
+# To follow foreign keys, up to SMALL_LOOK_UPS rows are looked up in a database
+# of up to SMALL_ROWS rows, which takes a second; in a larger one, one for each
+# ROWS_A_LOOK_UP of its rows. A look-up takes as long as counting about fifteen
+# rows.
 SMALL_ROWS = 2_000_000
 SMALL_LOOK_UPS = 200_000
 ROWS_A_LOOK_UP = 400
@@ -100,7 +101,7 @@ class SoftDeletedRows(check.Check):
 
     @classmethod
     def opts(cls) -> 'tuple[cfg.Opt, ...]':
-        """Return the thresholds and the age that is proposed."""
+        """Return the options: the thresholds and the age of the purge."""
         from oslo_config import cfg
 
         return (
@@ -195,7 +196,7 @@ class SoftDeletedRows(check.Check):
             raise problem
 
     def _look_ups(self, ctx: context.Context) -> float:
-        """Return how many rows may be looked up."""
+        """Return how many rows may be looked up to follow foreign keys."""
         if ctx.options_of(self.id).follow_all_references:
             return math.inf
         expected = sum(
@@ -214,7 +215,10 @@ class SoftDeletedRows(check.Check):
         others: tuple[schema.LiveForeignKey, ...],
         refused: list[str],
     ) -> Mapping[str, purge_blockers.Kept]:
-        """Return what foreign keys change, of the tables read to the end."""
+        """Return how foreign keys change the purge of each table.
+
+        Only the tables that were read completely are followed.
+        """
         whole = {
             name: rows
             for name, rows in counted.rows.items()
@@ -269,7 +273,7 @@ class SoftDeletedRows(check.Check):
         today: datetime.date,
     ) -> Iterator[model.Finding]:
         tables = list(tables)
-        # A purge goes over all tables: one unsafe table makes it unsafe.
+        # A purge covers all tables: one unsafe table makes it unsafe.
         safe = not any(
             table.rows.live_but_purged or table.kept.detached
             for table in tables
@@ -295,7 +299,7 @@ class SoftDeletedRows(check.Check):
 def _limits(ctx: context.Context) -> survey.Limits:
     options = ctx.options
     return survey.Limits(
-        # What is left must do for the rest of the check.
+        # The rest of the time limit is for the rest of the check.
         min(
             options.database_time_seconds,
             options.check_timeout_seconds * 0.7,
@@ -306,7 +310,7 @@ def _limits(ctx: context.Context) -> survey.Limits:
 
 
 def _expected(ctx: context.Context) -> list[str]:
-    """Return the tables that there must be, as far as that is known.
+    """Return the tables that must exist, as far as the catalog knows.
 
     MySQL does not show a table to an account that may not read it.
     """

@@ -19,7 +19,7 @@ from manila_precheck.catalog import behaviours
 from manila_precheck.checks.soft_deleted_rows import table_summary
 from manila_precheck.checks.soft_deleted_rows.sql import other_tables
 
-# Below this many soft-deleted rows their share of a table says nothing.
+# With fewer soft-deleted rows, their percentage of a table means nothing.
 PERCENT_MIN_ROWS = 1000
 
 _BUG = 'https://bugs.launchpad.net/manila/+bug/2081827'
@@ -31,7 +31,7 @@ def found(
     todo: model.Remediation,
     today: datetime.date,
 ) -> model.Finding:
-    """Return how much a table holds and what a purge does to it."""
+    """Return what a table holds and what a purge does to it."""
     rows = table.rows
     percent = 100 * rows.deleted // rows.total
     about = table.about(rows.deleted)
@@ -98,7 +98,7 @@ def restored(table: table_summary.TableSummary, age: int) -> model.Finding:
 
 
 def detached(table: table_summary.TableSummary, age: int) -> model.Finding:
-    """Return that live rows would lose what they refer to."""
+    """Return that a purge would set references of live rows to NULL."""
     columns = ' and '.join(table.kept.columns)
     count = table.kept.detached
     return model.Finding(
@@ -119,7 +119,7 @@ def detached(table: table_summary.TableSummary, age: int) -> model.Finding:
 
 
 def swept(swept: other_tables.Swept, age: int) -> model.Finding:
-    """Return that a purge reaches rows of a table that is not manila's."""
+    """Return that a purge affects rows of a table that is not manila's."""
     what = 'delete' if swept.on_delete == 'CASCADE' else 'change'
     return model.Finding(
         model.Severity.WARNING,

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The finding about the whole of a large purge."""
+"""The finding about a large purge as a whole."""
 
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def cut(
     tables: Iterable[table_summary.TableSummary],
     refused: list[str],
 ) -> Iterator[model.Finding]:
-    """Yield what a large purge costs, and how to cut it."""
+    """Yield how long a large purge takes, and how to split it."""
     tables = list(tables)
     age, bound = options.purge_age_days, options.purge_batch_rows
     total = sum(table.about(table.deletes) for table in tables)

@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What is known of one table, and how it is said."""
+"""The figures of one table, and their words in a finding."""
 
 import datetime
 from typing import NamedTuple
@@ -21,7 +21,7 @@ from manila_precheck.checks.soft_deleted_rows.sql import purge_blockers
 
 
 class TableSummary(NamedTuple):
-    """What is known of one table."""
+    """The figures of one table."""
 
     rows: counting.RowCounts
     kept: purge_blockers.Kept
@@ -33,11 +33,11 @@ class TableSummary(NamedTuple):
 
     @property
     def whole(self) -> bool:
-        """Whether all of it was read."""
+        """Whether the whole table was read."""
         return self.rows.read >= 1.0
 
     def about(self, count: int) -> int:
-        """Return a figure for the table from that of the part."""
+        """Return a figure for the table, estimated from the part read."""
         return round(count / self.rows.read) if self.rows.read else count
 
     @property
@@ -47,7 +47,7 @@ class TableSummary(NamedTuple):
 
     @property
     def exact(self) -> bool:
-        """Whether that is what a purge really does."""
+        """Whether that number is exact."""
         return self.whole and not self.kept.unread
 
 
@@ -56,9 +56,9 @@ def todo(
 ) -> model.Remediation:
     """Return what to do about the table.
 
-    :param age: of the purge, in days.
-    :param safe: whether a purge leaves all that lives as it is.
-    :param large: whether the finding about the whole purge cuts it.
+    :param age: the age of the purge, in days.
+    :param safe: whether a purge leaves all live rows unchanged.
+    :param large: whether the finding about the purge splits it into runs.
     """
     if not table.deletes:
         return model.advice(f'At {age} days there is nothing to purge.')
@@ -84,7 +84,7 @@ def counted(table: TableSummary, today: datetime.date) -> str:
         )
     if rows.oldest is not None and rows.newest is not None:
         words += f' ({rows.oldest:%Y-%m-%d} to {rows.newest:%Y-%m-%d}'
-        # A day may begin earlier on another server.
+        # The date may be a day ahead on another server.
         if rows.newest > today + datetime.timedelta(days=1):
             words += (
                 ', which is in the future: no purge deletes them before then'
@@ -126,5 +126,5 @@ def purged(table: TableSummary, age: int) -> str:
 
 
 def iso(day: Optional[datetime.date]) -> Optional[str]:
-    """Return a day as a report has it."""
+    """Return a date in the format of the report."""
     return day.isoformat() if day else None

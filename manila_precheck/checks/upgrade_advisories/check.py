@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _AFTER = model.advice('Once the services of the target run:')
 
-# While the services are down, none of their processes tells.
+# While the services are stopped, no process shows what serves the API.
 _SERVED = [
     model.advice(
         'Set api_server in [manila_precheck_upgrade_advisories] to what '
@@ -88,7 +88,7 @@ class UpgradeAdvisories(check.Check):
 
     @classmethod
     def opts(cls) -> 'tuple[cfg.Opt, ...]':
-        """Return what an operator may say of the API."""
+        """Return the option that says what serves the API."""
         from oslo_config import cfg
 
         return (
@@ -110,15 +110,15 @@ class UpgradeAdvisories(check.Check):
         )
 
     def run(self, ctx: context.Context) -> Iterable[model.Finding]:
-        """Yield a finding for each advisory that touches the deployment."""
+        """Yield a finding for each advisory that affects the deployment."""
         crossed = [
             advisory
             for advisory in advisories.of_check(self.id)
             if ctx.upgrade.crosses(advisory.release, *advisory.backports)
         ]
         judges: dict[tuple[str, ...], _Judge] = {}
-        # Those that need the database come last: when it fails, what the
-        # configuration says has been said.
+        # Advisories that need the database come last: if the database fails,
+        # the findings about the configuration have been yielded.
         for advisory in sorted(crossed, key=lambda one: one.rows is not None):
             runs = []
             for view in ctx.seen_by(*deployment.users(advisory)):
@@ -154,18 +154,19 @@ class UpgradeAdvisories(check.Check):
 
 
 class _Judge:
-    """What the advisories have to say of the files that some services read."""
+    """Evaluates the advisories with the files that some services read."""
 
     def __init__(self, ctx: context.Context, stated: Optional[str]) -> None:
         self._ctx = ctx
         self._deployment = deployment.Deployment(ctx, stated)
-        #: The advisories that only a database could decide, by id.
+        #: The ids of the advisories that could not be decided without a
+        #: database.
         self.unjudged: list[str] = []
 
     def findings(
         self, advisory: advisories.Advisory
     ) -> Iterator[model.Finding]:
-        """Yield what one advisory has to say."""
+        """Yield the findings of one advisory."""
         try:
             for backend, rows in self._deployment.touched(advisory):
                 yield self._finding(advisory, backend, rows)
@@ -225,7 +226,7 @@ class _Judge:
         return unread_sources.weighed(self._ctx.config, options, finding)
 
     def _place(self, condition: advisories.ServedBy) -> str:
-        """Return the end of the sentence that says where it was seen."""
+        """Return the end of the message, which says what shows it."""
         files = [
             f'{sign.file} line {sign.line}'
             for sign in self._deployment.signs(condition)

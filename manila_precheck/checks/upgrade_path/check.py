@@ -28,7 +28,7 @@ _CADENCE = (
 )
 
 
-# Which judges the revision, and whose findings cannot be waived.
+# The check that judges the revision; its findings cannot be waived.
 _SCHEMA_REVISION = 'schema-revision'
 
 _CORRECT = model.advice(
@@ -92,11 +92,11 @@ class UpgradePath(check.Check):
     id = 'upgrade-path'
     title = 'Upgrade path'
     stages = model.ALL_STAGES
-    # What is stated is held against it; without one there is nothing to.
+    # The options are compared with the database, if there is one.
     uses = frozenset({model.Source.DATABASE})
 
     def run(self, ctx: 'context.Context') -> Iterable[model.Finding]:
-        """Return what is wrong with the hop itself."""
+        """Return what is wrong with the step between the releases."""
         found = list(self._findings(ctx))
         if not found and self._is_told(ctx):
             raise exceptions.SourceNotApplicable(
@@ -138,20 +138,21 @@ class UpgradePath(check.Check):
         ):
             yield self._unsupported(upgrade)
         with contextlib.suppress(exceptions.SourceNotGiven):
-            # One that cannot be read may be another than what is stated.
+            # An unreadable database raises here, because the options could not
+            # be compared with it.
             ctx.database_as_found  # noqa: B018
 
     def _is_same(self, resolution: resolutions.Resolution) -> bool:
         """Say whether source and target are the same build, as far as known.
 
-        Also when the catalog has no facts of one of them.
+        This works without facts about them in the catalog.
         """
         builds = (resolution.source_build, resolution.target_build)
         orders = {build.order for build in builds if build is not None}
         return resolution.upgrade.same and len(orders) < 2
 
     def _is_told(self, ctx: 'context.Context') -> bool:
-        """Say whether schema-revision tells of a downgrade."""
+        """Say whether schema-revision reports the downgrade."""
         read = ctx.database_read
         if read is None or _SCHEMA_REVISION not in ctx.chosen:
             return False
@@ -161,7 +162,7 @@ class UpgradePath(check.Check):
     # -- the builds ----------------------------------------------------------
 
     def _builds(self, ctx: 'context.Context') -> Iterable[model.Finding]:
-        """Yield the builds that are not those of the catalog."""
+        """Yield the builds about which the catalog has no facts."""
         resolution = ctx.resolution
         sides = (
             ('source', resolution.upgrade.source, resolution.source_build),
@@ -175,7 +176,8 @@ class UpgradePath(check.Check):
                 continue
             origin = ctx.facts(release)
             if origin is not None and origin.path is not None:
-                # The metadata in a package of a distribution have no more.
+                # The metadata of a distribution's package has only the version
+                # of manila.
                 if build.version == releases.build(facts).version:
                     continue
             named = (
@@ -189,7 +191,7 @@ class UpgradePath(check.Check):
                     '. Its own facts could not be read: '
                     f'{ctx.installed_unread}'
                 )
-            # What ran before is over then, and little depends on it.
+            # After the upgrade, little depends on the source.
             over = side == 'source' and ctx.stage is model.Stage.UPGRADED
             yield model.Finding(
                 model.Severity.INFO if over else model.Severity.WARNING,
@@ -211,7 +213,7 @@ class UpgradePath(check.Check):
             )
 
     def _beyond(self, ctx: 'context.Context') -> Iterable[model.Finding]:
-        """Yield the releases of which there is nothing but a file of facts."""
+        """Yield the releases that only a file of facts describes."""
         upgrade = ctx.upgrade
         for side in ('target', 'source'):
             release = getattr(upgrade, side)
@@ -237,7 +239,7 @@ class UpgradePath(check.Check):
             )
 
     def _installed(self, ctx: 'context.Context') -> Iterable[model.Finding]:
-        """Yield that what is installed is no part of the upgrade."""
+        """Yield that the installed manila does not belong to the upgrade."""
         resolution = ctx.resolution
         build = resolution.known.installed
         if build is None:
@@ -291,8 +293,8 @@ class UpgradePath(check.Check):
     def _source(self, ctx: 'context.Context') -> Iterable[model.Finding]:
         resolution = ctx.resolution
         source, target = resolution.upgrade.source, resolution.upgrade.target
-        # The migrated database no longer tells, and no check that runs then
-        # leaves anything out for it.
+        # A migrated database no longer shows the source, and no check of that
+        # stage depends on it.
         over = ctx.stage is model.Stage.UPGRADED
         if resolution.source_origin == 'assumed' and source != target:
             yield model.Finding(
@@ -344,7 +346,7 @@ class UpgradePath(check.Check):
             )
 
     def _unconfirmed(self, ctx: 'context.Context') -> bool:
-        """Say whether the source is known, and the database of no release."""
+        """Say whether the database confirms no release as the source."""
         read = ctx.database_read
         if read is None or read.empty:
             return False
@@ -353,7 +355,7 @@ class UpgradePath(check.Check):
         return not (read.revision and ctx.catalog.releases_with(read.revision))
 
     def _found_instead(self, ctx: 'context.Context') -> str:
-        """Return what the database is, when it is not as stated; else ''."""
+        """Return what the database is, if the options contradict it, or ''."""
         resolution = ctx.resolution
         known, source = resolution.known, resolution.upgrade.source
         if known.source is None:
@@ -361,7 +363,7 @@ class UpgradePath(check.Check):
         stated = known.source.release
         at = known.at_revision
         if ctx.stage is model.Stage.UPGRADED:
-            # Whether it is migrated, and empty, is for schema-revision.
+            # schema-revision reports a database that is empty or not migrated.
             if resolution.target_origin != 'database':
                 waits = at and resolution.upgrade.target not in at
                 if waits and stated not in at:
@@ -398,7 +400,7 @@ class UpgradePath(check.Check):
             resolution.origins == ('assumed', 'database')
             and resolution.known.installed is None
         ):
-            # At upgraded, of a database that may be as it was before.
+            # At stage upgraded, with a database that may not be migrated yet.
             yield model.Finding(
                 model.Severity.WARNING,
                 model.Subject('release', 'target'),
@@ -435,7 +437,7 @@ class UpgradePath(check.Check):
     def _vendor_path(
         self, resolution: resolutions.Resolution
     ) -> Iterable[model.Finding]:
-        """Yield what --vendor-path declares, where it is not needless."""
+        """Yield what --vendor-path declares, unless it is not needed."""
         declared, upgrade = resolution.known.vendor_path, resolution.upgrade
         if declared is None or (declared == upgrade and upgrade.supported):
             return
@@ -460,7 +462,7 @@ class UpgradePath(check.Check):
         )
 
     def _update(self, ctx: 'context.Context') -> Iterable[model.Finding]:
-        """Yield that an update within a release goes back."""
+        """Yield that an update within a release goes to an older build."""
         source, target = ctx.upgrade.source, ctx.upgrade.target
         orders = [
             releases.build(ctx.catalog.package(side).version).order

@@ -9,13 +9,13 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What soft deletion left in a table, and what a purge would take away.
+"""The soft-deleted rows of a table, and those that a purge deletes.
 
 ``manila-manage db purge`` of manila 12 to 22 deletes the rows whose
-deleted_at is old enough, whatever ``deleted`` holds (manila 22.0.0
-db/sqlalchemy/api.py:6636). From 23 on ``deleted`` must be the row's own id
-too, or 1 in a table without ids (manila 23.0.1 db/sqlalchemy/api.py:6720).
-What foreign keys make of that is in :mod:`purge_blockers`.
+deleted_at is old enough, whatever the value of ``deleted`` (manila 22.0.0
+db/sqlalchemy/api.py:6636). From 23 on ``deleted`` must also be the id of the
+row, or 1 in a table without ids (manila 23.0.1 db/sqlalchemy/api.py:6720).
+:mod:`purge_blockers` has the effects of foreign keys.
 """
 
 from collections.abc import Iterable
@@ -33,13 +33,13 @@ from manila_precheck.evidence.database import column_types
 from manila_precheck.evidence.database import connection
 from manila_precheck.evidence.database import scan
 
-# What a row is, as one number, so that one sum of them says it all: a
-# comparison of two texts and an aggregate each cost as much as reading the
-# row. A digit of the sum has 20 bits, and 13 are left for the last one: a
-# double has 53.
+# The state of a row is a number, so that one SUM() counts the rows in all
+# states: each comparison of two texts and each aggregate costs as much as
+# reading the row. The sum has "digits" of 20 bits, one for each state; 13 bits
+# are left for the last one, because a double has 53.
 _DIGIT = 1 << 20
 _EXACT = float(1 << 53)
-# A row that is none of the three: it is rare, and the piece is read again.
+# A row in none of the three states. It is rare, and the piece is read again.
 _ODD = 1e300
 
 _UNDATED = (
@@ -54,8 +54,9 @@ _PACKED = (
     'FROM {table} c WHERE {where}'
 )
 
-# Where the first and the last day are known: a minimum and a maximum take
-# a quarter of the time of a piece. A row beyond them is an odd one too.
+# For pieces after the first and the last day are known: MIN() and MAX() take a
+# quarter of the time of a piece. A row outside these days counts as an odd
+# row.
 _BETWEEN = (
     'SELECT COUNT(*), SUM(CASE {old}'  # noqa: S608
     + _UNDATED
@@ -63,7 +64,7 @@ _BETWEEN = (
     '{more} FROM {table} c WHERE {where}'
 )
 
-# The same for any row at all: half as long again.
+# The same for rows in any state; it takes half as long again.
 _PLAIN = (
     'SELECT COUNT(*), COUNT(CASE WHEN deleted = {live} THEN 1 END), '
     'COUNT(CASE WHEN deleted <> {live} THEN 1 END), '
@@ -83,7 +84,7 @@ _PLAIN = (
 
 
 class RowCounts(NamedTuple):
-    """What one table, or a part of it, holds."""
+    """The counts of one table, or of a part of it."""
 
     table: str
     """Its name."""
@@ -92,55 +93,56 @@ class RowCounts(NamedTuple):
     """All rows."""
 
     live: int = 0
-    """Those that manila sees, the recycle bin included."""
+    """The rows that manila sees, including the recycle bin."""
 
     deleted: int = 0
-    """Those that manila has marked as deleted."""
+    """The rows that manila has marked as deleted."""
 
     undated: int = 0
-    """Marked as deleted without a deleted_at: no purge takes them."""
+    """Marked as deleted without a deleted_at: no purge deletes them."""
 
     purgeable: int = 0
-    """Marked as deleted, and a purge at the age asks for them."""
+    """Marked as deleted, and a purge at the age selects them."""
 
     unmarked: int = 0
-    """Marked as deleted and old enough, but not asked for, because
-    ``deleted`` is not what the purge looks for."""
+    """Marked as deleted and old enough, but not selected, because ``deleted``
+    does not have the value that the purge requires."""
 
     live_but_purged: int = 0
-    """Live, but a purge at the age asks for them: deleted_at is set."""
+    """Live, but a purge at the age selects them: deleted_at is set."""
 
     neither_but_purged: int = 0
-    """``deleted`` is NULL, and a purge at the age asks for them."""
+    """``deleted`` is NULL, and a purge at the age selects them."""
 
     recycled: int = 0
     """Live shares that their owner put into the recycle bin."""
 
     no_date: int = 0
-    """Marked as deleted, at what is no date ('0000-00-00 00:00:00'); counted
-    in the pieces whose first or last deleted_at is one."""
+    """Marked as deleted, with a deleted_at that is not a date ('0000-00-00
+    00:00:00'); counted only in pieces whose first or last deleted_at is
+    such."""
 
     oldest: Optional[datetime.date] = None
     """The day of the oldest deleted_at of the rows marked as deleted."""
 
     newest: Optional[datetime.date] = None
-    """The day of the newest deleted_at of them."""
+    """The day of the newest deleted_at of these rows."""
 
     read: float = 1.0
-    """The part of the table that this is about; 1.0: all of it."""
+    """The part of the table that was read; 1.0 for all of it."""
 
     @property
     def asked(self) -> int:
-        """Return how many rows the purge asks for."""
+        """How many rows the purge selects."""
         return self.purgeable + self.live_but_purged + self.neither_but_purged
 
     @property
     def young(self) -> int:
-        """Return how many rows were deleted after the cutoff."""
+        """How many rows were soft-deleted after the cutoff."""
         return self.deleted - self.undated - self.unmarked - self.purgeable
 
     def plus(self, other: 'RowCounts') -> 'RowCounts':
-        """Return what two parts of the same table hold together."""
+        """Return the counts of two parts of the same table together."""
         sums: dict[str, Any] = {
             name: one + more
             for name, one, more in zip(
@@ -157,9 +159,9 @@ class RowCounts(NamedTuple):
 
 
 def tables(db: connection.Database, purge: purging.Purge) -> tuple[str, ...]:
-    """Return the tables whose rows are soft-deleted, sorted.
+    """Return the tables of manila with soft deletion, sorted.
 
-    One of somebody else may have the same columns, and no purge looks at it.
+    A table that is not manila's may have the same columns; no purge reads it.
     """
     return tuple(
         table
@@ -170,16 +172,16 @@ def tables(db: connection.Database, purge: purging.Purge) -> tuple[str, ...]:
 
 
 def literal(db: connection.Database, moment: datetime.datetime) -> str:
-    """Return a time as it stands in SQL; SQLite has no type for it."""
+    """Return the SQL literal of a time; SQLite has no type for times."""
     text = f"'{moment.isoformat(' ', 'microseconds')}'"
     return text if db.dialect == 'sqlite' else f'TIMESTAMP {text}'
 
 
 class Filter:
-    """Which rows a purge asks for, in SQL.
+    """The SQL conditions of the rows that a purge selects.
 
-    :param cutoff: the purge takes what was deleted until then.
-    :param purge: of the release that runs now.
+    :param cutoff: the purge selects rows that were deleted until then.
+    :param purge: the purge of the running release.
     """
 
     def __init__(
@@ -200,14 +202,14 @@ class Filter:
         return f"'{value}'" if isinstance(value, str) else str(value)
 
     def nothing(self, table: str) -> bool:
-        """Say whether the purge asks for no row of a table at all."""
+        """Say whether the purge selects no row of a table at all."""
         if not self.purge.marked:
             return False
         if table in self.purge.through_parents:
             return True
-        # NOTE: the purge of 2026.2 compares the two columns, which
-        # PostgreSQL refuses ("operator does not exist: character varying =
-        # integer"); the purge says so in its log, and leaves the table.
+        # NOTE: the purge of 2026.2 compares the two columns, which PostgreSQL
+        # rejects ("operator does not exist: character varying = integer"); the
+        # purge logs the error and skips the table.
         return self.db.dialect == 'postgresql' and self._unequal(table)
 
     def _unequal(self, table: str) -> bool:
@@ -219,7 +221,7 @@ class Filter:
         )
 
     def own(self, table: str, alias: str = '') -> str:
-        """Return what the purge asks of ``deleted``; '' where nothing."""
+        """Return the condition of the purge on ``deleted``; '' if none."""
         if not self.purge.marked:
             return ''
         if not self.db.has_column(table, 'id'):
@@ -229,13 +231,13 @@ class Filter:
         return f' AND {alias}deleted = {own}'
 
     def asked(self, table: str, alias: str) -> str:
-        """Return the condition of a row that the purge asks for."""
+        """Return the condition of the rows that the purge selects."""
         if self.nothing(table):
             return '1 = 0'
         return f'({alias}deleted_at <= {self.cutoff}{self.own(table, alias)})'
 
     def not_asked(self, table: str, alias: str) -> str:
-        """Return the opposite, which is never NULL."""
+        """Return the opposite of :meth:`asked`, which is never NULL."""
         if self.nothing(table):
             return '1 = 1'
         parts = [
@@ -251,21 +253,20 @@ class Filter:
 
 
 class Extra:
-    """More to find in the rows of a table while they are counted."""
+    """Additional aggregates to read while the rows are counted."""
 
     def columns(self, table: str) -> Sequence[str]:
-        """Return aggregates in SQL; each row of the table is ``c`` there."""
+        """Return SQL aggregates; ``c`` is the alias of the table."""
         return ()
 
     def found(self, part: 'RowCounts', values: Sequence[Any]) -> None:
-        """Take what the aggregates were for a part of a table.
+        """Process the values of the aggregates for a part of a table.
 
-        :param values: as many as there were columns; none when there were
-            none.
+        :param values: one for each of the columns.
         """
 
     def failed(self, table: str) -> None:
-        """Take that the aggregates of a part could not be read."""
+        """Note that the aggregates of a part could not be read."""
 
 
 def count(
@@ -280,8 +281,12 @@ def count(
     something is new in it: a row older than all before, a live row with a
     deleted_at, a row whose ``deleted`` is NULL.
 
-    :param extra: what to find besides.
-    :returns: what the pieces hold that were read so far.
+    Each piece is read once, by one statement. It is read again if it has
+    something new: a row that is older than all rows before, a live row with a
+    deleted_at, a row whose ``deleted`` is NULL.
+
+    :param extra: what else to read.
+    :returns: after each piece, the counts of all pieces so far.
     :raises StatementRefused: when the account may not read the table.
     :raises SourceUnusable: when the server does not answer in time.
     """
@@ -294,7 +299,7 @@ def count(
 
 
 class _Counting:
-    """The pieces of one table, and how the next one is best read."""
+    """Reads the pieces of one table with the cheapest statement."""
 
     def __init__(self, wanted: Filter, table: str, extra: Extra) -> None:
         self.wanted = wanted
@@ -309,13 +314,14 @@ class _Counting:
                 ', COUNT(CASE WHEN is_soft_deleted AND deleted = '
                 f'{wanted.live(table)} THEN 1 END)'
             )
-        # The last piece had no row beyond those of the pieces before it.
+        # Whether the days of the last piece were within those of the pieces
+        # before it.
         self.settled = False
-        # It had rows that only the longest statement can count.
+        # Whether it had rows that only _PLAIN can count.
         self.odd = False
 
     def read(self, where: str) -> RowCounts:
-        """Count one piece, and add it to what was found."""
+        """Count one piece, and add it to the counts so far."""
         wanted = self.wanted
         columns = self.extra.columns(self.table)
         try:
@@ -323,7 +329,7 @@ class _Counting:
         except exceptions.SourceUnusable:
             if not columns:
                 raise
-            # What the aggregates read of other tables may be the reason.
+            # The aggregates read other tables, which may be the reason.
             rows, values = self.part(where, ())
             self.extra.failed(self.table)
         if wanted.nothing(self.table):
@@ -338,7 +344,7 @@ class _Counting:
     def part(
         self, where: str, columns: Sequence[str]
     ) -> tuple[RowCounts, Sequence[Any]]:
-        """Read one piece by the cheapest statement that tells all of it."""
+        """Read one piece with the cheapest statement that can count it."""
         more = self.recycled + ''.join(f', {one}' for one in columns)
         found = None
         if self.settled and not self.odd:
@@ -354,7 +360,7 @@ class _Counting:
         )
 
     def rest(self, values: Sequence[Any]) -> tuple[int, Sequence[Any]]:
-        """Return how many are in the recycle bin, and what is extra."""
+        """Return the number in the recycle bin, and the extra values."""
         if self.recycled:
             return values[0], values[1:]
         return 0, values
@@ -362,7 +368,7 @@ class _Counting:
     def between(
         self, where: str, more: str
     ) -> Optional[tuple[RowCounts, Sequence[Any]]]:
-        """Read a piece that has nothing new, and see whether it is so."""
+        """Read a piece within the known days; None if it has other rows."""
         days = self.found.oldest, self.found.newest
         total, packed, *rest = self.row(
             _BETWEEN, where, more, **_bounds(self.wanted, self.names, *days)
@@ -372,7 +378,7 @@ class _Counting:
     def packed(
         self, where: str, more: str
     ) -> Optional[tuple[RowCounts, Sequence[Any]]]:
-        """Read a piece in which any row is live, undated or deleted."""
+        """Read a piece of live, undated and deleted rows; None if others."""
         total, packed, oldest, newest, *rest = self.row(_PACKED, where, more)
         days = _day(oldest), _day(newest)
         if (oldest, newest) != (None, None) and None in days:
@@ -380,23 +386,23 @@ class _Counting:
         return self.unpacked(total, packed, days, rest)
 
     def plain(self, where: str, more: str) -> tuple[RowCounts, Sequence[Any]]:
-        """Read a piece with any rows."""
+        """Read a piece with rows in any state."""
         values = self.row(_PLAIN, where, more)
         total, live, deleted, undated, asked, old, *rest = values
         live_old, neither_old, no_date, oldest, newest, *rest = rest
-        # As long as there are any, the next piece is read so at once.
+        # If there are such rows, the next piece is read like this at once.
         self.odd = bool(
             live_old
             or neither_old
             or no_date
             or old - asked
             or live + deleted < total
-            # More than the digits of one sum hold.
+            # One sum cannot hold such numbers.
             or total >= _DIGIT
             or undated * _DIGIT * _DIGIT >= _EXACT
         )
         if self.wanted.purge.marked:
-            # It leaves them alone, and those without ``deleted`` too.
+            # Such a purge skips them, and also rows whose ``deleted`` is NULL.
             live_old = neither_old = 0
         recycled, rest = self.rest(rest)
         return RowCounts(
@@ -422,7 +428,7 @@ class _Counting:
         days: tuple[Optional[datetime.date], Optional[datetime.date]],
         rest: Sequence[Any],
     ) -> Optional[tuple[RowCounts, Sequence[Any]]]:
-        """Return what the packed sum says; None when it does not say all."""
+        """Return the counts in a packed sum; None if it is not exact."""
         number = packed or 0.0
         if total >= _DIGIT or number >= _EXACT:
             return None
@@ -445,7 +451,7 @@ class _Counting:
 def _names(wanted: Filter, table: str) -> dict[str, str]:
     db = wanted.db
     own = '' if wanted.nothing(table) else wanted.own(table)
-    # Of the type of a double, or the sum would be one of decimals.
+    # Literals of type double; otherwise the sum would be a decimal.
     form = "'{:.0f}'::float8" if db.dialect == 'postgresql' else '{:.0f}e0'
     odd = "'1e300'::float8" if db.dialect == 'postgresql' else '1e300'
     live = wanted.live(table)
@@ -478,7 +484,7 @@ def _bounds(
     oldest: Optional[datetime.date],
     newest: Optional[datetime.date],
 ) -> dict[str, str]:
-    """Return the conditions of what was deleted on days that are known."""
+    """Return the conditions of rows deleted within the known days."""
     if oldest is None or newest is None:
         return {'old': '', 'young': ''}
     tick = datetime.timedelta(microseconds=1)

@@ -10,12 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Tables that are not manila's, and whose foreign keys lead to its rows.
+"""Tables that are not manila's and whose foreign keys refer to its rows.
 
-The purge looks at no row of theirs (manila 16.3.0 to 23.0.1 db/sqlalchemy/
+The purge does not read these tables (manila 16.3.0 to 23.0.1 db/sqlalchemy/
 api.py purge_deleted_records goes through its own models), but the server
-holds it to their foreign keys: a row that they refer to is skipped, unless
-the key says what becomes of the row that refers.
+enforces their foreign keys: the purge skips a row to which one of them refers,
+unless ON DELETE says what happens to the referring row.
 """
 
 from collections.abc import Iterable
@@ -32,17 +32,17 @@ from manila_precheck.evidence.database import schema
 
 
 class Swept(NamedTuple):
-    """What a purge does to the rows of a table that is not manila's."""
+    """The effect of a purge on the rows of a table that is not manila's."""
 
     table: str
     parent: str
-    """The table of manila whose rows it refers to."""
+    """The table of manila to which it refers."""
 
     rows: int
-    """How many rows, at most."""
+    """How many rows are affected, at most."""
 
     on_delete: str
-    """What becomes of them: 'CASCADE', 'SET NULL', 'SET DEFAULT'."""
+    """The action of the key: 'CASCADE', 'SET NULL', 'SET DEFAULT'."""
 
 
 def keys(
@@ -52,7 +52,7 @@ def keys(
 ) -> tuple[schema.LiveForeignKey, ...]:
     """Return the foreign keys of other tables to rows that a purge deletes.
 
-    :param found: those of the database.
+    :param found: all foreign keys of the database.
     """
     return tuple(
         key
@@ -70,14 +70,14 @@ def keys(
 def is_large(
     key: schema.LiveForeignKey, sizes: Mapping[str, scan.Size]
 ) -> bool:
-    """Say whether looking a table through would take too long."""
+    """Say whether reading a table would take too long."""
     return scan.expected(sizes.get(key.table)) > 50 * purge_references.LIMIT
 
 
 def kept(wanted: counting.Filter, key: schema.LiveForeignKey) -> set[Any]:
     """Return the ids of the rows that a purge skips because of a key.
 
-    :returns: no more than purge_references.LIMIT, and one.
+    :returns: at most purge_references.LIMIT + 1 ids.
     """
     limit = purge_references.LIMIT + 1
     rows = wanted.db.rows(
@@ -88,7 +88,7 @@ def kept(wanted: counting.Filter, key: schema.LiveForeignKey) -> set[Any]:
 
 
 def swept(wanted: counting.Filter, key: schema.LiveForeignKey) -> Swept:
-    """Return what a purge does to the rows that refer by a key."""
+    """Return the effect of a purge on the rows that refer by a key."""
     count = int(
         wanted.db.row(
             f'SELECT COUNT(*) {_joined(wanted, key)}', f'table {key.table}'

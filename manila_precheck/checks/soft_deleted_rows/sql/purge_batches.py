@@ -9,12 +9,12 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""A large purge, cut into a sequence of smaller ones by age.
+"""A large purge, split into a sequence of smaller ones by age.
 
 ``manila-manage db purge`` loads the rows of a table and deletes them one by
 one: about 200 rows a second were measured on MariaDB, and up to 2026.1 all
-tables are one transaction, whose locks and memory grow with the rows. The
-older ages first, each run has only what the last one left to a younger age.
+tables are one transaction, whose locks and memory grow with the rows. The runs
+have decreasing ages, so each one deletes only the rows between two ages.
 """
 
 import collections
@@ -26,20 +26,22 @@ from manila_precheck.checks.soft_deleted_rows.sql import counting
 from manila_precheck.evidence import timestamps
 from manila_precheck.evidence.database import scan
 
-#: What manila's purge was measured to delete on MariaDB 10.11: 90,000 rows
-#: of 14 tables in 430 seconds.
+#: Measured with manila's purge on MariaDB 10.11: 90,000 rows of 14 tables in
+#: 430 seconds.
 ROWS_PER_SECOND = 200
 
-# How finely the time is divided; a run has one of the steps or more.
+# The number of steps into which the time is divided; a run covers one or more
+# of them.
 _STEPS = 240
 
-# How many rows of a table are looked at for it: one in 200, of a small one
-# a few more, and never more than suffice.
+# How many rows of a table are sampled for this: one in 200, but within the
+# limits below.
 _SAMPLE_PART = 200
 _SAMPLE_LEAST = 200
 _SAMPLE_MOST = 2000
 
-# What is less than this part of all rows is taken to be spread as the rest.
+# A table with a smaller part of all rows is not sampled; its rows are assumed
+# to be distributed like the others.
 _SHARE = 0.05
 
 
@@ -50,7 +52,7 @@ class PurgeRun(NamedTuple):
     """The age to run it with, in days."""
 
     rows: int
-    """About how many rows it deletes."""
+    """The approximate number of rows that it deletes."""
 
 
 def plan(
@@ -60,11 +62,11 @@ def plan(
     age: int,
     bound: int,
 ) -> tuple[PurgeRun, ...]:
-    """Return the runs, the oldest age first; the last one is at the age.
+    """Return the runs, with the oldest age first and ``age`` last.
 
-    From a sample of each large table; nothing here is exact.
+    They are estimated from a sample of each large table.
 
-    :param age: at which age the purge is to end, in days.
+    :param age: the age of the last run, in days.
     :param bound: how many rows one run may delete.
     :returns: none when there is nothing to purge.
     """
@@ -80,7 +82,7 @@ def plan(
     if not total:
         return ()
     if oldest is None:
-        # Their deleted_at are no dates.
+        # The values of deleted_at are not dates.
         return (PurgeRun(age, total),)
     span = max(1, (wanted.cutoff_time.date() - oldest).days)
     width = max(1, span // _STEPS)
@@ -96,7 +98,7 @@ def _steps(
 ) -> dict[int, float]:
     """Return which part of all rows was deleted in each step of time.
 
-    :param width: how many days a step has.
+    :param width: the number of days in a step.
     :returns: by the number of the step, counted back from the cutoff.
     """
     total = sum(rows.asked for rows in counted.values())
@@ -134,8 +136,8 @@ def _deleted_in(
     else:
         step = f'FLOOR({days} / {width})'
     dated = timestamps.is_time(db.dialect, 'deleted_at')
-    # One statement, not one for each, and its rows added up on the server:
-    # what it takes is the way there and back.
+    # One statement for all pieces, whose rows the server adds up: most of the
+    # time would be spent on round trips.
     parts = ' UNION ALL '.join(
         f'SELECT {step} AS step FROM {db.quoted(table)} '  # noqa: S608
         f'WHERE {where} AND {wanted.asked(table, "")} AND {dated}'
@@ -155,13 +157,13 @@ def _runs(
     total: int,
     bound: int,
 ) -> tuple[PurgeRun, ...]:
-    """Join steps, from the oldest on, to runs that stay within a bound."""
+    """Join steps, from the oldest on, into runs within a bound."""
     found: list[PurgeRun] = []
     waiting = 0.0
     for step in sorted(steps, reverse=True):
         rows = steps[step] * total
         if waiting and waiting + rows > bound:
-            # All that is older than this step.
+            # A run at this age deletes all rows that are older than this step.
             found.append(PurgeRun(age + (step + 1) * width, round(waiting)))
             waiting = 0.0
         waiting += rows

@@ -9,16 +9,17 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Which rows a purge skips, or takes along, because of foreign keys.
+"""Which rows a purge skips, or also deletes, because of foreign keys.
 
-A row that another one refers to cannot be deleted: the purge says so in its
-log, skips it and still exits with 0. What it skips keeps what that refers to
-in turn. The other way round, what SQLAlchemy takes for a part of a deleted
-row goes with it, or loses its reference (:mod:`manila_precheck.catalog.
+A row to which another one refers cannot be deleted: the purge logs this, skips
+the row and still exits with 0. A skipped row in turn keeps the rows to which
+it
+refers. Conversely, SQLAlchemy deletes some rows together with the row to which
+they refer, or sets their reference to NULL (:mod:`manila_precheck.catalog.
 purging` has the list).
 
-Which rows may keep others was found while the tables were counted
-(:mod:`purge_references`); here only those are read, by their ids.
+The rows that may keep others were found while the tables were counted
+(:mod:`purge_references`); only these are read here, by their ids.
 """
 
 from collections.abc import Collection
@@ -38,38 +39,39 @@ from manila_precheck.evidence.database import schema
 
 Effect = purging.Effect
 
-# How many ids go into one statement.
+# The most ids in one statement.
 _IDS = 500
 
 
 class Kept(NamedTuple):
-    """What foreign keys make of a purge of one table."""
+    """How foreign keys change the purge of one table."""
 
     table: str
     """Its name."""
 
     kept: int = 0
-    """The rows that the purge asks for and skips."""
+    """The number of rows that the purge selects and skips."""
 
     by: tuple[str, ...] = ()
-    """What keeps them, sorted: 'share_instances.share_id'."""
+    """The columns that keep them, sorted: 'share_instances.share_id'."""
 
     taken: int = 0
-    """The rows that it does not ask for, but that go with another one."""
+    """The number of rows that it does not select and deletes with others."""
 
     detached: int = 0
-    """The live rows that lose a reference, which becomes NULL."""
+    """The number of live rows of which a reference becomes NULL."""
 
     columns: tuple[str, ...] = ()
     """The columns that become NULL, sorted."""
 
     unread: tuple[str, ...] = ()
-    """The tables that were not looked up to the end, or whose rows may go
-    before they keep anything, sorted; the figures are lower bounds then."""
+    """The tables that were not looked up completely, or whose rows may be
+    deleted before they keep others, sorted. If there are any, the figures are
+    lower bounds."""
 
 
 class _Row(NamedTuple):
-    """A row that refers to one that the purge asks for."""
+    """A row that refers to rows that the purge selects."""
 
     id: Any
     alive: bool
@@ -78,7 +80,7 @@ class _Row(NamedTuple):
 
 
 class _Follow:
-    """The state while the tables are gone through, children first."""
+    """The state while the tables are processed, children first."""
 
     def __init__(
         self,
@@ -94,7 +96,8 @@ class _Follow:
         self.by: dict[str, set[str]] = {name: set() for name in counted}
         self.unread: dict[str, set[str]] = {name: set() for name in counted}
         self.loose: list[tuple[str, list[tuple[Any, Any]]]] = []
-        # Rows that go with one parent before they could keep another.
+        # Rows that may be deleted with one parent before they can keep
+        # another.
         self.held: list[tuple[tuple[str, Any], Any, Any]] = []
         self.torn: list[tuple[Any, Any]] = []
         self.dated: dict[str, int] = {}
@@ -107,10 +110,10 @@ class _Follow:
                 ):
                     self.unread[ref.parent].add(ref.child)
 
-    # Which references there are
+    # The references
 
     def references(self, child: str) -> list[Any]:
-        """Return those of a table that a purge can meet."""
+        """Return the references of a table that can affect a purge."""
         return [
             ref
             for ref in self.wanted.purge.references
@@ -127,14 +130,14 @@ class _Follow:
         return bool(self.counted[ref.parent].asked and stays)
 
     def stays(self, child: str, early: bool) -> int:
-        """Return how many rows of a table can keep what they refer to."""
+        """Return how many rows of a table can keep their parents."""
         rows = self.counted[child]
         return rows.total if early else rows.total - rows.asked
 
     # Reading
 
     def read(self, child: str) -> None:
-        """Find what the rows of a table keep."""
+        """Find the rows that the rows of a table keep."""
         references = self.references(child)
         if not references:
             return
@@ -152,19 +155,19 @@ class _Follow:
             for row in self._select(child, references, condition):
                 rows += 1
                 self._apply(child, references, row)
-        # Fewer: somebody removes rows at this very moment.
+        # Fewer rows than ids: somebody is deleting rows at the moment.
         if not whole or rows < len(listed):
             self.skip(child)
 
     def skip(self, child: str) -> None:
-        """Note that a table was not looked at, or not at all of it."""
+        """Note that a table was not read, or not completely."""
         for ref in self.references(child):
             self.unread[ref.parent].add(child)
             if ref.effect in purging.TAKING:
                 self.unread[child].add(child)
 
     def pass_on(self, child: str) -> None:
-        """What is not known of a table is not known of its parents."""
+        """Note that what is unknown of a table is unknown of its parents."""
         for ref in self.wanted.purge.references:
             if ref.child == child and ref.parent in self.counted:
                 if self.counted[ref.parent].asked:
@@ -178,7 +181,7 @@ class _Follow:
             yield f'c.id IN ({listed})'
 
     def _literal(self, value: Any) -> str:
-        """Return an id, which is the database's own, as SQL has it."""
+        """Return the SQL literal of an id, which comes from the database."""
         if isinstance(value, int):
             return str(value)
         text = str(value).replace("'", "''")
@@ -217,7 +220,7 @@ class _Follow:
             if parent is None:
                 continue
             if row.asked and not ref.early and row.id not in self.kept[child]:
-                # It is gone before what it refers to.
+                # It is deleted before the row to which it refers.
                 continue
             effect = ref.effect
             if effect is Effect.BLOCKS and taker:
@@ -240,7 +243,7 @@ class _Follow:
         keys: Iterable[schema.LiveForeignKey],
         sizes: Mapping[str, scan.Size],
     ) -> None:
-        """Find what rows of tables that are not manila's keep."""
+        """Find the rows that tables that are not manila's keep."""
         for key in keys:
             rows = self.counted.get(key.parent)
             unknown = key.on_delete == schema.UNKNOWN
@@ -259,13 +262,13 @@ class _Follow:
                 self.unread[key.parent].add(key.table)
 
     def settle(self, table: str, left: Collection[str]) -> None:
-        """Decide which rows that may go first keep rows of a table.
+        """Decide which rows in ``held`` keep rows of a table.
 
-        Such a row goes with its parent unless that one is kept, and the
-        purge takes the parent first of all (manila 23.0.1
+        Such a row is deleted with its parent, unless the parent is kept; the
+        purge deletes the parent before anything else (manila 23.0.1
         db/sqlalchemy/api.py _purge_share_access_map).
 
-        :param left: the tables that were not read yet.
+        :param left: the tables that were not processed yet.
         """
         for (taker, one), ref, parent in self.held:
             if ref.parent != table:
@@ -280,10 +283,10 @@ class _Follow:
                 self.unread[table].add(ref.child)
 
     def read_self(self, table: str) -> None:
-        """Find what rows of a table keep in the same table.
+        """Find the rows that rows of the same table keep.
 
-        The purge deletes them in the order in which the server finds them,
-        so that one which is referred to by a later one is still kept.
+        The purge deletes the rows in the order in which the server returns
+        them, so a row is kept if a row that comes later refers to it.
         """
         rows = self.counted[table]
         for ref in self.wanted.purge.references:
@@ -317,7 +320,7 @@ class _Follow:
                         self.by[table].add(f'{table}.{ref.column}')
 
     def read_dated(self) -> None:
-        """Count what goes before all else, with either of its parents."""
+        """Count the rows that are deleted first, with any of their parents."""
         references = [
             ref
             for ref in self.wanted.purge.references
@@ -342,7 +345,7 @@ class _Follow:
             )[0]
         )
 
-    # What came of it
+    # The result
 
     def result(self) -> Mapping[str, Kept]:
         """Return the figures of each table."""
@@ -377,10 +380,10 @@ def follow(
     found: purge_references.Candidates,
     others: Iterable[schema.LiveForeignKey] = (),
 ) -> Mapping[str, Kept]:
-    """Return what foreign keys make of a purge, by table.
+    """Return how foreign keys change a purge, by table.
 
-    :param counted: what the tables hold, all of them read to the end.
-    :param found: what may keep others, from counting them.
+    :param counted: the counts of the tables, which were read completely.
+    :param found: the rows that may keep others, found by the count.
     :param others: the foreign keys of tables that are not manila's.
     :raises StatementRefused: when the account may not read a table.
     :raises SourceUnusable: when the server does not answer in time.

@@ -9,13 +9,13 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Which rows may keep what they refer to from a purge.
+"""The rows that may keep the rows to which they refer from being purged.
 
-They are found while the tables are counted, by the same statements: each row
-that stays is looked up in the table that it refers to, by its primary key.
-On a sound site none is found, and :mod:`purge_blockers` has nothing to read. A
-look-up takes as long as counting some ten rows, so they are bounded; what was
-not looked up is known.
+They are found while the tables are counted, by the same statements: for each
+row that the purge leaves, the row to which it refers is looked up by its
+primary key. A sound site has no such rows, and :mod:`purge_blockers` has
+nothing to read. A look-up takes as long as counting about ten rows, so their
+number is limited; tables that were not looked up are noted.
 """
 
 from collections.abc import Mapping
@@ -30,13 +30,14 @@ from manila_precheck.evidence.database import column_types
 from manila_precheck.evidence.database import connection
 from manila_precheck.evidence.database import scan
 
-#: More rows than any sound site has that keep others.
+#: The most ids that are kept for a table; no sound site has so many such rows.
 LIMIT = 20_000
 
-# Which part of the rows stays, before anything was counted.
+# The part of the rows that a purge leaves, assumed before anything was
+# counted.
 _STAYS = 0.2
 
-# So many rows say which part it is.
+# The counted part is used after this many rows.
 _KNOWN = 1000
 
 
@@ -44,18 +45,18 @@ class KeepingRows:
     """The rows of one table that may keep others."""
 
     def __init__(self) -> None:
-        #: The ids of rows that refer to a row which the purge asks for.
+        #: The ids of rows that refer to a row that the purge selects.
         self.ids: set[Any] = set()
-        #: Those of rows that refer to one of the same table.
+        #: The ids of rows that refer to a row of the same table.
         self.own: set[Any] = set()
-        #: Whether all of the table was looked up.
+        #: Whether the whole table was looked up.
         self.whole = True
 
 
 class Candidates(counting.Extra):
     """The rows that may keep others, found while they are counted.
 
-    :param budget: how many rows may be looked up.
+    :param budget: how many rows may be looked up in all tables.
     """
 
     def __init__(self, wanted: counting.Filter, budget: float) -> None:
@@ -67,20 +68,20 @@ class Candidates(counting.Extra):
         self._references: dict[str, Sequence[purging.Reference]] = {}
         self._columns: dict[str, list[str]] = {}
         self._asked: dict[str, int] = {}
-        # Tables in which nothing can be looked up, as it seems.
+        # Tables in which look-ups may have failed; they get no more.
         self._closed: set[str] = set()
-        # Tables of which a part was counted without them.
+        # Tables of which a part was counted without look-ups.
         self._failed: set[str] = set()
         self._rows = 0
         self._stays = 0
         self._lock = threading.Lock()
 
     def of(self, table: str) -> Optional[KeepingRows]:
-        """Return what was found in a table; None: it was not looked at."""
+        """Return the rows of a table; None if it was not looked up."""
         return None if table in self._failed else self._tables.get(table)
 
     def counted(self, rows: counting.RowCounts) -> None:
-        """Take what all of a table holds."""
+        """Note the counts of a whole table."""
         with self._lock:
             self._asked[rows.table] = rows.asked
             self._rows += rows.total
@@ -89,7 +90,7 @@ class Candidates(counting.Extra):
     # While a table is counted
 
     def columns(self, table: str) -> Sequence[str]:
-        """Return what finds the rows; nothing where that is too much."""
+        """Return aggregates that find the rows; none if too expensive."""
         with self._lock:
             if table not in self._tables:
                 self._begin(table)
@@ -108,10 +109,10 @@ class Candidates(counting.Extra):
             return result
 
     def failed(self, table: str) -> None:
-        """Look nothing up any more in the tables that this one refers to.
+        """Look up nothing any more in the tables to which this one refers.
 
-        Which of them it was that did not answer, nobody knows; to wait for
-        each again takes long.
+        It is not known which of them did not answer, and waiting for each of
+        them again takes too long.
         """
         with self._lock:
             self._tables[table] = KeepingRows()
@@ -120,9 +121,9 @@ class Candidates(counting.Extra):
             self._closed.update(ref.parent for ref in self._references[table])
 
     def _begin(self, table: str) -> None:
-        """Decide whether a table is looked up; held by the lock."""
+        """Decide whether a table is looked up; the caller has the lock."""
         found = self._tables[table] = KeepingRows()
-        # A row is kept only where the purge asks for it.
+        # Only a row that the purge selects can be kept.
         references = [
             ref
             for ref in self.wanted.purge.references
@@ -173,14 +174,14 @@ class Candidates(counting.Extra):
         return self._joined(' OR '.join(columns)) if columns else ''
 
     def _joined(self, condition: str) -> str:
-        """Return the ids of the rows of a condition, as one text."""
+        """Return an aggregate: the ids of some rows as one string."""
         case = f'CASE WHEN {condition} THEN c.id END'
         if self.db.dialect == 'postgresql':
             return f"STRING_AGG(CAST({case} AS VARCHAR), ',')"
         return f'GROUP_CONCAT({case})'
 
     def found(self, part: counting.RowCounts, values: Sequence[Any]) -> None:
-        """Take the ids of a part of a table."""
+        """Note the ids of a part of a table."""
         table = part.table
         with self._lock:
             found = self._tables[table]
@@ -199,6 +200,7 @@ class Candidates(counting.Extra):
         kind = self.db.shape[table]['id']
         ids = text.split(',')
         if kind is column_types.ColumnType.INTEGER:
-            # A server that cuts a long text may end it with a comma.
+            # A server that truncates a long string may leave a comma at the
+            # end.
             return [int(one) for one in ids if one]
         return ids

@@ -9,12 +9,12 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""The tables of a database, counted within a time.
+"""Counts the tables of a database within a time limit.
 
-Tables are read to the end as long as the time suffices, by what the server
-says of their size and by how fast the reading was so far. One that does not
-fit is read in a few places only, and one that was begun is left where the
-time ends; either says which part of it was read.
+A table is read completely if the time suffices, by its size according to the
+server and the speed so far. A table that does not fit is read in a few places
+only, and a table that has been begun is left when the time ends; in both cases
+the result has the part that was read.
 """
 
 from collections.abc import Callable
@@ -35,10 +35,10 @@ from manila_precheck.checks.soft_deleted_rows.sql import (
 from manila_precheck.evidence.database import scan
 from manila_precheck.evidence.database import throttle
 
-# Before anything is known of how fast a server is.
+# The assumed speed before a server has been measured.
 _ROWS_PER_SECOND = 500_000
 
-# A server that is gone is not asked for every table.
+# After this many failures in sequence, no other table is read.
 _FAILURES = 3
 
 
@@ -46,29 +46,29 @@ class Limits(NamedTuple):
     """How much of a database may be read."""
 
     seconds: float = 120.0
-    """How long it may take; what does not fit is not read to the end."""
+    """The time limit; what does not fit is not read completely."""
 
     quick: bool = False
-    """Read no more than a few places of each table."""
+    """Whether large tables are read in a few places only."""
 
     connections: int = 1
     """How many tables are read at a time, each on its own connection."""
 
     piece_rows: int = scan.PIECE_ROWS
-    """How many rows a statement aims at."""
+    """The approximate number of rows in a piece, which is one statement."""
 
 
 class Survey(NamedTuple):
-    """What was counted."""
+    """The counts of the tables."""
 
     rows: Mapping[str, counting.RowCounts]
-    """By table; those that could not be read at all are not there."""
+    """By table; without tables that could not be read at all."""
 
     sizes: Mapping[str, scan.Size]
-    """What the server's statistics say, by table."""
+    """The sizes according to the server's statistics, by table."""
 
     failures: tuple[str, ...]
-    """What the server refused, or did not answer, a sentence each."""
+    """What the server refused or did not answer, each as a sentence."""
 
 
 class _Surveyor:
@@ -100,7 +100,7 @@ class _Surveyor:
         return self.limits.seconds - (time.monotonic() - self.started)
 
     def fits(self, size: scan.Size) -> bool:
-        """Say whether a table can be read to the end in the time left."""
+        """Say whether a table can be read completely in the time left."""
         if self.limits.quick:
             return False
         passed = time.monotonic() - self.started
@@ -118,7 +118,7 @@ class _Surveyor:
         return scan.pieces(db, table, size, rows, self.pace)
 
     def read(self, table: str) -> None:
-        """Count one table; its failure is its own."""
+        """Count one table; a failure does not affect the others."""
         if self.interrupted.is_set():
             return
         if self.lost >= _FAILURES:
@@ -143,7 +143,8 @@ class _Surveyor:
         self, table: str, size: scan.Size
     ) -> Iterator[counting.RowCounts]:
         before = 0
-        # What keeps others in a part of a table says nothing of the rest.
+        # If only a part of a table is read, the rows in it that keep others
+        # say nothing about the rest.
         small = scan.expected(size) <= scan.part(size)
         whole = small or self.fits(size)
         for rows in counting.count(
@@ -171,13 +172,13 @@ def survey(
     interrupted: Optional[threading.Event] = None,
     candidates: Optional[candidate_rows.Candidates] = None,
 ) -> Survey:
-    """Count the rows of tables, those that a failure spares.
+    """Count the rows of tables; a failure of one does not end the others.
 
-    :param progress: called with the rows read so far and about how many
-        there are, from the threads that read.
-    :param interrupted: ends it after the piece that is being read.
-    :param candidates: finds the rows that may keep others, at the same time.
-    :raises SourceUnusable: when not even the sizes can be asked for.
+    :param progress: called by the reading threads with the number of rows read
+        so far and the approximate number of all rows.
+    :param interrupted: when set, reading ends after the current piece.
+    :param candidates: finds the rows that may keep others at the same time.
+    :raises SourceUnusable: when not even the sizes can be read.
     """
     known = scan.sizes(wanted.db)
     ordered = sorted(
@@ -194,7 +195,8 @@ def survey(
     if candidates:
         candidates.sizes = known
     if limits.connections > 1:
-        # The largest first, so that no connection is left with it at last.
+        # The largest table first, so that it is not the last one, for which
+        # all other connections wait.
         with futures.ThreadPoolExecutor(limits.connections) as pool:
             list(pool.map(surveyor.read, reversed(ordered)))
     else:
