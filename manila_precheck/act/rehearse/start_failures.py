@@ -313,11 +313,17 @@ def _by_section(seen: _Seen, one: model.Finding) -> bool:
 
 
 def _by_words(seen: _Seen, one: model.Finding) -> bool:
-    """Say whether the error names the option, or reading it came last."""
+    """Say whether the service names the option, or what it names, or reads
+    it last.
+    """
     group, slash, name = one.subject.name.rpartition('/')
     if not slash or one.check_id in (_PASTE_CHECK, _POLICY_CHECK):
         return False
     stop = seen.stop
+    named = one.data.get('named')
+    if isinstance(named, str) and _mentions(stop.words, named):
+        # What looks it up often has read other options since.
+        return True
     if not _is_theirs(seen, group):
         return False
     return _mentions(stop.words, name) or (

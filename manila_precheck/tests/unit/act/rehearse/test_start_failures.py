@@ -140,6 +140,26 @@ class StartFailuresTest(testtools.TestCase):
         self.assertEqual([model.advice('Set it.')], found.remediation)
         self.assertEqual('start', found.aspect)
 
+    def test_by_the_name_that_nobody_finds(self):
+        lost = share(
+            stop(
+                words="NoMatches: No 'tooz.backends' driver found, looking "
+                "for 'zake'",
+                read=('DEFAULT/host',),
+            )
+        )
+        held, other = (
+            finding(
+                'config-options',
+                'coordination/backend_url',
+                aspect='names',
+                data={'verdict': 'dangling', 'named': named},
+            )
+            for named in ('zake', 'etcd')
+        )
+        self.assertEqual(held.key, self.foretold(lost, held))
+        self.assertIsNone(self.foretold(lost, other))
+
     def test_a_section_of_api_paste(self):
         bad = outcome(
             'manila-api',
