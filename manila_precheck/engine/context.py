@@ -13,7 +13,7 @@
 """The inputs of a run: the upgrade, the stage, the options, the sources.
 
 Creating a context reads nothing. A source is read once, when the first check
-asks for it; an error that it raises is raised again for the next check.
+needs it; if that raises an error, the next check gets the same error.
 """
 
 import collections
@@ -61,16 +61,16 @@ if TYPE_CHECKING:
 
 T = TypeVar('T')
 
-#: An option that a service may ask a source for: its section, its name,
-#: whether it collects values.
+#: An option that a service may look up in a source of config_source: its
+#: section, its name, whether it is multi-valued.
 Asked = tuple[str, str, bool]
 
 _DUMPS = f'{database_source.__package__}.dumps'
 
-# What is kept of a dump that cannot be restored.
+# The name under which the error for a dump that cannot be restored is kept.
 _REFUSED = 'refused dump'
 
-# The sources that hold secrets.
+# The sources that may contain secrets.
 _WITH_SECRETS = (
     'config',
     'running config',
@@ -79,7 +79,7 @@ _WITH_SECRETS = (
     'database',
 )
 
-# The sources that are read from files, by what the report calls these.
+# The sources that are read from files; in a report, the kinds of these files.
 _WITH_FILES = (
     'config',
     'policy',
@@ -89,15 +89,15 @@ _WITH_FILES = (
     'running paste',
 )
 
-# Under what a document is kept, before its path.
+# The name under which a document is kept is this and its path.
 _DOCUMENT = 'document '
 
 
 class _Lazy:
-    """Values that are made once, by whichever thread asks first."""
+    """Values by name; each is made once, by the first thread that needs it."""
 
     def __init__(self) -> None:
-        # One lock a value: a source that hangs must not block the others.
+        # One lock for each value: a source that hangs must not block others.
         self._locks: dict[str, threading.RLock] = collections.defaultdict(
             threading.RLock
         )
@@ -118,7 +118,7 @@ class _Lazy:
             return value
 
     def seen(self, name: str) -> Any:
-        """Return what was made under a name; None when nothing was."""
+        """Return the value of a name; None when it was not made yet."""
         return self._values.get(name)
 
     def take(self, name: str, value: Any) -> None:
@@ -127,24 +127,24 @@ class _Lazy:
             self._values[name] = value
 
     def refuse(self, name: str, error: exceptions.PrecheckError) -> None:
-        """Have an error instead of a value."""
+        """Let get() raise an error instead of making the value."""
         with self._locks[name]:
             self._errors[name] = error
 
     def forget(self, name: str) -> None:
-        """Have what was made under a name made again."""
+        """Let the next get() make the value of a name again."""
         with self._locks[name]:
             self._values.pop(name, None)
 
     def all_seen(self) -> list[tuple[str, Any]]:
-        """Return what was made so far, in the order of making."""
+        """Return the names and values made so far, in order of making."""
         return list(self._values.items())
 
 
 class _OfService(_Lazy):
-    """What one service makes of its files; all else is of the whole run.
+    """The values of a view: config and readers are its own.
 
-    :param whole: where the rest is made.
+    :param whole: the values of the whole run, which are used for the rest.
     """
 
     def __init__(self, whole: _Lazy) -> None:
@@ -157,7 +157,7 @@ class _OfService(_Lazy):
         return self._whole.get(name, make)
 
     def seen(self, name: str) -> Any:
-        # What no text may show is that of all files.
+        # The secrets to mask are those of all files.
         return self._whole.seen(name)
 
 
@@ -167,11 +167,11 @@ def locations_of(conf: 'cfg.ConfigOpts') -> list[str]:
 
 
 class Context:
-    """Everything that a check may look at.
+    """Everything that a check may read.
 
     :param conf: parsed, with the options of :mod:`manila_precheck.opts`
         registered; the files it read are the configuration source.
-    :param catalog: the facts of every release.
+    :param catalog: the facts about all releases.
     :param now: the time of the run, in UTC, with a time zone.
     :param read_database: False when no check of the run needs the database
         and the releases are known without it.
@@ -180,15 +180,16 @@ class Context:
     :param locations: the configuration files and directories in the order
         in which oslo.config read them; None to take them from conf.
     :param site: the file system that holds the files of the site.
-    :param machine: the one in which the processes and the web servers of the
-        machine are looked at; None for that of the site.
-    :param sources: returns what config_source names, for the files and for
-        what returns the options that a service may ask for.
-    :param environment: the variables that oslo.config looks into.
-    :param services: what each service reads; None: the locations stand for
-        all of them.
-    :param controller: whether the services of the files run on this machine;
-        None: they do where the site is its own.
+    :param machine: the file system in which processes and web servers are
+        searched; None for that of the site.
+    :param sources: returns the sources that config_source names. Its
+        arguments are the files, and a function that returns the options that
+        a service may look up.
+    :param environment: the environment variables that oslo.config reads.
+    :param services: the files of each service; None when all services read
+        the locations.
+    :param controller: whether the services that read the files run on this
+        machine; None: they do if the site is this host.
     """
 
     def __init__(
@@ -214,24 +215,24 @@ class Context:
     ) -> None:
         self.conf = conf
         self.catalog = catalog
-        #: The files of facts, by the side that each stands for.
+        #: The facts of builds, by side ('source', 'target').
         self._builds: dict[str, FactsFile] = {}
         self._build_files: dict[model.FileRead, str] = {}
-        # By the build that a release names.
+        # By the attribute build of a release.
         self._facts: dict[str, model.Facts] = {}
-        #: Why the facts of the installed manila are not known, though they
-        #: are those of another build than the catalog has; '' when they are,
-        #: or were not read.
+        #: Why the facts about the installed manila could not be read, which
+        #: is another build than the catalog covers; '' when they were read,
+        #: or were not needed.
         self.installed_unread = ''
         self.now = now
-        #: Set when the operator wants to stop; a check that takes long looks
-        #: at it and hands over what it has.
+        #: Set when the operator interrupts the run; a check that takes long
+        #: tests it, and then yields the findings that it has.
         self.interrupted = threading.Event()
-        #: Called with the rows of the database that were counted so far and
-        #: about how many there are, from any thread; shows the progress.
+        #: Called with the number of rows counted so far and the approximate
+        #: total, from any thread, to show the progress.
         self.on_rows: Callable[[int, int], None] = lambda done, expected: None
-        #: The ids of the checks of the run. While they are not known, no
-        #: check leaves anything to another.
+        #: The ids of the checks of the run. As long as it is empty, no check
+        #: leaves a finding to another check.
         self.chosen: frozenset[str] = frozenset()
         self._read_database = read_database
         self._installed = installed
@@ -239,39 +240,41 @@ class Context:
         self._python = python
         #: The file system that holds the files of the site.
         self.site = site
-        #: The one that shows what runs there.
+        #: The file system in which processes and web servers are searched.
         self.machine = site if machine is None else machine
-        #: The services of the files run on this machine, as far as is known.
+        #: Whether the services that read the files run on this machine.
         self.on_controller = (
             self.site.is_host and self.machine.is_host
             if controller is None
             else controller
         )
         self._sources = sources
-        #: The variables that oslo.config looks into, before the files.
+        #: The environment variables that oslo.config reads before the files.
         self.environment = environment
         self._services = services
         self._on_machine = service_files.Machine(self.machine, environment)
         self._whole: Optional[Context] = None
-        # Of the services of a view.
+        # The environments of the services of a view.
         self._environments: tuple[service_processes.Environment, ...] = ()
-        #: The services whose files are judged; all of them but in a view.
+        #: The services whose files this context reads: in a view some of
+        #: them, else all.
         self.judged: tuple[str, ...] = service_files.PROGRAMS
         self._lazy = _Lazy()
 
     def take_builds(self) -> None:
-        """Let the files of facts that the options name stand for a release.
+        """Use the facts in the files that source_catalog, target_catalog name.
 
         :raises SourceUnusable: when one cannot be read.
-        :raises CatalogError: when it is none, or of an unknown release.
-        :raises UsageError: when one is of another release than is named
-            beside it.
+        :raises CatalogError: when it is not a file of facts, or is of an
+            unknown release.
+        :raises UsageError: when it is of another release than the option
+            source_release or target_release names.
         """
         for side in ('source', 'target'):
             path = getattr(self.options, f'{side}_catalog')
             if not path:
                 continue
-            # Here, for the few runs that have one.
+            # Imported here because few runs need it.
             from manila_precheck.catalog import builds as files
             from manila_precheck.evidence.files import text_file
 
@@ -301,11 +304,11 @@ class Context:
 
     @property
     def other_build(self) -> Optional[releases.Build]:
-        """The installed manila, where its own facts are to be read.
+        """The installed manila, if its facts must be read from it.
 
-        None where the catalog has the facts of that very build, a file stands
-        for its release, it is no part of the upgrade, or the operator wants
-        the shipped ones.
+        None if the catalog covers exactly this build, if a file has the facts
+        of its side, if it is neither source nor target, or if the operator
+        set shipped_catalog.
         """
         if self._is_beyond:
             return self.installed
@@ -322,9 +325,9 @@ class Context:
 
     @property
     def _is_beyond(self) -> bool:
-        """Say whether the target can only be the installed manila.
+        """Say whether the installed manila is the target and yet unknown.
 
-        It is newer than what is known, and nobody named another.
+        It is newer than the known releases, and no other target is named.
         """
         build = self.installed
         return (
@@ -336,12 +339,13 @@ class Context:
         )
 
     def take_installed(self, read: Callable[[str, float], str]) -> None:
-        """Let the installed manila stand for its release.
+        """Use the facts of the installed manila, if the catalog lacks them.
 
-        Where that fails, installed_unread says why.
+        If that fails, installed_unread says why.
 
-        :param read: returns the file of facts of the manila that a Python
-            has, within so many seconds.
+        :param read: called with the path of a Python and a time limit in
+            seconds; returns a file of facts about the manila that is
+            installed there.
         """
         build = self.other_build
         if build is None:
@@ -369,13 +373,13 @@ class Context:
             'environment', found.version
         )
         self.catalog = catalog.Catalog(*self._builds.values())
-        # Its sides name their builds.
+        # The releases in the resolution name their builds.
         self._lazy.forget('resolution')
 
     def over(self, site: tree.Tree) -> 'Context':
         """Return a context of the same upgrade over another file system.
 
-        It has no database: it is for what stands in files.
+        It has no database, only files.
         """
         made = Context(
             self.conf,
@@ -404,7 +408,7 @@ class Context:
         return made
 
     def facts(self, release: releases.Release) -> Optional[model.Facts]:
-        """Return where the facts about a release come from; None: nowhere."""
+        """Return where the facts about a release come from; None for none."""
         if release.build in self._facts or not self.catalog.covers(release):
             return self._facts.get(release.build)
         package = self.catalog.package(release)
@@ -421,12 +425,12 @@ class Context:
 
     @property
     def stage(self) -> model.Stage:
-        """Where in the procedure the operator stands."""
+        """The stage of the upgrade procedure."""
         return model.Stage(self.options.stage)
 
     @property
     def upgrade(self) -> releases.Upgrade:
-        """From which release to which."""
+        """The upgrade: its source and target release."""
         return self.resolution.upgrade
 
     @property
@@ -440,7 +444,7 @@ class Context:
 
     @property
     def services(self) -> tuple[service_files.ServiceFiles, ...]:
-        """What each service reads, and how that is known."""
+        """The files of each service, and how they are known."""
         return self._lazy.get('services', self._make_services)
 
     def _make_services(self) -> tuple[service_files.ServiceFiles, ...]:
@@ -455,16 +459,16 @@ class Context:
 
     @property
     def services_given(self) -> bool:
-        """Say whether one list of files stands for all services."""
+        """Say whether the operator gave one list of files for all services."""
         return all(one.how is service_files.How.GIVEN for one in self.services)
 
     def seen_by(self, *services: str) -> 'tuple[Context, ...]':
-        """Return the run as services see it: their files, their values.
+        """Return contexts over the files and values of single services.
 
-        Those that read the same files in the same order share one; it is
-        this very context where all services do.
+        Services that read the same files in the same order share a context.
+        If all services do, it is this context itself.
 
-        :param services: the names of their programs; none: all services.
+        :param services: the names of their programs; all services by default.
         """
         if self._whole is not None:
             return self._whole.seen_by(*services)
@@ -477,7 +481,7 @@ class Context:
                 names = found.setdefault(one.reads, [])
                 if one.service not in names:
                     names.append(one.service)
-        # Nobody knows what one reads that does not run here.
+        # If none of these services was found here, fall back to all files.
         return self._lazy.get(
             f'seen by {wanted}',
             lambda: (
@@ -503,24 +507,25 @@ class Context:
         return view
 
     def config_of(self, service: str) -> config_source.ConfigFiles:
-        """Return what a service reads, line by line.
+        """Return the configuration files of a service, line by line.
 
-        :param service: the name of its program. Of one that runs more than
-            once, with different files, the first.
+        :param service: the name of its program. If it runs more than once,
+            with different files, those of the first one are returned.
         :raises ConfigFileError: when a file cannot be read.
         """
         return self.seen_by(service)[0].config
 
     @property
     def started(self) -> 'tuple[service_processes.Started, ...]':
-        """What starts services on this machine."""
+        """The processes and units that start services on this machine."""
         return self._lazy.get('started', lambda: self._on_machine.started)
 
     @property
     def services_here(self) -> tuple[service_files.ServiceFiles, ...]:
-        """What the services of the configuration read on this machine.
+        """The files that services of this configuration read on this machine.
 
-        Apart from what is judged, where the operator has named that.
+        They differ from those of :attr:`services` when the operator named
+        other files to check.
         """
         return tuple(
             self._on_machine.of_started(one)
@@ -533,13 +538,13 @@ class Context:
         return self._on_machine.named_after(program)
 
     def is_among(self, path: str, locations: Iterable[str]) -> bool:
-        """Say whether a file or directory is one of others, or in one."""
+        """Say whether a path is one of the locations, or in one of them."""
         return self._on_machine.is_among(path, locations)
 
     def _is_ours(self, one: 'service_processes.Started') -> bool:
-        """Say whether a process is of the configuration that is judged.
+        """Say whether a process belongs to the configuration of this run.
 
-        It reads one of its files, or has the same database.
+        It does if it reads one of the same files, or uses the same database.
         """
         if one.how is not service_files.How.PROCESS:
             return True
@@ -558,8 +563,8 @@ class Context:
     def config(self) -> config_source.ConfigFiles:
         """The configuration files, line by line.
 
-        Where the services read different files, those of all: what is a
-        question of one service is asked of :meth:`seen_by`.
+        If the services read different files, these are the files of all; use
+        :meth:`seen_by` for those of one service.
 
         :raises ConfigFileError: when one of them cannot be read.
         """
@@ -567,7 +572,7 @@ class Context:
 
     def _make_config(self) -> config_source.ConfigFiles:
         if self._whole is not None:
-            # Nothing is read twice.
+            # Files that were read already are not read again.
             whole = self._whole.config
             files = config_source.read(
                 self.locations,
@@ -597,7 +602,8 @@ class Context:
     ) -> config_source.ConfigFiles:
         if not environments:
             return files
-        # NOTE: the upgrade is not known yet, since the database tells it.
+        # NOTE: the upgrade is not known yet: it depends on the database, whose
+        # URL is in the configuration.
         return files.with_environments(
             environments, self.catalog.names_with_capitals
         )
@@ -605,7 +611,7 @@ class Context:
     def _may_be_asked(
         self, files: config_source.ConfigFiles
     ) -> Iterable[Asked]:
-        """Return the options of every release, in every section they have."""
+        """Return the options of all releases, in all their sections."""
         backends = [backend.name for backend in files.backends]
         found: set[Asked] = set()
         for release in self.catalog.releases:
@@ -618,11 +624,11 @@ class Context:
         return sorted(found)
 
     def reader(self, release: releases.Release) -> 'config_reader.Reader':
-        """Return a release, reading the configuration files.
+        """Return the configuration as a release reads it.
 
-        :raises ConfigFileError: when one of them cannot be read.
+        :raises ConfigFileError: when one of the files cannot be read.
         """
-        # Here, so that listing the checks loads no catalog of options.
+        # Imported here so that listing the checks loads no catalog of options.
         from manila_precheck.evidence.config import config_reader
 
         return self._lazy.get(
@@ -632,9 +638,9 @@ class Context:
 
     @property
     def running(self) -> config_source.ConfigFiles:
-        """The configuration files that the services of the source read.
+        """The configuration files of the running services.
 
-        :raises SourceNotApplicable: when nothing names them.
+        :raises SourceNotApplicable: when no option names them.
         :raises ConfigFileError: when one of them cannot be read, or there is
             none.
         """
@@ -659,7 +665,7 @@ class Context:
 
     @property
     def compares_running(self) -> bool:
-        """Say whether the files of the running services are named."""
+        """Say whether an option names the files of the running services."""
         options = self.options
         return bool(
             options.running_root
@@ -671,7 +677,8 @@ class Context:
     def running_locations(self) -> tuple[str, ...]:
         """The files and directories that the running services read.
 
-        :raises ConfigFileError: when nothing of manila is below their root.
+        :raises ConfigFileError: when there are no files of manila below
+            running_root.
         """
         options = self.options
         named = (*options.running_config_file, *options.running_config_dir)
@@ -701,7 +708,7 @@ class Context:
             return self.site
         if options.running_config_file or options.running_config_dir:
             return self._running_whole
-        # It is known by then.
+        # running_locations has made it before.
         found: bundle_source.Contents = self._lazy.seen('running bundle')
         return found.files
 
@@ -709,7 +716,7 @@ class Context:
     def running_policy(self) -> policy_source.PolicyFiles:
         """The policy files of the running services.
 
-        :raises SourceNotApplicable: when nothing names their configuration.
+        :raises SourceNotApplicable: when no option names their configuration.
         :raises SourceUnusable: when one of them cannot be read.
         """
         return self._lazy.get(
@@ -720,9 +727,11 @@ class Context:
     def running_paste(self) -> 'paste_source.PasteFile':
         """The api-paste.ini of the running API.
 
-        :raises SourceNotApplicable: when nothing names their configuration.
-        :raises SourceNotGiven: when nothing names one and there is none.
-        :raises SourceUnusable: when it is not there or cannot be read.
+        :raises SourceNotApplicable: when no option names the configuration of
+            the running services.
+        :raises SourceNotGiven: when the configuration does not name the file
+            and it is not in the default places.
+        :raises SourceUnusable: when it does not exist or cannot be read.
         """
         return self._lazy.get(
             'running paste', lambda: self._make_paste(self.running)
@@ -743,8 +752,9 @@ class Context:
     def paste(self) -> 'paste_source.PasteFile':
         """The api-paste.ini that manila's API reads.
 
-        :raises SourceNotGiven: when nothing names one and there is none.
-        :raises SourceUnusable: when it is not there or cannot be read.
+        :raises SourceNotGiven: when the configuration does not name the file
+            and it is not in the default places.
+        :raises SourceUnusable: when it does not exist or cannot be read.
         """
         return self._lazy.get(
             'paste', lambda: self._make_paste(self.config_of(commands.API))
@@ -753,7 +763,7 @@ class Context:
     def _make_paste(
         self, files: config_source.ConfigFiles
     ) -> 'paste_source.PasteFile':
-        # Here, so that only a run that looks at it pays for its parser.
+        # Imported here so that only runs that read the file load its parser.
         from manila_precheck.evidence import paste as paste_source
 
         return paste_source.read(files)
@@ -790,7 +800,7 @@ class Context:
 
         :raises SourceNotGiven: when no connection is configured.
         :raises SourceUnusable: when the server cannot be used, or the
-            database is another one's.
+            database belongs to another service.
         :raises SourceNotApplicable: when the database is empty.
         """
         found = self.database_as_found
@@ -805,10 +815,10 @@ class Context:
 
     @property
     def database_as_found(self) -> database_source.Database:
-        """The database in whatever state it is, empty included.
+        """The database in any state, even if it is empty.
 
         :raises SourceNotGiven: when no connection is configured, or the
-            operator wants none.
+            operator set no_database.
         :raises SourceUnusable: when the server cannot be used.
         """
         return self._lazy.get('database', self._make_database)
@@ -843,21 +853,21 @@ class Context:
             ) from None
 
     def take_dump(self) -> None:
-        """Restore the dump that the options name.
+        """Restore the dump that database_dump names.
 
         :raises SourceUnusable: when that fails.
         """
         self._dump  # noqa: B018
 
     def take_restored(self, restored: 'dump_source.Restored') -> None:
-        """Judge a dump that was restored elsewhere.
+        """Use a dump that the caller has restored as the database.
 
-        The options name its path.
+        The option database_dump must name its path.
         """
         self._lazy.take('database dump', restored)
 
     def take_refused(self, refused: 'dump_source.NotRestored') -> None:
-        """Have no database: its dump cannot be restored."""
+        """Run without a database, because its dump cannot be restored."""
         self._lazy.take(_REFUSED, refused)
         self._lazy.refuse(
             'database',
@@ -871,7 +881,7 @@ class Context:
         return self._lazy.get('database dump', self._restore)
 
     def _restore(self) -> 'dump_source.Restored':
-        # Here, for the few runs that have one.
+        # Imported here because few runs need it.
         from manila_precheck.evidence.database.dumps import (
             restore as dump_source,  # noqa: H301
         )
@@ -887,7 +897,7 @@ class Context:
 
     @property
     def schema(self) -> 'schema_source.Schema':
-        """What the server says of the tables: indexes, engines, sizes.
+        """The indexes, engines and sizes of the tables, from the server.
 
         :raises SourceNotGiven: when no connection is configured.
         :raises SourceUnusable: when the server cannot be used.
@@ -895,18 +905,18 @@ class Context:
         return self._lazy.get('schema', self._make_schema)
 
     def _make_schema(self) -> 'schema_source.Schema':
-        # Here, so that only a run that looks at it pays for it.
+        # Imported here because few checks need it.
         from manila_precheck.evidence.database import schema as schema_source
 
         return schema_source.read(self.database_as_found)
 
     @property
     def api_server(self) -> 'tuple[api_server_source.ApiSign, ...]':
-        """The signs of what serves the API on this machine."""
+        """The signs that show what serves the API on this machine."""
         return self._lazy.get('api_server', self._make_api_server)
 
     def _make_api_server(self) -> 'tuple[api_server_source.ApiSign, ...]':
-        # Here, since most upgrades have no question about it.
+        # Imported here because few upgrades need it.
         from manila_precheck.evidence.host import (
             api_server as api_server_source,  # noqa: H301
         )
@@ -933,7 +943,7 @@ class Context:
 
     @property
     def roots(self) -> tuple[str, ...]:
-        """The directories and archives of this host that hold a bundle."""
+        """The paths on this host of the directories or archives of --root."""
         found = [] if self.site.is_host else [self.site.name]
         if self.options.running_root:
             found.append(os.path.expanduser(self.options.running_root))
@@ -953,7 +963,7 @@ class Context:
 
     @property
     def places_here(self) -> tuple[str, ...]:
-        """What of this host holds what is judged."""
+        """The paths on this host of everything that the run reads."""
         if self.site.is_host:
             return (*self.locations, *self.roots)
         return self.roots
@@ -982,7 +992,7 @@ class Context:
             refused = self._lazy.seen(_REFUSED)
             return None if refused is None else refused.database
         empty = found.state is database_source.DatabaseState.EMPTY
-        # That of another service tells nothing of manila.
+        # The revision of another service's database is not one of manila.
         revision = None if found.foreign else found.revision
         dump = self._lazy.seen('database dump')
         return model.DatabaseRead(
@@ -994,7 +1004,7 @@ class Context:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """The values that no text may show, of the sources read so far."""
+        """The secrets in the sources read so far."""
         found: set[str] = set()
         for name in _WITH_SECRETS:
             source = self._lazy.seen(name)
@@ -1008,7 +1018,7 @@ class Context:
 
     @property
     def _names(self) -> frozenset[str]:
-        """What the site calls its things: no secret where it is one."""
+        """The names that the site uses, which are not masked as secrets."""
         from manila_precheck.evidence import machine_names
 
         found: frozenset[str] = frozenset().union(
@@ -1026,9 +1036,9 @@ class Context:
 
     @property
     def redactor(self) -> redact_secrets.Redactor:
-        """What takes the secrets out of a text, as known so far.
+        """The function that masks the secrets known so far in a text.
 
-        :raises UsageError: when a pattern of the operator is no good.
+        :raises UsageError: when a pattern in redact_pattern is invalid.
         """
         seen = tuple(
             self._lazy.seen(name) is not None for name in _WITH_SECRETS
@@ -1049,10 +1059,10 @@ class Context:
             ) from exc
 
     def machines(self) -> tuple[frozenset[str], tuple[str, ...]]:
-        """Return the names of machines that the sources read so far hold.
+        """Return the names of machines in the sources read so far.
 
-        :returns: the names, and why some may be missing, for each table that
-            could not be read.
+        :returns: the names, and for each table that could not be read, the
+            reason: names may be missing.
         """
         from manila_precheck.evidence import machine_names
 
@@ -1069,13 +1079,13 @@ class Context:
         return frozenset(found), tuple(unread)
 
     def end_statements(self) -> None:
-        """Have the database server end what it runs for this process."""
-        # Not the one that was seen: it may be in the middle of opening.
+        """Have the database server abort the statements of this process."""
+        # This includes a connection that is just being opened.
         database_source.cancel_all()
 
     @staticmethod
     def _end_servers() -> None:
-        # Not the one that was seen: it may be in the middle of starting.
+        # This includes a server that is just being started.
         module = sys.modules.get(f'{_DUMPS}.private_server')
         getattr(module, 'end_all', lambda: None)()
 
@@ -1089,7 +1099,7 @@ class Context:
 
     @property
     def resolution(self) -> resolutions.Resolution:
-        """Which upgrade it is, and how that is known.
+        """The source and target of the upgrade, and how they are known.
 
         :raises UsageError: when an option names an unknown release, or the
             target is not known.
@@ -1126,7 +1136,8 @@ class Context:
 
     def _stated(self, side: str) -> Optional[releases.Build]:
         text = getattr(self.options, f'{side}_release')
-        # One that is empty is a variable that was not set, and no default.
+        # An empty text is not treated as unset: it probably comes from an
+        # empty shell variable, and gives a usage error.
         return None if text is None else _stated(text, self._builds.get(side))
 
     def _of_build(
@@ -1135,7 +1146,7 @@ class Context:
         side: str,
         build: Optional[releases.Build],
     ) -> releases.Release:
-        """Return a release with the build whose facts there are."""
+        """Return a release with the build, if there are facts about that."""
         file = self._builds.get(side)
         if file is not None and file.release == release:
             return file.release
@@ -1144,7 +1155,7 @@ class Context:
         return self.catalog.of_build(release, build)
 
     def _named(self, upgrade: releases.Upgrade) -> releases.Upgrade:
-        """Return an update within a release with the names of its builds."""
+        """Return the upgrade; within a release, builds become its names."""
         source, target = upgrade.source, upgrade.target
         if source != target or not self.catalog.covers(target):
             return upgrade
@@ -1172,7 +1183,7 @@ class Context:
         )
 
     def _releases_of_database(self) -> tuple[releases.Release, ...]:
-        """Return the releases that have the revision, oldest first."""
+        """Return the releases with the database's revision, oldest first."""
         refused = self._lazy.seen(_REFUSED)
         if refused is not None:
             return self.catalog.releases_at(refused.database.revision or '')
@@ -1188,10 +1199,10 @@ class Context:
 
 
 def _stated(text: str, file: 'Optional[FactsFile]') -> releases.Build:
-    """Return what an option names.
+    """Return the build that source_release or target_release names.
 
-    :param file: the facts for it: one of a release beyond those that are
-        known is named by what its own version says.
+    :param file: the file of facts for that side. If it is of a release newer
+        than the known ones, the option may name that release.
     """
     if file is not None and releases.is_beyond(file.release):
         release = releases.at(file.release.major)
