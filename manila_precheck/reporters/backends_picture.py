@@ -9,9 +9,9 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""Which check says what of which back end, as a matrix.
+"""Draw a matrix of back ends and checks.
 
-It is drawn from the findings: their subjects, and the hosts in their data.
+The back end of a finding is in its subject, or in a host in its data.
 """
 
 from collections.abc import Iterator
@@ -29,10 +29,10 @@ _CELL = 40
 _HEAD = 118
 _NAMES = 116
 
-# manila's host is HOST@BACKEND#POOL.
+# A host in manila's database is HOST@BACKEND#POOL.
 _HOSTED = re.compile(r'@([^@#]+)(?:#|$)')
 
-# What a cell can say: its kind, its letter, and what that means.
+# The kinds of cells, each with its letter and its text in the legend.
 _KINDS = {
     'failure': ('F', 'F: failures'),
     'warning': ('W', 'W: warnings'),
@@ -42,7 +42,7 @@ _KINDS = {
     'nothing': ('\u00b7', 'nothing found'),
 }
 
-#: What the findings of one check about one back end are, by check and name.
+#: The findings of one check about one back end, by (check, back end).
 _Cells = Mapping[tuple[str, str], Sequence[model.Finding]]
 
 
@@ -109,7 +109,7 @@ def _cells(report: model.Report) -> _Cells:
 def _backends_of(
     finding: model.Finding, known: frozenset[str]
 ) -> Iterator[str]:
-    """Yield the back ends that a finding speaks of."""
+    """Yield the back ends that a finding names."""
     subject = finding.subject
     named = []
     if subject.kind in ('backend', 'option'):
@@ -121,7 +121,7 @@ def _backends_of(
 
 
 def _kind(check: model.CheckResult, found: Sequence[model.Finding]) -> str:
-    """Return the kind of a cell: what weighs most in it."""
+    """Return the kind of a cell: that of the highest severity."""
     counted = [one.severity for one in found if one.counts]
     if counted:
         return max(counted).name.lower()
@@ -163,7 +163,7 @@ def _matrix(
 
 
 def _words(kind: str, found: Sequence[model.Finding]) -> str:
-    """Return what a cell says, for the table."""
+    """Return the text of a cell for the table."""
     parts = [
         words.plural(number, noun)
         for severity, noun in words.NOUNS.items()

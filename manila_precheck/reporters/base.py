@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The class that every reporter derives from."""
+"""The base class of all reporters."""
 
 import abc
 from typing import ClassVar
@@ -24,26 +24,26 @@ class Reporter(abc.ABC):
     """One format of the report.
 
     A reporter is registered as an entry point in
-    ``manila_precheck.reporters``, under its name. It receives a report that is
-    complete and sorted, and writes it as text: it opens and closes nothing,
-    reads no clock, environment or terminal, and if it leaves findings out it
-    states how many. The same report, width and colour
-    give the same text.
+    ``manila_precheck.reporters``, under its name. It receives a complete and
+    sorted report, and writes it as text. It does not open or close files, or
+    read the clock, the environment or the terminal. If it leaves findings
+    out, it states how many. The same report, width and colour give the same
+    text.
     """
 
-    #: The word for ``--format``, and the name of the entry point.
+    #: The value of ``--format``, and the name of the entry point.
     name: ClassVar[str]
 
-    #: It has a use for :attr:`manila_precheck.model.Report.settings`, which
-    #: is empty otherwise.
+    #: Whether it uses :attr:`manila_precheck.model.Report.settings`. If no
+    #: reporter of a run does, that is empty.
     wants_settings: ClassVar[bool] = False
 
-    #: It has a use for :attr:`manila_precheck.model.Report.window`, which is
-    #: None otherwise.
+    #: Whether it uses :attr:`manila_precheck.model.Report.window`. If no
+    #: reporter of a run does, that is None.
     wants_window: ClassVar[bool] = False
 
-    #: Whether to show each finding whole, where a format leaves some out or
-    #: shortens them; set by the caller.
+    #: Whether to show each finding in full, where a format would leave some
+    #: out or shorten them; set by the caller.
     verbose: bool = False
 
     #: Whether to show the entries that would waive the findings; set by the
@@ -61,11 +61,11 @@ class Reporter(abc.ABC):
     ) -> None:
         """Write the report, ending in a newline.
 
-        :param report: what the run says.
-        :param stream: where to write; it stays open. Its ``encoding`` tells
-            which characters it can take; None means any.
-        :param width: the columns of the terminal; None where there is none.
-            A format without lines of its own ignores it.
-        :param color: whether ANSI colours may be used; the caller knows
-            the terminal, ``NO_COLOR`` and the operator's wish.
+        :param report: the report to write.
+        :param stream: where to write; it stays open. Its ``encoding`` limits
+            the characters; None allows all.
+        :param width: the number of columns of the terminal; None without one.
+            Formats that do not wrap lines ignore it.
+        :param color: whether to use ANSI colours; the caller has considered
+            the terminal and ``NO_COLOR``.
         """

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What blocks, and what is let pass: the sections of who decides."""
+"""Find what blocks the upgrade, and what was waived, for those who decide."""
 
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class Blocker(NamedTuple):
     """One cause that blocks: checks that could not run, or findings."""
 
     check: model.CheckResult
-    """The check, the first of several."""
+    """The check, or the first of several."""
 
     failed: Optional[grouping.Failed] = None
     """The checks that could not run; None for findings."""
@@ -38,29 +38,29 @@ class Blocker(NamedTuple):
 
     @property
     def failures(self) -> int:
-        """Return how many findings it is; 1 for what could not run."""
+        """Return the number of findings; 1 for checks that could not run."""
         return 1 if self.group is None else len(self.group.findings)
 
     @property
     def steps(self) -> list[grouping.RemedyStep]:
-        """Return what resolves it, in order."""
+        """Return the steps that resolve it, in order."""
         if self.group is not None:
             return self.group.steps
         return self.failed.steps if self.failed is not None else []
 
     @property
     def first_step(self) -> Optional[grouping.RemedyStep]:
-        """Return the first command; else the first step, None for none."""
+        """Return the first command, else the first step; None for none."""
         commands = [one for one in self.steps if one.kind == 'command']
         return next(iter((*commands, *self.steps)), None)
 
 
 def blocking(report: model.Report) -> Sequence[Blocker]:
-    """Return what keeps the upgrade from going on, by cause.
+    """Return what blocks the upgrade, by cause.
 
-    What could not run stands first: what it would find is not known. Then
-    comes the first cause of each check, so that one check with many hides
-    none, and then the others.
+    Checks that could not run come first, because what they would find is not
+    known. The first cause of each check follows, so that a check with many
+    causes does not hide other checks, and then all other causes.
     """
     found = [list(_blocking_of(check)) for check in report.checks]
     return [
@@ -86,7 +86,11 @@ def _blocking_of(check: model.CheckResult) -> Iterator[Blocker]:
 def let_pass(
     report: model.Report,
 ) -> Sequence[tuple[model.CheckResult, int, model.Finding]]:
-    """Return what somebody has answered for: each with its number."""
+    """Return the failures and warnings that are waived or known.
+
+    :returns: (check, number, finding); the number is the position of the
+        finding in the check, from 0.
+    """
     return [
         (check, number, finding)
         for check in report.checks

@@ -11,7 +11,7 @@
 # under the License.
 
 
-"""The first page: what a change board has to know before it decides."""
+"""The first page: what a change board needs to know for its decision."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -28,8 +28,8 @@ MAX_WARNINGS = 20
 #: How many hosts are named; the rest are counted.
 MAX_HOSTS = 12
 
-#: How long a line of a warning is, with the title of its check, in
-#: characters: a line of a printed page.
+#: The maximum length of the line of a warning, with the title of its check, in
+#: characters: that of a line on a printed page.
 MAX_LINE = 105
 
 _BACKUP = 'database-backup'
@@ -44,12 +44,12 @@ class Warning(NamedTuple):
 
     @property
     def findings(self) -> int:
-        """Return how many it stands for."""
+        """Return the number of findings in the group."""
         return len(self.group.findings)
 
 
 def facts(report: model.Report) -> Iterator[tuple[str, str]]:
-    """Yield (label, text): whose upgrade it is, and what is at stake."""
+    """Yield (label, text) about the upgrade: site, hosts, window, backup."""
     given = 'hidden' if report.redacted_names else 'not given'
     yield 'Site', report.site or given
     yield 'Region', report.region or _regions(report) or given
@@ -88,7 +88,7 @@ def _date(created: Optional[str]) -> str:
 
 
 def window(report: model.Report) -> str:
-    """Return how long the services will be down, as far as it is known."""
+    """Return how long the services will be down, in words."""
     if report.stage is model.Stage.STOPPED:
         return 'it has begun: the services are down'
     if report.stage is model.Stage.UPGRADED:
@@ -114,7 +114,7 @@ def window(report: model.Report) -> str:
 
 
 def backup(report: model.Report) -> str:
-    """Return what is known of the backup of the database."""
+    """Return what is known about the backup of the database."""
     check = next((c for c in report.checks if c.id == _BACKUP), None)
     if check is None or check.outcome is model.Outcome.NOT_APPLICABLE:
         if report.stage is model.Stage.PLAN:
@@ -173,7 +173,7 @@ def _line(check: model.CheckResult, group: grouping.Group) -> str:
 
 
 def skipped(report: model.Report) -> list[model.CheckResult]:
-    """Return the checks that count as a warning, as nothing was looked at."""
+    """Return the skipped checks, each of which counts as a warning."""
     return [
         check
         for check in report.checks

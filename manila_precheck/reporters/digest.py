@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""One paragraph about a result, for oslo.upgradecheck's ``details``."""
+"""Write one paragraph about a result, for oslo.upgradecheck's ``details``."""
 
 from collections.abc import Sequence
 from typing import Optional
@@ -20,7 +20,7 @@ from manila_precheck.engine import grouping
 from manila_precheck.reporters import plain
 from manila_precheck.reporters import words
 
-#: How many groups are told; the findings of the rest are counted.
+#: How many groups are described; the findings of the rest are counted.
 MAX_MESSAGES = 5
 
 #: How many objects of a group are named.
@@ -28,14 +28,15 @@ MAX_NAMED = 3
 
 
 def digest(result: model.CheckResult) -> Optional[str]:
-    """Return a result in one paragraph; None when there is nothing to say.
+    """Return a result in one paragraph; None without reason and findings.
 
-    oslo.upgradecheck flattens every line break in it (upgradecheck.py of
-    2.8.0, ``_get_details``), so it holds none: the messages of the first five
-    groups, each with the first command that resolves it, or the first
-    sentence of what to do, are joined by '; ', and the rest are counted. Lines
-    of a file cannot stand in a paragraph: the command that shows them does.
-    What counts for nothing comes last, with why.
+    It is on one line, because oslo.upgradecheck flattens line breaks
+    (upgradecheck.py of 2.8.0, ``_get_details``). The messages of the first
+    five groups are joined by '; ', each with the first command that resolves
+    it, or else the first sentence of the remedy; the other groups are
+    counted. Instead of lines for a file, which do not fit into a paragraph,
+    it has the command that shows them. Findings that do not count come last,
+    with the reason.
     """
     groups = sorted(
         grouping.groups(result.findings), key=lambda one: not one.first.counts
@@ -71,20 +72,20 @@ def _words(group: grouping.Group) -> str:
 
 
 def _todo(steps: Sequence[grouping.RemedyStep]) -> str:
-    """Return the first command, as it is typed, or the first sentence."""
+    """Return the first command of the steps, else the first sentence."""
     for step in steps:
         if step.kind == 'command':
             return f' (type: {plain.one_line(step.texts[0])})'
     for step in steps:
         text = plain.one_line(step.texts[0])
-        # What ends in a colon goes on in lines of a file.
+        # A sentence that ends in a colon introduces lines of a file.
         if step.kind == 'text' and not text.endswith(':'):
             return f' ({text.rstrip(".")})'
     return ''
 
 
 def _has_more(group: grouping.Group) -> bool:
-    """Say whether there is more to do than the first step."""
+    """Say whether the remedy has more than what _todo() shows."""
     if not group.first.counts or group.severity is model.Severity.INFO:
         return False
     texts = sum(len(step.texts) for step in group.steps)
@@ -92,7 +93,7 @@ def _has_more(group: grouping.Group) -> bool:
 
 
 def _explain(result: model.CheckResult) -> str:
-    """Return the command that shows all of it."""
+    """Return the command that shows the result in full."""
     which = ''
     if words.is_check(result):
         which = f' --check {plain.one_line(result.id)}'

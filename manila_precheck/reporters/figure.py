@@ -9,22 +9,22 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What the pictures of the HTML report have in common."""
+"""The parts that all pictures of the HTML report are made of."""
 
 from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import NamedTuple
 from typing import Union
 
-#: Of a drawing, in its own units; a narrow one fits a telephone.
+#: The width of a drawing in its own units; it fits the screen of a phone.
 WIDTH = 360
 
-#: How tall a bar is, with its words and the space below it.
+#: The height of a bar, with its text and the space below it.
 BAR = 34
 
 
 class Rect(NamedTuple):
-    """A rectangle of a kind that the style knows."""
+    """A rectangle; its kind is a CSS class."""
 
     left: float
     top: float
@@ -34,26 +34,26 @@ class Rect(NamedTuple):
 
 
 class TextLine(NamedTuple):
-    """A line of text of a kind that the style knows."""
+    """A line of text; its kind is a CSS class."""
 
     left: float
     top: float
     text: str
     kind: str
     turned: bool = False
-    """Whether it climbs to the right, as the head of a narrow column."""
+    """Whether it is rotated, for the head of a narrow column."""
 
 
 class Figure(NamedTuple):
-    """A picture with its words, its legend and a table of the same."""
+    """A picture with a summary, a legend and a table of the same data."""
 
     name: str
-    """The start of the ids of its elements."""
+    """The prefix of the ids of its elements."""
 
     title: str
 
     summary: str
-    """What it shows, in a sentence, for who does not see it."""
+    """What the picture shows, in a sentence, for readers who cannot see it."""
 
     width: int
 
@@ -63,7 +63,7 @@ class Figure(NamedTuple):
     """The shapes, in groups."""
 
     legend: Sequence[tuple[str, str]]
-    """(kind, text) of what is drawn."""
+    """(kind, text) for each kind of shape."""
 
     head: Sequence[str]
     """The columns of the table; the first one names the rows."""
@@ -71,7 +71,7 @@ class Figure(NamedTuple):
     rows: Sequence[Sequence[str]]
 
     below: str
-    """What stands below the picture; '' for nothing."""
+    """The text below the picture; '' for none."""
 
 
 def bar(
@@ -84,10 +84,11 @@ def bar(
 ) -> list[Union[Rect, TextLine]]:
     """Return a bar in parts, below its name and a text.
 
-    :param number: how many bars stand above it.
+    :param number: the number of bars above it.
     :param parts: (kind, count), from the left.
     :param most: the count of the longest bar.
-    :param least: how wide a part is that has one, so that it can be seen.
+    :param least: the minimum width of a part with a count, so that it is
+        visible.
     """
     top = number * BAR
     found: list[Union[Rect, TextLine]] = [

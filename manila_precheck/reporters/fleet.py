@@ -10,7 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The hosts of a merged report and its earlier runs, as pictures and words."""
+"""Show the hosts of a merged report and the earlier runs.
+
+There are pictures, tables and a summary in words.
+"""
 
 import collections
 from collections.abc import Iterator
@@ -23,7 +26,7 @@ from manila_precheck import model
 from manila_precheck.reporters import figure
 from manila_precheck.reporters import words
 
-#: How many hosts a page names; the ones that block come first.
+#: How many hosts a page names; those that block come first.
 MAX_HOSTS = 200
 
 #: How many regions, and how many runs, a picture draws.
@@ -32,7 +35,7 @@ MAX_RUNS = 24
 
 _TALL = 120
 
-# A code, or None for a host without a report, and its kind in the style.
+# The code of a host's report (None without one), its CSS class and its text.
 _STATES: tuple[tuple[Optional[int], str, str], ...] = (
     (2, 'failure', 'with failures'),
     (None, 'unknown', 'without a report'),
@@ -106,7 +109,7 @@ def _date(created: Optional[str]) -> str:
 
 
 def draw_hosts(report: model.Report) -> Optional[figure.Figure]:
-    """Return how many hosts of each region are ready; None for one host."""
+    """Return a picture of the ready hosts by region; None for one host."""
     regions = _regions(report)
     if not regions:
         return None
@@ -144,7 +147,7 @@ def draw_hosts(report: model.Report) -> Optional[figure.Figure]:
 
 
 def draw_runs(report: model.Report) -> Optional[figure.Figure]:
-    """Return how failures and warnings changed; None without earlier runs."""
+    """Return a picture of failures and warnings by run; None for one run."""
     if not report.runs:
         return None
     runs = [*report.runs, report.run]
@@ -181,7 +184,7 @@ def draw_runs(report: model.Report) -> Optional[figure.Figure]:
 def _columns(
     runs: Sequence[model.RunRead],
 ) -> Iterator[list[Union[figure.Rect, figure.TextLine]]]:
-    """Yield a column for each run: its failures below its warnings."""
+    """Yield a column for each run, with failures below warnings."""
     most = max(max(one.failures + one.warnings for one in runs), 1)
     step = figure.WIDTH / max(len(runs), 6)
     for number, one in enumerate(runs):

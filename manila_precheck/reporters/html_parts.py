@@ -9,7 +9,7 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""What the sections of the HTML report have in common."""
+"""Helper functions for the templates of the HTML report."""
 
 from collections.abc import Iterable
 import re
@@ -19,12 +19,13 @@ from manila_precheck import model
 from manila_precheck.engine import grouping
 from manila_precheck.reporters import words
 
-#: How many findings of one check are shown; the rest are counted. A browser
-#: takes seconds for more.
+#: How many findings of one check are shown; the rest are counted. With more, a
+#: browser takes seconds to show the page.
 MAX_FINDINGS = 500
 
 
-# A name that does not fit on a line of a phone, and where it may break.
+# A name that does not fit on a line of a phone, and the places where it may
+# break.
 _LONG = re.compile(r'[^\s<>&"\']{25,}')
 _JOINT = re.compile(r'(?<=\w)(?:[./_@#,]|:(?!\d))(?=\w)')
 
@@ -40,12 +41,12 @@ _BADGES = {
 
 
 def badge_kind(word: str) -> str:
-    """Return the kind of an outcome or a severity, as the style has it."""
+    """Return the CSS class for an outcome or a severity."""
     return _BADGES.get(word, word.lower())
 
 
 def classes(check: model.CheckResult) -> str:
-    """Return the classes of a check, by which the page filters it."""
+    """Return the CSS classes of a check, by which the page filters it."""
     severities = {f.severity.name.lower() for f in check.findings}
     if check.outcome is model.Outcome.ERROR:
         severities.add('failure')
@@ -55,15 +56,15 @@ def classes(check: model.CheckResult) -> str:
 
 
 def actors(findings: Iterable[model.Finding]) -> list[str]:
-    """Return who can do what findings ask for, each once."""
+    """Return who can carry out the steps of findings, each once."""
     return list(
         dict.fromkeys(one for f in findings for one in words.actors(f))
     )
 
 
 def alike(group: grouping.Group) -> list[list[tuple[int, model.Finding]]]:
-    """Return what says the same of a group, each finding with its number."""
-    # By the object: two findings may be equal.
+    """Return lists of similar findings of a group, each with its number."""
+    # Identify findings by id(), because two of them may be equal.
     numbers = {
         id(finding): number
         for number, finding in zip(group.numbers, group.findings)
@@ -75,21 +76,21 @@ def alike(group: grouping.Group) -> list[list[tuple[int, model.Finding]]]:
 
 
 def is_url(text: str) -> bool:
-    """Return whether a reference is an address that may be a link."""
+    """Say whether a reference is a URL that may be a link."""
     return _URL.fullmatch(text) is not None
 
 
 def anchor(check: model.CheckResult, number: Optional[int] = None) -> str:
     """Return the id of a check, or of one of its findings, in the page."""
-    # The id of a plugin's check may hold anything.
+    # The id of a plugin's check may contain any character.
     name = re.sub(r'[^\w-]', '-', check.id, flags=re.ASCII)
     return f'check-{name}' if number is None else f'check-{name}-{number}'
 
 
 def pieces(text: str) -> list[str]:
-    """Return a text in the pieces between which it may break on a phone.
+    """Split a text into pieces between which a line may break on a phone.
 
-    A browser would break long names at any letter, and not at their dots.
+    Otherwise a browser would break a long name at any letter, not at its dots.
     """
     found = []
     end = 0
@@ -101,5 +102,5 @@ def pieces(text: str) -> list[str]:
 
 
 def sentence(text: str) -> str:
-    """Return a text with a capital letter."""
+    """Return a text with its first letter capitalized."""
     return f'{text[:1].upper()}{text[1:]}'

@@ -12,10 +12,11 @@
 
 """One HTML file for those who decide on the upgrade and those who do it.
 
-It needs nothing from elsewhere: the style and the script are in it, named by
-their digests in the Content-Security-Policy, so that nothing else would run.
-The page is rendered from the templates in ``html``, which escape every text.
-The script is for comfort: searching, copying, printing what is folded.
+The file is self-contained: it includes the style and the script, whose digests
+are in the Content-Security-Policy, so that a browser runs nothing else. The
+page is rendered from the templates in ``html``, which escape every text. The
+page also works without the script, which adds searching, copying, and printing
+of collapsed parts.
 """
 
 import base64
@@ -56,19 +57,19 @@ class HtmlReporter(base.Reporter):
         width: Optional[int] = None,
         color: bool = False,
     ) -> None:
-        """Write the page, in ASCII, so that no encoding changes it."""
+        """Write the page in ASCII, so that no encoding changes it."""
         page = _page(report, self.show_waivers)
         stream.write(page.encode('ascii', 'xmlcharrefreplace').decode('ascii'))
 
 
 def asset(name: str) -> str:
-    """Return a file of the folder of templates."""
+    """Return the text of a file in the folder of templates."""
     folder = importlib.resources.files('manila_precheck.reporters')
     return (folder / 'html' / name).read_text(encoding='ascii')
 
 
 def _template(name: str) -> str:
-    """Return a template without what indents it and ends its lines."""
+    """Return a template without indentation and line breaks."""
     return ''.join(line.strip() for line in asset(name).splitlines())
 
 
@@ -78,9 +79,9 @@ def _digest(text: str) -> str:
 
 
 def _neutralised(value: object) -> object:
-    """Return what an expression gives, with what does not print spelled out.
+    """Return the value of an expression, neutralised if it is a text.
 
-    None is nothing. What is HTML already is left as it is.
+    None becomes ''. A value that is HTML already is not changed.
     """
     if value is None:
         return ''
@@ -90,9 +91,9 @@ def _neutralised(value: object) -> object:
 
 
 def environment() -> jinja2.Environment:
-    """Return what renders the templates: every text in them is escaped.
+    """Return the environment of the templates, which escapes every text.
 
-    A name that a template does not know raises jinja2.UndefinedError.
+    An undefined name in a template raises jinja2.UndefinedError.
     """
     made = jinja2.Environment(
         loader=jinja2.FunctionLoader(_template),
@@ -167,7 +168,7 @@ def _path(report: model.Report) -> str:
 
 
 def _filters(report: model.Report) -> Iterator[tuple[str, str]]:
-    """Yield what can be shown alone: what there is something of."""
+    """Yield (name, label) of the filters that match at least one check."""
     yield 'all', 'Everything'
     there = {
         name
@@ -184,7 +185,7 @@ def _filters(report: model.Report) -> Iterator[tuple[str, str]]:
 
 
 def _circumstances(report: model.Report) -> Iterator[str]:
-    """Yield what the verdict is of: when, of which database."""
+    """Yield the stage, the database and the date that the verdict is for."""
     yield f'Stage {words.STAGES[report.stage]}'
     if report.database is not None:
         yield f'database {words.database(report.database)}'
@@ -210,7 +211,7 @@ def _tallies(report: model.Report) -> Iterator[str]:
 
 
 def _assumptions(report: model.Report) -> Iterator[str]:
-    """Yield what a reader has to know before trusting the verdict."""
+    """Yield what limits the verdict: assumptions and omissions."""
     if report.target_assumed:
         yield f'No target was given: {report.target_release} is assumed.'
     if report.source_origin == 'assumed':

@@ -31,7 +31,7 @@ SCHEMA_VERSION = 1
 
 
 class JsonReporter(base.Reporter):
-    """Every finding with all its figures, as one JSON object."""
+    """Every finding with all its data, as one JSON object."""
 
     name = 'json'
     wants_settings = True
@@ -45,7 +45,7 @@ class JsonReporter(base.Reporter):
         width: Optional[int] = None,
         color: bool = False,
     ) -> None:
-        """Write the object in ASCII, so that no locale changes its bytes."""
+        """Write the object in ASCII, so that it is the same in any locale."""
         json.dump(report_dict(report), stream, indent=2, allow_nan=False)
         stream.write('\n')
 
@@ -125,12 +125,12 @@ def report_dict(report: model.Report) -> dict[str, Any]:
 
 
 def facts_dict(facts: Optional[model.Facts]) -> Optional[dict[str, Any]]:
-    """Return where facts come from as JSON types."""
+    """Return the origin of facts as JSON types."""
     return None if facts is None else facts._asdict()
 
 
 def database_dict(report: model.Report) -> Optional[dict[str, Any]]:
-    """Return which database was read as JSON types."""
+    """Return the database that was read as JSON types."""
     database = report.database
     if database is None:
         return None
@@ -145,7 +145,7 @@ def database_dict(report: model.Report) -> Optional[dict[str, Any]]:
 def rehearsal_dict(
     done: Optional[model.Rehearsal],
 ) -> Optional[dict[str, Any]]:
-    """Return what was done on a copy as JSON types."""
+    """Return a rehearsal as JSON types."""
     if done is None:
         return None
     return {
@@ -236,7 +236,7 @@ def finding_dict(finding: model.Finding) -> dict[str, Any]:
 
 
 def _finite(value: model.Scalar) -> model.Scalar:
-    # JSON has no word for a number that is none.
+    # JSON cannot represent NaN and infinity.
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value

@@ -10,16 +10,17 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""JUnit XML, for whatever draws a pipeline's tests.
+"""JUnit XML, for systems that show the tests of a pipeline.
 
-One test case for each group of findings, and one for a check that has none.
-It follows both schemas that are in use: that of the xunit plugin of Jenkins
-(junit-10.xsd) and the stricter one of Ant, where a suite has its properties
-first, then the cases, then its output, and a case has one answer at most.
+There is one test case for each group of findings, and one for each check
+without findings. The document is valid in both schemas that are in use: that
+of the xunit plugin of Jenkins (junit-10.xsd) and the stricter one of Ant. In
+the latter, a suite has first its properties, then the cases, then its output,
+and a case has at most one of failure, error and skipped.
 
-GitLab (lib/gitlab/ci/parsers/test/junit.rb) shows no output of a case that
-passes, but that of one that was skipped: so what was found and does not show
-in the exit code is skipped, with what was found.
+GitLab (lib/gitlab/ci/parsers/test/junit.rb) does not show the output of a case
+that passes, but does show that of a skipped one. Findings that do not affect
+the exit code are therefore skipped cases.
 """
 
 from collections.abc import Iterable
@@ -36,21 +37,22 @@ from manila_precheck.reporters import base
 from manila_precheck.reporters import plain
 from manila_precheck.reporters import words
 
-#: How many cases a check has, and how many findings of one case are spelled
-#: out; the rest are counted.
+#: How many cases a check may have, and how many findings a case shows; the
+#: rest are counted.
 MAX_FINDINGS = 200
 
-# Ant's schema wants a time; a report without a clock has this one.
+# Ant's schema requires a time; reproducible reports have this one.
 _NO_TIME = '1970-01-01T00:00:00'
 
 
 class JunitReporter(base.Reporter):
-    """One test case a group of findings: SKIPPED is skipped, ERROR an error.
+    """One test case for each group: SKIPPED is skipped, ERROR an error.
 
-    A case fails when what it tells shows in the exit code. With ``--fail-on
-    failure`` a warning is skipped, as is what is waived or in the baseline. A
-    note passes, and stands in the output of the suite. Of checks that could
-    not run for one reason the first is an error, and the others are skipped.
+    A case fails when its findings affect the exit code. With ``--fail-on
+    failure`` a warning is skipped, and so are findings that are waived or in
+    the baseline. A note passes, and is in the output of the suite. If several
+    checks could not run for the same reason, the first is an error and the
+    others are skipped.
     """
 
     name = 'junit'
@@ -81,7 +83,7 @@ def _suite(report: model.Report) -> ElementTree.Element:
             'package': report.tool.name,
             'id': '0',
             'timestamp': _timestamp(report.created),
-            # A report says nothing of where it was made.
+            # The schema requires a name; that of the host is not used.
             'hostname': 'localhost',
             'tests': str(len(cases)),
             'failures': _count(cases, 'failure'),
@@ -173,7 +175,7 @@ def _case(
         'testcase',
         {
             'name': _attribute(name),
-            # Jenkins makes a package of all but the last part.
+            # Jenkins treats all but the last part as the package.
             'classname': _attribute(
                 f'{report.tool.name}.{report.stage.value}.{result.id}'
             ),
@@ -187,7 +189,7 @@ def _of_check(
     report: model.Report,
     causes: Mapping[str, str],
 ) -> ElementTree.Element:
-    """Return the case of a check that did not look, or found nothing."""
+    """Return the case of a check that did not run, or found nothing."""
     case = _case(result, report, result.id, result.seconds)
     if result.outcome is model.Outcome.PASSED:
         return case
@@ -217,11 +219,11 @@ def _of_group(
     report: model.Report,
     seconds: float,
 ) -> ElementTree.Element:
-    """Return the case of a group: its name is the same in the next run."""
+    """Return the case of a group, with a name that is stable over runs."""
     name = group.first.key
     summary = group.first.message
     if len(group.findings) > 1:
-        # How many they are, and which, may change.
+        # The members of a group may change, so the name has only its id.
         kind = plain.one_line(group.first.subject.kind)
         name = f'{group.id}: every {kind}'
         summary = f'{words.objects(group)}, such as: {summary}'
@@ -246,7 +248,7 @@ def _answer(
     body: str,
     report: model.Report,
 ) -> None:
-    """Have a case fail, be skipped or pass, by what shows in the code."""
+    """Mark a case as failed or skipped if its severity requires it."""
     if severity is model.Severity.INFO:
         return
     kind = severity.name.lower()
@@ -262,7 +264,7 @@ def _answer(
 
 
 def _lines(group: grouping.Group) -> str:
-    """Return what is said of a group, and what to do, in lines."""
+    """Return the findings of a group and their remedy, in lines."""
     lines = []
     for finding in group.findings[:MAX_FINDINGS]:
         name, place = words.subject_of(finding.subject)
@@ -279,7 +281,7 @@ def _lines(group: grouping.Group) -> str:
 
 
 def _steps(steps: Iterable[grouping.RemedyStep]) -> Iterator[str]:
-    """Yield what to do, in lines."""
+    """Yield the steps of a remedy, in lines."""
     for step in steps:
         yield words.REMEDY_LABELS.get(step.kind, 'Do:')
         for text in step.texts[:MAX_FINDINGS]:
@@ -307,7 +309,7 @@ def _timestamp(created: Optional[str]) -> str:
 
 
 def _text(text: str) -> str:
-    """Return lines of which XML can take, and a terminal, each character."""
+    """Return a text whose characters are all valid in XML and printable."""
     return '\n'.join(plain.lines(text))
 
 

@@ -12,9 +12,8 @@
 
 """Markdown, for a merge request or an issue.
 
-What GitHub and GitLab have in common is used. A name in a report can be
-anything, so nothing of it is left to be read as markup, as the mention of a
-user or as the number of an issue.
+The output uses the Markdown that GitHub and GitLab have in common; see
+:mod:`manila_precheck.reporters.markdown_parts` for how names are escaped.
 """
 
 from collections.abc import Iterable
@@ -31,8 +30,8 @@ from manila_precheck.reporters import fleet
 from manila_precheck.reporters import markdown_parts
 from manila_precheck.reporters import words
 
-#: How many groups of one check and severity are spelled out; the rest are
-#: counted. A comment on GitHub has room for 65536 characters.
+#: How many groups of one check and severity are shown; the rest are counted. A
+#: comment on GitHub may have 65536 characters.
 MAX_FINDINGS = 20
 
 #: How many objects of a group are named; the rest are counted.
@@ -59,7 +58,7 @@ class MarkdownReporter(base.Reporter):
         width: Optional[int] = None,
         color: bool = False,
     ) -> None:
-        """Write the text; lines are as long as they are."""
+        """Write the text; its lines are not wrapped."""
         for line in _lines(report, self.verbose, self.show_waivers):
             stream.write(f'{line}\n')
 
@@ -95,7 +94,7 @@ def _lines(
 
 
 def _cover(report: model.Report) -> Iterator[str]:
-    """Yield what a change board has to know before it decides."""
+    """Yield what a change board needs to know for its decision."""
     yield '| The change | |'
     yield '| --- | --- |'
     for label, text in cover.facts(report):
@@ -173,7 +172,7 @@ def _section(
     )
     if not number:
         return
-    # Failures stand open, the rest is one click away.
+    # Failures are expanded, the other sections collapsed.
     opened = ' open' if severity is model.Severity.FAILURE else ''
     yield ''
     yield f'<details{opened}><summary>{title} ({number})</summary>'
@@ -209,7 +208,7 @@ def _failed(one: grouping.Failed) -> Iterator[str]:
 
 
 def _group(group: grouping.Group, verbose: bool) -> Iterator[str]:
-    """Yield an item of a list: the objects, what is so, and what to do."""
+    """Yield a list item: the subjects, the messages and the remedy."""
     table = words.figures(group)
     if table:
         yield ''

@@ -10,10 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Texts in Markdown of which nothing is read as markup.
+"""Escape texts for Markdown.
 
-What GitHub and GitLab have in common is used. A name can be anything, so
-nothing of it is left to be the mention of a user or the number of an issue.
+The output uses the Markdown that GitHub and GitLab have in common. A name can
+be any text, so it must not be read as markup, or as the mention of a user or
+the number of an issue.
 """
 
 from collections.abc import Iterator
@@ -22,17 +23,17 @@ import re
 
 from manila_precheck.reporters import plain
 
-# Punctuation that starts markup in a line; a backslash ends its meaning.
+# Punctuation that begins markup within a line; a backslash escapes it.
 _MARKUP = re.compile(r'([\\`*_\[\]|~])')
-# What makes a block when a line begins with it.
+# The beginning of a line that makes it a block.
 _BLOCK = re.compile(r'^(?=[-+#=])|^(\d+)(?=[.)])')
-# A mention, an issue, a link: both hosts look for them in the finished text,
-# where no backslash helps. A comment ends the word they look for.
+# A mention, an issue or a link. Both hosts look for them in the rendered text,
+# where a backslash does not help; an HTML comment splits the word.
 _REFERENCE = re.compile(r'([@#!~%$^]|&amp;|://|www)(?=[\w"\'/.\\])')
 
 
 def text(raw: str) -> str:
-    """Return a text on one line in which nothing is markup."""
+    """Return a text on one line, escaped."""
     escaped = html.escape(plain.one_line(raw), quote=False)
     escaped = _MARKUP.sub(r'\\\1', escaped)
     escaped = _BLOCK.sub(r'\1\\', escaped)
@@ -40,9 +41,9 @@ def text(raw: str) -> str:
 
 
 def code(text: str) -> str:
-    """Return a text on one line as code, where nothing is markup.
+    """Return a text on one line as code.
 
-    A bar would end the cell of a table, in code too.
+    A bar is replaced, because it would end the cell of a table even in code.
     """
     text = plain.one_line(text).replace('|', '\\x7c') or ' '
     longest = max((len(run) for run in re.findall('`+', text)), default=0)

@@ -10,12 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Figures of the report as metrics, for Prometheus.
+"""The numbers in the report as metrics, for Prometheus.
 
-The text is of the kind that both exposition formats have in common: gauges
-alone, without units and exemplars. So OpenMetrics takes it (openmetrics.io,
-1.0: it ends with ``# EOF``), and the textfile collector of node_exporter,
-which reads the older format and takes that line for a comment.
+The text is valid in both exposition formats: it has only gauges, without units
+and exemplars. It is OpenMetrics (openmetrics.io, 1.0: it ends with ``# EOF``),
+and the textfile collector of node_exporter, which reads the older format,
+treats that line as a comment.
 """
 
 from collections.abc import Iterable
@@ -38,8 +38,8 @@ _Sample = tuple[_Labels, Union[int, float]]
 class OpenmetricsReporter(base.Reporter):
     """Counts by check and severity, codes, durations, the date, the window.
 
-    No name of a finding, a file or a host is a label: each new one would be
-    a new time series.
+    Names of findings, files and hosts are not labels, since each new name
+    would create a new time series.
     """
 
     name = 'openmetrics'
@@ -65,7 +65,7 @@ class OpenmetricsReporter(base.Reporter):
 def _metrics(
     report: model.Report,
 ) -> Iterable[tuple[str, str, list[_Sample]]]:
-    """Yield each metric: its name, what it says and its samples."""
+    """Yield each metric: its name, its help text and its samples."""
     yield (
         'build_info',
         'What made the report, and of which upgrade; always 1.',
@@ -162,7 +162,7 @@ def _about(report: model.Report) -> dict[str, str]:
 
 
 def _counts(report: model.Report, *, counted: bool) -> list[_Sample]:
-    """Return the number of findings of each check and severity, 0 too."""
+    """Return the number of findings by check and severity, even if it is 0."""
     return [
         (
             {'check': one.id, 'severity': severity.name.lower()},

@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Text that is safe and fits on a terminal.
+"""Make text safe for a terminal, and fit it into its width.
 
-Names of shares, hosts and files come from tenants and from other programs;
-an escape sequence or a right-to-left mark in one must not be able to repaint
-the verdict.
+Names of shares, hosts and files come from tenants and from other programs. An
+escape sequence or a right-to-left mark in a name must not change how the
+verdict is displayed.
 """
 
 from collections.abc import Iterator
@@ -23,22 +23,23 @@ from typing import Optional
 
 _WORD = re.compile(r'\S+')
 
-# A quoted span with its punctuation, which is kept in one piece: it mostly is
-# a command or a value. An apostrophe inside a word opens none.
+# A quoted text with its punctuation. It usually is a command or a value, and
+# stays on one line. An apostrophe inside a word does not begin one.
 _QUOTED = re.compile(
     r"""[(\[]?(?P<quote>['"`])\S(?:.*?\S)?(?P=quote)(?!\w)\S*"""
 )
 
-# A span that fits on a line is no longer, whatever takes no column in it.
+# The limit for the characters of a quoted text, for each column of a line:
+# some characters, such as combining accents, take no column.
 _CHARACTERS_A_COLUMN = 4
 
 
 def neutralise(text: str) -> str:
-    """Return the text with everything that does not print spelled out.
+    """Return the text with escapes for all characters that do not print.
 
-    Control characters (newline too), bidirectional and zero-width marks,
-    lone surrogates, and every space but the common one become an escape
-    such as ``\\x1b`` or ``\\u202e``.
+    Control characters (newlines too), bidirectional and zero-width marks,
+    lone surrogates, and all spaces except U+0020 become an escape such as
+    ``\\x1b`` or ``\\u202e``.
     """
     if text.isprintable():
         return text
@@ -51,14 +52,14 @@ def neutralise(text: str) -> str:
 
 
 def lines(text: str) -> list[str]:
-    """Return the lines of a text, each neutralised; newlines split it."""
+    """Split a text at newlines, and return its lines neutralised."""
     return [
         neutralise(line.replace('\t', '    ')) for line in text.split('\n')
     ]
 
 
 def one_line(text: str) -> str:
-    """Return the text in one neutralised line, line breaks as spaces."""
+    """Return the text neutralised, with spaces for line breaks."""
     return ' '.join(part.strip() for part in lines(text) if part.strip())
 
 
@@ -77,23 +78,23 @@ def cells(text: str) -> int:
 
 
 def pad(text: str, columns: int) -> str:
-    """Return the text with spaces after it, up to so many columns."""
+    """Return the text padded with spaces to a number of columns."""
     return text + ' ' * (columns - cells(text))
 
 
 def wrap(
     text: str, width: int, first: str = '', rest: Optional[str] = None
 ) -> Iterator[str]:
-    """Yield the text in lines of at most so many columns.
+    """Yield the text wrapped to a number of columns.
 
-    Line breaks and the indentation of a line are kept. Lines break at spaces
-    only: a path, a URL or a hyphenated word is never split, nor a quoted
-    command while it fits on a line; what is longer than a line overflows it.
+    Line breaks and the indentation of a line are kept. Lines break only at
+    spaces: a path, a URL or a hyphenated word is never split, and a quoted
+    command only if it is longer than a line. A longer word overflows its line.
 
-    :param text: what to wrap; it is neutralised here.
-    :param width: in columns, the prefixes included.
-    :param first: what stands before the first line.
-    :param rest: what stands before the others; as many spaces by default.
+    :param text: the text; it is neutralised here.
+    :param width: the number of columns, including the prefixes.
+    :param first: the prefix of the first line.
+    :param rest: the prefix of the other lines; as many spaces by default.
     """
     rest = ' ' * cells(first) if rest is None else rest
     prefix = first
@@ -125,8 +126,8 @@ def _tokens(text: str, room: int) -> Iterator[str]:
         if word is None:
             return
         start, position = word.span()
-        # NOTE: not in all of the text, where each quote that is not closed
-        # would be looked for to the end.
+        # NOTE: the window limits the search for the closing quote, which would
+        # otherwise go to the end of the text for each unclosed quote.
         quoted = _QUOTED.match(text, start, start + window)
         if quoted is not None and cells(quoted.group()) <= room:
             position = max(position, quoted.end())

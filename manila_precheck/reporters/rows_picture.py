@@ -9,9 +9,9 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
-"""How much of each table of the database is soft-deleted, as bars.
+"""Draw how many rows of each database table are soft-deleted, as bars.
 
-It is drawn from the findings that give the figures of a table.
+The numbers are in the data of the findings about tables.
 """
 
 from typing import NamedTuple
@@ -21,12 +21,12 @@ from manila_precheck import model
 from manila_precheck.reporters import figure
 from manila_precheck.reporters import words
 
-#: How many tables the picture draws; all are in the table below it.
+#: How many database tables the picture draws; the table below it has all.
 MAX_BARS = 10
 
 
 class _Rows(NamedTuple):
-    """What one database table holds, in rows."""
+    """The numbers of rows in one database table."""
 
     table: str
     live: int
@@ -57,7 +57,7 @@ def _rows(report: model.Report) -> list[_Rows]:
 
 
 def draw(report: model.Report) -> Optional[figure.Figure]:
-    """Return how much of each table is soft-deleted; None when none is."""
+    """Return the picture of soft-deleted rows; None without such data."""
     rows = _rows(report)
     if not rows:
         return None

@@ -10,9 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""SARIF 2.1.0, for whatever shows findings beside the lines of files.
+"""SARIF 2.1.0, for programs that show findings beside the lines of files.
 
-The format is OASIS's: docs.oasis-open.org/sarif/sarif/v2.1.0.
+The format is a standard of OASIS: docs.oasis-open.org/sarif/sarif/v2.1.0.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ from manila_precheck.reporters import words
 
 SCHEMA = 'https://json.schemastore.org/sarif-2.1.0.json'
 
-# Of the administrator's guide of manila.
+# The page about upgrades in manila's administrator guide.
 _UPGRADES = (
     'https://docs.openstack.org/manila/latest/admin/'
     'shared-file-systems-upgrades.html'
@@ -49,10 +49,10 @@ _LEVELS = {
 class SarifReporter(base.Reporter):
     """Every finding with its file and line, as a SARIF log.
 
-    Checks that could not look for one reason are a result too, and so is each
-    that was skipped: a viewer shows nothing else. A result without a file has
-    the first file that was read as its place, without a line, because code
-    hosts refuse a log in which one has none; what it speaks of is its logical
+    Viewers show only results, so checks that could not run for the same
+    reason are a result as well, and so is each skipped check. Code hosts
+    reject a log with a result that has no file: such a result has the first
+    file that was read, without a line, and its subject is the logical
     location.
     """
 
@@ -68,12 +68,13 @@ class SarifReporter(base.Reporter):
     ) -> None:
         """Write the log on one line of ASCII.
 
-        Indented, a log of 100,000 findings takes ten times as long. The
-        results are written one by one: as one object they take half a
-        gigabyte.
+        Writing 100,000 findings with indentation takes ten times as long. The
+        results are written one by one, because together they would take half
+        a gigabyte of memory.
         """
         log = {'$schema': SCHEMA, 'version': '2.1.0', 'runs': [_run(report)]}
-        # In no string: a quotation mark is escaped there.
+        # This text cannot be inside a JSON string, where quotation marks are
+        # escaped.
         before, results, after = json.dumps(log, allow_nan=False).partition(
             '"results": ['
         )
@@ -113,7 +114,7 @@ def _run(report: model.Report) -> dict[str, Any]:
             for file in report.files
         ],
         'columnKind': 'unicodeCodePoints',
-        # write() fills them in.
+        # write() inserts the results.
         'results': [],
         'properties': {
             'source_release': report.source_release,
@@ -149,7 +150,7 @@ def _rule(check: model.CheckResult) -> dict[str, Any]:
 
 
 def _help_uri(check: model.CheckResult) -> str:
-    """Return a page about what a check found; else that about upgrades."""
+    """Return the first URL in a check's findings, else a default page."""
     return next(
         (
             text
@@ -217,7 +218,7 @@ def _unlooked(
 
 
 def _failure(one: grouping.Failed) -> str:
-    """Return why checks could not run, and what to do, in lines."""
+    """Return why checks could not run, and the remedy, in lines."""
     parts = [_why(one.first)]
     if len(one.checks) > 1:
         ids = ', '.join(check.id for check in one.checks)
@@ -257,7 +258,7 @@ def _result(
 
 
 def _message(finding: model.Finding) -> str:
-    """Return the sentence and what to do, each on lines of its own."""
+    """Return the message and the remedy, each on lines of its own."""
     parts = [finding.message, *(step.text for step in finding.remediation)]
     return '\n'.join(line for part in parts for line in plain.lines(part))
 
@@ -292,7 +293,7 @@ def _location(subject: model.Subject, report: model.Report) -> dict[str, Any]:
 
 def _uri(path: str) -> str:
     if path.startswith(('http://', 'https://')):
-        # A file that config_source has oslo.config fetch.
+        # A file that oslo.config fetches because config_source names it.
         return parse.quote(path, safe='/:?&=%#[]@', errors='surrogatepass')
     quoted = parse.quote(path, safe='/', errors='surrogatepass')
     return f'file://{quoted}' if path.startswith('/') else quoted

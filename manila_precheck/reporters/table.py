@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The report that an operator reads at a prompt.
+"""The report for a terminal.
 
-Prose is indented and wrapped; a command is indented and never wrapped; lines
-of a configuration or policy file stand at the left margin, because oslo.config
-reads an indented line as the continuation of the one before it.
+Prose is indented and wrapped. A command is indented and never wrapped. Lines
+for a configuration or policy file begin at the left margin, because
+oslo.config reads an indented line as the continuation of the one before it.
 """
 
 from collections.abc import Iterable
@@ -33,15 +33,15 @@ from manila_precheck.reporters import fleet
 from manila_precheck.reporters import plain
 from manila_precheck.reporters import words
 
-#: What is assumed when the caller knows no terminal.
+#: The width when the caller does not know a terminal.
 DEFAULT_WIDTH = 80
-#: Narrower than this, lines overflow.
+#: On a narrower terminal, lines overflow.
 MIN_WIDTH = 40
-#: Longer lines of prose are hard to read, however wide the terminal is.
+#: The maximum width: longer lines of prose are hard to read.
 MAX_WIDTH = 120
 #: How many lines a report may have before notes and warnings are shortened.
 MAX_LINES = 120
-#: How many lines the end of a report has: what blocks, and the verdict.
+#: How many lines the end of a report may have: what blocks, and the verdict.
 MAX_CLOSING_LINES = 25
 #: How many INFO findings of one check are shown; the rest are counted.
 MAX_NOTES = 5
@@ -54,7 +54,7 @@ MAX_WAIVERS = 30
 _Severity = model.Severity
 _Outcome = model.Outcome
 
-# What Select Graphic Rendition calls the colour of each outcome word.
+# The parameters of Select Graphic Rendition (ANSI colours) for each outcome.
 _SGR = {
     'FAILURE': '1;31',
     'ERROR': '1;31',
@@ -71,21 +71,23 @@ _SEVERITY_SGR = ('1;32', '1;33', '1;31')
 
 
 class _Detail(NamedTuple):
-    """How much of what does not block is shown."""
+    """The level of detail for what does not block the upgrade."""
 
     every: bool = False
-    """Each finding by itself, with its references; nothing is counted."""
+    """Whether to show each finding by itself, with its references, instead of
+    groups and counts."""
 
     notes: bool = True
-    """The notes are listed; else they are counted."""
+    """Whether to list the notes, instead of only counting them."""
 
     cut: int = 0
-    """Of how many lines a warning is; 0 for all of it, with its remedy."""
+    """The number of lines of a warning; 0 to show it in full, with its
+    remedy."""
 
 
 _EVERYTHING = _Detail(every=True)
 
-# The first one that fits into MAX_LINES is taken, else the last.
+# The first level whose output fits into MAX_LINES is used, else the last one.
 _LEVELS = (
     _Detail(),
     _Detail(notes=False),
@@ -107,7 +109,7 @@ class TableReporter(base.Reporter):
         width: Optional[int] = None,
         color: bool = False,
     ) -> None:
-        """Write the table; what the encoding lacks becomes an escape."""
+        """Write the table, with escapes for what the encoding lacks."""
         width = min(max(width or DEFAULT_WIDTH, MIN_WIDTH), MAX_WIDTH)
         encoding = getattr(stream, 'encoding', None) or 'utf-8'
         for line in self._lines(report, width, color):
@@ -117,7 +119,7 @@ class TableReporter(base.Reporter):
     def _lines(
         self, report: model.Report, width: int, color: bool
     ) -> Iterator[str]:
-        """Return the lines in as much detail as fits."""
+        """Return the lines with as much detail as fits."""
 
         def made(detail: _Detail) -> Iterator[str]:
             table = _Table(report, width, color, detail, self.show_waivers)
@@ -133,7 +135,7 @@ class TableReporter(base.Reporter):
 
 
 def _without_empty(lines: Iterable[str]) -> Iterator[str]:
-    """Yield lines; of several empty ones in a row, one."""
+    """Yield lines, with several consecutive empty ones as one."""
     previous = ''
     for line in lines:
         if line or previous:
@@ -203,13 +205,13 @@ class _Table:
     def _files(self) -> Iterator[str]:
         paths = [plain.neutralise(file.path) for file in self._report.files]
         if not self._detail.every and paths:
-            # They break at the blanks between them only.
+            # Lines break only between paths.
             joined = ', '.join(paths)
             yield from plain.wrap(joined, self._width, f'{"Files":<12}')
             return
         for label, path in zip(
             itertools.chain(['Files'], itertools.repeat('')),
-            # Those of a merged report are the hosts' own.
+            # A merged report has no files: they differ between hosts.
             paths or ([] if self._report.hosts else ['none was read']),
         ):
             yield f'{label:<12}{path}'
@@ -271,7 +273,10 @@ class _Table:
     def _short(
         self, rows: Sequence[words.SummaryRow]
     ) -> Iterator[tuple[model.Outcome, str]]:
-        """Yield what passed, and what does not apply where notes are cut."""
+        """Yield the outcomes whose checks share one line, with its text.
+
+        These are PASSED and, if notes are only counted, N/A.
+        """
         outcomes = [_Outcome.PASSED]
         if not self._detail.notes:
             outcomes.append(_Outcome.NOT_APPLICABLE)
@@ -293,7 +298,7 @@ class _Table:
     def _section(
         self, severity: model.Severity, title: str, meaning: str
     ) -> Iterator[str]:
-        """Yield the checks that have something of this severity to say."""
+        """Yield the section of the findings of a severity."""
         blocks = [
             (check, groups)
             for check in self._report.checks
@@ -325,7 +330,7 @@ class _Table:
         if self._detail.every:
             yield from plain.wrap(meaning, self._width, '  ')
         if self._detail.cut:
-            # The id of the check stands in the line of the object.
+            # Instead of a heading, the id of the check precedes the subject.
             for one in failed:
                 yield from self._failed(one)
             for check, groups in blocks:
@@ -346,7 +351,7 @@ class _Table:
                 yield from self._groups(groups)
 
     def _failed(self, one: grouping.Failed) -> Iterator[str]:
-        """Yield the checks that could not run for one reason."""
+        """Yield the checks that could not run for the same reason."""
         check = one.first
         name = f' ({check.id})' if check.id != check.title else ''
         title = f'{check.title}{name}'
@@ -367,9 +372,9 @@ class _Table:
     def _groups(
         self, groups: Iterable[grouping.Group], title: str = ''
     ) -> Iterator[str]:
-        """Yield findings; what is the same for a group comes once.
+        """Yield groups of findings; what is the same in a group comes once.
 
-        :param title: stands before the name of each object.
+        :param title: a prefix for the name of each subject.
         """
         for references, cited in itertools.groupby(
             groups, key=lambda group: group.references
@@ -387,7 +392,7 @@ class _Table:
                 )
 
     def _members(self, group: grouping.Group, title: str) -> Iterator[str]:
-        """Yield what is said of the objects of a group."""
+        """Yield the subjects and messages of a group."""
         table = words.figures(group)
         if table:
             yield f'  * {title}{words.objects(group)}'
@@ -404,10 +409,10 @@ class _Table:
                 )
 
     def _figures(self, rows: Sequence[Sequence[str]]) -> Iterator[str]:
-        """Yield a table of a name and numbers in each row."""
+        """Yield the lines of a table with a name and numbers in each row."""
         columns = list(zip(*rows))
         widths = [max(map(plain.cells, column)) for column in columns]
-        # As many as there is room for.
+        # Leave out columns that do not fit.
         while len(widths) > 2 and 2 + sum(widths) + 2 * len(widths) > (
             self._width
         ):
@@ -439,7 +444,7 @@ class _Table:
     def _remedies(
         self, steps: Sequence[grouping.RemedyStep], findings: int
     ) -> Iterator[str]:
-        """Yield what to do: prose wrapped, commands and lines as they are."""
+        """Yield the steps; prose is wrapped, commands and lines are not."""
         above = f'For the {findings} above, ' if findings > 1 else ''
         before = ''
         for kind, group in itertools.groupby(
@@ -450,7 +455,7 @@ class _Table:
             if above:
                 label = f'{above}{label[0].lower()}{label[1:]}'
             if kind in words.REMEDY_LABELS:
-                # Prose that ends in a colon is the label itself.
+                # Prose that ends in a colon replaces the label.
                 if not before.endswith(':'):
                     yield f'    {label}'
                 yield from self._verbatim(kind, texts)
@@ -464,11 +469,11 @@ class _Table:
             above, before = '', texts[-1]
 
     def _most(self, step: grouping.RemedyStep) -> list[str]:
-        """Return the texts of a step, the last of many as a count."""
+        """Return the texts of a step; after MAX_TEXTS of them, a count."""
         more = len(step.texts) - MAX_TEXTS
         if self._detail.every or more <= 0:
             return step.texts
-        # Of a command and of lines of a file, it is a comment.
+        # Among commands and lines for a file, the count is a comment.
         mark = '# ' if step.kind in words.REMEDY_LABELS else ''
         return [
             *step.texts[:MAX_TEXTS],
@@ -478,7 +483,7 @@ class _Table:
     def _verbatim(self, kind: str, texts: Iterable[str]) -> Iterator[str]:
         margin, gap = ('      ', []) if kind == 'command' else ('', [''])
         if self._detail.cut:
-            # What is written at the left margin is apart as it is.
+            # Lines at the left margin need no empty lines around them.
             gap = []
         yield from gap
         for text in texts:
@@ -490,7 +495,7 @@ class _Table:
     def _shortened(
         self, check: model.CheckResult, group: grouping.Group
     ) -> Iterator[str]:
-        """Yield the first lines of what is said of a group, and all names."""
+        """Yield the first lines of a group's message, and all its names."""
         first, *others = group.findings
         name, place = words.subject_of(first.subject)
         if not place and not words.names_subject(first):
@@ -504,7 +509,7 @@ class _Table:
             )
 
     def _first_lines(self, text: str, number: int) -> Iterator[str]:
-        """Yield so many lines of an item; the last says that it goes on."""
+        """Yield at most some lines of an item, with '...' if there is more."""
         lines = list(plain.wrap(plain.one_line(text), self._width, '  * '))
         yield from lines[: number - 1]
         last = lines[number - 1 : number]
@@ -554,7 +559,7 @@ class _Table:
             )
 
     def _let_pass(self) -> Iterator[str]:
-        """Yield what is waived or known, and why."""
+        """Yield the waived and known findings, with the reasons."""
         found = words.passed(self._report)
         if not found:
             return
@@ -576,7 +581,7 @@ class _Table:
             )
 
     def _waivers(self) -> Iterator[str]:
-        """Yield the entries that would waive what is above."""
+        """Yield the entries that would waive the findings above."""
         found = words.to_waive(self._report)
         if not found:
             return
@@ -596,10 +601,10 @@ class _Table:
             yield f'and {more} more (--format json lists all)'
 
     def _blocking(self, room: int) -> Iterator[str]:
-        """Yield what blocks, once more, where a terminal or a log ends.
+        """Yield what blocks, again, at the end of a terminal's or log's text.
 
-        :param room: for how many lines. Each cause has one, and the first
-            ones what to do about them; the rest are counted.
+        :param room: the number of lines. Each cause has one line, and the
+            first ones also their first step; the rest are counted.
         """
         blockers = blocking.blocking(self._report)
         if not blockers:
@@ -608,11 +613,11 @@ class _Table:
         heading = f'WHAT BLOCKS ({failures})'
         yield self._paint(heading, _SEVERITY_SGR[_Severity.FAILURE])
         room -= 1
-        # Each has a line at least, so more of them have no room.
+        # Each has at least one line, so no more than these fit.
         near = blockers[: max(room, 2)]
         first = [list(self._blocker(one)) for one in near]
         steps = [list(self._first_step(one.first_step)) for one in near]
-        # The first one has what to do about it, whatever the others take.
+        # The first blocker always has its step; the others only if it fits.
         room -= len(steps[0])
         shown = len(first)
         while shown > 1 and sum(map(len, first[:shown])) + (
@@ -645,7 +650,7 @@ class _Table:
     def _first_step(
         self, step: Optional[grouping.RemedyStep]
     ) -> Iterator[str]:
-        """Yield the first command, or what is to be done where none is."""
+        """Yield a step: a command or lines as they are, or a sentence."""
         if step is None:
             return
         if step.kind in words.REMEDY_LABELS:
@@ -654,14 +659,14 @@ class _Table:
         else:
             text = step.texts[0]
             if text.endswith(':'):
-                # What follows it stands above.
+                # The lines that follow the colon are shown only above.
                 sentence = text.rpartition('. ')[0] or text[:-1]
                 text = f'{sentence.removesuffix(", such as")}.'
             yield from plain.wrap(f'Do: {text}', self._width, '    ')
 
     def _foot(self) -> Iterator[str]:
         # The code before any threshold: --fail-on may make the exit code 0,
-        # which changes nothing about the upgrade.
+        # but the upgrade is not safer for that.
         report = self._report
         yield from plain.wrap(words.counts(report), self._width, rest='  ')
         _verdict_word, todo = words.verdict(self._report)

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The object that oslo.upgradecheck prints for ``--json``, and more."""
+"""The JSON object of oslo.upgradecheck's ``--json``, with more keys."""
 
 import json
 from typing import Any

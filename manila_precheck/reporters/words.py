@@ -10,10 +10,10 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The words of a report: verdicts, outcomes, counts, where a fact is from.
+"""The texts of a report: verdicts, outcomes, counts, origins of facts.
 
-Every reporter for people takes them from here, so that the same run is told
-in the same words on a terminal, in a browser and in a merge request.
+Every reporter for people uses them, so that a run is described in the same
+words on a terminal, in a browser and in a merge request.
 """
 
 from collections.abc import Iterable
@@ -49,17 +49,17 @@ STAGES = {
     model.Stage.UPGRADED: 'upgraded: after db sync and start',
 }
 
-# Results that tell of the run, whichever checks are chosen.
+# The ids of results about the run itself, which are not those of checks.
 _NO_CHECKS = {
     surroundings.CHECK_ID,
     waivers.CHECK_ID,
     'redact-names',
-    # Those of a merged report.
+    # The next two are in merged reports.
     'configuration-drift',
     'hosts',
 }
 
-# What the code means for the upgrade: a word, and what to do.
+# By stage and code: the headline and what to do.
 VERDICTS = {
     (model.Stage.PLAN, 0): (
         'READY',
@@ -104,7 +104,7 @@ VERDICTS = {
     ),
 }
 
-# The same of a rehearsal, whatever the stage.
+# The same for a rehearsal, by code.
 _REHEARSED = {
     0: ('REHEARSED', 'the upgrade ran through on the copy of the database.'),
     1: (
@@ -118,19 +118,19 @@ _REHEARSED = {
     ),
 }
 
-# The phases of a rehearsal; how many statements are shown of each, and what
-# one has to take.
+# The names of the phases of a rehearsal, how many statements of each are
+# shown, and the minimum duration of these.
 _PHASES = {'restore': 'Restore', 'purge': 'db purge', 'sync': 'db sync'}
 _LONGEST = 5
 _LEAST_SECONDS = 0.1
 
-# What a run that is not whole lacks: before the upgrade, and after it.
+# What an incomplete run lacks for its verdict: before and after the upgrade.
 _WHOLE = (
     'READY requires a run of all checks on all rows.',
     'DONE requires a run of all checks on all rows.',
 )
 
-# A section of the findings: its severity, its title and what it means.
+# The sections of findings: severity, title and meaning.
 SECTIONS = (
     (
         _Severity.FAILURE,
@@ -164,7 +164,7 @@ REMEDY_LABELS = {
     'policy': 'Write in the policy file:',
 }
 
-# Of a digest, which the report has in full in other places.
+# How many digits of a digest are shown; the JSON report has it in full.
 _DIGITS = 12
 _FACTS = {
     'shipped': 'shipped catalog of {day}',
@@ -188,31 +188,31 @@ OUTCOME_WORDS = {
 
 
 def source(report: model.Report) -> str:
-    """Return what runs now, and how that is known."""
+    """Return the source of the upgrade, and how it is known."""
     return _side(
         report.source_release, report.source_build, report.source_origin
     )
 
 
 def target(report: model.Report) -> str:
-    """Return where the upgrade goes, and how that is known."""
+    """Return the target of the upgrade, and how it is known."""
     return _side(
         report.target_release, report.target_build, report.target_origin
     )
 
 
 def facts(report: model.Report) -> list[tuple[str, str]]:
-    """Return of which release facts are, and where they come from.
+    """Return the releases of the facts, and where the facts come from.
 
-    :returns: a pair for each side of the upgrade; one alone, with '' for the
-        release, in a report of an earlier version.
+    :returns: (release, text) for source and target; a single pair, with '' for
+        the release, for a report of an earlier version.
     """
     sides = (
         (report.source_release, report.source_facts),
         (report.target_release, report.target_facts),
     )
     found = [(name, _facts(one)) for name, one in sides if one is not None]
-    # A first install has but one.
+    # In a first install, source and target are the same.
     return list(dict.fromkeys(found)) or [
         ('', f'manila {report.tool.catalog}')
     ]
@@ -228,7 +228,7 @@ def _facts(one: model.Facts) -> str:
 
 
 def _side(release: str, build: Optional[str], origin: str) -> str:
-    # In an update within a release its name is that of the build.
+    # In an update within a release, the name of the release is the build.
     same = build is None or build == release
     which = release if same else f'{release} (manila {build})'
     return f'{which}, {ORIGINS.get(origin, origin)}'
@@ -237,8 +237,8 @@ def _side(release: str, build: Optional[str], origin: str) -> str:
 def verdict(report: model.Report) -> tuple[str, str]:
     """Return the headline and what to do, from the stage and the code.
 
-    READY and DONE are for a whole run in which everything counts; any other
-    headline says what was looked at.
+    READY and DONE are only used alone if every check was run on all rows and
+    every failure and warning counts; otherwise the headline says what did not.
     """
     if not any(
         check.outcome in (_Outcome.PASSED, _Outcome.FOUND)
@@ -270,7 +270,7 @@ def verdict(report: model.Report) -> tuple[str, str]:
 
 
 def is_check(result: model.CheckResult) -> bool:
-    """Say whether a result is of a check, which can be run alone."""
+    """Say whether a result is of a check that can be run by itself."""
     return result.id not in _NO_CHECKS
 
 
@@ -280,7 +280,7 @@ def plural(number: int, noun: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time as a person says it."""
+    """Return a duration in seconds, minutes or hours."""
     if seconds < 120:
         return f'{seconds:.0f} s'
     if seconds < 7200:
@@ -300,9 +300,9 @@ def objects(group: grouping.Group) -> str:
 def members(
     findings: Iterable[model.Finding], most: Optional[int] = None
 ) -> str:
-    """Return the objects of findings and where they stand, in one line.
+    """Return the subjects of findings, each with its place, in one line.
 
-    :param most: how many are named; the rest is counted.
+    :param most: how many are named; the rest are counted.
     """
     found = []
     for finding in findings:
@@ -315,30 +315,30 @@ def members(
 
 
 def hint(finding: model.Finding) -> str:
-    """Return the question of what may have been meant; '' for none."""
+    """Return the step "Did you mean ..." of a finding; '' for none."""
     for step in finding.remediation:
         if step.kind == 'text' and step.text.startswith('Did you mean '):
             return step.text
     return ''
 
 
-#: Fewer findings than this are sentences, more are a table.
+#: The minimum number of findings of a group that are shown as a table.
 MIN_FIGURES = 3
 
 
 def figures(group: grouping.Group) -> list[list[str]]:
     """Return the numbers in the messages of a group, as a table.
 
-    :returns: a row of headings, and one for each finding: its object, and
-        the numbers that all messages have and that differ; none where there
-        are not two of these.
+    :returns: a row of headings, and a row for each finding: its subject, and
+        the numbers that are in each message and differ between findings;
+        empty if there are less than two such numbers.
     """
     findings = group.findings
     if len(findings) < MIN_FIGURES:
         return []
     columns: dict[tuple[str, ...], str] = {}
     names = set(findings[0].data).intersection(*(f.data for f in findings))
-    # Of two names for the same numbers the shorter one is taken.
+    # If two names have the same numbers, the shorter one is used.
     for name in sorted(names, key=lambda one: (len(one), one)):
         values = [finding.data[name] for finding in findings]
         if not all(type(value) is int for value in values):
@@ -364,7 +364,7 @@ def figures(group: grouping.Group) -> list[list[str]]:
 
 
 def release(name: str) -> str:
-    """Return a release with its code name, or as it stands if unknown."""
+    """Return a release with its code name, or unchanged if unknown."""
     try:
         return f'{name} ({releases.parse(name).code_name})'
     except exceptions.UsageError:
@@ -372,7 +372,7 @@ def release(name: str) -> str:
 
 
 def database(read: Optional[model.DatabaseRead]) -> str:
-    """Return which database was read, and what it holds."""
+    """Return the kind of the database that was read, and its revision."""
     if read is None:
         return 'was not read'
     held = f'revision {read.revision}'
@@ -382,7 +382,7 @@ def database(read: Optional[model.DatabaseRead]) -> str:
 
 
 def rehearsal(report: model.Report) -> list[tuple[str, str]]:
-    """Return what a rehearsal did, in rows: what, and how long it took."""
+    """Return (label, text) for what a rehearsal did, and how long it took."""
     done = report.rehearsal
     if done is None:
         return []
@@ -446,7 +446,7 @@ _HOW = {
 def services(report: model.Report) -> list[tuple[str, str]]:
     """Return which services read which files, and how that is known.
 
-    :returns: (services, files); none where one list was given for all.
+    :returns: (services, files); empty if the operator gave the files.
     """
     found: dict[tuple[str, ...], dict[str, list[str]]] = {}
     if all(one.how == 'given' for one in report.services):
@@ -468,7 +468,7 @@ def services(report: model.Report) -> list[tuple[str, str]]:
 
 
 def word(check: model.CheckResult) -> str:
-    """Return what became of a check, in one word."""
+    """Return the outcome of a check as a word for the summary."""
     if check.outcome is _Outcome.FOUND:
         if check.findings and not any(f.counts for f in check.findings):
             waived = any(f.waiver is not None for f in check.findings)
@@ -486,23 +486,23 @@ class SummaryRow(NamedTuple):
     """One line of the summary."""
 
     checks: tuple[model.CheckResult, ...]
-    """One check, or those that did not look or could not, for one reason."""
+    """One check, or several that did not run for the same reason."""
 
     @property
     def check(self) -> model.CheckResult:
-        """Return the check, the first of several."""
+        """Return the check, or the first of several."""
         return self.checks[0]
 
     @property
     def name(self) -> str:
-        """Return what stands in the place of the id."""
+        """Return the id of the check, or the number of checks."""
         if len(self.checks) == 1:
             return self.check.id
         return f'{len(self.checks)} checks'
 
     @property
     def note(self) -> str:
-        """Return what stands beside it."""
+        """Return the text beside the name."""
         if len(self.checks) == 1:
             return note(self.check)
         ids = ', '.join(check.id for check in self.checks)
@@ -515,13 +515,13 @@ class SummaryRow(NamedTuple):
 def check_rows(report: model.Report) -> list[SummaryRow]:
     """Return the lines of the summary, in the order of the checks.
 
-    Without the database a dozen checks are skipped, for one reason, and after
-    the upgrade as many do not apply: it is said once, where the first of them
-    stands.
+    Without the database a dozen checks are skipped for the same reason, and
+    after the upgrade as many do not apply: they have one line, in the place of
+    the first.
     """
     found: dict[tuple[_Outcome, str], list[model.CheckResult]] = {}
     for check in report.checks:
-        # Of one that looked, or has findings, the reason is its own.
+        # Only checks that did not run and have no findings share a line.
         key = (
             check.outcome,
             grouping.identify_error(check)
@@ -535,7 +535,7 @@ def check_rows(report: model.Report) -> list[SummaryRow]:
 
 
 def note(check: model.CheckResult) -> str:
-    """Return what stands beside a check in the summary."""
+    """Return the text beside a check in the summary."""
     parts = [
         plural(number, noun)
         for severity, noun in NOUNS.items()
@@ -557,7 +557,7 @@ def note(check: model.CheckResult) -> str:
 
 
 def _passed(findings: Iterable[model.Finding]) -> list[str]:
-    """Return how many of the findings count for nothing, and why."""
+    """Return how many findings are waived and how many are known."""
     waived = known = 0
     for finding in findings:
         waived += finding.waiver is not None
@@ -572,14 +572,14 @@ def is_of(finding: model.Finding, severity: model.Severity) -> bool:
 
 
 def passed(report: model.Report) -> list[model.Finding]:
-    """Return what is waived or known, in the order of the report."""
+    """Return the waived and known findings, in the order of the report."""
     return [f for c in report.checks for f in c.findings if not f.counts]
 
 
 def let_pass(report: model.Report) -> str:
-    """Return how many findings count for nothing; '' when all count.
+    """Return how many findings are waived or known; '' when none are.
 
-    It stands beside the verdict, which does not know them.
+    It is shown beside the verdict, which does not consider them.
     """
     found = passed(report)
     failures = sum(1 for f in found if f.severity is _Severity.FAILURE)
@@ -592,7 +592,7 @@ def let_pass(report: model.Report) -> str:
 
 
 def why_passed(finding: model.Finding) -> str:
-    """Return why a finding counts for nothing."""
+    """Return why a finding does not count."""
     waiver = finding.waiver
     if waiver is None:
         return 'in the baseline'
@@ -600,7 +600,7 @@ def why_passed(finding: model.Finding) -> str:
 
 
 def to_waive(report: model.Report) -> list[model.Finding]:
-    """Return the failures and warnings that a waiver could let pass."""
+    """Return the failures and warnings that could be waived."""
     return [
         finding
         for check in report.checks
@@ -611,21 +611,21 @@ def to_waive(report: model.Report) -> list[model.Finding]:
 
 
 def waiver(finding: model.Finding, report: model.Report) -> str:
-    """Return the entry of a file of waivers that covers just one finding.
+    """Return an entry for the waiver file that covers just one finding.
 
-    It is one line of YAML. The reason and the owner are empty, and a waiver
-    without them is refused: they are the operator's to give.
+    It is one line of YAML. The reason and the owner are empty, which makes the
+    entry invalid until the operator fills them in.
     """
-    # JSON is YAML, and its strings hold any character.
+    # JSON is valid YAML, and a JSON string can contain any character.
     key = json.dumps(waiver_file.escape(finding.key))
     until = report.waiver_until or '""'
     return f'- {{key: {key}, reason: "", owner: "", expires: {until}}}'
 
 
 def counts(report: model.Report) -> str:
-    """Return the closing line: how many checks, by what became of them.
+    """Return the closing line: the number of checks by outcome.
 
-    What is said of the run itself is named behind them.
+    Results about the run itself follow by name.
     """
     found = [word(one) for one in report.checks if one.id not in _NO_CHECKS]
     order = (
@@ -658,7 +658,7 @@ def counts(report: model.Report) -> str:
 
 
 def actors(finding: model.Finding) -> tuple[str, ...]:
-    """Return who can do what a finding asks for, in the order of its steps."""
+    """Return who can carry out the steps of a finding, in their order."""
     found = []
     for step in finding.remediation:
         if step.kind == 'command':
@@ -672,13 +672,13 @@ def actors(finding: model.Finding) -> tuple[str, ...]:
 
 
 def names_subject(finding: model.Finding) -> bool:
-    """Say whether the message names the subject itself, as most do."""
+    """Say whether the message contains the name of the subject."""
     parts = re.split(r'[/@]', finding.subject.name)
     return all(part in finding.message for part in parts)
 
 
 def subject_of(subject: model.Subject) -> tuple[str, str]:
-    """Return what a finding is about, and its 'file:line' or uuid or ''."""
+    """Return the name of a subject, and its 'file:line', its uuid or ''."""
     name = plain.neutralise(subject.name)
     if subject.file is not None:
         line = '' if subject.line is None else f':{subject.line}'
