@@ -50,7 +50,11 @@ def main(argv=None):
         help='of the database (default: %(default)s)',
     )
     parser.add_argument(
-        '--only', default='', metavar='TEXT', help='scenarios so called'
+        '--only',
+        action='append',
+        default=[],
+        metavar='TEXT',
+        help='scenarios so called; --table adds them to those of the path',
     )
     parser.add_argument(
         '--rehearse',
@@ -72,7 +76,7 @@ def main(argv=None):
             sys.stderr.write(f'{" to ".join(pair)}: {exc}\n')
             could_not = True
     if args.table:
-        _write(pathlib.Path(args.table), results)
+        _write(pathlib.Path(args.table), results, bool(args.only))
     if could_not:
         return 2
     good = all(one.passed for found in results.values() for one in found)
@@ -103,10 +107,13 @@ def _path(pair, server, args):
     return str(path.path), results
 
 
-def _write(page, results):
+def _write(page, results, adds):
     """Write the tables, and next to them the records they are made from.
 
     The records of other paths are kept.
+
+    :param adds: whether the results are added to the record of their path;
+        otherwise they replace it.
     """
     day = datetime.date.today().isoformat()
     data = page.with_suffix('.json')
@@ -114,7 +121,8 @@ def _write(page, results):
     if data.exists():
         recorded = json.loads(data.read_text(encoding='utf-8'))
     for title, found in results.items():
-        recorded[title] = table.record(found, day)
+        known = recorded.get(title) if adds else None
+        recorded[title] = table.record(found, day, known)
     text = json.dumps(recorded, indent=1, sort_keys=True)
     data.write_text(f'{text}\n', encoding='utf-8')
     page.write_text(table.page(recorded), encoding='utf-8')

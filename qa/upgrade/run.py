@@ -99,7 +99,7 @@ class Run:
         source,
         target,
         server,
-        only='',
+        only=(),
         keep=False,
         rehearse=False,
     ):
@@ -246,7 +246,7 @@ class Run:
 
     def wanted(self, name):
         """Say whether a scenario was selected."""
-        return self.only in name
+        return not self.only or any(one in name for one in self.only)
 
     # Files
 

@@ -209,6 +209,16 @@ class Score:
         return self.right / self.findings if self.findings else 1.0
 
 
+def total(scores):
+    """Return the score over all that some are over."""
+    found = collections.Counter()
+    by = collections.Counter()
+    for one in scores:
+        by.update(one.found_by)
+        found.update({k: v for k, v in vars(one).items() if k != 'found_by'})
+    return Score(**found, found_by=dict(by))
+
+
 def score(results):
     """Count results."""
     results = list(results)

@@ -12,6 +12,7 @@
 
 """Show the results as a table, in a terminal and in the documentation."""
 
+import dataclasses
 import re
 import textwrap
 
@@ -30,8 +31,6 @@ _MOST_COMMON = ' to '.join(hops.MOST_COMMON)
 
 # The part of a finding's key after the id of its check.
 _KEY_END = re.compile(r'\[[^;]*')
-
-_FIGURES = ('recall', 'precision', 'remedied', 'found_by')
 
 _HEADERS = ('Scenario', 'Predicted', 'Happened', 'Remedied', 'Rehearsed')
 
@@ -130,20 +129,28 @@ def summary(path, results):
     )
 
 
-def record(results, day):
+def record(results, day, known=None):
     """Return the record of a path for :func:`page`.
 
     :param day: the day of the run: '2026-11-29'.
+    :param known: the record of earlier runs of the path, to which this run
+        adds its scenarios; None to begin anew.
+    :raises ValueError: when an earlier run has a scenario of this one.
     """
-    found = score.score(results)
+    known = known or {'runs': [], 'scenarios': []}
+    there = {name for name, *_ in known['scenarios']}
+    again = sorted(there.intersection(one.scenario for one in results))
+    if again:
+        raise ValueError(f'run the whole path: {again} are there already')
     return {
-        'day': day,
-        'recall': f'{found.recall:.1%} ({found.foretold} of {found.happened})',
-        'precision': f'{found.precision:.1%} ({found.right} of '
-        f'{found.findings})',
-        'remedied': f'{found.remedied} of {found.with_remedy}',
-        'found_by': found_by(found.found_by) or 'not rehearsed',
-        'scenarios': [list(row(result)) for result in results],
+        'runs': [
+            *known['runs'],
+            {'day': day, **dataclasses.asdict(score.score(results))},
+        ],
+        'scenarios': [
+            *known['scenarios'],
+            *(list(row(result)) for result in results),
+        ],
     }
 
 
@@ -200,12 +207,26 @@ def _overview(recorded):
             (
                 path,
                 server or databases.MariaDB.title,
-                one['day'],
-                str(len(one['scenarios'])),
-                *(one[name] for name in _FIGURES),
+                ', '.join(dict.fromkeys(run['day'] for run in one['runs'])),
+                *_figures(one['runs']),
             )
         )
     return list_table(rows)
+
+
+def _figures(runs):
+    """Return the cells of what some runs have counted."""
+    found = score.total(
+        score.Score(**{k: v for k, v in one.items() if k != 'day'})
+        for one in runs
+    )
+    return (
+        str(found.scenarios),
+        f'{found.recall:.1%} ({found.foretold} of {found.happened})',
+        f'{found.precision:.1%} ({found.right} of {found.findings})',
+        f'{found.remedied} of {found.with_remedy}',
+        found_by(found.found_by) or 'not rehearsed',
+    )
 
 
 def _told(cells):

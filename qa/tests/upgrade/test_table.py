@@ -25,11 +25,29 @@ from qa import hops
 from qa.upgrade import databases
 from qa.upgrade import files
 from qa.upgrade import rows
+from qa.upgrade import score
 from qa.upgrade import table
 
 ROOT = pathlib.Path(__file__).parents[3]
 TABLE = ROOT / 'doc' / 'source' / 'contributor' / 'upgrades_table.inc'
 RECORDED = json.loads(TABLE.with_suffix('.json').read_text())
+
+
+def _run(day='2026-11-29', **more):
+    """Return the figures of a run, as they are kept."""
+    return {
+        'day': day,
+        'scenarios': 2,
+        'happened': 2,
+        'foretold': 1,
+        'findings': 4,
+        'right': 4,
+        'remedied': 1,
+        'with_remedy': 1,
+        'found_by': {},
+        **more,
+    }
+
 
 # A name that ends or begins with what only a run knows.
 _FROM_A_RUN = re.compile(
@@ -100,12 +118,35 @@ class TableTest(testtools.TestCase):
         self.assertNotEqual(set(), said)
         self.assertEqual(set(), said - set(registry.BUILTIN[registry.CHECKS]))
 
+    def test_a_later_run_adds_its_scenarios(self):
+        site = {
+            'path': '1 to 2',
+            'expected': (),
+            'predicted': {},
+            'observed': score.Observed(score.Level.NOTHING, '-'),
+            'left': None,
+            'after': None,
+            'how': '',
+        }
+        first, second = (
+            [score.Result(scenario=name, **site)] for name in ('a', 'b')
+        )
+        known = table.record(first, '2026-11-29')
+        both = table.record(second, '2026-11-30', known)
+        self.assertEqual(['a', 'b'], [name for name, *_ in both['scenarios']])
+        both['runs'][1] = _run('2026-11-30', found_by={'both': 2})
+        self.assertIn(
+            '     - 2026-11-29, 2026-11-30\n     - 3\n'
+            '     - 50.0% (1 of 2)\n     - 100.0% (4 of 4)\n'
+            '     - 1 of 1\n     - 2 by both\n',
+            table.page({'1 to 2': both}),
+        )
+        self.assertRaises(ValueError, table.record, second, '2026-11-30', both)
+
     def test_of_other_paths_there_is_what_is_different(self):
         result = ['a', 'FAILURE x[a]', 'broken: exit 1', 'as printed', '-']
         other = ['b', 'WARNING x[1#a]; WARNING x[2]', 'changed: -', '-', '-']
-        figures = dict.fromkeys(
-            ('day', 'recall', 'precision', 'remedied', 'found_by'), 'figure'
-        )
+        figures = {'runs': [_run()]}
         shown = table.page(
             {
                 title: {**figures, 'scenarios': scenarios}
