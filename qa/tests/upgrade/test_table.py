@@ -119,17 +119,20 @@ class TableTest(testtools.TestCase):
         self.assertEqual(set(), said - set(registry.BUILTIN[registry.CHECKS]))
 
     def test_a_later_run_adds_its_scenarios(self):
-        site = {
-            'path': '1 to 2',
-            'expected': (),
-            'predicted': {},
-            'observed': score.Observed(score.Level.NOTHING, '-'),
-            'left': None,
-            'after': None,
-            'how': '',
-        }
         first, second = (
-            [score.Result(scenario=name, **site)] for name in ('a', 'b')
+            [
+                score.Result(
+                    path='1 to 2',
+                    scenario=name,
+                    expected=(),
+                    predicted={},
+                    observed=score.Observed(score.Level.NOTHING, '-'),
+                    left=None,
+                    after=None,
+                    how='',
+                )
+            ]
+            for name in ('a', 'b')
         )
         known = table.record(first, '2026-11-29')
         both = table.record(second, '2026-11-30', known)
